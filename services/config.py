@@ -1,0 +1,169 @@
+"""What a run is asked to do.
+
+One frozen value says it for the form, the flags, the API and the database. It never holds a key:
+keys are looked up by backend name when a request is built (see `backends.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+MODE_NAMES = ("sequential", "staggered", "batch")
+WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic")
+
+Mode = Literal["sequential", "staggered", "batch"]
+Workload = Literal["builtin", "text", "file", "synthetic"]
+Client = Literal["wire", "litellm"]
+Text = Annotated[str, Field(max_length=200_000)]
+
+
+class InvalidConfig(ValueError):
+    """A run that cannot be asked for. `problems` maps a field's name to a sentence."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = dict(problems)
+
+
+class RunConfig(BaseModel):
+    """One run: to whom, when, what, how often. Times in seconds, lengths in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    backend: str = Field("embedded", description="Name of a backend, see `cli.py backends`")
+    base_url: str | None = Field(None, description="Address, where it is not the backend's own")
+    model: str = Field("", max_length=300, description="Model; empty: the first the server lists")
+    client: Client = Field("wire", description="Paceline's own client, or LiteLLM's (slower)")
+
+    mode: Mode = Field("sequential", description="How the requests are sent")
+    requests: int = Field(5, ge=1, le=5000, description="Requests in each repeat")
+    pause_s: float = Field(2.0, ge=0, le=3600, description="Sequential: pause after an answer")
+    interval_s: float = Field(0.06125, ge=0, le=3600, description="Staggered: time between sends")
+    concurrency: int | None = Field(
+        None, ge=1, le=5000, description="Batch: most requests in flight; empty: all"
+    )
+
+    workload: Workload = Field("builtin", description="Where the prompts come from")
+    prompt: Text | None = Field(None, description="Text workload: the prompt")
+    prompts: tuple[Text, ...] = Field((), max_length=5000, description="File workload: the prompts")
+    input_tokens: int = Field(
+        512, ge=1, le=131_072, description="Synthetic workload: about this many tokens a prompt"
+    )
+    unique_prompts: bool = Field(
+        True, description="A short unique mark before each prompt, against prefix caches"
+    )
+
+    max_tokens: int = Field(128, ge=1, le=131_072, description="Most tokens an answer may have")
+    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling")
+    seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Seed, where the server has one")
+    ignore_eos: bool = Field(False, description="Answer to full length (engines that know it)")
+
+    warmup: int = Field(1, ge=0, le=100, description="Requests before the first that do not count")
+    repeats: int = Field(1, ge=1, le=50, description="How often the whole is measured")
+    timeout_s: float = Field(300.0, gt=0, le=86_400, description="Most seconds one request may take")
+    stop_after_s: float | None = Field(
+        None, gt=0, le=86_400, description="Stop a repeat after this many seconds"
+    )
+    stop_after_errors: int | None = Field(
+        None, ge=1, le=5000, description="Stop a repeat after this many failed requests"
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        value = value.strip().rstrip("/")
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"is not an address: {value[:80]!r} does not start with http:// or https://")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(
+                "must hold no user, password or query: put the key into the environment instead"
+            )
+        try:
+            parts.port  # noqa: B018  urlsplit checks the port only when it is read
+        except ValueError:
+            raise ValueError("has a port that is not a number between 0 and 65535") from None
+        return value
+
+    @model_validator(mode="after")
+    def _prompts_are_there(self) -> RunConfig:
+        if self.workload == "text" and not (self.prompt or "").strip():
+            raise ValueError("prompt: is empty. Write the prompt, or choose another workload.")
+        if self.workload == "file" and not self.prompts:
+            raise ValueError("prompts: are missing. Give a JSONL or CSV file with prompts.")
+        if any(not prompt.strip() for prompt in self.prompts):
+            raise ValueError("prompts: one of them is empty. Remove it from the file.")
+        return self
+
+
+_SENTENCES = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
+    "literal_error": "must be one of {expected}",
+    "extra_forbidden": "is not a field of a run",
+}
+
+
+def parse(values: Mapping[str, Any]) -> RunConfig:
+    """Make a RunConfig of what a form, a command line or a request body says.
+
+    Raises:
+        InvalidConfig: with a sentence for each field that is wrong.
+    """
+    try:
+        return RunConfig.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidConfig(sentences(error)) from None
+
+
+def sentences(error: ValidationError) -> dict[str, str]:
+    """Map each wrong field to a sentence: which field, what is wrong, what was given."""
+    found: dict[str, str] = {}
+    for problem in error.errors(include_url=False):
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        text = _SENTENCES.get(problem["type"], "").format_map(_Blank(problem.get("ctx", {})))
+        if not text:
+            text = problem["msg"].removeprefix("Value error, ")
+            if not field and ": " in text:
+                field, text = text.split(": ", 1)
+        given = problem.get("input")
+        shown = f" (got {given!r})" if isinstance(given, int | float | str) and given != "" else ""
+        if len(shown) > 60 or "://" in shown:
+            shown = ""
+        found.setdefault(field, f"{field or 'The run'} {text}{shown}".rstrip(".") + ".")
+    return found
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return key
+
+
+def without_prompts(config: RunConfig) -> dict[str, Any]:
+    """Return the config as plain data with the person's own prompts left out, for what leaves
+    the database: `prompt` and `prompts` are replaced by how many there were and how long."""
+    data = config.model_dump(mode="json")
+    prompt, prompts = data.pop("prompt"), data.pop("prompts")
+    texts = [prompt] if prompt and config.workload == "text" else list(prompts)
+    data["own_prompts"] = len(texts)
+    data["own_prompt_characters"] = sum(map(len, texts))
+    return data

@@ -1,0 +1,102 @@
+"""What was seen of one request, and of one run. Only what was seen: whatever can be derived is
+derived in `metrics.py`, so that a metric written next year works on runs stored today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from services.config import RunConfig
+
+Status = Literal["ok", "failed", "cancelled"]
+RunStatus = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+
+ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
+FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
+
+ERROR_CLASSES = (
+    "connect",  # no connection, or it broke before an answer
+    "http_4xx",
+    "http_429",
+    "http_5xx",
+    "timeout",
+    "stream_error",  # an error inside a stream that had begun, or a stream that is not one
+    "truncated",  # ended without finish_reason and without [DONE]
+    "empty",  # ended well, without a token
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One request. Times are seconds since its repeat began, on one monotonic clock; None: not seen.
+
+    `token_times` holds the arrival of every chunk that carries a generated token, so the first is
+    `t_first` and the last `t_last`. A chunk may carry several tokens: its length is not a count.
+    """
+
+    repeat: int
+    index: int
+    status: Status
+    t_due: float
+    t_send: float | None = None
+    t_first: float | None = None
+    t_answer: float | None = None
+    t_last: float | None = None
+    t_end: float | None = None
+    token_times: tuple[float, ...] = ()
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    token_source: Literal["usage", "tokenizer", "unknown"] = "unknown"
+    error_class: str | None = None
+    error: str | None = None
+    http_status: int | None = None
+    finish_reason: str | None = None
+    connect_s: float | None = None  # None: a connection that was already open
+    coalesced_reads: int = 0  # reads that carried more than one token chunk
+    answer: str | None = None  # the text, kept in the database only
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One pass over the schedule. `began_at` anchors its monotonic times to the wall clock."""
+
+    index: int
+    began_at: datetime
+    duration_s: float | None = None  # None: it was cut short before its end was recorded
+    health: dict[str, Any] = field(default_factory=dict)  # the client's own, see `checks.py`
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of a run at one moment, for the live page. `t` is seconds since the run began."""
+
+    t: float
+    repeat: int
+    sent: int
+    in_flight: int
+    done: int
+    failed: int
+    tokens: int  # finished answers by the server's count, running ones by their chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stored run, without its requests."""
+
+    id: int
+    name: str
+    status: RunStatus
+    config: RunConfig
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    phase: str = ""  # what is happening now, in words
+    error: str | None = None  # why the run as a whole failed, a sentence
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    environment: dict[str, Any] = field(default_factory=dict)
+    repeats: tuple[Repeat, ...] = ()
+    cancel_requested: bool = False
