@@ -6,7 +6,7 @@ keys are looked up by backend name when a request is built (see `backends.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -132,14 +132,19 @@ def parse(values: Mapping[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(dict(values))
     except ValidationError as error:
-        raise InvalidConfig(sentences(error)) from None
+        raise InvalidConfig(sentences_of(error.errors(include_url=False))) from None
 
 
-def sentences(error: ValidationError) -> dict[str, str]:
-    """Map each wrong field to a sentence: which field, what is wrong, what was given."""
+def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
+    """Map each wrong field to a sentence: which field, what is wrong, what was given.
+
+    `problems` are pydantic's error dicts; where FastAPI made them, `loc` names the part of the
+    request first.
+    """
     found: dict[str, str] = {}
-    for problem in error.errors(include_url=False):
-        field = str(problem["loc"][0]) if problem["loc"] else ""
+    for problem in problems:
+        place = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
+        field = place[0] if place and not place[0].isdigit() else ""
         text = _SENTENCES.get(problem["type"], "").format_map(_Blank(problem.get("ctx", {})))
         if not text:
             text = problem["msg"].removeprefix("Value error, ")

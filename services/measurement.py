@@ -17,6 +17,7 @@ FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 
 ERROR_CLASSES = (
     "connect",  # no connection, or it broke before an answer
+    "http_3xx",  # a redirect, which is not followed
     "http_4xx",
     "http_429",
     "http_5xx",

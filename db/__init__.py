@@ -1,0 +1,1 @@
+"""Remember: SQLAlchemy Core on SQLite, or PostgreSQL by a URL. Only plain values leave db."""

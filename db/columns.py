@@ -1,0 +1,122 @@
+"""Column types with which SQLite and PostgreSQL keep the same values."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from array import array
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import accumulate
+from operator import sub
+
+from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, Text
+from sqlalchemy.types import TypeDecorator
+
+LARGEST = 2**31 - 1  # of an INTEGER in PostgreSQL
+
+
+class Key(TypeDecorator[int]):
+    """A number that names a row. One that no row can have (a URL may say anything) finds nothing,
+    where the databases would each raise an error of their own."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        return -1 if value is not None and not 0 <= value <= LARGEST else value
+
+
+class Count(TypeDecorator[int]):
+    """A count as a server gave it. One that cannot be true is not known, and breaks no batch."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        return None if value is not None and not 0 <= value <= LARGEST else value
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment: aware when written, stored in UTC, aware (UTC) when read, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone. Use datetime.now(UTC).")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class CleanText(TypeDecorator[str]):
+    """Text as both databases can keep it, see `clean`: what a server answered may hold anything."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
+
+
+class TokenTimes(TypeDecorator[tuple[float, ...]]):
+    """Seconds of every token chunk in one BLOB, see `pack`."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[float] | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else pack(value)
+
+    def process_result_value(
+        self, value: bytes | None, dialect: Dialect
+    ) -> tuple[float, ...] | None:
+        return None if value is None else unpack(value)
+
+
+def clean(text: str) -> str:
+    """Join surrogate pairs that arrived in two chunks; U+FFFD for lone ones and for NUL.
+
+    UTF-8 has no form for a lone surrogate, and PostgreSQL keeps no NUL in a text.
+    """
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def pack(times: Sequence[float]) -> bytes:
+    """Pack seconds as whole nanoseconds: differences, one byte plane after the other, deflated.
+
+    The clock counts nanoseconds, so its times come back bit for bit. 128 tokens 10 ms apart take
+    about 430 bytes, where float64 takes 1,024 and does not deflate.
+    """
+    if not times:
+        return b""
+    whole = [round(seconds * 1e9) for seconds in times]
+    steps = array("q", map(sub, whole, [0, *whole]))
+    if sys.byteorder == "big":
+        steps.byteswap()
+    data = steps.tobytes()
+    return zlib.compress(b"".join(data[plane::8] for plane in range(8)), 1)
+
+
+def unpack(blob: bytes) -> tuple[float, ...]:
+    """Return the seconds that `pack` was given, to the nanosecond."""
+    if not blob:
+        return ()
+    planes = zlib.decompress(blob)
+    count = len(planes) // 8
+    data = bytearray(len(planes))
+    for plane in range(8):
+        data[plane::8] = planes[plane * count : (plane + 1) * count]
+    steps = array("q", bytes(data))
+    if sys.byteorder == "big":
+        steps.byteswap()
+    return tuple(nanoseconds / 1e9 for nanoseconds in accumulate(steps))

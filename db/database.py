@@ -1,0 +1,204 @@
+"""One engine for SQLite or PostgreSQL, and the schema brought up to date before it is used."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DatabaseError
+
+from db import schema
+
+HERE = Path(__file__).parent
+DEFAULT_FILE = HERE.parent / "data" / "paceline.db"
+DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+PRAGMAS = (
+    "busy_timeout = 5000",  # first, so that the next one waits too
+    "journal_mode = WAL",  # pages read while a run is being written
+    "synchronous = NORMAL",  # safe with WAL; a power cut may cost the last second
+    "foreign_keys = ON",
+)
+KNOWN = (
+    "Set PACELINE_DATABASE_URL to sqlite:///path/to/file.db or to "
+    "postgresql://user:password@host:5432/name."
+)
+UPGRADE_LOCK = 0x7061636C  # any number, the same in every process; PostgreSQL wants one
+
+
+class DatabaseProblem(ValueError):
+    """A database that cannot be used: a sentence that says what to do, without a password."""
+
+
+def connect(url: str | None = None) -> Engine:
+    """Make the engine; nothing is opened yet, only the folder of a SQLite file is made.
+
+    Without `url`: what PACELINE_DATABASE_URL says, else data/paceline.db beside the code.
+
+    Raises:
+        DatabaseProblem: the URL is none, or of a database that Paceline does not know.
+    """
+    url = url or os.environ.get("PACELINE_DATABASE_URL") or f"sqlite:///{DEFAULT_FILE}"
+    return _engine(_address(url))
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+        address = address.set(drivername=DRIVERS[address.drivername])
+    except (ArgumentError, KeyError, ValueError):
+        raise DatabaseProblem(f"The address of the database is none. {KNOWN}") from None
+    if address.drivername == "sqlite+pysqlite":
+        return address.set(database=str(_file(address.database)))
+    return address
+
+
+def _file(name: str | None) -> Path:
+    if name in (None, "", ":memory:"):
+        raise DatabaseProblem(f"A database in memory cannot be shared by processes. {KNOWN}")
+    file = Path(name).absolute()  # the process that runs the queue may start in another folder
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(str(file), error) from None
+    return file
+
+
+def _engine(address: URL, **options: Any) -> Engine:
+    options["json_serializer"] = partial(json.dumps, allow_nan=False)  # PostgreSQL refuses NaN
+    if address.drivername != "sqlite+pysqlite":
+        timeout = {"connect_timeout": 5}
+        return create_engine(address, pool_pre_ping=True, connect_args=timeout, **options)
+    engine = create_engine(address, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself, `_begin_sqlite` does
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+    # SQLite's own knows only ASCII; a search ignores case in every alphabet, as PostgreSQL does
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes: committed at the end of the block, rolled back by an error.
+
+    SQLite takes its one write lock at once and waits for it. A transaction that read first and
+    wrote later would fail, without waiting, when another process had written in between.
+    """
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to `schema.REVISION`; several processes may call this at once.
+
+    At that revision already it is one query, and Alembic (0.2 s) is not imported.
+
+    Raises:
+        DatabaseProblem: the database cannot be reached, or belongs to a newer Paceline.
+    """
+    try:
+        with engine.connect() as connection:
+            current = _revision(connection)
+        if current != schema.REVISION:
+            _migrate(engine)
+    except DatabaseError as error:
+        raise _unusable(engine.url.database, error.orig) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _migrate(engine: Engine) -> None:
+    migrator = _engine(engine.url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        event.listen(migrator, "connect", _forget_foreign_keys)
+    with writing(migrator) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+        if _revision(connection) != schema.REVISION:  # another process may have been faster
+            _run_scripts(connection)
+
+
+def _forget_foreign_keys(connection: Any, _record: object) -> None:
+    # SQLite alters a table by making it anew; dropping the old one would cascade to its rows
+    connection.execute("PRAGMA foreign_keys = OFF").close()
+
+
+def _run_scripts(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(HERE / "migrations").replace("%", "%%"))
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise DatabaseProblem(
+            "This database was written by a newer Paceline. Update Paceline, or set "
+            "PACELINE_DATABASE_URL to another database."
+        ) from None
+
+
+def _unusable(name: str | None, error: object) -> DatabaseProblem:
+    reason = " ".join(str(error).split())
+    return DatabaseProblem(
+        f"The database {name} cannot be used: {reason}. Check PACELINE_DATABASE_URL, and that "
+        "the server runs or the folder can be written."
+    )
+
+
+def opened() -> Engine:
+    """Return this process's engine for the database in use, brought up to date the first time.
+
+    Raises:
+        DatabaseProblem: the database cannot be used.
+    """
+    return _opened(os.environ.get("PACELINE_DATABASE_URL"))
+
+
+@cache
+def _opened(url: str | None) -> Engine:
+    engine = connect(url)
+    upgrade(engine)
+    return engine

@@ -1,0 +1,176 @@
+"""The runs table is the queue: who runs next, whether it still lives, and what it measured.
+
+That a lane has one running run at most is a unique index of the database, so any number of
+processes may claim at once; one that comes second gets the next lane or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, Table, Update, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from db.database import writing
+from db.runs import AlreadyFinished, load
+from db.schema import TABLES, Value, row, runs
+from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus
+
+INTERRUPTED = (
+    "The process that measured this run ended before the run did. What it had measured is kept."
+)
+
+
+def claim(engine: Engine) -> Run | None:
+    """Take the oldest queued run of a lane in which none is running; None: there is none.
+
+    It is `running` from now on, and the caller's: call `heartbeat` until `finish`.
+    """
+    with engine.connect() as connection:
+        waiting = select(runs.c.id).where(runs.c.status == "queued")
+        unwanted = connection.scalars(waiting.where(runs.c.cancel_requested)).all()
+        busy = select(runs.c.lane).where(runs.c.status == "running")
+        firsts = select(func.min(runs.c.id)).where(
+            runs.c.status == "queued", runs.c.cancel_requested.is_(False), runs.c.lane.not_in(busy)
+        )
+        first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
+    for run_id in unwanted:
+        finish(engine, run_id, "cancelled")
+    for run_id in sorted(first_of_each_lane):
+        if _take(engine, run_id):
+            return load(engine, run_id)
+    return None
+
+
+def _take(engine: Engine, run_id: int) -> bool:
+    now = datetime.now(UTC)
+    waiting = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
+    taken = waiting.values(status="running", started_at=now, heartbeat_at=now)
+    try:
+        with writing(engine) as connection:
+            return connection.execute(taken).rowcount == 1
+    except IntegrityError:  # another run of this lane has been started since
+        return False
+
+
+def heartbeat(engine: Engine, run_id: int, phase: str | None = None) -> bool:
+    """Say that a run is alive, and what happens now. Returns whether it must stop: somebody
+    cancelled it, or it counts as ended already (see `interrupt_stale`)."""
+    values: dict[str, Any] = {"heartbeat_at": datetime.now(UTC)}
+    if phase is not None:
+        values["phase"] = phase
+    alive = update(runs).where(runs.c.id == run_id, runs.c.status == "running").values(values)
+    with writing(engine) as connection:
+        return any(connection.scalars(alive.returning(runs.c.cancel_requested)).all() or [True])
+
+
+def set_model(engine: Engine, run_id: int, model: str) -> None:
+    """Keep which model answers, where the config left that to the server."""
+    _set(engine, update(runs).where(runs.c.id == run_id).values(model=model))
+
+
+def set_environment(engine: Engine, run_id: int, environment: dict[str, Any]) -> None:
+    """Keep where the run was measured: engine, versions, machine, client. JSON-ready."""
+    _set(engine, update(runs).where(runs.c.id == run_id).values(environment=environment))
+
+
+def add_repeat(engine: Engine, run_id: int, repeat: Repeat) -> None:
+    """Keep a repeat; sent again, with its duration, it replaces the first."""
+    _keep(engine, run_id, [repeat])
+
+
+def add_measurements(engine: Engine, run_id: int, measurements: Sequence[Measurement]) -> None:
+    """Keep requests in one transaction; one sent again (same repeat and index) replaces."""
+    _keep(engine, run_id, measurements)
+
+
+def add_progress(engine: Engine, run_id: int, progress: Progress) -> None:
+    """Keep the state of a run at one moment."""
+    _keep(engine, run_id, [progress])
+
+
+def _keep(engine: Engine, run_id: int, values: Sequence[Value]) -> None:
+    if not values:
+        return
+    upsert = _upsert(TABLES[type(values[0])], engine.dialect.name)
+    with writing(engine) as connection:
+        connection.execute(upsert, [row(run_id, value) for value in values])
+
+
+def _upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    insert: postgresql.Insert | sqlite.Insert = (
+        postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    )
+    rest = {column.name: insert.excluded[column.name] for column in table.c}
+    keys = [column.name for column in table.primary_key]
+    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+def finish(
+    engine: Engine,
+    run_id: int,
+    status: RunStatus,
+    error: str | None = None,
+    headline: dict[str, Any] | None = None,
+) -> bool:
+    """End a queued or running run. Returns False, and changes nothing, if it has ended already."""
+    active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
+    ended = active.values(status=status, error=error, ended_at=datetime.now(UTC), phase="")
+    return _set(engine, ended if headline is None else ended.values(headline=headline))
+
+
+def request_cancel(engine: Engine, run_id: int) -> Run:
+    """Cancel a queued run at once; ask a running one to stop, which `heartbeat` tells it.
+
+    Raises:
+        RunNotFound: there is no such run.
+        AlreadyFinished: it has ended.
+    """
+    running = update(runs).where(runs.c.id == run_id, runs.c.status == "running")
+    queued = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
+    at_once = {"status": "cancelled", "ended_at": datetime.now(UTC)}
+    with writing(engine) as connection:
+        changed = (
+            connection.execute(queued.values(cancel_requested=True, **at_once)).rowcount
+            or connection.execute(running.values(cancel_requested=True)).rowcount
+        )
+    run = load(engine, run_id)
+    if not changed:
+        raise AlreadyFinished(run_id)
+    return run
+
+
+def interrupt_stale(engine: Engine, older_than_s: float) -> list[int]:
+    """End the running runs whose last heartbeat is older, at that heartbeat. Returns their ids."""
+    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    stale = update(runs).where(runs.c.status == "running", runs.c.heartbeat_at < before)
+    ended = stale.values(
+        status="interrupted", error=INTERRUPTED, ended_at=runs.c.heartbeat_at, phase=""
+    )
+    with writing(engine) as connection:
+        return sorted(connection.scalars(ended.returning(runs.c.id)).all())
+
+
+def active(engine: Engine) -> int:
+    """Return how many runs are queued or running."""
+    with engine.connect() as connection:
+        found = select(func.count()).select_from(runs).where(runs.c.status.in_(ACTIVE))
+        return connection.execute(found).scalar_one()
+
+
+def ahead(engine: Engine, run_id: int) -> int:
+    """Return how many runs of its lane a queued run waits for; 0 if it does not wait."""
+    me = runs.alias()
+    earlier = and_(runs.c.status == "queued", runs.c.id < me.c.id)
+    waits = and_(me.c.id == run_id, me.c.status == "queued", me.c.lane == runs.c.lane)
+    found = select(func.count()).where(waits, or_(runs.c.status == "running", earlier))
+    with engine.connect() as connection:
+        return connection.execute(found).scalar_one()
+
+
+def _set(engine: Engine, change: Update) -> bool:
+    with writing(engine) as connection:
+        return connection.execute(change).rowcount == 1

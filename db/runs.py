@@ -1,0 +1,235 @@
+"""Stored runs: make one, read it back as the values it was, edit what people write about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import delete as delete_from
+
+from db import schema
+from db.columns import clean
+from db.database import writing
+from db.search import RunRow as RunRow
+from db.search import choices as choices
+from db.search import count as count
+from db.search import search as search
+from db.search import tags_of
+from services.config import RunConfig
+from services.measurement import Measurement, Progress, Repeat, Run
+
+LONGEST_NAME = 200
+LONGEST_NOTE = 10_000
+LONGEST_TAG = 50
+MOST_TAGS = 20
+PLAIN = tuple(f.name for f in fields(Run) if f.name in schema.runs.c and f.name != "config")
+
+
+class RunNotFound(LookupError):
+    """No run has this id."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(
+            f"There is no run {run_id}. It may have been deleted; History lists the runs there are."
+        )
+
+
+class InvalidEdit(ValueError):
+    """A name, note or tag that cannot be kept."""
+
+
+class RunBusy(ValueError):
+    """A running run cannot be deleted."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(f"Run {run_id} is still running. Cancel it first.")
+
+
+class AlreadyFinished(ValueError):
+    """A finished run cannot be cancelled."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(f"Run {run_id} has finished already. There is nothing left to cancel.")
+
+
+def create(
+    engine: Engine,
+    config: RunConfig,
+    lane: str,
+    name: str = "",
+    tags: Iterable[str] = (),
+    note: str = "",
+) -> int:
+    """Queue a run and return its id. Without a name: "embedded · sequential · 5 requests".
+
+    Raises:
+        InvalidEdit: a name, tag or note that cannot be kept.
+    """
+    values = {
+        "name": _name(name) if name.strip() else default_name(config),
+        "note": _note(note),
+        "status": "queued",
+        "lane": lane,
+        "created_at": datetime.now(UTC),
+        "config": config.model_dump(mode="json"),
+        **{field: getattr(config, field) for field in ("backend", "model", "mode")},
+    }
+    kept = _tags(tags)
+    with writing(engine) as connection:
+        created = insert(schema.runs).values(values).returning(schema.runs.c.id)
+        run_id: int = connection.execute(created).scalar_one()
+        _add_tags(connection, run_id, kept)
+    return run_id
+
+
+def default_name(config: RunConfig) -> str:
+    """Return the name of a run that nobody has named."""
+    requests = "1 request" if config.requests == 1 else f"{config.requests:,} requests"
+    return f"{config.backend} · {config.mode} · {requests}"
+
+
+def load(engine: Engine, run_id: int) -> Run:
+    """Return one run, see `load_many`."""
+    return load_many(engine, [run_id])[0]
+
+
+def load_many(engine: Engine, ids: Sequence[int]) -> list[Run]:
+    """Return the runs in the order asked, with tags and repeats, without their requests.
+
+    `config.model` is the model that answers, once that is known, even if none was asked for.
+
+    Raises:
+        RunNotFound: for the first id that no run has.
+    """
+    found = select(schema.runs).where(schema.runs.c.id.in_(ids))
+    with engine.connect() as connection:
+        rows = {row["id"]: row for row in connection.execute(found).mappings()}
+        for run_id in ids:
+            if run_id not in rows:
+                raise RunNotFound(run_id)
+        tags, repeats = tags_of(connection, list(ids)), _repeats_of(connection, ids)
+    return [_run(rows[i], tags=tags.get(i, ()), repeats=tuple(repeats.get(i, ()))) for i in ids]
+
+
+def _run(row: RowMapping, **parts: Any) -> Run:
+    config = RunConfig.model_validate({**row["config"], "model": row["model"]})
+    return Run(config=config, **{name: row[name] for name in PLAIN}, **parts)
+
+
+def _repeats_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Repeat]]:
+    table = schema.repeats
+    rows = select(table.c.run_id, *schema.columns(Repeat)).where(table.c.run_id.in_(ids))
+    found: dict[int, list[Repeat]] = {}
+    for run_id, *values in connection.execute(rows.order_by(table.c.idx)):
+        found.setdefault(run_id, []).append(Repeat(*values))
+    return found
+
+
+def measurements(engine: Engine, run_id: int, texts: bool = False) -> list[Measurement]:
+    """Return a run's requests by repeat and index; `texts` also reads their answers."""
+    table = schema.requests
+    wanted = schema.columns(Measurement, without=() if texts else ("answer",))
+    rows = select(*wanted).where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
+    with engine.connect() as connection:
+        return [Measurement(*row) for row in connection.execute(rows)]
+
+
+def answer(engine: Engine, run_id: int, repeat: int, index: int) -> str | None:
+    """Return the text of one answer; None if there is no such request or it kept none."""
+    key = schema.requests.c
+    asked = (key.run_id == run_id, key.repeat == repeat, key.idx == index)
+    with engine.connect() as connection:
+        found: str | None = connection.scalar(select(key.answer).where(*asked))
+    return found
+
+
+def progress(engine: Engine, run_id: int, limit: int = 500) -> list[Progress]:
+    """Return a run's progress by time: every n-th state back from the last, at most `limit`."""
+    table = schema.progress
+    back = (func.row_number().over(order_by=table.c.t.desc()) - 1).label("back")
+    total = func.count().over().label("total")
+    rows = select(*schema.columns(Progress), back, total).where(table.c.run_id == run_id).subquery()
+    step = (rows.c.total + (limit - 1)) // limit
+    thinned = select(*(rows.c[f.name] for f in fields(Progress))).where(rows.c.back % step == 0)
+    with engine.connect() as connection:
+        return [Progress(*row) for row in connection.execute(thinned.order_by(rows.c.t))]
+
+
+def rename(engine: Engine, run_id: int, name: str) -> None:
+    """Give a run another name, 1 to 200 characters. Raises InvalidEdit, RunNotFound."""
+    _edit(engine, run_id, name=_name(name))
+
+
+def set_note(engine: Engine, run_id: int, note: str) -> None:
+    """Replace a run's note, at most 10,000 characters. Raises InvalidEdit, RunNotFound."""
+    _edit(engine, run_id, note=_note(note))
+
+
+def set_tags(engine: Engine, run_id: int, tags: Iterable[str]) -> None:
+    """Replace a run's tags: at most 20 of 1 to 50 characters. Raises InvalidEdit, RunNotFound."""
+    kept = _tags(tags)
+    with writing(engine) as connection:
+        # locks the run's row on PostgreSQL, so that two who set tags do so one after the other
+        found = select(schema.runs.c.id).where(schema.runs.c.id == run_id).with_for_update()
+        if connection.scalar(found) is None:
+            raise RunNotFound(run_id)
+        connection.execute(delete_from(schema.run_tags).where(schema.run_tags.c.run_id == run_id))
+        _add_tags(connection, run_id, kept)
+
+
+def delete(engine: Engine, run_id: int) -> None:
+    """Delete a run and all that it measured. Raises RunBusy, RunNotFound."""
+    this = schema.runs.c.id == run_id
+    with writing(engine) as connection:
+        gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
+        if connection.execute(gone).rowcount:
+            return
+        if connection.scalar(select(schema.runs.c.id).where(this)) is None:
+            raise RunNotFound(run_id)
+        raise RunBusy(run_id)
+
+
+def _edit(engine: Engine, run_id: int, **values: str) -> None:
+    with writing(engine) as connection:
+        changed = update(schema.runs).where(schema.runs.c.id == run_id).values(values)
+        if not connection.execute(changed).rowcount:
+            raise RunNotFound(run_id)
+
+
+def _add_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> None:
+    rows = [{"run_id": run_id, "tag": tag} for tag in tags]
+    if rows:
+        connection.execute(insert(schema.run_tags), rows)
+
+
+def _name(text: str) -> str:
+    return _fits("The name", _one_line(text), LONGEST_NAME)
+
+
+def _note(text: str) -> str:
+    return _fits("The note", clean(text), LONGEST_NOTE) if text else ""
+
+
+def _tags(texts: Iterable[str]) -> list[str]:
+    tags = list(dict.fromkeys(_one_line(text) for text in texts))
+    for tag in tags:
+        if "," in _fits(f"The tag {tag[:20]!r}", tag, LONGEST_TAG):
+            raise InvalidEdit(f"The tag {tag!r} holds a comma. Write it as two tags.")
+    if len(tags) > MOST_TAGS:
+        raise InvalidEdit(f"A run has at most {MOST_TAGS} tags. Remove {len(tags) - MOST_TAGS}.")
+    return tags
+
+
+def _one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _fits(what: str, text: str, longest: int) -> str:
+    if not text:
+        raise InvalidEdit(f"{what} is empty. Write 1 to {longest:,} characters.")
+    if len(text) > longest:
+        raise InvalidEdit(f"{what} has {len(text):,} characters. Shorten it to {longest:,}.")
+    return text

@@ -1,0 +1,154 @@
+"""The tables, one for each kind of value in `services/measurement.py`; the runs table is the queue.
+
+A column is named like the field it keeps (`index`, an SQL word, is `idx`). To add one: the field,
+the column here, a migration, and its revision below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.sql.elements import Label
+
+from db.columns import CleanText, Count, Key, TokenTimes, Utc
+from services.measurement import Measurement, Progress, Repeat
+
+REVISION = "0001"  # the newest migration: a database that says so needs no Alembic
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def _run_id() -> Column[int]:
+    return Column("run_id", Key, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", CleanText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("backend", CleanText, nullable=False),
+    Column("model", CleanText, nullable=False),  # the one that answers, once that is known
+    Column("mode", Text, nullable=False),
+    Column("lane", CleanText, nullable=False),  # what only one run at a time may use
+    Column("config", JSON, nullable=False),  # exactly what was asked
+    Column("created_at", Utc, nullable=False),
+    Column("started_at", Utc),
+    Column("ended_at", Utc),
+    Column("heartbeat_at", Utc),
+    Column("phase", CleanText, nullable=False, server_default=""),
+    Column("error", CleanText),
+    Column("note", CleanText, nullable=False, server_default=""),
+    Column("environment", JSON, nullable=False, server_default="{}"),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("headline", JSON, nullable=False, server_default="{}"),  # the numbers History shows
+    sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
+)
+
+Index(
+    "one_running_run_a_lane",
+    runs.c.lane,
+    unique=True,
+    sqlite_where=text("status = 'running'"),
+    postgresql_where=text("status = 'running'"),
+)
+Index("ix_runs_status", runs.c.status)
+
+run_tags = Table(
+    "run_tags",
+    metadata,
+    _run_id(),
+    Column("tag", CleanText, primary_key=True),
+)
+
+repeats = Table(
+    "repeats",
+    metadata,
+    _run_id(),
+    Column("idx", Key, primary_key=True),
+    Column("began_at", Utc, nullable=False),
+    Column("duration_s", Double),
+    Column("health", JSON, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    _run_id(),
+    Column("repeat", Key, primary_key=True),
+    Column("idx", Key, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("t_due", Double, nullable=False),
+    Column("t_send", Double),
+    Column("t_first", Double),
+    Column("t_answer", Double),
+    Column("t_last", Double),
+    Column("t_end", Double),
+    Column("token_times", TokenTimes, nullable=False),
+    Column("prompt_tokens", Count),
+    Column("output_tokens", Count),
+    Column("reasoning_tokens", Count),
+    Column("cached_tokens", Count),
+    Column("token_source", Text, nullable=False),
+    Column("error_class", CleanText),
+    Column("error", CleanText),
+    Column("http_status", Integer),
+    Column("finish_reason", CleanText),
+    Column("connect_s", Double),
+    Column("coalesced_reads", Integer, nullable=False),
+    Column("answer", CleanText),  # the last column, so that reading the others passes it by
+)
+
+progress = Table(
+    "progress",
+    metadata,
+    _run_id(),
+    Column("t", Double, primary_key=True),
+    Column("repeat", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("in_flight", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+)
+
+Value = Measurement | Repeat | Progress
+TABLES: dict[type[Value], Table] = {Measurement: requests, Repeat: repeats, Progress: progress}
+
+
+def columns(kind: type[Value], without: tuple[str, ...] = ()) -> list[Label[Any]]:
+    """Return the columns that make a value of this kind, labelled with its fields' names."""
+    names = [field.name for field in fields(kind) if field.name not in without]
+    return [TABLES[kind].c[_column(name)].label(name) for name in names]
+
+
+def row(run_id: int, value: Value) -> dict[str, Any]:
+    """Return the row that keeps this value of a run."""
+    values = {_column(field.name): getattr(value, field.name) for field in fields(value)}
+    return {"run_id": run_id, **values}
+
+
+def _column(field: str) -> str:
+    return "idx" if field == "index" else field

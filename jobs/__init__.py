@@ -1,0 +1,71 @@
+"""The queue and who works it off: joins `services`, which measure, and `db`, which remembers.
+
+The runs table is the queue. A run waits there as `queued`; a supervisor process (`python -m jobs`)
+claims it, starts `python -m services.worker` for it, and writes what the worker tells. The database
+itself allows one running run per lane (a unique index), so that two supervisors cannot break the
+rule. There is no second list of jobs that could disagree with the runs, which is why this is not a
+workflow engine: a run that was cut short is to be marked and kept, never silently run again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from threading import Thread
+
+from sqlalchemy import Engine
+
+from db import queue, runs
+from jobs.place import ROOT, beside, place
+from services import backends
+from services.config import RunConfig
+from services.measurement import Run
+
+
+def submit(
+    engine: Engine, config: RunConfig, name: str = "", tags: Sequence[str] = (), note: str = ""
+) -> int:
+    """Queue a run, see that somebody works the queue off, and return the run's id.
+
+    Raises:
+        BackendProblem: no such backend, no key, no address.
+        InvalidEdit: a name, tag or note that cannot be kept.
+    """
+    backends.target(config, os.environ)
+    run_id = runs.create(engine, config, backends.lane(config, os.environ), name, tags, note)
+    ensure(engine)
+    return run_id
+
+
+def cancel(engine: Engine, run_id: int) -> Run:
+    """Ask for a run to be stopped; what it has measured is kept.
+
+    Raises:
+        RunNotFound, AlreadyFinished.
+    """
+    run = queue.request_cancel(engine, run_id)
+    ensure(engine)
+    return run
+
+
+def ensure(engine: Engine) -> None:
+    """Start a supervisor if there is work and none at it."""
+    if not queue.active(engine):
+        return
+    with place(engine) as free:
+        if not free:
+            return
+    url = engine.url.render_as_string(hide_password=False)
+    with open(beside(engine, "log"), "wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jobs"],
+            cwd=ROOT,
+            env={**os.environ, "PACELINE_DATABASE_URL": url},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,  # it outlives the terminal and the web server
+        )
+    Thread(target=process.wait, daemon=True).start()  # or its end leaves a zombie with us

@@ -1,0 +1,67 @@
+"""The supervisor: `python -m jobs`. Started by whoever queues a run, outlives the browser and the
+web server, and ends itself when the queue has been empty for a while."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from threading import Event
+from time import monotonic
+
+from dotenv import load_dotenv
+from sqlalchemy import Engine
+
+from db import queue
+from db.database import connect, upgrade
+from jobs.carrier import KILL_S, Carrier
+from jobs.place import ROOT, place
+
+POLL_S = 0.25
+IDLE_S = 5.0  # a supervisor with nothing to do ends after this
+STALE_S = 10.0  # a running run without a sign of life for so long has lost its process
+TRIES = 10  # for the place, which whoever looks for a supervisor holds for an instant
+
+log = logging.getLogger("paceline.jobs")
+
+
+def supervise(engine: Engine, stopping: Event) -> None:
+    """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set."""
+    carriers: list[Carrier] = []
+    busy_at = monotonic()
+    while not stopping.wait(POLL_S):
+        queue.interrupt_stale(engine, STALE_S)
+        for carrier in carriers:
+            carrier.tick()
+        carriers = [carrier for carrier in carriers if carrier.is_alive()]
+        while (run := queue.claim(engine)) is not None:
+            log.info("run %s: begins", run.id)
+            carriers.append(Carrier(engine, run))
+            carriers[-1].start()
+        if carriers or queue.active(engine):
+            busy_at = monotonic()
+        elif monotonic() - busy_at > IDLE_S:
+            return
+    for carrier in carriers:
+        carrier.shut_down()
+    for carrier in carriers:
+        carrier.join(KILL_S)
+
+
+def main() -> None:
+    """Be the supervisor, unless there is one."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    load_dotenv(ROOT / ".env")
+    engine = connect()
+    upgrade(engine)
+    stopping = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    for _ in range(TRIES):
+        with place(engine) as free:
+            if free:
+                supervise(engine, stopping)
+                return
+        stopping.wait(0.1)
+
+
+if __name__ == "__main__":
+    main()

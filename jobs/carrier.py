@@ -1,0 +1,126 @@
+"""Carries one run: its worker process, and the writing of what the worker tells."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from datetime import datetime
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine
+
+from db import queue, results, runs
+from jobs.place import ROOT
+from services.measurement import Measurement, Progress, Repeat, Run
+from services.summary import summary_row
+
+KILL_S = 3.0  # a worker that was told to stop and has not
+
+log = logging.getLogger("paceline.jobs")
+
+
+class Carrier(Thread):
+    """Carries one run: its worker, and the writing of what the worker tells."""
+
+    def __init__(self, engine: Engine, run: Run) -> None:
+        super().__init__(daemon=True, name=f"run-{run.id}")
+        self._engine, self._run = engine, run
+        self._environment: dict[str, Any] = {}
+        self._end: dict[str, Any] | None = None
+        self._told_to_stop: float | None = None
+        self._shutting_down = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "services.worker"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def run(self) -> None:
+        process, run_id = self._process, self._run.id
+        assert process.stdin and process.stdout
+        with process:
+            process.stdin.write(self._run.config.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                if line.endswith(b"\n"):  # a killed worker's last line may be half a line
+                    self._take(orjson.loads(line))
+        status, error = self._outcome(process.returncode)
+        queue.finish(self._engine, run_id, status, error, self._headline())
+        log.info("run %s: %s", run_id, status)
+
+    def tick(self) -> None:
+        """Say that the run is alive, and stop it if that was asked for."""
+        if queue.heartbeat(self._engine, self._run.id):
+            self.stop()
+        if self._told_to_stop is not None and monotonic() - self._told_to_stop > KILL_S:
+            self._process.kill()
+
+    def stop(self) -> None:
+        """Tell the worker to stop: the end of its standard input says so."""
+        if self._told_to_stop is None and self._process.stdin:
+            self._told_to_stop = monotonic()
+            self._process.stdin.close()
+
+    def shut_down(self) -> None:
+        """Stop because the supervisor is told to end: the run is interrupted, not cancelled."""
+        self._shutting_down = True
+        self.stop()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        engine, run_id = self._engine, self._run.id
+        match message.pop("type"):
+            case "phase":
+                queue.heartbeat(engine, run_id, message["phase"])
+            case "model":
+                queue.set_model(engine, run_id, message["model"])
+            case "environment":
+                self._environment |= message["values"]
+                queue.set_environment(engine, run_id, self._environment)
+            case "repeat":
+                queue.add_repeat(engine, run_id, repeat_of(message["repeat"]))
+            case "requests":
+                rows = [measurement_of(row) for row in message["rows"]]
+                queue.add_measurements(engine, run_id, rows)
+            case "progress":
+                queue.add_progress(engine, run_id, Progress(**message["progress"]))
+            case "end":
+                self._end = message
+
+    def _outcome(self, code: int) -> tuple[Any, str | None]:
+        if self._shutting_down:
+            return "interrupted", "Paceline was stopped while this run was measured."
+        if self._end is None:
+            if self._told_to_stop is not None:
+                return "cancelled", None
+            return "interrupted", f"The process that measured this run ended (exit code {code})."
+        if self._end["cancelled"]:
+            return "cancelled", None
+        if self._end["problem"]:
+            return "failed", self._end["problem"]
+        return self._judged()
+
+    def _judged(self) -> tuple[Any, str | None]:
+        measured = runs.measurements(self._engine, self._run.id)
+        if any(measurement.status == "ok" for measurement in measured):
+            return "done", None
+        first = next((m.error for m in measured if m.error), "nothing was measured")
+        return "failed", f"No request succeeded. The first one: {first}"
+
+    def _headline(self) -> dict[str, Any]:
+        return summary_row(results.candidate(self._engine, self._run.id).summary)
+
+
+def measurement_of(row: dict[str, Any]) -> Measurement:
+    """Turn what came as JSON back into the value it was."""
+    return Measurement(**{**row, "token_times": tuple(row["token_times"])})
+
+
+def repeat_of(data: dict[str, Any]) -> Repeat:
+    """Turn what came as JSON back into the value it was."""
+    return Repeat(**{**data, "began_at": datetime.fromisoformat(data["began_at"])})

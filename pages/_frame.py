@@ -1,0 +1,29 @@
+"""Streamlit's main script: page config and navigation, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.widgets.view import shared
+
+HERE = Path(__file__).resolve().parent
+
+# Before the navigation: without an icon of its own a page fetches one from elsewhere.
+st.set_page_config(page_icon=str(HERE / "static" / "favicon.png"), layout="wide")
+
+navigation = st.navigation(
+    [
+        st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=True),
+        st.Page(HERE / "history.py", title="History", icon=":material/history:"),
+        st.Page(HERE / "compare.py", title="Compare", icon=":material/compare_arrows:"),
+        st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
+        st.Page(HERE / "live.py", title="Live", visibility="hidden"),
+        st.Page(HERE / "result.py", title="Result", visibility="hidden"),
+    ],
+    position="hidden" if shared() else "sidebar",
+)
+st.set_page_config(page_title=f"{navigation.title} · Paceline")
+st.logo(str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png"))
+navigation.run()

@@ -1,0 +1,170 @@
+"""Tables and numbers that result and comparison share: units and digits are put on here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from services.compare import Candidate
+from services.differences import config_rows, environment_rows
+from services.doubt import Doubt
+from services.metrics import METRICS, request_row
+from services.rows import Compared
+from services.summary import summary_row
+from services.units import show
+from services.workloads import prompt
+
+HEADLINE: tuple[tuple[str, str, str, str], ...] = (
+    ("output_tokens_per_s", "Output throughput", "tokens/s", "All output tokens over the window"),
+    ("tokens_per_s_median", "Tokens/s per request, median", "", "End to end, of successes"),
+    ("ttft_s_median", "TTFT, median", "s", "Time to first token"),
+    ("e2e_s_median", "E2E latency, median", "s", "From sent to the last token"),
+    ("e2e_s_mean", "E2E latency, mean", "s", "From sent to the last token"),
+    ("e2e_s_sd", "E2E, standard deviation", "s", "Over the successful requests"),
+    ("total_e2e_s", "E2E latency, total", "s", "The latencies of all successes, added up"),
+    ("requests_per_s", "Queries/s", "", "Successful requests over the window"),
+    ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
+    ("output_tokens", "Output tokens", "tokens", "Of successful requests"),
+    ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
+    ("cost_usd", "Cost", "USD", "By the price map; unknown for servers of your own"),
+)
+
+
+def headline(candidate: Candidate) -> None:
+    """The run in twelve numbers."""
+    row = summary_row(candidate.summary)
+    with st.grid(4):
+        for name, label, unit, meaning in HEADLINE:
+            st.metric(label, show(row.get(name), unit), help=meaning, border=True)
+
+
+def doubts(found: Sequence[Doubt]) -> None:
+    """Reasons to doubt: warnings in sight, notes below them."""
+    for doubt in found:
+        if doubt.level == "warning":
+            st.warning(f"**{doubt.title}** {doubt.sentence}", icon=":material/warning:")
+    notes = [doubt for doubt in found if doubt.level == "note"]
+    if notes:
+        with st.expander(f"{len(notes)} notes on these numbers", icon=":material/info:"):
+            for doubt in notes:
+                st.markdown(f"**{doubt.title}** {doubt.sentence}")
+
+
+def distributions(candidate: Candidate) -> None:
+    """Every metric's distribution over the successful requests."""
+    st.subheader("How are the requests distributed?", anchor="distributions")
+    found = candidate.summary.distributions
+    rows = [
+        {
+            "Metric": metric.label,
+            **{
+                label: show(getattr(found[metric.name], name), metric.unit)
+                for name, label in STATISTICS
+            },
+        }
+        for metric in METRICS
+        if found.get(metric.name)
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    st.caption("Successful requests only. A dash: too few requests to say (p95 from 72, p99 from 368).")
+
+
+STATISTICS = (
+    ("mean", "Mean"),
+    ("median", "Median"),
+    ("sd", "Standard deviation"),
+    ("minimum", "Minimum"),
+    ("p90", "p90"),
+    ("p95", "p95"),
+    ("p99", "p99"),
+    ("maximum", "Maximum"),
+)
+
+
+def failures(candidate: Candidate) -> None:
+    """Failed requests by class, each class with the first sentence that was seen."""
+    errors = candidate.summary.errors
+    if not errors:
+        return
+    st.subheader("What failed?", anchor="failures")
+    first = {m.error_class: m.error for m in reversed(candidate.measurements) if m.error_class}
+    rows = [
+        {"Class": name, "Requests": count, "For example": first.get(name)}
+        for name, count in sorted(errors.items(), key=lambda item: -item[1])
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+
+
+def request_table(candidate: Candidate) -> None:
+    """Every request, a row each. Times in seconds."""
+    st.subheader("Every request", anchor="requests")
+    rows = [request_row(measurement) for measurement in candidate.measurements]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=320)
+
+
+def repeat_table(candidate: Candidate, compared: Sequence[Compared]) -> None:
+    """A line a measure, a column a repeat."""
+    rows = [
+        {"Measure": entry.label, **{f"Repeat {i + 1}": show(v, entry.unit) for i, v in enumerate(of)}}
+        for entry in compared
+        if any(v is not None for v in (of := entry.of(candidate)))
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+
+
+def config_table(candidates: Sequence[Candidate]) -> None:
+    """What was asked for and where it was measured; prompts by their length only."""
+    with st.expander("Config and environment", icon=":material/settings:"):
+        for title, rows in (
+            ("Config", config_rows(candidates)),
+            ("Environment", environment_rows(candidates)),
+        ):
+            st.markdown(f"**{title}**")
+            table = [
+                {"": row.label, **dict(zip(columns(candidates), row.values, strict=True))}
+                for row in rows
+            ]
+            st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
+
+
+def columns(candidates: Sequence[Candidate]) -> list[str]:
+    """A column's title for each run, unique."""
+    return [f"{c.run.id} · {c.run.name}" for c in candidates]
+
+
+def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:
+    """One request's prompt and answer, for the person at this Paceline only."""
+    with st.expander("Prompts and answers", icon=":material/chat:"):
+        st.caption("These stay in the database: no download and no shared view contains them.")
+        keys = [(m.repeat, m.index) for m in candidate.measurements]
+        chosen = st.selectbox(
+            "Request", keys, format_func=lambda key: f"repeat {key[0]}, request {key[1]}"
+        )
+        if chosen:
+            st.text_area("Prompt", prompt(candidate.run.config, *chosen), disabled=True)
+            st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
+
+
+def link(page: str, parameters: dict[str, str]) -> None:
+    """A link to this page, with its controls and without."""
+    with st.popover("Share", icon=":material/link:"):
+        base = st.context.url.split("?")[0].rsplit("/", 1)[0] if st.context.url else ""
+        address = f"{base}/{page}?{urlencode(parameters, safe=',')}"
+        st.caption("This page")
+        st.code(address, language=None, wrap_lines=True)
+        st.caption("The same, read-only")
+        st.code(f"{address}&view=share", language=None, wrap_lines=True)
+
+
+def when(moment: datetime) -> str:
+    """A time of day where the person is."""
+    try:
+        zone = ZoneInfo(st.context.timezone or "UTC")
+    except (KeyError, ValueError):  # a browser may name a zone that this machine does not know
+        zone = ZoneInfo("UTC")
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"

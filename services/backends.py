@@ -1,0 +1,300 @@
+"""To whom a run is sent: one table of backends, and how one of them is addressed.
+
+A key goes to the address that its owner wrote beside it, and nowhere else. A run may name another
+address, and whoever can ask for a run could otherwise have the key sent to a server of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from services.address import InvalidAddress, machine, normal_url, origin
+from services.config import Client, RunConfig
+from services.embedded import MODEL_NAME
+
+Kind = Literal["embedded", "openai", "litellm"]
+
+
+class BackendProblem(ValueError):
+    """A backend that cannot be asked, in a sentence that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One entry of the table. `base_url` is the default; `*_env` name environment variables."""
+
+    name: str
+    label: str
+    kind: Kind
+    base_url: str | None = None
+    url_env: str | None = None
+    key_env: str | None = None
+    model_env: str | None = None
+    needs_key: bool = False
+    start_hint: str = ""  # the command that starts it at its default address
+    knows_ignore_eos: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A backend with everything that a request needs. The key is in no repr.
+
+    `base_url` is None for the embedded engine until it runs (see `at`), and for a provider that
+    LiteLLM addresses itself. An empty `model` stands for the first that the server lists.
+    """
+
+    backend: str
+    base_url: str | None
+    model: str = ""
+    key: str | None = field(default=None, repr=False)
+    client: Client = "wire"
+
+    def at(self, base_url: str) -> Target:
+        """Return the same target at the address where its engine now answers."""
+        return replace(self, base_url=base_url)
+
+    def named(self, model: str) -> Target:
+        """Return the same target with a model."""
+        return replace(self, model=model)
+
+    @property
+    def netloc(self) -> str:
+        """Return the host and port, as a sentence names them."""
+        return urlsplit(self.base_url or "").netloc
+
+
+def target(config: RunConfig, env: Mapping[str, str]) -> Target:
+    """Find the address, model and key of a run's backend.
+
+    Raises:
+        BackendProblem: no such backend, no address, no key, or a run that it cannot carry out.
+    """
+    backend = find(config.backend)
+    if config.ignore_eos and not backend.knows_ignore_eos:
+        raise BackendProblem(f"{backend.label} does not know ignore_eos. Switch it off.")
+    model = config.model.strip() or _value(env, backend.model_env)
+    if backend.kind == "embedded":
+        return _embedded(config, model)
+    if backend.kind == "litellm":
+        return _litellm(config, backend, model, env)
+    url = address(backend, env, config.base_url)
+    own = not config.base_url or origin(url) == _own_origin(backend, env)
+    if backend.needs_key and not own:
+        raise BackendProblem(_withheld(backend, url))
+    key = _key(backend, env) if own else None
+    return Target(backend.name, url, model, key, config.client)
+
+
+def lane(config: RunConfig, env: Mapping[str, str]) -> str:
+    """Return what runs of a backend wait for each other on: its host and port, or its name.
+
+    Raises:
+        BackendProblem: there is no such backend, or it has no address.
+    """
+    backend = find(config.backend)
+    if backend.kind == "embedded":
+        return backend.name
+    if backend.kind == "litellm":
+        provider = (config.model or _value(env, backend.model_env)).partition("/")[0]
+        return f"{backend.name} {provider}".strip()
+    return machine(address(backend, env, config.base_url))
+
+
+def find(name: str) -> Backend:
+    """Return the entry called `name`.
+
+    Raises:
+        BackendProblem: there is none.
+    """
+    if name not in BACKENDS:
+        raise BackendProblem(f"There is no backend {name[:80]!r}. Choose one of {_names()}.")
+    return BACKENDS[name]
+
+
+def address(backend: Backend, env: Mapping[str, str], asked: str | None = None) -> str:
+    """Return the base URL: the one asked for, else the environment's, else the default.
+
+    Raises:
+        BackendProblem: there is none, or it is not an address.
+    """
+    if asked:
+        return _base_url(asked, "The address")
+    found = _value(env, backend.url_env) or backend.base_url
+    if not found:
+        raise BackendProblem(
+            f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env "
+            "and start again."
+        )
+    return _base_url(found, backend.url_env or "The address")
+
+
+def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
+    """Return whether the backend's key is set; None: it takes none."""
+    return None if backend.key_env is None else bool(_value(env, backend.key_env))
+
+
+def body(config: RunConfig, target: Target, prompt: str) -> dict[str, Any]:
+    """Build the chat completion that asks `prompt`.
+
+    OpenAI's newer models want `max_completion_tokens`, and refuse a temperature or top-p even at
+    the API's own default of 1: there, and only there, a 1 is left out. An engine may have another
+    default (vLLM takes the model's), so everybody else is told.
+    """
+    openai = target.backend == "openai"
+    asked: dict[str, Any] = {
+        "model": target.model,
+        "messages": [{"role": "user", "content": prompt}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_completion_tokens" if openai else "max_tokens": config.max_tokens,
+        "temperature": config.temperature,
+        "top_p": config.top_p,
+        "seed": config.seed,
+        "ignore_eos": config.ignore_eos or None,
+    }
+    for name in ("temperature", "top_p"):
+        if openai and asked[name] == 1:
+            asked[name] = None
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _embedded(config: RunConfig, model: str) -> Target:
+    if config.base_url:
+        raise BackendProblem(
+            "The embedded backend has no address: Paceline starts it. For a server that is "
+            "already there choose the backend url."
+        )
+    if model not in ("", MODEL_NAME):
+        raise BackendProblem(f"The embedded backend serves {MODEL_NAME} only. Leave model empty.")
+    return Target("embedded", None, MODEL_NAME, None, config.client)
+
+
+def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, str]) -> Target:
+    if config.base_url:  # the provider's key, which LiteLLM finds by itself, would go there
+        raise BackendProblem("LiteLLM knows its providers' addresses. Leave the address empty.")
+    provider, slash, name = model.partition("/")
+    if not (provider and slash and name) or "://" in model:
+        raise BackendProblem(
+            'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": '
+            "give one, or put LITELLM_MODEL=… into .env and start again."
+        )
+    own = provider == _value(env, backend.model_env).partition("/")[0]
+    return Target(backend.name, None, model, _key(backend, env) if own else None, "litellm")
+
+
+def _key(backend: Backend, env: Mapping[str, str]) -> str | None:
+    key = _value(env, backend.key_env)
+    if not key and backend.needs_key:
+        raise BackendProblem(
+            f"{backend.label} needs a key: put {backend.key_env}=… into .env and start again."
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise BackendProblem(f"{backend.key_env} holds a space or a character that no key has.")
+    return key or None
+
+
+def _withheld(backend: Backend, url: str) -> str:
+    return (
+        f"{backend.key_env} is not sent to {urlsplit(url).netloc}: it belongs to "
+        f"{backend.label}. For another server choose the backend url."
+    )
+
+
+def _own_origin(backend: Backend, env: Mapping[str, str]) -> tuple[str, str, int] | None:
+    try:
+        return origin(address(backend, env))
+    except BackendProblem:
+        return None  # no address of its own, or a broken one: nothing that a key belongs to
+
+
+def _base_url(written: str, what: str) -> str:
+    try:
+        return normal_url(written, what)
+    except InvalidAddress as error:
+        raise BackendProblem(str(error)) from None
+
+
+def _value(env: Mapping[str, str], name: str | None) -> str:
+    return env.get(name, "").strip() if name else ""
+
+
+def _names() -> str:
+    *most, last = BACKENDS
+    return f"{', '.join(most)} and {last}"
+
+
+_ENTRIES = (
+    Backend("embedded", "Embedded llama.cpp", "embedded", knows_ignore_eos=True),
+    Backend(
+        name="sglang",
+        label="SGLang",
+        kind="openai",
+        base_url="http://127.0.0.1:30010/v1",
+        url_env="SGLANG_BASE_URL",
+        key_env="SGLANG_API_KEY",
+        model_env="SGLANG_MODEL",
+        start_hint="python -m sglang.launch_server --model-path Qwen/Qwen2.5-0.5B-Instruct "
+        "--host 127.0.0.1 --port 30010",
+        knows_ignore_eos=True,
+    ),
+    Backend(
+        name="vllm",
+        label="vLLM",
+        kind="openai",
+        base_url="http://127.0.0.1:8000/v1",
+        url_env="VLLM_BASE_URL",
+        key_env="VLLM_API_KEY",
+        model_env="VLLM_MODEL",
+        start_hint="vllm serve Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 8000",
+        knows_ignore_eos=True,
+    ),
+    Backend(
+        name="groq",
+        label="Groq",
+        kind="openai",
+        base_url="https://api.groq.com/openai/v1",
+        key_env="GROQ_API_KEY",
+        model_env="GROQ_MODEL",
+        needs_key=True,
+    ),
+    Backend(
+        name="openai",
+        label="OpenAI",
+        kind="openai",
+        base_url="https://api.openai.com/v1",
+        url_env="OPENAI_BASE_URL",
+        key_env="OPENAI_API_KEY",
+        model_env="OPENAI_MODEL",
+        needs_key=True,
+    ),
+    Backend(
+        name="ollama",
+        label="Ollama",
+        kind="openai",
+        base_url="http://127.0.0.1:11434/v1",
+        url_env="OLLAMA_BASE_URL",
+        model_env="OLLAMA_MODEL",
+        start_hint="OLLAMA_HOST=127.0.0.1:11434 ollama serve",
+    ),
+    Backend(
+        name="url",
+        label="OpenAI-compatible URL",
+        kind="openai",
+        url_env="PACELINE_URL",
+        key_env="PACELINE_URL_API_KEY",
+        model_env="PACELINE_URL_MODEL",
+        knows_ignore_eos=True,  # whose server it is nobody knows: it is sent as asked
+    ),
+    Backend(
+        name="litellm",
+        label="LiteLLM",
+        kind="litellm",
+        key_env="LITELLM_API_KEY",
+        model_env="LITELLM_MODEL",
+    ),
+)
+
+BACKENDS: dict[str, Backend] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,97 @@
+"""What is drawn. Every chart answers one question, of one run or of up to eight, with at most
+5,000 marks; what would be more is put together here, and the chart says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import altair as alt
+
+from services.charts.bars import tokens_per_s
+from services.charts.distributions import e2e, gaps, ttft
+from services.charts.frame import spec
+from services.charts.images import png, svg
+from services.charts.live import live_spec, schedule_spec
+from services.charts.over_time import in_flight, throughput
+from services.charts.ratios import of_comparison, ratios
+from services.charts.timeline import timeline
+from services.compare import Candidate
+
+__all__ = [
+    "CHARTS",
+    "Chart",
+    "chart",
+    "live_spec",
+    "of_comparison",
+    "png",
+    "schedule_spec",
+    "spec",
+    "svg",
+    "tokens_per_s",
+]
+
+
+class Draw(Protocol):
+    """Draws runs. None: they have nothing to show."""
+
+    def __call__(
+        self, candidates: Sequence[Candidate], dark: bool = False
+    ) -> alt.LayerChart | None: ...
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: the question it answers, and what to say where `draw` returns None."""
+
+    name: str
+    question: str
+    title: str
+    draw: Draw
+    nothing: str
+    least: int = 1  # runs that it takes
+
+
+def chart(name: str) -> Chart:
+    """Return the chart with this name. Raises KeyError where there is none."""
+    return {entry.name: entry for entry in CHARTS}[name]
+
+
+NO_ANSWER = "No request was answered with a known number of tokens."
+NO_TOKEN = "No answer was streamed."
+
+CHARTS = (
+    Chart(
+        "ratios", "How many times the reference is each run?", "Compared with the reference",
+        ratios, "There is nothing that the reference and another run both measured.", least=2,
+    ),
+    Chart(
+        "tokens_per_s", "How fast did each request run?", "Tokens per second of each request",
+        tokens_per_s, "No request was answered with a known number of tokens.",
+    ),
+    Chart(
+        "ttft", "How long until the first token?", "Time to first token",
+        ttft, "No streamed answer arrived.",
+    ),
+    Chart(
+        "e2e", "How long until the whole answer?", "End-to-end latency",
+        e2e, "No request was answered.",
+    ),
+    Chart(
+        "inter_chunk", "How evenly did the tokens come?", "Inter-chunk latency",
+        gaps, "No answer came in more than one chunk.",
+    ),
+    Chart(
+        "timeline", "What did each request wait for?", "Timeline",
+        timeline, "No request was sent.",
+    ),
+    Chart(
+        "in_flight", "How many requests were under way at once?", "Requests in flight",
+        in_flight, "No request was sent and ended.",
+    ),
+    Chart(
+        "throughput", "Did the throughput stay the same?", "Output throughput over time",
+        throughput, "No answer was streamed with a known number of tokens.",
+    ),
+)  # fmt: skip

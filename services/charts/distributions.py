@@ -1,0 +1,122 @@
+"""Distributions as lines: for each value, the share of requests that needed no longer.
+
+An empirical distribution function needs no bins, shows the median and the tail at once, and lets
+failures count: their share is what the line is short of 100 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+
+from services import theme
+from services.charts.frame import Rows, heading, layered, run_colour, seconds_scale
+from services.compare import Candidate
+from services.metrics import inter_chunk, metric
+
+MOST_POINTS = 200  # a run
+MOST_GAPS = 100_000  # a run; beyond that only every so many requests' gaps are looked at
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run has to show: its values in ascending order, and out of how many."""
+
+    candidate: Candidate
+    values: list[float]
+    of: int
+
+
+def ttft(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    """Draw the distributions of the time to first token."""
+    samples = [_metric_sample(candidate, "ttft_s") for candidate in candidates]
+    return _draw(samples, dark, "Time to first token", "Time to first token (s)", "requests")
+
+
+def e2e(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    """Draw the distributions of the end-to-end latency."""
+    samples = [_metric_sample(candidate, "e2e_s") for candidate in candidates]
+    return _draw(samples, dark, "End-to-end latency", "End-to-end latency (s)", "requests")
+
+
+def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    """Draw the distributions of the time between two chunks of the same answer."""
+    samples, said = [], ""
+    for candidate in candidates:
+        chunks = sum(len(m.token_times) for m in candidate.measurements)
+        stride = -(-chunks // MOST_GAPS) or 1
+        some = candidate.measurements[::stride]
+        values = sorted(gap for m in some for gap in inter_chunk(m))
+        samples.append(Sample(candidate, values, len(values)))
+        if stride > 1:
+            said = "Of the longest runs, not every request is looked at."
+    return _draw(samples, dark, "Inter-chunk latency", "Time between chunks (s)", "gaps", said)
+
+
+def _metric_sample(candidate: Candidate, name: str) -> Sample:
+    of = metric(name).of
+    values = sorted(
+        value for m in candidate.measurements if m.status == "ok" and (value := of(m)) is not None
+    )
+    failed = sum(m.status == "failed" for m in candidate.measurements)
+    return Sample(candidate, values, len(values) + failed)
+
+
+def _draw(
+    samples: Sequence[Sample], dark: bool, title: str, axis: str, what: str, said: str = ""
+) -> alt.LayerChart | None:
+    values = [end for sample in samples for end in (*sample.values[:1], *sample.values[-1:])]
+    if not values:
+        return None
+    scale, note = seconds_scale(values)
+    candidates = [sample.candidate for sample in samples]
+    x = alt.X("seconds:Q", title=axis.replace(")", f"{note})"), scale=scale)
+    share = f"Share of {what}"
+    y = alt.Y(
+        "share:Q",
+        title=share,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 0.9, 1]),
+    )
+    tooltip = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("seconds:Q", title="Within (s)", format=",.4~r"),
+        alt.Tooltip("share:Q", title=share, format=".1%"),
+    ]
+    line = alt.Chart(alt.NamedData("steps")).mark_line(interpolate="step-after")
+    drawn = line.encode(x=x, y=y, color=run_colour(candidates, dark), tooltip=tooltip)
+    rows = [row for sample in samples for row in _steps(sample)]
+    sentences = (f"The share of {what} that needed no longer.", said, _failures(samples))
+    return layered([drawn], heading(title, *sentences), 260, {"steps": rows})
+
+
+def _steps(sample: Sample) -> Rows:
+    """The corners of a run's line: every value, or 200 at even distances in rank."""
+    count = len(sample.values)
+    if not count:
+        return []
+    ranks = list(range(1, count + 1))
+    if count > MOST_POINTS:
+        ranks = [1, *(-(-count * i // (MOST_POINTS - 2)) for i in range(1, MOST_POINTS - 1))]
+    label = theme.label(sample.candidate.run)
+    steps = [(sample.values[0], 0.0)]
+    steps += [(sample.values[rank - 1], rank / sample.of) for rank in ranks]
+    return [{"run": label, "seconds": at, "share": share} for at, share in steps]
+
+
+def _failures(samples: Sequence[Sample]) -> str:
+    short = [sample for sample in samples if len(sample.values) < sample.of]
+    if not short:
+        return ""
+    if len(samples) == 1:
+        sample = short[0]
+        share = len(sample.values) / sample.of
+        failed = sample.of - len(sample.values)
+        return f"The line ends at {100 * share:.1f} %: {failed:,} of {sample.of:,} requests failed."
+    listed = "; ".join(
+        f"{sample.candidate.run.id}: {sample.of - len(sample.values):,} of {sample.of:,}"
+        for sample in short
+    )
+    return f"Lines that end below 100 % have failed requests ({listed})."

@@ -1,0 +1,165 @@
+"""What every chart shares: its heading, the runs' colours, its lanes, and how it becomes a spec.
+
+Every chart is a single view whose width is its container's, also with several runs in it: views
+beside or above each other cannot follow the width of a phone. Several runs stand in *lanes*
+instead, one above the other on one axis, so that all of them have the same scale.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from services import theme
+from services.compare import Candidate
+from services.measurement import Measurement
+
+Rows = list[dict[str, Any]]
+
+LINE_LENGTH = 56  # a subtitle does not wrap by itself; this many characters fit a phone
+ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+LANE = 0.72  # how much of a lane its data fill; above them stands the run's name
+
+
+def heading(text: str, *sentences: str) -> alt.TitleParams:
+    """Return a title with a subtitle of the sentences that are not empty, in short lines."""
+    lines = textwrap.wrap(" ".join(filter(None, sentences)), LINE_LENGTH)
+    return alt.TitleParams(text=textwrap.wrap(text, 44), subtitle=lines)
+
+
+def run_colour(
+    candidates: Sequence[Candidate], dark: bool, listed: Sequence[Candidate] | None = None
+) -> alt.Color:
+    """Return the colour channel of field `run`, every run in its own colour.
+
+    The legend lists `listed`, or else all; none where that would be a single one.
+    """
+    ids = [candidate.run.id for candidate in candidates]
+    scale = alt.Scale(
+        domain=[theme.label(candidate.run) for candidate in candidates],
+        range=[theme.colour_of(run_id, ids, dark) for run_id in ids],
+    )
+    labels = [theme.label(c.run) for c in (candidates if listed is None else listed)]
+    legend = alt.Legend(values=labels, symbolOpacity=1) if len(labels) > 1 else None
+    return alt.Color("run:N", scale=scale, legend=legend)
+
+
+def number(candidate: Candidate, measurement: Measurement) -> int:
+    """Return a request's number in its run, from 1, counted on through the repeats."""
+    return measurement.repeat * candidate.run.config.requests + measurement.index + 1
+
+
+def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:
+    """Return which repeat is drawn, where there are several; `repeat` counts from 0."""
+    most = max(candidate.run.config.repeats for candidate in candidates)
+    return f"Repeat {repeat + 1} of {most}.".replace(" ", "\N{NO-BREAK SPACE}") if most > 1 else ""
+
+
+def nice(value: float) -> float:
+    """Return the next number up of ROUND times a power of ten, each well divided into halves."""
+    power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
+    return next(step * power for step in ROUND if step * power >= value * 0.999999)
+
+
+def thinned(count: int, most: int) -> list[int]:
+    """Return at most `most` positions of `count`, evenly spaced, the first and last among them."""
+    if count <= most:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
+
+
+def seconds_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
+    """Return a scale that holds the values, and what to say about it.
+
+    It starts at zero unless that would squeeze the values together, and is logarithmic where the
+    highest is more than thirty times the lowest.
+    """
+    low, high = min(values), max(values)
+    if low > 0 and high > 30 * low:
+        return alt.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False), ", log scale"
+    start = low - 0.1 * (high - low) if low > 0.5 * high and high > low else 0.0
+    return alt.Scale(domain=[start, high * 1.02 or 1.0], nice=False), ""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """One lane for each run, the first on top; in each the scale runs from 0 to `top`."""
+
+    count: int
+    top: float
+
+    def place(self, lane: int, value: float) -> float:
+        """Return where on the common axis a value of a lane lies."""
+        return self.count - 1 - lane + LANE * value / self.top
+
+    def axis(self, title: str) -> alt.Y:
+        """Return the axis, labelled with the lanes' own values."""
+        steps = 5 if self.count == 1 else 3
+        ticks = [self.top * step / (steps - 1) for step in range(steps)]
+        values = [self.place(lane, tick) for lane in range(self.count) for tick in ticks]
+        unplaced = f"(datum.value - floor(datum.value + 1e-6)) * {self.top / LANE}"
+        return alt.Y(
+            "y:Q",
+            scale=alt.Scale(domain=[0, self.count - 1 + (LANE if self.count == 1 else 1)]),
+            axis=alt.Axis(
+                title=title,
+                values=values,
+                labelExpr=f"format({unplaced}, ',.3~r')",
+                tickCount=len(values),  # else Vega leaves out every other one
+                labelOverlap=False,
+                grid=True,
+            ),
+        )
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return 240 if self.count == 1 else max(84, 180 - 30 * (self.count - 2)) * self.count
+
+
+def names(
+    candidates: Sequence[Candidate], dark: bool, y: Sequence[float], texts: Sequence[str]
+) -> list[alt.Chart]:
+    """Return a layer for each run: its text at its own `y`, in its own colour."""
+    ids = [candidate.run.id for candidate in candidates]
+    layers = []
+    for run_id, at, text in zip(ids, y, texts, strict=True):
+        chart = alt.Chart(alt.InlineData(values=[{"y": at, "text": text}]))
+        mark = chart.mark_text(
+            align="left",
+            baseline="bottom",
+            color=theme.colour_of(run_id, ids, dark),
+            fontSize=12,
+            fontWeight=600,
+            dy=-3,
+        )
+        layers.append(mark.encode(x=alt.value(0), y="y:Q", text="text:N"))
+    return layers
+
+
+def layered(
+    layers: Sequence[alt.Chart], title: alt.TitleParams, height: int, datasets: dict[str, Rows]
+) -> alt.LayerChart:
+    """Put layers over one another; each draws one of the named data sets, or nothing if empty."""
+    empty = [alt.NamedData(name) for name, rows in datasets.items() if not rows]
+    return alt.LayerChart(
+        layer=[layer for layer in layers if layer.data not in empty],
+        title=title,
+        height=height,
+        width="container",
+        datasets={name: rows for name, rows in datasets.items() if rows},
+    )
+
+
+def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
+    """Return a chart as a Vega-Lite dict with the theme in it, ready for any renderer.
+
+    Not validated: that takes three times as long, and the tests do it for every chart.
+    """
+    found: dict[str, Any] = chart.configure(**theme.config(dark)).to_dict(validate=False)
+    return found

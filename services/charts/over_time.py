@@ -1,0 +1,115 @@
+"""A run over time: how many requests were in flight, and how many tokens a second came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+
+from services import steady, theme
+from services.charts.frame import Rows, heading, layered, run_colour, which_repeat
+from services.compare import Candidate
+from services.measurement import Measurement
+
+MOST_STEPS = 500  # a run
+MOST_BINS = 100  # a run; of several runs fewer, or their lines cover each other
+CHUNKS_A_BIN = 20  # fewer would draw the chunks' own rhythm instead of the throughput
+
+
+def in_flight(
+    candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
+) -> alt.LayerChart | None:
+    """Draw how many requests had been sent and not ended, in one repeat of each run."""
+    rows: Rows = []
+    for candidate in candidates:
+        steps = _in_flight(_of_repeat(candidate, repeat))
+        label = theme.label(candidate.run)
+        rows += [{"run": label, "seconds": at, "value": value} for at, value in steps]
+    if not rows:
+        return None
+    title = heading(
+        "Requests in flight", "Sent and not yet ended.", which_repeat(candidates, repeat)
+    )
+    return _draw(candidates, dark, rows, title, "Requests in flight", ",d")
+
+
+def throughput(
+    candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
+) -> alt.LayerChart | None:
+    """Draw output tokens per second over time, in one repeat of each run.
+
+    A request's tokens are spread evenly over its chunks: which chunk carried how many is not known.
+    """
+    rows: Rows = []
+    left_out = 0
+    for candidate in candidates:
+        measurements = _of_repeat(candidate, repeat)
+        label = theme.label(candidate.run)
+        bins = _throughput(measurements, min(MOST_BINS, 240 // len(candidates)))
+        rows += [{"run": label, "seconds": at, "value": value} for at, value in bins]
+        left_out += sum(m.output_tokens is None and bool(m.token_times) for m in measurements)
+    if not rows:
+        return None
+    title = heading(
+        "Output throughput over time",
+        "Tokens per second of all requests together.",
+        f"{left_out:,} requests without a token count are left out." if left_out else "",
+        which_repeat(candidates, repeat),
+    )
+    return _draw(candidates, dark, rows, title, "Output tokens per second", ",.3~r")
+
+
+def _of_repeat(candidate: Candidate, repeat: int) -> list[Measurement]:
+    return [m for m in candidate.measurements if m.repeat == repeat and m.t_send is not None]
+
+
+def _in_flight(measurements: Sequence[Measurement]) -> list[tuple[float, int]]:
+    """The steps of the number in flight; of over 500, the highest of each few in a row."""
+    steps = steady.in_flight(measurements)
+    size = -(-len(steps) // (MOST_STEPS - 1)) or 1
+    groups = [steps[i : i + size] for i in range(0, len(steps), size)]
+    highest = [(group[0].t, max(step.in_flight for step in group)) for group in groups]
+    return highest if size == 1 else [*highest, (steps[-1].t, steps[-1].in_flight)]
+
+
+def _throughput(measurements: Sequence[Measurement], most: int) -> list[tuple[float, float]]:
+    """Tokens per second in up to `most` equal stretches, from the first send to the last token."""
+    told = [m for m in measurements if m.output_tokens and m.token_times]
+    if not told:
+        return []
+    times = np.concatenate([np.asarray(m.token_times) for m in told])
+    chunks = [len(m.token_times) for m in told]
+    shares = [(m.output_tokens or 0) / len(m.token_times) for m in told]
+    start = min(m.t_send for m in told if m.t_send is not None)
+    count = min(most, max(1, len(times) // CHUNKS_A_BIN))
+    tokens, edges = np.histogram(
+        times, bins=count, range=(start, float(times.max())), weights=np.repeat(shares, chunks)
+    )
+    rates = (tokens / np.diff(edges)).tolist()
+    return list(zip(edges.tolist(), [*rates, rates[-1]], strict=True))
+
+
+def _draw(
+    candidates: Sequence[Candidate],
+    dark: bool,
+    rows: Rows,
+    title: alt.TitleParams,
+    axis: str,
+    format: str,
+) -> alt.LayerChart:
+    base = alt.Chart(alt.NamedData("steps"))
+    x = alt.X("seconds:Q", title="Time since the repeat began (s)", scale=alt.Scale(nice=False))
+    whole = alt.Axis(format=format, tickMinStep=1) if format == ",d" else alt.Axis(format=format)
+    y = alt.Y("value:Q", title=axis, axis=whole)
+    colour = run_colour(candidates, dark)
+    tooltip = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("seconds:Q", title="Time (s)", format=",.2f"),
+        alt.Tooltip("value:Q", title=axis, format=",.1f" if format != ",d" else format),
+    ]
+    line = base.mark_line(interpolate="step-after").encode(x=x, y=y, color=colour, tooltip=tooltip)
+    if len(candidates) > 1:
+        return layered([line], title, 260, {"steps": rows})
+    area = base.mark_area(interpolate="step-after", opacity=0.15).encode(x=x, y=y, color=colour)
+    return layered([area, line], title, 260, {"steps": rows})

@@ -1,0 +1,159 @@
+"""Reasons to doubt a run: what each means for its numbers, and what to do about it.
+
+A check looks at one run and returns a Doubt, or None. Checks of the client, whose own faults look
+like the server's, are in `client_checks.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from services import client_checks, units
+from services.doubt import Doubt
+from services.measurement import ACTIVE, Measurement, Run
+from services.repeats import successes
+from services.statistics import FLOORS
+from services.summary import Summary
+
+__all__ = ["CACHED_SHARE", "CHECKS", "Doubt", "cached_share", "doubts"]
+
+Check = Callable[[Run, Sequence[Measurement], Summary], Doubt | None]
+
+CACHED_SHARE = 0.05  # of the prompt tokens
+
+
+def doubts(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
+    """Return the reasons to doubt a run, warnings first."""
+    found = [doubt for check in CHECKS if (doubt := check(run, measurements, summary)) is not None]
+    return sorted(found, key=lambda doubt: doubt.level != "warning")
+
+
+def cached_share(measurements: Sequence[Measurement]) -> float | None:
+    """Return which share of the prompt tokens a cache served; None where no server said it."""
+    said = [
+        (m.cached_tokens, m.prompt_tokens)
+        for m in measurements
+        if m.cached_tokens is not None and m.prompt_tokens
+    ]
+    return sum(cached for cached, _ in said) / sum(prompt for _, prompt in said) if said else None
+
+
+def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if run.status in ACTIVE:
+        return Doubt(
+            "note",
+            "The run is not finished",
+            "These are the numbers so far. They move until it is: wait before comparing them.",
+        )
+    if run.status == "done":
+        return None
+    return Doubt(
+        "warning",
+        {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
+        "What was measured until then is kept, but the last repeat may be incomplete, and its "
+        "throughput with it. Start the run again before comparing it.",
+    )
+
+
+def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not summary.failed:
+        return None
+    classes = ", ".join(f"{name} {count}" for name, count in sorted(summary.errors.items()))
+    return Doubt(
+        "warning",
+        f"{summary.failed} of {summary.ok + summary.failed} requests failed",
+        f"By class: {classes}. Latencies and rates are those of the successful requests, so a "
+        "server that fails can look faster than it is. See the errors in the table of requests, "
+        "and mend the cause before relying on the rest.",
+    )
+
+
+def _stopped_early(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    wanted = run.config.requests
+    short = [repeat for repeat in summary.repeats if repeat.ok + repeat.failed < wanted]
+    if run.status != "done" or not short:
+        return None
+    return Doubt(
+        "note",
+        "Not every request was answered",
+        f"{len(short)} of {len(summary.repeats)} repeats ended before all {wanted} requests were "
+        "answered, by the limit on time or on errors. Raise the limit to measure them all.",
+    )
+
+
+def _unknown_tokens(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    unknown = sum(m.output_tokens is None for m in successes(measurements))
+    if not unknown:
+        return None
+    return Doubt(
+        "warning",
+        f"{unknown} of {summary.ok} answers have no token count",
+        "The server did not report usage for them, and chunks are not tokens. They have no "
+        "tokens/s, and the throughput of their repeats is not known. Use a server that "
+        "reports usage (stream_options.include_usage).",
+    )
+
+
+def _cached_prompts(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    share = cached_share(successes(measurements))
+    if share is None or share <= CACHED_SHARE or not run.config.unique_prompts:
+        return None
+    return Doubt(
+        "warning",
+        f"{units.share(share)} of the prompt tokens came from a cache",
+        "The prompts begin with unique marks, so little should be found there: TTFT may be "
+        "shorter than new prompts get. With short prompts this can be the fixed beginning of the "
+        "chat template; use longer ones, or switch the server's prefix cache off.",
+    )
+
+
+def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    good = successes(measurements)
+    if not good or any(m.finish_reason != "length" for m in good):
+        return None
+    return Doubt(
+        "note",
+        "Every answer was cut at the token limit",
+        f"All ended because they reached it (max_tokens is {run.config.max_tokens}). Equal lengths "
+        "are good for comparing, but E2E latency is that of the limit, not of whole answers: "
+        "raise it to see those.",
+    )
+
+
+def _few_requests(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not 0 < summary.ok < FLOORS[95]:
+        return None
+    return Doubt(
+        "note",
+        f"Too few requests for the 95th percentile ({summary.ok})",
+        f"p95 is shown from {FLOORS[95]} successful requests on and p99 from {FLOORS[99]}: with "
+        "fewer, chance decides them. Send more requests, or read the median.",
+    )
+
+
+def _one_repeat(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if len(summary.repeats) != 1:
+        return None
+    return Doubt(
+        "note",
+        "One repeat: no uncertainty",
+        "How much these numbers vary from one time to the next is not known. With 3 or more "
+        "repeats a comparison can say whether a difference is real.",
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    _unfinished,
+    _failures,
+    _unknown_tokens,
+    _cached_prompts,
+    *client_checks.CHECKS,
+    _stopped_early,
+    _all_cut,
+    _few_requests,
+    _one_repeat,
+)

@@ -1,0 +1,91 @@
+"""One JSON chunk of a chat completion: does it carry a token, which, and what does it end?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the server reports them; None: it did not say."""
+
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    text: str = ""  # of the answer
+    has_token: bool = False  # content, reasoning or a tool call
+    has_answer: bool = False  # content or a tool call
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    error: str | None = None
+
+
+def read_chunk(payload: bytes) -> Chunk:
+    """Read one chunk, streamed (`delta`) or whole (`message`).
+
+    A chunk with only a role, or with empty content, carries no token (vLLM and SGLang send one
+    first). Reasoning counts as a token but not as an answer.
+
+    Raises:
+        ValueError: `payload` is not a JSON object.
+    """
+    data = orjson.loads(payload)
+    if not isinstance(data, dict):
+        raise ValueError("the chunk is not a JSON object")
+    if data.get("error"):
+        return Chunk(error=error_text(data))
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else {}
+    usage = _usage(data.get("usage"))
+    if not isinstance(choice, dict):
+        return Chunk(usage=usage)
+    delta = choice.get("delta") or choice.get("message")
+    delta = delta if isinstance(delta, dict) else {}
+    text = delta.get("content") or choice.get("text") or ""
+    calls = delta.get("tool_calls")
+    called = isinstance(calls, list) and any(map(_names_or_argues, calls))
+    thought = bool(delta.get("reasoning_content") or delta.get("reasoning"))
+    return Chunk(
+        text=text if isinstance(text, str) else "",
+        has_token=bool(text) or called or thought,
+        has_answer=bool(text) or called,
+        finish_reason=choice.get("finish_reason"),
+        usage=usage,
+    )
+
+
+def error_text(data: Any) -> str:
+    """Return the message of an error object in the shapes that servers use."""
+    error = data.get("error", data) if isinstance(data, dict) else data
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("type") or error.get("code") or "no message"
+    return str(error)
+
+
+def _names_or_argues(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, dict) else None
+    return isinstance(function, dict) and bool(function.get("name") or function.get("arguments"))
+
+
+def _usage(usage: Any) -> Usage | None:
+    if not isinstance(usage, dict):
+        return None
+    return Usage(
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        output_tokens=_count(usage, "completion_tokens"),
+        reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+        cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
+    )
+
+
+def _count(data: Any, key: str) -> int | None:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,112 @@
+"""What differs between the configs and surroundings of runs, as short texts to put side by side.
+
+A person's own prompts never appear: how long they are does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.config import RunConfig
+from services.modes import MODES
+from services.rows import Candidate
+from services.workloads import WORKLOADS
+
+NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known
+NOT_SET = "not set"
+LONGEST = 60  # characters of a value
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field whose value is not the same in all candidates; `values` in their order."""
+
+    field: str
+    label: str
+    values: tuple[str, ...]
+
+
+def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
+    """Return every field of the config, and every selected fact of the environment, that is not
+    equal in all candidates. Facts that only some of the runs know differ, too."""
+    configs = [_read_fields(c.run.config) for c in candidates]
+    facts = [environment_facts(c.run.environment) for c in candidates]
+    fields = [name for name in RunConfig.model_fields if _differ(configs, name)]
+    known = list(dict.fromkeys(name for found in facts for name in found))
+    return (
+        *(_difference(name, [config.get(name, NOT_READ) for config in configs]) for name in fields),
+        *(
+            _difference(name, [found.get(name, NOT_READ) for found in facts])
+            for name in known
+            if _differ(facts, name)
+        ),
+    )
+
+
+def environment_facts(environment: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the facts about engine, versions and machine, nested ones as `engine.version`."""
+    found: dict[str, Any] = {}
+    for key, value in environment.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            found |= environment_facts(value, f"{name}.")
+        elif isinstance(value, str | int | float | bool) and any(w in name for w in FACTS):
+            found[name] = value
+    return found
+
+
+def _read_fields(config: RunConfig) -> dict[str, Any]:
+    """The config without the fields that only other modes and workloads read."""
+    of_some = {name for mode in MODES.values() for name in mode.parameters}
+    of_some |= {name for workload in WORKLOADS.values() for name in workload.parameters}
+    read = {*MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters}
+    fields = RunConfig.model_fields
+    return {name: getattr(config, name) for name in fields if name in read or name not in of_some}
+
+
+def _differ(found: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(one.get(name, NOT_READ) != found[0].get(name, NOT_READ) for one in found)
+
+
+def _difference(name: str, values: Sequence[Any]) -> Difference:
+    label = name.replace(".", ", ").removesuffix("_s").replace("_", " ")
+    return Difference(name, label, _told_apart(values, [_short(name, v) for v in values]))
+
+
+def _short(name: str, value: Any) -> str:
+    if value is None or value == NOT_READ:
+        return NOT_SET if value is None else NOT_READ
+    if name in SPECIAL:
+        return SPECIAL[name](value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = f"{value:.12g}" if isinstance(value, float) else " ".join(str(value).split())
+    if name.endswith("_s"):
+        text += " s"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _told_apart(values: Sequence[Any], shown: Sequence[str]) -> tuple[str, ...]:
+    """Number the values that are shown alike and are not."""
+    alike: dict[str, list[Any]] = {text: [] for text in shown}
+    for value, text in zip(values, shown, strict=True):
+        if value not in alike[text]:
+            alike[text].append(value)
+    return tuple(
+        f"{text} (no. {alike[text].index(value) + 1})" if len(alike[text]) > 1 else text
+        for value, text in zip(values, shown, strict=True)
+    )
+
+
+def _own_prompts(prompts: Sequence[str]) -> str:
+    return f"{len(prompts):,} own prompts, {sum(map(len, prompts)):,} characters"
+
+
+SPECIAL: dict[str, Callable[[Any], str]] = {
+    "prompt": lambda text: f"own text, {len(text):,} characters",
+    "prompts": _own_prompts,
+}
+# Words in the names of the facts that are compared; the others change from run to run.
+FACTS = ("engine", "server", "version", "python", "system", "cpu", "cores", "gpu", "slots")

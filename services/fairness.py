@@ -1,0 +1,124 @@
+"""Reasons why a comparison may not be fair: the runs did not do the same work, or not alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from services import same_work, units
+from services.checks import CACHED_SHARE, cached_share
+from services.differences import environment_facts
+from services.doubt import Doubt
+from services.modes import schedule
+from services.repeats import successes
+from services.rows import Candidate, names_of
+from services.same_work import listed, unequal
+from services.verdicts import errors_differ
+
+MACHINE = ("system", "cpu", "cores", "gpu")
+
+Fairness = Callable[[Sequence[Candidate]], Doubt | None]
+
+
+def warnings(candidates: Sequence[Candidate]) -> tuple[Doubt, ...]:
+    """Return what speaks against comparing these runs, warnings first."""
+    found = [doubt for check in FAIRNESS if (doubt := check(candidates)) is not None]
+    return tuple(sorted(found, key=lambda doubt: doubt.level != "warning"))
+
+
+def _unfinished(candidates: Sequence[Candidate]) -> Doubt | None:
+    named = zip(names_of(candidates), candidates, strict=True)
+    status = {name: c.run.status for name, c in named if c.run.status != "done"}
+    if not status:
+        return None
+    return Doubt(
+        "warning",
+        "Not every run was measured to its end",
+        f"{listed(status)}. A repeat that was cut short is not like a whole one: run it again "
+        "before you rely on the ratios.",
+    )
+
+
+def _cached(candidates: Sequence[Candidate]) -> Doubt | None:
+    shares = [cached_share(successes(c.measurements)) for c in candidates]
+    known = [share for share in shares if share is not None]
+    if not known or max(known) <= CACHED_SHARE:
+        return None
+    named = zip(names_of(candidates), shares, strict=True)
+    said = {name: "not said" if share is None else units.share(share) for name, share in named}
+    return Doubt(
+        "warning",
+        "Prompts came from a cache",
+        f"Share of the prompt tokens: {listed(said)}. What a server remembers it need not read, "
+        "so TTFT is shorter. Compare with unique prompts, and caches alike.",
+    )
+
+
+def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
+    if not any(errors_differ(candidates[0], other) for other in candidates[1:]):
+        return None
+    rates = [c.summary.error_rate for c in candidates]
+    said = ["not known" if rate is None else units.share(rate) for rate in rates]
+    return Doubt(
+        "warning",
+        "Different error rates",
+        f"{listed(dict(zip(names_of(candidates), said, strict=True)))}. Only successful requests "
+        "have latencies, and those that failed may have been the slow ones: there is no verdict "
+        "on latency more than one point apart. Mend the failures first.",
+    )
+
+
+def _machine(candidates: Sequence[Candidate]) -> Doubt | None:
+    machines = [environment_facts(c.run.environment) for c in candidates]
+    known = [
+        {name: value for name, value in facts.items() if any(word in name for word in MACHINE)}
+        for facts in machines
+    ]
+    told = [facts for facts in known if facts]
+    if all(facts == told[0] for facts in told):
+        return None
+    return Doubt(
+        "warning",
+        "Different machines",
+        "The runs were not measured on one machine (see what differs). A server on that machine, "
+        "and this client, are faster or slower for it: measure both on one.",
+    )
+
+
+def _client(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        lambda c: "LiteLLM" if "litellm" in (c.run.config.client, c.run.config.backend) else "wire",
+        "Measured by different clients",
+        "LiteLLM's own work is part of the times it takes. Measure all runs with one client.",
+    )
+
+
+def _load(candidates: Sequence[Candidate]) -> Doubt | None:
+    loads = [schedule(c.run.config) for c in candidates]
+    if all(load == loads[0] for load in loads):
+        return None
+    modes = listed(
+        {
+            name: f"{c.run.config.mode}, {c.run.config.requests} requests"
+            for name, c in zip(names_of(candidates), candidates, strict=True)
+        }
+    )
+    pauses = any(load.pause_s for load in loads)
+    paused = " Throughput counts the pauses of a sequential run." if pauses else ""
+    return Doubt(
+        "note",
+        "Different load",
+        f"{modes}. The ratios show what the load does as well as what the backends do: more at a "
+        f"time means more throughput and longer latencies.{paused}",
+    )
+
+
+FAIRNESS: tuple[Fairness, ...] = (
+    _unfinished,
+    *same_work.CHECKS,
+    _cached,
+    _errors,
+    _machine,
+    _client,
+    _load,
+)

@@ -1,0 +1,68 @@
+"""While a repeat is played: batches of results out, twice a second, and how late the loop is.
+
+Only taking the results happens in the loop; writing them is left to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any
+
+from services.runner import Player
+
+TICK_S = 0.05
+TICKS_A_BATCH = 10  # half a second: what a killed worker may lose
+
+
+class Pulse:
+    """An async context: batches are sent while it lasts, and the last one when it ends."""
+
+    def __init__(
+        self, player: Player, send: Callable[[dict[str, Any]], None], run_began_ns: int
+    ) -> None:
+        self._player = player
+        self._send = send
+        self._run_began_ns = run_began_ns
+        self._lags: list[float] = []
+        self._task: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Pulse:
+        self._task = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if self._writing is not None:
+            await self._writing
+        self._write(self._taken())
+
+    def lag_p99_s(self) -> float | None:
+        """Return the 99th percentile of how late the loop's ticks were, in seconds."""
+        lags = sorted(self._lags)
+        return lags[min(len(lags) - 1, round(len(lags) * 0.99))] if lags else None
+
+    async def _beat(self) -> None:
+        while True:
+            due = perf_counter_ns() + TICK_S * 1e9
+            await asyncio.sleep(TICK_S)
+            self._lags.append(max(0.0, (perf_counter_ns() - due) / 1e9))
+            idle = self._writing is None or self._writing.done()
+            if idle and len(self._lags) % TICKS_A_BATCH == 0:
+                self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._taken()))
+
+    def _taken(self) -> list[dict[str, Any]]:
+        rows = self._player.take()
+        messages: list[dict[str, Any]] = [{"type": "requests", "rows": rows}] if rows else []
+        return [
+            *messages,
+            {"type": "progress", "progress": self._player.progress(self._run_began_ns)},
+        ]
+
+    def _write(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            self._send(message)

@@ -1,0 +1,111 @@
+"""One repeat in numbers. The repeat is the unit of statistics, so every rate begins here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from services.measurement import Measurement
+from services.metrics import metric
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatSummary:
+    """One pass over the schedule. Rates are per second of `window_s`; None: not known."""
+
+    index: int
+    window_s: float | None  # first request sent to last token, see `window`
+    sent: int
+    ok: int
+    failed: int
+    cancelled: int
+    output_tokens: int | None  # of successes; None where one of them is not known
+    prompt_tokens: int | None
+    output_tokens_per_s: float | None
+    total_tokens_per_s: float | None  # prompt and output tokens
+    requests_per_s: float | None  # successes
+
+
+def summarize_repeat(index: int, group: Sequence[Measurement]) -> RepeatSummary:
+    """Work one repeat out, from its own measurements."""
+    good = successes(group)
+    count = Counter(m.status for m in group)
+    unsent = sum(m.status == "cancelled" and m.t_send is None for m in group)
+    prompt_tokens, output_tokens = tokens(good)
+    seconds = window(group) if good else None
+
+    def rate(amount: int | None) -> float | None:
+        return amount / seconds if seconds and amount is not None else None
+
+    known = prompt_tokens is not None and output_tokens is not None
+    return RepeatSummary(
+        index=index,
+        window_s=seconds,
+        sent=len(group) - unsent,
+        ok=count["ok"],
+        failed=count["failed"],
+        cancelled=count["cancelled"],
+        output_tokens=output_tokens,
+        prompt_tokens=prompt_tokens,
+        output_tokens_per_s=rate(output_tokens),
+        total_tokens_per_s=rate((prompt_tokens or 0) + (output_tokens or 0)) if known else None,
+        requests_per_s=rate(len(good)),
+    )
+
+
+def successes(measurements: Iterable[Measurement]) -> list[Measurement]:
+    return [m for m in measurements if m.status == "ok"]
+
+
+def by_repeat(measurements: Iterable[Measurement]) -> dict[int, list[Measurement]]:
+    """Return the measurements of each repeat, repeats in order."""
+    groups: dict[int, list[Measurement]] = {}
+    for m in measurements:
+        groups.setdefault(m.repeat, []).append(m)
+    return dict(sorted(groups.items()))
+
+
+def values(measurements: Iterable[Measurement], name: str) -> list[float]:
+    """Return the values of the metric `name`, without those that are not known."""
+    of: Callable[[Measurement], float | None] = metric(name).of
+    return [value for m in measurements if (value := of(m)) is not None]
+
+
+def window(measurements: Iterable[Measurement]) -> float | None:
+    """Return max(last token) − min(sent) of one repeat, in seconds.
+
+    Failures stretch it (their time was spent, and nothing came of it); requests that we cancelled
+    do not: where they were cut off says nothing about the server.
+    """
+    ended = [m for m in measurements if m.status != "cancelled"]
+    sent = [m.t_send for m in ended if m.t_send is not None]
+    last = [m.t_last for m in ended if m.t_last is not None]
+    return max(last) - min(sent) if sent and last else None
+
+
+def error_rate(measurements: Iterable[Measurement]) -> float | None:
+    """Return failed / sent, without the requests that we cancelled; None when there are none."""
+    count = Counter(m.status for m in measurements)
+    ended = count["ok"] + count["failed"]
+    return count["failed"] / ended if ended else None
+
+
+def jain(rates: Sequence[float]) -> float | None:
+    """Return Jain's fairness index (Σx)² / (n Σx²): 1 when all are equal, 1/n when one has all.
+
+    Jain, Chiu and Hawe 1984.
+    """
+    squares = sum(rate * rate for rate in rates)
+    return sum(rates) ** 2 / (len(rates) * squares) if squares else None
+
+
+def tokens(good: Sequence[Measurement]) -> tuple[int | None, int | None]:
+    """Return prompt and output tokens. A sum with a part missing is not a sum: it is not known."""
+    return _sum(m.prompt_tokens for m in good), _sum(m.output_tokens for m in good)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    counts = list(counts)
+    known = [count for count in counts if count is not None]
+    return sum(known) if counts and len(known) == len(counts) else None

@@ -1,0 +1,158 @@
+"""What is compared: for each measure one number a repeat, and the ratios of runs by those.
+
+A repeat gives one number, however many requests it holds: those are correlated, and a test over
+them would find differences that are not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from services.measurement import Measurement, Run
+from services.metrics import Better, metric
+from services.repeats import RepeatSummary, by_repeat, error_rate, successes, values
+from services.statistics import Ratio, ratio
+from services.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that takes part in a comparison."""
+
+    run: Run
+    measurements: Sequence[Measurement]
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A measure of whole runs: a name as in `summary_row`, and its number for each repeat."""
+
+    name: str
+    label: str
+    unit: str
+    better: Better
+    of: Callable[[Candidate], list[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure of every candidate, the reference first.
+
+    `values` are means over the repeats. `ratios` are to the reference (whose own is None), by
+    geometric means, and None where a number is missing or zero.
+    """
+
+    metric: str
+    label: str
+    unit: str
+    better: Better
+    values: tuple[float | None, ...]
+    ratios: tuple[Ratio | None, ...]
+
+
+def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
+    """Return a row for each measure that at least one candidate has."""
+    found = (_row(compared, candidates) for compared in COMPARED)
+    return tuple(row for row in found if any(value is not None for value in row.values))
+
+
+def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return each run's name, with its number where another has the same or it has none."""
+    names = [" ".join(c.run.name.split()) for c in candidates]
+    numbers = [f"run {c.run.id}" for c in candidates]
+    return tuple(
+        name if name and names.count(name) == 1 else f"{name} ({number})" if name else number
+        for name, number in zip(names, numbers, strict=True)
+    )
+
+
+def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
+    known = [[x for x in compared.of(c) if x is not None] for c in candidates]
+    return Row(
+        compared.name,
+        compared.label,
+        compared.unit,
+        compared.better,
+        tuple(fmean(numbers) if numbers else None for numbers in known),
+        (None, *(ratio(known[0], other) for other in known[1:])),
+    )
+
+
+def _of_repeats(
+    of: Callable[[RepeatSummary], float | None],
+) -> Callable[[Candidate], list[float | None]]:
+    return lambda candidate: [of(repeat) for repeat in candidate.summary.repeats]
+
+
+def _over_requests(
+    name: str, statistic: Callable[[list[float]], float]
+) -> Callable[[Candidate], list[float | None]]:
+    """The statistic over each repeat's successful requests; None where none has the metric."""
+
+    def of(candidate: Candidate) -> list[float | None]:
+        groups = by_repeat(candidate.measurements).values()
+        found = (values(successes(group), name) for group in groups)
+        return [statistic(numbers) if numbers else None for numbers in found]
+
+    return of
+
+
+def _median(name: str) -> Compared:
+    entry = metric(name)
+    label = f"{entry.label}, median"
+    of = _over_requests(name, median)
+    return Compared(f"{name}_median", label, entry.unit, entry.better, of)
+
+
+def _errors(candidate: Candidate) -> list[float | None]:
+    return [error_rate(group) for group in by_repeat(candidate.measurements).values()]
+
+
+COMPARED: tuple[Compared, ...] = (
+    Compared(
+        "output_tokens_per_s",
+        "Output throughput",
+        "tokens/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.output_tokens_per_s),
+    ),
+    Compared(
+        "total_tokens_per_s",
+        "Total throughput",
+        "tokens/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.total_tokens_per_s),
+    ),
+    Compared(
+        "requests_per_s",
+        "Request throughput",
+        "requests/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.requests_per_s),
+    ),
+    _median("tokens_per_s"),
+    _median("decode_tokens_per_s"),
+    _median("ttft_s"),
+    _median("tpot_s"),
+    _median("e2e_s"),
+    Compared("e2e_s_mean", "E2E latency, mean", "s", "lower", _over_requests("e2e_s", fmean)),
+    Compared("total_e2e_s", "E2E latency, total", "s", "lower", _over_requests("e2e_s", sum)),
+    Compared("error_rate", "Error rate", "share", "lower", _errors),
+    Compared(
+        "output_tokens_mean",
+        "Output tokens per request",
+        "tokens",
+        "neither",
+        _over_requests("output_tokens", fmean),
+    ),
+    Compared(
+        "usd_per_million_output",
+        "Cost per million output tokens",
+        "USD",
+        "lower",
+        lambda candidate: [candidate.summary.usd_per_million_output],
+    ),
+)

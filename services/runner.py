@@ -1,0 +1,195 @@
+"""Plays a schedule: one loop for every mode, which sends what is due and keeps what came back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Protocol
+
+from services.exchange import Exchange
+from services.measurement import Measurement, Progress, Status
+from services.modes import Schedule
+
+LEAD_NS = 250_000_000  # a connection is made ready this long before its request is due
+STOP_S = 1.0  # what the requests in flight may take to unwind when the run is stopped
+
+
+class Client(Protocol):
+    """What the runner needs of a client: the wire's, or LiteLLM's."""
+
+    async def open(self, count: int) -> None: ...
+    async def ask(
+        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
+    ) -> Exchange: ...
+    def stop(self) -> None: ...
+    def in_flight(self) -> int: ...
+    def received(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, ready to be sent. `prompt` is there to be kept out of error messages."""
+
+    body: bytes
+    prompt: str
+
+
+class Player:
+    """Plays one repeat. `finished` fills with measurements until somebody takes them."""
+
+    def __init__(
+        self, client: Client, repeat: int, key: str | None, stop_after_errors: int | None = None
+    ) -> None:
+        self.finished: list[Measurement] = []
+        self.began_ns = 0
+        self._client = client
+        self._repeat = repeat
+        self._key = key
+        self._errors_allowed = stop_after_errors
+        self._previous_end = 0
+        self._left = 0
+        self._done = self._failed = self._tokens = 0
+        self._dispatcher: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
+
+    async def play(
+        self, schedule: Schedule, asks: Sequence[Ask], on_start: Callable[[], None]
+    ) -> float:
+        """Send every request when it is due; return how long the repeat took, in seconds.
+
+        Connections are opened first, then `on_start` is called and the clock starts. After
+        `stop` it returns within STOP_S, with what was in flight marked cancelled.
+
+        Raises:
+            OSError: the backend's host cannot be found.
+        """
+        self._left = len(asks)
+        await self._client.open(at_once(schedule))
+        on_start()
+        self.began_ns = self._previous_end = perf_counter_ns()
+        tasks: list[asyncio.Task[None]] = []
+        if not self._stopped.is_set():
+            self._dispatcher = asyncio.create_task(self._dispatch(schedule, asks, tasks))
+            await asyncio.wait([self._dispatcher])
+        await self._settle(tasks)
+        if self._dispatcher and not self._dispatcher.cancelled():
+            self._dispatcher.result()
+        return (perf_counter_ns() - self.began_ns) / 1e9
+
+    def stop(self) -> None:
+        """Send nothing more, and end what is in flight."""
+        self._stopped.set()
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+        self._client.stop()
+
+    def take(self) -> list[Measurement]:
+        """Return the measurements that finished since the last call."""
+        taken, self.finished = self.finished, []
+        return taken
+
+    def progress(self, run_began_ns: int) -> Progress:
+        """Return the counts of this moment; `t` counts from the beginning of the run."""
+        in_flight = self._client.in_flight()
+        return Progress(
+            t=(perf_counter_ns() - run_began_ns) / 1e9,
+            repeat=self._repeat,
+            sent=in_flight + self._done + self._failed,
+            in_flight=in_flight,
+            done=self._done,
+            failed=self._failed,
+            tokens=self._tokens + self._client.received(),
+        )
+
+    async def _dispatch(
+        self, schedule: Schedule, asks: Sequence[Ask], tasks: list[asyncio.Task[None]]
+    ) -> None:
+        slots = asyncio.Semaphore(schedule.in_flight or len(asks) or 1)
+        for index, (ask, offset) in enumerate(zip(asks, schedule.due_s, strict=True)):
+            await slots.acquire()
+            due = self.began_ns + round(offset * 1e9)
+            if schedule.pause_s is not None and index:
+                due = max(due, self._previous_end + round(schedule.pause_s * 1e9))
+            if (early := due - LEAD_NS - perf_counter_ns()) > 0:
+                await asyncio.sleep(early / 1e9)
+            tasks.append(asyncio.create_task(self._one(index, ask, due, slots)))
+
+    async def _one(self, index: int, ask: Ask, due: int, slots: asyncio.Semaphore) -> None:
+        self._left -= 1
+        secrets = tuple(filter(None, (self._key, ask.prompt)))
+        exchange = await self._client.ask(ask.body, due, lambda: self._left, secrets)
+        self._previous_end = exchange.ended or perf_counter_ns()
+        slots.release()
+        if exchange.sent is not None:  # else it was cancelled before it was due
+            self._count(measurement_of(exchange, self._repeat, index, due, self.began_ns))
+
+    def _count(self, measurement: Measurement) -> None:
+        self.finished.append(measurement)
+        if measurement.status == "failed":
+            self._failed += 1
+        else:
+            self._done += measurement.status == "ok"
+            self._tokens += measurement.output_tokens or len(measurement.token_times)
+        if self._errors_allowed is not None and self._failed >= self._errors_allowed:
+            self.stop()
+
+    async def _settle(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for the requests in flight; after `stop`, no longer than STOP_S."""
+        if not tasks:
+            return
+        stopping = asyncio.create_task(self._stopped.wait())
+        everything = asyncio.gather(*tasks)
+        await asyncio.wait([everything, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self._stopped.is_set():
+            await asyncio.wait([everything], timeout=STOP_S)
+        if not everything.done():  # a request that is still connecting
+            everything.cancel()
+            await asyncio.wait([everything])
+        if not everything.cancelled():
+            everything.result()
+
+
+def at_once(schedule: Schedule) -> int:
+    """Return how many requests are due at the very beginning: so many connections are opened."""
+    due = sum(offset * 1e9 <= LEAD_NS for offset in schedule.due_s)
+    return min(due, schedule.in_flight or due)
+
+
+def measurement_of(
+    exchange: Exchange, repeat: int, index: int, due_ns: int, began_ns: int
+) -> Measurement:
+    """Turn an exchange into the value that is kept: seconds since the repeat began."""
+
+    def since(stamp: int | None) -> float | None:
+        return None if stamp is None else (stamp - began_ns) / 1e9
+
+    status: Status = "failed" if exchange.error_class else "ok"
+    usage = exchange.usage
+    counted = exchange.has_usage and usage.output_tokens is not None
+    return Measurement(
+        repeat=repeat,
+        index=index,
+        status="cancelled" if exchange.cancelled else status,
+        t_due=(due_ns - began_ns) / 1e9,
+        t_send=since(exchange.sent),
+        t_first=since(exchange.first),
+        t_answer=since(exchange.answered),
+        t_last=since(exchange.last),
+        t_end=since(exchange.ended),
+        token_times=tuple((stamp - began_ns) / 1e9 for stamp in exchange.token_times),
+        prompt_tokens=usage.prompt_tokens,
+        output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cached_tokens=usage.cached_tokens,
+        token_source="usage" if counted else "unknown",
+        error_class=exchange.error_class,
+        error=exchange.error,
+        http_status=exchange.http_status,
+        finish_reason=exchange.finish_reason,
+        connect_s=exchange.connect_s,
+        coalesced_reads=exchange.coalesced,
+        answer="".join(exchange.text),
+    )

@@ -1,0 +1,139 @@
+"""Reasons why runs did not do the same work: other models, prompts, lengths, sampling, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from services import units
+from services.doubt import Doubt
+from services.rows import Candidate, names_of
+
+LENGTH_GAP = 0.05  # between the shortest and the longest mean
+
+
+def unequal(
+    candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
+) -> Doubt | None:
+    """Doubt runs that do not agree on `of`, where it is known."""
+    said = dict(zip(names_of(candidates), map(of, candidates), strict=True))
+    known = {name: value for name, value in said.items() if value is not None}
+    if len(set(known.values())) < 2:
+        return None
+    return Doubt("warning", title, f"{listed(known)}. {sentence}")
+
+
+def listed(values: dict[str, Any]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in values.items())
+
+
+def _model(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        lambda c: c.run.config.model or c.run.environment.get("model") or "the server's first",
+        "Different models",
+        "Ratios compare the models as much as the backends. The same weights may have two names; "
+        "if these are not the same, run both backends with one model.",
+    )
+
+
+def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
+    configs = [c.run.config for c in candidates]
+    if all(_work(c) == _work(candidates[0]) for c in candidates):
+        return None
+    kinds = " and ".join(dict.fromkeys(config.workload for config in configs))
+    return Doubt(
+        "warning",
+        "Different prompts",
+        f"The prompts, or the mark before them, are not the same in all runs (workload: {kinds}). "
+        "Prompts of another length or kind take another time: use the same ones.",
+    )
+
+
+def _work(candidate: Candidate) -> tuple[object, ...]:
+    config = candidate.run.config
+    own = {
+        "text": config.prompt,
+        "file": config.prompts,
+        "synthetic": config.input_tokens,
+    }.get(config.workload)
+    return config.workload, own, config.unique_prompts
+
+
+def _prompt_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
+    return _unequal_lengths(
+        candidates,
+        "prompt_tokens",
+        "Prompts of different length",
+        "Reading a longer prompt takes longer, so TTFT differs for that alone. Use the same "
+        "prompts; other tokenizers count the same text differently.",
+    )
+
+
+def _output_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
+    return _unequal_lengths(
+        candidates,
+        "output_tokens",
+        "Answers of different length",
+        "A longer answer takes longer, so E2E latency differs for that alone. Compare TPOT and "
+        "tokens/s, or fix the length: a max_tokens that all reach, or ignore_eos.",
+    )
+
+
+def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        lambda c: c.run.config.max_tokens,
+        "Different token limits",
+        "Answers may end at different lengths, and latencies with them: use the same max_tokens.",
+    )
+
+
+def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
+    chance = any(c.run.config.temperature > 0 for c in candidates)
+
+    def said(c: Candidate) -> str:
+        config = c.run.config
+        text = f"temperature {config.temperature:g}, top-p {config.top_p:g}"
+        text += f", seed {config.seed}" if chance and config.seed is not None else ""
+        return text + (", ignore_eos" if config.ignore_eos else "")
+
+    return unequal(
+        candidates,
+        said,
+        "Different sampling",
+        "Sampling changes the answers and their lengths: use the same settings.",
+    )
+
+
+def _token_source(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        lambda c: " and ".join(sorted(c.summary.token_sources)) or None,
+        "Tokens were counted in different ways",
+        "A server's usage and a tokenizer need not agree, so rates in tokens are not on one "
+        "scale: compare latencies, or use servers that report usage.",
+    )
+
+
+def _unequal_lengths(
+    candidates: Sequence[Candidate], metric: str, title: str, sentence: str
+) -> Doubt | None:
+    found = [c.summary.distributions.get(metric) for c in candidates]
+    named = zip(names_of(candidates), found, strict=True)
+    means = {name: one.mean for name, one in named if one is not None}
+    if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
+        return None
+    said = listed({name: f"{units.count(mean)} tokens" for name, mean in means.items()})
+    return Doubt("warning", title, f"On average {said}. {sentence}")
+
+
+CHECKS = (
+    _model,
+    _prompts,
+    _prompt_lengths,
+    _output_lengths,
+    _max_tokens,
+    _sampling,
+    _token_source,
+)

@@ -1,0 +1,179 @@
+"""One run carried out: the engine if it needs one, the warm-up, every repeat, and what was seen.
+
+What is seen leaves as messages, so that nothing on a token's way touches a disk or a database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter_ns, process_time
+from typing import Any
+
+from services import backends, engines, machine, modes, probe, workloads
+from services.config import RunConfig
+from services.measurement import Repeat
+from services.pulse import Pulse
+from services.runner import Ask, Player
+from services.wire import Wire
+
+SPARE_FILES = 128  # descriptors beside the connections
+
+Send = Callable[[dict[str, Any]], None]
+
+
+class Impossible(RuntimeError):
+    """A run that this machine cannot carry out, in a sentence."""
+
+
+@dataclass
+class Session:
+    """One run: what is asked, where messages go, whether it is to stop."""
+
+    config: RunConfig
+    env: Mapping[str, str]
+    send: Send
+    began_ns: int
+    player: Player | None = None
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        if self.player is not None:
+            self.player.stop()
+
+    def phase(self, words: str) -> None:
+        self.send({"type": "phase", "phase": words})
+
+
+async def measure(session: Session) -> None:
+    """Carry the run out.
+
+    Raises:
+        Impossible, EngineProblem, BackendProblem, OSError: why it could not be.
+    """
+    config = session.config
+    target = backends.target(config, session.env)
+    allow_files(config)
+    if target.base_url is not None or target.client == "litellm":
+        await _on(session, target)
+        return
+    longest = max(len(workloads.prompt(config, 0, i).encode()) for i in range(config.requests))
+    slots, context = engines.size(config, longest)
+    session.phase(f"Starting {engines.ENGINES[config.backend].label}")
+    async with engines.started(config.backend, slots, context) as base_url:
+        facts = {"slots": slots, "context_per_slot": context}
+        session.send({"type": "environment", "values": facts})
+        await _on(session, target.at(base_url))
+
+
+async def _on(session: Session, target: backends.Target) -> None:
+    target = await _with_model(target)
+    facts = await probe.engine_facts(target)
+    session.send({"type": "model", "model": target.model})
+    session.send({"type": "environment", "values": {**machine.environment(), **facts}})
+    client = _client(session.config, target)
+    try:
+        await _warm_up(session, client, target)
+        for repeat in range(session.config.repeats):
+            if not session.cancelled:
+                await _repeat(session, client, target, repeat)
+    finally:
+        client.close()
+
+
+async def _with_model(target: backends.Target) -> backends.Target:
+    if target.model:
+        return target
+    models = await probe.list_models(target)
+    if not models:
+        raise backends.BackendProblem("The server lists no model. Name the one to use.")
+    return target.named(models[0])
+
+
+def _client(config: RunConfig, target: backends.Target) -> Any:
+    if target.client == "litellm":
+        from services.via_litellm import ViaLiteLLM  # five seconds of imports, only when asked for
+
+        return ViaLiteLLM(target, config.timeout_s)
+    return Wire(target.base_url or "", target.key, config.timeout_s)
+
+
+async def _warm_up(session: Session, client: Any, target: backends.Target) -> None:
+    config = session.config
+    if not config.warmup or session.cancelled:
+        return
+    session.phase("Warming up")
+    schedule = modes.Schedule((0.0,) * config.warmup, in_flight=1, pause_s=0.0)
+    session.player = Player(client, -1, target.key)
+    asks = _asks(config, client, target, -1, config.warmup)
+    await session.player.play(schedule, asks, on_start=lambda: None)
+
+
+async def _repeat(session: Session, client: Any, target: backends.Target, repeat: int) -> None:
+    config = session.config
+    asks = _asks(config, client, target, repeat, config.requests)
+    session.player = player = Player(client, repeat, target.key, config.stop_after_errors)
+    several = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
+    session.phase("Measuring" + several)
+    began_at = datetime.now(UTC)
+
+    def on_start() -> None:
+        nonlocal began_at
+        began_at = datetime.now(UTC)
+        session.send({"type": "repeat", "repeat": Repeat(repeat, began_at)})
+
+    pulse = Pulse(player, session.send, session.began_ns)
+    loop = asyncio.get_running_loop()
+    limit = loop.call_later(config.stop_after_s, player.stop) if config.stop_after_s else None
+    _quiet()
+    cpu, wall = process_time(), perf_counter_ns()
+    try:
+        async with pulse:
+            duration = await player.play(modes.schedule(config), asks, on_start)
+    finally:
+        gc.enable()
+        if limit is not None:
+            limit.cancel()
+    health = {
+        "clock": "kernel" if client.kernel_clock else "loop",
+        "cpu_share": round((process_time() - cpu) / ((perf_counter_ns() - wall) / 1e9), 4),
+        "loop_lag_p99_s": pulse.lag_p99_s(),
+    }
+    finished = Repeat(repeat, began_at, duration, health)
+    session.send({"type": "repeat", "repeat": finished})
+
+
+def _quiet() -> None:
+    """No garbage collection while tokens arrive; what there is now need never be looked at."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+def _asks(
+    config: RunConfig, client: Any, target: backends.Target, repeat: int, count: int
+) -> list[Ask]:
+    texts = [workloads.prompt(config, repeat, index) for index in range(count)]
+    return [Ask(client.request(backends.body(config, target, text)), text) for text in texts]
+
+
+def allow_files(config: RunConfig) -> None:
+    """Raise this process's limit of open files to what the run needs.
+
+    Raises:
+        Impossible: the machine's hard limit is lower.
+    """
+    needed = min(config.requests, config.concurrency or config.requests) + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise Impossible(
+            f"This machine lets a process open {hard:,} files, and the run needs {needed:,} "
+            "connections at once. Set a lower concurrency, or raise the limit (ulimit -Hn)."
+        )
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -1,0 +1,80 @@
+"""How many requests were in flight, and what the server gave while that was near its peak.
+
+Outside that window a run fills up or runs dry, and its throughput says more about the load than
+about the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.measurement import Measurement
+
+NEAR_PEAK = 0.8
+SHORTEST_S = 5.0  # a shorter window is mostly chance
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From `t` on, `in_flight` requests were sent and not ended."""
+
+    t: float
+    in_flight: int
+
+
+def in_flight(measurements: Sequence[Measurement]) -> list[Step]:
+    """Return how many requests of one repeat were in flight, a step at each change."""
+    changes: dict[float, int] = {}
+    for m in measurements:
+        end = m.t_end if m.t_end is not None else m.t_last
+        if m.t_send is not None and end is not None:
+            changes[m.t_send] = changes.get(m.t_send, 0) + 1
+            changes[end] = changes.get(end, 0) - 1
+    count, steps = 0, []
+    for t in sorted(changes):
+        count += changes[t]
+        steps.append(Step(t, count))
+    return steps
+
+
+def peak(measurements: Sequence[Measurement]) -> int:
+    """Return the most requests of one repeat that were in flight at a time."""
+    return max((step.in_flight for step in in_flight(measurements)), default=0)
+
+
+def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | None:
+    """Return one repeat's output throughput while in flight ≥ 80 % of its peak, all such stretches
+    together.
+
+    An answer's tokens are spread evenly over its chunks, which alone have times. None where the
+    stretches are under 5 s, or some tokens cannot be placed: a count that is unknown, an answer
+    that was not streamed or that we cancelled.
+    """
+    edges = _edges(in_flight(measurements))
+    seconds = sum(edges[1::2]) - sum(edges[::2])
+    good = [m for m in measurements if m.status == "ok"]
+    cut = any(m.status == "cancelled" and m.token_times for m in measurements)
+    if seconds < SHORTEST_S or cut or not all(m.output_tokens and m.token_times for m in good):
+        return None
+    if not good:
+        return None
+    times = np.concatenate([np.asarray(m.token_times) for m in good])
+    tokens = np.repeat(
+        [(m.output_tokens or 0) / len(m.token_times) for m in good],
+        [len(m.token_times) for m in good],
+    )
+    inside = np.searchsorted(edges, times) % 2 == 1  # after a start, up to and with its end
+    return float(tokens[inside].sum() / seconds)
+
+
+def _edges(steps: Sequence[Step]) -> list[float]:
+    """Start, end, start, end … of the stretches near the peak."""
+    enough = NEAR_PEAK * max((step.in_flight for step in steps), default=0)
+    edges: list[float] = []
+    for step in steps:
+        if (step.in_flight >= enough > 0) != bool(len(edges) % 2):
+            edges.append(step.t)
+    return edges

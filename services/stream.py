@@ -1,0 +1,138 @@
+"""A non-blocking byte stream whose reads carry the time at which the bytes arrived.
+
+Plain TCP and TLS take the same path: TLS runs over memory buffers on top of the same stamped reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+from services.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
+
+READ_BYTES = 256 * 1024  # a small buffer costs a client its speed at long contexts (vLLM #39963)
+
+
+class Address(NamedTuple):
+    """Where to connect, resolved beforehand so that no look-up is part of a measurement."""
+
+    family: int
+    sockaddr: tuple[Any, ...]
+    host: str  # as written, for the certificate
+    tls: ssl.SSLContext | None
+
+
+class Stream:
+    """One connection. Not for two exchanges at a time."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.kernel_clock = ask_for_stamps(sock)
+        self._tls: ssl.SSLObject | None = None
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+
+    @classmethod
+    async def connect(cls, address: Address) -> Stream:
+        """Open a connection, with the TLS handshake where the address asks for one.
+
+        Raises:
+            OSError: nothing answers, or the handshake fails (`ssl.SSLError` is an OSError).
+        """
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
+            stream = cls(sock)
+            if address.tls is not None:
+                await stream._handshake(address.tls, address.host)
+        except BaseException:
+            sock.close()
+            raise
+        return stream
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def ended(self) -> bool:
+        """Whether the peer has closed an idle connection, or sent what nobody asked for."""
+        try:
+            return len(self._sock.recv(1, socket.MSG_PEEK)) >= 0
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    async def send(self, data: bytes) -> int:
+        """Send all of `data`; return the `perf_counter_ns` just before its first byte left."""
+        if self._tls is not None:
+            self._tls.write(data)
+            data = self._outgoing.read()
+        began = perf_counter_ns()
+        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        return began
+
+    def receive(self) -> tuple[int, bytes]:
+        """Return (arrival in `perf_counter_ns`, bytes); no bytes: the peer has ended the stream.
+
+        Raises:
+            BlockingIOError: there is nothing to read yet.
+            OSError: the connection broke.
+        """
+        if ANCILLARY_BYTES:
+            data, ancillary, _, _ = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+        else:
+            data, ancillary = self._sock.recv(READ_BYTES), []
+        stamp = received_ns(ancillary)
+        if self._tls is None or not data:
+            return stamp, data
+        self._incoming.write(data)
+        return stamp, self._decrypt()
+
+    def _decrypt(self) -> bytes:
+        assert self._tls is not None
+        pieces: list[bytes] = []
+        try:
+            while piece := self._tls.read(READ_BYTES):
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            if not pieces:  # a record of the protocol's own, or part of one
+                raise BlockingIOError from None
+        except ssl.SSLZeroReturnError:
+            return b"".join(pieces)  # with no pieces: a proper end
+        return b"".join(pieces)
+
+    async def _handshake(self, context: ssl.SSLContext, host: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        while True:
+            try:
+                self._tls.do_handshake()
+                wanted = False
+            except ssl.SSLWantReadError:
+                wanted = True
+            if self._outgoing.pending:
+                await loop.sock_sendall(self._sock, self._outgoing.read())
+            if not wanted:
+                return
+            data = await loop.sock_recv(self._sock, READ_BYTES)
+            if not data:
+                raise ConnectionError("the server ended the connection during the TLS handshake")
+            self._incoming.write(data)
+
+
+async def resolve(host: str, port: int, tls: bool) -> Address:
+    """Look a host up, once.
+
+    Raises:
+        OSError: there is no such host (`socket.gaierror`).
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _, _, _, sockaddr = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return Address(family, sockaddr, host, ssl.create_default_context() if tls else None)

@@ -1,0 +1,146 @@
+"""One run in numbers: each repeat by itself, then the run.
+
+Rates belong to a repeat, and the run's is the mean of its repeats'. Successful requests are what
+is counted; failures are counted beside them, and requests that we cancelled apart from both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from services.measurement import ERROR_CLASSES, Measurement
+from services.metrics import METRICS
+from services.prices import Price
+from services.repeats import (
+    RepeatSummary,
+    by_repeat,
+    error_rate,
+    jain,
+    successes,
+    summarize_repeat,
+    tokens,
+    values,
+)
+from services.statistics import Distribution, distribution
+from services.steady import peak, steady_output_tokens_per_s
+
+__all__ = ["RepeatSummary", "Summary", "summarize", "summary_row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run: counts and tokens over all repeats, rates as means over repeats, distributions over
+    the successes of all repeats. None: not known."""
+
+    repeats: tuple[RepeatSummary, ...]
+    sent: int
+    ok: int
+    failed: int
+    cancelled: int
+    errors: dict[str, int]  # failed requests by class
+    output_tokens: int | None
+    prompt_tokens: int | None
+    output_tokens_per_s: float | None
+    total_tokens_per_s: float | None
+    requests_per_s: float | None
+    total_e2e_s: float | None  # the latencies of all successes, added up
+    distributions: dict[str, Distribution | None]  # by metric name
+    inter_chunk: Distribution | None  # seconds
+    fairness: float | None  # Jain's index of tokens/s per request, 1: all alike
+    error_rate: float | None
+    steady_output_tokens_per_s: float | None
+    peak_in_flight: int
+    token_sources: dict[str, int]  # successes by where their token count is from
+    cost_usd: float | None
+    usd_per_million_output: float | None  # the whole cost, prompts included
+
+
+def summarize(measurements: Sequence[Measurement], price: Price | None = None) -> Summary:
+    """Work one run out. `price`, where known, gives the cost of its successful requests."""
+    good = successes(measurements)
+    groups = by_repeat(measurements)
+    repeats = tuple(summarize_repeat(index, group) for index, group in groups.items())
+    prompt_tokens, output_tokens = tokens(good)
+    cost = _cost(price, prompt_tokens, output_tokens)
+    failed = [m for m in measurements if m.status == "failed"]
+    return Summary(
+        repeats=repeats,
+        sent=sum(repeat.sent for repeat in repeats),
+        ok=len(good),
+        failed=len(failed),
+        cancelled=sum(repeat.cancelled for repeat in repeats),
+        errors=dict(Counter(m.error_class or "unknown" for m in failed)),
+        output_tokens=output_tokens,
+        prompt_tokens=prompt_tokens,
+        output_tokens_per_s=_mean(repeat.output_tokens_per_s for repeat in repeats),
+        total_tokens_per_s=_mean(repeat.total_tokens_per_s for repeat in repeats),
+        requests_per_s=_mean(repeat.requests_per_s for repeat in repeats),
+        total_e2e_s=sum(latencies) if (latencies := values(good, "e2e_s")) else None,
+        distributions={entry.name: distribution(values(good, entry.name)) for entry in METRICS},
+        inter_chunk=_inter_chunk(good),
+        fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
+        error_rate=error_rate(measurements),
+        steady_output_tokens_per_s=_mean(map(steady_output_tokens_per_s, groups.values())),
+        peak_in_flight=max(map(peak, groups.values()), default=0),
+        token_sources=dict(Counter(m.token_source for m in good)),
+        cost_usd=cost,
+        usd_per_million_output=cost / output_tokens * 1e6 if cost and output_tokens else None,
+    )
+
+
+def summary_row(summary: Summary) -> dict[str, Any]:
+    """Return a summary as one flat, JSON-ready row: `output_tokens_per_s`, `ttft_s_median`,
+    `e2e_s_p95`, `failed_timeout`, …; every summary has the same names but for unknown classes."""
+    row: dict[str, Any] = {"repeats": len(summary.repeats)}
+    row |= {name: getattr(summary, name) for name in _FLAT}
+    row |= {f"failed_{name}": 0 for name in ERROR_CLASSES}
+    row |= {f"failed_{name}": count for name, count in summary.errors.items()}
+    for name, found in (*summary.distributions.items(), ("inter_chunk_s", summary.inter_chunk)):
+        numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
+        row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
+    return row
+
+
+def _mean(numbers: Iterable[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return fmean(known) if known else None
+
+
+def _inter_chunk(good: Sequence[Measurement]) -> Distribution | None:
+    """Over all gaps of all answers: half a million in a large run, so by NumPy."""
+    gaps = [np.diff(np.asarray(m.token_times)) for m in good if len(m.token_times) > 1]
+    return distribution(np.concatenate(gaps)) if gaps else None
+
+
+def _cost(
+    price: Price | None, prompt_tokens: int | None, output_tokens: int | None
+) -> float | None:
+    if price is None or prompt_tokens is None or output_tokens is None:
+        return None
+    return price.cost(prompt_tokens, output_tokens)
+
+
+_FLAT = (
+    "sent",
+    "ok",
+    "failed",
+    "cancelled",
+    "error_rate",
+    "prompt_tokens",
+    "output_tokens",
+    "output_tokens_per_s",
+    "total_tokens_per_s",
+    "requests_per_s",
+    "steady_output_tokens_per_s",
+    "total_e2e_s",
+    "fairness",
+    "peak_in_flight",
+    "cost_usd",
+    "usd_per_million_output",
+)

@@ -1,0 +1,163 @@
+"""Runs, comparisons and backends as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from services import backends
+from services.checks import doubts
+from services.compare import Candidate, Comparison
+from services.probe import Probe
+from services.summary import summary_row
+from services.units import seconds, show
+
+SHOWN = (
+    ("sent", "Requests sent", ""),
+    ("ok", "Succeeded", ""),
+    ("failed", "Failed", ""),
+    ("cancelled", "Cancelled", ""),
+    ("output_tokens_per_s", "Output throughput", "tokens/s"),
+    ("requests_per_s", "Queries/s", ""),
+    ("tokens_per_s_median", "Tokens/s per request, median", ""),
+    ("ttft_s_median", "TTFT, median", "s"),
+    ("tpot_s_median", "TPOT, median", "s"),
+    ("e2e_s_median", "E2E latency, median", "s"),
+    ("e2e_s_mean", "E2E latency, mean", "s"),
+    ("e2e_s_sd", "E2E latency, standard deviation", "s"),
+    ("total_e2e_s", "E2E latency, total", "s"),
+    ("output_tokens", "Output tokens", "tokens"),
+    ("cost_usd", "Cost", "USD"),
+)
+
+
+def run_text(candidate: Candidate) -> str:
+    """One run: how it ended, its numbers, reasons to doubt them."""
+    run, row = candidate.run, summary_row(candidate.summary)
+    lines = [f"Run {run.id} · {run.name} · {run.status}"]
+    if run.error:
+        lines.append(run.error)
+    lines += [f"  {label:<34}{show(row.get(name), unit):>16}" for name, label, unit in SHOWN]
+    lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
+    found = doubts(run, candidate.measurements, candidate.summary)
+    lines += [f"{doubt.level}: {doubt.title} {doubt.sentence}" for doubt in found]
+    return "\n".join(lines)
+
+
+def list_text(rows: Sequence[Any]) -> str:
+    """Stored runs, a line each."""
+    if not rows:
+        return "No run is stored."
+    return table(
+        ["run", "name", "status", "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
+        [
+            [
+                str(row.id), row.name, row.status, _minute(row.created_at), row.model,
+                show(row.headline.get("output_tokens_per_s"), ""),
+                show(row.headline.get("ttft_s_median"), "s"),
+                show(row.headline.get("e2e_s_median"), "s"),
+                show(row.headline.get("failed"), "tokens"),
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
+    candidates = (comparison.reference, *comparison.others)
+    titles = [f"run {c.run.id}" + (" (reference)" if i == 0 else "") for i, c in enumerate(candidates)]
+    measures = [
+        [row.label, *(_value(v, row.unit, r) for v, r in zip(row.values, row.ratios, strict=True))]
+        for row in comparison.rows
+    ]
+    parts = [verdict.sentence for verdict in comparison.verdicts]
+    parts += [f"{doubt.level}: {doubt.title} {doubt.sentence}" for doubt in comparison.warnings]
+    parts.append(table(["", *titles], measures))
+    if comparison.differences:
+        parts.append(table(["differs", *titles], [[d.label, *d.values] for d in comparison.differences]))
+    return "\n\n".join(parts)
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """The same as JSON-ready data."""
+    candidates = (comparison.reference, *comparison.others)
+    return {
+        "runs": [candidate.run.id for candidate in candidates],
+        **{
+            part: [asdict(entry) for entry in getattr(comparison, part)]
+            for part in ("verdicts", "rows", "differences", "warnings")
+        },
+    }
+
+
+def backend_rows(
+    names: Sequence[str], env: Mapping[str, str], probes: Mapping[str, Probe] | None
+) -> list[dict[str, Any]]:
+    """Backends as JSON-ready rows; a key is only ever set or not."""
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        backend = backends.BACKENDS[name]
+        row = {
+            "name": name,
+            "label": backend.label,
+            "address": where(backend, env),
+            "key_env": backend.key_env,
+            "key_set": backends.has_key(backend, env),
+        }
+        rows.append(row | ({"test": asdict(probes[name])} if probes else {}))
+    return rows
+
+
+def where(backend: backends.Backend, env: Mapping[str, str]) -> str:
+    """Where a backend is, in words for those that have no address of their own."""
+    if backend.kind == "embedded":
+        return "started by Paceline when a run needs it"
+    if backend.kind == "litellm":
+        return "as LiteLLM knows the provider"
+    try:
+        return backends.address(backend, env)
+    except backends.BackendProblem:
+        return f"not set ({backend.url_env})"
+
+
+def backends_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Backends, a line each; a test's finding below its line."""
+    keys = {None: "needs none", True: "set", False: "not set"}
+    lines = [[row["name"], row["label"], row["address"], keys[row["key_set"]]] for row in rows]
+    text = table(["name", "backend", "address", "key"], lines)
+    return "\n".join([text, *(_tested(row) for row in rows if "test" in row)])
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, like names, the others by their content."""
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    lines = [titles, ["─" * width for width in widths], *rows]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _tested(row: dict[str, Any]) -> str:
+    test = row["test"]
+    if test["problem"]:
+        return f"{row['name']}: {test['problem']}"
+    says = [f"{len(test['models'])} models"]
+    says += ["streams"] if test["streams"] else ["does not stream"]
+    says += ["reports usage"] if test["reports_usage"] else ["reports no usage"]
+    if test["rtt_s"] is not None:
+        says.append(f"round trip {seconds(test['rtt_s'])}")
+    return f"{row['name']}: {', '.join(says)}."
+
+
+def _value(value: float | None, unit: str, ratio: Any) -> str:
+    return show(value, unit) + (f" (×{ratio.value:.2f})" if ratio else "")
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+

@@ -1,0 +1,153 @@
+"""What is asked: the prompts of a run, the same ones in every repeat.
+
+A server keeps what it has read. Unless told otherwise every prompt therefore begins with a mark
+that no other request has, so that it is reading that is measured and not remembering.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+from services.config import RunConfig
+from services.promptfile import InvalidPrompts as InvalidPrompts
+from services.promptfile import read_prompts as read_prompts
+
+MARK_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSpec:
+    """A source of prompts. `parameters` names the fields of RunConfig that only it reads."""
+
+    name: str
+    label: str
+    help: str
+    parameters: tuple[str, ...]
+    prompts: Callable[[RunConfig], Sequence[str]]
+
+
+def prompt(config: RunConfig, repeat: int, index: int, salt: str = "") -> str:
+    """Return what request `index` of `repeat` asks (warm-up: repeat -1); the same every time.
+
+    The text depends on the index alone, so that repeats do the same work; only the mark differs.
+    Requests beyond the prompts that there are begin again with the first. `salt` tells one run
+    from the next: without it a second run of the same config finds its prompts in the cache.
+    """
+    texts = WORKLOADS[config.workload].prompts(config)
+    text = texts[index % len(texts)]
+    if not config.unique_prompts:
+        return text
+    return f"{_mark(config.seed or 0, salt, repeat, index)} {text}"
+
+
+def _mark(seed: int, salt: str, repeat: int, index: int) -> str:
+    """Eight characters, 40 bits: two of 5,000 requests share one once in 90,000 runs."""
+    named = f"{seed}/{salt}/{repeat}/{index}".encode()
+    return f"[{b32encode(blake2b(named, digest_size=5).digest()).decode().lower()}]"
+
+
+class Synthetic(Sequence[str]):
+    """Words drawn at random, made when asked for: 5,000 long prompts do not lie in memory.
+
+    Each word is common, in lower case, and one token in the tokenizers of GPT-4, GPT-4o, Claude 2
+    and SmolLM2: there a prompt has `input_tokens` tokens, at most 3 off for its unique mark. A
+    model with a small vocabulary may count more. What the server's chat template adds (5 to 40) is
+    not in it; the server's own count stands in every measurement.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self._seed = config.seed or 0
+        self._count = config.requests
+        self._words = max(1, config.input_tokens - MARK_TOKENS * config.unique_prompts)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        draw = Random(f"{self._seed}/{index % self._count}")
+        return " ".join(draw.choices(_WORDS, k=self._words))
+
+
+_COMMON = (
+    "time year people way day man thing woman life child world school state family student group "
+    "country problem hand part place case week company system program question work government "
+    "number night point home water room mother area money story fact month lot right study book "
+    "eye job word business issue side kind head house service friend father power hour game line "
+    "end member law car city community name president team minute idea body information back "
+    "parent face others level office door health person art war history party result change "
+    "morning reason research girl moment air teacher force education"
+)
+_WORDS = _COMMON.split()
+
+BUILTIN = (
+    "Write a long essay on the topic of spring.",
+    "Explain in a few sentences why the sky is blue.",
+    "List ten ways to save water at home, one line each.",
+    "What is the capital of Australia, and why is it not Sydney?",
+    "Write a short story about a lighthouse keeper who finds a message in a bottle. Give it a "
+    "beginning, a middle and an unexpected end.",
+    "Write a Python function that returns the n-th Fibonacci number without recursion, and explain "
+    "how it works line by line.",
+    "Translate into French, German and Spanish: 'The train to the coast leaves at half past nine "
+    "from platform four.'",
+    "Compare renting and buying a home for a young couple: three arguments for each, then advice.",
+    "A shop sells pens at 3 for 2 dollars. How much do 48 pens cost, and how many pens does one "
+    "get for 50 dollars? Show each step.",
+    "Write a polite e-mail to a landlord who has not repaired the heating for two weeks.",
+    "Summarize the following in one sentence: The steam engine changed far more than the factory. "
+    "Mines could be pumped dry and dug deeper, railways tied distant towns into one market, and "
+    "clocks had to agree from one end of a country to the other. Work moved from the cottage to "
+    "the mill, families followed it, and cities grew faster than their wells could serve. "
+    "Within a lifetime the pace of an ordinary day was no longer set by daylight and seasons but "
+    "by the whistle.",
+    "Give me a recipe for a vegetarian lasagne for six people, with amounts and times.",
+    "Explain to a ten-year-old how a computer stores a photograph.",
+    "Write a product description of 150 words for a bicycle lamp that charges itself while riding.",
+    "Review this code and name every mistake:\n\ndef mean(values):\n    total = 0\n    for i in "
+    "range(1, len(values)):\n        total += values[i]\n    return total / len(values)\n\n"
+    "print(mean([]))",
+    "Plan a three-day trip to Lisbon for somebody who likes music and the sea and cannot walk far. "
+    "Say for each day what to see in the morning, afternoon and evening, and how to get there.",
+)
+
+_ENTRIES = (
+    WorkloadSpec(
+        name="builtin",
+        label="Built-in prompts",
+        help=f"{len(BUILTIN)} different tasks, from a question to an essay, taken in turn.",
+        parameters=(),
+        prompts=lambda config: BUILTIN,
+    ),
+    WorkloadSpec(
+        name="text",
+        label="One prompt",
+        help="The same prompt for every request.",
+        parameters=("prompt",),
+        prompts=lambda config: (config.prompt or "",),
+    ),
+    WorkloadSpec(
+        name="file",
+        label="Prompts from a file",
+        help="JSONL or CSV, taken in turn.",
+        parameters=("prompts",),
+        prompts=lambda config: config.prompts,
+    ),
+    WorkloadSpec(
+        name="synthetic",
+        label="Synthetic",
+        help="Random common words, about as many tokens as asked for.",
+        parameters=("input_tokens",),
+        prompts=Synthetic,
+    ),
+)
+
+WORKLOADS: dict[str, WorkloadSpec] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,72 @@
+"""What is stored comes back, whatever a server sent."""
+
+import random
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.dialects import sqlite
+
+from db.columns import Key, Utc, clean, pack, unpack
+
+clock_ns = st.lists(st.integers(0, 10**16), max_size=300)
+
+
+@given(clock_ns)
+def test_times_of_the_clock_come_back_bit_for_bit_in_any_order(stamps: list[int]) -> None:
+    times = tuple(stamp / 1e9 for stamp in stamps)
+    assert unpack(pack(times)) == times
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=300))
+def test_any_time_comes_back_to_the_nanosecond(times: list[float]) -> None:
+    found = unpack(pack(times))
+    assert len(found) == len(times)
+    assert all(abs(a - b) <= 1e-9 for a, b in zip(found, times, strict=True))
+
+
+def test_no_times_take_no_bytes() -> None:
+    assert (pack(()), unpack(b"")) == (b"", ())
+
+
+def test_packed_times_take_less_than_half_of_float64() -> None:
+    dice = random.Random(7)
+    at, times = 12.0, []
+    for _ in range(128):
+        at += dice.gauss(0.010, 0.001)
+        times.append(round(at * 1e9) / 1e9)
+    assert len(pack(times)) < 8 * len(times) / 2
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("plain", "plain"),
+        ("größer 漢字 🙂", "größer 漢字 🙂"),
+        ("\ud83d\ude42", "🙂"),  # one sign, its halves sent in two chunks
+        ("a\ud83d", "a�"),
+        ("\ude42b", "�b"),
+        ("a\0b", "a�b"),
+        ("", ""),
+    ],
+)
+def test_text_is_kept_as_both_databases_can(given: str, kept: str) -> None:
+    assert clean(given) == kept
+
+
+@pytest.mark.parametrize(("given", "bound"), [(0, 0), (7, 7), (-5, -1), (2**31, -1), (10**30, -1)])
+def test_a_key_that_no_row_can_have_finds_nothing(given: int, bound: int) -> None:
+    assert Key().process_bind_param(given, sqlite.dialect()) == bound
+
+
+def test_a_moment_is_stored_in_utc() -> None:
+    tokyo = datetime(2026, 1, 2, 8, tzinfo=timezone(timedelta(hours=9)))
+    stored = Utc().process_bind_param(tokyo, sqlite.dialect())
+    assert stored == tokyo
+    assert stored.tzinfo is UTC
+
+
+def test_a_moment_without_a_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        Utc().process_bind_param(datetime(2026, 1, 2), sqlite.dialect())

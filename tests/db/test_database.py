@@ -1,0 +1,161 @@
+"""The engine, the pragmas, and a schema that is up to date before it is used."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from db import schema
+from db.database import DEFAULT_FILE, HERE, UPGRADE_LOCK, DatabaseProblem, connect, upgrade, writing
+
+UPGRADE = """
+import sys
+from db.database import connect, upgrade
+upgrade(connect(sys.argv[1]))
+print("alembic" in sys.modules)
+"""
+
+
+def python(code: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=HERE.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_scripts_make_the_tables_of_the_schema_from_nothing(blank_url: str) -> None:
+    engine = connect(blank_url)
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        assert set(schema.metadata.tables) < set(inspect(connection).get_table_names())
+    engine.dispose()
+
+
+def test_the_revision_in_the_schema_is_that_of_the_last_script() -> None:
+    assert ScriptDirectory(str(HERE / "migrations")).get_heads() == [schema.REVISION]
+
+
+def test_processes_that_upgrade_at_once_leave_one_good_schema(blank_url: str) -> None:
+    processes = [python(UPGRADE, blank_url) for _ in range(3)]
+    assert [process.communicate()[1] or process.returncode for process in processes] == [0, 0, 0]
+    engine = connect(blank_url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_an_upgrade_waits_for_the_one_that_came_first(kind: str, blank_url: str) -> None:
+    first = connect(blank_url)
+    impatient = connect(f"{blank_url}&options=-clock_timeout%3D50ms")
+    with writing(first) as connection:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
+        with pytest.raises(DatabaseProblem, match="lock timeout"):
+            upgrade(impatient)
+    upgrade(impatient)
+    first.dispose()
+    impatient.dispose()
+
+
+def test_an_upgrade_at_the_newest_revision_is_fast_and_needs_no_alembic(
+    engine: Engine, url: str
+) -> None:
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        upgrade(engine)
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.1
+    assert python(UPGRADE, url).communicate()[0].strip() == "False"
+
+
+def test_the_database_of_a_newer_paceline_is_left_alone(blank_url: str) -> None:
+    engine = connect(blank_url)
+    upgrade(engine)
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseProblem, match="newer Paceline"):
+        upgrade(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("busy_timeout", 5000), ("synchronous", 1), ("foreign_keys", 1)],
+)
+def test_every_sqlite_connection_is_prepared(
+    engine: Engine, kind: str, pragma: str, value: object
+) -> None:
+    with engine.connect() as first, engine.connect() as second:
+        assert first.scalar(text(f"PRAGMA {pragma}")) == value
+        assert second.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_any_postgresql_url_gets_the_driver_that_is_installed(scheme: str) -> None:
+    assert connect(f"{scheme}://me:secret@db.example/paceline").url.drivername == (
+        "postgresql+psycopg"
+    )
+
+
+def test_without_a_url_the_file_lies_beside_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PACELINE_DATABASE_URL", raising=False)
+    assert connect().url.database == str(DEFAULT_FILE)
+
+
+def test_the_environment_names_the_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{tmp_path}/other/x.db")
+    assert connect().url.database == f"{tmp_path}/other/x.db"
+    assert (tmp_path / "other").is_dir()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "paceline.db",
+        "mysql://me:secret@host/db",
+        "postgresql://me:secret@host:port/db",
+        "sqlite://",
+    ],
+)
+def test_an_address_that_is_none_says_which_there_are(url: str) -> None:
+    with pytest.raises(DatabaseProblem, match="Set PACELINE_DATABASE_URL to sqlite:///") as problem:
+        connect(url)
+    assert "secret" not in str(problem.value)
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatabaseProblem, match="cannot be used"):
+        connect(f"sqlite:///{tmp_path}/file/paceline.db")
+
+
+def test_a_file_that_is_no_database_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("Milk, eggs, and a good book.\n" * 100)
+    with pytest.raises(DatabaseProblem, match="not a database"):
+        upgrade(connect(f"sqlite:///{tmp_path}/notes.db"))
+
+
+def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None:
+    with pytest.raises(DatabaseProblem, match="cannot be used") as problem:
+        upgrade(connect("postgresql://me:secret@127.0.0.1:1/paceline"))
+    assert "secret" not in str(problem.value)
+
+
+def test_what_fails_in_a_transaction_changes_nothing(engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        raise ZeroDivisionError
+    upgrade(engine)

@@ -1,0 +1,247 @@
+"""The queue: oldest first, one running run a lane, and no run lost with its process."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, update
+from sqlalchemy.exc import IntegrityError
+
+from db import queue, runs, schema
+from db.database import connect, writing
+from services.config import RunConfig
+from services.measurement import Measurement, Run, RunStatus
+
+ROOT = Path(__file__).resolve().parents[2]
+CLAIM_AND_DIE = """
+import os, signal, sys
+from db import database, queue
+from services.measurement import Measurement
+engine = database.connect(sys.argv[1])
+run = queue.claim(engine)
+queue.heartbeat(engine, run.id, "Measuring")
+queue.add_measurements(engine, run.id, [Measurement(repeat=0, index=0, status="ok", t_due=0.0)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def new(engine: Engine, *lanes: str) -> list[int]:
+    return [runs.create(engine, RunConfig(), lane) for lane in lanes]
+
+
+def claimed(engine: Engine) -> int | None:
+    run = queue.claim(engine)
+    return run.id if run else None
+
+
+def at_once(url: str, count: int, work: Callable[[Engine], None]) -> None:
+    """Do the work in several threads, each with an engine of its own; errors come back here."""
+    start, errors = threading.Barrier(count), []
+
+    def one() -> None:
+        engine = connect(url)
+        start.wait()
+        try:
+            work(engine)
+        except BaseException as error:
+            errors.append(error)
+        engine.dispose()
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_an_empty_queue_gives_nothing(engine: Engine) -> None:
+    assert queue.claim(engine) is None
+
+
+def test_the_oldest_run_of_a_free_lane_is_next(engine: Engine) -> None:
+    a1, a2, b1, a3 = new(engine, "a", "a", "b", "a")
+    assert [claimed(engine) for _ in range(3)] == [a1, b1, None]
+    queue.finish(engine, a1, "done")
+    assert [claimed(engine) for _ in range(2)] == [a2, None]
+    queue.finish(engine, a2, "failed", "It broke.")
+    assert claimed(engine) == a3
+
+
+def test_a_claimed_run_is_running_since_now(engine: Engine) -> None:
+    new(engine, "a")
+    before = datetime.now(UTC)
+    run = queue.claim(engine)
+    assert run and run.status == "running"
+    assert run.started_at and before <= run.started_at <= datetime.now(UTC)
+
+
+def test_the_database_itself_refuses_a_second_running_run_in_a_lane(engine: Engine) -> None:
+    new(engine, "a", "a", "b")
+    running = update(schema.runs).values(status="running")
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(running.where(schema.runs.c.lane == "a"))
+    with writing(engine) as connection:
+        connection.execute(running.where(schema.runs.c.id.in_([1, 3])))
+
+
+def test_a_claimer_that_comes_second_gets_nothing(engine: Engine) -> None:
+    taken, same_lane = new(engine, "a", "a")
+    took = [queue._take(engine, run_id) for run_id in (taken, taken, same_lane)]
+    assert took == [True, False, False]
+    assert runs.load(engine, same_lane).status == "queued"
+
+
+def test_claimers_at_once_get_one_run_of_each_lane(engine: Engine, url: str) -> None:
+    new(engine, *"abcabcabc")
+    taken: list[Run] = []
+
+    def work(own: Engine) -> None:
+        if run := queue.claim(own):
+            taken.append(run)
+
+    at_once(url, 6, work)
+    assert sorted(run.id for run in taken) == [1, 2, 3]
+    assert runs.count(engine, status="running") == 3
+
+
+def test_claimers_at_once_run_every_run_once(engine: Engine, url: str) -> None:
+    ids = new(engine, *"aabbaabb")
+    taken: list[int] = []
+
+    def work(own: Engine) -> None:
+        while queue.active(own):
+            if run := queue.claim(own):
+                taken.append(run.id)
+                assert queue.finish(own, run.id, "done")
+
+    at_once(url, 4, work)
+    assert Counter(taken) == Counter(ids)
+
+
+def test_writers_at_once_wait_for_one_another(engine: Engine, url: str) -> None:
+    (run_id,) = new(engine, "a")
+    numbers = iter(range(1000))
+
+    def work(own: Engine) -> None:
+        for _ in range(15):
+            index = next(numbers)
+            runs.set_tags(own, run_id, ["both", str(index)])
+            measured = Measurement(repeat=0, index=index, status="ok", t_due=0.0)
+            queue.add_measurements(own, run_id, [measured])
+
+    at_once(url, 4, work)
+    assert len(runs.measurements(engine, run_id)) == 60
+    assert len(runs.load(engine, run_id).tags) == 2
+
+
+def test_a_run_whose_process_was_killed_is_interrupted_and_keeps_what_it_had(
+    engine: Engine, url: str
+) -> None:
+    first, second = new(engine, "a", "a")
+    killed = subprocess.run([sys.executable, "-c", CLAIM_AND_DIE, url], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert claimed(engine) is None
+    assert queue.interrupt_stale(engine, 3600) == []
+    assert queue.interrupt_stale(engine, 0) == [first]
+    run = runs.load(engine, first)
+    assert (run.status, run.error, run.phase) == ("interrupted", queue.INTERRUPTED, "")
+    assert run.started_at and run.ended_at and run.started_at <= run.ended_at
+    assert len(runs.measurements(engine, first)) == 1
+    assert claimed(engine) == second
+
+
+def test_a_heartbeat_says_what_happens_and_keeps_the_run_alive(engine: Engine) -> None:
+    new(engine, "a")
+    claimed(engine)
+    assert queue.heartbeat(engine, 1, "Warming up") is False
+    assert queue.heartbeat(engine, 1) is False
+    assert runs.load(engine, 1).phase == "Warming up"
+    assert queue.interrupt_stale(engine, 60) == []
+
+
+def test_a_heartbeat_tells_of_a_cancel(engine: Engine) -> None:
+    new(engine, "a")
+    claimed(engine)
+    assert queue.request_cancel(engine, 1).cancel_requested
+    assert queue.heartbeat(engine, 1) is True
+    assert runs.load(engine, 1).status == "running"
+
+
+def test_a_heartbeat_tells_a_run_that_counts_as_ended_to_stop(engine: Engine) -> None:
+    new(engine, "a")
+    claimed(engine)
+    queue.interrupt_stale(engine, 0)
+    assert queue.heartbeat(engine, 1, "Measuring") is True
+    assert queue.heartbeat(engine, 99) is True
+    assert runs.load(engine, 1).phase == ""
+
+
+def test_a_queued_run_is_cancelled_at_once(engine: Engine) -> None:
+    new(engine, "a")
+    run = queue.request_cancel(engine, 1)
+    assert (run.status, run.started_at) == ("cancelled", None)
+    assert run.ended_at is not None
+    assert queue.claim(engine) is None
+
+
+def test_a_queued_run_that_was_asked_to_stop_is_never_started(engine: Engine) -> None:
+    new(engine, "a", "a")
+    with writing(engine) as connection:
+        asked = update(schema.runs).where(schema.runs.c.id == 1).values(cancel_requested=True)
+        connection.execute(asked)
+    assert claimed(engine) == 2
+    assert runs.load(engine, 1).status == "cancelled"
+
+
+@pytest.mark.parametrize("status", ["done", "failed", "cancelled", "interrupted"])
+def test_what_has_finished_stays_as_it_is(engine: Engine, status: RunStatus) -> None:
+    new(engine, "a")
+    assert queue.finish(engine, 1, status, headline={"ok": 5})
+    before = runs.load(engine, 1)
+    with pytest.raises(runs.AlreadyFinished, match="Run 1 has finished already"):
+        queue.request_cancel(engine, 1)
+    assert queue.finish(engine, 1, "done", "late", {"ok": 9}) is False
+    assert queue.interrupt_stale(engine, 0) == []
+    assert runs.load(engine, 1) == before
+    assert runs.search(engine)[0].headline == {"ok": 5}
+
+
+def test_the_model_that_answers_is_kept_beside_what_was_asked(engine: Engine) -> None:
+    new(engine, "a")
+    queue.set_model(engine, 1, "SmolLM2-135M")
+    assert runs.load(engine, 1).config == RunConfig(model="SmolLM2-135M")
+    assert [row.model for row in runs.search(engine, model="SmolLM2-135M")] == ["SmolLM2-135M"]
+    with engine.connect() as connection:
+        assert connection.execute(schema.runs.select()).one().config["model"] == ""
+
+
+def test_the_environment_is_kept(engine: Engine) -> None:
+    new(engine, "a")
+    environment = {"python": "3.11", "gpu": None, "cores": 2, "load": [0.5, 1.25], "µ": "ü"}
+    queue.set_environment(engine, 1, environment)
+    assert runs.load(engine, 1).environment == environment
+
+
+def test_active_counts_queued_and_running(engine: Engine) -> None:
+    new(engine, "a", "a", "b")
+    claimed(engine)
+    assert queue.active(engine) == 3
+    queue.finish(engine, 1, "done")
+    queue.request_cancel(engine, 3)
+    assert queue.active(engine) == 1
+
+
+def test_ahead_counts_what_a_run_waits_for(engine: Engine) -> None:
+    new(engine, "a", "b", "a", "a")
+    assert [queue.ahead(engine, run_id) for run_id in (1, 2, 3, 4, 99)] == [0, 0, 1, 2, 0]
+    claimed(engine)
+    assert [queue.ahead(engine, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 1, 2]
+    queue.finish(engine, 1, "done")
+    assert [queue.ahead(engine, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 0, 1]

@@ -1,0 +1,362 @@
+"""A run comes back as it was stored, and can be edited and deleted."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from db import queue, runs, schema
+from db.database import writing
+from services.config import RunConfig
+from services.measurement import ERROR_CLASSES, Measurement, Progress, Repeat
+
+SMALL = Measurement(repeat=0, index=0, status="ok", t_due=0.0)
+FULL = Measurement(
+    repeat=0,
+    index=3,
+    status="failed",
+    t_due=0.18375,
+    t_send=0.183900001,
+    t_first=0.412345678,
+    t_answer=0.422345679,
+    t_last=1.5,
+    t_end=1.500000001,
+    token_times=(0.412345678, 0.422345679, 0.422345679, 1.5),
+    prompt_tokens=17,
+    output_tokens=5,
+    reasoning_tokens=1,
+    cached_tokens=0,
+    token_source="usage",
+    error_class="truncated",
+    error="The stream ended without [DONE].",
+    http_status=200,
+    finish_reason="length",
+    connect_s=0.000123,
+    coalesced_reads=1,
+    answer="Spring is\na season 🌱.",
+)
+
+times = st.integers(0, 10**14).map(lambda nanoseconds: nanoseconds / 1e9)
+counts = st.none() | st.integers(0, 2**31 - 1)
+texts = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+any_measurement = st.builds(
+    Measurement,
+    repeat=st.just(0),
+    index=st.just(0),
+    status=st.sampled_from(["ok", "failed", "cancelled"]),
+    t_due=times,
+    **{name: st.none() | times for name in ("t_send", "t_first", "t_answer", "t_last", "t_end")},
+    token_times=st.lists(times, max_size=40).map(tuple),
+    prompt_tokens=counts,
+    output_tokens=counts,
+    reasoning_tokens=counts,
+    cached_tokens=counts,
+    token_source=st.sampled_from(["usage", "tokenizer", "unknown"]),
+    error_class=st.none() | st.sampled_from(ERROR_CLASSES),
+    error=texts,
+    http_status=st.none() | st.integers(100, 599),
+    finish_reason=texts,
+    connect_s=st.none() | times,
+    coalesced_reads=st.integers(0, 10_000),
+    answer=texts,
+)
+
+
+def new(engine: Engine, **edits: Any) -> int:
+    return runs.create(engine, RunConfig(), "embedded", **edits)
+
+
+def states(count: int) -> list[Progress]:
+    return [
+        Progress(t / 2, 0, sent=t, in_flight=1, done=t, failed=0, tokens=t) for t in range(count)
+    ]
+
+
+def test_a_new_run_waits_in_the_queue_as_it_was_asked_for(engine: Engine) -> None:
+    config = RunConfig(
+        backend="url",
+        base_url="http://127.0.0.1:9/v1",
+        model="tiny",
+        mode="staggered",
+        requests=16,
+        interval_s=0.06125,
+        workload="file",
+        prompts=("one", "zwei\0", "三"),
+        seed=7,
+    )
+    before = datetime.now(UTC)
+    run_id = runs.create(engine, config, "here", "First", ("b", "a", "b"), "A note.")
+    run = runs.load(engine, run_id)
+    assert (run.id, run.name, run.status, run.config) == (run_id, "First", "queued", config)
+    assert (run.tags, run.note, run.repeats, run.environment) == (("a", "b"), "A note.", (), {})
+    assert before <= run.created_at <= datetime.now(UTC)
+    assert (run.started_at, run.ended_at, run.error, run.cancel_requested) == (None,) * 3 + (False,)
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        (RunConfig(), "embedded · sequential · 5 requests"),
+        (RunConfig(requests=1), "embedded · sequential · 1 request"),
+        (RunConfig(backend="vllm", mode="batch", requests=5000), "vllm · batch · 5,000 requests"),
+    ],
+)
+def test_a_run_without_a_name_says_what_it_does(
+    engine: Engine, config: RunConfig, name: str
+) -> None:
+    assert runs.load(engine, runs.create(engine, config, "lane", "  ")).name == name
+
+
+@pytest.mark.parametrize("run_id", [12, 0, -1, 2**31, 10**30])
+def test_a_run_that_is_not_there_is_a_sentence(engine: Engine, run_id: int) -> None:
+    sentence = (
+        f"There is no run {run_id}. It may have been deleted; History lists the runs there are."
+    )
+    for call in (
+        lambda: runs.load(engine, run_id),
+        lambda: runs.load_many(engine, [new(engine), run_id]),
+        lambda: runs.rename(engine, run_id, "x"),
+        lambda: runs.set_note(engine, run_id, "x"),
+        lambda: runs.set_tags(engine, run_id, ["x"]),
+        lambda: runs.delete(engine, run_id),
+        lambda: queue.request_cancel(engine, run_id),
+    ):
+        with pytest.raises(runs.RunNotFound) as problem:
+            call()
+        assert str(problem.value) == sentence
+    assert runs.measurements(engine, run_id) == []
+    assert runs.progress(engine, run_id) == []
+    assert runs.answer(engine, run_id, run_id, run_id) is None
+
+
+def test_runs_come_in_the_order_asked_for(engine: Engine) -> None:
+    first, second, third = (new(engine) for _ in range(3))
+    found = runs.load_many(engine, [third, first, third, second])
+    assert [run.id for run in found] == [third, first, third, second]
+    assert runs.load_many(engine, []) == []
+
+
+def test_every_field_of_a_measurement_has_a_column() -> None:
+    for kind, table in schema.TABLES.items():
+        names = {"idx" if field.name == "index" else field.name for field in fields(kind)}
+        assert names | {"run_id"} == set(table.c.keys())
+
+
+def test_every_field_of_the_example_differs_from_its_default() -> None:
+    blank = Measurement(repeat=0, index=0, status="ok", t_due=0.0)
+    same = [f.name for f in fields(FULL) if getattr(FULL, f.name) == getattr(blank, f.name)]
+    assert same == ["repeat"]
+
+
+@pytest.mark.parametrize("measured", [FULL, SMALL], ids=["full", "small"])
+def test_a_measurement_comes_back_as_it_was(engine: Engine, measured: Measurement) -> None:
+    run_id = new(engine)
+    queue.add_measurements(engine, run_id, [measured])
+    assert runs.measurements(engine, run_id, texts=True) == [measured]
+    assert runs.measurements(engine, run_id) == [replace(measured, answer=None)]
+    assert runs.answer(engine, run_id, 0, measured.index) == measured.answer
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(measured=any_measurement)
+def test_any_measurement_comes_back_as_it_was(engine: Engine, measured: Measurement) -> None:
+    run_id = new(engine)
+    queue.add_measurements(engine, run_id, [measured])
+    assert runs.measurements(engine, run_id, texts=True) == [measured]
+
+
+def test_what_no_database_can_keep_is_marked_and_not_lost(engine: Engine) -> None:
+    run_id = new(engine, note="a\0b")
+    queue.add_measurements(engine, run_id, [replace(SMALL, answer="\0 \ud83d\ude42 \ud83d")])
+    assert runs.answer(engine, run_id, 0, 0) == "� 🙂 �"
+    assert runs.load(engine, run_id).note == "a�b"
+
+
+def test_a_count_that_cannot_be_true_is_not_known_and_breaks_nothing(engine: Engine) -> None:
+    run_id = new(engine)
+    claims = replace(SMALL, prompt_tokens=2**31, output_tokens=10**30, cached_tokens=-1)
+    queue.add_measurements(engine, run_id, [claims, replace(FULL, index=1)])
+    assert runs.measurements(engine, run_id, texts=True) == [SMALL, replace(FULL, index=1)]
+
+
+def test_the_tokens_of_a_long_run_may_pass_two_thousand_million(engine: Engine) -> None:
+    run_id = new(engine)
+    state = replace(states(1)[0], tokens=5000 * 50 * 131_072)
+    queue.add_progress(engine, run_id, state)
+    assert runs.progress(engine, run_id) == [state]
+
+
+def test_requests_come_by_repeat_and_index(engine: Engine) -> None:
+    run_id, other = new(engine), new(engine)
+    keys = [(repeat, index) for repeat in (1, 0) for index in (10, 2, 0)]
+    sent = [replace(SMALL, repeat=repeat, index=index) for repeat, index in keys]
+    queue.add_measurements(engine, run_id, sent)
+    queue.add_measurements(engine, other, [SMALL])
+    found = runs.measurements(engine, run_id)
+    assert [(m.repeat, m.index) for m in found] == sorted(keys)
+
+
+def test_a_request_sent_again_replaces_the_first(engine: Engine) -> None:
+    run_id = new(engine)
+    queue.add_measurements(engine, run_id, [SMALL, replace(FULL, index=1)])
+    queue.add_measurements(engine, run_id, [replace(FULL, index=0), replace(SMALL, index=1)])
+    queue.add_measurements(engine, run_id, [])
+    found = runs.measurements(engine, run_id, texts=True)
+    assert found == [replace(FULL, index=0), replace(SMALL, index=1)]
+
+
+def test_five_thousand_requests_of_128_tokens_are_kept_in_one_call(engine: Engine) -> None:
+    run_id = new(engine)
+    batch = [
+        replace(
+            SMALL, index=i, token_times=tuple((i * 977 + k * 9_999_991) / 1e9 for k in range(128))
+        )
+        for i in range(5000)
+    ]
+    queue.add_measurements(engine, run_id, batch)
+    assert runs.measurements(engine, run_id) == batch
+
+
+def test_a_batch_with_a_bad_row_keeps_none_of_it(engine: Engine) -> None:
+    run_id = new(engine)
+    with pytest.raises(IntegrityError):
+        queue.add_measurements(engine, run_id, [SMALL, replace(SMALL, index=1, t_due=None)])  # type: ignore[arg-type]
+    assert runs.measurements(engine, run_id) == []
+
+
+def test_a_repeat_sent_again_replaces_the_first(engine: Engine) -> None:
+    run_id = new(engine)
+    began = datetime(2026, 3, 4, 5, 6, 7, 891011, tzinfo=timezone(timedelta(hours=-8)))
+    queue.add_repeat(engine, run_id, Repeat(1, began))
+    queue.add_repeat(engine, run_id, Repeat(0, began))
+    ended = Repeat(0, began, 12.345678901, {"cpu_share": 0.25, "lags": [0.1, None]})
+    queue.add_repeat(engine, run_id, ended)
+    found = runs.load(engine, run_id).repeats
+    assert found == (ended, Repeat(1, began))
+    assert {repeat.began_at.utcoffset() for repeat in found} == {timedelta(0)}
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        (500, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        (11, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        (10, [0, 2, 4, 6, 8, 10]),
+        (5, [1, 4, 7, 10]),
+        (2, [4, 10]),
+        (1, [10]),
+    ],
+)
+def test_progress_is_thinned_evenly_and_keeps_the_last(
+    engine: Engine, limit: int, kept: list[int]
+) -> None:
+    run_id = new(engine)
+    for state in reversed(states(11)):
+        queue.add_progress(engine, run_id, state)
+    assert runs.progress(engine, run_id, limit) == [states(11)[number] for number in kept]
+
+
+def test_names_notes_and_tags_can_be_edited(engine: Engine) -> None:
+    run_id = new(engine, tags=["old"])
+    runs.rename(engine, run_id, "  A  new\nname ")
+    runs.set_note(engine, run_id, "Line one.\nLine two.")
+    runs.set_tags(engine, run_id, [" h200 ", "night  run", "h200"])
+    run = runs.load(engine, run_id)
+    assert (run.name, run.note) == ("A new name", "Line one.\nLine two.")
+    assert run.tags == ("h200", "night run")
+    runs.set_tags(engine, run_id, [])
+    runs.set_note(engine, run_id, "")
+    assert (runs.load(engine, run_id).tags, runs.load(engine, run_id).note) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("name", "n" * 201, "The name has 201 characters. Shorten it to 200."),
+        ("note", "n" * 10_001, "The note has 10,001 characters. Shorten it to 10,000."),
+        ("tags", ["a,b"], "The tag 'a,b' holds a comma. Write it as two tags."),
+        ("tags", ["ok", " "], "The tag '' is empty. Write 1 to 50 characters."),
+        ("tags", ["t" * 51], f"The tag '{'t' * 20}' has 51 characters. Shorten it to 50."),
+        ("tags", [str(n) for n in range(22)], "A run has at most 20 tags. Remove 2."),
+    ],
+)
+def test_an_edit_that_cannot_be_kept_is_a_sentence_and_changes_nothing(
+    engine: Engine, field: str, value: Any, sentence: str
+) -> None:
+    run_id = new(engine, name="before", note="before", tags=["before"])
+    before = runs.load(engine, run_id)
+    edit = {"name": runs.rename, "note": runs.set_note, "tags": runs.set_tags}[field]
+    for change in (lambda: edit(engine, run_id, value), lambda: new(engine, **{field: value})):
+        with pytest.raises(runs.InvalidEdit) as problem:
+            change()
+        assert str(problem.value) == sentence
+    assert runs.load(engine, run_id) == before
+    assert runs.count(engine) == 1
+
+
+def test_a_run_cannot_be_renamed_to_nothing(engine: Engine) -> None:
+    with pytest.raises(runs.InvalidEdit, match=r"The name is empty\. Write 1 to"):
+        runs.rename(engine, new(engine), " \n")
+
+
+def test_the_longest_allowed_is_kept(engine: Engine) -> None:
+    tags = [f"{n:02}".ljust(50, "x") for n in range(20)]
+    run = runs.load(engine, new(engine, name="n" * 200, note="n" * 10_000, tags=tags))
+    assert (len(run.name), len(run.note), run.tags) == (200, 10_000, tuple(tags))
+
+
+def test_deleting_a_run_takes_all_of_it_and_nothing_else(engine: Engine) -> None:
+    kept, gone = new(engine, tags=["x"]), new(engine, tags=["x"])
+    for run_id in (kept, gone):
+        queue.add_repeat(engine, run_id, Repeat(0, datetime.now(UTC)))
+        queue.add_measurements(engine, run_id, [SMALL])
+        queue.add_progress(engine, run_id, states(1)[0])
+    runs.delete(engine, gone)
+    with pytest.raises(runs.RunNotFound):
+        runs.load(engine, gone)
+    with engine.connect() as connection:
+        for table in (schema.run_tags, schema.repeats, schema.requests, schema.progress):
+            assert connection.scalars(select(table.c.run_id)).all() == [kept]
+
+
+def test_the_id_of_a_deleted_run_is_never_used_again(engine: Engine) -> None:
+    gone = new(engine)
+    runs.delete(engine, gone)
+    assert new(engine) > gone
+
+
+def test_a_running_run_cannot_be_deleted(engine: Engine) -> None:
+    run_id = new(engine)
+    queue.claim(engine)
+    with pytest.raises(runs.RunBusy, match=f"Run {run_id} is still running. Cancel it first."):
+        runs.delete(engine, run_id)
+    queue.finish(engine, run_id, "cancelled")
+    runs.delete(engine, run_id)
+    assert runs.count(engine) == 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        schema.row(77, SMALL),
+        schema.row(77, states(1)[0]),
+        schema.row(77, Repeat(0, datetime.now(UTC))),
+        {"run_id": 77, "tag": "x"},
+    ],
+    ids=["requests", "progress", "repeats", "run_tags"],
+)
+def test_no_part_of_a_run_is_kept_without_its_run(
+    engine: Engine, values: dict[str, object], request: pytest.FixtureRequest
+) -> None:
+    table = schema.metadata.tables[request.node.callspec.id.split("-")[-1]]
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(insert(table).values(values))
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(table)) == 0

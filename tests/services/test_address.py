@@ -1,0 +1,90 @@
+"""An address is what a client can use, or a sentence."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.address import InvalidAddress, machine, normal_url, origin
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("http://127.0.0.1:30010", "http://127.0.0.1:30010/v1"),
+        ("http://127.0.0.1:30010/", "http://127.0.0.1:30010/v1"),
+        (" http://host/v1/ ", "http://host/v1"),
+        ("https://API.Groq.com/openai/v1", "https://api.groq.com/openai/v1"),
+        ("http://host/v1/chat/completions", "http://host/v1"),
+        ("http://host/v1/models/", "http://host/v1"),
+        ("http://host/models", "http://host/v1"),
+        ("http://my_service.local.:80/api", "http://my_service.local.:80/api"),
+        ("http://[::1]:8000", "http://[::1]:8000/v1"),
+    ],
+)
+def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
+    assert normal_url(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("", "X is not an address: it must start with http:// or https://."),
+        ("host:8000", "X is not an address: it must start with http:// or https://."),
+        ("ftp://host", "X is not an address: it must start with http:// or https://."),
+        ("http://", "X is not an address: it must start with http:// or https://."),
+        ("http://:80", "X is not an address: it must start with http:// or https://."),
+        ("http://h:99999", "X is not an address: Port out of range 0-65535."),
+        ("http://h:0", "X has port 0, where nothing can answer."),
+        ("http://me:pw@host", "X must hold no user, password or query."),
+        ("http://@host", "X must hold no user, password or query."),
+        ("http://host/?key=1", "X must hold no user, password or query."),
+        ("http://host/\r\nX-Evil: 1", "X holds a character that no address has."),
+        ("http://bücher.de", "X holds a character that no address has."),
+        ("http://a b/", "X holds a host name or a path that cannot exist."),
+        ("http://host/a b", "X holds a host name or a path that cannot exist."),
+        ('http://a"b', "X holds a host name or a path that cannot exist."),
+        ("http://a..b", "X holds a host name or a path that cannot exist."),
+        ("http://-a", "X holds a host name or a path that cannot exist."),
+        (f"http://{'a' * 64}.de", "X holds a host name or a path that cannot exist."),
+        (f"http://{'a.' * 127}de", "X holds a host name or a path that cannot exist."),
+        ("http://host\\@evil", "X must hold no user, password or query."),
+    ],
+)
+def test_what_is_no_address_gets_a_sentence(written: str, sentence: str) -> None:
+    with pytest.raises(InvalidAddress) as caught:
+        normal_url(written, "X")
+    assert str(caught.value) == sentence
+
+
+def test_a_broken_bracket_is_no_address() -> None:
+    with pytest.raises(InvalidAddress, match="X is not an address"):
+        normal_url("http://[::1", "X")
+
+
+@given(st.text(max_size=60) | st.from_regex(r"https?://[!-~]{1,40}", fullmatch=True))
+def test_an_address_that_is_let_through_stays_as_it_is_and_every_client_reads_it(
+    written: str,
+) -> None:
+    try:
+        url = normal_url(written)
+    except InvalidAddress:
+        return
+    assert normal_url(url) == url
+    assert origin(url)[2] == (httpx.URL(url).port or {"http": 80, "https": 443}[origin(url)[0]])
+    assert httpx.URL(url).raw_host.decode("ascii") == origin(url)[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:8000/v1", "127.0.0.1:8000"),
+        ("http://[::1]:8000/v1", "127.0.0.1:8000"),
+        ("http://0.0.0.0:8000/v1", "127.0.0.1:8000"),
+        ("https://api.groq.com/openai/v1", "api.groq.com:443"),
+    ],
+)
+def test_a_machine_has_one_name(url: str, expected: str) -> None:
+    assert machine(url) == expected

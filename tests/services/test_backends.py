@@ -1,0 +1,308 @@
+"""A backend is found, or what is missing is said; a key goes to its own address only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.backends import (
+    BACKENDS,
+    BackendProblem,
+    Target,
+    address,
+    body,
+    has_key,
+    lane,
+    target,
+)
+from services.config import InvalidConfig, RunConfig, parse
+
+KEYS = {
+    "GROQ_API_KEY": "gsk_groq",
+    "OPENAI_API_KEY": "sk-openai",
+    "SGLANG_API_KEY": "sglang-key",
+    "VLLM_API_KEY": "vllm-key",
+    "PACELINE_URL": "https://llm.example.org/v1",
+    "PACELINE_URL_API_KEY": "url-key",
+    "LITELLM_MODEL": "mistral/small",
+    "LITELLM_API_KEY": "litellm-key",
+}
+
+
+def found(env: dict[str, str], **asked: Any) -> Target:
+    return target(RunConfig(**asked), env)
+
+
+@pytest.mark.parametrize(
+    ("backend", "base_url", "key"),
+    [
+        ("embedded", None, None),
+        ("sglang", "http://127.0.0.1:30010/v1", "sglang-key"),
+        ("vllm", "http://127.0.0.1:8000/v1", "vllm-key"),
+        ("groq", "https://api.groq.com/openai/v1", "gsk_groq"),
+        ("openai", "https://api.openai.com/v1", "sk-openai"),
+        ("ollama", "http://127.0.0.1:11434/v1", None),
+        ("url", "https://llm.example.org/v1", "url-key"),
+        ("litellm", None, "litellm-key"),
+    ],
+)
+def test_every_backend_has_its_address_and_its_key(
+    backend: str, base_url: str | None, key: str | None
+) -> None:
+    asked = found(KEYS, backend=backend)
+    assert (asked.backend, asked.base_url, asked.key) == (backend, base_url, key)
+    assert asked.client == ("litellm" if backend == "litellm" else "wire")
+
+
+def test_the_table_has_the_backends_of_the_form() -> None:
+    names = ["embedded", "sglang", "vllm", "groq", "openai", "ollama", "url", "litellm"]
+    assert list(BACKENDS) == names
+    assert all(BACKENDS[name].name == name for name in names)
+
+
+def test_the_environment_names_address_and_model_and_the_run_overrules_it() -> None:
+    env = {"VLLM_BASE_URL": "http://gpu-7:9000/", "VLLM_MODEL": "phi"}
+    assert found(env, backend="vllm") == Target("vllm", "http://gpu-7:9000/v1", "phi")
+    asked = found(env, backend="vllm", base_url="http://gpu-8:9001/api", model=" qwen ")
+    assert asked == Target("vllm", "http://gpu-8:9001/api", "qwen")
+
+
+def test_a_blank_variable_is_as_good_as_none() -> None:
+    env = {"VLLM_BASE_URL": " ", "VLLM_API_KEY": "", "VLLM_MODEL": ""}
+    assert found(env, backend="vllm") == Target("vllm", "http://127.0.0.1:8000/v1")
+
+
+# --- keys --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://evil.example/v1",
+        "http://api.openai.com/v1",  # the same name, in the clear
+        "https://api.openai.com:8443/v1",
+        "https://api.openai.com.evil.example/v1",
+        "http://127.0.0.1:30010/v1",
+    ],
+)
+@pytest.mark.parametrize("backend", ["openai", "groq"])
+def test_the_key_of_a_cloud_is_never_sent_to_another_address(backend: str, base_url: str) -> None:
+    with pytest.raises(BackendProblem, match=r"_API_KEY is not sent to .*choose the backend url"):
+        found(KEYS, backend=backend, base_url=base_url)
+
+
+def test_one_cloud_does_not_get_the_key_of_another() -> None:
+    with pytest.raises(BackendProblem, match=r"OPENAI_API_KEY is not sent to api\.groq\.com"):
+        found(KEYS, backend="openai", base_url="https://api.groq.com/openai/v1")
+
+
+@pytest.mark.parametrize("backend", ["sglang", "vllm", "url"])
+def test_the_key_of_an_own_server_stays_at_home_when_a_run_names_another(backend: str) -> None:
+    assert found(KEYS, backend=backend, base_url="http://10.0.0.9:8000").key is None
+
+
+def test_a_key_without_an_address_of_its_own_is_sent_nowhere() -> None:
+    env = {"PACELINE_URL_API_KEY": "url-key"}
+    assert found(env, backend="url", base_url="http://10.0.0.9:8000").key is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "base_url"),
+    [
+        ("openai", "https://API.openai.com:443"),
+        ("openai", "https://api.openai.com/v1/chat/completions"),
+        ("groq", "https://api.groq.com/openai/v1/"),
+        ("url", "https://llm.example.org/other"),
+    ],
+)
+def test_a_key_is_sent_to_its_own_host_however_that_is_written(backend: str, base_url: str) -> None:
+    assert found(KEYS, backend=backend, base_url=base_url).key is not None
+
+
+def test_the_owner_may_send_a_key_elsewhere_in_the_environment() -> None:
+    env = {**KEYS, "OPENAI_BASE_URL": "http://gateway:4000"}
+    assert found(env, backend="openai").key == "sk-openai"
+    with pytest.raises(BackendProblem, match=r"not sent to api\.openai\.com"):
+        found(env, backend="openai", base_url="https://api.openai.com/v1")
+
+
+def test_litellm_takes_no_address_from_a_run_in_either_field() -> None:
+    with pytest.raises(BackendProblem, match="Leave the address empty"):
+        found(KEYS, backend="litellm", base_url="https://evil.example")
+    with pytest.raises(BackendProblem, match="needs a model with its provider"):
+        found(KEYS, backend="litellm", model="huggingface/https://evil.example")
+
+
+def test_the_litellm_key_goes_to_the_provider_of_the_litellm_model_only() -> None:
+    assert found(KEYS, backend="litellm", model="mistral/large").key == "litellm-key"
+    assert found(KEYS, backend="litellm", model="anthropic/claude").key is None
+
+
+def test_a_key_stands_in_no_repr() -> None:
+    for backend in BACKENDS:
+        asked = found(KEYS, backend=backend)
+        assert asked.key is None or asked.key not in f"{asked} {asked!r} {[asked]}"
+
+
+def test_whether_a_key_is_set_is_told_without_it() -> None:
+    assert has_key(BACKENDS["groq"], KEYS) is True
+    assert has_key(BACKENDS["groq"], {"GROQ_API_KEY": " "}) is False
+    assert has_key(BACKENDS["ollama"], KEYS) is None
+
+
+# --- what is wrong -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("env", "asked", "sentence"),
+    [
+        (
+            {},
+            {"backend": "groq"},
+            "Groq needs a key: put GROQ_API_KEY=… into .env and start again.",
+        ),
+        (
+            {},
+            {"backend": "openai"},
+            "OpenAI needs a key: put OPENAI_API_KEY=… into .env and start again.",
+        ),
+        (
+            {},
+            {"backend": "url"},
+            "OpenAI-compatible URL needs an address: give one, or put PACELINE_URL=… into .env and "
+            "start again.",
+        ),
+        (
+            {},
+            {"backend": "nope"},
+            "There is no backend 'nope'. Choose one of embedded, sglang, vllm, groq, openai, "
+            "ollama, url and litellm.",
+        ),
+        (
+            {},
+            {"backend": "litellm", "model": "gpt-4o"},
+            'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": give '
+            "one, or put LITELLM_MODEL=… into .env and start again.",
+        ),
+        (
+            {},
+            {"base_url": "http://127.0.0.1:8000"},
+            "The embedded backend has no address: Paceline starts it. For a server that is "
+            "already there choose the backend url.",
+        ),
+        (
+            {},
+            {"model": "gpt-4o"},
+            "The embedded backend serves smollm2-135m-instruct only. Leave model empty.",
+        ),
+        (
+            {"VLLM_BASE_URL": "127.0.0.1:8000"},
+            {"backend": "vllm"},
+            "VLLM_BASE_URL is not an address: it must start with http:// or https://.",
+        ),
+        (
+            {"VLLM_BASE_URL": "http://user:secret@host"},
+            {"backend": "vllm"},
+            "VLLM_BASE_URL must hold no user, password or query.",
+        ),
+        (
+            {"GROQ_API_KEY": "gsk_x\r\nX-Evil: 1"},
+            {"backend": "groq"},
+            "GROQ_API_KEY holds a space or a character that no key has.",
+        ),
+        (
+            {},
+            {"backend": "vllm", "base_url": "http://a..b"},
+            "The address holds a host name or a path that cannot exist.",
+        ),
+    ],
+)
+def test_what_a_backend_lacks_is_said_in_a_sentence(
+    env: dict[str, str], asked: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(BackendProblem) as caught:
+        target(RunConfig(**asked), env)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ignore_eos_is_asked_only_of_who_knows_it(backend: str) -> None:
+    config = RunConfig(backend=backend, ignore_eos=True)
+    if BACKENDS[backend].knows_ignore_eos:
+        assert body(config, target(config, KEYS), "Hi")["ignore_eos"] is True
+    else:
+        with pytest.raises(BackendProblem, match="does not know ignore_eos"):
+            target(config, KEYS)
+
+
+def test_the_knowing_are_the_engines_and_a_url_of_ones_own() -> None:
+    knowing = {name for name, backend in BACKENDS.items() if backend.knows_ignore_eos}
+    assert knowing == {"embedded", "sglang", "vllm", "url"}
+
+
+# --- the rest ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, "embedded"),
+        ({"backend": "sglang"}, "127.0.0.1:30010"),
+        ({"backend": "groq"}, "api.groq.com:443"),
+        ({"backend": "litellm", "model": "anthropic/claude"}, "litellm anthropic"),
+        ({"backend": "litellm"}, "litellm mistral"),
+        ({"backend": "vllm", "base_url": "http://LOCALHOST:30010/other"}, "127.0.0.1:30010"),
+        ({"backend": "url", "base_url": "http://[::1]:30010"}, "127.0.0.1:30010"),
+        ({"backend": "url", "base_url": "http://gpu-7"}, "gpu-7:80"),
+    ],
+)
+def test_runs_wait_for_each_other_where_they_meet_the_same_server(
+    asked: dict[str, Any], expected: str
+) -> None:
+    assert lane(RunConfig(**asked), KEYS) == expected
+
+
+def test_a_run_without_an_address_has_no_lane() -> None:
+    with pytest.raises(BackendProblem, match="needs an address"):
+        lane(RunConfig(backend="url"), {})
+
+
+def test_the_address_shown_is_the_one_that_is_asked() -> None:
+    assert address(BACKENDS["openai"], {}) == "https://api.openai.com/v1"
+
+
+def test_an_embedded_target_is_filled_in_when_its_engine_runs() -> None:
+    asked = found({}).at("http://127.0.0.1:4242/v1").named("other")
+    assert asked == Target("embedded", "http://127.0.0.1:4242/v1", "other")
+    assert asked.netloc == "127.0.0.1:4242"
+
+
+def test_a_request_asks_for_a_stream_with_usage_and_says_how_to_sample() -> None:
+    config = RunConfig(backend="vllm", model="m", max_tokens=9, top_p=0.5, seed=0)
+    assert body(config, target(config, {}), "Hi") == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 9,
+        "temperature": 0.0,
+        "top_p": 0.5,
+        "seed": 0,
+    }
+
+
+def test_openai_is_asked_in_its_own_words_and_not_told_its_own_defaults() -> None:
+    config = RunConfig(backend="openai", model="m", max_tokens=9, temperature=1)
+    asked = body(config, target(config, KEYS), "Hi")
+    assert asked["max_completion_tokens"] == 9
+    assert not {"max_tokens", "temperature", "top_p", "seed", "ignore_eos"} & set(asked)
+
+
+def test_what_a_config_lets_through_as_an_address_is_one_or_a_problem() -> None:
+    for written in ("http://a\tb", "http://h:0", "http://ü.de", "http://h/a b", "http://[::1]:8"):
+        try:
+            config = parse({"backend": "url", "base_url": written})
+            assert target(config, {}).base_url == "http://[::1]:8/v1"
+        except (InvalidConfig, BackendProblem) as problem:
+            assert str(problem).endswith(".")

@@ -1,0 +1,209 @@
+"""Held to SciPy, to published tables, and to numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from services.statistics import (
+    Distribution,
+    distribution,
+    holm,
+    percentile,
+    ratio,
+    t_cdf,
+    t_quantile,
+    wilson,
+)
+
+finite = st.floats(-1e6, 1e6)
+positive = st.floats(1e-3, 1e3)
+
+
+def test_a_distribution_is_what_it_is_by_hand() -> None:
+    found = distribution([4.0, 1.0, 2.0, 3.0])
+    assert found == Distribution(
+        n=4,
+        mean=2.5,
+        median=2.5,
+        sd=pytest.approx(math.sqrt(5 / 3)),
+        minimum=1.0,
+        maximum=4.0,
+        p90=pytest.approx(3.7),  # rank 0.9 · 3 = 2.7: between 3 and 4
+        p95=None,
+        p99=None,
+    )
+
+
+def test_nothing_has_no_distribution_and_one_sample_no_deviation() -> None:
+    assert distribution([]) is None
+    one = distribution([7.0])
+    assert one is not None and one.sd is None and one.median == 7.0
+
+
+@pytest.mark.parametrize(
+    ("n", "p95", "p99"), [(71, False, False), (72, True, False), (367, True, False), (368, True, True)]
+)
+def test_a_percentile_is_hidden_until_there_are_samples_for_it(n: int, p95: bool, p99: bool) -> None:
+    found = distribution([float(x) for x in range(n)])
+    assert found is not None
+    assert (found.p95 is not None, found.p99 is not None) == (p95, p99)
+
+
+@pytest.mark.parametrize(("q", "floor"), [(0.95, 72), (0.99, 368)])
+def test_the_floors_are_where_an_interval_without_assumptions_begins(q: float, floor: int) -> None:
+    assert q**floor <= 0.025 < q ** (floor - 1)
+
+
+@given(st.lists(finite, min_size=1), st.floats(0, 100))
+def test_a_percentile_is_numpys(samples: list[float], q: float) -> None:
+    assert percentile(samples, q) == float(np.percentile(samples, q))
+
+
+def test_a_percentile_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        percentile([], 50)
+
+
+@pytest.mark.parametrize("df", [0.5, 1, 2, 2.7, 4, 9.99, 30, 400, 1e4, 1e6])
+@pytest.mark.parametrize("t", [-60.0, -4.3, -1.0, -1e-3, 0.0, 0.2, 1.96, 12.7, 1e3])
+def test_the_t_distribution_is_scipys(t: float, df: float) -> None:
+    assert t_cdf(t, df) == pytest.approx(stats.t.cdf(t, df), rel=1e-8, abs=1e-13)
+
+
+@pytest.mark.parametrize("df", [1, 2, 3.3, 8, 40, 1e4])
+@pytest.mark.parametrize("p", [1e-6, 0.025, 0.4, 0.5, 0.9, 0.975, 0.9999])
+def test_the_quantiles_of_t_are_scipys(p: float, df: float) -> None:
+    assert t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize(("df", "t"), [(1, 12.706), (2, 4.303), (4, 2.776), (8, 2.306), (30, 2.042)])
+def test_the_quantiles_of_t_are_those_of_the_printed_table(df: int, t: float) -> None:
+    assert round(t_quantile(0.975, df), 3) == t
+
+
+@given(positive, st.floats(0.001, 0.999))
+def test_the_quantile_undoes_the_distribution(df: float, p: float) -> None:
+    df = max(df, 0.5)
+    assert t_cdf(t_quantile(p, df), df) == pytest.approx(p, rel=1e-9)
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, -1.0, float("nan")])
+def test_a_quantile_outside_zero_to_one_is_an_error(p: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        t_quantile(p, 5)
+
+
+def test_no_degrees_of_freedom_is_an_error() -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        t_cdf(1.0, 0)
+
+
+@pytest.mark.parametrize(("good", "n"), [(0, 5), (5, 5), (1, 10), (99, 100), (4_990, 5_000)])
+def test_a_wilson_interval_is_scipys(good: int, n: int) -> None:
+    expected = stats.binomtest(good, n).proportion_ci(method="wilson")
+    assert wilson(good, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_a_wilson_interval_by_hand_and_of_nothing() -> None:
+    z2 = 1.959964**2  # 0 of 10: from 0 to z² / (n + z²)
+    assert wilson(0, 10) == (0.0, pytest.approx(z2 / (10 + z2), rel=1e-6))
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_a_ratio_is_that_of_the_geometric_means() -> None:
+    found = ratio([1.0, 4.0], [6.0, 6.0])
+    assert found is not None
+    assert found.value == pytest.approx(3.0)
+    assert (found.n_reference, found.n_other) == (2, 2)
+
+
+@pytest.mark.parametrize(("left", "right"), [(1, 1), (2, 2), (2, 50), (50, 2)])
+def test_under_three_repeats_a_side_there_is_no_interval(left: int, right: int) -> None:
+    found = ratio([1.0 + i / 100 for i in range(left)], [2.0 + i / 100 for i in range(right)])
+    assert found is not None
+    assert found.low is found.high is found.p is None
+
+
+@pytest.mark.parametrize(("a", "b"), [([], [1.0]), ([1.0], []), ([0.0, 1], [1.0]), ([1.0], [-1.0])])
+def test_there_is_no_ratio_of_nothing_and_none_to_zero(a: list[float], b: list[float]) -> None:
+    assert ratio(a, b) is None
+
+
+tenths = st.integers(1, 10_000).map(lambda number: number / 10)
+sides = st.lists(tenths, min_size=3, max_size=8, unique=True)
+
+
+@given(sides, sides)
+def test_a_ratio_is_welchs_t_on_logs(a: list[float], b: list[float]) -> None:
+    found, expected = ratio(a, b), stats.ttest_ind(np.log(b), np.log(a), equal_var=False)
+    interval = expected.confidence_interval(0.95)
+    assert found is not None and found.low and found.high
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    assert math.log(found.low) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
+    assert math.log(found.high) == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
+
+
+@given(sides, st.integers())
+def test_a_paired_ratio_is_a_t_on_log_ratios(a: list[float], seed: int) -> None:
+    chance = random.Random(seed)
+    b = [x * chance.uniform(0.8, 1.6) for x in a]
+    found, expected = ratio(a, b, paired=True), stats.ttest_rel(np.log(b), np.log(a))
+    interval = expected.confidence_interval(0.95)
+    assert found is not None and found.low and found.high
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    assert math.log(found.low) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
+    assert math.log(found.high) == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
+
+
+def test_a_ratio_by_hand() -> None:
+    # Logs 0, 1, 2 and 3, 4, 5: difference 3, variances 1, error √(2/3), 4 degrees of freedom.
+    found = ratio([math.exp(x) for x in (0, 1, 2)], [math.exp(x) for x in (3, 4, 5)])
+    half = 2.776445 * math.sqrt(2 / 3)
+    assert found is not None
+    assert found.value == pytest.approx(math.exp(3))
+    assert found.low == pytest.approx(math.exp(3 - half), rel=1e-6)
+    assert found.high == pytest.approx(math.exp(3 + half), rel=1e-6)
+
+
+@pytest.mark.parametrize(("other", "p"), [([5.0] * 3, 1.0), ([6.0] * 3, 0.0)])
+@pytest.mark.parametrize("paired", [True, False])
+def test_repeats_that_never_vary_are_the_same_or_are_not(
+    other: list[float], p: float, paired: bool
+) -> None:
+    found = ratio([5.0] * 3, other, paired)
+    assert found is not None
+    assert (found.low, found.high, found.p) == (found.value, found.value, p)
+
+
+def test_sides_of_different_length_are_not_paired() -> None:
+    with pytest.raises(ValueError, match="3 and 4"):
+        ratio([1.0] * 3, [1.0] * 4, paired=True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "adjusted"),
+    [
+        ([], []),
+        ([0.03], [0.03]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),  # 3·0.01, then 2·0.03, then at least that
+        ([0.9, 0.5], [1.0, 1.0]),
+    ],
+)
+def test_holm_by_hand(raw: Sequence[float], adjusted: Sequence[float]) -> None:
+    assert holm(raw) == pytest.approx(adjusted)
+
+
+def test_no_difference_is_found_about_one_time_in_twenty() -> None:
+    chance = random.Random(7)
+    logs = [[chance.lognormvariate(0, 0.02) for _ in range(6)] for _ in range(1_000)]
+    found = [ratio(sample[:3], sample[3:]) for sample in logs]
+    alarms = sum(one is not None and one.p is not None and one.p < 0.05 for one in found)
+    assert 20 <= alarms <= 65  # Welch's t at three a side is a little careful: 3 to 5 %

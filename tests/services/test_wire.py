@@ -1,0 +1,155 @@
+"""One request at a time against the reference server: what was seen is what it did."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter_ns
+
+import pytest
+
+from services.exchange import Exchange
+from services.wire import Wire
+from tests.conftest import ReferenceServer
+
+SECRET = "sk-very-secret-000000"
+
+
+def ask(base_url: str, model: str, prompt: str = "hello", timeout_s: float = 5.0) -> Exchange:
+    async def one() -> Exchange:
+        wire = Wire(base_url, SECRET, timeout_s)
+        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": prompt}]}
+        try:
+            return await wire.ask(wire.request(body), 0, lambda: 0, (SECRET, prompt))
+        finally:
+            wire.close()
+
+    return asyncio.run(one())
+
+
+def test_a_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
+    seen = ask(reference.base_url, "ref ttft=0.05 gap=0.005 tokens=20", "timed")
+    did = reference.log()["timed"]
+    assert len(seen.token_times) == len(did["times"]) == 20
+    errors = [(a - b) / 1e9 for a, b in zip(seen.token_times, did["times"], strict=True)]
+    assert min(errors) > 0, "nothing is seen before it was sent"
+    assert sorted(errors)[10] < 0.001
+    assert (seen.first, seen.last) == (seen.token_times[0], seen.token_times[-1])
+    assert seen.usage.output_tokens == 20 and seen.usage.prompt_tokens == 11
+    assert seen.error_class is None and seen.finish_reason == "length"
+    assert "".join(seen.text) == "".join(f" w{i}" for i in range(20))
+
+
+@pytest.mark.parametrize(
+    ("model", "error_class", "words"),
+    [
+        ("ref status=400", "http_4xx", "HTTP 400: status 400 as asked"),
+        ("ref status=404", "http_4xx", "HTTP 404"),
+        ("ref status=429", "http_429", "HTTP 429"),
+        ("ref status=500", "http_5xx", "HTTP 500"),
+        ("ref status=503", "http_5xx", "HTTP 503"),
+        ("ref fault=redirect", "http_3xx", "redirects (HTTP 302)"),
+        ("ref fault=html", "stream_error", "not a chat completion (text/html)"),
+        ("ref fault=gzip", "stream_error", "compressed (gzip)"),
+        ("ref fault=error after=3", "stream_error", "CUDA out of memory"),
+        ("ref fault=malformed after=3", "stream_error", "not JSON"),
+        ("ref fault=reset after=3", "stream_error", "broke"),
+        ("ref fault=close after=3", "truncated", "without a finish_reason"),
+        ("ref done=0 finish=0", "truncated", "without a finish_reason"),
+        ("ref fault=empty", "empty", "no token"),
+        ("ref fault=needs-key", "http_4xx", "Incorrect API key"),
+    ],
+)
+def test_each_failure_is_a_result_with_its_class_and_a_sentence(
+    reference: ReferenceServer, model: str, error_class: str, words: str
+) -> None:
+    seen = ask(reference.base_url, model)
+    assert (seen.error_class, words in str(seen.error)) == (error_class, True), seen.error
+    assert SECRET not in str(seen.error)
+
+
+@pytest.mark.parametrize("model", ["ref fault=hang", "ref fault=hang after=2"])
+def test_a_server_that_hangs_is_timed_out_and_what_came_is_kept(
+    reference: ReferenceServer, model: str
+) -> None:
+    seen = ask(reference.base_url, model, timeout_s=0.3)
+    assert seen.error_class == "timeout"
+    assert len(seen.token_times) == (2 if "after" in model else 0)
+
+
+def test_a_port_where_nothing_listens_is_a_result(reference: ReferenceServer) -> None:
+    seen = ask("http://127.0.0.1:9", "ref")
+    assert (seen.error_class, seen.error) == ("connect", "Nothing answers on 127.0.0.1:9.")
+
+
+@pytest.mark.parametrize(
+    ("model", "chunks", "tokens"),
+    [
+        ("ref tokens=7 crlf=1", 7, 7),
+        ("ref tokens=7 role=0", 7, 7),
+        ("ref tokens=10 per_chunk=4", 3, 10),
+        ("ref tokens=7 usage=first", 7, 7),
+        ("ref tokens=7 usage=none", 7, None),
+        ("ref tokens=7 done=0", 7, 7),
+        ("ref tokens=7 finish=0", 7, 7),
+        ("ref tokens=1", 1, 1),
+    ],
+)
+def test_every_well_formed_stream_is_read_whole(
+    reference: ReferenceServer, model: str, chunks: int, tokens: int | None
+) -> None:
+    seen = ask(reference.base_url, model)
+    assert seen.error_class is None, seen.error
+    assert (len(seen.token_times), seen.usage.output_tokens) == (chunks, tokens)
+
+
+def test_a_chunk_with_only_a_role_is_not_the_first_token(reference: ReferenceServer) -> None:
+    seen = ask(reference.base_url, "ref ttft=0.01 gap=0.05 tokens=2 role=1", "role")
+    assert seen.first is not None
+    assert seen.first >= reference.log()["role"]["times"][0]
+
+
+def test_reasoning_is_a_token_but_not_an_answer(reference: ReferenceServer) -> None:
+    seen = ask(reference.base_url, "ref tokens=6 reasoning=4 gap=0.01")
+    assert seen.first == seen.token_times[0]
+    assert seen.answered == seen.token_times[4]
+    assert "".join(seen.text) == " w4 w5"
+
+
+def test_chunks_that_came_in_one_read_are_counted_as_coalesced(reference: ReferenceServer) -> None:
+    assert ask(reference.base_url, "ref tokens=50 gap=0").coalesced >= 1
+    assert ask(reference.base_url, "ref tokens=4 gap=0.02").coalesced == 0
+
+
+def test_an_answer_in_one_piece_has_no_first_token_time(reference: ReferenceServer) -> None:
+    seen = ask(reference.base_url, "ref fault=json")
+    assert seen.error_class is None
+    assert seen.first is None and seen.last is not None
+    assert seen.usage.output_tokens == 1
+
+
+def test_connections_are_reused_while_requests_want_them(reference: ReferenceServer) -> None:
+    async def three() -> list[Exchange]:
+        wire = Wire(reference.base_url, None)
+        await wire.open(1)
+        body = wire.request({"model": "ref", "messages": [{"content": "again"}]})
+        seen = [await wire.ask(body, 0, lambda left=left: left, ()) for left in (2, 1, 0)]
+        assert not wire._idle, "the last connection is closed at once"
+        return seen
+
+    before = reference.told()["state"]["connections"]
+    seen = asyncio.run(three())
+    assert [exchange.connect_s for exchange in seen] == [None, None, None]
+    assert reference.told()["state"]["connections"] - before == 2, "one for three, one for the log"
+
+
+def test_a_request_is_sent_when_it_is_due_and_not_before(reference: ReferenceServer) -> None:
+    async def one() -> tuple[int, Exchange]:
+        wire = Wire(reference.base_url)
+        await wire.open(1)
+        due = perf_counter_ns() + 50_000_000
+        body = wire.request({"model": "ref", "messages": [{"content": "due"}]})
+        return due, await wire.ask(body, due, lambda: 0, ())
+
+    due, seen = asyncio.run(one())
+    assert seen.sent is not None
+    assert 0 <= seen.sent - due < 20_000_000

@@ -1,0 +1,94 @@
+"""Prompts are the same every time, and no two requests share their first characters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.config import WORKLOAD_NAMES, RunConfig
+from services.workloads import BUILTIN, WORKLOADS, prompt
+
+
+def test_the_built_in_set_begins_with_the_essay_on_spring_and_is_varied() -> None:
+    assert BUILTIN[0] == "Write a long essay on the topic of spring."
+    assert len(set(BUILTIN)) == len(BUILTIN) == 16
+    assert max(map(len, BUILTIN)) > 8 * min(map(len, BUILTIN))
+
+
+@pytest.mark.parametrize(
+    ("asked", "texts"),
+    [
+        ({"workload": "builtin"}, [BUILTIN[0], BUILTIN[1], BUILTIN[15], BUILTIN[0]]),
+        ({"workload": "text", "prompt": "Hi"}, ["Hi"] * 4),
+        ({"workload": "file", "prompts": ("a", "b")}, ["a", "b", "b", "a"]),
+    ],
+)
+def test_prompts_are_taken_in_turn_and_begin_again(asked: dict[str, Any], texts: list[str]) -> None:
+    config = RunConfig(**asked, unique_prompts=False)
+    assert [prompt(config, 0, index) for index in (0, 1, 15, 16)] == texts
+
+
+def test_a_unique_mark_stands_in_front_and_the_rest_is_the_prompt() -> None:
+    config = RunConfig(workload="text", prompt="Write.")
+    mark, _, rest = prompt(config, 0, 0).partition(" ")
+    assert rest == "Write."
+    assert mark[0] == "[" and mark[-1] == "]" and mark[1:-1].isalnum() and len(mark) == 10
+
+
+def test_five_thousand_requests_of_two_repeats_and_the_warm_up_have_marks_of_their_own() -> None:
+    config = RunConfig(workload="text", prompt="Write.", requests=5000)
+    asked = [prompt(config, repeat, index) for repeat in (-1, 0, 1) for index in range(5000)]
+    assert len({text[:10] for text in asked}) == len(asked)
+
+
+def test_the_same_request_asks_the_same_every_time() -> None:
+    config = RunConfig(seed=7, requests=2, workload="synthetic")
+    assert prompt(config, 1, 1) == prompt(RunConfig(**config.model_dump()), 1, 1)
+    assert prompt(RunConfig(), 0, 0) == "[qjuc7t45] Write a long essay on the topic of spring."
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [((0, 0, ""), (0, 1, "")), ((0, 0, ""), (1, 0, "")), ((0, 0, "run 1"), (0, 0, "run 2"))],
+)
+def test_request_repeat_and_run_each_change_the_mark(one: Any, other: Any) -> None:
+    config = RunConfig(workload="text", prompt="Write.")
+    assert prompt(config, *one)[:10] != prompt(config, *other)[:10]
+
+
+def test_repeats_do_the_same_work_under_different_marks() -> None:
+    config = RunConfig(workload="synthetic", requests=3)
+    assert prompt(config, 0, 2)[10:] == prompt(config, 4, 2)[10:]
+
+
+@pytest.mark.parametrize(("tokens", "words"), [(1, 1), (7, 1), (8, 1), (512, 505), (2048, 2041)])
+def test_a_synthetic_prompt_has_a_word_a_token_beside_its_mark(tokens: int, words: int) -> None:
+    config = RunConfig(workload="synthetic", input_tokens=tokens)
+    assert len(prompt(config, 0, 0).split()) == 1 + words
+
+
+def test_synthetic_prompts_differ_by_index_and_by_seed_without_a_mark() -> None:
+    first = RunConfig(workload="synthetic", unique_prompts=False, input_tokens=64)
+    second = first.model_copy(update={"seed": 1})
+    texts = [prompt(config, 0, index) for config in (first, second) for index in range(5)]
+    assert len(set(texts)) == 10
+    assert all(len(text.split()) == 64 for text in texts)
+
+
+def test_five_thousand_of_the_longest_synthetic_prompts_are_not_made_before_they_are_needed() -> (
+    None
+):
+    config = RunConfig(workload="synthetic", input_tokens=131_072, requests=5000)
+    prompts = WORKLOADS["synthetic"].prompts(config)
+    assert len(prompts) == 5000
+    assert prompts[-1] == prompts[4999] == prompts[4990:][-1]
+    with pytest.raises(IndexError):
+        prompts[5000]
+
+
+def test_every_workload_of_a_config_is_in_the_table_and_names_real_fields() -> None:
+    assert tuple(WORKLOADS) == WORKLOAD_NAMES
+    for name, spec in WORKLOADS.items():
+        assert spec.name == name
+        assert set(spec.parameters) <= set(RunConfig.model_fields)

@@ -1,0 +1,86 @@
+"""Measurements and runs with times that are easy to add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from services.compare import Candidate
+from services.config import RunConfig
+from services.measurement import Measurement, Repeat, Run, RunStatus
+from services.prices import Price
+from services.summary import summarize
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def measured(
+    index: int = 0,
+    *,
+    repeat: int = 0,
+    send: float = 0.0,
+    ttft: float = 1.0,
+    e2e: float = 3.0,
+    tokens: int = 5,
+    **changes: Any,
+) -> Measurement:
+    """A success: sent when due, `tokens` chunks of one token each at even distances."""
+    first, last = send + ttft, send + e2e
+    step = (last - first) / max(tokens - 1, 1)
+    m = Measurement(
+        repeat,
+        index,
+        "ok",
+        t_due=send,
+        t_send=send,
+        t_first=first,
+        t_answer=first,
+        t_last=last,
+        t_end=last,
+        token_times=(*(first + place * step for place in range(tokens - 1)), last),
+        prompt_tokens=10,
+        output_tokens=tokens,
+        cached_tokens=0,
+        token_source="usage",
+        finish_reason="stop",
+    )
+    return replace(m, **changes)
+
+
+def failed(index: int = 0, error_class: str = "timeout", **changes: Any) -> Measurement:
+    """Sent, and nothing came."""
+    m = Measurement(0, index, "failed", 0.0, t_send=0.0, t_end=1.0, error_class=error_class)
+    return replace(m, **changes)
+
+
+def run(
+    run_id: int = 1,
+    *,
+    name: str = "A",
+    status: RunStatus = "done",
+    repeats: int = 1,
+    health: dict[str, Any] | None = None,
+    environment: dict[str, Any] | None = None,
+    **config: Any,
+) -> Run:
+    """A finished run of one batch, unless `config` says otherwise."""
+    return Run(
+        run_id,
+        name,
+        status,
+        RunConfig(**{"mode": "batch", "model": "tiny", **config}),
+        NOON,
+        environment=environment or {},
+        repeats=tuple(Repeat(index, NOON, 1.0, health or {}) for index in range(repeats)),
+    )
+
+
+def candidate(
+    measurements: Sequence[Measurement], price: Price | None = None, **of_run: Any
+) -> Candidate:
+    count = len({m.repeat for m in measurements})
+    return Candidate(
+        run(**{"repeats": count, **of_run}), measurements, summarize(measurements, price)
+    )
