@@ -31,6 +31,7 @@ from services.measurement import FINISHED
 from services.promptfile import InvalidPrompts, read_prompts
 from services.visit import visit
 
+ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
 POLL_S = 0.25
 PLAIN_FLAGS = {"prompts", "unique_prompts", "ignore_eos"}  # of RunConfig, given another shape here
@@ -42,7 +43,7 @@ class Usage(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    load_dotenv(jobs.ROOT / ".env")
+    load_dotenv(ROOT / ".env")
     options = _parser().parse_args(arguments)
     try:
         opened()

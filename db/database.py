@@ -57,7 +57,7 @@ def connect(url: str | None = None) -> Engine:
     Without `url`: what PACELINE_DATABASE_URL says, else data/paceline.db beside the code.
 
     Raises:
-        DatabaseProblem: the URL is none, or of a database that Paceline does not know.
+        DatabaseProblem: that is no URL, or of a database that Paceline does not know.
     """
     url = url or os.environ.get("PACELINE_DATABASE_URL") or f"sqlite:///{DEFAULT_FILE}"
     return _engine(_address(url))
@@ -68,7 +68,7 @@ def _address(url: str) -> URL:
         address = make_url(url)
         address = address.set(drivername=DRIVERS[address.drivername])
     except (ArgumentError, KeyError, ValueError):
-        raise DatabaseProblem(f"The address of the database is none. {KNOWN}") from None
+        raise DatabaseProblem(f"Paceline knows no database at such an address. {KNOWN}") from None
     if address.drivername == "sqlite+pysqlite":
         return address.set(database=str(_file(address.database)))
     return address
@@ -127,7 +127,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def upgrade(engine: Engine) -> None:
     """Bring the schema to `schema.REVISION`; several processes may call this at once.
 
-    At that revision already it is one query, and Alembic (0.2 s) is not imported.
+    If it is there already, this takes two queries and does not import Alembic (0.1 s).
 
     Raises:
         DatabaseProblem: the database cannot be reached, or belongs to a newer Paceline.

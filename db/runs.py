@@ -77,7 +77,7 @@ def create(
         "config": config.model_dump(mode="json"),
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
     }
-    kept = _tags(tags)
+    kept = _tags(tag for tag in tags if tag.strip())
     with writing(engine) as connection:
         created = insert(schema.runs).values(values).returning(schema.runs.c.id)
         run_id: int = connection.execute(created).scalar_one()
@@ -158,23 +158,20 @@ def progress(engine: Engine, run_id: int, limit: int = 500) -> list[Progress]:
         return [Progress(*row) for row in connection.execute(thinned.order_by(rows.c.t))]
 
 
-def rename(engine: Engine, run_id: int, name: str) -> None:
-    """Give a run another name, 1 to 200 characters. Raises InvalidEdit, RunNotFound."""
-    _edit(engine, run_id, name=_name(name))
+def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:
+    """Replace what people write about a run: a name of 1 to 200 characters, at most 20 tags of 1
+    to 50, a note of at most 10,000. Empty tags are left out.
 
-
-def set_note(engine: Engine, run_id: int, note: str) -> None:
-    """Replace a run's note, at most 10,000 characters. Raises InvalidEdit, RunNotFound."""
-    _edit(engine, run_id, note=_note(note))
-
-
-def set_tags(engine: Engine, run_id: int, tags: Iterable[str]) -> None:
-    """Replace a run's tags: at most 20 of 1 to 50 characters. Raises InvalidEdit, RunNotFound."""
-    kept = _tags(tags)
+    Raises:
+        InvalidEdit: one of them cannot be kept; nothing is changed then.
+        RunNotFound: there is no such run.
+    """
+    kept = _tags(tag for tag in tags if tag.strip())
+    change = update(schema.runs).where(schema.runs.c.id == run_id)
     with writing(engine) as connection:
-        # locks the run's row on PostgreSQL, so that two who set tags do so one after the other
-        found = select(schema.runs.c.id).where(schema.runs.c.id == run_id).with_for_update()
-        if connection.scalar(found) is None:
+        # locks the run's row on PostgreSQL, so that two who edit do so one after the other
+        changed = connection.execute(change.values(name=_name(name), note=_note(note)))
+        if not changed.rowcount:
             raise RunNotFound(run_id)
         connection.execute(delete_from(schema.run_tags).where(schema.run_tags.c.run_id == run_id))
         _add_tags(connection, run_id, kept)
@@ -190,13 +187,6 @@ def delete(engine: Engine, run_id: int) -> None:
         if connection.scalar(select(schema.runs.c.id).where(this)) is None:
             raise RunNotFound(run_id)
         raise RunBusy(run_id)
-
-
-def _edit(engine: Engine, run_id: int, **values: str) -> None:
-    with writing(engine) as connection:
-        changed = update(schema.runs).where(schema.runs.c.id == run_id).values(values)
-        if not connection.execute(changed).rowcount:
-            raise RunNotFound(run_id)
 
 
 def _add_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> None:

@@ -1,1 +1,3 @@
 """Measure and compute: no Streamlit, no database."""
+
+VERSION = "0.1.0"

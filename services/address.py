@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # as a client sees them
 _ENDPOINT = re.compile(r"/(chat/completions|completions|models)$")
 _PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
+_NUMBERS = re.compile(r"[\d.]+", re.ASCII)
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
 
 
@@ -59,7 +60,7 @@ def _split(written: str, what: str) -> SplitResult:
 
 
 def _is_host(host: str) -> bool:
-    if ":" not in host:
+    if ":" not in host and not _NUMBERS.fullmatch(host):
         return len(host) <= 253 and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
     try:
         return bool(ip_address(host))

@@ -1,19 +1,12 @@
 """What a backend is like before it is measured: there, serving which models, streaming or not.
 
-Nothing here is timed but the round trip. No answer is trusted: what is read has an end in bytes and
-in seconds, a redirect is not followed (the key would go with it), and proxies are left out, since
-the measuring client goes straight as well.
+Nothing here is timed but the round trip, and nothing raises for what a backend does: a probe is
+what was found, with a sentence about what was not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-import socket
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
@@ -21,29 +14,23 @@ from typing import Any
 
 import httpx
 
-from services import machine
-from services.address import LOOPBACK, origin
-from services.backends import BACKENDS, BackendProblem, Target, body
-from services.chunk import error_text, read_chunk
-from services.config import RunConfig
+from services import inquiry, machine, providers
+from services.backends import BACKENDS, BackendProblem, Target
 from services.embedded import MODEL_NAME
-from services.litellm_facts import unknown_to_litellm
-from services.redact import redact
-from services.sse import EventStream
+from services.trial import converse
 
-CONNECT_S = 3.0
 ANSWER_TIMES = 4  # a first token may take this many timeouts: a model may have to be loaded
-BODY_BYTES = 2**20
 MODELS_MOST = 5_000
+NAME_CHARACTERS = 300
 ROUND_TRIPS = 5
-QUESTION = RunConfig(max_tokens=4, temperature=1.0)
+MODELS = "/models"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What was found. None: not found out. `rtt_s` is in seconds; `problem` is a sentence.
 
-    `reachable` is None for a provider that LiteLLM addresses: asking it would cost money.
+    `reachable` is None where LiteLLM addresses the provider: asking it would cost money.
     """
 
     reachable: bool | None
@@ -56,18 +43,137 @@ class Probe:
 
 
 async def probe(target: Target, timeout_s: float = 5.0) -> Probe:
-    """Ask for the models, for four tokens, and five times how far away it is. Never raises for
-    what a backend does: that is its `problem`.
+    """List the models, measure the round trip, and have one model say four tokens.
 
-    A cloud that lists its models is not asked a question until a model is chosen: the first it
-    lists may be any, and costs money.
+    A cloud is asked nothing until a model is chosen: the first that it lists may be any, and costs
+    money. Takes up to `timeout_s` for each step, and ANSWER_TIMES as long for the answer.
     """
-    ...
+    if BACKENDS[target.backend].kind == "litellm":
+        problem = await asyncio.to_thread(providers.unknown, target.model, target.key)
+        return Probe(None, problem=problem)
+    if target.base_url is None:
+        return Probe(False, problem="The embedded engine does not run yet: a run starts it.")
+    found = Probe(False)
+    async with inquiry.connected(target.key) as client:
+        try:
+            answer = await inquiry.get(client, target, MODELS, timeout_s)
+            server = inquiry.plain(answer.headers.get("server", ""), 80)
+            found = Probe(True, server=server or None)
+            models = _models(answer, target)
+            found = replace(found, models=models)
+            found = replace(found, rtt_s=await _round_trip(client, target, timeout_s))
+            model = target.model or _first(models, target)
+            if not model:
+                return found
+            heard = await converse(client, target.named(model), models, timeout_s * ANSWER_TIMES)
+        except BackendProblem as problem:
+            return replace(found, problem=str(problem))
+    return replace(found, streams=heard.streams, reports_usage=heard.reports_usage)
 
 
 async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]:
-    """Return the ids of the models that the backend lists; nothing where LiteLLM addresses it.
+    """Return the models that the backend lists; nothing where LiteLLM addresses it.
 
     Raises:
         BackendProblem: with a sentence that says why it cannot be asked, and what to do.
     """
+    if target.base_url is None:
+        return (MODEL_NAME,) if BACKENDS[target.backend].kind == "embedded" else ()
+    async with inquiry.connected(target.key) as client:
+        return _models(await inquiry.get(client, target, MODELS, timeout_s), target)
+
+
+async def with_model(target: Target, timeout_s: float = 5.0) -> Target:
+    """Return `target` with a model: its own, else the first that its server lists.
+
+    Raises:
+        BackendProblem: as `list_models`, or there is none, or only the person can choose.
+    """
+    if target.model:
+        return target
+    models = await list_models(target, timeout_s)
+    if model := _first(models, target):
+        return target.named(model)
+    backend = BACKENDS[target.backend]
+    raise BackendProblem(
+        f"{backend.label} serves many models, at their own prices: name one, or put "
+        f"{backend.model_env}=… into .env and start again."
+    )
+
+
+async def engine_facts(target: Target) -> dict[str, Any]:
+    """Return what the engine tells of itself (see `machine.engine_facts`); nothing of a cloud."""
+    if target.base_url is None or BACKENDS[target.backend].needs_key:
+        return {}
+    return await machine.engine_facts(target.base_url, target.key)
+
+
+# --- the models --------------------------------------------------------------------------------
+
+
+def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
+    """Return the ids of a list of models, whatever else the answer holds."""
+    if answer.status != 200:
+        raise BackendProblem(inquiry.refusal(answer, target, MODELS))
+    if len(answer.content) >= inquiry.BODY_BYTES:
+        raise BackendProblem(f"{target.netloc} lists more models than are read (1 MB).")
+    data = answer.json()
+    if data is None:
+        kind = "a web page" if b"<html" in answer.content[:1000].lower() else "no JSON"
+        raise BackendProblem(_incompatible(target, f"{kind} where the list of models should be"))
+    listed = data.get("data") if isinstance(data, dict) else None
+    if isinstance(data, dict) and listed is None and data.get("object") == "list":
+        listed = []  # Ollama, where no model has been pulled
+    if not isinstance(listed, list):
+        raise BackendProblem(_incompatible(target, 'JSON without a list "data" of models'))
+    names = [entry.get("id") for entry in listed[:MODELS_MOST] if isinstance(entry, dict)]
+    fit = tuple(name for name in names if isinstance(name, str) and _is_name(name))
+    if listed and not fit:
+        raise BackendProblem(_incompatible(target, "models without a name"))
+    return fit
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= NAME_CHARACTERS and name.isprintable()
+
+
+def _incompatible(target: Target, what: str) -> str:
+    return (
+        f"{target.netloc} is not OpenAI-compatible: it answers with {what}. Check the address; "
+        "most end in /v1."
+    )
+
+
+def _first(models: tuple[str, ...], target: Target) -> str:
+    """Return the model that an empty name stands for; "" at a cloud."""
+    if not models:
+        raise BackendProblem(f"{target.netloc} answers, but lists no model. {_load_one(target)}")
+    return "" if BACKENDS[target.backend].needs_key else models[0]
+
+
+def _load_one(target: Target) -> str:
+    if target.backend == "ollama":
+        return "Pull one with: ollama pull llama3.2"
+    return "Name the one to use, or start the server with one."
+
+
+# --- how far -----------------------------------------------------------------------------------
+
+
+async def _round_trip(client: httpx.AsyncClient, target: Target, timeout_s: float) -> float | None:
+    """Return the median time of small GETs on the open connection, in seconds.
+
+    None where the server closes its connections, since each GET would then open one.
+    """
+    times: list[float] = []
+    try:
+        async with asyncio.timeout(timeout_s):
+            for _ in range(ROUND_TRIPS):
+                began = perf_counter()
+                answer = await inquiry.get(client, target, MODELS, timeout_s)
+                times.append(perf_counter() - began)
+                if answer.closes or answer.status != 200:
+                    return None
+    except (BackendProblem, TimeoutError):
+        return None
+    return median(times)

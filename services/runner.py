@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.exchange import Exchange
 from services.measurement import Measurement, Progress, Status
@@ -141,7 +141,8 @@ class Player:
             return
         stopping = asyncio.create_task(self._stopped.wait())
         everything = asyncio.gather(*tasks)
-        await asyncio.wait([everything, stopping], return_when=asyncio.FIRST_COMPLETED)
+        waiting: list[asyncio.Future[Any]] = [everything, stopping]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self._stopped.is_set():
             await asyncio.wait([everything], timeout=STOP_S)

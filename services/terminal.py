@@ -42,7 +42,7 @@ def run_text(candidate: Candidate) -> str:
     lines += [f"  {label:<34}{show(row.get(name), unit):>16}" for name, label, unit in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     found = doubts(run, candidate.measurements, candidate.summary)
-    lines += [f"{doubt.level}: {doubt.title} {doubt.sentence}" for doubt in found]
+    lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
     return "\n".join(lines)
 
 
@@ -74,7 +74,7 @@ def comparison_text(comparison: Comparison) -> str:
         for row in comparison.rows
     ]
     parts = [verdict.sentence for verdict in comparison.verdicts]
-    parts += [f"{doubt.level}: {doubt.title} {doubt.sentence}" for doubt in comparison.warnings]
+    parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
     parts.append(table(["", *titles], measures))
     if comparison.differences:
         parts.append(table(["differs", *titles], [[d.label, *d.values] for d in comparison.differences]))

@@ -142,7 +142,6 @@ def config(dark: bool = False) -> dict[str, Any]:
             **text,
             "title": None,
             "orient": "top",
-            "columns": 2,
             "labelLimit": 190,
             "symbolType": "stroke",
             "symbolStrokeWidth": 4,

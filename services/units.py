@@ -11,7 +11,8 @@ def show(value: float | None, unit: str) -> str:
     """Return a value with its unit as people read it; None becomes a dash."""
     if value is None:
         return NOTHING
-    return _SHOWN.get(unit, lambda number: f"{significant(number)} {unit}".strip())(value)
+    shown = _SHOWN.get(unit)
+    return shown(value) if shown else f"{significant(value)} {unit}"
 
 
 def significant(value: float, digits: int = 3) -> str:

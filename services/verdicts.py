@@ -114,8 +114,8 @@ def _conclusion(finding: _Finding, ratio: Ratio, label: str) -> str:
         return f"By {label} it is {finding.word} than the reference."
     if ratio.p is not None and ratio.p < 1 - CONFIDENCE:
         return (
-            f"By {label} inconclusive: not clear enough for one of several measures tested together "
-            "(Holm). More repeats may decide it."
+            f"By {label} inconclusive: not clear enough for one of several measures tested "
+            "together (Holm). More repeats may decide it."
         )
     reach = (ratio.high or ratio.value) / ratio.value - 1
     return (
@@ -147,6 +147,7 @@ def times(value: float) -> str:
 
 
 def _repeats(ratio: Ratio) -> str:
+    noun = "repeat" if ratio.n_other == 1 else "repeats"
     if ratio.n_reference == ratio.n_other:
-        return f"{ratio.n_other} repeat{'s' if ratio.n_other > 1 else ''} each"
-    return f"{ratio.n_other} repeats to the reference's {ratio.n_reference}"
+        return f"{ratio.n_other} {noun} each"
+    return f"{ratio.n_other} {noun} to the reference's {ratio.n_reference}"

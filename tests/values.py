@@ -49,7 +49,7 @@ def measured(
     return replace(m, **changes)
 
 
-def failed(index: int = 0, error_class: str = "timeout", **changes: Any) -> Measurement:
+def failed(index: int = 0, error_class: str | None = "timeout", **changes: Any) -> Measurement:
     """Sent, and nothing came."""
     m = Measurement(0, index, "failed", 0.0, t_send=0.0, t_end=1.0, error_class=error_class)
     return replace(m, **changes)

@@ -47,12 +47,12 @@ def doubts(found: Sequence[Doubt]) -> None:
     """Reasons to doubt: warnings in sight, notes below them."""
     for doubt in found:
         if doubt.level == "warning":
-            st.warning(f"**{doubt.title}** {doubt.sentence}", icon=":material/warning:")
+            st.warning(f"**{doubt.title}.** {doubt.sentence}", icon=":material/warning:")
     notes = [doubt for doubt in found if doubt.level == "note"]
     if notes:
         with st.expander(f"{len(notes)} notes on these numbers", icon=":material/info:"):
             for doubt in notes:
-                st.markdown(f"**{doubt.title}** {doubt.sentence}")
+                st.markdown(f"**{doubt.title}.** {doubt.sentence}")
 
 
 def distributions(candidate: Candidate) -> None:

@@ -33,7 +33,10 @@ def heading(text: str, *sentences: str) -> alt.TitleParams:
 
 
 def run_colour(
-    candidates: Sequence[Candidate], dark: bool, listed: Sequence[Candidate] | None = None
+    candidates: Sequence[Candidate],
+    dark: bool,
+    listed: Sequence[Candidate] | None = None,
+    columns: int = 2,
 ) -> alt.Color:
     """Return the colour channel of field `run`, every run in its own colour.
 
@@ -45,7 +48,9 @@ def run_colour(
         range=[theme.colour_of(run_id, ids, dark) for run_id in ids],
     )
     labels = [theme.label(c.run) for c in (candidates if listed is None else listed)]
-    legend = alt.Legend(values=labels, symbolOpacity=1) if len(labels) > 1 else None
+    legend = (
+        alt.Legend(values=labels, columns=columns, symbolOpacity=1) if len(labels) > 1 else None
+    )
     return alt.Color("run:N", scale=scale, legend=legend)
 
 
@@ -125,20 +130,19 @@ class Lanes:
 def names(
     candidates: Sequence[Candidate], dark: bool, y: Sequence[float], texts: Sequence[str]
 ) -> list[alt.Chart]:
-    """Return a layer for each run: its text at its own `y`, in its own colour."""
+    """Return the layers that write a text for each run at its own `y`, after a square in the
+    run's colour. The colours are not on a scale: a chart may use its scale for something else."""
     ids = [candidate.run.id for candidate in candidates]
-    layers = []
-    for run_id, at, text in zip(ids, y, texts, strict=True):
-        chart = alt.Chart(alt.InlineData(values=[{"y": at, "text": text}]))
-        mark = chart.mark_text(
-            align="left",
-            baseline="bottom",
-            color=theme.colour_of(run_id, ids, dark),
-            fontSize=12,
-            fontWeight=600,
-            dy=-3,
+    rows = [{"y": at, "text": text} for at, text in zip(y, texts, strict=True)]
+    written = alt.Chart(alt.InlineData(values=rows)).mark_text(
+        align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=12, dy=-3
+    )
+    layers = [written.encode(x=alt.value(0), y="y:Q", text="text:N")]
+    for run_id, row in zip(ids, rows, strict=True):
+        square = alt.Chart(alt.InlineData(values=[row])).mark_square(
+            color=theme.colour_of(run_id, ids, dark), opacity=1, size=70, yOffset=-10, xOffset=4
         )
-        layers.append(mark.encode(x=alt.value(0), y="y:Q", text="text:N"))
+        layers.append(square.encode(x=alt.value(0), y="y:Q"))
     return layers
 
 

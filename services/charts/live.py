@@ -27,10 +27,19 @@ def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any
         "field": "seconds",
         "type": "quantitative",
         "title": "Time since the run began (s)",
-        "scale": {"nice": False},
+        "scale": {"domainMin": 0, "nice": False},
     }
-    rate = _axis("rate", "Output tokens per second", look.decode, format=",.3~r")
-    flying = _axis("in_flight", "Requests in flight", look.muted, format=",d", grid=False)
+    points = _points(progress)
+    rate = _axis(points, "rate", "Output tokens per second", look.decode, format=",.3~r")
+    flying = _axis(
+        points,
+        "in_flight",
+        "Requests in flight",
+        look.muted,
+        orient="right",
+        format=",d",
+        grid=False,
+    )
     tooltip = [
         {"field": "seconds", "type": "quantitative", "title": "Time (s)", "format": ",.1f"},
         {"field": "rate", "type": "quantitative", "title": "Tokens/s", "format": ",.1f"},
@@ -42,16 +51,17 @@ def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any
         {"mark": area, "encoding": {"x": x, "y": flying}},
         {"mark": line, "encoding": {"x": x, "y": rate, "tooltip": tooltip}},
     ]
-    return _framed(layers, _points(progress), 240, dark) | {
-        "resolve": {"scale": {"y": "independent"}}
-    }
+    return _framed(layers, points, 240, dark) | {"resolve": {"scale": {"y": "independent"}}}
 
 
-def _axis(field: str, title: str, colour: str, **axis: Any) -> dict[str, Any]:
+def _axis(
+    points: Sequence[dict[str, Any]], field: str, title: str, colour: str, **axis: Any
+) -> dict[str, Any]:
+    highest = max((point[field] for point in points), default=0)
     return {
         "field": field,
         "type": "quantitative",
-        "scale": {"zero": True},
+        "scale": {"domain": [0, max(highest, 1)], "nice": True},
         "axis": {"title": title, "titleColor": colour, "tickMinStep": 1, **axis},
     }
 
@@ -79,15 +89,17 @@ def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
     """
     look = theme.palette(dark)
     shown = bars[:MOST_BARS]
-    said = f"the first {len(shown)} of {len(bars):,}" if len(bars) > len(shown) else "all"
+    title = "Request"
+    if len(bars) > len(shown):
+        title += f", the first {len(shown)} of {len(bars):,}"
     rows = [{"request": index + 1, "start": start, "end": end} for index, start, end in shown]
     height = min(max(10 * len(shown), 60), 180)
     x = {"field": "start", "type": "quantitative", "title": "Time (s), estimated"}
     y = {
         "field": "request",
         "type": "quantitative",
-        "title": f"Requests, {said}",
-        "scale": {"reverse": True, "zero": False, "nice": False, "padding": 6},
+        "title": title,
+        "scale": {"domain": [0.4, len(shown) + 0.6], "reverse": True, "nice": False},
         "axis": {"format": ",d", "tickMinStep": 1, "grid": False},
     }
     tooltip = [

@@ -80,7 +80,7 @@ def _layers(
     offset = alt.YOffset("run:N", sort=others)
     # The reference has no dot, but it counts: colours are the same as in every other chart.
     everyone = [comparison.reference, *comparison.others]
-    colour = run_colour(everyone, dark, listed=comparison.others)
+    colour = run_colour(everyone, dark, listed=comparison.others, columns=1)
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("ratio:Q", title="Times the reference", format=".3f"),

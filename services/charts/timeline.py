@@ -16,8 +16,7 @@ MOST_ROWS = 300  # of all runs together
 FEWEST_ROWS = 40  # of each, however many runs
 GAP = 0.12  # between two runs, as a share of the rows: room for the run's name
 
-QUEUED, PREFILL, DECODE = "Due, not sent", "Waiting for first token", "Receiving tokens"
-PHASES = (QUEUED, PREFILL, DECODE)
+PHASES = ("Due, not sent", "Until first token", "Receiving")
 
 
 def timeline(

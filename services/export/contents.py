@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ class Contents:
     title: str
     lead: str
     sentences: tuple[str, ...]
-    doubts: tuple[tuple[str, Doubt], ...]  # each with the name of its run, or ""
+    doubts: tuple[tuple[Doubt, str], ...]  # each with the names of its runs, or ""
     results: tuple[Table, ...]
     circumstances: tuple[Table, ...]
     notes: tuple[tuple[str, str], ...] = field(default=())
@@ -63,12 +63,16 @@ def _lead(candidate: Candidate) -> str:
 
 def _doubts(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
-) -> Iterable[tuple[str, Doubt]]:
+) -> Iterator[tuple[Doubt, str]]:
+    """The comparison's, then those of the runs; one that several runs share is said once."""
     if comparison:
-        yield from (("", doubt) for doubt in comparison.warnings)
+        yield from ((doubt, "") for doubt in comparison.warnings)
+    shared: dict[Doubt, list[str]] = {}
     for candidate, label in zip(candidates, labels, strict=True):
-        found = doubts(candidate.run, candidate.measurements, candidate.summary)
-        yield from ((label if comparison else "", doubt) for doubt in found)
+        for doubt in doubts(candidate.run, candidate.measurements, candidate.summary):
+            shared.setdefault(doubt, []).append(label)
+    for doubt in sorted(shared, key=lambda doubt: doubt.level != "warning"):
+        yield doubt, "; ".join(shared[doubt]) if comparison else ""
 
 
 def _results(
@@ -76,7 +80,8 @@ def _results(
 ) -> tuple[Table, ...]:
     if comparison is None:
         return (_figures(candidates, labels), _distributions(candidates[0]))
-    return (_comparison(comparison, labels), _figures(candidates, labels))
+    known = [row.metric for row in comparison.rows]
+    return (_comparison(comparison, labels), _figures(candidates, labels, known))
 
 
 def _comparison(comparison: Comparison, labels: Sequence[str]) -> Table:
@@ -105,11 +110,15 @@ def _ratio(ratio: Ratio | None) -> str:
     return f"\n× {ratio.value:.3g} ({ratio.low:.3g}–{ratio.high:.3g})"
 
 
-def _figures(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
+def _figures(
+    candidates: Sequence[Candidate], labels: Sequence[str], known: Collection[str] = ()
+) -> Table:
+    """The summaries' own numbers, without those that another table has and those nobody has."""
     summaries = [candidate.summary for candidate in candidates]
     rows = [
         (label, *(show(getattr(summary, name), unit) for summary in summaries))
         for name, label, unit in FIGURES
+        if name not in known and any(getattr(summary, name) is not None for summary in summaries)
     ]
     errors = dict.fromkeys(name for summary in summaries for name in summary.errors)
     rows += [

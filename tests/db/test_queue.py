@@ -132,7 +132,7 @@ def test_writers_at_once_wait_for_one_another(engine: Engine, url: str) -> None:
     def work(own: Engine) -> None:
         for _ in range(15):
             index = next(numbers)
-            runs.set_tags(own, run_id, ["both", str(index)])
+            runs.edit(own, run_id, "name", ["both", str(index)], "")
             measured = Measurement(repeat=0, index=index, status="ok", t_due=0.0)
             queue.add_measurements(own, run_id, [measured])
 

@@ -47,6 +47,7 @@ def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
         ("http://host/a b", "X holds a host name or a path that cannot exist."),
         ('http://a"b', "X holds a host name or a path that cannot exist."),
         ("http://a..b", "X holds a host name or a path that cannot exist."),
+        ("http://999.1.1.1", "X holds a host name or a path that cannot exist."),
         ("http://-a", "X holds a host name or a path that cannot exist."),
         (f"http://{'a' * 64}.de", "X holds a host name or a path that cannot exist."),
         (f"http://{'a.' * 127}de", "X holds a host name or a path that cannot exist."),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from services.measurement import ERROR_CLASSES
+from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
 from services.prices import Price
 from services.repeats import jain, window
@@ -94,10 +94,13 @@ def test_failures_never_make_a_run_faster() -> None:
 
 
 @pytest.mark.parametrize("measurements", [[], [failed()], [measured(status="cancelled")]])
-def test_without_a_success_nothing_is_known_and_nothing_is_zero(measurements: list) -> None:  # type: ignore[type-arg]
+def test_without_a_success_nothing_is_known_and_nothing_is_zero(
+    measurements: list[Measurement],
+) -> None:
     summary = summarize(measurements, Price(1e-6, 1e-6, ""))
     assert summary.output_tokens is summary.output_tokens_per_s is summary.requests_per_s is None
-    assert summary.total_e2e_s is summary.inter_chunk is summary.fairness is None
+    assert summary.total_e2e_s is summary.fairness is None
+    assert summary.inter_chunk is None
     assert summary.cost_usd is summary.usd_per_million_output is None
     assert not any(summary.distributions.values())
 
@@ -172,7 +175,9 @@ def test_steady_throughput_spreads_tokens_over_the_chunks_that_carried_them() ->
     ],
     ids=["nothing", "no success", "under 5 s", "uncounted", "not streamed", "cut off"],
 )
-def test_steady_throughput_is_none_where_it_cannot_be_known(measurements: list) -> None:  # type: ignore[type-arg]
+def test_steady_throughput_is_none_where_it_cannot_be_known(
+    measurements: list[Measurement],
+) -> None:
     assert steady_output_tokens_per_s(measurements) is None
 
 

@@ -1,0 +1,211 @@
+"""One bounded question to a server, and every way in which it can fail, in a sentence.
+
+For whatever is asked outside a measurement. No answer is trusted: what is read has an end in bytes
+and in seconds, a redirect is not followed (the key would go with it), and no proxy is used, since
+the client that measures goes straight as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from services.address import LOOPBACK, origin
+from services.backends import BACKENDS, BackendProblem, Target
+from services.chunk import error_text
+from services.redact import redact
+
+CONNECT_S = 3.0
+BODY_BYTES = 2**20
+
+
+class NoAnswer(BackendProblem):
+    """Nothing came back that is an HTTP answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. `content` is cut at BODY_BYTES."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    closes: bool  # the connection ends with it
+
+    def json(self) -> Any:
+        """Return the content as data; None where it is not JSON."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            return None
+
+
+@asynccontextmanager
+async def connected(key: str | None) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client that sends `key` and nothing else of this machine's."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": "paceline"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    trusted = ssl.create_default_context()  # the same certificates as the client that measures
+    async with httpx.AsyncClient(headers=headers, verify=trusted, trust_env=False) as client:
+        yield client
+
+
+@asynccontextmanager
+async def answering(
+    client: httpx.AsyncClient,
+    target: Target,
+    path: str,
+    timeout_s: float,
+    body: dict[str, Any] | None = None,
+) -> AsyncIterator[httpx.Response]:
+    """GET `path` below the target's address, or POST `body` there; yield the answer unread.
+
+    Raises:
+        NoAnswer: no connection, no HTTP, or not over within `timeout_s`.
+    """
+    limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+    method = "GET" if body is None else "POST"
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            client.stream(
+                method, f"{target.base_url}{path}", json=body, timeout=limits
+            ) as response,
+        ):
+            yield response
+    except (httpx.HTTPError, TimeoutError, UnicodeError) as error:  # a name that is no name
+        raise NoAnswer(_failure(error, target, timeout_s)) from None
+
+
+async def read(response: httpx.Response) -> Answer:
+    """Read an answer to its end, or to BODY_BYTES."""
+    content = bytearray()
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > BODY_BYTES:
+            break
+    said = response.headers.get("connection", "").lower()
+    closes = said == "close" or (response.http_version == "HTTP/1.0" and said != "keep-alive")
+    return Answer(response.status_code, response.headers, bytes(content[:BODY_BYTES]), closes)
+
+
+async def get(client: httpx.AsyncClient, target: Target, path: str, timeout_s: float) -> Answer:
+    """GET `path` below the target's address.
+
+    Raises:
+        NoAnswer: as `answering` does.
+    """
+    async with answering(client, target, path, timeout_s) as response:
+        return await read(response)
+
+
+def refusal(answer: Answer, target: Target, path: str) -> str:
+    """Say what an answer other than 200 means, and what to do."""
+    status, where = answer.status, target.netloc
+    said = message(answer, target)
+    if 300 <= status < 400:
+        return (
+            f"{where} redirects to {_location(answer)}. Give that address, if it is the right one."
+        )
+    if status in (401, 403):
+        return _about_the_key(target, f"(HTTP {status}{said})")
+    if status == 404:
+        return (
+            f"{where} has no {urlsplit(target.base_url or '').path}{path} (HTTP 404): the path of "
+            "the address is wrong, or the server is not OpenAI-compatible."
+        )
+    if status == 429:
+        return f"{where} is asked too often (HTTP 429{said}). Wait a little, or check your quota."
+    if status >= 500:
+        return f"{where} is still starting or broken (HTTP {status}{said}). Look into its log."
+    return f"{where} refuses the question (HTTP {status}{said})."
+
+
+def message(answer: Answer, target: Target) -> str:
+    """Return ": " and the server's own words, without the key; nothing where it has none."""
+    data = answer.json()
+    if not isinstance(data, dict) or not data.keys() & {"error", "message", "detail"}:
+        return ""
+    words = data["detail"] if isinstance(data.get("detail"), str) else error_text(data)
+    return f": {plain(redact(words, filter(None, [target.key])))}"
+
+
+def plain(text: str, most: int = 300) -> str:
+    """Return one line of printable characters, without the full stop at its end."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:most]).split())
+    return line.rstrip(".")
+
+
+def _about_the_key(target: Target, details: str) -> str:
+    backend = BACKENDS[target.backend]
+    if target.key:
+        return f"{target.netloc} refuses the key in {backend.key_env} {details}. Check the key."
+    if not backend.key_env:
+        return f"{target.netloc} wants a key {details}, and {backend.label} has none: choose url."
+    address = f" and {backend.url_env}={target.base_url}" if backend.url_env else ""
+    return (
+        f"{target.netloc} wants a key {details}: put {backend.key_env}=…{address} into .env and "
+        "start again."
+    )
+
+
+def _location(answer: Answer) -> str:
+    """Where a redirect points, as a base URL and without a query, which may hold a secret."""
+    location = plain(answer.headers.get("location", "nowhere"), 200)
+    return location.partition("?")[0].removesuffix("/models").removesuffix("/chat/completions")
+
+
+def _failure(error: Exception, target: Target, timeout_s: float) -> str:
+    where, host = target.netloc, urlsplit(target.base_url or "").hostname
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror | UnicodeError):
+            why = getattr(cause, "strerror", None) or "not a host name"
+            return f"No host is called {host} ({why}). Check the address."
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"The certificate of {where} is not trusted ({cause.verify_message})."
+        if isinstance(cause, ssl.SSLError):
+            return f"{where} does not speak TLS ({cause.reason}). Try http:// instead of https://."
+        if isinstance(cause, ConnectionRefusedError):
+            return f"Nothing answers on {where}. {_start(target)}"
+    match error:
+        case httpx.ConnectTimeout():
+            waited = min(CONNECT_S, timeout_s)
+            return f"No connection to {where} within {waited:g} s. Check the address and firewalls."
+        case httpx.TimeoutException() | TimeoutError():
+            return f"{where} takes connections, but did not answer within {timeout_s:g} s."
+        case httpx.ConnectError():
+            return f"{where} cannot be reached ({plain(str(error)) or 'no reason given'})."
+        case httpx.RemoteProtocolError():
+            return f"{where} does not answer in HTTP ({plain(str(error))}). Is it another service?"
+        case _:
+            return f"The connection to {where} broke ({plain(str(error)) or 'no reason given'})."
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):  # one for each of a host's addresses
+            yield from (each for inner in error.exceptions for each in _causes(inner))
+        error = error.__cause__ or error.__context__
+
+
+def _start(target: Target) -> str:
+    """Return how to start a server where `target` points; nothing where that is not ours to say."""
+    backend = BACKENDS[target.backend]
+    if not backend.start_hint or not backend.base_url or not target.base_url:
+        return "Check the address, and whether the server runs."
+    _, host, port = origin(target.base_url)
+    command = backend.start_hint.replace(str(origin(backend.base_url)[2]), str(port))
+    if host in LOOPBACK:
+        return f"Start {backend.label} with: {command}"
+    return f"Start {backend.label} there with: {command.replace(LOOPBACK[0], '0.0.0.0')}"

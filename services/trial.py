@@ -1,0 +1,117 @@
+"""One short conversation with a backend: does it stream, and does it count its tokens?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httpx
+
+from services.backends import BackendProblem, Target, body
+from services.chunk import Chunk, read_chunk
+from services.config import RunConfig
+from services.inquiry import BODY_BYTES, Answer, NoAnswer, answering, message, read, refusal
+from services.redact import redact
+from services.sse import EventStream
+
+PATH = "/chat/completions"
+QUESTION = RunConfig(max_tokens=4, temperature=1.0)  # 1: what every model takes
+NAMES_SHOWN = 5
+_UNKNOWN = re.compile(
+    r"model_not_found|decommissioned|(unknown|invalid|no such) model|"
+    r"\bmodel\b.{0,320}\b(not found|not exist|not available|no longer)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was heard. `reports_usage` is None where the answer did not end in time."""
+
+    streams: bool
+    reports_usage: bool | None
+
+
+async def converse(
+    client: httpx.AsyncClient, target: Target, models: tuple[str, ...], timeout_s: float
+) -> Trial:
+    """Have `target` say four tokens. `models` are those it lists, for the sentence.
+
+    Raises:
+        BackendProblem: it does not answer, does not know the model, or answers with an error.
+    """
+    heard = _Heard()
+    ended = True
+    asked = body(QUESTION, target, "Say hello.")
+    try:
+        async with answering(client, target, PATH, timeout_s, asked) as response:
+            if response.status_code != 200:
+                raise BackendProblem(_refused(await read(response), target, models))
+            await heard.listen(response)
+    except NoAnswer:
+        if not heard.makes_sense:
+            raise
+        ended = False
+    if heard.error:
+        said = redact(heard.error, filter(None, [target.key]))
+        raise BackendProblem(f"{target.netloc} answers the test question with an error: {said}")
+    if not heard.makes_sense:
+        raise BackendProblem(
+            f"{target.netloc} is not OpenAI-compatible: it answers the test question with "
+            "something that is not a chat completion."
+        )
+    usage = True if heard.usage else (False if ended else None)
+    return Trial(heard.streams, usage)
+
+
+class _Heard:
+    """An answer, piece by piece."""
+
+    def __init__(self) -> None:
+        self.streams = False
+        self.usage = False
+        self.makes_sense = False
+        self.error: str | None = None
+
+    async def listen(self, response: httpx.Response) -> None:
+        """Read to the end, to [DONE], or to BODY_BYTES."""
+        self.streams = "text/event-stream" in response.headers.get("content-type", "")
+        try:
+            if self.streams:
+                await self._events(response)
+            else:
+                self._take(read_chunk((await read(response)).content))
+        except BackendProblem:
+            raise
+        except ValueError:  # what was understood before it counts
+            return
+
+    async def _events(self, response: httpx.Response) -> None:
+        events, size = EventStream(BODY_BYTES), 0
+        async for part in response.aiter_raw():
+            for event in events.feed(part):
+                if event.data.strip() == b"[DONE]":
+                    return
+                self._take(read_chunk(event.data))
+            size += len(part)
+            if size > BODY_BYTES:
+                return
+
+    def _take(self, chunk: Chunk) -> None:
+        self.error = self.error or chunk.error
+        self.usage = self.usage or chunk.usage is not None
+        said = chunk.has_token or chunk.finish_reason is not None
+        self.makes_sense = self.makes_sense or said
+
+
+def _refused(answer: Answer, target: Target, models: tuple[str, ...]) -> str:
+    about_model = answer.status in (400, 404, 422) and _UNKNOWN.search(
+        answer.content[:10_000].decode("utf-8", "replace")
+    )
+    if not about_model:
+        return refusal(answer, target, PATH)
+    if not models or target.model in models:
+        return f"{target.netloc} does not serve {target.model!r}{message(answer, target)}."
+    more = f" and {len(models) - NAMES_SHOWN:,} more" if len(models) > NAMES_SHOWN else ""
+    names = ", ".join(models[:NAMES_SHOWN])
+    return f"{target.netloc} does not serve {target.model!r}. It lists {names}{more}."

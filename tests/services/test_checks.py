@@ -1,0 +1,190 @@
+"""Each check fires on the run it is for, keeps still on a good one, and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.checks import CHECKS, Doubt, doubts
+from services.client_checks import intervals_s
+from services.measurement import Measurement, Run
+from services.summary import summarize
+from tests.values import failed, measured, run
+
+MANY = [measured(i, repeat=r, send=0.0, e2e=3.0) for r in range(3) for i in range(80)]
+
+
+def found(of: Run, measurements: Sequence[Measurement]) -> list[Doubt]:
+    return doubts(of, measurements, summarize(measurements))
+
+
+def titles(of: Run, measurements: Sequence[Measurement]) -> str:
+    return "\n".join(doubt.title for doubt in found(of, measurements))
+
+
+def good(**changes: Any) -> Run:
+    return replace(run(requests=80, repeats=3), **changes)
+
+
+def with_config(**config: Any) -> Run:
+    return run(**{"requests": 80, "repeats": 3, **config})
+
+
+def staggered(late: Sequence[float], interval: float = 0.1) -> list[Measurement]:
+    """Requests due every `interval`, sent so much later."""
+    return [
+        measured(i, send=i * interval + lateness, t_due=i * interval)
+        for i, lateness in enumerate(late)
+    ]
+
+
+def changed(**changes: Any) -> list[Measurement]:
+    return [replace(m, **changes) for m in MANY]
+
+
+def test_a_good_run_raises_no_doubt() -> None:
+    assert found(good(), MANY) == []
+
+
+def test_a_good_staggered_run_raises_no_doubt() -> None:
+    on_time = staggered([0.0005] * 80)
+    assert titles(with_config(mode="staggered", interval_s=0.1), on_time) == (
+        "One repeat: no uncertainty"
+    )
+
+
+CASES: list[tuple[Run, list[Measurement], str, str]] = [
+    (good(status="interrupted"), MANY, "warning", "The run was interrupted"),
+    (good(status="cancelled"), MANY, "warning", "The run was cancelled"),
+    (good(status="failed"), MANY, "warning", "The run failed"),
+    (good(status="running"), MANY, "note", "The run is not finished"),
+    (good(), [*MANY, failed(80)], "warning", "1 of 241 requests failed"),
+    (
+        good(),
+        [*MANY[1:], replace(MANY[0], output_tokens=None, token_source="unknown")],
+        "warning",
+        "1 of 240 answers have no token count",
+    ),
+    (good(), changed(cached_tokens=1), "warning", "10.0 % of the prompt tokens came from a cache"),
+    (
+        with_config(mode="staggered"),
+        staggered([0.0] * 70 + [0.015] * 10),
+        "warning",
+        "Requests were sent up to 15.0 ms late",
+    ),
+    (
+        with_config(mode="staggered"),
+        staggered([i * 0.01 for i in range(80)]),
+        "warning",
+        "The requested rate was not reached",
+    ),
+    (
+        with_config(requests=100),
+        MANY,
+        "warning",
+        "80 requests were in flight, not 100",
+    ),
+    (good(), changed(coalesced_reads=1), "warning", "Chunks arrived together"),
+    (
+        with_config(health={"loop_lag_p99_s": 0.012, "clock": "loop"}),
+        MANY,
+        "warning",
+        "This client was 12.0 ms behind",
+    ),
+    (
+        with_config(health={"cpu_share": 0.9}),
+        MANY,
+        "warning",
+        "This client used 90.0 % of its core",
+    ),
+    (with_config(client="litellm"), MANY, "warning", "Measured through LiteLLM"),
+    (with_config(backend="litellm"), MANY, "warning", "Measured through LiteLLM"),
+    (with_config(requests=90), MANY, "note", "Not every request was answered"),
+    (good(), changed(finish_reason="length"), "note", "Every answer was cut at the token limit"),
+    (good(), MANY[:71], "note", "Too few requests for the 95th percentile (71)"),
+    (good(), MANY[:80], "note", "One repeat: no uncertainty"),
+]
+
+
+@pytest.mark.parametrize(("of", "measurements", "level", "title"), CASES)
+def test_a_run_to_doubt_is_doubted(
+    of: Run, measurements: list[Measurement], level: str, title: str
+) -> None:
+    (doubt,) = [doubt for doubt in found(of, measurements) if doubt.title == title]
+    assert doubt.level == level
+    assert doubt.sentence.count(".") >= 2  # what it means, and what to do
+    assert doubt.sentence.endswith(".")
+
+
+def test_every_check_has_a_case() -> None:
+    fired = {
+        check
+        for of, measurements, _, _ in CASES
+        for check in CHECKS
+        if check(of, measurements, summarize(measurements))
+    }
+    assert fired == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("of", "measurements"),
+    [
+        (good(), changed(cached_tokens=None)),
+        (with_config(unique_prompts=False), changed(cached_tokens=9)),
+        (with_config(concurrency=80, requests=80), MANY),
+        (with_config(health={"loop_lag_p99_s": 0.004, "cpu_share": 0.7, "clock": "kernel"}), MANY),
+        (with_config(health={"loop_lag_p99_s": None}), MANY),
+        (good(), [*MANY[1:], replace(MANY[0], finish_reason="length")]),
+        (good(), [*MANY[1:], replace(MANY[0], coalesced_reads=5)]),
+    ],
+    ids=[
+        "cache unknown",
+        "cache wanted",
+        "full",
+        "healthy",
+        "lag unknown",
+        "one cut",
+        "few joined",
+    ],
+)
+def test_what_is_in_order_is_not_doubted(of: Run, measurements: list[Measurement]) -> None:
+    assert titles(of, measurements) == ""
+
+
+def test_the_limit_on_lateness_grows_with_the_interval() -> None:
+    late = [0.0] * 70 + [0.009] * 10
+    of = with_config(mode="staggered")
+    assert "late" not in titles(of, staggered(late, interval=0.1))
+    assert "late" in titles(of, staggered(late, interval=0.05))
+
+
+def test_requests_that_wait_for_an_answer_are_not_late() -> None:
+    waiting = [replace(m, t_due=-50.0) for m in MANY]
+    assert titles(good(), waiting) == ""
+
+
+def test_requested_and_achieved_intervals_by_hand() -> None:
+    assert intervals_s(staggered([0.0, 0.0, 0.3])) == pytest.approx((0.1, 0.25))
+    assert intervals_s(staggered([0.0])) is None
+
+
+def test_kernel_stamps_are_said_to_hold_where_the_client_lags() -> None:
+    kernel = with_config(health={"loop_lag_p99_s": 0.012, "clock": "kernel"})
+    assert "stamped by the kernel" in found(kernel, MANY)[0].sentence
+
+
+def test_failures_are_listed_by_class() -> None:
+    (doubt,) = found(good(), [*MANY, failed(80), failed(81, "http_429"), failed(82)])
+    assert "http_429 1, timeout 2" in doubt.sentence
+
+
+def test_warnings_come_before_notes() -> None:
+    levels = [doubt.level for doubt in found(good(status="cancelled"), [*MANY[:5], failed(5)])]
+    assert levels == sorted(levels, reverse=True) and {"warning", "note"} == set(levels)
+
+
+def test_a_run_without_a_request_is_not_an_error() -> None:
+    assert all(doubt.title for doubt in found(good(), []))
