@@ -18,7 +18,7 @@ from jobs.place import ROOT, place
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
-STALE_S = 10.0  # a running run without a sign of life for so long has lost its process
+STALE_S = 5.0  # a running run without a sign of life for so long has lost its process
 TRIES = 10  # for the place, which whoever looks for a supervisor holds for an instant
 
 log = logging.getLogger("paceline.jobs")

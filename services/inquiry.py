@@ -24,8 +24,8 @@ from services.backends import BACKENDS, BackendProblem, Target
 from services.chunk import error_text
 from services.redact import redact
 
-CONNECT_S = 3.0
-BODY_BYTES = 2**20
+CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
+BODY_BYTES = 4 * 2**20  # the longest lists of models, those of routers, come near 1 MB
 
 
 class NoAnswer(BackendProblem):
@@ -73,7 +73,7 @@ async def answering(
     Raises:
         NoAnswer: no connection, no HTTP, or not over within `timeout_s`.
     """
-    limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+    limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s / 2))
     method = "GET" if body is None else "POST"
     try:
         async with (
@@ -173,13 +173,13 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
             return f"No host is called {host} ({why}). Check the address."
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"The certificate of {where} is not trusted ({cause.verify_message})."
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
             return f"{where} does not speak TLS ({cause.reason}). Try http:// instead of https://."
         if isinstance(cause, ConnectionRefusedError):
             return f"Nothing answers on {where}. {_start(target)}"
     match error:
         case httpx.ConnectTimeout():
-            waited = min(CONNECT_S, timeout_s)
+            waited = min(CONNECT_S, timeout_s / 2)
             return f"No connection to {where} within {waited:g} s. Check the address and firewalls."
         case httpx.TimeoutException() | TimeoutError():
             return f"{where} takes connections, but did not answer within {timeout_s:g} s."

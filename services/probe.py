@@ -116,7 +116,7 @@ def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
     if answer.status != 200:
         raise BackendProblem(inquiry.refusal(answer, target, MODELS))
     if len(answer.content) >= inquiry.BODY_BYTES:
-        raise BackendProblem(f"{target.netloc} lists more models than are read (1 MB).")
+        raise BackendProblem(_incompatible(target, "more than a list of models can be"))
     data = answer.json()
     if data is None:
         kind = "a web page" if b"<html" in answer.content[:1000].lower() else "no JSON"

@@ -141,6 +141,7 @@ async def _repeat(session: Session, client: Any, target: backends.Target, repeat
             limit.cancel()
     health = {
         "clock": "kernel" if client.kernel_clock else "loop",
+        "began_ns": player.began_ns,  # this machine's monotonic clock, to match a server's log
         "cpu_share": round((process_time() - cpu) / ((perf_counter_ns() - wall) / 1e9), 4),
         "loop_lag_p99_s": pulse.lag_p99_s(),
     }

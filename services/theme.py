@@ -116,16 +116,7 @@ def config(dark: bool = False) -> dict[str, Any]:
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None, "continuousHeight": 260},
-        "title": {
-            "anchor": "start",
-            "color": look.ink,
-            "fontSize": 15,
-            "fontWeight": 600,
-            "subtitleColor": look.muted,
-            "subtitleFontSize": 12,
-            "subtitlePadding": 5,
-            "offset": 12,
-        },
+        "title": _title(look),
         "axis": {
             **text,
             "titleFontSize": 12,
@@ -150,6 +141,19 @@ def config(dark: bool = False) -> dict[str, Any]:
         "rule": {"color": look.muted},
         "text": {"color": look.ink},
         "range": {"category": list(look.runs)},
+    }
+
+
+def _title(look: Palette) -> dict[str, Any]:
+    return {
+        "anchor": "start",
+        "color": look.ink,
+        "fontSize": 15,
+        "fontWeight": 600,
+        "subtitleColor": look.muted,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 5,
+        "offset": 12,
     }
 
 

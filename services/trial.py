@@ -10,7 +10,7 @@ import httpx
 from services.backends import BackendProblem, Target, body
 from services.chunk import Chunk, read_chunk
 from services.config import RunConfig
-from services.inquiry import BODY_BYTES, Answer, NoAnswer, answering, message, read, refusal
+from services.inquiry import BODY_BYTES, Answer, NoAnswer, answering, message, plain, read, refusal
 from services.redact import redact
 from services.sse import EventStream
 
@@ -53,8 +53,8 @@ async def converse(
             raise
         ended = False
     if heard.error:
-        said = redact(heard.error, filter(None, [target.key]))
-        raise BackendProblem(f"{target.netloc} answers the test question with an error: {said}")
+        said = plain(redact(heard.error, filter(None, [target.key])))
+        raise BackendProblem(f"{target.netloc} answers the test question with an error: {said}.")
     if not heard.makes_sense:
         raise BackendProblem(
             f"{target.netloc} is not OpenAI-compatible: it answers the test question with "

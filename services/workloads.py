@@ -22,13 +22,15 @@ MARK_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that w
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """A source of prompts. `parameters` names the fields of RunConfig that only it reads."""
+    """A source of prompts. `parameters` names the fields of RunConfig that only it reads; `tokens`
+    tells how many a prompt has, where the source knows better than its characters do."""
 
     name: str
     label: str
     help: str
     parameters: tuple[str, ...]
     prompts: Callable[[RunConfig], Sequence[str]]
+    tokens: Callable[[RunConfig], int] | None = None
 
 
 def prompt(config: RunConfig, repeat: int, index: int, salt: str = "") -> str:
@@ -147,6 +149,7 @@ _ENTRIES = (
         help="Random common words, about as many tokens as asked for.",
         parameters=("input_tokens",),
         prompts=Synthetic,
+        tokens=lambda config: config.input_tokens,
     ),
 )
 

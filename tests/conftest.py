@@ -1,16 +1,24 @@
-"""What several tests need: the reference server, in a process of its own."""
+"""What several tests need: the reference server in a process of its own, a database, a queue."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import queue, runs
+from db.database import opened
+from services.config import parse
+from services.measurement import ACTIVE, FINISHED, Run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,3 +55,42 @@ def reference() -> Iterator[ReferenceServer]:
     process.stdin.close()
     process.wait(timeout=10)
     process.stdout.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A fresh database, which every process that the test starts uses too."""
+    monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{tmp_path / 'paceline.db'}")
+    return opened()
+
+
+@pytest.fixture
+def reference_run(
+    database: Engine, reference: ReferenceServer
+) -> Iterator[Callable[..., int]]:
+    """Queue a run against the reference server; what is still running at the end is cancelled."""
+
+    def submit(model: str, **values: Any) -> int:
+        given = {"backend": "url", "base_url": reference.base_url, "model": model, **values}
+        return jobs.submit(database, parse(given))
+
+    yield submit
+    for row in runs.search(database):
+        if row.status in ACTIVE:
+            queue.request_cancel(database, row.id)
+    until(lambda: not queue.active(database), 10)
+
+
+def until(holds: Callable[[], Any], seconds: float) -> Any:
+    """Wait for a condition; return what it gave."""
+    end = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < end, f"not so within {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+def finished(engine: Engine, run_id: int, seconds: float = 60) -> Run:
+    """Wait for a run's end."""
+    until(lambda: runs.load(engine, run_id).status in FINISHED, seconds)
+    return runs.load(engine, run_id)

@@ -61,7 +61,7 @@ def number(candidate: Candidate, measurement: Measurement) -> int:
 
 def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:
     """Return which repeat is drawn, where there are several; `repeat` counts from 0."""
-    most = max(candidate.run.config.repeats for candidate in candidates)
+    most = max(len(candidate.summary.repeats) for candidate in candidates)
     return f"Repeat {repeat + 1} of {most}.".replace(" ", "\N{NO-BREAK SPACE}") if most > 1 else ""
 
 

@@ -28,10 +28,15 @@ def in_flight(
         rows += [{"run": label, "seconds": at, "value": value} for at, value in steps]
     if not rows:
         return None
+    most = max(len(_of_repeat(candidate, repeat)) for candidate in candidates)
     title = heading(
-        "Requests in flight", "Sent and not yet ended.", which_repeat(candidates, repeat)
+        "Requests in flight",
+        "Sent and not yet ended.",
+        "Of several changes in a row the highest is drawn." if 2 * most > MOST_STEPS else "",
+        which_repeat(candidates, repeat),
     )
-    return _draw(candidates, dark, rows, title, "Requests in flight", ",d")
+    y = alt.Y("value:Q", title="Requests in flight", axis=alt.Axis(format=",d", tickMinStep=1))
+    return _draw(candidates, dark, rows, title, y)
 
 
 def throughput(
@@ -57,7 +62,8 @@ def throughput(
         f"{left_out:,} requests without a token count are left out." if left_out else "",
         which_repeat(candidates, repeat),
     )
-    return _draw(candidates, dark, rows, title, "Output tokens per second", ",.3~r")
+    y = alt.Y("value:Q", title="Output tokens per second", axis=alt.Axis(format=",.3~r"))
+    return _draw(candidates, dark, rows, title, y)
 
 
 def _of_repeat(candidate: Candidate, repeat: int) -> list[Measurement]:
@@ -91,22 +97,15 @@ def _throughput(measurements: Sequence[Measurement], most: int) -> list[tuple[fl
 
 
 def _draw(
-    candidates: Sequence[Candidate],
-    dark: bool,
-    rows: Rows,
-    title: alt.TitleParams,
-    axis: str,
-    format: str,
+    candidates: Sequence[Candidate], dark: bool, rows: Rows, title: alt.TitleParams, y: alt.Y
 ) -> alt.LayerChart:
     base = alt.Chart(alt.NamedData("steps"))
     x = alt.X("seconds:Q", title="Time since the repeat began (s)", scale=alt.Scale(nice=False))
-    whole = alt.Axis(format=format, tickMinStep=1) if format == ",d" else alt.Axis(format=format)
-    y = alt.Y("value:Q", title=axis, axis=whole)
     colour = run_colour(candidates, dark)
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("seconds:Q", title="Time (s)", format=",.2f"),
-        alt.Tooltip("value:Q", title=axis, format=",.1f" if format != ",d" else format),
+        alt.Tooltip("value:Q", title="Value", format=",.4~r"),
     ]
     line = base.mark_line(interpolate="step-after").encode(x=x, y=y, color=colour, tooltip=tooltip)
     if len(candidates) > 1:

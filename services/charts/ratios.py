@@ -35,23 +35,22 @@ def of_comparison(comparison: Comparison, dark: bool = False) -> alt.LayerChart 
 
 
 def _rows(comparison: Comparison) -> Rows:
+    """A row for each ratio there is. Without an interval its ends are the ratio itself."""
     rows: Rows = []
     for row in comparison.rows:
-        wish = WISHES[row.better]
         first, _, rest = row.label.partition(", ")
+        wish = ", ".join(filter(None, [rest, WISHES[row.better]]))
         for candidate, ratio in zip(comparison.others, row.ratios[1:], strict=True):
-            if ratio is None or ratio.value <= 0:
+            if ratio is None:
                 continue
-            ends = {"low": ratio.low, "high": ratio.high}
-            if ratio.low is None or ratio.high is None:
-                ends = {"low": ratio.value, "high": ratio.value}
             rows.append(
                 {
                     "run": theme.label(candidate.run),
-                    "metric": "|".join([first, ", ".join(filter(None, [rest, wish]))]),
+                    "metric": f"{first}|{wish}",
                     "ratio": ratio.value,
-                    **ends,
-                    "interval": ends["low"] != ends["high"],
+                    "low": ratio.value if ratio.low is None else ratio.low,
+                    "high": ratio.value if ratio.high is None else ratio.high,
+                    "interval": ratio.low is not None,
                 }
             )
     return rows
@@ -60,24 +59,13 @@ def _rows(comparison: Comparison) -> Rows:
 def _layers(
     comparison: Comparison, dark: bool, rows: Rows, metrics: Sequence[str]
 ) -> list[alt.Chart]:
-    look = theme.palette(dark)
-    low, high = _reach(rows)
-    ticks = _ticks(low, high)
-    data = alt.Chart(alt.NamedData("ratios"))
-    x = alt.X(
-        "ratio:Q",
-        title=AXIS,
-        scale=alt.Scale(type="log", domain=[low, high], nice=False),
-        axis=alt.Axis(values=ticks, tickCount=len(ticks), format="~r", grid=True),
-    )
     y = alt.Y(
         "metric:N",
         title=None,
         sort=list(metrics),
         axis=alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14),
     )
-    others = [theme.label(c.run) for c in comparison.others]
-    offset = alt.YOffset("run:N", sort=others)
+    offset = alt.YOffset("run:N", sort=[theme.label(c.run) for c in comparison.others])
     # The reference has no dot, but it counts: colours are the same as in every other chart.
     everyone = [comparison.reference, *comparison.others]
     colour = run_colour(everyone, dark, listed=comparison.others, columns=1)
@@ -88,15 +76,26 @@ def _layers(
         alt.Tooltip("high:Q", title="95 % to", format=".3f"),
     ]
     one = alt.Chart(alt.InlineData(values=[{"one": 1}]))
+    one = one.mark_rule(color=theme.palette(dark).ink, strokeWidth=1.5)
+    data = alt.Chart(alt.NamedData("ratios"))
+    lines = data.mark_rule(strokeWidth=3, opacity=0.5, clip=True)
+    dots = data.mark_circle(size=90, opacity=1, clip=True)
     return [
-        one.mark_rule(color=look.ink, strokeWidth=1.5).encode(x=alt.X("one:Q", title=AXIS)),
-        data.mark_rule(strokeWidth=3, opacity=0.5, clip=True).encode(
-            x=alt.X("low:Q", title=AXIS), x2="high", y=y, yOffset=offset, color=colour
-        ),
-        data.mark_circle(size=90, opacity=1, clip=True).encode(
-            x=x, y=y, yOffset=offset, color=colour, tooltip=tooltip
-        ),
+        one.encode(x=alt.X("one:Q", title=AXIS)),
+        lines.encode(x=alt.X("low:Q", title=AXIS), x2="high", y=y, yOffset=offset, color=colour),
+        dots.encode(x=_x(rows), y=y, yOffset=offset, color=colour, tooltip=tooltip),
     ]
+
+
+def _x(rows: Rows) -> alt.X:
+    low, high = _reach(rows)
+    ticks = _ticks(low, high)
+    return alt.X(
+        "ratio:Q",
+        title=AXIS,
+        scale=alt.Scale(type="log", domain=[low, high], nice=False),
+        axis=alt.Axis(values=ticks, tickCount=len(ticks), format="~r", grid=True),
+    )
 
 
 def _reach(rows: Rows) -> tuple[float, float]:

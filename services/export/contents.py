@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from services import theme
 from services.checks import Doubt, doubts
 from services.compare import Candidate, Comparison, compare
 from services.config import without_prompts
+from services.measurement import Run
 from services.metrics import METRICS
 from services.statistics import Distribution, Ratio
 from services.units import NOTHING, show
@@ -46,7 +48,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
     return Contents(
         title=names[0] if comparison is None else f"{len(names)} runs compared",
         lead=_lead(candidates[0]) if comparison is None else f"Reference: {names[0]}",
-        sentences=tuple(verdict.sentence for verdict in comparison.verdicts) if comparison else (),
+        sentences=tuple(_sentences(candidates, labels, comparison)),
         doubts=tuple(_doubts(candidates, labels, comparison)),
         results=_results(candidates, labels, comparison),
         circumstances=_circumstances(candidates, labels, comparison),
@@ -57,8 +59,18 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
 def _lead(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
-    started = f", {run.started_at:%Y-%m-%d %H:%M} {run.started_at:%Z}" if run.started_at else ""
-    return f"Run {run.id}: {run.config.backend}{model}, {run.config.mode}{started}".strip()
+    started = f", {_moment(run.started_at)}" if run.started_at else ""
+    return f"Run {run.id}: {run.config.backend}{model}, {run.config.mode}{started}"
+
+
+def _sentences(
+    candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
+) -> Iterator[str]:
+    for candidate, label in zip(candidates, labels, strict=True):
+        if candidate.run.error:
+            yield f"{label}: {candidate.run.error}"
+    if comparison:
+        yield from (verdict.sentence for verdict in comparison.verdicts)
 
 
 def _doubts(
@@ -79,9 +91,11 @@ def _results(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> tuple[Table, ...]:
     if comparison is None:
-        return (_figures(candidates, labels), _distributions(candidates[0]))
-    known = [row.metric for row in comparison.rows]
-    return (_comparison(comparison, labels), _figures(candidates, labels, known))
+        tables = (_figures(candidates, labels), _distributions(candidates[0]))
+    else:
+        known = [row.metric for row in comparison.rows]
+        tables = (_comparison(comparison, labels), _figures(candidates, labels, known))
+    return tuple(table for table in tables if table.rows)
 
 
 def _comparison(comparison: Comparison, labels: Sequence[str]) -> Table:
@@ -155,11 +169,27 @@ def _circumstances(
     if comparison:
         rows = tuple((d.label, *d.values) for d in comparison.differences)
         tables.append(Table("What differs", ("", *labels), rows))
+    tables.append(_side_by_side("Runs", [_identity(c.run) for c in candidates], labels))
     configs = [_flat(without_prompts(candidate.run.config)) for candidate in candidates]
     surroundings = [_flat(candidate.run.environment) for candidate in candidates]
     tables.append(_side_by_side("Configuration", configs, labels))
     tables.append(_side_by_side("Environment", surroundings, labels))
     return tuple(table for table in tables if table.rows)
+
+
+def _identity(run: Run) -> dict[str, str]:
+    facts = {
+        "name": run.name,
+        "status": run.status,
+        "started": _moment(run.started_at),
+        "ended": _moment(run.ended_at),
+        "tags": run.tags,
+    }
+    return {name: _word(value) for name, value in facts.items()}
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip() if moment else ""
 
 
 def _side_by_side(title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str]) -> Table:

@@ -1,0 +1,104 @@
+"""What a run will do, said before it does it: how many requests, how long, at what cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+from services.config import RunConfig
+from services.modes import MODES, picture, schedule
+from services.workloads import MARK_TOKENS, WORKLOADS
+
+if TYPE_CHECKING:
+    from services.prices import Price
+
+CHARACTERS_PER_TOKEN = (
+    4.0  # English has 4.3 to 4.5 in today's tokenizers; most languages have fewer
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Counts include repeats and warm-up. Seconds and US dollars; None: not known beforehand."""
+
+    requests_total: int
+    tokens_at_most: int  # of all answers
+    prompt_tokens_about: int  # without what a chat template adds
+    seconds_at_least: float | None
+    seconds_about: float | None
+    usd_at_most: float | None  # as far as the prompts' length is known
+    sentence: str
+
+
+def plan(config: RunConfig, price: Price | None, tokens_per_s: float | None = None) -> Plan:
+    """Work out what `config` will do.
+
+    `tokens_per_s` is what one request of such a run got before, end to end; without it only the
+    schedule's own time is known, and of a batch nothing. Answers are taken to be of full length.
+    """
+    total = config.requests * config.repeats + config.warmup
+    output, prompts = total * config.max_tokens, _prompt_tokens(config)
+    at_least = config.repeats * _repeat_s(config, 0.0) or None
+    about = None
+    if tokens_per_s is not None and tokens_per_s > 0:
+        one = config.max_tokens / tokens_per_s
+        about = config.repeats * _repeat_s(config, one) + config.warmup * one
+    usd = price.cost(prompts, output) if price is not None else None
+    what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most {output:,} "
+    what += f"output {_s(output, 'token')} for about {prompts:,} prompt {_s(prompts, 'token')}."
+    then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd)]))
+    sentence = f"{what} {then[0].upper()}{then[1:]}." if then else what
+    return Plan(total, output, prompts, at_least, about, usd, sentence)
+
+
+def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
+    """Return how long one repeat takes, in seconds, if each answer takes as long as the others."""
+    lasts = picture(schedule(config), seconds_per_request)[-1][2]
+    return min(lasts, config.stop_after_s) if config.stop_after_s is not None else lasts
+
+
+def _prompt_tokens(config: RunConfig) -> int:
+    spec = WORKLOADS[config.workload]
+    total = config.requests * config.repeats + config.warmup
+    if spec.tokens is not None:
+        return total * spec.tokens(config)
+    texts = [len(text) for text in spec.prompts(config)]
+
+    def characters(count: int) -> int:
+        return sum(texts) * (count // len(texts)) + sum(texts[: count % len(texts)])
+
+    written = config.repeats * characters(config.requests) + characters(config.warmup)
+    return ceil(written / CHARACTERS_PER_TOKEN) + total * MARK_TOKENS * config.unique_prompts
+
+
+def _requests(config: RunConfig) -> str:
+    count = f"{config.requests:,} {_s(config.requests, 'request')}"
+    if config.repeats > 1:
+        count = f"{config.repeats} times {count}"
+    return f"{count} and {config.warmup:,} to warm up" if config.warmup else count
+
+
+def _takes(at_least: float | None, about: float | None) -> str:
+    if about is not None:
+        return f"takes about {duration(about)}"
+    return f"takes at least {duration(at_least)}" if at_least is not None else ""
+
+
+def _costs(usd: float | None) -> str:
+    if usd is None:
+        return ""
+    return f"costs at most ${ceil(usd * 100) / 100:,.2f}" if usd > 0.01 else "costs at most a cent"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: 0.92 s, 45 s, 12 min, 3.5 h."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _s(count: int, word: str) -> str:
+    return word if count == 1 else f"{word}s"

@@ -1,0 +1,408 @@
+"""Every chart of every kind of run: valid, small, offline, and showing what was measured."""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+import orjson
+import pytest
+
+from services import charts, theme
+from services.compare import Candidate
+from services.measurement import Measurement, Progress
+from tests.values import candidate, failed, measured, run
+
+MOST_MARKS = 5000
+
+
+def varied(count: int, seed: int = 0, *, repeats: int = 1, lost: int = 0) -> list[Measurement]:
+    """Requests 50 ms apart whose times vary; every `lost`-th fails."""
+    rng = random.Random(seed)
+    return [
+        failed(i, repeat=r, t_due=i * 0.05, t_send=i * 0.05, t_end=i * 0.05 + 0.4)
+        if lost and i % lost == 0
+        else measured(
+            i,
+            repeat=r,
+            send=i * 0.05 + rng.random() / 1000,
+            ttft=rng.lognormvariate(-1, 0.4),
+            e2e=3 + rng.random() + seed / 5,
+            tokens=rng.randint(20, 30),
+            t_due=i * 0.05,
+        )
+        for r in range(repeats)
+        for i in range(count)
+    ]
+
+
+def runs(count: int, requests: int = 16, **how: Any) -> list[Candidate]:
+    return [
+        candidate(varied(requests, n, **how), run_id=n + 1, name=f"Run {n}", requests=requests)
+        for n in range(count)
+    ]
+
+
+@cache
+def situations() -> dict[str, list[Candidate]]:
+    whole = varied(16)
+    unstreamed = [replace(m, t_first=None, t_answer=None, token_times=()) for m in whole]
+    unsent = [replace(m, status="cancelled", t_send=None, token_times=()) for m in whole]
+    many = varied(5000, lost=40)
+    return {
+        "one run": runs(1),
+        "one request": [candidate([measured()])],
+        "two runs": runs(2, repeats=3, lost=8),
+        "eight runs": runs(8, requests=40),
+        "one of two empty": [*runs(1), candidate([], run_id=9)],
+        "all failed": [candidate([failed(i) for i in range(20)])],
+        "no measurements": [candidate([])],
+        "not streamed": [candidate(unstreamed)],
+        "never sent": [candidate(unsent)],
+        "tokens unknown": [candidate([replace(m, output_tokens=None) for m in whole])],
+        "5,000 requests": [candidate(many, requests=5000)],
+        "eight of 5,000": [candidate(many, run_id=n, requests=5000) for n in range(1, 9)],
+    }
+
+
+SITUATIONS = tuple(situations())
+EMPTY = {
+    "all failed": {"timeline", "in_flight"},
+    "no measurements": set(),
+    "not streamed": {"tokens_per_s", "e2e", "timeline", "in_flight"},
+    "never sent": set(),
+    "tokens unknown": {"ttft", "e2e", "inter_chunk", "timeline", "in_flight"},
+    "one request": {chart.name for chart in charts.CHARTS} - {"ratios"},
+}
+
+
+def rows_of(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = spec["datasets"][name]
+    return rows
+
+
+def drawn(name: str, candidates: Sequence[Candidate], dark: bool = False) -> dict[str, Any]:
+    chart = charts.chart(name).draw(candidates, dark=dark)
+    assert chart is not None
+    return charts.spec(chart, dark)
+
+
+def subtitle(spec: dict[str, Any]) -> str:
+    return " ".join(spec["title"]["subtitle"]).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def marks(spec: dict[str, Any]) -> int:
+    """At least as many as are drawn: each layer draws each of its rows once."""
+    data = [layer.get("data", spec.get("data")) for layer in spec["layer"]]
+    return sum(len(d["values"] if "values" in d else rows_of(spec, d["name"])) for d in data)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_is_valid_small_offline_and_as_wide_as_its_place(
+    chart: charts.Chart, situation: str
+) -> None:
+    candidates = situations()[situation]
+    if len(candidates) < chart.least:
+        return
+    began = time.perf_counter()
+    made = chart.draw(candidates)
+    if made is None:
+        assert chart.name not in EMPTY.get(situation, ()), "there was something to draw"
+        assert situation in EMPTY or chart.name == "ratios", "a chart was expected"
+        return
+    assert chart.name in EMPTY.get(situation, {chart.name}), "there was nothing to draw"
+    spec = charts.spec(made)
+    print(f"{chart.name}, {situation}: {time.perf_counter() - began:.3f} s, {marks(spec)} marks")
+    alt.LayerChart.from_dict(spec)  # validates against Vega-Lite's schema
+    assert marks(spec) <= MOST_MARKS
+    assert spec["width"] == "container"
+    assert not {"hconcat", "vconcat", "facet"} & spec.keys()
+    text = orjson.dumps({k: v for k, v in spec.items() if k != "$schema"}).decode()
+    assert not re.search(r"https?:|//\w", text)
+    assert all(spec["datasets"].values()), "an empty data set makes Vega warn"
+    assert all(len(line) <= 56 for line in spec["title"]["subtitle"])
+
+
+@pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_says_what_it_is_for_and_what_it_lacks(chart: charts.Chart) -> None:
+    assert chart.question.endswith("?")
+    assert chart.nothing.endswith(".")
+    assert charts.chart(chart.name) is chart
+    assert chart.draw([candidate([])]) is None
+
+
+@pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_chart_is_a_png_of_1800_pixels(chart: charts.Chart, dark: bool) -> None:
+    made = chart.draw(situations()["two runs"], dark=dark)
+    assert made is not None
+    image = charts.png(made, dark)
+    assert image.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", image[16:24])
+    assert abs(width - 1800) <= 60, width
+    assert height > 300
+
+
+def test_a_chart_is_an_svg_with_its_title() -> None:
+    made = charts.chart("ttft").draw(situations()["one run"])
+    assert made is not None
+    image = charts.svg(made)
+    assert image.startswith(b"<svg")
+    assert b"Time to first token" in image
+    assert b"<script" not in image
+
+
+def test_a_name_is_text_and_nothing_else() -> None:
+    hostile = [
+        candidate(varied(4), run_id=n, name="</text><script>alert(1)</script>") for n in (1, 2)
+    ]
+    for name in ("tokens_per_s", "ttft", "ratios"):
+        made = charts.chart(name).draw(hostile)
+        assert made is not None
+        assert b"<script" not in charts.svg(made)
+
+
+def test_dark_and_light_hold_the_same_data_in_other_colours() -> None:
+    light, dark = (drawn("ttft", situations()["two runs"], dark) for dark in (False, True))
+    assert light["datasets"] == dark["datasets"]
+    assert light["config"] != dark["config"]
+    assert light["layer"] != dark["layer"]
+
+
+# tokens per second
+
+
+def test_a_bar_is_a_requests_rate_and_a_cross_a_failure() -> None:
+    spec = drawn("tokens_per_s", [candidate([measured(0, tokens=6), failed(1)], requests=2)])
+    (bar,) = rows_of(spec, "bars")
+    assert bar["rate"] == 2.0
+    assert [row["requests"] for row in rows_of(spec, "failed")] == ["2"]
+    assert "red ×" in subtitle(spec)
+    assert "ranges" not in spec["datasets"]
+
+
+def test_repeats_stand_one_after_the_other() -> None:
+    both = [measured(0), measured(0, repeat=1)]
+    spec = drawn("tokens_per_s", [candidate(both, requests=1)])
+    assert [row["requests"] for row in rows_of(spec, "bars")] == ["1", "2"]
+
+
+def test_over_200_requests_are_put_together_and_the_chart_says_so() -> None:
+    spec = drawn("tokens_per_s", situations()["5,000 requests"])
+    bars = rows_of(spec, "bars")
+    assert len(bars) == 200
+    assert all(row["low"] <= row["rate"] <= row["high"] for row in bars)
+    assert bars[0]["requests"] == "1–25"
+    assert sum(row["answers"] + row["failed"] for row in bars) == 5000
+    assert "median of 25 requests in a row" in subtitle(spec)
+
+
+def test_several_runs_share_one_scale() -> None:
+    slow, fast = [measured(0, tokens=3)], [measured(0, tokens=12)]
+    spec = drawn("tokens_per_s", [candidate(slow, run_id=1), candidate(fast, run_id=2)])
+    heights = {row["run"]: row["y"] - row["base"] for row in rows_of(spec, "bars")}
+    assert heights["2 · A"] == pytest.approx(4 * heights["1 · A"])
+
+
+def test_the_rate_can_be_that_of_decoding() -> None:
+    made = charts.tokens_per_s([candidate([measured(tokens=5)])], rate="decode_tokens_per_s")
+    assert made is not None
+    spec = charts.spec(made)
+    assert rows_of(spec, "bars")[0]["rate"] == 2.0
+    assert "Decode" in " ".join(spec["title"]["text"])
+
+
+# distributions
+
+
+def test_a_distribution_ends_short_of_1_by_the_share_of_failures() -> None:
+    spec = drawn("e2e", [candidate([measured(0, e2e=2), measured(1, e2e=4), failed(2), failed(3)])])
+    steps = [(row["seconds"], row["share"]) for row in rows_of(spec, "steps")]
+    assert steps == [(2, 0), (2, 0.25), (4, 0.5)]
+    assert "ends at 50.0 %: 2 of 4 requests failed" in subtitle(spec)
+
+
+def test_a_distribution_of_many_keeps_200_points_and_both_ends() -> None:
+    many = [measured(i, ttft=(i + 1) / 1000) for i in range(1000)]
+    steps = rows_of(drawn("ttft", [candidate(many, requests=1000)]), "steps")
+    assert len(steps) == 200
+    assert (steps[0]["seconds"], steps[-1]["seconds"]) == pytest.approx((0.001, 1.0))
+    assert all(row["share"] == pytest.approx(row["seconds"], abs=1e-9) for row in steps[1:])
+
+
+def test_values_far_apart_get_a_logarithmic_axis() -> None:
+    spec = drawn("ttft", [candidate([measured(0, ttft=0.01), measured(1, ttft=1)])])
+    x = spec["layer"][0]["encoding"]["x"]
+    assert x["scale"]["type"] == "log"
+    assert x["title"] == "Time to first token (s, log scale)"
+
+
+def test_gaps_are_of_chunks() -> None:
+    spec = drawn("inter_chunk", [candidate([measured(ttft=1, e2e=3, tokens=5)])])
+    assert {row["seconds"] for row in rows_of(spec, "steps")} == {0.5}
+
+
+# over time
+
+
+def test_the_timeline_has_three_phases_and_an_end() -> None:
+    ok = measured(0, send=0.5, ttft=1, e2e=3, t_due=0.0)
+    lost = failed(1, t_due=0.0, t_send=0.0, t_end=2.0)
+    spec = drawn("timeline", [candidate([ok, lost], requests=2)])
+    phases = [(row["request"], row["start"], row["stop"]) for row in rows_of(spec, "phases")]
+    assert phases == [(1, 0.0, 0.5), (1, 0.5, 1.5), (1, 1.5, 3.5), (2, 0.0, 2.0)]
+    assert [(row["request"], row["why"]) for row in rows_of(spec, "ends")] == [(2, "timeout")]
+
+
+def test_the_timeline_of_many_shows_300_and_says_so() -> None:
+    spec = drawn("timeline", situations()["5,000 requests"])
+    shown = {row["request"] for row in rows_of(spec, "phases")}
+    assert len(shown) == 300
+    assert {1, 5000} <= shown
+    assert "300 of 5,000 are shown" in subtitle(spec)
+
+
+def test_over_time_one_repeat_is_drawn_and_named() -> None:
+    for name in ("timeline", "in_flight", "throughput"):
+        assert "Repeat 1 of 3." in subtitle(drawn(name, situations()["two runs"]))
+
+
+def test_in_flight_keeps_its_peak() -> None:
+    (many,) = situations()["5,000 requests"]
+    steps = rows_of(drawn("in_flight", [many]), "steps")
+    assert len(steps) <= 500
+    assert max(row["value"] for row in steps) == many.summary.peak_in_flight
+
+
+def test_throughput_adds_up_to_the_tokens() -> None:
+    (one,) = situations()["one run"]
+    steps = rows_of(drawn("throughput", [one]), "steps")
+    pairs = pairwise(steps)
+    total = sum(a["value"] * (b["seconds"] - a["seconds"]) for a, b in pairs)
+    assert total == pytest.approx(one.summary.output_tokens)
+
+
+def test_throughput_never_takes_chunks_for_tokens() -> None:
+    half = [measured(0), measured(1, output_tokens=None)]
+    assert "1 requests without a token count" in subtitle(drawn("throughput", [candidate(half)]))
+
+
+# comparison
+
+
+def test_ratios_have_intervals_from_three_repeats_on() -> None:
+    several = drawn("ratios", runs(3, repeats=3))
+    assert all(row["low"] < row["high"] for row in rows_of(several, "ratios") if row["interval"])
+    assert "95 % intervals" in subtitle(several)
+    single = drawn("ratios", runs(2))
+    assert not any(row["interval"] for row in rows_of(single, "ratios"))
+    assert "too few repeats" in subtitle(single)
+
+
+def test_a_ratio_beyond_the_axis_is_still_on_it() -> None:
+    near, far = [measured(e2e=3)], [measured(e2e=3000)]
+    spec = drawn("ratios", [candidate(near, run_id=1), candidate(far, run_id=2)])
+    low, high = spec["layer"][-1]["encoding"]["x"]["scale"]["domain"]
+    assert all(low < row["ratio"] < high for row in rows_of(spec, "ratios"))
+
+
+def test_a_run_has_the_same_colour_in_every_chart() -> None:
+    candidates = situations()["eight runs"]
+    found: dict[str, set[str]] = {}
+    for name in ("tokens_per_s", "ttft", "in_flight", "throughput", "ratios"):
+        for layer in drawn(name, candidates)["layer"]:
+            scale = layer["encoding"].get("color", {}).get("scale", {"domain": [], "range": []})
+            for label, hue in zip(scale["domain"], scale["range"], strict=True):
+                found.setdefault(label, set()).add(hue)
+    assert len(found) == 8
+    assert all(len(hues) == 1 for hues in found.values())
+
+
+# theme
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_run_keeps_its_colour_whoever_stands_beside_it(dark: bool) -> None:
+    alone = theme.colour_of(12, [12], dark)
+    assert theme.colour_of(12, [15, 12, 3], dark) == alone
+    assert theme.colour_of(12, [], dark) == alone
+    assert theme.colour_of(12, [12, 20], dark) == alone
+
+
+@pytest.mark.parametrize(
+    "ids", [range(1, 9), (8, 16, 24, 32, 40, 48, 56, 64), (1, 9, 2, 10, 3), (7, 15, 8, 16)]
+)
+def test_up_to_eight_runs_have_eight_colours_in_any_order(ids: Sequence[int]) -> None:
+    places = theme.positions(ids)
+    assert len(set(places.values())) == len(ids)
+    assert theme.positions(list(reversed(ids))) == places
+
+
+def test_on_a_clash_only_the_later_run_moves() -> None:
+    assert theme.positions([9, 1, 2]) == {1: 0, 2: 1, 9: 2}
+
+
+def test_a_ninth_run_repeats_a_colour() -> None:
+    assert theme.colour(8) == theme.colour(0)
+    assert len(theme.positions(range(1, 20))) == 19
+
+
+def test_a_label_is_short_and_begins_with_the_number() -> None:
+    assert theme.label(run(12, name="Groq,\nsequential")) == "12 · Groq, sequential"
+    assert theme.label(run(12, name="")) == "12"
+    long = theme.label(run(12, name="x" * 99))
+    assert len(long) == 27
+    assert long.endswith("…")
+
+
+def test_the_themes_are_registered_but_not_forced_on_anyone() -> None:
+    assert {"paceline", "paceline-dark"} <= set(alt.theme.names())
+    assert not alt.theme.active.startswith("paceline")
+
+
+# live and schedule
+
+
+def progress(count: int) -> list[Progress]:
+    return [Progress(t / 2, 0, t, min(t, 8), t // 2, 0, t * 10) for t in range(count)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 299, 5000])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_live_chart_is_valid_and_small(count: int, dark: bool) -> None:
+    spec = charts.live_spec(progress(count), dark)
+    alt.LayerChart.from_dict(spec)
+    points = spec["data"]["values"]
+    assert len(points) == min(count, 300)
+    if count:
+        assert points[-1]["seconds"] == (count - 1) / 2
+
+
+def test_the_live_rate_is_that_of_the_last_five_seconds() -> None:
+    slow_then_fast = [Progress(t, 0, 1, 1, 0, 0, max(0, t - 10) * 7) for t in range(21)]
+    rates = [point["rate"] for point in charts.live_spec(slow_then_fast)["data"]["values"]]
+    assert rates[10] == 0
+    assert rates[20] == 7
+
+
+def test_the_live_rate_is_never_negative() -> None:
+    corrected = [Progress(1, 0, 1, 1, 0, 0, 50), Progress(9, 0, 1, 0, 1, 0, 40)]
+    assert charts.live_spec(corrected)["data"]["values"][-1]["rate"] == 0
+
+
+@pytest.mark.parametrize(("count", "title"), [(5, "Request"), (90, "Request, the first 60 of 90")])
+def test_the_schedule_shows_60_requests_and_says_of_how_many(count: int, title: str) -> None:
+    spec = charts.schedule_spec([(i, i * 0.1, i * 0.1 + 1) for i in range(count)])
+    alt.LayerChart.from_dict(spec)
+    assert len(spec["data"]["values"]) == min(count, 60)
+    assert spec["layer"][0]["encoding"]["y"]["title"] == title
+    assert spec["height"] <= 180

@@ -1,0 +1,142 @@
+"""What a run will do is worked out by hand, and said in a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.config import RunConfig
+from services.plan import duration, plan
+from services.prices import Price
+
+PRICE = Price(1e-6, 4e-6, "a test")
+
+
+def test_the_default_run_is_told_in_numbers() -> None:
+    planned = plan(RunConfig(), None)
+    assert planned.requests_total == 5 + 1
+    assert planned.tokens_at_most == 6 * 128
+    assert planned.seconds_at_least == 4 * 2.0
+    assert planned.seconds_about is None and planned.usd_at_most is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "tokens"),
+    [
+        # "Write." has 6 characters: 3 requests and a warm-up make 24, so 6 tokens
+        ({"workload": "text", "prompt": "Write.", "requests": 3, "unique_prompts": False}, 6),
+        ({"workload": "text", "prompt": "Write.", "requests": 3}, 6 + 4 * 7),
+        # a, b, a and the warm-up's a: (4 + 8 + 4) * 2 repeats + 4 = 36 characters
+        (
+            {
+                "workload": "file",
+                "prompts": ("aaaa", "bbbbbbbb"),
+                "requests": 3,
+                "repeats": 2,
+                "unique_prompts": False,
+            },
+            9,
+        ),
+        ({"workload": "synthetic", "input_tokens": 512, "requests": 10, "warmup": 0}, 5120),
+    ],
+)
+def test_prompt_tokens_are_estimated_from_characters_or_known(
+    asked: dict[str, Any], tokens: int
+) -> None:
+    assert plan(RunConfig(**asked), None).prompt_tokens_about == tokens
+
+
+@pytest.mark.parametrize(
+    ("asked", "at_least", "about"),
+    [
+        # 128 tokens at 64 a second: 2 s an answer
+        ({"pause_s": 0}, None, 5 * 2 + 2),
+        ({}, 8.0, 5 * 2 + 8 + 2),
+        ({"repeats": 3}, 24.0, 3 * 18 + 2),
+        ({"repeats": 3, "stop_after_s": 5}, 15.0, 3 * 5 + 2),
+        ({"mode": "staggered", "interval_s": 0.5, "requests": 3}, 1.0, 1 + 2 + 2),
+        ({"mode": "batch", "requests": 8, "warmup": 0}, None, 2.0),
+        ({"mode": "batch", "requests": 8, "concurrency": 4, "warmup": 0}, None, 4.0),
+    ],
+)
+def test_time_is_the_schedules_own_and_with_a_known_speed_an_estimate(
+    asked: dict[str, Any], at_least: float | None, about: float
+) -> None:
+    planned = plan(RunConfig(**asked), None, tokens_per_s=64.0)
+    assert (planned.seconds_at_least, planned.seconds_about) == (at_least, about)
+
+
+def test_cost_is_what_prompts_and_full_answers_cost() -> None:
+    config = RunConfig(workload="synthetic", input_tokens=1000, requests=9)
+    # 10 requests: 10,000 tokens at a dollar a million, 1,280 at four
+    assert plan(config, PRICE).usd_at_most == pytest.approx(0.01 + 0.00512)
+
+
+@pytest.mark.parametrize(
+    ("asked", "price", "tokens_per_s", "sentence"),
+    [
+        (
+            {"workload": "synthetic", "input_tokens": 100},
+            None,
+            None,
+            "Sends 5 requests and 1 to warm up, one after the other, with a pause of 2 s: at most "
+            "768 output tokens for about 600 prompt tokens. Takes at least 8 s.",
+        ),
+        (
+            {"workload": "synthetic", "input_tokens": 1000, "repeats": 3, "warmup": 0},
+            PRICE,
+            64.0,
+            "Sends 3 times 5 requests, one after the other, with a pause of 2 s: at most 1,920 "
+            "output tokens for about 15,000 prompt tokens. Takes about 54 s and costs at most "
+            "$0.03.",
+        ),
+        (
+            {
+                "workload": "synthetic",
+                "input_tokens": 1,
+                "mode": "batch",
+                "requests": 1,
+                "max_tokens": 1,
+                "warmup": 0,
+            },
+            None,
+            None,
+            "Sends 1 request, all at once: at most 1 output token for about 1 prompt token.",
+        ),
+        (
+            {
+                "workload": "synthetic",
+                "mode": "batch",
+                "requests": 5000,
+                "concurrency": 64,
+                "max_tokens": 1,
+                "input_tokens": 1,
+                "warmup": 0,
+            },
+            PRICE,
+            None,
+            "Sends 5,000 requests, at most 64 in flight: at most 5,000 output tokens for about "
+            "5,000 prompt tokens. Costs at most $0.03.",
+        ),
+        (
+            {"workload": "synthetic", "input_tokens": 100, "pause_s": 0},
+            PRICE,
+            0.0,
+            "Sends 5 requests and 1 to warm up, one after the other, without a pause: at most 768 "
+            "output tokens for about 600 prompt tokens. Costs at most a cent.",
+        ),
+    ],
+)
+def test_a_plan_is_said_in_a_sentence_or_two(
+    asked: dict[str, Any], price: Price | None, tokens_per_s: float | None, sentence: str
+) -> None:
+    assert plan(RunConfig(**asked), price, tokens_per_s).sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.91875, "0.92 s"), (8.0, "8 s"), (45.4, "45 s"), (720.0, "12 min"), (12_600.0, "3.5 h")],
+)
+def test_a_time_is_said_as_a_person_does(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

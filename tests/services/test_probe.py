@@ -1,0 +1,550 @@
+"""A probe finds what is there, and says of everything else what is wrong and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from services.backends import BackendProblem, Target
+from services.probe import Probe, engine_facts, list_models, probe, with_model
+from tests.conftest import ReferenceServer
+
+DATA = Path(__file__).parent.parent / "data"
+KEY = "sk-secret-0123456789"
+T = TypeVar("T")
+Page = bytes | None  # None: silence
+Pages = dict[str, Page]
+
+
+# --- a server that answers what it is told to --------------------------------------------------
+
+
+def http(status: int, body: bytes | str | dict[str, Any], *headers: str) -> bytes:
+    """Build an answer: text as HTML, a dict as JSON, bytes as a stream of events."""
+    if isinstance(body, dict):
+        kind, content = "application/json", json.dumps(body).encode()
+    elif isinstance(body, str):
+        kind, content = "text/html", body.encode()
+    else:
+        kind, content = "text/event-stream", body
+    lines = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", f"Content-Length: {len(content)}"]
+    return "\r\n".join([*lines, "Server: test-engine", *headers, "", ""]).encode() + content
+
+
+class Server:
+    """Serves `pages` by path, and keeps the requests. "*" answers every other path; at `hold` the
+    answer is written and left open."""
+
+    def __init__(self, pages: Pages, hold: str = "") -> None:
+        self.pages = pages
+        self.hold = hold
+        self.asked: list[tuple[str, str, bytes]] = []  # request line, headers, body
+        self.connections: list[asyncio.Task[None] | None] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(asyncio.current_task())
+        try:
+            while await self._one(reader, writer):
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return  # the client has gone, as it may
+        finally:
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        first = await reader.readexactly(1)
+        if first == b"\x16" and self.pages["*"]:  # a TLS greeting
+            writer.write(http(400, "The plain HTTP request was expected"))
+            return False
+        head = (first + await reader.readuntil(b"\r\n\r\n")).decode()
+        line, headers = head.split("\r\n", 1)
+        length = next((v for v in headers.lower().split("\r\n") if "content-length" in v), ":0")
+        body = await reader.readexactly(int(length.partition(":")[2]))
+        self.asked.append((line, headers, body))
+        path = line.split()[1]
+        page = self.pages.get(path, self.pages.get("*", http(404, {"detail": "Nope"})))
+        writer.write(page or b"")
+        if page is None or path == self.hold:
+            await reader.read()  # until the client gives up
+            return False
+        return b"Connection: close" not in page and page.startswith(b"HTTP")
+
+
+def served(
+    pages: Pages,
+    use: Callable[[str, Server], Awaitable[T]],
+    tls: ssl.SSLContext | None = None,
+    hold: str = "",
+) -> T:
+    """Serve `pages` on a free port; return what `use` makes of (its netloc, the server). Ends when
+    the client has closed what it opened."""
+
+    async def main() -> T:
+        server = Server(pages, hold)
+        listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+        port = listening.sockets[0].getsockname()[1]
+        try:
+            result = await use(f"127.0.0.1:{port}", server)
+            await asyncio.gather(*filter(None, server.connections))
+            return result
+        finally:
+            listening.close()
+
+    return asyncio.run(main())
+
+
+def probed(
+    pages: Pages, backend: str = "vllm", model: str = "", key: str | None = None, **more: Any
+) -> Probe:
+    """Probe a server of `pages`; HOST stands for its address in what comes back."""
+
+    async def use(netloc: str, _: Server) -> Probe:
+        scheme = more.get("scheme", "http")
+        target = Target(backend, f"{scheme}://{netloc}/v1", model, key)
+        found = await probe(target, more.get("timeout_s", 2.0))
+        problem = found.problem and found.problem.replace(netloc, "HOST")
+        return Probe(**{**{n: getattr(found, n) for n in Probe.__slots__}, "problem": problem})
+
+    return served(pages, use, more.get("tls"), more.get("hold", ""))
+
+
+MODELS = http(200, {"object": "list", "data": [{"id": "smol"}, {"id": "large"}]})
+STREAM = http(200, (DATA / "vllm_chat_stream.txt").read_bytes())
+WHOLE = {
+    "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+}
+UNKNOWN = {  # vLLM 0.32
+    "error": {
+        "message": "The model `nope` does not exist. Valid aliases: smollm2-135m.",
+        "type": "NotFoundError",
+        "param": "model",
+        "code": 404,
+    }
+}
+
+
+def chat(answer: Page) -> Pages:
+    return {"/v1/models": MODELS, "/v1/chat/completions": answer}
+
+
+def events(*chunks: dict[str, Any]) -> bytes:
+    return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
+
+
+def nobody() -> str:
+    """Return an address at which nothing listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{sock.getsockname()[1]}"
+
+
+# --- what is there -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["vllm_chat_stream.txt", "sglang_stream_chat.sse"])
+def test_a_healthy_engine_is_found_to_be_one(name: str) -> None:
+    found = probed(chat(http(200, (DATA / name).read_bytes())))
+    assert found.reachable and found.streams and found.reports_usage
+    assert found.models == ("smol", "large")
+    assert found.server == "test-engine"
+    assert found.rtt_s is not None and 0 < found.rtt_s < 0.5
+    assert found.problem is None
+
+
+def test_a_server_of_known_times_is_found_to_be_one(reference: ReferenceServer) -> None:
+    model = "ref ttft=0.01 gap=0.001 tokens=4"
+    found = asyncio.run(probe(Target("url", reference.base_url, model)))
+    assert found.problem is None and found.streams and found.reports_usage
+
+
+@pytest.mark.parametrize(
+    ("answer", "streams", "reports_usage"),
+    [
+        (http(200, WHOLE), False, True),
+        (http(200, {"choices": WHOLE["choices"]}), False, False),
+        (http(200, events({"choices": [{"delta": {"content": "Hi"}}]})), True, False),
+        (http(200, events({"choices": [{"delta": {"reasoning": "Hm"}}]})), True, False),
+        (http(200, events({"choices": [{"delta": {}, "finish_reason": "length"}]})), True, False),
+    ],
+)
+def test_whether_it_streams_and_counts_is_seen(
+    answer: bytes, streams: bool, reports_usage: bool
+) -> None:
+    found = probed(chat(answer))
+    assert (found.streams, found.reports_usage) == (streams, reports_usage)
+    assert found.problem is None
+
+
+def test_a_stream_that_does_not_end_is_a_stream_all_the_same() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    begun = head + events({"choices": [{"delta": {"content": "Hi"}}]})
+    found = probed(chat(begun), timeout_s=0.1, hold="/v1/chat/completions")
+    assert (found.streams, found.reports_usage, found.problem) == (True, None, None)
+
+
+def test_the_round_trip_is_timed_on_one_open_connection() -> None:
+    async def use(netloc: str, server: Server) -> tuple[int, int]:
+        await probe(Target("vllm", f"http://{netloc}/v1"))
+        return len(server.connections), len(server.asked)
+
+    assert served(chat(STREAM), use) == (1, 1 + 5 + 1)
+
+
+def test_no_round_trip_is_told_where_every_get_would_open_a_connection() -> None:
+    pages = chat(STREAM)
+    pages["/v1/models"] = http(200, {"data": [{"id": "smol"}]}, "Connection: close")
+    found = probed(pages)
+    assert found.rtt_s is None and found.problem is None
+
+
+def test_the_question_is_small_and_carries_the_key() -> None:
+    async def use(netloc: str, server: Server) -> list[tuple[str, str, bytes]]:
+        await probe(Target("openai", f"http://{netloc}/v1", "smol", KEY))
+        return server.asked
+
+    asked = served(chat(STREAM), use)
+    assert all(f"Authorization: Bearer {KEY}" in headers for _, headers, _ in asked)
+    body = json.loads(asked[-1][2])
+    assert body["max_completion_tokens"] == 4 and body["model"] == "smol" and body["stream"]
+
+
+def test_a_cloud_is_asked_nothing_that_costs_until_a_model_is_chosen() -> None:
+    found = probed(chat(STREAM), backend="groq", key=KEY)
+    assert found.reachable and found.models == ("smol", "large")
+    assert (found.streams, found.reports_usage, found.problem) == (None, None, None)
+
+
+def test_ids_that_no_model_can_have_are_left_out() -> None:
+    data = [{"id": "a"}, {"id": 7}, {"id": ""}, {"id": "x" * 301}, {"id": "a\nb"}, "b", {"n": 1}]
+    found = probed({"/v1/models": http(200, {"data": data}), "*": STREAM})
+    assert found.models == ("a",)
+
+
+# --- what is wrong -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("backend", "sentence"),
+    [
+        (
+            "sglang",
+            "Nothing answers on HOST:PORT. Start SGLang with: python -m sglang.launch_server "
+            "--model-path Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port PORT",
+        ),
+        (
+            "vllm",
+            "Nothing answers on HOST:PORT. Start vLLM with: vllm serve "
+            "Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port PORT",
+        ),
+        (
+            "ollama",
+            "Nothing answers on HOST:PORT. Start Ollama with: OLLAMA_HOST=127.0.0.1:PORT "
+            "ollama serve",
+        ),
+        ("url", "Nothing answers on HOST:PORT. Check the address, and whether the server runs."),
+    ],
+)
+def test_where_nothing_answers_the_command_that_starts_it_is_given(
+    backend: str, sentence: str
+) -> None:
+    netloc = nobody()
+    found = asyncio.run(probe(Target(backend, f"http://{netloc}/v1")))
+    port = netloc.partition(":")[2]
+    assert found == Probe(
+        False, problem=sentence.replace("HOST:PORT", netloc, 1).replace("PORT", port)
+    )
+
+
+MODEL_PROBLEMS: list[tuple[Page, str]] = [
+    (
+        http(200, "<!DOCTYPE html><html><body>Hello</body></html>"),
+        "HOST is not OpenAI-compatible: it answers with a web page where the list of models "
+        "should be. Check the address; most end in /v1.",
+    ),
+    (
+        http(200, b"\x00\x01\x02"),
+        "HOST is not OpenAI-compatible: it answers with no JSON where the list of models should "
+        "be. Check the address; most end in /v1.",
+    ),
+    (
+        http(200, {"models": []}),
+        'HOST is not OpenAI-compatible: it answers with JSON without a list "data" of models. '
+        "Check the address; most end in /v1.",
+    ),
+    (
+        http(200, {"data": [1, 2]}),
+        "HOST is not OpenAI-compatible: it answers with models without a name. Check the address; "
+        "most end in /v1.",
+    ),
+    (
+        http(200, {"data": [{"id": "m", "x": "y" * 2**22}]}),
+        "HOST is not OpenAI-compatible: it answers with more than a list of models can be. Check "
+        "the address; most end in /v1.",
+    ),
+    (
+        http(200, {"data": []}),
+        "HOST answers, but lists no model. Name the one to use, or start the server with one.",
+    ),
+    (
+        http(401, {"error": {"message": "Invalid API key."}}),
+        "HOST wants a key (HTTP 401: Invalid API key): put VLLM_API_KEY=… and "
+        "VLLM_BASE_URL=http://HOST/v1 into .env and start again.",
+    ),
+    (
+        http(404, {"detail": "Not Found"}),
+        "HOST has no /v1/models (HTTP 404): the path of the address is wrong, or the server is "
+        "not OpenAI-compatible.",
+    ),
+    (
+        http(302, "", "Location: https://elsewhere.example/v1/models?token=secret"),
+        "HOST redirects to https://elsewhere.example/v1. Give that address, if it is the right "
+        "one.",
+    ),
+    (http(301, ""), "HOST redirects to nowhere. Give that address, if it is the right one."),
+    (
+        http(429, {"error": {"message": "Rate limit reached"}}),
+        "HOST is asked too often (HTTP 429: Rate limit reached). Wait a little, or check your "
+        "quota.",
+    ),
+    (
+        http(503, {"error": {"message": "Loading model", "code": 503}}),
+        "HOST is still starting or broken (HTTP 503: Loading model). Look into its log.",
+    ),
+    (http(418, "I am a teapot"), "HOST refuses the question (HTTP 418)."),
+    (b"SSH-2.0-OpenSSH_9.6\r\n", "HOST does not answer in HTTP ("),
+    (None, "HOST takes connections, but did not answer within 0.2 s."),
+]
+
+
+@pytest.mark.parametrize(("page", "sentence"), MODEL_PROBLEMS)
+def test_what_is_wrong_with_a_list_of_models_is_said(page: Page, sentence: str) -> None:
+    found = probed({"*": page}, timeout_s=0.2 if page is None else 2.0)
+    assert found.problem is not None and found.problem.startswith(sentence)
+    assert not found.models and found.streams is None
+
+
+@pytest.mark.parametrize(("page", "sentence"), MODEL_PROBLEMS[:4] + MODEL_PROBLEMS[6:8])
+def test_a_list_of_models_that_cannot_be_had_raises_the_same_sentence(
+    page: Page, sentence: str
+) -> None:
+    async def use(netloc: str, _: Server) -> str:
+        with pytest.raises(BackendProblem) as caught:
+            await list_models(Target("vllm", f"http://{netloc}/v1"))
+        return str(caught.value).replace(netloc, "HOST")
+
+    assert served({"*": page}, use) == sentence
+
+
+CHAT_PROBLEMS: list[tuple[Page, str]] = [
+    (
+        http(404, UNKNOWN),
+        "HOST does not serve 'nope'. It lists smol, large.",
+    ),
+    (
+        http(400, {"error": {"message": "unknown", "code": "model_not_found"}}),
+        "HOST does not serve 'nope'. It lists smol, large.",
+    ),
+    (
+        http(404, {"error": {"message": 'model "nope" not found, try pulling it first'}}),
+        "HOST does not serve 'nope'. It lists smol, large.",
+    ),
+    (
+        http(404, {"detail": "Not Found"}),
+        "HOST has no /v1/chat/completions (HTTP 404): the path of the address is wrong, or the "
+        "server is not OpenAI-compatible.",
+    ),
+    (
+        http(400, {"error": {"message": "temperature must be non-negative."}}),
+        "HOST refuses the question (HTTP 400: temperature must be non-negative).",
+    ),
+    (
+        http(200, {"hello": "world"}),
+        "HOST is not OpenAI-compatible: it answers the test question with something that is not "
+        "a chat completion.",
+    ),
+    (
+        http(200, "<html></html>"),
+        "HOST is not OpenAI-compatible: it answers the test question with something that is not "
+        "a chat completion.",
+    ),
+    (
+        http(200, b": nothing\n\ndata: [DONE]\n\n"),
+        "HOST is not OpenAI-compatible: it answers the test question with something that is not "
+        "a chat completion.",
+    ),
+    (
+        http(200, events({"error": {"message": f"CUDA out of memory with {KEY}"}})),
+        "HOST answers the test question with an error: CUDA out of memory with [removed].",
+    ),
+    (None, "HOST takes connections, but did not answer within 0.8 s."),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{", "HOST does not answer"),
+]
+
+
+@pytest.mark.parametrize(("page", "sentence"), CHAT_PROBLEMS)
+def test_what_is_wrong_with_an_answer_is_said_and_the_rest_is_kept(
+    page: Page, sentence: str
+) -> None:
+    found = probed(chat(page), model="nope", key=KEY, timeout_s=0.2 if page is None else 2.0)
+    assert found.problem is not None and found.problem.startswith(sentence)
+    assert found.reachable and found.models == ("smol", "large") and found.streams is None
+
+
+def test_of_many_models_a_few_are_named() -> None:
+    models = http(200, {"data": [{"id": f"m{i}"} for i in range(1005)]})
+    found = probed({"/v1/models": models, "*": http(404, UNKNOWN)}, model="nope")
+    assert (
+        found.problem == "HOST does not serve 'nope'. It lists m0, m1, m2, m3, m4 and 1,000 more."
+    )
+
+
+@pytest.mark.parametrize(
+    ("backend", "key", "sentence"),
+    [
+        ("groq", KEY, "HOST refuses the key in GROQ_API_KEY (HTTP 401: no). Check the key."),
+        ("ollama", None, "HOST wants a key (HTTP 401: no), and Ollama has none: choose url."),
+        (
+            "url",
+            None,
+            "HOST wants a key (HTTP 401: no): put PACELINE_URL_API_KEY=… and "
+            "PACELINE_URL=http://HOST/v1 into .env and start again.",
+        ),
+    ],
+)
+def test_no_key_and_a_wrong_key_are_told_apart(backend: str, key: str, sentence: str) -> None:
+    found = probed({"*": http(401, {"error": "no"})}, backend=backend, model="m", key=key)
+    assert found.problem == sentence
+
+
+def test_a_server_that_repeats_the_key_does_not_bring_it_onto_the_page() -> None:
+    echoed = {"error": {"message": f"Incorrect API key provided: {KEY}. See the docs."}}
+    found = probed({"*": http(401, echoed)}, backend="openai", key=KEY)
+    assert found.problem and KEY not in found.problem and "[removed]" in found.problem
+
+
+def test_a_redirect_does_not_take_the_key_along() -> None:
+    async def use(netloc: str, server: Server) -> list[str]:
+        server.pages["*"] = http(307, "", f"Location: http://{netloc}/elsewhere")
+        await probe(Target("vllm", f"http://{netloc}/v1", "m", KEY))
+        return [line for line, _, _ in server.asked]
+
+    assert served({}, use) == ["GET /v1/models HTTP/1.1"]
+
+
+def test_a_body_that_drips_for_ever_is_left_in_time() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    found = probed({"*": head}, timeout_s=0.2, hold="/v1/models")
+    assert found.problem == "HOST takes connections, but did not answer within 0.2 s."
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "xn--a"])
+def test_a_name_that_does_not_exist_is_said_to_be_one(host: str) -> None:
+    found = asyncio.run(probe(Target("vllm", f"http://{host}:8000/v1")))
+    assert found.problem is not None
+    assert found.problem.startswith(f"No host is called {host} (")
+    assert found.reachable is False
+
+
+def test_tls_where_there_is_none_is_told() -> None:
+    found = probed({"*": MODELS}, scheme="https")
+    assert found.problem is not None
+    assert found.problem.startswith("HOST does not speak TLS (")
+    assert found.problem.endswith("). Try http:// instead of https://.")
+
+
+def test_a_tls_greeting_that_gets_no_answer_is_left_in_time() -> None:
+    found = probed({"*": None}, scheme="https", timeout_s=0.2)
+    assert found.problem == ("No connection to HOST within 0.1 s. Check the address and firewalls.")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None:
+    command = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -keyout k -out c"
+    subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    found = probed({"*": MODELS}, scheme="https", tls=context)
+    assert found.problem == "The certificate of HOST is not trusted (self-signed certificate)."
+
+
+# --- the rest ----------------------------------------------------------------------------------
+
+
+def test_an_engine_that_does_not_run_yet_has_its_own_model_and_says_so() -> None:
+    target = Target("embedded", None, "smollm2-135m-instruct")
+    assert asyncio.run(list_models(target)) == ("smollm2-135m-instruct",)
+    found = asyncio.run(probe(target))
+    assert found.problem == "The embedded engine does not run yet: a run starts it."
+
+
+def test_an_empty_model_is_the_first_that_a_server_lists() -> None:
+    async def use(netloc: str, _: Server) -> str:
+        return (await with_model(Target("vllm", f"http://{netloc}/v1"))).model
+
+    assert served({"*": MODELS}, use) == "smol"
+    assert asyncio.run(with_model(Target("vllm", "http://unasked/v1", "mine"))).model == "mine"
+
+
+@pytest.mark.parametrize(
+    ("backend", "page", "sentence"),
+    [
+        (
+            "groq",
+            MODELS,
+            "Groq serves many models, at their own prices: name one, or put GROQ_MODEL=… into "
+            ".env and start again.",
+        ),
+        (
+            "ollama",
+            http(200, {"object": "list", "data": None}),
+            "HOST answers, but lists no model. Pull one with: ollama pull llama3.2",
+        ),
+    ],
+)
+def test_a_model_that_only_the_person_can_choose_is_asked_for(
+    backend: str, page: bytes, sentence: str
+) -> None:
+    async def use(netloc: str, _: Server) -> str:
+        with pytest.raises(BackendProblem) as caught:
+            await with_model(Target(backend, f"http://{netloc}/v1", "", KEY))
+        return str(caught.value).replace(netloc, "HOST")
+
+    assert served({"*": page}, use) == sentence
+
+
+def test_a_cloud_is_not_asked_for_its_engine() -> None:
+    assert asyncio.run(engine_facts(Target("groq", "http://unasked/v1", "m", KEY))) == {}
+    assert asyncio.run(engine_facts(Target("litellm", None, "a/b"))) == {}
+
+
+LITELLM = """
+import asyncio, os
+os.environ.pop("GROQ_API_KEY", None)
+from services.backends import Target
+from services.probe import probe
+for model, key in [("groq/llama", None), ("groq/llama", "k"), ("nope/x", None)]:
+    found = asyncio.run(probe(Target("litellm", None, model, key, "litellm")))
+    print(found.reachable, found.problem)
+"""
+
+
+def test_what_litellm_can_say_without_asking_is_said() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LITELLM], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.splitlines() == [
+        "None LiteLLM needs GROQ_API_KEY=… for groq: put that into .env and start again.",
+        "None None",
+        "None LiteLLM knows no provider 'nope'. See docs.litellm.ai/docs/providers.",
+    ], done.stderr

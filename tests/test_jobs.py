@@ -1,0 +1,190 @@
+"""The queue at work, with real processes against the reference server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import counts, queue, runs
+from services.backends import BackendProblem
+from services.config import RunConfig
+from tests.conftest import ReferenceServer, finished, until
+
+SLOW = "ref ttft=0.05 gap=0.05 tokens=2000"  # 100 s an answer
+Submit = Callable[..., int]
+
+
+def workers() -> list[psutil.Process]:
+    """The workers of supervisors that belong to this test's database."""
+    return [p for p in psutil.process_iter(["cmdline", "environ"]) if _ours(p, "services.worker")]
+
+
+def supervisors() -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["cmdline", "environ"]) if _ours(p, "jobs")]
+
+
+def _ours(process: psutil.Process, module: str) -> bool:
+    environment = process.info["environ"] or {}
+    file = os.environ["PACELINE_DATABASE_URL"].partition(":///")[2]
+    own = environment.get("PACELINE_DATABASE_URL", "").endswith(file)
+    return own and (process.info["cmdline"] or [])[-2:] == ["-m", module]
+
+
+def test_a_run_is_measured_outside_this_process_and_stored_whole(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run("ref tokens=5", mode="batch", requests=20, repeats=2, warmup=3)
+    run = finished(database, run_id)
+    assert (run.status, run.error) == ("done", None)
+    measured = runs.measurements(database, run_id)
+    assert [(m.repeat, m.index) for m in measured] == [(r, i) for r in (0, 1) for i in range(20)]
+    assert {m.output_tokens for m in measured} == {5}
+    assert [repeat.index for repeat in run.repeats] == [0, 1]
+    assert all(repeat.duration_s and repeat.health for repeat in run.repeats)
+    assert run.environment["cores"] >= 1
+    assert runs.search(database)[0].headline["ok"] == 40
+
+
+def test_runs_of_one_backend_wait_for_each_other(database: Engine, reference_run: Submit) -> None:
+    first = reference_run("ref tokens=50 gap=0.02", requests=1, warmup=0)
+    second = reference_run("ref tokens=2", requests=1, warmup=0)
+    until(lambda: runs.load(database, first).status == "running", 15)
+    assert runs.load(database, second).status == "queued"
+    assert queue.ahead(database, second) == 1
+    one, two = finished(database, first), finished(database, second)
+    assert one.ended_at and two.started_at
+    assert two.started_at >= one.ended_at
+
+
+def test_cancel_stops_a_run_within_two_seconds_and_keeps_what_was_measured(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(
+        "ref tokens=3", mode="staggered", requests=500, interval_s=0.1, warmup=0
+    )
+    until(lambda: counts.counted(database, run_id).get("ok", 0) >= 5, 20)
+    began = time.monotonic()
+    jobs.cancel(database, run_id)
+    run = finished(database, run_id, 5)
+    assert time.monotonic() - began < 2
+    assert run.status == "cancelled"
+    assert len(runs.measurements(database, run_id)) >= 5
+
+
+def test_cancelled_in_mid_answer_a_request_keeps_the_tokens_it_had(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, mode="batch", requests=3, warmup=0)
+    until(lambda: any(p.tokens > 10 for p in runs.progress(database, run_id)), 20)
+    jobs.cancel(database, run_id)
+    assert finished(database, run_id, 5).status == "cancelled"
+    measured = runs.measurements(database, run_id)
+    assert [m.status for m in measured] == ["cancelled"] * 3
+    assert all(len(m.token_times) > 5 for m in measured)
+
+
+def test_a_queued_run_is_cancelled_before_it_begins(
+    database: Engine, reference_run: Submit
+) -> None:
+    first = reference_run(SLOW, requests=1)
+    second = reference_run("ref")
+    assert jobs.cancel(database, second).status == "cancelled"
+    jobs.cancel(database, first)
+    assert finished(database, first, 15).status == "cancelled"
+    assert runs.load(database, second).started_at is None
+
+
+def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(
+        "ref tokens=3", mode="staggered", requests=500, interval_s=0.05, warmup=0
+    )
+    until(lambda: counts.counted(database, run_id).get("ok", 0) >= 20, 20)
+    (worker,) = workers()
+    worker.kill()
+    began_at = runs.load(database, run_id).repeats[0].began_at
+    alive_for = time.time() - began_at.timestamp()
+    run = finished(database, run_id, 5)
+    assert run.status == "interrupted"
+    assert "ended" in str(run.error)
+    last = max(m.t_end or 0.0 for m in runs.measurements(database, run_id))
+    assert last > alive_for - 1.0
+
+
+def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
+    (supervisor,), (worker,) = supervisors(), workers()
+    os.kill(supervisor.pid, signal.SIGKILL)
+    worker.wait(5)
+    until(lambda: jobs.ensure(database) or supervisors(), 5)
+    assert finished(database, run_id, 15).status == "interrupted"
+
+
+def test_a_supervisor_ends_when_there_is_nothing_left_to_do(
+    database: Engine, reference_run: Submit
+) -> None:
+    finished(database, reference_run("ref", requests=1, warmup=0))
+    until(lambda: not supervisors(), 15)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("ref status=401", "No request succeeded. The first one: HTTP 401"),
+        ("ref fault=html", "not a chat completion"),
+    ],
+)
+def test_a_run_without_a_success_failed_and_says_why(
+    database: Engine, reference_run: Submit, model: str, words: str
+) -> None:
+    run = finished(database, reference_run(model, requests=3, pause_s=0))
+    assert run.status == "failed"
+    assert words in str(run.error)
+    assert counts.counted(database, run.id) == {"failed": 3}
+
+
+def test_some_failures_are_results_and_the_run_is_done(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run("ref tokens=3 fault=needs-key", requests=2, pause_s=0)
+    assert finished(database, run_id).status == "failed"
+    stopped = reference_run(
+        "ref status=500", requests=50, pause_s=0, stop_after_errors=4, warmup=0
+    )
+    assert finished(database, stopped).status == "failed"
+    assert counts.counted(database, stopped) == {"failed": 4}
+
+
+def test_a_repeat_stops_after_the_time_it_was_given(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(
+        "ref tokens=3", mode="staggered", requests=500, interval_s=0.05, stop_after_s=1, warmup=0
+    )
+    run = finished(database, run_id)
+    assert run.status == "done"
+    assert 5 <= counts.counted(database, run_id)["ok"] <= 25
+
+
+def test_an_unknown_model_is_named_from_what_the_server_lists(
+    database: Engine, reference_run: Submit, reference: ReferenceServer
+) -> None:
+    run = finished(database, reference_run("", requests=1))
+    assert (run.status, run.config.model) == ("done", "ref")
+
+
+def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:
+    with pytest.raises(BackendProblem):
+        jobs.submit(database, RunConfig(backend="nowhere"))
+    assert runs.count(database) == 0
