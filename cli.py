@@ -22,11 +22,11 @@ import jobs
 from db import counts, results, runs
 from db.database import DatabaseProblem, opened
 from db.runs import InvalidEdit, RunNotFound
+from services import export as exports
 from services import terminal
 from services.backends import BACKENDS, BackendProblem
 from services.compare import compare
 from services.config import InvalidConfig, RunConfig, parse
-from services import export as exports
 from services.measurement import FINISHED
 from services.promptfile import InvalidPrompts, read_prompts
 from services.visit import visit
@@ -51,7 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidConfig as error:
         return _refuse("\n".join(error.problems.values()))
     except (
-        Usage, BackendProblem, InvalidEdit, InvalidPrompts, RunNotFound, DatabaseProblem,
+        Usage,
+        BackendProblem,
+        InvalidEdit,
+        InvalidPrompts,
+        RunNotFound,
+        DatabaseProblem,
     ) as error:
         return _refuse(str(error.args[0]))
     except BrokenPipeError:  # `| head` has seen enough
@@ -254,7 +259,9 @@ def _show_flags(command: argparse.ArgumentParser) -> None:
 
 def _export_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", type=_count, nargs="+", metavar="RUN")
-    command.add_argument("--format", choices=[entry.name for entry in exports.EXPORTS], default="requests.csv")
+    command.add_argument(
+        "--format", choices=[entry.name for entry in exports.EXPORTS], default="requests.csv"
+    )
     command.add_argument("--output", default="-", help="File; -: standard output")
 
 

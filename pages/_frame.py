@@ -25,5 +25,7 @@ navigation = st.navigation(
     position="hidden" if shared() else "sidebar",
 )
 st.set_page_config(page_title=f"{navigation.title} · Paceline")
-st.logo(str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png"))
+st.logo(
+    str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
+)
 navigation.run()

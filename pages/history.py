@@ -39,7 +39,9 @@ def table(rows: list[RunRow]) -> list[int]:
     """Show the runs; return the ids of those that are selected."""
     shown = pd.DataFrame(
         {
-            "Run": [f"/{'result' if row.status in FINISHED else 'live'}?run={row.id}" for row in rows],
+            "Run": [
+                f"/{'result' if row.status in FINISHED else 'live'}?run={row.id}" for row in rows
+            ],
             "Name": [row.name for row in rows],
             "Status": [row.status for row in rows],
             "Started": [row.created_at for row in rows],

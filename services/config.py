@@ -65,7 +65,9 @@ class RunConfig(BaseModel):
 
     warmup: int = Field(1, ge=0, le=100, description="Requests before the first that do not count")
     repeats: int = Field(1, ge=1, le=50, description="How often the whole is measured")
-    timeout_s: float = Field(300.0, gt=0, le=86_400, description="Most seconds one request may take")
+    timeout_s: float = Field(
+        300.0, gt=0, le=86_400, description="Most seconds one request may take"
+    )
     stop_after_s: float | None = Field(
         None, gt=0, le=86_400, description="Stop a repeat after this many seconds"
     )
@@ -81,7 +83,9 @@ class RunConfig(BaseModel):
         value = value.strip().rstrip("/")
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"is not an address: {value[:80]!r} does not start with http:// or https://")
+            raise ValueError(
+                f"is not an address: {value[:80]!r} does not start with http:// or https://"
+            )
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError(
                 "must hold no user, password or query: put the key into the environment instead"

@@ -1,6 +1,6 @@
 """The embedded engine's own process: llama.cpp with the model that ships as a package.
 
-Run as `python -m services.embedded SLOTS CONTEXT`. It prints its address when it is ready and lives
+Run as `python -m services.embedded SLOTS CONTEXT CACHE`. It prints its address when it is ready and lives
 exactly as long as its standard input stays open: a parent that dies, however it dies, closes it.
 """
 
@@ -32,8 +32,9 @@ def model_path() -> Path:
     return path
 
 
-def main(slots: int, context: int) -> None:
-    """Serve with `slots` sequences at a time, each of up to `context` tokens."""
+def main(slots: int, context: int, cache: bool) -> None:
+    """Serve `slots` sequences at a time of up to `context` tokens each. `cache`: a prompt may
+    reuse the prefix that the one before it in its slot left behind."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -47,7 +48,8 @@ def main(slots: int, context: int) -> None:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     params.n_threads_http = slots + 32  # a thread a connection: some for those that wait
-    params.cache_ram_mib = 0  # no prompt outlives its request
+    params.cache_prompt = cache
+    params.cache_ram_mib = 0  # and nothing beyond that
     params.verbosity = 0
     params.ui = False
     server = xllamacpp.Server(params)
@@ -57,4 +59,4 @@ def main(slots: int, context: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1")

@@ -34,17 +34,19 @@ class Engine:
     name: str
     label: str
     model: str
-    command: Callable[[int, int], list[str]]
+    command: Callable[[int, int, bool], list[str]]
 
 
 @asynccontextmanager
-async def started(name: str, slots: int = 1, context: int = 2048) -> AsyncIterator[str]:
-    """Start engine `name`, yield its base URL, stop it.
+async def started(
+    name: str, slots: int = 1, context: int = 2048, cache: bool = False
+) -> AsyncIterator[str]:
+    """Start engine `name`, yield its base URL, stop it. `cache`: prompts may reuse a prefix.
 
     Raises:
         EngineProblem: it is not installed, ended early, or was not ready in READY_S.
     """
-    command = ENGINES[name].command(slots, context)
+    command = ENGINES[name].command(slots, context, cache)
     with TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -106,12 +108,13 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _llamacpp(slots: int, context: int) -> list[str]:
+def _llamacpp(slots: int, context: int, cache: bool) -> list[str]:
     try:
         model_path()
     except FileNotFoundError as error:
         raise EngineProblem(str(error)) from None
-    return [sys.executable, "-m", "services.embedded", str(slots), str(context)]
+    numbers = map(str, (slots, context, int(cache)))
+    return [sys.executable, "-m", "services.embedded", *numbers]
 
 
 ENGINES: dict[str, Engine] = {

@@ -135,6 +135,8 @@ def _llamacpp(data: dict[str, Any]) -> dict[str, Any]:
         "model_ftype": "quantization",
         "n_ctx": "context_per_slot",
     }
+    if "unknown" in str(data.get("build_info")):  # a build outside its repository: b0-unknown
+        del names["build_info"]
     settings = data["default_generation_settings"]
     return _facts({**data, **(settings if isinstance(settings, dict) else {})}, names)
 

@@ -7,37 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter_ns, process_time
 from typing import Any
 
-from services import backends, engines, machine, modes, probe, workloads
+from services import backends, engines, limits, machine, modes, probe, workloads
 from services.config import RunConfig
 from services.measurement import Repeat
 from services.pulse import Pulse
 from services.runner import Ask, Player
 from services.wire import Wire
 
-SPARE_FILES = 128  # descriptors beside the connections
-
 Send = Callable[[dict[str, Any]], None]
-
-
-class Impossible(RuntimeError):
-    """A run that this machine cannot carry out, in a sentence."""
 
 
 @dataclass
 class Session:
-    """One run: what is asked, where messages go, whether it is to stop."""
+    """One run: what is asked, where messages go, whether it is to stop. `mark` makes its prompts
+    differ from those of every other run, which the server may still have in a cache."""
 
     config: RunConfig
     env: Mapping[str, str]
     send: Send
     began_ns: int
+    mark: str
     player: Player | None = None
     cancelled: bool = False
 
@@ -58,24 +53,26 @@ async def measure(session: Session) -> None:
     """
     config = session.config
     target = backends.target(config, session.env)
-    allow_files(config)
-    if target.base_url is not None or target.client == "litellm":
+    longest = limits.check(config)
+    if config.backend not in engines.ENGINES:
         await _on(session, target)
         return
-    longest = max(len(workloads.prompt(config, 0, i).encode()) for i in range(config.requests))
     slots, context = engines.size(config, longest)
     session.phase(f"Starting {engines.ENGINES[config.backend].label}")
-    async with engines.started(config.backend, slots, context) as base_url:
+    shared = not config.unique_prompts  # a prefix cache only where it is what is measured
+    async with engines.started(config.backend, slots, context, shared) as base_url:
         facts = {"slots": slots, "context_per_slot": context}
         session.send({"type": "environment", "values": facts})
         await _on(session, target.at(base_url))
 
 
 async def _on(session: Session, target: backends.Target) -> None:
-    target = await _with_model(target)
+    target = await probe.with_model(target)
     facts = await probe.engine_facts(target)
+    libraries = ("litellm",) if target.client == "litellm" else ()
+    environment = {**machine.environment(libraries=libraries), **facts, "prompt_mark": session.mark}
     session.send({"type": "model", "model": target.model})
-    session.send({"type": "environment", "values": {**machine.environment(), **facts}})
+    session.send({"type": "environment", "values": environment})
     client = _client(session.config, target)
     try:
         await _warm_up(session, client, target)
@@ -84,15 +81,6 @@ async def _on(session: Session, target: backends.Target) -> None:
                 await _repeat(session, client, target, repeat)
     finally:
         client.close()
-
-
-async def _with_model(target: backends.Target) -> backends.Target:
-    if target.model:
-        return target
-    models = await probe.list_models(target)
-    if not models:
-        raise backends.BackendProblem("The server lists no model. Name the one to use.")
-    return target.named(models[0])
 
 
 def _client(config: RunConfig, target: backends.Target) -> Any:
@@ -110,13 +98,13 @@ async def _warm_up(session: Session, client: Any, target: backends.Target) -> No
     session.phase("Warming up")
     schedule = modes.Schedule((0.0,) * config.warmup, in_flight=1, pause_s=0.0)
     session.player = Player(client, -1, target.key)
-    asks = _asks(config, client, target, -1, config.warmup)
+    asks = _asks(session, client, target, -1, config.warmup)
     await session.player.play(schedule, asks, on_start=lambda: None)
 
 
 async def _repeat(session: Session, client: Any, target: backends.Target, repeat: int) -> None:
     config = session.config
-    asks = _asks(config, client, target, repeat, config.requests)
+    asks = _asks(session, client, target, repeat, config.requests)
     session.player = player = Player(client, repeat, target.key, config.stop_after_errors)
     several = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
     session.phase("Measuring" + several)
@@ -157,24 +145,8 @@ def _quiet() -> None:
 
 
 def _asks(
-    config: RunConfig, client: Any, target: backends.Target, repeat: int, count: int
+    session: Session, client: Any, target: backends.Target, repeat: int, count: int
 ) -> list[Ask]:
-    texts = [workloads.prompt(config, repeat, index) for index in range(count)]
+    config = session.config
+    texts = [workloads.prompt(config, repeat, index, session.mark) for index in range(count)]
     return [Ask(client.request(backends.body(config, target, text)), text) for text in texts]
-
-
-def allow_files(config: RunConfig) -> None:
-    """Raise this process's limit of open files to what the run needs.
-
-    Raises:
-        Impossible: the machine's hard limit is lower.
-    """
-    needed = min(config.requests, config.concurrency or config.requests) + SPARE_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        raise Impossible(
-            f"This machine lets a process open {hard:,} files, and the run needs {needed:,} "
-            "connections at once. Set a lower concurrency, or raise the limit (ulimit -Hn)."
-        )
-    if soft != resource.RLIM_INFINITY and needed > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -68,7 +68,9 @@ def list_text(rows: Sequence[Any]) -> str:
 def comparison_text(comparison: Comparison) -> str:
     """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
     candidates = (comparison.reference, *comparison.others)
-    titles = [f"run {c.run.id}" + (" (reference)" if i == 0 else "") for i, c in enumerate(candidates)]
+    titles = [
+        f"run {c.run.id}" + (" (reference)" if i == 0 else "") for i, c in enumerate(candidates)
+    ]
     measures = [
         [row.label, *(_value(v, row.unit, r) for v, r in zip(row.values, row.ratios, strict=True))]
         for row in comparison.rows
@@ -77,7 +79,9 @@ def comparison_text(comparison: Comparison) -> str:
     parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
     parts.append(table(["", *titles], measures))
     if comparison.differences:
-        parts.append(table(["differs", *titles], [[d.label, *d.values] for d in comparison.differences]))
+        parts.append(
+            table(["differs", *titles], [[d.label, *d.values] for d in comparison.differences])
+        )
     return "\n\n".join(parts)
 
 
@@ -159,5 +163,3 @@ def _value(value: float | None, unit: str, ratio: Any) -> str:
 
 def _minute(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
-
-

@@ -23,8 +23,10 @@ def significant(value: float, digits: int = 3) -> str:
     before = len(str(int(size))) if size >= 1 else 0
     if before >= digits:
         return f"{value:,.0f}"
-    lead = 0 if before else len(f"{size:.12f}".split(".")[1]) - len(
-        f"{size:.12f}".split(".")[1].lstrip("0")
+    lead = (
+        0
+        if before
+        else len(f"{size:.12f}".split(".")[1]) - len(f"{size:.12f}".split(".")[1].lstrip("0"))
     )
     return f"{value:,.{digits - before + lead}f}"
 

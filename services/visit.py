@@ -61,5 +61,3 @@ def _packaged() -> tuple[tuple[str, ...], str | None]:
     except FileNotFoundError as error:
         return (), str(error)
     return (MODEL_NAME,), None
-
-

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
+from secrets import token_hex
 from threading import Lock
 from time import perf_counter_ns
 from typing import Any
@@ -19,7 +21,8 @@ import orjson
 from services.backends import BackendProblem
 from services.config import parse
 from services.engines import EngineProblem
-from services.session import Impossible, Send, Session, measure
+from services.limits import Impossible
+from services.session import Send, Session, measure
 
 UNWIND_S = 1.5  # what a cancelled run may take before it is cut short
 
@@ -28,7 +31,7 @@ async def work() -> None:
     """Carry out the run that standard input asks for; the last message is its `end`."""
     send = sender()
     config = parse(orjson.loads(sys.stdin.buffer.readline()))
-    session = Session(config, os.environ, send, perf_counter_ns())
+    session = Session(config, os.environ, send, perf_counter_ns(), mark=token_hex(4))
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(measure(session))
 
@@ -59,7 +62,7 @@ def sender() -> Send:
 
     def send(message: dict[str, Any]) -> None:
         line = orjson.dumps(message) + b"\n"
-        with lock:
+        with lock, suppress(BrokenPipeError):  # who asked is gone: standard input ends us
             out.write(line)
             out.flush()
 

@@ -65,9 +65,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 @pytest.fixture
-def reference_run(
-    database: Engine, reference: ReferenceServer
-) -> Iterator[Callable[..., int]]:
+def reference_run(database: Engine, reference: ReferenceServer) -> Iterator[Callable[..., int]]:
     """Queue a run against the reference server; what is still running at the end is cancelled."""
 
     def submit(model: str, **values: Any) -> int:

@@ -40,10 +40,10 @@ def test_every_request_agrees_with_the_servers_own_log(
 ) -> None:
     run_id = reference_run("ref ttft=0.1 gap=0.01 tokens=30", seed=1, repeats=2, **values)
     run = finished(database, run_id)
-    log = reference.log()
+    log, mark = reference.log(), run.environment["prompt_mark"]
     off: dict[str, list[float]] = {"first": [], "last": [], "tpot": [], "rate": []}
     for measured in runs.measurements(database, run_id):
-        did = log[prompt(run.config, measured.repeat, measured.index)]
+        did = log[prompt(run.config, measured.repeat, measured.index, mark)]
         began = run.repeats[measured.repeat].health["began_ns"]
         assert measured.status == "ok"
         assert measured.output_tokens == did["tokens"] == 30
@@ -73,9 +73,7 @@ def errors(measured: Measurement, did: dict[str, Any], began_ns: int) -> dict[st
     }
 
 
-def test_requests_are_sent_when_the_schedule_says(
-    database: Engine, reference_run: Submit
-) -> None:
+def test_requests_are_sent_when_the_schedule_says(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run(
         "ref tokens=2", mode="staggered", requests=30, interval_s=0.06125, warmup=0
     )
@@ -87,9 +85,7 @@ def test_requests_are_sent_when_the_schedule_says(
     assert median(late) < 0.005
 
 
-def test_a_sequential_run_pauses_after_each_answer(
-    database: Engine, reference_run: Submit
-) -> None:
+def test_a_sequential_run_pauses_after_each_answer(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run("ref tokens=3", requests=4, pause_s=0.3, warmup=0)
     finished(database, run_id)
     measured = runs.measurements(database, run_id)

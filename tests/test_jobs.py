@@ -66,9 +66,7 @@ def test_runs_of_one_backend_wait_for_each_other(database: Engine, reference_run
 def test_cancel_stops_a_run_within_two_seconds_and_keeps_what_was_measured(
     database: Engine, reference_run: Submit
 ) -> None:
-    run_id = reference_run(
-        "ref tokens=3", mode="staggered", requests=500, interval_s=0.1, warmup=0
-    )
+    run_id = reference_run("ref tokens=3", mode="staggered", requests=500, interval_s=0.1, warmup=0)
     until(lambda: counts.counted(database, run_id).get("ok", 0) >= 5, 20)
     began = time.monotonic()
     jobs.cancel(database, run_id)
@@ -159,9 +157,7 @@ def test_some_failures_are_results_and_the_run_is_done(
 ) -> None:
     run_id = reference_run("ref tokens=3 fault=needs-key", requests=2, pause_s=0)
     assert finished(database, run_id).status == "failed"
-    stopped = reference_run(
-        "ref status=500", requests=50, pause_s=0, stop_after_errors=4, warmup=0
-    )
+    stopped = reference_run("ref status=500", requests=50, pause_s=0, stop_after_errors=4, warmup=0)
     assert finished(database, stopped).status == "failed"
     assert counts.counted(database, stopped) == {"failed": 4}
 

@@ -71,7 +71,9 @@ def distributions(candidate: Candidate) -> None:
         if found.get(metric.name)
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
-    st.caption("Successful requests only. A dash: too few requests to say (p95 from 72, p99 from 368).")
+    st.caption(
+        "Successful requests only. A dash: too few requests to say (p95 from 72, p99 from 368)."
+    )
 
 
 STATISTICS = (
@@ -110,7 +112,10 @@ def request_table(candidate: Candidate) -> None:
 def repeat_table(candidate: Candidate, compared: Sequence[Compared]) -> None:
     """A line a measure, a column a repeat."""
     rows = [
-        {"Measure": entry.label, **{f"Repeat {i + 1}": show(v, entry.unit) for i, v in enumerate(of)}}
+        {
+            "Measure": entry.label,
+            **{f"Repeat {i + 1}": show(v, entry.unit) for i, v in enumerate(of)},
+        }
         for entry in compared
         if any(v is not None for v in (of := entry.of(candidate)))
     ]

@@ -21,6 +21,8 @@ from services.measurement import Measurement
 
 Rows = list[dict[str, Any]]
 
+# The width is that of everything, the height that of the plot alone: a long subtitle takes none.
+FIT: dict[str, Any] = {"type": "fit-x", "contains": "padding"}
 LINE_LENGTH = 56  # a subtitle does not wrap by itself; this many characters fit a phone
 ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 LANE = 0.72  # how much of a lane its data fill; above them stands the run's name
@@ -156,6 +158,7 @@ def layered(
         title=title,
         height=height,
         width="container",
+        autosize=alt.AutoSizeParams(**FIT),
         datasets={name: rows for name, rows in datasets.items() if rows},
     )
 

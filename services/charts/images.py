@@ -31,7 +31,6 @@ def svg(chart: alt.TopLevelMixin, dark: bool = False) -> bytes:
 def _fixed(chart: alt.TopLevelMixin, dark: bool) -> dict[str, Any]:
     look = {
         "width": WIDTH,
-        "autosize": {"type": "fit-x", "contains": "padding"},
         "background": theme.palette(dark).paper,
         "padding": 12,
     }

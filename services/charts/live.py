@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services import theme
-from services.charts.frame import thinned
+from services.charts.frame import FIT, thinned
 from services.measurement import Progress
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -120,7 +120,9 @@ def _framed(
         "$schema": SCHEMA,
         "width": "container",
         "height": height,
-        "data": {"values": rows},
+        "autosize": FIT,
+        "data": {"name": "rows"},
+        "datasets": {"rows": rows},
         "layer": layers,
         "config": theme.config(dark),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -306,3 +307,15 @@ def test_what_a_config_lets_through_as_an_address_is_one_or_a_problem() -> None:
             assert target(config, {}).base_url == "http://[::1]:8/v1"
         except (InvalidConfig, BackendProblem) as problem:
             assert str(problem).endswith(".")
+
+
+def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> None:
+    lines = (Path(__file__).parent.parent.parent / ".env.example").read_text().splitlines()
+    listed = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    read: dict[str, str] = {"PACELINE_DATABASE_URL": ""}
+    for backend in BACKENDS.values():
+        named = (backend.url_env, backend.key_env, backend.model_env)
+        read |= {name: "" for name in named if name}
+        if backend.url_env:
+            read[backend.url_env] = backend.base_url or ""
+    assert listed == read

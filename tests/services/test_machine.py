@@ -120,6 +120,10 @@ LLAMACPP = {
                 "context_per_slot": 2048,
             },
         ),
+        (
+            {"/props": {"default_generation_settings": None, "build_info": "b0-unknown"}},
+            {},
+        ),
         ({"/version": {"version": "0.32.0"}}, {"engine": "vLLM", "engine_version": "0.32.0"}),
         (
             {"/api/version": {"version": "0.13.1"}},

@@ -1,0 +1,106 @@
+"""The embedded engine: real tokens from a real model, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import runs
+from services.config import RunConfig, parse
+from services.engines import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
+from tests.conftest import ROOT, finished, until
+
+
+def engines_of(folder: Path) -> list[psutil.Process]:
+    """Embedded engines that belong to this test's database, by their environment."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        environment = process.info["environ"] or {}
+        mine = str(folder) in environment.get("PACELINE_DATABASE_URL", "")
+        if mine and "services.embedded" in (process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def nothing_left(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    until(lambda: not engines_of(tmp_path), 10)
+
+
+def test_a_run_on_the_default_backend_gets_real_tokens(
+    database: Engine, nothing_left: Path
+) -> None:
+    config = parse({"mode": "batch", "requests": 8, "max_tokens": 12, "seed": 1})
+    run = finished(database, jobs.submit(database, config))
+    assert (run.status, run.error) == ("done", None)
+    assert run.config.model == "smollm2-135m-instruct"
+    assert (run.environment["slots"], run.environment["engine"]) == (8, "llama.cpp")
+    measured = runs.measurements(database, run.id, texts=True)
+    assert len(measured) == 8
+    assert {m.token_source for m in measured} == {"usage"}
+    assert all(m.answer and 1 <= (m.output_tokens or 0) <= 12 for m in measured)
+    assert {m.cached_tokens for m in measured} <= {0, None}
+
+
+def test_a_killed_supervisor_leaves_no_engine(database: Engine, nothing_left: Path) -> None:
+    config = parse({"requests": 50, "max_tokens": 2000, "ignore_eos": True, "warmup": 0})
+    run_id = jobs.submit(database, config)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 30)
+    (engine,) = engines_of(nothing_left)
+    (supervisor,) = [p for p in engine.parents() if p.cmdline()[-2:] == ["-m", "jobs"]]
+    os.kill(supervisor.pid, signal.SIGKILL)
+    engine.wait(5)
+    until(lambda: jobs.ensure(database) or runs.load(database, run_id).status == "interrupted", 15)
+
+
+def test_a_killed_worker_leaves_no_engine() -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "services.worker"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert worker.stdin and worker.stdout
+    with worker:
+        asked = parse({"requests": 9, "max_tokens": 2000, "ignore_eos": True, "warmup": 0})
+        worker.stdin.write(asked.model_dump_json().encode() + b"\n")
+        worker.stdin.flush()
+        said = iter(worker.stdout.readline, b"")
+        assert any(b"Measuring" in line for line in said)
+        (engine,) = psutil.Process(worker.pid).children()
+        worker.kill()
+        engine.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("values", "slots"),
+    [
+        ({"mode": "sequential", "requests": 50}, 1),
+        ({"mode": "staggered", "requests": 16}, 16),
+        ({"mode": "batch", "requests": 8}, 8),
+        ({"mode": "batch", "requests": 5000}, SLOTS_MOST),
+        ({"mode": "batch", "requests": 5000, "concurrency": 3}, 3),
+        ({"mode": "batch", "requests": 5000, "max_tokens": 7000}, 9),
+    ],
+)
+def test_slots_fit_the_runs_concurrency_and_the_memory(
+    values: dict[str, object], slots: int
+) -> None:
+    found, context = size(parse(values), 100)
+    assert found == slots
+    assert context >= parse(values).max_tokens + 50
+
+
+def test_a_request_longer_than_the_models_context_is_a_sentence() -> None:
+    with pytest.raises(EngineProblem, match=r"holds 8,192 tokens .* could need 8,[0-9]{3}\. Lower"):
+        size(RunConfig(max_tokens=CONTEXT_MOST), 100)
