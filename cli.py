@@ -28,8 +28,8 @@ from services.backends import BACKENDS, BackendProblem
 from services.compare import compare
 from services.config import InvalidConfig, RunConfig, parse
 from services.measurement import FINISHED
-from services.promptfile import InvalidPrompts, read_prompts
 from services.visit import visit
+from services.workloads.promptfile import InvalidPrompts, read_prompts
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2

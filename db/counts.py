@@ -20,7 +20,7 @@ def counted(engine: Engine, run_id: int) -> dict[str, int]:
         .group_by(requests.c.status)
     )
     with engine.connect() as connection:
-        return {status: count for status, count in connection.execute(query)}
+        return {status: int(number) for status, number in connection.execute(query)}
 
 
 def pace(engine: Engine, backend: str, model: str) -> float | None:

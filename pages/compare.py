@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
 import streamlit as st
 
 from db import results, runs
@@ -12,10 +9,9 @@ from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, panels, pictures
 from pages.widgets.view import MOST_RUNS, runs_in_url, shared, stop_with
+from services import tables
 from services.charts import CHARTS
 from services.compare import Candidate, Comparison, compare
-from services.units import show
-from services.verdicts import times
 
 RECENT = 200  # runs offered to be added
 
@@ -41,43 +37,12 @@ def choose(ids: list[int]) -> None:
     )
 
 
-def verdicts(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
+def verdicts(comparison: Comparison) -> None:
     """The answer in words, before any figure."""
     for verdict in comparison.verdicts:
         with st.container(border=True):
-            st.badge(verdict.word, color=COLOURS.get(verdict.word, "gray"))
+            panels.verdict(verdict.word)
             st.markdown(verdict.sentence)
-
-
-COLOURS = {"faster": "green", "slower": "orange", "inconclusive": "gray"}
-
-
-def table(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
-    """Every measure, the reference first, the others with their ratio to it."""
-    st.subheader("What are the numbers?", anchor="numbers")
-    titles = panels.columns(candidates)
-    lines = []
-    for row in comparison.rows:
-        line = {"Measure": row.label}
-        for title, value, ratio in zip(titles, row.values, row.ratios, strict=True):
-            line[title] = show(value, row.unit) + (f"  ×{times(ratio.value)}" if ratio else "")
-        lines.append(line)
-    st.dataframe(pd.DataFrame(lines), hide_index=True, width="stretch")
-    st.caption("× is the ratio to the reference, which is the first column.")
-
-
-def differences(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
-    """What is not the same in all runs' configs and surroundings."""
-    st.subheader("What differs between the runs?", anchor="differences")
-    titles = panels.columns(candidates)
-    lines = [
-        {"": entry.label, **dict(zip(titles, entry.values, strict=True))}
-        for entry in comparison.differences
-    ]
-    if lines:
-        st.dataframe(pd.DataFrame(lines), hide_index=True, width="stretch")
-    else:
-        st.caption("Nothing: the same was asked of the same, on the same machine.")
 
 
 def load(ids: list[int]) -> list[Candidate]:
@@ -99,7 +64,7 @@ if len(ids) < 2:
 candidates = load(ids)
 comparison = compare(candidates)
 
-verdicts(comparison, candidates)
+verdicts(comparison)
 panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
@@ -107,9 +72,10 @@ if not shared():
         panels.link("compare", {"runs": ",".join(map(str, ids))})
 for name in ("tokens_per_s", "ratios"):
     pictures.draw(next(chart for chart in CHARTS if chart.name == name), candidates, "compare")
-table(comparison, candidates)
-differences(comparison, candidates)
+labels = tables.labels_of(candidates)
+panels.table(tables.measures(comparison, labels), "What are the numbers?")
+panels.table(tables.differences(comparison), "What differs between the runs?")
 for chart in CHARTS:
     if chart.name not in ("tokens_per_s", "ratios"):
         pictures.draw(chart, candidates, "compare")
-panels.config_table(candidates)
+panels.circumstances(candidates)

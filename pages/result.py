@@ -9,14 +9,13 @@ from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, edit, panels, pictures
 from pages.widgets.view import run_in_url, shared, stop_with
+from services import tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
 from services.measurement import ACTIVE
-from services.rows import COMPARED
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
-COLOURS = {"done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange"}
 
 
 def head(candidate: Candidate) -> None:
@@ -24,7 +23,7 @@ def head(candidate: Candidate) -> None:
     run = candidate.run
     st.title(run.name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(run.status, color=COLOURS.get(run.status, "gray"))
+        panels.status(run.status)
         for tag in run.tags:
             st.badge(tag, color="blue")
         st.caption(f"Run {run.id} · {panels.when(run.started_at or run.created_at)}")
@@ -63,13 +62,6 @@ def charts(candidate: Candidate) -> None:
                 pictures.draw(chart, [candidate], "result")
 
 
-def repeats(candidate: Candidate) -> None:
-    """Where a run was repeated: each repeat's numbers, so that their spread is seen."""
-    if len(candidate.summary.repeats) > 1:
-        st.subheader("How much do the repeats differ?")
-        panels.repeat_table(candidate, COMPARED)
-
-
 run_id = run_in_url()
 try:
     candidate = results.candidate(opened(), run_id)
@@ -82,16 +74,17 @@ if candidate.run.status in ACTIVE:
     st.page_link("live.py", label="Watch it live", query_params={"run": str(run_id)})
 if not candidate.measurements:
     st.caption("No request of this run has been measured.")
-    panels.config_table([candidate])
+    panels.circumstances([candidate])
     st.stop()
 
 panels.headline(candidate)
 panels.doubts(doubts(candidate.run, candidate.measurements, candidate.summary))
 charts(candidate)
-repeats(candidate)
-panels.distributions(candidate)
-panels.failures(candidate)
+if len(candidate.summary.repeats) > 1:
+    panels.table(tables.repeats(candidate), "How much do the repeats differ?")
+panels.table(tables.distributions(candidate), "How are the requests distributed?")
+panels.table(tables.failures(candidate), "What failed?")
 panels.request_table(candidate)
-panels.config_table([candidate])
+panels.circumstances([candidate])
 if not shared():
     panels.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

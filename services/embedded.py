@@ -1,7 +1,8 @@
 """The embedded engine's own process: llama.cpp with the model that ships as a package.
 
-Run as `python -m services.embedded SLOTS CONTEXT CACHE`. It prints its address when it is ready and lives
-exactly as long as its standard input stays open: a parent that dies, however it dies, closes it.
+Run as `python -m services.embedded SLOTS CONTEXT CACHE`. It prints its address when it is ready and
+lives exactly as long as its standard input stays open: a parent that dies, however it dies, closes
+it.
 """
 
 from __future__ import annotations

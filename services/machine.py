@@ -18,7 +18,7 @@ import psutil
 
 from services import VERSION
 from services.backends import BackendProblem, Target
-from services.inquiry import connected, get, plain
+from services.probe.inquiry import connected, get, plain
 
 TIMEOUT_S = 2.0
 LIBRARIES = ("httptools", "orjson", "xllamacpp")  # what a measured token passes through

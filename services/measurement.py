@@ -30,7 +30,7 @@ ERROR_CLASSES = (
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One request. Times are seconds since its repeat began, on one monotonic clock; None: not seen.
+    """One request. Times are seconds since its repeat began, monotonic; None: not seen.
 
     `token_times` holds the arrival of every chunk that carries a generated token, so the first is
     `t_first` and the last `t_last`. A chunk may carry several tokens: its length is not a count.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any, Protocol
 
-from services.exchange import Exchange
 from services.measurement import Measurement, Progress, Status
 from services.modes import Schedule
+from services.wire.exchange import Exchange
 
 LEAD_NS = 250_000_000  # a connection is made ready this long before its request is due
 STOP_S = 1.0  # what the requests in flight may take to unwind when the run is stopped

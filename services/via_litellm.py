@@ -16,9 +16,9 @@ from typing import Any
 import orjson
 
 from services.backends import Target
-from services.chunk import read_chunk
-from services.exchange import Exchange
 from services.wire import wait_until
+from services.wire.chunk import read_chunk
+from services.wire.exchange import Exchange
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the internet at import
 os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # else 5,000 at once become 500

@@ -6,6 +6,7 @@ reached on a quiet one stands in docs/accuracy.md.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -89,7 +90,7 @@ def test_a_sequential_run_pauses_after_each_answer(database: Engine, reference_r
     run_id = reference_run("ref tokens=3", requests=4, pause_s=0.3, warmup=0)
     finished(database, run_id)
     measured = runs.measurements(database, run_id)
-    for earlier, later in zip(measured, measured[1:], strict=False):
+    for earlier, later in itertools.pairwise(measured):
         assert earlier.t_end is not None and later.t_send is not None
         assert 0.3 <= later.t_send - earlier.t_end < 0.35
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -18,7 +19,7 @@ def button(candidates: Sequence[Candidate]) -> None:
             if entry.takes(len(candidates)):
                 st.download_button(
                     entry.label,
-                    data=lambda entry=entry: entry.write(candidates),
+                    data=partial(entry.write, candidates),
                     file_name=entry.filename_of(ids),
                     mime=entry.mime,
                     key=f"download-{entry.name}",

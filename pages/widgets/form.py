@@ -11,8 +11,8 @@ from pages.widgets.models import listed
 from services.backends import BACKENDS
 from services.config import RunConfig
 from services.modes import MODES
-from services.promptfile import InvalidPrompts, read_prompts
 from services.workloads import WORKLOADS
+from services.workloads.promptfile import InvalidPrompts, read_prompts
 
 LABELS = {
     "pause_s": "Pause after each answer (s)",
@@ -122,23 +122,24 @@ def _mode(like: RunConfig) -> dict[str, Any]:
 def _number(field: str, default: float | int | None) -> float | int | None:
     """A number input with the limits and the help of the field it sets."""
     info = RunConfig.model_fields[field]
-    limits = {type(rule).__name__: rule for rule in info.metadata}
-    whole = "int" in str(info.annotation)
-    low = getattr(limits.get("Ge"), "ge", None)
-    high = getattr(limits.get("Le"), "le", None)
-    number = int if whole else float
-    return st.number_input(
+    kind: type[int] | type[float] = int if "int" in str(info.annotation) else float
+    limits: dict[str, Any] = {}
+    for rule in info.metadata:
+        for bound, argument in (("ge", "min_value"), ("gt", "min_value"), ("le", "max_value")):
+            if getattr(rule, bound, None) is not None:
+                limits[argument] = kind(getattr(rule, bound))
+    shape: dict[str, Any] = {"step": 1} if kind is int else {"format": "%.5g"}
+    value: float | int | None = st.number_input(
         LABELS.get(field, field.capitalize()),
-        min_value=None if low is None else number(low),
-        max_value=None if high is None else number(high),
-        value=None if default is None else number(default),
-        step=1 if whole else None,
-        format=None if whole else "%.5g",
+        value=None if default is None else kind(default),
         placeholder="no limit" if default is None else None,
         key=field,
         bind="query-params",
         help=info.description,
+        **limits,
+        **shape,
     )
+    return value
 
 
 def _workload(like: RunConfig) -> dict[str, Any]:

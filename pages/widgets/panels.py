@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
+from services import tables
+from services.checks.doubt import Doubt
 from services.compare import Candidate
-from services.differences import config_rows, environment_rows
-from services.doubt import Doubt
-from services.metrics import METRICS, request_row
-from services.rows import Compared
+from services.metrics import request_row
 from services.summary import summary_row
+from services.tables import Table
 from services.units import show
 from services.workloads import prompt
+
+Colour = Literal["green", "red", "orange", "gray"]
 
 HEADLINE: tuple[tuple[str, str, str, str], ...] = (
     ("output_tokens_per_s", "Output throughput", "tokens/s", "All output tokens over the window"),
@@ -55,51 +58,16 @@ def doubts(found: Sequence[Doubt]) -> None:
                 st.markdown(f"**{doubt.title}.** {doubt.sentence}")
 
 
-def distributions(candidate: Candidate) -> None:
-    """Every metric's distribution over the successful requests."""
-    st.subheader("How are the requests distributed?", anchor="distributions")
-    found = candidate.summary.distributions
-    rows = [
-        {
-            "Metric": metric.label,
-            **{
-                label: show(getattr(found[metric.name], name), metric.unit)
-                for name, label in STATISTICS
-            },
-        }
-        for metric in METRICS
-        if found.get(metric.name)
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
-    st.caption(
-        "Successful requests only. A dash: too few requests to say (p95 from 72, p99 from 368)."
-    )
-
-
-STATISTICS = (
-    ("mean", "Mean"),
-    ("median", "Median"),
-    ("sd", "Standard deviation"),
-    ("minimum", "Minimum"),
-    ("p90", "p90"),
-    ("p95", "p95"),
-    ("p99", "p99"),
-    ("maximum", "Maximum"),
-)
-
-
-def failures(candidate: Candidate) -> None:
-    """Failed requests by class, each class with the first sentence that was seen."""
-    errors = candidate.summary.errors
-    if not errors:
+def table(found: Table, question: str = "") -> None:
+    """A table of texts, with the question that it answers above it."""
+    if not found.rows:
         return
-    st.subheader("What failed?", anchor="failures")
-    first = {m.error_class: m.error for m in reversed(candidate.measurements) if m.error_class}
-    rows = [
-        {"Class": name, "Requests": count, "For example": first.get(name)}
-        for name, count in sorted(errors.items(), key=lambda item: -item[1])
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    if question:
+        st.subheader(question, anchor=found.title.lower().replace(" ", "-"))
+    frame = pd.DataFrame(found.rows, columns=[column or " " for column in found.columns])
+    st.dataframe(frame, hide_index=True, width="stretch", key=found.title)
+    if found.note:
+        st.caption(found.note)
 
 
 def request_table(candidate: Candidate) -> None:
@@ -109,37 +77,12 @@ def request_table(candidate: Candidate) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=320)
 
 
-def repeat_table(candidate: Candidate, compared: Sequence[Compared]) -> None:
-    """A line a measure, a column a repeat."""
-    rows = [
-        {
-            "Measure": entry.label,
-            **{f"Repeat {i + 1}": show(v, entry.unit) for i, v in enumerate(of)},
-        }
-        for entry in compared
-        if any(v is not None for v in (of := entry.of(candidate)))
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
-
-
-def config_table(candidates: Sequence[Candidate]) -> None:
+def circumstances(candidates: Sequence[Candidate]) -> None:
     """What was asked for and where it was measured; prompts by their length only."""
     with st.expander("Config and environment", icon=":material/settings:"):
-        for title, rows in (
-            ("Config", config_rows(candidates)),
-            ("Environment", environment_rows(candidates)),
-        ):
-            st.markdown(f"**{title}**")
-            table = [
-                {"": row.label, **dict(zip(columns(candidates), row.values, strict=True))}
-                for row in rows
-            ]
-            st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
-
-
-def columns(candidates: Sequence[Candidate]) -> list[str]:
-    """A column's title for each run, unique."""
-    return [f"{c.run.id} · {c.run.name}" for c in candidates]
+        for found in (tables.configuration(candidates), tables.environment(candidates)):
+            st.markdown(f"**{found.title}**")
+            table(found)
 
 
 def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:
@@ -150,9 +93,26 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
         chosen = st.selectbox(
             "Request", keys, format_func=lambda key: f"repeat {key[0]}, request {key[1]}"
         )
+        mark = candidate.run.environment.get("prompt_mark", "")
         if chosen:
-            st.text_area("Prompt", prompt(candidate.run.config, *chosen), disabled=True)
+            st.text_area("Prompt", prompt(candidate.run.config, *chosen, mark), disabled=True)
             st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
+
+
+def status(word: str) -> None:
+    """How a run stands, as a badge."""
+    st.badge(word, color=STATUS_COLOURS.get(word, "gray"))
+
+
+def verdict(word: str) -> None:
+    """A verdict, as a badge."""
+    st.badge(word, color=VERDICT_COLOURS.get(word, "gray"))
+
+
+STATUS_COLOURS: dict[str, Colour] = {
+    "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
+}  # fmt: skip
+VERDICT_COLOURS: dict[str, Colour] = {"faster": "green", "slower": "orange"}
 
 
 def link(page: str, parameters: dict[str, str]) -> None:

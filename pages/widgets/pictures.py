@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
+from altair import TopLevelMixin
 
 from pages.widgets.view import dark, shared
 from services.charts import Chart, png, spec, svg
@@ -25,23 +27,30 @@ def draw(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
 
 def _take_away(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
     name = f"paceline-{chart.name}-{'-'.join(str(c.run.id) for c in candidates)}"
-
-    def picture(write: object) -> bytes:
-        light = chart.draw(candidates)
-        assert light is not None and callable(write)
-        data: bytes = write(light)
-        return data
-
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        for label, write, mime in (("PNG", png, "image/png"), ("SVG", svg, "image/svg+xml")):
+        for kind, (write, mime) in PICTURES.items():
             st.download_button(
-                label,
-                data=lambda write=write: picture(write),
-                file_name=f"{name}.{label.lower()}",
+                kind,
+                data=partial(_picture, chart, candidates, write),
+                file_name=f"{name}.{kind.lower()}",
                 mime=mime,
-                key=f"{key}-{chart.name}-{label}",
+                key=f"{key}-{chart.name}-{kind}",
                 icon=":material/image:",
                 type="tertiary",
                 on_click="ignore",
-                help=f"This chart as {label}",
+                help=f"This chart as {kind}",
             )
+
+
+def _picture(
+    chart: Chart, candidates: Sequence[Candidate], write: Callable[[TopLevelMixin], bytes]
+) -> bytes:
+    drawn = chart.draw(candidates)  # light: a picture is mostly for paper
+    assert drawn is not None, "the button stands below a chart that was drawn"
+    return write(drawn)
+
+
+PICTURES: dict[str, tuple[Callable[[TopLevelMixin], bytes], str]] = {
+    "PNG": (png, "image/png"),
+    "SVG": (svg, "image/svg+xml"),
+}

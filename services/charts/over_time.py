@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
-from services import steady, theme
+from services import theme
 from services.charts.frame import Rows, heading, layered, run_colour, which_repeat
 from services.compare import Candidate
 from services.measurement import Measurement
+from services.summary import steady
 
 MOST_STEPS = 500  # a run
 MOST_BINS = 100  # a run; of several runs fewer, or their lines cover each other

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.address import InvalidAddress, machine, normal_url, origin
+from services.backends.address import InvalidAddress, machine, normal_url, origin
 
 
 @pytest.mark.parametrize(

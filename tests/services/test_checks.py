@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.checks import CHECKS, Doubt, doubts
-from services.client_checks import intervals_s
+from services.checks.client import intervals_s
 from services.measurement import Measurement, Run
 from services.summary import summarize
 from tests.values import failed, measured, run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.chunk import Chunk, Usage, read_chunk
+from services.wire.chunk import Chunk, Usage, read_chunk
 
 
 def chunk(delta: str, finish: str = "null") -> bytes:

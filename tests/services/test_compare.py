@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from services.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
+from services.compare.verdicts import times
 from services.measurement import Measurement
 from services.prices import Price
-from services.verdicts import times
 from tests.values import candidate, failed, measured
 
 STEADY = (1.00, 1.02, 0.98)  # how the repeats of a run vary

@@ -1,10 +1,12 @@
 """Events come out the same wherever the bytes are cut."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sse import Event, EventStream, EventTooLong
+from services.wire.sse import Event, EventStream, EventTooLong
 
 STREAM = (
     ": a ping\n\n"
@@ -37,7 +39,7 @@ def test_events_may_be_cut_at_every_byte(cut: int) -> None:
 @given(st.lists(st.integers(0, len(STREAM)), max_size=40))
 def test_events_may_be_cut_anywhere_many_times(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
-    assert read([STREAM[a:b] for a, b in zip(edges, edges[1:], strict=False)]) == EVENTS
+    assert read([STREAM[a:b] for a, b in itertools.pairwise(edges)]) == EVENTS
 
 
 def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:

@@ -10,10 +10,10 @@ import pytest
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
 from services.prices import Price
-from services.repeats import jain, window
 from services.statistics import Distribution
-from services.steady import Step, in_flight, peak, steady_output_tokens_per_s
 from services.summary import summarize, summary_row
+from services.summary.repeats import jain, window
+from services.summary.steady import Step, in_flight, peak, steady_output_tokens_per_s
 from tests.values import failed, measured
 
 # Repeat 0: sent at 0 and 1, last tokens at 3 and 5: 5 + 15 tokens in 5 s. Repeat 1: 10 in 2 s.

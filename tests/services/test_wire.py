@@ -7,8 +7,8 @@ from time import perf_counter_ns
 
 import pytest
 
-from services.exchange import Exchange
 from services.wire import Wire
+from services.wire.exchange import Exchange
 from tests.conftest import ReferenceServer
 
 SECRET = "sk-very-secret-000000"

@@ -12,9 +12,9 @@ from statistics import fmean, median
 
 from services.measurement import Measurement, Run
 from services.metrics import Better, metric
-from services.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 from services.statistics import Ratio, ratio
 from services.summary import Summary
+from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from typing import Any
 
 import httpx
 
-from services import inquiry, machine, providers
+from services import machine
 from services.backends import BACKENDS, BackendProblem, Target
 from services.embedded import MODEL_NAME
-from services.trial import converse
+from services.probe import inquiry, providers
+from services.probe.trial import converse
 
 ANSWER_TIMES = 4  # a first token may take this many timeouts: a model may have to be loaded
 MODELS_MOST = 5_000

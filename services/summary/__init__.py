@@ -17,7 +17,8 @@ import numpy as np
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
 from services.prices import Price
-from services.repeats import (
+from services.statistics import Distribution, distribution
+from services.summary.repeats import (
     RepeatSummary,
     by_repeat,
     error_rate,
@@ -27,8 +28,7 @@ from services.repeats import (
     tokens,
     values,
 )
-from services.statistics import Distribution, distribution
-from services.steady import peak, steady_output_tokens_per_s
+from services.summary.steady import peak, steady_output_tokens_per_s
 
 __all__ = ["RepeatSummary", "Summary", "summarize", "summary_row"]
 

@@ -14,8 +14,8 @@ from random import Random
 from typing import Any
 
 from services.config import RunConfig
-from services.promptfile import InvalidPrompts as InvalidPrompts
-from services.promptfile import read_prompts as read_prompts
+from services.workloads.promptfile import InvalidPrompts as InvalidPrompts
+from services.workloads.promptfile import read_prompts as read_prompts
 
 MARK_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
 

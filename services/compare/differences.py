@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.compare.rows import Candidate
 from services.config import RunConfig
 from services.modes import MODES
-from services.rows import Candidate
 from services.workloads import WORKLOADS
 
 NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known

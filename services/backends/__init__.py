@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from services.address import InvalidAddress, machine, normal_url, origin
+from services.backends.address import InvalidAddress, machine, normal_url, origin
 from services.config import Client, RunConfig
 from services.embedded import MODEL_NAME
 

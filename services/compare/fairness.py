@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from services import same_work, units
+from services import units
 from services.checks import CACHED_SHARE, cached_share
-from services.differences import environment_facts
-from services.doubt import Doubt
+from services.checks.doubt import Doubt
+from services.compare import same_work
+from services.compare.differences import environment_facts
+from services.compare.rows import Candidate, names_of
+from services.compare.same_work import listed, unequal
+from services.compare.verdicts import errors_differ
 from services.modes import schedule
-from services.repeats import successes
-from services.rows import Candidate, names_of
-from services.same_work import listed, unequal
-from services.verdicts import errors_differ
+from services.summary.repeats import successes
 
 MACHINE = ("system", "cpu", "cores", "gpu")
 

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from services.address import LOOPBACK, origin
 from services.backends import BACKENDS, BackendProblem, Target
-from services.chunk import error_text
+from services.backends.address import LOOPBACK, origin
 from services.redact import redact
+from services.wire.chunk import error_text
 
 CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
 BODY_BYTES = 4 * 2**20  # the longest lists of models, those of routers, come near 1 MB

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from services import client_checks, units
-from services.doubt import Doubt
+from services import units
+from services.checks import client as client_checks
+from services.checks.doubt import Doubt
 from services.measurement import ACTIVE, Measurement, Run
-from services.repeats import successes
 from services.statistics import FLOORS
 from services.summary import Summary
+from services.summary.repeats import successes
 
 __all__ = ["CACHED_SHARE", "CHECKS", "Doubt", "cached_share", "doubts"]
 

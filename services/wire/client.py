@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from services.exchange import Exchange
-from services.stream import Address, Stream, resolve
+from services.wire.exchange import Exchange
+from services.wire.stream import Address, Stream, resolve
 
 DONE_GRACE_S = 0.5  # how long a body may stay open after [DONE]
 CONNECTS_AT_ONCE = 256

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import httptools
 
-from services.chunk import Chunk, Usage, error_text, read_chunk
 from services.redact import redact
-from services.sse import Event, EventStream, EventTooLong
+from services.wire.chunk import Chunk, Usage, error_text, read_chunk
+from services.wire.sse import Event, EventStream, EventTooLong
 
 BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream of events
 ERROR_BYTES = 64 * 1024  # of an error's body that are read

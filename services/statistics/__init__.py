@@ -15,7 +15,7 @@ from statistics import NormalDist, fmean, variance
 import numpy as np
 from numpy.typing import NDArray
 
-from services.student_t import t_cdf, t_quantile
+from services.statistics.student_t import t_cdf, t_quantile
 
 __all__ = [
     "Distribution",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from services import units
-from services.doubt import Doubt
+from services.checks.doubt import Doubt
 from services.measurement import Measurement, Run
 from services.modes import MODES
-from services.repeats import by_repeat, values
 from services.statistics import percentile
 from services.summary import Summary
+from services.summary.repeats import by_repeat, values
 
 LATE_S = 0.001
 LATE_SHARE = 0.1  # of the interval

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from services import units
-from services.doubt import Doubt
-from services.rows import Candidate, names_of
+from services.checks.doubt import Doubt
+from services.compare.rows import Candidate, names_of
 
 LENGTH_GAP = 0.05  # between the shortest and the longest mean
 

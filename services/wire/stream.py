@@ -11,7 +11,7 @@ import ssl
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
-from services.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
+from services.wire.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
 
 READ_BYTES = 256 * 1024  # a small buffer costs a client its speed at long contexts (vLLM #39963)
 

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 import httpx
 
 from services.backends import BackendProblem, Target, body
-from services.chunk import Chunk, read_chunk
 from services.config import RunConfig
-from services.inquiry import BODY_BYTES, Answer, NoAnswer, answering, message, plain, read, refusal
+from services.probe.inquiry import (
+    BODY_BYTES,
+    Answer,
+    NoAnswer,
+    answering,
+    message,
+    plain,
+    read,
+    refusal,
+)
 from services.redact import redact
-from services.sse import EventStream
+from services.wire.chunk import Chunk, read_chunk
+from services.wire.sse import EventStream
 
 PATH = "/chat/completions"
 QUESTION = RunConfig(max_tokens=4, temperature=1.0)  # 1: what every model takes

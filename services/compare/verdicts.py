@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services import units
+from services.compare.rows import Candidate, Row, names_of
 from services.metrics import Better
-from services.rows import Candidate, Row, names_of
 from services.statistics import CONFIDENCE, MINIMUM_REPEATS, Ratio, holm
 
 Word = Literal["faster", "slower", "inconclusive", "no verdict"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.differences import Difference, differences
-from services.doubt import Doubt
-from services.fairness import warnings
-from services.rows import COMPARED, Candidate, Row, rows
-from services.verdicts import Verdict, verdicts
+from services.checks.doubt import Doubt
+from services.compare.differences import Difference, differences
+from services.compare.fairness import warnings
+from services.compare.rows import COMPARED, Candidate, Row, rows
+from services.compare.verdicts import Verdict, verdicts
 
 __all__ = [
     "COMPARED",

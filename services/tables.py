@@ -1,0 +1,205 @@
+"""What there is to say of runs, as tables of texts: the same on a page and in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services import theme
+from services.compare import COMPARED, Candidate, Comparison
+from services.config import without_prompts
+from services.measurement import Run
+from services.metrics import METRICS
+from services.statistics import Distribution, Ratio
+from services.units import NOTHING, show
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts in rows; the first of each row is its heading."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def labels_of(candidates: Sequence[Candidate]) -> list[str]:
+    """Return a column's title for each run."""
+    return [theme.label(candidate.run) for candidate in candidates]
+
+
+def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
+    rows = tuple(
+        (
+            row.label,
+            *(
+                show(value, row.unit) + _ratio(ratio)
+                for value, ratio in zip(row.values, row.ratios, strict=True)
+            ),
+        )
+        for row in comparison.rows
+    )
+    note = (
+        "Means over repeats, then times the reference, "
+        "with a 95 % interval where there are repeats enough."
+    )
+    return Table("Comparison", ("", f"{labels[0]} (reference)", *labels[1:]), rows, note)
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return ""
+    if ratio.low is None or ratio.high is None:
+        return f"\n× {ratio.value:.3g}"
+    return f"\n× {ratio.value:.3g} ({ratio.low:.3g}–{ratio.high:.3g})"
+
+
+def figures(
+    candidates: Sequence[Candidate], labels: Sequence[str], known: Collection[str] = ()
+) -> Table:
+    """The summaries' own numbers, without those that another table has and those nobody has."""
+    summaries = [candidate.summary for candidate in candidates]
+    rows = [
+        (label, *(show(getattr(summary, name), unit) for summary in summaries))
+        for name, label, unit in FIGURES
+        if name not in known and any(getattr(summary, name) is not None for summary in summaries)
+    ]
+    errors = dict.fromkeys(name for summary in summaries for name in summary.errors)
+    rows += [
+        (f"Failed: {name}", *(f"{summary.errors.get(name, 0):,}" for summary in summaries))
+        for name in errors
+    ]
+    return Table("Figures", ("", *labels), tuple(rows))
+
+
+def distributions(candidate: Candidate) -> Table:
+    summary = candidate.summary
+    found = [(m.label, m.unit, summary.distributions.get(m.name)) for m in METRICS]
+    found.append(("Inter-chunk latency", "s", summary.inter_chunk))
+    rows = tuple(
+        (label, *_numbers(distribution, unit))
+        for label, unit, distribution in found
+        if distribution
+    )
+    columns = ("", "Count", "Mean", "Median", "Std dev", "Min", "Max", "p90", "p95", "p99")
+    note = "Over successful requests. A percentile that too few samples support is left out, as –."
+    return Table("Distributions", columns, rows, note)
+
+
+def _numbers(found: Distribution, unit: str) -> list[str]:
+    numbers = (found.mean, found.median, found.sd, found.minimum, found.maximum)
+    tail = (found.p90, found.p95, found.p99)
+    return [f"{found.n:,}", *(show(number, unit) for number in (*numbers, *tail))]
+
+
+def repeats(candidate: Candidate) -> Table:
+    """Every measure of each repeat, so that their spread is seen."""
+    count = len(candidate.summary.repeats)
+    rows = [(entry.label, entry.unit, entry.of(candidate)) for entry in COMPARED]
+    shown = tuple(
+        (label, *(show(number, unit) for number in numbers))
+        for label, unit, numbers in rows
+        if len(numbers) == count and any(number is not None for number in numbers)
+    )
+    return Table("Repeats", ("", *(f"Repeat {i + 1}" for i in range(count))), shown)
+
+
+def failures(candidate: Candidate) -> Table:
+    """Failed requests by class, each with the first sentence that was seen."""
+    first = {m.error_class: m.error for m in reversed(candidate.measurements) if m.error_class}
+    errors = sorted(candidate.summary.errors.items(), key=lambda item: -item[1])
+    rows = tuple((name, f"{count:,}", first.get(name) or NOTHING) for name, count in errors)
+    return Table("Failures", ("", "Requests", "For example"), rows)
+
+
+def differences(comparison: Comparison) -> Table:
+    """Config and environment where the runs are not alike."""
+    candidates = (comparison.reference, *comparison.others)
+    rows = tuple((d.label, *d.values) for d in comparison.differences)
+    return Table("What differs", ("", *labels_of(candidates)), rows)
+
+
+def identities(candidates: Sequence[Candidate]) -> Table:
+    """What the runs are called and when they were."""
+    return _side_by_side(
+        "Runs", [_identity(candidate.run) for candidate in candidates], labels_of(candidates)
+    )
+
+
+def configuration(candidates: Sequence[Candidate]) -> Table:
+    """What was asked for; a person's own prompts by their number and length."""
+    configs = [_flat(without_prompts(candidate.run.config)) for candidate in candidates]
+    return _side_by_side("Configuration", configs, labels_of(candidates))
+
+
+def environment(candidates: Sequence[Candidate]) -> Table:
+    """Where it was measured: machine, client, engine."""
+    surroundings = [_flat(candidate.run.environment) for candidate in candidates]
+    return _side_by_side("Environment", surroundings, labels_of(candidates))
+
+
+def _identity(run: Run) -> dict[str, str]:
+    facts = {
+        "name": run.name,
+        "status": run.status,
+        "started": moment_of(run.started_at),
+        "ended": moment_of(run.ended_at),
+        "tags": run.tags,
+    }
+    return {name: _word(value) for name, value in facts.items()}
+
+
+def moment_of(moment: datetime | None) -> str:
+    """Return a time as people read it, with its zone; nothing for None."""
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip() if moment else ""
+
+
+def _side_by_side(title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str]) -> Table:
+    names = dict.fromkeys(name for column in columns for name in column)
+    rows = tuple((name, *(column.get(name, NOTHING) for column in columns)) for name in names)
+    return Table(title, ("", *labels), rows)
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Nested facts as `engine.version`, in words."""
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{above}{key}.")
+        else:
+            found[f"{above}{key}"] = _word(value)
+    return found
+
+
+def _word(value: Any) -> str:
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_word, value)) or NOTHING
+    return str(value)
+
+
+# Attributes of a Summary, in the order they are read.
+FIGURES = (
+    ("output_tokens_per_s", "Output throughput", "tokens/s"),
+    ("total_tokens_per_s", "Total throughput", "tokens/s"),
+    ("requests_per_s", "Queries per second", "1/s"),
+    ("steady_output_tokens_per_s", "Steady-state output throughput", "tokens/s"),
+    ("total_e2e_s", "Total E2E latency", "s"),
+    ("sent", "Requests sent", "tokens"),
+    ("ok", "Answered", "tokens"),
+    ("failed", "Failed", "tokens"),
+    ("cancelled", "Cancelled", "tokens"),
+    ("error_rate", "Error rate", "share"),
+    ("prompt_tokens", "Prompt tokens", "tokens"),
+    ("output_tokens", "Output tokens", "tokens"),
+    ("peak_in_flight", "Most in flight", "tokens"),
+    ("fairness", "Fairness (Jain's index)", ""),
+    ("cost_usd", "Cost", "USD"),
+    ("usd_per_million_output", "Cost per million output tokens", "USD"),
+)
