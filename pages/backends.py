@@ -44,8 +44,9 @@ def answer(backend: Backend, probe: Probe) -> None:
 def key_state(backend: Backend) -> str:
     if backend.key_env is None:
         return "needs no key"
-    state = "set" if has_key(backend, os.environ) else "not set"
-    return f"{backend.key_env}: {state}"
+    if has_key(backend, os.environ):
+        return f"{backend.key_env} is set"
+    return f"{backend.key_env} is not set" + ("" if backend.needs_key else ", and optional")
 
 
 st.title("Backends")
@@ -60,7 +61,8 @@ for name, backend in BACKENDS.items():
         ):
             st.markdown(f"**{backend.label}**")
             asked = st.button("Test", key=f"test-{name}", icon=":material/network_check:")
-        st.caption(f"{where(backend, os.environ)} · {key_state(backend)}")
+        place = where(backend, os.environ)
+        st.caption(f"{f'`{place}`' if '://' in place else place} · {key_state(backend)}")
         if asked:
             test(name, None)
         found = st.session_state.get(f"probe-{name}")

@@ -19,7 +19,7 @@ LABELS = {
     "interval_s": "Interval between sends (s)",
     "concurrency": "Most in flight at once",
     "input_tokens": "Tokens in each prompt, about",
-    "max_tokens": "Max tokens of an answer",
+    "max_tokens": "Max tokens",
     "top_p": "Top-p",
     "ignore_eos": "Answer to full length (ignore end of text)",
     "unique_prompts": "Make every prompt unique",
@@ -132,7 +132,7 @@ def _number(field: str, default: float | int | None) -> float | int | None:
     value: float | int | None = st.number_input(
         LABELS.get(field, field.capitalize()),
         value=None if default is None else kind(default),
-        placeholder="no limit" if default is None else None,
+        placeholder="none" if default is None else None,
         key=field,
         bind="query-params",
         help=info.description,
@@ -181,11 +181,9 @@ def _file(like: RunConfig) -> tuple[str, ...]:
 
 def _sampling(like: RunConfig) -> dict[str, Any]:
     st.subheader("Sampling")
-    with st.container(horizontal=True):
-        return {
-            field: _number(field, getattr(like, field))
-            for field in ("max_tokens", "temperature", "top_p", "seed")
-        }
+    fields = ("max_tokens", "temperature", "top_p", "seed")
+    with st.grid(2):
+        return {field: _number(field, getattr(like, field)) for field in fields}
 
 
 def _more(like: RunConfig) -> dict[str, Any]:

@@ -124,21 +124,21 @@ BUILTIN = (
 _ENTRIES = (
     WorkloadSpec(
         name="builtin",
-        label="Built-in prompts",
+        label="Built-in",
         help=f"{len(BUILTIN)} different tasks, from a question to an essay, taken in turn.",
         parameters=(),
         prompts=lambda config: BUILTIN,
     ),
     WorkloadSpec(
         name="text",
-        label="One prompt",
+        label="Own text",
         help="The same prompt for every request.",
         parameters=("prompt",),
         prompts=lambda config: (config.prompt or "",),
     ),
     WorkloadSpec(
         name="file",
-        label="Prompts from a file",
+        label="File",
         help="JSONL or CSV, taken in turn.",
         parameters=("prompts",),
         prompts=lambda config: config.prompts,

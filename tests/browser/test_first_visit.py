@@ -1,0 +1,121 @@
+"""What a stranger does with a browser alone, on the embedded model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import App, no_trouble, settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    field = page.get_by_role("spinbutton", name=label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+    settled(page)
+
+
+def start(page: Page) -> int:
+    """Press Start, watch the run, and return its number once the result is shown."""
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile(r"/live\?run=\d+"))
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(page.get_by_text("Tokens/s so far")).to_be_visible()
+    page.wait_for_url(re.compile(r"/result\?run=\d+"), timeout=120_000)
+    settled(page)
+    no_trouble(page)
+    return int(page.url.rpartition("=")[2])
+
+
+def test_from_the_first_page_to_a_comparison_in_another_browser(
+    app: App, person: BrowserContext, chromium: Browser, tmp_path: Path
+) -> None:
+    page = person.new_page()
+
+    # a sequential run of 5 requests, with nothing chosen but a shorter answer
+    page.goto(app.url)
+    settled(page)
+    fill(page, "Max tokens", "16")
+    fill(page, "Pause after each answer (s)", "0")
+    expect(page.get_by_text("Sends 5 requests and 1 to warm up")).to_be_visible()
+    sequential = start(page)
+    expect(page.get_by_text("done", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="How fast did each request run?")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first).to_be_visible()
+
+    # a staggered run of 16
+    page.goto(app.url)
+    settled(page)
+    page.get_by_role("radio", name="Staggered concurrent").click()
+    settled(page)
+    fill(page, "Requests", "16")
+    fill(page, "Max tokens", "16")
+    staggered = start(page)
+    assert staggered != sequential
+
+    # the history has both; compare them
+    page.get_by_role("link", name="History").click()
+    page.wait_for_url(re.compile("/history"))
+    settled(page)
+    choose_rows(page, 2)
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url(re.compile(r"/compare\?runs="))
+    settled(page)
+    no_trouble(page)
+    expect(page.get_by_text("within this run only").first).to_be_visible()
+    expect(page.get_by_role("heading", name="What differs between the runs?")).to_be_visible()
+
+    # take the files
+    page.goto(f"{app.url}/result?run={staggered}")
+    settled(page)
+    csv = download(page, "Requests (CSV)", tmp_path)
+    lines = csv.read_text().splitlines()
+    assert len(lines) == 17
+    assert lines[0].startswith("index,repeat,status") and "Tokens per Second" in lines[0]
+    page.goto(f"{app.url}/compare?runs={sequential},{staggered}")
+    settled(page)
+    html = download(page, "Page that opens offline (HTML)", tmp_path)
+
+    # the link in another browser, right after a restart of the server, shows the same
+    said = page.get_by_text("within this run only").first.inner_text()
+    app.stop()
+    app.start()
+    other = chromium.new_context().new_page()
+    other.goto(f"{app.url}/compare?runs={sequential},{staggered}&view=share")
+    settled(other)
+    expect(other.get_by_text(said)).to_be_visible()
+    expect(other).to_have_title("Compare · Paceline")
+    expect(other.get_by_test_id("stSidebar")).to_have_count(0)
+    expect(other.get_by_role("button", name="Download", exact=True)).to_have_count(0)
+
+    # the file opens with the network off
+    offline = chromium.new_context(offline=True).new_page()
+    problems: list[str] = []
+    offline.on("console", lambda message: problems.append(message.text))
+    offline.on("pageerror", lambda error: problems.append(str(error)))
+    offline.goto(html.as_uri())
+    expect(offline.locator("svg.marks").first).to_be_visible()
+    assert problems == []
+
+
+def choose_rows(page: Page, count: int) -> None:
+    """Tick the first rows of the history. The grid is a canvas: its boxes are found by place."""
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    assert box is not None
+    for row in range(count):
+        page.mouse.click(box["x"] + 12, box["y"] + 52 + 35 * row)
+        settled(page)
+
+
+def download(page: Page, label: str, folder: Path) -> Path:
+    page.get_by_role("button", name="Download", exact=True).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=label).click()
+    file = folder / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    return file
