@@ -15,10 +15,10 @@ from services.summary import summary_row
 from services.units import seconds, show
 
 SHOWN = (
-    ("sent", "Requests sent", ""),
-    ("ok", "Succeeded", ""),
-    ("failed", "Failed", ""),
-    ("cancelled", "Cancelled", ""),
+    ("sent", "Requests sent", "count"),
+    ("ok", "Succeeded", "count"),
+    ("failed", "Failed", "count"),
+    ("cancelled", "Cancelled", "count"),
     ("output_tokens_per_s", "Output throughput", "tokens/s"),
     ("requests_per_s", "Queries/s", ""),
     ("tokens_per_s_median", "Tokens/s per request, median", ""),

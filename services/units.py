@@ -66,5 +66,6 @@ _SHOWN: dict[str, Callable[[float], str]] = {
     "USD": dollars,
     "share": share,
     "tokens": count,
+    "count": count,
     "": significant,
 }

@@ -7,7 +7,7 @@ clock that every process of the machine shares; `GET /log` returns what it did, 
 Options: ttft, gap (s); tokens; per_chunk tokens a chunk; prompt_tokens; role=0 no role chunk first;
 reasoning=n reasoning chunks first; crlf=1; usage=last|first|none; done=0 no [DONE]; finish=0 no
 finish_reason; status=429…; after=n tokens until the fault; fault=reset|close|error|malformed|hang|
-html|json|redirect|empty|gzip|needs-key.
+html|json|redirect|empty|gzip|slam|needs-key; keep=n answers until a connection is closed.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ DEFAULTS = {
     "status": 200,
     "after": 0,
     "fault": "",
+    "keep": 0,
 }
 KEY = "sk-reference-0123456789"
 LOG: dict[str, dict[str, Any]] = {}
@@ -56,6 +57,7 @@ class Reference(asyncio.Protocol):
         self.buffer = b""
         self.eol = b"\n"
         self.timers: list[asyncio.TimerHandle] = []
+        self.answers = 0
         STATE["connections"] += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -125,6 +127,8 @@ class Reference(asyncio.Protocol):
             self.plain(200, "text/event-stream", b"\x1f\x8b", "Content-Encoding: gzip\r\n")
         elif o["fault"] == "hang" and not o["after"]:
             pass
+        elif o["fault"] == "slam":
+            self.transport.close()
         else:
             return False
         return True
@@ -194,6 +198,9 @@ class Reference(asyncio.Protocol):
         self.entry["end"] = perf_counter_ns()
         STATE["in_flight"] -= 1
         self.transport.write(b"0\r\n\r\n")
+        self.answers += 1
+        if self.answers == self.o["keep"]:
+            asyncio.get_running_loop().call_later(0.1, self.transport.close)
 
     def usage(self) -> dict[str, int]:
         return {"prompt_tokens": self.o["prompt_tokens"], "completion_tokens": self.tokens}

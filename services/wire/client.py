@@ -76,6 +76,18 @@ class Wire:
         `more()` tells how many requests still want a connection. What is not wanted is closed at
         once: a server that gives each connection a thread starves behind idle ones.
         """
+        exchange, given_up = await self._try(body, due_ns, more, secrets)
+        if given_up and not exchange.cancelled:
+            # The server had closed an idle connection while the request was on its way: it never
+            # saw the request, so this is no retry (RFC 9112, 9.3.1).
+            self._forget_idle()
+            exchange, _ = await self._try(body, due_ns, more, secrets)
+        return exchange
+
+    async def _try(
+        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
+    ) -> tuple[Exchange, bool]:
+        """Send once; return the exchange, and whether a used connection was given up unheard."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         exchange = Exchange(ended.set, secrets)
@@ -85,6 +97,9 @@ class Wire:
         try:
             stream = await self._take(exchange)
             await wait_until(due_ns)
+            if stream.used and stream.ended():
+                stream.close()
+                stream = await self._fresh(exchange)
             if not exchange.over:
                 timer = loop.call_later(self._timeout_s, self._expire, exchange)
                 loop.add_reader(stream, self._readable, stream, exchange)
@@ -98,8 +113,9 @@ class Wire:
             self._live.discard(exchange)
             if timer is not None:
                 timer.cancel()
+            given_up = stream is not None and stream.used and exchange.unheard
             self._give_back(stream, exchange.reusable and more() > len(self._idle))
-        return exchange
+        return exchange, given_up
 
     def stop(self) -> None:
         """End every request in flight as cancelled."""
@@ -115,6 +131,9 @@ class Wire:
         return sum(len(exchange.token_times) for exchange in self._live)
 
     def close(self) -> None:
+        self._forget_idle()
+
+    def _forget_idle(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
@@ -132,6 +151,9 @@ class Wire:
             if not stream.ended():
                 return stream
             stream.close()
+        return await self._fresh(exchange)
+
+    async def _fresh(self, exchange: Exchange) -> Stream:
         began = perf_counter_ns()
         stream = await self._connect()
         exchange.connect_s = (perf_counter_ns() - began) / 1e9
@@ -141,6 +163,7 @@ class Wire:
         if stream is None:
             return
         asyncio.get_running_loop().remove_reader(stream)
+        stream.used = True
         if keep:
             self._idle.append(stream)
         else:

@@ -48,6 +48,7 @@ class Exchange:
         self._plain = bytearray()  # a body that is not a stream
         self._type = b""
         self._encoding = b""
+        self._heard = False
         self._said_done = False
         self._complete = False
 
@@ -55,6 +56,7 @@ class Exchange:
 
     def read(self, stamp: int, data: bytes) -> None:
         """Take bytes that arrived at `stamp`."""
+        self._heard = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -92,6 +94,11 @@ class Exchange:
         if not self.over:
             self.cancelled = True
             self._finish(stamp)
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the connection broke before one byte of an answer came."""
+        return self.error_class == "connect" and not self._heard
 
     @property
     def done_but_open(self) -> bool:

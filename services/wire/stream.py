@@ -30,6 +30,7 @@ class Stream:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self.used = False  # whether it has carried an exchange
         self.kernel_clock = ask_for_stamps(sock)
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -46,7 +46,9 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     sequential = start(page)
     expect(page.get_by_text("done", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="How fast did each request run?")).to_be_visible()
-    expect(page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first).to_be_visible()
+    expect(
+        page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first
+    ).to_be_visible()
 
     # a staggered run of 16
     page.goto(app.url)

@@ -153,3 +153,31 @@ def test_a_request_is_sent_when_it_is_due_and_not_before(reference: ReferenceSer
     due, seen = asyncio.run(one())
     assert seen.sent is not None
     assert 0 <= seen.sent - due < 20_000_000
+
+
+@pytest.mark.parametrize("pause_s", [0.05, 0.1, 0.102, 0.2])
+def test_a_server_that_closes_idle_connections_fails_no_request(
+    reference: ReferenceServer, pause_s: float
+) -> None:
+    """llama.cpp's does, after two answers. It may be closed before, at or after the next send."""
+
+    async def several() -> list[Exchange]:
+        wire = Wire(reference.base_url)
+        body = wire.request({"model": "ref keep=1", "messages": [{"content": "closed"}]})
+        seen = []
+        for _ in range(6):
+            due = perf_counter_ns() + round(pause_s * 1e9)
+            seen.append(await wire.ask(body, due, lambda: 9, ()))
+        wire.close()
+        return seen
+
+    seen = asyncio.run(several())
+    assert [exchange.error for exchange in seen] == [None] * 6
+
+
+def test_a_server_that_closes_a_new_connection_unheard_is_a_failure_and_is_not_asked_again(
+    reference: ReferenceServer,
+) -> None:
+    before = reference.told()["state"]["requests"]
+    seen = ask(reference.base_url, "ref fault=slam")
+    assert (seen.error_class, reference.told()["state"]["requests"] - before) == ("connect", 1)
