@@ -7,6 +7,7 @@ import os
 
 import streamlit as st
 
+from pages.widgets.view import plain
 from services.backends import BACKENDS, Backend, has_key
 from services.probe import Probe
 from services.terminal import where
@@ -23,7 +24,7 @@ def test(name: str, model: str | None) -> None:
 def answer(backend: Backend, probe: Probe) -> None:
     """What the test found, in a sentence or in its parts."""
     if probe.problem:
-        st.warning(probe.problem, icon=":material/cloud_off:")
+        st.warning(plain(probe.problem), icon=":material/cloud_off:")
     if probe.reachable:
         facts = {
             "streams": probe.streams,
@@ -38,7 +39,9 @@ def answer(backend: Backend, probe: Probe) -> None:
                 st.badge(f"round trip {seconds(probe.rtt_s)}", color="blue")
     if probe.models:
         shown = ", ".join(probe.models[:12])
-        st.caption(f"{len(probe.models)} models: {shown}{' …' if len(probe.models) > 12 else ''}")
+        st.caption(
+            f"{len(probe.models)} models: {plain(shown)}{' …' if len(probe.models) > 12 else ''}"
+        )
 
 
 def key_state(backend: Backend) -> str:

@@ -8,7 +8,7 @@ from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, panels, pictures
-from pages.widgets.view import MOST_RUNS, runs_in_url, shared, stop_with
+from pages.widgets.view import MOST_RUNS, plain, runs_in_url, shared, stop_with
 from services import tables
 from services.charts import CHARTS
 from services.compare import Candidate, Comparison, compare
@@ -41,8 +41,10 @@ def verdicts(comparison: Comparison) -> None:
     """The answer in words, before any figure."""
     for verdict in comparison.verdicts:
         with st.container(border=True):
-            panels.verdict(verdict.word)
-            st.markdown(verdict.sentence)
+            with st.container(horizontal=True):
+                for measure, word in verdict.by_measure:
+                    panels.verdict(measure, word)
+            st.markdown(plain(verdict.sentence))
 
 
 def load(ids: list[int]) -> list[Candidate]:

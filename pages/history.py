@@ -44,15 +44,15 @@ def table(rows: list[RunRow]) -> list[int]:
             ],
             "Name": [row.name for row in rows],
             "Status": [row.status for row in rows],
-            "Started": [row.created_at for row in rows],
-            "Backend": [row.backend for row in rows],
-            "Model": [row.model for row in rows],
-            "Mode": [row.mode for row in rows],
-            "Tags": [list(row.tags) for row in rows],
             "Output tokens/s": [row.headline.get("output_tokens_per_s") for row in rows],
             "TTFT, median (s)": [row.headline.get("ttft_s_median") for row in rows],
             "E2E, median (s)": [row.headline.get("e2e_s_median") for row in rows],
             "Failed": [row.headline.get("failed") for row in rows],
+            "Mode": [row.mode for row in rows],
+            "Backend": [row.backend for row in rows],
+            "Model": [row.model for row in rows],
+            "Started": [row.created_at for row in rows],
+            "Tags": [list(row.tags) for row in rows],
             "Note": [row.note for row in rows],
         }
     )
@@ -110,5 +110,8 @@ if not total:
 pages = -(-total // PAGE_SIZE)
 page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)
+many = f"{total:,} runs" if total > 1 else "One run"
+st.caption(
+    f"{many}. Tick two to {MOST_RUNS} of them to compare; the first ticked is the reference."
+)
 actions(table(rows))
-st.caption(f"{total:,} runs." if total > 1 else "One run.")

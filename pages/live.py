@@ -8,7 +8,7 @@ import jobs
 from db import counts, queue, runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
-from pages.widgets.view import dark, run_in_url, stop_with
+from pages.widgets.view import dark, plain, run_in_url, stop_with
 from services.charts import live_spec
 from services.measurement import ACTIVE, Progress, Run
 from services.progress import Standing, standing
@@ -82,7 +82,7 @@ def ended(run: Run) -> None:
         "interrupted": "The run was interrupted. What it had measured is kept.",
     }[run.status]
     box = st.success if run.status == "done" else st.warning
-    box(f"{words} {run.error or ''}".strip())
+    box(f"{words} {plain(run.error or '')}".strip())
     st.page_link(
         "result.py", label="See the result", icon=":material/insights:",
         query_params={"run": str(run.id)},
@@ -93,7 +93,7 @@ def ended(run: Run) -> None:
 
 
 run = load(run_in_url())
-st.title(run.name)
+st.title(plain(run.name), anchor=False)
 if run.status in ACTIVE:
     st.session_state["watched"] = run.id
     watch(run.id)

@@ -8,7 +8,7 @@ from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, edit, panels, pictures
-from pages.widgets.view import run_in_url, shared, stop_with
+from pages.widgets.view import plain, run_in_url, shared, stop_with
 from services import tables
 from services.charts import CHARTS
 from services.checks import doubts
@@ -21,16 +21,16 @@ FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded awa
 def head(candidate: Candidate) -> None:
     """What was run, when, how it ended, and what can be done with it."""
     run = candidate.run
-    st.title(run.name)
+    st.title(plain(run.name), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         panels.status(run.status)
         for tag in run.tags:
-            st.badge(tag, color="blue")
+            st.badge(plain(tag), color="blue")
         st.caption(f"Run {run.id} · {panels.when(run.started_at or run.created_at)}")
     if run.note:
         st.text(run.note)
     if run.error:
-        st.warning(run.error, icon=":material/error:")
+        st.warning(plain(run.error), icon=":material/error:")
     if not shared():
         actions(candidate)
 

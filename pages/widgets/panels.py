@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
+from pages.widgets.view import plain
 from services import tables
 from services.checks.doubt import Doubt
 from services.compare import Candidate
@@ -41,7 +42,7 @@ HEADLINE: tuple[tuple[str, str, str, str], ...] = (
 def headline(candidate: Candidate) -> None:
     """The run in twelve numbers."""
     row = summary_row(candidate.summary)
-    with st.grid(4):
+    with st.grid(4, min_column_width=150):
         for name, label, unit, meaning in HEADLINE:
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
 
@@ -50,12 +51,17 @@ def doubts(found: Sequence[Doubt]) -> None:
     """Reasons to doubt: warnings in sight, notes below them."""
     for doubt in found:
         if doubt.level == "warning":
-            st.warning(f"**{doubt.title}.** {doubt.sentence}", icon=":material/warning:")
+            st.warning(
+                f"**{plain(doubt.title)}.** {plain(doubt.sentence)}", icon=":material/warning:"
+            )
     notes = [doubt for doubt in found if doubt.level == "note"]
     if notes:
-        with st.expander(f"{len(notes)} notes on these numbers", icon=":material/info:"):
+        with st.expander(
+            f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on these numbers",
+            icon=":material/info:",
+        ):
             for doubt in notes:
-                st.markdown(f"**{doubt.title}.** {doubt.sentence}")
+                st.markdown(f"**{plain(doubt.title)}.** {plain(doubt.sentence)}")
 
 
 def table(found: Table, question: str = "") -> None:
@@ -64,8 +70,9 @@ def table(found: Table, question: str = "") -> None:
         return
     if question:
         st.subheader(question, anchor=found.title.lower().replace(" ", "-"))
-    frame = pd.DataFrame(found.rows, columns=[column or " " for column in found.columns])
-    st.dataframe(frame, hide_index=True, width="stretch", key=found.title)
+    rows = [[text.replace("\n", "  ") for text in row] for row in found.rows]
+    frame = pd.DataFrame(rows, columns=[column or " " for column in found.columns])
+    st.dataframe(frame, hide_index=True, width="stretch", height="content", key=found.title)
     if found.note:
         st.caption(found.note)
 
@@ -104,9 +111,9 @@ def status(word: str) -> None:
     st.badge(word, color=STATUS_COLOURS.get(word, "gray"))
 
 
-def verdict(word: str) -> None:
-    """A verdict, as a badge."""
-    st.badge(word, color=VERDICT_COLOURS.get(word, "gray"))
+def verdict(measure: str, word: str) -> None:
+    """What is said by one measure, as a badge."""
+    st.badge(f"{measure}: {word}", color=VERDICT_COLOURS.get(word, "gray"))
 
 
 STATUS_COLOURS: dict[str, Colour] = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 import streamlit as st
 
 MOST_RUNS = 8
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&-])")
 
 
 def shared() -> bool:
@@ -40,9 +42,14 @@ def runs_in_url() -> list[int]:
     return ids
 
 
+def plain(text: str) -> str:
+    """Return text so that markdown shows it as it is: names, notes and errors are not markup."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
 def stop_with(what: str, then: str) -> NoReturn:
     """Say what is wrong and what to do, offer the way on, and end the page here."""
-    st.warning(f"{what} {then}", icon=":material/info:")
+    st.warning(plain(f"{what} {then}"), icon=":material/info:")
     if not shared():
         with st.container(horizontal=True):
             st.page_link("history.py", label="History", icon=":material/history:")

@@ -29,6 +29,7 @@ class Verdict:
     run_id: int
     word: Word  # by the measure that decides
     sentence: str
+    by_measure: tuple[tuple[str, Word], ...]  # of the whole family, the deciding one first
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def verdicts(candidates: Sequence[Candidate], rows: Sequence[Row]) -> tuple[Verd
         first = next(finding for finding in findings if finding.name == decides)
         others = [finding for finding in findings if finding is not first]
         sentence = f"{names[place]}: {_deciding(first)}{_also(others)}"
-        found.append(Verdict(candidates[place].run.id, first.word, sentence))
+        words = tuple((FAMILY[finding.name], finding.word) for finding in (first, *others))
+        found.append(Verdict(candidates[place].run.id, first.word, sentence, words))
     return tuple(found)
 
 
