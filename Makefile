@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: run test check screenshots clean
+.PHONY: run test check bench screenshots clean
 
 run: .venv/.app
 	@$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -15,6 +15,12 @@ check: .venv/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench: .venv/.dev
+	@$(BIN)/python -m bench.accuracy
+
+screenshots: .venv/.dev
+	@$(BIN)/python -m tests.browser.screenshots docs/screenshots
 
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv
