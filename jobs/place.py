@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def beside(engine: Engine, suffix: str) -> Path:
-    """Return the supervisor's file of that kind for this database."""
+    """Return the supervisor's file of that kind for this database: next to it, if it is a file."""
     url = engine.url.render_as_string(hide_password=True)
-    folder = ROOT / "data"
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    folder = Path(file).parent if file else ROOT / "data"
     folder.mkdir(exist_ok=True)
     return folder / f"jobs-{hashlib.sha256(url.encode()).hexdigest()[:12]}.{suffix}"
 
