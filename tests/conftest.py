@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,27 @@ class ReferenceServer:
         return log
 
 
-@pytest.fixture(scope="session")
-def reference() -> Iterator[ReferenceServer]:
+@contextmanager
+def serving(*arguments: str) -> Iterator[int]:
+    """Start a reference server; yield its port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.reference"],
+        [sys.executable, "-m", "tests.reference", *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdin and process.stdout
-    yield ReferenceServer(int(process.stdout.readline()))
+    yield int(process.stdout.readline())
     process.stdin.close()
     process.wait(timeout=10)
     process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def reference() -> Iterator[ReferenceServer]:
+    with serving() as port:
+        yield ReferenceServer(port)
 
 
 @pytest.fixture

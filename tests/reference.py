@@ -1,4 +1,5 @@
-"""A server with known times: `python -m tests.reference` speaks real HTTP in a process of its own.
+"""A server with known times: `python -m tests.reference [CERTIFICATE]` speaks real HTTP, or HTTPS,
+in a process of its own.
 
 What a request gets is written in its model's name, e.g. `ref ttft=0.1 gap=0.01 tokens=20`, so one
 server plays every part. It logs when each token chunk was handed to the kernel, on the monotonic
@@ -16,6 +17,7 @@ import asyncio
 import json
 import resource
 import socket
+import ssl
 import struct
 import sys
 from time import perf_counter_ns
@@ -215,8 +217,12 @@ class Reference(asyncio.Protocol):
 async def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    tls = None
+    if len(sys.argv) > 1:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(sys.argv[1])
     server = await asyncio.get_running_loop().create_server(
-        Reference, "127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0, backlog=4096
+        Reference, "127.0.0.1", 0, backlog=4096, ssl=tls
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     loop = asyncio.get_running_loop()

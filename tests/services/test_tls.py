@@ -1,0 +1,63 @@
+"""TLS takes the same path: a real handshake, a certificate that is verified, stamped reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.conftest import serving
+from tests.services.test_wire import ask
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def port(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(file)
+    with serving(str(file)) as port:
+        yield port
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL's own variable: the certificates that this process trusts."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("model", ["ref tokens=20 gap=0.005", "ref tokens=300 gap=0"])
+def test_a_stream_over_tls_is_read_whole(port: int, model: str) -> None:
+    seen = ask(f"https://localhost:{port}/v1", model)
+    assert seen.error_class is None, seen.error
+    assert len(seen.token_times) == seen.usage.output_tokens
+    assert seen.connect_s is not None and seen.sent is not None and seen.first is not None
+    assert seen.first - seen.sent >= 20_000_000, "the handshake is no part of TTFT, the wait is"
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_certificate_for_another_name_is_refused(port: int) -> None:
+    seen = ask(f"https://127.0.0.1:{port}/v1", "ref")
+    assert seen.error_class == "connect"
+    assert "certificate" in str(seen.error)
+
+
+def test_a_certificate_from_nobody_we_know_is_refused(port: int) -> None:
+    seen = ask(f"https://localhost:{port}/v1", "ref")
+    assert seen.error_class == "connect"
+    assert "certificate" in str(seen.error)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_server_that_does_not_speak_tls_is_a_sentence() -> None:
+    with serving() as plain:
+        seen = ask(f"https://localhost:{plain}/v1", "ref", timeout_s=2)
+    assert seen.error_class == "connect"
+    assert f"localhost:{plain}" in str(seen.error)
