@@ -1,28 +1,59 @@
-"""The same actions over HTTP, mounted at /api. Its OpenAPI schema is at /api/openapi.json."""
+"""The same actions over HTTP, mounted at /api. Its OpenAPI schema is at /api/openapi.json.
+
+Whatever is wrong with a request is answered by `Problem`: a sentence, and one for each wrong field.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, MutableMapping
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+import orjson
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
 from db import results, runs
-from db.database import opened
+from db.database import DatabaseProblem, opened
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
-from services.backends import BackendProblem
-from services.config import RunConfig, parse, sentences_of
-from services.export import run_document
-from services.export.tables import requests_csv
+from services import VERSION
+from services.backends import BackendProblem, find
+from services.config import InvalidConfig, Mode, RunConfig, parse, sentences_of
+from services.export import export, run_document
+from services.export.shape import RunDocument
+from services.measurement import RunStatus
+from services.workloads.promptfile import FILE_BYTES_MOST
+
+BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
+OFFSET_MOST = 2**31 - 1
+
+
+class Problem(BaseModel):
+    """What is wrong, in sentences."""
+
+    error: str
+    problems: dict[str, str] = Field({}, description="A sentence for each wrong field")
+
+
+def _says(**codes: str) -> dict[int | str, dict[str, Any]]:
+    return {
+        int(code[1:]): {"model": Problem, "description": words} for code, words in codes.items()
+    }
+
 
 api = FastAPI(
     title="Paceline",
-    description="Start runs, watch them, take their results. A time is in seconds.",
+    version=VERSION,
+    description="Start runs, watch them, take their results. Times are seconds, lengths tokens.",
     docs_url=None,  # FastAPI's pages load their scripts from elsewhere
     redoc_url=None,
+    redirect_slashes=False,
+    servers=[{"url": "/api"}],
+    responses=_says(_422="A field is wrong", _503="The database cannot be used"),
 )
 
 
@@ -30,7 +61,7 @@ class NewRun(RunConfig):
     """A run to be queued: what it is asked to do, and what people call it."""
 
     name: str = Field("", max_length=200, description="Name; empty: made from the config")
-    tags: tuple[str, ...] = Field((), description="Tags")
+    tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
 
     def config(self) -> RunConfig:
@@ -46,87 +77,170 @@ class Started(BaseModel):
     page: str = Field(description="The run in the browser")
 
 
-class Problem(BaseModel):
-    """What is wrong, in sentences."""
+class Cancelled(BaseModel):
+    """A run that is to stop. It has stopped when its status says so."""
 
-    error: str
-    problems: dict[str, str] = Field({}, description="A sentence for each wrong field")
+    id: int
+    status: RunStatus
+    cancel_requested: bool
 
 
-WRONG: dict[int | str, dict[str, Any]] = {422: {"model": Problem}}
-MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
+class Search(BaseModel):
+    """Which runs are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field("", max_length=1000, description="Part of a name, note, model or tag")
+    backend: str | None = Field(None, description="Name of a backend")
+    model: str | None = Field(None, description="The model that answered, exactly")
+    mode: Mode | None = Field(None, description="How the requests were sent")
+    tag: str | None = Field(None, description="A tag, exactly")
+    status: RunStatus | None = Field(None, description="How far it is, or how it ended")
+    limit: int = Field(100, ge=1, le=1000, description="Most runs in one answer")
+    offset: int = Field(0, ge=0, le=OFFSET_MOST, description="Newest runs to leave out")
+
+
+def only_json(request: Request) -> None:
+    """Refuse a body that does not say it is JSON: a form on another site's page can send those."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "Send the run as JSON, with Content-Type: application/json.")
+
+
+RunId = Annotated[int, Field(description="A run's number")]
 
 
 @api.get("/runs")
-def list_runs(
-    text: str = "",
-    backend: str | None = None,
-    model: str | None = None,
-    mode: str | None = None,
-    tag: str | None = None,
-    status: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> list[RunRow]:
-    """List runs, newest first, each with its headline numbers."""
-    filters = {"backend": backend, "model": model, "mode": mode, "tag": tag, "status": status}
-    given: Any = {name: value for name, value in filters.items() if value}
-    return runs.search(opened(), text, limit=limit, offset=offset, **given)
+def list_runs(search: Annotated[Search, Query()]) -> list[RunRow]:
+    """List runs, newest first, each with the numbers of its summary as `headline`."""
+    if search.backend is not None:
+        find(search.backend)
+    filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
+    return runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
 
 
-@api.post("/runs", status_code=202, responses=WRONG)
+@api.post(
+    "/runs",
+    status_code=202,
+    dependencies=[Depends(only_json)],
+    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+)
 def start_run(new: NewRun) -> Started:
     """Queue a run. It is measured when its backend is free."""
     run_id = jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
 
 
-@api.get("/runs/{run_id}", responses=MISSING)
-def show_run(run_id: int) -> dict[str, Any]:
+@api.get(
+    "/runs/{run_id}",
+    response_class=Response,
+    responses={200: {"model": RunDocument}, **_says(_404="There is no such run")},
+)
+def show_run(run_id: RunId) -> Response:
     """Return a run, its summary and its requests. Prompts and answers are not part of it."""
-    return run_document(results.candidate(opened(), run_id))
+    document = run_document(results.candidate(opened(), run_id))
+    return Response(orjson.dumps(document), media_type="application/json")
 
 
-@api.get("/runs/{run_id}/requests.csv", response_class=Response, responses=MISSING)
-def requests_as_csv(run_id: int) -> Response:
+@api.get(
+    "/runs/{run_id}/requests.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}}, **_says(_404="There is no such run")},
+)
+def requests_as_csv(run_id: RunId) -> Response:
     """Return the requests of a run as CSV, one line a request."""
-    data = requests_csv([results.candidate(opened(), run_id)])
-    name = f"paceline-run-{run_id}-requests.csv"
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(data, media_type="text/csv", headers=disposition)
+    kind = export("requests.csv")
+    data = kind.write([results.candidate(opened(), run_id)])
+    disposition = {"Content-Disposition": f'attachment; filename="{kind.filename_of([run_id])}"'}
+    return Response(data, media_type=kind.mime, headers=disposition)
 
 
-@api.post("/runs/{run_id}/cancel", responses=MISSING)
-def cancel_run(run_id: int) -> dict[str, Any]:
+@api.post(
+    "/runs/{run_id}/cancel",
+    responses=_says(_404="There is no such run", _409="It has ended already"),
+)
+def cancel_run(run_id: RunId) -> Cancelled:
     """Stop a run; what it has measured is kept."""
     run = jobs.cancel(opened(), run_id)
-    return {"id": run.id, "status": run.status, "cancel_requested": run.cancel_requested}
+    return Cancelled(id=run.id, status=run.status, cancel_requested=run.cancel_requested)
 
 
-@api.exception_handler(RequestValidationError)
-async def wrong_request(_: Request, error: RequestValidationError) -> JSONResponse:
-    problems = sentences_of(error.errors())
-    return _problem(422, " ".join(problems.values()), problems)
+# --- what is wrong, in sentences -------------------------------------------------------------
 
 
-async def _missing(_: Request, error: Exception) -> JSONResponse:
-    return _problem(404, str(error))
+class Bounded:
+    """Refuse a body of more than BODY_MOST bytes as soon as that is known."""
 
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
 
-async def _conflict(_: Request, error: Exception) -> JSONResponse:
-    return _problem(409, str(error))
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        told = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if told.isdigit() and int(told) > BODY_MOST:
+            await _problem(413, _TOO_LONG)(scope, receive, send)
+            return
+        read = 0
 
+        async def counted() -> Any:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > BODY_MOST:
+                raise HTTPException(413, _TOO_LONG)
+            return message
 
-async def _wrong(_: Request, error: Exception) -> JSONResponse:
-    return _problem(422, str(error))
+        await self._inner(scope, counted, send)
 
 
 def _problem(status: int, error: str, problems: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse(Problem(error=error, problems=problems or {}).model_dump(), status)
 
 
-api.add_exception_handler(RunNotFound, _missing)
-api.add_exception_handler(AlreadyFinished, _conflict)
-api.add_exception_handler(RunBusy, _conflict)
-api.add_exception_handler(InvalidEdit, _wrong)
-api.add_exception_handler(BackendProblem, _wrong)
+def _wrong_fields(_: Request, error: Any) -> JSONResponse:
+    invalid = isinstance(error, InvalidConfig)
+    found = error.problems if invalid else sentences_of(error.errors())
+    return _problem(422, " ".join(found.values()), {name: s for name, s in found.items() if name})
+
+
+def _refused(request: Request, error: Any) -> JSONResponse:
+    status = 422 if error.status_code == 400 else error.status_code
+    words = _WORDS[status] if status in _WORDS else str(error.detail)
+    answer = _problem(status, words.replace("{}", f"{request.method} {request.url.path}"))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _with(status: int) -> Callable[[Request, Any], JSONResponse]:
+    return lambda _, error: _problem(status, str(error.args[0]))
+
+
+def _no_database(_: Request, error: Any) -> JSONResponse:
+    return _problem(503, f"The database cannot be used: {error.orig}.")
+
+
+def _unforeseen(_: Request, error: Any) -> JSONResponse:
+    return _problem(500, f"Paceline failed here ({type(error).__name__}). Its log says more.")
+
+
+_TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_WORDS = {
+    404: "There is no {}. /api/openapi.json says what there is.",
+    405: "There is no {}, though something is at that address. /api/openapi.json says what.",
+    422: "The body is not JSON that can be read.",
+}
+HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
+    RequestValidationError: _wrong_fields,
+    InvalidConfig: _wrong_fields,
+    AnyHTTPException: _refused,
+    BackendProblem: _with(422),
+    InvalidEdit: _with(422),
+    RunNotFound: _with(404),
+    AlreadyFinished: _with(409),
+    RunBusy: _with(409),
+    DatabaseProblem: _with(503),
+    DBAPIError: _no_database,
+    Exception: _unforeseen,
+}
+for kind, handler in HANDLERS.items():
+    api.add_exception_handler(kind, handler)
+api.add_middleware(Bounded)

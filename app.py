@@ -8,11 +8,12 @@ restart shows a deep link without its frame.
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from urllib.parse import urlsplit
 import streamlit as st
 from dotenv import load_dotenv
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.websockets import WebSocketClose
 
 import jobs
 from api import api
@@ -31,6 +33,8 @@ from db.database import opened
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+HEALTH = "/_stcore/health"  # who asks this by another name learns only that something lives
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 load_dotenv(HERE / ".env")
 
@@ -52,16 +56,19 @@ def content_policy() -> str:
 
 
 def _sha256(text: str) -> str:
-    import base64
-
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 class Security:
-    """Headers on every answer; and nothing is changed on behalf of another site's page."""
+    """Headers on every answer, and nothing done on behalf of another site's page.
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    Such a page can send requests here, which its browser marks with its origin; and it can read
+    the answers too where it makes its own host name point to this machine (DNS rebinding), but then
+    the request names that host. `hosts` are the names that are ours.
+    """
+
+    def __init__(self, inner: Any, hosts: frozenset[str] = LOOPBACK) -> None:
+        self._inner, self._hosts = inner, hosts
         self._headers = [
             (b"content-security-policy", content_policy().encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -69,7 +76,7 @@ class Security:
         ]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
             return
 
@@ -78,16 +85,44 @@ class Security:
                 message["headers"] = [*message["headers"], *self._headers]
             await send(message)
 
-        inner = self._inner if _own(scope) else PlainTextResponse("Another site's page.", 403)
+        inner = self._inner
+        if wrong := foreign(scope, self._hosts):
+            web = scope["type"] == "http"
+            inner = JSONResponse({"error": wrong, "problems": {}}, 403) if web else WebSocketClose()
         await inner(scope, receive, with_headers)
 
 
-def _own(scope: Scope) -> bool:
-    """Whether a request that changes something comes from our own pages, or from no page."""
-    headers = dict(scope["headers"])
-    origin = headers.get(b"origin", b"").decode("latin-1")
-    host = headers.get(b"host", b"").decode("latin-1")
-    return scope["method"] in SAFE_METHODS or not origin or urlsplit(origin).netloc == host
+def foreign(scope: Scope, hosts: frozenset[str]) -> str | None:
+    """Return why a request may come from another site's page, in a sentence; None: it does not.
+
+    Streamlit lets a websocket in whose origin is the host it names, whatever that is, and asks a
+    server elsewhere for this machine's address where it is not: both are forestalled here.
+    """
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    host, origin = headers.get(b"host", ""), headers.get(b"origin")
+    if _name(host) not in hosts and scope["path"] != HEALTH:
+        return (
+            f"Paceline does not know the host {host[:80]!r} as its own. To allow it, put its name "
+            "into PACELINE_ALLOWED_HOSTS in .env and start again."
+        )
+    changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+    if changes and origin is not None and origin.partition("://")[2] != host:
+        return "This request comes from another site's page. Send it from Paceline's own."
+    return None
+
+
+def _name(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def allowed_hosts(env: Mapping[str, str]) -> frozenset[str]:
+    """Return the names by which Paceline may be asked: this machine's own, and those of
+    PACELINE_ALLOWED_HOSTS, which commas separate."""
+    given = env.get("PACELINE_ALLOWED_HOSTS", "").lower().split(",")
+    return LOOPBACK | {name.strip() for name in given if name.strip()}
 
 
 def warm_up() -> None:
@@ -120,8 +155,8 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 app = st.App(
     HERE / "pages" / "_frame.py",
     lifespan=lifespan,
-    middleware=[Middleware(Security)],
-    routes=[Mount("/api", app=api)],
+    middleware=[Middleware(Security, hosts=allowed_hosts(os.environ))],
+    routes=[Mount("/api", app=api), Route("/api", endpoint=api)],
 )
 
 if __name__ == "__main__":

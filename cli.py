@@ -1,6 +1,6 @@
 """The same actions in a terminal: `python cli.py run|list|show|export|compare|backends`.
 
-Exit codes: 0 done, 1 the run failed or was cancelled, 2 bad usage.
+Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
 """
 
 from __future__ import annotations
@@ -8,33 +8,38 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
+import signal
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, get_args
+from threading import Event
+from time import monotonic, sleep
+from typing import Any
 
 import orjson
 from dotenv import load_dotenv
+from sqlalchemy.exc import DBAPIError
 from tqdm import tqdm
 
 import jobs
-from db import counts, results, runs
+from db import counts, queue, results, runs
 from db.database import DatabaseProblem, opened
-from db.runs import InvalidEdit, RunNotFound
+from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from services import export as exports
-from services import terminal
+from services import flags, terminal
 from services.backends import BACKENDS, BackendProblem
-from services.compare import compare
+from services.compare import Candidate, compare
 from services.config import InvalidConfig, RunConfig, parse
-from services.measurement import FINISHED
+from services.measurement import FINISHED, Run
 from services.visit import visit
-from services.workloads.promptfile import InvalidPrompts, read_prompts
+from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
 POLL_S = 0.25
-PLAIN_FLAGS = {"prompts", "unique_prompts", "ignore_eos"}  # of RunConfig, given another shape here
+KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
 
 
 class Usage(ValueError):
@@ -44,38 +49,32 @@ class Usage(ValueError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     load_dotenv(ROOT / ".env")
-    options = _parser().parse_args(arguments)
+    summary = (__doc__ or "").splitlines()[0]
+    options, unknown = flags.parser(summary, COMMANDS).parse_known_args(arguments)
     try:
+        _check(unknown)
         opened()
-        code: int = options.command(options)
-    except InvalidConfig as error:
-        return _refuse("\n".join(error.problems.values()))
-    except (
-        Usage,
-        BackendProblem,
-        InvalidEdit,
-        InvalidPrompts,
-        RunNotFound,
-        DatabaseProblem,
-    ) as error:
+        code = COMMANDS[options.command](options)
+    except (Usage, flags.Misused, RunNotFound, DatabaseProblem) as error:
         return _refuse(str(error.args[0]))
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stderr.close()
-        return DONE
+    except DBAPIError as error:
+        return _refuse(f"The database cannot be used: {error.orig}.")
+    except KeyboardInterrupt:
+        return _refuse("Stopped.", FAILED)
     return code
 
 
 def run(options: argparse.Namespace) -> int:
     """Queue a run, follow it to its end, print it."""
-    engine = opened()
-    config = parse(_config_values(options))
-    run_id = jobs.submit(engine, config, options.name, options.tag, options.note)
-    _follow(run_id, config, options.json)
-    candidate = results.candidate(engine, run_id)
-    if options.json:
-        _print_json(exports.run_document(candidate))
-    else:
-        print(terminal.run_text(candidate))
+    hidden = options.json or sys.stderr is None or not sys.stderr.isatty()
+    with _stopping() as stop:
+        run_id, config = _submitted(options)
+        try:
+            _follow(run_id, config, stop, hidden)
+            candidate = results.candidate(opened(), run_id)
+        except RunNotFound as error:  # somebody has deleted it
+            return _refuse(str(error), FAILED)
+    _say_run(options, candidate)
     return DONE if candidate.run.status == "done" else FAILED
 
 
@@ -84,39 +83,32 @@ def list_runs(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in ("backend", "model", "mode", "tag", "status")}
     filters: Any = {name: value for name, value in given.items() if value}
     found = runs.search(opened(), options.text, limit=options.limit, **filters)
-    if options.json:
-        _print_json(found)
-    else:
-        print(terminal.list_text(found))
+    narrowed = bool(options.text or filters)
+    _say(options, lambda: found, lambda: terminal.list_text(found, narrowed))
     return DONE
 
 
 def show(options: argparse.Namespace) -> int:
     """Print one run."""
-    candidate = results.candidate(opened(), options.run)
-    if options.json:
-        _print_json(exports.run_document(candidate))
-    else:
-        print(terminal.run_text(candidate))
+    _say_run(options, results.candidate(opened(), options.run))
     return DONE
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write runs as a file, to standard output or where `--output` says."""
+    """Write runs as a file, to standard output or where --output says."""
     entry = exports.export(options.format)
     if not entry.takes(len(options.runs)):
         most = "one run" if entry.most == 1 else f"{entry.least} to {entry.most} runs"
-        raise Usage(f"{entry.name} takes {most}, not {len(options.runs)}.")
-    chosen = results.candidates(opened(), options.runs)
-    data = entry.write(chosen)
+        raise Usage(f"--format: {entry.name} takes {most}, not {len(options.runs)}.")
+    data = entry.write(results.candidates(opened(), _once(options.runs)))
     if options.output == "-":
-        sys.stdout.buffer.write(data)
+        _write(data)
         return DONE
     try:
         Path(options.output).write_bytes(data)
     except OSError as error:
-        raise Usage(f"Cannot write {options.output}: {error.strerror}.") from None
-    print(f"{options.output}: {len(data):,} bytes")
+        raise Usage(f"--output: cannot write {options.output!r}: {error.strerror}.") from None
+    _write(f"{options.output}: {len(data):,} bytes\n".encode())
     return DONE
 
 
@@ -124,174 +116,151 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not 2 <= len(options.runs) <= 8:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    comparison = compare(results.candidates(opened(), options.runs))
-    if options.json:
-        _print_json(terminal.comparison_document(comparison))
-    else:
-        print(terminal.comparison_text(comparison))
+    comparison = compare(results.candidates(opened(), _once(options.runs)))
+    _say(
+        options,
+        lambda: terminal.comparison_document(comparison),
+        lambda: terminal.comparison_text(comparison),
+    )
     return DONE
 
 
 def backends(options: argparse.Namespace) -> int:
-    """Print the backends, with `--test` what each answers."""
+    """Print the backends, with --test what each answers."""
     names = [options.name] if options.name else list(BACKENDS)
-    if unknown := [name for name in names if name not in BACKENDS]:
-        raise Usage(f"There is no backend {unknown[0]!r}. There are: {', '.join(BACKENDS)}.")
     probes = None
     if options.test:
         probes = {name: asyncio.run(visit(name, None, os.environ)) for name in names}
     rows = terminal.backend_rows(names, os.environ, probes)
-    if options.json:
-        _print_json(rows)
-    else:
-        print(terminal.backends_text(rows))
+    _say(options, lambda: rows, lambda: terminal.backends_text(rows))
     return DONE
 
 
-def _config_values(options: argparse.Namespace) -> dict[str, Any]:
-    values = {
-        name: getattr(options, name)
-        for name in RunConfig.model_fields
-        if getattr(options, name, None) is not None
-    }
-    if "://" in options.backend:
-        values |= {"backend": "url", "base_url": options.backend}
-    if options.prompt is not None:
-        values["workload"] = "text"
+# --- a run and its end -----------------------------------------------------------------------
+
+
+def _submitted(options: argparse.Namespace) -> tuple[int, RunConfig]:
+    values = flags.values(options)
     if options.prompts is not None:
-        values |= {"workload": "file", "prompts": _prompts_of(options.prompts)}
-    if options.shared_prompts:
-        values["unique_prompts"] = False
-    return values
+        values["prompts"] = _prompts_of(options.prompts)
+    try:
+        config = parse(values)
+        return jobs.submit(opened(), config, options.name, options.tag, options.note), config
+    except InvalidConfig as error:
+        raise Usage(flags.sentences(error.problems, options)) from None
+    except BackendProblem as error:
+        raise Usage(f"--backend: {flags.in_flags(str(error))}") from None
+    except InvalidEdit as error:
+        about = re.search("name|note|tag", str(error))
+        raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
 
 
 def _prompts_of(name: str) -> tuple[str, ...]:
     try:
-        return read_prompts(Path(name).read_bytes(), Path(name).name)
+        with open(name, "rb") as file:
+            return read_prompts(file.read(FILE_BYTES_MOST + 1), Path(name).name)
     except OSError as error:
-        raise Usage(f"Cannot read {name}: {error.strerror}.") from None
+        raise Usage(f"--prompts: cannot read {name!r}: {error.strerror}.") from None
+    except InvalidPrompts as error:
+        raise Usage(f"--prompts: {error}") from None
 
 
-def _follow(run_id: int, config: RunConfig, quiet: bool) -> None:
-    """Wait for the end of a run, with a progress bar on standard error. Ctrl-C cancels the run."""
-    engine = opened()
-    total = config.requests * config.repeats
-    hidden = quiet or not sys.stderr.isatty()
-    with tqdm(total=total, unit="request", disable=hidden, leave=False) as bar:
+@contextmanager
+def _stopping() -> Iterator[Event]:
+    """Yield what the first Ctrl-C or SIGTERM sets. A second one is not waited for."""
+    stop = Event()
+
+    def on_signal(*_: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {each: signal.signal(each, on_signal) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _follow(run_id: int, config: RunConfig, stop: Event, hidden: bool) -> None:
+    """Wait for the end of a run, with a progress bar on standard error; `stop` cancels it."""
+    engine, total, kept_at = opened(), config.requests * config.repeats, monotonic()
+    with tqdm(total=total, unit=" requests", disable=hidden, leave=False) as bar:
         while (current := runs.load(engine, run_id)).status not in FINISHED:
-            try:
+            if stop.is_set() and not current.cancel_requested:
+                with suppress(AlreadyFinished):
+                    jobs.cancel(engine, run_id)
+            if monotonic() - kept_at > KEEPER_S:
+                kept_at = monotonic()
                 jobs.ensure(engine)
-                bar.set_description(current.phase or current.status)
-                bar.update(sum(counts.counted(engine, run_id).values()) - bar.n)
-                time.sleep(POLL_S)
-            except KeyboardInterrupt:
-                jobs.cancel(engine, run_id)
+            bar.set_description(_phase(current))
+            bar.update(sum(counts.counted(engine, run_id).values()) - bar.n)
+            sleep(POLL_S)
 
 
-def _print_json(data: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n")
+def _phase(current: Run) -> str:
+    if current.cancel_requested:
+        return "Cancelling"
+    if current.status == "queued" and (ahead := queue.ahead(opened(), current.id)):
+        return f"Waiting for {ahead} run{'s' if ahead > 1 else ''} of this backend"
+    return current.phase or current.status.capitalize()
 
 
-def _refuse(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
-    return USAGE
+# --- what is said ----------------------------------------------------------------------------
 
 
-# --- flags -----------------------------------------------------------------------------------
+def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
+    _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cli.py", description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, call, flags in COMMANDS:
-        command = commands.add_parser(name, help=(call.__doc__ or "").rstrip("."))
-        command.set_defaults(command=call)
-        flags(command)
-    return parser
+def _say(options: argparse.Namespace, document: Callable[[], Any], text: Callable[[], str]) -> None:
+    if options.json:
+        _write(orjson.dumps(document(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z) + b"\n")
+    else:
+        encoding = sys.stdout.encoding or "utf-8"
+        _write(f"{terminal.plain(text())}\n".encode(encoding, "replace"))
 
 
-def _run_flags(command: argparse.ArgumentParser) -> None:
-    """Every field of RunConfig as a flag; what is not given keeps the config's own default."""
-    for name, field in RunConfig.model_fields.items():
-        if name in PLAIN_FLAGS:
-            continue
-        flag = "--" + name.removesuffix("_s").replace("_", "-")
-        command.add_argument(
-            flag, dest=name, metavar=_metavar(name), help=_help(field.description, field.default)
-        )
-    command.set_defaults(backend="embedded")
-    command.add_argument("--prompts", metavar="FILE", help="JSONL or CSV file with prompts")
-    command.add_argument("--ignore-eos", action="store_true", default=None, help="Full length")
-    command.add_argument(
-        "--shared-prompts", action="store_true", help="No unique mark before each prompt"
-    )
-    command.add_argument("--name", default="", help="What the run is called")
-    command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")
-    command.add_argument("--note", default="", help="A note")
-    command.add_argument("--json", action="store_true", help="Print the run as JSON")
+def _write(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except OSError as error:
+        # what could not be written is not tried again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            raise Usage(f"Cannot write to standard output: {error.strerror}.") from None
 
 
-def _metavar(name: str) -> str:
-    field = RunConfig.model_fields[name]
-    options = [str(word) for word in get_args(field.annotation) if isinstance(word, str)]
-    if name == "backend":
-        return "NAME-OR-URL"
-    return "|".join(options) if options else name.removesuffix("_s").upper()
+def _refuse(sentence: str, code: int = USAGE) -> int:
+    if sys.stderr is not None:
+        print(terminal.plain(sentence), file=sys.stderr)
+    return code
 
 
-def _help(description: str | None, default: Any) -> str:
-    shown = f" (default: {default})" if default not in (None, "", ()) else ""
-    return f"{description}{shown}".replace("%", "%%")
+def _check(unknown: Sequence[str]) -> None:
+    if sys.stdout is None:
+        raise Usage("Standard output is closed: there is nowhere to print to.")
+    names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+    if unknown:  # the words after a flag are not said again: one may be a key
+        raise Usage(f"There is no {', '.join(names) or repr(unknown[0])} here. See --help.")
 
 
-def _list_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("text", nargs="?", default="", help="Part of a name, note, model or tag")
-    for name in ("backend", "model", "mode", "tag", "status"):
-        command.add_argument(f"--{name}")
-    command.add_argument("--limit", type=_count, default=20)
-    command.add_argument("--json", action="store_true")
+def _once(run_ids: Sequence[int]) -> Sequence[int]:
+    if twice := [run_id for run_id in run_ids if run_ids.count(run_id) > 1]:
+        raise Usage(f"Run {twice[0]} is named twice.")
+    return run_ids
 
 
-def _show_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run", type=_count, metavar="RUN")
-    command.add_argument("--json", action="store_true")
-
-
-def _export_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("runs", type=_count, nargs="+", metavar="RUN")
-    command.add_argument(
-        "--format", choices=[entry.name for entry in exports.EXPORTS], default="requests.csv"
-    )
-    command.add_argument("--output", default="-", help="File; -: standard output")
-
-
-def _compare_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("runs", type=_count, nargs="+", metavar="RUN")
-    command.add_argument("--json", action="store_true")
-
-
-def _backend_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", nargs="?", help="One backend; without: all")
-    command.add_argument("--test", action="store_true", help="Ask each whether it answers")
-    command.add_argument("--json", action="store_true")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-Command = tuple[str, Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None]]
-COMMANDS: tuple[Command, ...] = (
-    ("run", run, _run_flags),
-    ("list", list_runs, _list_flags),
-    ("show", show, _show_flags),
-    ("export", export, _export_flags),
-    ("compare", compare_runs, _compare_flags),
-    ("backends", backends, _backend_flags),
-)
-
+COMMANDS = {
+    "run": run,
+    "list": list_runs,
+    "show": show,
+    "export": export,
+    "compare": compare_runs,
+    "backends": backends,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,21 +6,27 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.widgets.view import shared
+from pages.widgets.view import check_view, shared
 
 HERE = Path(__file__).resolve().parent
 
 # Before the navigation: without an icon of its own a page fetches one from elsewhere.
-st.set_page_config(page_icon=str(HERE / "static" / "favicon.png"), layout="wide")
+st.set_page_config(
+    page_icon=str(HERE / "static" / "favicon.png"), layout="wide", initial_sidebar_state=220
+)
 
+to_share = [
+    st.Page(HERE / "compare.py", title="Compare", icon=":material/compare_arrows:"),
+    st.Page(HERE / "live.py", title="Live", visibility="hidden"),
+    st.Page(HERE / "result.py", title="Result", visibility="hidden"),
+]
 navigation = st.navigation(
     [
         st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=True),
         st.Page(HERE / "history.py", title="History", icon=":material/history:"),
-        st.Page(HERE / "compare.py", title="Compare", icon=":material/compare_arrows:"),
+        *to_share[:1],
         st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
-        st.Page(HERE / "live.py", title="Live", visibility="hidden"),
-        st.Page(HERE / "result.py", title="Result", visibility="hidden"),
+        *to_share[1:],
     ],
     position="hidden" if shared() else "sidebar",
 )
@@ -28,4 +34,5 @@ st.set_page_config(page_title=f"{navigation.title} · Paceline")
 st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
+check_view(navigation in to_share)
 navigation.run()

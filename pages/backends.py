@@ -14,34 +14,30 @@ from services.terminal import where
 from services.units import seconds
 from services.visit import visit
 
-
-def test(name: str, model: str | None) -> None:
-    """Ask one backend, and remember what it said for this session."""
-    with st.spinner("Asking …"):
-        st.session_state[f"probe-{name}"] = asyncio.run(visit(name, model, os.environ))
+SHOWN = 12  # models named
 
 
-def answer(backend: Backend, probe: Probe) -> None:
+def facts(probe: Probe) -> None:
+    """What the test found, part by part."""
+    with st.container(horizontal=True, gap="xsmall"):
+        st.badge("reachable", color="green", icon=":material/check:")
+        for name, holds in (("streams", probe.streams), ("reports usage", probe.reports_usage)):
+            if holds is not None:
+                st.badge(name if holds else f"no: {name}", color="green" if holds else "orange")
+        if probe.rtt_s is not None:
+            st.badge(f"round trip {seconds(probe.rtt_s)}", color="blue")
+    if probe.models:
+        more = " …" if len(probe.models) > SHOWN else ""
+        count = "1 model" if len(probe.models) == 1 else f"{len(probe.models)} models"
+        st.caption(f"{count}: {plain(', '.join(probe.models[:SHOWN]))}{more}")
+
+
+def answer(probe: Probe) -> None:
     """What the test found, in a sentence or in its parts."""
     if probe.problem:
         st.warning(plain(probe.problem), icon=":material/cloud_off:")
     if probe.reachable:
-        facts = {
-            "streams": probe.streams,
-            "reports usage": probe.reports_usage,
-        }
-        with st.container(horizontal=True):
-            st.badge("reachable", color="green", icon=":material/check:")
-            for name, holds in facts.items():
-                if holds is not None:
-                    st.badge(name if holds else f"no: {name}", color="green" if holds else "orange")
-            if probe.rtt_s is not None:
-                st.badge(f"round trip {seconds(probe.rtt_s)}", color="blue")
-    if probe.models:
-        shown = ", ".join(probe.models[:12])
-        st.caption(
-            f"{len(probe.models)} models: {plain(shown)}{' …' if len(probe.models) > 12 else ''}"
-        )
+        facts(probe)
 
 
 def key_state(backend: Backend) -> str:
@@ -52,27 +48,40 @@ def key_state(backend: Backend) -> str:
     return f"{backend.key_env} is not set" + ("" if backend.needs_key else ", and optional")
 
 
-st.title("Backends")
-st.caption(
-    "Addresses and keys come from the environment or from `.env`; `.env.example` lists all. "
-    "A key is never shown, stored or exported."
-)
-for name, backend in BACKENDS.items():
+def about(backend: Backend) -> None:
+    place = where(backend, os.environ)
+    st.markdown(f"**{backend.label}**")
+    st.caption(f"{f'`{place}`' if '://' in place else plain(place)} · {key_state(backend)}")
+
+
+def show(backend: Backend) -> None:
+    """One backend: what is known of it, how to test it, the way to a run."""
+    kept = f"probe-{backend.name}"
     with st.container(border=True):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
-            st.markdown(f"**{backend.label}**")
-            asked = st.button("Test", key=f"test-{name}", icon=":material/network_check:")
-        place = where(backend, os.environ)
-        st.caption(f"{f'`{place}`' if '://' in place else place} · {key_state(backend)}")
+            with st.container(width="content", gap="xxsmall"):
+                about(backend)
+            with st.container(horizontal=True, width="content", vertical_alignment="center"):
+                st.page_link(
+                    "run.py", label="Start a run", icon=":material/play_arrow:",
+                    query_params={"backend": backend.name},
+                )  # fmt: skip
+                asked = st.button(
+                    "Test", key=f"test-{backend.name}", icon=":material/network_check:"
+                )
         if asked:
-            test(name, None)
-        found = st.session_state.get(f"probe-{name}")
-        if found is not None:
-            answer(backend, found)
-        with st.container(horizontal=True):
-            st.page_link(
-                "run.py", label="Start a run", icon=":material/play_arrow:",
-                query_params={"backend": backend.label},
-            )  # fmt: skip
+            with st.spinner("Asking …"):
+                st.session_state[kept] = asyncio.run(visit(backend.name, None, os.environ))
+        if kept in st.session_state:
+            answer(st.session_state[kept])
+
+
+st.title("Backends", anchor=False)
+st.caption(
+    "Addresses and keys come from the environment or from `.env`; `.env.example` lists all. "
+    "A key is never shown, stored or exported."
+)
+for backend in BACKENDS.values():
+    show(backend)

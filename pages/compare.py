@@ -8,19 +8,34 @@ from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, panels, pictures
-from pages.widgets.view import MOST_RUNS, plain, runs_in_url, shared, stop_with
+from pages.widgets.view import MOST_RUNS, as_id, plain, shared, stop_with
 from services import tables
-from services.charts import CHARTS
+from services.charts import CHARTS, chart
 from services.compare import Candidate, Comparison, compare
 
 RECENT = 200  # runs offered to be added
+FIRST = ("tokens_per_s", "ratios")  # the others stand below the tables
+
+
+def runs_in_url() -> tuple[list[int], str]:
+    """Return the runs that the URL names, each once, and why they cannot be compared, if so."""
+    words = [word.strip() for word in st.query_params.get("runs", "").split(",") if word.strip()]
+    numbers = [number for word in words if (number := as_id(word)) is not None]
+    ids = list(dict.fromkeys(numbers))
+    if len(ids) < len(numbers):
+        st.caption("The link names a run more than once. Each stands here once.")
+    if len(numbers) < len(words):
+        bad = next(word for word in words if as_id(word) is None)
+        return ids[:MOST_RUNS], f"“{bad[:40]}” is not a run: a link here ends in ?runs=12,15."
+    if len(ids) > MOST_RUNS:
+        return ids[:MOST_RUNS], f"{len(ids)} runs are too many: up to {MOST_RUNS} stand together."
+    return ids, ""
 
 
 def choose(ids: list[int]) -> None:
-    """Pick the runs; the URL follows, so that it can be sent."""
+    """Pick the runs. The URL is what is read; the widget only shows it and changes it."""
     names = {row.id: f"{row.id} · {row.name}" for row in runs.search(opened(), limit=RECENT)}
-    for missing in [run_id for run_id in ids if run_id not in names]:
-        names[missing] = str(missing)
+    names |= {run_id: str(run_id) for run_id in ids if run_id not in names}
     st.session_state["chosen"] = ids
 
     def into_url() -> None:
@@ -29,7 +44,7 @@ def choose(ids: list[int]) -> None:
     st.multiselect(
         "Runs, the reference first",
         list(names),
-        format_func=lambda run_id: names[run_id],
+        format_func=lambda run_id: names.get(run_id, str(run_id)),
         max_selections=MOST_RUNS,
         key="chosen",
         on_change=into_url,
@@ -39,30 +54,36 @@ def choose(ids: list[int]) -> None:
 
 def verdicts(comparison: Comparison) -> None:
     """The answer in words, before any figure."""
-    for verdict in comparison.verdicts:
-        with st.container(border=True):
-            with st.container(horizontal=True):
-                for measure, word in verdict.by_measure:
-                    panels.verdict(measure, word)
+    with st.container(border=True):
+        for verdict in comparison.verdicts:
             st.markdown(plain(verdict.sentence))
+            with st.container(horizontal=True, gap="xsmall"):
+                for measure, word in verdict.by_measure:
+                    if word != "no verdict":  # why there is none, the sentence says
+                        panels.verdict(measure, word)
 
 
 def load(ids: list[int]) -> list[Candidate]:
     try:
         candidates = results.candidates(opened(), ids)
     except RunNotFound as error:
-        stop_with(str(error), "")
+        stop_with(str(error), "Take it out of the comparison.")
     if empty := [c.run for c in candidates if not c.measurements]:
         stop_with(f"Run {empty[0].id} has no measured request.", "Take it out of the comparison.")
     return candidates
 
 
-st.title("Compare")
-ids = runs_in_url()
+st.title("Compare", anchor=False)
+ids, problem = runs_in_url()
 if not shared():
     choose(ids)
+if problem:
+    stop_with(problem)
+if not ids and not runs.count(opened()):
+    stop_with("No run is stored yet.", "Start two: the second can then be compared with the first.")
 if len(ids) < 2:
-    stop_with("Choose two to eight runs.", "The first is the reference of the others.")
+    stop_with("Choose one more run." if ids else "Choose two to eight runs.",
+              "The first is the reference of the others.")  # fmt: skip
 candidates = load(ids)
 comparison = compare(candidates)
 
@@ -72,12 +93,11 @@ if not shared():
     with st.container(horizontal=True):
         downloads.button(candidates)
         panels.link("compare", {"runs": ",".join(map(str, ids))})
-for name in ("tokens_per_s", "ratios"):
-    pictures.draw(next(chart for chart in CHARTS if chart.name == name), candidates, "compare")
-labels = tables.labels_of(candidates)
-panels.table(tables.measures(comparison, labels), "What are the numbers?")
+for name in FIRST:
+    pictures.draw(chart(name), candidates, "compare")
+panels.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
 panels.table(tables.differences(comparison), "What differs between the runs?")
-for chart in CHARTS:
-    if chart.name not in ("tokens_per_s", "ratios"):
-        pictures.draw(chart, candidates, "compare")
+for entry in CHARTS:
+    if entry.name not in FIRST:
+        pictures.draw(entry, candidates, "compare")
 panels.circumstances(candidates)

@@ -1,91 +1,91 @@
-"""Every stored run: found, looked at, edited, deleted, chosen for a comparison."""
+"""Every stored run: found, looked at, edited, deleted, chosen for a comparison.
+
+What is searched for, and which page of it is shown, is in the URL.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from db import runs
 from db.database import opened
-from db.runs import RunRow
-from pages.widgets import edit
-from pages.widgets.view import MOST_RUNS
-from services.measurement import FINISHED
+from pages.widgets import edit, linked, run_table
+from pages.widgets.view import MOST_RUNS, plain, stop_with
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
+PREFIX = "history-"
 ANY = "any"
 
 
-def filters() -> dict[str, Any]:
-    """The search, whose state is in the URL."""
-    there = runs.choices(opened())
-    found: dict[str, Any] = {}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input(
-            "Search", key="text", bind="query-params", placeholder="name, note, model or tag",
-            icon=":material/search:",
-        )  # fmt: skip
-        for field in ("backend", "model", "mode", "tag"):
-            options = [ANY, *there[f"{field}s"]]
-            chosen = st.selectbox(field.capitalize(), options, key=field, bind="query-params")
-            if chosen and chosen != ANY:
-                found[field] = chosen
-    return {"text": text, **found}
+def begin(name: str, value: Any) -> str:
+    """Give a widget its first value; return its key."""
+    st.session_state.setdefault(PREFIX + name, value)
+    return PREFIX + name
 
 
-def table(rows: list[RunRow]) -> list[int]:
-    """Show the runs; return the ids of those that are selected."""
-    shown = pd.DataFrame(
-        {
-            "Run": [
-                f"/{'result' if row.status in FINISHED else 'live'}?run={row.id}" for row in rows
-            ],
-            "Name": [row.name for row in rows],
-            "Status": [row.status for row in rows],
-            "Output tokens/s": [row.headline.get("output_tokens_per_s") for row in rows],
-            "TTFT, median (s)": [row.headline.get("ttft_s_median") for row in rows],
-            "E2E, median (s)": [row.headline.get("e2e_s_median") for row in rows],
-            "Failed": [row.headline.get("failed") for row in rows],
-            "Mode": [row.mode for row in rows],
-            "Backend": [row.backend for row in rows],
-            "Model": [row.model for row in rows],
-            "Started": [row.created_at for row in rows],
-            "Tags": [list(row.tags) for row in rows],
-            "Note": [row.note for row in rows],
-        }
-    )
-    chosen = st.dataframe(
-        shown,
-        hide_index=True,
-        width="stretch",
-        on_select="rerun",
-        selection_mode="multi-row",
-        key="history",
-        column_config={
-            "Run": st.column_config.LinkColumn("Run", display_text=r"run=(\d+)", width="small"),
-            "Started": st.column_config.DatetimeColumn("Started", format="distance"),
-            "Tags": st.column_config.ListColumn("Tags"),
-            **{
-                name: st.column_config.NumberColumn(name, format="%.4g")
-                for name in ("Output tokens/s", "TTFT, median (s)", "E2E, median (s)")
-            },
-        },
-    )
-    return [rows[index].id for index in chosen.selection.rows if index < len(rows)]
+def narrowed() -> None:
+    """The callback of what narrows the list: it begins anew."""
+    linked.touched()
+    st.session_state[PREFIX + "page"] = 1
 
 
-def actions(chosen: list[int]) -> None:
+def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """The search: a text, and a choice for each filter. Returns what is set."""
+    with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
+        found = {
+            "text": st.text_input(
+                "Search", key=begin("text", said.get("text", "")), icon=":material/search:",
+                placeholder="name, note, tag", on_change=narrowed,
+            )
+        }  # fmt: skip
+        for field, values in there.items():
+            given = said.get(field, ANY)
+            found[field] = st.selectbox(
+                field.capitalize(),
+                [ANY, *values],
+                key=begin(field, given if given in values else ANY),
+                on_change=narrowed,
+            )
+    return {name: value for name, value in found.items() if value and value != ANY}
+
+
+def complain(said: dict[str, str], there: dict[str, tuple[str, ...]], pages: int) -> None:
+    """Say what the URL asks for that is not there."""
+    for field, values in there.items():
+        if said.get(field, ANY) not in (ANY, *values):
+            st.warning(plain(f"No run has the {field} “{said[field][:60]}”: all are shown."))
+    page = said.get("page", "1")
+    if page not in map(str, range(1, pages + 1)):
+        have = "one page" if pages == 1 else f"{pages} pages"
+        st.warning(plain(f"There is no page “{page[:20]}” of this list: it has {have}."))
+
+
+def turn(said: str, pages: int) -> int:
+    """Which page of the list is shown, and how to turn it."""
+    key = begin("page", int(said) if said in map(str, range(1, pages + 1)) else 1)
+    st.session_state[key] = min(st.session_state[key], pages)
+    if pages == 1:
+        return 1
+    return st.pagination(pages, key=key, on_change=linked.touched)
+
+
+def actions(chosen: Sequence[int]) -> None:
     """What can be done with the selected runs."""
     with st.container(horizontal=True, vertical_alignment="center"):
         compare = st.button(
             "Compare", type="primary", icon=":material/compare_arrows:",
-            disabled=not 2 <= len(chosen) <= MOST_RUNS,
-            help=f"Select two to {MOST_RUNS} runs. The first selected is the reference.",
+            disabled=not 2 <= len(chosen) <= MOST_RUNS, on_click=linked.touched,
+            help=f"Tick two to {MOST_RUNS} runs. The first ticked is the reference.",
         )  # fmt: skip
-        result = st.button("Open", icon=":material/insights:", disabled=len(chosen) != 1)
-        delete = st.button("Delete", icon=":material/delete:", disabled=not chosen)
+        result = st.button(
+            "Open", icon=":material/insights:", disabled=len(chosen) != 1, on_click=linked.touched
+        )
+        delete = st.button(
+            "Delete", icon=":material/delete:", disabled=not chosen, on_click=linked.touched
+        )
         if len(chosen) == 1:
             edit.button(runs.load(opened(), chosen[0]))
     if compare:
@@ -96,22 +96,26 @@ def actions(chosen: list[int]) -> None:
         edit.confirm_deletion(chosen)
 
 
-st.title("History")
+st.title("History", anchor=False)
 if not runs.count(opened()):
     st.info("No run is stored yet. Start one: the embedded model answers at once.")
     st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
 
-asked = filters()
+touched = linked.follow(PREFIX)
+said = linked.parameters()
+there = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
+asked: Any = narrow(said, there)
 total = runs.count(opened(), **asked)
+pages = max(1, -(-total // PAGE_SIZE))
+if not touched:
+    complain(said, there, pages)
+many = "One run" if total == 1 else f"{total:,} runs"
+st.caption(f"{many}. Tick two to {MOST_RUNS} to compare them; the first ticked is the reference.")
+page = turn(said.get("page", "1"), pages)
+if touched:
+    linked.write(asked | ({"page": str(page)} if page > 1 else {}))
 if not total:
-    st.info("No run matches. Take a filter away.")
-    st.stop()
-pages = -(-total // PAGE_SIZE)
-page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    stop_with("No run matches.", "Take a filter away.")
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)
-many = f"{total:,} runs" if total > 1 else "One run"
-st.caption(
-    f"{many}. Tick two to {MOST_RUNS} of them to compare; the first ticked is the reference."
-)
-actions(table(rows))
+actions(run_table.choose(rows))

@@ -8,11 +8,13 @@ import jobs
 from db import counts, queue, runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
-from pages.widgets.view import dark, plain, run_in_url, stop_with
+from pages.widgets import panels
+from pages.widgets.view import dark, onward, plain, run_in_url, shared, stop_with
 from services.charts import live_spec
 from services.measurement import ACTIVE, Progress, Run
+from services.plan import duration
 from services.progress import Standing, standing
-from services.units import seconds, show
+from services.units import show
 
 REFRESH_S = 1.0
 
@@ -21,56 +23,64 @@ def load(run_id: int) -> Run:
     try:
         return runs.load(opened(), run_id)
     except RunNotFound as error:
-        stop_with(str(error), "")
+        stop_with(str(error))
 
 
-def numbers(run: Run, now: Standing) -> None:
-    """The counts of this moment."""
-    with st.container(horizontal=True):
-        st.metric("Tokens/s so far", show(now.tokens_per_s, "").strip(), border=True)
-        st.metric("In flight", f"{now.in_flight:,}", border=True)
-        st.metric("Done", f"{now.done:,}", border=True)
-        st.metric("Failed", f"{now.failed:,}", border=True)
-    left = f", about {seconds(now.left_s)} left" if now.left_s is not None else ""
-    st.progress(now.share, f"{now.done + now.failed:,} of {now.total:,} requests{left}")
+@st.fragment(run_every=REFRESH_S)
+def watch(run_id: int, status: str) -> None:
+    run = load(run_id)
+    if run.status != status:
+        st.rerun()  # the whole page: it shows that the run has begun, or how it ended
+    if run.status == "queued":
+        waiting(run)
+    else:
+        so_far(run)
+    asked = run.cancel_requested
+    if not asked and not shared() and st.button("Cancel", icon=":material/stop:"):
+        asked = cancel(run_id)
+    if asked:
+        st.caption("Cancelling …")
 
 
 def waiting(run: Run) -> None:
     ahead = queue.ahead(opened(), run.id)
-    first = f"{ahead} before it" if ahead else "it is next"
-    st.progress(0.0, f"Waiting for the backend: {first}.")
+    runs_ahead = "one run is" if ahead == 1 else f"{ahead} runs are"
+    st.progress(0.0, f"Waiting: {runs_ahead} before it." if ahead else "Waiting: it is next.")
 
 
-@st.fragment(run_every=REFRESH_S)
-def watch(run_id: int) -> None:
-    run = load(run_id)
-    if run.status not in ACTIVE:
-        st.rerun()  # the whole page: it shows how the run ended
-    if run.status == "queued":
-        waiting(run)
-    else:
-        st.caption(run.phase or "Starting")
-        picture(run, runs.progress(opened(), run_id, limit=300))
-    if run.cancel_requested:
-        st.caption("Cancelling …")
-    elif st.button("Cancel", icon=":material/stop:"):
-        cancel(run_id)
+def so_far(run: Run) -> None:
+    """The counts of this moment, and how they came about."""
+    st.caption(plain(run.phase or "Starting"))
+    progress = runs.progress(opened(), run.id, limit=300)
+    now = standing(run.config, progress, counts.counted(opened(), run.id))
+    with st.grid(4, min_column_width=130):
+        st.metric("Tokens/s so far", show(now.tokens_per_s, ""), border=True)
+        st.metric("In flight", f"{now.in_flight:,}", border=True)
+        st.metric("Done", f"{now.done:,}", border=True)
+        st.metric("Failed", f"{now.failed:,}", border=True)
+    left = f", about {duration(round(now.left_s))} left" if now.left_s is not None else ""
+    bar(now, left)
+    chart(progress)
 
 
-def picture(run: Run, progress: list[Progress]) -> None:
-    counted = counts.counted(opened(), run.id)
-    numbers(run, standing(run.config, progress, counted))
-    if progress:
+def bar(now: Standing, left: str = "") -> None:
+    st.progress(now.share, f"{now.done + now.failed:,} of {now.total:,} requests{left}")
+
+
+def chart(progress: list[Progress]) -> None:
+    if any(moment.sent for moment in progress):
         st.vega_lite_chart(
-            live_spec(progress, dark()), theme=None, key="live", width="stretch", height=260
-        )
+            live_spec(progress, dark()), theme=None, key="live", width="stretch",
+            alt="Output tokens per second and requests in flight over time",
+        )  # fmt: skip
 
 
-def cancel(run_id: int) -> None:
+def cancel(run_id: int) -> bool:
     try:
         jobs.cancel(opened(), run_id)
     except AlreadyFinished:
-        return  # it ended while the button was on its way; the next look shows it
+        return False  # it ended while the button was on its way; the next look shows it
+    return True
 
 
 def ended(run: Run) -> None:
@@ -83,21 +93,27 @@ def ended(run: Run) -> None:
     }[run.status]
     box = st.success if run.status == "done" else st.warning
     box(f"{words} {plain(run.error or '')}".strip())
-    st.page_link(
-        "result.py", label="See the result", icon=":material/insights:",
-        query_params={"run": str(run.id)},
-    )  # fmt: skip
+    with st.container(horizontal=True):
+        st.page_link(
+            "result.py", label="See the result", icon=":material/insights:",
+            query_params=onward(run=str(run.id)),
+        )  # fmt: skip
+        if not shared():
+            st.page_link(
+                "run.py", label="Run again", icon=":material/replay:",
+                query_params={"like": str(run.id)},
+            )  # fmt: skip
     progress = runs.progress(opened(), run.id, limit=300)
-    if progress:
-        picture(run, progress)
+    bar(standing(run.config, progress, counts.counted(opened(), run.id)))
+    chart(progress)
 
 
 run = load(run_in_url())
-st.title(plain(run.name), anchor=False)
+panels.head(run)
 if run.status in ACTIVE:
     st.session_state["watched"] = run.id
-    watch(run.id)
+    watch(run.id, run.status)
 elif st.session_state.pop("watched", None) == run.id and run.status == "done":
-    st.switch_page("result.py", query_params={"run": str(run.id)})
+    st.switch_page("result.py", query_params=onward(run=str(run.id)))
 else:
     ended(run)

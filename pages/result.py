@@ -8,7 +8,7 @@ from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, edit, panels, pictures
-from pages.widgets.view import plain, run_in_url, shared, stop_with
+from pages.widgets.view import onward, plain, run_in_url, shared, stop_with
 from services import tables
 from services.charts import CHARTS
 from services.checks import doubts
@@ -16,23 +16,7 @@ from services.compare import Candidate
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
-
-
-def head(candidate: Candidate) -> None:
-    """What was run, when, how it ended, and what can be done with it."""
-    run = candidate.run
-    st.title(plain(run.name), anchor=False)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        panels.status(run.status)
-        for tag in run.tags:
-            st.badge(plain(tag), color="blue")
-        st.caption(f"Run {run.id} · {panels.when(run.started_at or run.created_at)}")
-    if run.note:
-        st.text(run.note)
-    if run.error:
-        st.warning(plain(run.error), icon=":material/error:")
-    if not shared():
-        actions(candidate)
+OF_FAILURES = ("timeline",)  # what there is to see where nothing succeeded
 
 
 def actions(candidate: Candidate) -> None:
@@ -52,39 +36,55 @@ def actions(candidate: Candidate) -> None:
 
 def charts(candidate: Candidate) -> None:
     """The pictures that answer most first, the rest below a fold."""
-    single = [chart for chart in CHARTS if chart.name != "ratios"]
+    single = [chart for chart in CHARTS if chart.least == 1]
+    first = FIRST if candidate.summary.ok else OF_FAILURES
     for chart in single:
-        if chart.name in FIRST:
+        if chart.name in first:
             pictures.draw(chart, [candidate], "result")
-    with st.expander("More pictures"):
-        for chart in single:
-            if chart.name not in FIRST:
-                pictures.draw(chart, [candidate], "result")
+    if candidate.summary.ok:
+        with st.expander("More pictures", icon=":material/bar_chart:"):
+            for chart in single:
+                if chart.name not in first:
+                    pictures.draw(chart, [candidate], "result")
+
+
+def numbers(candidate: Candidate) -> None:
+    """The run in numbers, then every request."""
+    if len(candidate.summary.repeats) > 1:
+        panels.table(tables.repeats(candidate), "How much do the repeats differ?")
+    panels.table(tables.distributions(candidate), "How are the requests distributed?")
+    panels.request_table(candidate)
 
 
 run_id = run_in_url()
 try:
     candidate = results.candidate(opened(), run_id)
 except RunNotFound as error:
-    stop_with(str(error), "")
+    stop_with(str(error))
 
-head(candidate)
-if candidate.run.status in ACTIVE:
+run = candidate.run
+panels.head(run)
+if run.error:
+    st.warning(plain(run.error), icon=":material/error:")
+if not shared():
+    actions(candidate)
+if run.status in ACTIVE:
     st.info("The run is not over yet: these are the requests that have come back so far.")
-    st.page_link("live.py", label="Watch it live", query_params={"run": str(run_id)})
+    st.page_link(
+        "live.py", label="Watch it live", icon=":material/monitor_heart:",
+        query_params=onward(run=str(run_id)),
+    )  # fmt: skip
 if not candidate.measurements:
     st.caption("No request of this run has been measured.")
     panels.circumstances([candidate])
     st.stop()
 
-panels.headline(candidate)
-panels.doubts(doubts(candidate.run, candidate.measurements, candidate.summary))
-charts(candidate)
-if len(candidate.summary.repeats) > 1:
-    panels.table(tables.repeats(candidate), "How much do the repeats differ?")
-panels.table(tables.distributions(candidate), "How are the requests distributed?")
+if candidate.summary.ok:
+    panels.headline(candidate)
+panels.doubts(doubts(run, candidate.measurements, candidate.summary))
 panels.table(tables.failures(candidate), "What failed?")
-panels.request_table(candidate)
+charts(candidate)
+numbers(candidate)
 panels.circumstances([candidate])
 if not shared():
     panels.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

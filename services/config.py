@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 MODE_NAMES = ("sequential", "staggered", "batch")
 WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic")
@@ -19,6 +27,8 @@ Mode = Literal["sequential", "staggered", "batch"]
 Workload = Literal["builtin", "text", "file", "synthetic"]
 Client = Literal["wire", "litellm"]
 Text = Annotated[str, Field(max_length=200_000)]
+
+WORKLOAD_OF = {"prompt": "text", "prompts": "file", "input_tokens": "synthetic"}  # unless said
 
 
 class InvalidConfig(ValueError):
@@ -41,13 +51,20 @@ class RunConfig(BaseModel):
 
     mode: Mode = Field("sequential", description="How the requests are sent")
     requests: int = Field(5, ge=1, le=5000, description="Requests in each repeat")
-    pause_s: float = Field(2.0, ge=0, le=3600, description="Sequential: pause after an answer")
-    interval_s: float = Field(0.06125, ge=0, le=3600, description="Staggered: time between sends")
+    pause_s: float = Field(
+        2.0, ge=0, le=3600, description="Sequential: seconds of pause after an answer"
+    )
+    interval_s: float = Field(
+        0.06125, ge=0, le=3600, description="Staggered: seconds between two sends"
+    )
     concurrency: int | None = Field(
         None, ge=1, le=5000, description="Batch: most requests in flight; empty: all"
     )
 
-    workload: Workload = Field("builtin", description="Where the prompts come from")
+    workload: Workload = Field(
+        "builtin",
+        description="Where the prompts come from; said by prompt, prompts or input_tokens, too",
+    )
     prompt: Text | None = Field(None, description="Text workload: the prompt")
     prompts: tuple[Text, ...] = Field((), max_length=5000, description="File workload: the prompts")
     input_tokens: int = Field(
@@ -75,25 +92,43 @@ class RunConfig(BaseModel):
         None, ge=1, le=5000, description="Stop a repeat after this many failed requests"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _workload_of_what_is_given(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "workload" in data:
+            return data
+        given = [name for name in WORKLOAD_OF if data.get(name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"workload: is not clear. Give {' or '.join(given)}, not both.")
+        return {**data, "workload": WORKLOAD_OF[given[0]]} if given else data
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind in (int, float, int | None, float | None):
+            raise ValueError("must be a number, not true or false")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value is None or not value.strip():
             return None
         value = value.strip().rstrip("/")
-        parts = urlsplit(value)
+        try:  # what was given is not said again: it may hold a password
+            parts = urlsplit(value)
+            parts.port  # noqa: B018  urlsplit checks the port only when it is read
+        except ValueError:
+            raise ValueError("is not an address: its host or its port cannot exist") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(
-                f"is not an address: {value[:80]!r} does not start with http:// or https://"
+                "is not an address: it must start with http:// or https:// and name a host"
             )
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError(
                 "must hold no user, password or query: put the key into the environment instead"
             )
-        try:
-            parts.port  # noqa: B018  urlsplit checks the port only when it is read
-        except ValueError:
-            raise ValueError("has a port that is not a number between 0 and 65535") from None
         return value
 
     @model_validator(mode="after")
@@ -103,28 +138,8 @@ class RunConfig(BaseModel):
         if self.workload == "file" and not self.prompts:
             raise ValueError("prompts: are missing. Give a JSONL or CSV file with prompts.")
         if any(not prompt.strip() for prompt in self.prompts):
-            raise ValueError("prompts: one of them is empty. Remove it from the file.")
+            raise ValueError("prompts: hold an empty one. Remove it.")
         return self
-
-
-_SENTENCES = {
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be more than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_type": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "string_too_long": "must have at most {max_length} characters",
-    "too_long": "must have at most {max_length} entries",
-    "literal_error": "must be one of {expected}",
-    "extra_forbidden": "is not a field of a run",
-}
 
 
 def parse(values: Mapping[str, Any]) -> RunConfig:
@@ -143,28 +158,61 @@ def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
     """Map each wrong field to a sentence: which field, what is wrong, what was given.
 
     `problems` are pydantic's error dicts; where FastAPI made them, `loc` names the part of the
-    request first.
+    request first. What is wrong with the whole stands under "". A given value is said again only
+    where a rule about numbers or words was broken: other fields may hold a password.
     """
     found: dict[str, str] = {}
     for problem in problems:
-        place = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
-        field = place[0] if place and not place[0].isdigit() else ""
-        text = _SENTENCES.get(problem["type"], "").format_map(_Blank(problem.get("ctx", {})))
-        if not text:
-            text = problem["msg"].removeprefix("Value error, ")
-            if not field and ": " in text:
-                field, text = text.split(": ", 1)
-        given = problem.get("input")
-        shown = f" (got {given!r})" if isinstance(given, int | float | str) and given != "" else ""
-        if len(shown) > 60 or "://" in shown:
-            shown = ""
-        found.setdefault(field, f"{field or 'The run'} {text}{shown}".rstrip(".") + ".")
+        place = [part for part in problem["loc"] if part not in ("body", "query", "path")]
+        field = place[0][:80] if place and isinstance(place[0], str) else ""
+        text = _sentence(problem)
+        if not field and ": " in text:
+            field, text = text.split(": ", 1)
+        entry = f" (entry {place[1] + 1})" if len(place) > 1 and isinstance(place[1], int) else ""
+        found.setdefault(field, f"{field or 'The run'}{entry} {text.rstrip('.')}.")
     return found
 
 
-class _Blank(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        return key
+def _sentence(problem: Any) -> str:
+    kind, rule, given = problem["type"], problem.get("ctx", {}), problem.get("input")
+    if kind not in _SENTENCES:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    limits = {name: f"{v:g}" if isinstance(v, float) else v for name, v in rule.items()}
+    short = isinstance(given, int | float | str) and 0 < len(repr(given)) <= 40
+    shown = f" (got {given!r})" if short and given != "" and kind not in _SILENT else ""
+    return _SENTENCES[kind].format_map(limits) + shown
+
+
+_SENTENCES = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "holds a character that is not text",
+    "string_too_long": "must have at most {max_length} characters",
+    "tuple_type": "must be a list",
+    "too_long": "must have at most {max_length} entries",
+    "literal_error": "must be one of {expected}",
+    "extra_forbidden": "is not a known field",
+    "missing": "is missing",
+    "json_invalid": "is not JSON",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+}
+_SILENT = {  # what was given is not said again
+    "extra_forbidden", "string_unicode", "string_type", "tuple_type", "json_invalid", "missing",
+    "dict_type", "model_type", "model_attributes_type",
+}  # fmt: skip
 
 
 def without_prompts(config: RunConfig) -> dict[str, Any]:

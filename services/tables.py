@@ -36,7 +36,7 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
         (
             row.label,
             *(
-                show(value, row.unit) + _ratio(ratio)
+                show(value, _unsaid(row.unit, row.label)) + _ratio(ratio)
                 for value, ratio in zip(row.values, row.ratios, strict=True)
             ),
         )
@@ -47,6 +47,11 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
         "with a 95 % interval where there are repeats enough."
     )
     return Table("Comparison", ("", f"{labels[0]} (reference)", *labels[1:]), rows, note)
+
+
+def _unsaid(unit: str, label: str) -> str:
+    """Return the unit, unless the label says it: "Tokens/s per request" is followed by a number."""
+    return "" if unit and label.lower().startswith(unit) else unit
 
 
 def _ratio(ratio: Ratio | None) -> str:
@@ -80,7 +85,7 @@ def distributions(candidate: Candidate) -> Table:
     found = [(m.label, m.unit, summary.distributions.get(m.name)) for m in METRICS]
     found.append(("Inter-chunk latency", "s", summary.inter_chunk))
     rows = tuple(
-        (label, *_numbers(distribution, unit))
+        (label, *_numbers(distribution, _unsaid(unit, label)))
         for label, unit, distribution in found
         if distribution
     )
@@ -100,7 +105,7 @@ def repeats(candidate: Candidate) -> Table:
     count = len(candidate.summary.repeats)
     rows = [(entry.label, entry.unit, entry.of(candidate)) for entry in COMPARED]
     shown = tuple(
-        (label, *(show(number, unit) for number in numbers))
+        (label, *(show(number, _unsaid(unit, label)) for number in numbers))
         for label, unit, numbers in rows
         if len(numbers) == count and any(number is not None for number in numbers)
     )

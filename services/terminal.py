@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from services import backends
+from services import backends, theme
 from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.probe import Probe
@@ -33,6 +33,14 @@ SHOWN = (
 )
 
 
+LONGEST_NAME = 40  # characters of a run's or a model's name in a list
+
+
+def plain(text: str) -> str:
+    """Return text without the characters that steer a terminal: names and errors may hold any."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
 def run_text(candidate: Candidate) -> str:
     """One run: how it ended, its numbers, reasons to doubt them."""
     run, row = candidate.run, summary_row(candidate.summary)
@@ -46,19 +54,19 @@ def run_text(candidate: Candidate) -> str:
     return "\n".join(lines)
 
 
-def list_text(rows: Sequence[Any]) -> str:
-    """Stored runs, a line each."""
+def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:
+    """Stored runs, a line each; `narrowed`: not all of them were asked for."""
     if not rows:
-        return "No run is stored."
+        return "No run matches." if narrowed else "No run is stored."
     return table(
         ["run", "name", "status", "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
             [
-                str(row.id), row.name, row.status, _minute(row.created_at), row.model,
+                str(row.id), _cut(row.name), row.status, _minute(row.created_at), _cut(row.model),
                 show(row.headline.get("output_tokens_per_s"), ""),
                 show(row.headline.get("ttft_s_median"), "s"),
                 show(row.headline.get("e2e_s_median"), "s"),
-                show(row.headline.get("failed"), "tokens"),
+                show(row.headline.get("failed"), "count"),
             ]
             for row in rows
         ],
@@ -69,7 +77,7 @@ def comparison_text(comparison: Comparison) -> str:
     """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
     candidates = (comparison.reference, *comparison.others)
     titles = [
-        f"run {c.run.id}" + (" (reference)" if i == 0 else "") for i, c in enumerate(candidates)
+        theme.label(c.run) + (" (reference)" if i == 0 else "") for i, c in enumerate(candidates)
     ]
     measures = [
         [row.label, *(_value(v, row.unit, r) for v, r in zip(row.values, row.ratios, strict=True))]
@@ -149,9 +157,15 @@ def _tested(row: dict[str, Any]) -> str:
     test = row["test"]
     if test["problem"]:
         return f"{row['name']}: {test['problem']}"
-    says = [f"{len(test['models'])} models"]
-    says += ["streams"] if test["streams"] else ["does not stream"]
-    says += ["reports usage"] if test["reports_usage"] else ["reports no usage"]
+    if test["reachable"] is None:
+        return f"{row['name']}: not asked, since that would cost money."
+    count = len(test["models"])
+    says = ["1 model" if count == 1 else f"{count:,} models"]
+    if test["streams"] is None:
+        says.append("streaming not tried, since no model is chosen")
+    else:
+        says.append("streams" if test["streams"] else "does not stream")
+        says.append("reports usage" if test["reports_usage"] else "reports no usage")
     if test["rtt_s"] is not None:
         says.append(f"round trip {seconds(test['rtt_s'])}")
     return f"{row['name']}: {', '.join(says)}."
@@ -159,6 +173,10 @@ def _tested(row: dict[str, Any]) -> str:
 
 def _value(value: float | None, unit: str, ratio: Any) -> str:
     return show(value, unit) + (f" (×{ratio.value:.2f})" if ratio else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 
 def _minute(moment: datetime) -> str:

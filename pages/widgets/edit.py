@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from db import runs
 from db.database import opened
 from db.runs import InvalidEdit, RunBusy, RunNotFound
+from pages.widgets.linked import touched
+from pages.widgets.view import plain
 from services.measurement import Run
 
 
@@ -17,32 +21,42 @@ def button(run: Run) -> None:
             name = st.text_input("Name", run.name, max_chars=200)
             tags = st.text_input("Tags, separated by commas", ", ".join(run.tags))
             note = st.text_area("Note", run.note, max_chars=10_000)
-            saved = st.form_submit_button("Save", type="primary")
+            saved = st.form_submit_button("Save", type="primary", on_click=touched)
         if saved:
             _save(run.id, name, tags, note)
 
 
 def _save(run_id: int, name: str, tags: str, note: str) -> None:
-    engine = opened()
     try:
-        runs.edit(engine, run_id, name, tags.split(","), note)
+        runs.edit(opened(), run_id, name, tags.split(","), note)
     except (InvalidEdit, RunNotFound) as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     st.rerun()
 
 
 @st.dialog("Delete for good?")
-def confirm_deletion(run_ids: list[int]) -> None:
+def confirm_deletion(run_ids: Sequence[int]) -> None:
     """Ask, then delete."""
-    one = len(run_ids) == 1
-    st.write(f"{'Run' if one else 'Runs'} {', '.join(map(str, run_ids))} and every request of "
-             f"{'it' if one else 'them'} will be gone.")  # fmt: skip
-    if st.button("Delete", type="primary", icon=":material/delete:"):
-        try:
-            for run_id in run_ids:
-                runs.delete(opened(), run_id)
-        except (RunBusy, RunNotFound) as error:
-            st.error(str(error))
-            return
+    what = f"Run {run_ids[0]}" if len(run_ids) == 1 else f"{len(run_ids)} runs"
+    st.write(f"{what} and every request of {'it' if len(run_ids) == 1 else 'them'} will be gone.")
+    if len(run_ids) > 1:
+        st.caption(f"Runs {', '.join(map(str, run_ids))}")
+    if not st.button("Delete", type="primary", icon=":material/delete:", key="delete-for-good"):
+        return
+    problems = [problem for run_id in run_ids if (problem := _delete(run_id))]
+    for problem in problems:
+        st.error(plain(problem))
+    if not problems:
         st.rerun()
+
+
+def _delete(run_id: int) -> str:
+    """Delete a run; return why it cannot be, if it cannot."""
+    try:
+        runs.delete(opened(), run_id)
+    except RunBusy as error:
+        return str(error)
+    except RunNotFound:
+        return ""  # somebody else has deleted it
+    return ""

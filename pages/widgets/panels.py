@@ -15,53 +15,69 @@ from pages.widgets.view import plain
 from services import tables
 from services.checks.doubt import Doubt
 from services.compare import Candidate
+from services.measurement import Run
 from services.metrics import request_row
 from services.summary import summary_row
 from services.tables import Table
 from services.units import show
 from services.workloads import prompt
 
-Colour = Literal["green", "red", "orange", "gray"]
+Colour = Literal["green", "red", "orange", "blue", "gray"]
 
 HEADLINE: tuple[tuple[str, str, str, str], ...] = (
-    ("output_tokens_per_s", "Output throughput", "tokens/s", "All output tokens over the window"),
-    ("tokens_per_s_median", "Tokens/s per request, median", "", "End to end, of successes"),
+    ("output_tokens_per_s", "Output tokens/s", "", "All output tokens over the window"),
+    ("tokens_per_s_median", "Tokens/s, median", "", "Of one request, from sent to last token"),
     ("ttft_s_median", "TTFT, median", "s", "Time to first token"),
-    ("e2e_s_median", "E2E latency, median", "s", "From sent to the last token"),
-    ("e2e_s_mean", "E2E latency, mean", "s", "From sent to the last token"),
-    ("e2e_s_sd", "E2E, standard deviation", "s", "Over the successful requests"),
-    ("total_e2e_s", "E2E latency, total", "s", "The latencies of all successes, added up"),
+    ("e2e_s_median", "E2E, median", "s", "End-to-end latency: from sent to the last token"),
+    ("e2e_s_mean", "E2E, mean", "s", "End-to-end latency: from sent to the last token"),
+    ("e2e_s_sd", "E2E, std dev", "s", "Standard deviation over the successful requests"),
+    ("total_e2e_s", "E2E, total", "s", "The latencies of all successes, added up"),
     ("requests_per_s", "Queries/s", "", "Successful requests over the window"),
     ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
     ("output_tokens", "Output tokens", "tokens", "Of successful requests"),
     ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
     ("cost_usd", "Cost", "USD", "By the price map; unknown for servers of your own"),
 )
+STATUS_COLOURS: dict[str, Colour] = {
+    "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
+    "running": "blue",
+}  # fmt: skip
+VERDICT_COLOURS: dict[str, Colour] = {"faster": "green", "slower": "orange"}
+
+
+def head(run: Run) -> None:
+    """What the run is called, how it stands, since when, and what people wrote about it."""
+    st.title(plain(run.name), anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray"))
+        for tag in run.tags:
+            st.markdown(f":gray-badge[:material/sell: {plain(tag)}]")  # st.badge escapes once more
+        facts = (f"Run {run.id}", run.config.backend, run.config.model)
+        said = " · ".join(filter(None, facts))
+        st.caption(f"{plain(said)} · {when(run.started_at or run.created_at)}")
+    if run.note:
+        st.text(run.note)
 
 
 def headline(candidate: Candidate) -> None:
     """The run in twelve numbers."""
     row = summary_row(candidate.summary)
-    with st.grid(4, min_column_width=150):
+    with st.grid(4, min_column_width=130):
         for name, label, unit, meaning in HEADLINE:
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
 
 
 def doubts(found: Sequence[Doubt]) -> None:
     """Reasons to doubt: warnings in sight, notes below them."""
-    for doubt in found:
-        if doubt.level == "warning":
-            st.warning(
-                f"**{plain(doubt.title)}.** {plain(doubt.sentence)}", icon=":material/warning:"
-            )
-    notes = [doubt for doubt in found if doubt.level == "note"]
+    said = [f"**{plain(doubt.title)}.** {plain(doubt.sentence)}" for doubt in found]
+    warnings = [text for text, doubt in zip(said, found, strict=True) if doubt.level == "warning"]
+    notes = [text for text in said if text not in warnings]
+    if warnings:
+        st.warning("\n\n".join(warnings), icon=":material/warning:")
     if notes:
-        with st.expander(
-            f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on these numbers",
-            icon=":material/info:",
-        ):
-            for doubt in notes:
-                st.markdown(f"**{plain(doubt.title)}.** {plain(doubt.sentence)}")
+        count = f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on these numbers"
+        with st.expander(count, icon=":material/info:"):
+            st.markdown("\n\n".join(notes))
 
 
 def table(found: Table, question: str = "") -> None:
@@ -72,24 +88,31 @@ def table(found: Table, question: str = "") -> None:
         st.subheader(question, anchor=found.title.lower().replace(" ", "-"))
     rows = [[text.replace("\n", "  ") for text in row] for row in found.rows]
     frame = pd.DataFrame(rows, columns=[column or " " for column in found.columns])
-    st.dataframe(frame, hide_index=True, width="stretch", height="content", key=found.title)
+    st.dataframe(
+        frame, hide_index=True, width="stretch", height="content", key=found.title,
+        column_config={" ": st.column_config.TextColumn(pinned=True)}, alt=question or found.title,
+    )  # fmt: skip
     if found.note:
         st.caption(found.note)
 
 
 def request_table(candidate: Candidate) -> None:
-    """Every request, a row each. Times in seconds."""
+    """Every request, a row each. Times in seconds; what no request has is left out."""
     st.subheader("Every request", anchor="requests")
-    rows = [request_row(measurement) for measurement in candidate.measurements]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=320)
+    rows = pd.DataFrame([request_row(measurement) for measurement in candidate.measurements])
+    st.dataframe(
+        rows.dropna(axis="columns", how="all"), hide_index=True, width="stretch", height=320,
+        placeholder="–", alt="Every request",
+    )  # fmt: skip
 
 
 def circumstances(candidates: Sequence[Candidate]) -> None:
     """What was asked for and where it was measured; prompts by their length only."""
     with st.expander("Config and environment", icon=":material/settings:"):
         for found in (tables.configuration(candidates), tables.environment(candidates)):
-            st.markdown(f"**{found.title}**")
-            table(found)
+            if found.rows:
+                st.markdown(f"**{found.title}**")
+                table(found)
 
 
 def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:
@@ -106,20 +129,9 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
             st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
 
 
-def status(word: str) -> None:
-    """How a run stands, as a badge."""
-    st.badge(word, color=STATUS_COLOURS.get(word, "gray"))
-
-
 def verdict(measure: str, word: str) -> None:
     """What is said by one measure, as a badge."""
     st.badge(f"{measure}: {word}", color=VERDICT_COLOURS.get(word, "gray"))
-
-
-STATUS_COLOURS: dict[str, Colour] = {
-    "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
-}  # fmt: skip
-VERDICT_COLOURS: dict[str, Colour] = {"faster": "green", "slower": "orange"}
 
 
 def link(page: str, parameters: dict[str, str]) -> None:

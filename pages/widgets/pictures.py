@@ -20,9 +20,13 @@ def draw(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
     if drawn is None:
         st.caption(chart.nothing)
         return
-    st.vega_lite_chart(spec(drawn, dark()), key=f"{key}-{chart.name}", theme=None, width="stretch")
-    if not shared():
-        _take_away(chart, candidates, key)
+    with st.container(gap="xxsmall"):
+        st.vega_lite_chart(
+            spec(drawn, dark()), key=f"{key}-{chart.name}", theme=None, width="stretch",
+            alt=chart.question,
+        )  # fmt: skip
+        if not shared():
+            _take_away(chart, candidates, key)
 
 
 def _take_away(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:

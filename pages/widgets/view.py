@@ -1,4 +1,4 @@
-"""How a page is looked at: with its controls or shared without, light or dark, for which runs."""
+"""How a page is looked at: with its controls or shared without, light or dark, for which run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,32 @@ from typing import NoReturn
 import streamlit as st
 
 MOST_RUNS = 8
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&-])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
+# What Streamlit changes in the text that is left: -> into an arrow, an address into a link, …
+_CHANGED = re.compile(
+    r"(?<=[-<>~])(?=[->=])|(?<=:)(?=material/|streamlit)|(?<=http)(?=s?:)|(?<=www)(?=\.)|(?=@)",
+    re.IGNORECASE,
+)
+_APART = ":primary[]"  # nothing, in colour: keeps two characters apart
 
 
 def shared() -> bool:
     """Whether the page is shown read-only, without controls (`?view=share`, or embedded)."""
     return bool(st.context.is_embedded) or st.query_params.get("view") == "share"
+
+
+def check_view(shareable: bool) -> None:
+    """Say so where the URL asks for a view that there is not, or that this page has not."""
+    wanted = st.query_params.get("view", "share")
+    if wanted != "share":
+        st.warning(plain(f"There is no view “{wanted[:40]}”: this is the whole page."))
+    if shared() and not shareable:
+        stop_with("This page cannot be shared.", "A result, a comparison and a running run can.")
+
+
+def onward(**parameters: str) -> dict[str, str]:
+    """Return the parameters of a link to another page, which is shared if this one is."""
+    return {**parameters, "view": "share"} if st.query_params.get("view") == "share" else parameters
 
 
 def dark() -> bool:
@@ -26,36 +46,28 @@ def run_in_url() -> int:
     text = st.query_params.get("run", "")
     if not text:
         stop_with("No run is chosen.", "Choose one in the history, or start one.")
-    if not _is_id(text):
+    run_id = as_id(text)
+    if run_id is None:
         stop_with(f"“{text[:40]}” is not a run.", "A link to a run ends in ?run= and a number.")
-    return int(text)
+    return run_id
 
 
-def runs_in_url() -> list[int]:
-    """Return the runs that the URL names (`?runs=12,15`), each once, the reference first."""
-    words = [word.strip() for word in st.query_params.get("runs", "").split(",") if word.strip()]
-    if bad := [word for word in words if not _is_id(word)]:
-        stop_with(f"“{bad[0][:40]}” is not a run.", "A link to a comparison ends in ?runs=12,15.")
-    ids = list(dict.fromkeys(map(int, words)))
-    if len(ids) > MOST_RUNS:
-        stop_with(f"{len(ids)} runs are too many.", f"Compare shows up to {MOST_RUNS} at a time.")
-    return ids
+def as_id(text: str) -> int | None:
+    """Return the run's number that a link holds; None where it holds none."""
+    digits = text.isascii() and text.isdecimal() and len(text) < 20
+    return int(text) if digits and 0 < int(text) < 2**63 else None
 
 
 def plain(text: str) -> str:
     """Return text so that markdown shows it as it is: names, notes and errors are not markup."""
-    return _MARKUP.sub(r"\\\1", text)
+    return _APART.join(_MARKUP.sub(r"\\\1", part) for part in _CHANGED.split(text))
 
 
-def stop_with(what: str, then: str) -> NoReturn:
+def stop_with(what: str, then: str = "") -> NoReturn:
     """Say what is wrong and what to do, offer the way on, and end the page here."""
-    st.warning(plain(f"{what} {then}"), icon=":material/info:")
+    st.warning(plain(f"{what} {then}".strip()), icon=":material/info:")
     if not shared():
         with st.container(horizontal=True):
             st.page_link("history.py", label="History", icon=":material/history:")
             st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 0 < int(text) < 2**63

@@ -3,7 +3,7 @@ a schedule before it runs. Building a dict costs nothing; Altair would check it 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +57,7 @@ def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any
 def _axis(
     points: Sequence[dict[str, Any]], field: str, title: str, colour: str, **axis: Any
 ) -> dict[str, Any]:
-    highest = max((point[field] for point in points), default=0)
+    highest = max((point[field] or 0 for point in points), default=0)
     return {
         "field": field,
         "type": "quantitative",
@@ -67,19 +67,23 @@ def _axis(
 
 
 def _points(progress: Sequence[Progress]) -> list[dict[str, Any]]:
-    times = [p.t for p in progress]
+    times, repeats = [p.t for p in progress], [p.repeat for p in progress]
     return [
-        {"seconds": times[i], "rate": _rate(progress, times, i), "in_flight": progress[i].in_flight}
+        {
+            "seconds": times[i],
+            "rate": _rate(progress, times, bisect_left(repeats, repeats[i]), i),
+            "in_flight": progress[i].in_flight,
+        }
         for i in thinned(len(progress), MOST_POINTS)
     ]
 
 
-def _rate(progress: Sequence[Progress], times: Sequence[float], i: int) -> float:
-    """Tokens per second over the last OVER_S. Counts may be corrected downwards: never below 0."""
-    before = bisect_right(times, times[i] - OVER_S) - 1
-    start, tokens = (times[before], progress[before].tokens) if before >= 0 else (0.0, 0)
-    seconds = times[i] - start
-    return max(progress[i].tokens - tokens, 0) / seconds if seconds > 0 else 0.0
+def _rate(progress: Sequence[Progress], times: Sequence[float], first: int, i: int) -> float | None:
+    """Tokens per second over the last OVER_S, or since `first`, the first look at this repeat: each
+    repeat counts from zero. Counts may be corrected downwards: never below 0."""
+    before = max(first, bisect_right(times, times[i] - OVER_S) - 1)
+    seconds = times[i] - times[before]
+    return max(progress[i].tokens - progress[before].tokens, 0) / seconds if seconds > 0 else None
 
 
 def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) -> dict[str, Any]:

@@ -12,8 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
+from sqlalchemy import Engine
 
+from db.database import connect, upgrade
 from tests.conftest import ROOT, until
 
 FLAGS = [
@@ -24,6 +33,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+PROBES = ("/_stcore/health", "/_stcore/host-config")  # a deep link asks for them in vain first
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -35,9 +45,10 @@ class App:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.database_url = f"sqlite:///{folder / 'paceline.db'}"
         self._env = {
             **os.environ,
-            "PACELINE_DATABASE_URL": f"sqlite:///{folder / 'paceline.db'}",
+            "PACELINE_DATABASE_URL": self.database_url,
             "HOME": str(folder),
         }
         self._log = folder / "app.log"
@@ -85,6 +96,15 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     assert "Traceback" not in server.log()
 
 
+@pytest.fixture
+def database(app: App) -> Iterator[Engine]:
+    """The database of the app."""
+    engine = connect(app.database_url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     executable = next(filter(None, map(shutil.which, NAMES)), None)
@@ -99,21 +119,30 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def person(chromium: Browser, app: App) -> Iterator[BrowserContext]:
-    """Somebody at a browser. What their pages ask of any other place fails the test."""
+    """Somebody at a browser. What their pages ask of any other place fails the test, and so does
+    an error in the browser's console."""
     context = chromium.new_context(accept_downloads=True, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(30_000)
-    elsewhere: list[str] = []
-    context.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((app.url, "data:", "blob:"))
-            else elsewhere.append(request.url)
-        ),
-    )
+    troubles = watched(context, app)
     yield context
     context.close()
-    assert elsewhere == []
+    assert troubles == []
+
+
+def watched(context: BrowserContext, app: App) -> list[str]:
+    """Collect what a context asks of other places, and the errors in its console."""
+    troubles: list[str] = []
+    context.set_default_timeout(30_000)
+
+    def ours(url: str) -> bool:
+        return url.startswith((app.url, "data:", "blob:"))
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location["url"].endswith(PROBES):
+            troubles.append(message.text)
+
+    context.on("request", lambda r: None if ours(r.url) else troubles.append(r.url))
+    context.on("console", heard)
+    return troubles
 
 
 def settled(page: Page) -> None:

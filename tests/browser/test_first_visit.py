@@ -41,7 +41,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     page.goto(app.url)
     settled(page)
     fill(page, "Max tokens", "16")
-    fill(page, "Pause after each answer (s)", "0")
+    fill(page, "Pause (s)", "0")
     expect(page.get_by_text("Sends 5 requests and 1 to warm up")).to_be_visible()
     sequential = start(page)
     expect(page.get_by_text("done", exact=True)).to_be_visible()

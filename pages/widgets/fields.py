@@ -1,0 +1,100 @@
+"""One field of a run as a widget: its label, its limits and its help come from RunConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from pages.widgets.linked import touched
+from services.config import RunConfig
+
+PREFIX = "run-"
+
+LABELS = {
+    "pause_s": "Pause (s)",
+    "interval_s": "Interval (s)",
+    "concurrency": "Most in flight",
+    "input_tokens": "Tokens in each prompt, about",
+    "max_tokens": "Max tokens",
+    "top_p": "Top-p",
+    "ignore_eos": "Answer to full length (ignore end of text)",
+    "unique_prompts": "Make every prompt unique",
+    "warmup": "Warm-up requests",
+    "timeout_s": "Timeout of a request (s)",
+    "stop_after_s": "Stop a repeat after (s)",
+    "stop_after_errors": "Stop a repeat after this many failures",
+    "base_url": "Address",
+}
+STEPS = {"pause_s": 0.5, "interval_s": 0.01, "temperature": 0.1, "top_p": 0.05}
+
+
+def label(field: str) -> str:
+    """Return what a person reads for a field."""
+    return LABELS.get(field, field.capitalize())
+
+
+def in_words(sentence: str) -> str:
+    """Put the form's label where a sentence begins with a field's name."""
+    field, _, rest = sentence.partition(" ")
+    known = field in RunConfig.model_fields
+    return f"{label(field)} {rest}" if known else sentence[:1].upper() + sentence[1:]
+
+
+def begin(key: str, value: Any) -> str:
+    """Give a widget its first value; return its key."""
+    st.session_state.setdefault(PREFIX + key, value)
+    return PREFIX + key
+
+
+def number(field: str, start: RunConfig) -> float | int | None:
+    """A number with the limits of the field; None where it may be left empty, and is."""
+    info = RunConfig.model_fields[field]
+    kind: type[int] | type[float] = int if "int" in str(info.annotation) else float
+    optional = "None" in str(info.annotation)
+    first = getattr(start, field)
+    value: float | int | None = st.number_input(
+        label(field),
+        **_limits(field, kind),
+        value=None,
+        step=1 if kind is int else STEPS.get(field, 1.0),
+        format=None if kind is int else "%.5g",
+        key=begin(field, None if first is None else kind(first)),
+        help=info.description,
+        placeholder="none" if optional else None,
+        required=not optional,
+        on_change=touched,
+    )
+    return value
+
+
+def _limits(field: str, kind: type[int] | type[float]) -> dict[str, Any]:
+    names = {"ge": "min_value", "gt": "min_value", "le": "max_value"}
+    return {
+        argument: kind(getattr(rule, bound))
+        for rule in RunConfig.model_fields[field].metadata
+        for bound, argument in names.items()
+        if getattr(rule, bound, None) is not None
+    }
+
+
+def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:
+    """One entry of a table, shown by its label."""
+    chosen = st.segmented_control(
+        label(field),
+        list(table),
+        required=True,
+        format_func=lambda name: table[name].label,
+        key=begin(field, getattr(start, field)),
+        label_visibility="collapsed",
+        on_change=touched,
+    )
+    return chosen or getattr(start, field)
+
+
+def switch(field: str, start: RunConfig) -> bool:
+    """Yes or no."""
+    key = begin(field, getattr(start, field))
+    info = RunConfig.model_fields[field]
+    return st.toggle(label(field), key=key, help=info.description, on_change=touched)

@@ -1,0 +1,46 @@
+"""A page's state is its URL: a link opens the page as it was, and what is chosen is written back.
+
+The widgets of such a page have keys with one prefix, and call `touched` when they change. A rerun
+without a touch whose URL is not the one written last comes from a link or from the browser's back
+button: the widgets then follow the URL. After a touch the URL follows the widgets, whatever the
+browser, which may be a moment behind, says it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+KEPT = ("view",)  # parameters that the frame of all pages reads
+
+
+def touched() -> None:
+    """The callback of every widget of a linked page."""
+    st.session_state["touched"] = True
+
+
+def parameters() -> dict[str, str]:
+    """Return what the URL says to the page."""
+    return {name: text for name, text in st.query_params.items() if name not in KEPT}
+
+
+def follow(prefix: str) -> bool:
+    """Let the widgets follow the URL if it is what changed. Returns whether they were touched."""
+    if st.session_state.pop("touched", False):
+        return True
+    here = parameters()
+    if here != st.session_state.get("followed"):
+        for key in [key for key in st.session_state if str(key).startswith(prefix)]:
+            del st.session_state[key]
+        st.session_state["followed"] = here
+    return False
+
+
+def write(found: Mapping[str, str]) -> None:
+    """Let the URL follow the widgets."""
+    wanted = dict(found)
+    if wanted != parameters():
+        kept = {name: text for name, text in st.query_params.items() if name in KEPT}
+        st.query_params.from_dict(kept | wanted)
+    st.session_state["followed"] = wanted

@@ -1,0 +1,88 @@
+"""Runs in a table whose rows can be ticked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from db.runs import RunRow
+from pages.widgets.linked import touched
+from services.measurement import FINISHED
+
+STATUSES = {
+    "done": "#2e9e6b", "failed": "#d64545", "cancelled": "#c07a1a", "interrupted": "#c07a1a",
+    "running": "#3b82f6", "queued": "#7b8794",
+}  # fmt: skip
+NUMBERS = {
+    "Output tokens/s": "output_tokens_per_s",
+    "TTFT, median (s)": "ttft_s_median",
+    "E2E, median (s)": "e2e_s_median",
+    "Failed": "failed",
+}
+
+
+def choose(rows: Sequence[RunRow]) -> list[int]:
+    """Show the runs; return the ids of those that are ticked, in the order they were ticked."""
+    ids = [row.id for row in rows]
+    key = f"runs-{hash(tuple(ids))}"  # ticks are of rows: other rows, no ticks
+    chosen = st.dataframe(
+        _frame(rows),
+        hide_index=True,
+        width="stretch",
+        on_select=touched,
+        selection_mode="multi-row",
+        key=key,
+        placeholder="–",
+        column_config=_columns(),
+        alt="Stored runs",
+    )
+    return _in_order(f"{key}-order", [ids[index] for index in chosen.selection.rows])
+
+
+def _in_order(key: str, ticked: list[int]) -> list[int]:
+    before = [run_id for run_id in st.session_state.get(key, []) if run_id in ticked]
+    order = before + [run_id for run_id in ticked if run_id not in before]
+    st.session_state[key] = order
+    return order
+
+
+def _frame(rows: Sequence[RunRow]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Run": [_page(row) for row in rows],
+            "Name": [row.name for row in rows],
+            "Status": [[row.status] for row in rows],
+            **{
+                label: pd.Series([row.headline.get(name) for row in rows], dtype="float64")
+                for label, name in NUMBERS.items()
+            },
+            "Mode": [row.mode for row in rows],
+            "Backend": [row.backend for row in rows],
+            "Model": [row.model for row in rows],
+            "Started": [row.created_at for row in rows],
+            "Tags": [list(row.tags) for row in rows],
+            "Note": [row.note for row in rows],
+        }
+    )
+
+
+def _page(row: RunRow) -> str:
+    return f"/{'result' if row.status in FINISHED else 'live'}?run={row.id}"
+
+
+def _columns() -> dict[str, Any]:
+    columns = st.column_config
+    numbers = {label: columns.NumberColumn(label, format="%.4g") for label in NUMBERS}
+    return {
+        "Run": columns.LinkColumn("Run", display_text=r"run=(\d+)", width=50),
+        "Name": columns.TextColumn("Name", width=230),
+        "Status": columns.MultiselectColumn(
+            "Status", options=list(STATUSES), color=list(STATUSES.values()), width=90
+        ),
+        **numbers,
+        "Started": columns.DatetimeColumn("Started", format="distance"),
+        "Tags": columns.ListColumn("Tags"),
+    }

@@ -1,0 +1,162 @@
+"""Each page's state is its URL: what a link shows in a fresh browser, what the back button does."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import Engine
+
+from db import runs
+from tests.browser.conftest import App, no_trouble, settled, watched
+from tests.stored import store
+from tests.values import measured
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored(app: App) -> list[int]:
+    """Four runs, stored before any is started."""
+    from db.database import connect, upgrade
+
+    engine = connect(app.database_url)
+    upgrade(engine)
+    names = ("first", "second", "third", "fourth")
+    ids = [
+        store(engine, [measured(i, e2e=2.0 + n) for i in range(4)], name=name, tags=[f"tag-{n}"])
+        for n, name in enumerate(names)
+    ]
+    engine.dispose()
+    return ids
+
+
+def said(page: Page) -> dict[str, str]:
+    """What the URL says."""
+    return {name: values[-1] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def number(page: Page, label: str) -> str:
+    return page.get_by_role("spinbutton", name=label, exact=True).input_value()
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    field = page.get_by_role("spinbutton", name=label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+
+
+def mode(page: Page, name: str) -> None:
+    page.get_by_role("radio", name=name).click()
+
+
+def is_chosen(page: Page, name: str) -> None:
+    expect(page.get_by_role("radio", name=name)).to_have_attribute("aria-checked", "true")
+
+
+def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
+    app: App, person: BrowserContext, chromium: Browser
+) -> None:
+    page = person.new_page()
+    page.goto(app.url)
+    settled(page)
+    mode(page, "Staggered concurrent")
+    fill(page, "Requests", "33")
+    fill(page, "Interval (s)", "0.5")
+    fill(page, "Max tokens", "17")
+    mode(page, "Own text")
+    page.get_by_label("Prompt", exact=True).fill("my own secret words")
+    page.get_by_label("Prompt", exact=True).press("Control+Enter")
+    expect(page.get_by_text("Sends 33 requests and 1 to warm up")).to_be_visible()
+    settled(page)
+    expect(page).to_have_url(re.compile("max_tokens=17"))
+    wanted = {"mode": "staggered", "requests": "33", "interval_s": "0.5", "max_tokens": "17",
+              "workload": "text", "model": "smollm2-135m-instruct"}  # fmt: skip
+    assert said(page) == wanted
+    assert "secret" not in page.url
+
+    other = chromium.new_context()
+    troubles = watched(other, app)
+    fresh = other.new_page()
+    fresh.goto(page.url)
+    settled(fresh)
+    is_chosen(fresh, "Staggered concurrent")
+    is_chosen(fresh, "Own text")
+    found = {label: number(fresh, label) for label in ("Requests", "Interval (s)", "Max tokens")}
+    assert found == {"Requests": "33", "Interval (s)": "0.5", "Max tokens": "17"}
+    assert fresh.url == page.url
+    assert troubles == []
+    other.close()
+
+
+def test_the_back_button_takes_the_form_one_choice_back(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    page.goto(app.url)
+    settled(page)
+    fill(page, "Requests", "7")
+    expect(page).to_have_url(re.compile("requests=7"))
+    mode(page, "Large batch")
+    expect(page).to_have_url(re.compile("mode=batch"))
+    page.go_back()
+    is_chosen(page, "Sequential")
+    settled(page)
+    assert number(page, "Requests") == "7"
+    page.go_forward()
+    is_chosen(page, "Large batch")
+    page.get_by_role("link", name="History").click()
+    page.wait_for_url(re.compile("/history"))
+    settled(page)
+    page.go_back()
+    is_chosen(page, "Large batch")
+    assert number(page, "Requests") == "7"
+
+
+def test_fast_fingers_lose_no_choice(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    page.goto(app.url)
+    settled(page)
+    mode(page, "Large batch")
+    fill(page, "Requests", "64")
+    fill(page, "Max tokens", "9")
+    mode(page, "Synthetic")
+    expect(page.get_by_text("Sends 64 requests and 1 to warm up, all at once")).to_be_visible()
+    expect(page).to_have_url(re.compile("workload=synthetic"))
+    settled(page)
+    assert (number(page, "Requests"), number(page, "Max tokens")) == ("64", "9")
+
+
+def test_a_double_click_on_start_starts_one_run(
+    app: App, person: BrowserContext, database: Engine
+) -> None:
+    before = runs.count(database)
+    page = person.new_page()
+    page.goto(f"{app.url}/?backend=url&base_url=http://127.0.0.1:9/v1&model=nothing&requests=1")
+    settled(page)
+    page.get_by_role("button", name="Start", exact=True).dblclick()
+    page.wait_for_url(re.compile(r"/live\?run=\d+"))
+    page.get_by_text("The run failed.").wait_for()
+    settled(page)
+    no_trouble(page)
+    assert runs.count(database) == before + 1
+
+
+def test_choosing_on_compare_changes_the_url_and_back_takes_it_back(
+    app: App, person: BrowserContext
+) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/compare?runs=2,1")
+    settled(page)
+    chips = page.get_by_test_id("stMultiSelect").locator("[data-baseweb=tag], [data-tag]")
+    expect(page.get_by_text("2 · second (reference)").or_(chips.first).first).to_be_visible()
+    page.get_by_role("combobox", name="Runs, the reference first").click()
+    page.get_by_role("option", name="4 · fourth").click()
+    expect(page).to_have_url(re.compile(r"runs=2(,|%2C)1(,|%2C)4"))
+    settled(page)
+    expect(page.get_by_test_id("stMarkdown").filter(has_text="fourth: ").first).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"runs=2,1$"))
+    expect(page.get_by_test_id("stMarkdown").filter(has_text="fourth: ")).to_have_count(0)
+    settled(page)
+    no_trouble(page)

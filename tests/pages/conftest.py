@@ -1,0 +1,71 @@
+"""Pages without a browser: Streamlit's own test harness runs the same scripts in this process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import streamlit as st
+from sqlalchemy import Engine
+from streamlit.testing.v1 import AppTest
+
+from services.backends import BACKENDS
+from tests.conftest import ROOT
+
+Visit = Callable[..., AppTest]
+
+
+@pytest.fixture
+def visit(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Visit:
+    """Open a page by its name, with the parameters of its URL, where no key and no address is set
+    in the environment."""
+    for backend in BACKENDS.values():
+        for name in filter(None, (backend.url_env, backend.key_env, backend.model_env)):
+            monkeypatch.delenv(name, raising=False)
+    st.cache_data.clear()
+
+    def open_page(page: str, /, **parameters: str) -> AppTest:
+        at = AppTest.from_file(ROOT / "pages" / "_frame.py", default_timeout=30)
+        at.switch_page(f"{page}.py")
+        for name, text in parameters.items():
+            at.query_params[name] = text
+        return sound(at.run())
+
+    return open_page
+
+
+def sound(at: AppTest) -> AppTest:
+    """The page has something on it, and no exception."""
+    assert not at.exception, at.exception[0].value
+    assert at.title or at.warning
+    return at
+
+
+def said(at: AppTest) -> str:
+    """Every sentence of the page, without markdown's backslashes."""
+    parts: list[Any] = [*at.title, *at.warning, *at.error, *at.info, *at.success, *at.caption]
+    texts = " ".join(str(part.value) for part in (*parts, *at.markdown))
+    return re.sub(r"\\(.)", r"\1", texts.replace(":primary[]", ""))
+
+
+def complaints(at: AppTest) -> str:
+    """Every warning and error of the page."""
+    texts = " ".join(str(part.value) for part in (*at.warning, *at.error))
+    return re.sub(r"\\(.)", r"\1", texts.replace(":primary[]", ""))
+
+
+def controls(at: AppTest) -> list[str]:
+    """The kinds of everything that a person can set or press, downloads aside."""
+    kinds = (
+        "button", "selectbox", "text_input", "text_area", "number_input", "multiselect", "toggle",
+        "button_group", "file_uploader", "download_button", "page_link", "popover", "form",
+    )  # fmt: skip
+    return [kind for kind in kinds if len(at.get(kind))]
+
+
+def link_of(at: AppTest) -> dict[str, str]:
+    """What the page's URL says."""
+    found = dict(at.query_params)
+    return {name: text if isinstance(text, str) else text[-1] for name, text in found.items()}

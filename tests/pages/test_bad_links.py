@@ -1,0 +1,177 @@
+"""Every parameter of every page's URL, wrong in each way: a sentence, and nothing is changed."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from db import runs
+from tests.pages.conftest import Visit, complaints, said
+from tests.stored import store
+
+NO_RUNS = [
+    "abc", "-1", "0", "99999999999999999999", "1e3", "1.0", "1,2", "0x1", "１", "²", "1 2", "\x00",
+    "<b>1</b>", "9" * 5000, "None", "../1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", ["result", "live"])
+@pytest.mark.parametrize("run", NO_RUNS)
+def test_a_run_that_is_no_number_is_named_and_the_way_on_shown(
+    visit: Visit, page: str, run: str
+) -> None:
+    at = visit(page, run=run)
+    assert "is not a run. A link to a run ends in ?run= and a number." in complaints(at)
+    assert len(at.get("page_link")) == 2
+
+
+@pytest.mark.parametrize("page", ["result", "live"])
+def test_a_run_that_is_gone_is_said_to_be(visit: Visit, page: str) -> None:
+    assert "There is no run 77. It may have been deleted" in complaints(visit(page, run="77"))
+    assert "There is no run 9223372036854775807." in complaints(visit(page, run=str(2**63 - 1)))
+
+
+@pytest.mark.parametrize("page", ["result", "live"])
+@pytest.mark.parametrize("parameters", [{}, {"run": ""}])
+def test_a_page_about_no_run_says_where_runs_are(
+    visit: Visit, page: str, parameters: dict[str, str]
+) -> None:
+    assert "No run is chosen. Choose one in the history" in complaints(visit(page, **parameters))
+
+
+@pytest.mark.parametrize("word", NO_RUNS)
+def test_a_comparison_with_something_that_is_no_run_names_it(
+    visit: Visit, database: Engine, word: str
+) -> None:
+    store(database)
+    found = complaints(visit("compare", runs=f"1,{word.replace(',', ';')}"))
+    assert "is not a run: a link here ends in ?runs=12,15." in found
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("", "Choose two to eight runs."),
+        (",,", "Choose two to eight runs."),
+        ("1", "Choose one more run."),
+        ("1,1", "Choose one more run."),
+        ("1,99", "There is no run 99."),
+        ("1,2,3,4,5,6,7,8,9", "9 runs are too many: up to 8 stand together."),
+        (",".join(map(str, range(1, 500))), "499 runs are too many"),
+    ],
+)
+def test_a_comparison_that_cannot_be_says_why(
+    visit: Visit, database: Engine, given: str, words: str
+) -> None:
+    for _ in range(9):
+        store(database)
+    assert words in complaints(visit("compare", runs=given))
+
+
+def test_a_run_that_is_named_twice_stands_there_once(visit: Visit, database: Engine) -> None:
+    store(database), store(database)
+    at = visit("compare", runs="1,1,2")
+    assert "names a run more than once" in said(at)
+    assert at.multiselect[0].value == [1, 2]
+
+
+def test_a_run_without_a_measured_request_is_named(visit: Visit, database: Engine) -> None:
+    store(database), store(database, [], status="interrupted")
+    assert "Run 2 has no measured request." in complaints(visit("compare", runs="1,2"))
+
+
+FORM = [
+    ({"like": "x"}, "“x” is not a run."),
+    ({"like": "-1"}, "“-1” is not a run."),
+    ({"like": ""}, "“” is not a run."),
+    ({"like": "77"}, "There is no run 77."),
+    ({"requests": "0"}, "Requests must be at least 1 (got '0')."),
+    ({"requests": "99999"}, "Requests must be at most 5000 (got '99999')."),
+    ({"requests": "abc"}, "Requests must be a whole number (got 'abc')."),
+    ({"requests": "1e3"}, "Requests must be a whole number"),
+    ({"requests": ""}, "Requests must be a whole number"),
+    ({"requests": "9" * 5000}, "Requests"),
+    ({"mode": "nonsense"}, "Mode must be one of 'sequential', 'staggered' or 'batch'"),
+    ({"workload": "nonsense"}, "Workload must be one of"),
+    ({"backend": "nowhere"}, "Backend must be one of embedded, sglang"),
+    ({"base_url": "not one", "backend": "url"}, "Address is not an address"),
+    ({"base_url": "http://me:secret@host/v1"}, "Address must hold no user, password or query"),
+    ({"pause_s": "-1"}, "Pause (s) must be at least 0"),
+    ({"pause_s": "inf"}, "Pause (s) must be a finite number"),
+    ({"interval_s": "nan", "mode": "staggered"}, "Interval (s) must be a finite number"),
+    ({"concurrency": "0", "mode": "batch"}, "Most in flight must be at least 1"),
+    ({"input_tokens": "0", "workload": "synthetic"}, "Tokens in each prompt, about must be"),
+    ({"max_tokens": "0"}, "Max tokens must be at least 1"),
+    ({"temperature": "3"}, "Temperature must be at most 2"),
+    ({"top_p": "0"}, "Top-p must be more than 0"),
+    ({"seed": "x"}, "Seed must be a whole number"),
+    ({"repeats": "51"}, "Repeats must be at most 50"),
+    ({"warmup": "101"}, "Warm-up requests must be at most 100"),
+    ({"timeout_s": "0"}, "Timeout of a request (s) must be more than 0"),
+    ({"stop_after_s": "-5"}, "Stop a repeat after (s) must be more than 0"),
+    ({"stop_after_errors": "0"}, "Stop a repeat after this many failures must be at least 1"),
+    ({"unique_prompts": "perhaps"}, "Make every prompt unique must be true or false"),
+    ({"ignore_eos": "2"}, "Answer to full length (ignore end of text) must be true or false"),
+    ({"client": "curl"}, "Client must be one of 'wire' or 'litellm'"),
+    ({"model": "m" * 301}, "Model must have at most 300 characters"),
+    ({"prompt": "hello"}, "Prompt is not taken from a link."),
+    ({"prompts": "hello"}, "Prompts is not taken from a link."),
+    ({"requets": "5"}, "Requets is not"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "words"), FORM)
+def test_the_form_says_what_of_a_link_it_cannot_have_and_keeps_the_rest(
+    visit: Visit, database: Engine, parameters: dict[str, str], words: str
+) -> None:
+    at = visit("run", **{"max_tokens": "33", **parameters})
+    assert words in complaints(at)
+    assert "The rest of the link is kept." in complaints(at)
+    assert at.number_input(key="run-max_tokens").value == (
+        128 if "max_tokens" in parameters else 33
+    )
+    assert not at.error
+    assert runs.count(database) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"backend": "nowhere"}, "No run has the backend “nowhere”: all are shown."),
+        ({"model": "nobody"}, "No run has the model “nobody”"),
+        ({"mode": "nonsense"}, "No run has the mode “nonsense”"),
+        ({"tag": "unknown"}, "No run has the tag “unknown”"),
+        ({"tag": "*a* :red[x]"}, "No run has the tag “*a* :red[x]”"),
+        ({"page": "999"}, "There is no page “999” of this list: it has one page."),
+        ({"page": "0"}, "There is no page “0”"),
+        ({"page": "-1"}, "There is no page “-1”"),
+        ({"page": "abc"}, "There is no page “abc”"),
+        ({"page": "１"}, "There is no page “１”"),
+        ({"text": "nothing is called so"}, "No run matches. Take a filter away."),
+        ({"text": "%"}, "No run matches."),
+    ],
+)
+def test_the_history_says_what_of_a_link_there_is_not(
+    visit: Visit, database: Engine, parameters: dict[str, str], words: str
+) -> None:
+    store(database, name="one")
+    at = visit("history", **parameters)
+    assert words in complaints(at)
+    assert len(at.dataframe) == (0 if "text" in parameters else 1)
+
+
+@pytest.mark.parametrize("page", ["run", "history", "compare", "backends", "live", "result"])
+def test_a_view_that_there_is_not_is_said(visit: Visit, database: Engine, page: str) -> None:
+    store(database)
+    found = complaints(visit(page, view="else", **({"run": "1"} if page in WITH_RUN else {})))
+    assert "There is no view “else”: this is the whole page." in found
+
+
+WITH_RUN = ("live", "result")
+
+
+@pytest.mark.parametrize("page", ["run", "history", "backends"])
+def test_a_page_that_changes_things_cannot_be_shared(visit: Visit, page: str) -> None:
+    at = visit(page, view="share")
+    assert "This page cannot be shared." in complaints(at)
+    assert not at.button

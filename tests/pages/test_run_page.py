@@ -1,0 +1,220 @@
+"""The form: what it starts with, what it refuses, and that it starts what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import process_time
+
+import pytest
+from sqlalchemy import Engine
+from streamlit.testing.v1 import AppTest
+
+from db import queue, runs
+from services.backends import BACKENDS
+from services.modes import MODES
+from tests.conftest import ReferenceServer, finished, until
+from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.stored import store
+
+MOST_MS = 100  # of a rerun, in this process's CPU time
+
+
+def fill(at: AppTest, **values: float | None) -> AppTest:
+    for field, value in values.items():
+        at.number_input(key=f"run-{field}").set_value(value)
+    return sound(at.run())
+
+
+def choose(at: AppTest, field: str, name: str) -> AppTest:
+    at.segmented_control(key=f"run-{field}").set_value(name)
+    return sound(at.run())
+
+
+def start(at: AppTest) -> AppTest:
+    button = next(button for button in at.button if button.label == "Start")
+    assert not button.disabled
+    return sound(button.click().run())
+
+
+@pytest.fixture
+def queued(database: Engine) -> Iterator[Callable[[], int]]:
+    """How many runs are stored; what is still running at the end is cancelled."""
+    yield lambda: runs.count(database)
+    for row in runs.search(database):
+        if row.status in ("queued", "running"):
+            queue.request_cancel(database, row.id)
+    until(lambda: not queue.active(database), 10)
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_a_mode_shows_its_own_parameters_only(visit: Visit, mode: str) -> None:
+    at = choose(visit("run"), "mode", mode)
+    shown = {widget.key for widget in at.number_input}
+    for name, spec in MODES.items():
+        for parameter in spec.parameters:
+            assert (f"run-{parameter}" in shown) == (name == mode or parameter == "requests")
+
+
+@pytest.mark.parametrize("name", list(BACKENDS))
+def test_each_backend_can_be_chosen_where_nothing_answers(visit: Visit, name: str) -> None:
+    at = visit("run")
+    at.selectbox(key="run-backend").set_value(name)
+    sound(at.run())
+    assert bool(complaints(at)) == (name != "embedded")
+    assert link_of(at).get("backend", "embedded") == name
+
+
+def test_a_link_from_backends_chooses_the_backend(visit: Visit) -> None:
+    at = visit("run", backend="vllm")
+    assert at.selectbox(key="run-backend").value == "vllm"
+
+
+def test_the_form_of_an_earlier_run_is_its_config(visit: Visit, database: Engine) -> None:
+    store(database, mode="staggered", requests=12, interval_s=0.25, max_tokens=7,
+          workload="text", prompt="my own words", seed=3, repeats=2)  # fmt: skip
+    at = visit("run", like="1", max_tokens="9")
+    numbers = {key: at.number_input(key=f"run-{key}").value
+               for key in ("requests", "interval_s", "seed", "repeats", "max_tokens")}  # fmt: skip
+    assert numbers == {
+        "requests": 12, "interval_s": 0.25, "seed": 3, "repeats": 2, "max_tokens": 9,
+    }  # fmt: skip
+    assert at.text_area(key="run-prompt").value == "my own words"
+    fill(at, requests=13)
+    assert link_of(at) == {"like": "1", "requests": "13", "max_tokens": "9"}
+
+
+def test_the_url_follows_the_form_and_holds_no_prompt(visit: Visit) -> None:
+    at = choose(choose(visit("run"), "mode", "batch"), "workload", "text")
+    at.text_area(key="run-prompt").set_value("my own secret")
+    fill(at, requests=40, concurrency=8)
+    assert link_of(at) == {
+        "model": "smollm2-135m-instruct", "mode": "batch", "requests": "40", "concurrency": "8",
+        "workload": "text",
+    }  # fmt: skip
+    assert "Sends 40 requests and 1 to warm up, at most 8 in flight" in said(at)
+
+
+LIMITS = [
+    ("requests", 0), ("requests", 5001), ("pause_s", -1.0), ("repeats", 51), ("max_tokens", 0),
+    ("temperature", 2.5), ("top_p", 0.0), ("seed", -1), ("warmup", 101), ("timeout_s", 0.0),
+    ("stop_after_s", 0.0), ("stop_after_errors", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value"), LIMITS)
+def test_a_number_beyond_its_limits_is_refused_or_not_taken(
+    visit: Visit, database: Engine, field: str, value: float
+) -> None:
+    at = fill(visit("run"), **{field: value})
+    taken = at.number_input(key=f"run-{field}").value
+    assert at.error or taken != value
+    assert runs.count(database) == 0
+
+
+def test_an_own_prompt_that_is_empty_is_asked_for(visit: Visit) -> None:
+    at = choose(visit("run"), "workload", "text")
+    assert "Prompt is empty. Write the prompt" in complaints(at)
+    at.text_area(key="run-prompt").set_value(" \n ")
+    assert "Prompt is empty" in complaints(sound(at.run()))
+    assert next(button for button in at.button if button.label == "Start").disabled
+
+
+FILES = [
+    ("a.jsonl", b"", "holds no prompt"),
+    ("a.csv", b"", "holds no prompt"),
+    ("a.jsonl", b'{"prompt": "x"}\n{"prompt": ', "line 2"),
+    ("a.jsonl", b'{"question": "x"}', "line 1"),
+    ("a.jsonl", b'{"prompt": 5}', "line 1"),
+    ("a.jsonl", b'{"prompt": ""}', "line 1"),
+    ("a.jsonl", b'"x"\n\xff\xfe', "line 2"),
+    ("a.jsonl", b"\x00\x00", "line 1"),
+    ("a.csv", b"a,b\n1,2\n", "prompt"),
+    ("a.csv", b'prompt\n"never closed\n', "quote"),
+    ("a.jsonl", b"[" * 100_000, "line 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "words"), FILES)
+def test_a_broken_prompt_file_is_refused_with_its_line(
+    visit: Visit, name: str, data: bytes, words: str
+) -> None:
+    at = choose(visit("run"), "workload", "file")
+    assert "Prompts are missing. Give a JSONL or CSV file" in complaints(at)
+    at.file_uploader[0].upload(name, data, "text/plain")
+    sound(at.run())
+    assert words in complaints(at)
+    assert next(button for button in at.button if button.label == "Start").disabled
+
+
+def test_a_prompt_file_is_read(visit: Visit) -> None:
+    at = choose(visit("run"), "workload", "file")
+    at.file_uploader[0].upload("a.csv", b"prompt\nhello\nthere\n", "text/csv")
+    assert "2 prompts, used in turn." in said(sound(at.run()))
+    assert not at.error
+
+
+ADDRESSES = ["nonsense", "ftp://host/v1", "http://", "http://me:pw@host/v1", "http://host:99999",
+             "http://host/v1?key=x", "javascript:alert(1)"]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ADDRESSES)
+def test_an_address_that_is_none_is_said_once(visit: Visit, written: str) -> None:
+    at = visit("run", backend="url")
+    at.text_input(key="run-base_url-url").set_value(written)
+    sound(at.run())
+    assert complaints(at).count("Address") == 1
+    assert next(button for button in at.button if button.label == "Start").disabled
+
+
+def test_a_model_that_nobody_lists_is_asked_for(visit: Visit, queued: Callable[[], int]) -> None:
+    at = visit("run", backend="url", base_url="http://127.0.0.1:9/v1")
+    assert "Nothing answers on 127.0.0.1:9." in complaints(at)
+    assert "No model is chosen" in complaints(start(at))
+    assert queued() == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"backend": "groq", "model": "x"}, "Groq needs a key: put GROQ_API_KEY="),
+        ({"backend": "url", "model": "x"}, "needs an address"),
+        ({"backend": "litellm", "model": "x"}, "LiteLLM needs a model with its provider"),
+        ({"backend": "embedded", "model": "x"}, "serves smollm2-135m-instruct only"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_when_it_is_started(
+    visit: Visit, queued: Callable[[], int], parameters: dict[str, str], words: str
+) -> None:
+    assert words in complaints(start(visit("run", **parameters)))
+    assert queued() == 0
+
+
+def test_tags_that_cannot_be_kept_are_said(visit: Visit, queued: Callable[[], int]) -> None:
+    at = visit("run")
+    at.text_input(key="about-tags").set_value(",".join(f"tag {i}" for i in range(21)))
+    assert "at most 20 tags" in complaints(start(sound(at.run())))
+    assert queued() == 0
+
+
+def test_start_queues_the_run_that_the_form_shows(
+    visit: Visit, database: Engine, reference: ReferenceServer, queued: Callable[[], int]
+) -> None:
+    at = visit("run", backend="url", base_url=reference.base_url, mode="batch", requests="3")
+    assert at.selectbox(key=f"run-model-url-{reference.base_url}").value == "ref"
+    at.text_input(key="about-name").set_value("from the form")
+    at.text_input(key="about-tags").set_value("a, b,")
+    start(fill(sound(at.run()), max_tokens=4))
+    run = finished(database, 1)
+    assert (run.name, run.tags, run.config.max_tokens) == ("from the form", ("a", "b"), 4)
+    assert (run.config.model, run.config.requests, run.status) == ("ref", 3, "done")
+    assert queued() == 1
+
+
+def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> None:
+    for _ in range(50):
+        store(database)
+    at = visit("run", mode="batch", requests="5000", workload="synthetic")
+    began = process_time()
+    for count in range(10):
+        fill(at, max_tokens=10 + count)
+    assert (process_time() - began) / 10 * 1000 < MOST_MS

@@ -1,0 +1,275 @@
+"""What is shown of runs that are stored: of one, of several, of those that failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from streamlit.testing.v1 import AppTest
+
+from db import queue, runs
+from services.measurement import Progress
+from tests.pages.conftest import Visit, complaints, controls, link_of, said, sound
+from tests.stored import store
+from tests.values import failed, measured
+
+SECRET = "words of my own"
+
+
+def values(at: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def headings(at: AppTest) -> list[str]:
+    return [heading.value for heading in at.subheader]
+
+
+def specs(at: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
+
+
+def test_a_result_has_its_numbers_its_pictures_and_its_requests(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, [measured(i) for i in range(3)], tags=["a tag"], note="a note")
+    at = visit("result", run="1")
+    assert len(at.metric) == 12
+    assert values(at)["E2E, median"] == "3.00 s"
+    assert len(specs(at)) == 7
+    assert "Every request" in headings(at)
+    assert "How much do the repeats differ?" not in headings(at)
+    assert "a note" in [text.value for text in at.text]
+    assert not complaints(at)
+
+
+def test_several_repeats_are_shown_beside_each_other(visit: Visit, database: Engine) -> None:
+    store(database, [measured(i, repeat=r) for r in range(3) for i in range(2)], repeats=3)
+    assert "How much do the repeats differ?" in headings(visit("result", run="1"))
+
+
+def test_some_failures_stand_beside_the_numbers(visit: Visit, database: Engine) -> None:
+    store(database, [measured(0), failed(1, "http_5xx", error="HTTP 500: *no*", http_status=500)])
+    at = visit("result", run="1")
+    assert "1 of 2 requests failed" in complaints(at)
+    assert values(at)["Error rate"] == "50.0 %"
+    assert "What failed?" in headings(at)
+
+
+def test_where_nothing_succeeded_no_empty_numbers_and_pictures_stand(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, [failed(0), failed(1)], status="failed", error="No request succeeded.")
+    at = visit("result", run="1")
+    assert not at.metric
+    assert headings(at) == ["What failed?", "What did each request wait for?", "Every request"]
+    assert "No request succeeded." in complaints(at)
+
+
+@pytest.mark.parametrize("status", ["interrupted", "cancelled", "failed", "queued", "running"])
+def test_a_run_without_a_request_says_so(visit: Visit, database: Engine, status: str) -> None:
+    store(database, [], status=status)
+    at = visit("result", run="1")
+    assert "No request of this run has been measured." in said(at)
+    labels = [link.proto.label for link in at.get("page_link")]
+    assert ("Watch it live" in labels) == (status in ("queued", "running"))
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_a_comparison_answers_in_words_pictures_and_tables(
+    visit: Visit, database: Engine, count: int
+) -> None:
+    for n in range(count):
+        store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
+    at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
+    assert said(at).count("times the reference's") == count - 1
+    assert len(specs(at)) == 8
+    assert "What are the numbers?" in headings(at)
+
+
+def test_a_run_has_one_colour_whatever_it_is_compared_with(visit: Visit, database: Engine) -> None:
+    for _ in range(4):
+        store(database)
+
+    def colours(given: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for spec in specs(visit("compare", runs=given)):
+            for layer in spec["layer"]:
+                scale = layer.get("encoding", {}).get("color", {}).get("scale") or {}
+                found |= dict(zip(scale.get("domain", []), scale.get("range", []), strict=False))
+        return {label.partition(" ")[0]: colour for label, colour in found.items()}
+
+    pair, all_four = colours("3,2"), colours("1,2,3,4")
+    assert pair["2"] == all_four["2"] != all_four["3"] == pair["3"]
+
+
+def test_what_is_chosen_on_compare_goes_into_the_url(visit: Visit, database: Engine) -> None:
+    store(database), store(database), store(database)
+    at = visit("compare")
+    at.multiselect[0].set_value([3, 1])
+    sound(at.run())
+    assert link_of(at) == {"runs": "3,1"}
+    assert said(at).count("times the reference's") == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "parameters"),
+    [("result", {"run": "1"}), ("compare", {"runs": "1,2"}), ("live", {"run": "1"})],
+)
+def test_a_shared_page_has_nothing_to_press_and_no_prompt(
+    visit: Visit, database: Engine, page: str, parameters: dict[str, str]
+) -> None:
+    answered = [measured(i, answer="an answer of a model") for i in range(3)]
+    for _ in range(2):
+        store(database, answered, workload="text", prompt=SECRET)
+    at = visit(page, view="share", **parameters)
+    assert set(controls(at)) <= ({"page_link"} if page == "live" else set())
+    whole = str(at) + "".join(str(element.proto) for element in at.main)
+    assert SECRET not in whole
+    assert "an answer of a model" not in whole
+
+
+def test_only_the_person_at_this_paceline_sees_prompts_and_answers(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, [measured(0, answer="an answer")], workload="text", prompt=SECRET)
+    texts = [area.value for area in visit("result", run="1").text_area]
+    assert any(SECRET in text for text in texts)
+    assert "an answer" in texts
+
+
+def test_a_queued_run_says_what_it_waits_for(visit: Visit, database: Engine) -> None:
+    store(database, [], status="running")
+    store(database, status="queued"), store(database, status="queued")
+    progress = [visit("live", run=run).progress[0].proto.text for run in ("2", "3")]
+    assert progress == ["Waiting: one run is before it.", "Waiting: 2 runs are before it."]
+
+
+def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> None:
+    run_id = store(database, [measured(0), failed(1)], status="running", requests=4)
+    for t in range(1, 6):
+        queue.add_progress(database, run_id, Progress(float(t), 0, 3, 1, 1, 1, t * 10))
+    queue.heartbeat(database, run_id, "Measuring")
+    at = visit("live", run="1")
+    assert values(at) == {"Tokens/s so far": "10.0", "In flight": "1", "Done": "1", "Failed": "1"}
+    assert at.progress[0].proto.text == "2 of 4 requests, about 5 s left"
+    assert len(specs(at)) == 1
+    assert [button.label for button in at.button] == ["Cancel"]
+
+
+def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
+    store(database, status="queued")
+    at = visit("live", run="1")
+    sound(at.button[0].click().run())
+    assert runs.load(database, 1).status == "cancelled"
+    at = sound(at.run())
+    assert "The run was cancelled. What it had measured is kept." in complaints(at)
+    assert not at.button
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("done", "The run is done."),
+        ("failed", "The run failed. What *it* said"),
+        ("cancelled", "The run was cancelled. What it had measured is kept."),
+        ("interrupted", "The run was interrupted. What it had measured is kept."),
+    ],
+)
+def test_the_page_of_a_run_that_has_ended_says_how(
+    visit: Visit, database: Engine, status: str, words: str
+) -> None:
+    store(database, status=status, error="What *it* said" if status == "failed" else None)
+    at = visit("live", run="1")
+    assert words in said(at)
+    assert [link.proto.label for link in at.get("page_link")] == ["See the result", "Run again"]
+
+
+def test_an_empty_history_says_what_to_do(visit: Visit) -> None:
+    at = visit("history")
+    assert "No run is stored yet. Start one" in said(at)
+    assert [link.proto.label for link in at.get("page_link")] == ["Start a run"]
+
+
+def test_an_empty_comparison_says_what_to_do(visit: Visit) -> None:
+    assert "No run is stored yet. Start two" in complaints(visit("compare"))
+
+
+def shown(at: AppTest) -> Sequence[str]:
+    names: Sequence[str] = list(at.dataframe[0].value["Name"])
+    return names
+
+
+def test_a_long_history_has_pages_and_filters_that_stand_in_its_url(
+    visit: Visit, database: Engine
+) -> None:
+    for n in range(120):
+        store(database, [], name=f"run {n}", tags=["odd"] if n % 2 else [])
+    at = visit("history")
+    assert (len(shown(at)), shown(at)[0]) == (50, "run 119")
+    at.pagination(key="history-page").set_value(3)
+    sound(at.run())
+    assert (shown(at)[0], link_of(at)) == ("run 19", {"page": "3"})
+
+    at.selectbox(key="history-tag").set_value("odd")
+    sound(at.run())
+    assert "60 runs." in said(at)
+    assert (shown(at)[0], link_of(at)) == ("run 119", {"tag": "odd"})
+
+    again = visit("history", tag="odd", page="2", text="run 1")
+    assert "There is no page “2”" in complaints(again)
+    assert "16 runs." in said(again)
+    assert again.text_input(key="history-text").value == "run 1"
+
+
+def test_editing_changes_a_run_or_says_why_not(visit: Visit, database: Engine) -> None:
+    store(database, name="before", tags=["a"])
+    at = visit("result", run="1")
+    save = next(button for button in at.button if button.label == "Save")
+    name, tags, _ = (*at.text_input, *at.text_area)[:3]
+    name.set_value(" ")
+    assert "The name is empty." in complaints(sound(save.click().run()))
+    assert runs.load(database, 1).name == "before"
+    name.set_value("*after*")
+    tags.set_value("b, c")
+    sound(save.click().run())
+    assert (runs.load(database, 1).name, runs.load(database, 1).tags) == ("*after*", ("b", "c"))
+    assert "*after*" in said(at)
+
+
+def test_the_models_and_manners_of_the_embedded_backend_are_found(visit: Visit) -> None:
+    at = visit("backends")
+    at.button(key="test-embedded").click()
+    found = said(sound(at.run(timeout=60)))
+    for words in ("reachable", "streams", "reports usage", "round trip", "1 model: smollm2-135m"):
+        assert words in found
+    assert not complaints(at)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sglang", "Nothing answers on 127.0.0.1:9."),
+        ("groq", "Groq needs a key: put GROQ_API_KEY=… into .env"),
+        ("openai", "OpenAI needs a key"),
+        ("url", "needs an address"),
+        ("litellm", "LiteLLM needs a model"),
+    ],
+)
+def test_a_backend_that_cannot_be_asked_says_why(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    at = visit("backends")
+    monkeypatch.setenv("SGLANG_BASE_URL", "http://127.0.0.1:9/v1")
+    at.button(key=f"test-{name}").click()
+    assert words in complaints(sound(at.run()))
+
+
+def test_a_key_is_never_shown(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = visit("backends")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-this-is-secret")
+    at = sound(at.run())
+    assert "OPENAI_API_KEY is set" in said(at)
+    assert "sk-this-is-secret" not in str(at)

@@ -1,0 +1,62 @@
+"""How far a run is, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.config import RunConfig
+from services.measurement import Progress
+from services.progress import standing
+
+TEN = RunConfig(requests=5, repeats=2)
+
+
+def moment(t: float, repeat: int = 0, in_flight: int = 0, tokens: int = 0) -> Progress:
+    return Progress(t, repeat, sent=0, in_flight=in_flight, done=0, failed=0, tokens=tokens)
+
+
+def test_a_run_that_has_not_begun_promises_nothing() -> None:
+    found = standing(TEN, [], {})
+    assert (found.total, found.done, found.failed, found.in_flight) == (10, 0, 0, 0)
+    assert (found.share, found.tokens_per_s, found.left_s) == (0.0, None, None)
+
+
+def test_what_has_failed_or_was_cancelled_is_over_too() -> None:
+    found = standing(TEN, [moment(30.0, in_flight=2)], {"ok": 3, "failed": 1, "cancelled": 1})
+    assert (found.done, found.failed, found.in_flight) == (3, 1, 2)
+    assert found.share == 0.5
+    assert found.left_s == 30.0  # the second half takes as long as the first
+
+
+@pytest.mark.parametrize(
+    ("over", "share", "left_s"),
+    [
+        (1, 0.01, None),  # too early to say
+        (2, 0.02, 490.0),  # 10 s for 2 of 100: 98 × 5 s
+        (25, 0.25, 30.0),
+        (80, 0.8, 2.5),
+        (100, 1.0, None),  # nothing is left
+        (101, 1.0, None),  # never more than all
+    ],
+)
+def test_the_time_left_follows_from_the_share_that_is_over(
+    over: int, share: float, left_s: float | None
+) -> None:
+    found = standing(RunConfig(requests=100), [moment(10.0)], {"ok": over})
+    assert found.share == share
+    assert found.left_s == (None if left_s is None else pytest.approx(left_s))
+
+
+@pytest.mark.parametrize(
+    ("moments", "rate"),
+    [
+        ([moment(1.0, tokens=100)], None),  # one moment has no length
+        ([moment(1.0, tokens=100), moment(3.0, tokens=500)], 200.0),
+        ([moment(1.0, tokens=0), moment(2.0, tokens=0)], 0.0),
+        # the pause between two repeats does not count
+        ([moment(0.0), moment(9.0, 0, tokens=90), moment(20.0, 1, tokens=90),
+          moment(22.0, 1, tokens=190)], 50.0),
+    ],
+)  # fmt: skip
+def test_the_rate_is_that_of_the_repeat_in_hand(moments: list[Progress], rate: float) -> None:
+    assert standing(TEN, moments, {}).tokens_per_s == rate

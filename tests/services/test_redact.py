@@ -1,0 +1,67 @@
+"""What a server says of a key or of a prompt is not kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.redact import LONGEST, redact
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-0123456789abcdef",
+        "sk-proj-AbC_123-xyz789",
+        "sk-proj-********************wxyz",
+        "sk-ant-api03-abc…xyz",
+        "gsk_abcdefghij0123456789",
+        "hf_abcdefghijklmnop",
+        "xai-abcdefghijklmnop",
+        "pk-lf-12345678",
+    ],
+)
+def test_what_looks_like_a_key_is_removed(key: str) -> None:
+    said = redact(f"Incorrect API key provided: {key}. See the docs.")
+    assert said.startswith("Incorrect API key provided: [removed]")
+    assert said.endswith("See the docs.")
+    assert key[8:] not in said
+
+
+@pytest.mark.parametrize("word", ["Bearer", "bearer", "BEARER"])
+def test_what_follows_bearer_is_removed_whatever_it_is(word: str) -> None:
+    assert redact(f'"{word} t0p.secret/x+y=" was sent') == '"Bearer [removed] was sent'
+
+
+def test_a_key_of_any_form_is_removed_when_it_is_known() -> None:
+    assert redact("no such key: hunter2-hunter2", ["hunter2-hunter2"]) == "no such key: [removed]"
+
+
+def test_every_occurrence_of_every_secret_is_removed() -> None:
+    assert redact("abcdef, uvwxyz, abcdef", ["abcdef", "uvwxyz"]) == (
+        "[removed], [removed], [removed]"
+    )
+
+
+def test_a_long_prompt_is_removed_where_only_its_beginning_is_quoted() -> None:
+    prompt = "Write a poem about the confidential merger of the two companies."
+    said = redact(f"too long: {prompt[:50]}…", [prompt])
+    assert said == f"too long: [removed]{prompt[40:50]}…"
+    assert "merger" not in redact(f"cannot read {prompt}", [prompt])
+
+
+def test_a_secret_of_a_few_letters_does_not_tear_words_apart() -> None:
+    assert redact("an error in a line", ["a", "", "in"]) == "an error in a line"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "HTTP 500", "risk-free", "the task-based sketch", "CUDA out of memory", "sk-1"]
+)
+def test_other_words_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_a_long_text_is_cut_after_it_was_searched() -> None:
+    said = redact("x" * (LONGEST - 9) + "my-own-secret" + "y" * 500, ["my-own-secret"])
+    assert len(said) == LONGEST
+    assert said.endswith("x[removed…")
+    assert redact("x" * LONGEST) == "x" * LONGEST

@@ -1,0 +1,138 @@
+"""Text for a terminal."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from services import terminal
+from services.backends import BACKENDS
+from services.compare import compare
+from services.probe import Probe
+from tests.values import candidate, failed, measured
+
+
+def test_a_table_is_aligned_by_its_widest_cells() -> None:
+    assert terminal.table(["a", "bb"], [["1", "2"], ["333", ""]]).splitlines() == [
+        "a    bb",
+        "───  ──",
+        "1    2",
+        "333",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Grüße, 世界 ×2 · 5 µs", "Grüße, 世界 ×2 · 5 µs"),
+        ("two\nlines", "two\nlines"),
+        ("\x1b[31mred\x07", "\ufffd[31mred\ufffd"),
+        ("\r\t\x7f\x9b", "\ufffd" * 4),
+        ("right\u202eleft", "right\ufffdleft"),
+        ("\udcff", "\ufffd"),
+    ],
+)
+def test_characters_that_steer_a_terminal_are_not_shown(text: str, shown: str) -> None:
+    assert terminal.plain(text) == shown
+
+
+def test_a_run_is_shown_with_its_numbers_failures_and_doubts() -> None:
+    lines = terminal.run_text(
+        candidate([measured(0), measured(1), failed(2, "http_5xx")], run_id=7, name="Mine")
+    ).splitlines()
+    assert lines[0] == "Run 7 · Mine · done"
+    assert "  Requests sent                                    3" in lines
+    assert "  E2E latency, mean                           3.00 s" in lines
+    assert "  E2E latency, total                          6.00 s" in lines
+    assert "  failed, http_5xx                                 1" in lines
+    assert any(line.startswith("warning: ") for line in lines)
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    text = terminal.run_text(candidate([], repeats=0))
+    assert "  TTFT, median                                     –" in text.splitlines()
+
+
+def row(**values: Any) -> Any:
+    given = {
+        "id": 1,
+        "name": "Mine",
+        "status": "done",
+        "created_at": datetime(2026, 3, 1, 12, tzinfo=UTC),
+        "model": "tiny",
+        "headline": {},
+    }
+    return SimpleNamespace(**given | values)
+
+
+def test_runs_are_listed_a_line_each_and_long_names_are_cut() -> None:
+    listed = terminal.list_text([row(), row(id=2, name="x" * 41, headline={"failed": 1234})])
+    first, _, second, third = listed.splitlines()
+    assert first.split()[:3] == ["run", "name", "status"]
+    assert second.endswith("–")
+    assert f"2    {'x' * 39}…" in third
+    assert third.endswith("1,234")
+
+
+def test_an_empty_list_says_whether_anything_was_left_out() -> None:
+    assert terminal.list_text([]) == "No run is stored."
+    assert terminal.list_text([], narrowed=True) == "No run matches."
+
+
+def test_a_comparison_is_the_same_in_words_and_as_data() -> None:
+    one = candidate([measured(i, repeat=r) for r in range(3) for i in range(3)], run_id=1)
+    two = candidate(
+        [measured(i, repeat=r, e2e=6.0) for r in range(3) for i in range(3)],
+        run_id=2,
+        name="B",
+        max_tokens=9,
+    )
+    comparison = compare([one, two])
+    text, data = terminal.comparison_text(comparison), terminal.comparison_document(comparison)
+    assert data["runs"] == [1, 2]
+    assert json.loads(orjson.dumps(data))["rows"][0]["values"]
+    for verdict in data["verdicts"]:
+        assert verdict["sentence"] in text
+    assert "1 · A (reference)  2 · B" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("E2E latency, median")]
+    assert line.split() == ["E2E", "latency,", "median", "3.00", "s", "6.00", "s", "(×2.00)"]
+    assert text.splitlines()[-1].split() == ["max", "tokens", "128", "9"]
+
+
+def test_backends_are_listed_with_whether_their_key_is_set() -> None:
+    env = {"OPENAI_API_KEY": "fake-0123456789", "OPENAI_BASE_URL": "http://10.0.0.1/v1"}
+    rows = {row["name"]: row for row in terminal.backend_rows(list(BACKENDS), env, None)}
+    assert list(rows) == list(BACKENDS)
+    assert rows["openai"]["address"] == "http://10.0.0.1/v1"
+    assert [rows[name]["key_set"] for name in ("openai", "groq", "ollama")] == [True, False, None]
+    assert rows["url"]["address"] == "not set (PACELINE_URL)"
+    assert "fake" not in str(rows) + terminal.backends_text(list(rows.values()))
+
+
+def test_an_address_that_is_none_is_not_shown_as_one() -> None:
+    (found,) = terminal.backend_rows(["url"], {"PACELINE_URL": "http://me:secret@host"}, None)
+    assert "secret" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("probe", "words"),
+    [
+        (Probe(False, problem="Nothing answers there."), "Nothing answers there."),
+        (Probe(None), "not asked, since that would cost money."),
+        (
+            Probe(True, ("a",), True, True, 0.0012),
+            "1 model, streams, reports usage, round trip 1.20 ms.",
+        ),
+        (Probe(True, ("a", "b"), False, False), "2 models, does not stream, reports no usage."),
+        (Probe(True, ()), "0 models, streaming not tried, since no model is chosen."),
+    ],
+)
+def test_a_test_of_a_backend_is_said_below_the_list(probe: Probe, words: str) -> None:
+    rows = terminal.backend_rows(["sglang"], {}, {"sglang": probe})
+    assert terminal.backends_text(rows).splitlines()[-1] == f"sglang: {words}"
+    assert rows[0]["test"]["models"] == probe.models

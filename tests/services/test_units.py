@@ -1,0 +1,105 @@
+"""Units and digits, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.units import NOTHING, count, dollars, seconds, share, show, significant
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (0.0123, "0.0123"),
+        (0.012345, "0.0123"),
+        (0.5, "0.500"),
+        (1, "1.00"),
+        (4.5649, "4.56"),
+        (45.67, "45.7"),
+        (456.7, "457"),
+        (12_345.6, "12,346"),
+        (1e9, "1,000,000,000"),
+        (-4.56, "-4.56"),
+        (-0.0123, "-0.0123"),
+        (1e-6, "0.00000100"),
+        (4e-8, "0.0000000400"),
+    ],
+)
+def test_three_digits_matter_and_no_exponent_is_shown(value: float, shown: str) -> None:
+    assert significant(value) == shown
+
+
+@given(st.floats(1e-9, 1e12))
+def test_what_is_shown_is_the_value_to_half_of_its_last_digit(value: float) -> None:
+    shown = float(significant(value).replace(",", ""))
+    assert shown == pytest.approx(value, rel=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0 s"),
+        (0.000_000_5, "0.500 µs"),
+        (0.00085, "850 µs"),
+        (0.001, "1.00 ms"),
+        (0.0123, "12.3 ms"),
+        (0.5, "500 ms"),
+        (1, "1.00 s"),
+        (4.5649, "4.56 s"),
+        (59.94, "59.9 s"),
+        (119, "119 s"),
+        (120, "2 min 00 s"),
+        (125.9, "2 min 05 s"),
+        (3725, "62 min 05 s"),
+        (7199, "119 min 59 s"),
+        (7200, "2 h 00 min"),
+        (90_000, "25 h 00 min"),
+        (-0.002, "-2.00 ms"),
+    ],
+)
+def test_a_time_has_the_unit_in_which_people_say_it(value: float, shown: str) -> None:
+    assert seconds(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "$0.00"), (0.00042, "$0.00042"), (0.5, "$0.50"), (1, "$1.00"), (1234.5, "$1,234.50")],
+)
+def test_a_price_shows_what_there_is_of_it(value: float, shown: str) -> None:
+    assert dollars(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0, "0 %"), (0.1234, "12.3 %"), (1, "100 %"), (0.0004, "0.0400 %")]
+)
+def test_a_share_is_shown_per_cent(value: float, shown: str) -> None:
+    assert share(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (3, "3"), (3.0, "3"), (2.5, "2.5"), (1234, "1,234"), (1234.4, "1,234")],
+)
+def test_a_count_is_whole_and_a_mean_of_counts_keeps_a_digit(value: float, shown: str) -> None:
+    assert count(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("unit", "shown"),
+    [
+        ("s", "2.50 s"),
+        ("$", "$2.50"),
+        ("USD", "$2.50"),
+        ("share", "250 %"),
+        ("tokens", "2.5"),
+        ("count", "2.5"),
+        ("", "2.50"),
+        ("tokens/s", "2.50 tokens/s"),
+    ],
+)
+def test_each_unit_is_shown_in_its_own_way(unit: str, shown: str) -> None:
+    assert show(2.5, unit) == shown
+    assert show(None, unit) == NOTHING

@@ -1,0 +1,42 @@
+"""Runs that are stored without having been measured: for what only reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine
+
+from db import queue, runs
+from services.config import parse
+from services.measurement import Measurement, Repeat
+from services.summary import summarize, summary_row
+from tests.values import NOON, measured
+
+LANE = "a lane of its own"
+
+
+def store(
+    engine: Engine,
+    measurements: Sequence[Measurement] | None = None,
+    *,
+    name: str = "",
+    status: Any = "done",
+    error: str | None = None,
+    tags: Sequence[str] = (),
+    note: str = "",
+    **config: Any,
+) -> int:
+    """Store a run and return its id. Without measurements it has three successes."""
+    found = [measured(index) for index in range(3)] if measurements is None else measurements
+    asked = parse({"requests": max(1, len(found)), "mode": "batch", "model": "tiny", **config})
+    run_id = runs.create(engine, asked, LANE, name, tags, note)
+    if status == "queued":
+        return run_id
+    assert queue.claim(engine) is not None, "somebody else has taken the run"
+    for repeat in sorted({measurement.repeat for measurement in found}):
+        queue.add_repeat(engine, run_id, Repeat(repeat, NOON, 1.0, {}))
+    queue.add_measurements(engine, run_id, found)
+    if status != "running":
+        queue.finish(engine, run_id, status, error, summary_row(summarize(found)))
+    return run_id

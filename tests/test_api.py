@@ -1,0 +1,400 @@
+"""The door over HTTP: the object that Streamlit's server mounts, asked without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+from sqlalchemy import Engine, text, update
+
+from api import BODY_MOST, NewRun, api
+from db import results, runs, schema
+from services.config import RunConfig
+from services.export import EXPORTS
+from services.metrics import FIELDS
+from tests.conftest import ReferenceServer, finished, until
+
+Submit = Callable[..., int]
+JSON = {"content-type": "application/json"}
+
+
+def ask(method: str, path: str, **what: Any) -> httpx.Response:
+    """Send a request; an error inside the API is raised here."""
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(api)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.request(method, path, **what)
+
+    return asyncio.run(send())
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, str]:
+    """What is wrong with which field; an answer that says so has one shape."""
+    said = answer.json()
+    assert answer.status_code == status, said
+    assert set(said) == {"error", "problems"}
+    assert said["error"].endswith("."), said
+    assert "Traceback" not in answer.text
+    problems: dict[str, str] = said["problems"]
+    return problems
+
+
+# --- a run from its start to its numbers -----------------------------------------------------
+
+
+@pytest.fixture
+def measured(database: Engine, reference_run: Submit) -> int:
+    """A finished run of four requests."""
+    run_id = reference_run("ref tokens=3", mode="batch", requests=4, warmup=0)
+    assert finished(database, run_id).status == "done"
+    return run_id
+
+
+def test_a_run_is_started_listed_and_shown(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
+    about = {"name": "Door", "tags": ["http", "a"], "note": "by hand"}
+    answer = ask("POST", "/runs", json={**config, "requests": 2, "pause_s": 0, **about})
+    started = answer.json()
+    assert answer.status_code == 202
+    run_id = started["id"]
+    assert started == {
+        "id": run_id,
+        "url": f"/api/runs/{run_id}",
+        "page": f"/result?run={run_id}",
+    }
+    finished(database, run_id)
+    document = ask("GET", f"/runs/{run_id}").json()
+    assert list(document) == ["schema", "run", "summary", "requests"]
+    assert document["run"]["name"] == "Door"
+    assert document["run"]["tags"] == ["a", "http"]
+    assert document["run"]["config"]["pause_s"] == 0
+    assert document["summary"]["ok"] == 2
+    assert [tuple(row) for row in document["requests"]] == [FIELDS] * 2
+    assert [row["output_tokens"] for row in document["requests"]] == [3, 3]
+    (listed,) = ask("GET", "/runs", params={"tag": "http", "status": "done"}).json()
+    assert (listed["id"], listed["note"], listed["headline"]["ok"]) == (run_id, "by hand", 2)
+
+
+def test_a_request_is_the_same_in_json_and_csv(measured: int) -> None:
+    answer = ask("GET", f"/runs/{measured}/requests.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert f"paceline-run-{measured}-requests.csv" in answer.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert tuple(rows[0])[: len(FIELDS)] == FIELDS
+    for row, request in zip(rows, ask("GET", f"/runs/{measured}").json()["requests"], strict=True):
+        said = {name: "" if request[name] is None else str(request[name]) for name in FIELDS}
+        assert {name: row[name] for name in FIELDS} == said
+
+
+def test_a_run_is_cancelled_once(database: Engine, reference_run: Submit) -> None:
+    run_id = reference_run("ref gap=0.05 tokens=2000", requests=1, warmup=0)
+    until(lambda: runs.load(database, run_id).status == "running", 15)
+    answer = ask("POST", f"/runs/{run_id}/cancel")
+    assert answer.json() == {"id": run_id, "status": "running", "cancel_requested": True}
+    assert finished(database, run_id, 5).status == "cancelled"
+    assert problem(ask("POST", f"/runs/{run_id}/cancel"), 409) == {}
+
+
+def test_the_newest_run_is_listed_first_and_pages_do_not_overlap(database: Engine) -> None:
+    ids = [runs.create(database, RunConfig(), "embedded", name=str(n)) for n in range(3)]
+    pages = [ask("GET", "/runs", params={"limit": 2, "offset": n}).json() for n in (0, 2, 4)]
+    assert [[run["id"] for run in page] for page in pages] == [[ids[2], ids[1]], [ids[0]], []]
+
+
+def test_a_prompt_says_where_prompts_come_from() -> None:
+    assert NewRun.model_validate({"prompt": "Why?"}).config().workload == "text"
+
+
+# --- what is wrong ---------------------------------------------------------------------------
+
+WRONG = [
+    ("backend", 5), ("base_url", "127.0.0.1:8000"), ("base_url", "http://"), ("base_url", 5),
+    ("model", "x" * 301), ("model", None), ("client", "curl"), ("mode", "warp"), ("mode", None),
+    ("requests", 0), ("requests", 5001), ("requests", 1.5), ("requests", "many"),
+    ("requests", True), ("requests", None), ("requests", [1]), ("requests", {"a": 1}),
+    ("requests", 10**30), ("pause_s", -0.1), ("pause_s", 3601), ("pause_s", None),
+    ("pause_s", False), ("interval_s", "soon"), ("interval_s", -1), ("concurrency", 0),
+    ("concurrency", 5001), ("workload", "poem"), ("prompt", 5), ("prompt", "  "),
+    ("prompt", "x" * 200_001), ("prompts", "one"), ("prompts", []), ("prompts", ["a", " "]),
+    ("prompts", ["a", 5]), ("prompts", ["a"] * 5001), ("input_tokens", 0),
+    ("input_tokens", 131_073), ("unique_prompts", "perhaps"), ("max_tokens", 0),
+    ("max_tokens", 131_073), ("temperature", 2.1), ("temperature", -1), ("top_p", 0),
+    ("top_p", 1.1), ("seed", -1), ("seed", 2**31), ("ignore_eos", "sometimes"), ("warmup", 101),
+    ("warmup", -1), ("repeats", 0), ("repeats", 51), ("timeout_s", 0), ("timeout_s", 1e9),
+    ("stop_after_s", 0), ("stop_after_errors", 0), ("name", "x" * 201), ("name", 5),
+    ("tags", "one"), ("tags", ["a", 5]), ("tags", [f"t{n}" for n in range(21)]),
+    ("note", "x" * 10_001), ("speed", 9), ("id", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG)
+def test_a_wrong_field_is_named_and_nothing_is_stored(
+    database: Engine, field: str, value: Any
+) -> None:
+    problems = problem(ask("POST", "/runs", json={field: value}), 422)
+    assert list(problems) == [field]
+    assert problems[field].startswith(f"{field} ")
+    assert runs.count(database) == 0
+
+
+def test_every_field_of_a_run_has_a_wrong_value_above() -> None:
+    assert set(NewRun.model_fields) <= {field for field, _ in WRONG}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_none_is_refused(database: Engine, number: str) -> None:
+    answer = ask("POST", "/runs", content=f'{{"pause_s": {number}}}', headers=JSON)
+    assert list(problem(answer, 422)) == ["pause_s"]
+    assert runs.count(database) == 0
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"backend": "nowhere"},
+        {"backend": "url"},
+        {"backend": "groq", "ignore_eos": True},
+        {"backend": "openai", "model": "x"},
+        {"base_url": "http://127.0.0.1:9"},
+        {"model": "another"},
+        {"tags": ["a,b"]},
+        {"tags": ["x" * 51]},
+    ],
+)
+def test_a_run_that_cannot_be_carried_out_is_refused_in_a_sentence(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    for name in ("PACELINE_URL", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "")
+    problem(ask("POST", "/runs", json=config), 422)
+    assert runs.count(database) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff\xfe", b"null", b"[1]", b'"run"', b"5", b"[" * 100_000,
+     b'{"requests": ' + b"1" * 5000 + b"}"],
+    ids=lambda body: repr(body[:10]),
+)  # fmt: skip
+def test_a_body_that_is_no_run_is_refused(database: Engine, body: bytes) -> None:
+    problem(ask("POST", "/runs", content=body, headers=JSON), 422)
+    assert runs.count(database) == 0
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "json"])
+def test_a_body_of_another_type_is_refused(database: Engine, kind: str) -> None:
+    answer = ask("POST", "/runs", content=b"{}", headers={"content-type": kind})
+    problem(answer, 415)
+    assert runs.count(database) == 0
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_read() -> None:
+    read = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(50):
+            read += 10**6
+            yield b" " * 10**6
+
+    problem(ask("POST", "/runs", content=pieces(), headers=JSON), 413)
+    assert read <= BODY_MOST + 10**6
+    announced = {**JSON, "content-length": str(50 * 10**6)}
+    read = 0
+    problem(ask("POST", "/runs", content=pieces(), headers=announced), 413)
+    assert read == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("GET /nothing", 404),
+        ("GET /", 404),
+        ("GET /runs/", 404),
+        ("GET /docs", 404),
+        ("GET /runs/1", 404),
+        ("GET /runs/-1", 404),
+        ("GET /runs/0", 404),
+        (f"GET /runs/{10**30}", 404),
+        ("GET /runs/1/requests.csv", 404),
+        ("GET /runs/1/nothing", 404),
+        ("POST /runs/1/cancel", 404),
+        ("GET /runs/one", 422),
+        ("GET /runs/1.5", 422),
+        ("GET /runs/one/requests.csv", 422),
+        ("POST /runs/one/cancel", 422),
+        ("PUT /runs", 405),
+        ("DELETE /runs/1", 405),
+        ("POST /runs/1", 405),
+        ("GET /runs/1/cancel", 405),
+        ("GET /runs?limit=0", 422),
+        ("GET /runs?limit=1001", 422),
+        ("GET /runs?limit=few", 422),
+        ("GET /runs?offset=-1", 422),
+        (f"GET /runs?offset={2**63}", 422),
+        ("GET /runs?status=lost", 422),
+        ("GET /runs?mode=warp", 422),
+        ("GET /runs?backend=nowhere", 422),
+        ("GET /runs?order=name", 422),
+    ],
+)
+def test_what_is_not_there_is_said_in_the_same_shape(
+    database: Engine, asked: str, status: int
+) -> None:
+    method, path = asked.split()
+    problem(ask(method, path), status)
+
+
+def test_a_search_for_anything_at_all_is_answered(database: Engine) -> None:
+    for nothing in ("%", "\0", "\ufffd", "'; --"):
+        for name in ("text", "tag", "model"):
+            assert ask("GET", "/runs", params={name: nothing}).json() == []
+
+
+def test_a_database_that_is_gone_is_said_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x")
+    answer = ask("GET", "/runs")
+    problem(answer, 503)
+    assert "topsecret" not in answer.text
+
+
+def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
+    with database.begin() as connection:
+        connection.execute(text("DROP TABLE run_tags"))
+        connection.execute(text("DROP TABLE requests"))
+    run_id = runs.create(database, RunConfig(), "embedded")
+    problem(ask("GET", f"/runs/{run_id}"), 503)
+
+
+def test_a_fault_of_our_own_is_said_in_the_same_shape(database: Engine) -> None:
+    run_id = runs.create(database, RunConfig(), "embedded")
+    with database.begin() as connection:
+        connection.execute(update(schema.runs).values(config={"mode": "of a later Paceline"}))
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(api, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get(f"/runs/{run_id}")
+
+    assert problem(asyncio.run(send()), 500) == {}
+
+
+# --- keys ------------------------------------------------------------------------------------
+
+
+def test_no_answer_holds_a_key(
+    database: Engine,
+    reference: ReferenceServer,
+    reference_run: Submit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = "fake-0123456789abcdefghij"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setenv("OPENAI_BASE_URL", reference.base_url)
+    asked = {"backend": "openai", "model": "ref fault=needs-key", "requests": 2, "pause_s": 0}
+    run_id = ask("POST", "/runs", json=asked).json()["id"]
+    run = finished(database, run_id)
+    assert run.status == "failed"
+    assert "401" in str(run.error)
+    paths = ("/runs", f"/runs/{run_id}", f"/runs/{run_id}/requests.csv")
+    for answer in [ask("GET", path) for path in paths]:
+        assert answer.status_code == 200
+        assert key not in answer.text
+    kept = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
+    assert "Incorrect API key" in kept
+    assert key not in kept
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"api_key": "sk-topsecret-123456"},
+        {"base_url": "http://me:sk-topsecret-123456@127.0.0.1"},
+        {"base_url": "me:sk-topsecret-123456@127.0.0.1"},
+        {"base_url": "http://127.0.0.1/v1?key=sk-topsecret-123456"},
+        {"base_url": "http://[sk-topsecret-123456"},
+        {"prompts": "sk-topsecret-123456"},
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_said_again(
+    database: Engine, body: dict[str, Any]
+) -> None:
+    answer = ask("POST", "/runs", json={"backend": "url", **body})
+    problem(answer, 422)
+    assert "topsecret" not in answer.text
+
+
+# --- the schema ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def openapi() -> dict[str, Any]:
+    found: dict[str, Any] = ask("GET", "/openapi.json").json()
+    return found
+
+
+def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any]) -> None:
+    assert openapi["servers"] == [{"url": "/api"}]
+    operations = {(path, method) for path, of in openapi["paths"].items() for method in of}
+    assert operations == {
+        ("/runs", "get"),
+        ("/runs", "post"),
+        ("/runs/{run_id}", "get"),
+        ("/runs/{run_id}/requests.csv", "get"),
+        ("/runs/{run_id}/cancel", "post"),
+    }
+
+
+def test_every_schema_is_one_and_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
+    for found in openapi["components"]["schemas"].values():
+        Draft202012Validator.check_schema(found)
+    named = set(openapi["components"]["schemas"])
+    parts = json.dumps(openapi).split('"$ref": "#/components/schemas/')[1:]
+    assert {part.partition('"')[0] for part in parts} == named
+
+
+def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
+    fields = openapi["components"]["schemas"]["NewRun"]["properties"]
+    assert set(fields) == {*RunConfig.model_fields, "name", "tags", "note"}
+    for name, field in RunConfig.model_fields.items():
+        assert fields[name]["description"] == field.description
+    described = openapi["components"]["schemas"]["RequestRow"]["properties"]
+    assert tuple(described) == FIELDS
+
+
+def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> None:
+    for path in openapi["paths"].values():
+        for operation in path.values():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    found = answer["content"]["application/json"]["schema"]
+                    assert found == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_what_is_answered_is_what_the_schema_says(measured: int, openapi: dict[str, Any]) -> None:
+    def check(name: str, answer: Any) -> None:
+        whole = {"$ref": f"#/components/schemas/{name}", "components": openapi["components"]}
+        Draft202012Validator(whole).validate(answer)
+
+    check("RunDocument", ask("GET", f"/runs/{measured}").json())
+    check("Problem", ask("GET", "/runs/99").json())
+    for row in ask("GET", "/runs").json():
+        check("RunRow", row)
+
+
+def test_the_document_is_the_one_that_is_exported(database: Engine, measured: int) -> None:
+    (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
+    exported = json.loads(kind.write([results.candidate(database, measured)]))
+    assert ask("GET", f"/runs/{measured}").json() == exported

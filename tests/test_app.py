@@ -1,0 +1,237 @@
+"""The browser's door: who is let in, what every answer carries, and what is mounted where."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+
+from app import LOOPBACK, Security, allowed_hosts, content_policy, foreign
+from tests.conftest import ROOT, until
+
+OWN = "127.0.0.1:8501"
+HOSTS = LOOPBACK | {"bench.example.org"}
+
+
+def request(method: str, host: str | None, origin: str | None, path: str = "/") -> dict[str, Any]:
+    headers = [(b"host", host.encode("latin-1"))] if host is not None else []
+    headers += [(b"origin", origin.encode("latin-1"))] if origin is not None else []
+    kind = "websocket" if method == "WS" else "http"
+    return {"type": kind, "method": method, "path": path, "headers": headers}
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "origin"),
+    [
+        ("GET", OWN, None),
+        ("GET", OWN, "http://elsewhere.example"),  # it cannot read the answer
+        ("POST", OWN, None),  # no browser
+        ("POST", OWN, f"http://{OWN}"),
+        ("POST", "localhost:8501", "http://localhost:8501"),
+        ("POST", "LOCALHOST", "http://LOCALHOST"),
+        ("POST", "[::1]:8501", "http://[::1]:8501"),
+        ("POST", "bench.example.org", "https://bench.example.org"),
+        ("WS", OWN, f"http://{OWN}"),
+        ("WS", OWN, None),
+    ],
+)
+def test_own_pages_and_programs_are_let_in(method: str, host: str, origin: str | None) -> None:
+    assert foreign(request(method, host, origin), HOSTS) is None
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "WS"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://elsewhere.example",
+        "https://elsewhere.example:8501",
+        "http://127.0.0.1:3000",  # another program's page on this machine
+        "http://127.0.0.1",
+        f"http://{OWN}.elsewhere.example",
+        "null",
+        "",
+        "http://[",
+        OWN,
+    ],
+)
+def test_another_sites_page_changes_nothing(method: str, origin: str) -> None:
+    assert "another site's page" in str(foreign(request(method, OWN, origin), HOSTS))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "WS"])
+@pytest.mark.parametrize(
+    "host",
+    ["elsewhere.example", "elsewhere.example:8501", "127.0.0.1.elsewhere.example", "10.0.0.5",
+     "localhost@elsewhere.example", "[::1", "", None, "\xff"],
+)  # fmt: skip
+def test_a_name_that_is_not_ours_is_refused_whoever_asks(method: str, host: str | None) -> None:
+    """DNS rebinding: the page's origin and the host are the same, and neither is ours."""
+    wrong = foreign(request(method, host, f"http://{host}", "/api/runs"), HOSTS)
+    assert "PACELINE_ALLOWED_HOSTS" in str(wrong)
+
+
+def test_whether_it_lives_may_be_asked_by_any_name() -> None:
+    assert foreign(request("GET", "10.0.0.5", None, "/_stcore/health"), HOSTS) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "more"),
+    [
+        ("", set()),
+        (" , ", set()),
+        ("bench.example.org", {"bench.example.org"}),
+        (" Bench.Example.org ,10.0.0.5,", {"bench.example.org", "10.0.0.5"}),
+    ],
+)
+def test_the_names_that_are_ours_are_written_in_the_environment(
+    written: str, more: set[str]
+) -> None:
+    assert allowed_hosts({"PACELINE_ALLOWED_HOSTS": written}) == LOOPBACK | more
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "kind"),
+    [(OWN, 200, "text/plain; charset=utf-8"), ("elsewhere.example", 403, "application/json")],
+)
+def test_every_answer_carries_the_headers_a_refusal_too(host: str, status: int, kind: str) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(Security(PlainTextResponse("A page.")))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+            return await client.get("/")
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.headers["content-type"]) == (status, kind)
+    assert answer.headers["content-security-policy"] == content_policy()
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+
+
+def test_nothing_may_be_loaded_from_elsewhere_and_no_other_script_run() -> None:
+    policy = content_policy()
+    assert not re.search(r"https?:|\*|unsafe-eval", policy)
+    (scripts,) = [part for part in policy.split("; ") if part.startswith("script-src")]
+    assert "unsafe-inline" not in scripts
+    assert re.search(r"'sha256-[\w+/]{43}='", scripts)
+
+
+# --- the server as a person starts it --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of the whole app, started with `python app.py`."""
+    folder = tmp_path_factory.mktemp("app")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=environment(folder, port),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        until(lambda: status_of(port, "/_stcore/health") == 200, 60)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert b"Traceback" not in (folder / "log").read_bytes()
+
+
+def environment(folder: Path, port: int) -> dict[str, str]:
+    url = f"sqlite:///{folder / 'paceline.db'}"
+    return {**os.environ, "PACELINE_DATABASE_URL": url, "PORT": str(port)}
+
+
+def status_of(port: int, path: str) -> int:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+    except httpx.TransportError:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/runs", 200),
+        ("GET", "/api/openapi.json", 200),
+        ("GET", "/api", 404),
+        ("POST", "/api", 404),
+        ("GET", "/api/", 404),
+        ("GET", "/api/nothing", 404),
+        ("DELETE", "/api/runs", 405),
+    ],
+)
+def test_the_api_is_served_beside_the_pages(
+    served: int, method: str, path: str, status: int
+) -> None:
+    answer = httpx.request(method, f"http://127.0.0.1:{served}{path}")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    assert answer.headers["content-security-policy"] == content_policy()
+    if status >= 400:
+        assert f"{method} {path}" in answer.json()["error"]
+
+
+def test_a_page_of_any_name_is_the_browsers_to_find(served: int) -> None:
+    for path in ("/", "/compare?runs=1,2", "/nothing"):
+        answer = httpx.get(f"http://127.0.0.1:{served}{path}")
+        assert answer.status_code == 200
+        assert answer.headers["content-security-policy"] == content_policy()
+
+
+def test_a_body_of_fifty_megabytes_is_refused_before_it_is_sent(served: int) -> None:
+    with socket.create_connection(("127.0.0.1", served)) as connection:
+        connection.settimeout(10)
+        head = "POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: 50000000\r\n\r\n{{".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_another_sites_page_starts_no_run(served: int) -> None:
+    config = {"backend": "url", "base_url": "http://127.0.0.1:9"}
+    for headers in ({"origin": "http://elsewhere.example"}, {"host": "elsewhere.example"}):
+        answer = httpx.post(f"http://127.0.0.1:{served}/api/runs", json=config, headers=headers)
+        assert answer.status_code == 403
+    assert httpx.get(f"http://127.0.0.1:{served}/api/runs").json() == []
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("{own}", "http://{own}", 101),
+        ("{own}", "http://elsewhere.example", 403),
+        ("elsewhere.example", "http://elsewhere.example", 403),
+        ("{own}", "http://localhost:3000", 403),
+    ],
+)
+def test_only_own_pages_open_the_websocket(
+    served: int, host: str, origin: str, status: int
+) -> None:
+    own = f"127.0.0.1:{served}"
+    lines = [
+        "GET /_stcore/stream HTTP/1.1",
+        f"Host: {host.format(own=own)}",
+        f"Origin: {origin.format(own=own)}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: streamlit",
+    ]
+    with socket.create_connection(("127.0.0.1", served)) as connection:
+        connection.settimeout(10)
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert connection.recv(4096).split(b" ")[1] == str(status).encode()
