@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -18,13 +20,13 @@ from sqlalchemy import Engine, text
 
 import cli
 from db import counts, runs
+from services import engines
 from services.config import RunConfig
 from services.export import EXPORTS
 from services.export.shape import RunDocument
 from services.flags import flag
-from services.measurement import FINISHED
 from services.metrics import FIELDS
-from tests.conftest import ROOT, ReferenceServer, finished, until
+from tests.conftest import ROOT, ReferenceServer, until
 from tests.stored import store
 
 Submit = Callable[..., int]
@@ -65,8 +67,8 @@ def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "cli.py", *arguments], cwd=ROOT, **pipes)
 
 
-def ended(process: subprocess.Popen[bytes]) -> Said:
-    out, err = process.communicate(timeout=90)
+def ended(process: subprocess.Popen[bytes], seconds: float = 90) -> Said:
+    out, err = process.communicate(timeout=seconds)
     return Said(process.returncode, (out or b"").decode(), (err or b"").decode())
 
 
@@ -220,15 +222,52 @@ def test_a_person_sees_how_far_a_run_is(database: Engine, reference: ReferenceSe
     assert steps[-1].strip() == ""  # nothing of it stays
 
 
-@pytest.mark.parametrize("mode", ["embedded"])
-def test_a_batch_of_64_on_the_embedded_model_loses_nothing(database: Engine, mode: str) -> None:
-    flags = ("--backend", mode, "--mode", "batch", "--requests", "64", "--max-tokens", "32")
-    said = ended(started("run", *flags, "--json"))
+def test_a_batch_of_64_on_the_embedded_model_loses_nothing(database: Engine) -> None:
+    flags = ("--backend", "embedded", "--mode", "batch", "--requests", "64", "--max-tokens", "32")
+    said = ended(started("run", *flags, "--json"), seconds=170)
     assert said.code == 0, said.err
     requests = json.loads(said.out)["requests"]
     assert [row["index"] for row in requests] == list(range(64))
     assert {(row["status"], row["token_source"]) for row in requests} == {("ok", "usage")}
     assert all(1 <= row["output_tokens"] <= 32 for row in requests)
+
+
+def test_token_counts_are_the_engines_own(database: Engine) -> None:
+    out, heard = asyncio.run(overheard("--mode", "batch", "--requests", "8", "--max-tokens", "8"))
+    generated = re.findall(rb'"predicted_n":\s*(\d+)', heard)  # llama.cpp's timings of an answer
+    read = re.findall(rb'"prompt_n":\s*(\d+)', heard)
+    requests = json.loads(out)["requests"]
+    assert sorted(row["output_tokens"] for row in requests) == sorted(map(int, generated))
+    assert sorted(row["prompt_tokens"] for row in requests) == sorted(map(int, read))
+
+
+async def overheard(*flags: str) -> tuple[bytes, bytes]:
+    """Run against an embedded engine; what was printed, and all that the engine answered."""
+    heard = bytearray()
+
+    async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, keep: bool) -> None:
+        while data := await source.read(65_536):
+            heard.extend(data if keep else b"")
+            sink.write(data)
+        sink.close()
+
+    async with engines.started("embedded", 8, 512) as address:
+        host, port = address.removeprefix("http://").removesuffix("/v1").split(":")
+
+        async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            back, forth = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(carry(reader, forth, False), carry(back, writer, True))
+
+        async with await asyncio.start_server(between, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            command = ("cli.py", "run", "--backend", url, "--warmup", "0", "--json", *flags)
+            pipe = asyncio.subprocess.PIPE
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *command, cwd=ROOT, stdout=pipe
+            )
+            out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out, bytes(heard)
 
 
 # --- what is refused -------------------------------------------------------------------------
@@ -556,15 +595,3 @@ def test_every_command_explains_itself(ask: Ask) -> None:
     for field in RunConfig.model_fields:
         if field != "unique_prompts":
             assert flag(field) in ask("run", "--help").out
-
-
-def test_a_run_that_is_over_is_one_of_what_the_exit_code_knows() -> None:
-    assert set(FINISHED) == {"done", "failed", "cancelled", "interrupted"}
-
-
-def test_a_finished_run_is_shown_by_its_number(
-    database: Engine, reference_run: Submit, ask: Ask
-) -> None:
-    run_id = reference_run("ref tokens=3", requests=1, warmup=0)
-    finished(database, run_id)
-    assert json.loads(ask("show", str(run_id), "--json").out)["run"]["id"] == run_id

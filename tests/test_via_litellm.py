@@ -52,9 +52,7 @@ def test_its_exceptions_become_our_error_classes_and_nothing_is_asked_twice(
     error_class: str,
 ) -> None:
     before = reference.told()["state"]["requests"]
-    run_id = reference_run(
-        model, client="litellm", mode="batch", requests=2, warmup=0, timeout_s=2
-    )
+    run_id = reference_run(model, client="litellm", mode="batch", requests=2, warmup=0, timeout_s=2)
     finished(database, run_id)
     measured = runs.measurements(database, run_id)
     assert [(m.status, m.error_class) for m in measured] == [("failed", error_class)] * 2, measured

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,9 @@ class App:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.database_url = f"sqlite:///{folder / 'paceline.db'}"
         self._env = {
             **os.environ,
-            "PACELINE_DATABASE_URL": self.database_url,
+            "PACELINE_DATABASE_URL": f"sqlite:///{folder / 'paceline.db'}",
             "HOME": str(folder),
         }
         self._log = folder / "app.log"
@@ -76,6 +76,14 @@ class App:
         self._process.terminate()
         self._process.wait(20)
 
+    @contextmanager
+    def database(self) -> Iterator[Engine]:
+        """The app's database, as another process sees it."""
+        engine = connect(self._env["PACELINE_DATABASE_URL"])
+        upgrade(engine)
+        yield engine
+        engine.dispose()
+
     def log(self) -> str:
         return self._log.read_text()
 
@@ -94,15 +102,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     yield server
     server.stop()
     assert "Traceback" not in server.log()
-
-
-@pytest.fixture
-def database(app: App) -> Iterator[Engine]:
-    """The database of the app."""
-    engine = connect(app.database_url)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,87 @@
+"""The history's table is drawn, not written: it is ticked with the mouse."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from db import runs
+from tests.browser.conftest import App, no_trouble, settled
+from tests.stored import store
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored(app: App) -> None:
+    with app.database() as engine:
+        for name in ("one", "two", "three", "four"):
+            store(engine, name=name)
+
+
+def history(app: App, person: BrowserContext) -> Page:
+    page = person.new_page()
+    page.goto(f"{app.url}/history")
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    settled(page)
+    return page
+
+
+def tick(page: Page, row: int) -> None:
+    """Tick a row, counted from the top. Its box is found by place."""
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 12, box["y"] + 52 + 35 * row)
+    settled(page)
+
+
+def button(page: Page, name: str) -> None:
+    wanted = page.get_by_role("button", name=name, exact=True)
+    expect(wanted).to_be_enabled()
+    wanted.click()
+
+
+def test_the_run_that_is_ticked_first_is_the_reference(app: App, person: BrowserContext) -> None:
+    page = history(app, person)
+    tick(page, 2)
+    tick(page, 0)
+    button(page, "Compare")
+    page.wait_for_url(re.compile(r"/compare\?runs=2(,|%2C)4$"))
+    expect(page.get_by_text("output throughput 1.00 times the reference's")).to_be_visible()
+    no_trouble(page)
+
+
+def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
+    page = history(app, person)
+    tick(page, 0)
+    button(page, "Edit")
+    page.get_by_label("Name").fill("renamed")
+    page.get_by_label("Tags, separated by commas").fill("a, b")
+    page.get_by_label("Note").fill("why")
+    button(page, "Save")
+    page.get_by_label("Search").fill("renamed")
+    page.get_by_label("Search").press("Enter")
+    expect(page.get_by_text("One run.")).to_be_visible()
+    with app.database() as engine:
+        run = runs.load(engine, 4)
+    assert (run.name, run.tags, run.note) == ("renamed", ("a", "b"), "why")
+
+
+def test_a_run_is_deleted_after_it_was_asked_for_once_more(
+    app: App, person: BrowserContext
+) -> None:
+    page = history(app, person)
+    tick(page, 3)
+    button(page, "Delete")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Run 1 and every request of it will be gone.")).to_be_visible()
+    with app.database() as engine:
+        assert runs.count(engine) == 4
+    dialog.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("3 runs.")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
+    with app.database() as engine:
+        assert [row.id for row in runs.search(engine)] == [4, 3, 2]

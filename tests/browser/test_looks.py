@@ -1,0 +1,74 @@
+"""Every page in light and dark, on a desk and on a phone: nothing is cut off, nothing is loaded from
+elsewhere, and what people wrote is shown as they wrote it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import App, no_trouble, settled, watched
+from tests.stored import store
+from tests.values import failed, measured
+
+pytestmark = pytest.mark.browser
+
+ODD = (
+    "*a* _b_ **c** [d](e) ![i](j) `k` ~~l~~ # + - | x | y |",
+    "$x^2$ \\(y\\) <b>h</b> <script>alert(1)</script> &amp; &lt;",
+    ":red[x] :smile: :material/home: a -> b <- c -- d >= e <= f ~= g <-> h",
+    "1. https://example.org/x?a=b www.example.org me@example.org",
+    "שלום עולם 😀 漢字",
+    "W" * 200,
+)
+PAGES = ("", "history", "compare?runs=1,2,3", "result?run=1", "live?run=1", "backends")
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored(app: App) -> None:
+    with app.database() as engine:
+        for text in ODD:
+            mixed = [*(measured(i) for i in range(6)), failed(6, error=text)]
+            store(
+                engine, mixed, name=text, note=text, tags=[text[:50]], status="failed", error=text
+            )
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_no_page_is_wider_than_the_screen(
+    app: App, chromium: Browser, scheme: Scheme, width: int
+) -> None:
+    context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    troubles = watched(context, app)
+    page = context.new_page()
+    for path in PAGES:
+        page.goto(f"{app.url}/{path}")
+        expect(page.get_by_role("heading").first).to_be_visible()
+        settled(page)
+        no_trouble(page)
+        main = page.get_by_test_id("stMain")
+        assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0, path
+    context.close()
+    assert troubles == []
+
+
+def shown(page: Page) -> list[str]:
+    """Name, tag, note and error as they stand on a page."""
+    places = [
+        page.get_by_role("heading", level=1),
+        page.locator(".stMarkdownBadge").nth(1),
+        page.get_by_test_id("stText"),
+        page.get_by_test_id("stAlertContentWarning").first.locator("p"),
+    ]
+    return [place.first.inner_text().strip() for place in places]
+
+
+def test_what_people_wrote_is_shown_as_it_is(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    for run_id, text in enumerate(ODD, 1):
+        page.goto(f"{app.url}/result?run={run_id}")
+        expect(page.get_by_test_id("stText")).to_be_visible()
+        assert shown(page) == [text, f"sell{text[:50]}".strip(), text, text]
+        assert page.locator("[data-testid=stMain] a[href*='example.org']").count() == 0
