@@ -11,8 +11,10 @@ import asyncio
 import base64
 import gc
 import hashlib
+import logging
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from dotenv import load_dotenv
+from sqlalchemy.exc import DBAPIError
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -28,7 +31,7 @@ from starlette.websockets import WebSocketClose
 
 import jobs
 from api import api
-from db.database import opened
+from db.database import DatabaseProblem, opened
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
@@ -36,6 +39,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEALTH = "/_stcore/health"  # who asks this by another name learns only that something lives
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
+log = logging.getLogger("paceline.app")
 load_dotenv(HERE / ".env")
 
 Scope = MutableMapping[str, Any]
@@ -121,8 +125,8 @@ def _name(host: str) -> str | None:
 def allowed_hosts(env: Mapping[str, str]) -> frozenset[str]:
     """Return the names by which Paceline may be asked: this machine's own, and those of
     PACELINE_ALLOWED_HOSTS, which commas separate."""
-    given = env.get("PACELINE_ALLOWED_HOSTS", "").lower().split(",")
-    return LOOPBACK | {name.strip() for name in given if name.strip()}
+    given = [name.strip().lower() for name in env.get("PACELINE_ALLOWED_HOSTS", "").split(",")]
+    return LOOPBACK | {_name(name) or name for name in given if name}
 
 
 def warm_up() -> None:
@@ -140,16 +144,30 @@ def warm_up() -> None:
 async def keep_queue() -> None:
     """See that queued runs are worked off, whatever became of the process that did it."""
     while True:
-        await asyncio.to_thread(jobs.ensure, opened())
+        try:
+            await asyncio.to_thread(jobs.ensure, opened())
+        except DBAPIError as error:  # a database that is away for a while comes back
+            log.warning("The queue cannot be read: %s", error.orig)
         await asyncio.sleep(KEEPER_S)
 
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
-    await asyncio.to_thread(warm_up)
+    try:
+        await asyncio.to_thread(warm_up)
+    except DatabaseProblem as problem:
+        print(problem, file=sys.stderr, flush=True)
+        os._exit(2)  # an error would be shown as fifty lines with this sentence as the last
     keeper = asyncio.create_task(keep_queue())
     yield {}
     keeper.cancel()
+
+
+def port(written: str) -> int:
+    """Return the port to listen on; end with a sentence where that is none."""
+    if not written.isdecimal() or not 0 < int(written) < 65_536:
+        sys.exit(f"PORT is {written!r}, but a port is a number from 1 to 65535.")
+    return int(written)
 
 
 app = st.App(
@@ -160,4 +178,4 @@ app = st.App(
 )
 
 if __name__ == "__main__":
-    app.run(config={"server.port": int(os.environ.get("PORT", "8501"))})
+    app.run(config={"server.port": port(os.environ.get("PORT") or "8501")})

@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
             candidate = results.candidate(opened(), run_id)
         except RunNotFound as error:  # somebody has deleted it
             return _refuse(str(error), FAILED)
+        except DBAPIError as error:
+            return _refuse(f"Run {run_id} is out of sight: {error.orig}.", FAILED)
     _say_run(options, candidate)
     return DONE if candidate.run.status == "done" else FAILED
 

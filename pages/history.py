@@ -17,6 +17,7 @@ from pages.widgets.view import MOST_RUNS, plain, stop_with
 
 PAGE_SIZE = 50
 PREFIX = "history-"
+LAST = "last-of-history"
 ANY = "any"
 
 
@@ -81,7 +82,10 @@ def actions(chosen: Sequence[int]) -> None:
             help=f"Tick two to {MOST_RUNS} runs. The first ticked is the reference.",
         )  # fmt: skip
         result = st.button(
-            "Open", icon=":material/insights:", disabled=len(chosen) != 1, on_click=linked.touched
+            "See result",
+            icon=":material/insights:",
+            disabled=len(chosen) != 1,
+            on_click=linked.touched,
         )
         delete = st.button(
             "Delete", icon=":material/delete:", disabled=not chosen, on_click=linked.touched
@@ -102,6 +106,8 @@ if not runs.count(opened()):
     st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
 
+if {"run", "runs"} & linked.parameters().keys():
+    linked.write(st.session_state.get(LAST, {}))  # the back button: see linked.py
 touched = linked.follow(PREFIX)
 said = linked.parameters()
 there = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
@@ -115,6 +121,7 @@ st.caption(f"{many}. Tick two to {MOST_RUNS} to compare them; the first ticked i
 page = turn(said.get("page", "1"), pages)
 if touched:
     linked.write(asked | ({"page": str(page)} if page > 1 else {}))
+st.session_state[LAST] = linked.parameters()
 if not total:
     stop_with("No run matches.", "Take a filter away.")
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)

@@ -20,6 +20,7 @@ from services import link, modes, plan, prices
 from services.backends import BackendProblem, target
 from services.charts import schedule_spec
 from services.config import InvalidConfig, RunConfig, parse
+from services.once import Once
 
 GUESSED_REQUEST_S = 1.0  # for the picture, where no run of this backend and model is stored
 
@@ -62,33 +63,27 @@ def picture(config: RunConfig, pace: float | None) -> None:
 
 
 def pressed(possible: bool) -> bool:
-    """Whether Start was pressed. A double click is two presses and one run: the second, which
-    may come while the first is being worked off, is led to the same run."""
-    if not st.button(
+    """Whether Start was pressed. A double click is two presses and one run."""
+    now = st.button(
         "Start", type="primary", icon=":material/play_arrow:", width="stretch",
         disabled=not possible, on_click=linked.touched,
-    ):  # fmt: skip
-        st.session_state.pop("started", None)
-        return False
-    if "started" in st.session_state:
-        watch(st.session_state["started"])
-    return True
+    )  # fmt: skip
+    if not now:
+        st.session_state["start"] = Once()
+    return now
 
 
 def start(config: RunConfig, about: dict[str, Any]) -> None:
     """Queue the run and go to where it is watched."""
+    once: Once = st.session_state.setdefault("start", Once())
     try:
         if not target(config, os.environ).model:
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
-        st.session_state["started"] = jobs.submit(opened(), config, **about)
+        run_id = once.get(lambda: jobs.submit(opened(), config, **about))
     except (BackendProblem, InvalidEdit) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    watch(st.session_state["started"])
-
-
-def watch(run_id: int) -> None:
     st.switch_page("live.py", query_params={"run": str(run_id)})
 
 
@@ -102,6 +97,8 @@ def checked(values: dict[str, Any]) -> RunConfig | None:
     return None
 
 
+if (left_for := st.query_params.get("run")) is not None:
+    linked.write({"like": left_for})  # the back button, after Start: see linked.py
 touched = linked.follow(fields.PREFIX)
 said = linked.parameters()
 like = said.pop("like", None)

@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine, text
 from starlette.responses import PlainTextResponse
 
-from app import LOOPBACK, Security, allowed_hosts, content_policy, foreign
+from app import LOOPBACK, Security, allowed_hosts, content_policy, foreign, keep_queue
 from tests.conftest import ROOT, until
 
 OWN = "127.0.0.1:8501"
@@ -91,6 +92,7 @@ def test_whether_it_lives_may_be_asked_by_any_name() -> None:
         (" , ", set()),
         ("bench.example.org", {"bench.example.org"}),
         (" Bench.Example.org ,10.0.0.5,", {"bench.example.org", "10.0.0.5"}),
+        ("bench:8501,[fe80::1]:80", {"bench", "fe80::1"}),
     ],
 )
 def test_the_names_that_are_ours_are_written_in_the_environment(
@@ -122,6 +124,21 @@ def test_nothing_may_be_loaded_from_elsewhere_and_no_other_script_run() -> None:
     (scripts,) = [part for part in policy.split("; ") if part.startswith("script-src")]
     assert "unsafe-inline" not in scripts
     assert re.search(r"'sha256-[\w+/]{43}='", scripts)
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_the_keeper_of_the_queue(
+    database: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE runs RENAME TO away"))
+
+    async def keep() -> bool:
+        keeper = asyncio.create_task(keep_queue())
+        await asyncio.to_thread(until, lambda: "The queue cannot be read" in caplog.text, 10)
+        return keeper.cancel()  # false of one that has ended
+
+    assert asyncio.run(keep())
+    assert "no such table: runs" in caplog.text
 
 
 # --- the server as a person starts it --------------------------------------------------------
@@ -235,3 +252,33 @@ def test_only_own_pages_open_the_websocket(
         connection.settimeout(10)
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         assert connection.recv(4096).split(b" ")[1] == str(status).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x", "cannot be used"),
+        ("PACELINE_DATABASE_URL", "nonsense", "Paceline knows no database at such an address"),
+        ("PORT", "eighty", "PORT is 'eighty'"),
+        ("PORT", "0", "PORT is '0'"),
+        ("PORT", "65536", "PORT is '65536'"),
+    ],
+)
+def test_an_app_that_cannot_start_says_why_in_a_sentence(
+    tmp_path: Path, name: str, value: str, words: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        env = environment(tmp_path, free.getsockname()[1])
+    ended = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**env, name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode in (1, 2)
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert "topsecret" not in ended.stdout + ended.stderr

@@ -200,6 +200,21 @@ def test_a_run_that_somebody_deletes_while_it_waits_is_not_waited_for(
     assert said.err.startswith("There is no run 2.")
 
 
+def test_a_run_whose_database_goes_away_is_not_called_bad_usage(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    reference_run(SLOW, requests=1)
+    process = started(*run_flags(reference, "ref"))
+    until(lambda: runs.count(database) == 2, 15)
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE requests RENAME TO away"))
+    said = ended(process)
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO requests"))
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "Run 2 is out of sight: no such table: requests.\n"
+
+
 def test_a_person_sees_how_far_a_run_is(database: Engine, reference: ReferenceServer) -> None:
     ours, theirs = pty.openpty()
     subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=theirs, check=True)

@@ -4,6 +4,10 @@ The widgets of such a page have keys with one prefix, and call `touched` when th
 without a touch whose URL is not the one written last comes from a link or from the browser's back
 button: the widgets then follow the URL. After a touch the URL follows the widgets, whatever the
 browser, which may be a moment behind, says it is.
+
+`st.switch_page` puts the parameters of the page to come on the URL of the page it leaves, for a
+moment, and the browser's back button stops there once more: with the number of a run on a page that
+is not about one.
 """
 
 from __future__ import annotations
@@ -30,10 +34,10 @@ def follow(prefix: str) -> bool:
     if st.session_state.pop("touched", False):
         return True
     here = parameters()
-    if here != st.session_state.get("followed"):
+    if here != st.session_state.get("followed", here):  # a new session has none: after a restart
         for key in [key for key in st.session_state if str(key).startswith(prefix)]:
             del st.session_state[key]
-        st.session_state["followed"] = here
+    st.session_state["followed"] = here
     return False
 
 

@@ -46,6 +46,7 @@ def button(page: Page, name: str) -> None:
 def test_the_run_that_is_ticked_first_is_the_reference(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 2)
+    expect(page.get_by_role("button", name="See result")).to_be_enabled()
     tick(page, 0)
     button(page, "Compare")
     page.wait_for_url(re.compile(r"/compare\?runs=2(,|%2C)4$"))
@@ -53,16 +54,31 @@ def test_the_run_that_is_ticked_first_is_the_reference(app: App, person: Browser
     no_trouble(page)
 
 
+def test_the_back_button_leads_from_a_result_to_the_filtered_history(
+    app: App, person: BrowserContext
+) -> None:
+    page = history(app, person)
+    page.get_by_role("textbox", name="Search").fill("two")
+    page.get_by_role("textbox", name="Search").press("Enter")
+    expect(page.get_by_text("One run.")).to_be_visible()
+    tick(page, 0)
+    button(page, "See result")
+    expect(page.get_by_role("heading", name="two", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("One run.")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/history\?text=two$"))
+
+
 def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 0)
     button(page, "Edit")
-    page.get_by_label("Name").fill("renamed")
+    page.get_by_role("textbox", name="Name").fill("renamed")
     page.get_by_label("Tags, separated by commas").fill("a, b")
     page.get_by_label("Note").fill("why")
     button(page, "Save")
-    page.get_by_label("Search").fill("renamed")
-    page.get_by_label("Search").press("Enter")
+    page.get_by_role("textbox", name="Search").fill("renamed")
+    page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("One run.")).to_be_visible()
     with app.database() as engine:
         run = runs.load(engine, 4)

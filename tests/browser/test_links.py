@@ -31,8 +31,13 @@ def said(page: Page) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
-def number(page: Page, label: str) -> str:
-    return page.get_by_role("spinbutton", name=label, exact=True).input_value()
+def has(page: Page, **numbers: str) -> None:
+    for label, value in numbers.items():
+        field = page.get_by_role("spinbutton", name=LABELS[label], exact=True)
+        expect(field).to_have_value(value)
+
+
+LABELS = {"requests": "Requests", "interval": "Interval (s)", "tokens": "Max tokens"}
 
 
 def fill(page: Page, label: str, value: str) -> None:
@@ -77,8 +82,7 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     settled(fresh)
     is_chosen(fresh, "Staggered concurrent")
     is_chosen(fresh, "Own text")
-    found = {label: number(fresh, label) for label in ("Requests", "Interval (s)", "Max tokens")}
-    assert found == {"Requests": "33", "Interval (s)": "0.5", "Max tokens": "17"}
+    has(fresh, requests="33", interval="0.5", tokens="17")
     assert fresh.url == page.url
     assert troubles == []
     other.close()
@@ -95,7 +99,7 @@ def test_the_back_button_takes_the_form_one_choice_back(app: App, person: Browse
     page.go_back()
     is_chosen(page, "Sequential")
     settled(page)
-    assert number(page, "Requests") == "7"
+    has(page, requests="7")
     page.go_forward()
     is_chosen(page, "Large batch")
     page.get_by_role("link", name="History").click()
@@ -103,7 +107,7 @@ def test_the_back_button_takes_the_form_one_choice_back(app: App, person: Browse
     settled(page)
     page.go_back()
     is_chosen(page, "Large batch")
-    assert number(page, "Requests") == "7"
+    has(page, requests="7")
 
 
 def test_fast_fingers_lose_no_choice(app: App, person: BrowserContext) -> None:
@@ -117,7 +121,7 @@ def test_fast_fingers_lose_no_choice(app: App, person: BrowserContext) -> None:
     expect(page.get_by_text("Sends 64 requests and 1 to warm up, all at once")).to_be_visible()
     expect(page).to_have_url(re.compile("workload=synthetic"))
     settled(page)
-    assert (number(page, "Requests"), number(page, "Max tokens")) == ("64", "9")
+    has(page, requests="64", tokens="9")
 
 
 def test_two_presses_of_start_start_one_run(app: App, person: BrowserContext) -> None:
@@ -135,6 +139,11 @@ def test_two_presses_of_start_start_one_run(app: App, person: BrowserContext) ->
     no_trouble(page)
     with app.database() as engine:
         assert runs.count(engine) == before + 1
+
+    page.go_back()  # to the form, as it was
+    expect(page).to_have_url(re.compile(r"/\?like=\d+$"))
+    expect(page.get_by_role("textbox", name="Address")).to_have_value("http://127.0.0.1:9/v1")
+    has(page, requests="1")
 
 
 def verdict_on(page: Page, name: str) -> Locator:
@@ -163,8 +172,8 @@ def test_filters_of_the_history_are_in_its_link(app: App, person: BrowserContext
     page = person.new_page()
     page.goto(f"{app.url}/history")
     settled(page)
-    page.get_by_label("Search").fill("f")
-    page.get_by_label("Search").press("Enter")
+    page.get_by_role("textbox", name="Search").fill("f")
+    page.get_by_role("textbox", name="Search").press("Enter")
     expect(page).to_have_url(re.compile("text=f"))
     page.get_by_role("combobox", name="Tag").click()
     page.get_by_role("option", name="t3").click()

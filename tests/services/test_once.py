@@ -1,0 +1,30 @@
+"""Asked twice, done once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Barrier
+
+import pytest
+
+from services.once import Once
+
+
+def test_all_who_ask_at_once_get_the_answer_of_the_first() -> None:
+    once, done, together = Once(), count(7), Barrier(8)
+
+    def ask(_: int) -> int:
+        together.wait()
+        return once.get(lambda: next(done))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(ask, range(8))) == {7}
+    assert next(done) == 8
+
+
+def test_what_failed_may_be_tried_again() -> None:
+    once = Once()
+    with pytest.raises(ZeroDivisionError):
+        once.get(lambda: 1 // 0)
+    assert once.get(lambda: 5) == 5
