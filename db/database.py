@@ -86,6 +86,7 @@ def _file(name: str | None) -> Path:
 
 
 def _engine(address: URL, **options: Any) -> Engine:
+    options["hide_parameters"] = True  # an error's text must not hold prompts and answers
     options["json_serializer"] = partial(json.dumps, allow_nan=False)  # PostgreSQL refuses NaN
     if address.drivername != "sqlite+pysqlite":
         timeout = {"connect_timeout": 5}

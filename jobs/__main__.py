@@ -10,6 +10,7 @@ from time import monotonic
 
 from dotenv import load_dotenv
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from db import queue
 from db.database import connect, upgrade
@@ -29,22 +30,31 @@ def supervise(engine: Engine, stopping: Event) -> None:
     carriers: list[Carrier] = []
     busy_at = monotonic()
     while not stopping.wait(POLL_S):
-        queue.interrupt_stale(engine, STALE_S)
-        for carrier in carriers:
-            carrier.tick()
-        carriers = [carrier for carrier in carriers if carrier.is_alive()]
-        while (run := queue.claim(engine)) is not None:
-            log.info("run %s: begins", run.id)
-            carriers.append(Carrier(engine, run))
-            carriers[-1].start()
-        if carriers or queue.active(engine):
+        try:
+            work(engine, carriers)
+            if carriers or queue.active(engine):
+                busy_at = monotonic()
+        except DBAPIError as error:  # locked, or not there for a while: the runs go on meanwhile
+            log.warning("the database cannot be used: %s", error.orig)
             busy_at = monotonic()
-        elif monotonic() - busy_at > IDLE_S:
+        if monotonic() - busy_at > IDLE_S:
             return
     for carrier in carriers:
         carrier.shut_down()
     for carrier in carriers:
         carrier.join(KILL_S)
+
+
+def work(engine: Engine, carriers: list[Carrier]) -> None:
+    """Look after the runs in hand, then those that lost their process, then begin new ones."""
+    for carrier in carriers:  # first: a supervisor that was suspended must not count itself lost
+        carrier.tick()
+    carriers[:] = [carrier for carrier in carriers if carrier.is_alive()]
+    queue.interrupt_stale(engine, STALE_S)
+    while (run := queue.claim(engine)) is not None:
+        log.info("run %s: begins", run.id)
+        carriers.append(Carrier(engine, run))
+        carriers[-1].start()
 
 
 def main() -> None:
@@ -59,7 +69,8 @@ def main() -> None:
         with place(engine) as free:
             if free:
                 supervise(engine, stopping)
-                return
+        if free and (stopping.is_set() or not queue.active(engine)):
+            return  # else a run was queued while this one was ending
         stopping.wait(0.1)
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
 import orjson
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from db import queue, results, runs
 from jobs.place import ROOT
 from services.measurement import Measurement, Progress, Repeat, Run
 from services.summary import summary_row
 
+TRIES, RETRY_S = 60, 1.0  # of writing to a database that is locked or gone
 KILL_S = 3.0  # a worker that was told to stop and has not
 
 log = logging.getLogger("paceline.jobs")
@@ -33,6 +36,7 @@ class Carrier(Thread):
         self._end: dict[str, Any] | None = None
         self._told_to_stop: float | None = None
         self._shutting_down = False
+        self._never = Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "services.worker"],
             cwd=ROOT,
@@ -45,11 +49,12 @@ class Carrier(Thread):
         process, run_id = self._process, self._run.id
         assert process.stdin and process.stdout
         with process:
-            process.stdin.write(self._run.config.model_dump_json().encode() + b"\n")
-            process.stdin.flush()
+            with suppress(OSError, ValueError):  # stopped or dead already: its end says so
+                process.stdin.write(self._run.config.model_dump_json().encode() + b"\n")
+                process.stdin.flush()
             for line in process.stdout:
                 if line.endswith(b"\n"):  # a killed worker's last line may be half a line
-                    self._take(orjson.loads(line))
+                    self._keep(orjson.loads(line))
         status, error = self._outcome(process.returncode)
         queue.finish(self._engine, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
@@ -72,6 +77,18 @@ class Carrier(Thread):
         self._shutting_down = True
         self.stop()
 
+    def _keep(self, message: dict[str, Any]) -> None:
+        """Write a message down, again and again while the database is locked or gone."""
+        for tries_left in reversed(range(TRIES)):
+            try:
+                self._take(dict(message))
+                return
+            except OperationalError as error:
+                if not tries_left:
+                    raise
+                log.warning("run %s: %s", self._run.id, error.orig)
+                self._never.wait(RETRY_S)
+
     def _take(self, message: dict[str, Any]) -> None:
         engine, run_id = self._engine, self._run.id
         match message.pop("type"):
@@ -93,7 +110,7 @@ class Carrier(Thread):
                 self._end = message
 
     def _outcome(self, code: int) -> tuple[Any, str | None]:
-        if self._shutting_down:
+        if self._shutting_down and (self._end is None or self._end["cancelled"]):
             return "interrupted", "Paceline was stopped while this run was measured."
         if self._end is None:
             if self._told_to_stop is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from services import workloads
+from services import modes, workloads
 from services.config import RunConfig
 
 SPARE_FILES = 128  # descriptors beside the connections
@@ -21,7 +21,8 @@ def check(config: RunConfig) -> int:
     Raises:
         Impossible: it needs more connections or more memory than there is.
     """
-    allow_files(min(config.requests, config.concurrency or config.requests) + SPARE_FILES)
+    at_once = modes.schedule(config).in_flight or config.requests
+    allow_files(min(at_once, config.requests) + SPARE_FILES)
     total = longest = 0
     for index in range(config.requests):
         size = len(workloads.prompt(config, 0, index).encode())

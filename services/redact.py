@@ -1,22 +1,52 @@
-"""Keys never reach an error, a log or an export, however a server echoes them."""
+"""Keys and prompts never reach an error, a log or an export, however a server echoes them."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
 LONGEST = 300  # characters of a server's own words that are kept
-_KEY_LIKE = re.compile(r"\b(?:sk|gsk|hf|pk|xai|key)[-_][\w*.…-]{6,}")
+READ = 2000  # characters that are looked at
+RUN = 16  # so many characters in a row of a secret give it away
+SHORTEST = 6  # a shorter secret would take ordinary words along
+_KEY_LIKE = re.compile(
+    r"\b(?:sk|gsk|hf|pk|xai)[-_][\w*.…-]{6,}|\bkey[-_](?=[\w.…-]*[\d*])[\w*.…-]{6,}"
+    r"|\bAIza[\w-]{20,}"
+    r"|(?<=key=)[^&\s]+"
+)
 _BEARER = re.compile(r"(?i)bearer\s+\S+")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` without the given secrets and without anything that looks like a key,
-    cut to LONGEST characters. A secret is also found by its first 40 characters, since servers
-    quote a long prompt in part."""
+    """Return `text` without the given secrets and without anything that looks like a key, cut to
+    LONGEST characters. A server may quote a prompt in part, or escaped: every run of RUN characters
+    that a secret holds, plain or escaped, is removed."""
+    text = text[:READ]
     for secret in secrets:
-        for part in (secret, secret[:40]):
-            if len(part) >= 6:
-                text = text.replace(part, "[removed]")
+        if len(secret) >= SHORTEST:
+            for written in dict.fromkeys((secret, *_escaped(secret))):
+                text = _without(text, written)
     text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _escaped(secret: str) -> tuple[str, ...]:
+    return (
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+    )
+
+
+def _without(text: str, secret: str) -> str:
+    width, kept, at = min(RUN, len(secret)), "", 0
+    while at < len(text):
+        end = at + width
+        if end <= len(text) and text[at:end] in secret:
+            while end < len(text) and text[at : end + 1] in secret:
+                end += 1
+            kept, at = f"{kept}[removed]", end
+        else:
+            kept, at = kept + text[at], at + 1
+    return kept

@@ -118,10 +118,14 @@ class Player:
 
     async def _one(self, index: int, ask: Ask, due: int, slots: asyncio.Semaphore) -> None:
         self._left -= 1
+        if self._stopped.is_set():
+            return
         secrets = tuple(filter(None, (self._key, ask.prompt)))
-        exchange = await self._client.ask(ask.body, due, lambda: self._left, secrets)
-        self._previous_end = exchange.ended or perf_counter_ns()
-        slots.release()
+        try:
+            exchange = await self._client.ask(ask.body, due, lambda: self._left, secrets)
+            self._previous_end = exchange.ended or perf_counter_ns()
+        finally:
+            slots.release()
         if exchange.sent is not None:  # else it was cancelled before it was due
             self._count(measurement_of(exchange, self._repeat, index, due, self.began_ns))
 
@@ -140,17 +144,19 @@ class Player:
         if not tasks:
             return
         stopping = asyncio.create_task(self._stopped.wait())
-        everything = asyncio.gather(*tasks)
+        first_error = asyncio.FIRST_EXCEPTION
+        everything = asyncio.create_task(asyncio.wait(tasks, return_when=first_error))
         waiting: list[asyncio.Future[Any]] = [everything, stopping]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self._stopped.is_set():
-            await asyncio.wait([everything], timeout=STOP_S)
-        if not everything.done():  # a request that is still connecting
-            everything.cancel()
-            await asyncio.wait([everything])
-        if not everything.cancelled():
-            everything.result()
+            await asyncio.wait(tasks, timeout=STOP_S)
+        for task in tasks:  # what is left is a request that is still connecting
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
 
 def at_once(schedule: Schedule) -> int:

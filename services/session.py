@@ -110,14 +110,17 @@ async def _repeat(session: Session, client: Any, target: backends.Target, repeat
     session.phase("Measuring" + several)
     began_at = datetime.now(UTC)
 
+    loop = asyncio.get_running_loop()
+    limits_set: list[asyncio.TimerHandle] = []
+
     def on_start() -> None:
         nonlocal began_at
         began_at = datetime.now(UTC)
         session.send({"type": "repeat", "repeat": Repeat(repeat, began_at)})
+        if config.stop_after_s:
+            limits_set.append(loop.call_later(config.stop_after_s, player.stop))
 
     pulse = Pulse(player, session.send, session.began_ns)
-    loop = asyncio.get_running_loop()
-    limit = loop.call_later(config.stop_after_s, player.stop) if config.stop_after_s else None
     _quiet()
     cpu, wall = process_time(), perf_counter_ns()
     try:
@@ -125,7 +128,7 @@ async def _repeat(session: Session, client: Any, target: backends.Target, repeat
             duration = await player.play(modes.schedule(config), asks, on_start)
     finally:
         gc.enable()
-        if limit is not None:
+        for limit in limits_set:
             limit.cancel()
     health = {
         "clock": "kernel" if client.kernel_clock else "loop",

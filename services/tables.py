@@ -51,7 +51,7 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
 
 def _unsaid(unit: str, label: str) -> str:
     """Return the unit, unless the label says it: "Tokens/s per request" is followed by a number."""
-    return "" if unit and label.lower().startswith(unit) else unit
+    return "" if "/" in unit and unit in label.lower() else unit
 
 
 def _ratio(ratio: Ratio | None) -> str:

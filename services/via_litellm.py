@@ -25,7 +25,6 @@ os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # else 5,000 at once become 500
 os.environ["AIOHTTP_CONNECTOR_LIMIT_PER_HOST"] = "0"
 
 import litellm
-from openai import OpenAIError
 
 # Names of its exceptions, each with the error class it stands for. What is not here has a status.
 _CLASSES: dict[str, str] = {
@@ -61,18 +60,15 @@ class ViaLiteLLM:
     ) -> Exchange:
         """Send `body` at `due_ns`; return its exchange when it is over."""
         exchange = Exchange(lambda: None, secrets)
-        await wait_until(due_ns)
-        task = asyncio.create_task(self._stream(exchange, orjson.loads(body)))
+        task = asyncio.create_task(self._stream(exchange, orjson.loads(body), due_ns))
         self._live[exchange] = task
-        exchange.sent = perf_counter_ns()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await asyncio.wait([task])
-        except TimeoutError:
-            sentence = f"No end of the answer within {self._timeout_s:g} s."
-            exchange.fail("timeout", sentence, perf_counter_ns())
-            task.cancel()
+            await asyncio.wait([task])
+            if not exchange.over:
+                sentence = "LiteLLM ended without an answer."
+                exchange.fail("stream_error", sentence, perf_counter_ns())
         finally:
+            task.cancel()
             del self._live[exchange]
         return exchange
 
@@ -82,7 +78,7 @@ class ViaLiteLLM:
             task.cancel()
 
     def in_flight(self) -> int:
-        return len(self._live)
+        return sum(exchange.sent is not None for exchange in self._live)
 
     def received(self) -> int:
         return sum(len(exchange.token_times) for exchange in self._live)
@@ -90,23 +86,32 @@ class ViaLiteLLM:
     def close(self) -> None:
         """LiteLLM keeps its connections to itself; they end with the process."""
 
-    async def _stream(self, exchange: Exchange, body: dict[str, Any]) -> None:
-        target = self._target
+    async def _stream(self, exchange: Exchange, body: dict[str, Any], due_ns: int) -> None:
+        await wait_until(due_ns)
+        exchange.sent = perf_counter_ns()
         try:
-            stream = await litellm.acompletion(
-                **body,
-                api_base=target.base_url,
-                api_key=target.key or ("none" if target.base_url else None),
-                timeout=self._timeout_s,
-                num_retries=0,
-                max_retries=0,
-            )
-            async for chunk in stream:
-                exchange.take(perf_counter_ns(), read_chunk(chunk.model_dump_json().encode()))
-        except (OpenAIError, OSError, ValueError) as error:  # its own errors are openai's
+            async with asyncio.timeout(self._timeout_s):
+                await self._read(exchange, body)
+        except TimeoutError:
+            sentence = f"No end of the answer within {self._timeout_s:g} s."
+            exchange.fail("timeout", sentence, perf_counter_ns())
+        except Exception as error:  # openai's, httpx's, aiohttp's, its own, and what it forgets
             _fail(exchange, error)
         else:
             exchange.judge(perf_counter_ns())
+
+    async def _read(self, exchange: Exchange, body: dict[str, Any]) -> None:
+        target = self._target
+        stream = await litellm.acompletion(
+            **body,
+            api_base=target.base_url,
+            api_key=target.key or ("none" if target.base_url else None),
+            timeout=self._timeout_s,
+            num_retries=0,
+            max_retries=0,
+        )
+        async for chunk in stream:
+            exchange.take(perf_counter_ns(), read_chunk(chunk.model_dump_json().encode()))
 
 
 def _fail(exchange: Exchange, error: Exception) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import socket
 import ssl
@@ -82,6 +83,8 @@ class Reference(asyncio.Protocol):
     def route(self, line: str, headers: dict[str, str], body: bytes) -> None:
         if line.startswith("GET /log"):
             self.json(200, {"log": LOG, "state": STATE})
+        elif line.startswith("GET /die"):
+            os._exit(0)
         elif line.startswith("GET /v1/models"):
             self.json(200, {"object": "list", "data": [{"id": "ref"}, {"id": "ref tokens=3"}]})
         elif line.startswith("POST /v1/chat/completions"):

@@ -42,6 +42,8 @@ STATUS_COLOURS: dict[str, Colour] = {
     "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
     "running": "blue",
 }  # fmt: skip
+LONG = 900  # characters of warnings, beyond which they are folded up
+SHORT = 24  # characters of a line that a narrow column does not break
 VERDICT_COLOURS: dict[str, Colour] = {"faster": "green", "slower": "orange"}
 
 
@@ -68,16 +70,24 @@ def headline(candidate: Candidate) -> None:
 
 
 def doubts(found: Sequence[Doubt]) -> None:
-    """Reasons to doubt: warnings in sight, notes below them."""
-    said = [f"**{plain(doubt.title)}.** {plain(doubt.sentence)}" for doubt in found]
-    warnings = [text for text, doubt in zip(said, found, strict=True) if doubt.level == "warning"]
-    notes = [text for text in said if text not in warnings]
+    """Reasons to doubt: warnings in sight, if only by their titles, notes below them."""
+    warnings = [doubt for doubt in found if doubt.level == "warning"]
+    notes = [doubt for doubt in found if doubt.level == "note"]
+    brief = sum(len(doubt.sentence) for doubt in warnings) > LONG
     if warnings:
-        st.warning("\n\n".join(warnings), icon=":material/warning:")
+        titles = " ".join(f"**{plain(doubt.title)}.**" for doubt in warnings)
+        st.warning(titles if brief else _sentences(warnings), icon=":material/warning:")
+    if brief:
+        with st.expander("What these warnings mean", icon=":material/warning:"):
+            st.markdown(_sentences(warnings))
     if notes:
         count = f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on these numbers"
         with st.expander(count, icon=":material/info:"):
-            st.markdown("\n\n".join(notes))
+            st.markdown(_sentences(notes))
+
+
+def _sentences(found: Sequence[Doubt]) -> str:
+    return "\n\n".join(f"**{plain(doubt.title)}.** {plain(doubt.sentence)}" for doubt in found)
 
 
 def table(found: Table, question: str = "") -> None:
@@ -86,14 +96,20 @@ def table(found: Table, question: str = "") -> None:
         return
     if question:
         st.subheader(question, anchor=found.title.lower().replace(" ", "-"))
-    rows = [[text.replace("\n", "  ") for text in row] for row in found.rows]
-    frame = pd.DataFrame(rows, columns=[column or " " for column in found.columns])
-    st.dataframe(
-        frame, hide_index=True, width="stretch", height="content", key=found.title,
-        column_config={" ": st.column_config.TextColumn(pinned=True)}, alt=question or found.title,
-    )  # fmt: skip
+    columns = [plain(column) or " " for column in found.columns]
+    rows = [[_cell(text) for text in row] for row in found.rows]
+    st.table(
+        pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=found.title
+    )
     if found.note:
         st.caption(found.note)
+
+
+def _cell(text: str) -> str:
+    """A text of a table: a short line is not broken, and its lines stand below each other."""
+    lines = (line.replace(" ", "\N{NO-BREAK SPACE}") if len(line) < SHORT else line
+             for line in text.split("\n"))  # fmt: skip
+    return "  \n".join(map(plain, lines))
 
 
 def request_table(candidate: Candidate) -> None:

@@ -25,6 +25,7 @@ Rows = list[dict[str, Any]]
 FIT: dict[str, Any] = {"type": "fit-x", "contains": "padding"}
 LINE_LENGTH = 56  # a subtitle does not wrap by itself; this many characters fit a phone
 ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+BESIDE = alt.ExprRef("max(1, floor(width / 240))")  # runs in a line of the legend; a phone has one
 LANE = 0.72  # how much of a lane its data fill; above them stands the run's name
 
 
@@ -38,7 +39,7 @@ def run_colour(
     candidates: Sequence[Candidate],
     dark: bool,
     listed: Sequence[Candidate] | None = None,
-    columns: int = 2,
+    columns: int | alt.ExprRef = BESIDE,
 ) -> alt.Color:
     """Return the colour channel of field `run`, every run in its own colour.
 

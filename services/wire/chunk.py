@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+COUNT_MOST = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -53,11 +55,12 @@ def read_chunk(payload: bytes) -> Chunk:
     calls = delta.get("tool_calls")
     called = isinstance(calls, list) and any(map(_names_or_argues, calls))
     thought = bool(delta.get("reasoning_content") or delta.get("reasoning"))
+    reason = choice.get("finish_reason")
     return Chunk(
         text=text if isinstance(text, str) else "",
         has_token=bool(text) or called or thought,
         has_answer=bool(text) or called,
-        finish_reason=choice.get("finish_reason"),
+        finish_reason=reason if isinstance(reason, str) else None,
         usage=usage,
     )
 
@@ -88,4 +91,6 @@ def _usage(usage: Any) -> Usage | None:
 
 def _count(data: Any, key: str) -> int | None:
     value = data.get(key) if isinstance(data, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= COUNT_MOST else None

@@ -19,6 +19,7 @@ from services.wire.stream import Address, Stream, resolve
 
 DONE_GRACE_S = 0.5  # how long a body may stay open after [DONE]
 CONNECTS_AT_ONCE = 256
+GIVEN_UP_NS = 250_000_000  # a connection that breaks later than this was at work on the request
 SPIN_NS = 1_500_000  # the loop's timer is a millisecond coarse; the rest is waited actively
 
 
@@ -56,15 +57,20 @@ class Wire:
         Raises:
             OSError: there is no such host.
         """
+        self._forget_idle()
         self._address = await resolve(self._host, self._port, self._tls)
         gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
+        refused = False
 
         async def one() -> None:
+            nonlocal refused
             async with gate:
+                if refused:
+                    return
                 try:
                     self._idle.append(await self._connect())
-                except OSError:
-                    return  # the request that needs it meets the same error, and reports it
+                except OSError:  # a request that needs it meets the same error, and reports it
+                    refused = True
 
         await asyncio.gather(*(one() for _ in range(count)))
 
@@ -90,21 +96,31 @@ class Wire:
         """Send once; return the exchange, and whether a used connection was given up unheard."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        exchange = Exchange(ended.set, secrets)
-        self._live.add(exchange)
         timer: asyncio.TimerHandle | None = None
         stream: Stream | None = None
+        sending = False
+
+        def on_end() -> None:
+            ended.set()
+            if sending and stream is not None:  # the server does not take the request
+                stream.break_off()
+
+        exchange = Exchange(on_end, secrets)
+        self._live.add(exchange)
         try:
             stream = await self._take(exchange)
             await wait_until(due_ns)
             if stream.used and stream.ended():
                 stream.close()
+                stream = None
                 stream = await self._fresh(exchange)
             if not exchange.over:
                 timer = loop.call_later(self._timeout_s, self._expire, exchange)
                 loop.add_reader(stream, self._readable, stream, exchange)
                 exchange.sent = perf_counter_ns()
+                sending = True
                 exchange.sent = await stream.send(body)
+                sending = False
             await ended.wait()
         except OSError as error:
             exchange.sent = exchange.sent or perf_counter_ns()
@@ -113,7 +129,8 @@ class Wire:
             self._live.discard(exchange)
             if timer is not None:
                 timer.cancel()
-            given_up = stream is not None and stream.used and exchange.unheard
+            at_once = (exchange.ended or 0) - (exchange.sent or 0) < GIVEN_UP_NS
+            given_up = stream is not None and stream.used and exchange.unheard and at_once
             self._give_back(stream, exchange.reusable and more() > len(self._idle))
         return exchange, given_up
 

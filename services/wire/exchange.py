@@ -59,7 +59,7 @@ class Exchange:
         self._heard = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.fail("stream_error", f"The server does not answer in HTTP/1.1 ({error}).", stamp)
             return
         bodies, self._bodies = self._bodies, []
@@ -108,6 +108,8 @@ class Exchange:
     # --- what httptools tells ----------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._complete:
+            return
         name = name.lower()
         if name == b"content-type":
             self._type = value.split(b";")[0].strip().lower()
@@ -115,11 +117,14 @@ class Exchange:
             self._encoding = value.strip().lower()
 
     def on_headers_complete(self) -> None:
+        if self._complete:  # what follows a whole answer is none of this request's business
+            return
         self.http_status = self._parser.get_status_code()
         self.reusable = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
-        self._bodies.append(body)
+        if not self._complete:
+            self._bodies.append(body)
 
     def on_message_complete(self) -> None:
         if self.http_status is not None and self.http_status < 200:
@@ -132,7 +137,7 @@ class Exchange:
     def _body(self, stamp: int, body: bytes) -> None:
         if self.over:
             return
-        if self._encoding not in (b"", b"identity"):
+        if self.http_status == 200 and self._encoding not in (b"", b"identity"):
             name = self._encoding.decode("latin-1")
             self.fail("stream_error", f"The answer is compressed ({name}), unasked.", stamp)
         elif self.http_status == 200 and self._type == b"text/event-stream":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -61,10 +62,18 @@ class Stream:
     def close(self) -> None:
         self._sock.close()
 
+    def break_off(self) -> None:
+        """End a connection whose peer does not take what is being sent."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def ended(self) -> bool:
         """Whether the peer has closed an idle connection, or sent what nobody asked for."""
         try:
-            return len(self._sock.recv(1, socket.MSG_PEEK)) >= 0
+            if self._tls is None:
+                return len(self._sock.recv(1, socket.MSG_PEEK)) >= 0
+            self.receive()  # takes in session tickets, which a TLS server sends unasked
+            return True
         except BlockingIOError:
             return False
         except OSError:

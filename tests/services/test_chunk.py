@@ -23,6 +23,8 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         ),
         (chunk('{"tool_calls":[{"index":0}]}'), Chunk()),
         (chunk("{}", '"stop"'), Chunk(finish_reason="stop")),
+        (chunk("{}", '{"type":"stop"}'), Chunk()),
+        (b'{"usage":{"completion_tokens":99999999999}}', Chunk(usage=Usage())),
         (b'{"choices":[]}', Chunk()),
         (b'{"choices":["odd"]}', Chunk()),
         (b'{"choices":[{"delta":"odd"}]}', Chunk()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from services.redact import LONGEST, redact
@@ -45,8 +47,23 @@ def test_every_occurrence_of_every_secret_is_removed() -> None:
 def test_a_long_prompt_is_removed_where_only_its_beginning_is_quoted() -> None:
     prompt = "Write a poem about the confidential merger of the two companies."
     said = redact(f"too long: {prompt[:50]}…", [prompt])
-    assert said == f"too long: [removed]{prompt[40:50]}…"
+    assert said == "too long: [removed]…"
     assert "merger" not in redact(f"cannot read {prompt}", [prompt])
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "has been diagnosed with a very private illness",
+        "line one\\nhas been diagnosed with a very private illness",
+        json.dumps("Mrs Łukasiewicz\nhas been diagnosed with a very private illness"),
+        repr("Mrs Łukasiewicz\nhas been diagnosed with a very private illness"),
+    ],
+)
+def test_a_prompt_is_removed_wherever_it_is_cut_and_however_it_is_escaped(quote: str) -> None:
+    prompt = "Mrs Łukasiewicz\nhas been diagnosed with a very private illness and wants advice."
+    said = redact(f"invalid input: {quote[:60]}", [prompt])
+    assert "private" not in said and "diagnosed" not in said, said
 
 
 def test_a_secret_of_a_few_letters_does_not_tear_words_apart() -> None:

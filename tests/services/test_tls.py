@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from time import perf_counter_ns
 
 import pytest
 import trustme
 
+from services.wire import Wire
+from services.wire.exchange import Exchange
 from tests.conftest import serving
 from tests.services.test_wire import ask
 
@@ -61,3 +65,19 @@ def test_a_server_that_does_not_speak_tls_is_a_sentence() -> None:
         seen = ask(f"https://localhost:{plain}/v1", "ref", timeout_s=2)
     assert seen.error_class == "connect"
     assert f"localhost:{plain}" in str(seen.error)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_connections_opened_beforehand_are_used_though_tickets_lie_unread_on_them(
+    port: int,
+) -> None:
+    async def eight() -> list[Exchange]:
+        wire = Wire(f"https://localhost:{port}/v1")
+        await wire.open(8)
+        body = wire.request({"model": "ref", "messages": [{"content": "tickets"}]})
+        due = perf_counter_ns() + 100_000_000
+        seen = await asyncio.gather(*(wire.ask(body, due, lambda: 0, ()) for _ in range(8)))
+        wire.close()
+        return list(seen)
+
+    assert [exchange.connect_s for exchange in asyncio.run(eight())] == [None] * 8

@@ -1,0 +1,101 @@
+"""Stops, dying servers, stuck sends: the player comes to an end and keeps what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from services.modes import Schedule
+from services.runner import Ask, Player
+from services.wire import Wire
+from tests.conftest import ReferenceServer, serving
+
+
+async def so(holds: Callable[[], object]) -> None:
+    """Wait, in the loop, until something holds."""
+    while not holds():  # noqa: ASYNC110  what is waited for sets no event
+        await asyncio.sleep(0.001)
+
+
+def asks(wire: Wire, model: str, count: int, size: int = 1) -> list[Ask]:
+    message = {"role": "user", "content": "x" * size}
+    body = wire.request({"model": model, "messages": [message]})
+    return [Ask(body, "")] * count
+
+
+def play(
+    wire: Wire,
+    schedule: Schedule,
+    bodies: list[Ask],
+    meanwhile: Callable[[Player], Awaitable[None]] | None = None,
+) -> Player:
+    player = Player(wire, 0, None)
+
+    async def both() -> None:
+        playing = asyncio.create_task(player.play(schedule, bodies, lambda: None))
+        if meanwhile is not None:
+            await meanwhile(player)
+        await asyncio.wait_for(playing, 10)
+        wire.close()
+
+    asyncio.run(both())
+    return player
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that accepts connections and never reads."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield listener.getsockname()[1]
+
+
+def test_a_server_that_dies_between_two_requests_is_two_results() -> None:
+    with serving() as port:
+        wire = Wire(f"http://127.0.0.1:{port}/v1")
+
+        async def end_it(player: Player) -> None:
+            await so(lambda: player.finished)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /die HTTP/1.1\r\n\r\n")
+            await reader.read()
+            writer.close()
+
+        schedule = Schedule((0.0, 0.0), in_flight=1, pause_s=0.6)
+        player = play(wire, schedule, asks(wire, "ref", 2), end_it)
+    assert [m.status for m in player.finished] == ["ok", "failed"]
+    assert "Nothing answers" in str(player.finished[1].error)
+
+
+def test_a_send_that_the_server_does_not_take_is_timed_out(deaf: int) -> None:
+    wire = Wire(f"http://127.0.0.1:{deaf}/v1", timeout_s=0.5)
+    player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
+    assert [(m.status, m.error_class) for m in player.finished] == [("failed", "timeout")]
+
+
+def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
+    wire = Wire(f"http://127.0.0.1:{deaf}/v1")
+
+    async def stop(player: Player) -> None:
+        await so(wire.in_flight)
+        player.stop()
+
+    player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000), stop)
+    assert [m.status for m in player.finished] == ["cancelled"]
+
+
+def test_nothing_is_sent_after_a_stop(reference: ReferenceServer) -> None:
+    wire = Wire(reference.base_url)
+    before = reference.told()["state"]["requests"]
+
+    async def stop(player: Player) -> None:
+        await so(lambda: player.began_ns)
+        player.stop()
+
+    play(wire, Schedule((0.2,) * 5), asks(wire, "ref", 5), stop)
+    assert reference.told()["state"]["requests"] == before
