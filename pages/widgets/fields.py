@@ -54,16 +54,18 @@ def number(field: str, start: RunConfig) -> float | int | None:
     kind: type[int] | type[float] = int if "int" in str(info.annotation) else float
     optional = "None" in str(info.annotation)
     first = getattr(start, field)
+    shape: dict[str, Any] = {
+        "value": None if optional else "min",
+        "step": 1 if kind is int else STEPS.get(field, 1.0),
+        "format": None if kind is int else "%.5g",
+    }
     value: float | int | None = st.number_input(
         label(field),
         **_limits(field, kind),
-        value=None,
-        step=1 if kind is int else STEPS.get(field, 1.0),
-        format=None if kind is int else "%.5g",
+        **shape,
         key=begin(field, None if first is None else kind(first)),
         help=info.description,
         placeholder="none" if optional else None,
-        required=not optional,
         on_change=touched,
     )
     return value

@@ -69,7 +69,7 @@ def _model(name: str, base_url: str | None, start: RunConfig, env: Mapping[str, 
         options,
         index=0 if options else None,
         accept_new_options=True,
-        placeholder="Type a model's name",
+        placeholder="provider/model" if name == "litellm" else "Type a model's name",
         key=key,
         help="As the server lists them; another name can be typed.",
         on_change=touched,
@@ -78,6 +78,8 @@ def _model(name: str, base_url: str | None, start: RunConfig, env: Mapping[str, 
 
 
 def _models(name: str, base_url: str | None) -> tuple[tuple[str, ...], str | None]:
+    if BACKENDS[name].kind == "litellm":
+        return (), None  # its providers are not asked
     try:
         parse({"base_url": base_url})
     except InvalidConfig:

@@ -46,7 +46,7 @@ class App:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._env = {
+        self.env = {
             **os.environ,
             "PACELINE_DATABASE_URL": f"sqlite:///{folder / 'paceline.db'}",
             "HOME": str(folder),
@@ -66,7 +66,7 @@ class App:
                     str(self.port),
                 ],
                 cwd=ROOT,
-                env=self._env,
+                env=self.env,
                 stdout=log,
                 stderr=log,
             )
@@ -79,7 +79,7 @@ class App:
     @contextmanager
     def database(self) -> Iterator[Engine]:
         """The app's database, as another process sees it."""
-        engine = connect(self._env["PACELINE_DATABASE_URL"])
+        engine = connect(self.env["PACELINE_DATABASE_URL"])
         upgrade(engine)
         yield engine
         engine.dispose()
@@ -104,14 +104,18 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     assert "Traceback" not in server.log()
 
 
+def executable() -> str | None:
+    """Where this machine's Chromium is; None: Playwright's own, if there is one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @pytest.fixture(scope="module")  # its event loop would be in the way of other tests' own
 def chromium() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
-    if executable is None and not os.environ.get("CI"):
+    if executable() is None and not os.environ.get("CI"):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield browser
         browser.close()
 

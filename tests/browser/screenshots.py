@@ -1,0 +1,146 @@
+"""Pictures of every page: `python -m tests.browser.screenshots OUTDIR`.
+
+They are of real runs, made for them with the embedded model in a database of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from db import queue, runs
+from tests.browser.conftest import FLAGS, App, executable, settled
+from tests.conftest import ROOT
+
+DESK, PHONE = 1280, 390
+HIGHEST = 2200  # pixels; what is below is cut off
+LOWEST = 500
+EMPTY = 120  # at the end of every page
+LARGEST = 150_000  # bytes
+COLOURS = (128, 64, 32, 16)  # as many as leave the file small enough
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+SHORT = ("--max-tokens", "48")
+RUNS = (
+    ("One at a time", ("--mode", "sequential", "--requests", "8", "--pause", "0", *SHORT)),
+    (
+        "Every 0.2 s",
+        ("--mode", "staggered", "--requests", "16", "--interval", "0.2", "--repeats", "3", *SHORT),
+    ),
+    ("All at once", ("--mode", "batch", "--requests", "16", "--repeats", "3", *SHORT)),
+    (
+        "Four at a time",
+        ("--mode", "batch", "--requests", "16", "--concurrency", "4", "--repeats", "3", *SHORT),
+    ),
+)
+LONG = ("--mode", "staggered", "--requests", "400", "--interval", "0.5", *SHORT)  # 200 s
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One page as it is to be seen. `ready` is a text that stands on it once it is there."""
+
+    name: str
+    path: str
+    ready: str
+    width: int = DESK
+
+
+PICTURES = (
+    Picture("run", "/?mode=staggered&requests=16", "Drawn as if"),
+    Picture("run-phone", "/?mode=staggered&requests=16", "Drawn as if", PHONE),
+    Picture("history", "/history", r"4 runs\."),
+    Picture("result", "/result?run=2", "How fast did each"),
+    Picture("compare", "/compare?runs=3,4", "What differs between"),
+    Picture("compare-phone", "/compare?runs=3,4", "What differs between", PHONE),
+    Picture("backends", "/backends", "SGLang"),
+)
+LIVE = (
+    Picture("live", "/live?run=5", r"of 400 requests, about"),
+    Picture("live-phone", "/live?run=5", r"of 400 requests, about", PHONE),
+)
+
+
+def measure(app: App, name: str, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "cli.py", "run", "--name", name, "--tag", "example", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=app.env, stdout=subprocess.DEVNULL)
+
+
+def take(browser: Browser, app: App, picture: Picture, folder: Path) -> None:
+    for scheme in SCHEMES:
+        window: ViewportSize = {"width": picture.width, "height": HIGHEST}
+        page = browser.new_page(color_scheme=scheme, viewport=window)
+        page.goto(app.url + picture.path)
+        page.get_by_text(re.compile(picture.ready)).first.wait_for(timeout=60_000)
+        if picture.name == "backends":
+            page.get_by_role("button", name="Test").first.click()
+            page.get_by_text("round trip").wait_for()
+        image = page.screenshot(
+            clip={"x": 0, "y": 0, "width": picture.width, "height": drawn(page)}
+        )
+        save(image, folder / f"{picture.name}-{scheme}.png")
+        page.close()
+
+
+def drawn(page: Page) -> int:
+    """Wait until everything on a page is drawn, and return its height in pixels."""
+    settled(page)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
+        ".every(chart => chart.querySelector('svg.marks, canvas.marks'))"
+    )
+    content = page.get_by_test_id("stMainBlockContainer")
+    height = content.evaluate("part => part.getBoundingClientRect().height")
+    return max(LOWEST, min(int(height) - EMPTY, HIGHEST))
+
+
+def save(image: bytes, file: Path) -> None:
+    """Write a picture with as many colours as leave it small."""
+    picture = Image.open(io.BytesIO(image)).convert("RGB")
+    for colours in COLOURS:
+        few = picture.quantize(colours, dither=Image.Dither.NONE)
+        few.save(file, optimize=True)
+        if file.stat().st_size <= LARGEST:
+            break
+    print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB, {picture.width}×{picture.height}")
+
+
+def take_all(browser: Browser, app: App, folder: Path) -> None:
+    for name, arguments in RUNS:
+        print(f"measuring: {name}")
+        assert measure(app, name, arguments).wait() == 0, name
+    for picture in PICTURES:
+        take(browser, app, picture, folder)
+    with measure(app, "A long one", LONG), app.database() as engine:
+        try:
+            for picture in LIVE:
+                take(browser, app, picture, folder)
+        finally:
+            queue.request_cancel(engine, runs.search(engine)[0].id)
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        app = App(Path(home))
+        app.start()
+        try:
+            take_all(browser, app, folder)
+        finally:
+            app.stop()
+            browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
