@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, panels, pictures
+from pages.widgets import downloads, panels, pictures, tabular
 from pages.widgets.view import MOST_RUNS, as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
@@ -95,9 +95,9 @@ if not shared():
         panels.link("compare", {"runs": ",".join(map(str, ids))})
 for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
-panels.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
-panels.table(tables.differences(comparison), "What differs between the runs?")
+tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
+tabular.table(tables.differences(comparison), "What differs between the runs?")
 for entry in CHARTS:
     if entry.name not in FIRST:
         pictures.draw(entry, candidates, "compare")
-panels.circumstances(candidates)
+tabular.circumstances(candidates)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 import jobs
@@ -31,25 +33,23 @@ def watch(run_id: int, status: str) -> None:
     run = load(run_id)
     if run.status != status:
         st.rerun()  # the whole page: it shows that the run has begun, or how it ended
-    if run.status == "queued":
-        waiting(run)
-    else:
-        so_far(run)
-    asked = run.cancel_requested
-    if not asked and not shared() and st.button("Cancel", icon=":material/stop:"):
-        asked = cancel(run_id)
-    if asked:
+    progress = waiting(run) if run.status == "queued" else so_far(run)
+    if run.cancel_requested:
         st.caption("Cancelling …")
+    elif not shared():
+        st.button("Cancel", icon=":material/stop:", on_click=cancel, args=(run_id,))
+    chart(progress)
 
 
-def waiting(run: Run) -> None:
+def waiting(run: Run) -> list[Progress]:
     ahead = queue.ahead(opened(), run.id)
     runs_ahead = "one run is" if ahead == 1 else f"{ahead} runs are"
     st.progress(0.0, f"Waiting: {runs_ahead} before it." if ahead else "Waiting: it is next.")
+    return []
 
 
-def so_far(run: Run) -> None:
-    """The counts of this moment, and how they came about."""
+def so_far(run: Run) -> list[Progress]:
+    """The counts of this moment. Returns how they came about."""
     st.caption(plain(run.phase or "Starting"))
     progress = runs.progress(opened(), run.id, limit=300)
     now = standing(run.config, progress, counts.counted(opened(), run.id))
@@ -60,7 +60,7 @@ def so_far(run: Run) -> None:
         st.metric("Failed", f"{now.failed:,}", border=True)
     left = f", about {duration(round(now.left_s))} left" if now.left_s is not None else ""
     bar(now, left)
-    chart(progress)
+    return progress
 
 
 def bar(now: Standing, left: str = "") -> None:
@@ -75,12 +75,9 @@ def chart(progress: list[Progress]) -> None:
         )  # fmt: skip
 
 
-def cancel(run_id: int) -> bool:
-    try:
+def cancel(run_id: int) -> None:
+    with suppress(AlreadyFinished, RunNotFound):  # while the button was on its way
         jobs.cancel(opened(), run_id)
-    except AlreadyFinished:
-        return False  # it ended while the button was on its way; the next look shows it
-    return True
 
 
 def ended(run: Run) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, edit, panels, pictures
+from pages.widgets import downloads, edit, panels, pictures, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_with
 from services import tables
 from services.charts import CHARTS
@@ -51,9 +51,9 @@ def charts(candidate: Candidate) -> None:
 def numbers(candidate: Candidate) -> None:
     """The run in numbers, then every request."""
     if len(candidate.summary.repeats) > 1:
-        panels.table(tables.repeats(candidate), "How much do the repeats differ?")
-    panels.table(tables.distributions(candidate), "How are the requests distributed?")
-    panels.request_table(candidate)
+        tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
+    tabular.table(tables.distributions(candidate), "How are the requests distributed?")
+    tabular.request_table(candidate)
 
 
 run_id = run_in_url()
@@ -76,15 +76,15 @@ if run.status in ACTIVE:
     )  # fmt: skip
 if not candidate.measurements:
     st.caption("No request of this run has been measured.")
-    panels.circumstances([candidate])
+    tabular.circumstances([candidate])
     st.stop()
 
 if candidate.summary.ok:
     panels.headline(candidate)
 panels.doubts(doubts(run, candidate.measurements, candidate.summary))
-panels.table(tables.failures(candidate), "What failed?")
+tabular.table(tables.failures(candidate), "What failed?")
 charts(candidate)
 numbers(candidate)
-panels.circumstances([candidate])
+tabular.circumstances([candidate])
 if not shared():
-    panels.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))
+    tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

@@ -1,26 +1,21 @@
-"""Tables and numbers that result and comparison share: units and digits are put on here."""
+"""What result, comparison and live page share above their pictures: who, how much, and doubts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import streamlit as st
 
 from pages.widgets.view import plain
-from services import tables
 from services.checks.doubt import Doubt
 from services.compare import Candidate
 from services.measurement import Run
-from services.metrics import request_row
 from services.summary import summary_row
-from services.tables import Table
 from services.units import show
-from services.workloads import prompt
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
 
@@ -43,7 +38,6 @@ STATUS_COLOURS: dict[str, Colour] = {
     "running": "blue",
 }  # fmt: skip
 LONG = 900  # characters of warnings, beyond which they are folded up
-SHORT = 24  # characters of a line that a narrow column does not break
 VERDICT_COLOURS: dict[str, Colour] = {"faster": "green", "slower": "orange"}
 
 
@@ -88,61 +82,6 @@ def doubts(found: Sequence[Doubt]) -> None:
 
 def _sentences(found: Sequence[Doubt]) -> str:
     return "\n\n".join(f"**{plain(doubt.title)}.** {plain(doubt.sentence)}" for doubt in found)
-
-
-def table(found: Table, question: str = "") -> None:
-    """A table of texts, with the question that it answers above it."""
-    if not found.rows:
-        return
-    if question:
-        st.subheader(question, anchor=found.title.lower().replace(" ", "-"))
-    columns = [plain(column) or " " for column in found.columns]
-    rows = [[_cell(text) for text in row] for row in found.rows]
-    st.table(
-        pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=found.title
-    )
-    if found.note:
-        st.caption(found.note)
-
-
-def _cell(text: str) -> str:
-    """A text of a table: a short line is not broken, and its lines stand below each other."""
-    lines = (line.replace(" ", "\N{NO-BREAK SPACE}") if len(line) < SHORT else line
-             for line in text.split("\n"))  # fmt: skip
-    return "  \n".join(map(plain, lines))
-
-
-def request_table(candidate: Candidate) -> None:
-    """Every request, a row each. Times in seconds; what no request has is left out."""
-    st.subheader("Every request", anchor="requests")
-    rows = pd.DataFrame([request_row(measurement) for measurement in candidate.measurements])
-    st.dataframe(
-        rows.dropna(axis="columns", how="all"), hide_index=True, width="stretch", height=320,
-        placeholder="–", alt="Every request",
-    )  # fmt: skip
-
-
-def circumstances(candidates: Sequence[Candidate]) -> None:
-    """What was asked for and where it was measured; prompts by their length only."""
-    with st.expander("Config and environment", icon=":material/settings:"):
-        for found in (tables.configuration(candidates), tables.environment(candidates)):
-            if found.rows:
-                st.markdown(f"**{found.title}**")
-                table(found)
-
-
-def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:
-    """One request's prompt and answer, for the person at this Paceline only."""
-    with st.expander("Prompts and answers", icon=":material/chat:"):
-        st.caption("These stay in the database: no download and no shared view contains them.")
-        keys = [(m.repeat, m.index) for m in candidate.measurements]
-        chosen = st.selectbox(
-            "Request", keys, format_func=lambda key: f"repeat {key[0]}, request {key[1]}"
-        )
-        mark = candidate.run.environment.get("prompt_mark", "")
-        if chosen:
-            st.text_area("Prompt", prompt(candidate.run.config, *chosen, mark), disabled=True)
-            st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
 
 
 def verdict(measure: str, word: str) -> None:

@@ -26,7 +26,7 @@ HIGHEST = 2200  # pixels; what is below is cut off
 LOWEST = 500
 EMPTY = 120  # at the end of every page
 LARGEST = 150_000  # bytes
-COLOURS = (128, 64, 32, 16)  # as many as leave the file small enough
+COLOURS = (256, 128, 64, 32)  # as many as leave the file small enough
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 SHORT = ("--max-tokens", "48")
@@ -42,6 +42,7 @@ RUNS = (
         ("--mode", "batch", "--requests", "16", "--concurrency", "4", "--repeats", "3", *SHORT),
     ),
 )
+BEGUN = 20  # answers, after which the long run is worth a picture
 LONG = ("--mode", "staggered", "--requests", "400", "--interval", "0.5", *SHORT)  # 200 s
 
 
@@ -96,7 +97,8 @@ def drawn(page: Page) -> int:
     settled(page)
     page.wait_for_load_state("networkidle")
     page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
+        "() => !document.querySelector('[data-testid$=Skeleton]')"
+        " && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
         ".every(chart => chart.querySelector('svg.marks, canvas.marks'))"
     )
     content = page.get_by_test_id("stMainBlockContainer")

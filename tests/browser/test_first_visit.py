@@ -40,7 +40,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     # a sequential run of 5 requests, with nothing chosen but a shorter answer
     page.goto(app.url)
     settled(page)
-    fill(page, "Max tokens", "16")
+    fill(page, "Max tokens", "8")
     fill(page, "Pause (s)", "0")
     expect(page.get_by_text("Sends 5 requests and 1 to warm up")).to_be_visible()
     sequential = start(page)
@@ -56,7 +56,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     page.get_by_role("radio", name="Staggered concurrent").click()
     settled(page)
     fill(page, "Requests", "16")
-    fill(page, "Max tokens", "16")
+    fill(page, "Max tokens", "8")
     staggered = start(page)
     assert staggered != sequential
 

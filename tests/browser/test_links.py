@@ -110,20 +110,6 @@ def test_the_back_button_takes_the_form_one_choice_back(app: App, person: Browse
     has(page, requests="7")
 
 
-def test_fast_fingers_lose_no_choice(app: App, person: BrowserContext) -> None:
-    page = person.new_page()
-    page.goto(app.url)
-    settled(page)
-    mode(page, "Large batch")
-    fill(page, "Requests", "64")
-    fill(page, "Max tokens", "9")
-    mode(page, "Synthetic")
-    expect(page.get_by_text("Sends 64 requests and 1 to warm up, all at once")).to_be_visible()
-    expect(page).to_have_url(re.compile("workload=synthetic"))
-    settled(page)
-    has(page, requests="64", tokens="9")
-
-
 def test_two_presses_of_start_start_one_run(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/?backend=url&base_url=http://127.0.0.1:9/v1&model=nothing&requests=1")

@@ -162,9 +162,8 @@ def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> No
 def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
     store(database, status="queued")
     at = visit("live", run="1")
-    sound(at.button[0].click().run())
+    at = sound(at.button[0].click().run())
     assert runs.load(database, 1).status == "cancelled"
-    at = sound(at.run())
     assert "The run was cancelled. What it had measured is kept." in complaints(at)
     assert not at.button
 
