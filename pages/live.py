@@ -68,7 +68,7 @@ def bar(now: Standing, left: str = "") -> None:
 
 
 def chart(progress: list[Progress]) -> None:
-    if any(moment.sent for moment in progress):
+    if any(moment.tokens or moment.in_flight for moment in progress):
         st.vega_lite_chart(
             live_spec(progress, dark()), theme=None, key="live", width="stretch",
             alt="Output tokens per second and requests in flight over time",
