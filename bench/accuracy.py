@@ -135,7 +135,7 @@ def truth(port: int) -> dict[str, Any]:
 
 @contextmanager
 def reference() -> Iterator[int]:
-    command = [sys.executable, "-m", "tests.reference"]
+    command = [sys.executable, "-m", "services.reference"]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin and process.stdout
     with process:

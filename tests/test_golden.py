@@ -1,7 +1,7 @@
 """The ruler, tested: every request's numbers against the log of a server with known times.
 
 The bounds are those of a busy two-core machine on which client and server share the cores; what is
-reached on a quiet one stands in docs/accuracy.md.
+reached on a quiet one stands in docs/benchmarks.md.
 """
 
 from __future__ import annotations
