@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from services import backends, modes, workloads
+from services.backends import asking
 from services.config import RunConfig, parse
 from services.limits import allow_files
 
@@ -39,8 +40,8 @@ async def play(config: RunConfig) -> list[Any]:
     prompts = [workloads.prompt(config, 0, index, "peer") for index in range(config.requests)]
     dues = modes.schedule(config).due_s
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        url = f"{target.base_url}/chat/completions"
-        bodies = [backends.body(config, target, prompt) for prompt in prompts]
+        url = asking.chat_url(target)
+        bodies = [asking.body(config, target, prompt) for prompt in prompts]
         tasks = [ask(session, url, body, due) for body, due in zip(bodies, dues, strict=True)]
         times = await asyncio.gather(*tasks)
     return [[prompt, *pair] for prompt, pair in zip(prompts, times, strict=True)]

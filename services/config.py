@@ -26,6 +26,7 @@ WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic")
 Mode = Literal["sequential", "staggered", "batch"]
 Workload = Literal["builtin", "text", "file", "synthetic"]
 Client = Literal["wire", "litellm"]
+MOST = 10_000  # requests in a repeat
 Text = Annotated[str, Field(max_length=200_000)]
 
 WORKLOAD_OF = {"prompt": "text", "prompts": "file", "input_tokens": "synthetic"}  # unless said
@@ -50,7 +51,7 @@ class RunConfig(BaseModel):
     client: Client = Field("wire", description="Paceline's own client, or LiteLLM's (slower)")
 
     mode: Mode = Field("sequential", description="How the requests are sent")
-    requests: int = Field(5, ge=1, le=5000, description="Requests in each repeat")
+    requests: int = Field(5, ge=1, le=MOST, description="Requests in each repeat")
     pause_s: float = Field(
         2.0, ge=0, le=3600, description="Sequential: seconds of pause after an answer"
     )
@@ -58,7 +59,7 @@ class RunConfig(BaseModel):
         0.06125, ge=0, le=3600, description="Staggered: seconds between two sends"
     )
     concurrency: int | None = Field(
-        None, ge=1, le=5000, description="Batch: most requests in flight; empty: all"
+        None, ge=1, le=MOST, description="Batch: most requests in flight; empty: all"
     )
 
     workload: Workload = Field(
@@ -66,7 +67,7 @@ class RunConfig(BaseModel):
         description="Where the prompts come from; said by prompt, prompts or input_tokens, too",
     )
     prompt: Text | None = Field(None, description="Text workload: the prompt")
-    prompts: tuple[Text, ...] = Field((), max_length=5000, description="File workload: the prompts")
+    prompts: tuple[Text, ...] = Field((), max_length=MOST, description="File workload: the prompts")
     input_tokens: int = Field(
         512, ge=1, le=131_072, description="Synthetic workload: about this many tokens a prompt"
     )
@@ -85,11 +86,28 @@ class RunConfig(BaseModel):
     timeout_s: float = Field(
         300.0, gt=0, le=86_400, description="Most seconds one request may take"
     )
+    connect_timeout_s: float = Field(
+        30.0, gt=0, le=86_400, description="Most seconds until a connection is open"
+    )
+    first_token_timeout_s: float | None = Field(
+        None, gt=0, le=86_400, description="Most seconds until the first token"
+    )
+    chunk_timeout_s: float | None = Field(
+        None, gt=0, le=86_400, description="Most seconds between two chunks of an answer"
+    )
     stop_after_s: float | None = Field(
         None, gt=0, le=86_400, description="Stop a repeat after this many seconds"
     )
     stop_after_errors: int | None = Field(
-        None, ge=1, le=5000, description="Stop a repeat after this many failed requests"
+        None, ge=1, le=MOST, description="Stop a repeat after this many failed requests"
+    )
+    processes: int | None = Field(
+        None, ge=1, le=64, description="Processes that send; empty: by the load and the cores"
+    )
+    calibrate: bool | None = Field(
+        None,
+        description="Measure the client's own error at this load afterwards; "
+        "empty: when more than 64 requests are in flight",
     )
 
     @model_validator(mode="before")

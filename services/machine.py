@@ -44,14 +44,14 @@ def environment(now: datetime | None = None, libraries: Iterable[str] = ()) -> d
     return {name: value for name, value in facts.items() if value is not None}
 
 
-async def engine_facts(base_url: str, key: str | None = None) -> dict[str, Any]:
-    """Return what the engine at `base_url` tells of itself; {} where it is none of those we know.
+async def engine_facts(target: Target) -> dict[str, Any]:
+    """Return what the engine at `target` tells of itself; {} where it is none of those we know.
 
     Keys: engine, engine_version, and where told tensor_parallel, pipeline_parallel, data_parallel,
     context_length, dtype, quantization, attention_backend, slots. Never raises for what it answers.
     """
-    root = Target("url", base_url.removesuffix("/v1"), "", key)
-    async with connected(key) as client:
+    root = target.at((target.base_url or "").removesuffix("/v1"))
+    async with connected(root) as client:
 
         async def ask(path: str) -> Any:
             try:

@@ -21,7 +21,10 @@ ERROR_CLASSES = (
     "http_4xx",
     "http_429",
     "http_5xx",
-    "timeout",
+    "timeout_connect",
+    "timeout_first_token",
+    "timeout_between_chunks",
+    "timeout",  # of the whole
     "stream_error",  # an error inside a stream that had begun, or a stream that is not one
     "truncated",  # ended without finish_reason and without [DONE]
     "empty",  # ended well, without a token

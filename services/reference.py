@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
 }
 MODELS = ("ref", "ref tokens=3")
 BACKLOG = 4096
+EVENTS = "text/event-stream"
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
 
 
@@ -38,6 +39,7 @@ class Reference(asyncio.Protocol):
     """One connection. `defaults` names the options that a model's name may set."""
 
     defaults = DEFAULTS
+    content_type = EVENTS
     log: dict[str, dict[str, Any]] = {}  # noqa: RUF012  one log a process, that is the point
     state = {"in_flight": 0, "peak": 0, "requests": 0, "connections": 0}  # noqa: RUF012
 
@@ -77,7 +79,8 @@ class Reference(asyncio.Protocol):
     def chat(self, headers: dict[str, str], request: dict[str, Any]) -> None:
         self.began = perf_counter_ns()
         self.o = o = self.options(request["model"])
-        self.tokens = min(o["tokens"], request.get("max_tokens") or o["tokens"])
+        most = request.get("max_tokens") or request.get("options", {}).get("num_predict")
+        self.tokens = min(o["tokens"], most or o["tokens"])
         self.times: list[int] = []
         self.entry = {"received": self.began, "times": self.times, "tokens": self.tokens}
         self.entry["body"] = {key: request[key] for key in request if key != "messages"}
@@ -105,11 +108,9 @@ class Reference(asyncio.Protocol):
         self.timer = loop.call_later(max(0.0, left), call, *arguments)
 
     def start(self) -> None:
-        head = (
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-        )
-        self.transport.write(f"{head}\r\n".encode())
-        if self.o["role"]:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {self.content_type}\r\n"
+        self.transport.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        if self.o["role"] and self.content_type == EVENTS:
             self.send({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
         self.token(0)
 
@@ -133,14 +134,16 @@ class Reference(asyncio.Protocol):
         return EVENT % text.encode()
 
     def finish(self) -> None:
-        self.send({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
-        self.send({"choices": [], "usage": self.usage()})
-        self.raw(b"data: [DONE]\n\n")
-        self.end()
+        """End the answer in one write: what a client reads together has one arrival."""
+        reason = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
+        usage = {"choices": [], "usage": self.usage()}
+        events = (b"data: %b\n\n" % json.dumps(data).encode() for data in (reason, usage))
+        closing = b"".join(map(framed, (*events, b"data: [DONE]\n\n")))
+        self.end(closing)
 
-    def end(self) -> None:
+    def end(self, closing: bytes = b"") -> None:
         self.state["in_flight"] -= 1
-        self.transport.write(b"0\r\n\r\n")
+        self.transport.write(closing + b"0\r\n\r\n")
 
     def usage(self) -> dict[str, int]:
         return {"prompt_tokens": self.o["prompt_tokens"], "completion_tokens": self.tokens}

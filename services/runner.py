@@ -198,5 +198,5 @@ def measurement_of(
         finish_reason=exchange.finish_reason,
         connect_s=exchange.connect_s,
         coalesced_reads=exchange.coalesced,
-        answer="".join(exchange.text),
+        answer=exchange.answer,
     )

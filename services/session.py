@@ -14,11 +14,12 @@ from time import perf_counter_ns, process_time
 from typing import Any
 
 from services import backends, engines, limits, machine, modes, probe, workloads
+from services.backends.asking import body, chat_url
 from services.config import RunConfig
 from services.measurement import Repeat
 from services.pulse import Pulse
 from services.runner import Ask, Player
-from services.wire import Wire
+from services.wire import Patience, Wire
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -71,6 +72,8 @@ async def _on(session: Session, target: backends.Target) -> None:
     facts = await probe.engine_facts(target)
     libraries = ("litellm",) if target.client == "litellm" else ()
     environment = {**machine.environment(libraries=libraries), **facts, "prompt_mark": session.mark}
+    if target.proxy:
+        environment["through_proxy"] = True
     session.send({"type": "model", "model": target.model})
     session.send({"type": "environment", "values": environment})
     client = _client(session.config, target)
@@ -84,11 +87,17 @@ async def _on(session: Session, target: backends.Target) -> None:
 
 
 def _client(config: RunConfig, target: backends.Target) -> Any:
+    patience = Patience(
+        total_s=config.timeout_s,
+        connect_s=config.connect_timeout_s,
+        first_token_s=config.first_token_timeout_s,
+        between_chunks_s=config.chunk_timeout_s,
+    )
     if target.client == "litellm":
         from services.via_litellm import ViaLiteLLM  # five seconds of imports, only when asked for
 
-        return ViaLiteLLM(target, config.timeout_s)
-    return Wire(target.base_url or "", target.key, config.timeout_s)
+        return ViaLiteLLM(target, patience)
+    return Wire(chat_url(target), target.key, patience, target.proxy)
 
 
 async def _warm_up(session: Session, client: Any, target: backends.Target) -> None:
@@ -152,4 +161,4 @@ def _asks(
 ) -> list[Ask]:
     config = session.config
     texts = [workloads.prompt(config, repeat, index, session.mark) for index in range(count)]
-    return [Ask(client.request(backends.body(config, target, text)), text) for text in texts]
+    return [Ask(client.request(body(config, target, text)), text) for text in texts]

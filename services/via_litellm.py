@@ -16,9 +16,10 @@ from typing import Any
 import orjson
 
 from services.backends import Target
-from services.wire import wait_until
+from services.wire import Patience, wait_until
 from services.wire.chunk import read_chunk
-from services.wire.exchange import Exchange
+from services.wire.exchange import Exchange, settling
+from services.wire.patience import Watch
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the internet at import
 os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # else 5,000 at once become 500
@@ -39,10 +40,11 @@ class ViaLiteLLM:
 
     kernel_clock = False
 
-    def __init__(self, target: Target, timeout_s: float) -> None:
+    def __init__(self, target: Target, patience: Patience) -> None:
         self._target = target
-        self._timeout_s = timeout_s
-        self._live: dict[Exchange, asyncio.Task[Any]] = {}
+        self._timeout_s = patience.total_s
+        self._live: set[Exchange] = set()
+        self._watch = Watch(patience, self._live)
         litellm.suppress_debug_info = True
         litellm.drop_params = True  # what a provider does not know is left out
 
@@ -59,23 +61,24 @@ class ViaLiteLLM:
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
     ) -> Exchange:
         """Send `body` at `due_ns`; return its exchange when it is over."""
-        exchange = Exchange(lambda: None, secrets)
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        exchange = Exchange(settling(over), secrets)
         task = asyncio.create_task(self._stream(exchange, orjson.loads(body), due_ns))
-        self._live[exchange] = task
+        self._live.add(exchange)
+        self._watch.begin()
         try:
-            await asyncio.wait([task])
-            if not exchange.over:
-                sentence = "LiteLLM ended without an answer."
-                exchange.fail("stream_error", sentence, perf_counter_ns())
+            await asyncio.wait([task, over], return_when=asyncio.FIRST_COMPLETED)
+            sentence = "LiteLLM ended without an answer."
+            exchange.fail("stream_error", sentence, perf_counter_ns())  # if it is not over
         finally:
             task.cancel()
-            del self._live[exchange]
+            self._live.discard(exchange)
         return exchange
 
     def stop(self) -> None:
-        for exchange, task in list(self._live.items()):
+        """End every request in flight as cancelled."""
+        for exchange in list(self._live):
             exchange.cancel(perf_counter_ns())
-            task.cancel()
 
     def in_flight(self) -> int:
         return sum(exchange.sent is not None for exchange in self._live)
@@ -85,16 +88,13 @@ class ViaLiteLLM:
 
     def close(self) -> None:
         """LiteLLM keeps its connections to itself; they end with the process."""
+        self._watch.end()
 
     async def _stream(self, exchange: Exchange, body: dict[str, Any], due_ns: int) -> None:
         await wait_until(due_ns)
         exchange.sent = perf_counter_ns()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._read(exchange, body)
-        except TimeoutError:
-            sentence = f"No end of the answer within {self._timeout_s:g} s."
-            exchange.fail("timeout", sentence, perf_counter_ns())
+            await self._read(exchange, body)
         except Exception as error:  # openai's, httpx's, aiohttp's, its own, and what it forgets
             _fail(exchange, error)
         else:

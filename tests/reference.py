@@ -3,12 +3,13 @@
 Options beside those of `services/reference.py`: reasoning=n reasoning chunks first; crlf=1;
 usage=last|first|none; done=0 no [DONE]; finish=0 no finish_reason; status=429…; keep=n answers
 until a connection is closed; after=n tokens until the fault; fault=reset|close|error|malformed|
-hang|html|json|redirect|empty|gzip|slam|needs-key.
+hang|html|json|redirect|empty|slam|needs-key. POST /api/chat answers in Ollama's own format.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import struct
@@ -35,11 +36,17 @@ KEY = "sk-reference-0123456789"
 class Faulty(Reference):
     defaults = DEFAULTS | FAULTS
     answers = 0
+    ollama = False
 
     def route(self, line: str, headers: dict[str, str], body: bytes) -> None:
         if line.startswith("GET /die"):
             os._exit(0)
-        super().route(line, headers, body)
+        self.ollama = line.startswith("POST /api/chat")
+        if self.ollama:
+            self.content_type = "application/x-ndjson"
+            self.chat(headers, json.loads(body))
+        else:
+            super().route(line, headers, body)
 
     def answer(self, headers: dict[str, str]) -> None:
         o = self.o
@@ -57,8 +64,6 @@ class Faulty(Reference):
             self.json(200, {"choices": [choice], "usage": usage})
         elif o["fault"] == "redirect":
             self.plain(302, "text/html", b"", "Location: /elsewhere\r\n")
-        elif o["fault"] == "gzip":
-            self.plain(200, "text/event-stream", b"\x1f\x8b", "Content-Encoding: gzip\r\n")
         elif o["fault"] == "slam":
             self.transport.close()
         elif o["fault"] != "hang" or o["after"]:
@@ -75,6 +80,9 @@ class Faulty(Reference):
 
     def event(self, sent: int, count: int) -> bytes:
         event = super().event(sent, count)
+        if self.ollama:
+            message = json.loads(event[6:])["choices"][0]["delta"]
+            return json.dumps({"model": "ref", "message": message, "done": False}).encode() + b"\n"
         if sent < self.o["reasoning"]:
             event = event.replace(b'"content"', b'"reasoning_content"')
         return self.crlf(event)
@@ -87,6 +95,9 @@ class Faulty(Reference):
             self.transport.abort()
         elif fault == "close":
             self.transport.close()
+        elif fault == "error" and self.ollama:
+            self.raw(b'{"error": "llama runner process has terminated"}\n')
+            self.end()
         elif fault == "error":
             self.send({"error": {"message": "CUDA out of memory", "code": 500}})
             self.end()
@@ -94,6 +105,12 @@ class Faulty(Reference):
             self.raw(b'data: {"choices": [\n\n')
 
     def finish(self) -> None:
+        if self.ollama:
+            counts = {"prompt_eval_count": self.o["prompt_tokens"], "eval_count": self.tokens}
+            last = {"message": {"content": ""}, "done": True, "done_reason": "length", **counts}
+            self.raw(json.dumps(last).encode() + b"\n")
+            self.end()
+            return
         if self.o["finish"]:
             self.send({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
         if self.o["usage"] == "last":
@@ -102,8 +119,8 @@ class Faulty(Reference):
             self.raw(b"data: [DONE]\n\n")
         self.end()
 
-    def end(self) -> None:
-        super().end()
+    def end(self, closing: bytes = b"") -> None:
+        super().end(closing)
         self.answers += 1
         if self.answers == self.o["keep"]:
             asyncio.get_running_loop().call_later(0.1, self.transport.close)

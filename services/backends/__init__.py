@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from services.backends.address import InvalidAddress, machine, normal_url, origin
+from services.backends.proxy import proxy_for
 from services.config import Client, RunConfig
 from services.embedded import MODEL_NAME
 
@@ -36,11 +37,12 @@ class Backend:
     needs_key: bool = False
     start_hint: str = ""  # the command that starts it at its default address
     knows_ignore_eos: bool = False
+    dialect: Literal["openai", "ollama"] = "openai"  # see asking.py
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A backend with everything that a request needs. The key is in no repr.
+    """A backend with everything that a request needs. The key is in no repr, nor is the proxy.
 
     `base_url` is None for the embedded engine until it runs (see `at`), and for a provider that
     LiteLLM addresses itself. An empty `model` stands for the first that the server lists.
@@ -51,6 +53,7 @@ class Target:
     model: str = ""
     key: str | None = field(default=None, repr=False)
     client: Client = "wire"
+    proxy: str | None = field(default=None, repr=False)  # it may hold a password
 
     def at(self, base_url: str) -> Target:
         """Return the same target at the address where its engine now answers."""
@@ -85,7 +88,7 @@ def target(config: RunConfig, env: Mapping[str, str]) -> Target:
     if backend.needs_key and not own:
         raise BackendProblem(_withheld(backend, url))
     key = _key(backend, env) if own else None
-    return Target(backend.name, url, model, key, config.client)
+    return Target(backend.name, url, model, key, config.client, _proxy(url, env))
 
 
 def lane(config: RunConfig, env: Mapping[str, str]) -> str:
@@ -136,31 +139,6 @@ def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
     return None if backend.key_env is None else bool(_value(env, backend.key_env))
 
 
-def body(config: RunConfig, target: Target, prompt: str) -> dict[str, Any]:
-    """Build the chat completion that asks `prompt`.
-
-    OpenAI's newer models want `max_completion_tokens`, and refuse a temperature or top-p even at
-    the API's own default of 1: there, and only there, a 1 is left out. An engine may have another
-    default (vLLM takes the model's), so everybody else is told.
-    """
-    openai = target.backend == "openai"
-    asked: dict[str, Any] = {
-        "model": target.model,
-        "messages": [{"role": "user", "content": prompt}],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "max_completion_tokens" if openai else "max_tokens": config.max_tokens,
-        "temperature": config.temperature,
-        "top_p": config.top_p,
-        "seed": config.seed,
-        "ignore_eos": config.ignore_eos or None,
-    }
-    for name in ("temperature", "top_p"):
-        if openai and asked[name] == 1:
-            asked[name] = None
-    return {name: value for name, value in asked.items() if value is not None}
-
-
 def _embedded(config: RunConfig, model: str) -> Target:
     if config.base_url:
         raise BackendProblem(
@@ -194,6 +172,13 @@ def _key(backend: Backend, env: Mapping[str, str]) -> str | None:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise BackendProblem(f"{backend.key_env} holds a space or a character that no key has.")
     return key or None
+
+
+def _proxy(url: str, env: Mapping[str, str]) -> str | None:
+    try:
+        return proxy_for(url, env)
+    except InvalidAddress as error:
+        raise BackendProblem(str(error)) from None
 
 
 def _withheld(backend: Backend, url: str) -> str:
@@ -278,6 +263,7 @@ _ENTRIES = (
         url_env="OLLAMA_BASE_URL",
         model_env="OLLAMA_MODEL",
         start_hint="OLLAMA_HOST=127.0.0.1:11434 ollama serve",
+        dialect="ollama",
     ),
     Backend(
         name="url",

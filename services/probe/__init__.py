@@ -55,7 +55,7 @@ async def probe(target: Target, timeout_s: float = 5.0) -> Probe:
     if target.base_url is None:
         return Probe(False, problem="The embedded engine does not run yet: a run starts it.")
     found = Probe(False)
-    async with inquiry.connected(target.key) as client:
+    async with inquiry.connected(target) as client:
         try:
             answer = await inquiry.get(client, target, MODELS, timeout_s)
             server = inquiry.plain(answer.headers.get("server", ""), 80)
@@ -80,7 +80,7 @@ async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]
     """
     if target.base_url is None:
         return (MODEL_NAME,) if BACKENDS[target.backend].kind == "embedded" else ()
-    async with inquiry.connected(target.key) as client:
+    async with inquiry.connected(target) as client:
         return _models(await inquiry.get(client, target, MODELS, timeout_s), target)
 
 
@@ -106,7 +106,7 @@ async def engine_facts(target: Target) -> dict[str, Any]:
     """Return what the engine tells of itself (see `machine.engine_facts`); nothing of a cloud."""
     if target.base_url is None or BACKENDS[target.backend].needs_key:
         return {}
-    return await machine.engine_facts(target.base_url, target.key)
+    return await machine.engine_facts(target)
 
 
 # --- the models --------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ async def engine_facts(target: Target) -> dict[str, Any]:
 def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
     """Return the ids of a list of models, whatever else the answer holds."""
     if answer.status != 200:
-        raise BackendProblem(inquiry.refusal(answer, target, MODELS))
+        raise BackendProblem(inquiry.refusal(answer, target, f"{target.base_url}{MODELS}"))
     if len(answer.content) >= inquiry.BODY_BYTES:
         raise BackendProblem(_incompatible(target, "more than a list of models can be"))
     data = answer.json()

@@ -1,8 +1,8 @@
 """One bounded question to a server, and every way in which it can fail, in a sentence.
 
 For whatever is asked outside a measurement. No answer is trusted: what is read has an end in bytes
-and in seconds, a redirect is not followed (the key would go with it), and no proxy is used, since
-the client that measures goes straight as well.
+and in seconds, a redirect is not followed (the key would go with it), and the way is that of the
+client that measures: through the same proxy, or straight.
 """
 
 from __future__ import annotations
@@ -50,13 +50,15 @@ class Answer:
 
 
 @asynccontextmanager
-async def connected(key: str | None) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that sends `key` and nothing else of this machine's."""
+async def connected(target: Target) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client that sends the target's key and nothing else of this machine's."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "paceline"}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
+    if target.key:
+        headers["Authorization"] = f"Bearer {target.key}"
     trusted = ssl.create_default_context()  # the same certificates as the client that measures
-    async with httpx.AsyncClient(headers=headers, verify=trusted, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        headers=headers, verify=trusted, trust_env=False, proxy=target.proxy
+    ) as client:
         yield client
 
 
@@ -64,11 +66,11 @@ async def connected(key: str | None) -> AsyncIterator[httpx.AsyncClient]:
 async def answering(
     client: httpx.AsyncClient,
     target: Target,
-    path: str,
+    url: str,
     timeout_s: float,
     body: dict[str, Any] | None = None,
 ) -> AsyncIterator[httpx.Response]:
-    """GET `path` below the target's address, or POST `body` there; yield the answer unread.
+    """GET `url`, at the target, or POST `body` there; yield the answer unread.
 
     Raises:
         NoAnswer: no connection, no HTTP, or not over within `timeout_s`.
@@ -78,9 +80,7 @@ async def answering(
     try:
         async with (
             asyncio.timeout(timeout_s),
-            client.stream(
-                method, f"{target.base_url}{path}", json=body, timeout=limits
-            ) as response,
+            client.stream(method, url, json=body, timeout=limits) as response,
         ):
             yield response
     except (httpx.HTTPError, TimeoutError, UnicodeError) as error:  # a name that is no name
@@ -105,12 +105,12 @@ async def get(client: httpx.AsyncClient, target: Target, path: str, timeout_s: f
     Raises:
         NoAnswer: as `answering` does.
     """
-    async with answering(client, target, path, timeout_s) as response:
+    async with answering(client, target, f"{target.base_url}{path}", timeout_s) as response:
         return await read(response)
 
 
-def refusal(answer: Answer, target: Target, path: str) -> str:
-    """Say what an answer other than 200 means, and what to do."""
+def refusal(answer: Answer, target: Target, url: str) -> str:
+    """Say what an answer of `url` other than 200 means, and what to do."""
     status, where = answer.status, target.netloc
     said = message(answer, target)
     if 300 <= status < 400:
@@ -121,7 +121,7 @@ def refusal(answer: Answer, target: Target, path: str) -> str:
         return _about_the_key(target, f"(HTTP {status}{said})")
     if status == 404:
         return (
-            f"{where} has no {urlsplit(target.base_url or '').path}{path} (HTTP 404): the path of "
+            f"{where} has no {urlsplit(url).path} (HTTP 404): the path of "
             "the address is wrong, or the server is not OpenAI-compatible."
         )
     if status == 429:

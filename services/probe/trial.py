@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from services.backends import BackendProblem, Target, body
+from services.backends import BackendProblem, Target
+from services.backends.asking import body, chat_url
 from services.config import RunConfig
 from services.probe.inquiry import (
     BODY_BYTES,
@@ -21,9 +22,10 @@ from services.probe.inquiry import (
 )
 from services.redact import redact
 from services.wire.chunk import Chunk, read_chunk
+from services.wire.exchange import STREAMS
+from services.wire.ndjson import LineStream
 from services.wire.sse import EventStream
 
-PATH = "/chat/completions"
 QUESTION = RunConfig(max_tokens=4, temperature=1.0)  # 1: what every model takes
 NAMES_SHOWN = 5
 _UNKNOWN = re.compile(
@@ -53,7 +55,7 @@ async def converse(
     ended = True
     asked = body(QUESTION, target, "Say hello.")
     try:
-        async with answering(client, target, PATH, timeout_s, asked) as response:
+        async with answering(client, target, chat_url(target), timeout_s, asked) as response:
             if response.status_code != 200:
                 raise BackendProblem(_refused(await read(response), target, models))
             await heard.listen(response)
@@ -84,10 +86,11 @@ class _Heard:
 
     async def listen(self, response: httpx.Response) -> None:
         """Read to the end, to [DONE], or to BODY_BYTES."""
-        self.streams = "text/event-stream" in response.headers.get("content-type", "")
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.streams = kind.encode() in STREAMS
         try:
             if self.streams:
-                await self._events(response)
+                await self._events(response, STREAMS[kind.encode()](BODY_BYTES))
             else:
                 self._take(read_chunk((await read(response)).content))
         except BackendProblem:
@@ -95,8 +98,8 @@ class _Heard:
         except ValueError:  # what was understood before it counts
             return
 
-    async def _events(self, response: httpx.Response) -> None:
-        events, size = EventStream(BODY_BYTES), 0
+    async def _events(self, response: httpx.Response, events: EventStream | LineStream) -> None:
+        size = 0
         async for part in response.aiter_raw():
             for event in events.feed(part):
                 if event.data.strip() == b"[DONE]":
@@ -118,7 +121,7 @@ def _refused(answer: Answer, target: Target, models: tuple[str, ...]) -> str:
         answer.content[:10_000].decode("utf-8", "replace")
     )
     if not about_model:
-        return refusal(answer, target, PATH)
+        return refusal(answer, target, chat_url(target))
     if not models or target.model in models:
         return f"{target.netloc} does not serve {target.model!r}{message(answer, target)}."
     more = f" and {len(models) - NAMES_SHOWN:,} more" if len(models) > NAMES_SHOWN else ""

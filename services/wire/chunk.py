@@ -1,12 +1,17 @@
-"""One JSON chunk of a chat completion: does it carry a token, which, and what does it end?"""
+"""One JSON chunk of a chat completion: does it carry a token, which, and what does it end?
+
+OpenAI's chunks have `choices`. Ollama's own have `message`, and say `done` with the last.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
 COUNT_MOST = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
 
 
@@ -29,6 +34,11 @@ class Chunk:
     usage: Usage | None = None
     error: str | None = None
 
+    @property
+    def only_text(self) -> bool:
+        """Whether it carries text of the answer and ends nothing."""
+        return bool(self.text) and self.finish_reason is None and self.usage is None
+
 
 def read_chunk(payload: bytes) -> Chunk:
     """Read one chunk, streamed (`delta`) or whole (`message`).
@@ -39,23 +49,27 @@ def read_chunk(payload: bytes) -> Chunk:
     Raises:
         ValueError: `payload` is not a JSON object.
     """
-    data = orjson.loads(payload)
-    if not isinstance(data, dict):
-        raise ValueError("the chunk is not a JSON object")
+    data = _load(payload)
     if data.get("error"):
         return Chunk(error=error_text(data))
+    if "message" in data and "choices" not in data:
+        reason = (data.get("done_reason") or "stop") if data.get("done") else None
+        return _chunk(data, reason, _ollama_usage(data))
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else {}
     usage = _usage(data.get("usage"))
     if not isinstance(choice, dict):
         return Chunk(usage=usage)
+    return _chunk(choice, choice.get("finish_reason"), usage)
+
+
+def _chunk(choice: dict[str, Any], reason: Any, usage: Usage | None) -> Chunk:
     delta = choice.get("delta") or choice.get("message")
     delta = delta if isinstance(delta, dict) else {}
     text = delta.get("content") or choice.get("text") or ""
     calls = delta.get("tool_calls")
     called = isinstance(calls, list) and any(map(_names_or_argues, calls))
-    thought = bool(delta.get("reasoning_content") or delta.get("reasoning"))
-    reason = choice.get("finish_reason")
+    thought = any(map(delta.get, THOUGHTS))
     return Chunk(
         text=text if isinstance(text, str) else "",
         has_token=bool(text) or called or thought,
@@ -63,6 +77,27 @@ def read_chunk(payload: bytes) -> Chunk:
         finish_reason=reason if isinstance(reason, str) else None,
         usage=usage,
     )
+
+
+def _load(payload: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        if b"\\u" not in payload:
+            raise
+        data = _with_half_characters(payload)
+    if not isinstance(data, dict):
+        raise ValueError("the chunk is not a JSON object")
+    return data
+
+
+def _with_half_characters(payload: bytes) -> Any:
+    """Read JSON in which half of a surrogate pair stands alone; its other half is in the next
+    chunk. orjson is right to refuse it, and the standard library takes it."""
+    try:
+        return json.loads(payload)
+    except RecursionError:
+        raise ValueError("the chunk is nested too deeply") from None
 
 
 def error_text(data: Any) -> str:
@@ -87,6 +122,12 @@ def _usage(usage: Any) -> Usage | None:
         reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
         cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
     )
+
+
+def _ollama_usage(data: dict[str, Any]) -> Usage | None:
+    if not data.get("done"):
+        return None
+    return Usage(_count(data, "prompt_eval_count"), _count(data, "eval_count"))
 
 
 def _count(data: Any, key: str) -> int | None:

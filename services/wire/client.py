@@ -7,49 +7,47 @@ stamped before anything is parsed. Nothing is retried and no redirect is followe
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter_ns
-from urllib.parse import urlsplit
 
-import orjson
-
-from services.wire.exchange import Exchange
-from services.wire.stream import Address, Stream, resolve
+from services.wire.exchange import Exchange, settling
+from services.wire.patience import Patience, Watch
+from services.wire.pool import Pool
+from services.wire.readers import Readers
+from services.wire.route import Route
+from services.wire.stream import Stream
 
 DONE_GRACE_S = 0.5  # how long a body may stay open after [DONE]
-CONNECTS_AT_ONCE = 256
 GIVEN_UP_NS = 250_000_000  # a connection that breaks later than this was at work on the request
 SPIN_NS = 1_500_000  # the loop's timer is a millisecond coarse; the rest is waited actively
 
 
 class Wire:
-    """Sends requests to one backend and keeps its connections."""
+    """Sends requests to one server and keeps its connections."""
 
-    def __init__(self, base_url: str, key: str | None = None, timeout_s: float = 300.0) -> None:
-        parts = urlsplit(base_url)
-        self._host = parts.hostname or ""
-        self._tls = parts.scheme == "https"
-        self._port = parts.port or (443 if self._tls else 80)
-        self._netloc = parts.netloc
-        self._path = parts.path.rstrip("/") + "/chat/completions"
-        self._key = key
-        self._timeout_s = timeout_s
-        self._address: Address | None = None
-        self._idle: deque[Stream] = deque()
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        patience: Patience | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self._route = Route(url, key, proxy)
+        patience = patience or Patience()
+        self._pool = Pool(self._route, min(patience.connect_s, patience.total_s))
+        self._readers = Readers()
         self._live: set[Exchange] = set()
-        self.kernel_clock = True
+        self._watch = Watch(patience, self._live)
+
+    @property
+    def kernel_clock(self) -> bool:
+        """Whether arrivals are stamped by the kernel."""
+        return self._pool.kernel_clock
 
     def request(self, body: dict[str, object]) -> bytes:
         """Build the bytes of one request."""
-        content = orjson.dumps(body)
-        authorization = f"Authorization: Bearer {self._key}\r\n" if self._key else ""
-        head = (
-            f"POST {self._path} HTTP/1.1\r\nHost: {self._netloc}\r\n{authorization}"
-            "User-Agent: paceline\r\nAccept: text/event-stream\r\nAccept-Encoding: identity\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-        )
-        return head.encode("latin-1") + content
+        return self._route.request(body)
 
     async def open(self, count: int) -> None:
         """Open `count` connections beforehand; those that fail are left to their requests.
@@ -57,22 +55,7 @@ class Wire:
         Raises:
             OSError: there is no such host.
         """
-        self._forget_idle()
-        self._address = await resolve(self._host, self._port, self._tls)
-        gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
-        refused = False
-
-        async def one() -> None:
-            nonlocal refused
-            async with gate:
-                if refused:
-                    return
-                try:
-                    self._idle.append(await self._connect())
-                except OSError:  # a request that needs it meets the same error, and reports it
-                    refused = True
-
-        await asyncio.gather(*(one() for _ in range(count)))
+        await self._pool.fill(count)
 
     async def ask(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
@@ -82,57 +65,13 @@ class Wire:
         `more()` tells how many requests still want a connection. What is not wanted is closed at
         once: a server that gives each connection a thread starves behind idle ones.
         """
-        exchange, given_up = await self._try(body, due_ns, more, secrets)
+        exchange, given_up = await self._once(body, due_ns, more, secrets)
         if given_up and not exchange.cancelled:
             # The server had closed an idle connection while the request was on its way: it never
             # saw the request, so this is no retry (RFC 9112, 9.3.1).
-            self._forget_idle()
-            exchange, _ = await self._try(body, due_ns, more, secrets)
+            self._pool.forget()
+            exchange, _ = await self._once(body, due_ns, more, secrets)
         return exchange
-
-    async def _try(
-        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
-    ) -> tuple[Exchange, bool]:
-        """Send once; return the exchange, and whether a used connection was given up unheard."""
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        timer: asyncio.TimerHandle | None = None
-        stream: Stream | None = None
-        sending = False
-
-        def on_end() -> None:
-            ended.set()
-            if sending and stream is not None:  # the server does not take the request
-                stream.break_off()
-
-        exchange = Exchange(on_end, secrets)
-        self._live.add(exchange)
-        try:
-            stream = await self._take(exchange)
-            await wait_until(due_ns)
-            if stream.used and stream.ended():
-                stream.close()
-                stream = None
-                stream = await self._fresh(exchange)
-            if not exchange.over:
-                timer = loop.call_later(self._timeout_s, self._expire, exchange)
-                loop.add_reader(stream, self._readable, stream, exchange)
-                exchange.sent = perf_counter_ns()
-                sending = True
-                exchange.sent = await stream.send(body)
-                sending = False
-            await ended.wait()
-        except OSError as error:
-            exchange.sent = exchange.sent or perf_counter_ns()
-            exchange.fail("connect", _connect_sentence(error, self._netloc), perf_counter_ns())
-        finally:
-            self._live.discard(exchange)
-            if timer is not None:
-                timer.cancel()
-            at_once = (exchange.ended or 0) - (exchange.sent or 0) < GIVEN_UP_NS
-            given_up = stream is not None and stream.used and exchange.unheard and at_once
-            self._give_back(stream, exchange.reusable and more() > len(self._idle))
-        return exchange, given_up
 
     def stop(self) -> None:
         """End every request in flight as cancelled."""
@@ -148,43 +87,71 @@ class Wire:
         return sum(len(exchange.token_times) for exchange in self._live)
 
     def close(self) -> None:
-        self._forget_idle()
+        self._pool.forget()
+        self._readers.close()
+        self._watch.end()
 
-    def _forget_idle(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+    async def _once(
+        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
+    ) -> tuple[Exchange, bool]:
+        """Send once; return the exchange, and whether a used connection was given up unheard."""
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        exchange = Exchange(settling(over), secrets)
+        self._live.add(exchange)
+        self._watch.begin()
+        given_up = False
+        try:
+            stream = await self._connection(exchange, due_ns)
+            try:
+                await self._exchange(stream, exchange, body, over)
+            finally:
+                given_up = stream.used and exchange.unheard and _at_once(exchange)
+                self._readers.remove(stream.fileno())
+                self._pool.give_back(stream, exchange.reusable and more() > len(self._pool))
+        except OSError as error:
+            exchange.sent = exchange.sent or perf_counter_ns()
+            exchange.fail(*_no_connection(error, self._route.netloc), perf_counter_ns())
+        finally:
+            self._live.discard(exchange)
+        return exchange, given_up
 
-    async def _connect(self) -> Stream:
-        if self._address is None:
-            self._address = await resolve(self._host, self._port, self._tls)
-        async with asyncio.timeout(min(self._timeout_s, 30.0)):
-            stream = await Stream.connect(self._address)
-        self.kernel_clock = self.kernel_clock and stream.kernel_clock
-        return stream
-
-    async def _take(self, exchange: Exchange) -> Stream:
-        while self._idle:
-            stream = self._idle.popleft()
-            if not stream.ended():
-                return stream
+    async def _connection(self, exchange: Exchange, due_ns: int) -> Stream:
+        """Return a connection when the request is due: an open one, or a new one."""
+        stream = self._pool.idle() or await self._fresh(exchange)
+        await wait_until(due_ns)
+        if stream.used and stream.ended():
             stream.close()
-        return await self._fresh(exchange)
+            stream = await self._fresh(exchange)
+        return stream
 
     async def _fresh(self, exchange: Exchange) -> Stream:
-        began = perf_counter_ns()
-        stream = await self._connect()
-        exchange.connect_s = (perf_counter_ns() - began) / 1e9
+        stream = await self._pool.fresh()
+        exchange.connect_s = stream.connect_s
         return stream
 
-    def _give_back(self, stream: Stream | None, keep: bool) -> None:
-        if stream is None:
+    async def _exchange(
+        self, stream: Stream, exchange: Exchange, body: bytes, over: asyncio.Future[None]
+    ) -> None:
+        """Send, and wait for the end, which may come before all is sent."""
+        if exchange.over:  # cancelled before it was due
             return
-        asyncio.get_running_loop().remove_reader(stream)
-        stream.used = True
-        if keep:
-            self._idle.append(stream)
-        else:
-            stream.close()
+        self._readers.add(stream.fileno(), partial(self._readable, stream, exchange))
+        exchange.sent = perf_counter_ns()
+        try:
+            exchange.sent, rest = stream.begin(body)
+            if rest:
+                await self._send_on(stream, rest, over)
+        except OSError as error:
+            exchange.fail("connect", _broken(error), perf_counter_ns())
+        await over
+
+    async def _send_on(self, stream: Stream, rest: bytes, over: asyncio.Future[None]) -> None:
+        sending = asyncio.create_task(stream.rest(rest))
+        await asyncio.wait([sending, over], return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+        else:  # the server does not take the request
+            sending.cancel()
 
     def _readable(self, stream: Stream, exchange: Exchange) -> None:
         try:
@@ -193,20 +160,18 @@ class Wire:
             return
         except OSError as error:
             kind = "connect" if exchange.http_status is None else "stream_error"
-            why = error.strerror or error
-            exchange.fail(kind, f"The connection broke: {why}.", perf_counter_ns())
+            exchange.fail(kind, _broken(error), perf_counter_ns())
+            self._readers.remove(stream.fileno())
             return
         if not data:
             exchange.eof(stamp)
-            asyncio.get_running_loop().remove_reader(stream)
+            self._readers.remove(stream.fileno())
             return
         exchange.read(stamp, data)
-        if exchange.done_but_open:
+        if exchange.over:
+            self._readers.remove(stream.fileno())
+        elif exchange.done_but_open:
             asyncio.get_running_loop().call_later(DONE_GRACE_S, exchange.eof, stamp)
-
-    def _expire(self, exchange: Exchange) -> None:
-        sentence = f"No end of the answer within {self._timeout_s:g} s."
-        exchange.fail("timeout", sentence, perf_counter_ns())
 
 
 async def wait_until(due_ns: int) -> None:
@@ -215,9 +180,18 @@ async def wait_until(due_ns: int) -> None:
         await asyncio.sleep(max(0.0, (left - SPIN_NS) / 1e9))
 
 
-def _connect_sentence(error: OSError, netloc: str) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return f"Nothing answers on {netloc}."
+def _at_once(exchange: Exchange) -> bool:
+    return (exchange.ended or 0) - (exchange.sent or 0) < GIVEN_UP_NS
+
+
+def _broken(error: OSError) -> str:
+    return f"The connection broke: {error.strerror or error}."
+
+
+def _no_connection(error: OSError, netloc: str) -> tuple[str, str]:
+    """Return the error class and the sentence of a connection that could not be had."""
     if isinstance(error, TimeoutError):
-        return f"No connection to {netloc} in time."
-    return f"No connection to {netloc}: {error.strerror or error}."
+        return "timeout_connect", f"No connection to {netloc} in time."
+    if isinstance(error, ConnectionRefusedError):
+        return "connect", f"Nothing answers on {netloc}."
+    return "connect", f"No connection to {netloc}: {error.strerror or error}."

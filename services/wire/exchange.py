@@ -6,13 +6,17 @@ failed request is a result.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-
-import httptools
+from contextlib import suppress
 
 from services.redact import redact
-from services.wire.chunk import Chunk, Usage, error_text, read_chunk
-from services.wire.sse import Event, EventStream, EventTooLong
+from services.wire.chunk import Chunk, Usage, read_chunk
+from services.wire.encoding import Undecodable
+from services.wire.likeness import Likeness
+from services.wire.ndjson import LineStream
+from services.wire.response import ParserError, Response
+from services.wire.sse import Event, EventStream, TooLong
 
 BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream of events
 ERROR_BYTES = 64 * 1024  # of an error's body that are read
@@ -38,37 +42,35 @@ class Exchange:
         self.error_class: str | None = None
         self.error: str | None = None
         self.cancelled = False
-        self.reusable = False
         self.over = False
         self._on_end = on_end
         self._secrets = secrets
-        self._parser = httptools.HttpResponseParser(self)
-        self._events = EventStream()
-        self._bodies: list[bytes] = []  # of this read
+        self._response = Response()
+        self._stream: EventStream | LineStream | None = None
+        self._likeness = Likeness()
         self._plain = bytearray()  # a body that is not a stream
-        self._type = b""
-        self._encoding = b""
-        self._heard = False
         self._said_done = False
-        self._complete = False
 
     # --- what the connection tells -----------------------------------------------------------
 
     def read(self, stamp: int, data: bytes) -> None:
         """Take bytes that arrived at `stamp`."""
-        self._heard = True
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.fail("stream_error", f"The server does not answer in HTTP/1.1 ({error}).", stamp)
-            return
-        bodies, self._bodies = self._bodies, []
+        response = self._response
         before = len(self.token_times)
-        for body in bodies:
-            self._body(stamp, body)
+        try:
+            for body in response.feed(data):
+                if not self.over:
+                    self._body(stamp, body)
+        except ParserError as error:
+            self.fail("stream_error", f"The server does not answer in HTTP/1.1 ({error}).", stamp)
+        except Undecodable as error:
+            self.fail("stream_error", f"The answer is {error}.", stamp)
+        except TooLong as error:
+            self.fail("stream_error", f"The stream holds {error}.", stamp)
         if len(self.token_times) - before > 1:
             self.coalesced += 1
-        if self._complete and not self.over:
+        self.http_status = response.status
+        if response.complete and not self.over:
             self._end(stamp)
 
     def eof(self, stamp: int) -> None:
@@ -77,17 +79,14 @@ class Exchange:
             return
         if self.http_status is None:
             self.fail("connect", "The server closed the connection before it answered.", stamp)
-        elif self.http_status != 200 or self._plain:
-            self._end(stamp)  # a body that ends with its connection
         else:
-            self.judge(stamp)
+            self._end(stamp)  # a body that ends with its connection, or is cut by it
 
     def fail(self, error_class: str, sentence: str, stamp: int) -> None:
         """End as failed, keeping what was seen so far."""
-        if self.over:
-            return
-        self.error_class, self.error = error_class, redact(sentence, self._secrets)
-        self._finish(stamp)
+        if not self.over:
+            self.error_class, self.error = error_class, redact(sentence, self._secrets)
+            self._finish(stamp)
 
     def cancel(self, stamp: int) -> None:
         """End because the run was cancelled."""
@@ -98,87 +97,71 @@ class Exchange:
     @property
     def unheard(self) -> bool:
         """Whether the connection broke before one byte of an answer came."""
-        return self.error_class == "connect" and not self._heard
+        return self.error_class == "connect" and not self._response.heard
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection may carry another request."""
+        return self.over and self._response.complete and self._response.keep_alive
 
     @property
     def done_but_open(self) -> bool:
         """The stream has said [DONE], and its body has not ended."""
         return self._said_done and not self.over
 
-    # --- what httptools tells ----------------------------------------------------------------
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._complete:
-            return
-        name = name.lower()
-        if name == b"content-type":
-            self._type = value.split(b";")[0].strip().lower()
-        elif name == b"content-encoding":
-            self._encoding = value.strip().lower()
-
-    def on_headers_complete(self) -> None:
-        if self._complete:  # what follows a whole answer is none of this request's business
-            return
-        self.http_status = self._parser.get_status_code()
-        self.reusable = self._parser.should_keep_alive()
-
-    def on_body(self, body: bytes) -> None:
-        if not self._complete:
-            self._bodies.append(body)
-
-    def on_message_complete(self) -> None:
-        if self.http_status is not None and self.http_status < 200:
-            self.http_status = None  # "100 Continue" and its like announce the real answer
-        else:
-            self._complete = True
-
     # --- what it means -----------------------------------------------------------------------
 
     def _body(self, stamp: int, body: bytes) -> None:
-        if self.over:
+        if self._stream is None and self._response.status == 200:
+            streams = STREAMS.get(self._response.type)
+            self._stream = streams() if streams else None
+        if self._stream is not None:
+            self._events(stamp, self._stream.feed(body))
             return
-        if self.http_status == 200 and self._encoding not in (b"", b"identity"):
-            name = self._encoding.decode("latin-1")
-            self.fail("stream_error", f"The answer is compressed ({name}), unasked.", stamp)
-        elif self.http_status == 200 and self._type == b"text/event-stream":
-            self._stream(stamp, body)
-        elif len(self._plain) < (BODY_LIMIT if self.http_status == 200 else ERROR_BYTES):
-            self._plain += body
-        elif self.http_status == 200:
-            self.fail("stream_error", "The answer is no stream and does not end.", stamp)
+        ok = self._response.status == 200
+        self._plain += body
+        if len(self._plain) > (BODY_LIMIT if ok else ERROR_BYTES):
+            if ok:
+                self.fail("stream_error", "The answer is no stream and does not end.", stamp)
+            else:
+                self._end(stamp)  # enough of an error to say what it is
 
-    def _stream(self, stamp: int, body: bytes) -> None:
-        try:
-            events = self._events.feed(body)
-        except EventTooLong as error:
-            self.fail("stream_error", f"The stream holds {error}.", stamp)
-            return
+    def _events(self, stamp: int, events: list[Event]) -> None:
         for event in events:
             if self.over:
                 return
-            self._event(stamp, event)
+            text = self._likeness.text(event.data)
+            if text and not event.kind:
+                self._token(stamp)
+                self.answered = self.answered if self.answered is not None else stamp
+                self.text.append(text)
+            else:
+                self._event(stamp, event)
 
     def _event(self, stamp: int, event: Event) -> None:
         if event.data.strip() == b"[DONE]":
             self._said_done = True
             return
+        named = event.kind == b"error"
+        said = event.data[:200].decode("utf-8", "replace") if named else None
         try:
             chunk = read_chunk(event.data)
         except ValueError:
-            self.fail("stream_error", "The stream holds a chunk that is not JSON.", stamp)
-            return
-        if event.kind == b"error" or chunk.error is not None:
-            why = chunk.error or event.data[:200].decode("utf-8", "replace")
+            if not named:
+                self.fail("stream_error", "The stream holds a chunk that is not JSON.", stamp)
+                return
+            chunk = Chunk(error=said)
+        if why := chunk.error or said:
             self.fail("stream_error", f"The stream ended in an error: {why}", stamp)
             return
+        if chunk.only_text:
+            self._likeness.learn(event.data, chunk.text)
         self.take(stamp, chunk)
 
     def take(self, stamp: int, chunk: Chunk) -> None:
         """Take one chunk of a stream, already read, that arrived at `stamp`."""
         if chunk.has_token:
-            self.first = self.first if self.first is not None else stamp
-            self.last = stamp
-            self.token_times.append(stamp)
+            self._token(stamp)
         if chunk.has_answer:
             self.answered = self.answered if self.answered is not None else stamp
         if chunk.text:
@@ -188,14 +171,35 @@ class Exchange:
         if chunk.usage is not None:
             self.usage, self.has_usage = chunk.usage, True
 
+    def _token(self, stamp: int) -> None:
+        if self.first is None:
+            self.first = stamp
+        self.last = stamp
+        self.token_times.append(stamp)
+
     def _end(self, stamp: int) -> None:
-        status = self.http_status or 0
+        status = self._response.status or 0
         if status != 200:
             self.fail(_class_of(status), self._refusal(status), stamp)
-        elif self._type == b"text/event-stream":
+        elif self._stream is not None:
+            self._last_line(stamp)
             self.judge(stamp)
-        else:
+        elif self._plain or self._response.type not in STREAMS:
             self._whole(stamp)
+        else:
+            self.judge(stamp)
+
+    def _last_line(self, stamp: int) -> None:
+        if isinstance(self._stream, LineStream):
+            self._events(stamp, self._stream.rest())
+
+    @property
+    def answer(self) -> str:
+        """The text of the answer, with characters that came in halves joined."""
+        text = "".join(self.text)
+        if text.isascii():
+            return text
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def judge(self, stamp: int) -> None:
         """End a stream whose last chunk has been taken, as what it turned out to be."""
@@ -203,7 +207,7 @@ class Exchange:
             self.fail("truncated", "The stream ended without a finish_reason or [DONE].", stamp)
         elif not self.token_times:
             self.fail("empty", "The answer holds no token.", stamp)
-        else:
+        elif not self.over:
             self._finish(stamp)
 
     def _whole(self, stamp: int) -> None:
@@ -211,7 +215,7 @@ class Exchange:
         try:
             chunk = read_chunk(bytes(self._plain))
         except ValueError:
-            kind = self._type.decode("latin-1") or "no type"
+            kind = self._response.type.decode("latin-1") or "no type"
             self.fail("stream_error", f"The answer is not a chat completion ({kind}).", stamp)
             return
         if chunk.error is not None or not chunk.has_token:
@@ -226,17 +230,39 @@ class Exchange:
     def _refusal(self, status: int) -> str:
         if 300 <= status < 400:
             return f"The server redirects (HTTP {status}): use the address it points to."
-        try:
-            why = read_chunk(bytes(self._plain)).error or error_text(self._plain.decode()[:200])
-        except ValueError:
-            why = self._type.decode("latin-1") or "no reason given"
-        return f"HTTP {status}: {why}"
+        wait = self._response.retry_after
+        return f"HTTP {status}: {self._reason()}" + (f" (Retry-After: {wait})" if wait else "")
+
+    def _reason(self) -> str:
+        """What the body of an error says: its message, its text, or at least its type."""
+        with suppress(ValueError):
+            if error := read_chunk(bytes(self._plain)).error:
+                return error
+        if self._response.type == b"text/html":
+            return "text/html"
+        return self._plain[:200].decode("utf-8", "replace").strip() or "no reason given"
 
     def _finish(self, stamp: int) -> None:
         self.ended, self.over = stamp, True
-        self.reusable = self.reusable and self._complete
         self._on_end()
+
+
+def settling(over: asyncio.Future[None]) -> Callable[[], None]:
+    """Return what settles `over`, once, to be called at an exchange's end."""
+
+    def settle() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    return settle
 
 
 def _class_of(status: int) -> str:
     return "http_429" if status == 429 else f"http_{status // 100}xx"
+
+
+# Content types that are streams, and what cuts them.
+STREAMS: dict[bytes, type[EventStream] | type[LineStream]] = {
+    b"text/event-stream": EventStream,
+    b"application/x-ndjson": LineStream,
+}

@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from contextlib import suppress
+from contextlib import ExitStack
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from services.wire.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
+from services.wire.tunnel import dig
 
 READ_BYTES = 256 * 1024  # a small buffer costs a client its speed at long contexts (vLLM #39963)
+_BUFFER = memoryview(bytearray(READ_BYTES))  # for every read of this process: a new one costs 10 µs
+_BUFFERS = [_BUFFER]
 
 
 class Address(NamedTuple):
@@ -24,6 +27,7 @@ class Address(NamedTuple):
     sockaddr: tuple[Any, ...]
     host: str  # as written, for the certificate
     tls: ssl.SSLContext | None
+    tunnel: bytes = b""  # what asks a proxy for a connection to the host; b"": there is none
 
 
 class Stream:
@@ -32,6 +36,7 @@ class Stream:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.used = False  # whether it has carried an exchange
+        self.connect_s = 0.0
         self.kernel_clock = ask_for_stamps(sock)
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -43,17 +48,20 @@ class Stream:
         Raises:
             OSError: nothing answers, or the handshake fails (`ssl.SSLError` is an OSError).
         """
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
-        try:
+        began = perf_counter_ns()
+        with ExitStack() as unless_it_works:
+            sock = socket.socket(address.family, socket.SOCK_STREAM)
+            unless_it_works.callback(sock.close)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
+            if address.tunnel:
+                await dig(sock, address.tunnel)
             stream = cls(sock)
             if address.tls is not None:
                 await stream._handshake(address.tls, address.host)
-        except BaseException:
-            sock.close()
-            raise
+            unless_it_works.pop_all()
+        stream.connect_s = (perf_counter_ns() - began) / 1e9
         return stream
 
     def fileno(self) -> int:
@@ -61,11 +69,6 @@ class Stream:
 
     def close(self) -> None:
         self._sock.close()
-
-    def break_off(self) -> None:
-        """End a connection whose peer does not take what is being sent."""
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
 
     def ended(self) -> bool:
         """Whether the peer has closed an idle connection, or sent what nobody asked for."""
@@ -79,14 +82,26 @@ class Stream:
         except OSError:
             return True
 
-    async def send(self, data: bytes) -> int:
-        """Send all of `data`; return the `perf_counter_ns` just before its first byte left."""
+    def begin(self, data: bytes) -> tuple[int, bytes]:
+        """Send as much of `data` as goes at once; return the `perf_counter_ns` just before its
+        first byte left, and the bytes that are still to be sent, by `rest`.
+
+        Raises:
+            OSError: the connection broke.
+        """
         if self._tls is not None:
             self._tls.write(data)
             data = self._outgoing.read()
         began = perf_counter_ns()
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        return began, data[sent:]
+
+    async def rest(self, data: bytes) -> None:
+        """Send what `begin` left."""
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
-        return began
 
     def receive(self) -> tuple[int, bytes]:
         """Return (arrival in `perf_counter_ns`, bytes); no bytes: the peer has ended the stream.
@@ -95,14 +110,14 @@ class Stream:
             BlockingIOError: there is nothing to read yet.
             OSError: the connection broke.
         """
-        if ANCILLARY_BYTES:
-            data, ancillary, _, _ = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+        if self.kernel_clock:
+            size, ancillary, _, _ = self._sock.recvmsg_into(_BUFFERS, ANCILLARY_BYTES)
         else:
-            data, ancillary = self._sock.recv(READ_BYTES), []
+            size, ancillary = self._sock.recv_into(_BUFFER), []
         stamp = received_ns(ancillary)
-        if self._tls is None or not data:
-            return stamp, data
-        self._incoming.write(data)
+        if self._tls is None or not size:
+            return stamp, bytes(_BUFFER[:size])
+        self._incoming.write(_BUFFER[:size])
         return stamp, self._decrypt()
 
     def _decrypt(self) -> bytes:
@@ -135,14 +150,3 @@ class Stream:
             if not data:
                 raise ConnectionError("the server ended the connection during the TLS handshake")
             self._incoming.write(data)
-
-
-async def resolve(host: str, port: int, tls: bool) -> Address:
-    """Look a host up, once.
-
-    Raises:
-        OSError: there is no such host (`socket.gaierror`).
-    """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    family, _, _, _, sockaddr = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return Address(family, sockaddr, host, ssl.create_default_context() if tls else None)

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import PureWindowsPath
 from typing import Any
 
-PROMPTS_MOST = 5_000
+from services.config import MOST
+
+PROMPTS_MOST = MOST
 CHARACTERS_MOST = 200_000  # of one prompt
 FILE_BYTES_MOST = 20_000_000
 

@@ -12,11 +12,11 @@ from services.backends import (
     BackendProblem,
     Target,
     address,
-    body,
     has_key,
     lane,
     target,
 )
+from services.backends.asking import body
 from services.config import InvalidConfig, RunConfig, parse
 
 KEYS = {

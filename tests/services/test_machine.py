@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from services import VERSION
+from services.backends import Target
 from services.machine import engine_facts, environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -80,7 +81,7 @@ def serving(pages: dict[str, Any], status: int = 200) -> Iterator[str]:
 
 def facts_of(pages: dict[str, Any], status: int = 200) -> dict[str, Any]:
     with serving(pages, status) as base_url:
-        return asyncio.run(engine_facts(base_url))
+        return asyncio.run(engine_facts(Target("url", base_url)))
 
 
 def test_sglang_tells_its_version_and_how_it_is_spread() -> None:
@@ -151,4 +152,4 @@ def test_where_nothing_answers_there_are_no_facts() -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{sock.getsockname()[1]}/v1"
-    assert asyncio.run(engine_facts(base_url)) == {}
+    assert asyncio.run(engine_facts(Target("url", base_url))) == {}

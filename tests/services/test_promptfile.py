@@ -68,7 +68,7 @@ LONG = "x" * 200_001
         ("p.jsonl", b'"a"\n\0\1\2', "p.jsonl, line 2: holds a NUL character: "),
         ("p.jsonl", b"", "p.jsonl holds no prompt. "),
         ("p.jsonl", b" \n\n", "p.jsonl holds no prompt. "),
-        ("p.jsonl", b'"a"\n' * 5001, "p.jsonl holds more than 5,000 prompts. "),
+        ("p.jsonl", b'"a"\n' * 10001, "p.jsonl holds more than 10,000 prompts. "),
         ("p.jsonl", b" " * 20_000_001, "p.jsonl has 20.0 MB. At most 20 MB are read: "),
         ("p.csv", b"", "p.csv holds no prompt. "),
         ("p.csv", b"prompt\n", "p.csv holds no prompt. "),
@@ -101,5 +101,5 @@ def test_what_is_wrong_with_a_prompt_file_is_said_in_a_sentence(
 
 
 def test_what_read_prompts_lets_through_makes_a_config() -> None:
-    prompts = read_prompts(b'"a"\n' * 5000, "p.jsonl")
+    prompts = read_prompts(b'"a"\n' * 10000, "p.jsonl")
     assert RunConfig(workload="file", prompts=prompts).prompts == prompts

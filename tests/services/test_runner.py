@@ -10,7 +10,7 @@ import pytest
 
 from services.modes import Schedule
 from services.runner import Ask, Player
-from services.wire import Wire
+from services.wire import Patience, Wire
 from tests.conftest import ReferenceServer, serving
 
 
@@ -57,7 +57,7 @@ def deaf() -> Iterator[int]:
 
 def test_a_server_that_dies_between_two_requests_is_two_results() -> None:
     with serving() as port:
-        wire = Wire(f"http://127.0.0.1:{port}/v1")
+        wire = Wire(f"http://127.0.0.1:{port}/v1/chat/completions")
 
         async def end_it(player: Player) -> None:
             await so(lambda: player.finished)
@@ -73,7 +73,7 @@ def test_a_server_that_dies_between_two_requests_is_two_results() -> None:
 
 
 def test_a_send_that_the_server_does_not_take_is_timed_out(deaf: int) -> None:
-    wire = Wire(f"http://127.0.0.1:{deaf}/v1", timeout_s=0.5)
+    wire = Wire(f"http://127.0.0.1:{deaf}/v1", patience=Patience(0.5))
     player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
     assert [(m.status, m.error_class) for m in player.finished] == [("failed", "timeout")]
 
@@ -90,7 +90,7 @@ def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
 
 
 def test_nothing_is_sent_after_a_stop(reference: ReferenceServer) -> None:
-    wire = Wire(reference.base_url)
+    wire = Wire(f"{reference.base_url}/chat/completions")
     before = reference.told()["state"]["requests"]
 
     async def stop(player: Player) -> None:

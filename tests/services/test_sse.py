@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.wire.sse import Event, EventStream, EventTooLong
+from services.wire.sse import Event, EventStream, TooLong
 
 STREAM = (
     ": a ping\n\n"
@@ -50,6 +50,6 @@ def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:
 
 def test_an_event_without_an_end_is_refused_before_it_fills_the_memory() -> None:
     stream = EventStream(limit=100)
-    with pytest.raises(EventTooLong):
+    with pytest.raises(TooLong):
         for _ in range(20):
             stream.feed(b"data: aaaaaaaaaa")

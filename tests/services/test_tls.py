@@ -10,10 +10,10 @@ from time import perf_counter_ns
 import pytest
 import trustme
 
-from services.wire import Wire
+from services.wire import Patience, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import serving
-from tests.services.test_wire import ask
+from tests.services.test_wire import ask, chat
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def test_a_certificate_from_nobody_we_know_is_refused(port: int) -> None:
 @pytest.mark.usefixtures("trusted")
 def test_a_server_that_does_not_speak_tls_is_a_sentence() -> None:
     with serving() as plain:
-        seen = ask(f"https://localhost:{plain}/v1", "ref", timeout_s=2)
-    assert seen.error_class == "connect"
+        seen = ask(f"https://localhost:{plain}/v1", "ref", patience=Patience(2))
+    assert seen.error_class == "timeout_connect"
     assert f"localhost:{plain}" in str(seen.error)
 
 
@@ -72,7 +72,7 @@ def test_connections_opened_beforehand_are_used_though_tickets_lie_unread_on_the
     port: int,
 ) -> None:
     async def eight() -> list[Exchange]:
-        wire = Wire(f"https://localhost:{port}/v1")
+        wire = Wire(chat(f"https://localhost:{port}/v1"))
         await wire.open(8)
         body = wire.request({"model": "ref", "messages": [{"content": "tickets"}]})
         due = perf_counter_ns() + 100_000_000

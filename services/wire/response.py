@@ -1,0 +1,71 @@
+"""One HTTP response, parsed by llhttp from bytes that come in pieces."""
+
+from __future__ import annotations
+
+import httptools
+
+from services.wire.encoding import Decoder
+
+ParserError = (httptools.HttpParserError, httptools.HttpParserUpgrade)
+
+
+class Response:
+    """What was told so far. `status` is None until the headers are complete."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.type = b""  # of the content, without its parameters
+        self.retry_after = ""  # as the server wrote it: seconds or a date
+        self.keep_alive = False
+        self.complete = False
+        self.heard = False  # whether a single byte came
+        self._encoding = b""
+        self._decoder: Decoder | None = None
+        self._bodies: list[bytes] = []  # of this read
+        self._parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the pieces of the body that `data` holds, without their compression.
+
+        Raises:
+            ParserError: the bytes are no HTTP/1.1.
+            Undecodable: the body is compressed in a way that is not read, or damaged.
+        """
+        self.heard = True
+        self._parser.feed_data(data)
+        bodies = self._bodies
+        if bodies:
+            self._bodies = []
+        if self._encoding and bodies:
+            self._decoder = self._decoder or Decoder(self._encoding)
+            return [piece for body in bodies for piece in self._decoder.feed(body)]
+        return bodies
+
+    # --- what llhttp calls --------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.complete:  # what follows a whole answer is none of this request's business
+            return
+        name = name.lower()
+        if name == b"content-type":
+            self.type = value.split(b";")[0].strip().lower()
+        elif name == b"content-encoding":
+            said = value.strip().lower()
+            self._encoding = b"" if said == b"identity" else said
+        elif name == b"retry-after":
+            self.retry_after = value[:40].decode("latin-1").strip()
+
+    def on_headers_complete(self) -> None:
+        if not self.complete:
+            self.status = self._parser.get_status_code()
+            self.keep_alive = self._parser.should_keep_alive()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.complete:
+            self._bodies.append(body)
+
+    def on_message_complete(self) -> None:
+        if self.status is not None and self.status < 200:
+            self.status = None  # "100 Continue" and its like announce the real answer
+        else:
+            self.complete = True

@@ -1,0 +1,59 @@
+"""To whom a request goes: the server's URL, taken apart and looked up beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+import orjson
+
+from services.wire.stream import Address
+from services.wire.tunnel import credentials, through
+
+
+class Route:
+    """A server at `url` (its full path included), asked with `key`, through `proxy` if any."""
+
+    def __init__(self, url: str, key: str | None = None, proxy: str | None = None) -> None:
+        parts = urlsplit(url)
+        self.netloc = parts.netloc
+        self._host = parts.hostname or ""
+        self._tls = parts.scheme == "https"
+        self._port = parts.port or (443 if self._tls else 80)
+        self._proxy = urlsplit(proxy) if proxy else None
+        plain_proxy = self._proxy is not None and not self._tls
+        target = url if plain_proxy else parts.path  # a proxy wants the whole (RFC 9112, 3.2.2)
+        self._head = (
+            f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            + (f"Authorization: Bearer {key}\r\n" if key else "")
+            + (credentials(self._proxy) if self._proxy and plain_proxy else "")
+            + "User-Agent: paceline\r\nAccept: text/event-stream\r\nAccept-Encoding: identity\r\n"
+            "Content-Type: application/json\r\nContent-Length: "
+        ).encode("latin-1")
+
+    def request(self, body: dict[str, object]) -> bytes:
+        """Build the bytes of one request."""
+        content = orjson.dumps(body)
+        return b"%b%d\r\n\r\n%b" % (self._head, len(content), content)
+
+    async def look_up(self) -> Address:
+        """Resolve the name of whom to connect to, once for all requests.
+
+        Raises:
+            OSError: there is no such host (`socket.gaierror`).
+        """
+        host, port, tunnel = self._host, self._port, b""
+        if self._proxy is not None:
+            host, port = self._proxy.hostname or "", self._proxy.port or 80
+            tunnel = through(self._proxy, f"{_bracketed(self._host)}:{self._port}")
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, sockaddr = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        context = ssl.create_default_context() if self._tls else None
+        return Address(family, sockaddr, self._host, context, tunnel if self._tls else b"")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,332 @@
+"""Each way in which a server's stream may look, on a real socket: what is seen is what it means."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from itertools import pairwise, repeat
+from socket import socket
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.wire import Patience
+from services.wire.exchange import Exchange
+from tests.canned import HEAD, canned, chunked
+from tests.services.test_wire import ask
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def event(data: Any) -> bytes:
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def token(text: str, **more: Any) -> bytes:
+    return event({"choices": [{"index": 0, "delta": {"content": text, **more}}]})
+
+
+def usage(prompt: int, output: int, **more: Any) -> dict[str, Any]:
+    return {"usage": {"prompt_tokens": prompt, "completion_tokens": output, **more}}
+
+
+STOP = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+DONE = b"data: [DONE]\n\n"
+TOOL = {"index": 0, "function": {"name": "weather", "arguments": '{"city": "Ulm"}'}}
+
+
+def hear(pieces: Iterable[bytes], hold: bool = False, **limits: Any) -> Exchange:
+    with canned(pieces, hold) as base_url:
+        return ask(base_url, "any", patience=Patience(limits.pop("total_s", 5.0), **limits))
+
+
+def said(*events: bytes) -> Exchange:
+    return hear(chunked(*events))
+
+
+def seen(exchange: Exchange) -> tuple[str | None, int, str]:
+    """(error class, chunks with a token, text)"""
+    return exchange.error_class, len(exchange.token_times), exchange.answer
+
+
+WELL: dict[str, tuple[list[bytes], int, str]] = {
+    "plain": ([token("a"), token(" b"), STOP, DONE], 2, "a b"),
+    "a role-only first chunk": ([event({"choices": [{"delta": {"role": "assistant"}}]}),
+                                 token("a"), STOP, DONE], 1, "a"),
+    "an empty first chunk": ([token(""), token("a"), STOP, DONE], 1, "a"),
+    "content that is null": ([event({"choices": [{"delta": {"content": None}}]}),
+                              token("a"), STOP, DONE], 1, "a"),
+    "comments and pings": ([b": ping\n\n", token("a"), b":\n\n: OPENROUTER PROCESSING\n\n",
+                            token("b"), STOP, DONE], 2, "ab"),
+    "data without a space": ([b'data:{"choices":[{"delta":{"content":"a"}}]}\n\n', STOP,
+                              b"data:[DONE]\n\n"], 1, "a"),
+    "lines that end in CRLF": ([e.replace(b"\n", b"\r\n") for e in (token("a"), STOP, DONE)],
+                               1, "a"),
+    "lines that end in CR": ([e.replace(b"\n", b"\r") for e in (token("a"), STOP, DONE)], 1, "a"),
+    "an event in two lines of data": ([b'data: {"choices":\ndata: [{"delta":{"content":"a"}}]}\n\n',
+                                       STOP, DONE], 1, "a"),
+    "names, ids and retry times": ([b"event: message\nid: 7\nretry: 10\n" + token("a"), STOP, DONE],
+                                   1, "a"),
+    "a line separator inside the text": ([token("a\u2028b"), STOP, DONE], 1, "a\u2028b"),
+    "text with every kind of escape": ([token('"\\\n\t\u0000é😀'), token("\u00a0"), STOP, DONE],
+                                       2, '"\\\n\t\u0000é😀\u00a0'),
+    "a character cut into two chunks": ([
+        b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\\ude00"}}]}\n\n', STOP, DONE], 2, "😀"),
+    "several tokens a chunk": ([token("one two three"), token(" four"), STOP, DONE], 2,
+                               "one two three four"),
+    "chunks whose other fields change": ([token("a", created=1), token("b", created=2),
+                                          token("c", created=2), STOP, DONE], 3, "abc"),
+    "reasoning that stays in its field": ([
+        event({"choices": [{"delta": {"reasoning_content": "hm"}}]}),
+        event({"choices": [{"delta": {"reasoning": "so"}}]}), token("a"), STOP, DONE], 3, "a"),
+    "a tool call": ([event({"choices": [{"delta": {"tool_calls": [TOOL]}}]}), STOP, DONE], 1, ""),
+    "no [DONE]": ([token("a"), STOP], 1, "a"),
+    "no finish_reason": ([token("a"), DONE], 1, "a"),
+    "a finish_reason beside the last token": ([
+        token("a"), event({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}),
+        DONE], 2, "ab"),
+    "a chunk without choices": ([event({"choices": []}), token("a"), STOP, DONE], 1, "a"),
+    "a completion instead of a chat": ([event({"choices": [{"text": "a"}]}), STOP, DONE], 1, "a"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WELL)
+def test_a_stream_with(name: str) -> None:
+    events, chunks, text = WELL[name]
+    assert seen(said(*events)) == (None, chunks, text)
+
+
+def test_a_stream_cut_at_every_byte() -> None:
+    whole = b"".join(chunked(token("früh"), b": x\r\n\r\n", token("\u2028"), STOP, DONE))
+    one_by_one = [whole[i : i + 1] for i in range(len(whole))]
+    assert seen(hear(one_by_one)) == (None, 2, "früh\u2028")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=8), st.lists(st.integers(0, 4000)))
+def test_any_text_cut_anywhere(texts: list[str], cuts: list[int]) -> None:
+    raw = [b'data: {"choices":[{"delta":{"content":%b}}]}\n\n' % json.dumps(t, ensure_ascii=False)
+           .encode("utf-8", "replace") for t in texts]  # fmt: skip
+    whole = b"".join(chunked(*raw, STOP, DONE))
+    edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]
+    pieces = [whole[a:b] for a, b in pairwise(edges) if a < b]
+    expected = "".join(json.loads(line[6:])["choices"][0]["delta"]["content"] for line in raw)
+    assert seen(hear(pieces)) == (None, len(texts), expected)
+
+
+USAGE: dict[str, tuple[list[bytes], int | None]] = {
+    "usage on a chunk of its own, last": ([token("a"), STOP, event({"choices": [], **usage(5, 3)}),
+                                           DONE], 3),
+    "usage on the last chunk": ([token("a"), event({"choices": [{"delta": {},
+                                 "finish_reason": "stop"}], **usage(5, 3)}), DONE], 3),
+    "usage on the first chunk": ([event({"choices": [], **usage(5, 3)}), token("a"), STOP, DONE],
+                                 3),
+    "usage on every chunk": ([event({"choices": [{"delta": {"content": "a"}}], **usage(5, n)})
+                              for n in (1, 2, 3)] + [STOP, DONE], 3),
+    "usage that is null until the last": ([event({"choices": [{"delta": {"content": "a"}}],
+                                           "usage": None}), STOP,
+                                           event({"choices": [], **usage(5, 3)}), DONE], 3),
+    "usage on no chunk": ([token("a"), STOP, DONE], None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_a_stream_with_its(name: str) -> None:
+    events, count = USAGE[name]
+    exchange = said(*events)
+    assert (exchange.error_class, exchange.usage.output_tokens) == (None, count)
+    assert exchange.has_usage == (count is not None)
+
+
+def test_reasoning_and_cached_tokens_are_part_of_the_others() -> None:
+    details = {
+        "completion_tokens_details": {"reasoning_tokens": 2},
+        "prompt_tokens_details": {"cached_tokens": 4},
+    }
+    counts = said(token("a"), STOP, event({"choices": [], **usage(5, 3, **details)}), DONE).usage
+    assert (counts.prompt_tokens, counts.output_tokens) == (5, 3)
+    assert (counts.reasoning_tokens, counts.cached_tokens) == (2, 4)
+
+
+ILL: dict[str, tuple[list[bytes], str, str]] = {
+    "an error inside a 200": ([token("a"), event({"error": {"message": "CUDA out of memory"}})],
+                              "stream_error", "CUDA out of memory"),
+    "an error event": ([token("a"), b"event: error\ndata: overloaded\n\n"],
+                       "stream_error", "overloaded"),
+    "an error event in JSON": ([token("a"), b'event: error\ndata: {"detail": "overloaded"}\n\n'],
+                               "stream_error", "overloaded"),
+    "malformed JSON": ([token("a"), b'data: {"choices": [\n\n'], "stream_error", "not JSON"),
+    "JSON that is no object": ([token("a"), b"data: [1]\n\n"], "stream_error", "not JSON"),
+    "bytes that are no UTF-8": ([token("a"), token("b").replace(b'"b"', b'"\xff"')],
+                                "stream_error", "not JSON"),
+    "no end": ([token("a")], "truncated", "without a finish_reason or [DONE]"),
+    "no token": ([STOP, DONE], "empty", "no token"),
+    "nothing": ([], "truncated", "without a finish_reason or [DONE]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_a_stream_fails_for(name: str) -> None:
+    events, error_class, words = ILL[name]
+    exchange = said(*events)
+    assert exchange.error_class == error_class
+    assert words in str(exchange.error)
+
+
+def status(line: str, body: bytes, *headers: str) -> list[bytes]:
+    head = "".join(f"{header}\r\n" for header in headers)
+    length = f"Content-Length: {len(body)}\r\n"
+    return [f"HTTP/1.1 {line}\r\n{head}{length}\r\n".encode() + body]
+
+
+REFUSED: dict[str, tuple[list[bytes], str, str]] = {
+    "401": (status("401 Unauthorized", b'{"error": {"message": "bad key"}}'), "http_4xx",
+            "HTTP 401: bad key"),
+    "404": (status("404 Not Found", b'{"detail": "Not Found"}'), "http_4xx", "HTTP 404"),
+    "429 with Retry-After": (status("429 Too Many Requests", b'{"error": "slow down"}',
+                                    "Retry-After: 7"), "http_429",
+                             "HTTP 429: slow down (Retry-After: 7)"),
+    "500": (status("500 Oops", b"Internal Server Error"), "http_5xx", "Internal Server Error"),
+    "503 in HTML": (status("503 Unavailable", b"<html>\xff</html>", "Content-Type: text/html"),
+                    "http_5xx", "HTTP 503: text/html"),
+    "HTML instead of JSON": (status("200 OK", b"<html>Welcome</html>", "Content-Type: text/html"),
+                             "stream_error", "not a chat completion (text/html)"),
+    "a redirect": (status("307 Elsewhere", b"", "Location: https://elsewhere/"), "http_3xx",
+                   "redirects (HTTP 307)"),
+    "101 Switching Protocols": (status("101 Switching", b"", "Upgrade: websocket",
+                                       "Connection: upgrade"), "stream_error", "HTTP/1.1"),
+    "what is no HTTP": ([b"SSH-2.0-OpenSSH_9.2\r\n"], "stream_error", "not answer in HTTP/1.1"),
+    "a connection that ends at once": ([], "connect", "before it answered"),
+    "a body shorter than it said": ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"],
+                                    "stream_error", "not a chat completion"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_answer_is_refused_for(name: str) -> None:
+    pieces, error_class, words = REFUSED[name]
+    exchange = hear(pieces)
+    assert (exchange.error_class, words in str(exchange.error)) == (error_class, True), (
+        exchange.error
+    )
+
+
+def test_an_announcement_before_the_answer_is_no_answer() -> None:
+    first = b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert seen(hear([first, *chunked(token("a"), STOP, DONE)])) == (None, 1, "a")
+
+
+def test_a_body_without_a_length_ends_with_its_connection() -> None:
+    assert seen(hear([HEAD + b"\r\n", token("a"), STOP])) == (None, 1, "a")
+
+
+def test_a_body_that_stays_open_after_done_is_over_soon() -> None:
+    pieces = chunked(token("a"), STOP, DONE)[:-1]
+    assert seen(hear(pieces, hold=True)) == (None, 1, "a")
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate"])
+def test_a_stream_that_is_compressed_unasked_is_read(name: str) -> None:
+    squeeze = zlib.compressobj(wbits=31 if name == "gzip" else 15)
+    bodies = [
+        squeeze.compress(part) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+        for part in (token("a"), token("b"), STOP, DONE)
+    ]
+    head = HEAD + f"Content-Encoding: {name}\r\n".encode()
+    assert seen(hear(chunked(*bodies, squeeze.flush(), head=head))) == (None, 2, "ab")
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [(b"Content-Encoding: gzip\r\n", "damaged"), (b"Content-Encoding: br\r\n", "compressed (br)")],
+)
+def test_a_compression_that_cannot_be_read_is_a_sentence(head: bytes, words: str) -> None:
+    exchange = hear(chunked(token("a"), head=HEAD + head))
+    assert (exchange.error_class, words in str(exchange.error)) == ("stream_error", True)
+
+
+def test_a_compressed_error_is_read_too() -> None:
+    squeeze = zlib.compressobj(wbits=31)
+    body = squeeze.compress(b'{"error": {"message": "no such model"}}') + squeeze.flush()
+    exchange = hear(status("400 Bad Request", body, "Content-Encoding: gzip"))
+    assert exchange.error == "HTTP 400: no such model"
+
+
+def test_a_body_of_tokens_that_never_ends_is_timed_out_and_kept() -> None:
+    pieces = chunked(token("a"))[:-1]
+    exchange = hear((*pieces, *repeat(pieces[1], 2000)), hold=True, total_s=0.5)
+    assert exchange.error_class == "timeout"
+    assert len(exchange.token_times) == 2001
+
+
+@pytest.mark.parametrize(
+    ("head", "error_class", "words"),
+    [
+        (PLAIN, "stream_error", "no stream and does not end"),
+        (HEAD, "stream_error", "an event of more than 64 MiB"),
+        (PLAIN.replace(b"200 OK", b"500 Oops"), "http_5xx", "HTTP 500"),
+    ],
+    ids=["no stream", "an event", "an error"],
+)
+def test_a_body_without_an_end_does_not_fill_the_memory(
+    head: bytes, error_class: str, words: str
+) -> None:
+    endless = repeat(b"%x\r\n%b\r\n" % (2**20, b"x" * 2**20))
+    first = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    exchange = hear(_after(first, endless), total_s=60.0)
+    assert (exchange.error_class, words in str(exchange.error)) == (error_class, True)
+
+
+def _after(first: bytes, rest: Iterable[bytes]) -> Iterable[bytes]:
+    yield first
+    yield from rest
+
+
+def test_a_chunk_of_100_megabytes_is_refused() -> None:
+    exchange = hear(chunked(token("x" * 100_000_000)), total_s=60.0)
+    assert (exchange.error_class, "64 MiB" in str(exchange.error)) == ("stream_error", True)
+
+
+def test_a_chunk_of_30_megabytes_is_read() -> None:
+    exchange = hear(chunked(token("x" * 30_000_000), STOP, DONE), total_s=60.0)
+    assert (exchange.error_class, len(exchange.answer)) == (None, 30_000_000)
+
+
+SILENT = chunked(token("a"))[:-1]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "limits", "error_class", "words"),
+    [
+        ([], {"first_token_s": 0.2}, "timeout_first_token", "No token within 0.2 s."),
+        (SILENT[:1], {"first_token_s": 0.2}, "timeout_first_token", "No token within 0.2 s."),
+        (SILENT, {"between_chunks_s": 0.2}, "timeout_between_chunks",
+         "Nothing after the last token within 0.2 s."),
+        (SILENT, {"total_s": 0.2}, "timeout", "No end of the answer within 0.2 s."),
+    ],
+    ids=["before the headers", "before the first token", "between chunks", "in all"],
+)  # fmt: skip
+def test_a_server_that_hangs_is_timed_out(
+    pieces: list[bytes], limits: dict[str, float], error_class: str, words: str
+) -> None:
+    exchange = hear(pieces, hold=True, **limits)
+    assert (exchange.error_class, exchange.error) == (error_class, words)
+    assert exchange.ended is not None and exchange.sent is not None
+    assert 0.2e9 <= exchange.ended - exchange.sent < 2e9
+
+
+def test_a_connection_that_does_not_come_about_has_a_class_of_its_own() -> None:
+    with socket() as listener, socket() as first, socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)  # and never accept: the queue is full with these two
+        for sock in (first, second):
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        exchange = ask(url, "any", patience=Patience(5.0, connect_s=0.3))
+    assert exchange.error_class == "timeout_connect"
+    assert "in time" in str(exchange.error)
