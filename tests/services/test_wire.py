@@ -24,8 +24,11 @@ FIVE_SECONDS = Patience(5.0)
 def ask(
     base_url: str, model: str, prompt: str = "hello", patience: Patience = FIVE_SECONDS
 ) -> Exchange:
+    return asked(Wire(chat(base_url), SECRET, patience), model, prompt)
+
+
+def asked(wire: Wire, model: str, prompt: str) -> Exchange:
     async def one() -> Exchange:
-        wire = Wire(chat(base_url), SECRET, patience)
         body = {"model": model, "stream": True, "messages": [{"role": "user", "content": prompt}]}
         try:
             return await wire.ask(wire.request(body), 0, lambda: 0, (SECRET, prompt))
@@ -189,3 +192,29 @@ def test_a_server_that_closes_a_new_connection_unheard_is_a_failure_and_is_not_a
     before = reference.told()["state"]["requests"]
     seen = ask(reference.base_url, "ref fault=slam")
     assert (seen.error_class, reference.told()["state"]["requests"] - before) == ("connect", 1)
+
+
+def ollama(reference: ReferenceServer, model: str, prompt: str) -> Exchange:
+    return asked(Wire(f"http://127.0.0.1:{reference.port}/api/chat"), model, prompt)
+
+
+def test_ollamas_own_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
+    seen = ollama(reference, "ref ttft=0.05 gap=0.005 tokens=20", "timed by Ollama")
+    did = reference.log()["timed by Ollama"]
+    assert (seen.error_class, seen.finish_reason, seen.answered) == (None, "length", seen.first)
+    assert (seen.usage.prompt_tokens, seen.usage.output_tokens) == (11, 20)
+    assert seen.answer == "".join(f" w{i}" for i in range(20))
+    errors = [(a - b) / 1e9 for a, b in zip(seen.token_times, did["times"], strict=True)]
+    assert min(errors) > 0
+    assert sorted(errors)[10] < 0.001
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_class"),
+    [("error", "stream_error"), ("close", "truncated"), ("reset", "stream_error")],
+)
+def test_ollamas_own_stream_fails_in_mid_answer(
+    reference: ReferenceServer, fault: str, error_class: str
+) -> None:
+    seen = ollama(reference, f"ref fault={fault} after=3", "fails by Ollama")
+    assert (seen.error_class, len(seen.token_times)) == (error_class, 3)
