@@ -112,20 +112,21 @@ class Reference(asyncio.Protocol):
         self.transport.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
         if self.o["role"] and self.content_type == EVENTS:
             self.send({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
+        self.closing = self.ending()
         self.token(0)
 
     def token(self, sent: int) -> None:
-        o, tokens = self.o, self.tokens
-        while sent < tokens:
-            count = min(o["per_chunk"], tokens - sent)
-            event = framed(self.event(sent, count))
-            self.times.append(perf_counter_ns())
-            self.transport.write(event)
-            sent += count
-            if o["gap"] and sent < tokens:
-                self.at(o["ttft"] + sent / o["per_chunk"] * o["gap"], self.token, sent)
-                return
-        self.finish()
+        """Send the next chunk; without a gap all that are left, in one write."""
+        o, step = self.o, self.o["per_chunk"]
+        until = min(sent + step, self.tokens) if o["gap"] else self.tokens
+        starts = range(sent, until, step)
+        frames = [framed(self.event(at, min(step, self.tokens - at))) for at in starts]
+        self.times.extend([perf_counter_ns()] * len(frames))
+        self.transport.write(b"".join(frames))
+        if until < self.tokens:
+            self.at(o["ttft"] + until / step * o["gap"], self.token, until)
+        else:
+            self.finish()
 
     def event(self, sent: int, count: int) -> bytes:
         """Return the event with `count` tokens that begin with number `sent`."""
@@ -134,12 +135,15 @@ class Reference(asyncio.Protocol):
         return EVENT % text.encode()
 
     def finish(self) -> None:
-        """End the answer in one write: what a client reads together has one arrival."""
+        self.end(self.closing)
+
+    def ending(self) -> bytes:
+        """Return the end of the answer, made beforehand and sent in one write: a client that
+        reads it together with the last token sees one arrival for both."""
         reason = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
         usage = {"choices": [], "usage": self.usage()}
         events = (b"data: %b\n\n" % json.dumps(data).encode() for data in (reason, usage))
-        closing = b"".join(map(framed, (*events, b"data: [DONE]\n\n")))
-        self.end(closing)
+        return b"".join(map(framed, (*events, b"data: [DONE]\n\n")))
 
     def end(self, closing: bytes = b"") -> None:
         self.state["in_flight"] -= 1

@@ -6,8 +6,7 @@ OpenAI's chunks have `choices`. Ollama's own have `message`, and say `done` with
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,8 +14,7 @@ THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what engines call i
 COUNT_MOST = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts as the server reports them; None: it did not say."""
 
     prompt_tokens: int | None = None
@@ -25,8 +23,7 @@ class Usage:
     cached_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     text: str = ""  # of the answer
     has_token: bool = False  # content, reasoning or a tool call
     has_answer: bool = False  # content or a tool call
@@ -65,7 +62,8 @@ def read_chunk(payload: bytes) -> Chunk:
 
 def _chunk(choice: dict[str, Any], reason: Any, usage: Usage | None) -> Chunk:
     delta = choice.get("delta") or choice.get("message")
-    delta = delta if isinstance(delta, dict) else {}
+    if not isinstance(delta, dict):
+        delta = {}
     text = delta.get("content") or choice.get("text") or ""
     calls = delta.get("tool_calls")
     called = isinstance(calls, list) and any(map(_names_or_argues, calls))

@@ -116,7 +116,7 @@ class Exchange:
             streams = STREAMS.get(self._response.type)
             self._stream = streams() if streams else None
         if self._stream is not None:
-            self._events(stamp, self._stream.feed(body))
+            self._piece(stamp, self._stream, body)
             return
         ok = self._response.status == 200
         self._plain += body
@@ -126,22 +126,27 @@ class Exchange:
             else:
                 self._end(stamp)  # enough of an error to say what it is
 
-    def _events(self, stamp: int, events: list[Event]) -> None:
-        for event in events:
-            if self.over:
-                return
-            text = self._likeness.text(event.data)
-            if text and not event.kind:
-                self._token(stamp)
-                self.answered = self.answered if self.answered is not None else stamp
-                self.text.append(text)
-            else:
-                self._event(stamp, event)
+    def _piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
+        whole = stream.between()  # so far; a server mostly sends one event in one piece
+        if whole and (text := self._likeness.text(body)):
+            self._token(stamp)
+            if self.answered is None:
+                self.answered = stamp
+            self.text.append(text)
+            return
+        events = stream.feed(body)
+        chunks = [self._event(stamp, event) for event in events]
+        alone = whole and len(chunks) == 1 and stream.between()
+        if alone and (chunk := chunks[0]) and chunk.only_text:
+            self._likeness.learn(body, chunk.text)
 
-    def _event(self, stamp: int, event: Event) -> None:
+    def _event(self, stamp: int, event: Event) -> Chunk | None:
+        """Take one event; return the chunk that it held, if it held one that counts."""
+        if self.over:
+            return None
         if event.data.strip() == b"[DONE]":
             self._said_done = True
-            return
+            return None
         named = event.kind == b"error"
         said = event.data[:200].decode("utf-8", "replace") if named else None
         try:
@@ -149,14 +154,13 @@ class Exchange:
         except ValueError:
             if not named:
                 self.fail("stream_error", "The stream holds a chunk that is not JSON.", stamp)
-                return
+                return None
             chunk = Chunk(error=said)
         if why := chunk.error or said:
             self.fail("stream_error", f"The stream ended in an error: {why}", stamp)
-            return
-        if chunk.only_text:
-            self._likeness.learn(event.data, chunk.text)
+            return None
         self.take(stamp, chunk)
+        return chunk
 
     def take(self, stamp: int, chunk: Chunk) -> None:
         """Take one chunk of a stream, already read, that arrived at `stamp`."""
@@ -191,7 +195,8 @@ class Exchange:
 
     def _last_line(self, stamp: int) -> None:
         if isinstance(self._stream, LineStream):
-            self._events(stamp, self._stream.rest())
+            for event in self._stream.rest():
+                self._event(stamp, event)
 
     @property
     def answer(self) -> str:

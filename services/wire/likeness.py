@@ -1,8 +1,8 @@
-"""The next chunk of a stream, read without parsing JSON where it is like the one before.
+"""The next piece of a stream, read without parsing it where it is like the one before.
 
-A server repeats itself: of one answer's chunks mostly only the text differs. A chunk that has the
+A server repeats itself: of one answer's chunks mostly only the text differs. A piece that has the
 same bytes before and after its text as one that was parsed, and no quote, escape or control
-character in between, parses to the same thing with another text. Everything else is parsed.
+character in between, means the same with another text. Everything else is parsed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _CONTENT = re.compile(rb'"content": ?"')
 
 
 class Likeness:
-    """Learns from a parsed chunk of text; then reads its likes in a sixth of the time."""
+    """Learns from a parsed piece; then reads its likes in a sixth of the time."""
 
     def __init__(self) -> None:
         self._before, self._after = b"", b""
         self._least = 0
 
     def learn(self, payload: bytes, text: str) -> None:
-        """Learn from `payload`, a chunk that was parsed and carries `text` and nothing else.
+        """Learn from `payload`, one whole event that was parsed: `text` and nothing else.
 
         The key must be there once. It can't be part of a string, in which its quotes would be
         escaped, so what follows it up to the next bare quote is its value.
@@ -36,7 +36,7 @@ class Likeness:
             self._least = len(self._before) + len(self._after)
 
     def text(self, payload: bytes) -> str:
-        """Return the text of a chunk that is like the one learnt from; "" where it is not."""
+        """Return the text of a piece that is like the one learnt from; "" where it is not."""
         before, after = self._before, self._after
         if not (before and payload.startswith(before) and payload.endswith(after)):
             return ""

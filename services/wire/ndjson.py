@@ -28,6 +28,10 @@ class LineStream:
             raise TooLong(f"a line of more than {self._limit // 2**20} MiB")
         return [Event(b"", line) for line in lines if line.strip()]
 
+    def between(self) -> bool:
+        """Whether nothing of a line is in hand."""
+        return not self._tail
+
     def rest(self) -> list[Event]:
         """Return the last line of a body that ended without ending it."""
         return [Event(b"", bytes(self._tail))] if self._tail.strip() else []

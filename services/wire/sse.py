@@ -37,8 +37,6 @@ class EventStream:
         Raises:
             TooLong: the event in hand is longer than the limit.
         """
-        if chunk.endswith(b"\n\n") and self._between() and _is_one(chunk):
-            return [Event(b"", chunk[6:-2])]
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
         self._after_cr = chunk.endswith(b"\r")
@@ -55,7 +53,7 @@ class EventStream:
             raise TooLong(f"an event of more than {self._limit // 2**20} MiB")
         return events
 
-    def _between(self) -> bool:
+    def between(self) -> bool:
         """Whether nothing of an event is in hand."""
         return not (self._tail or self._data or self._kind or self._after_cr)
 
@@ -74,11 +72,3 @@ class EventStream:
         kind, data = self._kind, self._data
         self._kind, self._data, self._size = b"", [], 0
         return Event(kind, b"\n".join(data)) if data else None
-
-
-def _is_one(chunk: bytes) -> bool:
-    """Whether `chunk`, which ends in an empty line, is one line of data: what servers mostly send,
-    spared the general way through."""
-    return (
-        chunk.startswith(b"data: ") and chunk.find(b"\n") == len(chunk) - 2 and b"\r" not in chunk
-    )
