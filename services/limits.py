@@ -1,13 +1,19 @@
-"""What this machine must allow before a run begins: open files for its connections, and memory."""
+"""What this machine must allow before a run begins: open files and ports for its connections, room
+for its prompts."""
 
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
+from pathlib import Path
 
 from services import modes, workloads
 from services.config import RunConfig
 
 SPARE_FILES = 128  # descriptors beside the connections
+CONNECTS_AT_ONCE = 256
+PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+BACKLOG = Path("/proc/sys/net/core/somaxconn")
 MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the first is sent
 
 
@@ -19,10 +25,11 @@ def check(config: RunConfig) -> int:
     """Make sure that a run can be carried out; return its longest prompt in bytes.
 
     Raises:
-        Impossible: it needs more connections or more memory than there is.
+        Impossible: it needs more connections, ports or memory than there are.
     """
-    at_once = modes.schedule(config).in_flight or config.requests
-    allow_files(min(at_once, config.requests) + SPARE_FILES)
+    at_once = min(modes.schedule(config).in_flight or config.requests, config.requests)
+    allow_files(at_once + SPARE_FILES)
+    allow_ports(at_once)
     total = longest = 0
     for index in range(config.requests):
         size = len(workloads.prompt(config, 0, index).encode())
@@ -49,3 +56,27 @@ def allow_files(needed: int) -> None:
         )
     if soft != resource.RLIM_INFINITY and needed > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def allow_ports(needed: int, setting: Path = PORTS) -> None:
+    """Make sure that there is a port on this machine for each connection to one server.
+
+    Raises:
+        Impossible: the range of ports for outgoing connections is smaller.
+    """
+    with suppress(OSError):  # only Linux has it as a file; elsewhere the connections will tell
+        low, high = map(int, setting.read_text().split())
+        if needed > high - low + 1:
+            raise Impossible(
+                f"This machine has {high - low + 1:,} ports for outgoing connections, and the run "
+                f"needs {needed:,} at once. Set a lower concurrency, or widen the range "
+                "(sysctl net.ipv4.ip_local_port_range)."
+            )
+
+
+def connects_at_once(setting: Path = BACKLOG) -> int:
+    """Return how many connections to open at a time: no more than a listener on this machine can
+    hold before it takes them up, as those beyond are lost and tried again a second later."""
+    with suppress(OSError):
+        return max(1, min(CONNECTS_AT_ONCE, int(setting.read_text()) // 2))
+    return min(CONNECTS_AT_ONCE, 64)

@@ -33,7 +33,7 @@ def environment(now: datetime | None = None, libraries: Iterable[str] = ()) -> d
     facts = {
         "observed_at": now.isoformat() if now else None,
         "cpu": _cpu(),
-        "cores": _cores(),
+        "cores": cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "os": _os(),
         "kernel": platform.release(),
@@ -76,7 +76,8 @@ def _cpu() -> str | None:
     return next(named, None) or platform.processor() or platform.machine() or None
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -31,6 +31,9 @@ ERROR_CLASSES = (
 )
 
 
+WARM_UP = -1  # the repeat that does not count
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One request. Times are seconds since its repeat began, monotonic; None: not seen.

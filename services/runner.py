@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -32,6 +32,7 @@ class Client(Protocol):
 class Ask:
     """One request, ready to be sent. `prompt` is there to be kept out of error messages."""
 
+    index: int
     body: bytes
     prompt: str
 
@@ -55,11 +56,11 @@ class Player:
         self._stopped = asyncio.Event()
 
     async def play(
-        self, schedule: Schedule, asks: Sequence[Ask], on_start: Callable[[], None]
+        self, schedule: Schedule, asks: Sequence[Ask], go: Callable[[], Awaitable[int]]
     ) -> float:
         """Send every request when it is due; return how long the repeat took, in seconds.
 
-        Connections are opened first, then `on_start` is called and the clock starts. After
+        Connections are opened first, then `go` says when to begin (`perf_counter_ns`). After
         `stop` it returns within STOP_S, with what was in flight marked cancelled.
 
         Raises:
@@ -67,8 +68,7 @@ class Player:
         """
         self._left = len(asks)
         await self._client.open(at_once(schedule))
-        on_start()
-        self.began_ns = self._previous_end = perf_counter_ns()
+        self.began_ns = self._previous_end = await go()
         tasks: list[asyncio.Task[None]] = []
         if not self._stopped.is_set():
             self._dispatcher = asyncio.create_task(self._dispatch(schedule, asks, tasks))
@@ -107,16 +107,16 @@ class Player:
         self, schedule: Schedule, asks: Sequence[Ask], tasks: list[asyncio.Task[None]]
     ) -> None:
         slots = asyncio.Semaphore(schedule.in_flight or len(asks) or 1)
-        for index, (ask, offset) in enumerate(zip(asks, schedule.due_s, strict=True)):
+        for position, (ask, offset) in enumerate(zip(asks, schedule.due_s, strict=True)):
             await slots.acquire()
             due = self.began_ns + round(offset * 1e9)
-            if schedule.pause_s is not None and index:
+            if schedule.pause_s is not None and position:
                 due = max(due, self._previous_end + round(schedule.pause_s * 1e9))
             if (early := due - LEAD_NS - perf_counter_ns()) > 0:
                 await asyncio.sleep(early / 1e9)
-            tasks.append(asyncio.create_task(self._one(index, ask, due, slots)))
+            tasks.append(asyncio.create_task(self._one(ask, due, slots)))
 
-    async def _one(self, index: int, ask: Ask, due: int, slots: asyncio.Semaphore) -> None:
+    async def _one(self, ask: Ask, due: int, slots: asyncio.Semaphore) -> None:
         self._left -= 1
         if self._stopped.is_set():
             return
@@ -127,7 +127,7 @@ class Player:
         finally:
             slots.release()
         if exchange.sent is not None:  # else it was cancelled before it was due
-            self._count(measurement_of(exchange, self._repeat, index, due, self.began_ns))
+            self._count(measurement_of(exchange, self._repeat, ask.index, due, self.began_ns))
 
     def _count(self, measurement: Measurement) -> None:
         self.finished.append(measurement)

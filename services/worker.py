@@ -10,11 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
 from secrets import token_hex
-from threading import Lock
 from time import perf_counter_ns
-from typing import Any
 
 import orjson
 
@@ -22,7 +19,9 @@ from services.backends import BackendProblem
 from services.config import parse
 from services.engines import EngineProblem
 from services.limits import Impossible
-from services.session import Send, Session, measure
+from services.session import Session, measure
+from services.talk import sender
+from services.team import TeamProblem
 
 UNWIND_S = 1.5  # what a cancelled run may take before it is cut short
 
@@ -46,27 +45,11 @@ async def work() -> None:
         await task
     except asyncio.CancelledError:
         session.cancelled = True
-    except (Impossible, EngineProblem, BackendProblem) as error:
+    except (Impossible, EngineProblem, BackendProblem, TeamProblem) as error:
         problem = str(error)
     except OSError as error:
         problem = f"The backend cannot be reached: {error.strerror or error}."
     send({"type": "end", "cancelled": session.cancelled, "problem": problem})
-
-
-def sender() -> Send:
-    """Return a function that writes a message to the real standard output, whole, from any thread.
-    Whatever a library prints goes to standard error instead."""
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    lock = Lock()
-
-    def send(message: dict[str, Any]) -> None:
-        line = orjson.dumps(message) + b"\n"
-        with lock, suppress(BrokenPipeError):  # who asked is gone: standard input ends us
-            out.write(line)
-            out.flush()
-
-    return send
 
 
 if __name__ == "__main__":

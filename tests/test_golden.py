@@ -28,11 +28,13 @@ MODES: list[dict[str, Any]] = [
     {"mode": "staggered", "requests": 40, "interval_s": 0.01},
     {"mode": "batch", "requests": 100},
     {"mode": "batch", "requests": 60, "concurrency": 7},
+    {"mode": "staggered", "requests": 40, "interval_s": 0.01, "processes": 2},
+    {"mode": "batch", "requests": 101, "processes": 3},
 ]
 
 
 def name(values: dict[str, Any]) -> str:
-    return f"{values['mode']}-{values['requests']}-{values.get('concurrency', 'all')}"
+    return "-".join(str(value) for value in values.values())
 
 
 @pytest.mark.parametrize("values", MODES, ids=name)
@@ -51,6 +53,7 @@ def test_every_request_agrees_with_the_servers_own_log(
         assert len(measured.token_times) == len(did["times"])
         for what, error in errors(measured, did, began).items():
             off[what].append(error)
+    assert len(off["first"]) == 2 * values["requests"]
     for what in ("first", "last"):
         assert min(off[what]) > 0, "nothing arrives before it was sent"
     for what in ("first", "last", "tpot"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from errno import EADDRNOTAVAIL, EMFILE, ENFILE
 from functools import partial
 from time import perf_counter_ns
 
@@ -194,4 +195,9 @@ def _no_connection(error: OSError, netloc: str) -> tuple[str, str]:
         return "timeout_connect", f"No connection to {netloc} in time."
     if isinstance(error, ConnectionRefusedError):
         return "connect", f"Nothing answers on {netloc}."
+    if error.errno in _LACKS:
+        return "connect", f"This machine has no {_LACKS[error.errno]} left for a connection."
     return "connect", f"No connection to {netloc}: {error.strerror or error}."
+
+
+_LACKS = {EADDRNOTAVAIL: "port", EMFILE: "file", ENFILE: "file"}

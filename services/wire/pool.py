@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from services.limits import connects_at_once
 from services.wire.route import Route
 from services.wire.stream import Address, Stream
-
-CONNECTS_AT_ONCE = 256
 
 
 class Pool:
@@ -43,7 +42,7 @@ class Pool:
                 except OSError:  # a request that needs it meets the same error, and reports it
                     refused = True
 
-        await asyncio.gather(*(some() for _ in range(min(count, CONNECTS_AT_ONCE))))
+        await asyncio.gather(*(some() for _ in range(min(count, connects_at_once()))))
 
     def idle(self) -> Stream | None:
         """Take a connection that is open already; None: there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from time import perf_counter_ns
 
 import pytest
 
@@ -20,10 +21,14 @@ async def so(holds: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
+async def now() -> int:
+    return perf_counter_ns()
+
+
 def asks(wire: Wire, model: str, count: int, size: int = 1) -> list[Ask]:
     message = {"role": "user", "content": "x" * size}
     body = wire.request({"model": model, "messages": [message]})
-    return [Ask(body, "")] * count
+    return [Ask(index, body, "") for index in range(count)]
 
 
 def play(
@@ -35,7 +40,7 @@ def play(
     player = Player(wire, 0, None)
 
     async def both() -> None:
-        playing = asyncio.create_task(player.play(schedule, bodies, lambda: None))
+        playing = asyncio.create_task(player.play(schedule, bodies, now))
         if meanwhile is not None:
             await meanwhile(player)
         await asyncio.wait_for(playing, 10)

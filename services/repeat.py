@@ -1,0 +1,154 @@
+"""One repeat, or a process's share of it, played in this process: prepared, started, watched."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter_ns, process_time
+from typing import Any
+
+from services import modes, workloads
+from services.backends import Target
+from services.backends.asking import body, chat_url
+from services.config import RunConfig
+from services.measurement import WARM_UP
+from services.pulse import Pulse
+from services.runner import Ask, Player
+from services.share import WHOLE, Share
+from services.talk import Send
+from services.wire import Patience, Wire
+
+Go = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to send, to whom. `mark` makes its prompts differ from those of every other run, which
+    the server may still have in a cache; `run_began_ns` is what progress counts from."""
+
+    config: RunConfig
+    target: Target
+    mark: str
+    run_began_ns: int
+    share: Share = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """`began_ns` is of this machine's monotonic clock, to match a server's log."""
+
+    began_ns: int
+    duration_s: float
+    health: dict[str, Any]
+
+
+class Playing:
+    """Plays one repeat after another through one client."""
+
+    def __init__(self, job: Job, send: Send) -> None:
+        self._job = job
+        self._send = send
+        self.client = client_of(job)
+        self._player: Player | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Send nothing more, and end what is in flight."""
+        self._stopped = True
+        self.stop_repeat()
+
+    def stop_repeat(self) -> None:
+        """End the repeat in hand."""
+        if self._player is not None:
+            self._player.stop()
+
+    async def warm_up(self) -> None:
+        """Send the requests that do not count, one after the other.
+
+        Raises:
+            OSError: the backend's host cannot be found.
+        """
+        count = self._job.config.warmup
+        schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
+        player = self._ready(WARM_UP, None)
+        await player.play(schedule, self._asks(WARM_UP, range(count)), _now)
+
+    async def play(self, repeat: int, go: Go) -> Played:
+        """Play this process's share of a repeat.
+
+        Raises:
+            OSError: the backend's host cannot be found.
+        """
+        job, config = self._job, self._job.config
+        asks = self._asks(repeat, job.share.indices(config.requests))
+        schedule = job.share.schedule(modes.schedule(config))
+        player = self._ready(repeat, config.stop_after_errors)
+        pulse = Pulse(player, self._send, job.run_began_ns)
+        loop = asyncio.get_running_loop()
+        limits: list[asyncio.TimerHandle] = []
+
+        async def begin() -> int:
+            began = await go()
+            if config.stop_after_s:
+                limits.append(loop.call_later(config.stop_after_s, player.stop))
+            return began
+
+        _quiet()
+        cpu, wall = process_time(), perf_counter_ns()
+        try:
+            async with pulse:
+                duration = await player.play(schedule, asks, begin)
+        finally:
+            gc.enable()
+            for limit in limits:
+                limit.cancel()
+        health = {
+            "clock": "kernel" if self.client.kernel_clock else "loop",
+            "cpu_share": round((process_time() - cpu) / ((perf_counter_ns() - wall) / 1e9), 4),
+            "loop_lag_p99_s": pulse.lag_p99_s(),
+        }
+        return Played(player.began_ns, duration, health)
+
+    def _ready(self, repeat: int, stop_after_errors: int | None) -> Player:
+        self._player = Player(self.client, repeat, self._job.target.key, stop_after_errors)
+        if self._stopped:
+            self._player.stop()
+        return self._player
+
+    def _asks(self, repeat: int, indices: range) -> list[Ask]:
+        job = self._job
+
+        def ask(index: int) -> Ask:
+            text = workloads.prompt(job.config, repeat, index, job.mark)
+            return Ask(index, self.client.request(body(job.config, job.target, text)), text)
+
+        return [ask(index) for index in indices]
+
+
+def client_of(job: Job) -> Any:
+    """Return the client that the config asks for: the wire's, or LiteLLM's."""
+    config, target = job.config, job.target
+    patience = Patience(
+        total_s=config.timeout_s,
+        connect_s=config.connect_timeout_s,
+        first_token_s=config.first_token_timeout_s,
+        between_chunks_s=config.chunk_timeout_s,
+    )
+    if target.client == "litellm":
+        from services.via_litellm import ViaLiteLLM  # five seconds of imports, only when asked for
+
+        return ViaLiteLLM(target, patience)
+    return Wire(chat_url(target), target.key, patience, target.proxy)
+
+
+async def _now() -> int:
+    return perf_counter_ns()
+
+
+def _quiet() -> None:
+    """No garbage collection while tokens arrive; what there is now need never be looked at."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()

@@ -1,0 +1,95 @@
+"""Several processes that send: begun together, stopped together; one that dies is a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any
+
+import pytest
+
+from services.backends import target
+from services.config import parse
+from services.repeat import Job
+from services.share import Share
+from services.team import Team, TeamProblem
+from tests.conftest import ReferenceServer
+from tests.services.test_runner import so
+
+Meanwhile = Callable[[Team, list[dict[str, Any]]], None]
+
+
+def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values: Any) -> Any:
+    """Let two processes play a batch; return what was played and what was told."""
+    given = {"backend": "url", "base_url": base_url, "model": model, "mode": "batch", **values}
+    config = parse({"requests": 20, **given})
+    told: list[dict[str, Any]] = []
+
+    async def go() -> int:
+        return perf_counter_ns()
+
+    async def both() -> Any:
+        parts = [Share(0, 2), Share(1, 2)]
+        jobs = [Job(config, target(config, {}), "mark", 0, part) for part in parts]
+        team = await Team.started(jobs, told.append)
+        try:
+            playing = asyncio.create_task(team.play(0, go))
+            if meanwhile:
+                await so(lambda: any(message["type"] == "progress" for message in told))
+                meanwhile(team, told)
+            return await playing
+        finally:
+            await team.close()
+            assert all(member.process.returncode is not None for member in team._members)
+
+    return asyncio.run(both()), told
+
+
+def rows(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for message in told if message["type"] == "requests" for row in message["rows"]]
+
+
+def test_every_request_is_sent_once_and_all_begin_together(reference: ReferenceServer) -> None:
+    played, told = play(reference.base_url, "ref ttft=0.05")
+    sent = rows(told)
+    assert sorted(row["index"] for row in sent) == list(range(20))
+    assert {row["status"] for row in sent} == {"ok"}
+    assert max(row["t_send"] for row in sent) < 0.04, "both before the first answer"
+    assert played.health["processes"] == 2
+    last = [message["progress"] for message in told if message["type"] == "progress"][-1]
+    assert (last["sent"], last["done"], last["in_flight"]) == (20, 20, 0)
+
+
+def test_a_stop_reaches_every_process(reference: ReferenceServer) -> None:
+    _, told = play(reference.base_url, "ref fault=hang", lambda team, _: team.stop())
+    assert {row["status"] for row in rows(told)} == {"cancelled"}
+    assert len(rows(told)) == 20
+
+
+def test_the_limit_on_errors_counts_those_of_all(reference: ReferenceServer) -> None:
+    _, told = play(
+        reference.base_url,
+        "ref status=500 ttft=0",
+        requests=400,
+        concurrency=2,
+        stop_after_errors=30,
+        timeout_s=5,
+    )
+    failed = [row for row in rows(told) if row["status"] == "failed"]
+    assert 30 <= len(failed) <= 60
+
+
+def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:
+    def kill(team: Team, _: list[dict[str, Any]]) -> None:
+        os.kill(team._members[1].process.pid, signal.SIGKILL)
+
+    with pytest.raises(TeamProblem, match="One of the processes that send"):
+        play(reference.base_url, "ref fault=hang", kill)
+
+
+def test_a_host_that_is_not_there_is_a_sentence() -> None:
+    with pytest.raises(TeamProblem, match="cannot be reached"):
+        play("http://no.such.host.invalid/v1", "m")
