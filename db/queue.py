@@ -77,6 +77,11 @@ def set_environment(engine: Engine, run_id: int, environment: dict[str, Any]) ->
     _set(engine, update(runs).where(runs.c.id == run_id).values(environment=environment))
 
 
+def set_calibration(engine: Engine, run_id: int, calibration: dict[str, Any]) -> None:
+    """Keep the client's own error at the run's load. JSON-ready."""
+    _set(engine, update(runs).where(runs.c.id == run_id).values(calibration=calibration))
+
+
 def add_repeat(engine: Engine, run_id: int, repeat: Repeat) -> None:
     """Keep a repeat; sent again, with its duration, it replaces the first."""
     _keep(engine, run_id, [repeat])

@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Key, TokenTimes, Utc
 from services.measurement import Measurement, Progress, Repeat
 
-REVISION = "0001"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0002"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -64,6 +64,7 @@ runs = Table(
     Column("environment", JSON, nullable=False, server_default="{}"),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("headline", JSON, nullable=False, server_default="{}"),  # the numbers History shows
+    Column("calibration", JSON(none_as_null=True)),
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
 
@@ -132,6 +133,9 @@ progress = Table(
     Column("done", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
     Column("tokens", BigInteger, nullable=False),
+    Column("late_p99_s", Double),
+    Column("lag_p99_s", Double),
+    Column("cpu_share", Double),
 )
 
 Value = Measurement | Repeat | Progress

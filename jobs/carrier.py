@@ -17,8 +17,9 @@ from sqlalchemy.exc import OperationalError
 
 from db import queue, results, runs
 from jobs.place import ROOT
-from services.measurement import Measurement, Progress, Repeat, Run
+from services.measurement import Progress, Repeat, Run
 from services.summary import summary_row
+from services.talk import measurement_of
 
 TRIES, RETRY_S = 60, 1.0  # of writing to a database that is locked or gone
 KILL_S = 3.0  # a worker that was told to stop and has not
@@ -99,6 +100,8 @@ class Carrier(Thread):
             case "environment":
                 self._environment |= message["values"]
                 queue.set_environment(engine, run_id, self._environment)
+            case "calibration":
+                queue.set_calibration(engine, run_id, message["calibration"])
             case "repeat":
                 queue.add_repeat(engine, run_id, repeat_of(message["repeat"]))
             case "requests":
@@ -131,11 +134,6 @@ class Carrier(Thread):
 
     def _headline(self) -> dict[str, Any]:
         return summary_row(results.candidate(self._engine, self._run.id).summary)
-
-
-def measurement_of(row: dict[str, Any]) -> Measurement:
-    """Turn what came as JSON back into the value it was."""
-    return Measurement(**{**row, "token_times": tuple(row["token_times"])})
 
 
 def repeat_of(data: dict[str, Any]) -> Repeat:

@@ -7,7 +7,7 @@ sentence that names the flag.
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, get_args
 
@@ -16,7 +16,7 @@ from services.config import WORKLOAD_OF, Mode, RunConfig
 from services.export import EXPORTS
 from services.measurement import RunStatus
 
-PLAIN = ("ignore_eos", "unique_prompts", "prompts")  # fields whose flags have a shape of their own
+PLAIN = ("ignore_eos", "unique_prompts", "prompts", "calibrate")  # their flags have their own shape
 MOST = 2**31 - 1  # of a run's number, and of a list's lines
 WRONG = 2  # the exit code of bad usage
 
@@ -57,6 +57,11 @@ def _run(command: ArgumentParser) -> None:
     command.add_argument("--ignore-eos", action="store_true", default=None, help="Full length")
     command.add_argument(
         "--shared-prompts", action="store_true", help="No unique mark before each prompt"
+    )
+    command.add_argument(
+        "--calibrate",
+        action=BooleanOptionalAction,
+        help=RunConfig.model_fields["calibrate"].description,
     )
     command.add_argument("--name", default="", help="What the run is called")
     command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")

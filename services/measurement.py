@@ -87,6 +87,9 @@ class Progress:
     done: int
     failed: int
     tokens: int  # finished answers by the server's count, running ones by their chunks
+    late_p99_s: float | None = None  # of this client: sent after they were due, its loop's lag,
+    lag_p99_s: float | None = None  # and the share of its core; each the worst of its processes
+    cpu_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +110,4 @@ class Run:
     environment: dict[str, Any] = field(default_factory=dict)
     repeats: tuple[Repeat, ...] = ()
     cancel_requested: bool = False
+    calibration: dict[str, Any] | None = None  # the client's own error at this load, see there

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import perf_counter_ns
+from dataclasses import replace
+from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from services.runner import Player
@@ -26,10 +27,12 @@ class Pulse:
         self._send = send
         self._run_began_ns = run_began_ns
         self._lags: list[float] = []
+        self._began_ns = self._cpu_ns = 0
         self._task: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pulse:
+        self._began_ns, self._cpu_ns = perf_counter_ns(), process_time_ns()
         self._task = asyncio.create_task(self._beat())
         return self
 
@@ -46,6 +49,11 @@ class Pulse:
         lags = sorted(self._lags)
         return lags[min(len(lags) - 1, round(len(lags) * 0.99))] if lags else None
 
+    def cpu_share(self) -> float:
+        """Return the share of one core that this process has used since the beginning."""
+        wall = perf_counter_ns() - self._began_ns
+        return round((process_time_ns() - self._cpu_ns) / wall, 4) if wall else 0.0
+
     async def _beat(self) -> None:
         while True:
             due = perf_counter_ns() + TICK_S * 1e9
@@ -58,10 +66,12 @@ class Pulse:
     def _taken(self) -> list[dict[str, Any]]:
         rows = self._player.take()
         messages: list[dict[str, Any]] = [{"type": "requests", "rows": rows}] if rows else []
-        return [
-            *messages,
-            {"type": "progress", "progress": self._player.progress(self._run_began_ns)},
-        ]
+        now = replace(
+            self._player.progress(self._run_began_ns),
+            lag_p99_s=self.lag_p99_s(),
+            cpu_share=self.cpu_share(),
+        )
+        return [*messages, {"type": "progress", "progress": now}]
 
     def _write(self, messages: list[dict[str, Any]]) -> None:
         for message in messages:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from time import perf_counter_ns, process_time
+from time import perf_counter_ns
 from typing import Any
 
 from services import modes, workloads
@@ -15,6 +15,7 @@ from services.backends.asking import body, chat_url
 from services.config import RunConfig
 from services.measurement import WARM_UP
 from services.pulse import Pulse
+from services.rhythm import Rhythm, typical
 from services.runner import Ask, Player
 from services.share import WHOLE, Share
 from services.talk import Send
@@ -42,6 +43,7 @@ class Played:
     began_ns: int
     duration_s: float
     health: dict[str, Any]
+    rhythm: Rhythm | None  # of its answers
 
 
 class Playing:
@@ -96,7 +98,6 @@ class Playing:
             return began
 
         _quiet()
-        cpu, wall = process_time(), perf_counter_ns()
         try:
             async with pulse:
                 duration = await player.play(schedule, asks, begin)
@@ -106,10 +107,10 @@ class Playing:
                 limit.cancel()
         health = {
             "clock": "kernel" if self.client.kernel_clock else "loop",
-            "cpu_share": round((process_time() - cpu) / ((perf_counter_ns() - wall) / 1e9), 4),
+            "cpu_share": pulse.cpu_share(),
             "loop_lag_p99_s": pulse.lag_p99_s(),
         }
-        return Played(player.began_ns, duration, health)
+        return Played(player.began_ns, duration, health, typical(player.rhythms))
 
     def _ready(self, repeat: int, stop_after_errors: int | None) -> Player:
         self._player = Player(self.client, repeat, self._job.target.key, stop_after_errors)

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from services.measurement import Measurement, Progress, Status
 from services.modes import Schedule
+from services.rhythm import Rhythm, rhythm_of
+from services.statistics import percentile
 from services.wire.exchange import Exchange
 
 LEAD_NS = 250_000_000  # a connection is made ready this long before its request is due
@@ -44,6 +46,7 @@ class Player:
         self, client: Client, repeat: int, key: str | None, stop_after_errors: int | None = None
     ) -> None:
         self.finished: list[Measurement] = []
+        self.rhythms: list[Rhythm] = []
         self.began_ns = 0
         self._client = client
         self._repeat = repeat
@@ -53,6 +56,7 @@ class Player:
         self._left = 0
         self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
+        self._late: list[float] = []
         self._stopped = asyncio.Event()
 
     async def play(
@@ -101,6 +105,7 @@ class Player:
             done=self._done,
             failed=self._failed,
             tokens=self._tokens + self._client.received(),
+            late_p99_s=round(percentile(self._late, 99), 9) if self._late else None,
         )
 
     async def _dispatch(
@@ -126,10 +131,14 @@ class Player:
             self._previous_end = exchange.ended or perf_counter_ns()
         finally:
             slots.release()
+        if rhythm := rhythm_of(exchange):
+            self.rhythms.append(rhythm)
         if exchange.sent is not None:  # else it was cancelled before it was due
             self._count(measurement_of(exchange, self._repeat, ask.index, due, self.began_ns))
 
     def _count(self, measurement: Measurement) -> None:
+        if measurement.t_send is not None:
+            self._late.append(measurement.t_send - measurement.t_due)
         self.finished.append(measurement)
         if measurement.status == "failed":
             self._failed += 1

@@ -5,19 +5,24 @@ What is seen leaves as messages, so that nothing on a token's way touches a disk
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from time import perf_counter_ns
+from typing import Any
 
-from services import backends, engines, limits, machine, modes, probe
+import httpx
+
+from services import backends, engines, limits, machine, probe
+from services.calibrate import calibrate, wanted
 from services.config import RunConfig
 from services.measurement import Repeat
+from services.players import players
 from services.repeat import Job, Playing
-from services.share import shares
+from services.rhythm import Rhythm
 from services.talk import Send
-from services.team import Team
+from services.team import Team, TeamProblem
 
 
 @dataclass
@@ -30,24 +35,25 @@ class Session:
     send: Send
     began_ns: int
     mark: str
-    players: Playing | Team | None = None
+    playing: Playing | Team | None = None
+    rhythm: Rhythm | None = None  # of the last repeat's answers
     cancelled: bool = False
 
     def cancel(self) -> None:
         self.cancelled = True
-        if self.players is not None:
-            self.players.stop()
+        if self.playing is not None:
+            self.playing.stop()
 
     @contextmanager
-    def stopping(self, players: Playing | Team) -> Iterator[None]:
-        """While it lasts, `cancel` stops these players."""
-        self.players = players
+    def stopping(self, playing: Playing | Team) -> Iterator[None]:
+        """While it lasts, `cancel` stops what is playing."""
+        self.playing = playing
         if self.cancelled:
-            players.stop()
+            playing.stop()
         try:
             yield
         finally:
-            self.players = None
+            self.playing = None
 
     def phase(self, words: str) -> None:
         self.send({"type": "phase", "phase": words})
@@ -63,7 +69,7 @@ async def measure(session: Session) -> None:
     target = backends.target(config, session.env)
     longest = limits.check(config)
     if config.backend not in engines.ENGINES:
-        await _on(session, target)
+        await _calibrate(session, await _on(session, target))
         return
     slots, context = engines.size(config, longest)
     session.phase(f"Starting {engines.ENGINES[config.backend].label}")
@@ -71,10 +77,11 @@ async def measure(session: Session) -> None:
     async with engines.started(config.backend, slots, context, shared) as base_url:
         facts = {"slots": slots, "context_per_slot": context}
         session.send({"type": "environment", "values": facts})
-        await _on(session, target.at(base_url))
+        job = await _on(session, target.at(base_url))
+    await _calibrate(session, job)  # the engine has ended: it would take the client's cores
 
 
-async def _on(session: Session, target: backends.Target) -> None:
+async def _on(session: Session, target: backends.Target) -> Job:
     config = session.config
     target = await probe.with_model(target)
     facts = await probe.engine_facts(target)
@@ -86,10 +93,11 @@ async def _on(session: Session, target: backends.Target) -> None:
     session.send({"type": "environment", "values": environment})
     job = Job(config, target, session.mark, session.began_ns)
     await _warm_up(session, job)
-    async with _players(session, job) as players:
+    async with players(job, session.send) as playing:
         for repeat in range(config.repeats):
             if not session.cancelled:
-                await _repeat(session, players, repeat)
+                await _repeat(session, playing, repeat)
+    return job
 
 
 async def _warm_up(session: Session, job: Job) -> None:
@@ -104,26 +112,7 @@ async def _warm_up(session: Session, job: Job) -> None:
         alone.client.close()
 
 
-@asynccontextmanager
-async def _players(session: Session, job: Job) -> AsyncIterator[Playing | Team]:
-    """Yield who plays the repeats: this process, or a team where the load wants one."""
-    parts = shares(job.config, modes.schedule(job.config), machine.cores())
-    if len(parts) == 1:
-        alone = Playing(job, session.send)
-        try:
-            yield alone
-        finally:
-            alone.client.close()
-        return
-    session.phase(f"Starting {len(parts)} processes to send the requests")
-    team = await Team.started([replace(job, share=share) for share in parts], session.send)
-    try:
-        yield team
-    finally:
-        await team.close()
-
-
-async def _repeat(session: Session, players: Playing | Team, repeat: int) -> None:
+async def _repeat(session: Session, playing: Playing | Team, repeat: int) -> None:
     config = session.config
     several = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
     session.phase("Measuring" + several)
@@ -135,8 +124,24 @@ async def _repeat(session: Session, players: Playing | Team, repeat: int) -> Non
         session.send({"type": "repeat", "repeat": Repeat(repeat, began_at)})
         return perf_counter_ns()
 
-    with session.stopping(players):
-        played = await players.play(repeat, go)
+    with session.stopping(playing):
+        played = await playing.play(repeat, go)
+    session.rhythm = played.rhythm or session.rhythm
     health = {**played.health, "began_ns": played.began_ns}
     finished = Repeat(repeat, began_at, played.duration_s, health)
     session.send({"type": "repeat", "repeat": finished})
+
+
+async def _calibrate(session: Session, job: Job) -> None:
+    """Find out what the client adds at this load, where that is wanted and there is an answer to
+    play. It spoils no run: what goes wrong is told in its place."""
+    if session.cancelled or session.rhythm is None or not wanted(session.config):
+        return
+    session.phase("Calibrating this client at the same load")
+    found: dict[str, Any]
+    try:
+        found = asdict(await calibrate(job, session.rhythm, session.stopping))
+    except (OSError, httpx.HTTPError, TeamProblem) as error:
+        found = {"problem": f"This client could not be calibrated: {error}"}
+    if not session.cancelled:
+        session.send({"type": "calibration", "calibration": found})

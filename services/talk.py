@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from services.measurement import Measurement
+
 Send = Callable[[dict[str, Any]], None]
 LINE_BYTES = 2**26  # the longest message: a config with 10,000 prompts, or a batch of results
 
@@ -39,3 +41,10 @@ async def standard_input() -> asyncio.StreamReader:
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
     return reader
+
+
+def measurement_of(row: Measurement | dict[str, Any]) -> Measurement:
+    """Return the value that a message's row holds, or was before it was written as JSON."""
+    if isinstance(row, Measurement):
+        return row
+    return Measurement(**{**row, "token_times": tuple(row["token_times"])})

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import orjson
 
 from services.engines import ROOT
-from services.measurement import Progress
 from services.member import described
 from services.repeat import Go, Job, Played
+from services.rhythm import Rhythm, typical
 from services.talk import LINE_BYTES, Send
 
 LEAD_NS = 50_000_000  # from the word to the beginning: what it takes to reach every member
 STOP_S = 3.0
+COUNTS = ("sent", "in_flight", "done", "failed", "tokens")
+WORST = ("late_p99_s", "lag_p99_s", "cpu_share")
 
 
 class TeamProblem(RuntimeError):
@@ -113,7 +114,7 @@ class Team:
             member.tell({"begin": began})
         played = await asyncio.gather(*(self._until(m, "played") for m in self._members))
         self._tell([member.progress for member in self._members])
-        return together([Played(**message["played"]) for message in played])
+        return together([_played(message["played"]) for message in played])
 
     async def close(self) -> None:
         """End every process."""
@@ -143,9 +144,18 @@ class Team:
 
 
 def summed(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the progress of all: counts add up, time and repeat are those of the first."""
-    counts = [field.name for field in fields(Progress) if field.name not in ("t", "repeat")]
-    return {**said[0], **{name: sum(progress[name] for progress in said) for name in counts}}
+    """Return the progress of all: counts add up, time and repeat are those of the first, and what
+    is said of the client is the worst."""
+    counts = {name: sum(progress[name] for progress in said) for name in COUNTS}
+    worst = {
+        name: max((p[name] for p in said if p[name] is not None), default=None) for name in WORST
+    }
+    return {**said[0], **counts, **worst}
+
+
+def _played(data: dict[str, Any]) -> Played:
+    rhythm = data["rhythm"]
+    return Played(**{**data, "rhythm": Rhythm(**rhythm) if rhythm else None})
 
 
 def together(played: Sequence[Played]) -> Played:
@@ -159,4 +169,5 @@ def together(played: Sequence[Played]) -> Played:
         "loop_lag_p99_s": max(lags, default=None),
         "processes": len(played),
     }
-    return Played(played[0].began_ns, max(one.duration_s for one in played), health)
+    rhythm = typical([one.rhythm for one in played if one.rhythm])
+    return Played(played[0].began_ns, max(one.duration_s for one in played), health, rhythm)

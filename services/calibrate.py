@@ -1,0 +1,179 @@
+"""The client's own error at a run's load: the run played again to a server that knows.
+
+The same schedule, processes, prompts, chunk rate and payload go to Paceline's reference server,
+on loopback and in a process of its own. What the client saw minus what that server's log says is
+what the client adds, on this machine, at this load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from time import perf_counter_ns
+from typing import Any
+
+import httpx
+
+from services import modes, workloads
+from services.backends import Target
+from services.config import RunConfig
+from services.engines import ROOT
+from services.measurement import Measurement
+from services.players import players
+from services.repeat import Job, Playing
+from services.rhythm import Rhythm
+from services.statistics import percentile
+from services.talk import measurement_of
+from services.team import Team
+
+ABOVE = 64  # requests in flight beyond which a run is calibrated, unless it says otherwise
+LONGEST_S = 8.0  # of the whole, about
+ANSWER_S = 4.0  # of one answer
+FIRST_S = 2.0  # the longest wait for a first token
+CHUNKS_MOST = 250_000  # of all answers together: the server's log holds the time of each
+LOG_S = 60.0
+
+Stopping = Callable[[Playing | Team], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Seconds that the client adds: median and 99th percentile over all requests, or over all gaps
+    between chunks. None: there was nothing to take it from."""
+
+    requests: int
+    lost: int  # of them: those that did not come back
+    processes: int
+    chunks_per_s: float  # as they were sent
+    ttft_p50_s: float | None
+    ttft_p99_s: float | None
+    e2e_p50_s: float | None
+    e2e_p99_s: float | None
+    inter_chunk_p50_s: float | None
+    inter_chunk_p99_s: float | None
+
+
+def wanted(config: RunConfig) -> bool:
+    """Whether a run is to be calibrated: as it says, else when more than ABOVE may be in flight."""
+    if config.calibrate is not None:
+        return config.calibrate
+    at_once = modes.schedule(config).in_flight or config.requests
+    return min(at_once, config.requests) > ABOVE
+
+
+def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str]:
+    """Return the run to play and the reference server's model: as the run and its answers were,
+    cut to about LONGEST_S. As many requests as can be in flight are always played."""
+    first = min(rhythm.ttft_s, FIRST_S)
+    fitting = int((ANSWER_S - first) / rhythm.gap_s) if rhythm.gap_s else rhythm.chunks
+    chunks = max(2, min(rhythm.chunks, fitting))
+    requests = _fitting(config, first + rhythm.gap_s * (chunks - 1))
+    chunks = max(2, min(chunks, CHUNKS_MOST // requests))
+    changes = {
+        "requests": requests,
+        "max_tokens": chunks,
+        "repeats": 1,
+        "unique_prompts": True,  # the server's log is by prompt
+        "timeout_s": LOG_S,
+        "first_token_timeout_s": None,
+        "chunk_timeout_s": None,
+        "stop_after_s": None,
+        "stop_after_errors": None,
+    }
+    options = f"ttft={first:.6f} gap={rhythm.gap_s:.6f} tokens={chunks} size={rhythm.size}"
+    return config.model_copy(update=changes), f"ref {options}"
+
+
+def _fitting(config: RunConfig, answer_s: float) -> int:
+    """Return how many requests of the schedule are over after LONGEST_S."""
+    whole = modes.schedule(config)
+    at_once = min(whole.in_flight or 1, config.requests)
+    ends = (end for _, _, end in modes.picture(whole, answer_s))
+    return max(at_once, sum(end <= LONGEST_S for end in ends), 1)
+
+
+async def calibrate(job: Job, rhythm: Rhythm, stopping: Stopping) -> Calibration:
+    """Play the job's run to the reference server; `stopping` makes what plays it stoppable.
+
+    Raises:
+        OSError, httpx.HTTPError, TeamProblem: it could not be played, or the log not read.
+    """
+    config, model = likeness(job.config, rhythm)
+    seen: list[Measurement] = []
+
+    def keep(message: dict[str, Any]) -> None:
+        if message["type"] == "requests":
+            seen.extend(map(measurement_of, message["rows"]))
+
+    async def now() -> int:
+        return perf_counter_ns()
+
+    async with _serving() as url:
+        target = Target("url", url, model, None, job.target.client)
+        async with players(replace(job, config=config, target=target), keep) as playing:
+            with stopping(playing):
+                played = await playing.play(0, now)
+        async with httpx.AsyncClient(trust_env=False, timeout=LOG_S) as client:
+            log = (await client.get(url.removesuffix("/v1") + "/log")).json()["log"]
+    truth = [log.get(workloads.prompt(config, 0, m.index, job.mark)) for m in seen]
+    return compared(seen, truth, played.began_ns, played.health.get("processes", 1))
+
+
+def compared(
+    seen: Sequence[Measurement],
+    truth: Sequence[Mapping[str, Any] | None],
+    began_ns: int,
+    processes: int,
+) -> Calibration:
+    """Take what was seen off what was done. `truth` holds for each measurement the server's entry:
+    `times`, the `perf_counter_ns` at which each chunk was handed to the kernel."""
+    firsts: list[float] = []
+    lasts: list[float] = []
+    gaps: list[float] = []
+    moments: list[int] = []
+    for measured, did in zip(seen, truth, strict=True):
+        times = did["times"] if did else []
+        if measured.status != "ok" or len(measured.token_times) != len(times) or not times:
+            continue
+        firsts.append(measured.token_times[0] - (times[0] - began_ns) / 1e9)
+        lasts.append(measured.token_times[-1] - (times[-1] - began_ns) / 1e9)
+        gaps += [
+            abs(later - earlier - (did_later - did_earlier) / 1e9)
+            for (earlier, later), (did_earlier, did_later) in zip(
+                pairwise(measured.token_times), pairwise(times), strict=True
+            )
+        ]
+        moments += times
+    span = (max(moments) - min(moments)) / 1e9 if moments else 0.0
+    return Calibration(
+        len(seen),
+        len(seen) - len(firsts),
+        processes,
+        round(len(moments) / span, 1) if span else 0.0,
+        *(at for errors in (firsts, lasts, gaps) for at in _two(errors)),
+    )
+
+
+def _two(errors: Sequence[float]) -> tuple[float | None, float | None]:
+    return (percentile(errors, 50), percentile(errors, 99)) if errors else (None, None)
+
+
+@asynccontextmanager
+async def _serving() -> AsyncIterator[str]:
+    """Start a reference server; yield its base URL. It lives as long as its standard input."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.reference"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin and process.stdout
+    try:
+        yield f"http://127.0.0.1:{int(await process.stdout.readline())}/v1"
+    finally:
+        process.stdin.close()
+        await process.wait()

@@ -1,0 +1,31 @@
+"""Who plays a run: this process, or a team of processes where the load wants one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from services import machine, modes
+from services.repeat import Job, Playing
+from services.share import shares
+from services.talk import Send
+from services.team import Team
+
+
+@asynccontextmanager
+async def players(job: Job, send: Send) -> AsyncIterator[Playing | Team]:
+    """Yield what plays repeats of the job's run; what it sees goes to `send`."""
+    parts = shares(job.config, modes.schedule(job.config), machine.cores())
+    if len(parts) == 1:
+        alone = Playing(job, send)
+        try:
+            yield alone
+        finally:
+            alone.client.close()
+        return
+    team = await Team.started([replace(job, share=part) for part in parts], send)
+    try:
+        yield team
+    finally:
+        await team.close()

@@ -1,0 +1,44 @@
+"""How answers come: after what wait, in what steps, in how many chunks of what size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from services.wire.exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """A typical answer: seconds to its first chunk and from one to the next, how many there are,
+    and the characters of each."""
+
+    ttft_s: float
+    gap_s: float
+    chunks: int
+    size: int
+
+
+def rhythm_of(exchange: Exchange) -> Rhythm | None:
+    """Return the rhythm of one answer; None where it failed or was not streamed."""
+    if exchange.error_class or exchange.cancelled or exchange.sent is None:
+        return None
+    times = exchange.token_times
+    if not times:
+        return None
+    gap = (times[-1] - times[0]) / (len(times) - 1) / 1e9 if len(times) > 1 else 0.0
+    size = sum(map(len, exchange.text)) // len(times)
+    return Rhythm((times[0] - exchange.sent) / 1e9, gap, len(times), size)
+
+
+def typical(rhythms: Sequence[Rhythm]) -> Rhythm | None:
+    """Return the medians of several; None of none."""
+    if not rhythms:
+        return None
+    return Rhythm(
+        ttft_s=median(r.ttft_s for r in rhythms),
+        gap_s=median(r.gap_s for r in rhythms),
+        chunks=round(median(r.chunks for r in rhythms)),
+        size=round(median(r.size for r in rhythms)),
+    )
