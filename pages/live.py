@@ -13,6 +13,7 @@ from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels
 from pages.widgets.view import dark, onward, plain, run_in_url, shared, stop_with
 from services.charts import live_spec
+from services.checks import client
 from services.measurement import ACTIVE, Progress, Run
 from services.plan import duration
 from services.progress import Standing, standing
@@ -58,6 +59,8 @@ def so_far(run: Run) -> list[Progress]:
         st.metric("In flight", f"{now.in_flight:,}", border=True)
         st.metric("Done", f"{now.done:,}", border=True)
         st.metric("Failed", f"{now.failed:,}", border=True)
+    if progress:
+        panels.doubts(client.so_far(run.config, progress[-1]))
     left = f", about {duration(round(now.left_s))} left" if now.left_s is not None else ""
     bar(now, left)
     return progress

@@ -9,7 +9,7 @@ from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, edit, panels, pictures, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_with
-from services import tables
+from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
@@ -53,6 +53,7 @@ def numbers(candidate: Candidate) -> None:
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
+    tabular.table(health.table(candidate), "How was the client that measured?")
     tabular.request_table(candidate)
 
 
@@ -82,6 +83,7 @@ if not candidate.measurements:
 if candidate.summary.ok:
     panels.headline(candidate)
 panels.doubts(doubts(run, candidate.measurements, candidate.summary))
+panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")
 charts(candidate)
 numbers(candidate)

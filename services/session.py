@@ -142,6 +142,6 @@ async def _calibrate(session: Session, job: Job) -> None:
     try:
         found = asdict(await calibrate(job, session.rhythm, session.stopping))
     except (OSError, httpx.HTTPError, TeamProblem) as error:
-        found = {"problem": f"This client could not be calibrated: {error}"}
+        found = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
     if not session.cancelled:
         session.send({"type": "calibration", "calibration": found})

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from services import backends, theme
+from services import backends, health, theme
 from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.probe import Probe
@@ -49,6 +49,7 @@ def run_text(candidate: Candidate) -> str:
         lines.append(run.error)
     lines += [f"  {label:<34}{show(row.get(name), unit):>16}" for name, label, unit in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
+    lines += filter(None, [health.sentence(candidate)])
     found = doubts(run, candidate.measurements, candidate.summary)
     lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
     return "\n".join(lines)

@@ -74,7 +74,7 @@ def test_a_run_is_started_listed_and_shown(
     }
     finished(database, run_id)
     document = ask("GET", f"/runs/{run_id}").json()
-    assert list(document) == ["schema", "run", "summary", "requests"]
+    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
     assert document["run"]["name"] == "Door"
     assert document["run"]["tags"] == ["a", "http"]
     assert document["run"]["config"]["pause_s"] == 0
@@ -120,18 +120,20 @@ def test_a_prompt_says_where_prompts_come_from() -> None:
 WRONG = [
     ("backend", 5), ("base_url", "127.0.0.1:8000"), ("base_url", "http://"), ("base_url", 5),
     ("model", "x" * 301), ("model", None), ("client", "curl"), ("mode", "warp"), ("mode", None),
-    ("requests", 0), ("requests", 5001), ("requests", 1.5), ("requests", "many"),
+    ("requests", 0), ("requests", 10001), ("requests", 1.5), ("requests", "many"),
     ("requests", True), ("requests", None), ("requests", [1]), ("requests", {"a": 1}),
     ("requests", 10**30), ("pause_s", -0.1), ("pause_s", 3601), ("pause_s", None),
     ("pause_s", False), ("interval_s", "soon"), ("interval_s", -1), ("concurrency", 0),
-    ("concurrency", 5001), ("workload", "poem"), ("prompt", 5), ("prompt", "  "),
+    ("concurrency", 10001), ("workload", "poem"), ("prompt", 5), ("prompt", "  "),
     ("prompt", "x" * 200_001), ("prompts", "one"), ("prompts", []), ("prompts", ["a", " "]),
-    ("prompts", ["a", 5]), ("prompts", ["a"] * 5001), ("input_tokens", 0),
+    ("prompts", ["a", 5]), ("prompts", ["a"] * 10001), ("input_tokens", 0),
     ("input_tokens", 131_073), ("unique_prompts", "perhaps"), ("max_tokens", 0),
     ("max_tokens", 131_073), ("temperature", 2.1), ("temperature", -1), ("top_p", 0),
     ("top_p", 1.1), ("seed", -1), ("seed", 2**31), ("ignore_eos", "sometimes"), ("warmup", 101),
     ("warmup", -1), ("repeats", 0), ("repeats", 51), ("timeout_s", 0), ("timeout_s", 1e9),
-    ("stop_after_s", 0), ("stop_after_errors", 0), ("name", "x" * 201), ("name", 5),
+    ("stop_after_s", 0), ("connect_timeout_s", 0), ("first_token_timeout_s", 0),
+    ("chunk_timeout_s", -1), ("processes", 0), ("processes", 65), ("calibrate", "perhaps"),
+    ("stop_after_errors", 0), ("name", "x" * 201), ("name", 5),
     ("tags", "one"), ("tags", ["a", 5]), ("tags", [f"t{n}" for n in range(21)]),
     ("note", "x" * 10_001), ("speed", 9), ("id", 1),
 ]  # fmt: skip

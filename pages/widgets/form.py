@@ -16,6 +16,8 @@ from services.modes import MODES
 from services.workloads import WORKLOADS
 from services.workloads.promptfile import InvalidPrompts, read_prompts
 
+TIMEOUTS = ("timeout_s", "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s")
+CALIBRATE = {"With more than 64 in flight": None, "Always": True, "Never": False}
 NARROW = 130  # pixels: two fields beside each other on a phone
 
 
@@ -81,7 +83,7 @@ def _sampling(start: RunConfig) -> dict[str, Any]:
 
 
 def _more(start: RunConfig, backend: str) -> dict[str, Any]:
-    limits = ("warmup", "timeout_s", "stop_after_s", "stop_after_errors")
+    limits = ("warmup", "stop_after_s", "stop_after_errors", "processes", *TIMEOUTS)
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         values: dict[str, Any] = {field: fields.number(field, start) for field in limits}
     values["unique_prompts"] = fields.switch("unique_prompts", start)
@@ -89,7 +91,23 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
         values["ignore_eos"] = fields.switch("ignore_eos", start)
     if BACKENDS[backend].kind != "litellm":
         values["client"] = _client(start)
+    values["calibrate"] = _calibrate(start)
     return values
+
+
+def _calibrate(start: RunConfig) -> bool | None:
+    chosen = st.selectbox(
+        fields.label("calibrate"),
+        list(CALIBRATE),
+        key=fields.begin("calibrate", _word_of(start.calibrate)),
+        help=RunConfig.model_fields["calibrate"].description,
+        on_change=touched,
+    )
+    return CALIBRATE[chosen]
+
+
+def _word_of(calibrate: bool | None) -> str:
+    return next(word for word, meant in CALIBRATE.items() if meant is calibrate)
 
 
 def _client(start: RunConfig) -> str:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from pages.widgets.view import plain
+from services import checks, health
 from services.checks.doubt import Doubt
 from services.compare import Candidate
 from services.measurement import Run
@@ -78,6 +79,18 @@ def doubts(found: Sequence[Doubt]) -> None:
         count = f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on these numbers"
         with st.expander(count, icon=":material/info:"):
             st.markdown(_sentences(notes))
+
+
+def client(candidate: Candidate) -> None:
+    """Whether the client kept within its limits, and what it adds."""
+    past = checks.client.past_limits(candidate.run, candidate.measurements, candidate.summary)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        if past:
+            st.badge("client past its limits", icon=":material/speed:", color="orange")
+        else:
+            st.badge("client within its limits", icon=":material/check:", color="green")
+        if said := health.sentence(candidate):
+            st.caption(plain(said))
 
 
 def _sentences(found: Sequence[Doubt]) -> str:

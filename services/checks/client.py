@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from services import units
 from services.checks.doubt import Doubt
-from services.measurement import Measurement, Run
+from services.config import RunConfig
+from services.measurement import Measurement, Progress, Run
 from services.modes import MODES
 from services.statistics import percentile
 from services.summary import Summary
@@ -17,7 +18,25 @@ LATE_SHARE = 0.1  # of the interval
 SHORT_RATE = 0.02  # of the requested rate
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
-CPU_SHARE = 0.8  # of one core: the client runs on one
+CPU_SHARE = 0.8  # of one core: a process of the client runs on one
+CALIBRATED_S = 0.001  # what the client may add to TTFT at the 99th percentile
+CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
+
+
+def so_far(config: RunConfig, progress: Progress) -> list[Doubt]:
+    """Return the reasons to doubt a run that show while it is measured."""
+    found = (
+        _late(config, progress.late_p99_s or 0.0, config.interval_s),
+        _lag(progress.lag_p99_s or 0.0, kernel=True),
+        _cpu(progress.cpu_share or 0.0),
+    )
+    return [doubt for doubt in found if doubt is not None]
+
+
+def past_limits(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
+    """Return in what the client was past its limits, so that it may be what was measured."""
+    found = (check(run, measurements, summary) for check in HEALTH)
+    return [doubt for doubt in found if doubt is not None]
 
 
 def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | None:
@@ -36,16 +55,24 @@ def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | No
 
 def _sent_late(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     lateness, intervals = values(measurements, "queue_s"), intervals_s(measurements)
-    if MODES[run.config.mode].loop != "open" or not lateness:
+    if not lateness:
         return None
-    late = percentile(lateness, 99)
-    limit = max(LATE_S, LATE_SHARE * intervals[0]) if intervals else LATE_S
-    if late <= limit:
+    return _late(run.config, percentile(lateness, 99), intervals[0] if intervals else 0.0)
+
+
+def late_limit_s(interval_s: float) -> float:
+    """Return how late one request in a hundred may be sent, in seconds."""
+    return max(LATE_S, LATE_SHARE * interval_s)
+
+
+def _late(config: RunConfig, late_s: float, interval_s: float) -> Doubt | None:
+    limit = late_limit_s(interval_s)
+    if MODES[config.mode].loop != "open" or late_s <= limit:
         return None
     return Doubt(
         "warning",
-        f"Requests were sent up to {units.seconds(late)} late",
-        f"One in a hundred left this client {units.seconds(late)} or more after it was due (the "
+        f"Requests were sent up to {units.seconds(late_s)} late",
+        f"One in a hundred left this client {units.seconds(late_s)} or more after it was due (the "
         f"limit is {units.seconds(limit)}), so the load was not the one asked for. Leave the "
         "machine to the run, or choose a longer interval.",
     )
@@ -72,7 +99,7 @@ def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary)
         return None
     return Doubt(
         "warning",
-        f"{summary.peak_in_flight} requests were in flight, not {wanted}",
+        f"At most {summary.peak_in_flight:,} in flight, not {wanted:,}",
         "The first ended before the last was sent, so the concurrency asked for was never there: "
         "these numbers are for the lower one. Ask for longer answers, or for less concurrency.",
     )
@@ -95,9 +122,12 @@ def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) 
 
 def _lagging(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     lag = max(_health(run, "loop_lag_p99_s"), default=0.0)
-    if lag <= LAG_S:
+    return _lag(lag, all(repeat.health.get("clock") == "kernel" for repeat in run.repeats))
+
+
+def _lag(lag_s: float, kernel: bool) -> Doubt | None:
+    if lag_s <= LAG_S:
         return None
-    kernel = all(repeat.health.get("clock") == "kernel" for repeat in run.repeats)
     meaning = (
         "Arrivals are stamped by the kernel and hold, but requests may have been sent late."
         if kernel
@@ -105,21 +135,67 @@ def _lagging(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     )
     return Doubt(
         "warning",
-        f"This client was {units.seconds(lag)} behind",
+        f"This client was {units.seconds(lag_s)} behind",
         f"One in a hundred times its event loop woke up that late or later. {meaning} "
         "Close what else uses this machine, or measure from another one.",
     )
 
 
 def _short_of_cpu(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
-    share = max(_health(run, "cpu_share"), default=0.0)
+    return _cpu(max(_health(run, "cpu_share"), default=0.0))
+
+
+def _cpu(share: float) -> Doubt | None:
     if share <= CPU_SHARE:
         return None
     return Doubt(
         "warning",
         f"This client used {units.share(share)} of its core",
         "Near its limit a client adds its own waiting to the server's. Send fewer requests at a "
-        "time, or measure from a faster machine.",
+        "time, spread them over more processes, or measure from a faster machine.",
+    )
+
+
+def error_limit_s(ttfts: Sequence[float]) -> float:
+    """Return what the client may add to TTFT at the 99th percentile, in seconds."""
+    return max(CALIBRATED_S, CALIBRATED_SHARE * percentile(ttfts, 50)) if ttfts else CALIBRATED_S
+
+
+def _error_large(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    error = (run.calibration or {}).get("ttft_p99_s")
+    limit = error_limit_s(values(measurements, "ttft_s"))
+    if error is None or error <= limit:
+        return None
+    return Doubt(
+        "warning",
+        f"This client adds up to {units.seconds(error)} to TTFT",
+        "That is its own error at this load, measured against a server that knows when it sent "
+        f"(99th percentile; the limit is {units.seconds(limit)}). Differences of that size are the "
+        "client's, not the server's: leave the machine to the run, or measure from another one.",
+    )
+
+
+def _not_calibrated(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    problem = (run.calibration or {}).get("problem")
+    if not problem:
+        return None
+    return Doubt(
+        "note",
+        "This client was not calibrated",
+        f"{problem} How much it adds at this load is not known: start the run again to find out.",
+    )
+
+
+def _through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not run.environment.get("through_proxy"):
+        return None
+    return Doubt(
+        "note",
+        "Measured through a proxy",
+        "The environment names a proxy for this server (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY), and "
+        "its share is in every time. Put the server's name into NO_PROXY to measure without it.",
     )
 
 
@@ -141,12 +217,6 @@ def _health(run: Run, name: str) -> Iterable[float]:
     return [value for value in said if isinstance(value, int | float)]
 
 
-CHECKS = (
-    _sent_late,
-    _rate_missed,
-    _never_full,
-    _coalesced,
-    _lagging,
-    _short_of_cpu,
-    _via_litellm,
-)
+HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _error_large)  # the client's limits
+
+CHECKS = (*HEALTH, _never_full, _coalesced, _not_calibrated, _via_litellm, _through_proxy)

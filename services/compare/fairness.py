@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from services import units
-from services.checks import CACHED_SHARE, cached_share
+from services.checks import CACHED_SHARE, cached_share, client
 from services.checks.doubt import Doubt
 from services.compare import same_work
 from services.compare.differences import environment_facts
@@ -94,6 +94,22 @@ def _client(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
+def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
+    past = {}
+    for name, c in zip(names_of(candidates), candidates, strict=True):
+        found = client.past_limits(c.run, c.measurements, c.summary)
+        if found:
+            past[name] = "; ".join(doubt.title for doubt in found)
+    if not past:
+        return None
+    return Doubt(
+        "warning",
+        "A client was past its limits",
+        f"{listed(past)}. What is different may be the client, not the server: see the run's own "
+        "result for what to do, and measure it again.",
+    )
+
+
 def _load(candidates: Sequence[Candidate]) -> Doubt | None:
     loads = [schedule(c.run.config) for c in candidates]
     if all(load == loads[0] for load in loads):
@@ -121,5 +137,6 @@ FAIRNESS: tuple[Fairness, ...] = (
     _errors,
     _machine,
     _client,
+    _client_health,
     _load,
 )

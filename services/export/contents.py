@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from services import tables, theme
+from services import health, tables, theme
 from services.checks import Doubt, doubts
 from services.compare import Candidate, Comparison, compare
 from services.tables import Table
@@ -53,6 +53,8 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
+        if said := health.sentence(candidate):
+            yield f"{label}: {said}" if comparison else said
     if comparison:
         yield from (verdict.sentence for verdict in comparison.verdicts)
 
@@ -85,7 +87,7 @@ def _results(
 def _circumstances(
     candidates: Sequence[Candidate], comparison: Comparison | None
 ) -> tuple[Table, ...]:
-    found = [tables.differences(comparison)] if comparison else []
+    found = [tables.differences(comparison)] if comparison else [health.table(candidates[0])]
     for table in (tables.identities, tables.configuration, tables.environment):
         found.append(table(candidates))
     return tuple(table for table in found if table.rows)

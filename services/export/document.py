@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from services.checks import doubts
 from services.compare import Candidate
 from services.config import without_prompts
 from services.measurement import Repeat, Run
@@ -18,15 +20,18 @@ SCHEMA = "paceline/run/1"
 
 
 def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
-    """Return a run as plain data: `schema`, `run`, `summary`, `requests`.
+    """Return a run as plain data: `schema`, `run`, `summary`, `doubts`,
+    `requests`.
 
     A person's own prompts and the answers are only in it where `prompts` asks for them: the
     prompts in `run.config`, the answers as a list of their own.
     """
+    found = doubts(candidate.run, candidate.measurements, candidate.summary)
     document = {
         "schema": SCHEMA,
         "run": _run(candidate.run, prompts),
         "summary": summary_row(candidate.summary),
+        "doubts": [asdict(doubt) for doubt in found],
         "requests": [request_row(m) for m in candidate.measurements],
     }
     if prompts:
@@ -55,6 +60,7 @@ def _run(run: Run, prompts: bool) -> dict[str, Any]:
         "note": run.note,
         "config": run.config.model_dump(mode="json") if prompts else without_prompts(run.config),
         "environment": run.environment,
+        "calibration": run.calibration,
         "repeats": [_repeat(repeat) for repeat in run.repeats],
     }
 

@@ -64,7 +64,20 @@ class RunFacts(BaseModel):
         description="As POST /runs takes it; own prompts are replaced by their number and length"
     )
     environment: dict[str, Any] = Field(description="Engine, versions, machine, client")
+    calibration: dict[str, Any] | None = Field(
+        description="What the client adds at this load, in seconds; null: not calibrated"
+    )
     repeats: list[RepeatRow]
+
+
+class DoubtRow(BaseModel):
+    """A reason to doubt the run's numbers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: Literal["warning", "note"]
+    title: str
+    sentence: str
 
 
 class RunDocument(BaseModel):
@@ -77,4 +90,5 @@ class RunDocument(BaseModel):
     summary: dict[str, Any] = Field(
         description="Totals, rates and distributions by name: output_tokens_per_s, ttft_s_median …"
     )
+    doubts: list[DoubtRow] = Field(description="Reasons to doubt the numbers, warnings first")
     requests: list[RequestRow]

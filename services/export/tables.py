@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from services.charts.frame import number
+from services.checks import client
 from services.compare import Candidate, compare
 from services.export.document import iso
 from services.measurement import Measurement
@@ -51,6 +52,7 @@ def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
 
 def _identity(candidate: Candidate) -> dict[str, Any]:
     run = candidate.run
+    found = client.past_limits(run, candidate.measurements, candidate.summary)
     return {
         "run_id": run.id,
         "name": run.name,
@@ -59,6 +61,8 @@ def _identity(candidate: Candidate) -> dict[str, Any]:
         "model": run.config.model,
         "mode": run.config.mode,
         "started_at": iso(run.started_at),
+        "client_warnings": "; ".join(doubt.title for doubt in found),
+        **{f"client_{name}": value for name, value in (run.calibration or {}).items()},
     }
 
 

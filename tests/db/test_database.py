@@ -3,15 +3,18 @@
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from db import schema
+from db import runs, schema
 from db.database import DEFAULT_FILE, HERE, UPGRADE_LOCK, DatabaseProblem, connect, upgrade, writing
 
 UPGRADE = """
@@ -42,6 +45,28 @@ def test_the_scripts_make_the_tables_of_the_schema_from_nothing(blank_url: str) 
 
 def test_the_revision_in_the_schema_is_that_of_the_last_script() -> None:
     assert ScriptDirectory(str(HERE / "migrations")).get_heads() == [schema.REVISION]
+
+
+def test_an_older_database_keeps_its_runs(blank_url: str) -> None:
+    engine = connect(blank_url)
+    config = Config(attributes={})
+    config.set_main_option("script_location", str(HERE / "migrations"))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO runs (name, status, backend, model, mode, lane, config, created_at) "
+                "VALUES ('old', 'done', 'embedded', 'm', 'batch', 'embedded', '{}', :now)"
+            ),
+            {"now": datetime(2026, 11, 1, tzinfo=UTC)},
+        )
+        connection.execute(text("INSERT INTO progress VALUES (1, 0.5, 0, 1, 1, 0, 0, 7)"))
+    upgrade(engine)
+    assert (runs.load(engine, 1).name, runs.load(engine, 1).calibration) == ("old", None)
+    (moment,) = runs.progress(engine, 1)
+    assert (moment.tokens, moment.lag_p99_s) == (7, None)
+    engine.dispose()
 
 
 def test_processes_that_upgrade_at_once_leave_one_good_schema(blank_url: str) -> None:

@@ -87,7 +87,7 @@ FORM = [
     ({"like": ""}, "“” is not a run."),
     ({"like": "77"}, "There is no run 77."),
     ({"requests": "0"}, "Requests must be at least 1 (got '0')."),
-    ({"requests": "99999"}, "Requests must be at most 5000 (got '99999')."),
+    ({"requests": "99999"}, "Requests must be at most 10000 (got '99999')."),
     ({"requests": "abc"}, "Requests must be a whole number (got 'abc')."),
     ({"requests": "1e3"}, "Requests must be a whole number"),
     ({"requests": ""}, "Requests must be a whole number"),

@@ -95,7 +95,7 @@ def test_the_url_follows_the_form_and_holds_no_prompt(visit: Visit) -> None:
 
 
 LIMITS = [
-    ("requests", 0), ("requests", 5001), ("pause_s", -1.0), ("repeats", 51), ("max_tokens", 0),
+    ("requests", 0), ("requests", 10001), ("pause_s", -1.0), ("repeats", 51), ("max_tokens", 0),
     ("temperature", 2.5), ("top_p", 0.0), ("seed", -1), ("warmup", 101), ("timeout_s", 0.0),
     ("stop_after_s", 0.0), ("stop_after_errors", 0),
 ]  # fmt: skip

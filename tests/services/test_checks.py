@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from services.checks import CHECKS, Doubt, doubts
-from services.checks.client import intervals_s
-from services.measurement import Measurement, Run
+from services.checks.client import intervals_s, past_limits, so_far
+from services.config import RunConfig
+from services.measurement import Measurement, Progress, Run
 from services.summary import summarize
 from tests.values import failed, measured, run
 
@@ -85,7 +86,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(requests=100),
         MANY,
         "warning",
-        "80 requests were in flight, not 100",
+        "At most 80 in flight, not 100",
     ),
     (good(), changed(coalesced_reads=1), "warning", "Chunks arrived together"),
     (
@@ -100,6 +101,19 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "warning",
         "This client used 90.0 % of its core",
     ),
+    (
+        good(calibration={"ttft_p99_s": 0.02}),
+        MANY,
+        "warning",
+        "This client adds up to 20.0 ms to TTFT",
+    ),
+    (
+        good(calibration={"problem": "The calibration failed: no file left."}),
+        MANY,
+        "note",
+        "This client was not calibrated",
+    ),
+    (with_config(environment={"through_proxy": True}), MANY, "note", "Measured through a proxy"),
     (with_config(client="litellm"), MANY, "warning", "Measured through LiteLLM"),
     (with_config(backend="litellm"), MANY, "warning", "Measured through LiteLLM"),
     (with_config(requests=90), MANY, "note", "Not every request was answered"),
@@ -188,3 +202,27 @@ def test_warnings_come_before_notes() -> None:
 
 def test_a_run_without_a_request_is_not_an_error() -> None:
     assert all(doubt.title for doubt in found(good(), []))
+
+
+@pytest.mark.parametrize(
+    ("of_client", "title"),
+    [
+        ({}, None),
+        ({"late_p99_s": 0.02, "lag_p99_s": 0.004, "cpu_share": 0.7}, None),
+        ({"late_p99_s": 0.2}, "Requests were sent up to 200 ms late"),
+        ({"lag_p99_s": 0.02}, "This client was 20.0 ms behind"),
+        ({"cpu_share": 0.97}, "This client used 97.0 % of its core"),
+    ],
+)
+def test_a_client_past_its_limits_shows_while_it_measures(
+    of_client: dict[str, float], title: str | None
+) -> None:
+    config = RunConfig(mode="staggered", interval_s=0.5)
+    now = Progress(3.0, 0, 4, 1, 3, 0, 30, **of_client)
+    assert [doubt.title for doubt in so_far(config, now)] == ([title] if title else [])
+
+
+def test_only_what_is_the_clients_own_puts_it_past_its_limits() -> None:
+    of = with_config(health={"cpu_share": 0.9}, client="litellm", requests=100)
+    (doubt,) = past_limits(of, MANY, summarize(MANY))
+    assert doubt.title == "This client used 90.0 % of its core"

@@ -167,7 +167,7 @@ def test_a_comparison_has_every_value_and_every_ratio() -> None:
 def test_a_run_is_one_document() -> None:
     one = private()
     document = orjson.loads(export("run.json").write([one]))
-    assert list(document) == ["schema", "run", "summary", "requests"]
+    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
     assert document["schema"] == "paceline/run/1"
     assert all(tuple(row) == FIELDS for row in document["requests"])
     assert len(document["requests"]) == 7

@@ -1,0 +1,114 @@
+"""How the client was while it measured, in words and numbers: what the result page shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from services import units
+from services.checks import client
+from services.compare import Candidate
+from services.measurement import Measurement
+from services.modes import MODES
+from services.statistics import percentile
+from services.summary.repeats import values
+from services.tables import Table
+from services.units import NOTHING
+
+
+def sentence(candidate: Candidate) -> str:
+    """Return what the client adds, as far as it was calibrated; "" where it was not."""
+    found = candidate.run.calibration or {}
+    median, worst = found.get("ttft_p50_s"), found.get("ttft_p99_s")
+    if median is None or worst is None:
+        return ""
+    return (
+        f"At this load the client adds {units.seconds(median)} to TTFT at the median and "
+        f"{units.seconds(worst)} at p99, measured against a server that knows when it sent."
+    )
+
+
+def table(candidate: Candidate) -> Table:
+    """Return the client's health: the worst of all repeats, beside the limit of each."""
+    rows = [row for part in (_loop(candidate), _load(candidate), _error(candidate)) for row in part]
+    note = "The worst of all repeats. Past a limit there is a warning above, with what to do."
+    return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
+
+
+Rows = Iterable[tuple[str, str, str]]
+
+
+def _loop(candidate: Candidate) -> Rows:
+    run = candidate.run
+    said = [repeat.health for repeat in run.repeats if repeat.health]
+    litellm = "litellm" in (run.config.client, run.config.backend)
+    yield "Client", "LiteLLM" if litellm else "Paceline's own", ""
+    yield "Clock of arrivals", _clock({health.get("clock") for health in said}), ""
+    yield "Processes that sent", str(max((h.get("processes", 1) for h in said), default=1)), ""
+    lag = _worst(health.get("loop_lag_p99_s") for health in said)
+    yield "Behind, p99", _seconds(lag), units.seconds(client.LAG_S)
+    cpu = _worst(health.get("cpu_share") for health in said)
+    yield (
+        "Share of a core",
+        units.share(cpu) if cpu is not None else NOTHING,
+        units.share(client.CPU_SHARE),
+    )
+
+
+def _load(candidate: Candidate) -> Rows:
+    measured = candidate.measurements
+    if MODES[candidate.run.config.mode].loop == "open":
+        yield from _rate(measured)
+    yield "Most in flight", f"{candidate.summary.peak_in_flight:,}", ""
+    chunks = sum(len(m.token_times) for m in measured)
+    together = sum(m.coalesced_reads for m in measured) / chunks if chunks else None
+    yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
+    opened = sum(m.connect_s is not None for m in measured)
+    yield "Connections opened when due", f"{opened:,}", ""
+
+
+def _rate(measured: Sequence[Measurement]) -> Rows:
+    late, intervals = values(measured, "queue_s"), client.intervals_s(measured)
+    if not late or not intervals:
+        return
+    yield "Sent late, median", units.seconds(percentile(late, 50)), ""
+    limit = units.seconds(client.late_limit_s(intervals[0]))
+    yield "Sent late, p99", units.seconds(percentile(late, 99)), limit
+    if all(intervals):
+        asked, reached = (1 / interval for interval in intervals)
+        yield "Requests a second, asked for", f"{asked:.4g}", ""
+        yield "Requests a second, sent", f"{reached:.4g}", f"{asked * (1 - client.SHORT_RATE):.4g}"
+
+
+def _error(candidate: Candidate) -> Rows:
+    found = candidate.run.calibration or {}
+    if found.get("ttft_p50_s") is None:
+        return
+    waits = values(candidate.measurements, "ttft_s")
+    limit = client.error_limit_s(waits)
+    for name, label in (("ttft", "TTFT"), ("e2e", "E2E latency"), ("inter_chunk", "Inter-chunk")):
+        yield f"Error of {label}, median", _seconds(found[f"{name}_p50_s"]), ""
+        yield (
+            f"Error of {label}, p99",
+            _seconds(found[f"{name}_p99_s"]),
+            (units.seconds(limit) if name == "ttft" else ""),
+        )
+    yield "Requests of the calibration", f"{found['requests']:,}", ""
+    yield "Of them lost", f"{found['lost']:,}", ""
+
+
+def _clock(clocks: set[str | None]) -> str:
+    if clocks == {"kernel"}:
+        return "the kernel's receive stamps"
+    return "the event loop's" if clocks - {None} else NOTHING
+
+
+def _worst(found: Iterable[float | None]) -> float | None:
+    return max((value for value in found if value is not None), default=None)
+
+
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else units.share(value)
+
+
+def _seconds(value: float | None) -> str:
+    return NOTHING if value is None else units.seconds(value)

@@ -1,0 +1,141 @@
+"""The client's own error: what is played, what is subtracted, and what a real run stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from services import modes
+from services.calibrate import CHUNKS_MOST, LONGEST_S, Calibration, compared, likeness, wanted
+from services.config import RunConfig
+from services.rhythm import Rhythm, rhythm_of, typical
+from services.wire.exchange import Exchange
+from tests.conftest import finished, reference_run  # noqa: F401  a fixture
+from tests.values import failed, measured
+
+BEGAN = 7_000_000_000
+
+
+def did(*times: float) -> dict[str, Any]:
+    return {"times": [BEGAN + round(time * 1e9) for time in times]}
+
+
+def test_what_was_done_is_taken_off_what_was_seen() -> None:
+    seen = [
+        measured(0, token_times=(1.000004, 1.010, 1.020006)),  # 4 and 6 µs, gaps 4 and 6 off
+        measured(1, token_times=(1.000002, 1.010, 1.020010)),  # 2 and 10 µs, gaps 2 and 10 off
+        measured(2, token_times=(1.0, 1.1)),  # a chunk is missing
+        failed(3),
+        measured(4),
+    ]
+    truth = [*[did(1.0, 1.010, 1.020)] * 4, None]
+    found = compared(seen, truth, BEGAN, processes=3)
+    assert (found.requests, found.lost, found.processes) == (5, 3, 3)
+    assert found.ttft_p50_s == pytest.approx(3e-6, abs=1e-9)
+    assert found.e2e_p50_s == pytest.approx(8e-6, abs=1e-9)
+    assert found.inter_chunk_p50_s == pytest.approx(5e-6, abs=1e-9)
+    assert found.ttft_p99_s == pytest.approx(3.98e-6, abs=1e-9)
+    assert found.chunks_per_s == pytest.approx(6 / 0.02)
+
+
+def test_of_nothing_nothing_is_known() -> None:
+    nothing = Calibration(1, 1, 1, 0.0, None, None, None, None, None, None)
+    assert compared([failed()], [None], BEGAN, 1) == nothing
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"mode": "batch", "requests": 64}, False),
+        ({"mode": "batch", "requests": 65}, True),
+        ({"mode": "batch", "requests": 5000, "concurrency": 64}, False),
+        ({"mode": "batch", "requests": 500, "calibrate": False}, False),
+        ({"mode": "sequential", "requests": 500}, False),
+        ({"mode": "sequential", "calibrate": True}, True),
+        ({"mode": "staggered", "requests": 65}, True),
+    ],
+)
+def test_a_run_is_calibrated_above_64_in_flight_or_when_asked(
+    values: dict[str, Any], expected: bool
+) -> None:
+    assert wanted(RunConfig(**values)) is expected
+
+
+CONFIGS = st.one_of(
+    st.builds(lambda n, c: {"mode": "batch", "requests": n, "concurrency": c},
+              st.integers(1, 10_000), st.one_of(st.none(), st.integers(1, 10_000))),
+    st.builds(lambda n, s: {"mode": "staggered", "requests": n, "interval_s": s},
+              st.integers(1, 3000), st.floats(0, 60)),
+    st.builds(lambda n, s: {"mode": "sequential", "requests": n, "pause_s": s},
+              st.integers(1, 3000), st.floats(0, 60)),
+)  # fmt: skip
+RHYTHMS = st.builds(
+    Rhythm, st.floats(0, 300), st.floats(0, 10), st.integers(1, 100_000), st.integers(0, 99)
+)
+
+
+@given(CONFIGS, RHYTHMS)
+def test_what_is_played_has_the_load_of_the_run_and_is_short(
+    values: dict[str, Any], rhythm: Rhythm
+) -> None:
+    config = RunConfig(**values)
+    played, model = likeness(config, rhythm)
+    options = dict(part.split("=") for part in model.split()[1:])
+    chunks = int(options["tokens"])
+    one_s = float(options["ttft"]) + float(options["gap"]) * (chunks - 1)
+    whole = modes.schedule(config)
+    at_once = min(whole.in_flight or 1, config.requests)
+    assert at_once <= played.requests <= config.requests
+    assert chunks >= 2 and played.requests * chunks <= max(CHUNKS_MOST, 2 * played.requests)
+    assert one_s <= 15
+    if played.requests > at_once:
+        assert modes.picture(modes.schedule(played), one_s)[-1][2] <= LONGEST_S + 1e-3
+
+
+def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> None:
+    def answer(*times: int, sent: int = 0) -> Exchange:
+        exchange = Exchange(lambda: None)
+        exchange.sent, exchange.token_times = sent, list(times)
+        exchange.text = ["four"] * len(times)
+        return exchange
+
+    one = rhythm_of(answer(2_000_000_000, 2_100_000_000, 2_300_000_000))
+    assert one == Rhythm(2.0, pytest.approx(0.15), 3, 4)
+    assert rhythm_of(answer(10)) == Rhythm(1e-8, 0.0, 1, 4)
+    assert rhythm_of(answer()) is None
+    several = [Rhythm(1, 0.1, 5, 3), Rhythm(2, 0.3, 9, 4), Rhythm(9, 0.2, 6, 8)]
+    assert typical(several) == Rhythm(2, 0.2, 6, 4)
+    assert typical([]) is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"mode": "batch", "requests": 70},
+        {"mode": "batch", "requests": 70, "processes": 2, "unique_prompts": False},
+        {"mode": "staggered", "requests": 10, "interval_s": 0.01, "calibrate": True},
+    ],
+    ids=lambda values: "-".join(map(str, values.values())),
+)
+def test_a_run_stores_what_its_client_adds(
+    database: Engine,
+    reference_run: Any,  # noqa: F811
+    values: dict[str, Any],
+) -> None:
+    run = finished(database, reference_run("ref ttft=0.1 gap=0.01 tokens=20", **values))
+    found = run.calibration
+    assert found is not None and "problem" not in found
+    assert (found["requests"], found["lost"]) == (values["requests"], 0)
+    assert found["processes"] == values.get("processes", 1)
+    assert 0 < found["ttft_p50_s"] < 0.001
+    assert found["ttft_p50_s"] <= found["ttft_p99_s"]
+    assert 0 < found["e2e_p50_s"] < 0.001
+
+
+def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_run: Any) -> None:  # noqa: F811
+    run = finished(database, reference_run("ref", mode="batch", requests=70, calibrate=False))
+    assert run.calibration is None
