@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from services import units
+from services import modes, units
 from services.checks import client
 from services.compare import Candidate
-from services.measurement import Measurement
 from services.modes import MODES
 from services.statistics import percentile
 from services.summary.repeats import values
@@ -56,27 +55,24 @@ def _loop(candidate: Candidate) -> Rows:
 
 def _load(candidate: Candidate) -> Rows:
     measured = candidate.measurements
-    if MODES[candidate.run.config.mode].loop == "open":
-        yield from _rate(measured)
+    waits = modes.schedule(candidate.run.config).in_flight is not None  # for a place, not for us
+    late = [] if waits else values(measured, "queue_s")
+    paced = MODES[candidate.run.config.mode].loop == "open"
+    interval, sent = (paced and client.intervals_s(measured)) or (0.0, 0.0)
+    if late:
+        yield "Sent late, median", units.seconds(percentile(late, 50)), ""
+        limit = units.seconds(client.late_limit_s(interval)) if paced else ""
+        yield "Sent late, p99", units.seconds(percentile(late, 99)), limit
+    if interval and sent:
+        least = f"{(1 - client.SHORT_RATE) / interval:.4g}"
+        yield "Requests a second, asked for", f"{1 / interval:.4g}", ""
+        yield "Requests a second, sent", f"{1 / sent:.4g}", least
     yield "Most in flight", f"{candidate.summary.peak_in_flight:,}", ""
     chunks = sum(len(m.token_times) for m in measured)
     together = sum(m.coalesced_reads for m in measured) / chunks if chunks else None
     yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
     opened = sum(m.connect_s is not None for m in measured)
     yield "Connections opened when due", f"{opened:,}", ""
-
-
-def _rate(measured: Sequence[Measurement]) -> Rows:
-    late, intervals = values(measured, "queue_s"), client.intervals_s(measured)
-    if not late or not intervals:
-        return
-    yield "Sent late, median", units.seconds(percentile(late, 50)), ""
-    limit = units.seconds(client.late_limit_s(intervals[0]))
-    yield "Sent late, p99", units.seconds(percentile(late, 99)), limit
-    if all(intervals):
-        asked, reached = (1 / interval for interval in intervals)
-        yield "Requests a second, asked for", f"{asked:.4g}", ""
-        yield "Requests a second, sent", f"{reached:.4g}", f"{asked * (1 - client.SHORT_RATE):.4g}"
 
 
 def _error(candidate: Candidate) -> Rows:

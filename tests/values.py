@@ -63,6 +63,7 @@ def run(
     repeats: int = 1,
     health: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
+    calibration: dict[str, Any] | None = None,
     **config: Any,
 ) -> Run:
     """A finished run of one batch, unless `config` says otherwise."""
@@ -74,6 +75,7 @@ def run(
         NOON,
         environment=environment or {},
         repeats=tuple(Repeat(index, NOON, 1.0, health or {}) for index in range(repeats)),
+        calibration=calibration,
     )
 
 

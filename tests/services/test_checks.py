@@ -186,7 +186,7 @@ def test_requested_and_achieved_intervals_by_hand() -> None:
 
 
 def test_kernel_stamps_are_said_to_hold_where_the_client_lags() -> None:
-    kernel = with_config(health={"loop_lag_p99_s": 0.012, "clock": "kernel"})
+    kernel = with_config(mode="staggered", health={"loop_lag_p99_s": 0.012, "clock": "kernel"})
     assert "stamped by the kernel" in found(kernel, MANY)[0].sentence
 
 
@@ -220,6 +220,23 @@ def test_a_client_past_its_limits_shows_while_it_measures(
     config = RunConfig(mode="staggered", interval_s=0.5)
     now = Progress(3.0, 0, 4, 1, 3, 0, 30, **of_client)
     assert [doubt.title for doubt in so_far(config, now)] == ([title] if title else [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "clock", "doubted"),
+    [
+        ("batch", "kernel", False),
+        ("batch", "loop", True),
+        ("staggered", "kernel", True),
+        ("sequential", "kernel", False),
+    ],
+)
+def test_a_loop_that_is_behind_matters_where_it_spoils_a_time(
+    mode: str, clock: str, doubted: bool
+) -> None:
+    of = with_config(mode=mode, health={"loop_lag_p99_s": 0.3, "clock": clock})
+    past = past_limits(of, MANY, summarize(MANY))
+    assert ("This client was 300 ms behind" in [doubt.title for doubt in past]) == doubted
 
 
 def test_only_what_is_the_clients_own_puts_it_past_its_limits() -> None:

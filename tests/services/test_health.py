@@ -1,0 +1,68 @@
+"""How the client was, in words and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services import health
+from services.compare import Candidate
+from tests.values import candidate, measured
+
+CALIBRATED = {
+    "requests": 70, "lost": 1, "processes": 2, "chunks_per_s": 900.0,
+    "ttft_p50_s": 4e-6, "ttft_p99_s": 3e-4, "e2e_p50_s": 8e-6, "e2e_p99_s": 4e-4,
+    "inter_chunk_p50_s": 3e-6, "inter_chunk_p99_s": 2e-4,
+}  # fmt: skip
+
+
+def staggered(**of_run: Any) -> Candidate:
+    requests = [
+        measured(i, send=i * 0.1 + 0.002, t_due=i * 0.1, coalesced_reads=1) for i in range(11)
+    ]
+    return candidate(requests, mode="staggered", requests=11, interval_s=0.1, **of_run)
+
+
+def rows(of: Candidate) -> dict[str, tuple[str, str]]:
+    return {name: (value, limit) for name, value, limit in health.table(of).rows}
+
+
+def test_what_the_client_adds_is_a_sentence() -> None:
+    assert health.sentence(staggered()) == ""
+    assert health.sentence(staggered(calibration={"problem": "no"})) == ""
+    assert health.sentence(staggered(calibration=CALIBRATED)) == (
+        "At this load the client adds 4.00 µs to TTFT at the median and 300 µs at p99, measured "
+        "against a server that knows when it sent."
+    )
+
+
+def test_each_number_stands_beside_its_limit() -> None:
+    said = {"clock": "kernel", "cpu_share": 0.25, "loop_lag_p99_s": 0.0005, "processes": 2}
+    found = rows(staggered(health=said, calibration=CALIBRATED))
+    assert found["Clock of arrivals"] == ("the kernel's receive stamps", "")
+    assert found["Processes that sent"] == ("2", "")
+    assert found["Behind, p99"] == ("500 µs", "5.00 ms")
+    assert found["Share of a core"] == ("25.0 %", "80.0 %")
+    assert found["Sent late, p99"] == ("2.00 ms", "10.0 ms")
+    assert found["Requests a second, asked for"] == ("10", "")
+    assert found["Requests a second, sent"] == ("10", "9.8")
+    assert found["Chunks read together"] == ("20.0 %", "1.00 %")
+    assert found["Error of TTFT, p99"] == ("300 µs", "10.0 ms")
+    assert found["Of them lost"] == ("1", "")
+
+
+@pytest.mark.parametrize(
+    ("config", "client"),
+    [
+        ({}, "Paceline's own"),
+        ({"client": "litellm"}, "LiteLLM"),
+        ({"backend": "litellm"}, "LiteLLM"),
+    ],
+)
+def test_what_is_not_known_is_left_open(config: dict[str, Any], client: str) -> None:
+    found = rows(candidate([measured()], **config))
+    assert found["Client"] == (client, "")
+    assert found["Behind, p99"][0] == found["Share of a core"][0] == "–"
+    assert "Requests a second, sent" not in found
+    assert "Error of TTFT, p99" not in found
