@@ -23,6 +23,7 @@ from services.backends import Target
 from services.config import RunConfig
 from services.engines import ROOT
 from services.measurement import Measurement
+from services.plan import CALIBRATION_S
 from services.players import players
 from services.repeat import Job, Playing
 from services.rhythm import Rhythm
@@ -30,9 +31,8 @@ from services.statistics import percentile
 from services.talk import measurement_of
 from services.team import Team
 
-ABOVE = 64  # requests in flight beyond which a run is calibrated, unless it says otherwise
-LONGEST_S = 8.0  # of the whole, about
 ANSWER_S = 4.0  # of one answer
+SHORTEST_GAP_S = 1e-5
 FIRST_S = 2.0  # the longest wait for a first token
 CHUNKS_MOST = 250_000  # of all answers together: the server's log holds the time of each
 LOG_S = 60.0
@@ -57,21 +57,14 @@ class Calibration:
     inter_chunk_p99_s: float | None
 
 
-def wanted(config: RunConfig) -> bool:
-    """Whether a run is to be calibrated: as it says, else when more than ABOVE may be in flight."""
-    if config.calibrate is not None:
-        return config.calibrate
-    at_once = modes.schedule(config).in_flight or config.requests
-    return min(at_once, config.requests) > ABOVE
-
-
 def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str]:
     """Return the run to play and the reference server's model: as the run and its answers were,
-    cut to about LONGEST_S. As many requests as can be in flight are always played."""
+    cut to about CALIBRATION_S. As many requests as can be in flight are always played."""
     first = min(rhythm.ttft_s, FIRST_S)
-    fitting = int((ANSWER_S - first) / rhythm.gap_s) if rhythm.gap_s else rhythm.chunks
+    gap = rhythm.gap_s if rhythm.gap_s > SHORTEST_GAP_S else 0.0  # back to back
+    fitting = int((ANSWER_S - first) / gap) if gap else rhythm.chunks
     chunks = max(2, min(rhythm.chunks, fitting))
-    requests = _fitting(config, first + rhythm.gap_s * (chunks - 1))
+    requests = _fitting(config, first + gap * (chunks - 1))
     chunks = max(2, min(chunks, CHUNKS_MOST // requests))
     changes = {
         "requests": requests,
@@ -84,16 +77,16 @@ def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str]:
         "stop_after_s": None,
         "stop_after_errors": None,
     }
-    options = f"ttft={first:.6f} gap={rhythm.gap_s:.6f} tokens={chunks} size={rhythm.size}"
+    options = f"ttft={first:.6f} gap={gap:.6f} tokens={chunks} size={rhythm.size}"
     return config.model_copy(update=changes), f"ref {options}"
 
 
 def _fitting(config: RunConfig, answer_s: float) -> int:
-    """Return how many requests of the schedule are over after LONGEST_S."""
+    """Return how many requests of the schedule are over after CALIBRATION_S."""
     whole = modes.schedule(config)
     at_once = min(whole.in_flight or 1, config.requests)
     ends = (end for _, _, end in modes.picture(whole, answer_s))
-    return max(at_once, sum(end <= LONGEST_S for end in ends), 1)
+    return max(at_once, sum(end <= CALIBRATION_S for end in ends), 1)
 
 
 async def calibrate(job: Job, rhythm: Rhythm, stopping: Stopping) -> Calibration:

@@ -18,6 +18,10 @@ CHARACTERS_PER_TOKEN = (
 )
 
 
+CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
+CALIBRATION_S = 8.0  # about
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Counts include repeats and warm-up. Seconds and US dollars; None: not known beforehand."""
@@ -49,7 +53,17 @@ def plan(config: RunConfig, price: Price | None, tokens_per_s: float | None = No
     what += f"output {_s(output, 'token')} for about {prompts:,} prompt {_s(prompts, 'token')}."
     then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd)]))
     sentence = f"{what} {then[0].upper()}{then[1:]}." if then else what
+    if calibrates(config):
+        sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
     return Plan(total, output, prompts, at_least, about, usd, sentence)
+
+
+def calibrates(config: RunConfig) -> bool:
+    """Whether a run is calibrated: as it says, else if many requests may be in flight at once."""
+    if config.calibrate is not None:
+        return config.calibrate
+    at_once = schedule(config).in_flight or config.requests
+    return min(at_once, config.requests) > CALIBRATED_ABOVE
 
 
 def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:

@@ -15,9 +15,10 @@ from typing import Any
 import httpx
 
 from services import backends, engines, limits, machine, probe
-from services.calibrate import calibrate, wanted
+from services.calibrate import calibrate
 from services.config import RunConfig
 from services.measurement import Repeat
+from services.plan import calibrates
 from services.players import players
 from services.repeat import Job, Playing
 from services.rhythm import Rhythm
@@ -135,7 +136,7 @@ async def _repeat(session: Session, playing: Playing | Team, repeat: int) -> Non
 async def _calibrate(session: Session, job: Job) -> None:
     """Find out what the client adds at this load, where that is wanted and there is an answer to
     play. It spoils no run: what goes wrong is told in its place."""
-    if session.cancelled or session.rhythm is None or not wanted(session.config):
+    if session.cancelled or session.rhythm is None or not calibrates(session.config):
         return
     session.phase("Calibrating this client at the same load")
     found: dict[str, Any]

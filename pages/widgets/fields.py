@@ -32,6 +32,7 @@ LABELS = {
     "stop_after_errors": "Stop a repeat after this many failures",
     "base_url": "Address",
 }
+EMPTY = {"processes": "by load and cores", "concurrency": "all"}
 STEPS = {"pause_s": 0.5, "interval_s": 0.01, "temperature": 0.1, "top_p": 0.05}
 
 
@@ -70,7 +71,7 @@ def number(field: str, start: RunConfig) -> float | int | None:
         **shape,
         key=begin(field, None if first is None else kind(first)),
         help=info.description,
-        placeholder="none" if optional else None,
+        placeholder=EMPTY.get(field, "none") if optional else None,
         on_change=touched,
     )
     return value

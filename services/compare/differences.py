@@ -62,7 +62,7 @@ def _read_fields(config: RunConfig) -> dict[str, Any]:
     of_some = {name for mode in MODES.values() for name in mode.parameters}
     of_some |= {name for workload in WORKLOADS.values() for name in workload.parameters}
     read = {*MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters}
-    fields = RunConfig.model_fields
+    fields = [name for name in RunConfig.model_fields if name != "calibrate"]  # it comes afterwards
     return {name: getattr(config, name) for name in fields if name in read or name not in of_some}
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from services import modes
-from services.calibrate import CHUNKS_MOST, LONGEST_S, Calibration, compared, likeness, wanted
+from services.calibrate import CHUNKS_MOST, Calibration, compared, likeness
 from services.config import RunConfig
+from services.plan import CALIBRATION_S, calibrates
 from services.rhythm import Rhythm, rhythm_of, typical
 from services.wire.exchange import Exchange
 from tests.conftest import finished, reference_run  # noqa: F401  a fixture
@@ -62,7 +63,7 @@ def test_of_nothing_nothing_is_known() -> None:
 def test_a_run_is_calibrated_above_64_in_flight_or_when_asked(
     values: dict[str, Any], expected: bool
 ) -> None:
-    assert wanted(RunConfig(**values)) is expected
+    assert calibrates(RunConfig(**values)) is expected
 
 
 CONFIGS = st.one_of(
@@ -93,7 +94,7 @@ def test_what_is_played_has_the_load_of_the_run_and_is_short(
     assert chunks >= 2 and played.requests * chunks <= max(CHUNKS_MOST, 2 * played.requests)
     assert one_s <= 15
     if played.requests > at_once:
-        assert modes.picture(modes.schedule(played), one_s)[-1][2] <= LONGEST_S + 1e-3
+        assert modes.picture(modes.schedule(played), one_s)[-1][2] <= CALIBRATION_S + 1e-3
 
 
 def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> None:
