@@ -53,7 +53,7 @@ api = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
     servers=[{"url": "/api"}],
-    responses=_says(_422="A field is wrong", _503="The database cannot be used"),
+    responses=_says(_422="A field is wrong", _503="The database or the queue cannot be used"),
 )
 
 
@@ -238,6 +238,7 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
     DatabaseProblem: _with(503),
+    jobs.QueueProblem: _with(503),
     DBAPIError: _no_database,
     Exception: _unforeseen,
 }

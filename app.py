@@ -148,6 +148,8 @@ async def keep_queue() -> None:
             await asyncio.to_thread(jobs.ensure, opened())
         except DBAPIError as error:  # a database that is away for a while comes back
             log.warning("The queue cannot be read: %s", error.orig)
+        except jobs.QueueProblem as error:  # so may a folder that cannot be written
+            log.warning("%s", error)
         await asyncio.sleep(KEEPER_S)
 
 

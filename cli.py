@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(unknown)
         opened()
         code = COMMANDS[options.command](options)
-    except (Usage, flags.Misused, RunNotFound, DatabaseProblem) as error:
+    except (Usage, flags.Misused, RunNotFound, DatabaseProblem, jobs.QueueProblem) as error:
         return _refuse(str(error.args[0]))
     except DBAPIError as error:
         return _refuse(f"The database cannot be used: {error.orig}.")
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             _follow(run_id, config, stop, hidden)
             candidate = results.candidate(opened(), run_id)
-        except RunNotFound as error:  # somebody has deleted it
+        except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted it, or its place
             return _refuse(str(error), FAILED)
         except DBAPIError as error:
             return _refuse(f"Run {run_id} is out of sight: {error.orig}.", FAILED)

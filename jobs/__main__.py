@@ -4,7 +4,9 @@ web server, and ends itself when the queue has been empty for a while."""
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from threading import Event
 from time import monotonic
 
@@ -28,14 +30,17 @@ log = logging.getLogger("paceline.jobs")
 def supervise(engine: Engine, stopping: Event) -> None:
     """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set."""
     carriers: list[Carrier] = []
-    busy_at = monotonic()
+    busy_at, trouble = monotonic(), ""
     while not stopping.wait(POLL_S):
         try:
             work(engine, carriers)
             if carriers or queue.active(engine):
                 busy_at = monotonic()
+            trouble = ""
         except DBAPIError as error:  # locked, or not there for a while: the runs go on meanwhile
-            log.warning("the database cannot be used: %s", error.orig)
+            if str(error.orig) != trouble:  # said once, however long it lasts
+                trouble = str(error.orig)
+                log.warning("the database cannot be used: %s", trouble)
             busy_at = monotonic()
         if monotonic() - busy_at > IDLE_S:
             return
@@ -57,22 +62,25 @@ def work(engine: Engine, carriers: list[Carrier]) -> None:
         carriers[-1].start()
 
 
-def main() -> None:
-    """Be the supervisor, unless there is one."""
+def main(given: str | None = None) -> None:
+    """Be the supervisor, unless there is one. `given`: the descriptor of a place held for us."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    held = None if given is None else int(given)
+    if held is not None:
+        os.set_inheritable(held, False)  # a worker that outlived us would keep the place
     load_dotenv(ROOT / ".env")
     engine = connect()
     upgrade(engine)
     stopping = Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    for _ in range(TRIES):
-        with place(engine) as free:
-            if free:
+    for attempt in range(TRIES):
+        with place(engine, held if attempt == 0 else None) as have:
+            if have is not None:
                 supervise(engine, stopping)
-        if free and (stopping.is_set() or not queue.active(engine)):
+        if have is not None and (stopping.is_set() or not queue.active(engine)):
             return  # else a run was queued while this one was ending
         stopping.wait(0.1)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import streamlit as st
 
 import jobs
@@ -76,8 +74,12 @@ def chart(progress: list[Progress]) -> None:
 
 
 def cancel(run_id: int) -> None:
-    with suppress(AlreadyFinished, RunNotFound):  # while the button was on its way
+    try:
         jobs.cancel(opened(), run_id)
+    except (AlreadyFinished, RunNotFound):
+        return  # while the button was on its way
+    except jobs.QueueProblem as error:
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 def ended(run: Run) -> None:

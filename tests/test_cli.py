@@ -20,6 +20,7 @@ from sqlalchemy import Engine, text
 
 import cli
 from db import counts, runs
+from jobs.place import beside
 from services import engines
 from services.config import RunConfig
 from services.export import EXPORTS
@@ -184,7 +185,7 @@ def kill_supervisor() -> None:
     for process in psutil.process_iter(["cmdline", "environ"]):
         environment = process.info["environ"] or {}
         own = environment.get("PACELINE_DATABASE_URL", "").endswith(file)
-        if own and (process.info["cmdline"] or [])[-2:] == ["-m", "jobs"]:
+        if own and (process.info["cmdline"] or [])[1:3] == ["-m", "jobs"]:
             process.kill()
 
 
@@ -476,6 +477,12 @@ def test_a_database_that_fails_later_is_said_too(ask: Ask, database: Engine) -> 
     said = ask("show", "1")
     assert (said.code, said.out) == (2, "")
     assert said.err == "The database cannot be used: no such table: requests.\n"
+
+
+def test_a_queue_that_cannot_be_worked_off_is_said(ask: Ask, database: Engine) -> None:
+    beside(database, "lock").mkdir()
+    said = ask("run", "--requests", "1")
+    assert "The queue cannot be worked off: Is a directory" in refused(said, database)
 
 
 # --- where it is printed ---------------------------------------------------------------------

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import queue, runs
+from jobs.place import beside
 from services.measurement import Progress
 from tests.pages.conftest import Visit, complaints, controls, link_of, said, sound
 from tests.stored import store
@@ -166,6 +167,14 @@ def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
     assert runs.load(database, 1).status == "cancelled"
     assert "The run was cancelled. What it had measured is kept." in complaints(at)
     assert not at.button
+
+
+def test_cancel_says_why_nobody_can_do_it(visit: Visit, database: Engine) -> None:
+    store(database, [], status="running")
+    at = visit("live", run="1")
+    beside(database, "lock").mkdir()
+    at = sound(at.button[0].click().run())
+    assert "The queue cannot be worked off: Is a directory" in complaints(at)
 
 
 @pytest.mark.parametrize(
