@@ -22,6 +22,7 @@ from jobs.place import ROOT, place
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
 STALE_S = 5.0  # a running run without a sign of life for so long has lost its process
+WRITE_S = 5.0  # for how a killed worker's run ended to be written down
 TRIES = 10  # for the place, which whoever looks for a supervisor holds for an instant
 
 log = logging.getLogger("paceline.jobs")
@@ -44,10 +45,20 @@ def supervise(engine: Engine, stopping: Event) -> None:
             busy_at = monotonic()
         if monotonic() - busy_at > IDLE_S:
             return
+    shut_down(carriers)
+
+
+def shut_down(carriers: list[Carrier]) -> None:
+    """Stop what is still measured: a worker that has not ended after KILL_S is killed."""
     for carrier in carriers:
         carrier.shut_down()
+    until = monotonic() + KILL_S
     for carrier in carriers:
-        carrier.join(KILL_S)
+        carrier.join(max(0.0, until - monotonic()))
+    for carrier in carriers:
+        carrier.kill()
+    for carrier in carriers:
+        carrier.join(WRITE_S)
 
 
 def work(engine: Engine, carriers: list[Carrier]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 import jobs
 from db import counts, queue, runs
+from jobs.carrier import KILL_S
 from jobs.place import LOG_MOST, beside, place
 from services.backends import BackendProblem
 from services.config import RunConfig
@@ -128,6 +129,23 @@ def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
     worker.wait(5)
     until(lambda: jobs.ensure(database) or supervisors(), 5)
     assert finished(database, run_id, 15).status == "interrupted"
+
+
+def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_is_told_to(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
+    (supervisor,), (worker,) = supervisors(), workers()
+    worker.suspend()  # it will not see that its standard input has ended
+    supervisor.terminate()
+    worker.wait(KILL_S + 5)
+    supervisor.wait(5)
+    run = runs.load(database, run_id)
+    assert (run.status, run.error) == (
+        "interrupted",
+        "Paceline was stopped while this run was measured.",
+    )
 
 
 def test_a_supervisor_ends_when_there_is_nothing_left_to_do(
