@@ -13,12 +13,11 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
 from db import results, runs
-from db.database import DatabaseProblem, opened
+from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from services import VERSION
 from services.backends import BackendProblem, find
@@ -215,7 +214,7 @@ def _with(status: int) -> Callable[[Request, Any], JSONResponse]:
 
 
 def _no_database(_: Request, error: Any) -> JSONResponse:
-    return _problem(503, f"The database cannot be used: {error.orig}.")
+    return _problem(503, said_of(error))
 
 
 def _unforeseen(_: Request, error: Any) -> JSONResponse:
@@ -237,9 +236,8 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RunNotFound: _with(404),
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
-    DatabaseProblem: _with(503),
     jobs.QueueProblem: _with(503),
-    DBAPIError: _no_database,
+    **dict.fromkeys(UNUSABLE, _no_database),
     Exception: _unforeseen,
 }
 for kind, handler in HANDLERS.items():

@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from dotenv import load_dotenv
-from sqlalchemy.exc import DBAPIError
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -31,7 +30,7 @@ from starlette.websockets import WebSocketClose
 
 import jobs
 from api import api
-from db.database import DatabaseProblem, opened
+from db.database import UNUSABLE, DatabaseProblem, opened, said_of
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
@@ -146,8 +145,8 @@ async def keep_queue() -> None:
     while True:
         try:
             await asyncio.to_thread(jobs.ensure, opened())
-        except DBAPIError as error:  # a database that is away for a while comes back
-            log.warning("The queue cannot be read: %s", error.orig)
+        except UNUSABLE as error:  # a database that is away for a while comes back
+            log.warning("The queue cannot be read. %s", said_of(error))
         except jobs.QueueProblem as error:  # so may a folder that cannot be written
             log.warning("%s", error)
         await asyncio.sleep(KEEPER_S)

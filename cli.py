@@ -20,12 +20,11 @@ from typing import Any
 
 import orjson
 from dotenv import load_dotenv
-from sqlalchemy.exc import DBAPIError
 from tqdm import tqdm
 
 import jobs
 from db import counts, queue, results, runs
-from db.database import DatabaseProblem, opened
+from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from services import export as exports
 from services import flags, terminal
@@ -55,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(unknown)
         opened()
         code = COMMANDS[options.command](options)
-    except (Usage, flags.Misused, RunNotFound, DatabaseProblem, jobs.QueueProblem) as error:
+    except (Usage, flags.Misused, RunNotFound, jobs.QueueProblem) as error:
         return _refuse(str(error.args[0]))
-    except DBAPIError as error:
-        return _refuse(f"The database cannot be used: {error.orig}.")
+    except UNUSABLE as error:
+        return _refuse(said_of(error))
     except KeyboardInterrupt:
         return _refuse("Stopped.", FAILED)
     return code
@@ -72,10 +71,10 @@ def run(options: argparse.Namespace) -> int:
         try:
             _follow(run_id, config, stop, hidden)
             candidate = results.candidate(opened(), run_id)
-        except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted it, or its place
+        except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
             return _refuse(str(error), FAILED)
-        except DBAPIError as error:
-            return _refuse(f"Run {run_id} is out of sight: {error.orig}.", FAILED)
+        except UNUSABLE as error:
+            return _refuse(f"Run {run_id} is out of sight. {said_of(error)}", FAILED)
     _say_run(options, candidate)
     return DONE if candidate.run.status == "done" else FAILED
 

@@ -9,7 +9,7 @@ from db import counts, queue, runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels
-from pages.widgets.view import dark, onward, plain, run_in_url, shared, stop_with
+from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_with
 from services.charts import live_spec
 from services.measurement import ACTIVE, Progress, Run
 from services.plan import duration
@@ -27,6 +27,7 @@ def load(run_id: int) -> Run:
 
 
 @st.fragment(run_every=REFRESH_S)
+@sentences()
 def watch(run_id: int, status: str) -> None:
     run = load(run_id)
     if run.status != status:
@@ -73,6 +74,7 @@ def chart(progress: list[Progress]) -> None:
         )  # fmt: skip
 
 
+@sentences()
 def cancel(run_id: int) -> None:
     try:
         jobs.cancel(opened(), run_id)

@@ -276,7 +276,9 @@ def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
         connection.execute(text("DROP TABLE run_tags"))
         connection.execute(text("DROP TABLE requests"))
     run_id = runs.create(database, RunConfig(), "embedded")
-    problem(ask("GET", f"/runs/{run_id}"), 503)
+    answer = ask("GET", f"/runs/{run_id}")
+    problem(answer, 503)
+    assert answer.json()["error"].startswith("The database cannot be used: no such table: ")
 
 
 def test_a_queue_that_cannot_be_worked_off_is_said(database: Engine) -> None:

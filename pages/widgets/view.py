@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import streamlit as st
+
+from db.database import UNUSABLE, said_of
 
 MOST_RUNS = 8
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
@@ -56,6 +60,19 @@ def as_id(text: str) -> int | None:
     """Return the run's number that a link holds; None where it holds none."""
     digits = text.isascii() and text.isdecimal() and len(text) < 20
     return int(text) if digits and 0 < int(text) < 2**63 else None
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Where the database cannot be used in the block, say so instead of how the code got there.
+
+    Around the page, and once more inside each fragment and callback: what goes wrong in those
+    Streamlit shows itself, before the page hears of it.
+    """
+    try:
+        yield
+    except UNUSABLE as error:
+        st.error(plain(f"{said_of(error)} Then reload this page."), icon=":material/error:")
 
 
 def plain(text: str) -> str:

@@ -72,7 +72,7 @@ def visit(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Visit:
 def sound(at: AppTest) -> AppTest:
     """The page has something on it, and no exception."""
     assert not at.exception, at.exception[0].value
-    assert at.title or at.warning
+    assert at.title or at.warning or at.error
     return at
 
 
