@@ -213,6 +213,10 @@ def _with(status: int) -> Callable[[Request, Any], JSONResponse]:
     return lambda _, error: _problem(status, str(error.args[0]))
 
 
+def _no_run(_: Request, error: Any) -> JSONResponse:
+    return _problem(404, f"{error} GET /api/runs lists the runs there are.")
+
+
 def _no_database(_: Request, error: Any) -> JSONResponse:
     return _problem(503, said_of(error))
 
@@ -233,7 +237,7 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     AnyHTTPException: _refused,
     BackendProblem: _with(422),
     InvalidEdit: _with(422),
-    RunNotFound: _with(404),
+    RunNotFound: _no_run,
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
     jobs.QueueProblem: _with(503),

@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(unknown)
         opened()
         code = COMMANDS[options.command](options)
-    except (Usage, flags.Misused, RunNotFound, jobs.QueueProblem) as error:
+    except RunNotFound as error:
+        return _refuse(f"{error} `python cli.py list` lists the runs there are.")
+    except (Usage, flags.Misused, jobs.QueueProblem) as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))

@@ -29,12 +29,10 @@ PLAIN = tuple(f.name for f in fields(Run) if f.name in schema.runs.c and f.name 
 
 
 class RunNotFound(LookupError):
-    """No run has this id."""
+    """No run has this id. Where the others are listed, each door knows for itself."""
 
     def __init__(self, run_id: int) -> None:
-        super().__init__(
-            f"There is no run {run_id}. It may have been deleted; History lists the runs there are."
-        )
+        super().__init__(f"There is no run {run_id}. It may have been deleted.")
 
 
 class InvalidEdit(ValueError):

@@ -9,7 +9,7 @@ from db import counts, queue, runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels
-from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_with
+from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.charts import live_spec
 from services.measurement import ACTIVE, Progress, Run
 from services.plan import duration
@@ -23,7 +23,7 @@ def load(run_id: int) -> Run:
     try:
         return runs.load(opened(), run_id)
     except RunNotFound as error:
-        stop_with(str(error))
+        stop_without(error)
 
 
 @st.fragment(run_every=REFRESH_S)

@@ -281,6 +281,12 @@ def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
     assert answer.json()["error"].startswith("The database cannot be used: no such table: ")
 
 
+def test_a_run_that_is_not_there_is_said_with_where_the_others_are(database: Engine) -> None:
+    said = ask("GET", "/runs/7").json()["error"]
+    assert said.startswith("There is no run 7. ")
+    assert said.endswith(" GET /api/runs lists the runs there are.")
+
+
 def test_a_queue_that_cannot_be_worked_off_is_said(database: Engine) -> None:
     beside(database, "lock").mkdir()
     answer = ask("POST", "/runs", json={"requests": 1})

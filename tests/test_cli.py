@@ -377,7 +377,7 @@ def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
         ([], "The following arguments are required: COMMAND"),
         (["fly"], "COMMAND: invalid choice: 'fly'"),
         (["show"], "The following arguments are required: RUN"),
-        (["show", "1"], "There is no run 1."),
+        (["show", "1"], "There is no run 1. It may have been deleted. `python cli.py list` lists"),
         (["show", "0"], "RUN: '0' is not a whole number from 1"),
         (["show", "-1"], "RUN: '-1' is not"),
         (["show", "one"], "RUN: 'one' is not"),

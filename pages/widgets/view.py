@@ -10,6 +10,7 @@ from typing import NoReturn
 import streamlit as st
 
 from db.database import UNUSABLE, said_of
+from db.runs import RunNotFound
 
 MOST_RUNS = 8
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
@@ -54,6 +55,11 @@ def run_in_url() -> int:
     if run_id is None:
         stop_with(f"“{text[:40]}” is not a run.", "A link to a run ends in ?run= and a number.")
     return run_id
+
+
+def stop_without(missing: RunNotFound) -> NoReturn:
+    """Say that the run of this page is not there, and where those are that are."""
+    stop_with(str(missing), "" if shared() else "History lists the runs there are.")
 
 
 def as_id(text: str) -> int | None:

@@ -114,9 +114,7 @@ def test_a_run_without_a_name_says_what_it_does(
 
 @pytest.mark.parametrize("run_id", [12, 0, -1, 2**31, 10**30])
 def test_a_run_that_is_not_there_is_a_sentence(engine: Engine, run_id: int) -> None:
-    sentence = (
-        f"There is no run {run_id}. It may have been deleted; History lists the runs there are."
-    )
+    sentence = f"There is no run {run_id}. It may have been deleted."
     for call in (
         lambda: runs.load(engine, run_id),
         lambda: runs.load_many(engine, [new(engine), run_id]),
