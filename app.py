@@ -22,7 +22,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
-from dotenv import load_dotenv
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -31,6 +30,7 @@ from starlette.websockets import WebSocketClose
 import jobs
 from api import api
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of
+from services import settings
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
@@ -39,7 +39,10 @@ HEALTH = "/_stcore/health"  # who asks this by another name learns only that som
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 log = logging.getLogger("paceline.app")
-load_dotenv(HERE / ".env")
+try:
+    settings.load(HERE / ".env")
+except settings.InvalidSettings as problem:
+    sys.exit(str(problem))
 
 Scope = MutableMapping[str, Any]
 

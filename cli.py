@@ -19,7 +19,6 @@ from time import monotonic, sleep
 from typing import Any
 
 import orjson
-from dotenv import load_dotenv
 from tqdm import tqdm
 
 import jobs
@@ -27,7 +26,7 @@ from db import counts, queue, results, runs
 from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from services import export as exports
-from services import flags, terminal
+from services import flags, settings, terminal
 from services.backends import BACKENDS, BackendProblem
 from services.compare import Candidate, compare
 from services.config import InvalidConfig, RunConfig, parse
@@ -47,16 +46,16 @@ class Usage(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    load_dotenv(ROOT / ".env")
     summary = (__doc__ or "").splitlines()[0]
     options, unknown = flags.parser(summary, COMMANDS).parse_known_args(arguments)
     try:
         _check(unknown)
+        settings.load(ROOT / ".env")
         opened()
         code = COMMANDS[options.command](options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except (Usage, flags.Misused, jobs.QueueProblem) as error:
+    except (Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem) as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))

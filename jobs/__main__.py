@@ -10,14 +10,14 @@ import sys
 from threading import Event
 from time import monotonic
 
-from dotenv import load_dotenv
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from db import queue
-from db.database import connect, upgrade
+from db.database import UNUSABLE, connect, upgrade
 from jobs.carrier import KILL_S, Carrier
-from jobs.place import ROOT, place
+from jobs.place import ROOT, QueueProblem, place
+from services import settings
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
@@ -79,7 +79,7 @@ def main(given: str | None = None) -> None:
     held = None if given is None else int(given)
     if held is not None:
         os.set_inheritable(held, False)  # a worker that outlived us would keep the place
-    load_dotenv(ROOT / ".env")
+    settings.load(ROOT / ".env")
     engine = connect()
     upgrade(engine)
     stopping = Event()
@@ -94,4 +94,7 @@ def main(given: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    try:
+        main(*sys.argv[1:2])
+    except (settings.InvalidSettings, QueueProblem, *UNUSABLE) as problem:
+        sys.exit(str(problem))

@@ -486,6 +486,16 @@ def test_a_queue_that_cannot_be_worked_off_is_said(ask: Ask, database: Engine) -
     assert "The queue cannot be worked off: Is a directory" in refused(said, database)
 
 
+def test_settings_that_cannot_be_read_are_said(
+    ask: Ask, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
+    said = refused(ask("list"), database)
+    assert said.startswith(f"{tmp_path}/.env is not UTF-8 text in line 1.")
+    assert "topsecret" not in said
+
+
 # --- where it is printed ---------------------------------------------------------------------
 
 
