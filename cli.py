@@ -31,6 +31,7 @@ from services.backends import BACKENDS, BackendProblem
 from services.compare import Candidate, compare
 from services.config import InvalidConfig, RunConfig, parse
 from services.measurement import FINISHED, Run
+from services.units import many
 from services.visit import visit
 from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
 
@@ -205,7 +206,7 @@ def _phase(current: Run) -> str:
     if current.cancel_requested:
         return "Cancelling"
     if current.status == "queued" and (ahead := queue.ahead(opened(), current.id)):
-        return f"Waiting for {ahead} run{'s' if ahead > 1 else ''} of this backend"
+        return f"Waiting for {many(ahead, 'run')} of this backend"
     return current.phase or current.status.capitalize()
 
 

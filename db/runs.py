@@ -20,6 +20,7 @@ from db.search import search as search
 from db.search import tags_of
 from services.config import RunConfig
 from services.measurement import Measurement, Progress, Repeat, Run
+from services.units import many
 
 LONGEST_NAME = 200
 LONGEST_NOTE = 10_000
@@ -85,8 +86,7 @@ def create(
 
 def default_name(config: RunConfig) -> str:
     """Return the name of a run that nobody has named."""
-    requests = "1 request" if config.requests == 1 else f"{config.requests:,} requests"
-    return f"{config.backend} · {config.mode} · {requests}"
+    return f"{config.backend} · {config.mode} · {many(config.requests, 'request')}"
 
 
 def load(engine: Engine, run_id: int) -> Run:

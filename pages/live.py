@@ -14,7 +14,7 @@ from services.charts import live_spec
 from services.measurement import ACTIVE, Progress, Run
 from services.plan import duration
 from services.progress import Standing, standing
-from services.units import show
+from services.units import many, show
 
 REFRESH_S = 1.0
 
@@ -63,7 +63,7 @@ def so_far(run: Run) -> list[Progress]:
 
 
 def bar(now: Standing, left: str = "") -> None:
-    st.progress(now.share, f"{now.done + now.failed:,} of {now.total:,} requests{left}")
+    st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
 
 
 def chart(progress: list[Progress]) -> None:

@@ -12,7 +12,7 @@ from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.probe import Probe
 from services.summary import summary_row
-from services.units import seconds, show
+from services.units import many, seconds, show
 
 SHOWN = (
     ("sent", "Requests sent", "count"),
@@ -159,8 +159,7 @@ def _tested(row: dict[str, Any]) -> str:
         return f"{row['name']}: {test['problem']}"
     if test["reachable"] is None:
         return f"{row['name']}: not asked, since that would cost money."
-    count = len(test["models"])
-    says = ["1 model" if count == 1 else f"{count:,} models"]
+    says = [many(len(test["models"]), "model")]
     if test["streams"] is None:
         says.append("streaming not tried, since no model is chosen")
     else:

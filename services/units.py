@@ -69,6 +69,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or value >= 999.95 else f"{value:,.1f}"
 
 
+def many(number: float, noun: str) -> str:
+    """Return how many there are of something: 1 request, 5,000 requests, 2.5 tokens."""
+    return f"{count(number)} {noun if number == 1 else f'{noun}s'}"
+
+
 _SHOWN: dict[str, Callable[[float], str]] = {
     "s": seconds,
     "$": dollars,

@@ -12,6 +12,7 @@ from typing import Any
 from services.compare.rows import Candidate
 from services.config import RunConfig
 from services.modes import MODES
+from services.units import many
 from services.workloads import WORKLOADS
 
 NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known
@@ -101,11 +102,11 @@ def _told_apart(values: Sequence[Any], shown: Sequence[str]) -> tuple[str, ...]:
 
 
 def _own_prompts(prompts: Sequence[str]) -> str:
-    return f"{len(prompts):,} own prompts, {sum(map(len, prompts)):,} characters"
+    return f"{many(len(prompts), 'own prompt')}, {many(sum(map(len, prompts)), 'character')}"
 
 
 SPECIAL: dict[str, Callable[[Any], str]] = {
-    "prompt": lambda text: f"own text, {len(text):,} characters",
+    "prompt": lambda text: f"own text, {many(len(text), 'character')}",
     "prompts": _own_prompts,
 }
 # Words in the names of the facts that are compared; the others change from run to run.

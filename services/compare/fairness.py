@@ -100,7 +100,7 @@ def _load(candidates: Sequence[Candidate]) -> Doubt | None:
         return None
     modes = listed(
         {
-            name: f"{c.run.config.mode}, {c.run.config.requests} requests"
+            name: f"{c.run.config.mode}, {units.many(c.run.config.requests, 'request')}"
             for name, c in zip(names_of(candidates), candidates, strict=True)
         }
     )

@@ -124,7 +124,7 @@ def _unequal_lengths(
     means = {name: one.mean for name, one in named if one is not None}
     if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
         return None
-    said = listed({name: f"{units.count(mean)} tokens" for name, mean in means.items()})
+    said = listed({name: units.many(mean, "token") for name, mean in means.items()})
     return Doubt("warning", title, f"On average {said}. {sentence}")
 
 

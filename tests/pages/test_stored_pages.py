@@ -160,6 +160,11 @@ def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> No
     assert [button.label for button in at.button] == ["Cancel"]
 
 
+def test_a_run_of_one_request_is_not_called_several(visit: Visit, database: Engine) -> None:
+    store(database, [], status="running", requests=1)
+    assert visit("live", run="1").progress[0].proto.text == "0 of 1 request"
+
+
 def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
     store(database, status="queued")
     at = visit("live", run="1")

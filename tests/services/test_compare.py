@@ -231,6 +231,16 @@ def test_a_field_that_a_mode_does_not_read_is_not_a_difference() -> None:
     }
 
 
+def test_one_is_not_called_several() -> None:
+    one: dict[str, Any] = {"workload": "file", "prompts": ("x",)}
+    comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one)])
+    said = " ".join(doubt.sentence for doubt in comparison.warnings)
+    assert "A: batch, 1 request; B: batch, 6 requests." in said
+    assert "A: 1 token; B: 5 tokens." in said
+    found = {difference.field: difference.values for difference in comparison.differences}
+    assert found["prompts"] == ("–", "1 own prompt, 1 character")
+
+
 def test_own_prompts_are_never_shown() -> None:
     secret = "My diary, page one."
     text: dict[str, Any] = {"workload": "text", "prompt": secret}

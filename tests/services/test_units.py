@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.units import NOTHING, count, dollars, seconds, share, show, significant
+from services.units import NOTHING, count, dollars, many, seconds, share, show, significant
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,14 @@ def test_a_share_is_shown_per_cent(value: float, shown: str) -> None:
 )
 def test_a_count_is_whole_and_a_mean_of_counts_keeps_a_digit(value: float, shown: str) -> None:
     assert count(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0, "0 tokens"), (1, "1 token"), (1.0, "1 token"), (2.5, "2.5 tokens"), (5e3, "5,000 tokens")],
+)
+def test_one_is_not_many(number: float, shown: str) -> None:
+    assert many(number, "token") == shown
 
 
 @pytest.mark.parametrize(
