@@ -15,6 +15,9 @@ from services.metrics import METRICS
 from services.statistics import Distribution, Ratio
 from services.units import NOTHING, show
 
+# A ratio and its interval stay on one line: a narrow column may break at a space and after a dash.
+UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
+
 
 @dataclass(frozen=True)
 class Table:
@@ -57,9 +60,9 @@ def _unsaid(unit: str, label: str) -> str:
 def _ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return ""
-    if ratio.low is None or ratio.high is None:
-        return f"\n× {ratio.value:.3g}"
-    return f"\n× {ratio.value:.3g} ({ratio.low:.3g}–{ratio.high:.3g})"
+    known = ratio.low is not None and ratio.high is not None
+    interval = f" ({ratio.low:.3g}–{ratio.high:.3g})" if known else ""
+    return "\n" + f"× {ratio.value:.3g}{interval}".translate(UNBROKEN)
 
 
 def figures(
