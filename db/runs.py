@@ -23,6 +23,7 @@ from services.measurement import Measurement, Progress, Repeat, Run
 from services.units import many
 
 LONGEST_NAME = 200
+LONGEST_PART = 40  # of a server or a model in a name that is made
 LONGEST_NOTE = 10_000
 LONGEST_TAG = 50
 MOST_TAGS = 20
@@ -62,13 +63,13 @@ def create(
     tags: Iterable[str] = (),
     note: str = "",
 ) -> int:
-    """Queue a run and return its id. Without a name: "embedded · sequential · 5 requests".
+    """Queue a run and return its id. Without a name it gets `default_name`.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept.
     """
     values = {
-        "name": _name(name) if name.strip() else default_name(config),
+        "name": _name(name if name.strip() else default_name(config, lane, config.model)),
         "note": _note(note),
         "status": "queued",
         "lane": lane,
@@ -84,9 +85,17 @@ def create(
     return run_id
 
 
-def default_name(config: RunConfig) -> str:
-    """Return the name of a run that nobody has named."""
-    return f"{config.backend} · {config.mode} · {many(config.requests, 'request')}"
+def default_name(config: RunConfig, lane: str, model: str) -> str:
+    """Return the name of a run that nobody has named: "embedded · sequential · 5 requests",
+    "127.0.0.1:8000 · Qwen3-8B · batch · 64 requests"; the embedded model is always the same."""
+    server = lane if config.backend in ("url", "litellm") else config.backend
+    brief = "" if config.backend == "embedded" else model.rstrip("/").rpartition("/")[2]
+    parts = (_cut(server), _cut(brief), config.mode, many(config.requests, "request"))
+    return " · ".join(filter(None, parts))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART - 1]}…"
 
 
 def load(engine: Engine, run_id: int) -> Run:

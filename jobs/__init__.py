@@ -36,9 +36,11 @@ def submit(
         InvalidEdit: a name, tag or note that cannot be kept.
         QueueProblem: nobody could work it off.
     """
-    backends.target(config, os.environ)
+    model = backends.target(config, os.environ).model
+    lane = backends.lane(config, os.environ)
     see_to_place(engine)  # before the run is stored: where it fails, nothing has been done
-    run_id = runs.create(engine, config, backends.lane(config, os.environ), name, tags, note)
+    named = name if name.strip() else runs.default_name(config, lane, model)
+    run_id = runs.create(engine, config, lane, named, tags, note)
     ensure(engine)
     return run_id
 

@@ -99,7 +99,9 @@ def test_a_run_prints_one_json_document_and_nothing_else(
 def test_a_run_without_json_prints_its_numbers(reference: ReferenceServer, ask: Ask) -> None:
     said = ask(*run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0"))
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("Run 1 · url · sequential · 2 requests · done\n")
+    server = reference.base_url.removeprefix("http://").removesuffix("/v1")
+    name = f"{server} · ref tokens=3 · sequential · 2 requests"
+    assert said.out.startswith(f"Run 1 · {name} · done\n")
     assert "Output throughput" in said.out
     assert ask("show", "1").out == said.out
 

@@ -250,6 +250,16 @@ def test_an_unknown_model_is_named_from_what_the_server_lists(
     assert (run.status, run.config.model) == ("done", "ref")
 
 
+def test_a_run_without_a_name_says_whom_it_asks_for_what(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_URL", "http://localhost:9")
+    monkeypatch.setenv("PACELINE_URL_MODEL", "Qwen/Qwen3-8B")
+    run_id = jobs.submit(database, RunConfig(backend="url", requests=1))
+    assert runs.load(database, run_id).name == "127.0.0.1:9 · Qwen3-8B · sequential · 1 request"
+    assert finished(database, run_id).status == "failed"
+
+
 def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:
     with pytest.raises(BackendProblem):
         jobs.submit(database, RunConfig(backend="nowhere"))
