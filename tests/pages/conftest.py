@@ -76,6 +76,17 @@ def sound(at: AppTest) -> AppTest:
     return at
 
 
+def deletion(*run_ids: int) -> AppTest:
+    """The dialog that asks before runs are deleted, on a page of its own."""
+
+    def page(*chosen: int) -> None:
+        from pages.widgets.edit import confirm_deletion
+
+        confirm_deletion(chosen)
+
+    return AppTest.from_function(page, args=run_ids).run()
+
+
 def said(at: AppTest) -> str:
     """Every sentence of the page, without markdown's backslashes."""
     parts: list[Any] = [*at.title, *at.warning, *at.error, *at.info, *at.success, *at.caption]

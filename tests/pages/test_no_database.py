@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import Visit, complaints, sound
+from tests.pages.conftest import Visit, complaints, deletion, sound
 from tests.stored import store
 
 PAGES: list[tuple[str, dict[str, str]]] = [
@@ -73,12 +72,7 @@ def test_what_is_pressed_while_the_database_is_broken_is_answered(
 
 
 def test_a_deletion_that_cannot_be_done_says_why(database: Engine) -> None:
-    def dialog() -> None:
-        from pages.widgets.edit import confirm_deletion
-
-        confirm_deletion([1])
-
     store(database)
-    at = AppTest.from_function(dialog).run()
+    at = deletion(1)
     drop(database, "runs")
     assert "no such table: runs" in complaints(sound(at.button[0].click().run()))

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from db import queue, runs
 from jobs.place import beside
 from services.measurement import Progress
-from tests.pages.conftest import Visit, complaints, controls, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
 from tests.stored import store
 from tests.values import failed, measured
 
@@ -250,6 +250,17 @@ def test_editing_changes_a_run_or_says_why_not(visit: Visit, database: Engine) -
     sound(save.click().run())
     assert (runs.load(database, 1).name, runs.load(database, 1).tags) == ("*after*", ("b", "c"))
     assert "*after*" in said(at)
+
+
+def test_a_running_run_is_not_deleted_and_the_others_are(database: Engine) -> None:
+    store(database), store(database), store(database, [], status="running")
+    at = deletion(1, 3)
+    assert "2 runs and every request of them will be gone." in said(at)
+    assert runs.count(database) == 3  # nothing yet
+    at.button[0].click().run()
+    assert not at.exception
+    assert complaints(at) == "Run 3 is still running. Cancel it first."
+    assert [row.id for row in runs.search(database)] == [3, 2]
 
 
 def test_the_models_and_manners_of_the_embedded_backend_are_found(visit: Visit) -> None:
