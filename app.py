@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -133,11 +134,7 @@ def allowed_hosts(env: Mapping[str, str]) -> frozenset[str]:
 
 def warm_up() -> None:
     """Import what the first visitor would wait for; freeze it, so that collections stay cheap."""
-    import altair  # noqa: F401
-    import pandas  # noqa: F401
-
-    import services.charts  # noqa: F401
-
+    import_module("pandas")  # all else that is slow, api.py has imported
     opened()
     gc.collect()
     gc.freeze()
