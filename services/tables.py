@@ -15,9 +15,6 @@ from services.metrics import METRICS
 from services.statistics import Distribution, Ratio
 from services.units import NOTHING, show
 
-# A ratio and its interval stay on one line: a narrow column may break at a space and after a dash.
-UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
-
 
 @dataclass(frozen=True)
 class Table:
@@ -62,7 +59,7 @@ def _ratio(ratio: Ratio | None) -> str:
         return ""
     known = ratio.low is not None and ratio.high is not None
     interval = f" ({ratio.low:.3g}–{ratio.high:.3g})" if known else ""
-    return "\n" + f"× {ratio.value:.3g}{interval}".translate(UNBROKEN)
+    return f"\n× {ratio.value:.3g}{interval}"
 
 
 def figures(

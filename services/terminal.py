@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
-from services import backends, theme
+from services import backends, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.probe import Probe
@@ -75,22 +76,22 @@ def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:
 
 def comparison_text(comparison: Comparison) -> str:
     """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
-    candidates = (comparison.reference, *comparison.others)
-    titles = [
-        theme.label(c.run) + (" (reference)" if i == 0 else "") for i, c in enumerate(candidates)
-    ]
-    measures = [
-        [row.label, *(_value(v, row.unit, r) for v, r in zip(row.values, row.ratios, strict=True))]
-        for row in comparison.rows
-    ]
+    labels = tables.labels_of((comparison.reference, *comparison.others))
     parts = [verdict.sentence for verdict in comparison.verdicts]
     parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
-    parts.append(table(["", *titles], measures))
-    if comparison.differences:
-        parts.append(
-            table(["differs", *titles], [[d.label, *d.values] for d in comparison.differences])
-        )
+    found = (tables.measures(comparison, labels), tables.differences(comparison))
+    parts += [_text_of(each) for each in found if each.rows]
     return "\n\n".join(parts)
+
+
+def _text_of(found: tables.Table) -> str:
+    """A table whose cells may have several lines, below each other."""
+    rows = [
+        line
+        for row in found.rows
+        for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
+    ]
+    return table([found.title, *found.columns[1:]], rows)
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -168,10 +169,6 @@ def _tested(row: dict[str, Any]) -> str:
     if test["rtt_s"] is not None:
         says.append(f"round trip {seconds(test['rtt_s'])}")
     return f"{row['name']}: {', '.join(says)}."
-
-
-def _value(value: float | None, unit: str, ratio: Any) -> str:
-    return show(value, unit) + (f" (×{ratio.value:.2f})" if ratio else "")
 
 
 def _cut(text: str) -> str:

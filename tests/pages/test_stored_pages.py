@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,6 +89,19 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
     assert said(at).count("times the reference's") == count - 1
     assert len(specs(at)) == 8
     assert "What are the numbers?" in headings(at)
+
+
+def test_a_ratio_and_its_interval_stay_on_one_line(visit: Visit, database: Engine) -> None:
+    for slower in (1.0, 2.0):
+        times = ((r, 3.0 * slower * f) for r, f in enumerate((1.00, 1.02, 0.98)))
+        store(database, [measured(0, repeat=r, e2e=e2e) for r, e2e in times], repeats=3)
+    numbers = visit("compare", runs="1,2").table[0].value
+    cell = (
+        numbers.set_index(numbers.columns[0]).loc["E2E latency, mean".replace(" ", "\xa0")].iloc[1]
+    )
+    value, ratio = re.sub(r"\\(.)", r"\1", cell).split("  \n")
+    assert value == "6.00\xa0s"
+    assert ratio == "×\xa02\xa0(1.91\N{WORD JOINER}–\N{WORD JOINER}2.09)"
 
 
 def test_a_run_has_one_colour_whatever_it_is_compared_with(visit: Visit, database: Engine) -> None:

@@ -99,8 +99,11 @@ def test_a_comparison_is_the_same_in_words_and_as_data() -> None:
     for verdict in data["verdicts"]:
         assert verdict["sentence"] in text
     assert "1 · A (reference)  2 · B" in text
-    (line,) = [line for line in text.splitlines() if line.startswith("E2E latency, median")]
-    assert line.split() == ["E2E", "latency,", "median", "3.00", "s", "6.00", "s", "(×2.00)"]
+    lines = text.splitlines()
+    (at,) = [at for at, line in enumerate(lines) if line.startswith("E2E latency, median")]
+    assert lines[at].split() == ["E2E", "latency,", "median", "3.00", "s", "6.00", "s"]
+    assert lines[at + 1].split() == ["×", "2", "(2–2)"]
+    assert lines[at + 1].index("×") == lines[at].index("6.00 s")
     assert text.splitlines()[-1].split() == ["max", "tokens", "128", "9"]
 
 
