@@ -15,25 +15,11 @@ from services.probe import Probe
 from services.summary import summary_row
 from services.units import many, seconds, show
 
-SHOWN = (
-    ("sent", "Requests sent", "count"),
-    ("ok", "Succeeded", "count"),
-    ("failed", "Failed", "count"),
-    ("cancelled", "Cancelled", "count"),
-    ("output_tokens_per_s", "Output throughput", "tokens/s"),
-    ("requests_per_s", "Queries/s", ""),
-    ("tokens_per_s_median", "Tokens/s per request, median", ""),
-    ("ttft_s_median", "TTFT, median", "s"),
-    ("tpot_s_median", "TPOT, median", "s"),
-    ("e2e_s_median", "E2E latency, median", "s"),
-    ("e2e_s_mean", "E2E latency, mean", "s"),
-    ("e2e_s_sd", "E2E latency, standard deviation", "s"),
-    ("total_e2e_s", "E2E latency, total", "s"),
-    ("output_tokens", "Output tokens", "tokens"),
-    ("cost_usd", "Cost", "USD"),
-)
-
-
+SHOWN = (  # of summary_row
+    "sent", "ok", "failed", "cancelled", "output_tokens_per_s", "requests_per_s",
+    "tokens_per_s_median", "ttft_s_median", "tpot_s_median", "e2e_s_median", "e2e_s_mean",
+    "e2e_s_sd", "total_e2e_s", "output_tokens", "cost_usd",
+)  # fmt: skip
 LONGEST_NAME = 40  # characters of a run's or a model's name in a list
 
 
@@ -48,11 +34,16 @@ def run_text(candidate: Candidate) -> str:
     lines = [f"Run {run.id} · {run.name} · {run.status}"]
     if run.error:
         lines.append(run.error)
-    lines += [f"  {label:<34}{show(row.get(name), unit):>16}" for name, label, unit in SHOWN]
+    lines += [_figure(name, row) for name in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     found = doubts(run, candidate.measurements, candidate.summary)
     lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
     return "\n".join(lines)
+
+
+def _figure(name: str, row: Mapping[str, Any]) -> str:
+    label, unit = tables.named(name)
+    return f"  {label:<34}{show(row.get(name), tables.unsaid(unit, label)):>16}"
 
 
 def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:

@@ -46,15 +46,21 @@ def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
     )
 
 
-def environment_facts(environment: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return the facts about engine, versions and machine, nested ones as `engine.version`."""
+def environment_facts(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts about engine, versions and machine."""
+    return {
+        name: value
+        for name, value in flat(environment).items()
+        if isinstance(value, str | int | float | bool) and any(word in name for word in FACTS)
+    }
+
+
+def flat(facts: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested facts on one level: `engine.version`."""
     found: dict[str, Any] = {}
-    for key, value in environment.items():
+    for key, value in facts.items():
         name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            found |= environment_facts(value, f"{name}.")
-        elif isinstance(value, str | int | float | bool) and any(w in name for w in FACTS):
-            found[name] = value
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return found
 
 

@@ -133,8 +133,8 @@ COMPARED: tuple[Compared, ...] = (
     ),
     Compared(
         "requests_per_s",
-        "Request throughput",
-        "requests/s",
+        "Queries/s",
+        "queries/s",
         "higher",
         _of_repeats(lambda repeat: repeat.requests_per_s),
     ),

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services import terminal
+from services import tables, terminal
 from services.backends import BACKENDS
 from services.compare import compare
 from services.probe import Probe
@@ -139,3 +139,13 @@ def test_a_test_of_a_backend_is_said_below_the_list(probe: Probe, words: str) ->
     rows = terminal.backend_rows(["sglang"], {}, {"sglang": probe})
     assert terminal.backends_text(rows).splitlines()[-1] == f"sglang: {words}"
     assert rows[0]["test"]["models"] == probe.models
+
+
+def test_a_number_has_one_name_in_the_terminal_and_in_tables() -> None:
+    found = candidate([measured(0), measured(1)])
+    shown = terminal.run_text(found)
+    rows = {row[0]: row[1] for row in tables.figures([found], ["1"]).rows}
+    for name in ("sent", "requests_per_s", "total_e2e_s", "output_tokens"):
+        label, _ = tables.named(name)
+        assert f"  {label:<34}{rows[label]:>16}" in shown.splitlines()
+    assert tables.named("e2e_s_sd") == ("E2E latency, std dev", "s")
