@@ -28,7 +28,7 @@ from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from services import export as exports
 from services import flags, settings, terminal
 from services.backends import BACKENDS, BackendProblem
-from services.compare import Candidate, compare
+from services.compare import FEWEST, MOST, Candidate, compare
 from services.config import InvalidConfig, RunConfig, parse
 from services.measurement import FINISHED, Run
 from services.units import many
@@ -117,7 +117,7 @@ def export(options: argparse.Namespace) -> int:
 
 def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
-    if not 2 <= len(options.runs) <= 8:
+    if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
     comparison = compare(results.candidates(opened(), _once(options.runs)))
     _say(

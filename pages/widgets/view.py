@@ -12,7 +12,6 @@ import streamlit as st
 from db.database import UNUSABLE, said_of
 from db.runs import RunNotFound
 
-MOST_RUNS = 8
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
 # What Streamlit changes in the text that is left: -> into an arrow, an address into a link, …
 _CHANGED = re.compile(

@@ -96,9 +96,8 @@ def test_a_ratio_and_its_interval_stay_on_one_line(visit: Visit, database: Engin
         times = ((r, 3.0 * slower * f) for r, f in enumerate((1.00, 1.02, 0.98)))
         store(database, [measured(0, repeat=r, e2e=e2e) for r, e2e in times], repeats=3)
     numbers = visit("compare", runs="1,2").table[0].value
-    cell = (
-        numbers.set_index(numbers.columns[0]).loc["E2E latency, mean".replace(" ", "\xa0")].iloc[1]
-    )
+    by_name = numbers.set_index(numbers.columns[0])
+    cell = by_name.loc["E2E latency, mean".replace(" ", "\xa0")].iloc[1]
     value, ratio = re.sub(r"\\(.)", r"\1", cell).split("  \n")
     assert value == "6.00\xa0s"
     assert ratio == "×\xa02\xa0(1.91\N{WORD JOINER}–\N{WORD JOINER}2.09)"
