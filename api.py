@@ -13,12 +13,11 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
 from db import results, runs
-from db.database import DatabaseProblem, opened
+from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from services import VERSION
 from services.backends import BackendProblem, find
@@ -53,7 +52,7 @@ api = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
     servers=[{"url": "/api"}],
-    responses=_says(_422="A field is wrong", _503="The database cannot be used"),
+    responses=_says(_422="A field is wrong", _503="The database or the queue cannot be used"),
 )
 
 
@@ -214,8 +213,12 @@ def _with(status: int) -> Callable[[Request, Any], JSONResponse]:
     return lambda _, error: _problem(status, str(error.args[0]))
 
 
+def _no_run(_: Request, error: Any) -> JSONResponse:
+    return _problem(404, f"{error} GET /api/runs lists the runs there are.")
+
+
 def _no_database(_: Request, error: Any) -> JSONResponse:
-    return _problem(503, f"The database cannot be used: {error.orig}.")
+    return _problem(503, said_of(error))
 
 
 def _unforeseen(_: Request, error: Any) -> JSONResponse:
@@ -234,11 +237,11 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     AnyHTTPException: _refused,
     BackendProblem: _with(422),
     InvalidEdit: _with(422),
-    RunNotFound: _with(404),
+    RunNotFound: _no_run,
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
-    DatabaseProblem: _with(503),
-    DBAPIError: _no_database,
+    jobs.QueueProblem: _with(503),
+    **dict.fromkeys(UNUSABLE, _no_database),
     Exception: _unforeseen,
 }
 for kind, handler in HANDLERS.items():

@@ -17,13 +17,12 @@ import re
 import sys
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
-from dotenv import load_dotenv
-from sqlalchemy.exc import DBAPIError
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -31,7 +30,8 @@ from starlette.websockets import WebSocketClose
 
 import jobs
 from api import api
-from db.database import DatabaseProblem, opened
+from db.database import UNUSABLE, DatabaseProblem, opened, said_of
+from services import settings
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
@@ -40,7 +40,10 @@ HEALTH = "/_stcore/health"  # who asks this by another name learns only that som
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 log = logging.getLogger("paceline.app")
-load_dotenv(HERE / ".env")
+try:
+    settings.load(HERE / ".env")
+except settings.InvalidSettings as problem:
+    sys.exit(str(problem))
 
 Scope = MutableMapping[str, Any]
 
@@ -131,11 +134,7 @@ def allowed_hosts(env: Mapping[str, str]) -> frozenset[str]:
 
 def warm_up() -> None:
     """Import what the first visitor would wait for; freeze it, so that collections stay cheap."""
-    import altair  # noqa: F401
-    import pandas  # noqa: F401
-
-    import services.charts  # noqa: F401
-
+    import_module("pandas")  # all else that is slow, api.py has imported
     opened()
     gc.collect()
     gc.freeze()
@@ -146,8 +145,10 @@ async def keep_queue() -> None:
     while True:
         try:
             await asyncio.to_thread(jobs.ensure, opened())
-        except DBAPIError as error:  # a database that is away for a while comes back
-            log.warning("The queue cannot be read: %s", error.orig)
+        except UNUSABLE as error:  # a database that is away for a while comes back
+            log.warning("The queue cannot be read. %s", said_of(error))
+        except jobs.QueueProblem as error:  # so may a folder that cannot be written
+            log.warning("%s", error)
         await asyncio.sleep(KEEPER_S)
 
 

@@ -19,20 +19,19 @@ from time import monotonic, sleep
 from typing import Any
 
 import orjson
-from dotenv import load_dotenv
-from sqlalchemy.exc import DBAPIError
 from tqdm import tqdm
 
 import jobs
 from db import counts, queue, results, runs
-from db.database import DatabaseProblem, opened
+from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from services import export as exports
-from services import flags, terminal
+from services import flags, settings, terminal
 from services.backends import BACKENDS, BackendProblem
-from services.compare import Candidate, compare
+from services.compare import FEWEST, MOST, Candidate, compare
 from services.config import InvalidConfig, RunConfig, parse
 from services.measurement import FINISHED, Run
+from services.units import many
 from services.visit import visit
 from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
 
@@ -48,17 +47,19 @@ class Usage(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    load_dotenv(ROOT / ".env")
     summary = (__doc__ or "").splitlines()[0]
     options, unknown = flags.parser(summary, COMMANDS).parse_known_args(arguments)
     try:
         _check(unknown)
+        settings.load(ROOT / ".env")
         opened()
         code = COMMANDS[options.command](options)
-    except (Usage, flags.Misused, RunNotFound, DatabaseProblem) as error:
+    except RunNotFound as error:
+        return _refuse(f"{error} `python cli.py list` lists the runs there are.")
+    except (Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem) as error:
         return _refuse(str(error.args[0]))
-    except DBAPIError as error:
-        return _refuse(f"The database cannot be used: {error.orig}.")
+    except UNUSABLE as error:
+        return _refuse(said_of(error))
     except KeyboardInterrupt:
         return _refuse("Stopped.", FAILED)
     return code
@@ -72,10 +73,10 @@ def run(options: argparse.Namespace) -> int:
         try:
             _follow(run_id, config, stop, hidden)
             candidate = results.candidate(opened(), run_id)
-        except RunNotFound as error:  # somebody has deleted it
+        except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
             return _refuse(str(error), FAILED)
-        except DBAPIError as error:
-            return _refuse(f"Run {run_id} is out of sight: {error.orig}.", FAILED)
+        except UNUSABLE as error:
+            return _refuse(f"Run {run_id} is out of sight. {said_of(error)}", FAILED)
     _say_run(options, candidate)
     return DONE if candidate.run.status == "done" else FAILED
 
@@ -116,7 +117,7 @@ def export(options: argparse.Namespace) -> int:
 
 def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
-    if not 2 <= len(options.runs) <= 8:
+    if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
     comparison = compare(results.candidates(opened(), _once(options.runs)))
     _say(
@@ -205,7 +206,7 @@ def _phase(current: Run) -> str:
     if current.cancel_requested:
         return "Cancelling"
     if current.status == "queued" and (ahead := queue.ahead(opened(), current.id)):
-        return f"Waiting for {ahead} run{'s' if ahead > 1 else ''} of this backend"
+        return f"Waiting for {many(ahead, 'run')} of this backend"
     return current.phase or current.status.capitalize()
 
 

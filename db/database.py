@@ -21,7 +21,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
 
 from db import schema
 
@@ -49,6 +49,14 @@ UPGRADE_LOCK = 0x7061636C  # any number, the same in every process; PostgreSQL w
 
 class DatabaseProblem(ValueError):
     """A database that cannot be used: a sentence that says what to do, without a password."""
+
+
+UNUSABLE = (DatabaseProblem, DBAPIError)  # what any query may end with, however it is asked
+
+
+def said_of(error: DatabaseProblem | DBAPIError) -> str:
+    """Return what is wrong with the database, and what to do, in sentences."""
+    return str(_unusable(None, error.orig) if isinstance(error, DBAPIError) else error)
 
 
 def connect(url: str | None = None) -> Engine:
@@ -182,10 +190,10 @@ def _run_scripts(connection: Connection) -> None:
 
 
 def _unusable(name: str | None, error: object) -> DatabaseProblem:
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()).rstrip(".")
     return DatabaseProblem(
-        f"The database {name} cannot be used: {reason}. Check PACELINE_DATABASE_URL, and that "
-        "the server runs or the folder can be written."
+        f"The database {f'{name} ' if name else ''}cannot be used: {reason}. Check "
+        "PACELINE_DATABASE_URL, and that the server runs or the folder can be written."
     )
 
 

@@ -20,8 +20,10 @@ from db.search import search as search
 from db.search import tags_of
 from services.config import RunConfig
 from services.measurement import Measurement, Progress, Repeat, Run
+from services.units import many
 
 LONGEST_NAME = 200
+LONGEST_PART = 40  # of a server or a model in a name that is made
 LONGEST_NOTE = 10_000
 LONGEST_TAG = 50
 MOST_TAGS = 20
@@ -29,12 +31,10 @@ PLAIN = tuple(f.name for f in fields(Run) if f.name in schema.runs.c and f.name 
 
 
 class RunNotFound(LookupError):
-    """No run has this id."""
+    """No run has this id. Where the others are listed, each door knows for itself."""
 
     def __init__(self, run_id: int) -> None:
-        super().__init__(
-            f"There is no run {run_id}. It may have been deleted; History lists the runs there are."
-        )
+        super().__init__(f"There is no run {run_id}. It may have been deleted.")
 
 
 class InvalidEdit(ValueError):
@@ -63,13 +63,13 @@ def create(
     tags: Iterable[str] = (),
     note: str = "",
 ) -> int:
-    """Queue a run and return its id. Without a name: "embedded · sequential · 5 requests".
+    """Queue a run and return its id. Without a name it gets `default_name`.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept.
     """
     values = {
-        "name": _name(name) if name.strip() else default_name(config),
+        "name": _name(name if name.strip() else default_name(config, lane, config.model)),
         "note": _note(note),
         "status": "queued",
         "lane": lane,
@@ -85,10 +85,17 @@ def create(
     return run_id
 
 
-def default_name(config: RunConfig) -> str:
-    """Return the name of a run that nobody has named."""
-    requests = "1 request" if config.requests == 1 else f"{config.requests:,} requests"
-    return f"{config.backend} · {config.mode} · {requests}"
+def default_name(config: RunConfig, lane: str, model: str) -> str:
+    """Return the name of a run that nobody has named: "embedded · sequential · 5 requests",
+    "127.0.0.1:8000 · Qwen3-8B · batch · 64 requests"; the embedded model is always the same."""
+    server = lane if config.backend in ("url", "litellm") else config.backend
+    brief = "" if config.backend == "embedded" else model.rstrip("/").rpartition("/")[2]
+    parts = (_cut(server), _cut(brief), config.mode, many(config.requests, "request"))
+    return " · ".join(filter(None, parts))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART - 1]}…"
 
 
 def load(engine: Engine, run_id: int) -> Run:

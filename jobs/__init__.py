@@ -18,10 +18,12 @@ from threading import Thread
 from sqlalchemy import Engine
 
 from db import queue, runs
-from jobs.place import ROOT, beside, place
+from jobs.place import ROOT, QueueProblem, log_of, place, see_to_place
 from services import backends
 from services.config import RunConfig
 from services.measurement import Run
+
+__all__ = ["QueueProblem", "cancel", "ensure", "submit"]
 
 
 def submit(
@@ -32,9 +34,13 @@ def submit(
     Raises:
         BackendProblem: no such backend, no key, no address.
         InvalidEdit: a name, tag or note that cannot be kept.
+        QueueProblem: nobody could work it off.
     """
-    backends.target(config, os.environ)
-    run_id = runs.create(engine, config, backends.lane(config, os.environ), name, tags, note)
+    model = backends.target(config, os.environ).model
+    lane = backends.lane(config, os.environ)
+    see_to_place(engine)  # before the run is stored: where it fails, nothing has been done
+    named = name if name.strip() else runs.default_name(config, lane, model)
+    run_id = runs.create(engine, config, lane, named, tags, note)
     ensure(engine)
     return run_id
 
@@ -43,7 +49,7 @@ def cancel(engine: Engine, run_id: int) -> Run:
     """Ask for a run to be stopped; what it has measured is kept.
 
     Raises:
-        RunNotFound, AlreadyFinished.
+        RunNotFound, AlreadyFinished, QueueProblem.
     """
     run = queue.request_cancel(engine, run_id)
     ensure(engine)
@@ -51,21 +57,30 @@ def cancel(engine: Engine, run_id: int) -> Run:
 
 
 def ensure(engine: Engine) -> None:
-    """Start a supervisor if there is work and none at it."""
+    """Start a supervisor if there is work and none at it.
+
+    Raises:
+        QueueProblem: its files cannot be written.
+    """
     if not queue.active(engine):
         return
-    with place(engine) as free:
-        if not free:
-            return
+    with place(engine) as held:
+        if held is not None:
+            _start(engine, held)
+
+
+def _start(engine: Engine, held: int) -> None:
+    """Start a supervisor that has the place `held`, so that nobody starts another meanwhile."""
     url = engine.url.render_as_string(hide_password=False)
-    with open(beside(engine, "log"), "wb") as out:
+    with log_of(engine) as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jobs"],
+            [sys.executable, "-m", "jobs", str(held)],
             cwd=ROOT,
             env={**os.environ, "PACELINE_DATABASE_URL": url},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
+            pass_fds=[held],
             start_new_session=True,  # it outlives the terminal and the web server
         )
     Thread(target=process.wait, daemon=True).start()  # or its end leaves a zombie with us

@@ -4,22 +4,25 @@ web server, and ends itself when the queue has been empty for a while."""
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from threading import Event
 from time import monotonic
 
-from dotenv import load_dotenv
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from db import queue
-from db.database import connect, upgrade
+from db.database import UNUSABLE, connect, upgrade
 from jobs.carrier import KILL_S, Carrier
-from jobs.place import ROOT, place
+from jobs.place import ROOT, QueueProblem, place
+from services import settings
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
 STALE_S = 5.0  # a running run without a sign of life for so long has lost its process
+WRITE_S = 5.0  # for how a killed worker's run ended to be written down
 TRIES = 10  # for the place, which whoever looks for a supervisor holds for an instant
 
 log = logging.getLogger("paceline.jobs")
@@ -28,21 +31,34 @@ log = logging.getLogger("paceline.jobs")
 def supervise(engine: Engine, stopping: Event) -> None:
     """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set."""
     carriers: list[Carrier] = []
-    busy_at = monotonic()
+    busy_at, trouble = monotonic(), ""
     while not stopping.wait(POLL_S):
         try:
             work(engine, carriers)
             if carriers or queue.active(engine):
                 busy_at = monotonic()
+            trouble = ""
         except DBAPIError as error:  # locked, or not there for a while: the runs go on meanwhile
-            log.warning("the database cannot be used: %s", error.orig)
+            if str(error.orig) != trouble:  # said once, however long it lasts
+                trouble = str(error.orig)
+                log.warning("the database cannot be used: %s", trouble)
             busy_at = monotonic()
         if monotonic() - busy_at > IDLE_S:
             return
+    shut_down(carriers)
+
+
+def shut_down(carriers: list[Carrier]) -> None:
+    """Stop what is still measured: a worker that has not ended after KILL_S is killed."""
     for carrier in carriers:
         carrier.shut_down()
+    until = monotonic() + KILL_S
     for carrier in carriers:
-        carrier.join(KILL_S)
+        carrier.join(max(0.0, until - monotonic()))
+    for carrier in carriers:
+        carrier.kill()
+    for carrier in carriers:
+        carrier.join(WRITE_S)
 
 
 def work(engine: Engine, carriers: list[Carrier]) -> None:
@@ -57,22 +73,28 @@ def work(engine: Engine, carriers: list[Carrier]) -> None:
         carriers[-1].start()
 
 
-def main() -> None:
-    """Be the supervisor, unless there is one."""
+def main(given: str | None = None) -> None:
+    """Be the supervisor, unless there is one. `given`: the descriptor of a place held for us."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    load_dotenv(ROOT / ".env")
+    held = None if given is None else int(given)
+    if held is not None:
+        os.set_inheritable(held, False)  # a worker that outlived us would keep the place
+    settings.load(ROOT / ".env")
     engine = connect()
     upgrade(engine)
     stopping = Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    for _ in range(TRIES):
-        with place(engine) as free:
-            if free:
+    for attempt in range(TRIES):
+        with place(engine, held if attempt == 0 else None) as have:
+            if have is not None:
                 supervise(engine, stopping)
-        if free and (stopping.is_set() or not queue.active(engine)):
+        if have is not None and (stopping.is_set() or not queue.active(engine)):
             return  # else a run was queued while this one was ending
         stopping.wait(0.1)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main(*sys.argv[1:2])
+    except (settings.InvalidSettings, QueueProblem, *UNUSABLE) as problem:
+        sys.exit(str(problem))

@@ -65,7 +65,7 @@ class Carrier(Thread):
         if queue.heartbeat(self._engine, self._run.id):
             self.stop()
         if self._told_to_stop is not None and monotonic() - self._told_to_stop > KILL_S:
-            self._process.kill()
+            self.kill()
 
     def stop(self) -> None:
         """Tell the worker to stop: the end of its standard input says so."""
@@ -77,6 +77,10 @@ class Carrier(Thread):
         """Stop because the supervisor is told to end: the run is interrupted, not cancelled."""
         self._shutting_down = True
         self.stop()
+
+    def kill(self) -> None:
+        """End the worker whatever it does; nothing if it has ended."""
+        self._process.kill()
 
     def _keep(self, message: dict[str, Any]) -> None:
         """Write a message down, again and again while the database is locked or gone."""

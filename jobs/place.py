@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import Engine
 
 ROOT = Path(__file__).resolve().parent.parent
+LOG_MOST = 1_000_000  # bytes; a longer log is put aside, and the one put aside before it is gone
+
+
+class QueueProblem(RuntimeError):
+    """The files by which supervisors keep apart cannot be written, in a sentence."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"The queue cannot be worked off: {error.strerror} ({error.filename}). "
+            "Make that place writable for Paceline, then try again."
+        )
 
 
 def beside(engine: Engine, suffix: str) -> Path:
@@ -18,17 +31,57 @@ def beside(engine: Engine, suffix: str) -> Path:
     url = engine.url.render_as_string(hide_password=True)
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     folder = Path(file).parent if file else ROOT / "data"
-    folder.mkdir(exist_ok=True)
     return folder / f"jobs-{hashlib.sha256(url.encode()).hexdigest()[:12]}.{suffix}"
 
 
 @contextmanager
-def place(engine: Engine) -> Iterator[bool]:
-    """Yield whether no supervisor of this database is at work; hold its place meanwhile."""
-    with open(beside(engine, "lock"), "wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+def place(engine: Engine, given: int | None = None) -> Iterator[int | None]:
+    """Hold the place of this database's supervisor; yield its descriptor, None where it is taken.
+
+    The lock is the open file's, not the process's: a child that inherits the descriptor has the
+    place from its first moment on, and keeps it when the parent lets go. `given` is such a one.
+
+    Raises:
+        QueueProblem: the lock's file cannot be written.
+    """
+    held = _taken(engine) if given is None else given
+    try:
+        yield held
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def see_to_place(engine: Engine) -> None:
+    """See that the lock can be asked for. Raises QueueProblem."""
+    os.close(_lock(engine))
+
+
+def log_of(engine: Engine) -> IO[bytes]:
+    """Open the supervisor's log; what earlier ones wrote stays. Raises QueueProblem."""
+    file = beside(engine, "log")
+    try:
+        if file.exists() and file.stat().st_size > LOG_MOST:
+            file.replace(beside(engine, "log.old"))
+        return file.open("ab")
+    except OSError as error:
+        raise QueueProblem(error) from error
+
+
+def _taken(engine: Engine) -> int | None:
+    held = _lock(engine)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        return None
+    return held
+
+
+def _lock(engine: Engine) -> int:
+    file = beside(engine, "lock")
+    try:
+        file.parent.mkdir(exist_ok=True)
+        return os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise QueueProblem(error) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.widgets.view import check_view, shared
+from pages.widgets.view import check_view, sentences, shared
 
 HERE = Path(__file__).resolve().parent
 
@@ -35,4 +35,5 @@ st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
 check_view(navigation in to_share)
-navigation.run()
+with sentences():
+    navigation.run()

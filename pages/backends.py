@@ -11,7 +11,7 @@ from pages.widgets.view import plain
 from services.backends import BACKENDS, Backend, has_key
 from services.probe import Probe
 from services.terminal import where
-from services.units import seconds
+from services.units import many, seconds
 from services.visit import visit
 
 SHOWN = 12  # models named
@@ -28,8 +28,9 @@ def facts(probe: Probe) -> None:
             st.badge(f"round trip {seconds(probe.rtt_s)}", color="blue")
     if probe.models:
         more = " …" if len(probe.models) > SHOWN else ""
-        count = "1 model" if len(probe.models) == 1 else f"{len(probe.models)} models"
-        st.caption(f"{count}: {plain(', '.join(probe.models[:SHOWN]))}{more}")
+        st.caption(
+            f"{many(len(probe.models), 'model')}: {plain(', '.join(probe.models[:SHOWN]))}{more}"
+        )
 
 
 def answer(probe: Probe) -> None:

@@ -8,10 +8,10 @@ from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, panels, pictures, tabular
-from pages.widgets.view import MOST_RUNS, as_id, plain, shared, stop_with
+from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
-from services.compare import Candidate, Comparison, compare
+from services.compare import MOST, Candidate, Comparison, compare
 
 RECENT = 200  # runs offered to be added
 FIRST = ("tokens_per_s", "ratios")  # the others stand below the tables
@@ -26,9 +26,9 @@ def runs_in_url() -> tuple[list[int], str]:
         st.caption("The link names a run more than once. Each stands here once.")
     if len(numbers) < len(words):
         bad = next(word for word in words if as_id(word) is None)
-        return ids[:MOST_RUNS], f"“{bad[:40]}” is not a run: a link here ends in ?runs=12,15."
-    if len(ids) > MOST_RUNS:
-        return ids[:MOST_RUNS], f"{len(ids)} runs are too many: up to {MOST_RUNS} stand together."
+        return ids[:MOST], f"“{bad[:40]}” is not a run: a link here ends in ?runs=12,15."
+    if len(ids) > MOST:
+        return ids[:MOST], f"{len(ids)} runs are too many: up to {MOST} stand together."
     return ids, ""
 
 
@@ -45,7 +45,7 @@ def choose(ids: list[int]) -> None:
         "Runs, the reference first",
         list(names),
         format_func=lambda run_id: names.get(run_id, str(run_id)),
-        max_selections=MOST_RUNS,
+        max_selections=MOST,
         key="chosen",
         on_change=into_url,
         placeholder="Choose two to eight runs",

@@ -13,18 +13,13 @@ import streamlit as st
 from db import runs
 from db.database import opened
 from pages.widgets import edit, linked, run_table
-from pages.widgets.view import MOST_RUNS, plain, stop_with
+from pages.widgets.view import plain, stop_with
+from services.compare import MOST
 
 PAGE_SIZE = 50
 PREFIX = "history-"
 LAST = "last-of-history"
 ANY = "any"
-
-
-def begin(name: str, value: Any) -> str:
-    """Give a widget its first value; return its key."""
-    st.session_state.setdefault(PREFIX + name, value)
-    return PREFIX + name
 
 
 def narrowed() -> None:
@@ -38,8 +33,8 @@ def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str,
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
         found = {
             "text": st.text_input(
-                "Search", key=begin("text", said.get("text", "")), icon=":material/search:",
-                placeholder="name, note, tag", on_change=narrowed,
+                "Search", key=linked.begin(f"{PREFIX}text", said.get("text", "")),
+                icon=":material/search:", placeholder="name, note, tag", on_change=narrowed,
             )
         }  # fmt: skip
         for field, values in there.items():
@@ -47,7 +42,7 @@ def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str,
             found[field] = st.selectbox(
                 field.capitalize(),
                 [ANY, *values],
-                key=begin(field, given if given in values else ANY),
+                key=linked.begin(PREFIX + field, given if given in values else ANY),
                 on_change=narrowed,
             )
     return {name: value for name, value in found.items() if value and value != ANY}
@@ -66,7 +61,7 @@ def complain(said: dict[str, str], there: dict[str, tuple[str, ...]], pages: int
 
 def turn(said: str, pages: int) -> int:
     """Which page of the list is shown, and how to turn it."""
-    key = begin("page", int(said) if said in map(str, range(1, pages + 1)) else 1)
+    key = linked.begin(PREFIX + "page", int(said) if said in map(str, range(1, pages + 1)) else 1)
     st.session_state[key] = min(st.session_state[key], pages)
     if pages == 1:
         return 1
@@ -78,8 +73,8 @@ def actions(chosen: Sequence[int]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         compare = st.button(
             "Compare", type="primary", icon=":material/compare_arrows:",
-            disabled=not 2 <= len(chosen) <= MOST_RUNS, on_click=linked.touched,
-            help=f"Tick two to {MOST_RUNS} runs. The first ticked is the reference.",
+            disabled=not 2 <= len(chosen) <= MOST, on_click=linked.touched,
+            help=f"Tick two to {MOST} runs. The first ticked is the reference.",
         )  # fmt: skip
         result = st.button(
             "See result",
@@ -117,7 +112,7 @@ pages = max(1, -(-total // PAGE_SIZE))
 if not touched:
     complain(said, there, pages)
 many = "One run" if total == 1 else f"{total:,} runs"
-st.caption(f"{many}. Tick two to {MOST_RUNS} to compare them; the first ticked is the reference.")
+st.caption(f"{many}. Tick two to {MOST} to compare them; the first ticked is the reference.")
 page = turn(said.get("page", "1"), pages)
 if touched:
     linked.write(asked | ({"page": str(page)} if page > 1 else {}))

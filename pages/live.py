@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import streamlit as st
 
 import jobs
@@ -11,13 +9,13 @@ from db import counts, queue, runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels
-from pages.widgets.view import dark, onward, plain, run_in_url, shared, stop_with
+from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.charts import live_spec
 from services.checks import client
 from services.measurement import ACTIVE, Progress, Run
 from services.plan import duration
 from services.progress import Standing, standing
-from services.units import show
+from services.units import many, show
 
 REFRESH_S = 1.0
 
@@ -26,10 +24,11 @@ def load(run_id: int) -> Run:
     try:
         return runs.load(opened(), run_id)
     except RunNotFound as error:
-        stop_with(str(error))
+        stop_without(error)
 
 
 @st.fragment(run_every=REFRESH_S)
+@sentences()
 def watch(run_id: int, status: str) -> None:
     run = load(run_id)
     if run.status != status:
@@ -67,7 +66,7 @@ def so_far(run: Run) -> list[Progress]:
 
 
 def bar(now: Standing, left: str = "") -> None:
-    st.progress(now.share, f"{now.done + now.failed:,} of {now.total:,} requests{left}")
+    st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
 
 
 def chart(progress: list[Progress]) -> None:
@@ -78,9 +77,14 @@ def chart(progress: list[Progress]) -> None:
         )  # fmt: skip
 
 
+@sentences()
 def cancel(run_id: int) -> None:
-    with suppress(AlreadyFinished, RunNotFound):  # while the button was on its way
+    try:
         jobs.cancel(opened(), run_id)
+    except (AlreadyFinished, RunNotFound):
+        return  # while the button was on its way
+    except jobs.QueueProblem as error:
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 def ended(run: Run) -> None:

@@ -8,7 +8,7 @@ from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import downloads, edit, panels, pictures, tabular
-from pages.widgets.view import onward, plain, run_in_url, shared, stop_with
+from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
@@ -61,7 +61,7 @@ run_id = run_in_url()
 try:
     candidate = results.candidate(opened(), run_id)
 except RunNotFound as error:
-    stop_with(str(error))
+    stop_without(error)
 
 run = candidate.run
 panels.head(run)

@@ -81,7 +81,7 @@ def start(config: RunConfig, about: dict[str, Any]) -> None:
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
         run_id = once.get(lambda: jobs.submit(opened(), config, **about))
-    except (BackendProblem, InvalidEdit) as error:
+    except (BackendProblem, InvalidEdit, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.switch_page("live.py", query_params={"run": str(run_id)})

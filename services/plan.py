@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from services.config import RunConfig
 from services.modes import MODES, picture, schedule
+from services.units import many
 from services.workloads import MARK_TOKENS, WORKLOADS
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def plan(config: RunConfig, price: Price | None, tokens_per_s: float | None = No
         one = config.max_tokens / tokens_per_s
         about = config.repeats * _repeat_s(config, one) + config.warmup * one
     usd = price.cost(prompts, output) if price is not None else None
-    what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most {output:,} "
-    what += f"output {_s(output, 'token')} for about {prompts:,} prompt {_s(prompts, 'token')}."
+    what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most "
+    what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
     then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd)]))
     sentence = f"{what} {then[0].upper()}{then[1:]}." if then else what
     if calibrates(config):
@@ -87,7 +88,7 @@ def _prompt_tokens(config: RunConfig) -> int:
 
 
 def _requests(config: RunConfig) -> str:
-    count = f"{config.requests:,} {_s(config.requests, 'request')}"
+    count = many(config.requests, "request")
     if config.repeats > 1:
         count = f"{config.repeats} times {count}"
     return f"{count} and {config.warmup:,} to warm up" if config.warmup else count
@@ -112,7 +113,3 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _s(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"

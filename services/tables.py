@@ -9,9 +9,10 @@ from typing import Any
 
 from services import theme
 from services.compare import COMPARED, Candidate, Comparison
+from services.compare.differences import flat
 from services.config import without_prompts
 from services.measurement import Run
-from services.metrics import METRICS
+from services.metrics import METRICS, metric
 from services.statistics import Distribution, Ratio
 from services.units import NOTHING, show
 
@@ -36,7 +37,7 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
         (
             row.label,
             *(
-                show(value, _unsaid(row.unit, row.label)) + _ratio(ratio)
+                show(value, unsaid(row.unit, row.label)) + _ratio(ratio)
                 for value, ratio in zip(row.values, row.ratios, strict=True)
             ),
         )
@@ -49,7 +50,16 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
     return Table("Comparison", ("", f"{labels[0]} (reference)", *labels[1:]), rows, note)
 
 
-def _unsaid(unit: str, label: str) -> str:
+def named(name: str) -> tuple[str, str]:
+    """Return the label and the unit of a number of `summary_row`, the same wherever it stands."""
+    if name in _FIGURES:
+        return _FIGURES[name]
+    of, _, statistic = name.rpartition("_")
+    entry = metric(of)
+    return f"{entry.label}, {STATISTICS[statistic]}", entry.unit
+
+
+def unsaid(unit: str, label: str) -> str:
     """Return the unit, unless the label says it: "Tokens/s per request" is followed by a number."""
     return "" if "/" in unit and unit in label.lower() else unit
 
@@ -57,9 +67,9 @@ def _unsaid(unit: str, label: str) -> str:
 def _ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return ""
-    if ratio.low is None or ratio.high is None:
-        return f"\n× {ratio.value:.3g}"
-    return f"\n× {ratio.value:.3g} ({ratio.low:.3g}–{ratio.high:.3g})"
+    known = ratio.low is not None and ratio.high is not None
+    interval = f" ({ratio.low:.3g}–{ratio.high:.3g})" if known else ""
+    return f"\n× {ratio.value:.3g}{interval}"
 
 
 def figures(
@@ -68,7 +78,7 @@ def figures(
     """The summaries' own numbers, without those that another table has and those nobody has."""
     summaries = [candidate.summary for candidate in candidates]
     rows = [
-        (label, *(show(getattr(summary, name), unit) for summary in summaries))
+        (label, *(show(getattr(summary, name), unsaid(unit, label)) for summary in summaries))
         for name, label, unit in FIGURES
         if name not in known and any(getattr(summary, name) is not None for summary in summaries)
     ]
@@ -85,7 +95,7 @@ def distributions(candidate: Candidate) -> Table:
     found = [(m.label, m.unit, summary.distributions.get(m.name)) for m in METRICS]
     found.append(("Inter-chunk latency", "s", summary.inter_chunk))
     rows = tuple(
-        (label, *_numbers(distribution, _unsaid(unit, label)))
+        (label, *_numbers(distribution, unsaid(unit, label)))
         for label, unit, distribution in found
         if distribution
     )
@@ -105,7 +115,7 @@ def repeats(candidate: Candidate) -> Table:
     count = len(candidate.summary.repeats)
     rows = [(entry.label, entry.unit, entry.of(candidate)) for entry in COMPARED]
     shown = tuple(
-        (label, *(show(number, _unsaid(unit, label)) for number in numbers))
+        (label, *(show(number, unsaid(unit, label)) for number in numbers))
         for label, unit, numbers in rows
         if len(numbers) == count and any(number is not None for number in numbers)
     )
@@ -136,13 +146,13 @@ def identities(candidates: Sequence[Candidate]) -> Table:
 
 def configuration(candidates: Sequence[Candidate]) -> Table:
     """What was asked for; a person's own prompts by their number and length."""
-    configs = [_flat(without_prompts(candidate.run.config)) for candidate in candidates]
+    configs = [_in_words(without_prompts(candidate.run.config)) for candidate in candidates]
     return _side_by_side("Configuration", configs, labels_of(candidates))
 
 
 def environment(candidates: Sequence[Candidate]) -> Table:
     """Where it was measured: machine, client, engine."""
-    surroundings = [_flat(candidate.run.environment) for candidate in candidates]
+    surroundings = [_in_words(candidate.run.environment) for candidate in candidates]
     return _side_by_side("Environment", surroundings, labels_of(candidates))
 
 
@@ -154,7 +164,7 @@ def _identity(run: Run) -> dict[str, str]:
         "ended": moment_of(run.ended_at),
         "tags": run.tags,
     }
-    return {name: _word(value) for name, value in facts.items()}
+    return _in_words(facts)
 
 
 def moment_of(moment: datetime | None) -> str:
@@ -168,15 +178,8 @@ def _side_by_side(title: str, columns: Sequence[Mapping[str, str]], labels: Sequ
     return Table(title, ("", *labels), rows)
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Nested facts as `engine.version`, in words."""
-    found: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{above}{key}.")
-        else:
-            found[f"{above}{key}"] = _word(value)
-    return found
+def _in_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _word(value) for name, value in flat(facts).items()}
 
 
 def _word(value: Any) -> str:
@@ -193,11 +196,11 @@ def _word(value: Any) -> str:
 FIGURES = (
     ("output_tokens_per_s", "Output throughput", "tokens/s"),
     ("total_tokens_per_s", "Total throughput", "tokens/s"),
-    ("requests_per_s", "Queries per second", "1/s"),
+    ("requests_per_s", "Queries/s", "queries/s"),
     ("steady_output_tokens_per_s", "Steady-state output throughput", "tokens/s"),
-    ("total_e2e_s", "Total E2E latency", "s"),
+    ("total_e2e_s", "E2E latency, total", "s"),
     ("sent", "Requests sent", "count"),
-    ("ok", "Answered", "count"),
+    ("ok", "Succeeded", "count"),
     ("failed", "Failed", "count"),
     ("cancelled", "Cancelled", "count"),
     ("error_rate", "Error rate", "share"),
@@ -208,3 +211,5 @@ FIGURES = (
     ("cost_usd", "Cost", "USD"),
     ("usd_per_million_output", "Cost per million output tokens", "USD"),
 )
+_FIGURES = {name: (label, unit) for name, label, unit in FIGURES}
+STATISTICS = {"median": "median", "mean": "mean", "sd": "std dev"}

@@ -5,34 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
-from services import backends, health, theme
+from services import backends, health, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.probe import Probe
 from services.summary import summary_row
-from services.units import seconds, show
+from services.units import many, seconds, show
 
-SHOWN = (
-    ("sent", "Requests sent", "count"),
-    ("ok", "Succeeded", "count"),
-    ("failed", "Failed", "count"),
-    ("cancelled", "Cancelled", "count"),
-    ("output_tokens_per_s", "Output throughput", "tokens/s"),
-    ("requests_per_s", "Queries/s", ""),
-    ("tokens_per_s_median", "Tokens/s per request, median", ""),
-    ("ttft_s_median", "TTFT, median", "s"),
-    ("tpot_s_median", "TPOT, median", "s"),
-    ("e2e_s_median", "E2E latency, median", "s"),
-    ("e2e_s_mean", "E2E latency, mean", "s"),
-    ("e2e_s_sd", "E2E latency, standard deviation", "s"),
-    ("total_e2e_s", "E2E latency, total", "s"),
-    ("output_tokens", "Output tokens", "tokens"),
-    ("cost_usd", "Cost", "USD"),
-)
-
-
+SHOWN = (  # of summary_row
+    "sent", "ok", "failed", "cancelled", "output_tokens_per_s", "requests_per_s",
+    "tokens_per_s_median", "ttft_s_median", "tpot_s_median", "e2e_s_median", "e2e_s_mean",
+    "e2e_s_sd", "total_e2e_s", "output_tokens", "cost_usd",
+)  # fmt: skip
 LONGEST_NAME = 40  # characters of a run's or a model's name in a list
 
 
@@ -47,12 +34,17 @@ def run_text(candidate: Candidate) -> str:
     lines = [f"Run {run.id} · {run.name} · {run.status}"]
     if run.error:
         lines.append(run.error)
-    lines += [f"  {label:<34}{show(row.get(name), unit):>16}" for name, label, unit in SHOWN]
+    lines += [_figure(name, row) for name in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     lines += filter(None, [health.sentence(candidate)])
     found = doubts(run, candidate.measurements, candidate.summary)
     lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
     return "\n".join(lines)
+
+
+def _figure(name: str, row: Mapping[str, Any]) -> str:
+    label, unit = tables.named(name)
+    return f"  {label:<34}{show(row.get(name), tables.unsaid(unit, label)):>16}"
 
 
 def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:
@@ -76,22 +68,22 @@ def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:
 
 def comparison_text(comparison: Comparison) -> str:
     """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
-    candidates = (comparison.reference, *comparison.others)
-    titles = [
-        theme.label(c.run) + (" (reference)" if i == 0 else "") for i, c in enumerate(candidates)
-    ]
-    measures = [
-        [row.label, *(_value(v, row.unit, r) for v, r in zip(row.values, row.ratios, strict=True))]
-        for row in comparison.rows
-    ]
+    labels = tables.labels_of((comparison.reference, *comparison.others))
     parts = [verdict.sentence for verdict in comparison.verdicts]
     parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
-    parts.append(table(["", *titles], measures))
-    if comparison.differences:
-        parts.append(
-            table(["differs", *titles], [[d.label, *d.values] for d in comparison.differences])
-        )
+    found = (tables.measures(comparison, labels), tables.differences(comparison))
+    parts += [_text_of(each) for each in found if each.rows]
     return "\n\n".join(parts)
+
+
+def _text_of(found: tables.Table) -> str:
+    """A table whose cells may have several lines, below each other."""
+    rows = [
+        line
+        for row in found.rows
+        for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
+    ]
+    return table([found.title, *found.columns[1:]], rows)
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -160,8 +152,7 @@ def _tested(row: dict[str, Any]) -> str:
         return f"{row['name']}: {test['problem']}"
     if test["reachable"] is None:
         return f"{row['name']}: not asked, since that would cost money."
-    count = len(test["models"])
-    says = ["1 model" if count == 1 else f"{count:,} models"]
+    says = [many(len(test["models"]), "model")]
     if test["streams"] is None:
         says.append("streaming not tried, since no model is chosen")
     else:
@@ -170,10 +161,6 @@ def _tested(row: dict[str, Any]) -> str:
     if test["rtt_s"] is not None:
         says.append(f"round trip {seconds(test['rtt_s'])}")
     return f"{row['name']}: {', '.join(says)}."
-
-
-def _value(value: float | None, unit: str, ratio: Any) -> str:
-    return show(value, unit) + (f" (×{ratio.value:.2f})" if ratio else "")
 
 
 def _cut(text: str) -> str:

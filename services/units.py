@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf, isfinite, isnan
 
 NOTHING = "–"  # not measured, which is not zero
+ENDLESS = "∞"
+MOST_PLACES = 15  # behind the point: what is smaller is nothing that was measured
 
 
 def show(value: float | None, unit: str) -> str:
-    """Return a value with its unit as people read it; None becomes a dash."""
-    if value is None:
+    """Return a value with its unit as people read it; None becomes a dash, and so does NaN."""
+    if value is None or isnan(value):
         return NOTHING
     shown = _SHOWN.get(unit)
     return shown(value) if shown else f"{significant(value)} {unit}"
@@ -17,37 +20,41 @@ def show(value: float | None, unit: str) -> str:
 
 def significant(value: float, digits: int = 3) -> str:
     """Return `value` with so many digits that matter, without an exponent: 0.0123, 4.56, 12,300."""
+    if not isfinite(value):
+        return NOTHING if isnan(value) else ENDLESS if value > 0 else f"-{ENDLESS}"
     if value == 0:
         return "0"
-    size = abs(value)
-    before = len(str(int(size))) if size >= 1 else 0
-    if before >= digits:
-        return f"{value:,.0f}"
-    lead = (
-        0
-        if before
-        else len(f"{size:.12f}".split(".")[1]) - len(f"{size:.12f}".split(".")[1].lstrip("0"))
-    )
-    return f"{value:,.{digits - before + lead}f}"
+    # rounding may add a digit before the point: where the first digit stands is read afterwards
+    first = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    return f"{value:,.{min(max(digits - 1 - first, 0), MOST_PLACES)}f}"
 
 
 def seconds(value: float) -> str:
-    """Return a time: 850 µs, 12.3 ms, 4.56 s, 2 min 05 s, 1 h 03 min."""
-    size = abs(value)
-    if 0 < size < 0.001:
+    """Return a time: 850 µs, 12.3 ms, 4.56 s, 2 min 05 s, 1 h 03 min.
+
+    A unit ends where its digits would round up to a whole one of the next: 999.7 ms is 1.00 s.
+    """
+    if value < 0:
+        return f"-{seconds(-value)}"
+    if not isfinite(value):
+        return significant(value)
+    if 0 < value < 0.9995e-3:
         return f"{significant(value * 1e6)} µs"
-    if 0 < size < 1:
+    if 0 < value < 0.9995:
         return f"{significant(value * 1e3)} ms"
-    if size < 120:
+    if value < 119.5:
         return f"{significant(value)} s"
-    if size < 7200:
-        return f"{int(value // 60)} min {int(value % 60):02} s"
-    return f"{int(value // 3600)} h {int(value % 3600 // 60):02} min"
+    if value < 7199.5:
+        minutes, rest = divmod(round(value), 60)
+        return f"{minutes} min {rest:02} s"
+    hours, rest = divmod(round(value / 60), 60)
+    return f"{hours} h {rest:02} min"
 
 
 def dollars(value: float) -> str:
     """Return a price: $0.00042, $1.25."""
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${significant(value, 2)}"
+    cents = value == 0 or 0.995 <= value < inf
+    return f"${value:,.2f}" if cents else f"${significant(value, 2)}"
 
 
 def share(value: float) -> str:
@@ -57,7 +64,14 @@ def share(value: float) -> str:
 
 def count(value: float) -> str:
     """Return a count; a mean of counts keeps one digit."""
-    return f"{value:,.0f}" if float(value).is_integer() or value >= 1000 else f"{value:,.1f}"
+    if not isfinite(value):
+        return significant(value)
+    return f"{value:,.0f}" if float(value).is_integer() or value >= 999.95 else f"{value:,.1f}"
+
+
+def many(number: float, noun: str) -> str:
+    """Return how many there are of something: 1 request, 5,000 requests, 2.5 tokens."""
+    return f"{count(number)} {noun if number == 1 else f'{noun}s'}"
 
 
 _SHOWN: dict[str, Callable[[float], str]] = {

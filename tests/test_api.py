@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text, update
 
 from api import BODY_MOST, NewRun, api
 from db import results, runs, schema
+from jobs.place import beside
 from services.config import RunConfig
 from services.export import EXPORTS
 from services.metrics import FIELDS
@@ -277,7 +278,23 @@ def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
         connection.execute(text("DROP TABLE run_tags"))
         connection.execute(text("DROP TABLE requests"))
     run_id = runs.create(database, RunConfig(), "embedded")
-    problem(ask("GET", f"/runs/{run_id}"), 503)
+    answer = ask("GET", f"/runs/{run_id}")
+    problem(answer, 503)
+    assert answer.json()["error"].startswith("The database cannot be used: no such table: ")
+
+
+def test_a_run_that_is_not_there_is_said_with_where_the_others_are(database: Engine) -> None:
+    said = ask("GET", "/runs/7").json()["error"]
+    assert said.startswith("There is no run 7. ")
+    assert said.endswith(" GET /api/runs lists the runs there are.")
+
+
+def test_a_queue_that_cannot_be_worked_off_is_said(database: Engine) -> None:
+    beside(database, "lock").mkdir()
+    answer = ask("POST", "/runs", json={"requests": 1})
+    problem(answer, 503)
+    assert "The queue cannot be worked off: Is a directory" in answer.json()["error"]
+    assert runs.count(database) == 0
 
 
 def test_a_fault_of_our_own_is_said_in_the_same_shape(database: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -139,6 +140,13 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_keeper_of_the_queu
 
     assert asyncio.run(keep())
     assert "no such table: runs" in caplog.text
+
+
+def test_what_a_first_visitor_would_wait_for_is_imported_before(database: Engine) -> None:
+    slow = ("altair", "pandas", "services.charts")
+    told = f"import sys, app; app.warm_up(); print([n for n in {slow} if n not in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout == "[]\n", ended.stderr
 
 
 # --- the server as a person starts it --------------------------------------------------------
@@ -280,5 +288,20 @@ def test_an_app_that_cannot_start_says_why_in_a_sentence(
     )
     assert ended.returncode in (1, 2)
     assert words in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert "topsecret" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("how", [["app.py"], ["-m", "streamlit", "run", "app.py"]])
+def test_settings_that_cannot_be_read_are_said(tmp_path: Path, how: list[str]) -> None:
+    shutil.copy(ROOT / "app.py", tmp_path)
+    for name in ("api.py", "db", "jobs", "pages", "services", ".streamlit"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
+    ended = subprocess.run(
+        [sys.executable, *how], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 1
+    assert f"{tmp_path}/.env is not UTF-8 text in line 1. Save it as UTF-8" in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
     assert "topsecret" not in ended.stdout + ended.stderr

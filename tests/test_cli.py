@@ -20,6 +20,7 @@ from sqlalchemy import Engine, text
 
 import cli
 from db import counts, runs
+from jobs.place import beside
 from services import engines
 from services.config import RunConfig
 from services.export import EXPORTS
@@ -98,7 +99,9 @@ def test_a_run_prints_one_json_document_and_nothing_else(
 def test_a_run_without_json_prints_its_numbers(reference: ReferenceServer, ask: Ask) -> None:
     said = ask(*run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0"))
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("Run 1 · url · sequential · 2 requests · done\n")
+    server = reference.base_url.removeprefix("http://").removesuffix("/v1")
+    name = f"{server} · ref tokens=3 · sequential · 2 requests"
+    assert said.out.startswith(f"Run 1 · {name} · done\n")
     assert "Output throughput" in said.out
     assert ask("show", "1").out == said.out
 
@@ -184,7 +187,7 @@ def kill_supervisor() -> None:
     for process in psutil.process_iter(["cmdline", "environ"]):
         environment = process.info["environ"] or {}
         own = environment.get("PACELINE_DATABASE_URL", "").endswith(file)
-        if own and (process.info["cmdline"] or [])[-2:] == ["-m", "jobs"]:
+        if own and (process.info["cmdline"] or [])[1:3] == ["-m", "jobs"]:
             process.kill()
 
 
@@ -212,7 +215,7 @@ def test_a_run_whose_database_goes_away_is_not_called_bad_usage(
     with database.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO requests"))
     assert (said.code, said.out) == (1, "")
-    assert said.err == "Run 2 is out of sight: no such table: requests.\n"
+    assert said.err.startswith("Run 2 is out of sight. The database cannot be used: no such table")
 
 
 def test_a_person_sees_how_far_a_run_is(database: Engine, reference: ReferenceServer) -> None:
@@ -376,7 +379,7 @@ def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
         ([], "The following arguments are required: COMMAND"),
         (["fly"], "COMMAND: invalid choice: 'fly'"),
         (["show"], "The following arguments are required: RUN"),
-        (["show", "1"], "There is no run 1."),
+        (["show", "1"], "There is no run 1. It may have been deleted. `python cli.py list` lists"),
         (["show", "0"], "RUN: '0' is not a whole number from 1"),
         (["show", "-1"], "RUN: '-1' is not"),
         (["show", "one"], "RUN: 'one' is not"),
@@ -475,7 +478,24 @@ def test_a_database_that_fails_later_is_said_too(ask: Ask, database: Engine) -> 
         connection.execute(text("DROP TABLE requests"))
     said = ask("show", "1")
     assert (said.code, said.out) == (2, "")
-    assert said.err == "The database cannot be used: no such table: requests.\n"
+    assert said.err.startswith("The database cannot be used: no such table: requests. Check ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_queue_that_cannot_be_worked_off_is_said(ask: Ask, database: Engine) -> None:
+    beside(database, "lock").mkdir()
+    said = ask("run", "--requests", "1")
+    assert "The queue cannot be worked off: Is a directory" in refused(said, database)
+
+
+def test_settings_that_cannot_be_read_are_said(
+    ask: Ask, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
+    said = refused(ask("list"), database)
+    assert said.startswith(f"{tmp_path}/.env is not UTF-8 text in line 1.")
+    assert "topsecret" not in said
 
 
 # --- where it is printed ---------------------------------------------------------------------

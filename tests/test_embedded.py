@@ -57,7 +57,7 @@ def test_a_killed_supervisor_leaves_no_engine(database: Engine, nothing_left: Pa
     run_id = jobs.submit(database, config)
     until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 30)
     (engine,) = engines_of(nothing_left)
-    (supervisor,) = [p for p in engine.parents() if p.cmdline()[-2:] == ["-m", "jobs"]]
+    (supervisor,) = [p for p in engine.parents() if p.cmdline()[1:3] == ["-m", "jobs"]]
     os.kill(supervisor.pid, signal.SIGKILL)
     engine.wait(5)
     until(lambda: jobs.ensure(database) or runs.load(database, run_id).status == "interrupted", 15)

@@ -13,6 +13,8 @@ from sqlalchemy import Engine
 
 import jobs
 from db import counts, queue, runs
+from jobs.carrier import KILL_S
+from jobs.place import LOG_MOST, beside, place
 from services.backends import BackendProblem
 from services.config import RunConfig
 from tests.conftest import ReferenceServer, finished, until
@@ -34,7 +36,7 @@ def _ours(process: psutil.Process, module: str) -> bool:
     environment = process.info["environ"] or {}
     file = os.environ["PACELINE_DATABASE_URL"].partition(":///")[2]
     own = environment.get("PACELINE_DATABASE_URL", "").endswith(file)
-    return own and (process.info["cmdline"] or [])[-2:] == ["-m", module]
+    return own and (process.info["cmdline"] or [])[1:3] == ["-m", module]
 
 
 def test_a_run_is_measured_outside_this_process_and_stored_whole(
@@ -129,11 +131,79 @@ def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
     assert finished(database, run_id, 15).status == "interrupted"
 
 
+def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_is_told_to(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
+    (supervisor,), (worker,) = supervisors(), workers()
+    worker.suspend()  # it will not see that its standard input has ended
+    supervisor.terminate()
+    worker.wait(KILL_S + 5)
+    supervisor.wait(5)
+    run = runs.load(database, run_id)
+    assert (run.status, run.error) == (
+        "interrupted",
+        "Paceline was stopped while this run was measured.",
+    )
+
+
 def test_a_supervisor_ends_when_there_is_nothing_left_to_do(
     database: Engine, reference_run: Submit
 ) -> None:
     finished(database, reference_run("ref", requests=1, warmup=0))
     until(lambda: not supervisors(), 15)
+
+
+def test_however_many_look_at_once_one_supervisor_is_started(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    for _ in range(5):  # sooner than any process could take a lock by itself
+        jobs.ensure(database)
+    assert len(supervisors()) == 1
+    until(lambda: runs.load(database, run_id).status == "running", 15)
+    jobs.ensure(database)
+    assert len(supervisors()) == 1
+
+
+def test_a_supervisors_death_frees_its_place_while_its_worker_lives(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
+    (supervisor,), (worker,) = supervisors(), workers()
+    worker.suspend()
+    supervisor.kill()
+    supervisor.wait(5)
+    with place(database) as held:
+        assert held is not None
+    worker.kill()
+    jobs.ensure(database)
+    assert finished(database, run_id, 15).status == "interrupted"
+
+
+def test_a_supervisors_log_is_kept_by_the_next_and_does_not_grow_without_end(
+    database: Engine, reference_run: Submit
+) -> None:
+    log, old = beside(database, "log"), beside(database, "log.old")
+    log.write_text("what an earlier one wrote\n")
+    finished(database, reference_run("ref", requests=1, warmup=0))
+    assert log.read_text().startswith("what an earlier one wrote\n")
+    assert "run 1: begins" in log.read_text()
+    until(lambda: not supervisors(), 15)
+    log.write_text("x" * (LOG_MOST + 1))
+    finished(database, reference_run("ref", requests=1, warmup=0))
+    assert old.stat().st_size == LOG_MOST + 1
+    assert log.stat().st_size < 1000
+
+
+def test_where_the_queue_cannot_be_worked_off_nothing_is_queued(database: Engine) -> None:
+    lock = beside(database, "lock")
+    lock.mkdir()  # as good as a folder that cannot be written, for root too
+    with pytest.raises(jobs.QueueProblem, match=rf"Is a directory \({lock}\)\. Make that place"):
+        jobs.submit(database, RunConfig())
+    assert runs.count(database) == 0
 
 
 @pytest.mark.parametrize(
@@ -178,6 +248,16 @@ def test_an_unknown_model_is_named_from_what_the_server_lists(
 ) -> None:
     run = finished(database, reference_run("", requests=1))
     assert (run.status, run.config.model) == ("done", "ref")
+
+
+def test_a_run_without_a_name_says_whom_it_asks_for_what(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_URL", "http://localhost:9")
+    monkeypatch.setenv("PACELINE_URL_MODEL", "Qwen/Qwen3-8B")
+    run_id = jobs.submit(database, RunConfig(backend="url", requests=1))
+    assert runs.load(database, run_id).name == "127.0.0.1:9 · Qwen3-8B · sequential · 1 request"
+    assert finished(database, run_id).status == "failed"
 
 
 def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:

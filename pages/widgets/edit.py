@@ -10,7 +10,7 @@ from db import runs
 from db.database import opened
 from db.runs import InvalidEdit, RunBusy, RunNotFound
 from pages.widgets.linked import touched
-from pages.widgets.view import plain
+from pages.widgets.view import plain, sentences
 from services.measurement import Run
 
 
@@ -36,6 +36,7 @@ def _save(run_id: int, name: str, tags: str, note: str) -> None:
 
 
 @st.dialog("Delete for good?")
+@sentences()
 def confirm_deletion(run_ids: Sequence[int]) -> None:
     """Ask, then delete."""
     what = f"Run {run_ids[0]}" if len(run_ids) == 1 else f"{len(run_ids)} runs"

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets.linked import touched
+from pages.widgets import linked
 from services.config import RunConfig
 
 PREFIX = "run-"
@@ -49,9 +49,8 @@ def in_words(sentence: str) -> str:
 
 
 def begin(key: str, value: Any) -> str:
-    """Give a widget its first value; return its key."""
-    st.session_state.setdefault(PREFIX + key, value)
-    return PREFIX + key
+    """Give a widget of the form its first value; return its key."""
+    return linked.begin(PREFIX + key, value)
 
 
 def number(field: str, start: RunConfig) -> float | int | None:
@@ -72,7 +71,7 @@ def number(field: str, start: RunConfig) -> float | int | None:
         key=begin(field, None if first is None else kind(first)),
         help=info.description,
         placeholder=EMPTY.get(field, "none") if optional else None,
-        on_change=touched,
+        on_change=linked.touched,
     )
     return value
 
@@ -96,7 +95,7 @@ def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:
         format_func=lambda name: table[name].label,
         key=begin(field, getattr(start, field)),
         label_visibility="collapsed",
-        on_change=touched,
+        on_change=linked.touched,
     )
     return chosen or getattr(start, field)
 
@@ -105,4 +104,4 @@ def switch(field: str, start: RunConfig) -> bool:
     """Yes or no."""
     key = begin(field, getattr(start, field))
     info = RunConfig.model_fields[field]
-    return st.toggle(label(field), key=key, help=info.description, on_change=touched)
+    return st.toggle(label(field), key=key, help=info.description, on_change=linked.touched)

@@ -13,6 +13,7 @@ from pages.widgets.view import plain
 from services.backends import BACKENDS
 from services.config import RunConfig
 from services.modes import MODES
+from services.units import many
 from services.workloads import WORKLOADS
 from services.workloads.promptfile import InvalidPrompts, read_prompts
 
@@ -62,16 +63,15 @@ def _file(start: RunConfig) -> tuple[str, ...]:
     )
     if uploaded is None:
         if start.prompts:
-            st.caption(
-                f"{len(start.prompts):,} prompts of the earlier run, unless you give others."
-            )
+            prompts = many(len(start.prompts), "prompt")
+            st.caption(f"{prompts} of the earlier run, unless you give others.")
         return start.prompts
     try:
         found = read_prompts(uploaded.getvalue(), uploaded.name)
     except InvalidPrompts as error:
         st.error(plain(str(error)), icon=":material/error:")
         return ()
-    st.caption(f"{len(found):,} {'prompt' if len(found) == 1 else 'prompts'}, used in turn.")
+    st.caption(f"{many(len(found), 'prompt')}, used in turn.")
     return found
 
 

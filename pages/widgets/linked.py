@@ -13,10 +13,17 @@ is not about one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 KEPT = ("view",)  # parameters that the frame of all pages reads
+
+
+def begin(key: str, value: Any) -> str:
+    """Give a widget its first value; return its key."""
+    st.session_state.setdefault(key, value)
+    return key
 
 
 def touched() -> None:

@@ -16,7 +16,7 @@ from services.checks.doubt import Doubt
 from services.compare import Candidate
 from services.measurement import Run
 from services.summary import summary_row
-from services.units import show
+from services.units import many, show
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
 
@@ -76,8 +76,7 @@ def doubts(found: Sequence[Doubt]) -> None:
         with st.expander("What these warnings mean", icon=":material/warning:"):
             st.markdown(_sentences(warnings))
     if notes:
-        count = f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on these numbers"
-        with st.expander(count, icon=":material/info:"):
+        with st.expander(f"{many(len(notes), 'note')} on these numbers", icon=":material/info:"):
             st.markdown(_sentences(notes))
 
 

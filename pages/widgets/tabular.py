@@ -14,7 +14,9 @@ from services.metrics import request_row
 from services.tables import Table
 from services.workloads import prompt
 
-SHORT = 24  # characters of a line that a narrow column does not break
+SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
+# A browser breaks a line at a space and after a dash.
+UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
 def table(found: Table, question: str = "") -> None:
@@ -34,8 +36,7 @@ def table(found: Table, question: str = "") -> None:
 
 def _cell(text: str) -> str:
     """A text of a table: a short line is not broken, and its lines stand below each other."""
-    lines = (line.replace(" ", "\N{NO-BREAK SPACE}") if len(line) < SHORT else line
-             for line in text.split("\n"))  # fmt: skip
+    lines = (line.translate(UNBROKEN) if len(line) < SHORT else line for line in text.split("\n"))
     return "  \n".join(map(plain, lines))
 
 

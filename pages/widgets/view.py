@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import streamlit as st
 
-MOST_RUNS = 8
+from db.database import UNUSABLE, said_of
+from db.runs import RunNotFound
+
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
 # What Streamlit changes in the text that is left: -> into an arrow, an address into a link, …
 _CHANGED = re.compile(
@@ -52,10 +56,28 @@ def run_in_url() -> int:
     return run_id
 
 
+def stop_without(missing: RunNotFound) -> NoReturn:
+    """Say that the run of this page is not there, and where those are that are."""
+    stop_with(str(missing), "" if shared() else "History lists the runs there are.")
+
+
 def as_id(text: str) -> int | None:
     """Return the run's number that a link holds; None where it holds none."""
     digits = text.isascii() and text.isdecimal() and len(text) < 20
     return int(text) if digits and 0 < int(text) < 2**63 else None
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Where the database cannot be used in the block, say so instead of how the code got there.
+
+    Around the page, and once more inside each fragment and callback: what goes wrong in those
+    Streamlit shows itself, before the page hears of it.
+    """
+    try:
+        yield
+    except UNUSABLE as error:
+        st.error(plain(f"{said_of(error)} Then reload this page."), icon=":material/error:")
 
 
 def plain(text: str) -> str:

@@ -12,6 +12,7 @@ from services.charts.frame import Rows, heading, layered, run_colour, which_repe
 from services.compare import Candidate
 from services.measurement import Measurement
 from services.summary import steady
+from services.units import many
 
 MOST_STEPS = 500  # a run
 MOST_BINS = 100  # a run; of several runs fewer, or their lines cover each other
@@ -60,7 +61,7 @@ def throughput(
     title = heading(
         "Output throughput over time",
         "Tokens per second of all requests together.",
-        f"{left_out:,} requests without a token count are left out." if left_out else "",
+        f"Left out: {many(left_out, 'request')} without a token count." if left_out else "",
         which_repeat(candidates, repeat),
     )
     y = alt.Y("value:Q", title="Output tokens per second", axis=alt.Axis(format=",.3~r"))

@@ -17,6 +17,8 @@ from services.compare.verdicts import Verdict, verdicts
 
 __all__ = [
     "COMPARED",
+    "FEWEST",
+    "MOST",
     "Candidate",
     "Comparison",
     "Difference",
@@ -53,8 +55,7 @@ def compare(candidates: Sequence[Candidate]) -> Comparison:
     """
     if not FEWEST <= len(candidates) <= MOST:
         raise InvalidComparison(
-            f"A comparison takes {FEWEST} to {MOST} runs, and {len(candidates)} were chosen. "
-            "Choose others on the history page."
+            f"A comparison takes {FEWEST} to {MOST} runs, and {len(candidates)} were chosen."
         )
     found = rows(candidates)
     return Comparison(

@@ -12,6 +12,7 @@ from typing import Any
 from services.compare.rows import Candidate
 from services.config import RunConfig
 from services.modes import MODES
+from services.units import many
 from services.workloads import WORKLOADS
 
 NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known
@@ -45,15 +46,21 @@ def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
     )
 
 
-def environment_facts(environment: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return the facts about engine, versions and machine, nested ones as `engine.version`."""
+def environment_facts(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts about engine, versions and machine."""
+    return {
+        name: value
+        for name, value in flat(environment).items()
+        if isinstance(value, str | int | float | bool) and any(word in name for word in FACTS)
+    }
+
+
+def flat(facts: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested facts on one level: `engine.version`."""
     found: dict[str, Any] = {}
-    for key, value in environment.items():
+    for key, value in facts.items():
         name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            found |= environment_facts(value, f"{name}.")
-        elif isinstance(value, str | int | float | bool) and any(w in name for w in FACTS):
-            found[name] = value
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return found
 
 
@@ -101,11 +108,11 @@ def _told_apart(values: Sequence[Any], shown: Sequence[str]) -> tuple[str, ...]:
 
 
 def _own_prompts(prompts: Sequence[str]) -> str:
-    return f"{len(prompts):,} own prompts, {sum(map(len, prompts)):,} characters"
+    return f"{many(len(prompts), 'own prompt')}, {many(sum(map(len, prompts)), 'character')}"
 
 
 SPECIAL: dict[str, Callable[[Any], str]] = {
-    "prompt": lambda text: f"own text, {len(text):,} characters",
+    "prompt": lambda text: f"own text, {many(len(text), 'character')}",
     "prompts": _own_prompts,
 }
 # Words in the names of the facts that are compared; the others change from run to run.

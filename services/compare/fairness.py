@@ -9,7 +9,7 @@ from services.checks import CACHED_SHARE, cached_share, client
 from services.checks.doubt import Doubt
 from services.compare import same_work
 from services.compare.differences import environment_facts
-from services.compare.rows import Candidate, names_of
+from services.compare.rows import Candidate, numbers_of
 from services.compare.same_work import listed, unequal
 from services.compare.verdicts import errors_differ
 from services.modes import schedule
@@ -27,8 +27,8 @@ def warnings(candidates: Sequence[Candidate]) -> tuple[Doubt, ...]:
 
 
 def _unfinished(candidates: Sequence[Candidate]) -> Doubt | None:
-    named = zip(names_of(candidates), candidates, strict=True)
-    status = {name: c.run.status for name, c in named if c.run.status != "done"}
+    numbered = zip(numbers_of(candidates), candidates, strict=True)
+    status = {number: c.run.status for number, c in numbered if c.run.status != "done"}
     if not status:
         return None
     return Doubt(
@@ -44,8 +44,10 @@ def _cached(candidates: Sequence[Candidate]) -> Doubt | None:
     known = [share for share in shares if share is not None]
     if not known or max(known) <= CACHED_SHARE:
         return None
-    named = zip(names_of(candidates), shares, strict=True)
-    said = {name: "not said" if share is None else units.share(share) for name, share in named}
+    numbered = zip(numbers_of(candidates), shares, strict=True)
+    said = {
+        number: "not said" if share is None else units.share(share) for number, share in numbered
+    }
     return Doubt(
         "warning",
         "Prompts came from a cache",
@@ -62,7 +64,7 @@ def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
     return Doubt(
         "warning",
         "Different error rates",
-        f"{listed(dict(zip(names_of(candidates), said, strict=True)))}. Only successful requests "
+        f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
         "have latencies, and those that failed may have been the slow ones: there is no verdict "
         "on latency more than one point apart. Mend the failures first.",
     )
@@ -96,7 +98,7 @@ def _client(candidates: Sequence[Candidate]) -> Doubt | None:
 
 def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
     past = {}
-    for name, c in zip(names_of(candidates), candidates, strict=True):
+    for name, c in zip(numbers_of(candidates), candidates, strict=True):
         found = client.past_limits(c.run, c.measurements, c.summary)
         if found:
             past[name] = "; ".join(doubt.title for doubt in found)
@@ -116,8 +118,8 @@ def _load(candidates: Sequence[Candidate]) -> Doubt | None:
         return None
     modes = listed(
         {
-            name: f"{c.run.config.mode}, {c.run.config.requests} requests"
-            for name, c in zip(names_of(candidates), candidates, strict=True)
+            number: f"{c.run.config.mode}, {units.many(c.run.config.requests, 'request')}"
+            for number, c in zip(numbers_of(candidates), candidates, strict=True)
         }
     )
     pauses = any(load.pause_s for load in loads)

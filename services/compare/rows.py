@@ -69,6 +69,11 @@ def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     )
 
 
+def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return each run's number, #12: for a list of up to eight, where names would be long."""
+    return tuple(f"#{c.run.id}" for c in candidates)
+
+
 def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
     known = [[x for x in compared.of(c) if x is not None] for c in candidates]
     return Row(
@@ -128,8 +133,8 @@ COMPARED: tuple[Compared, ...] = (
     ),
     Compared(
         "requests_per_s",
-        "Request throughput",
-        "requests/s",
+        "Queries/s",
+        "queries/s",
         "higher",
         _of_repeats(lambda repeat: repeat.requests_per_s),
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from services import units
 from services.checks.doubt import Doubt
-from services.compare.rows import Candidate, names_of
+from services.compare.rows import Candidate, numbers_of
 
 LENGTH_GAP = 0.05  # between the shortest and the longest mean
 
@@ -16,15 +16,19 @@ def unequal(
     candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
 ) -> Doubt | None:
     """Doubt runs that do not agree on `of`, where it is known."""
-    said = dict(zip(names_of(candidates), map(of, candidates), strict=True))
-    known = {name: value for name, value in said.items() if value is not None}
+    said = dict(zip(numbers_of(candidates), map(of, candidates), strict=True))
+    known = {number: value for number, value in said.items() if value is not None}
     if len(set(known.values())) < 2:
         return None
     return Doubt("warning", title, f"{listed(known)}. {sentence}")
 
 
 def listed(values: dict[str, Any]) -> str:
-    return "; ".join(f"{name}: {value}" for name, value in values.items())
+    """Say what each run has; those that have the same together: `#1, #3: 128; #2: 256`."""
+    alike: dict[Any, list[str]] = {}
+    for number, value in values.items():
+        alike.setdefault(value, []).append(number)
+    return "; ".join(f"{', '.join(numbers)}: {value}" for value, numbers in alike.items())
 
 
 def _model(candidates: Sequence[Candidate]) -> Doubt | None:
@@ -120,11 +124,11 @@ def _unequal_lengths(
     candidates: Sequence[Candidate], metric: str, title: str, sentence: str
 ) -> Doubt | None:
     found = [c.summary.distributions.get(metric) for c in candidates]
-    named = zip(names_of(candidates), found, strict=True)
-    means = {name: one.mean for name, one in named if one is not None}
+    numbered = zip(numbers_of(candidates), found, strict=True)
+    means = {number: one.mean for number, one in numbered if one is not None}
     if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
         return None
-    said = listed({name: f"{units.count(mean)} tokens" for name, mean in means.items()})
+    said = listed({number: units.many(mean, "token") for number, mean in means.items()})
     return Doubt("warning", title, f"On average {said}. {sentence}")
 
 

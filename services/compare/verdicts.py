@@ -149,7 +149,7 @@ def times(value: float) -> str:
 
 
 def _repeats(ratio: Ratio) -> str:
-    noun = "repeat" if ratio.n_other == 1 else "repeats"
+    repeats = units.many(ratio.n_other, "repeat")
     if ratio.n_reference == ratio.n_other:
-        return f"{ratio.n_other} {noun} each"
-    return f"{ratio.n_other} {noun} to the reference's {ratio.n_reference}"
+        return f"{repeats} each"
+    return f"{repeats} to the reference's {ratio.n_reference}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.compare import Candidate
+from services.compare import FEWEST, MOST, Candidate
 from services.export.document import run_document, run_json
 from services.export.page import page_html
 from services.export.tables import comparison_csv, requests_csv, summary_csv
@@ -53,11 +53,11 @@ EXPORTS = (
     ),
     Export(
         "comparison.csv", "Comparison (CSV)", "paceline-{runs}-comparison.csv", CSV,
-        comparison_csv, least=2, most=8,
+        comparison_csv, least=FEWEST, most=MOST,
     ),
     Export("run.json", "Run (JSON)", "paceline-{runs}.json", "application/json", run_json),
     Export(
         "page.html", "Page that opens offline (HTML)", "paceline-{runs}.html",
-        "text/html; charset=utf-8", page_html, most=8,
+        "text/html; charset=utf-8", page_html, most=MOST,
     ),
 )  # fmt: skip

@@ -75,8 +75,10 @@ def values(measurements: Iterable[Measurement], name: str) -> list[float]:
 def window(measurements: Iterable[Measurement]) -> float | None:
     """Return max(last token) − min(sent) of one repeat, in seconds.
 
-    Failures stretch it (their time was spent, and nothing came of it); requests that we cancelled
-    do not: where they were cut off says nothing about the server.
+    A failure counts as far as it was seen: it opens the window when it is sent, and holds it open
+    until its last token, for so long the server worked on it; left out, it would look like speed.
+    How long we waited for a token that never came is our own timeout, and no part of the window.
+    Requests that we cancelled are left out: where they were cut off says nothing about the server.
     """
     ended = [m for m in measurements if m.status != "cancelled"]
     sent = [m.t_send for m in ended if m.t_send is not None]

@@ -102,21 +102,28 @@ def test_a_new_run_waits_in_the_queue_as_it_was_asked_for(engine: Engine) -> Non
     ("config", "name"),
     [
         (RunConfig(), "embedded · sequential · 5 requests"),
-        (RunConfig(requests=1), "embedded · sequential · 1 request"),
+        (RunConfig(model="smollm2", requests=1), "embedded · sequential · 1 request"),
         (RunConfig(backend="vllm", mode="batch", requests=5000), "vllm · batch · 5,000 requests"),
+        (
+            RunConfig(backend="vllm", model="Qwen/Qwen3-8B"),
+            "vllm · Qwen3-8B · sequential · 5 requests",
+        ),
+        (RunConfig(backend="url", model="/models/a b/"), "host:80 · a b · sequential · 5 requests"),
+        (
+            RunConfig(backend="url", base_url="http://host:80", model="m" * 300),
+            f"host:80 · {'m' * 39}… · sequential · 5 requests",
+        ),
     ],
 )
 def test_a_run_without_a_name_says_what_it_does(
     engine: Engine, config: RunConfig, name: str
 ) -> None:
-    assert runs.load(engine, runs.create(engine, config, "lane", "  ")).name == name
+    assert runs.load(engine, runs.create(engine, config, "host:80", "  ")).name == name
 
 
 @pytest.mark.parametrize("run_id", [12, 0, -1, 2**31, 10**30])
 def test_a_run_that_is_not_there_is_a_sentence(engine: Engine, run_id: int) -> None:
-    sentence = (
-        f"There is no run {run_id}. It may have been deleted; History lists the runs there are."
-    )
+    sentence = f"There is no run {run_id}. It may have been deleted."
     for call in (
         lambda: runs.load(engine, run_id),
         lambda: runs.load_many(engine, [new(engine), run_id]),

@@ -72,8 +72,19 @@ def visit(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Visit:
 def sound(at: AppTest) -> AppTest:
     """The page has something on it, and no exception."""
     assert not at.exception, at.exception[0].value
-    assert at.title or at.warning
+    assert at.title or at.warning or at.error
     return at
+
+
+def deletion(*run_ids: int) -> AppTest:
+    """The dialog that asks before runs are deleted, on a page of its own."""
+
+    def page(*chosen: int) -> None:
+        from pages.widgets.edit import confirm_deletion
+
+        confirm_deletion(chosen)
+
+    return AppTest.from_function(page, args=run_ids).run()
 
 
 def said(at: AppTest) -> str:

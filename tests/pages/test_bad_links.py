@@ -28,7 +28,9 @@ def test_a_run_that_is_no_number_is_named_and_the_way_on_shown(
 
 @pytest.mark.parametrize("page", ["result", "live"])
 def test_a_run_that_is_gone_is_said_to_be(visit: Visit, page: str) -> None:
-    assert "There is no run 77. It may have been deleted" in complaints(visit(page, run="77"))
+    words = "There is no run 77. It may have been deleted."
+    assert f"{words} History lists" in complaints(visit(page, run="77"))
+    assert complaints(visit(page, run="77", view="share")) == words  # it has no way to History
     assert "There is no run 9223372036854775807." in complaints(visit(page, run=str(2**63 - 1)))
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import queue, runs
+from jobs.place import beside
 from services.backends import BACKENDS
 from services.modes import MODES
 from tests.conftest import ReferenceServer, finished, until
@@ -193,6 +194,14 @@ def test_tags_that_cannot_be_kept_are_said(visit: Visit, queued: Callable[[], in
     at = visit("run")
     at.text_input(key="about-tags").set_value(",".join(f"tag {i}" for i in range(21)))
     assert "at most 20 tags" in complaints(start(sound(at.run())))
+    assert queued() == 0
+
+
+def test_a_queue_that_cannot_be_worked_off_is_said(
+    visit: Visit, database: Engine, queued: Callable[[], int]
+) -> None:
+    beside(database, "lock").mkdir()
+    assert "The queue cannot be worked off: Is a directory" in complaints(start(visit("run")))
     assert queued() == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import queue, runs
+from jobs.place import beside
 from services.measurement import Progress
-from tests.pages.conftest import Visit, complaints, controls, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
 from tests.stored import store
 from tests.values import failed, measured
 
@@ -89,6 +91,18 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
     assert "What are the numbers?" in headings(at)
 
 
+def test_a_ratio_and_its_interval_stay_on_one_line(visit: Visit, database: Engine) -> None:
+    for slower in (1.0, 2.0):
+        times = ((r, 3.0 * slower * f) for r, f in enumerate((1.00, 1.02, 0.98)))
+        store(database, [measured(0, repeat=r, e2e=e2e) for r, e2e in times], repeats=3)
+    numbers = visit("compare", runs="1,2").table[0].value
+    by_name = numbers.set_index(numbers.columns[0])
+    cell = by_name.loc["E2E latency, mean".replace(" ", "\xa0")].iloc[1]
+    value, ratio = re.sub(r"\\(.)", r"\1", cell).split("  \n")
+    assert value == "6.00\xa0s"
+    assert ratio == "×\xa02\xa0(1.91\N{WORD JOINER}–\N{WORD JOINER}2.09)"
+
+
 def test_a_run_has_one_colour_whatever_it_is_compared_with(visit: Visit, database: Engine) -> None:
     for _ in range(4):
         store(database)
@@ -159,6 +173,11 @@ def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> No
     assert [button.label for button in at.button] == ["Cancel"]
 
 
+def test_a_run_of_one_request_is_not_called_several(visit: Visit, database: Engine) -> None:
+    store(database, [], status="running", requests=1)
+    assert visit("live", run="1").progress[0].proto.text == "0 of 1 request"
+
+
 def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
     store(database, status="queued")
     at = visit("live", run="1")
@@ -166,6 +185,14 @@ def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
     assert runs.load(database, 1).status == "cancelled"
     assert "The run was cancelled. What it had measured is kept." in complaints(at)
     assert not at.button
+
+
+def test_cancel_says_why_nobody_can_do_it(visit: Visit, database: Engine) -> None:
+    store(database, [], status="running")
+    at = visit("live", run="1")
+    beside(database, "lock").mkdir()
+    at = sound(at.button[0].click().run())
+    assert "The queue cannot be worked off: Is a directory" in complaints(at)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +263,17 @@ def test_editing_changes_a_run_or_says_why_not(visit: Visit, database: Engine) -
     sound(save.click().run())
     assert (runs.load(database, 1).name, runs.load(database, 1).tags) == ("*after*", ("b", "c"))
     assert "*after*" in said(at)
+
+
+def test_a_running_run_is_not_deleted_and_the_others_are(database: Engine) -> None:
+    store(database), store(database), store(database, [], status="running")
+    at = deletion(1, 3)
+    assert "2 runs and every request of them will be gone." in said(at)
+    assert runs.count(database) == 3  # nothing yet
+    at.button[0].click().run()
+    assert not at.exception
+    assert complaints(at) == "Run 3 is still running. Cancel it first."
+    assert [row.id for row in runs.search(database)] == [3, 2]
 
 
 def test_the_models_and_manners_of_the_embedded_backend_are_found(visit: Visit) -> None:

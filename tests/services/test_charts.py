@@ -300,7 +300,9 @@ def test_throughput_adds_up_to_the_tokens() -> None:
 
 def test_throughput_never_takes_chunks_for_tokens() -> None:
     half = [measured(0), measured(1, output_tokens=None)]
-    assert "1 requests without a token count" in subtitle(drawn("throughput", [candidate(half)]))
+    assert "Left out: 1 request without a token count." in subtitle(
+        drawn("throughput", [candidate(half)])
+    )
 
 
 # comparison

@@ -231,6 +231,27 @@ def test_a_field_that_a_mode_does_not_read_is_not_a_difference() -> None:
     }
 
 
+def test_eight_runs_with_long_names_are_warned_of_in_short() -> None:
+    name = "a name of a hundred characters ".ljust(100, "x")
+    eight = [
+        candidate(repeats(), run_id=i, name=name, max_tokens=128 if i % 2 else 64, seed=i)
+        for i in range(11, 19)
+    ]
+    (doubt,) = compare(eight).warnings
+    assert doubt.sentence.startswith("#11, #13, #15, #17: 128; #12, #14, #16, #18: 64. Answers")
+    assert name.strip() not in doubt.sentence
+
+
+def test_one_is_not_called_several() -> None:
+    one: dict[str, Any] = {"workload": "file", "prompts": ("x",)}
+    comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one)])
+    said = " ".join(doubt.sentence for doubt in comparison.warnings)
+    assert "#1: batch, 1 request; #2: batch, 6 requests." in said
+    assert "#1: 1 token; #2: 5 tokens." in said
+    found = {difference.field: difference.values for difference in comparison.differences}
+    assert found["prompts"] == ("–", "1 own prompt, 1 character")
+
+
 def test_own_prompts_are_never_shown() -> None:
     secret = "My diary, page one."
     text: dict[str, Any] = {"workload": "text", "prompt": secret}
@@ -291,6 +312,7 @@ def test_like_runs_are_compared_without_a_warning() -> None:
         (a(), b(status="interrupted"), "Not every run was measured to its end"),
         (a(status="cancelled"), b(), "Not every run was measured to its end"),
         (a(), b(client="litellm"), "Measured by different clients"),
+        (a(), b(health={"cpu_share": 0.95}), "A client was past its limits"),
         (a(), b(mode="sequential"), "Different load"),
         (a(), b(requests=6), "Different load"),
     ],

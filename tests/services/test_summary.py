@@ -6,6 +6,8 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
@@ -78,6 +80,16 @@ def test_every_request_is_counted_once_and_failures_by_class() -> None:
     assert summary.error_rate == pytest.approx(4 / 6)  # those that we cancelled are kept apart
 
 
+def test_a_timeout_without_a_token_does_not_stretch_the_window_at_its_end() -> None:
+    good = measured(0, send=1.0, e2e=3.0)
+    waited = failed(1, "timeout", t_due=1.0, t_send=1.0, t_end=601.0)
+    assert window([good, waited]) == 3.0
+    early = failed(2, "timeout", t_end=600.0)  # sent at 0
+    assert window([good, waited, early]) == 4.0
+    never_sent = failed(3, "connect", t_send=None)
+    assert window([good, never_sent]) == 3.0
+
+
 def test_a_failure_stretches_the_window_and_a_cancelled_request_does_not() -> None:
     good = measured(0, send=1.0, e2e=3.0)
     assert window([good]) == 3.0
@@ -86,11 +98,29 @@ def test_a_failure_stretches_the_window_and_a_cancelled_request_does_not() -> No
     assert window([failed()]) is None
 
 
-def test_failures_never_make_a_run_faster() -> None:
+def test_failures_that_come_at_once_change_no_rate() -> None:
     alone = summarize([measured(0)])
     beside = summarize([measured(0), failed(1, "http_5xx"), failed(2, "connect")])
     assert beside.output_tokens_per_s == alone.output_tokens_per_s
     assert beside.requests_per_s == alone.requests_per_s
+
+
+TIMES = st.floats(0.0, 1e4)
+
+
+@given(st.lists(st.tuples(TIMES, TIMES, st.booleans()), max_size=5))
+def test_failures_never_make_a_run_faster(failures: list[tuple[float, float, bool]]) -> None:
+    good = [measured(0, send=50.0), measured(1, send=60.0)]
+    bad = [
+        measured(2, send=send, ttft=0.0, e2e=e2e, status="failed", error_class="truncated")
+        if had_tokens
+        else failed(2, t_send=send, t_end=send + e2e)
+        for send, e2e, had_tokens in failures
+    ]
+    alone, beside = summarize(good), summarize([*good, *bad])
+    assert beside.output_tokens_per_s <= alone.output_tokens_per_s
+    assert beside.total_tokens_per_s <= alone.total_tokens_per_s
+    assert beside.requests_per_s <= alone.requests_per_s
 
 
 @pytest.mark.parametrize("measurements", [[], [failed()], [measured(status="cancelled")]])

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services import terminal
+from services import tables, terminal
 from services.backends import BACKENDS
 from services.compare import compare
 from services.probe import Probe
@@ -99,8 +99,11 @@ def test_a_comparison_is_the_same_in_words_and_as_data() -> None:
     for verdict in data["verdicts"]:
         assert verdict["sentence"] in text
     assert "1 · A (reference)  2 · B" in text
-    (line,) = [line for line in text.splitlines() if line.startswith("E2E latency, median")]
-    assert line.split() == ["E2E", "latency,", "median", "3.00", "s", "6.00", "s", "(×2.00)"]
+    lines = text.splitlines()
+    (at,) = [at for at, line in enumerate(lines) if line.startswith("E2E latency, median")]
+    assert lines[at].split() == ["E2E", "latency,", "median", "3.00", "s", "6.00", "s"]
+    assert lines[at + 1].split() == ["×", "2", "(2–2)"]
+    assert lines[at + 1].index("×") == lines[at].index("6.00 s")
     assert text.splitlines()[-1].split() == ["max", "tokens", "128", "9"]
 
 
@@ -136,3 +139,13 @@ def test_a_test_of_a_backend_is_said_below_the_list(probe: Probe, words: str) ->
     rows = terminal.backend_rows(["sglang"], {}, {"sglang": probe})
     assert terminal.backends_text(rows).splitlines()[-1] == f"sglang: {words}"
     assert rows[0]["test"]["models"] == probe.models
+
+
+def test_a_number_has_one_name_in_the_terminal_and_in_tables() -> None:
+    found = candidate([measured(0), measured(1)])
+    shown = terminal.run_text(found)
+    rows = {row[0]: row[1] for row in tables.figures([found], ["1"]).rows}
+    for name in ("sent", "requests_per_s", "total_e2e_s", "output_tokens"):
+        label, _ = tables.named(name)
+        assert f"  {label:<34}{rows[label]:>16}" in shown.splitlines()
+    assert tables.named("e2e_s_sd") == ("E2E latency, std dev", "s")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.units import NOTHING, count, dollars, seconds, share, show, significant
+from services.units import NOTHING, count, dollars, many, seconds, share, show, significant
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,16 @@ from services.units import NOTHING, count, dollars, seconds, share, show, signif
         (-0.0123, "-0.0123"),
         (1e-6, "0.00000100"),
         (4e-8, "0.0000000400"),
+        (9.994, "9.99"),
+        (9.996, "10.0"),
+        (0.09996, "0.100"),
+        (99.96, "100"),
+        (999.6, "1,000"),
+        (-9.996, "-10.0"),
+        (1e-300, "0.000000000000000"),
+        (math.inf, "∞"),
+        (-math.inf, "-∞"),
+        (math.nan, "–"),
     ],
 )
 def test_three_digits_matter_and_no_exponent_is_shown(value: float, shown: str) -> None:
@@ -52,12 +64,26 @@ def test_what_is_shown_is_the_value_to_half_of_its_last_digit(value: float) -> N
         (59.94, "59.9 s"),
         (119, "119 s"),
         (120, "2 min 00 s"),
-        (125.9, "2 min 05 s"),
+        (119.6, "2 min 00 s"),
+        (125.4, "2 min 05 s"),
+        (125.9, "2 min 06 s"),
+        (179.7, "3 min 00 s"),
+        (7199.7, "2 h 00 min"),
+        (10_799, "3 h 00 min"),
+        (0.000_999_7, "1.00 ms"),
+        (0.9997, "1.00 s"),
+        (9.996, "10.0 s"),
         (3725, "62 min 05 s"),
         (7199, "119 min 59 s"),
         (7200, "2 h 00 min"),
         (90_000, "25 h 00 min"),
         (-0.002, "-2.00 ms"),
+        (-3.0, "-3.00 s"),
+        (-125.4, "-2 min 05 s"),
+        (-7200, "-2 h 00 min"),
+        (math.inf, "∞"),
+        (-math.inf, "-∞"),
+        (math.nan, "–"),
     ],
 )
 def test_a_time_has_the_unit_in_which_people_say_it(value: float, shown: str) -> None:
@@ -66,7 +92,14 @@ def test_a_time_has_the_unit_in_which_people_say_it(value: float, shown: str) ->
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "$0.00"), (0.00042, "$0.00042"), (0.5, "$0.50"), (1, "$1.00"), (1234.5, "$1,234.50")],
+    [
+        (0, "$0.00"),
+        (0.999, "$1.00"),
+        (0.00042, "$0.00042"),
+        (0.5, "$0.50"),
+        (1, "$1.00"),
+        (1234.5, "$1,234.50"),
+    ],
 )
 def test_a_price_shows_what_there_is_of_it(value: float, shown: str) -> None:
     assert dollars(value) == shown
@@ -81,10 +114,26 @@ def test_a_share_is_shown_per_cent(value: float, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (3, "3"), (3.0, "3"), (2.5, "2.5"), (1234, "1,234"), (1234.4, "1,234")],
+    [
+        (0, "0"),
+        (999.97, "1,000"),
+        (3, "3"),
+        (3.0, "3"),
+        (2.5, "2.5"),
+        (1234, "1,234"),
+        (1234.4, "1,234"),
+    ],
 )
 def test_a_count_is_whole_and_a_mean_of_counts_keeps_a_digit(value: float, shown: str) -> None:
     assert count(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0, "0 tokens"), (1, "1 token"), (1.0, "1 token"), (2.5, "2.5 tokens"), (5e3, "5,000 tokens")],
+)
+def test_one_is_not_many(number: float, shown: str) -> None:
+    assert many(number, "token") == shown
 
 
 @pytest.mark.parametrize(
@@ -103,3 +152,22 @@ def test_a_count_is_whole_and_a_mean_of_counts_keeps_a_digit(value: float, shown
 def test_each_unit_is_shown_in_its_own_way(unit: str, shown: str) -> None:
     assert show(2.5, unit) == shown
     assert show(None, unit) == NOTHING
+
+
+@pytest.mark.parametrize("unit", ["s", "$", "USD", "share", "tokens", "count", "", "tokens/s"])
+def test_what_is_no_number_is_a_dash_and_what_is_endless_is_shown(unit: str) -> None:
+    assert show(math.nan, unit) == NOTHING
+    assert "∞" in show(math.inf, unit)
+
+
+@given(st.floats(0, 1e7), st.floats(0, 1e7))
+def test_a_longer_time_is_never_shown_as_a_shorter_one(one: float, other: float) -> None:
+    shorter, longer = sorted((one, other))
+    assert said(seconds(shorter)) <= said(seconds(longer))
+
+
+def said(text: str) -> float:
+    """How long a time is, by what is shown of it."""
+    in_seconds = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+    words = text.split()
+    return sum(float(n) * in_seconds[u] for n, u in zip(words[::2], words[1::2], strict=True))

@@ -1,0 +1,78 @@
+"""A database that cannot be opened, or breaks while a page is shown: a sentence, no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.pages.conftest import Visit, complaints, deletion, sound
+from tests.stored import store
+
+PAGES: list[tuple[str, dict[str, str]]] = [
+    ("run", {}),
+    ("history", {}),
+    ("compare", {"runs": "1,2"}),
+    ("live", {"run": "1"}),
+    ("result", {"run": "1"}),
+]
+
+
+def drop(database: Engine, table: str) -> None:
+    with database.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO {table}_away"))
+
+
+@pytest.mark.parametrize(("page", "parameters"), PAGES)
+def test_a_database_that_cannot_be_opened_is_said(
+    visit: Visit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+    parameters: dict[str, str],
+) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"not a database" * 1000)
+    monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{broken}")
+    found = complaints(visit(page, **parameters))
+    assert f"The database {broken} cannot be used: file is not a database. Check" in found
+    assert found.endswith("Then reload this page.")
+
+
+@pytest.mark.parametrize(("page", "parameters"), PAGES)
+def test_a_database_that_breaks_in_mid_page_is_said(
+    visit: Visit, database: Engine, page: str, parameters: dict[str, str]
+) -> None:
+    store(database), store(database)
+    table = "runs" if page in ("run", "history") else "requests"
+    drop(database, table)
+    found = complaints(visit(page, **parameters))
+    assert f"The database cannot be used: no such table: {table}. Check" in found
+
+
+def test_a_database_that_breaks_while_a_run_is_watched_is_said(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, [], status="running")
+    at = visit("live", run="1")
+    drop(database, "progress")
+    assert "no such table: progress" in complaints(sound(at.run()))
+    drop(database, "runs")
+    assert "no such table: runs" in complaints(sound(at.run()))
+
+
+def test_what_is_pressed_while_the_database_is_broken_is_answered(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, [], status="running")
+    at = visit("live", run="1")
+    drop(database, "runs")
+    assert "no such table: runs" in complaints(sound(at.button[0].click().run()))
+
+
+def test_a_deletion_that_cannot_be_done_says_why(database: Engine) -> None:
+    store(database)
+    at = deletion(1)
+    drop(database, "runs")
+    assert "no such table: runs" in complaints(sound(at.button[0].click().run()))

@@ -1,0 +1,52 @@
+"""What stands in .env, however it was saved."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from services.settings import InvalidSettings, load
+
+NAME = "PACELINE_OF_THIS_TEST"
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(NAME, "")
+    monkeypatch.delenv(NAME)  # what is loaded is taken away again
+    return tmp_path / ".env"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_what_it_says_is_set(file: Path, encoding: str) -> None:
+    file.write_text(f"{NAME}=Grüße\n", encoding=encoding)
+    load(file)
+    assert os.environ[NAME] == "Grüße"
+
+
+def test_the_environment_goes_first_and_no_file_is_needed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(file)
+    monkeypatch.setenv(NAME, "mine")
+    file.write_text(f"{NAME}=its\n")
+    load(file)
+    assert os.environ[NAME] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("A=1\nKEY=topsecret-ü\n".encode("latin-1"), "is not UTF-8 text in line 2. Save it"),
+        ("KEY=topsecret\n".encode("utf-16"), "is not UTF-8 text in line 1. Save it"),
+        (b"KEY=topsecret\0\n", "holds a NUL character. Save it"),
+    ],
+)
+def test_what_is_not_text_is_said_and_not_repeated(file: Path, data: bytes, words: str) -> None:
+    file.write_bytes(data)
+    with pytest.raises(InvalidSettings, match=words) as problem:
+        load(file)
+    assert str(file) in str(problem.value)
+    assert "topsecret" not in str(problem.value)
