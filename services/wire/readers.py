@@ -48,7 +48,10 @@ class Readers:
 
     def _ready(self) -> None:
         assert self._epoll is not None
-        for fd, _ in self._epoll.poll(0, AT_ONCE):
-            call = self._calls.get(fd)
-            if call is not None:  # an earlier one of this round may have removed it
-                call()
+        left = AT_ONCE
+        while left > 0 and (ready := self._epoll.poll(0, left)):  # more may have come meanwhile
+            for fd, _ in ready:
+                call = self._calls.get(fd)
+                if call is not None:  # an earlier one of this round may have removed it
+                    call()
+            left -= len(ready)
