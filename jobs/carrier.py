@@ -20,6 +20,7 @@ from jobs.place import ROOT
 from services.measurement import Progress, Repeat, Run
 from services.summary import summary_row
 from services.talk import measurement_of
+from services.theme import VIA_LITELLM
 
 TRIES, RETRY_S = 60, 1.0  # of writing to a database that is locked or gone
 KILL_S = 3.0  # a worker that was told to stop and has not
@@ -137,7 +138,8 @@ class Carrier(Thread):
         return "failed", f"No request succeeded. The first one: {first}"
 
     def _headline(self) -> dict[str, Any]:
-        return summary_row(results.candidate(self._engine, self._run.id).summary)
+        via = {"via": VIA_LITELLM} if self._run.config.via_litellm else {}
+        return {**summary_row(results.candidate(self._engine, self._run.id).summary), **via}
 
 
 def repeat_of(data: dict[str, Any]) -> Repeat:

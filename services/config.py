@@ -110,6 +110,11 @@ class RunConfig(BaseModel):
         "empty: when more than 64 requests are in flight",
     )
 
+    @property
+    def via_litellm(self) -> bool:
+        """Whether LiteLLM's own work is part of every number."""
+        return "litellm" in (self.client, self.backend)
+
     @model_validator(mode="before")
     @classmethod
     def _workload_of_what_is_given(cls, data: Any) -> Any:

@@ -39,8 +39,7 @@ Rows = Iterable[tuple[str, str, str]]
 def _loop(candidate: Candidate) -> Rows:
     run = candidate.run
     said = [repeat.health for repeat in run.repeats if repeat.health]
-    litellm = "litellm" in (run.config.client, run.config.backend)
-    yield "Client", "LiteLLM" if litellm else "Paceline's own", ""
+    yield "Client", "LiteLLM" if run.config.via_litellm else "Paceline's own", ""
     yield "Clock of arrivals", _clock({health.get("clock") for health in said}), ""
     yield "Processes that sent", str(max((h.get("processes", 1) for h in said), default=1)), ""
     lag = _worst(health.get("loop_lag_p99_s") for health in said)

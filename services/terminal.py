@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from services import backends, health, tables
+from services import backends, health, tables, theme
 from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.probe import Probe
@@ -31,7 +31,7 @@ def plain(text: str) -> str:
 def run_text(candidate: Candidate) -> str:
     """One run: how it ended, its numbers, reasons to doubt them."""
     run, row = candidate.run, summary_row(candidate.summary)
-    lines = [f"Run {run.id} · {run.name} · {run.status}"]
+    lines = [f"Run {theme.label(run)} · {run.status}"]
     if run.error:
         lines.append(run.error)
     lines += [_figure(name, row) for name in SHOWN]
@@ -55,7 +55,8 @@ def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:
         ["run", "name", "status", "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
             [
-                str(row.id), _cut(row.name), row.status, _minute(row.created_at), _cut(row.model),
+                str(row.id), _cut(row.name), row.status, _minute(row.created_at),
+                " ".join(filter(None, (_cut(row.model), row.headline.get("via")))),
                 show(row.headline.get("output_tokens_per_s"), ""),
                 show(row.headline.get("ttft_s_median"), "s"),
                 show(row.headline.get("e2e_s_median"), "s"),

@@ -100,12 +100,17 @@ def colour_of(run_id: int, run_ids: Sequence[int], dark: bool = False) -> str:
     return colour(positions([*run_ids, run_id])[run_id], dark)
 
 
+VIA_LITELLM = "via LiteLLM"
+
+
 def label(run: Run) -> str:
-    """Return a run's short name, unique by its id: `12 · Groq, sequential`."""
+    """Return a run's short name, unique by its id: `12 · Groq, sequential`. It says where LiteLLM
+    is part of the numbers that stand beside it."""
     name = " ".join(run.name.split())
     if len(name) > LABEL_LENGTH:
         name = name[: LABEL_LENGTH - 1].rstrip() + "…"
-    return f"{run.id} · {name}" if name else str(run.id)
+    parts = (str(run.id), name, VIA_LITELLM if run.config.via_litellm else "")
+    return " · ".join(filter(None, parts))
 
 
 def config(dark: bool = False) -> dict[str, Any]:

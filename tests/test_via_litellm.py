@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from db import runs
+from db import results, runs
+from services import theme
 from services.checks import doubts
+from services.export.contents import contents
 from services.summary import summarize
+from services.terminal import list_text, run_text
 from tests.conftest import ReferenceServer, finished
 
 Submit = Callable[..., int]
@@ -31,6 +34,13 @@ def test_a_run_through_litellm_is_measured_and_says_so(
     assert "litellm" in run.environment
     titles = [doubt.title for doubt in doubts(run, measured, summarize(measured))]
     assert any("LiteLLM" in title for title in titles)
+    (row,) = runs.search(database)
+    assert row.headline["via"] == "via LiteLLM"
+    assert theme.label(run).endswith(" · via LiteLLM")
+    (one,) = results.candidates(database, [run_id])
+    assert "via LiteLLM" in run_text(one).splitlines()[0]
+    assert "via LiteLLM" in list_text([row])
+    assert "via LiteLLM" in contents([one]).lead
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from services.checks.doubt import Doubt
 from services.compare import Candidate
 from services.measurement import Run
 from services.summary import summary_row
+from services.theme import VIA_LITELLM
 from services.units import many, show
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
@@ -49,7 +50,8 @@ def head(run: Run) -> None:
         st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray"))
         for tag in run.tags:
             st.markdown(f":gray-badge[:material/sell: {plain(tag)}]")  # st.badge escapes once more
-        facts = (f"Run {run.id}", run.config.backend, run.config.model)
+        via = VIA_LITELLM if run.config.via_litellm else ""
+        facts = (f"Run {run.id}", run.config.backend, via, run.config.model)
         said = " · ".join(filter(None, facts))
         st.caption(f"{plain(said)} · {when(run.started_at or run.created_at)}")
     if run.note:

@@ -60,7 +60,7 @@ def _frame(rows: Sequence[RunRow]) -> pd.DataFrame:
                 for label, name in NUMBERS.items()
             },
             "Mode": [row.mode for row in rows],
-            "Backend": [row.backend for row in rows],
+            "Backend": [" ".join((row.backend, row.headline.get("via", ""))) for row in rows],
             "Model": [row.model for row in rows],
             "Started": [row.created_at for row in rows],
             "Tags": [list(row.tags) for row in rows],

@@ -204,7 +204,7 @@ def _through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summa
 
 
 def _via_litellm(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
-    if run.config.client != "litellm" and run.config.backend != "litellm":
+    if not run.config.via_litellm:
         return None
     return Doubt(
         "warning",

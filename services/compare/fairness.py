@@ -90,7 +90,7 @@ def _machine(candidates: Sequence[Candidate]) -> Doubt | None:
 def _client(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: "LiteLLM" if "litellm" in (c.run.config.client, c.run.config.backend) else "wire",
+        lambda c: "LiteLLM" if c.run.config.via_litellm else "wire",
         "Measured by different clients",
         "LiteLLM's own work is part of the times it takes. Measure all runs with one client.",
     )

@@ -61,11 +61,13 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Return each run's name, with its number where another has the same or it has none."""
+    via = [", via LiteLLM" * c.run.config.via_litellm for c in candidates]
     names = [" ".join(c.run.name.split()) for c in candidates]
     numbers = [f"run {c.run.id}" for c in candidates]
     return tuple(
-        name if name and names.count(name) == 1 else f"{name} ({number})" if name else number
-        for name, number in zip(names, numbers, strict=True)
+        (name if name and names.count(name) == 1 else f"{name} ({number})" if name else number)
+        + through
+        for name, number, through in zip(names, numbers, via, strict=True)
     )
 
 

@@ -44,7 +44,8 @@ def _lead(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
     started = f", {tables.moment_of(run.started_at)}" if run.started_at else ""
-    return f"Run {run.id}: {run.config.backend}{model}, {run.config.mode}{started}"
+    via = f" {theme.VIA_LITELLM}" if run.config.via_litellm else ""
+    return f"Run {run.id}: {run.config.backend}{via}{model}, {run.config.mode}{started}"
 
 
 def _sentences(
