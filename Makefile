@@ -17,7 +17,7 @@ check: .venv/.dev
 	@$(BIN)/mypy
 
 bench: .venv/.dev
-	@$(BIN)/python -m bench.accuracy
+	@$(BIN)/python -m bench $(ARGS)
 
 screenshots: .venv/.dev
 	@$(BIN)/python -m tests.browser.screenshots docs/screenshots

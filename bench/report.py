@@ -1,0 +1,103 @@
+"""Results as Markdown, on the terminal and in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from statistics import fmean
+
+from bench.play import Result
+from bench.tools import tool
+from bench.work import Case
+from services.statistics import percentile
+from services.units import NOTHING, seconds, significant
+
+HEAD = (
+    "client", "came back", "TTFT off, p50", "p99", "gaps off, p50", "p99", "E2E off, p50", "p99",
+    "CPU s", "net", "MB", "TTFT error ×", "CPU ×",
+)  # fmt: skip
+
+
+def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
+    """Return one case's table; `start_s` is what a client's run of one token costs in CPU."""
+    ours = results.get("paceline", Result())
+    rows = [HEAD, ("---",) * len(HEAD)]
+    for name, result in results.items():
+        title = tool(name).title
+        start = start_s.get(name, 0.0)
+        rows.append((title, *_cells(result, start, ours, start_s.get("paceline", 0.0))))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def _cells(result: Result, start: float, ours: Result, our_start: float) -> tuple[str, ...]:
+    if not result.cpu_s:
+        return (result.problem, *("",) * (len(HEAD) - 2))
+    errors = result.errors
+    back = f"{result.back:,} of {result.asked:,}"
+    if result.served != result.back:
+        back += f" (served: {result.served:,})"
+    if result.problem:
+        back += f"; then {result.problem}"
+    gaps = _off(errors.gap) if errors.gap else [f"{cell}¹" for cell in _off(errors.mean_gap)]
+    cpu = fmean(result.cpu_s)
+    ttft = _times(_half(errors.ttft), _half(ours.errors.ttft))
+    spent = _times(cpu - start, fmean(ours.cpu_s) - our_start if ours.cpu_s else None)
+    return (
+        *(back, *_off(errors.ttft), *gaps, *_off(errors.e2e)),
+        *(f"{cpu:.2f}", f"{max(0.0, cpu - start):.2f}", f"{result.peak_mb:,.0f}", ttft, spent),
+    )
+
+
+def _off(errors: list[float]) -> list[str]:
+    if not errors:
+        return [NOTHING, NOTHING]
+    return [seconds(percentile(errors, 50)), seconds(percentile(errors, 99))]
+
+
+def _half(errors: list[float]) -> float | None:
+    return percentile(errors, 50) if errors else None
+
+
+def _times(theirs: float | None, ours: float | None) -> str:
+    if theirs is None or not ours or ours <= 0:
+        return NOTHING
+    return significant(max(0.0, theirs) / ours, 2)
+
+
+def machine() -> str:
+    """Return what it was measured on, and when."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    system = f"{platform.system()} {platform.release().split('-')[0]}"
+    python = f"Python {platform.python_version()}"
+    return f"Measured on {os.cpu_count()} cores of {cpu}, {system}, {python}, on {date.today()}."
+
+
+def section(case: Case, rounds: int, shown: str) -> str:
+    played = f"{rounds} rounds" if rounds > 1 else "one round"
+    return f"**{case.title}** ({played})\n\n{shown}"
+
+
+def write(file: Path, parts: Mapping[str, str]) -> None:
+    """Replace what stands between `<!-- bench NAME -->` and `<!-- end -->`, the prose stays.
+
+    Raises:
+        ValueError: the file has no such place.
+    """
+    text = file.read_text()
+    for name, part in parts.items():
+        place = re.compile(f"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = place.subn(lambda m, part=part: f"{m[1]}{part.strip()}\n{m[2]}", text)  # type: ignore[misc]
+        if not found:
+            raise ValueError(f"{file} has no place <!-- bench {name} -->")
+    file.write_text(text)

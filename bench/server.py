@@ -1,0 +1,147 @@
+"""The reference server, which also logs when the kernel had each request.
+
+`python -m bench.server` serves as `services.reference` does. Its own `received` is when its loop
+got round to reading a request: with thousands at once that is late, and no client's fault. So it
+reads with the kernel's receive stamps and logs `arrived`, the moment TTFT truly begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from services.reference import BACKLOG, Reference
+from services.wire.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
+
+ROOT = Path(__file__).resolve().parent.parent
+READ_BYTES = 2**18
+CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "ref"}
+OPENING = b"data: " + json.dumps(CHUNK)[:-1].encode() + b", "
+
+
+class Stamped(Reference):
+    """Logs `arrived`: nanoseconds of the monotonic clock, of the request's last segment.
+
+    Its events say what they are, as those of real servers do: some tools leave out the others.
+    """
+
+    arrived_ns = 0
+
+    def chat(self, headers: dict[str, str], request: dict[str, Any]) -> None:
+        super().chat(headers, request)
+        self.entry["arrived"] = self.arrived_ns
+
+    def event(self, sent: int, count: int) -> bytes:
+        return OPENING + super().event(sent, count).removeprefix(b"data: {")
+
+    def send(self, data: Any) -> None:
+        super().send(CHUNK | data)
+
+
+class Line:
+    """One connection: what a transport of asyncio does, but a read brings the kernel's stamp."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.loop = asyncio.get_running_loop()
+        self.waiting = b""
+        self.protocol = Stamped()
+        self.protocol.connection_made(self)
+        self.loop.add_reader(sock, self.read)
+
+    def read(self) -> None:
+        try:
+            data, ancillary, _, _ = self.sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:  # reset by the client
+            data, ancillary = b"", []
+        if not data:
+            self.close()
+            return
+        self.protocol.arrived_ns = received_ns(ancillary)
+        self.protocol.data_received(data)
+
+    def write(self, data: bytes) -> None:
+        self.waiting += data
+        if len(self.waiting) == len(data):
+            self.flush()
+
+    def flush(self) -> None:
+        try:
+            self.waiting = self.waiting[self.sock.send(self.waiting) :]
+        except BlockingIOError:
+            pass  # the writer below says when there is room
+        except OSError:
+            self.close()
+            return
+        if self.waiting:
+            self.loop.add_writer(self.sock, self.flush)
+        else:
+            self.loop.remove_writer(self.sock)
+
+    def close(self) -> None:
+        self.loop.remove_reader(self.sock)
+        self.loop.remove_writer(self.sock)
+        self.protocol.connection_lost(None)
+        self.sock.close()
+
+
+async def serve() -> None:
+    """Serve on a free port of 127.0.0.1, print it, and end with standard input."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    listener.setblocking(False)
+    ask_for_stamps(listener)  # its connections inherit it
+
+    def accept() -> None:
+        for _ in range(BACKLOG):
+            try:
+                sock, _ = listener.accept()
+            except BlockingIOError:
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            Line(sock)
+
+    loop.add_reader(listener, accept)
+    loop.add_reader(0, ended.set)
+    print(listener.getsockname()[1], flush=True)
+    await ended.wait()
+
+
+@contextmanager
+def serving(certificate: Path | None = None) -> Iterator[int]:
+    """Start a server with an empty log, over TLS if there is a certificate; yield its port."""
+    module = ["services.reference", str(certificate)] if certificate else ["bench.server"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin and process.stdout
+    with process:
+        yield int(process.stdout.readline())
+        process.stdin.close()
+
+
+def told(base_url: str, trust: Path | None = None) -> dict[str, Any]:
+    """Return what the server did, by prompt; times are the monotonic clock's nanoseconds."""
+    context = ssl.create_default_context(cafile=trust) if trust else None
+    with urllib.request.urlopen(f"{base_url}/log", context=context) as answer:
+        log: dict[str, Any] = json.load(answer)["log"]
+    return log
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
