@@ -13,10 +13,8 @@ from bench.errors import Errors
 from bench.tools import Tool
 from bench.work import Case, Job
 
-QUIET = {  # loopback is asked directly, and nobody asks or tells a hub
+QUIET = {  # loopback is asked directly, and nobody is told
     "NO_PROXY": "127.0.0.1,localhost",
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
 }

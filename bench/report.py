@@ -13,6 +13,7 @@ from statistics import fmean
 from bench.play import Result
 from bench.tools import tool
 from bench.work import Case
+from services.machine import environment
 from services.statistics import percentile
 from services.units import NOTHING, seconds, significant
 
@@ -70,17 +71,10 @@ def _times(theirs: float | None, ours: float | None) -> str:
 
 def machine() -> str:
     """Return what it was measured on, and when."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
     system = f"{platform.system()} {platform.release().split('-')[0]}"
     python = f"Python {platform.python_version()}"
-    return f"Measured on {os.cpu_count()} cores of {cpu}, {system}, {python}, on {date.today()}."
+    cores = f"{os.cpu_count()} cores of {environment()['cpu']}"
+    return f"Measured on {cores}, {system}, {python}, on {date.today()}."
 
 
 def section(case: Case, rounds: int, shown: str) -> str:

@@ -36,15 +36,16 @@ class Tree:
             with suppress(psutil.Error, OSError):  # it ended just now
                 times = process.cpu_times()
                 self._cpu_s[process.pid] = times.user + times.system
-                self.peak_mb = max(self.peak_mb, _most_ever_mb(process.pid))
+                self.peak_mb = max(self.peak_mb, _most_ever_mb(process))
                 if weigh and len(members) > 1:
                     together += process.memory_full_info().pss / 2**20
         self.peak_mb = max(self.peak_mb, together)
 
 
-def _most_ever_mb(pid: int) -> float:
-    """Return the kernel's own high-water mark of a process; 0 for one that has ended."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+def _most_ever_mb(process: Any) -> float:
+    """Return the kernel's own high-water mark of a process; where there is none, what it has."""
+    status = Path(f"/proc/{process.pid}/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
-    return 0.0
+    return float(process.memory_info().rss) / 2**20

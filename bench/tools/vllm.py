@@ -28,13 +28,13 @@ def command(job: Job, python: str) -> list[str]:
 
 
 def read(job: Job, out: bytes) -> list[Seen]:
-    """`itls` holds every event with a choice after the first, which is the role's: the first gap
-    is the role's to the first token, the last one the last token's to the end's."""
+    """`ttfts` is the first event with a token, `itls` the gaps from one to the next, `latencies`
+    ends with the last. (Until 0.32 the events of the role and of the end counted, too.)"""
     result = json.loads((job.folder / "result.json").read_text())
-    columns = ("ttfts", "itls", "start_times", "errors")
+    columns = ("ttfts", "latencies", "itls", "start_times", "errors")
     rows = zip(job.prompts, *(result[name] for name in columns), strict=True)
     return [
-        Seen(prompt, ttft, ttft + sum(itls[:-1]), tuple(itls[1:-1]), sent_ns=round(start * 1e9))
-        for prompt, ttft, itls, start, error in rows
+        Seen(prompt, ttft, latency, tuple(itls), sent_ns=round(start * 1e9))
+        for prompt, ttft, latency, itls, start, error in rows
         if not error
     ]
