@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter_ns
 from typing import Any
 
 from services.reference import BACKLOG, Reference
@@ -55,7 +56,10 @@ class Line:
         self.sock = sock
         self.loop = asyncio.get_running_loop()
         self.waiting = b""
+        self.written, self.latest = 0, -1
+        self.kept: dict[int, int] = {}  # token → how many bytes must be taken until it is sent
         self.protocol = Stamped()
+        self.protocol.times = []  # before the first request there is nothing to be late with
         self.protocol.connection_made(self)
         self.loop.add_reader(sock, self.read)
 
@@ -73,9 +77,14 @@ class Line:
         self.protocol.data_received(data)
 
     def write(self, data: bytes) -> None:
+        """Send, or keep what the kernel has no room for; a kept token's time is when it has."""
         self.waiting += data
+        self.written += len(data)
         if len(self.waiting) == len(data):
             self.flush()
+        if (token := len(self.protocol.times) - 1) > self.latest and self.waiting:
+            self.kept[token] = self.written
+        self.latest = token
 
     def flush(self) -> None:
         try:
@@ -85,6 +94,10 @@ class Line:
         except OSError:
             self.close()
             return
+        taken, now = self.written - len(self.waiting), perf_counter_ns()
+        for token in [token for token, end in self.kept.items() if end <= taken]:
+            self.protocol.times[token] = now
+            del self.kept[token]
         if self.waiting:
             self.loop.add_writer(self.sock, self.flush)
         else:
