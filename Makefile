@@ -44,4 +44,4 @@ lock:
 	@mv .venv-lock/new constraints.txt && rm -rf .venv-lock
 
 clean:
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

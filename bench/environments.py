@@ -71,4 +71,4 @@ def _do(command: list[str]) -> None:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no word why"]
         told = next((line for line in lines if line.startswith("ERROR")), lines[-1])
-        raise NotInstalled(re.sub(r"\w+://\S+", "…", told)[:120])
+        raise NotInstalled(re.sub(r"\w+://\S+", "…", told.removeprefix("ERROR: "))[:120])

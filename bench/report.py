@@ -26,15 +26,17 @@ HEAD = (
 def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
     """Return one case's table; `start_s` is what a client's run of one token costs in CPU."""
     ours = results.get("paceline", Result())
+    our_net = _net(ours, start_s.get("paceline"))
     rows = [HEAD, ("---",) * len(HEAD)]
     for name, result in results.items():
         title = tool(name).title
-        start = start_s.get(name, 0.0)
-        rows.append((title, *_cells(result, start, ours, start_s.get("paceline", 0.0))))
+        rows.append((title, *_cells(result, _net(result, start_s.get(name)), ours, our_net)))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
-def _cells(result: Result, start: float, ours: Result, our_start: float) -> tuple[str, ...]:
+def _cells(
+    result: Result, net: float | None, ours: Result, our_net: float | None
+) -> tuple[str, ...]:
     if not result.cpu_s:
         return (result.problem, *("",) * (len(HEAD) - 2))
     errors = result.errors
@@ -44,13 +46,19 @@ def _cells(result: Result, start: float, ours: Result, our_start: float) -> tupl
     if result.problem:
         back += f"; then {result.problem}"
     gaps = _off(errors.gap) if errors.gap else [f"{cell}¹" for cell in _off(errors.mean_gap)]
-    cpu = fmean(result.cpu_s)
     ttft = _times(_half(errors.ttft), _half(ours.errors.ttft))
-    spent = _times(cpu - start, fmean(ours.cpu_s) - our_start if ours.cpu_s else None)
     return (
         *(back, *_off(errors.ttft), *gaps, *_off(errors.e2e)),
-        *(f"{cpu:.2f}", f"{max(0.0, cpu - start):.2f}", f"{result.peak_mb:,.0f}", ttft, spent),
+        *(f"{fmean(result.cpu_s):.2f}", NOTHING if net is None else f"{net:.2f}"),
+        *(f"{result.peak_mb:,.0f}", ttft, _times(net, our_net)),
     )
+
+
+def _net(result: Result, start_s: float | None) -> float | None:
+    """Return CPU seconds of a round without the start's; None where either was not measured."""
+    if start_s is None or not result.cpu_s:
+        return None
+    return max(0.0, fmean(result.cpu_s) - start_s)
 
 
 def _off(errors: list[float]) -> list[str]:
@@ -64,9 +72,9 @@ def _half(errors: list[float]) -> float | None:
 
 
 def _times(theirs: float | None, ours: float | None) -> str:
-    if theirs is None or not ours or ours <= 0:
+    if theirs is None or not ours:
         return NOTHING
-    return significant(max(0.0, theirs) / ours, 2)
+    return significant(theirs / ours, 2)
 
 
 def machine() -> str:
