@@ -26,6 +26,7 @@ from services.wire.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
 
 ROOT = Path(__file__).resolve().parent.parent
 READ_BYTES = 2**18
+EVENT_ENDS = b"\n\n\r\n"  # and its chunk of HTTP
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "ref"}
 OPENING = b"data: " + json.dumps(CHUNK)[:-1].encode() + b", "
 
@@ -56,10 +57,11 @@ class Line:
         self.sock = sock
         self.loop = asyncio.get_running_loop()
         self.waiting = b""
-        self.written, self.latest = 0, -1
-        self.kept: dict[int, int] = {}  # token → how many bytes must be taken until it is sent
+        self.written = self.known = 0  # bytes, and how many tokens of this request they held
+        self.kept: dict[int, int] = {}  # token → bytes that are taken once it is
         self.protocol = Stamped()
-        self.protocol.times = []  # before the first request there is nothing to be late with
+        self.times: list[int] = []
+        self.protocol.times = self.times
         self.protocol.connection_made(self)
         self.loop.add_reader(sock, self.read)
 
@@ -78,13 +80,20 @@ class Line:
 
     def write(self, data: bytes) -> None:
         """Send, or keep what the kernel has no room for; a kept token's time is when it has."""
+        before = self.written
         self.waiting += data
         self.written += len(data)
         if len(self.waiting) == len(data):
             self.flush()
-        if (token := len(self.protocol.times) - 1) > self.latest and self.waiting:
-            self.kept[token] = self.written
-        self.latest = token
+        taken, end = self.written - len(self.waiting) - before, 0
+        if self.times is not self.protocol.times:  # the connection's next request
+            self.times, self.known = self.protocol.times, 0
+        tokens, self.known = range(self.known, len(self.times)), len(self.times)
+        if self.waiting:
+            for token in tokens:
+                end = data.index(EVENT_ENDS, end) + len(EVENT_ENDS)
+                if end > taken:
+                    self.kept[token] = before + end
 
     def flush(self) -> None:
         try:
@@ -96,7 +105,7 @@ class Line:
             return
         taken, now = self.written - len(self.waiting), perf_counter_ns()
         for token in [token for token, end in self.kept.items() if end <= taken]:
-            self.protocol.times[token] = now
+            self.times[token] = now
             del self.kept[token]
         if self.waiting:
             self.loop.add_writer(self.sock, self.flush)

@@ -7,12 +7,14 @@ then one every 10 ms), and the server's log of them.
 from __future__ import annotations
 
 import json
+import time
+from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 
 import pytest
 
-from bench import report
+from bench import report, server
 from bench.errors import Disagreement, Errors, compare
 from bench.play import Result
 from bench.seen import Seen
@@ -107,3 +109,18 @@ def test_only_the_named_places_of_a_document_are_replaced(tmp_path: Path) -> Non
 def test_every_peer_has_its_pins() -> None:
     for one in TOOLS:
         assert one.own or one.title.removeprefix(one.label).strip()[0].isdigit()
+
+
+def test_a_chunk_that_the_kernel_cannot_take_yet_is_logged_when_it_can() -> None:
+    body = {"model": "ref ttft=0 gap=0 tokens=400 size=20000", "messages": [{"content": "big"}]}
+    with server.serving() as port:
+        asked = HTTPConnection("127.0.0.1", port)
+        asked.request("POST", "/v1/chat/completions", json.dumps(body))
+        time.sleep(0.3)  # nobody reads 8 MB: more than the kernel keeps
+        began_to_read = time.perf_counter_ns()
+        asked.getresponse().read()
+        asked.close()
+        did = server.told(f"http://127.0.0.1:{port}")["big"]
+    assert did["arrived"] <= did["times"][0] < began_to_read < did["times"][-1]
+    assert len(did["times"]) == 400
+    assert did["times"] == sorted(did["times"])
