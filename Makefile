@@ -17,7 +17,7 @@ check: .venv/.dev
 	@$(BIN)/mypy
 
 bench: .venv/.dev
-	@$(BIN)/python -m bench.accuracy
+	@$(BIN)/python -m bench $(ARGS)
 
 screenshots: .venv/.dev
 	@$(BIN)/python -m tests.browser.screenshots docs/screenshots
@@ -44,4 +44,4 @@ lock:
 	@mv .venv-lock/new constraints.txt && rm -rf .venv-lock
 
 clean:
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

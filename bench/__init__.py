@@ -1,1 +1,1 @@
-"""How far off Paceline's own client is, beside a peer in the same run."""
+"""How far off Paceline's own client is, beside its peers in the same run."""

@@ -1,0 +1,105 @@
+"""A connection of the reference server whose reads bring the kernel's stamps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from time import perf_counter_ns
+from typing import Any
+
+from services.reference import Reference
+from services.wire.clock import ANCILLARY_BYTES, received_ns
+
+READ_BYTES = 2**18
+EVENT_ENDS = b"\n\n\r\n"  # and its chunk of HTTP
+CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "ref"}
+OPENING = b"data: " + json.dumps(CHUNK)[:-1].encode() + b", "
+
+
+class Stamped(Reference):
+    """Logs `arrived`: nanoseconds of the monotonic clock, of the request's last segment.
+
+    Its events say what they are, as those of real servers do: some tools leave out the others.
+    """
+
+    arrived_ns = 0
+
+    def chat(self, headers: dict[str, str], request: dict[str, Any]) -> None:
+        super().chat(headers, request)
+        self.entry["arrived"] = self.arrived_ns
+
+    def event(self, sent: int, count: int) -> bytes:
+        return OPENING + super().event(sent, count).removeprefix(b"data: {")
+
+    def send(self, data: Any) -> None:
+        super().send(CHUNK | data)
+
+
+class Line:
+    """One connection: what a transport of asyncio does, but a read brings the kernel's stamp."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.loop = asyncio.get_running_loop()
+        self.waiting = b""
+        self.written = self.known = 0  # bytes, and how many tokens of this request they held
+        self.kept: dict[int, int] = {}  # token → bytes that are taken once it is
+        self.protocol = Stamped()
+        self.times: list[int] = []
+        self.protocol.times = self.times
+        self.protocol.connection_made(self)
+        self.loop.add_reader(sock, self.read)
+
+    def read(self) -> None:
+        try:
+            data, ancillary, _, _ = self.sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:  # reset by the client
+            data, ancillary = b"", []
+        if not data:
+            self.close()
+            return
+        self.protocol.arrived_ns = received_ns(ancillary)
+        self.protocol.data_received(data)
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep what the kernel has no room for; a kept token's time is when it has."""
+        before = self.written
+        self.waiting += data
+        self.written += len(data)
+        if len(self.waiting) == len(data):
+            self.flush()
+        taken, end = self.written - len(self.waiting) - before, 0
+        if self.times is not self.protocol.times:  # the connection's next request
+            self.times, self.known = self.protocol.times, 0
+        tokens, self.known = range(self.known, len(self.times)), len(self.times)
+        if self.waiting:
+            for token in tokens:
+                end = data.index(EVENT_ENDS, end) + len(EVENT_ENDS)
+                if end > taken:
+                    self.kept[token] = before + end
+
+    def flush(self) -> None:
+        try:
+            self.waiting = self.waiting[self.sock.send(self.waiting) :]
+        except BlockingIOError:
+            pass  # the writer below says when there is room
+        except OSError:
+            self.close()
+            return
+        taken, now = self.written - len(self.waiting), perf_counter_ns()
+        for token in [token for token, end in self.kept.items() if end <= taken]:
+            self.times[token] = now
+            del self.kept[token]
+        if self.waiting:
+            self.loop.add_writer(self.sock, self.flush)
+        else:
+            self.loop.remove_writer(self.sock)
+
+    def close(self) -> None:
+        self.loop.remove_reader(self.sock)
+        self.loop.remove_writer(self.sock)
+        self.protocol.connection_lost(None)
+        self.sock.close()

@@ -1,0 +1,85 @@
+"""One client plays one case once: a fresh server, the client, its report against the log."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import environments, errors, process, server
+from bench.errors import Errors
+from bench.tools import Tool
+from bench.work import Case, Job
+
+QUIET = {  # loopback is asked directly, and nobody is told
+    "NO_PROXY": "127.0.0.1,localhost",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+
+
+class Problem(RuntimeError):
+    """Why there is no result, in a few words for the table."""
+
+
+@dataclass
+class Result:
+    """What one client did in one case, over its rounds. Errors in seconds."""
+
+    asked: int = 0
+    back: int = 0
+    served: int = 0
+    errors: Errors = field(default_factory=Errors)
+    cpu_s: list[float] = field(default_factory=list)
+    peak_mb: float = 0.0
+    problem: str = ""
+
+
+def play(tool: Tool, case: Case, result: Result, limit_s: float, salt: str) -> None:
+    """Add one round to `result`.
+
+    Raises:
+        Problem: there is nothing to add.
+    """
+    try:
+        python = sys.executable if tool.own else environments.python_of(tool.name)
+    except environments.NotInstalled as error:
+        raise Problem(f"not installed: {error}") from None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        trust, certificate = _certified(folder) if case.tls else (None, None)
+        with server.serving(certificate) as port:
+            job = Job(case, port, folder, salt)
+            command, line = tool.command(job, python), job.config.model_dump_json().encode()
+            env = os.environ | QUIET | ({"SSL_CERT_FILE": str(trust)} if trust else {})
+            try:
+                ended = process.run(command, line + b"\n", env, limit_s, folder / "stderr")
+            except process.Overran:
+                raise Problem(f"not done in {limit_s:.0f} s") from None
+            log = server.told(job.base_url, trust)
+        try:
+            seen = tool.read(job, ended.out)
+            found = errors.compare(seen, log)
+        except (OSError, LookupError, ValueError, StopIteration) as error:
+            said = f"{type(error).__name__}: {error}"[:80]
+            raise Problem(f"no result, exit code {ended.code} ({said})") from None
+        result.asked += case.requests
+        result.back += len(seen)
+        result.served += sum(len(did["times"]) == did["tokens"] for did in log.values())
+        result.errors.add(found)
+        result.cpu_s.append(ended.cpu_s)
+        result.peak_mb = max(result.peak_mb, ended.peak_mb)
+
+
+def _certified(folder: Path) -> tuple[Path, Path]:
+    """Return the certificate of an authority, and one that it gave to localhost."""
+    import trustme
+
+    authority = trustme.CA()
+    trust, certificate = folder / "ca.pem", folder / "server.pem"
+    authority.cert_pem.write_to_path(str(trust))
+    issued = authority.issue_cert("localhost")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    return trust, certificate

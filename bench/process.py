@@ -1,0 +1,89 @@
+"""A client run to its end: what it printed, and what it and all its children cost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import psutil
+
+from bench.tree import Tree
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOK_S = 0.25  # between two looks at the tree
+
+
+class Overran(RuntimeError):
+    """It was not done within its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`cpu_s` is of the whole process tree; so is `peak_mb`, shared pages counted once."""
+
+    out: bytes
+    code: int
+    cpu_s: float
+    peak_mb: float
+    wall_s: float
+
+
+def run(
+    command: Sequence[str], line: bytes, env: Mapping[str, str], limit_s: float, errors: Path
+) -> Ended:
+    """Run `command`, give it one line of input, which stays open, and wait for its end.
+
+    Raises:
+        Overran: it was still at work after `limit_s` seconds, and was ended.
+    """
+    began = time.monotonic()
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,  # so that it can be ended with its children
+        )
+    assert process.stdin and process.stdout
+    pieces: list[bytes] = []
+    reader = Thread(target=_drain, args=(process.stdout.fileno(), pieces), daemon=True)
+    reader.start()
+    with suppress(BrokenPipeError):  # it ended at once: its exit code says why
+        process.stdin.write(line)
+        process.stdin.flush()
+    tree, overran = Tree(psutil.Process(process.pid)), False
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        tree.look()
+        if overran := time.monotonic() - began > limit_s:
+            break
+        time.sleep(LOOK_S)
+    wall_s = time.monotonic() - began
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it left behind, or all of it
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    reader.join()
+    process.stdout.close()
+    if overran:
+        raise Overran
+    waited_s = usage.ru_utime + usage.ru_stime  # with the children that it waited for itself
+    return Ended(
+        b"".join(pieces), process.returncode, max(waited_s, tree.cpu_s), tree.peak_mb, wall_s
+    )
+
+
+def _drain(source: int, pieces: list[bytes]) -> None:
+    while piece := os.read(source, 2**20):
+        pieces.append(piece)

@@ -1,0 +1,105 @@
+"""Results as Markdown, on the terminal and in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from statistics import fmean
+
+from bench.play import Result
+from bench.tools import tool
+from bench.work import Case
+from services.machine import environment
+from services.statistics import percentile
+from services.units import NOTHING, seconds, significant
+
+HEAD = (
+    "client", "came back", "TTFT off, p50", "p99", "gaps off, p50", "p99", "E2E off, p50", "p99",
+    "CPU s", "net", "MB", "TTFT error ×", "CPU ×",
+)  # fmt: skip
+
+
+def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
+    """Return one case's table; `start_s` is what a client's run of one token costs in CPU."""
+    ours = results.get("paceline", Result())
+    our_net = _net(ours, start_s.get("paceline"))
+    rows = [HEAD, ("---",) * len(HEAD)]
+    for name, result in results.items():
+        title = tool(name).title
+        rows.append((title, *_cells(result, _net(result, start_s.get(name)), ours, our_net)))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def _cells(
+    result: Result, net: float | None, ours: Result, our_net: float | None
+) -> tuple[str, ...]:
+    if not result.cpu_s:
+        return (result.problem, *("",) * (len(HEAD) - 2))
+    errors = result.errors
+    back = f"{result.back:,} of {result.asked:,}"
+    if result.served != result.back:
+        back += f" (served: {result.served:,})"
+    if result.problem:
+        back += f"; then {result.problem}"
+    gaps = _off(errors.gap) if errors.gap else [f"{cell}¹" for cell in _off(errors.mean_gap)]
+    ttft = _times(_half(errors.ttft), _half(ours.errors.ttft))
+    return (
+        *(back, *_off(errors.ttft), *gaps, *_off(errors.e2e)),
+        *(f"{fmean(result.cpu_s):.2f}", NOTHING if net is None else f"{net:.2f}"),
+        *(f"{result.peak_mb:,.0f}", ttft, _times(net, our_net)),
+    )
+
+
+def _net(result: Result, start_s: float | None) -> float | None:
+    """Return CPU seconds of a round without the start's; None where either was not measured."""
+    if start_s is None or not result.cpu_s:
+        return None
+    return max(0.0, fmean(result.cpu_s) - start_s)
+
+
+def _off(errors: list[float]) -> list[str]:
+    if not errors:
+        return [NOTHING, NOTHING]
+    return [seconds(percentile(errors, 50)), seconds(percentile(errors, 99))]
+
+
+def _half(errors: list[float]) -> float | None:
+    return percentile(errors, 50) if errors else None
+
+
+def _times(theirs: float | None, ours: float | None) -> str:
+    if theirs is None or not ours:
+        return NOTHING
+    return significant(theirs / ours, 2)
+
+
+def machine() -> str:
+    """Return what it was measured on, and when."""
+    system = f"{platform.system()} {platform.release().split('-')[0]}"
+    python = f"Python {platform.python_version()}"
+    cores = f"{os.cpu_count()} cores of {environment()['cpu']}"
+    return f"Measured on {cores}, {system}, {python}, on {date.today()}."
+
+
+def section(case: Case, rounds: int, shown: str) -> str:
+    played = f"{rounds} rounds" if rounds > 1 else "one round"
+    return f"**{case.title}** ({played})\n\n{shown}"
+
+
+def write(file: Path, parts: Mapping[str, str]) -> None:
+    """Replace what stands between `<!-- bench NAME -->` and `<!-- end -->`, the prose stays.
+
+    Raises:
+        ValueError: the file has no such place.
+    """
+    text = file.read_text()
+    for name, part in parts.items():
+        place = re.compile(f"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = place.subn(lambda m, part=part: f"{m[1]}{part.strip()}\n{m[2]}", text)  # type: ignore[misc]
+        if not found:
+            raise ValueError(f"{file} has no place <!-- bench {name} -->")
+    file.write_text(text)

@@ -1,0 +1,55 @@
+"""aiperf: its records name the conversation, and its inputs file that conversation's prompt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench import tokenizer
+from bench.seen import Seen
+from bench.work import Job
+
+
+def command(job: Job, python: str) -> list[str]:
+    prompts, count = job.folder / "prompts.jsonl", str(job.case.requests)
+    prompts.write_text("".join(json.dumps({"text": p}) + "\n" for p in job.prompts))
+    return [
+        *(str(Path(python).parent / "aiperf"), "profile"),
+        *("--model", job.case.model, "--url", job.base_url, "--endpoint-type", "chat"),
+        *("--streaming", "--use-server-token-count", "--use-legacy-max-tokens"),
+        *("--tokenizer", str(tokenizer.write(job.folder / "tokenizer"))),
+        *("--input-file", str(prompts), "--custom-dataset-type", "single-turn"),
+        *("--dataset-sampling-strategy", "sequential", "--osl", str(job.case.max_tokens)),
+        *("--concurrency", count, "--request-count", count),
+        *("--artifact-dir", str(job.folder / "aiperf"), "--export-level", "records"),
+        *("--ui", "none", "--no-server-metrics", "--no-gpu-telemetry"),
+    ]
+
+
+def read(job: Job, out: bytes) -> list[Seen]:
+    folder = job.folder / "aiperf"
+    inputs = json.loads((folder / "inputs.json").read_text())["data"]
+    prompts = {one["session_id"]: _prompt(one["payloads"][0]) for one in inputs}
+    records = map(json.loads, (folder / "profile_export.jsonl").read_text().splitlines())
+    return [
+        _seen(prompts[record["metadata"]["conversation_id"]], record["metrics"])
+        for record in records
+        if not record.get("error")
+    ]
+
+
+def _prompt(payload: dict[str, Any]) -> str:
+    content = payload["messages"][-1]["content"]
+    return str(content if isinstance(content, str) else content[-1]["text"])
+
+
+def _seen(prompt: str, metrics: dict[str, Any]) -> Seen:
+    """Its inter-token latency is a request's mean; inter-chunk latency is what each gap was."""
+    gaps = metrics.get("inter_chunk_latency", {"value": []})["value"]
+    return Seen(
+        prompt=prompt,
+        ttft_s=metrics["time_to_first_token"]["value"] / 1e3,
+        e2e_s=metrics["request_latency"]["value"] / 1e3,
+        gaps_s=tuple(gap / 1e3 for gap in gaps),
+    )

@@ -1,0 +1,126 @@
+"""The bench's own arithmetic: what each tool's output says, and how far off that is.
+
+`data/bench/NAME` holds what the tool wrote for two requests of four tokens (the first after 50 ms,
+then one every 10 ms), and the server's log of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from bench import report, server
+from bench.errors import Disagreement, Errors, compare
+from bench.play import Result
+from bench.seen import Seen
+from bench.tools import TOOLS, tool
+from bench.work import Case, Job
+
+DATA = Path(__file__).parent / "data" / "bench"
+SMALL = Case("small", "two small answers", 2, "ref ttft=0.05 gap=0.01 tokens=4", 4)
+LOG = {"a": {"arrived": 2_000_000_000, "times": [3_000_000_000, 3_010_000_000, 3_020_000_000]}}
+
+
+@pytest.mark.parametrize("name", [one.name for one in TOOLS])
+def test_what_a_tool_wrote_is_read_and_matched_with_the_log(name: str) -> None:
+    out = DATA / name / "out"
+    job = Job(SMALL, 0, DATA / name, "recorded")
+    seen = tool(name).read(job, out.read_bytes() if out.is_file() else b"")
+    log = json.loads((DATA / name / "log.json").read_text())
+    assert {one.prompt for one in seen} == set(log)
+    assert all(0.05 < one.ttft_s < one.e2e_s for one in seen)
+    errors = compare(seen, log)
+    assert len(errors.ttft) == len(errors.e2e) == 2
+    assert (len(errors.gap), len(errors.mean_gap)) in [(6, 0), (0, 2)]
+    assert median(errors.gap or errors.mean_gap) < 0.015, "gaps of 10 ms, not of something else"
+
+
+def test_errors_are_differences_to_the_log_without_their_sign() -> None:
+    errors = compare([Seen("a", 1.004, 1.030, (0.012, 0.007))], LOG)
+    assert errors.ttft == pytest.approx([0.004])  # 3.000 − 2.000 is true
+    assert errors.e2e == pytest.approx([0.010])
+    assert errors.gap == pytest.approx([0.002, 0.003])
+    assert errors.mean_gap == []
+
+
+def test_a_tool_without_single_gaps_is_held_to_the_mean() -> None:
+    errors = compare([Seen("a", 1.0, 1.02, tpot_s=0.0115)], LOG)
+    assert errors.gap == []
+    assert errors.mean_gap == pytest.approx([0.0015])
+
+
+def test_where_the_arrival_is_not_logged_the_sending_stands_for_it() -> None:
+    log = {"a": {"times": LOG["a"]["times"]}}
+    assert compare([Seen("a", 1.5, 1.52, sent_ns=1_600_000_000)], log).ttft == pytest.approx([0.1])
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (Seen("b", 1.0, 1.0), "never had"),
+        (Seen("a", 1.0, 1.0, (0.01,)), "2 chunks of 3"),
+    ],
+)
+def test_what_cannot_be_matched_is_no_result(seen: Seen, says: str) -> None:
+    with pytest.raises(Disagreement, match=says):
+        compare([seen], LOG)
+
+
+def test_the_table_says_ratios_failures_and_what_was_not_installed() -> None:
+    ours = Result(3, 3, 3, Errors([0.00001] * 3, [0.0001] * 3, [0.00002] * 6), [0.5, 0.7], 50)
+    theirs = Result(3, 2, 3, Errors([0.002] * 2, [0.01] * 2, [], [0.001] * 2), [4.0], 200)
+    absent = Result(problem="not installed: no wheel")
+    text = report.table(
+        {"paceline": ours, "guidellm": theirs, "vllm": absent}, {"paceline": 0.2, "guidellm": 2.0}
+    )
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+    assert rows[0][1:8] == [
+        "3 of 3",
+        "10.0 µs",
+        "10.0 µs",
+        "20.0 µs",
+        "20.0 µs",
+        "100 µs",
+        "100 µs",
+    ]
+    assert rows[0][8:] == ["0.60", "0.40", "50", "1.0", "1.0"]
+    assert rows[1][1] == "2 of 3 (served: 3)"
+    assert rows[1][4] == "1.00 ms¹"
+    assert rows[1][8:] == ["4.00", "2.00", "200", "200", "5.0"]
+    assert rows[2][1] == "not installed: no wheel"
+
+
+def test_only_the_named_places_of_a_document_are_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("one\n<!-- bench 1 -->\nold\n<!-- end -->\n<!-- bench 64 -->\n<!-- end -->\n")
+    report.write(file, {"1": "new\n"})
+    assert file.read_text() == (
+        "one\n<!-- bench 1 -->\nnew\n<!-- end -->\n<!-- bench 64 -->\n<!-- end -->\n"
+    )
+    with pytest.raises(ValueError, match="no place"):
+        report.write(file, {"tls": "new"})
+
+
+def test_every_peer_has_its_pins() -> None:
+    for one in TOOLS:
+        assert one.own or one.title.removeprefix(one.label).strip()[0].isdigit()
+
+
+def test_a_chunk_that_the_kernel_cannot_take_yet_is_logged_when_it_can() -> None:
+    body = {"model": "ref ttft=0 gap=0 tokens=400 size=20000", "messages": [{"content": "big"}]}
+    with server.serving() as port:
+        asked = HTTPConnection("127.0.0.1", port)
+        asked.request("POST", "/v1/chat/completions", json.dumps(body))
+        time.sleep(0.3)  # nobody reads 8 MB: more than the kernel keeps
+        began_to_read = time.perf_counter_ns()
+        asked.getresponse().read()
+        asked.close()
+        did = server.told(f"http://127.0.0.1:{port}")["big"]
+    assert did["arrived"] <= did["times"][0] < began_to_read < did["times"][-1]
+    assert len(did["times"]) == 400
+    assert did["times"] == sorted(did["times"])
