@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import quantiles
 from time import perf_counter_ns
 from typing import Any
 
@@ -27,7 +28,6 @@ from services.plan import CALIBRATION_S
 from services.players import players
 from services.repeat import Job, Playing
 from services.rhythm import Rhythm
-from services.statistics import percentile
 from services.talk import measurement_of
 from services.team import Team
 
@@ -152,7 +152,11 @@ def compared(
 
 
 def _two(errors: Sequence[float]) -> tuple[float | None, float | None]:
-    return (percentile(errors, 50), percentile(errors, 99)) if errors else (None, None)
+    """The median and the 99th percentile, without NumPy: it costs a worker's start 60 ms."""
+    if len(errors) < 2:
+        return (errors[0], errors[0]) if errors else (None, None)
+    cuts = quantiles(errors, n=100, method="inclusive")
+    return cuts[49], cuts[98]
 
 
 @asynccontextmanager

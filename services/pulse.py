@@ -46,8 +46,7 @@ class Pulse:
 
     def lag_p99_s(self) -> float | None:
         """Return the 99th percentile of how late the loop's ticks were, in seconds."""
-        lags = sorted(self._lags)
-        return lags[min(len(lags) - 1, round(len(lags) * 0.99))] if lags else None
+        return p99(self._lags)
 
     def cpu_share(self) -> float:
         """Return the share of one core that this process has used since the beginning."""
@@ -68,6 +67,7 @@ class Pulse:
         messages: list[dict[str, Any]] = [{"type": "requests", "rows": rows}] if rows else []
         now = replace(
             self._player.progress(self._run_began_ns),
+            late_p99_s=p99(self._player.late),
             lag_p99_s=self.lag_p99_s(),
             cpu_share=self.cpu_share(),
         )
@@ -76,3 +76,9 @@ class Pulse:
     def _write(self, messages: list[dict[str, Any]]) -> None:
         for message in messages:
             self._send(message)
+
+
+def p99(values: list[float]) -> float | None:
+    """Return the value that one in a hundred passes; None of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))] if ordered else None

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from services.measurement import Measurement, Progress, Status
 from services.modes import Schedule
 from services.rhythm import Rhythm, rhythm_of
-from services.statistics import percentile
 from services.wire.exchange import Exchange
 
 LEAD_NS = 250_000_000  # a connection is made ready this long before its request is due
@@ -47,6 +46,7 @@ class Player:
     ) -> None:
         self.finished: list[Measurement] = []
         self.rhythms: list[Rhythm] = []
+        self.late: list[float] = []  # seconds, of those that were sent
         self.began_ns = 0
         self._client = client
         self._repeat = repeat
@@ -56,7 +56,6 @@ class Player:
         self._left = 0
         self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
-        self._late: list[float] = []
         self._stopped = asyncio.Event()
 
     async def play(
@@ -105,7 +104,6 @@ class Player:
             done=self._done,
             failed=self._failed,
             tokens=self._tokens + self._client.received(),
-            late_p99_s=round(percentile(self._late, 99), 9) if self._late else None,
         )
 
     async def _dispatch(
@@ -138,7 +136,7 @@ class Player:
 
     def _count(self, measurement: Measurement) -> None:
         if measurement.t_send is not None:
-            self._late.append(measurement.t_send - measurement.t_due)
+            self.late.append(measurement.t_send - measurement.t_due)
         self.finished.append(measurement)
         if measurement.status == "failed":
             self._failed += 1
