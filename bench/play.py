@@ -56,6 +56,8 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, salt: str) -> N
             env = os.environ | QUIET | ({"SSL_CERT_FILE": str(trust)} if trust else {})
             try:
                 ended = process.run(command, line + b"\n", env, limit_s, folder / "stderr")
+            except OSError as error:
+                raise Problem(f"not started: {error.strerror}") from None
             except process.Overran:
                 raise Problem(f"not done in {limit_s:.0f} s") from None
             log = server.told(job.base_url, trust)
