@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import perf_counter_ns
 from typing import Any
 
 import orjson
 
-from services import backends, limits
+from services import backends, limits, modes
+from services.backends import BackendProblem, Target
 from services.config import parse
 from services.repeat import Job, Playing
 from services.share import Share
@@ -26,11 +27,18 @@ Inbox = asyncio.Queue[dict[str, Any]]
 
 
 def described(job: Job) -> dict[str, Any]:
-    """Return a job as JSON-ready data, without its key."""
+    """Return a job as JSON-ready data: of its key and its proxy, only whether it has them."""
+    target = job.target
     return {
         "config": job.config.model_dump(mode="json"),
-        "model": job.target.model,
-        "base_url": job.target.base_url,
+        "target": {
+            "backend": target.backend,
+            "base_url": target.base_url,
+            "model": target.model,
+            "client": target.client,
+        },
+        "keyed": target.key is not None,
+        "proxied": target.proxy is not None,
         "mark": job.mark,
         "run_began_ns": job.run_began_ns,
         "share": asdict(job.share),
@@ -38,12 +46,20 @@ def described(job: Job) -> dict[str, Any]:
 
 
 def job_of(data: dict[str, Any], env: Mapping[str, str]) -> Job:
-    """Return the job that `described` wrote down, with the key that the environment holds."""
-    config = parse(data["config"])
-    target = backends.target(config, env).named(data["model"])
-    if data["base_url"]:
-        target = target.at(data["base_url"])
+    """Return the job that `described` wrote down. The key and the proxy, which the environment
+    holds, only where it had them: a calibration goes to another server than its run."""
+    config, target = parse(data["config"]), Target(**data["target"])
+    if data["keyed"] or data["proxied"]:
+        own = backends.target(config, env)
+        key, proxy = own.key if data["keyed"] else None, own.proxy if data["proxied"] else None
+        target = replace(target, key=key, proxy=proxy)
     return Job(config, target, data["mark"], data["run_began_ns"], Share(**data["share"]))
+
+
+def at_once(job: Job) -> int:
+    """Return how many requests of the job's share may be in flight."""
+    count = len(job.share.indices(job.config.requests))
+    return min(job.share.schedule(modes.schedule(job.config)).in_flight or count, count)
 
 
 async def listen(reader: asyncio.StreamReader, playing: Playing, inbox: Inbox) -> None:
@@ -61,8 +77,12 @@ async def listen(reader: asyncio.StreamReader, playing: Playing, inbox: Inbox) -
 async def work() -> None:
     """Play what standard input asks for until it ends."""
     send, reader, inbox = sender(), await standard_input(), Inbox()
-    job = job_of(orjson.loads(await reader.readline()), os.environ)
-    limits.allow_files(len(job.share.indices(job.config.requests)) + limits.SPARE_FILES)
+    try:
+        job = job_of(orjson.loads(await reader.readline()), os.environ)
+        limits.allow_files(at_once(job) + limits.SPARE_FILES)
+    except (BackendProblem, limits.Impossible) as error:
+        send({"type": "problem", "sentence": str(error)})
+        return
     playing = Playing(job, send)
     listening = asyncio.create_task(listen(reader, playing, inbox))
 
@@ -74,7 +94,8 @@ async def work() -> None:
         while (repeat := (await inbox.get()).get("repeat")) is not None:
             send({"type": "played", "played": asdict(await playing.play(repeat, go))})
     except OSError as error:
-        send({"type": "problem", "sentence": error.strerror or str(error)})
+        why = error.strerror or error
+        send({"type": "problem", "sentence": f"The backend cannot be reached: {why}."})
     finally:
         listening.cancel()
         playing.client.close()

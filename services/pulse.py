@@ -14,6 +14,7 @@ from typing import Any
 from services.runner import Player
 
 TICK_S = 0.05
+ROWS = 100  # in a message: written in one go, it holds the loop up
 TICKS_A_BATCH = 10  # half a second: what a killed worker may lose
 
 
@@ -32,7 +33,7 @@ class Pulse:
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pulse:
-        self._began_ns, self._cpu_ns = perf_counter_ns(), process_time_ns()
+        self.begin()
         self._task = asyncio.create_task(self._beat())
         return self
 
@@ -40,16 +41,23 @@ class Pulse:
         assert self._task is not None
         self._task.cancel()
         await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
         if self._writing is not None:
             await self._writing
         self._write(self._taken())
+
+    def begin(self) -> None:
+        """Look at what is from now on: what came before were only connections being opened."""
+        self._began_ns, self._cpu_ns = perf_counter_ns(), process_time_ns()
+        self._lags.clear()
 
     def lag_p99_s(self) -> float | None:
         """Return the 99th percentile of how late the loop's ticks were, in seconds."""
         return p99(self._lags)
 
     def cpu_share(self) -> float:
-        """Return the share of one core that this process has used since the beginning."""
+        """Return the share of one core that this process has used since `begin`."""
         wall = perf_counter_ns() - self._began_ns
         return round((process_time_ns() - self._cpu_ns) / wall, 4) if wall else 0.0
 
@@ -60,11 +68,15 @@ class Pulse:
             self._lags.append(max(0.0, (perf_counter_ns() - due) / 1e9))
             idle = self._writing is None or self._writing.done()
             if idle and len(self._lags) % TICKS_A_BATCH == 0:
+                if self._writing is not None:
+                    self._writing.result()  # a batch that could not be written ends the run
                 self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._taken()))
 
     def _taken(self) -> list[dict[str, Any]]:
         rows = self._player.take()
-        messages: list[dict[str, Any]] = [{"type": "requests", "rows": rows}] if rows else []
+        messages: list[dict[str, Any]] = [
+            {"type": "requests", "rows": rows[at : at + ROWS]} for at in range(0, len(rows), ROWS)
+        ]
         now = replace(
             self._player.progress(self._run_began_ns),
             late_p99_s=p99(self._player.late),

@@ -93,23 +93,25 @@ class Playing:
 
         async def begin() -> int:
             began = await go()
+            pulse.begin()
             if config.stop_after_s:
-                limits.append(loop.call_later(config.stop_after_s, player.stop))
+                lead_s = (began - perf_counter_ns()) / 1e9
+                limits.append(loop.call_later(lead_s + config.stop_after_s, player.stop))
             return began
 
         _quiet()
         try:
             async with pulse:
                 duration = await player.play(schedule, asks, begin)
+                health = {
+                    "clock": "kernel" if self.client.kernel_clock else "loop",
+                    "cpu_share": pulse.cpu_share(),
+                    "loop_lag_p99_s": pulse.lag_p99_s(),
+                }
         finally:
             gc.enable()
             for limit in limits:
                 limit.cancel()
-        health = {
-            "clock": "kernel" if self.client.kernel_clock else "loop",
-            "cpu_share": pulse.cpu_share(),
-            "loop_lag_p99_s": pulse.lag_p99_s(),
-        }
         return Played(player.began_ns, duration, health, typical(player.rhythms))
 
     def _ready(self, repeat: int, stop_after_errors: int | None) -> Player:

@@ -70,7 +70,7 @@ class Player:
             OSError: the backend's host cannot be found.
         """
         self._left = len(asks)
-        await self._client.open(at_once(schedule))
+        await self._open(at_once(schedule))
         self.began_ns = self._previous_end = await go()
         tasks: list[asyncio.Task[None]] = []
         if not self._stopped.is_set():
@@ -80,6 +80,18 @@ class Player:
         if self._dispatcher and not self._dispatcher.cancelled():
             self._dispatcher.result()
         return (perf_counter_ns() - self.began_ns) / 1e9
+
+    async def _open(self, count: int) -> None:
+        """Open the connections; a stop does not wait for them."""
+        opening = asyncio.create_task(self._client.open(count))
+        stopping = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if opening.done():
+            opening.result()
+        else:
+            opening.cancel()
+            await asyncio.wait([opening])
 
     def stop(self) -> None:
         """Send nothing more, and end what is in flight."""

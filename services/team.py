@@ -20,7 +20,7 @@ from services.rhythm import Rhythm, typical
 from services.talk import LINE_BYTES, Send
 
 LEAD_NS = 50_000_000  # from the word to the beginning: what it takes to reach every member
-STOP_S = 3.0
+STOP_S = 1.0
 COUNTS = ("sent", "in_flight", "done", "failed", "tokens")
 WORST = ("late_p99_s", "lag_p99_s", "cpu_share")
 
@@ -35,6 +35,7 @@ class Member:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.progress: dict[str, Any] = {}
+        self.playing = False
 
     @classmethod
     async def started(cls, job: Job) -> Member:
@@ -66,7 +67,7 @@ class Member:
             raise TeamProblem("One of the processes that send the requests has ended.")
         message: dict[str, Any] = orjson.loads(line)
         if message["type"] == "problem":
-            raise TeamProblem(f"The backend cannot be reached: {message['sentence']}.")
+            raise TeamProblem(message["sentence"])
         return message
 
     async def end(self) -> None:
@@ -89,9 +90,25 @@ class Team:
 
     @classmethod
     async def started(cls, jobs: Sequence[Job], send: Send) -> Team:
-        """Start a process for each job."""
-        members = [await Member.started(job) for job in jobs]
-        return cls(members, send, jobs[0].config.stop_after_errors)
+        """Start a process for each job.
+
+        Raises:
+            TeamProblem: this machine does not start so many.
+        """
+        members: list[Member] = []
+        team = cls(members, send, jobs[0].config.stop_after_errors)
+        try:
+            for job in jobs:
+                members.append(await Member.started(job))
+        except OSError as error:
+            await team.close()
+            raise TeamProblem(
+                f"This machine cannot start {len(jobs)} processes: {error.strerror or error}."
+            ) from None
+        except asyncio.CancelledError:
+            await team.close()
+            raise
+        return team
 
     def stop(self) -> None:
         """Send nothing more, now or later, and end what is in flight."""
@@ -106,7 +123,7 @@ class Team:
             TeamProblem: a member has ended, or cannot find the backend.
         """
         for member in self._members:
-            member.progress = {}
+            member.progress, member.playing = {}, True
             member.tell({"repeat": repeat})
         await asyncio.gather(*(self._until(member, "ready") for member in self._members))
         began = await go() + LEAD_NS
@@ -121,22 +138,23 @@ class Team:
         await asyncio.gather(*(member.end() for member in self._members))
 
     async def _until(self, member: Member, kind: str) -> dict[str, Any]:
-        while (message := await member.told())["type"] != kind:
+        while (message := await member.told())["type"] != kind:  # "ready" or "played"
             if message["type"] == "progress":
                 member.progress = message["progress"]
                 self._tell_progress(member)
             else:
                 self._send(message)
+        member.playing = kind == "ready"
         return message
 
     def _tell_progress(self, of: Member) -> None:
-        """Tell how far all are, whenever the first of them says how far it is."""
+        """Tell how far all are, whenever the first that still plays says how far it is."""
         said = [member.progress for member in self._members if member.progress]
         failed = sum(progress["failed"] for progress in said)
         if self._errors_allowed is not None and failed >= self._errors_allowed:
             for member in self._members:
                 member.tell({"stop": True})
-        if of is self._members[0]:
+        if of is next(member for member in self._members if member.playing):
             self._tell(said)
 
     def _tell(self, said: Sequence[dict[str, Any]]) -> None:

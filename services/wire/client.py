@@ -39,6 +39,7 @@ class Wire:
         self._pool = Pool(self._route, min(patience.connect_s, patience.total_s))
         self._readers = Readers()
         self._live: set[Exchange] = set()
+        self._stopped = False
         self._watch = Watch(patience, self._live)
 
     @property
@@ -56,6 +57,7 @@ class Wire:
         Raises:
             OSError: there is no such host.
         """
+        self._stopped = False
         await self._pool.fill(count)
 
     async def ask(
@@ -67,7 +69,7 @@ class Wire:
         once: a server that gives each connection a thread starves behind idle ones.
         """
         exchange, given_up = await self._once(body, due_ns, more, secrets)
-        if given_up and not exchange.cancelled:
+        if given_up and not exchange.cancelled and not self._stopped:
             # The server had closed an idle connection while the request was on its way: it never
             # saw the request, so this is no retry (RFC 9112, 9.3.1).
             self._pool.forget()
@@ -76,6 +78,7 @@ class Wire:
 
     def stop(self) -> None:
         """End every request in flight as cancelled."""
+        self._stopped = True
         for exchange in list(self._live):
             exchange.cancel(perf_counter_ns())
 
@@ -97,7 +100,8 @@ class Wire:
     ) -> tuple[Exchange, bool]:
         """Send once; return the exchange, and whether a used connection was given up unheard."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        exchange = Exchange(settling(over), secrets)
+        exchange = Exchange(settling(over), (*secrets, *self._route.secrets))
+        began_ns = max(due_ns, perf_counter_ns())
         self._live.add(exchange)
         self._watch.begin()
         given_up = False
@@ -110,9 +114,12 @@ class Wire:
                 self._readers.remove(stream.fileno())
                 self._pool.give_back(stream, exchange.reusable and more() > len(self._pool))
         except OSError as error:
-            exchange.sent = exchange.sent or perf_counter_ns()
-            exchange.fail(*_no_connection(error, self._route.netloc), perf_counter_ns())
+            exchange.sent = (
+                exchange.sent or began_ns
+            )  # it was tried in time: not the client's fault
+            exchange.fail(*_no_connection(error, self._route.whom), perf_counter_ns())
         finally:
+            exchange.forget()
             self._live.discard(exchange)
         return exchange, given_up
 
@@ -143,6 +150,7 @@ class Wire:
             if rest:
                 await self._send_on(stream, rest, over)
         except OSError as error:
+            self._readable(stream, exchange)  # a server that refuses early has said why
             exchange.fail("connect", _broken(error), perf_counter_ns())
         await over
 
@@ -189,15 +197,15 @@ def _broken(error: OSError) -> str:
     return f"The connection broke: {error.strerror or error}."
 
 
-def _no_connection(error: OSError, netloc: str) -> tuple[str, str]:
+def _no_connection(error: OSError, whom: str) -> tuple[str, str]:
     """Return the error class and the sentence of a connection that could not be had."""
     if isinstance(error, TimeoutError):
-        return "timeout_connect", f"No connection to {netloc} in time."
+        return "timeout_connect", f"No connection to {whom} in time."
     if isinstance(error, ConnectionRefusedError):
-        return "connect", f"Nothing answers on {netloc}."
+        return "connect", f"Nothing answers on {whom}."
     if error.errno in _LACKS:
         return "connect", f"This machine has no {_LACKS[error.errno]} left for a connection."
-    return "connect", f"No connection to {netloc}: {error.strerror or error}."
+    return "connect", f"No connection to {whom}: {error.strerror or error}."
 
 
 _LACKS = {EADDRNOTAVAIL: "port", EMFILE: "file", ENFILE: "file"}

@@ -29,8 +29,9 @@ def ask_for_stamps(sock: socket.socket) -> bool:
     return True
 
 
-def received_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """Return when the bytes just read arrived, in `perf_counter_ns` time.
+def received_ns(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    """Return when the bytes just read arrived, in `perf_counter_ns` time; None: they carry no
+    stamp, or one by a clock that was stepped since.
 
     The stamp is wall-clock time: its age now, by the wall clock, is taken off the monotonic now.
     Reading both clocks at every call keeps a slewed wall clock from adding up.
@@ -42,7 +43,7 @@ def received_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
             age: int = wall - (seconds * 1_000_000_000 + nanoseconds)
             if 0 <= age < _OLDEST_NS:
                 return now - age
-    return perf_counter_ns()
+    return None
 
 
 def _both() -> tuple[int, int]:

@@ -62,9 +62,9 @@ class Exchange:
                 if not self.over:
                     self._body(stamp, body)
         except ParserError as error:
-            self.fail("stream_error", f"The server does not answer in HTTP/1.1 ({error}).", stamp)
+            self._unreadable(f"The server does not answer in HTTP/1.1 ({error}).", stamp)
         except Undecodable as error:
-            self.fail("stream_error", f"The answer is {error}.", stamp)
+            self._unreadable(f"The answer is {error}.", stamp)
         except TooLong as error:
             self.fail("stream_error", f"The stream holds {error}.", stamp)
         if len(self.token_times) - before > 1:
@@ -72,6 +72,19 @@ class Exchange:
         self.http_status = response.status
         if response.complete and not self.over:
             self._end(stamp)
+
+    def _unreadable(self, sentence: str, stamp: int) -> None:
+        """Fail for a body that can't be read; a refusal stays one, whatever its body is."""
+        self.http_status = self._response.status
+        if self.http_status in (None, 200):
+            self.fail("stream_error", sentence, stamp)
+        else:
+            self._end(stamp)
+
+    def forget(self) -> None:
+        """Let go of what was only needed to read: without a garbage collector the parser, which
+        knows its response, would stay until the repeat ends."""
+        self._response.forget()
 
     def eof(self, stamp: int) -> None:
         """Take the end of the connection."""
@@ -85,7 +98,7 @@ class Exchange:
     def fail(self, error_class: str, sentence: str, stamp: int) -> None:
         """End as failed, keeping what was seen so far."""
         if not self.over:
-            self.error_class, self.error = error_class, redact(sentence, self._secrets)
+            self.error_class, self.error = error_class, redact(_whole(sentence), self._secrets)
             self._finish(stamp)
 
     def cancel(self, stamp: int) -> None:
@@ -171,7 +184,7 @@ class Exchange:
         if chunk.text:
             self.text.append(chunk.text)
         if chunk.finish_reason:
-            self.finish_reason = chunk.finish_reason
+            self.finish_reason = _whole(chunk.finish_reason)
         if chunk.usage is not None:
             self.usage, self.has_usage = chunk.usage, True
 
@@ -189,7 +202,7 @@ class Exchange:
             self._last_line(stamp)
             self.judge(stamp)
         elif self._plain or self._response.type not in STREAMS:
-            self._whole(stamp)
+            self._in_one_piece(stamp)
         else:
             self.judge(stamp)
 
@@ -200,11 +213,8 @@ class Exchange:
 
     @property
     def answer(self) -> str:
-        """The text of the answer, with characters that came in halves joined."""
-        text = "".join(self.text)
-        if text.isascii():
-            return text
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        """The text of the answer."""
+        return _whole("".join(self.text))
 
     def judge(self, stamp: int) -> None:
         """End a stream whose last chunk has been taken, as what it turned out to be."""
@@ -215,7 +225,7 @@ class Exchange:
         elif not self.over:
             self._finish(stamp)
 
-    def _whole(self, stamp: int) -> None:
+    def _in_one_piece(self, stamp: int) -> None:
         """An answer in one piece, from a server that does not stream: no TTFT to be had."""
         try:
             chunk = read_chunk(bytes(self._plain))
@@ -228,7 +238,7 @@ class Exchange:
             self.fail("stream_error" if chunk.error else "empty", f"The answer: {why}.", stamp)
             return
         self.text, self.last = [chunk.text], stamp
-        self.finish_reason = chunk.finish_reason
+        self.finish_reason = chunk.finish_reason and _whole(chunk.finish_reason)
         self.usage, self.has_usage = chunk.usage or Usage(), chunk.usage is not None
         self._finish(stamp)
 
@@ -252,6 +262,14 @@ class Exchange:
         self._on_end()
 
 
+def _whole(text: str) -> str:
+    """Join characters that came in halves (surrogates); U+FFFD for a half that stays alone, for
+    which UTF-8 has no form."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def settling(over: asyncio.Future[None]) -> Callable[[], None]:
     """Return what settles `over`, once, to be called at an exchange's end."""
 
@@ -263,6 +281,8 @@ def settling(over: asyncio.Future[None]) -> Callable[[], None]:
 
 
 def _class_of(status: int) -> str:
+    if status < 300:  # 204 and its like: no refusal, and no answer either
+        return "stream_error"
     return "http_429" if status == 429 else f"http_{status // 100}xx"
 
 

@@ -14,7 +14,7 @@ class Pool:
     def __init__(self, route: Route, connect_timeout_s: float) -> None:
         self._route = route
         self._timeout_s = connect_timeout_s
-        self._address: Address | None = None
+        self._addresses: list[Address] = []
         self._idle: deque[Stream] = deque()
         self.kernel_clock = True  # on every connection so far
 
@@ -28,7 +28,7 @@ class Pool:
             OSError: there is no such host.
         """
         self.forget()
-        self._address = await self._route.look_up()
+        self._addresses = await self._route.look_up()
         left = iter(range(count))
         refused = False
 
@@ -59,15 +59,18 @@ class Pool:
         Raises:
             OSError: nothing answers; TimeoutError (one of them): not in time.
         """
-        if self._address is None:
-            self._address = await self._route.look_up()
+        self._addresses = self._addresses or await self._route.look_up()
         async with asyncio.timeout(self._timeout_s):
-            stream = await Stream.connect(self._address)
-        self.kernel_clock = self.kernel_clock and stream.kernel_clock
-        return stream
+            while len(self._addresses) > 1:
+                try:
+                    return await Stream.connect(self._addresses[0])
+                except ConnectionRefusedError:  # on ::1 only, say: all others follow
+                    self._addresses = self._addresses[1:]
+            return await Stream.connect(self._addresses[0])
 
     def give_back(self, stream: Stream, keep: bool) -> None:
         stream.used = True
+        self.kernel_clock = self.kernel_clock and stream.kernel_clock
         if keep:
             self._idle.append(stream)
         else:

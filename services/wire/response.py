@@ -22,7 +22,7 @@ class Response:
         self._encoding = b""
         self._decoder: Decoder | None = None
         self._bodies: list[bytes] = []  # of this read
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the pieces of the body that `data` holds, without their compression.
@@ -32,6 +32,7 @@ class Response:
             Undecodable: the body is compressed in a way that is not read, or damaged.
         """
         self.heard = True
+        assert self._parser is not None
         self._parser.feed_data(data)
         bodies = self._bodies
         if bodies:
@@ -40,6 +41,10 @@ class Response:
             self._decoder = self._decoder or Decoder(self._encoding)
             return [piece for body in bodies for piece in self._decoder.feed(body)]
         return bodies
+
+    def forget(self) -> None:
+        """Break the circle of response and parser, and drop a decoder's window."""
+        self._parser = self._decoder = None
 
     # --- what llhttp calls --------------------------------------------------------------------
 
@@ -56,7 +61,7 @@ class Response:
             self.retry_after = value[:40].decode("latin-1").strip()
 
     def on_headers_complete(self) -> None:
-        if not self.complete:
+        if not self.complete and self._parser is not None:
             self.status = self._parser.get_status_code()
             self.keep_alive = self._parser.should_keep_alive()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
@@ -18,11 +18,15 @@ class Route:
 
     def __init__(self, url: str, key: str | None = None, proxy: str | None = None) -> None:
         parts = urlsplit(url)
-        self.netloc = parts.netloc
         self._host = parts.hostname or ""
         self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
         self._proxy = urlsplit(proxy) if proxy else None
+        self.whom = parts.netloc  # is connected to, in a sentence
+        self.secrets: tuple[str, ...] = ()
+        if self._proxy is not None:
+            self.whom = f"the proxy {self._proxy.hostname}:{self._proxy.port or 80}"
+            self.secrets = tuple(filter(None, [unquote(self._proxy.password or "")]))
         plain_proxy = self._proxy is not None and not self._tls
         target = url if plain_proxy else parts.path  # a proxy wants the whole (RFC 9112, 3.2.2)
         self._head = (
@@ -38,8 +42,8 @@ class Route:
         content = orjson.dumps(body)
         return b"%b%d\r\n\r\n%b" % (self._head, len(content), content)
 
-    async def look_up(self) -> Address:
-        """Resolve the name of whom to connect to, once for all requests.
+    async def look_up(self) -> list[Address]:
+        """Resolve the name of whom to connect to, once for all requests: IPv4 first.
 
         Raises:
             OSError: there is no such host (`socket.gaierror`).
@@ -50,9 +54,11 @@ class Route:
             tunnel = through(self._proxy, f"{_bracketed(self._host)}:{self._port}")
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        family, _, _, _, sockaddr = min(found, key=lambda entry: entry[0] != socket.AF_INET)
         context = ssl.create_default_context() if self._tls else None
-        return Address(family, sockaddr, self._host, context, tunnel if self._tls else b"")
+        return [
+            Address(family, sockaddr, self._host, context, tunnel if self._tls else b"")
+            for family, _, _, _, sockaddr in sorted(found, key=lambda it: it[0] != socket.AF_INET)
+        ]
 
 
 def _bracketed(host: str) -> str:

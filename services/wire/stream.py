@@ -115,6 +115,9 @@ class Stream:
         else:
             size, ancillary = self._sock.recv_into(_BUFFER), []
         stamp = received_ns(ancillary)
+        if stamp is None:
+            stamp = perf_counter_ns()
+            self.kernel_clock = self.kernel_clock and not size  # an end carries no stamp
         if self._tls is None or not size:
             return stamp, bytes(_BUFFER[:size])
         self._incoming.write(_BUFFER[:size])
