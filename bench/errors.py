@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from bench.seen import Seen
+from services.reference import log_key
 
 
 class Disagreement(ValueError):
@@ -42,7 +43,7 @@ def compare(seen: Iterable[Seen], log: Mapping[str, Any]) -> Errors:
     """
     errors = Errors()
     for one in seen:
-        did = log.get(one.prompt)
+        did = log.get(log_key(one.prompt))
         if did is None:
             raise Disagreement("it reports a request that the server never had")
         times = did["times"]

@@ -61,7 +61,7 @@ class Line:
         if not data:
             self.close()
             return
-        self.protocol.arrived_ns = received_ns(ancillary)
+        self.protocol.arrived_ns = received_ns(ancillary) or perf_counter_ns()
         self.protocol.data_received(data)
 
     def write(self, data: bytes) -> None:

@@ -1,8 +1,9 @@
 """The client's own error at a run's load: the run played again to a server that knows.
 
-The same schedule, processes, prompts, chunk rate and payload go to Paceline's reference server,
-on loopback and in a process of its own. What the client saw minus what that server's log says is
-what the client adds, on this machine, at this load.
+The same schedule, by as many processes, with prompts of the same length and answers of the same
+rhythm and text, goes to Paceline's reference server, on loopback and in a process of its own. What
+the client saw minus what that server's log says is what the client adds, on this machine, at this
+load.
 """
 
 from __future__ import annotations
@@ -12,26 +13,30 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from statistics import quantiles
+from math import ceil
+from operator import sub
+from statistics import fmean, median, quantiles
 from time import perf_counter_ns
 from typing import Any
 
 import httpx
 
-from services import modes, workloads
+from services import machine, modes, workloads
 from services.backends import Target
 from services.config import RunConfig
 from services.engines import ROOT
 from services.measurement import Measurement
 from services.plan import CALIBRATION_S
 from services.players import players
+from services.reference import log_key
 from services.repeat import Job, Playing
 from services.rhythm import Rhythm
+from services.share import shares
 from services.talk import measurement_of
 from services.team import Team
 
 ANSWER_S = 4.0  # of one answer
+PROMPTS_SEEN = 16
 SHORTEST_GAP_S = 1e-5
 FIRST_S = 2.0  # the longest wait for a first token
 CHUNKS_MOST = 250_000  # of all answers together: the server's log holds the time of each
@@ -47,19 +52,21 @@ class Calibration:
 
     requests: int
     lost: int  # of them: those that did not come back
-    processes: int
-    chunks_per_s: float  # as they were sent
+    span_s: float | None  # from an answer's first chunk to its last, as they were sent; median
     ttft_p50_s: float | None
     ttft_p99_s: float | None
     e2e_p50_s: float | None
     e2e_p99_s: float | None
     inter_chunk_p50_s: float | None
     inter_chunk_p99_s: float | None
+    processes: int = 1
+    pace: float | None = None  # of the chunks: 1 is as fast as they were to be sent
 
 
-def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str]:
-    """Return the run to play and the reference server's model: as the run and its answers were,
-    cut to about CALIBRATION_S. As many requests as can be in flight are always played."""
+def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str, float]:
+    """Return the run to play, the reference server's model, and the seconds between its chunks: as
+    the run and its answers were, cut to about CALIBRATION_S. As many requests as can be in flight
+    are always played."""
     first = min(rhythm.ttft_s, FIRST_S)
     gap = rhythm.gap_s if rhythm.gap_s > SHORTEST_GAP_S else 0.0  # back to back
     fitting = int((ANSWER_S - first) / gap) if gap else rhythm.chunks
@@ -71,6 +78,10 @@ def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str]:
         "max_tokens": chunks,
         "repeats": 1,
         "unique_prompts": True,  # the server's log is by prompt
+        "workload": "text",  # of the same length: what was asked is nobody else's business
+        "prompt": "x" * _prompt_length(config),
+        "prompts": (),
+        "processes": len(shares(config, modes.schedule(config), machine.cores())),
         "timeout_s": LOG_S,
         "first_token_timeout_s": None,
         "chunk_timeout_s": None,
@@ -78,7 +89,13 @@ def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str]:
         "stop_after_errors": None,
     }
     options = f"ttft={first:.6f} gap={gap:.6f} tokens={chunks} size={rhythm.size}"
-    return config.model_copy(update=changes), f"ref {options}"
+    return config.model_copy(update=changes), f"ref {options}", gap
+
+
+def _prompt_length(config: RunConfig) -> int:
+    """Return the mean length of the run's prompts, in characters, by the first of them."""
+    some = range(min(config.requests, PROMPTS_SEEN))
+    return ceil(fmean(len(workloads.prompt(config, 0, index)) for index in some))
 
 
 def _fitting(config: RunConfig, answer_s: float) -> int:
@@ -95,7 +112,7 @@ async def calibrate(job: Job, rhythm: Rhythm, stopping: Stopping) -> Calibration
     Raises:
         OSError, httpx.HTTPError, TeamProblem: it could not be played, or the log not read.
     """
-    config, model = likeness(job.config, rhythm)
+    config, model, gap = likeness(job.config, rhythm)
     seen: list[Measurement] = []
 
     def keep(message: dict[str, Any]) -> None:
@@ -112,42 +129,41 @@ async def calibrate(job: Job, rhythm: Rhythm, stopping: Stopping) -> Calibration
                 played = await playing.play(0, now)
         async with httpx.AsyncClient(trust_env=False, timeout=LOG_S) as client:
             log = (await client.get(url.removesuffix("/v1") + "/log")).json()["log"]
-    truth = [log.get(workloads.prompt(config, 0, m.index, job.mark)) for m in seen]
-    return compared(seen, truth, played.began_ns, played.health.get("processes", 1))
+    truth = [log.get(log_key(workloads.prompt(config, 0, m.index, job.mark))) for m in seen]
+    found = compared(seen, truth, played.began_ns)
+    span_s = gap * (config.max_tokens - 1)
+    return replace(
+        found,
+        processes=played.health.get("processes", 1),
+        pace=min(1.0, span_s / found.span_s) if span_s and found.span_s else None,
+    )
 
 
 def compared(
-    seen: Sequence[Measurement],
-    truth: Sequence[Mapping[str, Any] | None],
-    began_ns: int,
-    processes: int,
+    seen: Sequence[Measurement], truth: Sequence[Mapping[str, Any] | None], began_ns: int
 ) -> Calibration:
-    """Take what was seen off what was done. `truth` holds for each measurement the server's entry:
+    """Take what was done off what was seen. `truth` holds for each measurement the server's entry:
     `times`, the `perf_counter_ns` at which each chunk was handed to the kernel."""
     firsts: list[float] = []
     lasts: list[float] = []
     gaps: list[float] = []
-    moments: list[int] = []
+    spans: list[float] = []
     for measured, did in zip(seen, truth, strict=True):
-        times = did["times"] if did else []
-        if measured.status != "ok" or len(measured.token_times) != len(times) or not times:
+        saw, times = measured.token_times, did["times"] if did else []
+        if measured.status != "ok" or not times or len(saw) != len(times):
             continue
-        firsts.append(measured.token_times[0] - (times[0] - began_ns) / 1e9)
-        lasts.append(measured.token_times[-1] - (times[-1] - began_ns) / 1e9)
-        gaps += [
-            abs(later - earlier - (did_later - did_earlier) / 1e9)
-            for (earlier, later), (did_earlier, did_later) in zip(
-                pairwise(measured.token_times), pairwise(times), strict=True
-            )
-        ]
-        moments += times
-    span = (max(moments) - min(moments)) / 1e9 if moments else 0.0
+        did_at = [(time - began_ns) / 1e9 for time in times]
+        firsts.append(saw[0] - did_at[0])
+        lasts.append(saw[-1] - did_at[-1])
+        gaps += map(abs, map(sub, map(sub, saw[1:], saw), map(sub, did_at[1:], did_at)))
+        spans.append(did_at[-1] - did_at[0])
     return Calibration(
         len(seen),
         len(seen) - len(firsts),
-        processes,
-        round(len(moments) / span, 1) if span else 0.0,
-        *(at for errors in (firsts, lasts, gaps) for at in _two(errors)),
+        median(spans) if spans else None,
+        *_two(firsts),
+        *_two(lasts),
+        *_two(gaps),
     )
 
 
@@ -170,7 +186,10 @@ async def _serving() -> AsyncIterator[str]:
     )
     assert process.stdin and process.stdout
     try:
-        yield f"http://127.0.0.1:{int(await process.stdout.readline())}/v1"
+        line = await process.stdout.readline()
+        if not line:
+            raise OSError("the reference server did not start")
+        yield f"http://127.0.0.1:{int(line)}/v1"
     finally:
         process.stdin.close()
         await process.wait()

@@ -20,8 +20,11 @@ def sentence(candidate: Candidate) -> str:
     median, worst = found.get("ttft_p50_s"), found.get("ttft_p99_s")
     if median is None or worst is None:
         return ""
+    pace, load = found.get("pace"), "this load"
+    if pace is not None and pace < SLOW:
+        load = f"{units.share(pace)} of this load's pace (one reference server gives no more)"
     return (
-        f"At this load the client adds {units.seconds(median)} to TTFT at the median and "
+        f"At {load} the client adds {units.seconds(median)} to TTFT at the median and "
         f"{units.seconds(worst)} at p99, measured against a server that knows when it sent."
     )
 
@@ -32,6 +35,8 @@ def table(candidate: Candidate) -> Table:
     note = "The worst of all repeats. Past a limit there is a warning above, with what to do."
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 
+
+SLOW = 0.8  # of the pace that was to be played
 
 Rows = Iterable[tuple[str, str, str]]
 
@@ -67,8 +72,7 @@ def _load(candidate: Candidate) -> Rows:
         yield "Requests a second, asked for", f"{1 / interval:.4g}", ""
         yield "Requests a second, sent", f"{1 / sent:.4g}", least
     yield "Most in flight", f"{candidate.summary.peak_in_flight:,}", ""
-    chunks = sum(len(m.token_times) for m in measured)
-    together = sum(m.coalesced_reads for m in measured) / chunks if chunks else None
+    together = client.together_share(measured)
     yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
     opened = sum(m.connect_s is not None for m in measured)
     yield "Connections opened when due", f"{opened:,}", ""

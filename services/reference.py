@@ -35,6 +35,11 @@ EVENTS = "text/event-stream"
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
 
 
+def log_key(prompt: str) -> str:
+    """Return the name of a request in the log: how its prompt begins, where its unique mark is."""
+    return prompt[:64]
+
+
 class Reference(asyncio.Protocol):
     """One connection. `defaults` names the options that a model's name may set."""
 
@@ -85,7 +90,7 @@ class Reference(asyncio.Protocol):
         self.entry = {"received": self.began, "times": self.times, "tokens": self.tokens}
         self.entry["body"] = {key: request[key] for key in request if key != "messages"}
         content = request["messages"][-1]["content"]
-        self.log[content if isinstance(content, str) else content[-1]["text"]] = self.entry
+        self.log[log_key(content if isinstance(content, str) else content[-1]["text"])] = self.entry
         self.state["requests"] += 1
         self.answer(headers)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns
 from typing import Any
 
@@ -39,6 +39,7 @@ class Session:
     playing: Playing | Team | None = None
     rhythm: Rhythm | None = None  # of the last repeat's answers
     cancelled: bool = False
+    measured: bool = False  # every repeat is over
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -117,32 +118,34 @@ async def _repeat(session: Session, playing: Playing | Team, repeat: int) -> Non
     config = session.config
     several = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
     session.phase("Measuring" + several)
-    began_at = datetime.now(UTC)
+    began_at, anchor_ns = datetime.now(UTC), perf_counter_ns()
 
     async def go() -> int:
-        nonlocal began_at
-        began_at = datetime.now(UTC)
+        nonlocal began_at, anchor_ns
+        began_at, anchor_ns = datetime.now(UTC), perf_counter_ns()
         session.send({"type": "repeat", "repeat": Repeat(repeat, began_at)})
-        return perf_counter_ns()
+        return anchor_ns
 
     with session.stopping(playing):
         played = await playing.play(repeat, go)
     session.rhythm = played.rhythm or session.rhythm
     health = {**played.health, "began_ns": played.began_ns}
+    began_at += timedelta(microseconds=(played.began_ns - anchor_ns) / 1000)
     finished = Repeat(repeat, began_at, played.duration_s, health)
     session.send({"type": "repeat", "repeat": finished})
 
 
 async def _calibrate(session: Session, job: Job) -> None:
     """Find out what the client adds at this load, where that is wanted and there is an answer to
-    play. It spoils no run: what goes wrong is told in its place."""
+    play. It spoils no run: what goes wrong is told in its place, and a cancel ends only it."""
+    session.measured = not session.cancelled
     if session.cancelled or session.rhythm is None or not calibrates(session.config):
         return
     session.phase("Calibrating this client at the same load")
     found: dict[str, Any]
     try:
         found = asdict(await calibrate(job, session.rhythm, session.stopping))
-    except (OSError, httpx.HTTPError, TeamProblem) as error:
+    except (OSError, ValueError, httpx.HTTPError, TeamProblem) as error:
         found = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
     if not session.cancelled:
         session.send({"type": "calibration", "calibration": found})

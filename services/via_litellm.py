@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from services.backends import Target
+from services.backends.address import LOOPBACK
 from services.wire import Patience, wait_until
 from services.wire.chunk import read_chunk
 from services.wire.exchange import Exchange, settling
@@ -24,6 +25,10 @@ from services.wire.patience import Watch
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the internet at import
 os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # else 5,000 at once become 500
 os.environ["AIOHTTP_CONNECTOR_LIMIT_PER_HOST"] = "0"
+
+os.environ["no_proxy"] = ",".join(  # else this machine would be asked for through a proxy
+    (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "", *LOOPBACK)
+)
 
 import litellm
 

@@ -49,7 +49,8 @@ async def work() -> None:
         problem = str(error)
     except OSError as error:
         problem = f"The backend cannot be reached: {error.strerror or error}."
-    send({"type": "end", "cancelled": session.cancelled, "problem": problem})
+    cut_short = session.cancelled and not session.measured
+    send({"type": "end", "cancelled": cut_short, "problem": problem})
 
 
 if __name__ == "__main__":

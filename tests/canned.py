@@ -24,11 +24,13 @@ def canned(pieces: Iterable[bytes], hold: bool = False) -> Iterator[str]:
         held: list[socket.socket] = []
         thread = Thread(target=_serve, args=(listener, pieces, held if hold else None))
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        listener.shutdown(socket.SHUT_RDWR)
-        for sock in held:
-            sock.close()
-        thread.join(10)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for sock in held:
+                sock.close()
+            thread.join(10)
 
 
 def _serve(
@@ -47,8 +49,8 @@ def _serve(
 
 def _answer(sock: socket.socket, pieces: Iterable[bytes]) -> None:
     request = b""
-    while b"\r\n\r\n" not in request:
-        request += sock.recv(65536)
+    while b"\r\n\r\n" not in request and (data := sock.recv(65536)):
+        request += data
     with suppress(OSError):  # the client has had enough
         for piece in pieces:
             sock.sendall(piece)

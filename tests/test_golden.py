@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from db import runs
 from services.measurement import Measurement
 from services.metrics import request_row
+from services.reference import log_key
 from services.workloads import prompt
 from tests.conftest import ReferenceServer, finished
 
@@ -46,7 +47,7 @@ def test_every_request_agrees_with_the_servers_own_log(
     log, mark = reference.log(), run.environment["prompt_mark"]
     off: dict[str, list[float]] = {"first": [], "last": [], "tpot": [], "rate": []}
     for measured in runs.measurements(database, run_id):
-        did = log[prompt(run.config, measured.repeat, measured.index, mark)]
+        did = log[log_key(prompt(run.config, measured.repeat, measured.index, mark))]
         began = run.repeats[measured.repeat].health["began_ns"]
         assert measured.status == "ok"
         assert measured.output_tokens == did["tokens"] == 30

@@ -7,6 +7,7 @@ either case. This machine itself is never asked for through a proxy.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from services.backends.address import LOOPBACK, InvalidAddress
@@ -30,12 +31,21 @@ def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
 
 
 def _excepted(host: str, names: str) -> bool:
-    """Whether `names` holds the host, a domain it is in, or the star that stands for all."""
+    """Whether `names` holds the host, a domain or network it is in, or the star for all."""
     for name in names.replace(",", " ").split():
+        if "/" in name and _inside(host, name):
+            return True
         domain = name.lower().partition(":")[0].lstrip("*").lstrip(".")
         if name == "*" or (domain and (host == domain or host.endswith(f".{domain}"))):
             return True
     return False
+
+
+def _inside(host: str, network: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:  # a name, or no network
+        return False
 
 
 def _usable(written: str, variable: str) -> str:

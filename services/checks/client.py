@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from services import units
 from services.checks.doubt import Doubt
@@ -27,7 +28,7 @@ def so_far(config: RunConfig, progress: Progress) -> list[Doubt]:
     """Return the reasons to doubt a run that show while it is measured."""
     found = (
         _late(config, progress.late_p99_s or 0.0, config.interval_s),
-        _lag(config, progress.lag_p99_s or 0.0, kernel=True),
+        _lag(config, progress.lag_p99_s or 0.0, kernel=not config.via_litellm),
         _cpu(progress.cpu_share or 0.0),
     )
     return [doubt for doubt in found if doubt is not None]
@@ -105,15 +106,27 @@ def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary)
     )
 
 
+def together_share(measurements: Sequence[Measurement]) -> float | None:
+    """Return which share of the chunks was read together with another, and so has its time, not
+    one of its own; None where there are no chunks."""
+    chunks = together = 0
+    for m in measurements:
+        times = m.token_times
+        chunks += len(times)
+        if m.coalesced_reads:
+            same = [earlier == later for earlier, later in pairwise(times)]
+            together += sum(a or b for a, b in zip([False, *same], [*same, False], strict=True))
+    return together / chunks if chunks else None
+
+
 def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
-    chunks = sum(len(m.token_times) for m in measurements)
-    share = sum(m.coalesced_reads for m in measurements) / chunks if chunks else 0.0
+    share = together_share(measurements) or 0.0
     if share <= COALESCED_SHARE:
         return None
     return Doubt(
         "warning",
         "Chunks arrived together",
-        f"Reads that held several chunks: {units.share(share)} of all chunks. Chunks that are read "
+        f"{units.share(share)} of all chunks were read together with another. Chunks that are read "
         "together have one time, so do not rely on inter-chunk latencies; TTFT, E2E latency and "
         "throughput hold. The server or a proxy sends in bursts, or this client reads too slowly: "
         "look for a proxy that buffers, and leave the machine to the run.",
@@ -221,6 +234,6 @@ def _health(run: Run, name: str) -> Iterable[float]:
     return [value for value in said if isinstance(value, int | float)]
 
 
-HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _error_large)  # the client's limits
+HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits
 
-CHECKS = (*HEALTH, _never_full, _coalesced, _not_calibrated, _via_litellm, _through_proxy)
+CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, _through_proxy)

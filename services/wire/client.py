@@ -114,9 +114,7 @@ class Wire:
                 self._readers.remove(stream.fileno())
                 self._pool.give_back(stream, exchange.reusable and more() > len(self._pool))
         except OSError as error:
-            exchange.sent = (
-                exchange.sent or began_ns
-            )  # it was tried in time: not the client's fault
+            exchange.sent = exchange.sent or began_ns  # that is when it was tried
             exchange.fail(*_no_connection(error, self._route.whom), perf_counter_ns())
         finally:
             exchange.forget()

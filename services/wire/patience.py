@@ -59,18 +59,30 @@ class Watch:
         self._patience = patience
         self._live = live
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._waited = False
 
     def begin(self) -> None:
         if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._patience.look_every_s, self._look)
+            self._in(self._patience.look_every_s)
 
     def end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + seconds
+        self._timer = loop.call_at(self._due, self._look)
+
     def _look(self) -> None:
+        behind = asyncio.get_running_loop().time() - self._due > OFTEN_S
+        if behind and not self._waited:
+            self._waited = True  # what has come meanwhile is read first: this client was late
+            self._in(OFTEN_S)
+            return
+        self._waited = False
         self._timer = None
         self._patience.end_overdue(tuple(self._live), perf_counter_ns())
         if self._live:

@@ -26,10 +26,12 @@ BEHIND = re.compile(r"Requests were sent up to .+ late|This client was .+ behind
 def overloaded(processes: int) -> Iterator[None]:
     """Keep every core busy several times over."""
     busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processes)]
-    yield
-    for process in busy:
-        process.kill()
-        process.wait()
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def start(page: Page, app: App, reference: ReferenceServer, **choices: str) -> None:

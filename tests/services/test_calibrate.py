@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from services import modes
+from services import modes, workloads
+from services.backends import Target, target
 from services.calibrate import CHUNKS_MOST, Calibration, compared, likeness
-from services.config import RunConfig
+from services.config import RunConfig, parse
+from services.member import described, job_of
 from services.plan import CALIBRATION_S, calibrates
+from services.repeat import Job
 from services.rhythm import Rhythm, rhythm_of, typical
 from services.wire.exchange import Exchange
 from tests.conftest import finished, reference_run  # noqa: F401  a fixture
@@ -34,18 +39,18 @@ def test_what_was_done_is_taken_off_what_was_seen() -> None:
         measured(4),
     ]
     truth = [*[did(1.0, 1.010, 1.020)] * 4, None]
-    found = compared(seen, truth, BEGAN, processes=3)
-    assert (found.requests, found.lost, found.processes) == (5, 3, 3)
+    found = compared(seen, truth, BEGAN)
+    assert (found.requests, found.lost) == (5, 3)
     assert found.ttft_p50_s == pytest.approx(3e-6, abs=1e-9)
     assert found.e2e_p50_s == pytest.approx(8e-6, abs=1e-9)
     assert found.inter_chunk_p50_s == pytest.approx(5e-6, abs=1e-9)
     assert found.ttft_p99_s == pytest.approx(3.98e-6, abs=1e-9)
-    assert found.chunks_per_s == pytest.approx(6 / 0.02)
+    assert found.span_s == pytest.approx(0.02)
 
 
 def test_of_nothing_nothing_is_known() -> None:
-    nothing = Calibration(1, 1, 1, 0.0, None, None, None, None, None, None)
-    assert compared([failed()], [None], BEGAN, 1) == nothing
+    nothing = Calibration(1, 1, None, None, None, None, None, None, None)
+    assert compared([failed()], [None], BEGAN) == nothing
 
 
 @pytest.mark.parametrize(
@@ -84,10 +89,11 @@ def test_what_is_played_has_the_load_of_the_run_and_is_short(
     values: dict[str, Any], rhythm: Rhythm
 ) -> None:
     config = RunConfig(**values)
-    played, model = likeness(config, rhythm)
+    played, model, gap = likeness(config, rhythm)
     options = dict(part.split("=") for part in model.split()[1:])
     chunks = int(options["tokens"])
-    one_s = float(options["ttft"]) + float(options["gap"]) * (chunks - 1)
+    one_s = float(options["ttft"]) + gap * (chunks - 1)
+    assert float(options["gap"]) == pytest.approx(gap, abs=1e-6)
     whole = modes.schedule(config)
     at_once = min(whole.in_flight or 1, config.requests)
     assert at_once <= played.requests <= config.requests
@@ -135,8 +141,49 @@ def test_a_run_stores_what_its_client_adds(
     assert 0 < found["ttft_p50_s"] < 0.001
     assert found["ttft_p50_s"] <= found["ttft_p99_s"]
     assert 0 < found["e2e_p50_s"] < 0.001
+    assert 0.3 < found["pace"] <= 1
 
 
 def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_run: Any) -> None:  # noqa: F811
     run = finished(database, reference_run("ref", mode="batch", requests=70, calibrate=False))
     assert run.calibration is None
+
+
+def test_a_calibration_by_a_team_takes_neither_key_nor_proxy_along() -> None:
+    """What a member is told, and makes of it with the run's own environment."""
+    env = {"OPENAI_API_KEY": "sk-secret", "https_proxy": "http://user:hush@proxy:1"}
+    config = parse({"backend": "openai", "model": "m", "mode": "batch"})
+    own = Job(config, target(config, env), "mark", 0)
+    assert own.target.key and own.target.proxy
+    assert job_of(described(own), env) == own
+    there = replace(own, target=Target("url", "http://127.0.0.1:1/v1", "ref", None, "wire"))
+    told = described(there)
+    assert job_of(told, env) == there
+    assert "sk-secret" not in str(told) and "hush" not in str(described(own))
+
+
+def test_what_is_asked_in_a_calibration_is_nobody_elses_business() -> None:
+    config = RunConfig(workload="text", prompt="my secret plan " * 20, mode="batch", requests=100)
+    played, _, _ = likeness(config, Rhythm(0.1, 0.01, 20, 4))
+    length = len(workloads.prompt(config, 0, 0))
+    assert "secret" not in workloads.prompt(played, 0, 0)
+    assert abs(len(workloads.prompt(played, 0, 0)) - length) <= 20
+
+
+def test_a_calibration_that_cannot_be_played_spoils_no_run(
+    database: Engine,
+    reference_run: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The server of the calibration ends at once: a module that fails to be imported stands first
+    on its path."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif 'services.reference' in sys.orig_argv: sys.exit(3)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run = finished(database, reference_run("ref", mode="batch", requests=70))
+    assert run.status == "done"
+    assert run.calibration == {
+        "problem": "The calibration failed: the reference server did not start."
+    }

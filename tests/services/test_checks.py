@@ -88,7 +88,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "warning",
         "At most 80 in flight, not 100",
     ),
-    (good(), changed(coalesced_reads=1), "warning", "Chunks arrived together"),
+    (
+        good(),
+        changed(coalesced_reads=1, token_times=(1.0, 2.0, 2.0, 3.0)),
+        "warning",
+        "Chunks arrived together",
+    ),
     (
         with_config(health={"loop_lag_p99_s": 0.012, "clock": "loop"}),
         MANY,

@@ -11,7 +11,7 @@ from services.compare import Candidate
 from tests.values import candidate, measured
 
 CALIBRATED = {
-    "requests": 70, "lost": 1, "processes": 2, "chunks_per_s": 900.0,
+    "requests": 70, "lost": 1, "processes": 2, "span_s": 1.0, "pace": 0.9,
     "ttft_p50_s": 4e-6, "ttft_p99_s": 3e-4, "e2e_p50_s": 8e-6, "e2e_p99_s": 4e-4,
     "inter_chunk_p50_s": 3e-6, "inter_chunk_p99_s": 2e-4,
 }  # fmt: skip
@@ -19,7 +19,14 @@ CALIBRATED = {
 
 def staggered(**of_run: Any) -> Candidate:
     requests = [
-        measured(i, send=i * 0.1 + 0.002, t_due=i * 0.1, coalesced_reads=1) for i in range(11)
+        measured(
+            i,
+            send=i * 0.1 + 0.002,
+            t_due=i * 0.1,
+            coalesced_reads=1,
+            token_times=(1.0, 1.5, 1.5, 2.0, 3.0),
+        )
+        for i in range(11)
     ]
     return candidate(requests, mode="staggered", requests=11, interval_s=0.1, **of_run)
 
@@ -37,6 +44,11 @@ def test_what_the_client_adds_is_a_sentence() -> None:
     )
 
 
+def test_a_load_that_one_server_could_not_play_is_said() -> None:
+    said = health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
+    assert said.startswith("At 50.0 % of this load's pace (one reference server gives no more) the")
+
+
 def test_each_number_stands_beside_its_limit() -> None:
     said = {"clock": "kernel", "cpu_share": 0.25, "loop_lag_p99_s": 0.0005, "processes": 2}
     found = rows(staggered(health=said, calibration=CALIBRATED))
@@ -47,7 +59,7 @@ def test_each_number_stands_beside_its_limit() -> None:
     assert found["Sent late, p99"] == ("2.00 ms", "10.0 ms")
     assert found["Requests a second, asked for"] == ("10", "")
     assert found["Requests a second, sent"] == ("10", "9.8")
-    assert found["Chunks read together"] == ("20.0 %", "1.00 %")
+    assert found["Chunks read together"] == ("40.0 %", "1.00 %")
     assert found["Error of TTFT, p99"] == ("300 µs", "10.0 ms")
     assert found["Of them lost"] == ("1", "")
 

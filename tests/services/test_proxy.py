@@ -35,6 +35,8 @@ CLOUD, PLAIN = "https://api.example.com/v1", "http://gpu.example.com:8000/v1"
         (PLAIN, {"http_proxy": "http://p:1", "no_proxy": "a.org, example.com"}, None),
         (PLAIN, {"http_proxy": "http://p:1", "no_proxy": ".example.com:8000"}, None),
         (PLAIN, {"http_proxy": "http://p:1", "no_proxy": "ample.com"}, "http://p:1"),
+        ("http://10.2.3.4:8000/v1", {"http_proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, None),
+        ("http://10.2.3.4:8000/v1", {"http_proxy": "http://p:1", "no_proxy": "a/b"}, "http://p:1"),
         ("http://127.0.0.1:8000/v1", {"http_proxy": "http://p:1"}, None),
         ("http://localhost:8000/v1", {"ALL_PROXY": "http://p:1"}, None),
     ],
@@ -135,3 +137,8 @@ def test_a_tunnel_that_is_refused_is_a_result(port: int) -> None:  # noqa: F811
         seen = through(f"https://localhost:{port}/v1", url)
     assert seen.error_class == "connect"
     assert "the proxy refuses it (407 Proxy Authentication Required)" in str(seen.error)
+
+
+def test_a_proxy_where_nothing_listens_is_named(reference: ReferenceServer) -> None:
+    seen = through("http://gpu.example.com:8000/v1", "http://user:hush@127.0.0.1:9")
+    assert seen.error == "Nothing answers on the proxy 127.0.0.1:9."

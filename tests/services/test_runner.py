@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from threading import Thread
 from time import perf_counter_ns
 
 import pytest
@@ -104,3 +105,47 @@ def test_nothing_is_sent_after_a_stop(reference: ReferenceServer) -> None:
 
     play(wire, Schedule((0.2,) * 5), asks(wire, "ref", 5), stop)
     assert reference.told()["state"]["requests"] == before
+
+
+def test_a_stop_does_not_wait_for_connections_that_do_not_come_about() -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # and never accept
+        for sock in (first, second):
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        wire = Wire(f"http://127.0.0.1:{full.getsockname()[1]}/v1")
+
+        async def stop(player: Player) -> None:
+            await asyncio.sleep(0.05)
+            player.stop()
+
+        began = perf_counter_ns()
+        play(wire, Schedule((0.0,) * 4), asks(wire, "ref", 4), stop)
+    assert perf_counter_ns() - began < 5e9
+
+
+def test_a_request_that_found_no_connection_was_not_sent_late() -> None:
+    wire = Wire("http://127.0.0.1:9/v1")
+    player = play(wire, Schedule((0.0, 0.1)), asks(wire, "ref", 2))
+    assert [m.error_class for m in player.finished] == ["connect"] * 2
+    assert max(player.late) < 0.05
+
+
+def test_a_server_that_refuses_while_it_is_sent_to_has_said_why() -> None:
+    """It answers when it has the head, and hangs up on the rest."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(1024)
+                sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+
+        thread = Thread(target=refuse)
+        thread.start()
+        wire = Wire(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+        player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
+        thread.join()
+    (only,) = player.finished
+    assert (only.error_class, only.http_status) == ("http_4xx", 413)

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.wire import Patience
+from services.wire.chunk import Chunk
 from services.wire.exchange import Exchange
+from services.wire.sse import Event
 from tests.canned import HEAD, canned, chunked
 from tests.services.test_wire import ask
 
@@ -330,3 +332,71 @@ def test_a_connection_that_does_not_come_about_has_a_class_of_its_own() -> None:
         exchange = ask(url, "any", patience=Patience(5.0, connect_s=0.3))
     assert exchange.error_class == "timeout_connect"
     assert "in time" in str(exchange.error)
+
+
+HALF = b'data: {"error": {"message": "bad \\ud83d"}}\n\n'
+
+
+def test_half_a_character_in_an_error_can_be_written_down() -> None:
+    error = said(token("a"), HALF).error
+    assert error == "The stream ended in an error: bad \ufffd"
+    assert str(error).encode()
+
+
+@pytest.mark.parametrize("head", [b"Content-Encoding: br\r\n", b"Content-Encoding: gzip\r\n"])
+def test_a_refusal_stays_one_whatever_its_body_is_packed_in(head: bytes) -> None:
+    refused = HEAD.replace(b"200 OK", b"429 Too Many") + head
+    exchange = hear(chunked(b"not packed", head=refused))
+    assert (exchange.error_class, exchange.http_status) == ("http_429", 429)
+
+
+def test_an_answer_of_nothing_is_no_answer() -> None:
+    exchange = hear([b"HTTP/1.1 204 No Content\r\n\r\n"])
+    assert exchange.error_class == "stream_error"
+
+
+TEXTS = st.lists(st.text(max_size=6), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(TEXTS, st.booleans(), st.lists(st.integers(0, 3000)))
+def test_what_is_read_by_likeness_is_what_parsing_reads(
+    texts: list[str], spaced: bool, cuts: list[int]
+) -> None:
+    """The same bytes in the same pieces, once with and once without what was learnt."""
+    separators = None if spaced else (",", ":")
+    events = [
+        b"data: " + json.dumps(
+            {"choices": [{"delta": {"content": text}, "logprobs": {"content": [{"token": text}]}}]
+             if text.startswith("l") else [{"delta": {"content": text}}]},
+            separators=separators, ensure_ascii=False,
+        ).encode("utf-8", "replace") + b"\n\n"
+        for text in texts
+    ]  # fmt: skip
+    pieces = chunked(*events, STOP, DONE)
+    whole = b"".join(pieces)
+    edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]
+    for parts in (pieces, [whole[a:b] for a, b in pairwise(edges) if a < b]):
+        learnt, plain = Exchange(lambda: None), Exchange(lambda: None)
+        plain._likeness.learn = lambda *_: None  # type: ignore[method-assign]
+        for stamp, part in enumerate(parts, 1):
+            learnt.read(stamp, part)
+            plain.read(stamp, part)
+        assert (learnt.token_times, learnt.text) == (plain.token_times, plain.text)
+        assert (learnt.error, learnt.ended) == (plain.error, plain.ended)
+
+
+def test_most_of_a_servers_chunks_are_read_by_likeness() -> None:
+    exchange = Exchange(lambda: None)
+    parsed: list[bytes] = []
+    event = exchange._event
+
+    def counted(stamp: int, one: Event) -> Chunk | None:
+        parsed.append(one.data)
+        return event(stamp, one)
+
+    exchange._event = counted  # type: ignore[method-assign]
+    for stamp, piece in enumerate(chunked(*(token(f" w{i}") for i in range(50)), STOP, DONE), 1):
+        exchange.read(stamp, piece)
+    assert len(exchange.token_times) == 50
+    assert len(parsed) == 3, "the first token, the finish_reason, [DONE]"

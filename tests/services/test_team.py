@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from time import perf_counter_ns
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from services.backends import target
 from services.config import parse
 from services.repeat import Job
 from services.share import Share
-from services.team import Team, TeamProblem
+from services.team import COUNTS, WORST, Member, Team, TeamProblem
 from tests.conftest import ReferenceServer
 from tests.services.test_runner import so
 
@@ -69,17 +70,29 @@ def test_a_stop_reaches_every_process(reference: ReferenceServer) -> None:
     assert len(rows(told)) == 20
 
 
-def test_the_limit_on_errors_counts_those_of_all(reference: ReferenceServer) -> None:
-    _, told = play(
-        reference.base_url,
-        "ref status=500 ttft=0",
-        requests=400,
-        concurrency=2,
-        stop_after_errors=30,
-        timeout_s=5,
-    )
-    failed = [row for row in rows(told) if row["status"] == "failed"]
-    assert 30 <= len(failed) <= 60
+def test_the_limit_on_errors_counts_those_of_all() -> None:
+    """Neither of two has reached it alone."""
+    told: list[bytes] = []
+
+    class Pipe:
+        def write(self, line: bytes) -> None:
+            told.append(line)
+
+        def is_closing(self) -> bool:
+            return False
+
+    async def failing(*counts: int) -> None:
+        members = [Member(SimpleNamespace(stdin=Pipe())) for _ in counts]
+        team = Team(members, lambda message: None, errors_allowed=30)
+        for member, failed in zip(members, counts, strict=True):
+            member.playing = True
+            member.progress = dict.fromkeys((*COUNTS, *WORST), 0) | {"failed": failed}
+        team._tell_progress(members[1])
+
+    asyncio.run(failing(20, 9))
+    assert told == []
+    asyncio.run(failing(20, 10))
+    assert told == [b'{"stop":true}\n'] * 2
 
 
 def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:
