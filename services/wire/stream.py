@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from services.wire.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
 from services.wire.tunnel import dig
 
+WINDOW_BYTES = 4 * 2**20  # asked for; the system gives less. A full window makes the server wait
 READ_BYTES = 256 * 1024  # a small buffer costs a client its speed at long contexts (vLLM #39963)
 _BUFFER = memoryview(bytearray(READ_BYTES))  # for every read of this process: a new one costs 10 µs
 _BUFFERS = [_BUFFER]
@@ -54,6 +55,7 @@ class Stream:
             unless_it_works.callback(sock.close)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW_BYTES)
             await _connect(sock, address.sockaddr)
             if address.tunnel:
                 await dig(sock, address.tunnel)
