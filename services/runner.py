@@ -12,6 +12,7 @@ from services.measurement import Measurement, Progress, Status
 from services.modes import Schedule
 from services.rhythm import Rhythm, rhythm_of
 from services.wire.exchange import Exchange
+from services.wire.flights import Flights
 
 LEAD_NS = 250_000_000  # a connection is made ready this long before its request is due
 STOP_S = 1.0  # what the requests in flight may take to unwind when the run is stopped
@@ -20,13 +21,12 @@ STOP_S = 1.0  # what the requests in flight may take to unwind when the run is s
 class Client(Protocol):
     """What the runner needs of a client: the wire's, or LiteLLM's."""
 
+    flights: Flights
+
     async def open(self, count: int) -> None: ...
     async def ask(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
     ) -> Exchange: ...
-    def stop(self) -> None: ...
-    def in_flight(self) -> int: ...
-    def received(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Player:
         self._stopped.set()
         if self._dispatcher is not None:
             self._dispatcher.cancel()
-        self._client.stop()
+        self._client.flights.stop()
 
     def take(self) -> list[Measurement]:
         """Return the measurements that finished since the last call."""
@@ -107,7 +107,7 @@ class Player:
 
     def progress(self, run_began_ns: int) -> Progress:
         """Return the counts of this moment; `t` counts from the beginning of the run."""
-        in_flight = self._client.in_flight()
+        in_flight = self._client.flights.in_flight()
         return Progress(
             t=(perf_counter_ns() - run_began_ns) / 1e9,
             repeat=self._repeat,
@@ -115,7 +115,7 @@ class Player:
             in_flight=in_flight,
             done=self._done,
             failed=self._failed,
-            tokens=self._tokens + self._client.received(),
+            tokens=self._tokens + self._client.flights.received(),
         )
 
     async def _dispatch(

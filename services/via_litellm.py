@@ -20,7 +20,7 @@ from services.backends.address import LOOPBACK
 from services.wire import Patience, wait_until
 from services.wire.chunk import read_chunk
 from services.wire.exchange import Exchange, settling
-from services.wire.patience import Watch
+from services.wire.flights import Flights
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the internet at import
 os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # else 5,000 at once become 500
@@ -48,8 +48,7 @@ class ViaLiteLLM:
     def __init__(self, target: Target, patience: Patience) -> None:
         self._target = target
         self._timeout_s = patience.total_s
-        self._live: set[Exchange] = set()
-        self._watch = Watch(patience, self._live)
+        self.flights = Flights(patience)
         litellm.suppress_debug_info = True
         litellm.drop_params = True  # what a provider does not know is left out
 
@@ -69,31 +68,19 @@ class ViaLiteLLM:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = Exchange(settling(over), secrets)
         task = asyncio.create_task(self._stream(exchange, orjson.loads(body), due_ns))
-        self._live.add(exchange)
-        self._watch.begin()
+        self.flights.begin(exchange)
         try:
             await asyncio.wait([task, over], return_when=asyncio.FIRST_COMPLETED)
             sentence = "LiteLLM ended without an answer."
             exchange.fail("stream_error", sentence, perf_counter_ns())  # if it is not over
         finally:
             task.cancel()
-            self._live.discard(exchange)
+            self.flights.end(exchange)
         return exchange
-
-    def stop(self) -> None:
-        """End every request in flight as cancelled."""
-        for exchange in list(self._live):
-            exchange.cancel(perf_counter_ns())
-
-    def in_flight(self) -> int:
-        return sum(exchange.sent is not None for exchange in self._live)
-
-    def received(self) -> int:
-        return sum(len(exchange.token_times) for exchange in self._live)
 
     def close(self) -> None:
         """LiteLLM keeps its connections to itself; they end with the process."""
-        self._watch.end()
+        self.flights.close()
 
     async def _stream(self, exchange: Exchange, body: dict[str, Any], due_ns: int) -> None:
         await wait_until(due_ns)

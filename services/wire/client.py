@@ -13,7 +13,8 @@ from functools import partial
 from time import perf_counter_ns
 
 from services.wire.exchange import Exchange, settling
-from services.wire.patience import Patience, Watch
+from services.wire.flights import Flights
+from services.wire.patience import Patience
 from services.wire.pool import Pool
 from services.wire.readers import Readers
 from services.wire.route import Route
@@ -38,9 +39,7 @@ class Wire:
         patience = patience or Patience()
         self._pool = Pool(self._route, min(patience.connect_s, patience.total_s))
         self._readers = Readers()
-        self._live: set[Exchange] = set()
-        self._stopped = False
-        self._watch = Watch(patience, self._live)
+        self.flights = Flights(patience)
 
     @property
     def kernel_clock(self) -> bool:
@@ -57,7 +56,7 @@ class Wire:
         Raises:
             OSError: there is no such host.
         """
-        self._stopped = False
+        self.flights.stopped = False
         await self._pool.fill(count)
 
     async def ask(
@@ -69,31 +68,17 @@ class Wire:
         once: a server that gives each connection a thread starves behind idle ones.
         """
         exchange, given_up = await self._once(body, due_ns, more, secrets)
-        if given_up and not exchange.cancelled and not self._stopped:
+        if given_up and not exchange.cancelled and not self.flights.stopped:
             # The server had closed an idle connection while the request was on its way: it never
             # saw the request, so this is no retry (RFC 9112, 9.3.1).
             self._pool.forget()
             exchange, _ = await self._once(body, due_ns, more, secrets)
         return exchange
 
-    def stop(self) -> None:
-        """End every request in flight as cancelled."""
-        self._stopped = True
-        for exchange in list(self._live):
-            exchange.cancel(perf_counter_ns())
-
-    def in_flight(self) -> int:
-        """Return how many requests have been sent and are not over."""
-        return sum(exchange.sent is not None for exchange in self._live)
-
-    def received(self) -> int:
-        """Return how many token chunks the requests in flight have received so far."""
-        return sum(len(exchange.token_times) for exchange in self._live)
-
     def close(self) -> None:
         self._pool.forget()
         self._readers.close()
-        self._watch.end()
+        self.flights.close()
 
     async def _once(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
@@ -102,8 +87,7 @@ class Wire:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = Exchange(settling(over), (*secrets, *self._route.secrets))
         began_ns = max(due_ns, perf_counter_ns())
-        self._live.add(exchange)
-        self._watch.begin()
+        self.flights.begin(exchange)
         given_up = False
         try:
             stream = await self._connection(exchange, due_ns)
@@ -118,7 +102,7 @@ class Wire:
             exchange.fail(*_no_connection(error, self._route.whom), perf_counter_ns())
         finally:
             exchange.forget()
-            self._live.discard(exchange)
+            self.flights.end(exchange)
         return exchange, given_up
 
     async def _connection(self, exchange: Exchange, due_ns: int) -> Stream:

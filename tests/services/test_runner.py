@@ -88,7 +88,7 @@ def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
     wire = Wire(f"http://127.0.0.1:{deaf}/v1")
 
     async def stop(player: Player) -> None:
-        await so(wire.in_flight)
+        await so(wire.flights.in_flight)
         player.stop()
 
     player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000), stop)
