@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 import jobs
 from db import runs
 from services.config import RunConfig, parse
+from services.embedded import NICE
 from services.engines import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
 from tests.conftest import ROOT, finished, until
 
@@ -104,3 +105,17 @@ def test_slots_fit_the_runs_concurrency_and_the_memory(
 def test_a_request_longer_than_the_models_context_is_a_sentence() -> None:
     with pytest.raises(EngineProblem, match=r"holds 8,192 tokens .* could need 8,[0-9]{3}\. Lower"):
         size(RunConfig(max_tokens=CONTEXT_MOST), 100)
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")
+def test_the_engine_steps_back_behind_the_client_as_a_session_too() -> None:
+    """Where Linux shares the cores among sessions, a thread's own priority counts for nothing."""
+    code = "from services.embedded import step_back; step_back()"
+    show = "print(open('/proc/self/autogroup').read())"
+    told = subprocess.run(
+        [sys.executable, "-c", f"{code}; {show}"],
+        cwd=ROOT,
+        start_new_session=True,
+        capture_output=True,
+    )
+    assert told.stdout.split()[-1] == str(NICE).encode()
