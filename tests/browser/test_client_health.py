@@ -24,8 +24,10 @@ BEHIND = re.compile(r"Requests were sent up to .+ late|This client was .+ behind
 
 @contextmanager
 def overloaded(processes: int) -> Iterator[None]:
-    """Keep every core busy several times over."""
-    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processes)]
+    """Keep every core busy several times over, by sessions of their own: Linux may share the cores
+    among sessions first."""
+    command = [sys.executable, "-c", BUSY]
+    busy = [subprocess.Popen(command, start_new_session=True) for _ in range(processes)]
     try:
         yield
     finally:
