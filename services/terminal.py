@@ -31,7 +31,8 @@ def plain(text: str) -> str:
 def run_text(candidate: Candidate) -> str:
     """One run: how it ended, its numbers, reasons to doubt them."""
     run, row = candidate.run, summary_row(candidate.summary)
-    lines = [f"Run {theme.label(run)} · {run.status}"]
+    via = theme.VIA_LITELLM if run.config.via_litellm else ""
+    lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, via, run.status)))]
     if run.error:
         lines.append(run.error)
     lines += [_figure(name, row) for name in SHOWN]

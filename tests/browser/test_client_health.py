@@ -45,6 +45,14 @@ def start(page: Page, app: App, reference: ReferenceServer, **choices: str) -> N
     page.wait_for_url(re.compile(r"/live\?run=\d+"))
 
 
+def ended(page: Page, timeout_ms: int) -> str:
+    """Wait for the result; return the run's number."""
+    page.wait_for_url(re.compile(r"/result\?run=\d+"), timeout=timeout_ms)
+    settled(page)
+    no_trouble(page)
+    return page.url.rpartition("=")[2]
+
+
 def test_a_run_shows_its_clients_health_and_calibration(
     app: App, person: BrowserContext, reference: ReferenceServer
 ) -> None:
@@ -52,9 +60,7 @@ def test_a_run_shows_its_clients_health_and_calibration(
     model = "ref ttft=0.3 gap=0.02 tokens=30"
     start(page, app, reference, mode="batch", requests="70", model=model)
     expect(page.get_by_text("Calibrating this client at the same load")).to_be_visible()
-    page.wait_for_url(re.compile(r"/result\?run=\d+"), timeout=60_000)
-    settled(page)
-    no_trouble(page)
+    ended(page, 60_000)
     expect(page.get_by_text(re.compile("client (within|past) its limits"))).to_be_visible()
     adds = r"At this load the client adds [\d.]+ .?s to TTFT at the median and [\d.]+ .?s at p99"
     expect(page.get_by_text(re.compile(adds))).to_be_visible()
@@ -68,19 +74,15 @@ def test_a_run_on_an_overloaded_machine_is_marked_while_it_runs_and_afterwards(
     model = "ref ttft=0.2 gap=0.02 tokens=20"
     quiet = {"mode": "staggered", "requests": "20", "interval_s": "0.05", "model": model}
     start(page, app, reference, **quiet)
-    page.wait_for_url(re.compile(r"/result\?run=\d+"), timeout=60_000)
-    settled(page)
+    reference_run = ended(page, 60_000)
     with overloaded(4 * (os.cpu_count() or 1)):
-        busy = {**quiet, "requests": "1000", "interval_s": "0.01"}
-        start(page, app, reference, **busy)
+        start(page, app, reference, **{**quiet, "requests": "1000", "interval_s": "0.01"})
         expect(page.get_by_text(BEHIND).first).to_be_visible(timeout=60_000)
-        page.wait_for_url(re.compile(r"/result\?run=\d+"), timeout=120_000)
-    settled(page)
-    no_trouble(page)
+        busy_run = ended(page, 120_000)
     expect(page.get_by_text("client past its limits")).to_be_visible()
     expect(page.get_by_text(BEHIND).first).to_be_visible()
 
-    page.goto(f"{app.url}/compare?runs=1,2")
+    page.goto(f"{app.url}/compare?runs={reference_run},{busy_run}")
     settled(page)
     no_trouble(page)
     expect(page.get_by_text("A client was past its limits").first).to_be_visible()

@@ -66,7 +66,12 @@ def test_where_nothing_succeeded_no_empty_numbers_and_pictures_stand(
     store(database, [failed(0), failed(1)], status="failed", error="No request succeeded.")
     at = visit("result", run="1")
     assert not at.metric
-    assert headings(at) == ["What failed?", "What did each request wait for?", "Every request"]
+    assert headings(at) == [
+        "What failed?",
+        "What did each request wait for?",
+        "How was the client that measured?",
+        "Every request",
+    ]
     assert "No request succeeded." in complaints(at)
 
 

@@ -154,16 +154,19 @@ def test_connections_are_reused_while_requests_want_them(reference: ReferenceSer
 
 
 def test_a_request_is_sent_when_it_is_due_and_not_before(reference: ReferenceServer) -> None:
-    async def one() -> tuple[int, Exchange]:
+    async def one() -> float:
         wire = Wire(chat(reference.base_url))
         await wire.open(1)
         due = perf_counter_ns() + 50_000_000
         body = wire.request({"model": "ref", "messages": [{"content": "due"}]})
-        return due, await wire.ask(body, due, lambda: 0, ())
+        seen = await wire.ask(body, due, lambda: 0, ())
+        wire.close()
+        assert seen.sent is not None
+        return (seen.sent - due) / 1e9
 
-    due, seen = asyncio.run(one())
-    assert seen.sent is not None
-    assert 0 <= seen.sent - due < 20_000_000
+    late = [asyncio.run(one()) for _ in range(7)]
+    assert min(late) >= 0
+    assert min(late) < 0.001, "unless something else has the cores each time"
 
 
 @pytest.mark.parametrize("pause_s", [0.05, 0.1, 0.102, 0.2])
