@@ -7,6 +7,7 @@ show it.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 PIECE_BYTES = 8 * 2**20  # taken out at a time: a few bytes may stand for gigabytes
 _GZIP_OR_ZLIB, _BARE = 47, -15  # zlib's window bits
@@ -25,19 +26,17 @@ class Decoder:
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._may_be_bare = name == b"deflate"  # what RFC 9110 forbids and some servers send
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return what `data` holds, in pieces of PIECE_BYTES at most.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what `data` holds, in pieces of PIECE_BYTES at most, each made when it is taken:
+        who has had enough takes no more.
 
         Raises:
             Undecodable: it is damaged.
         """
-        pieces: list[bytes] = []
         while data:
-            pieces.append(self._some(data))
+            if piece := self._some(data):
+                yield piece
             data = self._inflate.unconsumed_tail
-            if len(pieces) * PIECE_BYTES > 2**30:
-                raise Undecodable("compressed a thousandfold")
-        return [piece for piece in pieces if piece]
 
     def _some(self, data: bytes) -> bytes:
         try:

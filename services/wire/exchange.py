@@ -59,8 +59,9 @@ class Exchange:
         before = len(self.token_times)
         try:
             for body in response.feed(data):
-                if not self.over:
-                    self._body(stamp, body)
+                if self.over:
+                    break
+                self._body(stamp, body)
         except ParserError as error:
             self._unreadable(f"The server does not answer in HTTP/1.1 ({error}).", stamp)
         except Undecodable as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import httptools
 
 from services.wire.encoding import Decoder
@@ -24,7 +26,7 @@ class Response:
         self._bodies: list[bytes] = []  # of this read
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterable[bytes]:
         """Return the pieces of the body that `data` holds, without their compression.
 
         Raises:
@@ -38,8 +40,8 @@ class Response:
         if bodies:
             self._bodies = []
         if self._encoding and bodies:
-            self._decoder = self._decoder or Decoder(self._encoding)
-            return [piece for body in bodies for piece in self._decoder.feed(body)]
+            decoder = self._decoder = self._decoder or Decoder(self._encoding)
+            return (piece for body in bodies for piece in decoder.feed(body))
         return bodies
 
     def forget(self) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from services.wire import Patience
 from services.wire.chunk import Chunk
+from services.wire.encoding import PIECE_BYTES, Decoder
 from services.wire.exchange import Exchange
 from services.wire.sse import Event
 from tests.canned import HEAD, canned, chunked
@@ -248,6 +249,25 @@ def test_a_stream_that_is_compressed_unasked_is_read(name: str) -> None:
 )
 def test_a_compression_that_cannot_be_read_is_a_sentence(head: bytes, words: str) -> None:
     exchange = hear(chunked(token("a"), head=HEAD + head))
+    assert (exchange.error_class, words in str(exchange.error)) == ("stream_error", True)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"), [(HEAD, "an event of more than 64 MiB"), (PLAIN, "does not end")]
+)
+def test_a_body_that_stands_for_gigabytes_is_not_unpacked_to_its_end(
+    head: bytes, words: str
+) -> None:
+    squeeze = zlib.compressobj(9, wbits=31)
+    packed = b"".join(squeeze.compress(bytes(2**20)) for _ in range(1024)) + squeeze.flush()
+    made: list[int] = []
+    decoder = Decoder(b"gzip")
+    for piece in decoder.feed(packed):
+        made.append(len(piece))
+        if len(made) == 3:
+            break
+    assert made == [PIECE_BYTES] * 3, "no more is made than is taken"
+    exchange = hear(chunked(packed, head=head + b"Content-Encoding: gzip\r\n"), total_s=60.0)
     assert (exchange.error_class, words in str(exchange.error)) == ("stream_error", True)
 
 
