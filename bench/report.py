@@ -99,7 +99,8 @@ def write(file: Path, parts: Mapping[str, str]) -> None:
     text = file.read_text()
     for name, part in parts.items():
         place = re.compile(f"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, found = place.subn(lambda m, part=part: f"{m[1]}{part.strip()}\n{m[2]}", text)  # type: ignore[misc]
+        filled = part.strip().replace("\\", "\\\\")  # a replacement reads escapes
+        text, found = place.subn(rf"\1{filled}\n\2", text)
         if not found:
             raise ValueError(f"{file} has no place <!-- bench {name} -->")
     file.write_text(text)

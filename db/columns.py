@@ -13,6 +13,8 @@ from operator import sub
 from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
+from services.halves import joined
+
 LARGEST = 2**31 - 1  # of an INTEGER in PostgreSQL
 
 
@@ -80,15 +82,9 @@ class TokenTimes(TypeDecorator[tuple[float, ...]]):
 
 
 def clean(text: str) -> str:
-    """Join surrogate pairs that arrived in two chunks; U+FFFD for lone ones and for NUL.
-
-    UTF-8 has no form for a lone surrogate, and PostgreSQL keeps no NUL in a text.
-    """
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """Join characters that came in halves (see `joined`); U+FFFD for NUL, which PostgreSQL keeps
+    in no text."""
+    return joined(text.replace("\0", "\ufffd") if "\0" in text else text)
 
 
 def pack(times: Sequence[float]) -> bytes:

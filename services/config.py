@@ -27,6 +27,7 @@ Mode = Literal["sequential", "staggered", "batch"]
 Workload = Literal["builtin", "text", "file", "synthetic"]
 Client = Literal["wire", "litellm"]
 MOST = 10_000  # requests in a repeat
+MOST_PROCESSES = 64
 Text = Annotated[str, Field(max_length=200_000)]
 
 WORKLOAD_OF = {"prompt": "text", "prompts": "file", "input_tokens": "synthetic"}  # unless said
@@ -102,7 +103,10 @@ class RunConfig(BaseModel):
         None, ge=1, le=MOST, description="Stop a repeat after this many failed requests"
     )
     processes: int | None = Field(
-        None, ge=1, le=64, description="Processes that send; empty: by the load and the cores"
+        None,
+        ge=1,
+        le=MOST_PROCESSES,
+        description="Processes that send; empty: by the load and the cores",
     )
     calibrate: bool | None = Field(
         None,

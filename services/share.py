@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.config import RunConfig
+from services.config import MOST_PROCESSES, RunConfig
 from services.modes import Schedule
 
 # Requests in flight that keep one process busy. Arrivals are stamped by the kernel, so that even
@@ -42,6 +42,6 @@ def shares(config: RunConfig, whole: Schedule, cores: int) -> list[Share]:
     """
     at_once = min(len(whole.due_s), whole.in_flight or len(whole.due_s))
     client = "litellm" if config.backend == "litellm" else config.client
-    fitting = min(cores // 2, at_once // IN_FLIGHT_EACH[client])
+    fitting = min(cores // 2, at_once // IN_FLIGHT_EACH[client], MOST_PROCESSES)
     count = min(config.processes or max(1, fitting), max(1, at_once))
     return [Share(index, count) for index in range(count)]

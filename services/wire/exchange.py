@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from services.halves import joined
 from services.redact import redact
 from services.wire.chunk import Chunk, Usage, read_chunk
 from services.wire.encoding import Undecodable
@@ -99,7 +100,7 @@ class Exchange:
     def fail(self, error_class: str, sentence: str, stamp: int) -> None:
         """End as failed, keeping what was seen so far."""
         if not self.over:
-            self.error_class, self.error = error_class, redact(_whole(sentence), self._secrets)
+            self.error_class, self.error = error_class, redact(joined(sentence), self._secrets)
             self._finish(stamp)
 
     def cancel(self, stamp: int) -> None:
@@ -185,7 +186,7 @@ class Exchange:
         if chunk.text:
             self.text.append(chunk.text)
         if chunk.finish_reason:
-            self.finish_reason = _whole(chunk.finish_reason)
+            self.finish_reason = joined(chunk.finish_reason)
         if chunk.usage is not None:
             self.usage, self.has_usage = chunk.usage, True
 
@@ -215,7 +216,7 @@ class Exchange:
     @property
     def answer(self) -> str:
         """The text of the answer."""
-        return _whole("".join(self.text))
+        return joined("".join(self.text))
 
     def judge(self, stamp: int) -> None:
         """End a stream whose last chunk has been taken, as what it turned out to be."""
@@ -239,7 +240,7 @@ class Exchange:
             self.fail("stream_error" if chunk.error else "empty", f"The answer: {why}.", stamp)
             return
         self.text, self.last = [chunk.text], stamp
-        self.finish_reason = chunk.finish_reason and _whole(chunk.finish_reason)
+        self.finish_reason = chunk.finish_reason and joined(chunk.finish_reason)
         self.usage, self.has_usage = chunk.usage or Usage(), chunk.usage is not None
         self._finish(stamp)
 
@@ -261,14 +262,6 @@ class Exchange:
     def _finish(self, stamp: int) -> None:
         self.ended, self.over = stamp, True
         self._on_end()
-
-
-def _whole(text: str) -> str:
-    """Join characters that came in halves (surrogates); U+FFFD for a half that stays alone, for
-    which UTF-8 has no form."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def settling(over: asyncio.Future[None]) -> Callable[[], None]:

@@ -20,7 +20,7 @@ from services.plan import CALIBRATION_S, calibrates
 from services.repeat import Job
 from services.rhythm import Rhythm, rhythm_of, typical
 from services.wire.exchange import Exchange
-from tests.conftest import finished, reference_run  # noqa: F401  a fixture
+from tests.conftest import finished
 from tests.values import failed, measured
 
 BEGAN = 7_000_000_000
@@ -130,7 +130,7 @@ def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> Non
 )
 def test_a_run_stores_what_its_client_adds(
     database: Engine,
-    reference_run: Any,  # noqa: F811
+    reference_run: Any,
     values: dict[str, Any],
 ) -> None:
     run = finished(database, reference_run("ref ttft=0.1 gap=0.01 tokens=20", **values))
@@ -144,7 +144,7 @@ def test_a_run_stores_what_its_client_adds(
     assert 0.3 < found["pace"] <= 1
 
 
-def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_run: Any) -> None:  # noqa: F811
+def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_run: Any) -> None:
     run = finished(database, reference_run("ref", mode="batch", requests=70, calibrate=False))
     assert run.calibration is None
 
@@ -172,7 +172,7 @@ def test_what_is_asked_in_a_calibration_is_nobody_elses_business() -> None:
 
 def test_a_calibration_that_cannot_be_played_spoils_no_run(
     database: Engine,
-    reference_run: Any,  # noqa: F811
+    reference_run: Any,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:

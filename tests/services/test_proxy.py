@@ -16,7 +16,6 @@ from services.config import RunConfig
 from services.wire import Patience, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import ReferenceServer
-from tests.services.test_tls import authority, port, trusted  # noqa: F401  fixtures
 from tests.services.test_wire import asked, chat
 
 CLOUD, PLAIN = "https://api.example.com/v1", "http://gpu.example.com:8000/v1"
@@ -123,7 +122,7 @@ def test_a_plain_server_is_asked_for_with_its_whole_address(reference: Reference
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_tls_server_is_reached_through_a_tunnel_that_sees_no_key(port: int) -> None:  # noqa: F811
+def test_a_tls_server_is_reached_through_a_tunnel_that_sees_no_key(port: int) -> None:
     with proxy() as (url, heads):
         seen = through(f"https://localhost:{port}/v1", url)
     assert (seen.error, len(seen.token_times)) == (None, 5)
@@ -132,7 +131,7 @@ def test_a_tls_server_is_reached_through_a_tunnel_that_sees_no_key(port: int) ->
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_tunnel_that_is_refused_is_a_result(port: int) -> None:  # noqa: F811
+def test_a_tunnel_that_is_refused_is_a_result(port: int) -> None:
     with proxy(refuses=True) as (url, _):
         seen = through(f"https://localhost:{port}/v1", url)
     assert seen.error_class == "connect"

@@ -36,6 +36,7 @@ def test_shares_make_up_the_whole(due: list[float], cap: int | None, of: int) ->
         ({"mode": "batch", "requests": 64}, 64, 1),
         ({"mode": "batch", "requests": 5000, "concurrency": 64}, 64, 1),
         ({"mode": "batch", "requests": 5000, "client": "litellm"}, 16, 8),
+        ({"mode": "batch", "requests": 10_000, "client": "litellm"}, 256, 64),
         ({"mode": "sequential", "requests": 5000}, 64, 1),
         ({"mode": "sequential", "requests": 50, "processes": 4}, 64, 1),
         ({"mode": "batch", "requests": 3, "processes": 4}, 1, 3),
