@@ -44,16 +44,7 @@ def run(
         Overran: it was still at work after `limit_s` seconds, and was ended.
     """
     began = time.monotonic()
-    with errors.open("wb") as stderr:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            start_new_session=True,  # so that it can be ended with its children
-        )
+    process = _started(command, env, errors)
     assert process.stdin and process.stdout
     pieces: list[bytes] = []
     reader = Thread(target=_drain, args=(process.stdout.fileno(), pieces), daemon=True)
@@ -61,12 +52,8 @@ def run(
     with suppress(BrokenPipeError):  # it ended at once: its exit code says why
         process.stdin.write(line)
         process.stdin.flush()
-    tree, overran = Tree(psutil.Process(process.pid)), False
-    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        tree.look()
-        if overran := time.monotonic() - began > limit_s:
-            break
-        time.sleep(LOOK_S)
+    tree = Tree(psutil.Process(process.pid))
+    overran = not _watched_to_its_end(process.pid, tree, began + limit_s)
     wall_s = time.monotonic() - began
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # what it left behind, or all of it
@@ -82,6 +69,31 @@ def run(
     return Ended(
         b"".join(pieces), process.returncode, max(waited_s, tree.cpu_s), tree.peak_mb, wall_s
     )
+
+
+def _started(
+    command: Sequence[str], env: Mapping[str, str], errors: Path
+) -> subprocess.Popen[bytes]:
+    with errors.open("wb") as stderr:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,  # so that it can be ended with its children
+        )
+
+
+def _watched_to_its_end(pid: int, tree: Tree, until: float) -> bool:
+    """Look at what the process tree uses every LOOK_S; return whether it ended in time."""
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        tree.look()
+        if time.monotonic() > until:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def _drain(source: int, pieces: list[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Which clock a time is of: the kernel's where bytes carry its stamp, the loop's where they do not."""
+"""Which clock a time is of: the kernel's where bytes carry its stamp, else the loop's."""
 
 from __future__ import annotations
 
