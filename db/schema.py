@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -28,7 +29,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Key, TokenTimes, Utc
 from services.measurement import Measurement, Progress, Repeat
 
-REVISION = "0002"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0003"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -65,6 +66,9 @@ runs = Table(
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("headline", JSON, nullable=False, server_default="{}"),  # the numbers History shows
     Column("calibration", JSON(none_as_null=True)),
+    Column("source", JSON(none_as_null=True)),  # the other tool's file, of an imported run
+    Column("trial_id", Key),  # the runs that this one takes turns with
+    Column("turn", Integer),  # its next turn in the trial, from 0
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
 
@@ -76,6 +80,42 @@ Index(
     postgresql_where=text("status = 'running'"),
 )
 Index("ix_runs_status", runs.c.status)
+
+Index("ix_runs_trial", runs.c.trial_id)
+
+trials = Table(  # runs that are measured in turns, see services/trial.py
+    "trials",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("created_at", Utc, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("repeats", Integer, nullable=False),  # of each run, at least
+    Column("most", Integer, nullable=False),  # of each run, where the target asks for more
+    Column("target", Double),  # half the interval's width, as a share; NULL: not looked at
+    Column("margin", Double, nullable=False),  # differences within it do not matter, as a share
+    sqlite_autoincrement=True,
+)
+
+shares = Table(  # pages that anybody with the token may see
+    "shares",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("title", CleanText, nullable=False),
+    Column("run_ids", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc),
+    Column("texts", Boolean, nullable=False),  # with prompts and answers
+    Column("page", LargeBinary, nullable=False),  # the HTML, deflated
+)
+
+pins = Table(  # the run that the others of a model or a tag are held against
+    "pins",
+    metadata,
+    Column("kind", Text, primary_key=True),  # model or tag
+    Column("value", CleanText, primary_key=True),
+    Column("run_id", Key, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("pinned_at", Utc, nullable=False),
+)
 
 run_tags = Table(
     "run_tags",

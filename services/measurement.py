@@ -111,3 +111,6 @@ class Run:
     repeats: tuple[Repeat, ...] = ()
     cancel_requested: bool = False
     calibration: dict[str, Any] | None = None  # the client's own error at this load, see there
+    source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
+    trial_id: int | None = None  # the runs that this one takes turns with
+    turn: int | None = None  # its next turn there, from 0
