@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,6 +55,17 @@ class AlreadyFinished(ValueError):
         super().__init__(f"Run {run_id} has finished already. There is nothing left to cancel.")
 
 
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be queued. Without a name it gets `default_name`."""
+
+    config: RunConfig
+    lane: str
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
 def create(
     engine: Engine,
     config: RunConfig,
@@ -63,25 +74,32 @@ def create(
     tags: Iterable[str] = (),
     note: str = "",
 ) -> int:
-    """Queue a run and return its id. Without a name it gets `default_name`.
+    """Queue a run and return its id, see `NewRun`.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept.
     """
+    with writing(engine) as connection:
+        return add(connection, NewRun(config, lane, name, tuple(tags), note))
+
+
+def add(connection: Connection, new: NewRun, **more: Any) -> int:
+    """Queue a run within a transaction that writes; `more`: further columns. Raises InvalidEdit."""
+    config, name = new.config, new.name
     values = {
-        "name": _name(name if name.strip() else default_name(config, lane, config.model)),
-        "note": _note(note),
+        "name": _name(name if name.strip() else default_name(config, new.lane, config.model)),
+        "note": _note(new.note),
         "status": "queued",
-        "lane": lane,
+        "lane": new.lane,
         "created_at": datetime.now(UTC),
         "config": config.model_dump(mode="json"),
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
+        **more,
     }
-    kept = _tags(tag for tag in tags if tag.strip())
-    with writing(engine) as connection:
-        created = insert(schema.runs).values(values).returning(schema.runs.c.id)
-        run_id: int = connection.execute(created).scalar_one()
-        _add_tags(connection, run_id, kept)
+    kept = _tags(tag for tag in new.tags if tag.strip())
+    created = insert(schema.runs).values(values).returning(schema.runs.c.id)
+    run_id: int = connection.execute(created).scalar_one()
+    _add_tags(connection, run_id, kept)
     return run_id
 
 

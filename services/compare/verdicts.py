@@ -52,7 +52,7 @@ class _Finding:
 def verdicts(candidates: Sequence[Candidate], rows: Sequence[Row]) -> tuple[Verdict, ...]:
     """Judge every run but the first against the first."""
     names = names_of(candidates)
-    decides = E2E if all(c.run.config.mode == "sequential" for c in candidates) else THROUGHPUT
+    decides = deciding(candidates)
     found: list[Verdict] = []
     for place in range(1, len(candidates)):
         findings = _findings(candidates[0], candidates[place], rows, place)
@@ -62,6 +62,12 @@ def verdicts(candidates: Sequence[Candidate], rows: Sequence[Row]) -> tuple[Verd
         words = tuple((FAMILY[finding.name], finding.word) for finding in (first, *others))
         found.append(Verdict(candidates[place].run.id, first.word, sentence, words))
     return tuple(found)
+
+
+def deciding(candidates: Sequence[Candidate]) -> str:
+    """Return the name of the measure that decides."""
+    alone = all(c.run.config.mode == "sequential" for c in candidates)
+    return E2E if alone else THROUGHPUT
 
 
 def errors_differ(one: Candidate, other: Candidate) -> bool:
