@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, panels, pictures, tabular
+from pages.widgets import again, downloads, panels, pictures, tabular
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
@@ -91,6 +91,7 @@ verdicts(comparison)
 panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
+        again.button([candidate.run for candidate in candidates])
         downloads.button(candidates)
         panels.link("compare", {"runs": ",".join(map(str, ids))})
 for name in FIRST:

@@ -93,7 +93,7 @@ def values_of(field: str, text: str) -> list[dict[str, Any]]:
     return [link.change(field, part.strip()) for part in text.split(",") if part.strip()]
 
 
-def enough(others: Sequence[Changes]) -> bool:
+def enough(others: Sequence[object]) -> bool:
     """Whether there is somebody to compare with, and not too many."""
     return FEWEST - 1 <= len(others) <= MOST - 1
 
