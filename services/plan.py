@@ -74,7 +74,7 @@ def together(plans: Sequence[Plan], how: str) -> Plan:
     usd = _sum(plan.usd_at_most for plan in plans)
     what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
     then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd)]))
-    sentence = f"{what}; {then}, before any further repeats." if then else f"{what}."
+    sentence = f"{what}; {then}." if then else f"{what}."
     total = sum(plan.requests_total for plan in plans)
     return Plan(total, output, prompts, at_least, about, usd, sentence)
 
