@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.compare.rows import Candidate
-from services.config import RunConfig
+from services.config import JUDGEMENT, RunConfig
 from services.modes import MODES
 from services.units import many
 from services.workloads import WORKLOADS
@@ -18,6 +18,7 @@ from services.workloads import WORKLOADS
 NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known
 NOT_SET = "not set"
 LONGEST = 60  # characters of a value
+AFTERWARDS = ("calibrate", *JUDGEMENT)  # what comes after the requests is no other work
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _read_fields(config: RunConfig) -> dict[str, Any]:
     of_some = {name for mode in MODES.values() for name in mode.parameters}
     of_some |= {name for workload in WORKLOADS.values() for name in workload.parameters}
     read = {*MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters}
-    fields = [name for name in RunConfig.model_fields if name != "calibrate"]  # it comes afterwards
+    fields = [name for name in RunConfig.model_fields if name not in AFTERWARDS]
     return {name: getattr(config, name) for name in fields if name in read or name not in of_some}
 
 
