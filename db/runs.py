@@ -185,7 +185,8 @@ def progress(engine: Engine, run_id: int, limit: int = 500) -> list[Progress]:
 
 def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:
     """Replace what people write about a run: a name of 1 to 200 characters, at most 20 tags of 1
-    to 50, a note of at most 10,000. Empty tags are left out.
+    to 50, a note of at most 10,000. Empty tags are left out. A run that loses a tag is no longer
+    the tag's reference.
 
     Raises:
         InvalidEdit: one of them cannot be kept; nothing is changed then.
@@ -200,6 +201,9 @@ def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str)
             raise RunNotFound(run_id)
         connection.execute(delete_from(schema.run_tags).where(schema.run_tags.c.run_id == run_id))
         _add_tags(connection, run_id, kept)
+        pins = schema.pins.c
+        lost = (pins.kind == "tag", pins.run_id == run_id, pins.value.not_in(kept))
+        connection.execute(delete_from(schema.pins).where(*lost))
 
 
 def delete(engine: Engine, run_id: int) -> None:

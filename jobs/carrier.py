@@ -19,10 +19,9 @@ from sqlalchemy.exc import OperationalError
 from db import queue, results, runs, trials
 from jobs import rounds
 from jobs.place import ROOT
+from services.compare.headline import headline
 from services.measurement import Progress, Repeat, Run
-from services.summary import summary_row
 from services.talk import measurement_of
-from services.theme import VIA_LITELLM
 from services.turn import Turn, written
 
 TRIES, RETRY_S = 60, 1.0  # of writing to a database that is locked or gone
@@ -165,8 +164,7 @@ class Carrier(Thread):
         return "failed", f"No request succeeded. The first one: {first}"
 
     def _headline(self) -> dict[str, Any]:
-        via = {"via": VIA_LITELLM} if self._run.config.via_litellm else {}
-        return {**summary_row(results.candidate(self._engine, self._run.id).summary), **via}
+        return headline(results.candidate(self._engine, self._run.id))
 
 
 def repeat_of(data: dict[str, Any]) -> Repeat:
