@@ -159,7 +159,7 @@ def measurements(engine: Engine, run_id: int, texts: bool = False) -> list[Measu
     wanted = schema.columns(Measurement, without=() if texts else ("answer",))
     rows = select(*wanted).where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
     with engine.connect() as connection:
-        return [Measurement(*row) for row in connection.execute(rows)]
+        return [Measurement(*row) for row in connection.execute(rows).all()]
 
 
 def answer(engine: Engine, run_id: int, repeat: int, index: int) -> str | None:

@@ -3,6 +3,7 @@ derived in `metrics.py`, so that a metric written next year works on runs stored
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -51,7 +52,7 @@ class Measurement:
     t_answer: float | None = None
     t_last: float | None = None
     t_end: float | None = None
-    token_times: tuple[float, ...] = ()
+    token_times: Sequence[float] = ()
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
