@@ -119,11 +119,11 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    comparison = compare(results.candidates(opened(), _once(options.runs)))
+    candidates = results.candidates(opened(), _once(options.runs))
     _say(
         options,
-        lambda: terminal.comparison_document(comparison),
-        lambda: terminal.comparison_text(comparison),
+        lambda: exports.comparison_document(candidates),
+        lambda: terminal.comparison_text(compare(candidates)),
     )
     return DONE
 
