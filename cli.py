@@ -29,7 +29,7 @@ from db.trials import CannotRepeat
 from services import export as exports
 from services import flags, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
-from services.compare import FEWEST, MOST, Candidate, Comparison, compare
+from services.compare import FEWEST, MOST, Candidate, compare
 from services.config import InvalidConfig, parse
 from services.measurement import ACTIVE, Run
 from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
@@ -109,7 +109,7 @@ def _to_the_end(options: argparse.Namespace, run_ids: Sequence[int], stop: Event
     if len(found) == 1:
         _say_run(options, found[0])
     else:
-        _say_comparison(options, compare(found))
+        _say_comparison(options, found)
     return DONE if all(each.run.status == "done" for each in found) else FAILED
 
 
@@ -151,7 +151,7 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    _say_comparison(options, compare(results.candidates(opened(), _once(options.runs))))
+    _say_comparison(options, results.candidates(opened(), _once(options.runs)))
     return DONE
 
 
@@ -288,11 +288,11 @@ def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def _say_comparison(options: argparse.Namespace, comparison: Comparison) -> None:
+def _say_comparison(options: argparse.Namespace, found: Sequence[Candidate]) -> None:
     _say(
         options,
-        lambda: terminal.comparison_document(comparison),
-        lambda: terminal.comparison_text(comparison),
+        lambda: exports.comparison_document(found),
+        lambda: terminal.comparison_text(compare(found)),
     )
 
 

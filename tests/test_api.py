@@ -19,6 +19,8 @@ from db import results, runs, schema
 from jobs.place import beside
 from services.config import RunConfig
 from services.export import EXPORTS
+from services.export.document import REQUEST_FIELDS
+from services.export.shape import RunDocument
 from services.metrics import FIELDS
 from tests.conftest import ReferenceServer, finished, until
 
@@ -75,12 +77,12 @@ def test_a_run_is_started_listed_and_shown(
     }
     finished(database, run_id)
     document = ask("GET", f"/runs/{run_id}").json()
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
+    assert list(document) == [*RunDocument.model_json_schema()["required"]]
     assert document["run"]["name"] == "Door"
     assert document["run"]["tags"] == ["a", "http"]
     assert document["run"]["config"]["pause_s"] == 0
     assert document["summary"]["ok"] == 2
-    assert [tuple(row) for row in document["requests"]] == [FIELDS] * 2
+    assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 2
     assert [row["output_tokens"] for row in document["requests"]] == [3, 3]
     (listed,) = ask("GET", "/runs", params={"tag": "http", "status": "done"}).json()
     assert (listed["id"], listed["note"], listed["headline"]["ok"]) == (run_id, "by hand", 2)
@@ -390,7 +392,7 @@ def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
     for name, field in RunConfig.model_fields.items():
         assert fields[name]["description"] == field.description
     described = openapi["components"]["schemas"]["RequestRow"]["properties"]
-    assert tuple(described) == FIELDS
+    assert tuple(described) == REQUEST_FIELDS
 
 
 def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> None:

@@ -25,9 +25,9 @@ from jobs.place import beside
 from services import engines
 from services.config import RunConfig
 from services.export import EXPORTS
+from services.export.document import REQUEST_FIELDS
 from services.export.shape import RunDocument
 from services.flags import flag
-from services.metrics import FIELDS
 from tests.conftest import ROOT, ReferenceServer, until
 from tests.stored import store
 
@@ -58,7 +58,7 @@ def ask(
         except SystemExit as end:  # argparse
             code = int(end.code or 0)
         out, err = capfdbinary.readouterr()
-        return Said(code, out.decode(), err.decode())
+        return Said(code, out.decode(errors="surrogateescape"), err.decode())
 
     return run
 
@@ -89,8 +89,8 @@ def test_a_run_prints_one_json_document_and_nothing_else(
     assert (said.code, said.err) == (0, "")
     document = json.loads(said.out)
     RunDocument.model_validate(document)
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
-    assert [tuple(row) for row in document["requests"]] == [FIELDS] * 12
+    assert list(document) == [*RunDocument.model_json_schema()["required"]]
+    assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 12
     assert {row["output_tokens"] for row in document["requests"]} == {3}
     assert all(0.02 <= row["ttft_s"] <= row["e2e_s"] < 1 for row in document["requests"])
     assert document["run"]["tags"] == ["a", "b"]
@@ -555,7 +555,8 @@ def test_every_export_is_written_to_a_file_as_to_standard_output(
     file = tmp_path / kind
     said = ask("export", *chosen, "--format", kind, "--output", str(file))
     assert said.out == f"{file}: {file.stat().st_size:,} bytes\n"
-    assert ask("export", *chosen, "--format", kind).out == file.read_bytes().decode()
+    printed = ask("export", *chosen, "--format", kind).out
+    assert printed.encode(errors="surrogateescape") == file.read_bytes()
 
 
 @pytest.mark.parametrize("output", ["{here}", "{here}/no/such/folder", "", "/dev/full"])
@@ -586,7 +587,8 @@ def test_runs_are_listed_newest_first_and_narrowed(database: Engine, ask: Ask) -
 def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
     ids = [str(store(database, name=name)) for name in ("A", "B")]
     found = json.loads(ask("compare", *ids, "--json").out)
-    assert found["runs"] == [1, 2]
+    assert found["schema"] == "paceline/comparison/1"
+    assert [run["id"] for run in found["runs"]] == [1, 2]
     assert {"verdicts", "rows", "differences", "warnings"} < set(found)
     said = ask("compare", *ids)
     assert said.code == 0
