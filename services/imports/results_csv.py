@@ -56,12 +56,12 @@ def _own(index: int, row: Mapping[str, Any]) -> Measurement:
     return Measurement(
         fields.count(_number(row, "repeat")) or 0,
         index if (own := fields.count(_number(row, "index"))) is None else own,
-        status if status in ("ok", "failed", "cancelled") else "failed",  # type: ignore[arg-type]
-        sent if (due := seconds("due_s")) is None else due,  # type: ignore[arg-type]
+        status if status in ("ok", "failed", "cancelled") else "failed",
+        sent if (due := seconds("due_s")) is None else due,
         sent, after("ttft_s"), after("ttfa_s"), after("e2e_s"), after("e2e_s"), (),
         fields.count(_number(row, "prompt_tokens")), fields.count(_number(row, "output_tokens")),
         cached_tokens=fields.count(_number(row, "cached_tokens")),
-        token_source=source if source in ("usage", "tokenizer") else "unknown",  # type: ignore[arg-type]
+        token_source=source if source in ("usage", "tokenizer") else "unknown",
         error_class=fields.line(row.get("error_class"), 40) or None,
         error=fields.line(row.get("error")) or None,
         http_status=http if http and http < 1000 else None,
