@@ -22,11 +22,12 @@ from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from db.trials import CannotRepeat, TrialNotFound
 from services import VERSION
 from services.backends import BackendProblem, find
+from services.compare.findings import MARGIN
 from services.config import MOST_REPEATS, InvalidConfig, Mode, RunConfig, parse, sentences_of
 from services.export import export, run_document
 from services.export.shape import RunDocument
 from services.measurement import RunStatus
-from services.trial import USUAL_MARGIN, USUAL_REPEATS, Asked, InvalidTrial, Trial
+from services.trial import USUAL_REPEATS, Asked, InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
@@ -179,7 +180,7 @@ class NewTrial(BaseModel):
     target: float | None = Field(
         None, gt=0, lt=1, description="Go on until every interval is within this share"
     )
-    margin: float = Field(USUAL_MARGIN, gt=0, lt=1, description="Differences that do not matter")
+    margin: float = Field(MARGIN, gt=0, lt=1, description="Differences that do not matter")
     seed: int | None = Field(None, ge=0, lt=2**31, description="Of the order; empty: drawn")
     name: str = Field("", max_length=200, description="Name of all; empty: made from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")

@@ -136,12 +136,29 @@ def load_many(engine: Engine, ids: Sequence[int]) -> list[Run]:
             if run_id not in rows:
                 raise RunNotFound(run_id)
         tags, repeats = tags_of(connection, list(ids)), _repeats_of(connection, ids)
-    return [_run(rows[i], tags=tags.get(i, ()), repeats=tuple(repeats.get(i, ()))) for i in ids]
+        margins = _margins_of(connection, ids)
+    return [
+        _run(
+            rows[i],
+            tags=tags.get(i, ()),
+            repeats=tuple(repeats.get(i, ())),
+            margin=margins.get(i),
+        )
+        for i in ids
+    ]
 
 
 def _run(row: RowMapping, **parts: Any) -> Run:
     config = RunConfig.model_validate({**row["config"], "model": row["model"]})
     return Run(config=config, **{name: row[name] for name in PLAIN}, **parts)
+
+
+def _margins_of(connection: Connection, ids: Sequence[int]) -> dict[int, float]:
+    """What was called equivalent beforehand, of the runs that take turns."""
+    together = schema.runs.join(schema.trials, schema.runs.c.trial_id == schema.trials.c.id)
+    found = select(schema.runs.c.id, schema.trials.c.margin).select_from(together)
+    rows = connection.execute(found.where(schema.runs.c.id.in_(ids)))
+    return {row.id: row.margin for row in rows}
 
 
 def _repeats_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Repeat]]:

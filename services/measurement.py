@@ -117,6 +117,7 @@ class Run:
     source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
     trial_id: int | None = None  # the runs that this one takes turns with
     turn: int | None = None  # its next turn there, from 0
+    margin: float | None = None  # of the trial: differences within it do not matter, as a share
 
     @property
     def through(self) -> str:

@@ -18,6 +18,7 @@ from services import trial, versus
 from services.backends import BACKENDS
 from services.compare import MOST
 from services.compare.differences import read_fields
+from services.compare.findings import MARGIN
 from services.config import MOST_REPEATS, InvalidConfig, RunConfig
 from services.modes import MODES
 from services.trial import Asked
@@ -68,13 +69,13 @@ def how(said: Mapping[str, str]) -> Asked:
     """Show how the candidates take turns."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         each = _whole("each", "Repeats of each", said, trial.USUAL_REPEATS)
-        within = _share("within", "Differences that do not matter, ± %", said, trial.USUAL_MARGIN)
+        within = _share("within", "Differences that do not matter, ± %", said, MARGIN)
         target = _share("target", "Go on until the interval is within ± %", said, None)
         most = each
         if target is not None:
             usual = max(trial.USUAL_MOST, each)
             most = _whole("most", "Repeats of each, at most", said, usual)
-    margin = trial.USUAL_MARGIN if within is None else within
+    margin = MARGIN if within is None else within
     return Asked(repeats=each, most=max(most, each), target=target, margin=margin)
 
 
