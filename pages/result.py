@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, edit, panels, pictures, tabular
+from pages.widgets import downloads, edit, judging, panels, pictures, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
@@ -30,8 +30,9 @@ def actions(candidate: Candidate) -> None:
             "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
         )
         edit.button(candidate.run)
+        judging.button([candidate.run.config], judgement)
         downloads.button([candidate])
-        panels.link("result", {"run": run_id})
+        panels.link("result", {"run": run_id, **judging.parameters()})
 
 
 def charts(candidate: Candidate) -> None:
@@ -58,8 +59,9 @@ def numbers(candidate: Candidate) -> None:
 
 
 run_id = run_in_url()
+judgement = judging.in_url()
 try:
-    candidate = results.candidate(opened(), run_id)
+    candidate = results.candidate(opened(), run_id, judgement=judgement)
 except RunNotFound as error:
     stop_without(error)
 
@@ -82,6 +84,7 @@ if not candidate.measurements:
 
 if candidate.summary.ok:
     panels.headline(candidate)
+panels.judgement(candidate)
 panels.doubts(doubts(run, candidate.measurements, candidate.summary))
 panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")

@@ -132,6 +132,20 @@ def _load(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
+def _objectives(candidates: Sequence[Candidate]) -> Doubt | None:
+    found = [c.summary.attainment for c in candidates]
+    limits = [one.objectives.in_words if one else None for one in found]
+    if len(set(limits)) < 2:
+        return None
+    said = dict(zip(numbers_of(candidates), (words or "none" for words in limits), strict=True))
+    return Doubt(
+        "warning",
+        "Different objectives",
+        f"{listed(said)}. Goodput and SLO attainment count other requests in each run: set the "
+        "same objectives for all, above the numbers.",
+    )
+
+
 FAIRNESS: tuple[Fairness, ...] = (
     _unfinished,
     *same_work.CHECKS,
@@ -141,4 +155,5 @@ FAIRNESS: tuple[Fairness, ...] = (
     _client,
     _client_health,
     _load,
+    _objectives,
 )
