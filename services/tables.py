@@ -17,6 +17,8 @@ from services.statistics import Distribution, Ratio
 from services.summary import summary_row
 from services.units import NOTHING, show
 
+DIFFERS = "≠"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -169,13 +171,13 @@ def identities(candidates: Sequence[Candidate]) -> Table:
 def configuration(candidates: Sequence[Candidate]) -> Table:
     """What was asked for; a person's own prompts by their number and length."""
     configs = [_in_words(without_prompts(candidate.run.config)) for candidate in candidates]
-    return _side_by_side("Configuration", configs, labels_of(candidates))
+    return _side_by_side("Configuration", configs, labels_of(candidates), mark=True)
 
 
 def environment(candidates: Sequence[Candidate]) -> Table:
     """Where it was measured: machine, client, engine."""
     surroundings = [_in_words(candidate.run.environment) for candidate in candidates]
-    return _side_by_side("Environment", surroundings, labels_of(candidates))
+    return _side_by_side("Environment", surroundings, labels_of(candidates), mark=True)
 
 
 def _identity(run: Run) -> dict[str, str]:
@@ -194,10 +196,19 @@ def moment_of(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip() if moment else ""
 
 
-def _side_by_side(title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str]) -> Table:
+def _side_by_side(
+    title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str], mark: bool = False
+) -> Table:
+    """A column for each run; `mark`: with a sign where they are not all alike."""
     names = dict.fromkeys(name for column in columns for name in column)
-    rows = tuple((name, *(column.get(name, NOTHING) for column in columns)) for name in names)
-    return Table(title, ("", *labels), rows)
+    rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
+    if mark:
+        rows = [
+            (f"{DIFFERS} {name}" if len(set(said)) > 1 else name, *said) for name, *said in rows
+        ]
+    marked = any(row[0].startswith(DIFFERS) for row in rows)
+    note = f"{DIFFERS}: not the same in all runs." if marked else ""
+    return Table(title, ("", *labels), tuple(rows), note)
 
 
 def _in_words(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.checks.client import RATE_MISSED
 from services.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
 from services.measurement import Measurement
 from services.objectives import Objectives
@@ -22,6 +23,16 @@ def a(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candi
 
 def b(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candidate:
     return candidate(measurements or repeats(), **{"run_id": 2, "name": "B", **of_run})
+
+
+def spread(every: float) -> list[Measurement]:
+    """Requests that were due every second, and sent so often."""
+    found = []
+    for m in repeats():
+        late = m.index * (every - 1.0)
+        found.append(measured(m.index, repeat=m.repeat, send=m.index * 1.0))
+        found[-1] = replace(found[-1], t_send=m.index + late, t_last=m.index + late + 3)
+    return found
 
 
 def warned(*candidates: Candidate) -> list[str]:
@@ -224,6 +235,7 @@ def test_like_runs_are_compared_without_a_warning() -> None:
         (a(), b(health={"cpu_share": 0.95}), "A client was past its limits"),
         (a(), b(mode="sequential"), "Different load"),
         (a(), b(requests=6), "Different load"),
+        (a(spread(1.0), mode="staggered"), b(spread(1.03), mode="staggered"), RATE_MISSED),
         (
             a(),
             candidate(repeats(), None, Objectives(ttft_s=1.0), run_id=2),
