@@ -1,6 +1,7 @@
-"""The same actions in a terminal: `python cli.py run|trial|list|compare|…`.
+"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|…`.
 
-Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
+Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
+for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from db.trials import CannotRepeat
 from services import export as exports
-from services import flags, settings, terminal, versus
+from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, compare
 from services.config import InvalidConfig, parse
@@ -151,8 +152,27 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    _say_comparison(options, results.candidates(opened(), _once(options.runs)))
-    return DONE
+    if not options.fail_if and (options.measure or options.allow_no_verdict):
+        raise Usage("--measure and --allow-no-verdict go with --fail-if.")
+    candidates = results.candidates(opened(), _once(options.runs))
+    _say_comparison(options, candidates, options.within)
+    comparison = compare(candidates, options.within)
+    if not options.fail_if:
+        return DONE
+    found = gates.against(comparison, options.fail_if, options.measure, options.allow_no_verdict)
+    return _refuse("\n".join(found), FAILED) if found else DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    """Hold a run to conditions, like 'ttft:p95<0.5'."""
+    try:
+        judgement = flags.judgement(options)
+    except InvalidConfig as error:
+        raise Usage("\n".join(map(flags.in_flags, error.problems.values()))) from None
+    candidate = results.candidate(opened(), options.run, judgement=judgement)
+    found = gates.check(options.slo, candidate)
+    _say(options, lambda: found, lambda: terminal.gates_text(found))
+    return DONE if all(one.passed for one in found) else FAILED
 
 
 def backends(options: argparse.Namespace) -> int:
@@ -288,11 +308,13 @@ def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def _say_comparison(options: argparse.Namespace, found: Sequence[Candidate]) -> None:
+def _say_comparison(
+    options: argparse.Namespace, found: Sequence[Candidate], margin: float | None = None
+) -> None:
     _say(
         options,
-        lambda: exports.comparison_document(found),
-        lambda: terminal.comparison_text(compare(found)),
+        lambda: exports.comparison_document(found, margin),
+        lambda: terminal.comparison_text(compare(found, margin)),
     )
 
 
@@ -343,6 +365,7 @@ COMMANDS = {
     "show": show,
     "export": export,
     "compare": compare_runs,
+    "check": check,
     "backends": backends,
 }
 

@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, edit, panels, pictures, tabular
+from pages.widgets import again, downloads, edit, judging, panels, pictures, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
@@ -31,8 +31,9 @@ def actions(candidate: Candidate) -> None:
         )
         again.button([candidate.run])
         edit.button(candidate.run)
+        judging.button([candidate.run.config], judgement)
         downloads.button([candidate])
-        panels.link("result", {"run": run_id})
+        panels.link("result", {"run": run_id, **judging.parameters()})
 
 
 def charts(candidate: Candidate) -> None:
@@ -59,8 +60,9 @@ def numbers(candidate: Candidate) -> None:
 
 
 run_id = run_in_url()
+judgement = judging.in_url()
 try:
-    candidate = results.candidate(opened(), run_id)
+    candidate = results.candidate(opened(), run_id, judgement=judgement)
 except RunNotFound as error:
     stop_without(error)
 
@@ -83,6 +85,7 @@ if not candidate.measurements:
 
 if candidate.summary.ok:
     panels.headline(candidate)
+panels.judgement(candidate)
 panels.doubts(doubts(run, candidate.measurements, candidate.summary))
 panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")

@@ -11,6 +11,7 @@ from typing import Any
 from services import backends, health, tables, theme
 from services.checks import doubts
 from services.compare import Candidate, Comparison
+from services.gates import Checked
 from services.probe import Probe
 from services.summary import summary_row
 from services.units import many, seconds, show
@@ -37,6 +38,9 @@ def run_text(candidate: Candidate) -> str:
         lines.append(run.error)
     lines += [_figure(name, row) for name in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
+    attainment, source = candidate.summary.attainment, candidate.summary.cost_source
+    lines += [attainment.sentence] if attainment else []
+    lines += [f"Cost: {source}."] if source else []
     lines += filter(None, [health.sentence(candidate)])
     found = doubts(run, candidate.measurements, candidate.summary)
     lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
@@ -86,6 +90,11 @@ def _text_of(found: tables.Table) -> str:
         for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
     ]
     return table([found.title, *found.columns[1:]], rows)
+
+
+def gates_text(found: Sequence[Checked]) -> str:
+    """Conditions on a run, a line each."""
+    return "\n".join(f"{'✓ kept' if one.passed else '✗ missed'}: {one.sentence}" for one in found)
 
 
 def backend_rows(

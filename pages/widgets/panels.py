@@ -33,7 +33,7 @@ HEADLINE: tuple[tuple[str, str, str, str], ...] = (
     ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
     ("output_tokens", "Output tokens", "tokens", "Of successful requests"),
     ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
-    ("cost_usd", "Cost", "USD", "By the price map; unknown for servers of your own"),
+    ("cost_usd", "Cost", "USD", "By the price of an hour or of a token; unknown without"),
 )
 STATUS_COLOURS: dict[str, Colour] = {
     "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
@@ -66,6 +66,14 @@ def headline(candidate: Candidate) -> None:
     with st.grid(4, min_column_width=130):
         for name, label, unit, meaning in HEADLINE:
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
+
+
+def judgement(candidate: Candidate) -> None:
+    """How the run stands to its objectives, and whose prices its cost is by."""
+    if attainment := candidate.summary.attainment:
+        st.markdown(f":material/flag: {plain(attainment.sentence)}")
+    if source := candidate.summary.cost_source:
+        st.caption(f"Cost: {plain(source)}.")
 
 
 def doubts(found: Sequence[Doubt]) -> None:

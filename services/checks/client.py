@@ -21,6 +21,7 @@ SHORT_RATE = 0.02  # of the requested rate
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
 CPU_SHARE = 0.8  # of one core: a process of the client runs on one
+RATE_MISSED = "The requested rate was not reached"
 CALIBRATED_S = 0.001  # what the client may add to TTFT at the 99th percentile
 CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
 
@@ -88,7 +89,7 @@ def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary
         return None
     return Doubt(
         "warning",
-        "The requested rate was not reached",
+        RATE_MISSED,
         f"A request was to be sent every {units.seconds(wanted)}; it was every "
         f"{units.seconds(achieved)}. The server saw less load than the config says. Leave the "
         "machine to the run, or choose a longer interval.",

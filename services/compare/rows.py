@@ -189,6 +189,20 @@ COMPARED: tuple[Compared, ...] = (
     _median("e2e_s"),
     Compared("e2e_s_mean", "E2E latency, mean", "s", "lower", _over_requests("e2e_s", fmean)),
     Compared("total_e2e_s", "E2E latency, total", "s", "lower", _over_requests("e2e_s", sum)),
+    Compared(
+        "goodput_per_s",
+        "Goodput",
+        "queries/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.goodput_per_s),
+    ),
+    Compared(
+        "slo_attainment",
+        "SLO attainment",
+        "share",
+        "higher",
+        _of_repeats(lambda repeat: repeat.slo_attainment),
+    ),
     Compared("error_rate", "Error rate", "share", "lower", _errors),
     Compared(
         "output_tokens_mean",

@@ -54,6 +54,9 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
+        if attainment := candidate.summary.attainment:
+            said = attainment.sentence
+            yield f"{label}: {said}" if comparison else said
         if said := health.sentence(candidate):
             yield f"{label}: {said}" if comparison else said
     if comparison:
