@@ -1,4 +1,4 @@
-"""The same actions in a terminal: `python cli.py run|list|show|export|compare|backends`.
+"""The same actions in a terminal: `python cli.py run|list|show|export|compare|share|backends`.
 
 Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
 """
@@ -22,9 +22,10 @@ import orjson
 from tqdm import tqdm
 
 import jobs
-from db import counts, queue, results, runs
+from db import counts, queue, results, runs, shares
 from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
+from db.shares import InvalidShare, ShareNotFound
 from services import export as exports
 from services import flags, settings, terminal
 from services.backends import BACKENDS, BackendProblem
@@ -45,6 +46,11 @@ class Usage(ValueError):
     """Something asked for that cannot be done, in a sentence."""
 
 
+MISUSED = (
+    Usage, InvalidShare, ShareNotFound, flags.Misused, settings.InvalidSettings, jobs.QueueProblem,
+)  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     summary = (__doc__ or "").splitlines()[0]
@@ -56,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = COMMANDS[options.command](options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except (Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem) as error:
+    except MISUSED as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))
@@ -125,6 +131,22 @@ def compare_runs(options: argparse.Namespace) -> int:
         lambda: exports.comparison_document(candidates),
         lambda: terminal.comparison_text(compare(candidates)),
     )
+    return DONE
+
+
+def share(options: argparse.Namespace) -> int:
+    """Share a page of runs with whoever has its link; list and revoke such links."""
+    if options.revoke:
+        shares.revoke(
+            opened(), options.revoke.rpartition("/")[2]
+        )  # of its path or whole address, too
+        _say(options, lambda: {"revoked": True}, lambda: "Revoked: nothing is behind it any more.")
+    elif options.list:
+        found = shares.listed(opened(), options.runs)
+        _say(options, lambda: found, lambda: terminal.shares_text(found))
+    else:
+        made = shares.publish(opened(), options.runs, options.days or None, options.texts)
+        _say(options, lambda: made, lambda: terminal.share_text(made))
     return DONE
 
 
@@ -262,6 +284,7 @@ COMMANDS = {
     "show": show,
     "export": export,
     "compare": compare_runs,
+    "share": share,
     "backends": backends,
 }
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, Row, delete, func, insert, select
 
 from db import results, schema
+from db.columns import clean
 from db.database import writing
 from db.runs import RunNotFound
 from services import export
@@ -22,6 +23,13 @@ SHOWN = ("token", "title", "run_ids", "created_at", "expires_at", "texts")
 
 class InvalidShare(ValueError):
     """Runs that make no page, or a time that cannot be kept, in a sentence."""
+
+
+class ShareNotFound(LookupError):
+    """Nothing is shared under this token."""
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is shared under this token. It may have been revoked already.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +105,17 @@ def load(engine: Engine, token: str) -> bytes | None:
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
     with engine.connect() as connection:
         found: bytes | None = connection.scalar(
-            select(table.c.page).where(table.c.token == token, good)
+            select(table.c.page).where(table.c.token == clean(token), good)
         )
     return found
 
 
-def revoke(engine: Engine, token: str) -> bool:
-    """Throw a shared page away. Returns whether there was one."""
+def revoke(engine: Engine, token: str) -> None:
+    """Throw a shared page away. Raises ShareNotFound."""
+    one = delete(schema.shares).where(schema.shares.c.token == clean(token))
     with writing(engine) as connection:
-        gone = connection.execute(delete(schema.shares).where(schema.shares.c.token == token))
-    return bool(gone.rowcount)
+        if not connection.execute(one).rowcount:
+            raise ShareNotFound
 
 
 def listed(engine: Engine, run_ids: Sequence[int] = ()) -> list[Share]:

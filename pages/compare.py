@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, panels, pictures, tabular
+from pages.widgets import downloads, panels, pictures, share, tabular
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
@@ -92,7 +92,7 @@ panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
         downloads.button(candidates)
-        panels.link("compare", {"runs": ",".join(map(str, ids))})
+        share.button(ids, "compare", {"runs": ",".join(map(str, ids))})
 for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")

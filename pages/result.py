@@ -7,12 +7,13 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, edit, panels, pictures, tabular
+from pages.widgets import downloads, edit, panels, pictures, share, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
+from services.export import content_hash
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
@@ -31,7 +32,7 @@ def actions(candidate: Candidate) -> None:
         )
         edit.button(candidate.run)
         downloads.button([candidate])
-        panels.link("result", {"run": run_id})
+        share.button([candidate.run.id], "result", {"run": run_id})
 
 
 def charts(candidate: Candidate) -> None:
@@ -88,5 +89,6 @@ tabular.table(tables.failures(candidate), "What failed?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])
+st.caption(f"SHA-256 of what was asked and measured: `{content_hash(candidate)}`")
 if not shared():
     tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

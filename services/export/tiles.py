@@ -17,7 +17,7 @@ class Line:
 
     run_id: int | None
     value: str
-    about: str = ""
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Tile:
 
     label: str
     lines: tuple[Line, ...]
+    better: str = ""
 
 
 def headline(candidate: Candidate) -> str:
@@ -47,7 +48,7 @@ def of_run(candidate: Candidate) -> tuple[Tile, ...]:
         return ()
     tiles = [_tile(name, row[name]) for name in HEADLINE if row.get(name) is not None]
     failed = f"{summary.failed:,} failed" if summary.failed else "none failed"
-    return (*tiles, Tile("Requests answered", (Line(None, f"{summary.ok:,}", failed),)))
+    return (*tiles, Tile("Requests answered", (Line(None, f"{summary.ok:,}", (failed,)),)))
 
 
 def _tile(name: str, value: float) -> Tile:
@@ -59,27 +60,24 @@ def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:
     """Return how many times the reference each run is, by the measures that people ask for."""
     rows = [row for row in comparison.rows if row.metric in HEADLINE and any(row.ratios)]
     ids = [candidate.run.id for candidate in (comparison.reference, *comparison.others)]
-    return tuple(Tile(row.label, tuple(_lines(row, ids))) for row in rows)
+    return tuple(Tile(row.label, tuple(_lines(row, ids)), BETTER[row.better]) for row in rows)
 
 
 def _lines(row: Row, ids: list[int]) -> list[Line]:
-    reference = show(row.values[0], tables.unsaid(row.unit, row.label))
+    values = [show(value, tables.unsaid(row.unit, row.label)) for value in row.values]
     return [
-        Line(run_id, f"× {ratio.value:.3g}", _about(ratio, reference, _value(row, value)))
-        for run_id, ratio, value in zip(ids, row.ratios, row.values, strict=True)
+        Line(run_id, f"× {ratio.value:.3g}", (f"{values[0]} → {value}", *_interval(ratio)))
+        for run_id, ratio, value in zip(ids, row.ratios, values, strict=True)
         if ratio is not None
     ]
 
 
-def _value(row: Row, value: float | None) -> str:
-    return show(value, tables.unsaid(row.unit, row.label))
+def _interval(ratio: Ratio) -> tuple[str, ...]:
+    if ratio.low is None or ratio.high is None:
+        return ()
+    return (f"95 %: {ratio.low:.3g}–{ratio.high:.3g}",)
 
 
-def _about(ratio: Ratio, reference: str, value: str) -> str:
-    known = ratio.low is not None and ratio.high is not None
-    interval = f"95 %: {ratio.low:.3g}–{ratio.high:.3g} · " if known else ""
-    return f"{interval}{reference} → {value}"
-
-
+BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}
 HEADLINE = ("output_tokens_per_s", "tokens_per_s_median", "ttft_s_median", "e2e_s_median",
             "usd_per_million_output")  # fmt: skip
