@@ -12,13 +12,14 @@ import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import results, runs, trials
+from db import results, runs, shares, trials
 from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
+from db.shares import InvalidShare, Share, ShareNotFound
 from db.trials import CannotRepeat, TrialNotFound
 from services import VERSION
 from services.backends import BackendProblem, find
@@ -85,6 +86,28 @@ class Cancelled(BaseModel):
     id: int
     status: RunStatus
     cancel_requested: bool
+
+
+class NewShare(BaseModel):
+    """Runs whose page is to be shared with whoever has the link."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    runs: tuple[StrictInt, ...] = Field(description="Their numbers, the reference first")
+    days: StrictInt | None = Field(30, description="So long it is good; null: until it is revoked")
+    texts: bool = Field(False, description="With prompts and answers")
+
+
+class Shared(BaseModel):
+    """A page that is shared. It stays as it was when it was made."""
+
+    token: str = Field(description="What revokes it")
+    path: str = Field(description="Where it is, below this Paceline's address")
+    title: str
+    runs: list[int]
+    created_at: str = Field(description="ISO 8601")
+    expires_at: str | None
+    texts: bool
 
 
 class Search(BaseModel):
@@ -247,6 +270,46 @@ def _facts(trial: Trial) -> TrialFacts:
     return TrialFacts(id=trial.id, asked=trial.asked, runs=statuses, page=page)
 
 
+@api.post(
+    "/shares",
+    status_code=201,
+    dependencies=[Depends(only_json)],
+    responses=_says(
+        _404="There is no such run", _413="The body is too long", _415="The body is not JSON"
+    ),
+)
+def share_runs(new: NewShare) -> Shared:
+    """Make a page of runs that anybody with its address may see, until it is revoked."""
+    return _shared(shares.publish(opened(), new.runs, new.days, new.texts))
+
+
+@api.get("/shares")
+def list_shares(
+    runs: Annotated[str, Query(pattern=r"^[\d,]*$", max_length=200, description="12,15")] = "",
+) -> list[Shared]:
+    """List what is shared of exactly these runs in this order, or of any, the newest first."""
+    wanted = [int(word) for word in runs.split(",") if word]
+    return [_shared(share) for share in shares.listed(opened(), wanted)]
+
+
+@api.delete("/shares/{token}", status_code=204, responses=_says(_404="There is no such page"))
+def revoke_share(token: str) -> None:
+    """Revoke a page: from now on nothing is behind its address."""
+    shares.revoke(opened(), token)
+
+
+def _shared(share: Share) -> Shared:
+    return Shared(
+        token=share.token,
+        path=share.path,
+        title=share.title,
+        runs=list(share.run_ids),
+        created_at=share.created_at.isoformat(),
+        expires_at=share.expires_at.isoformat() if share.expires_at else None,
+        texts=share.texts,
+    )
+
+
 # --- what is wrong, in sentences -------------------------------------------------------------
 
 
@@ -323,6 +386,8 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidTrial: _with(422),
     TrialNotFound: _with(404),
     CannotRepeat: _with(409),
+    InvalidShare: _with(422),
+    ShareNotFound: _with(404),
     RunNotFound: _no_run,
     AlreadyFinished: _with(409),
     RunBusy: _with(409),

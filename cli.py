@@ -1,4 +1,4 @@
-"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|…`.
+"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|share|…`.
 
 Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
 for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
@@ -23,9 +23,10 @@ import orjson
 from tqdm import tqdm
 
 import jobs
-from db import counts, queue, results, runs
+from db import counts, queue, results, runs, shares
 from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
+from db.shares import InvalidShare, ShareNotFound
 from db.trials import CannotRepeat
 from services import export as exports
 from services import flags, gates, settings, terminal, versus
@@ -48,6 +49,11 @@ class Usage(ValueError):
     """Something asked for that cannot be done, in a sentence."""
 
 
+MISUSED = (
+    Usage, InvalidShare, ShareNotFound, flags.Misused, settings.InvalidSettings, jobs.QueueProblem,
+)  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     summary = (__doc__ or "").splitlines()[0]
@@ -59,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = COMMANDS[options.command](options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except (Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem) as error:
+    except MISUSED as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))
@@ -173,6 +179,22 @@ def check(options: argparse.Namespace) -> int:
     found = gates.check(options.slo, candidate)
     _say(options, lambda: found, lambda: terminal.gates_text(found))
     return DONE if all(one.passed for one in found) else FAILED
+
+
+def share(options: argparse.Namespace) -> int:
+    """Share a page of runs with whoever has its link; list and revoke such links."""
+    if options.revoke:
+        shares.revoke(
+            opened(), options.revoke.rpartition("/")[2]
+        )  # of its path or whole address, too
+        _say(options, lambda: {"revoked": True}, lambda: "Revoked: nothing is behind it any more.")
+    elif options.list:
+        found = shares.listed(opened(), options.runs)
+        _say(options, lambda: found, lambda: terminal.shares_text(found))
+    else:
+        made = shares.publish(opened(), options.runs, options.days or None, options.texts)
+        _say(options, lambda: made, lambda: terminal.share_text(made))
+    return DONE
 
 
 def backends(options: argparse.Namespace) -> int:
@@ -366,6 +388,7 @@ COMMANDS = {
     "export": export,
     "compare": compare_runs,
     "check": check,
+    "share": share,
     "backends": backends,
 }
 

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, judging, panels, pictures, tabular
+from pages.widgets import again, downloads, judging, panels, pictures, share, tabular
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
@@ -142,7 +142,7 @@ if not shared():
         judging.button([candidate.run.config for candidate in candidates], judgement)
         downloads.button(candidates)
         chosen = {"runs": ",".join(map(str, ids)), **margin}
-        panels.link("compare", chosen | judging.parameters())
+        share.button(ids, "compare", chosen | judging.parameters())
 for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")

@@ -7,12 +7,13 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, edit, judging, panels, pictures, tabular
+from pages.widgets import again, downloads, edit, judging, panels, pictures, share, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
+from services.export import content_hash
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
@@ -33,7 +34,7 @@ def actions(candidate: Candidate) -> None:
         edit.button(candidate.run)
         judging.button([candidate.run.config], judgement)
         downloads.button([candidate])
-        panels.link("result", {"run": run_id, **judging.parameters()})
+        share.button([candidate.run.id], "result", {"run": run_id, **judging.parameters()})
 
 
 def charts(candidate: Candidate) -> None:
@@ -92,5 +93,6 @@ tabular.table(tables.failures(candidate), "What failed?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])
+st.caption(f"SHA-256 of what was asked and measured: `{content_hash(candidate)}`")
 if not shared():
     tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

@@ -235,6 +235,24 @@ def judgement(options: Namespace) -> dict[str, Any]:
     return {name: getattr(config, name) for name in given}
 
 
+def _share(command: ArgumentParser) -> None:
+    command.add_argument("runs", type=_whole, nargs="*", metavar="RUN")
+    command.add_argument(
+        "--days",
+        type=_days,
+        default=30,
+        help="Days that it is good; 0: until revoked (default: 30)",
+    )
+    command.add_argument("--texts", action="store_true", help="With prompts and answers")
+    other = command.add_mutually_exclusive_group()
+    other.add_argument("--list", action="store_true", help="What is shared, of these runs or any")
+    other.add_argument("--revoke", metavar="PAGE", help="Take a page away: its path or its token")
+
+
+def _days(text: str) -> int:
+    return 0 if text == "0" else _whole(text)
+
+
 def _backends(command: ArgumentParser) -> None:
     command.add_argument(
         "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend; without: all"
@@ -281,5 +299,6 @@ FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "export": _export,
     "compare": _compare,
     "check": _check,
+    "share": _share,
     "backends": _backends,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services import theme
+from services import fingerprint, theme
 from services.compare import COMPARED, Candidate, Comparison
 from services.compare.differences import flat
 from services.config import without_prompts
@@ -175,9 +175,14 @@ def configuration(candidates: Sequence[Candidate]) -> Table:
 
 
 def environment(candidates: Sequence[Candidate]) -> Table:
-    """Where it was measured: machine, client, engine."""
-    surroundings = [_in_words(candidate.run.environment) for candidate in candidates]
+    """Where it was measured: machine, client, engine; first what those who share it share."""
+    surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
     return _side_by_side("Environment", surroundings, labels_of(candidates), mark=True)
+
+
+def _surroundings(found: Mapping[str, Any]) -> dict[str, str]:
+    mark = fingerprint.of_environment(found)
+    return ({"fingerprint": mark} if mark else {}) | _in_words(found)
 
 
 def _identity(run: Run) -> dict[str, str]:

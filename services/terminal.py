@@ -97,6 +97,35 @@ def gates_text(found: Sequence[Checked]) -> str:
     return "\n".join(f"{'✓ kept' if one.passed else '✗ missed'}: {one.sentence}" for one in found)
 
 
+def share_text(share: Any) -> str:
+    """A page that was shared: where it is, how long."""
+    texts = " Prompts and answers are on it." if share.texts else ""
+    until = f"until {_minute(share.expires_at)}" if share.expires_at else "until it is revoked"
+    return (
+        f"{share.path}\n"
+        f"It opens below the address of this Paceline, such as http://127.0.0.1:8501{share.path}, "
+        f"{until}.{texts}"
+    )
+
+
+def shares_text(shares: Sequence[Any]) -> str:
+    """What is shared, a line each."""
+    if not shares:
+        return "Nothing is shared."
+    return table(
+        ["page", "title", "runs", "created", "until", "prompts"],
+        [
+            [
+                share.path, _cut(share.title), ",".join(map(str, share.run_ids)),
+                _minute(share.created_at),
+                _minute(share.expires_at) if share.expires_at else "revoked",
+                "yes" if share.texts else "no",
+            ]
+            for share in shares
+        ],
+    )  # fmt: skip
+
+
 def backend_rows(
     names: Sequence[str], env: Mapping[str, str], probes: Mapping[str, Probe] | None
 ) -> list[dict[str, Any]]:

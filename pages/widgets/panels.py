@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -111,17 +110,6 @@ def _sentences(found: Sequence[Doubt]) -> str:
 def verdict(measure: str, word: str, in_words: str) -> None:
     """What is said by one measure, as a badge."""
     st.badge(f"{measure}: {in_words}", color=VERDICT_COLOURS.get(word, "gray"))
-
-
-def link(page: str, parameters: dict[str, str]) -> None:
-    """A link to this page, with its controls and without."""
-    with st.popover("Share", icon=":material/link:"):
-        base = st.context.url.split("?")[0].rsplit("/", 1)[0] if st.context.url else ""
-        address = f"{base}/{page}?{urlencode(parameters, safe=',')}"
-        st.caption("This page")
-        st.code(address, language=None, wrap_lines=True)
-        st.caption("The same, read-only")
-        st.code(f"{address}&view=share", language=None, wrap_lines=True)
 
 
 def when(moment: datetime) -> str:
