@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from db import runs
 from services.compare import Candidate
+from services.imports.stated import placed
 from services.prices import price_of
 from services.summary import summarize
 
@@ -20,7 +21,8 @@ def candidate(engine: Engine, run_id: int, texts: bool = False) -> Candidate:
     """
     run = runs.load(engine, run_id)
     measured = runs.measurements(engine, run_id, texts)
-    return Candidate(run, measured, summarize(measured, price_of(run.config)))
+    summary = placed(run, summarize(measured, price_of(run.config)))
+    return Candidate(run, measured, summary)
 
 
 def candidates(engine: Engine, run_ids: Sequence[int]) -> list[Candidate]:
