@@ -15,7 +15,7 @@ from services import link
 from services.backends import BACKENDS
 from services.config import WORKLOAD_OF, Mode, RunConfig
 from services.export import EXPORTS
-from services.measurement import RunStatus
+from services.measurement import IMPORT, RunStatus
 
 PLAIN = ("ignore_eos", "unique_prompts", "prompts", "calibrate")  # their flags have their own shape
 MOST = 2**31 - 1  # of a run's number, and of a list's lines
@@ -169,7 +169,7 @@ def _metavar(name: str) -> str:
 
 def _list(command: ArgumentParser) -> None:
     command.add_argument("text", nargs="?", default="", help="Part of a name, note, model or tag")
-    command.add_argument("--backend", choices=[*BACKENDS])
+    command.add_argument("--backend", choices=[*BACKENDS, IMPORT])
     command.add_argument("--model")
     command.add_argument("--mode", choices=get_args(Mode))
     command.add_argument("--tag")
@@ -190,6 +190,13 @@ def _export(command: ArgumentParser) -> None:
 
 def _compare(command: ArgumentParser) -> None:
     command.add_argument("runs", type=_whole, nargs="+", metavar="RUN")
+
+
+def _import(command: ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="Result file of a benchmark")
+    command.add_argument(
+        "--again", action="store_true", help="Even if the same file has been imported before"
+    )
 
 
 def _backends(command: ArgumentParser) -> None:
@@ -223,5 +230,6 @@ FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "show": _show,
     "export": _export,
     "compare": _compare,
+    "import": _import,
     "backends": _backends,
 }
