@@ -20,7 +20,7 @@ def table(candidate: Candidate) -> Table:
     definition; no rows for a run of our own."""
     source = candidate.run.source or {}
     tool = source.get("tool", "The file")
-    ours = summary_row(candidate.summary)
+    ours = summary_row(candidate.summary) if candidate.measurements else {}
     definitions = source.get("definitions", {})
     rows = tuple(
         _row(name, number, ours.get(name), definitions.get(name, ""))
