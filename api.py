@@ -13,11 +13,13 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import results, runs, shares, trials
+from db import imported, results, runs, shares, trials
 from db.database import UNUSABLE, opened, said_of
+from db.imported import AlreadyImported
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from db.shares import InvalidShare, Share, ShareNotFound
 from db.trials import CannotRepeat, TrialNotFound
@@ -27,11 +29,14 @@ from services.compare.findings import MARGIN
 from services.config import MOST_REPEATS, InvalidConfig, Mode, RunConfig, parse, sentences_of
 from services.export import export, run_document
 from services.export.shape import RunDocument
+from services.imports import MOST_BYTES, InvalidImport
+from services.measurement import IMPORT as IMPORTED
 from services.measurement import RunStatus
 from services.trial import USUAL_REPEATS, Asked, InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
+IMPORT = "/import"
 OFFSET_MOST = 2**31 - 1
 
 
@@ -132,13 +137,22 @@ def only_json(request: Request) -> None:
         raise HTTPException(415, "Send the run as JSON, with Content-Type: application/json.")
 
 
+def only_a_file(request: Request) -> None:
+    """Refuse a body of a kind that a form on another site's page can send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", "application/octet-stream"):
+        raise HTTPException(
+            415, "Send the file's bytes, with Content-Type: application/octet-stream."
+        )
+
+
 RunId = Annotated[int, Field(description="A run's number")]
 
 
 @api.get("/runs")
 def list_runs(search: Annotated[Search, Query()]) -> list[RunRow]:
     """List runs, newest first, each with the numbers of its summary as `headline`."""
-    if search.backend is not None:
+    if search.backend not in (None, IMPORTED):
         find(search.backend)
     filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
     return runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
@@ -154,6 +168,31 @@ def start_run(new: NewRun) -> Started:
     """Queue a run. It is measured when its backend is free."""
     run_id = jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
+
+
+@api.post(
+    IMPORT,
+    status_code=201,
+    dependencies=[Depends(only_a_file)],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"format": "binary"}}},
+        }
+    },
+    responses=_says(
+        _409="The same file is here already", _413="The file is too long", _415="Not a file"
+    ),
+)
+async def import_runs(
+    request: Request,
+    name: Annotated[str, Query(max_length=300, description="What the file is called")] = "",
+    again: Annotated[bool, Query(description="Even if the same file is here already")] = False,
+) -> list[Started]:
+    """Store the runs of a result file of another benchmark, or of another Paceline."""
+    data = await request.body()
+    ids = await run_in_threadpool(imported.bring_in, opened(), data, name or "The file", again)
+    return [Started(id=n, url=f"/api/runs/{n}", page=f"/result?run={n}") for n in ids]
 
 
 @api.get(
@@ -314,15 +353,18 @@ def _shared(share: Share) -> Shared:
 
 
 class Bounded:
-    """Refuse a body of more than BODY_MOST bytes as soon as that is known."""
+    """Refuse a body of more than BODY_MOST bytes, or a file to be imported of more than its reader
+    takes, as soon as that is known."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        imports = scope.get("path", "").endswith(IMPORT)
+        most, too_long = (MOST_BYTES, _TOO_LARGE) if imports else (BODY_MOST, _TOO_LONG)
         told = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > BODY_MOST:
-            await _problem(413, _TOO_LONG)(scope, receive, send)
+        if told.isdigit() and int(told) > most:
+            await _problem(413, too_long)(scope, receive, send)
             return
         read = 0
 
@@ -330,8 +372,8 @@ class Bounded:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_MOST:
-                raise HTTPException(413, _TOO_LONG)
+            if read > most:
+                raise HTTPException(413, too_long)
             return message
 
         await self._inner(scope, counted, send)
@@ -372,6 +414,7 @@ def _unforeseen(_: Request, error: Any) -> JSONResponse:
 
 
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, which are the most."
 _WORDS = {
     404: "There is no {}. /api/openapi.json says what there is.",
     405: "There is no {}, though something is at that address. /api/openapi.json says what.",
@@ -389,6 +432,8 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidShare: _with(422),
     ShareNotFound: _with(404),
     RunNotFound: _no_run,
+    AlreadyImported: _with(409),
+    InvalidImport: _with(422),
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
     jobs.QueueProblem: _with(503),

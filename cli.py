@@ -23,7 +23,7 @@ import orjson
 from tqdm import tqdm
 
 import jobs
-from db import counts, queue, results, runs, shares
+from db import counts, imported, queue, results, runs, shares
 from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
@@ -33,6 +33,7 @@ from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, compare
 from services.config import InvalidConfig, parse
+from services.imports import MOST_BYTES, InvalidImport
 from services.measurement import ACTIVE, Run
 from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
 from services.units import many
@@ -197,6 +198,22 @@ def share(options: argparse.Namespace) -> int:
     return DONE
 
 
+def import_files(options: argparse.Namespace) -> int:
+    """Store the results of another benchmark, or of another Paceline, as runs."""
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for name in options.files:
+        try:
+            ids = imported.bring_in(opened(), _read(name), name, options.again)
+        except (InvalidImport, Usage) as error:
+            problems.append(str(error))
+        else:
+            found.append({"file": Path(name).name, "runs": ids})
+    if found:
+        _say(options, lambda: found, lambda: "\n".join(map(_imported, found)))
+    return _refuse("\n".join(problems)) if problems else DONE
+
+
 def backends(options: argparse.Namespace) -> int:
     """Print the backends, with --test what each answers."""
     names = [options.name] if options.name else list(BACKENDS)
@@ -249,6 +266,18 @@ def _in_flags(options: argparse.Namespace) -> Iterator[None]:
     except InvalidEdit as error:
         about = re.search("name|note|tag", str(error))
         raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
+
+
+def _read(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None
+
+
+def _imported(found: dict[str, Any]) -> str:
+    return f"{found['file']}: run {', '.join(map(str, found['runs']))}"
 
 
 def _prompts_of(name: str) -> tuple[str, ...]:
@@ -389,6 +418,7 @@ COMMANDS = {
     "compare": compare_runs,
     "check": check,
     "share": share,
+    "import": import_files,
     "backends": backends,
 }
 

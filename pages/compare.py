@@ -23,6 +23,7 @@ from services.compare import (
     compare,
 )
 from services.compare.verdicts import in_words
+from services.imports import stated
 
 RECENT = 200  # runs offered to be added
 FIRST = ("tokens_per_s", "ratios")  # the others stand below the tables
@@ -109,7 +110,7 @@ def load(ids: list[int], judgement: dict[str, float | None]) -> list[Candidate]:
         candidates = results.candidates(opened(), ids, judgement)
     except RunNotFound as error:
         stop_with(str(error), "Take it out of the comparison.")
-    if empty := [c.run for c in candidates if not c.measurements]:
+    if empty := [c.run for c in candidates if not c.measurements and c.run.source is None]:
         stop_with(f"Run {empty[0].id} has no measured request.", "Take it out of the comparison.")
     return candidates
 
@@ -147,6 +148,9 @@ for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
+for candidate in candidates:
+    title = f"What does {candidate.run.name} say itself?"
+    tabular.table(stated.table(candidate), title)
 for entry in CHARTS:
     if entry.name not in FIRST:
         pictures.draw(entry, candidates, "compare")

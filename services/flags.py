@@ -17,7 +17,7 @@ from services.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from services.config import JUDGEMENT, WORKLOAD_OF, Mode, RunConfig, parse
 from services.export import EXPORTS
 from services.gates import MEASURES, WORDS, Gate, InvalidGate, gate
-from services.measurement import RunStatus
+from services.measurement import IMPORT, RunStatus
 
 PLAIN = ("ignore_eos", "unique_prompts", "prompts", "calibrate")  # their flags have their own shape
 MOST = 2**31 - 1  # of a run's number, and of a list's lines
@@ -171,7 +171,7 @@ def _metavar(name: str) -> str:
 
 def _list(command: ArgumentParser) -> None:
     command.add_argument("text", nargs="?", default="", help="Part of a name, note, model or tag")
-    command.add_argument("--backend", choices=[*BACKENDS])
+    command.add_argument("--backend", choices=[*BACKENDS, IMPORT])
     command.add_argument("--model")
     command.add_argument("--mode", choices=get_args(Mode))
     command.add_argument("--tag")
@@ -253,6 +253,13 @@ def _days(text: str) -> int:
     return 0 if text == "0" else _whole(text)
 
 
+def _import(command: ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="Result file of a benchmark")
+    command.add_argument(
+        "--again", action="store_true", help="Even if the same file has been imported before"
+    )
+
+
 def _backends(command: ArgumentParser) -> None:
     command.add_argument(
         "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend; without: all"
@@ -300,5 +307,6 @@ FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "compare": _compare,
     "check": _check,
     "share": _share,
+    "import": _import,
     "backends": _backends,
 }

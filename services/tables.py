@@ -170,8 +170,18 @@ def identities(candidates: Sequence[Candidate]) -> Table:
 
 def configuration(candidates: Sequence[Candidate]) -> Table:
     """What was asked for; a person's own prompts by their number and length."""
-    configs = [_in_words(without_prompts(candidate.run.config)) for candidate in candidates]
+    configs = [_in_words(_asked(candidate.run)) for candidate in candidates]
     return _side_by_side("Configuration", configs, labels_of(candidates), mark=True)
+
+
+def _asked(run: Run) -> dict[str, Any]:
+    """The config; of an imported run what its file says, and which file that is."""
+    asked = without_prompts(run.config)
+    if run.source is None:
+        return asked
+    file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
+    known = {name: value for name, value in asked.items() if run.knows(name)}
+    return {**file, **known, **run.source.get("facts", {})}
 
 
 def environment(candidates: Sequence[Candidate]) -> Table:
@@ -254,4 +264,6 @@ FIGURES = (
     ("usd_per_million_output", "Cost per million output tokens", "USD"),
 )
 _FIGURES = {name: (label, unit) for name, label, unit in FIGURES}
-STATISTICS = {"median": "median", "mean": "mean", "sd": "std dev"}
+STATISTICS = {
+    "median": "median", "mean": "mean", "sd": "std dev", "p90": "p90", "p95": "p95", "p99": "p99",
+}  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from services import backends, health, tables, theme
+from services import backends, health, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.gates import Checked
@@ -32,8 +32,7 @@ def plain(text: str) -> str:
 def run_text(candidate: Candidate) -> str:
     """One run: how it ended, its numbers, reasons to doubt them."""
     run, row = candidate.run, summary_row(candidate.summary)
-    via = theme.VIA_LITELLM if run.config.via_litellm else ""
-    lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, via, run.status)))]
+    lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, run.through, run.status)))]
     if run.error:
         lines.append(run.error)
     lines += [_figure(name, row) for name in SHOWN]

@@ -58,6 +58,16 @@ def chart(name: str) -> Chart:
     return {entry.name: entry for entry in CHARTS}[name]
 
 
+def _placed(draw: Draw) -> Draw:
+    """Draw over time only runs of which it is known when each request was sent."""
+
+    def drawn(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+        known = [candidate for candidate in candidates if candidate.run.placed]
+        return draw(known, dark=dark) if known else None
+
+    return drawn
+
+
 NO_ANSWER = "No request was answered with a known number of tokens."
 NO_TOKEN = "No answer was streamed."
 
@@ -84,14 +94,14 @@ CHARTS = (
     ),
     Chart(
         "timeline", "What did each request wait for?", "Timeline",
-        timeline, "No request was sent.",
+        _placed(timeline), "No request was sent.",
     ),
     Chart(
         "in_flight", "How many requests were under way at once?", "Requests in flight",
-        in_flight, "No request was sent and ended.",
+        _placed(in_flight), "No request was sent and ended.",
     ),
     Chart(
         "throughput", "Did the throughput stay the same?", "Output throughput over time",
-        throughput, "No answer was streamed with a known number of tokens.",
+        _placed(throughput), "No answer was streamed with a known number of tokens.",
     ),
 )  # fmt: skip

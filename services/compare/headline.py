@@ -15,7 +15,6 @@ from services.compare.rows import COMPARED, Candidate
 from services.measurement import Run
 from services.modes import MODES
 from services.summary import summary_row
-from services.theme import VIA_LITELLM
 from services.workloads import WORKLOADS
 
 JUDGED = ("output_tokens_per_s", "tokens_per_s_median", "ttft_s_median", "e2e_s_median")
@@ -27,16 +26,20 @@ WORK = (
 
 
 def headline(candidate: Candidate) -> dict[str, Any]:
-    """Return a run's summary as one JSON-ready row (see `summary_row`), and beside it
+    """Return a run's summary as one JSON-ready row (see `summary_row`; what the requests of an
+    imported run do not give, its tool says), and beside it
 
     `by_repeat`: the measures in JUDGED, each a number or None for every repeat;
     `work`: a key that is the same for runs that did the same work, see `work_of`;
-    `via`: where LiteLLM's own work is part of the numbers.
+    `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
     """
-    via = {"via": VIA_LITELLM} if candidate.run.config.via_litellm else {}
+    via = {"via": candidate.run.through} if candidate.run.through else {}
+    stated = (candidate.run.source or {}).get("stated", {})
+    row = summary_row(candidate.summary)
     judged = {entry.name: entry.of(candidate) for entry in COMPARED if entry.name in JUDGED}
     return {
-        **summary_row(candidate.summary),
+        **row,
+        **{name: number for name, number in stated.items() if row.get(name) is None},
         "by_repeat": judged,
         "work": work_of(candidate.run),
         **via,

@@ -78,7 +78,7 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Return each run's name, with its number where another has the same or it has none."""
-    via = [", via LiteLLM" * c.run.config.via_litellm for c in candidates]
+    via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
     names = [" ".join(c.run.name.split()) for c in candidates]
     numbers = [f"run {c.run.id}" for c in candidates]
     return tuple(
@@ -120,7 +120,14 @@ def _by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
     """The measure of each repeat that has it, by the repeat's index."""
     places = [repeat.index for repeat in candidate.summary.repeats]
     numbers = zip(places, compared.of(candidate), strict=True)
-    return {place: number for place, number in numbers if number is not None}
+    known = {place: number for place, number in numbers if number is not None}
+    return known or _stated(compared.name, candidate)
+
+
+def _stated(name: str, candidate: Candidate) -> dict[int, float]:
+    """The number of an imported run's own tool, where its requests do not give it: one repeat."""
+    number = (candidate.run.source or {}).get("stated", {}).get(name)
+    return {} if number is None else {0: number}
 
 
 def _ratio(reference: dict[int, float], other: dict[int, float], turns: bool) -> Ratio | None:

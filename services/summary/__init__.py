@@ -55,7 +55,7 @@ class Summary:
     fairness: float | None  # Jain's index of tokens/s per request, 1: all alike
     error_rate: float | None
     steady_output_tokens_per_s: float | None
-    peak_in_flight: int
+    peak_in_flight: int | None
     token_sources: dict[str, int]  # successes by where their token count is from
     cost_usd: float | None  # of all repeats; None where that of one is not known
     usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
