@@ -14,7 +14,7 @@ from services.charts import CHARTS, chart
 from services.compare import MOST, Candidate, Comparison, compare
 
 RECENT = 200  # runs offered to be added
-FIRST = ("tokens_per_s", "ratios")  # the others stand below the tables
+FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables
 
 
 def runs_in_url() -> tuple[list[int], str]:

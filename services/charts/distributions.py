@@ -13,7 +13,7 @@ import altair as alt
 import numpy as np
 
 from services import theme
-from services.charts.frame import Rows, heading, layered, run_colour, seconds_scale
+from services.charts.frame import Rows, fitting_scale, heading, layered, run_colour
 from services.compare import Candidate
 from services.metrics import metric
 from services.summary.gaps import gaps as gaps_of
@@ -72,7 +72,7 @@ def _draw(
     values = [end for sample in samples for end in (*sample.values[:1], *sample.values[-1:])]
     if not values:
         return None
-    scale, note = seconds_scale(values)
+    scale, note = fitting_scale(values)
     candidates = [sample.candidate for sample in samples]
     x = alt.X("seconds:Q", title=axis.replace(")", f"{note})"), scale=scale)
     share = f"Share of {what}"

@@ -81,17 +81,17 @@ def thinned(count: int, most: int) -> list[int]:
     return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
 
 
-def seconds_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
+def fitting_scale(values: Sequence[float], room: float = 1.02) -> tuple[alt.Scale, str]:
     """Return a scale that holds the values, and what to say about it.
 
     It starts at zero unless that would squeeze the values together, and is logarithmic where the
-    highest is more than thirty times the lowest.
+    highest is more than thirty times the lowest. `room`: how far it goes on, times the highest.
     """
     low, high = min(values), max(values)
     if low > 0 and high > 30 * low:
         return alt.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False), ", log scale"
     start = low - 0.1 * (high - low) if low > 0.5 * high and high > low else 0.0
-    return alt.Scale(domain=[start, high * 1.02 or 1.0], nice=False), ""
+    return alt.Scale(domain=[start, high * room or 1.0], nice=False), ""
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,40 @@ class Lanes:
             ),
         )
 
+    def name_at(self, lane: int) -> float:
+        """Return where a run's name stands."""
+        return self.place(lane, self.top)
+
     @property
     def height(self) -> int:
         """In pixels."""
         return 240 if self.count == 1 else max(84, 180 - 30 * (self.count - 2)) * self.count
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Lanes for two runs about one zero: the first grows upwards, the second downwards, so that the
+    same request of both stands in one line."""
+
+    top: float
+    count: int = 2
+    height: int = 340  # pixels
+
+    def place(self, lane: int, value: float) -> float:
+        """Return where on the common axis a value of a lane lies."""
+        return -value if lane else value
+
+    def axis(self, title: str) -> alt.Y:
+        """Return the axis; what is below zero is labelled without its sign."""
+        reach = self.top * (2 - LANE)
+        values = [self.top * step / 2 for step in range(-2, 3)]
+        label = "format(abs(datum.value), ',.3~r')"
+        axis = alt.Axis(title=title, values=values, labelExpr=label, tickCount=5)
+        return alt.Y("y:Q", scale=alt.Scale(domain=[-reach, reach]), axis=axis)
+
+    def name_at(self, lane: int) -> float:
+        """Return where a run's name stands: above the first's bars, below the second's."""
+        return -self.top * (2 - LANE) if lane else self.top
 
 
 def names(

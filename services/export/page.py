@@ -29,6 +29,7 @@ def page_html(candidates: Sequence[Candidate]) -> bytes:
     """Write one to eight runs, the reference first, as a page without prompts and answers."""
     drawer = (HERE / "page.js").read_text(encoding="utf-8")
     drawn = [_drawn(chart, candidates) for chart in charts.CHARTS if len(candidates) >= chart.least]
+    drawn = [chart for chart in drawn if chart["specs"] or chart["nothing"]]
     page = _template().render(
         contents=contents(candidates),
         charts=drawn,
