@@ -11,7 +11,7 @@ from typing import Any
 import altair as alt
 
 from services import theme
-from services.charts.frame import Rows, fitting_scale, heading, layered, run_colour
+from services.charts.frame import Rows, heading, layered, roomy_scale, run_colour
 from services.compare import Candidate
 
 SAME = (  # fields of the config that runs of one line have in common
@@ -86,7 +86,7 @@ def _layers(
         scale=alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=24),
         axis=alt.Axis(values=loads, format=",d", labelOverlap="greedy"),
     )
-    scale, note = fitting_scale([row["seconds"] for row in rows], room=1.1)
+    scale, note = roomy_scale([row["seconds"] for row in rows])
     y = alt.Y("seconds:Q", title=f"Seconds{note}", scale=scale)
     dash = alt.StrokeDash(
         "measure:N",
@@ -104,8 +104,8 @@ def _layers(
     number = tops.mark_text(dy=-13, fontSize=12, fontWeight=600)
     return [
         line.encode(x=x, y=y, strokeDash=dash, detail=alt.Detail("sweep:N")),
-        points.mark_circle(size=90, opacity=1).encode(
-            x=x, y=y, color=run_colour(candidates, dark, listed=shown), tooltip=tooltip
+        points.mark_point(size=60, strokeWidth=3, opacity=1).encode(
+            x=x, y=y, color=run_colour(candidates, dark, shown, below=True), tooltip=tooltip
         ),
         number.encode(x=x, y=y, text=alt.Text("number:N")),
     ]

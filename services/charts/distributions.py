@@ -69,10 +69,12 @@ def _metric_sample(candidate: Candidate, name: str) -> Sample:
 def _draw(
     samples: Sequence[Sample], dark: bool, title: str, axis: str, what: str, said: str = ""
 ) -> alt.LayerChart | None:
-    values = [end for sample in samples for end in (*sample.values[:1], *sample.values[-1:])]
-    if not values:
+    some = [sample.values for sample in samples if sample.values]
+    if not some:
         return None
-    scale, note = fitting_scale(values)
+    # Chunks that were read together are 0 s apart: on a logarithmic scale they stand at its edge.
+    low = min(values[0] or values[len(values) // 2] / 20 for values in some)
+    scale, note = fitting_scale([low, max(values[-1] for values in some)])
     candidates = [sample.candidate for sample in samples]
     x = alt.X("seconds:Q", title=axis.replace(")", f"{note})"), scale=scale)
     share = f"Share of {what}"

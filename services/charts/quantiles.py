@@ -29,8 +29,8 @@ def quantile_shift(candidates: Sequence[Candidate], dark: bool = False) -> alt.L
     if not rows:
         return None
     bands = [row for row in rows if row["low"] is not None]
-    title = heading("Shift of E2E latency", *_said(candidates[0], rows, bands))
     shown = [other for other, shifts in found if shifts]
+    title = heading("Shift of E2E latency", *_said(candidates[0], shown, rows, bands))
     layers = _layers(candidates, shown, dark, rows, bands)
     return layered(layers, title, 260, {"shifts": rows, "bands": bands})
 
@@ -78,7 +78,7 @@ def _layers(
         axis=alt.Axis(format=".0%", values=[0.05, 0.25, 0.5, 0.75, 0.95], labelFlush=True),
     )
     y = alt.Y("times:Q", title=AXIS, scale=scale, axis=alt.Axis(**axis))
-    colour = run_colour(candidates, dark, listed=shown, columns=1)
+    colour = run_colour(candidates, dark, listed=shown)
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("quantile:Q", title="Quantile", format=".0%"),
@@ -97,9 +97,10 @@ def _layers(
     ]
 
 
-def _said(reference: Candidate, rows: Rows, bands: Rows) -> list[str]:
-    said = [f"Below 1 is faster than the reference, {theme.label(reference.run)}."]
-    said.append("A level line: all requests alike; a slope: some gain more.")
+def _said(reference: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows) -> list[str]:
+    who = f"{theme.label(shown[0].run)} is" if len(shown) == 1 else "a run is"
+    said = [f"Below 1: {who} faster than {theme.label(reference.run)}."]
+    said.append("Level: all requests alike. A slope: some gain more.")
     if bands:
         said.append("Shaded: 95 % intervals over repeats, each quantile by itself.")
     if len(bands) < len(rows):

@@ -8,8 +8,7 @@ from typing import Any
 import altair as alt
 
 WIDEST = 64.0  # times the reference, either way; an interval may reach beyond and is cut off
-TICKS = (1 / 64, 1 / 16, 0.2, 0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 4, 5, 16,
-         64)  # fmt: skip
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
 CLOSENESS = 0.06  # of the axis: ticks closer to each other than this are left out
 AXIS = "Times the reference (log scale)"
 
@@ -22,7 +21,8 @@ def ratio_scale(
     low, high = _reach(ratios, ends, least)
     ticks = _ticks(low, high)
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    return scale, {"values": ticks, "tickCount": len(ticks), "format": "~r"}
+    axis = {"values": ticks, "tickCount": len(ticks), "format": "~r"}
+    return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
 
 
 def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tuple[float, float]:

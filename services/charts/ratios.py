@@ -61,7 +61,7 @@ def _layers(
     )
     offset = alt.YOffset("run:N", sort=[theme.label(c.run) for c in candidates[1:]])
     # The reference has no dot, but it counts: colours are the same as in every other chart.
-    colour = run_colour(candidates, dark, listed=candidates[1:], columns=1)
+    colour = run_colour(candidates, dark, listed=candidates[1:])
     scale, axis = ratio_scale(
         [row["ratio"] for row in rows], [row[end] for row in rows for end in ("low", "high")]
     )

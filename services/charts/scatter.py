@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean, median
+from typing import Any
 
 import altair as alt
 
 from services import theme
-from services.charts.frame import Rows, fitting_scale, heading, layered, run_colour
+from services.charts.frame import Rows, heading, layered, roomy_scale, run_colour
 from services.compare import Candidate
 
 SPEED = "Tokens/s of a request, median"
-NUMBER_ABOVE = 13  # pixels from a dot's middle to its run's number
+NUMBER_APART = 14  # pixels from a dot's middle to its run's number
+CLOSE = 0.09  # of the axes: two numbers above dots so close would cover each other
 HEIGHT = 300
 
 
@@ -74,12 +77,33 @@ def _middle(candidate: Candidate, small: Rows) -> dict[str, object] | None:
 
 
 def _scaled(dots: Rows, x: str, y: str) -> tuple[alt.X, alt.Y]:
-    across, across_note = fitting_scale([dot["x"] for dot in dots], room=1.08)
-    up, up_note = fitting_scale([dot["y"] for dot in dots], room=1.08)
+    across, across_note = roomy_scale([dot["x"] for dot in dots])
+    up, up_note = roomy_scale([dot["y"] for dot in dots])
     return (
         alt.X("x:Q", title=x + across_note, scale=across, axis=alt.Axis(grid=True)),
         alt.Y("y:Q", title=y + up_note, scale=up, axis=alt.Axis(format=",.3~r")),
     )
+
+
+def _numbers(dots: Rows, across: dict[str, Any], up: dict[str, Any]) -> dict[str, Rows]:
+    """Put each run's number above its dot, or below it where another one's is there already."""
+    sides: dict[str, Rows] = {"above": [], "below": []}
+    for dot in sorted(dots, key=lambda dot: dot["x"]):
+        taken = any(
+            abs(_share(dot["x"], across) - _share(other["x"], across)) < CLOSE
+            and abs(_share(dot["y"], up) - _share(other["y"], up)) < CLOSE
+            for other in sides["above"]
+        )
+        sides["below" if taken else "above"].append(dot)
+    return sides
+
+
+def _share(value: float, scale: dict[str, Any]) -> float:
+    """Return where on a scale a value lies, from 0 to 1."""
+    (low, high), at = scale["domain"], value
+    if scale.get("type") == "log":
+        low, high, at = math.log(low), math.log(high), math.log(value)
+    return float((at - low) / (high - low))
 
 
 def _draw(
@@ -99,11 +123,15 @@ def _draw(
     ]
     repeat = alt.Chart(alt.NamedData("small")).mark_point(size=30, strokeWidth=1.3, opacity=0.8)
     data = alt.Chart(alt.NamedData("dots"))
-    number = data.mark_text(dy=-NUMBER_ABOVE, fontSize=12, fontWeight=600)
+    sides = _numbers(dots, x["scale"].to_dict(), y["scale"].to_dict())
+    numbers = [
+        alt.Chart(alt.NamedData(side)).mark_text(dy=dy, fontSize=12, fontWeight=600)
+        for side, dy in (("above", -NUMBER_APART), ("below", NUMBER_APART))
+    ]
     of_repeat = [*about, alt.Tooltip("repeat:Q", title="Repeat")]
     layers = [
         repeat.encode(x=x, y=y, color=colour, tooltip=of_repeat),
         data.mark_circle(size=130, opacity=1).encode(x=x, y=y, color=colour, tooltip=about),
-        number.encode(x=x, y=y, text=alt.Text("number:N")),
+        *(number.encode(x=x, y=y, text=alt.Text("number:N")) for number in numbers),
     ]
-    return layered(layers, title, HEIGHT, {"dots": dots, "small": small})
+    return layered(layers, title, HEIGHT, {"dots": dots, "small": small, **sides})
