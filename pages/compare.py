@@ -26,7 +26,7 @@ from services.compare.verdicts import in_words
 from services.imports import stated
 
 RECENT = 200  # runs offered to be added
-FIRST = ("tokens_per_s", "ratios")  # the others stand below the tables
+FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables
 
 
 def runs_in_url() -> tuple[list[int], str]:
