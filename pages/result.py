@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, edit, panels, pictures, tabular
+from pages.widgets import downloads, edit, panels, pictures, pin, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
@@ -30,6 +30,7 @@ def actions(candidate: Candidate) -> None:
             "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
         )
         edit.button(candidate.run)
+        pin.button(candidate.run)
         downloads.button([candidate])
         panels.link("result", {"run": run_id})
 
@@ -65,6 +66,7 @@ except RunNotFound as error:
 
 run = candidate.run
 panels.head(run)
+pin.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
 if not shared():

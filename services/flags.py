@@ -140,6 +140,20 @@ def _show(command: ArgumentParser) -> None:
     command.add_argument("run", type=_whole, metavar="RUN")
 
 
+def _pin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=_whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model (default)")
+    of.add_argument("--tag", help="Of one of its tags")
+
+
+def _unpin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=_whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model only")
+    of.add_argument("--tag", help="Of one tag only")
+
+
 def _export(command: ArgumentParser) -> None:
     _compare(command)
     formats = [entry.name for entry in EXPORTS]
@@ -170,5 +184,7 @@ FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "show": _show,
     "export": _export,
     "compare": _compare,
+    "pin": _pin,
+    "unpin": _unpin,
     "backends": _backends,
 }

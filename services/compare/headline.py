@@ -7,11 +7,11 @@ that a verdict takes are therefore kept by repeat, where no request need be read
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from services.compare.rows import COMPARED, Candidate
+from services.compare.rows import COMPARED, Candidate, Compared
 from services.measurement import Run
 from services.modes import MODES
 from services.summary import summary_row
@@ -34,13 +34,20 @@ def headline(candidate: Candidate) -> dict[str, Any]:
     `via`: where LiteLLM's own work is part of the numbers.
     """
     via = {"via": VIA_LITELLM} if candidate.run.config.via_litellm else {}
-    judged = {entry.name: entry.of(candidate) for entry in COMPARED if entry.name in JUDGED}
+    judged = [entry for entry in COMPARED if entry.name in JUDGED]
     return {
         **summary_row(candidate.summary),
-        "by_repeat": judged,
+        "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
         "work": work_of(candidate.run),
         **via,
     }
+
+
+def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
+    """A measure by the repeats' indices; None where there is no such repeat, or nothing in it."""
+    places = [repeat.index for repeat in candidate.summary.repeats]
+    found = dict(zip(places, compared.of(candidate), strict=True))
+    return [found.get(place) for place in range(max(places, default=-1) + 1)]
 
 
 def work_of(run: Run) -> str:
@@ -58,6 +65,8 @@ def work_of(run: Run) -> str:
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def by_repeat(kept: Mapping[str, Any], name: str) -> Sequence[float]:
-    """Return a measure's numbers, of the repeats that have one, as a headline keeps them."""
-    return [x for x in kept.get("by_repeat", {}).get(name, ()) if x is not None]
+def by_place(kept: Mapping[str, Any], name: str) -> dict[int, float]:
+    """Return a measure of each repeat that has it, by the repeat's index, as a headline keeps it;
+    empty where an older Paceline kept none."""
+    numbers = kept.get("by_repeat", {}).get(name, ())
+    return {place: number for place, number in enumerate(numbers) if number is not None}
