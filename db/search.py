@@ -19,11 +19,11 @@ from sqlalchemy import (
 )
 
 from db.schema import run_tags, runs
-from services.compare.headline import JUDGED
+from services.compare.findings import FAMILY
 from services.measurement import RunStatus
 
 MOST_OF_TREND = 500  # runs
-KEPT = ("by_repeat", "work", "error_rate", "via", *JUDGED)  # of the headline, for the trend
+KEPT = ("by_repeat", "work", "error_rate", "via", *FAMILY)  # of the headline, for the trend
 CHOICES = {
     "backends": runs.c.backend,
     "models": runs.c.model,

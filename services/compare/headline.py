@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+from services.compare.findings import FAMILY
 from services.compare.rows import COMPARED, Candidate, Compared
 from services.measurement import Run
 from services.modes import MODES
@@ -18,7 +19,6 @@ from services.summary import summary_row
 from services.theme import VIA_LITELLM
 from services.workloads import WORKLOADS
 
-JUDGED = ("output_tokens_per_s", "tokens_per_s_median", "ttft_s_median", "e2e_s_median")
 # Of the config, with what its mode and its workload read; a new field of work belongs here.
 WORK = (
     "mode", "requests", "workload", "unique_prompts", "max_tokens", "temperature", "top_p",
@@ -29,12 +29,12 @@ WORK = (
 def headline(candidate: Candidate) -> dict[str, Any]:
     """Return a run's summary as one JSON-ready row (see `summary_row`), and beside it
 
-    `by_repeat`: the measures in JUDGED, each a number or None for every repeat;
+    `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
     `work`: a key that is the same for runs that did the same work, see `work_of`;
     `via`: where LiteLLM's own work is part of the numbers.
     """
     via = {"via": VIA_LITELLM} if candidate.run.config.via_litellm else {}
-    judged = [entry for entry in COMPARED if entry.name in JUDGED]
+    judged = [entry for entry in COMPARED if entry.name in FAMILY]
     return {
         **summary_row(candidate.summary),
         "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},

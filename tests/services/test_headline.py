@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from services.compare.headline import JUDGED, WORK, by_place, headline, work_of
+from services.compare.findings import FAMILY
+from services.compare.headline import WORK, by_place, headline, work_of
 from services.config import JUDGEMENT, RunConfig
 from services.modes import MODES
 from services.workloads import WORKLOADS
@@ -25,7 +26,7 @@ NO_WORK = {  # to whom, how often, how long at most, and by how many processes
 def test_the_judged_measures_are_kept_by_repeat() -> None:
     both = [measured(i, repeat=r, e2e=2.0 + r, tokens=6) for r in range(2) for i in range(2)]
     kept = headline(candidate([*both, failed(0, repeat=2)]))
-    assert tuple(kept["by_repeat"]) == JUDGED
+    assert tuple(kept["by_repeat"]) == tuple(FAMILY)
     assert kept["by_repeat"]["e2e_s_median"] == [2.0, 3.0, None]
     assert kept["by_repeat"]["output_tokens_per_s"] == [6.0, 4.0, None]  # 12 tokens in 2 and 3 s
     assert by_place(kept, "e2e_s_median") == {0: 2.0, 1: 3.0}
