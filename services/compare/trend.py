@@ -125,6 +125,9 @@ def _since(judged: int, slower: Sequence[int], one: Point | None, references: in
     since = f"the reference (run {one.run_id})" if one else f"their {references} references"
     if not judged:
         return f"No run has been measured since {since}."
+    if judged == 1:
+        word = f"slower: {_named(slower)}" if slower else "not slower"
+        return f"The only run since {since} is {word}."
     runs = f"Of {many(judged, 'run')} since {since},"
     if not slower:
         return f"{runs} none is slower."

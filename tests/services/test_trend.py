@@ -76,6 +76,7 @@ def test_it_is_said_how_many_are_slower_and_which() -> None:
         "Of 4 runs since the reference (run 1), one is slower: run 4."
     )
     assert made(RUNS[:3]).sentences[0] == "Of 2 runs since the reference (run 1), none is slower."
+    assert made(RUNS[:2]).sentences[0] == "The only run since the reference (run 1) is not slower."
     assert made(RUNS[:1]).sentences == ("No run has been measured since the reference (run 1).",)
 
 
