@@ -56,6 +56,7 @@ def _row(point: Point) -> dict[str, object]:
         "low": value if low is None else low,
         "high": value if high is None else high,
         "interval": low is not None,
+        "between": f"{low:.4g} – {high:.4g}" if low and high else "too few repeats",
         "word": point.word,
     }
 
@@ -143,7 +144,6 @@ TOOLTIP = [
     alt.Tooltip("name:N", title="Run"),
     alt.Tooltip("word:N", title="Verdict"),
     alt.Tooltip("value:Q", title="Mean over repeats", format=",.4~r"),
-    alt.Tooltip("low:Q", title="95 % from", format=",.4~r"),
-    alt.Tooltip("high:Q", title="95 % to", format=",.4~r"),
+    alt.Tooltip("between:N", title="95 % interval"),
     alt.Tooltip("began:T", title="Started", format="%Y-%m-%d %H:%M"),
 ]
