@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, panels, pictures, tabular
+from pages.widgets import again, downloads, panels, pictures, tabular
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
@@ -137,6 +137,7 @@ verdicts(comparison)
 panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
+        again.button([candidate.run for candidate in candidates])
         downloads.button(candidates)
         panels.link("compare", {"runs": ",".join(map(str, ids)), **margin})
 for name in FIRST:

@@ -96,18 +96,6 @@ def _text_of(found: tables.Table) -> str:
     return table([found.title, *found.columns[1:]], rows)
 
 
-def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """The same as JSON-ready data."""
-    candidates = (comparison.reference, *comparison.others)
-    return {
-        "runs": [candidate.run.id for candidate in candidates],
-        **{
-            part: [asdict(entry) for entry in getattr(comparison, part)]
-            for part in ("verdicts", "rows", "differences", "warnings")
-        },
-    }
-
-
 def backend_rows(
     names: Sequence[str], env: Mapping[str, str], probes: Mapping[str, Probe] | None
 ) -> list[dict[str, Any]]:

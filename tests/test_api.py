@@ -19,6 +19,8 @@ from db import results, runs, schema
 from jobs.place import beside
 from services.config import RunConfig
 from services.export import EXPORTS
+from services.export.document import REQUEST_FIELDS
+from services.export.shape import RunDocument
 from services.metrics import FIELDS
 from tests.conftest import ReferenceServer, finished, until
 from tests.stored import store
@@ -76,12 +78,12 @@ def test_a_run_is_started_listed_and_shown(
     }
     finished(database, run_id)
     document = ask("GET", f"/runs/{run_id}").json()
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
+    assert list(document) == [*RunDocument.model_json_schema()["required"]]
     assert document["run"]["name"] == "Door"
     assert document["run"]["tags"] == ["a", "http"]
     assert document["run"]["config"]["pause_s"] == 0
     assert document["summary"]["ok"] == 2
-    assert [tuple(row) for row in document["requests"]] == [FIELDS] * 2
+    assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 2
     assert [row["output_tokens"] for row in document["requests"]] == [3, 3]
     (listed,) = ask("GET", "/runs", params={"tag": "http", "status": "done"}).json()
     assert (listed["id"], listed["note"], listed["headline"]["ok"]) == (run_id, "by hand", 2)
@@ -394,7 +396,7 @@ def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
     for name, field in RunConfig.model_fields.items():
         assert fields[name]["description"] == field.description
     described = openapi["components"]["schemas"]["RequestRow"]["properties"]
-    assert tuple(described) == FIELDS
+    assert tuple(described) == REQUEST_FIELDS
 
 
 def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> None:
@@ -465,3 +467,46 @@ def test_what_cannot_be_pinned_is_said(
     problem(answer, status)
     assert words in answer.json()["error"]
     problem(ask("PUT", "/pins/model/tiny", content="{}"), 415)
+
+
+# --- comparisons and further repeats ---------------------------------------------------------
+
+
+def test_a_trial_is_started_watched_and_repeated(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
+    candidates = [{**config, "mode": mode, "requests": 1} for mode in ("batch", "staggered")]
+    new = {"candidates": candidates, "repeats": 3, "seed": 1, "margin": 0.1, "name": "Mine"}
+    answer = ask("POST", "/trials", json=new)
+    trial = answer.json()
+    assert answer.status_code == 202, trial
+    assert (trial["asked"]["most"], trial["page"]) == (3, "/compare?runs=1,2")
+    for run_id in (1, 2):
+        assert finished(database, run_id).status == "done"
+    assert ask("GET", f"/trials/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
+    assert runs.load(database, 1).name == "Mine · batch"
+    assert ask("POST", "/runs/1/more", json={"repeats": 1}).status_code == 202
+    assert len(finished(database, 1).repeats) == 4
+    problem(ask("POST", "/runs/1/more", json={"repeats": 50}), 409)
+    assert ask("POST", f"/trials/{trial['id']}/cancel").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/trials", {"candidates": [{}]}, 422),
+        ("POST", "/trials", {"candidates": [{}, {"max_tokens": 0}]}, 422),
+        ("POST", "/trials", {"candidates": [{}, {}], "margin": 1}, 422),
+        ("POST", "/trials", {"candidates": [{}, {"backend": "nobody"}]}, 422),
+        ("GET", "/trials/7", None, 404),
+        ("POST", "/trials/7/cancel", None, 404),
+        ("POST", "/runs/7/more", {"repeats": 1}, 404),
+        ("POST", "/runs/7/more", {"repeats": 0}, 422),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused_in_a_sentence(
+    database: Engine, method: str, path: str, body: Any, status: int
+) -> None:
+    problem(ask(method, path, **({"json": body} if body is not None else {})), status)
+    assert not runs.count(database)

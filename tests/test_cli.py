@@ -20,13 +20,14 @@ from sqlalchemy import Engine, text
 
 import cli
 from db import counts, runs
+from db.database import opened
 from jobs.place import beside
 from services import engines
 from services.config import RunConfig
 from services.export import EXPORTS
+from services.export.document import REQUEST_FIELDS
 from services.export.shape import RunDocument
 from services.flags import flag
-from services.metrics import FIELDS
 from tests.conftest import ROOT, ReferenceServer, until
 from tests.stored import store
 
@@ -57,7 +58,7 @@ def ask(
         except SystemExit as end:  # argparse
             code = int(end.code or 0)
         out, err = capfdbinary.readouterr()
-        return Said(code, out.decode(), err.decode())
+        return Said(code, out.decode(errors="surrogateescape"), err.decode())
 
     return run
 
@@ -88,8 +89,8 @@ def test_a_run_prints_one_json_document_and_nothing_else(
     assert (said.code, said.err) == (0, "")
     document = json.loads(said.out)
     RunDocument.model_validate(document)
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
-    assert [tuple(row) for row in document["requests"]] == [FIELDS] * 12
+    assert list(document) == [*RunDocument.model_json_schema()["required"]]
+    assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 12
     assert {row["output_tokens"] for row in document["requests"]} == {3}
     assert all(0.02 <= row["ttft_s"] <= row["e2e_s"] < 1 for row in document["requests"])
     assert document["run"]["tags"] == ["a", "b"]
@@ -554,7 +555,8 @@ def test_every_export_is_written_to_a_file_as_to_standard_output(
     file = tmp_path / kind
     said = ask("export", *chosen, "--format", kind, "--output", str(file))
     assert said.out == f"{file}: {file.stat().st_size:,} bytes\n"
-    assert ask("export", *chosen, "--format", kind).out == file.read_bytes().decode()
+    printed = ask("export", *chosen, "--format", kind).out
+    assert printed.encode(errors="surrogateescape") == file.read_bytes()
 
 
 @pytest.mark.parametrize("output", ["{here}", "{here}/no/such/folder", "", "/dev/full"])
@@ -585,7 +587,8 @@ def test_runs_are_listed_newest_first_and_narrowed(database: Engine, ask: Ask) -
 def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
     ids = [str(store(database, name=name)) for name in ("A", "B")]
     found = json.loads(ask("compare", *ids, "--json").out)
-    assert found["runs"] == [1, 2]
+    assert found["schema"] == "paceline/comparison/1"
+    assert [run["id"] for run in found["runs"]] == [1, 2]
     assert {"verdicts", "rows", "differences", "warnings"} < set(found)
     said = ask("compare", *ids)
     assert said.code == 0
@@ -667,3 +670,40 @@ def test_what_cannot_be_pinned_is_said(
     answer = ask(*words)
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
+
+
+# --- comparisons and further repeats ---------------------------------------------------------
+
+
+def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, ask: Ask) -> None:
+    flags = run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0")[1:]
+    said = ask("trial", *flags, "--vs", "mode=batch", "--repeats", "3", "--json")
+    assert (said.code, said.err) == (0, "")
+    document = json.loads(said.out)
+    assert document["runs"] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [3, 3]
+    more = json.loads(ask("more", "1", "2", "--repeats", "1", "--json").out)
+    assert more["runs"] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [4, 4]
+    said = ask("more", "1", "--repeats", "47")
+    assert (said.code, "1 to 46 more" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vs", "mode"], "--vs takes what changes, as in mode=batch,concurrency=8"),
+        (["--vs", "mode=none"], "--mode must be one of"),
+        (["--vs", "prompt=x"], "--prompt is not taken from a link"),
+        (["--vs", "mode=batch", "--repeats", "60"], "1 to 50 times"),
+        (["--vs", "mode=batch", "--most", "3"], "the most cannot be fewer"),
+        (["--vs", "mode=batch", "--target", "0"], "between 0 and 100"),
+        (["--vs", "mode=batch"] * 9, "2 to 8 candidates"),
+        ([], "--vs"),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
+    said = ask("trial", *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert not runs.count(opened())

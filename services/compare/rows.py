@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, median
 
 from services.measurement import Measurement, Run
@@ -18,13 +19,28 @@ from services.summary import Summary
 from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A run that takes part in a comparison."""
 
     run: Run
     measurements: Sequence[Measurement]
     summary: Summary
+
+    @cached_property
+    def groups(self) -> list[list[Measurement]]:
+        """The measurements of each repeat, repeats in order."""
+        return list(by_repeat(self.measurements).values())
+
+    @cached_property
+    def _known(self) -> dict[str, list[list[float]]]:
+        return {}
+
+    def values(self, name: str) -> list[list[float]]:
+        """Return the metric `name` of each repeat's successes, where it is known."""
+        if name not in self._known:
+            self._known[name] = [values(successes(group), name) for group in self.groups]
+        return self._known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +146,7 @@ def _over_requests(
     """The statistic over each repeat's successful requests; None where none has the metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
-        groups = by_repeat(candidate.measurements).values()
-        found = (values(successes(group), name) for group in groups)
+        found = candidate.values(name)
         return [statistic(numbers) if numbers else None for numbers in found]
 
     return of
@@ -145,7 +160,7 @@ def _median(name: str) -> Compared:
 
 
 def _errors(candidate: Candidate) -> list[float | None]:
-    return [error_rate(group) for group in by_repeat(candidate.measurements).values()]
+    return [error_rate(group) for group in candidate.groups]
 
 
 COMPARED: tuple[Compared, ...] = (

@@ -75,7 +75,7 @@ def verdicts(
     """Judge every run but the first against the first. `margin` is chosen before the runs are
     seen: a difference of that share is too small to matter."""
     names = names_of(candidates)
-    decides = E2E if all(c.run.config.mode == "sequential" for c in candidates) else THROUGHPUT
+    decides = deciding(candidates)
     found: list[Verdict] = []
     for place in range(1, len(candidates)):
         reference, other = candidates[0], candidates[place]
@@ -114,6 +114,12 @@ def verdict(
     have been seen takes 25 ms to work out, where that is the question."""
     pair = _Pair(*names, margin, errors, *_reach(findings[0], findings, margin))
     return _verdict(run_id, pair, findings)
+
+
+def deciding(candidates: Sequence[Candidate]) -> str:
+    """Return the name of the measure that decides."""
+    alone = all(c.run.config.mode == "sequential" for c in candidates)
+    return E2E if alone else THROUGHPUT
 
 
 def errors_differ(one: Candidate, other: Candidate) -> bool:

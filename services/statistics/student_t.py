@@ -18,7 +18,7 @@ def t_cdf(t: float, df: float) -> float:
     return 1 - tail if t > 0 else tail
 
 
-@lru_cache(maxsize=1024)  # power asks for the same one many times
+@lru_cache(maxsize=4096)  # a page asks for the same ones several times
 def t_quantile(p: float, df: float) -> float:
     """Return the t whose `t_cdf` is `p`, by Newton's method from 0: beyond it the tail is convex,
     so that no step goes too far.

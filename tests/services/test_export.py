@@ -18,7 +18,8 @@ import pytest
 
 from services.charts import CHARTS
 from services.compare import Candidate
-from services.export import EXPORTS, export, run_document
+from services.export import EXPORTS, export, run_document, tables
+from services.export.document import REQUEST_FIELDS
 from services.metrics import FIELDS, METRICS
 from services.summary import summary_row
 from tests.values import NOON, candidate, failed, measured
@@ -95,7 +96,10 @@ def test_an_export_says_how_many_runs_it_takes() -> None:
         "requests.csv": [1],
         "summary.csv": [1, 2, 8, 9],
         "comparison.csv": [2, 8],
+        "requests.parquet": [1],
         "run.json": [1],
+        "comparison.json": [2, 8],
+        "markdown.md": [1, 2, 8],
         "page.html": [1, 2, 8],
     }
 
@@ -125,6 +129,15 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> Non
     assert row[header.index("error")] == f"'{start}HYPERLINK(1)"
     header, row = read(export("summary.csv").write([one]))
     assert row[header.index("name")] == f"'{start}cmd"
+
+
+def test_a_column_that_a_server_has_named_is_no_formula_either() -> None:
+    header, _ = read(
+        export("summary.csv").write([candidate([failed(error_class="x")], calibration={"=1+1": 2})])
+    )
+    assert "client_=1+1" in header
+    text = tables.written(["=cmd|' /C calc'!A0", "ok"], [["@SUM(1)", -1.0]]).decode()
+    assert text == "'=cmd|' /C calc'!A0,ok\r\n'@SUM(1),-1.0\r\n"
 
 
 def test_a_negative_number_stays_a_number() -> None:
@@ -167,9 +180,8 @@ def test_a_comparison_has_every_value_and_every_ratio() -> None:
 def test_a_run_is_one_document() -> None:
     one = private()
     document = orjson.loads(export("run.json").write([one]))
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
-    assert document["schema"] == "paceline/run/1"
-    assert all(tuple(row) == FIELDS for row in document["requests"])
+    assert document["schema"] == "paceline/run/2"
+    assert all(tuple(row) == REQUEST_FIELDS for row in document["requests"])
     assert len(document["requests"]) == 7
     assert document["summary"] == summary_row(one.summary)
     assert document["run"]["config"]["own_prompts"] == 1
@@ -181,8 +193,53 @@ def test_prompts_and_answers_are_in_it_only_when_asked_for() -> None:
     document = run_document(private(), prompts=True)
     assert document["run"]["config"]["prompt"] == PROMPT
     assert document["answers"][0] == {"repeat": 0, "index": 0, "answer": ANSWER}
-    assert all(tuple(row) == FIELDS for row in document["requests"])
+    assert all(tuple(row) == REQUEST_FIELDS for row in document["requests"])
     assert "answers" not in run_document(private())
+
+
+# Markdown
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of every row of every table, as GitHub would split them."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
+
+
+def test_a_pull_requests_table_says_the_verdict_first() -> None:
+    text = export("markdown.md").write(several(3)).decode()
+    title, reference, first, second, *_ = text.split("\n\n")
+    assert (title, reference) == ("### 3 runs compared", "Reference: Run 1")
+    assert first.startswith("Run 2: output throughput 1.00 times the reference's")
+    assert second.startswith("Run 3: ")
+    header, ruler, *rows = rows_of(text)
+    assert header == [" Comparison ", " 1 · Run 1 (reference) ", " 2 · Run 2 ", " 3 · Run 3 "]
+    assert ruler == [":--", "--:", "--:", "--:"]
+    by_name = {row[0].strip(): row for row in rows if len(row) == 4}
+    assert by_name["E2E latency, mean"][2].strip().startswith("3.")
+    assert "<br>× 1 (" in by_name["E2E latency, mean"][2]
+    assert "requests failed.**" in text
+
+
+def test_a_run_alone_has_a_table_too() -> None:
+    text = export("markdown.md").write([private()]).decode()
+    assert text.startswith("### A\n\nRun 12: ")
+    assert "| E2E latency, total |" in text
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_what_people_wrote_is_no_markup_in_a_pull_request(count: int) -> None:
+    name = "# a|b\n**c** <img src=x> @somebody #12 `d` [e](http://f) ~~g~~ $h$ &amp; _i_ \\|"
+    named = [private(n, name=f"{name}{n}") for n in range(1, count + 1)]
+    text = export("markdown.md").write(named).decode()
+    assert "&amp;amp;" in text
+    for word in ("<img", "@somebody", "#12 ", "http://", "**c**", "`d`", "[e]", "~~g", " _i_"):
+        assert word not in text
+    for line, row in zip(
+        [line for line in text.splitlines() if line.startswith("|")], rows_of(text), strict=True
+    ):
+        assert len(row) in (2, count + 1, 10), line
+    assert not re.search(r"<(?!br>)", text)
 
 
 # the page
