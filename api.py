@@ -6,6 +6,7 @@ Whatever is wrong with a request is answered by `Problem`: a sentence, and one f
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 import orjson
@@ -17,15 +18,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import imported, results, runs, shares, trials
+from db import imported, pins, results, runs, shares, standings, trials
 from db.database import UNUSABLE, opened, said_of
 from db.imported import AlreadyImported
+from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from db.shares import InvalidShare, Share, ShareNotFound
 from db.trials import CannotRepeat, TrialNotFound
 from services import VERSION
 from services.backends import BackendProblem, find
 from services.compare.findings import MARGIN
+from services.compare.pin import Kind, Pin
+from services.compare.standing import Standing, as_row
 from services.config import MOST_REPEATS, InvalidConfig, Mode, RunConfig, parse, sentences_of
 from services.export import export, run_document
 from services.export.shape import RunDocument
@@ -83,6 +87,34 @@ class Started(BaseModel):
     id: int
     url: str = Field(description="The run over HTTP")
     page: str = Field(description="The run in the browser")
+
+
+class Against(BaseModel):
+    """How a run stands to the one that is pinned for its tag or its model."""
+
+    reference: int = Field(description="That run's number; its own: it is the reference")
+    kind: Kind
+    value: str = Field(description="The model or the tag")
+    word: str = Field(description="A verdict's, or reference, or other work: nothing is compared")
+    measure: str | None = Field(description="By which measure")
+    speed: float | None = Field(description="How many times as fast")
+    low: float | None = Field(description="Where its 95 % interval begins")
+    high: float | None = Field(description="Where its 95 % interval ends")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun(RunRow):
+    """A run in a list. `against` is null where it has no reference, or nothing can be said."""
+
+    against: Against | None = None
+
+
+class Pinned(BaseModel):
+    """Which run is to be the reference."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: int = Field(description="A run's number")
 
 
 class Cancelled(BaseModel):
@@ -150,12 +182,20 @@ RunId = Annotated[int, Field(description="A run's number")]
 
 
 @api.get("/runs")
-def list_runs(search: Annotated[Search, Query()]) -> list[RunRow]:
-    """List runs, newest first, each with the numbers of its summary as `headline`."""
+def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
+    """List runs, newest first, each with the numbers of its summary as `headline`, and with how it
+    stands `against` its reference."""
     if search.backend not in (None, IMPORTED):
         find(search.backend)
     filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
-    return runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
+    rows = runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
+    against = standings.standings(opened(), rows, search.tag or "", search.model or "")
+    return [_listed(row, against.get(row.id)) for row in rows]
+
+
+def _listed(row: RunRow, standing: Standing | None) -> ListedRun:
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    return ListedRun(**values, against=Against(**as_row(standing)) if standing else None)
 
 
 @api.post(
@@ -227,6 +267,30 @@ def cancel_run(run_id: RunId) -> Cancelled:
     """Stop a run; what it has measured is kept."""
     run = jobs.cancel(opened(), run_id)
     return Cancelled(id=run.id, status=run.status, cancel_requested=run.cancel_requested)
+
+
+@api.get("/pins")
+def list_pins() -> list[Pin]:
+    """List the references of models and tags, the newest first."""
+    return list(pins.pins(opened()))
+
+
+@api.put(
+    "/pins/{kind}/{value:path}",
+    dependencies=[Depends(only_json)],
+    responses=_says(_404="There is no such run", _415="The body is not JSON"),
+)
+def pin(kind: Kind, value: str, pinned: Pinned) -> Pin:
+    """Make a run the reference of its model, or of one of its tags, in place of the one before."""
+    return pins.pin(opened(), kind, value, pinned.run)
+
+
+@api.delete(
+    "/pins/{kind}/{value:path}", status_code=204, responses=_says(_404="It has no reference")
+)
+def unpin(kind: Kind, value: str) -> None:
+    """Let a model or a tag have no reference."""
+    pins.unpin(opened(), kind, value)
 
 
 class NewTrial(BaseModel):
@@ -426,6 +490,8 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     AnyHTTPException: _refused,
     BackendProblem: _with(422),
     InvalidEdit: _with(422),
+    InvalidPin: _with(422),
+    NotPinned: _with(404),
     InvalidTrial: _with(422),
     TrialNotFound: _with(404),
     CannotRepeat: _with(409),

@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -23,8 +24,9 @@ import orjson
 from tqdm import tqdm
 
 import jobs
-from db import counts, imported, queue, results, runs, shares
+from db import counts, imported, pins, queue, results, runs, shares, standings
 from db.database import UNUSABLE, opened, said_of
+from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
 from db.trials import CannotRepeat
@@ -32,6 +34,7 @@ from services import export as exports
 from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, compare
+from services.compare.standing import as_row
 from services.config import InvalidConfig, parse
 from services.imports import MOST_BYTES, InvalidImport
 from services.measurement import ACTIVE, Run
@@ -50,11 +53,6 @@ class Usage(ValueError):
     """Something asked for that cannot be done, in a sentence."""
 
 
-MISUSED = (
-    Usage, InvalidShare, ShareNotFound, flags.Misused, settings.InvalidSettings, jobs.QueueProblem,
-)  # fmt: skip
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     summary = (__doc__ or "").splitlines()[0]
@@ -66,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = COMMANDS[options.command](options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except MISUSED as error:
+    except REFUSED as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))
@@ -127,7 +125,45 @@ def list_runs(options: argparse.Namespace) -> int:
     filters: Any = {name: value for name, value in given.items() if value}
     found = runs.search(opened(), options.text, limit=options.limit, **filters)
     narrowed = bool(options.text or filters)
-    _say(options, lambda: found, lambda: terminal.list_text(found, narrowed))
+    against = standings.standings(opened(), found, options.tag or "", options.model or "")
+    _say(
+        options,
+        lambda: [
+            {**asdict(row), "against": as_row(against[row.id]) if row.id in against else None}
+            for row in found
+        ],
+        lambda: terminal.list_text(found, narrowed, against),
+    )
+    return DONE
+
+
+def pin(options: argparse.Namespace) -> int:
+    """Make a run the reference of its model, or of a tag: later runs are held against it."""
+    of: tuple[Any, str] = ("tag", options.tag)
+    if options.tag is None:
+        of = ("model", runs.load(opened(), options.run).config.model)
+    made = pins.pin(opened(), *of, options.run)
+    _say(options, lambda: made, lambda: f"Run {options.run} is the reference of {' '.join(of)}.")
+    return DONE
+
+
+def unpin(options: argparse.Namespace) -> int:
+    """Let a run be no reference any more: of anything, or of its model or a tag alone."""
+    runs.load(opened(), options.run)
+    kind = "tag" if options.tag is not None else "model" if options.model else None
+    found = [
+        one
+        for one in pins.pins(opened())
+        if one.run_id == options.run
+        and kind in (None, one.kind)
+        and options.tag in (None, one.value)
+    ]
+    if not found:
+        raise Usage(f"Run {options.run} is not the reference of that.")
+    for one in found:
+        pins.unpin(opened(), one.kind, one.value)
+    said = [f"Run {options.run} is no longer the reference of {o.kind} {o.value}." for o in found]
+    _say(options, lambda: found, lambda: "\n".join(said))
     return DONE
 
 
@@ -408,6 +444,10 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
     return run_ids
 
 
+REFUSED = (  # what cannot be done, each with a sentence
+    Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem, InvalidPin, NotPinned,
+    InvalidShare, ShareNotFound,
+)  # fmt: skip
 COMMANDS = {
     "run": run,
     "trial": trial,
@@ -419,6 +459,8 @@ COMMANDS = {
     "check": check,
     "share": share,
     "import": import_files,
+    "pin": pin,
+    "unpin": unpin,
     "backends": backends,
 }
 

@@ -7,7 +7,17 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, edit, judging, panels, pictures, share, tabular
+from pages.widgets import (
+    again,
+    downloads,
+    edit,
+    judging,
+    panels,
+    pictures,
+    pin,
+    share,
+    tabular,
+)
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
@@ -35,6 +45,7 @@ def actions(candidate: Candidate) -> None:
         again.button([candidate.run])
         edit.button(candidate.run)
         judging.button([candidate.run.config], judgement)
+        pin.button(candidate.run)
         downloads.button([candidate])
         share.button([candidate.run.id], "result", {"run": run_id, **judging.parameters()})
 
@@ -71,6 +82,7 @@ except RunNotFound as error:
 
 run = candidate.run
 panels.head(run)
+pin.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
 if not shared():

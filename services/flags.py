@@ -183,6 +183,20 @@ def _show(command: ArgumentParser) -> None:
     command.add_argument("run", type=_whole, metavar="RUN")
 
 
+def _pin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=_whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model (default)")
+    of.add_argument("--tag", help="Of one of its tags")
+
+
+def _unpin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=_whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model only")
+    of.add_argument("--tag", help="Of one tag only")
+
+
 def _export(command: ArgumentParser) -> None:
     _runs(command)
     formats = [entry.name for entry in EXPORTS]
@@ -308,5 +322,7 @@ FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "check": _check,
     "share": _share,
     "import": _import,
+    "pin": _pin,
+    "unpin": _unpin,
     "backends": _backends,
 }

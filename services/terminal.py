@@ -11,6 +11,7 @@ from typing import Any
 from services import backends, health, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
+from services.compare.standing import Standing, brief
 from services.gates import Checked
 from services.probe import Probe
 from services.summary import summary_row
@@ -21,6 +22,7 @@ SHOWN = (  # of summary_row
     "tokens_per_s_median", "ttft_s_median", "tpot_s_median", "e2e_s_median", "e2e_s_mean",
     "e2e_s_sd", "total_e2e_s", "output_tokens", "cost_usd",
 )  # fmt: skip
+NOBODY: Mapping[int, Standing] = {}
 LONGEST_NAME = 40  # characters of a run's or a model's name in a list
 
 
@@ -51,15 +53,21 @@ def _figure(name: str, row: Mapping[str, Any]) -> str:
     return f"  {label:<34}{show(row.get(name), tables.unsaid(unit, label)):>16}"
 
 
-def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:
-    """Stored runs, a line each; `narrowed`: not all of them were asked for."""
+def list_text(
+    rows: Sequence[Any], narrowed: bool = False, against: Mapping[int, Standing] = NOBODY
+) -> str:
+    """Stored runs, a line each, with how they stand to their reference where one of them has any;
+    `narrowed`: not all of them were asked for."""
     if not rows:
         return "No run matches." if narrowed else "No run is stored."
+    said = {run_id: brief(standing) for run_id, standing in against.items()}
+    extra = ["vs reference"] * bool(said)
     return table(
-        ["run", "name", "status", "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
+        ["run", "name", "status", *extra, "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
             [
-                str(row.id), _cut(row.name), row.status, _minute(row.created_at),
+                str(row.id), _cut(row.name), row.status,
+                *[said.get(row.id, "") for _ in extra], _minute(row.created_at),
                 " ".join(filter(None, (_cut(row.model), row.headline.get("via")))),
                 show(row.headline.get("output_tokens_per_s"), ""),
                 show(row.headline.get("ttft_s_median"), "s"),

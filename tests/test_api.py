@@ -431,6 +431,9 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/shares", "get"),
         ("/shares", "post"),
         ("/shares/{token}", "delete"),
+        ("/pins", "get"),
+        ("/pins/{kind}/{value}", "put"),
+        ("/pins/{kind}/{value}", "delete"),
     }
 
 
@@ -468,13 +471,57 @@ def test_what_is_answered_is_what_the_schema_says(measured: int, openapi: dict[s
     check("RunDocument", ask("GET", f"/runs/{measured}").json())
     check("Problem", ask("GET", "/runs/99").json())
     for row in ask("GET", "/runs").json():
-        check("RunRow", row)
+        check("ListedRun", row)
 
 
 def test_the_document_is_the_one_that_is_exported(database: Engine, measured: int) -> None:
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
     assert ask("GET", f"/runs/{measured}").json() == exported
+
+
+# --- references ------------------------------------------------------------------------------
+
+
+def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
+    for _ in range(2):
+        store(database, model="org/Model 1")
+    path = "/pins/model/org/Model%201"
+    assert ask("GET", "/pins").json() == []
+    made = ask("PUT", path, json={"run": 1})
+    assert (made.status_code, made.json()["value"], made.json()["run_id"]) == (
+        200,
+        "org/Model 1",
+        1,
+    )
+    assert ask("GET", "/pins").json() == [made.json()]
+    later, first = (run["against"] for run in ask("GET", "/runs").json())
+    assert (first["word"], first["reference"], first["speed"]) == ("reference", 1, None)
+    assert (later["word"], later["reference"], later["kind"]) == ("no verdict", 1, "model")
+    assert later["speed"] == pytest.approx(1)
+    assert ask("DELETE", path).status_code == 204
+    assert "No run is the reference of model org/Model 1" in ask("DELETE", path).json()["error"]
+    assert [run["against"] for run in ask("GET", "/runs").json()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("model/huge", {"run": 1}, 422, "Run 1 has not the model 'huge'"),
+        ("model/tiny", {"run": 9}, 404, "There is no run 9."),
+        ("colour/tiny", {"run": 1}, 422, "kind must be one of 'model' or 'tag'"),
+        ("model/tiny", {"run": "one"}, 422, "run must be a whole number"),
+        ("model/tiny", {}, 422, "run is missing"),
+    ],
+)
+def test_what_cannot_be_pinned_is_said(
+    database: Engine, path: str, body: dict[str, Any], status: int, words: str
+) -> None:
+    store(database)
+    answer = ask("PUT", f"/pins/{path}", json=body)
+    problem(answer, status)
+    assert words in answer.json()["error"]
+    problem(ask("PUT", "/pins/model/tiny", content="{}"), 415)
 
 
 # --- comparisons and further repeats ---------------------------------------------------------

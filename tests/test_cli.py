@@ -768,6 +768,42 @@ def test_every_command_explains_itself(ask: Ask) -> None:
             assert flag(field) in ask("run", "--help").out
 
 
+def test_a_run_is_pinned_and_the_list_says_how_the_others_stand(database: Engine, ask: Ask) -> None:
+    for _ in range(2):
+        store(database, tags=["nightly"])
+    assert "vs reference" not in ask("list").out
+    assert ask("pin", "1").out == "Run 1 is the reference of model tiny.\n"
+    assert ask("pin", "1", "--tag", "nightly").out == "Run 1 is the reference of tag nightly.\n"
+    lines = ask("list").out.splitlines()
+    assert "vs reference" in lines[0]
+    assert "no verdict" in lines[2] and "reference" in lines[3]
+    later, first = json.loads(ask("list", "--json").out)
+    assert (later["against"]["reference"], later["against"]["kind"]) == (1, "tag")
+    assert first["against"]["word"] == "reference"
+    assert ask("unpin", "1", "--model").out == "Run 1 is no longer the reference of model tiny.\n"
+    assert ask("unpin", "1").out == "Run 1 is no longer the reference of tag nightly.\n"
+    assert "vs reference" not in ask("list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pin", "9"], "There is no run 9."),
+        (["pin", "1", "--tag", "weekly"], "Run 1 has not the tag 'weekly'"),
+        (["pin", "1", "--model", "--tag", "a"], "not allowed with argument --model"),
+        (["unpin", "1"], "Run 1 is not the reference of that."),
+        (["unpin", "9"], "There is no run 9."),
+    ],
+)
+def test_what_cannot_be_pinned_is_said(
+    database: Engine, ask: Ask, words: list[str], said: str
+) -> None:
+    store(database)
+    answer = ask(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+
+
 # --- comparisons and further repeats ---------------------------------------------------------
 
 

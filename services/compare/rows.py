@@ -7,7 +7,7 @@ what changed on the machine meanwhile met both, so their repeats are compared in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
@@ -104,7 +104,7 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
         (
             None,
             *(
-                _ratio(found[0], numbers, in_turns(candidates[0], other))
+                ratio_of(found[0], numbers, in_turns(candidates[0], other))
                 for numbers, other in zip(found[1:], candidates[1:], strict=True)
             ),
         ),
@@ -130,8 +130,11 @@ def _stated(name: str, candidate: Candidate) -> dict[int, float]:
     return {} if number is None else {0: number}
 
 
-def _ratio(reference: dict[int, float], other: dict[int, float], turns: bool) -> Ratio | None:
-    """In pairs where repeats took turns and enough of them are in both."""
+def ratio_of(
+    reference: Mapping[int, float], other: Mapping[int, float], turns: bool
+) -> Ratio | None:
+    """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
+    enough of them are in both."""
     both = [place for place in reference if place in other]
     if turns and len(both) >= MINIMUM_REPEATS:
         return ratio([reference[i] for i in both], [other[i] for i in both], paired=True)
