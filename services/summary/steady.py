@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.measurement import Measurement
 
@@ -27,6 +28,19 @@ class Step:
 
 def in_flight(measurements: Sequence[Measurement]) -> list[Step]:
     """Return how many requests of one repeat were in flight, a step at each change."""
+    times, counts = _changes(measurements)
+    return [Step(t, count) for t, count in zip(times.tolist(), counts.tolist(), strict=True)]
+
+
+def peak(measurements: Sequence[Measurement]) -> int:
+    """Return the most requests of one repeat that were in flight at a time."""
+    return int(_changes(measurements)[1].max(initial=0))
+
+
+def _changes(
+    measurements: Sequence[Measurement],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """When the number in flight changes, and what it is from then on."""
     ends = [m.t_end if m.t_end is not None else m.t_last for m in measurements]
     spans = [
         (m.t_send, end)
@@ -35,13 +49,7 @@ def in_flight(measurements: Sequence[Measurement]) -> list[Step]:
     ]
     times, place = np.unique(np.asarray(spans, dtype=np.float64), return_inverse=True)
     changes = np.bincount(place.ravel(), weights=np.tile((1, -1), len(spans)))
-    counts = changes.cumsum().astype(int)
-    return [Step(t, count) for t, count in zip(times.tolist(), counts.tolist(), strict=True)]
-
-
-def peak(measurements: Sequence[Measurement]) -> int:
-    """Return the most requests of one repeat that were in flight at a time."""
-    return max((step.in_flight for step in in_flight(measurements)), default=0)
+    return times, changes.cumsum().astype(np.int64)
 
 
 def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | None:
@@ -52,7 +60,7 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     stretches are under 5 s, or some tokens cannot be placed: a count that is unknown, an answer
     that was not streamed or that we cancelled.
     """
-    edges = _edges(in_flight(measurements))
+    edges = _edges(measurements)
     seconds = sum(edges[1::2]) - sum(edges[::2])
     good = [m for m in measurements if m.status == "ok"]
     cut = any(m.status == "cancelled" and m.token_times for m in measurements)
@@ -69,11 +77,10 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     return float(tokens[inside].sum() / seconds)
 
 
-def _edges(steps: Sequence[Step]) -> list[float]:
+def _edges(measurements: Sequence[Measurement]) -> list[float]:
     """Start, end, start, end … of the stretches near the peak."""
-    enough = NEAR_PEAK * max((step.in_flight for step in steps), default=0)
-    edges: list[float] = []
-    for step in steps:
-        if (step.in_flight >= enough > 0) != bool(len(edges) % 2):
-            edges.append(step.t)
+    times, counts = _changes(measurements)
+    near = (counts >= NEAR_PEAK * counts.max(initial=0)) & (counts > 0)
+    turns = np.flatnonzero(np.diff(near, prepend=False))
+    edges: list[float] = times[turns].tolist()
     return edges
