@@ -7,7 +7,6 @@ about the server.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +17,11 @@ NEAR_PEAK = 0.8
 SHORTEST_S = 5.0  # a shorter window is mostly chance
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """From `t` on, `in_flight` requests were sent and not ended."""
-
-    t: float
-    in_flight: int
-
-
-def in_flight(measurements: Sequence[Measurement]) -> list[Step]:
-    """Return how many requests of one repeat were in flight, a step at each change."""
-    times, counts = _changes(measurements)
-    return [Step(t, count) for t, count in zip(times.tolist(), counts.tolist(), strict=True)]
-
-
-def peak(measurements: Sequence[Measurement]) -> int:
-    """Return the most requests of one repeat that were in flight at a time."""
-    return int(_changes(measurements)[1].max(initial=0))
-
-
-def _changes(
+def in_flight(
     measurements: Sequence[Measurement],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """When the number in flight changes, and what it is from then on."""
+    """Return when the number of one repeat's requests in flight changed, ascending, and what it was
+    from then on."""
     ends = [m.t_end if m.t_end is not None else m.t_last for m in measurements]
     spans = [
         (m.t_send, end)
@@ -50,6 +31,11 @@ def _changes(
     times, place = np.unique(np.asarray(spans, dtype=np.float64), return_inverse=True)
     changes = np.bincount(place.ravel(), weights=np.tile((1, -1), len(spans)))
     return times, changes.cumsum().astype(np.int64)
+
+
+def peak(measurements: Sequence[Measurement]) -> int:
+    """Return the most requests of one repeat that were in flight at a time."""
+    return int(in_flight(measurements)[1].max(initial=0))
 
 
 def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | None:
@@ -79,7 +65,7 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
 
 def _edges(measurements: Sequence[Measurement]) -> list[float]:
     """Start, end, start, end … of the stretches near the peak."""
-    times, counts = _changes(measurements)
+    times, counts = in_flight(measurements)
     near = (counts >= NEAR_PEAK * counts.max(initial=0)) & (counts > 0)
     turns = np.flatnonzero(np.diff(near, prepend=False))
     edges: list[float] = times[turns].tolist()
