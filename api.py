@@ -16,16 +16,19 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import results, runs, shares
+from db import results, runs, shares, trials
 from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from db.shares import InvalidShare, Share, ShareNotFound
+from db.trials import CannotRepeat, TrialNotFound
 from services import VERSION
 from services.backends import BackendProblem, find
-from services.config import InvalidConfig, Mode, RunConfig, parse, sentences_of
+from services.compare.findings import MARGIN
+from services.config import MOST_REPEATS, InvalidConfig, Mode, RunConfig, parse, sentences_of
 from services.export import export, run_document
 from services.export.shape import RunDocument
 from services.measurement import RunStatus
+from services.trial import USUAL_REPEATS, Asked, InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
@@ -227,6 +230,86 @@ def _shared(share: Share) -> Shared:
     )
 
 
+class NewTrial(BaseModel):
+    """Runs that take turns, the reference first."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    candidates: tuple[RunConfig, ...] = Field(description="Two to eight; `repeats` is the trial's")
+    repeats: int = Field(USUAL_REPEATS, ge=1, le=MOST_REPEATS, description="Of each, at least")
+    most: int | None = Field(
+        None, ge=1, le=MOST_REPEATS, description="Of each, at most; empty: as `repeats`"
+    )
+    target: float | None = Field(
+        None, gt=0, lt=1, description="Go on until every interval is within this share"
+    )
+    margin: float = Field(MARGIN, gt=0, lt=1, description="Differences that do not matter")
+    seed: int | None = Field(None, ge=0, lt=2**31, description="Of the order; empty: drawn")
+    name: str = Field("", max_length=200, description="Name of all; empty: made from the config")
+    tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
+    note: str = Field("", max_length=10_000, description="Note")
+
+    def asked(self) -> Asked:
+        most = self.repeats if self.most is None else self.most
+        return Asked(self.seed, self.repeats, most, self.target, self.margin)
+
+
+class TrialFacts(BaseModel):
+    """A stored trial and how its runs stand."""
+
+    id: int
+    asked: Asked
+    runs: dict[int, RunStatus] = Field(description="Status by run, the reference first")
+    page: str = Field(description="The comparison in the browser")
+
+
+class More(BaseModel):
+    """How often runs are measured again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    repeats: int = Field(ge=1, le=MOST_REPEATS, description="Further repeats of each")
+
+
+@api.post("/trials", status_code=202, dependencies=[Depends(only_json)])
+def start_trial(new: NewTrial) -> TrialFacts:
+    """Queue runs that are measured in turns, one repeat each, in an order drawn by the seed."""
+    trial = jobs.submit_trial(opened(), new.candidates, new.asked(), new.name, new.tags, new.note)
+    return _facts(trial)
+
+
+@api.get("/trials/{trial_id}", responses=_says(_404="There is no such trial"))
+def show_trial(trial_id: int) -> TrialFacts:
+    """Return how the runs of a trial stand."""
+    return _facts(trials.load(opened(), trial_id))
+
+
+@api.post("/trials/{trial_id}/cancel", responses=_says(_404="There is no such trial"))
+def cancel_trial(trial_id: int) -> TrialFacts:
+    """Stop all runs of a trial; what they have measured is kept."""
+    jobs.cancel_trial(opened(), trial_id)
+    return _facts(trials.load(opened(), trial_id))
+
+
+@api.post(
+    "/runs/{run_id}/more",
+    status_code=202,
+    dependencies=[Depends(only_json)],
+    responses=_says(_404="There is no such run", _409="It cannot have more repeats"),
+)
+def measure_more(run_id: RunId, more: More) -> Started:
+    """Queue further repeats of a run that is done."""
+    jobs.more(opened(), [run_id], more.repeats)
+    return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
+
+
+def _facts(trial: Trial) -> TrialFacts:
+    found = runs.load_many(opened(), trial.run_ids)
+    page = f"/compare?runs={','.join(map(str, trial.run_ids))}"
+    statuses = {run.id: run.status for run in found}
+    return TrialFacts(id=trial.id, asked=trial.asked, runs=statuses, page=page)
+
+
 # --- what is wrong, in sentences -------------------------------------------------------------
 
 
@@ -302,6 +385,9 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidEdit: _with(422),
     InvalidShare: _with(422),
     ShareNotFound: _with(404),
+    InvalidTrial: _with(422),
+    TrialNotFound: _with(404),
+    CannotRepeat: _with(409),
     RunNotFound: _no_run,
     AlreadyFinished: _with(409),
     RunBusy: _with(409),

@@ -1,4 +1,4 @@
-"""The same actions in a terminal: `python cli.py run|list|show|export|compare|share|backends`.
+"""The same actions in a terminal: `python cli.py run|trial|list|compare|…`.
 
 Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
 """
@@ -26,12 +26,14 @@ from db import counts, queue, results, runs, shares
 from db.database import UNUSABLE, opened, said_of
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
+from db.trials import CannotRepeat
 from services import export as exports
-from services import flags, settings, terminal
+from services import flags, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, compare
-from services.config import InvalidConfig, RunConfig, parse
-from services.measurement import FINISHED, Run
+from services.config import InvalidConfig, parse
+from services.measurement import ACTIVE, Run
+from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
 from services.units import many
 from services.visit import visit
 from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
@@ -73,11 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Queue a run, follow it to its end, print it."""
-    hidden = options.json or sys.stderr is None or not sys.stderr.isatty()
     with _stopping() as stop:
-        run_id, config = _submitted(options)
+        run_id = _submitted(options)
         try:
-            _follow(run_id, config, stop, hidden)
+            _follow([run_id], stop, _hidden(options))
             candidate = results.candidate(opened(), run_id)
         except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
             return _refuse(str(error), FAILED)
@@ -85,6 +86,37 @@ def run(options: argparse.Namespace) -> int:
             return _refuse(f"Run {run_id} is out of sight. {said_of(error)}", FAILED)
     _say_run(options, candidate)
     return DONE if candidate.run.status == "done" else FAILED
+
+
+def trial(options: argparse.Namespace) -> int:
+    """Measure a run and others that differ from it in turns, and compare them."""
+    with _stopping() as stop:
+        run_ids = _submitted_trial(options)
+        return _to_the_end(options, run_ids, stop)
+
+
+def more(options: argparse.Namespace) -> int:
+    """Measure runs again that are done: further repeats of the same runs."""
+    with _stopping() as stop:
+        try:
+            jobs.more(opened(), _once(options.runs), options.repeats)
+        except CannotRepeat as error:
+            raise Usage(str(error)) from None
+        return _to_the_end(options, options.runs, stop)
+
+
+def _to_the_end(options: argparse.Namespace, run_ids: Sequence[int], stop: Event) -> int:
+    """Follow runs to their end; print the one, or several compared."""
+    try:
+        _follow(run_ids, stop, _hidden(options))
+        found = results.candidates(opened(), run_ids)
+    except (RunNotFound, jobs.QueueProblem) as error:
+        return _refuse(str(error), FAILED)
+    if len(found) == 1:
+        _say_run(options, found[0])
+    else:
+        _say_comparison(options, found)
+    return DONE if all(each.run.status == "done" for each in found) else FAILED
 
 
 def list_runs(options: argparse.Namespace) -> int:
@@ -125,12 +157,7 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    candidates = results.candidates(opened(), _once(options.runs))
-    _say(
-        options,
-        lambda: exports.comparison_document(candidates),
-        lambda: terminal.comparison_text(compare(candidates)),
-    )
+    _say_comparison(options, results.candidates(opened(), _once(options.runs)))
     return DONE
 
 
@@ -164,15 +191,39 @@ def backends(options: argparse.Namespace) -> int:
 # --- a run and its end -----------------------------------------------------------------------
 
 
-def _submitted(options: argparse.Namespace) -> tuple[int, RunConfig]:
+def _submitted(options: argparse.Namespace) -> int:
+    with _in_flags(options):
+        config = parse(_values(options))
+        return jobs.submit(opened(), config, options.name, options.tag, options.note)
+
+
+def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
+    with _in_flags(options):
+        values = _values(options)
+        repeats = int(values.pop("repeats", USUAL_REPEATS))
+        configs = versus.candidates(values, flags.changes(options.vs))
+        most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
+        asked = Asked(options.order_seed, repeats, most, options.target, options.within)
+        engine, about = opened(), (options.name, options.tag, options.note)
+        return jobs.submit_trial(engine, configs, asked, *about).run_ids
+
+
+def _values(options: argparse.Namespace) -> dict[str, Any]:
     values = flags.values(options)
     if options.prompts is not None:
         values["prompts"] = _prompts_of(options.prompts)
+    return values
+
+
+@contextmanager
+def _in_flags(options: argparse.Namespace) -> Iterator[None]:
+    """Say what is wrong with what was asked for by the flags that asked for it."""
     try:
-        config = parse(values)
-        return jobs.submit(opened(), config, options.name, options.tag, options.note), config
+        yield
     except InvalidConfig as error:
         raise Usage(flags.sentences(error.problems, options)) from None
+    except InvalidTrial as error:
+        raise Usage(str(error)) from None
     except BackendProblem as error:
         raise Usage(f"--backend: {flags.in_flags(str(error))}") from None
     except InvalidEdit as error:
@@ -208,20 +259,40 @@ def _stopping() -> Iterator[Event]:
             signal.signal(each, handler)
 
 
-def _follow(run_id: int, config: RunConfig, stop: Event, hidden: bool) -> None:
-    """Wait for the end of a run, with a progress bar on standard error; `stop` cancels it."""
-    engine, total, kept_at = opened(), config.requests * config.repeats, monotonic()
-    with tqdm(total=total, unit=" requests", disable=hidden, leave=False) as bar:
-        while (current := runs.load(engine, run_id)).status not in FINISHED:
-            if stop.is_set() and not current.cancel_requested:
-                with suppress(AlreadyFinished):
-                    jobs.cancel(engine, run_id)
+def _follow(run_ids: Sequence[int], stop: Event, hidden: bool) -> None:
+    """Wait for the end of runs, with a progress bar on standard error; `stop` cancels them."""
+    kept_at = monotonic()
+    with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
+        while True:
+            found = runs.load_many(opened(), run_ids)
+            active = [run for run in found if run.status in ACTIVE]
+            if not active:
+                return
+            if stop.is_set():
+                _cancel(active)
             if monotonic() - kept_at > KEEPER_S:
                 kept_at = monotonic()
-                jobs.ensure(engine)
-            bar.set_description(_phase(current))
-            bar.update(sum(counts.counted(engine, run_id).values()) - bar.n)
+                jobs.ensure(opened())
+            _draw(bar, found, active)
             sleep(POLL_S)
+
+
+def _cancel(active: Sequence[Run]) -> None:
+    for run in active:
+        if not run.cancel_requested:
+            with suppress(AlreadyFinished):
+                jobs.cancel(opened(), run.id)
+
+
+def _draw(bar: tqdm, found: Sequence[Run], active: Sequence[Run]) -> None:
+    bar.total = sum(run.config.requests * run.config.repeats for run in found)
+    bar.set_description(_phase(min(active, key=lambda run: run.status != "running")))
+    back = sum(sum(counts.counted(opened(), run.id).values()) for run in found)
+    bar.update(back - bar.n)
+
+
+def _hidden(options: argparse.Namespace) -> bool:
+    return options.json or sys.stderr is None or not sys.stderr.isatty()
 
 
 def _phase(current: Run) -> str:
@@ -237,6 +308,14 @@ def _phase(current: Run) -> str:
 
 def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
+
+
+def _say_comparison(options: argparse.Namespace, found: Sequence[Candidate]) -> None:
+    _say(
+        options,
+        lambda: exports.comparison_document(found),
+        lambda: terminal.comparison_text(compare(found)),
+    )
 
 
 def _say(options: argparse.Namespace, document: Callable[[], Any], text: Callable[[], str]) -> None:
@@ -280,6 +359,8 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
 
 COMMANDS = {
     "run": run,
+    "trial": trial,
+    "more": more,
     "list": list_runs,
     "show": show,
     "export": export,

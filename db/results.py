@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from db import runs
 from services.compare import Candidate
-from services.prices import price
+from services.prices import price_of
 from services.summary import summarize
 
 
@@ -20,9 +20,7 @@ def candidate(engine: Engine, run_id: int, texts: bool = False) -> Candidate:
     """
     run = runs.load(engine, run_id)
     measured = runs.measurements(engine, run_id, texts)
-    return Candidate(
-        run, measured, summarize(measured, price(run.config.backend, run.config.model))
-    )
+    return Candidate(run, measured, summarize(measured, price_of(run.config)))
 
 
 def candidates(engine: Engine, run_ids: Sequence[int]) -> list[Candidate]:

@@ -82,6 +82,13 @@ Index(
 Index("ix_runs_status", runs.c.status)
 
 Index("ix_runs_trial", runs.c.trial_id)
+Index(
+    "one_running_run_a_trial",
+    runs.c.trial_id,
+    unique=True,
+    sqlite_where=text("status = 'running'"),
+    postgresql_where=text("status = 'running'"),
+)
 
 trials = Table(  # runs that are measured in turns, see services/trial.py
     "trials",

@@ -50,10 +50,14 @@ class Share:
 
 
 def publish(
-    engine: Engine, run_ids: Sequence[int], days: int | None = None, texts: bool = False
+    engine: Engine,
+    run_ids: Sequence[int],
+    days: int | None = None,
+    texts: bool = False,
+    margin: float | None = None,
 ) -> Share:
     """Make the page of these runs, the reference first, and share it for so many days; None: until
-    it is revoked. `texts`: with prompts and answers.
+    it is revoked. `texts`: with prompts and answers. `margin`: see `compare`.
 
     Raises:
         InvalidShare: too many runs, one of them twice, or no such number of days.
@@ -65,7 +69,7 @@ def publish(
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise InvalidShare(f"A link is good for 1 to {LONGEST_DAYS:,} days, or until revoked.")
     candidates = [results.candidate(engine, run_id, texts) for run_id in run_ids]
-    page = export.page_html(candidates, texts)
+    page = export.page_html(candidates, texts, margin)
     ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
     return create(engine, run_ids, export.title_of(candidates), page, ends, texts)
 

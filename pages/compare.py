@@ -1,17 +1,28 @@
-"""Runs side by side. The first is the reference; the URL holds the choice (`?runs=12,15`)."""
+"""Runs side by side. The first is the reference; the URL holds the choice (`?runs=12,15&within=5`:
+what differs by less than 5 % counts as equal)."""
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, panels, pictures, share, tabular
+from pages.widgets import again, downloads, panels, pictures, share, tabular
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
-from services.compare import MOST, Candidate, Comparison, compare
+from services.compare import (
+    LEAST_MARGIN,
+    MARGIN,
+    MOST,
+    MOST_MARGIN,
+    Candidate,
+    Comparison,
+    compare,
+)
+from services.compare.verdicts import in_words
 
 RECENT = 200  # runs offered to be added
 FIRST = ("tokens_per_s", "ratios")  # the others stand below the tables
@@ -32,7 +43,36 @@ def runs_in_url() -> tuple[list[int], str]:
     return ids, ""
 
 
-def choose(ids: list[int]) -> None:
+def margin_in_url() -> float:
+    """Return what the URL calls equal, in per cent; what is none is said, and is the usual."""
+    text = st.query_params.get("within", "")
+    try:
+        within = float(text) if text else 100 * MARGIN
+    except ValueError:
+        within = 0.0
+    if LEAST_MARGIN <= within / 100 <= MOST_MARGIN:
+        return within
+    said = f"“{text[:40]}” is no margin: within=5 means ±5 %, from 0.1 to 100. It is 5 now."
+    st.warning(plain(said), icon=":material/link_off:")
+    return 100 * MARGIN
+
+
+def choose_margin(within: float, where: DeltaGenerator) -> None:
+    """Say what is too small to matter. Like the runs, it is read from the URL."""
+    st.session_state["within"] = within
+
+    def into_url() -> None:
+        st.query_params["within"] = f"{st.session_state['within']:g}"
+
+    where.number_input(
+        "Equal within ± %", 100 * LEAST_MARGIN, 100 * MOST_MARGIN, step=1.0, format="%g",
+        key="within", on_change=into_url,
+        help="A difference smaller than this does not matter to you. Choose it before you look: "
+        "chosen afterwards, it can make any two runs equal.",
+    )  # fmt: skip
+
+
+def choose(ids: list[int], where: DeltaGenerator) -> None:
     """Pick the runs. The URL is what is read; the widget only shows it and changes it."""
     names = {row.id: f"{row.id} · {row.name}" for row in runs.search(opened(), limit=RECENT)}
     names |= {run_id: str(run_id) for run_id in ids if run_id not in names}
@@ -41,7 +81,7 @@ def choose(ids: list[int]) -> None:
     def into_url() -> None:
         st.query_params["runs"] = ",".join(map(str, st.session_state["chosen"]))
 
-    st.multiselect(
+    where.multiselect(
         "Runs, the reference first",
         list(names),
         format_func=lambda run_id: names.get(run_id, str(run_id)),
@@ -56,11 +96,12 @@ def verdicts(comparison: Comparison) -> None:
     """The answer in words, before any figure."""
     with st.container(border=True):
         for verdict in comparison.verdicts:
+            st.subheader(plain(verdict.headline), anchor=False)
             st.markdown(plain(verdict.sentence))
             with st.container(horizontal=True, gap="xsmall"):
                 for measure, word in verdict.by_measure:
                     if word != "no verdict":  # why there is none, the sentence says
-                        panels.verdict(measure, word)
+                        panels.verdict(measure, word, in_words(word, verdict.margin))
 
 
 def load(ids: list[int]) -> list[Candidate]:
@@ -75,8 +116,11 @@ def load(ids: list[int]) -> list[Candidate]:
 
 st.title("Compare", anchor=False)
 ids, problem = runs_in_url()
+within = margin_in_url()
 if not shared():
-    choose(ids)
+    left, right = st.columns([4, 1])
+    choose(ids, left)
+    choose_margin(within, right)
 if problem:
     stop_with(problem)
 if not ids and not runs.count(opened()):
@@ -85,14 +129,18 @@ if len(ids) < 2:
     stop_with("Choose one more run." if ids else "Choose two to eight runs.",
               "The first is the reference of the others.")  # fmt: skip
 candidates = load(ids)
-comparison = compare(candidates)
+comparison = compare(candidates, within / 100)
+
+margin = {"within": f"{within:g}"} if "within" in st.query_params else {}
 
 verdicts(comparison)
 panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
+        again.button([candidate.run for candidate in candidates])
         downloads.button(candidates)
-        share.button(ids, "compare", {"runs": ",".join(map(str, ids))})
+        link = {"runs": ",".join(map(str, ids)), **margin}
+        share.button(ids, "compare", link, within / 100)
 for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")

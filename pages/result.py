@@ -7,7 +7,7 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, edit, panels, pictures, share, tabular
+from pages.widgets import again, downloads, edit, panels, pictures, share, tabular
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
@@ -30,6 +30,7 @@ def actions(candidate: Candidate) -> None:
         st.page_link(
             "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
         )
+        again.button([candidate.run])
         edit.button(candidate.run)
         downloads.button([candidate])
         share.button([candidate.run.id], "result", {"run": run_id})

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, get_args
 
+from services import link
 from services.backends import BACKENDS
 from services.config import WORKLOAD_OF, Mode, RunConfig
 from services.export import EXPORTS
@@ -66,6 +67,46 @@ def _run(command: ArgumentParser) -> None:
     command.add_argument("--name", default="", help="What the run is called")
     command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")
     command.add_argument("--note", default="", help="A note")
+
+
+def _trial(command: ArgumentParser) -> None:
+    _run(command)
+    command.add_argument(
+        "--vs", action="append", required=True, metavar="CHANGES",
+        help="What another candidate changes: mode=batch,concurrency=8; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--within", type=_percent, default=0.05, metavar="PERCENT",
+        help="Differences that do not matter (default: 5)",
+    )  # fmt: skip
+    command.add_argument(
+        "--target", type=_percent, metavar="PERCENT",
+        help="Go on until every interval is within this much",
+    )  # fmt: skip
+    command.add_argument("--most", type=_whole, help="Repeats of each, at most (with --target)")
+    command.add_argument("--order-seed", type=_whole, help="Seed of the order of the turns")
+
+
+def _more(command: ArgumentParser) -> None:
+    _compare(command)
+    command.add_argument("--repeats", type=_whole, default=4, help="Of each run (default: 4)")
+
+
+def changes(texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what the other candidates change, as `--vs` says it.
+
+    Raises:
+        InvalidConfig: a field that there is not, or a value that it cannot have.
+        Misused: a change without a value.
+    """
+    found: list[dict[str, Any]] = []
+    for text in texts:
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        if any(not equals for _, equals, _ in parts):
+            raise Misused(f"--vs takes what changes, as in mode=batch,concurrency=8; got {text!r}.")
+        said = [link.change(name.strip(), value.strip()) for name, _, value in parts]
+        found.append({name: value for one in said for name, value in one.items()})
+    return found
 
 
 def flag(name: str) -> str:
@@ -176,6 +217,16 @@ def _backends(command: ArgumentParser) -> None:
     command.add_argument("--test", action="store_true", help="Ask each whether it answers")
 
 
+def _percent(text: str) -> float:
+    try:
+        found = float(text.removesuffix("%")) / 100
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1:
+        raise ArgumentTypeError(f"{text[:40]!r} is not a number between 0 and 100")
+    return found
+
+
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 10 or not 0 < int(text) <= MOST:
         raise ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 to {MOST:,}")
@@ -184,6 +235,8 @@ def _whole(text: str) -> int:
 
 FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "run": _run,
+    "trial": _trial,
+    "more": _more,
     "list": _list,
     "show": _show,
     "export": _export,

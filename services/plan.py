@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
@@ -57,6 +58,36 @@ def plan(config: RunConfig, price: Price | None, tokens_per_s: float | None = No
     if calibrates(config):
         sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
     return Plan(total, output, prompts, at_least, about, usd, sentence)
+
+
+def together(plans: Sequence[Plan], how: str) -> Plan:
+    """Return the plan of runs that are measured one after the other; `how`: in a sentence.
+
+    What is not known of one of them is not known of all.
+    """
+    output, prompts = (
+        sum(plan.tokens_at_most for plan in plans),
+        sum(plan.prompt_tokens_about for plan in plans),
+    )
+    at_least = _sum(plan.seconds_at_least for plan in plans)
+    about = _sum(plan.seconds_about for plan in plans)
+    usd = _sum(plan.usd_at_most for plan in plans)
+    what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
+    then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd)]))
+    sentence = f"{what}; {then}." if then else f"{what}."
+    total = sum(plan.requests_total for plan in plans)
+    return Plan(total, output, prompts, at_least, about, usd, sentence)
+
+
+def in_turns(config: RunConfig, repeats: int) -> RunConfig:
+    """Return a config that sends as much as `config` does in so many turns, each warmed up."""
+    return config.model_copy(update={"repeats": repeats, "warmup": config.warmup * repeats})
+
+
+def _sum(numbers: Iterable[float | None]) -> float | None:
+    found = list(numbers)
+    known = [number for number in found if number is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def calibrates(config: RunConfig) -> bool:

@@ -474,3 +474,46 @@ def test_the_document_is_the_one_that_is_exported(database: Engine, measured: in
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
     assert ask("GET", f"/runs/{measured}").json() == exported
+
+
+# --- comparisons and further repeats ---------------------------------------------------------
+
+
+def test_a_trial_is_started_watched_and_repeated(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
+    candidates = [{**config, "mode": mode, "requests": 1} for mode in ("batch", "staggered")]
+    new = {"candidates": candidates, "repeats": 3, "seed": 1, "margin": 0.1, "name": "Mine"}
+    answer = ask("POST", "/trials", json=new)
+    trial = answer.json()
+    assert answer.status_code == 202, trial
+    assert (trial["asked"]["most"], trial["page"]) == (3, "/compare?runs=1,2")
+    for run_id in (1, 2):
+        assert finished(database, run_id).status == "done"
+    assert ask("GET", f"/trials/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
+    assert runs.load(database, 1).name == "Mine · batch"
+    assert ask("POST", "/runs/1/more", json={"repeats": 1}).status_code == 202
+    assert len(finished(database, 1).repeats) == 4
+    problem(ask("POST", "/runs/1/more", json={"repeats": 50}), 409)
+    assert ask("POST", f"/trials/{trial['id']}/cancel").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/trials", {"candidates": [{}]}, 422),
+        ("POST", "/trials", {"candidates": [{}, {"max_tokens": 0}]}, 422),
+        ("POST", "/trials", {"candidates": [{}, {}], "margin": 1}, 422),
+        ("POST", "/trials", {"candidates": [{}, {"backend": "nobody"}]}, 422),
+        ("GET", "/trials/7", None, 404),
+        ("POST", "/trials/7/cancel", None, 404),
+        ("POST", "/runs/7/more", {"repeats": 1}, 404),
+        ("POST", "/runs/7/more", {"repeats": 0}, 422),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused_in_a_sentence(
+    database: Engine, method: str, path: str, body: Any, status: int
+) -> None:
+    problem(ask(method, path, **({"json": body} if body is not None else {})), status)
+    assert not runs.count(database)

@@ -20,6 +20,7 @@ from sqlalchemy import Engine, text
 
 import cli
 from db import counts, runs
+from db.database import opened
 from jobs.place import beside
 from services import engines
 from services.config import RunConfig
@@ -678,3 +679,40 @@ def test_every_command_explains_itself(ask: Ask) -> None:
     for field in RunConfig.model_fields:
         if field != "unique_prompts":
             assert flag(field) in ask("run", "--help").out
+
+
+# --- comparisons and further repeats ---------------------------------------------------------
+
+
+def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, ask: Ask) -> None:
+    flags = run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0")[1:]
+    said = ask("trial", *flags, "--vs", "mode=batch", "--repeats", "3", "--json")
+    assert (said.code, said.err) == (0, "")
+    document = json.loads(said.out)
+    assert document["runs"] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [3, 3]
+    more = json.loads(ask("more", "1", "2", "--repeats", "1", "--json").out)
+    assert more["runs"] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [4, 4]
+    said = ask("more", "1", "--repeats", "47")
+    assert (said.code, "1 to 46 more" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vs", "mode"], "--vs takes what changes, as in mode=batch,concurrency=8"),
+        (["--vs", "mode=none"], "--mode must be one of"),
+        (["--vs", "prompt=x"], "--prompt is not taken from a link"),
+        (["--vs", "mode=batch", "--repeats", "60"], "1 to 50 times"),
+        (["--vs", "mode=batch", "--most", "3"], "the most cannot be fewer"),
+        (["--vs", "mode=batch", "--target", "0"], "between 0 and 100"),
+        (["--vs", "mode=batch"] * 9, "2 to 8 candidates"),
+        ([], "--vs"),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
+    said = ask("trial", *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert not runs.count(opened())

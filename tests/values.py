@@ -14,6 +14,7 @@ from services.prices import Price
 from services.summary import summarize
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STEADY = (1.00, 1.02, 0.98)  # how the repeats of a run vary
 
 
 def measured(
@@ -49,6 +50,17 @@ def measured(
     return replace(m, **changes)
 
 
+def repeats(
+    slower: float = 1.0, vary: Sequence[float] = STEADY, **changes: Any
+) -> list[Measurement]:
+    """Four requests a repeat, each repeat longer or shorter by its factor."""
+    return [
+        measured(i, repeat=r, ttft=1.0 * slower * f, e2e=3.0 * slower * f, **changes)
+        for r, f in enumerate(vary)
+        for i in range(4)
+    ]
+
+
 def failed(index: int = 0, error_class: str | None = "timeout", **changes: Any) -> Measurement:
     """Sent, and nothing came."""
     m = Measurement(0, index, "failed", 0.0, t_send=0.0, t_end=1.0, error_class=error_class)
@@ -64,6 +76,7 @@ def run(
     health: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
     calibration: dict[str, Any] | None = None,
+    trial_id: int | None = None,
     **config: Any,
 ) -> Run:
     """A finished run of one batch, unless `config` says otherwise."""
@@ -76,6 +89,7 @@ def run(
         environment=environment or {},
         repeats=tuple(Repeat(index, NOON, 1.0, health or {}) for index in range(repeats)),
         calibration=calibration,
+        trial_id=trial_id,
     )
 
 

@@ -39,7 +39,9 @@ STATUS_COLOURS: dict[str, Colour] = {
     "running": "blue",
 }  # fmt: skip
 LONG = 900  # characters of warnings, beyond which they are folded up
-VERDICT_COLOURS: dict[str, Colour] = {"faster": "green", "slower": "orange"}
+VERDICT_COLOURS: dict[str, Colour] = {
+    "faster": "green", "slower": "orange", "equivalent": "blue",
+}  # fmt: skip
 
 
 def head(run: Run) -> None:
@@ -97,9 +99,9 @@ def _sentences(found: Sequence[Doubt]) -> str:
     return "\n\n".join(f"**{plain(doubt.title)}.** {plain(doubt.sentence)}" for doubt in found)
 
 
-def verdict(measure: str, word: str) -> None:
+def verdict(measure: str, word: str, in_words: str) -> None:
     """What is said by one measure, as a badge."""
-    st.badge(f"{measure}: {word}", color=VERDICT_COLOURS.get(word, "gray"))
+    st.badge(f"{measure}: {in_words}", color=VERDICT_COLOURS.get(word, "gray"))
 
 
 def when(moment: datetime) -> str:

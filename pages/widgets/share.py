@@ -22,16 +22,18 @@ PRIVATE = (
 )
 
 
-def button(run_ids: Sequence[int], page: str, parameters: Mapping[str, str]) -> None:
-    """A popover that makes, lists and revokes the links of these runs."""
+def button(
+    run_ids: Sequence[int], page: str, parameters: Mapping[str, str], margin: float | None = None
+) -> None:
+    """A popover that makes, lists and revokes the links of these runs; `margin`: see `compare`."""
     with st.popover("Share", icon=":material/link:"):
-        _links(run_ids)
+        _links(run_ids, margin)
         _this_page(page, parameters)
 
 
 @st.fragment
 @sentences()
-def _links(run_ids: Sequence[int]) -> None:
+def _links(run_ids: Sequence[int], margin: float | None) -> None:
     st.markdown("**A link for others**")
     st.caption("A page with verdict, charts, tables and config that stays as it is now.")
     good_for = st.selectbox("Good for", list(DAYS), index=2, key="share-days")
@@ -39,14 +41,14 @@ def _links(run_ids: Sequence[int]) -> None:
     if texts:
         st.warning(PRIVATE, icon=":material/visibility:")
     if st.button("Create a link", type="primary", icon=":material/add_link:", key="share-create"):
-        _create(run_ids, DAYS[good_for], texts)
+        _create(run_ids, DAYS[good_for], texts, margin)
     for share in shares.listed(opened(), run_ids):
         _row(share)
 
 
-def _create(run_ids: Sequence[int], days: int | None, texts: bool) -> None:
+def _create(run_ids: Sequence[int], days: int | None, texts: bool, margin: float | None) -> None:
     try:
-        shares.publish(opened(), run_ids, days, texts)
+        shares.publish(opened(), run_ids, days, texts, margin)
     except RunNotFound as error:
         st.error(plain(str(error)))
 

@@ -96,9 +96,9 @@ def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes) -> list[a
         scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
         axis=alt.Axis(format=",d", tickMinStep=1),
     )
+    about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("requests:N", title="Request")]
     tooltip = [
-        alt.Tooltip("run:N", title="Run"),
-        alt.Tooltip("requests:N", title="Request"),
+        *about,
         alt.Tooltip("rate:Q", title="Median tokens/s" if grouped else "Tokens/s", format=",.1f"),
         *([alt.Tooltip("low:Q", title="Lowest", format=",.1f")] if grouped else []),
         *([alt.Tooltip("high:Q", title="Highest", format=",.1f")] if grouped else []),
@@ -111,12 +111,12 @@ def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes) -> list[a
         text="×", color=look.failed, fontSize=15, fontWeight=700, dy=-5
     )
     return [
-        bars.encode(x=x, x2="to", y=y, y2="base", color=colour, tooltip=tooltip),
-        ranges.encode(x="middle:Q", y="y:Q", y2="y2"),
+        bars.encode(x=x, x2=alt.X2("to"), y=y, y2=alt.Y2("base"), color=colour, tooltip=tooltip),
+        ranges.encode(x=alt.X("middle:Q"), y=alt.Y("y:Q"), y2=alt.Y2("y2")),
         failed.encode(
-            x="middle:Q",
-            y="y:Q",
-            tooltip=["run:N", "requests:N", alt.Tooltip("failed:Q", title="Failed")],
+            x=alt.X("middle:Q"),
+            y=alt.Y("y:Q"),
+            tooltip=[*about, alt.Tooltip("failed:Q", title="Failed")],
         ),
     ]
 

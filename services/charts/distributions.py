@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
+import numpy as np
 
 from services import theme
 from services.charts.frame import Rows, heading, layered, run_colour, seconds_scale
 from services.compare import Candidate
-from services.metrics import inter_chunk, metric
+from services.metrics import metric
+from services.summary.gaps import gaps as gaps_of
 
 MOST_POINTS = 200  # a run
 MOST_GAPS = 100_000  # a run; beyond that only every so many requests' gaps are looked at
@@ -48,7 +50,7 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
         chunks = sum(len(m.token_times) for m in candidate.measurements)
         stride = -(-chunks // MOST_GAPS) or 1
         some = candidate.measurements[::stride]
-        values = sorted(gap for m in some for gap in inter_chunk(m))
+        values = np.sort(gaps_of(some)).tolist()
         samples.append(Sample(candidate, values, len(values)))
         if stride > 1:
             said = "Of the longest runs, not every request is looked at."

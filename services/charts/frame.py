@@ -140,12 +140,12 @@ def names(
     written = alt.Chart(alt.InlineData(values=rows)).mark_text(
         align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=12, dy=-3
     )
-    layers = [written.encode(x=alt.value(0), y="y:Q", text="text:N")]
+    layers = [written.encode(x=alt.value(0), y=alt.Y("y:Q"), text=alt.Text("text:N"))]
     for run_id, row in zip(ids, rows, strict=True):
         square = alt.Chart(alt.InlineData(values=[row])).mark_square(
             color=theme.colour_of(run_id, ids, dark), opacity=1, size=70, yOffset=-10, xOffset=4
         )
-        layers.append(square.encode(x=alt.value(0), y="y:Q"))
+        layers.append(square.encode(x=alt.value(0), y=alt.Y("y:Q")))
     return layers
 
 
@@ -154,20 +154,24 @@ def layered(
 ) -> alt.LayerChart:
     """Put layers over one another; each draws one of the named data sets, or nothing if empty."""
     empty = [alt.NamedData(name) for name, rows in datasets.items() if not rows]
-    return alt.LayerChart(
+    chart = alt.LayerChart(
         layer=[layer for layer in layers if layer.data not in empty],
         title=title,
         height=height,
         width="container",
         autosize=alt.AutoSizeParams(**FIT),
-        datasets={name: rows for name, rows in datasets.items() if rows},
     )
+    chart.datasets = {name: rows for name, rows in datasets.items() if rows}  # not to be copied
+    return chart
 
 
-def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
+def spec(chart: alt.LayerChart, dark: bool = False) -> dict[str, Any]:
     """Return a chart as a Vega-Lite dict with the theme in it, ready for any renderer.
 
-    Not validated: that takes three times as long, and the tests do it for every chart.
+    Not validated: that takes three times as long, and the tests do it for every chart. The rows
+    are data already, so Altair need not look through them for what is not.
     """
-    found: dict[str, Any] = chart.configure(**theme.config(dark)).to_dict(validate=False)
-    return found
+    bare = chart.copy(deep=False)
+    bare.datasets = alt.Undefined
+    found: dict[str, Any] = bare.configure(**theme.config(dark)).to_dict(validate=False)
+    return found | {"datasets": chart.datasets | found.get("datasets", {})}

@@ -82,7 +82,9 @@ def _layers(
     dots = data.mark_circle(size=90, opacity=1, clip=True)
     return [
         one.encode(x=alt.X("one:Q", title=AXIS)),
-        lines.encode(x=alt.X("low:Q", title=AXIS), x2="high", y=y, yOffset=offset, color=colour),
+        lines.encode(
+            x=alt.X("low:Q", title=AXIS), x2=alt.X2("high"), y=y, yOffset=offset, color=colour
+        ),
         dots.encode(x=_x(rows), y=y, yOffset=offset, color=colour, tooltip=tooltip),
     ]
 

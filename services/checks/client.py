@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+
+import numpy as np
 
 from services import units
 from services.checks.doubt import Doubt
@@ -114,8 +115,8 @@ def together_share(measurements: Sequence[Measurement]) -> float | None:
         times = m.token_times
         chunks += len(times)
         if m.coalesced_reads:
-            same = [earlier == later for earlier, later in pairwise(times)]
-            together += sum(a or b for a, b in zip([False, *same], [*same, False], strict=True))
+            same = np.diff(times) == 0
+            together += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
     return together / chunks if chunks else None
 
 

@@ -65,8 +65,8 @@ def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
         "warning",
         "Different error rates",
         f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
-        "have latencies, and those that failed may have been the slow ones: there is no verdict "
-        "on latency more than one point apart. Mend the failures first.",
+        "have latencies, and those that failed may have been the slow ones: there is no "
+        "verdict more than one point apart. Mend the failures first.",
     )
 
 

@@ -1,29 +1,46 @@
 """What is compared: for each measure one number a repeat, and the ratios of runs by those.
 
 A repeat gives one number, however many requests it holds: those are correlated, and a test over
-them would find differences that are not there.
+them would find differences that are not there. Runs of one trial were measured in turns (A B A B):
+what changed on the machine meanwhile met both, so their repeats are compared in pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, median
 
 from services.measurement import Measurement, Run
 from services.metrics import Better, metric
-from services.statistics import Ratio, ratio
+from services.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.summary import Summary
 from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A run that takes part in a comparison."""
 
     run: Run
     measurements: Sequence[Measurement]
     summary: Summary
+
+    @cached_property
+    def groups(self) -> list[list[Measurement]]:
+        """The measurements of each repeat, repeats in order."""
+        return list(by_repeat(self.measurements).values())
+
+    @cached_property
+    def _known(self) -> dict[str, list[list[float]]]:
+        return {}
+
+    def values(self, name: str) -> list[list[float]]:
+        """Return the metric `name` of each repeat's successes, where it is known."""
+        if name not in self._known:
+            self._known[name] = [values(successes(group), name) for group in self.groups]
+        return self._known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +94,41 @@ def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
 
 
 def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
-    known = [[x for x in compared.of(c) if x is not None] for c in candidates]
+    found = [_by_index(compared, candidate) for candidate in candidates]
     return Row(
         compared.name,
         compared.label,
         compared.unit,
         compared.better,
-        tuple(fmean(numbers) if numbers else None for numbers in known),
-        (None, *(ratio(known[0], other) for other in known[1:])),
+        tuple(fmean(numbers.values()) if numbers else None for numbers in found),
+        (
+            None,
+            *(
+                _ratio(found[0], numbers, in_turns(candidates[0], other))
+                for numbers, other in zip(found[1:], candidates[1:], strict=True)
+            ),
+        ),
     )
+
+
+def in_turns(one: Candidate, other: Candidate) -> bool:
+    """Whether the repeats of two runs were measured in turns."""
+    return one.run.trial_id is not None and one.run.trial_id == other.run.trial_id
+
+
+def _by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
+    """The measure of each repeat that has it, by the repeat's index."""
+    places = [repeat.index for repeat in candidate.summary.repeats]
+    numbers = zip(places, compared.of(candidate), strict=True)
+    return {place: number for place, number in numbers if number is not None}
+
+
+def _ratio(reference: dict[int, float], other: dict[int, float], turns: bool) -> Ratio | None:
+    """In pairs where repeats took turns and enough of them are in both."""
+    both = [place for place in reference if place in other]
+    if turns and len(both) >= MINIMUM_REPEATS:
+        return ratio([reference[i] for i in both], [other[i] for i in both], paired=True)
+    return ratio(list(reference.values()), list(other.values()))
 
 
 def _of_repeats(
@@ -100,8 +143,7 @@ def _over_requests(
     """The statistic over each repeat's successful requests; None where none has the metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
-        groups = by_repeat(candidate.measurements).values()
-        found = (values(successes(group), name) for group in groups)
+        found = candidate.values(name)
         return [statistic(numbers) if numbers else None for numbers in found]
 
     return of
@@ -115,7 +157,7 @@ def _median(name: str) -> Compared:
 
 
 def _errors(candidate: Candidate) -> list[float | None]:
-    return [error_rate(group) for group in by_repeat(candidate.measurements).values()]
+    return [error_rate(group) for group in candidate.groups]
 
 
 COMPARED: tuple[Compared, ...] = (
@@ -160,6 +202,6 @@ COMPARED: tuple[Compared, ...] = (
         "Cost per million output tokens",
         "USD",
         "lower",
-        lambda candidate: [candidate.summary.usd_per_million_output],
+        _of_repeats(lambda repeat: repeat.usd_per_million_output),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 
 def t_cdf(t: float, df: float) -> float:
@@ -13,10 +14,11 @@ def t_cdf(t: float, df: float) -> float:
     """
     if not df > 0:
         raise ValueError(f"degrees of freedom must be more than 0 (got {df})")
-    tail = _incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2
+    tail = incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2
     return 1 - tail if t > 0 else tail
 
 
+@lru_cache(maxsize=4096)  # a page asks for the same ones several times
 def t_quantile(p: float, df: float) -> float:
     """Return the t whose `t_cdf` is `p`, by bisection to the last bit.
 
@@ -36,8 +38,8 @@ def t_quantile(p: float, df: float) -> float:
     return high if p > 0.5 else -high
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """Regularised incomplete beta function I_x(a, b) (DLMF 8.17.2; Numerical Recipes 6.4)."""
+def incomplete_beta(a: float, b: float, x: float) -> float:
+    """Return the regularised incomplete beta function I_x(a, b) (DLMF 8.17.2)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
-from services.prices import Price
+from services.prices import Hourly, Price
 from services.statistics import Distribution, distribution
+from services.summary.gaps import gaps
 from services.summary.repeats import (
     RepeatSummary,
     by_repeat,
@@ -57,17 +56,18 @@ class Summary:
     steady_output_tokens_per_s: float | None
     peak_in_flight: int
     token_sources: dict[str, int]  # successes by where their token count is from
-    cost_usd: float | None
-    usd_per_million_output: float | None  # the whole cost, prompts included
+    cost_usd: float | None  # of all repeats; None where that of one is not known
+    usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
+    cost_source: str | None = None  # whose price that is, in words
 
 
-def summarize(measurements: Sequence[Measurement], price: Price | None = None) -> Summary:
-    """Work one run out. `price`, where known, gives the cost of its successful requests."""
+def summarize(measurements: Sequence[Measurement], price: Price | Hourly | None = None) -> Summary:
+    """Work one run out. `price`, where known, gives the cost of its tokens or of its time."""
     good = successes(measurements)
     groups = by_repeat(measurements)
-    repeats = tuple(summarize_repeat(index, group) for index, group in groups.items())
+    repeats = tuple(summarize_repeat(index, group, price) for index, group in groups.items())
     prompt_tokens, output_tokens = tokens(good)
-    cost = _cost(price, prompt_tokens, output_tokens)
+    cost = _sum([repeat.cost_usd for repeat in repeats])
     failed = [m for m in measurements if m.status == "failed"]
     return Summary(
         repeats=repeats,
@@ -83,14 +83,15 @@ def summarize(measurements: Sequence[Measurement], price: Price | None = None) -
         requests_per_s=_mean(repeat.requests_per_s for repeat in repeats),
         total_e2e_s=sum(latencies) if (latencies := values(good, "e2e_s")) else None,
         distributions={entry.name: distribution(values(good, entry.name)) for entry in METRICS},
-        inter_chunk=_inter_chunk(good),
+        inter_chunk=distribution(gaps(good)),
         fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
         error_rate=error_rate(measurements),
         steady_output_tokens_per_s=_mean(map(steady_output_tokens_per_s, groups.values())),
         peak_in_flight=max(map(peak, groups.values()), default=0),
         token_sources=dict(Counter(m.token_source for m in good)),
         cost_usd=cost,
-        usd_per_million_output=cost / output_tokens * 1e6 if cost and output_tokens else None,
+        usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),
+        cost_source=price.source if price and cost is not None else None,
     )
 
 
@@ -112,18 +113,10 @@ def _mean(numbers: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _inter_chunk(good: Sequence[Measurement]) -> Distribution | None:
-    """Over all gaps of all answers: half a million in a large run, so by NumPy."""
-    gaps = [np.diff(np.asarray(m.token_times)) for m in good if len(m.token_times) > 1]
-    return distribution(np.concatenate(gaps)) if gaps else None
-
-
-def _cost(
-    price: Price | None, prompt_tokens: int | None, output_tokens: int | None
-) -> float | None:
-    if price is None or prompt_tokens is None or output_tokens is None:
-        return None
-    return price.cost(prompt_tokens, output_tokens)
+def _sum(numbers: Sequence[float | None]) -> float | None:
+    """A sum with a part missing is not known."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known and len(known) == len(numbers) else None
 
 
 _FLAT = (
@@ -143,4 +136,5 @@ _FLAT = (
     "peak_in_flight",
     "cost_usd",
     "usd_per_million_output",
+    "cost_source",
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.measurement import Measurement
 from services.metrics import metric
+from services.prices import Hourly, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,13 @@ class RepeatSummary:
     output_tokens_per_s: float | None
     total_tokens_per_s: float | None  # prompt and output tokens
     requests_per_s: float | None  # successes
+    cost_usd: float | None = None
+    usd_per_million_output: float | None = None  # the whole cost, prompts included
 
 
-def summarize_repeat(index: int, group: Sequence[Measurement]) -> RepeatSummary:
+def summarize_repeat(
+    index: int, group: Sequence[Measurement], price: Price | Hourly | None = None
+) -> RepeatSummary:
     """Work one repeat out, from its own measurements."""
     good = successes(group)
     count = Counter(m.status for m in group)
@@ -39,6 +44,7 @@ def summarize_repeat(index: int, group: Sequence[Measurement]) -> RepeatSummary:
         return amount / seconds if seconds and amount is not None else None
 
     known = prompt_tokens is not None and output_tokens is not None
+    cost = price.of(prompt_tokens, output_tokens, seconds) if price else None
     return RepeatSummary(
         index=index,
         window_s=seconds,
@@ -51,6 +57,8 @@ def summarize_repeat(index: int, group: Sequence[Measurement]) -> RepeatSummary:
         output_tokens_per_s=rate(output_tokens),
         total_tokens_per_s=rate((prompt_tokens or 0) + (output_tokens or 0)) if known else None,
         requests_per_s=rate(len(good)),
+        cost_usd=cost,
+        usd_per_million_output=cost / output_tokens * 1e6 if cost and output_tokens else None,
     )
 
 

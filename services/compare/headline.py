@@ -1,0 +1,63 @@
+"""What a run keeps in short when it ends: enough to list it, and to hold it against another.
+
+History holds fifty runs against their references at once, and the trend five hundred: the measures
+that a verdict takes are therefore kept by repeat, where no request need be read again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from services.compare.rows import COMPARED, Candidate
+from services.measurement import Run
+from services.modes import MODES
+from services.summary import summary_row
+from services.theme import VIA_LITELLM
+from services.workloads import WORKLOADS
+
+JUDGED = ("output_tokens_per_s", "tokens_per_s_median", "ttft_s_median", "e2e_s_median")
+# Of the config, with what its mode and its workload read; a new field of work belongs here.
+WORK = (
+    "mode", "requests", "workload", "unique_prompts", "max_tokens", "temperature", "top_p",
+    "ignore_eos", "stop_after_s", "stop_after_errors",
+)  # fmt: skip
+
+
+def headline(candidate: Candidate) -> dict[str, Any]:
+    """Return a run's summary as one JSON-ready row (see `summary_row`), and beside it
+
+    `by_repeat`: the measures in JUDGED, each a number or None for every repeat;
+    `work`: a key that is the same for runs that did the same work, see `work_of`;
+    `via`: where LiteLLM's own work is part of the numbers.
+    """
+    via = {"via": VIA_LITELLM} if candidate.run.config.via_litellm else {}
+    judged = {entry.name: entry.of(candidate) for entry in COMPARED if entry.name in JUDGED}
+    return {
+        **summary_row(candidate.summary),
+        "by_repeat": judged,
+        "work": work_of(candidate.run),
+        **via,
+    }
+
+
+def work_of(run: Run) -> str:
+    """Return a short key of what was asked, and by which client: 16 hexadecimal digits.
+
+    A run's backend, model, repeats, warm-up and time limits are not part of it. Prompts cannot be
+    read from it. The seed counts where it changes the answers, or makes the prompts.
+    """
+    config = run.config
+    names = (*WORK, *MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters)
+    asked = {name: value for name, value in config.model_dump(mode="json").items() if name in names}
+    if config.temperature > 0 or config.workload == "synthetic":
+        asked["seed"] = config.seed
+    asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", "")
+    return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def by_repeat(kept: Mapping[str, Any], name: str) -> Sequence[float]:
+    """Return a measure's numbers, of the repeats that have one, as a headline keeps them."""
+    return [x for x in kept.get("by_repeat", {}).get(name, ()) if x is not None]
