@@ -31,6 +31,7 @@ from services.export import (
 from services.export.document import REQUEST_FIELDS
 from services.metrics import FIELDS, METRICS
 from services.summary import summary_row
+from tests.conftest import ROOT
 from tests.values import NOON, candidate, failed, measured
 
 PROMPT = "My own unpublished poem about a heron"
@@ -111,6 +112,11 @@ def test_an_export_says_how_many_runs_it_takes() -> None:
         "markdown.md": [1, 2, 8],
         "page.html": [1, 2, 8],
     }
+
+
+def test_every_file_is_described() -> None:
+    text = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE) == [e.name for e in EXPORTS]
 
 
 # CSV
