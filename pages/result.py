@@ -7,13 +7,12 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, edit, panels, pictures, tabular
+from pages.widgets import again, downloads, edit, panels, pictures, tabular, told
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
-from services.imports import stated
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
@@ -55,6 +54,7 @@ def numbers(candidate: Candidate) -> None:
     """The run in numbers, then every request."""
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
+    told.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
     tabular.table(health.table(candidate), "How was the client that measured?")
     tabular.request_table(candidate)
@@ -78,8 +78,8 @@ if run.status in ACTIVE:
         "live.py", label="Watch it live", icon=":material/monitor_heart:",
         query_params=onward(run=str(run_id)),
     )  # fmt: skip
-tabular.table(said := stated.table(candidate), said.title)
 if not candidate.measurements:
+    told.whole(candidate)
     if run.source is None:
         st.caption("No request of this run has been measured.")
     tabular.circumstances([candidate])
