@@ -8,7 +8,7 @@ from services.compare import Candidate
 from services.measurement import Run
 from services.summary import Summary, summary_row
 from services.tables import STATISTICS, Table, named, unsaid
-from services.units import NOTHING, show, significant
+from services.units import NOTHING, many, show, significant
 
 NONE = "none"
 SAME = 5e-5  # relative: closer than that is the same in five digits
@@ -44,9 +44,9 @@ def sentence(candidate: Candidate) -> str:
     apart = [(name, share) for name, share in shares if share != NONE]
     tool, same = tool_of(candidate), len(both) - len(apart)
     if not apart:
-        return f"{tool}: what it says is what its requests give, in all {len(both)} numbers."
+        return f"{tool}: {many(len(both), 'number')} of its own, as its requests give them, too."
     said = ", ".join(f"{named_here(name)[0]} ({share})" for name, share in apart)
-    return f"{tool}: {same} of its {len(both)} numbers are ours, too. Different are {said}."
+    return f"{tool}: {same} of its {many(len(both), 'number')} are as ours. Different are {said}."
 
 
 def tool_of(candidate: Candidate) -> str:
