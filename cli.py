@@ -1,6 +1,7 @@
-"""The same actions in a terminal: `python cli.py run|trial|list|compare|…`.
+"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|share|…`.
 
-Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
+Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
+for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -22,14 +24,17 @@ import orjson
 from tqdm import tqdm
 
 import jobs
-from db import counts, imported, queue, results, runs
+from db import counts, imported, pins, queue, results, runs, shares, standings
 from db.database import UNUSABLE, opened, said_of
+from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
+from db.shares import InvalidShare, ShareNotFound
 from db.trials import CannotRepeat
 from services import export as exports
-from services import flags, settings, terminal, versus
+from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
-from services.compare import FEWEST, MOST, Candidate, Comparison, compare
+from services.compare import FEWEST, MOST, Candidate, compare
+from services.compare.standing import as_row
 from services.config import InvalidConfig, parse
 from services.imports import MOST_BYTES, InvalidImport
 from services.measurement import ACTIVE, Run
@@ -59,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = COMMANDS[options.command](options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except (Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem) as error:
+    except REFUSED as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))
@@ -110,7 +115,7 @@ def _to_the_end(options: argparse.Namespace, run_ids: Sequence[int], stop: Event
     if len(found) == 1:
         _say_run(options, found[0])
     else:
-        _say_comparison(options, compare(found))
+        _say_comparison(options, found)
     return DONE if all(each.run.status == "done" for each in found) else FAILED
 
 
@@ -120,7 +125,45 @@ def list_runs(options: argparse.Namespace) -> int:
     filters: Any = {name: value for name, value in given.items() if value}
     found = runs.search(opened(), options.text, limit=options.limit, **filters)
     narrowed = bool(options.text or filters)
-    _say(options, lambda: found, lambda: terminal.list_text(found, narrowed))
+    against = standings.standings(opened(), found, options.tag or "", options.model or "")
+    _say(
+        options,
+        lambda: [
+            {**asdict(row), "against": as_row(against[row.id]) if row.id in against else None}
+            for row in found
+        ],
+        lambda: terminal.list_text(found, narrowed, against),
+    )
+    return DONE
+
+
+def pin(options: argparse.Namespace) -> int:
+    """Make a run the reference of its model, or of a tag: later runs are held against it."""
+    of: tuple[Any, str] = ("tag", options.tag)
+    if options.tag is None:
+        of = ("model", runs.load(opened(), options.run).config.model)
+    made = pins.pin(opened(), *of, options.run)
+    _say(options, lambda: made, lambda: f"Run {options.run} is the reference of {' '.join(of)}.")
+    return DONE
+
+
+def unpin(options: argparse.Namespace) -> int:
+    """Let a run be no reference any more: of anything, or of its model or a tag alone."""
+    runs.load(opened(), options.run)
+    kind = "tag" if options.tag is not None else "model" if options.model else None
+    found = [
+        one
+        for one in pins.pins(opened())
+        if one.run_id == options.run
+        and kind in (None, one.kind)
+        and options.tag in (None, one.value)
+    ]
+    if not found:
+        raise Usage(f"Run {options.run} is not the reference of that.")
+    for one in found:
+        pins.unpin(opened(), one.kind, one.value)
+    said = [f"Run {options.run} is no longer the reference of {o.kind} {o.value}." for o in found]
+    _say(options, lambda: found, lambda: "\n".join(said))
     return DONE
 
 
@@ -152,7 +195,42 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    _say_comparison(options, compare(results.candidates(opened(), _once(options.runs))))
+    if not options.fail_if and (options.measure or options.allow_no_verdict):
+        raise Usage("--measure and --allow-no-verdict go with --fail-if.")
+    candidates = results.candidates(opened(), _once(options.runs))
+    _say_comparison(options, candidates, options.within)
+    comparison = compare(candidates, options.within)
+    if not options.fail_if:
+        return DONE
+    found = gates.against(comparison, options.fail_if, options.measure, options.allow_no_verdict)
+    return _refuse("\n".join(found), FAILED) if found else DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    """Hold a run to conditions, like 'ttft:p95<0.5'."""
+    try:
+        judgement = flags.judgement(options)
+    except InvalidConfig as error:
+        raise Usage("\n".join(map(flags.in_flags, error.problems.values()))) from None
+    candidate = results.candidate(opened(), options.run, judgement=judgement)
+    found = gates.check(options.slo, candidate)
+    _say(options, lambda: found, lambda: terminal.gates_text(found))
+    return DONE if all(one.passed for one in found) else FAILED
+
+
+def share(options: argparse.Namespace) -> int:
+    """Share a page of runs with whoever has its link; list and revoke such links."""
+    if options.revoke:
+        shares.revoke(
+            opened(), options.revoke.rpartition("/")[2]
+        )  # of its path or whole address, too
+        _say(options, lambda: {"revoked": True}, lambda: "Revoked: nothing is behind it any more.")
+    elif options.list:
+        found = shares.listed(opened(), options.runs)
+        _say(options, lambda: found, lambda: terminal.shares_text(found))
+    else:
+        made = shares.publish(opened(), options.runs, options.days or None, options.texts)
+        _say(options, lambda: made, lambda: terminal.share_text(made))
     return DONE
 
 
@@ -317,11 +395,13 @@ def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def _say_comparison(options: argparse.Namespace, comparison: Comparison) -> None:
+def _say_comparison(
+    options: argparse.Namespace, found: Sequence[Candidate], margin: float | None = None
+) -> None:
     _say(
         options,
-        lambda: terminal.comparison_document(comparison),
-        lambda: terminal.comparison_text(comparison),
+        lambda: exports.comparison_document(found, margin),
+        lambda: terminal.comparison_text(compare(found, margin)),
     )
 
 
@@ -364,6 +444,10 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
     return run_ids
 
 
+REFUSED = (  # what cannot be done, each with a sentence
+    Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem, InvalidPin, NotPinned,
+    InvalidShare, ShareNotFound,
+)  # fmt: skip
 COMMANDS = {
     "run": run,
     "trial": trial,
@@ -372,7 +456,11 @@ COMMANDS = {
     "show": show,
     "export": export,
     "compare": compare_runs,
+    "check": check,
+    "share": share,
     "import": import_files,
+    "pin": pin,
+    "unpin": unpin,
     "backends": backends,
 }
 

@@ -136,12 +136,29 @@ def load_many(engine: Engine, ids: Sequence[int]) -> list[Run]:
             if run_id not in rows:
                 raise RunNotFound(run_id)
         tags, repeats = tags_of(connection, list(ids)), _repeats_of(connection, ids)
-    return [_run(rows[i], tags=tags.get(i, ()), repeats=tuple(repeats.get(i, ()))) for i in ids]
+        margins = _margins_of(connection, ids)
+    return [
+        _run(
+            rows[i],
+            tags=tags.get(i, ()),
+            repeats=tuple(repeats.get(i, ())),
+            margin=margins.get(i),
+        )
+        for i in ids
+    ]
 
 
 def _run(row: RowMapping, **parts: Any) -> Run:
     config = RunConfig.model_validate({**row["config"], "model": row["model"]})
     return Run(config=config, **{name: row[name] for name in PLAIN}, **parts)
+
+
+def _margins_of(connection: Connection, ids: Sequence[int]) -> dict[int, float]:
+    """What was called equivalent beforehand, of the runs that take turns."""
+    together = schema.runs.join(schema.trials, schema.runs.c.trial_id == schema.trials.c.id)
+    found = select(schema.runs.c.id, schema.trials.c.margin).select_from(together)
+    rows = connection.execute(found.where(schema.runs.c.id.in_(ids)))
+    return {row.id: row.margin for row in rows}
 
 
 def _repeats_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Repeat]]:
@@ -159,7 +176,7 @@ def measurements(engine: Engine, run_id: int, texts: bool = False) -> list[Measu
     wanted = schema.columns(Measurement, without=() if texts else ("answer",))
     rows = select(*wanted).where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
     with engine.connect() as connection:
-        return [Measurement(*row) for row in connection.execute(rows)]
+        return [Measurement(*row) for row in connection.execute(rows).all()]
 
 
 def answer(engine: Engine, run_id: int, repeat: int, index: int) -> str | None:
@@ -207,15 +224,23 @@ def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str)
 
 
 def delete(engine: Engine, run_id: int) -> None:
-    """Delete a run and all that it measured. Raises RunBusy, RunNotFound."""
+    """Delete a run, all that it measured, and what is shared of it. Raises RunBusy, RunNotFound."""
     this = schema.runs.c.id == run_id
     with writing(engine) as connection:
         gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
         if connection.execute(gone).rowcount:
+            _unshare(connection, run_id)
             return
         if connection.scalar(select(schema.runs.c.id).where(this)) is None:
             raise RunNotFound(run_id)
         raise RunBusy(run_id)
+
+
+def _unshare(connection: Connection, run_id: int) -> None:
+    shares = schema.shares
+    shown = connection.execute(select(shares.c.token, shares.c.run_ids))
+    tokens = [token for token, run_ids in shown if run_id in run_ids]
+    connection.execute(delete_from(shares).where(shares.c.token.in_(tokens)))
 
 
 def _add_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> None:

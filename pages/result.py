@@ -7,12 +7,24 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, edit, panels, pictures, tabular, told
+from pages.widgets import (
+    again,
+    downloads,
+    edit,
+    judging,
+    panels,
+    pictures,
+    pin,
+    share,
+    tabular,
+    told,
+)
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
+from services.export import content_hash
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
@@ -32,8 +44,10 @@ def actions(candidate: Candidate) -> None:
             )
         again.button([candidate.run])
         edit.button(candidate.run)
+        judging.button([candidate.run.config], judgement)
+        pin.button(candidate.run)
         downloads.button([candidate])
-        panels.link("result", {"run": run_id})
+        share.button([candidate.run.id], "result", {"run": run_id, **judging.parameters()})
 
 
 def charts(candidate: Candidate) -> None:
@@ -61,13 +75,15 @@ def numbers(candidate: Candidate) -> None:
 
 
 run_id = run_in_url()
+judgement = judging.in_url()
 try:
-    candidate = results.candidate(opened(), run_id)
+    candidate = results.candidate(opened(), run_id, judgement=judgement)
 except RunNotFound as error:
     stop_without(error)
 
 run = candidate.run
 panels.head(run)
+pin.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
 if not shared():
@@ -87,6 +103,7 @@ if not candidate.measurements:
 
 if candidate.summary.ok:
     panels.headline(candidate)
+panels.judgement(candidate)
 panels.doubts(doubts(run, candidate.measurements, candidate.summary))
 if run.source is None:
     panels.client(candidate)
@@ -94,5 +111,6 @@ tabular.table(tables.failures(candidate), "What failed?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])
+st.caption(f"SHA-256 of what was asked and measured: `{content_hash(candidate)}`")
 if not shared() and run.source is None:
     tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

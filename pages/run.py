@@ -124,6 +124,8 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
     elif possible and asked:
         each = [plan_of(plan.in_turns(config, asked.repeats)) for config in configs]
         foretell(plan.together(each, trial.sentence(asked, len(configs))))
+        who = versus.names(configs, "", [config.mode for config in configs])
+        st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))
     elif configs:
         st.info("Choose at least one candidate to compare this run with.")
     if pressed(possible) and possible:

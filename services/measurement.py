@@ -3,6 +3,7 @@ derived in `metrics.py`, so that a metric written next year works on runs stored
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -53,7 +54,7 @@ class Measurement:
     t_answer: float | None = None
     t_last: float | None = None
     t_end: float | None = None
-    token_times: tuple[float, ...] = ()
+    token_times: Sequence[float] = ()
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
@@ -116,6 +117,7 @@ class Run:
     source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
     trial_id: int | None = None  # the runs that this one takes turns with
     turn: int | None = None  # its next turn there, from 0
+    margin: float | None = None  # of the trial: differences within it do not matter, as a share
 
     @property
     def through(self) -> str:

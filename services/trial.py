@@ -14,13 +14,13 @@ from datetime import datetime
 from random import Random
 
 from services.compare import FEWEST, MOST, Candidate, Comparison, compare
+from services.compare.findings import MARGIN
 from services.config import MOST_REPEATS, RunConfig
 from services.statistics import MINIMUM_REPEATS
 from services.units import many
 
 USUAL_REPEATS = 5
 USUAL_MOST = 20
-USUAL_MARGIN = 0.05
 
 
 class InvalidTrial(ValueError):
@@ -40,7 +40,7 @@ class Asked:
     repeats: int = USUAL_REPEATS
     most: int = USUAL_REPEATS
     target: float | None = None
-    margin: float = USUAL_MARGIN  # differences within it do not matter
+    margin: float = MARGIN  # differences within it do not matter
 
 
 @dataclass(frozen=True, slots=True)

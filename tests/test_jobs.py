@@ -303,6 +303,7 @@ def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
     prompts = {p for p in reference.log() if p}
     assert len(prompts) >= 6, "every repeat has prompts of its own"
     assert trial.asked.repeats == 3
+    assert [run.margin for run in measured] == [0.05, 0.05]
 
 
 def test_a_trial_goes_on_until_its_interval_is_narrow(

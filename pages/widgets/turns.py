@@ -93,10 +93,7 @@ def cancel(trial_id: int) -> None:
 
 def parameters(trial: Trial) -> dict[str, str]:
     """Return the parameters of the page that compares the trial's runs."""
-    found = {"runs": ",".join(map(str, trial.run_ids))}
-    if trial.asked.margin != services_trial.USUAL_MARGIN:
-        found["within"] = f"{trial.asked.margin * 100:g}"
-    return found
+    return {"runs": ",".join(map(str, trial.run_ids))}
 
 
 def judge(trial: Trial) -> NoReturn:

@@ -18,6 +18,7 @@ from services import trial, versus
 from services.backends import BACKENDS
 from services.compare import MOST
 from services.compare.differences import read_fields
+from services.compare.findings import MARGIN
 from services.config import MOST_REPEATS, InvalidConfig, RunConfig
 from services.modes import MODES
 from services.trial import Asked
@@ -42,18 +43,17 @@ def kind_of(said: Mapping[str, str], start: RunConfig) -> tuple[str, Others, tup
     for kind, field in (("backends", "backend"), ("modes", "mode")):
         if field in names:
             return kind, others, problems
-    return ("a setting" if any(names) else "itself"), others, problems
+    return ("settings" if any(names) else "itself"), others, problems
 
 
 def choose(kind: str) -> str:
     """Ask whether one run is wanted or a comparison, and of what."""
     chosen = st.segmented_control(
-        "Measure",
+        "Measure one run, or compare",
         [OFF, *KINDS],
         required=True,
-        format_func=lambda name: "One run" if name == OFF else f"Compare {LABELS[name]}",
+        format_func=str.capitalize,
         key=fields.begin("versus", kind),
-        label_visibility="collapsed",
         on_change=linked.touched,
     )
     return chosen or kind
@@ -69,13 +69,13 @@ def how(said: Mapping[str, str]) -> Asked:
     """Show how the candidates take turns."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         each = _whole("each", "Repeats of each", said, trial.USUAL_REPEATS)
-        within = _share("within", "Differences that do not matter, ± %", said, trial.USUAL_MARGIN)
+        within = _share("within", "Differences that do not matter, ± %", said, MARGIN)
         target = _share("target", "Go on until the interval is within ± %", said, None)
         most = each
         if target is not None:
             usual = max(trial.USUAL_MOST, each)
             most = _whole("most", "Repeats of each, at most", said, usual)
-    margin = trial.USUAL_MARGIN if within is None else within
+    margin = MARGIN if within is None else within
     return Asked(repeats=each, most=max(most, each), target=target, margin=margin)
 
 
@@ -167,7 +167,9 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
             "Other values, separated by commas", key=fields.begin(f"versus-of-{field}", first),
             placeholder="8, 16, 64", on_change=linked.touched,
         )  # fmt: skip
-    st.caption(plain(f"This run itself has {fields.label(field)} {values.get(field, '')}."))
+    own = values.get(field)
+    own = fields.EMPTY.get(field, "none") if own is None else own
+    st.caption(plain(f"The reference has {own}."))
     try:
         return versus.values_of(field, text)
     except InvalidConfig as error:
@@ -184,15 +186,9 @@ def _itself(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     return [{}]
 
 
-LABELS = {
-    "backends": "backends",
-    "modes": "modes",
-    "a setting": "settings",
-    "itself": "with itself",
-}
 KINDS: dict[str, Callable[[dict[str, Any], Others, RunConfig], Others]] = {
     "backends": _backends,
     "modes": _modes,
-    "a setting": _setting,
+    "settings": _setting,
     "itself": _itself,
 }

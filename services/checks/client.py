@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+
+import numpy as np
 
 from services import units
 from services.checks.doubt import Doubt
@@ -20,6 +21,7 @@ SHORT_RATE = 0.02  # of the requested rate
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
 CPU_SHARE = 0.8  # of one core: a process of the client runs on one
+RATE_MISSED = "The requested rate was not reached"
 CALIBRATED_S = 0.001  # what the client may add to TTFT at the 99th percentile
 CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
 
@@ -90,7 +92,7 @@ def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary
         return None
     return Doubt(
         "warning",
-        "The requested rate was not reached",
+        RATE_MISSED,
         f"A request was to be sent every {units.seconds(wanted)}; it was every "
         f"{units.seconds(achieved)}. The server saw less load than the config says. Leave the "
         "machine to the run, or choose a longer interval.",
@@ -117,8 +119,8 @@ def together_share(measurements: Sequence[Measurement]) -> float | None:
         times = m.token_times
         chunks += len(times)
         if m.coalesced_reads:
-            same = [earlier == later for earlier, later in pairwise(times)]
-            together += sum(a or b for a, b in zip([False, *same], [*same, False], strict=True))
+            same = np.diff(times) == 0
+            together += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
     return together / chunks if chunks else None
 
 

@@ -7,8 +7,9 @@ what changed on the machine meanwhile met both, so their repeats are compared in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, median
 
 from services.measurement import Measurement, Run
@@ -18,13 +19,28 @@ from services.summary import Summary
 from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A run that takes part in a comparison."""
 
     run: Run
     measurements: Sequence[Measurement]
     summary: Summary
+
+    @cached_property
+    def groups(self) -> list[list[Measurement]]:
+        """The measurements of each repeat, repeats in order."""
+        return list(by_repeat(self.measurements).values())
+
+    @cached_property
+    def _known(self) -> dict[str, list[list[float]]]:
+        return {}
+
+    def values(self, name: str) -> list[list[float]]:
+        """Return the metric `name` of each repeat's successes, where it is known."""
+        if name not in self._known:
+            self._known[name] = [values(successes(group), name) for group in self.groups]
+        return self._known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,7 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
         (
             None,
             *(
-                _ratio(found[0], numbers, in_turns(candidates[0], other))
+                ratio_of(found[0], numbers, in_turns(candidates[0], other))
                 for numbers, other in zip(found[1:], candidates[1:], strict=True)
             ),
         ),
@@ -114,8 +130,11 @@ def _stated(name: str, candidate: Candidate) -> dict[int, float]:
     return {} if number is None else {0: number}
 
 
-def _ratio(reference: dict[int, float], other: dict[int, float], turns: bool) -> Ratio | None:
-    """In pairs where repeats took turns and enough of them are in both."""
+def ratio_of(
+    reference: Mapping[int, float], other: Mapping[int, float], turns: bool
+) -> Ratio | None:
+    """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
+    enough of them are in both."""
     both = [place for place in reference if place in other]
     if turns and len(both) >= MINIMUM_REPEATS:
         return ratio([reference[i] for i in both], [other[i] for i in both], paired=True)
@@ -134,8 +153,7 @@ def _over_requests(
     """The statistic over each repeat's successful requests; None where none has the metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
-        groups = by_repeat(candidate.measurements).values()
-        found = (values(successes(group), name) for group in groups)
+        found = candidate.values(name)
         return [statistic(numbers) if numbers else None for numbers in found]
 
     return of
@@ -149,7 +167,7 @@ def _median(name: str) -> Compared:
 
 
 def _errors(candidate: Candidate) -> list[float | None]:
-    return [error_rate(group) for group in by_repeat(candidate.measurements).values()]
+    return [error_rate(group) for group in candidate.groups]
 
 
 COMPARED: tuple[Compared, ...] = (
@@ -181,6 +199,20 @@ COMPARED: tuple[Compared, ...] = (
     _median("e2e_s"),
     Compared("e2e_s_mean", "E2E latency, mean", "s", "lower", _over_requests("e2e_s", fmean)),
     Compared("total_e2e_s", "E2E latency, total", "s", "lower", _over_requests("e2e_s", sum)),
+    Compared(
+        "goodput_per_s",
+        "Goodput",
+        "queries/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.goodput_per_s),
+    ),
+    Compared(
+        "slo_attainment",
+        "SLO attainment",
+        "share",
+        "higher",
+        _of_repeats(lambda repeat: repeat.slo_attainment),
+    ),
     Compared("error_rate", "Error rate", "share", "lower", _errors),
     Compared(
         "output_tokens_mean",

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
+from services.objectives import Attainment, Objectives, counted
 from services.prices import Hourly, Price
 from services.statistics import Distribution, distribution
+from services.summary.gaps import gaps
 from services.summary.repeats import (
     RepeatSummary,
     by_repeat,
@@ -60,13 +60,21 @@ class Summary:
     cost_usd: float | None  # of all repeats; None where that of one is not known
     usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
     cost_source: str | None = None  # whose price that is, in words
+    attainment: Attainment | None = None  # None without objectives
 
 
-def summarize(measurements: Sequence[Measurement], price: Price | Hourly | None = None) -> Summary:
-    """Work one run out. `price`, where known, gives the cost of its tokens or of its time."""
+def summarize(
+    measurements: Sequence[Measurement],
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
+) -> Summary:
+    """Work one run out. `price`, where known, gives the cost of its tokens or of its time;
+    `objectives`, where there are any, its goodput."""
     good = successes(measurements)
     groups = by_repeat(measurements)
-    repeats = tuple(summarize_repeat(index, group, price) for index, group in groups.items())
+    repeats = tuple(
+        summarize_repeat(index, group, price, objectives) for index, group in groups.items()
+    )
     prompt_tokens, output_tokens = tokens(good)
     cost = _sum([repeat.cost_usd for repeat in repeats])
     failed = [m for m in measurements if m.status == "failed"]
@@ -84,7 +92,7 @@ def summarize(measurements: Sequence[Measurement], price: Price | Hourly | None 
         requests_per_s=_mean(repeat.requests_per_s for repeat in repeats),
         total_e2e_s=sum(latencies) if (latencies := values(good, "e2e_s")) else None,
         distributions={entry.name: distribution(values(good, entry.name)) for entry in METRICS},
-        inter_chunk=_inter_chunk(good),
+        inter_chunk=distribution(gaps(good)),
         fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
         error_rate=error_rate(measurements),
         steady_output_tokens_per_s=_mean(map(steady_output_tokens_per_s, groups.values())),
@@ -93,6 +101,7 @@ def summarize(measurements: Sequence[Measurement], price: Price | Hourly | None 
         cost_usd=cost,
         usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),
         cost_source=price.source if price and cost is not None else None,
+        attainment=_attainment(objectives, measurements, repeats) if objectives else None,
     )
 
 
@@ -103,6 +112,7 @@ def summary_row(summary: Summary) -> dict[str, Any]:
     row |= {name: getattr(summary, name) for name in _FLAT}
     row |= {f"failed_{name}": 0 for name in ERROR_CLASSES}
     row |= {f"failed_{name}": count for name, count in summary.errors.items()}
+    row |= _attained(summary.attainment)
     for name, found in (*summary.distributions.items(), ("inter_chunk_s", summary.inter_chunk)):
         numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
         row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
@@ -114,10 +124,22 @@ def _mean(numbers: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _inter_chunk(good: Sequence[Measurement]) -> Distribution | None:
-    """Over all gaps of all answers: half a million in a large run, so by NumPy."""
-    gaps = [np.diff(np.asarray(m.token_times)) for m in good if len(m.token_times) > 1]
-    return distribution(np.concatenate(gaps)) if gaps else None
+def _attainment(
+    objectives: Objectives, measurements: Sequence[Measurement], repeats: Sequence[RepeatSummary]
+) -> Attainment:
+    good, ended = counted(objectives, measurements)
+    return Attainment(objectives, good, ended, _mean(repeat.goodput_per_s for repeat in repeats))
+
+
+def _attained(found: Attainment | None) -> dict[str, Any]:
+    low, high = found.interval if found and found.ended else (None, None)
+    return {
+        "goodput_per_s": found and found.goodput_per_s,
+        "slo_attainment": found and found.share,
+        "slo_attainment_low": low,
+        "slo_attainment_high": high,
+        "objectives": found and found.objectives.in_words,
+    }
 
 
 def _sum(numbers: Sequence[float | None]) -> float | None:

@@ -81,7 +81,7 @@ def test_a_link_that_asks_for_what_there_is_not_says_so(visit: Visit) -> None:
 
 
 def test_a_setting_has_other_values(database: Engine, visit: Visit) -> None:
-    at = choose(visit("run", mode="batch"), "versus", "a setting")
+    at = choose(visit("run", mode="batch"), "versus", "settings")
     assert "Choose at least one candidate" in said(at)
     at = choose(at, "versus-of-concurrency", "1, 2, 4")
     assert "4 candidates take turns" in said(at)
