@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from services.compare import Candidate
-from services.measurement import Run
-from services.summary import Summary, summary_row
+from services.summary import summary_row
 from services.tables import STATISTICS, Table, named, unsaid
 from services.units import NOTHING, many, show, significant
 
@@ -67,29 +64,6 @@ def _numbers(candidate: Candidate) -> list[tuple[str, float, float | None]]:
     ours = summary_row(candidate.summary) if candidate.measurements else {}
     stated = (candidate.run.source or {}).get("stated", {})
     return [(name, theirs, ours.get(name)) for name, theirs in stated.items()]
-
-
-def placed(run: Run, summary: Summary) -> Summary:
-    """Return the summary without what needs to know when each request was sent, where the file of
-    an imported run does not tell: rates, and how many were in flight."""
-    if run.placed:
-        return summary
-    repeats = (
-        replace(
-            repeat, window_s=None, output_tokens_per_s=None, total_tokens_per_s=None,
-            requests_per_s=None,
-        )
-        for repeat in summary.repeats
-    )  # fmt: skip
-    return replace(
-        summary,
-        repeats=tuple(repeats),
-        output_tokens_per_s=None,
-        total_tokens_per_s=None,
-        requests_per_s=None,
-        steady_output_tokens_per_s=None,
-        peak_in_flight=None,
-    )
 
 
 def _row(name: str, theirs: float, ours: float | None) -> tuple[str, ...]:
