@@ -13,7 +13,6 @@ from db.schema import Value
 from services.compare import Candidate
 from services.compare.headline import headline
 from services.imports import Imported, InvalidImport, read
-from services.imports.stated import placed
 from services.measurement import Run
 from services.prices import price_of
 from services.summary import summarize
@@ -56,8 +55,9 @@ def store(engine: Engine, imported: Imported) -> int:
         0, imported.name, imported.status, imported.config, datetime.now(UTC),
         source=imported.source, environment=imported.environment,
     )  # fmt: skip
-    summary = summarize(imported.measurements, price_of(imported.config))
-    candidate = Candidate(run, imported.measurements, placed(run, summary))
+    price = price_of(imported.config)
+    summary = summarize(imported.measurements, price, placed=run.placed)
+    candidate = Candidate(run, imported.measurements, summary)
     new = runs.NewRun(imported.config, LANE, imported.name, imported.tags, imported.note)
     with writing(engine) as connection:
         run_id = runs.add(

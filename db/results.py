@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from db import runs
 from services.compare import Candidate
-from services.imports.stated import placed
 from services.objectives import judged, objectives_of
 from services.prices import price_of
 from services.summary import summarize
@@ -28,8 +27,8 @@ def candidate(
     run = runs.load(engine, run_id)
     measured = runs.measurements(engine, run_id, texts)
     config = judged(run.config, judgement or {})
-    summary = summarize(measured, price_of(config), objectives_of(config))
-    return Candidate(run, measured, placed(run, summary))
+    summary = summarize(measured, price_of(config), objectives_of(config), run.placed)
+    return Candidate(run, measured, summary)
 
 
 def candidates(

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, judging, panels, pictures, share, tabular
+from pages.widgets import again, downloads, judging, panels, pictures, share, tabular, told
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
@@ -23,7 +23,6 @@ from services.compare import (
     margin_of,
 )
 from services.compare.verdicts import in_words
-from services.imports import stated
 
 RECENT = 200  # runs offered to be added
 FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables
@@ -153,9 +152,7 @@ for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
-for candidate in candidates:
-    title = f"What does {candidate.run.name} say itself?"
-    tabular.table(stated.table(candidate), title)
+told.brief(candidates)
 for entry in CHARTS:
     if entry.name not in FIRST:
         pictures.draw(entry, candidates, "compare")

@@ -17,6 +17,7 @@ from pages.widgets import (
     pin,
     share,
     tabular,
+    told,
 )
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
@@ -24,7 +25,6 @@ from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
 from services.export import content_hash
-from services.imports import stated
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
@@ -70,6 +70,7 @@ def numbers(candidate: Candidate) -> None:
     """The run in numbers, then every request."""
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
+    told.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
     tabular.table(health.table(candidate), "How was the client that measured?")
     tabular.request_table(candidate)
@@ -95,8 +96,8 @@ if run.status in ACTIVE:
         "live.py", label="Watch it live", icon=":material/monitor_heart:",
         query_params=onward(run=str(run_id)),
     )  # fmt: skip
-tabular.table(said := stated.table(candidate), said.title)
 if not candidate.measurements:
+    told.whole(candidate)
     if run.source is None:
         st.caption("No request of this run has been measured.")
     tabular.circumstances([candidate])

@@ -22,7 +22,7 @@ from services.export import EXPORTS
 from services.export.document import REQUEST_FIELDS
 from services.export.shape import RunDocument
 from services.metrics import FIELDS
-from tests.conftest import ReferenceServer, finished, until
+from tests.conftest import ROOT, ReferenceServer, finished, until
 from tests.stored import store
 
 Submit = Callable[..., int]
@@ -423,6 +423,7 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
     assert openapi["servers"] == [{"url": "/api"}]
     operations = {(path, method) for path, of in openapi["paths"].items() for method in of}
     assert operations == {
+        ("/import", "post"),
         ("/runs", "get"),
         ("/runs", "post"),
         ("/runs/{run_id}", "get"),
@@ -565,3 +566,29 @@ def test_a_trial_that_cannot_be_is_refused_in_a_sentence(
 ) -> None:
     problem(ask(method, path, **({"json": body} if body is not None else {})), status)
     assert not runs.count(database)
+
+
+def test_a_file_of_another_tool_is_imported_once(database: Engine) -> None:
+    data = (ROOT / "tests" / "data" / "imports" / "vllm" / "result.json").read_bytes()
+    kind = {"content-type": "application/octet-stream"}
+    answer = ask("POST", "/import?name=result.json", content=data, headers=kind)
+    assert answer.status_code == 201
+    assert answer.json() == [{"id": 1, "url": "/api/runs/1", "page": "/result?run=1"}]
+    again = ask("POST", "/import", content=data, headers=kind)
+    assert not problem(again, 409)
+    assert "imported already, as run 1" in again.json()["error"]
+    forced = ask("POST", "/import?again=true", content=data, headers=kind)
+    assert forced.json()[0]["id"] == 2
+    assert ask("GET", "/runs?backend=import").json()[0]["headline"]["via"]
+
+
+def test_a_file_that_is_none_is_refused_in_a_sentence(database: Engine) -> None:
+    kind = {"content-type": "application/json"}
+    answer = ask("POST", "/import?name=x", content=b"{}", headers=kind)
+    assert not problem(answer, 422)
+    assert "not a result that Paceline knows" in answer.json()["error"]
+    for other in ("text/plain", "multipart/form-data", ""):
+        answer = ask("POST", "/import", content=b"{}", headers={"content-type": other})
+        assert not problem(answer, 415)
+    large = {**kind, "content-length": str(300 * 10**6)}
+    assert not problem(ask("POST", "/import", content=b"{}", headers=large), 413)

@@ -10,7 +10,6 @@ from typing import Any
 from services.compare import Candidate
 from services.config import RunConfig
 from services.imports import Imported
-from services.imports.stated import placed
 from services.measurement import Measurement, Repeat, Run, RunStatus
 from services.objectives import Objectives
 from services.prices import Hourly, Price
@@ -113,4 +112,5 @@ def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
         run_id, one.name, one.status, one.config, NOON, one.started_at,
         repeats=one.repeats, source=one.source,
     )  # fmt: skip
-    return Candidate(stored, one.measurements, placed(stored, summarize(one.measurements)))
+    summary = summarize(one.measurements, placed=stored.placed)
+    return Candidate(stored, one.measurements, summary)

@@ -12,7 +12,7 @@ from services.imports import MOST_BYTES, InvalidImport, known_tools
 
 
 def button() -> None:
-    """A popover that takes files; what became of each stands below it."""
+    """A popover that takes files; what became of each stands below them."""
     with st.popover("Import", icon=":material/upload_file:"):
         st.caption(f"Result files of {known_tools()}. Prompts and answers in them are not kept.")
         with st.form("import", border=False, clear_on_submit=True):
@@ -21,10 +21,10 @@ def button() -> None:
             )
             again = st.checkbox("Even if the same file is here already")
             pressed = st.form_submit_button("Import", type="primary", on_click=touched)
-    if pressed and not files:
-        st.warning("No file is chosen.", icon=":material/info:")
-    for file in files if pressed else ():
-        _bring_in(file.getvalue(), file.name, again)
+        if pressed and not files:
+            st.warning("No file is chosen.", icon=":material/info:")
+        for file in files if pressed else ():
+            _bring_in(file.getvalue(), file.name, again)
 
 
 @sentences()

@@ -31,10 +31,17 @@ def listed(values: dict[str, Any]) -> str:
     return "; ".join(f"{', '.join(numbers)}: {value}" for value, numbers in alike.items())
 
 
+def _model_of(candidate: Candidate) -> str | None:
+    run = candidate.run
+    if run.source is not None:
+        return run.config.model or None
+    return str(run.config.model or run.environment.get("model") or "the server's first")
+
+
 def _model(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: c.run.config.model or c.run.environment.get("model") or "the server's first",
+        _model_of,
         "Different models",
         "Ratios compare the models as much as the backends. The same weights may have two names; "
         "if these are not the same, run both backends with one model.",
@@ -124,7 +131,7 @@ def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
 def _token_source(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: " and ".join(sorted(c.summary.token_sources)) or None,
+        lambda c: " and ".join(sorted(set(c.summary.token_sources) - {"unknown"})) or None,
         "Tokens were counted in different ways",
         "A server's usage and a tokenizer need not agree, so rates in tokens are not on one "
         "scale: compare latencies, or use servers that report usage.",

@@ -127,7 +127,7 @@ def _results(
     else:
         known = [row.metric for row in comparison.rows]
         found = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))
-    said = (stated.table(candidate) for candidate in candidates)
+    said = (told for c in candidates for told in (stated.table(c), stated.definitions(c)))
     return tuple(table for table in (*found, *said) if table.rows)
 
 

@@ -2,91 +2,85 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from services.compare import Candidate
-from services.measurement import Run
-from services.summary import Summary, summary_row
-from services.tables import Table, named, unsaid
-from services.units import NOTHING, show, significant
+from services.summary import summary_row
+from services.tables import STATISTICS, Table, named, unsaid
+from services.units import NOTHING, many, show, significant
 
+NONE = "none"
 SAME = 5e-5  # relative: closer than that is the same in five digits
-INTER_CHUNK = ("Inter-chunk latency", "s")
 
 
 def table(candidate: Candidate) -> Table:
-    """Return each number that the file states, ours where its requests give it, and the tool's
-    definition; no rows for a run of our own."""
-    source = candidate.run.source or {}
-    tool = source.get("tool", "The file")
-    ours = summary_row(candidate.summary) if candidate.measurements else {}
-    definitions = source.get("definitions", {})
+    """Return each number that the file states, and ours where its requests give it; no rows for a
+    run of our own."""
+    rows = tuple(_row(name, theirs, ours) for name, theirs, ours in _numbers(candidate))
+    columns = ("", tool_of(candidate), "Paceline", "Difference")
+    return Table("What the tool itself says", columns, rows, _note(candidate) if rows else "")
+
+
+def definitions(candidate: Candidate) -> Table:
+    """Return how the tool defines what it states; what it defines alike stands together."""
+    alike: dict[str, dict[str, list[str]]] = {}
+    for name, definition in (candidate.run.source or {}).get("definitions", {}).items():
+        of, _, statistic = named_here(name)[0].partition(", ")
+        alike.setdefault(definition, {}).setdefault(of, []).append(statistic)
     rows = tuple(
-        _row(name, number, ours.get(name), definitions.get(name, ""))
-        for name, number in source.get("stated", {}).items()
+        ("; ".join(", ".join([of, *filter(None, some)]) for of, some in found.items()), definition)
+        for definition, found in alike.items()
     )
-    return Table(
-        "What the tool itself says",
-        ("", tool, "Paceline", "Difference", f"How {tool} defines it"),
-        rows,
-        _note(candidate) if rows else "",
-    )
+    return Table(f"How {tool_of(candidate)} defines it", ("", "Definition"), rows)
 
 
-def placed(run: Run, summary: Summary) -> Summary:
-    """Return the summary without what needs to know when each request was sent, where the file of
-    an imported run does not tell: rates, and how many were in flight."""
-    if run.placed:
-        return summary
-    repeats = (
-        replace(
-            repeat, window_s=None, output_tokens_per_s=None, total_tokens_per_s=None,
-            requests_per_s=None,
-        )
-        for repeat in summary.repeats
-    )  # fmt: skip
-    return replace(
-        summary,
-        repeats=tuple(repeats),
-        output_tokens_per_s=None,
-        total_tokens_per_s=None,
-        requests_per_s=None,
-        steady_output_tokens_per_s=None,
-        peak_in_flight=None,
-    )
+def sentence(candidate: Candidate) -> str:
+    """Return how far the tool's numbers are ours, in words; "" where nothing can be compared."""
+    both = [found for found in _numbers(candidate) if found[2] is not None]
+    if not both:
+        return ""
+    shares = [(name, _difference(theirs, ours)) for name, theirs, ours in both]
+    apart = [(name, share) for name, share in shares if share != NONE]
+    tool, same = tool_of(candidate), len(both) - len(apart)
+    if not apart:
+        return f"{tool}: {many(len(both), 'number')} of its own, as its requests give them, too."
+    said = ", ".join(f"{named_here(name)[0]} ({share})" for name, share in apart)
+    return f"{tool}: {same} of its {many(len(both), 'number')} are as ours. Different are {said}."
 
 
-def _row(name: str, theirs: float, ours: Any, definition: str) -> tuple[str, ...]:
-    label, unit = _named(name)
-    shown = unsaid(unit, label)
-    known = isinstance(ours, int | float)
-    return (
-        label,
-        show(theirs, shown),
-        show(ours, shown) if known else NOTHING,
-        _difference(theirs, ours) if known else NOTHING,
-        definition,
-    )
+def tool_of(candidate: Candidate) -> str:
+    """Return whose file an imported run is."""
+    return str((candidate.run.source or {}).get("tool", "The file"))
 
 
-def _named(name: str) -> tuple[str, str]:
+def named_here(name: str) -> tuple[str, str]:
+    """Return the label and the unit of a number that a tool states."""
     of, _, statistic = name.rpartition("_")
     if of == "inter_chunk_s":
-        label, unit = INTER_CHUNK
-        return f"{label}, {named(f'ttft_s_{statistic}')[0].rpartition(', ')[2]}", unit
+        return f"Inter-chunk latency, {STATISTICS[statistic]}", "s"
     return named(name)
 
 
-def _difference(theirs: float, ours: float) -> str:
+def _numbers(candidate: Candidate) -> list[tuple[str, float, float | None]]:
+    """Each stated number, by our name, and ours."""
+    ours = summary_row(candidate.summary) if candidate.measurements else {}
+    stated = (candidate.run.source or {}).get("stated", {})
+    return [(name, theirs, ours.get(name)) for name, theirs in stated.items()]
+
+
+def _row(name: str, theirs: float, ours: float | None) -> tuple[str, ...]:
+    label, unit = named_here(name)
+    shown = unsaid(unit, label)
+    return label, show(theirs, shown), show(ours, shown), _difference(theirs, ours)
+
+
+def _difference(theirs: float, ours: float | None) -> str:
     """By how much the tool's number is above ours."""
     if theirs == ours:
-        return "none"
+        return NONE
     if not ours:
         return NOTHING
     share = theirs / ours - 1
     if abs(share) < SAME:
-        return "none"
+        return NONE
     return f"{'+' if share > 0 else '−'}{significant(abs(share) * 100)} %"
 
 
@@ -96,7 +90,10 @@ def _note(candidate: Candidate) -> str:
             "The file holds only this summary: nothing can be worked out again, and compared with "
             "other runs it counts as one repeat, by the tool's definitions."
         )
-    note = "Paceline's numbers are worked out anew from the requests in the file."
+    note = (
+        "Paceline's numbers are worked out anew from the requests in the file; a percentile that "
+        "too few requests support is left out, as –."
+    )
     if not candidate.run.placed:
         note += " It does not say when each was sent, so rates are the tool's alone."
     return note

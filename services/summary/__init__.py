@@ -67,13 +67,15 @@ def summarize(
     measurements: Sequence[Measurement],
     price: Price | Hourly | None = None,
     objectives: Objectives | None = None,
+    placed: bool = True,
 ) -> Summary:
     """Work one run out. `price`, where known, gives the cost of its tokens or of its time;
-    `objectives`, where there are any, its goodput."""
+    `objectives`, where there are any, its goodput. Without `placed` the times of requests are not
+    on one clock (see `Run.placed`): no rate is known then, nor what was in flight."""
     good = successes(measurements)
     groups = by_repeat(measurements)
     repeats = tuple(
-        summarize_repeat(index, group, price, objectives) for index, group in groups.items()
+        summarize_repeat(index, group, price, objectives, placed) for index, group in groups.items()
     )
     prompt_tokens, output_tokens = tokens(good)
     cost = _sum([repeat.cost_usd for repeat in repeats])
@@ -95,8 +97,10 @@ def summarize(
         inter_chunk=distribution(gaps(good)),
         fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
         error_rate=error_rate(measurements),
-        steady_output_tokens_per_s=_mean(map(steady_output_tokens_per_s, groups.values())),
-        peak_in_flight=max(map(peak, groups.values()), default=0),
+        steady_output_tokens_per_s=(
+            _mean(map(steady_output_tokens_per_s, groups.values())) if placed else None
+        ),
+        peak_in_flight=max(map(peak, groups.values()), default=0) if placed else None,
         token_sources=dict(Counter(m.token_source for m in good)),
         cost_usd=cost,
         usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),

@@ -38,13 +38,14 @@ def summarize_repeat(
     group: Sequence[Measurement],
     price: Price | Hourly | None = None,
     objectives: Objectives | None = None,
+    placed: bool = True,
 ) -> RepeatSummary:
-    """Work one repeat out, from its own measurements."""
+    """Work one repeat out, from its own measurements; see `summarize`."""
     good = successes(group)
     count = Counter(m.status for m in group)
     unsent = sum(m.status == "cancelled" and m.t_send is None for m in group)
     prompt_tokens, output_tokens = tokens(good)
-    seconds = window(group) if good else None
+    seconds = window(group) if good and placed else None
 
     def rate(amount: int | None) -> float | None:
         return amount / seconds if seconds and amount is not None else None

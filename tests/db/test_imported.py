@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import Engine
 
 from db import counts, imported, results, runs
 from services.compare import compare
-from services.export import run_document
+from services.export import EXPORTS, content_hash, export, run_document
 from services.imports import InvalidImport
 from services.imports.stated import table
 from services.measurement import FINISHED
@@ -96,8 +98,6 @@ def test_how_fast_another_tool_found_a_model_is_no_pace_of_ours(engine: Engine) 
 
 
 def test_a_requests_csv_of_ours_comes_back_with_its_places(engine: Engine) -> None:
-    from services.export import export
-
     candidate = results.candidate(engine, store(engine))
     data = export("requests.csv").write([candidate])
     [run_id] = imported.bring_in(engine, data, "requests.csv")
@@ -108,8 +108,6 @@ def test_a_requests_csv_of_ours_comes_back_with_its_places(engine: Engine) -> No
 
 
 def test_what_one_paceline_exports_another_imports(engine: Engine) -> None:
-    import orjson
-
     run_id = store(engine, name="mine", tags=("a",), note="see", backend="vllm", max_tokens=77)
     candidate = results.candidate(engine, run_id)
     data = orjson.dumps(run_document(candidate))
@@ -121,3 +119,43 @@ def test_what_one_paceline_exports_another_imports(engine: Engine) -> None:
     assert back.summary.ok == candidate.summary.ok
     assert back.summary.distributions["tpot_s"] == candidate.summary.distributions["tpot_s"]
     assert {row[3] for row in table(back).rows} <= {"none", "–"}
+
+
+@pytest.mark.parametrize("name", ["run.json", "requests.parquet"])
+@pytest.mark.parametrize("workload", [{}, {"prompt": "words of my own"}, {"prompts": ("a", "bc")}])
+def test_a_run_goes_round_whole_but_for_its_prompts(
+    engine: Engine, name: str, workload: dict[str, Any]
+) -> None:
+    candidate = results.candidate(engine, store(engine, name="mine", **workload))
+    data = export(name).write([candidate])
+    assert b"words of my own" not in data
+    [again] = imported.bring_in(engine, data, name)
+    back = results.candidate(engine, again)
+    assert back.run.through == "imported from Paceline"
+    assert content_hash(back) == content_hash(candidate)
+    assert [tuple(m.token_times) for m in back.measurements] == [
+        tuple(m.token_times) for m in candidate.measurements
+    ]
+    told = [run_document(c)["run"]["config"] for c in (back, candidate)]
+    assert told[0] == told[1], "their prompts by number and length, too"
+
+
+def test_what_is_imported_exported_and_imported_again_keeps_its_tool(engine: Engine) -> None:
+    [run_id] = bring_in(engine, "guidellm/report.json")
+    first = results.candidate(engine, run_id)
+    [again] = imported.bring_in(engine, export("run.json").write([first]), "run.json")
+    back = results.candidate(engine, again)
+    assert back.run.through == "imported from guidellm"
+    assert table(back).rows == table(first).rows
+    assert back.run.config == first.run.config
+    assert back.run.knows("mode")
+    assert not back.run.knows("temperature")
+
+
+@pytest.mark.parametrize("name", ["vllm/serve_summary.json", "llmperf/individual_responses.json"])
+def test_every_export_takes_what_a_tool_left_out(engine: Engine, name: str) -> None:
+    [run_id] = bring_in(engine, name)
+    other = bring_in(engine, "vllm/result.json")[0]
+    one, two = results.candidates(engine, [run_id, other])
+    for entry in EXPORTS:
+        assert entry.write([one, two][: entry.least]), entry.name

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from services.imports import Imported, read
-from services.imports.stated import table
+from services.imports.stated import definitions, sentence, table
 from services.measurement import Measurement
 from services.metrics import metric
 from services.summary import summary_row
@@ -212,13 +212,17 @@ def test_sglangs_tpot_is_slightly_high_where_its_latency_ends_after_the_last_tok
 
 
 def test_the_table_says_both_numbers_the_difference_and_the_definition() -> None:
-    found = table(imported_candidate(taken(FILES["vllm"])))
+    candidate = imported_candidate(taken(FILES["vllm"]))
+    found = table(candidate)
     rows = {row[0]: row[1:] for row in found.rows}
     assert rows["TTFT, median"][2] == "none"
-    theirs, ours, difference, why = rows["TTFT, std dev"]
+    theirs, ours, difference = rows["TTFT, std dev"]
     assert theirs != ours
     assert difference.startswith("−4")  # √(11/12) − 1
-    assert "over n − 1" in why
+    why = dict(definitions(candidate).rows)
+    assert "over n − 1" in why["TTFT, std dev"]
+    assert "TTFT, std dev (−4.26 %)" in sentence(candidate)
+    assert "TTFT, median" not in sentence(candidate)
     assert rows["Output throughput"][2].startswith("−")
     assert found.columns[1] == "vLLM bench"
 

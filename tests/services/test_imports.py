@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.imports import IMPORTS, InvalidImport, parse, read
-from services.imports.stated import table
+from services.imports.stated import definitions, table
 from services.measurement import Measurement
 from services.summary import summarize, summary_row
-from services.tables import Table
 from tests.conftest import ROOT
 from tests.values import imported_candidate
 
@@ -77,10 +76,13 @@ def test_requests_have_times_in_their_order(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_everything_stated_has_a_label_and_a_definition(name: str) -> None:
-    found: Table = table(imported_candidate(taken(name)[0]))
-    for label, _, _, _, definition in found.rows:
-        assert label
-        assert definition.endswith(".")
+    candidate = imported_candidate(taken(name)[0])
+    numbers, told = table(candidate), definitions(candidate)
+    assert len({row[0] for row in numbers.rows}) == len(candidate.run.source["stated"])
+    assert all(definition.endswith(".") for _, definition in told.rows)
+    assert len({definition for _, definition in told.rows}) == len(told.rows)
+    metrics = {part.partition(", ")[0] for row in told.rows for part in row[0].split("; ")}
+    assert {row[0].partition(", ")[0] for row in numbers.rows} == metrics
 
 
 @pytest.mark.parametrize("name", FILES)
