@@ -41,7 +41,7 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
 
 def foretell(config: RunConfig, pace: float | None) -> None:
     """Say what the run will do. `pace`: tokens/s of a request in earlier runs like it."""
-    ahead = plan.plan(config, prices.price(config.backend, config.model), pace)
+    ahead = plan.plan(config, prices.price_of(config), pace)
     with st.container(horizontal=True):
         st.metric("Requests", f"{ahead.requests_total:,}")
         st.metric("Output tokens, at most", f"{ahead.tokens_at_most:,}")
