@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine
 
 from db import runs
 from services.compare import Candidate
+from services.imports.stated import placed
 from services.objectives import judged, objectives_of
 from services.prices import price_of
 from services.summary import summarize
@@ -26,15 +28,24 @@ def candidate(
     run = runs.load(engine, run_id)
     measured = runs.measurements(engine, run_id, texts)
     config = judged(run.config, judgement or {})
-    return Candidate(run, measured, summarize(measured, price_of(config), objectives_of(config)))
+    summary = summarize(measured, price_of(config), objectives_of(config))
+    return Candidate(run, measured, placed(run, summary))
 
 
 def candidates(
-    engine: Engine, run_ids: Sequence[int], judgement: Mapping[str, Any] | None = None
+    engine: Engine,
+    run_ids: Sequence[int],
+    judgement: Mapping[str, Any] | None = None,
+    margin: float | None = None,
+    texts: bool = False,
 ) -> list[Candidate]:
-    """Load several runs, in the order asked for, to be judged alike.
+    """Load several runs, in the order asked for, to be judged alike; `margin`: the share within
+    which differences do not matter, instead of what was chosen before they were measured.
 
     Raises:
         RunNotFound: for the first that is missing.
     """
-    return [candidate(engine, run_id, judgement=judgement) for run_id in run_ids]
+    found = [candidate(engine, run_id, texts, judgement) for run_id in run_ids]
+    if margin is None:
+        return found
+    return [replace(each, run=replace(each.run, margin=margin)) for each in found]

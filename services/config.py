@@ -27,6 +27,7 @@ Mode = Literal["sequential", "staggered", "batch"]
 Workload = Literal["builtin", "text", "file", "synthetic"]
 Client = Literal["wire", "litellm"]
 MOST = 10_000  # requests in a repeat
+MOST_REPEATS = 50
 MOST_PROCESSES = 64
 Text = Annotated[str, Field(max_length=200_000)]
 
@@ -86,7 +87,7 @@ class RunConfig(BaseModel):
     ignore_eos: bool = Field(False, description="Answer to full length (engines that know it)")
 
     warmup: int = Field(1, ge=0, le=100, description="Requests before the first that do not count")
-    repeats: int = Field(1, ge=1, le=50, description="How often the whole is measured")
+    repeats: int = Field(1, ge=1, le=MOST_REPEATS, description="How often the whole is measured")
     timeout_s: float = Field(
         300.0, gt=0, le=86_400, description="Most seconds one request may take"
     )

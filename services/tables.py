@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services import theme
+from services import fingerprint, theme
 from services.compare import COMPARED, Candidate, Comparison
 from services.compare.differences import flat
 from services.config import without_prompts
@@ -170,14 +170,29 @@ def identities(candidates: Sequence[Candidate]) -> Table:
 
 def configuration(candidates: Sequence[Candidate]) -> Table:
     """What was asked for; a person's own prompts by their number and length."""
-    configs = [_in_words(without_prompts(candidate.run.config)) for candidate in candidates]
+    configs = [_in_words(_asked(candidate.run)) for candidate in candidates]
     return _side_by_side("Configuration", configs, labels_of(candidates), mark=True)
 
 
+def _asked(run: Run) -> dict[str, Any]:
+    """The config; of an imported run what its file says, and which file that is."""
+    asked = without_prompts(run.config)
+    if run.source is None:
+        return asked
+    file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
+    known = {name: value for name, value in asked.items() if run.knows(name)}
+    return {**file, **known, **run.source.get("facts", {})}
+
+
 def environment(candidates: Sequence[Candidate]) -> Table:
-    """Where it was measured: machine, client, engine."""
-    surroundings = [_in_words(candidate.run.environment) for candidate in candidates]
+    """Where it was measured: machine, client, engine; first what those who share it share."""
+    surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
     return _side_by_side("Environment", surroundings, labels_of(candidates), mark=True)
+
+
+def _surroundings(found: Mapping[str, Any]) -> dict[str, str]:
+    mark = fingerprint.of_environment(found)
+    return ({"fingerprint": mark} if mark else {}) | _in_words(found)
 
 
 def _identity(run: Run) -> dict[str, str]:
@@ -249,4 +264,6 @@ FIGURES = (
     ("usd_per_million_output", "Cost per million output tokens", "USD"),
 )
 _FIGURES = {name: (label, unit) for name, label, unit in FIGURES}
-STATISTICS = {"median": "median", "mean": "mean", "sd": "std dev"}
+STATISTICS = {
+    "median": "median", "mean": "mean", "sd": "std dev", "p90": "p90", "p95": "p95", "p99": "p99",
+}  # fmt: skip

@@ -23,25 +23,25 @@ CALIBRATE = {"With more than 64 in flight": None, "Always": True, "Never": False
 NARROW = 130  # pixels: two fields beside each other on a phone
 
 
-def ask(start: RunConfig, env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Show the form, beginning with `start`; return (fields of a RunConfig, name, tags, note)."""
-    values = to_whom.ask(start, env) | _mode(start) | _workload(start) | _sampling(start)
+def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str, Any]:
+    """Show the form, beginning with `start`; return fields of a RunConfig. `once`: of one run,
+    whose repeats are asked for, and not of a comparison, which has its own."""
+    values = to_whom.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
     with st.expander("Warm-up, limits, client"):
         values |= _more(start, values["backend"])
     with st.expander("Objectives and price"):
         values |= _judgement(start)
-    with st.expander("Name, tags, note"):
-        about = _about()
-    return values, about
+    return values
 
 
-def _mode(start: RunConfig) -> dict[str, Any]:
+def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
     st.subheader("Mode", anchor=False)
     name = fields.one_of("mode", MODES, start)
     st.caption(MODES[name].help)
     own = [field for field in MODES[name].parameters if field != "requests"]
     with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
-        found = {field: fields.number(field, start) for field in ("requests", "repeats", *own)}
+        asked = ("requests", "repeats", *own) if once else ("requests", *own)
+        found = {field: fields.number(field, start) for field in asked}
     return {"mode": name, **found}
 
 
@@ -140,8 +140,13 @@ def _client(start: RunConfig) -> str:
     return "litellm" if through else "wire"
 
 
+def about() -> dict[str, Any]:
+    """Show name, tags and note. Not in the URL: what people write about a run is about this one."""
+    with st.expander("Name, tags, note"):
+        return _about()
+
+
 def _about() -> dict[str, Any]:
-    """Not in the URL: what people write about a run is about this one."""
     name = st.text_input(
         "Name", key="about-name", max_chars=200, placeholder="made from the settings",
         on_change=touched,

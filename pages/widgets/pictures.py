@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
-from altair import TopLevelMixin
+from altair import LayerChart
 
 from pages.widgets.view import dark, shared
 from services.charts import Chart, png, spec, svg
@@ -14,9 +14,12 @@ from services.compare import Candidate
 
 
 def draw(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
-    """Draw one chart of the table CHARTS, or say why there is nothing to draw."""
-    st.subheader(chart.question, anchor=chart.name)
+    """Draw one chart of the table CHARTS, or say why there is nothing to draw; where the table has
+    no words for that, the chart is left out."""
     drawn = chart.draw(candidates, dark=dark())
+    if drawn is None and not chart.nothing:
+        return
+    st.subheader(chart.question, anchor=chart.name)
     if drawn is None:
         st.caption(chart.nothing)
         return
@@ -47,14 +50,14 @@ def _take_away(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
 
 
 def _picture(
-    chart: Chart, candidates: Sequence[Candidate], write: Callable[[TopLevelMixin], bytes]
+    chart: Chart, candidates: Sequence[Candidate], write: Callable[[LayerChart], bytes]
 ) -> bytes:
     drawn = chart.draw(candidates)  # light: a picture is mostly for paper
     assert drawn is not None, "the button stands below a chart that was drawn"
     return write(drawn)
 
 
-PICTURES: dict[str, tuple[Callable[[TopLevelMixin], bytes], str]] = {
+PICTURES: dict[str, tuple[Callable[[LayerChart], bytes], str]] = {
     "PNG": (png, "image/png"),
     "SVG": (svg, "image/svg+xml"),
 }

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
+import numpy as np
 
 from services import theme
-from services.charts.frame import Rows, heading, layered, run_colour, seconds_scale
+from services.charts.frame import Rows, fitting_scale, heading, layered, run_colour
 from services.compare import Candidate
-from services.metrics import inter_chunk, metric
+from services.metrics import metric
+from services.summary.gaps import gaps as gaps_of
 
 MOST_POINTS = 200  # a run
 MOST_GAPS = 100_000  # a run; beyond that only every so many requests' gaps are looked at
@@ -48,7 +50,7 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
         chunks = sum(len(m.token_times) for m in candidate.measurements)
         stride = -(-chunks // MOST_GAPS) or 1
         some = candidate.measurements[::stride]
-        values = sorted(gap for m in some for gap in inter_chunk(m))
+        values = np.sort(gaps_of(some)).tolist()
         samples.append(Sample(candidate, values, len(values)))
         if stride > 1:
             said = "Of the longest runs, not every request is looked at."
@@ -67,10 +69,12 @@ def _metric_sample(candidate: Candidate, name: str) -> Sample:
 def _draw(
     samples: Sequence[Sample], dark: bool, title: str, axis: str, what: str, said: str = ""
 ) -> alt.LayerChart | None:
-    values = [end for sample in samples for end in (*sample.values[:1], *sample.values[-1:])]
-    if not values:
+    some = [sample.values for sample in samples if sample.values]
+    if not some:
         return None
-    scale, note = seconds_scale(values)
+    # Chunks that were read together are 0 s apart: on a logarithmic scale they stand at its edge.
+    low = min(values[0] or values[len(values) // 2] / 20 for values in some)
+    scale, note = fitting_scale([low, max(values[-1] for values in some)])
     candidates = [sample.candidate for sample in samples]
     x = alt.X("seconds:Q", title=axis.replace(")", f"{note})"), scale=scale)
     share = f"Share of {what}"

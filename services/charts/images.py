@@ -14,7 +14,7 @@ WIDTH = 900  # pixels, before scaling
 SCALE = 2.0
 
 
-def png(chart: alt.TopLevelMixin, dark: bool = False) -> bytes:
+def png(chart: alt.LayerChart, dark: bool = False) -> bytes:
     """Return the chart as PNG, 900 points wide at two pixels a point. `dark`: as it was drawn."""
     image: bytes = vl_convert.vegalite_to_png(
         _fixed(chart, dark), scale=SCALE, allowed_base_urls=[]
@@ -22,13 +22,13 @@ def png(chart: alt.TopLevelMixin, dark: bool = False) -> bytes:
     return image
 
 
-def svg(chart: alt.TopLevelMixin, dark: bool = False) -> bytes:
+def svg(chart: alt.LayerChart, dark: bool = False) -> bytes:
     """Return the chart as SVG, 900 points wide."""
     image: str = vl_convert.vegalite_to_svg(_fixed(chart, dark), allowed_base_urls=[])
     return image.encode()
 
 
-def _fixed(chart: alt.TopLevelMixin, dark: bool) -> dict[str, Any]:
+def _fixed(chart: alt.LayerChart, dark: bool) -> dict[str, Any]:
     look = {
         "width": WIDTH,
         "background": theme.palette(dark).paper,

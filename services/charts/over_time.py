@@ -88,7 +88,7 @@ def _throughput(measurements: Sequence[Measurement], most: int) -> list[tuple[fl
         return []
     times = np.concatenate([np.asarray(m.token_times) for m in told])
     chunks = [len(m.token_times) for m in told]
-    shares = [(m.output_tokens or 0) / len(m.token_times) for m in told]
+    shares = [(m.output_tokens or 0) / count for m, count in zip(told, chunks, strict=True)]
     start = min(m.t_send for m in told if m.t_send is not None)
     count = min(most, max(1, len(times) // CHUNKS_A_BIN))
     tokens, edges = np.histogram(

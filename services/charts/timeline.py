@@ -108,7 +108,7 @@ def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
     return [
         phases.encode(
             x=x,
-            x2="stop",
+            x2=alt.X2("stop"),
             y=y,
             color=colour,
             tooltip=[

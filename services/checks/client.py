@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+
+import numpy as np
 
 from services import units
 from services.checks.doubt import Doubt
@@ -36,7 +37,10 @@ def so_far(config: RunConfig, progress: Progress) -> list[Doubt]:
 
 
 def past_limits(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
-    """Return in what the client was past its limits, so that it may be what was measured."""
+    """Return in what the client was past its limits, so that it may be what was measured; of the
+    client of an imported run nothing is known."""
+    if run.source is not None:
+        return []
     found = (check(run, measurements, summary) for check in HEALTH)
     return [doubt for doubt in found if doubt is not None]
 
@@ -97,7 +101,7 @@ def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary
 
 def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     wanted = min(run.config.requests, run.config.concurrency or run.config.requests)
-    if run.config.mode != "batch" or not 0 < summary.peak_in_flight < wanted:
+    if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
     return Doubt(
         "warning",
@@ -115,8 +119,8 @@ def together_share(measurements: Sequence[Measurement]) -> float | None:
         times = m.token_times
         chunks += len(times)
         if m.coalesced_reads:
-            same = [earlier == later for earlier, later in pairwise(times)]
-            together += sum(a or b for a, b in zip([False, *same], [*same, False], strict=True))
+            same = np.diff(times) == 0
+            together += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
     return together / chunks if chunks else None
 
 

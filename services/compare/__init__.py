@@ -32,6 +32,7 @@ __all__ = [
     "Verdict",
     "Word",
     "compare",
+    "margin_of",
 ]
 
 FEWEST, MOST = 2, 8
@@ -54,9 +55,17 @@ class Comparison:
     verdicts: tuple[Verdict, ...]  # one for each of the others
 
 
-def compare(candidates: Sequence[Candidate], margin: float = MARGIN) -> Comparison:
+def margin_of(candidates: Sequence[Candidate]) -> float:
+    """Return the share within which differences do not matter, as it was chosen before the runs
+    were measured; the usual one where they were not measured together."""
+    chosen = {candidate.run.margin for candidate in candidates}
+    margin = chosen.pop()
+    return MARGIN if chosen or margin is None else margin
+
+
+def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Comparison:
     """Compare two to eight runs, the reference first. What differs by a share of less than
-    `margin` is called equivalent where the repeats show it.
+    `margin` is called equivalent where the repeats show it; None: as it was chosen before.
 
     Raises:
         InvalidComparison: there are fewer or more, or the margin is not one.
@@ -65,6 +74,8 @@ def compare(candidates: Sequence[Candidate], margin: float = MARGIN) -> Comparis
         raise InvalidComparison(
             f"A comparison takes {FEWEST} to {MOST} runs, and {len(candidates)} were chosen."
         )
+    if margin is None:
+        margin = margin_of(candidates)
     if not LEAST_MARGIN <= margin <= MOST_MARGIN:
         raise InvalidComparison("What counts as equivalent is a share from 0.1 % to 100 %.")
     found = rows(candidates)

@@ -87,12 +87,19 @@ def _machine(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
+def _client_of(candidate: Candidate) -> str:
+    if candidate.run.source is not None:
+        return str(candidate.run.source.get("tool"))
+    return "LiteLLM" if candidate.run.config.via_litellm else "Paceline"
+
+
 def _client(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: "LiteLLM" if c.run.config.via_litellm else "wire",
+        _client_of,
         "Measured by different clients",
-        "LiteLLM's own work is part of the times it takes. Measure all runs with one client.",
+        "A client's own work is part of the times it takes, and tools define what they call by one "
+        "name in different ways. Measure all runs with one client.",
     )
 
 

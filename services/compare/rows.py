@@ -7,8 +7,9 @@ what changed on the machine meanwhile met both, so their repeats are compared in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, median
 
 from services.measurement import Measurement, Run
@@ -18,13 +19,28 @@ from services.summary import Summary
 from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A run that takes part in a comparison."""
 
     run: Run
     measurements: Sequence[Measurement]
     summary: Summary
+
+    @cached_property
+    def groups(self) -> list[list[Measurement]]:
+        """The measurements of each repeat, repeats in order."""
+        return list(by_repeat(self.measurements).values())
+
+    @cached_property
+    def _known(self) -> dict[str, list[list[float]]]:
+        return {}
+
+    def values(self, name: str) -> list[list[float]]:
+        """Return the metric `name` of each repeat's successes, where it is known."""
+        if name not in self._known:
+            self._known[name] = [values(successes(group), name) for group in self.groups]
+        return self._known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +78,7 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Return each run's name, with its number where another has the same or it has none."""
-    via = [", via LiteLLM" * c.run.config.via_litellm for c in candidates]
+    via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
     names = [" ".join(c.run.name.split()) for c in candidates]
     numbers = [f"run {c.run.id}" for c in candidates]
     return tuple(
@@ -88,7 +104,7 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
         (
             None,
             *(
-                _ratio(found[0], numbers, in_turns(candidates[0], other))
+                ratio_of(found[0], numbers, in_turns(candidates[0], other))
                 for numbers, other in zip(found[1:], candidates[1:], strict=True)
             ),
         ),
@@ -104,11 +120,21 @@ def _by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
     """The measure of each repeat that has it, by the repeat's index."""
     places = [repeat.index for repeat in candidate.summary.repeats]
     numbers = zip(places, compared.of(candidate), strict=True)
-    return {place: number for place, number in numbers if number is not None}
+    known = {place: number for place, number in numbers if number is not None}
+    return known or _stated(compared.name, candidate)
 
 
-def _ratio(reference: dict[int, float], other: dict[int, float], turns: bool) -> Ratio | None:
-    """In pairs where repeats took turns and enough of them are in both."""
+def _stated(name: str, candidate: Candidate) -> dict[int, float]:
+    """The number of an imported run's own tool, where its requests do not give it: one repeat."""
+    number = (candidate.run.source or {}).get("stated", {}).get(name)
+    return {} if number is None else {0: number}
+
+
+def ratio_of(
+    reference: Mapping[int, float], other: Mapping[int, float], turns: bool
+) -> Ratio | None:
+    """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
+    enough of them are in both."""
     both = [place for place in reference if place in other]
     if turns and len(both) >= MINIMUM_REPEATS:
         return ratio([reference[i] for i in both], [other[i] for i in both], paired=True)
@@ -127,8 +153,7 @@ def _over_requests(
     """The statistic over each repeat's successful requests; None where none has the metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
-        groups = by_repeat(candidate.measurements).values()
-        found = (values(successes(group), name) for group in groups)
+        found = candidate.values(name)
         return [statistic(numbers) if numbers else None for numbers in found]
 
     return of
@@ -142,7 +167,7 @@ def _median(name: str) -> Compared:
 
 
 def _errors(candidate: Candidate) -> list[float | None]:
-    return [error_rate(group) for group in by_repeat(candidate.measurements).values()]
+    return [error_rate(group) for group in candidate.groups]
 
 
 COMPARED: tuple[Compared, ...] = (

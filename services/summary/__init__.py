@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
 from services.objectives import Attainment, Objectives, counted
 from services.prices import Hourly, Price
 from services.statistics import Distribution, distribution
+from services.summary.gaps import gaps
 from services.summary.repeats import (
     RepeatSummary,
     by_repeat,
@@ -56,7 +55,7 @@ class Summary:
     fairness: float | None  # Jain's index of tokens/s per request, 1: all alike
     error_rate: float | None
     steady_output_tokens_per_s: float | None
-    peak_in_flight: int
+    peak_in_flight: int | None
     token_sources: dict[str, int]  # successes by where their token count is from
     cost_usd: float | None  # of all repeats; None where that of one is not known
     usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
@@ -93,7 +92,7 @@ def summarize(
         requests_per_s=_mean(repeat.requests_per_s for repeat in repeats),
         total_e2e_s=sum(latencies) if (latencies := values(good, "e2e_s")) else None,
         distributions={entry.name: distribution(values(good, entry.name)) for entry in METRICS},
-        inter_chunk=_inter_chunk(good),
+        inter_chunk=distribution(gaps(good)),
         fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
         error_rate=error_rate(measurements),
         steady_output_tokens_per_s=_mean(map(steady_output_tokens_per_s, groups.values())),
@@ -123,12 +122,6 @@ def summary_row(summary: Summary) -> dict[str, Any]:
 def _mean(numbers: Iterable[float | None]) -> float | None:
     known = [number for number in numbers if number is not None]
     return fmean(known) if known else None
-
-
-def _inter_chunk(good: Sequence[Measurement]) -> Distribution | None:
-    """Over all gaps of all answers: half a million in a large run, so by NumPy."""
-    gaps = [np.diff(np.asarray(m.token_times)) for m in good if len(m.token_times) > 1]
-    return distribution(np.concatenate(gaps)) if gaps else None
 
 
 def _attainment(

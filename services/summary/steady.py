@@ -27,17 +27,16 @@ class Step:
 
 def in_flight(measurements: Sequence[Measurement]) -> list[Step]:
     """Return how many requests of one repeat were in flight, a step at each change."""
-    changes: dict[float, int] = {}
-    for m in measurements:
-        end = m.t_end if m.t_end is not None else m.t_last
-        if m.t_send is not None and end is not None:
-            changes[m.t_send] = changes.get(m.t_send, 0) + 1
-            changes[end] = changes.get(end, 0) - 1
-    count, steps = 0, []
-    for t in sorted(changes):
-        count += changes[t]
-        steps.append(Step(t, count))
-    return steps
+    ends = [m.t_end if m.t_end is not None else m.t_last for m in measurements]
+    spans = [
+        (m.t_send, end)
+        for m, end in zip(measurements, ends, strict=True)
+        if m.t_send is not None and end is not None
+    ]
+    times, place = np.unique(np.asarray(spans, dtype=np.float64), return_inverse=True)
+    changes = np.bincount(place.ravel(), weights=np.tile((1, -1), len(spans)))
+    counts = changes.cumsum().astype(int)
+    return [Step(t, count) for t, count in zip(times.tolist(), counts.tolist(), strict=True)]
 
 
 def peak(measurements: Sequence[Measurement]) -> int:
@@ -57,15 +56,15 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     seconds = sum(edges[1::2]) - sum(edges[::2])
     good = [m for m in measurements if m.status == "ok"]
     cut = any(m.status == "cancelled" and m.token_times for m in measurements)
-    if seconds < SHORTEST_S or cut or not all(m.output_tokens and m.token_times for m in good):
+    if seconds < SHORTEST_S or cut or not good or not all(m.output_tokens for m in good):
         return None
-    if not good:
+    chunks = [np.asarray(m.token_times) for m in good]
+    counts = [len(one) for one in chunks]
+    if not all(counts):
         return None
-    times = np.concatenate([np.asarray(m.token_times) for m in good])
-    tokens = np.repeat(
-        [(m.output_tokens or 0) / len(m.token_times) for m in good],
-        [len(m.token_times) for m in good],
-    )
+    times = np.concatenate(chunks)
+    shares = [(m.output_tokens or 0) / count for m, count in zip(good, counts, strict=True)]
+    tokens = np.repeat(shares, counts)
     inside = np.searchsorted(edges, times) % 2 == 1  # after a start, up to and with its end
     return float(tokens[inside].sum() / seconds)
 

@@ -3,12 +3,13 @@
 import random
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from db.columns import Key, Utc, clean, pack, unpack
+from db.columns import Key, StoredTimes, Utc, clean, pack
 
 clock_ns = st.lists(st.integers(0, 10**16), max_size=300)
 
@@ -16,18 +17,28 @@ clock_ns = st.lists(st.integers(0, 10**16), max_size=300)
 @given(clock_ns)
 def test_times_of_the_clock_come_back_bit_for_bit_in_any_order(stamps: list[int]) -> None:
     times = tuple(stamp / 1e9 for stamp in stamps)
-    assert unpack(pack(times)) == times
+    assert StoredTimes(pack(times)) == times
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=300))
 def test_any_time_comes_back_to_the_nanosecond(times: list[float]) -> None:
-    found = unpack(pack(times))
+    found = StoredTimes(pack(times))
     assert len(found) == len(times)
     assert all(abs(a - b) <= 1e-9 for a, b in zip(found, times, strict=True))
 
 
 def test_no_times_take_no_bytes() -> None:
-    assert (pack(()), unpack(b"")) == (b"", ())
+    assert (pack(()), StoredTimes(b"")) == (b"", ())
+
+
+def test_stored_times_are_read_as_a_tuple_is() -> None:
+    times = (1.5, 2.25, 2.25, 4.0)
+    found = StoredTimes(pack(times))
+    assert (found[0], found[-1], found[1:], len(found)) == (1.5, 4.0, times[1:], 4)
+    assert (list(found), repr(found), hash(found)) == (list(times), repr(times), hash(times))
+    assert times == found != (*times[:3], 4.1)
+    assert isinstance(found[0], float) and not isinstance(found[0], np.floating)
+    assert np.asarray(found) is np.asarray(found), "unpacked once"
 
 
 def test_packed_times_take_less_than_half_of_float64() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.config import RunConfig
-from services.plan import duration, plan
+from services.config import RunConfig, parse
+from services.plan import duration, in_turns, plan, together
 from services.prices import Hourly, Price
 
 PRICE = Price(1e-6, 4e-6, "a test")
@@ -147,3 +147,15 @@ def test_a_plan_is_said_in_a_sentence_or_two(
 )
 def test_a_time_is_said_as_a_person_does(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
+    one = plan(in_turns(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, 10.0)
+    other = plan(in_turns(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, 10.0)
+    both = together([one, other], "2 candidates take turns.")
+    assert both.requests_total == 2 * (4 * 5 + 5)  # a warm-up request in each turn
+    assert both.seconds_about == pytest.approx(one.seconds_about + other.seconds_about)  # type: ignore[operator]
+    assert both.usd_at_most is None
+    assert both.sentence.startswith("2 candidates take turns. At most 500 output tokens")
+    unknown = plan(parse({"mode": "batch"}), None)
+    assert together([one, unknown], "").seconds_about is None

@@ -1,0 +1,161 @@
+"""`python -m bench.pages`: how long the largest pages take on the server, against the goals.
+
+Compare of eight runs with 5,000 requests of 128 tokens each, and History with 10,000 runs, in a
+database of its own. The pages' own scripts run in this process, in Streamlit's test harness; what
+a browser then draws is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Engine, insert, select
+from streamlit.components.v2.component_manager import BidiComponentManager
+from streamlit.testing.v1 import AppTest
+
+from bench import report
+from db import queue, runs, schema
+from db.database import opened, writing
+from services.config import parse
+from services.measurement import Measurement, Repeat
+from services.summary import summarize, summary_row
+from services.units import seconds
+
+FRAME = Path(__file__).resolve().parent.parent / "pages" / "_frame.py"
+RUNS, REPEATS, REQUESTS, TOKENS = 8, 5, 1_000, 128
+STORED = 10_000  # runs in History
+TIMES = 5  # each page is opened, the first not counted where it says "again"
+HEAD = ("page", "goal", "first", "again, median", "CPU, median")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A page with its parameters, and the seconds that it may take."""
+
+    title: str
+    page: str
+    parameters: dict[str, str]
+    goal_s: float
+
+
+OPENINGS = (
+    Opening(
+        f"Compare, {RUNS} runs of {REPEATS * REQUESTS:,} requests",
+        "compare",
+        {"runs": ",".join(map(str, range(1, RUNS + 1)))},
+        2.0,
+    ),
+    Opening(f"History, {STORED:,} runs, by a text", "history", {"text": "lane 77"}, 0.3),
+    Opening(f"History, {STORED:,} runs, by a tag", "history", {"tag": "tag 7"}, 0.3),
+    Opening(f"History, {STORED:,} runs, page 100", "history", {"page": "100"}, 0.3),
+)
+
+
+def request(repeat: int, index: int, slower: float, chance: random.Random) -> Measurement:
+    """Return an answer of 128 tokens, about 10 ms apart."""
+    send = index * 0.01
+    at = send + 0.2 * slower * chance.lognormvariate(0, 0.3)
+    times = []
+    for _ in range(TOKENS):
+        times.append(at)
+        at += 0.01 * slower * chance.uniform(0.8, 1.2)
+    return Measurement(
+        repeat, index, "ok", t_due=send, t_send=send, t_first=times[0], t_answer=times[0],
+        t_last=times[-1], t_end=times[-1], token_times=tuple(times), prompt_tokens=20,
+        output_tokens=TOKENS, cached_tokens=0, token_source="usage", finish_reason="length",
+    )  # fmt: skip
+
+
+def store_large(engine: Engine, number: int) -> None:
+    """Store one run of 5,000 requests."""
+    chance = random.Random(number)
+    config = parse({"mode": "batch", "model": "m", "requests": REQUESTS, "repeats": REPEATS})
+    run_id = runs.create(engine, config, f"lane {number}", f"Candidate {number}")
+    queue.claim(engine)
+    measured: list[Measurement] = []
+    for repeat in range(REPEATS):
+        slower = 1 + number / 20 + chance.uniform(0, 0.01)
+        found = [request(repeat, index, slower, chance) for index in range(REQUESTS)]
+        queue.add_repeat(engine, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
+        queue.add_measurements(engine, run_id, found)
+        measured += found
+    queue.finish(engine, run_id, "done", None, summary_row(summarize(measured)))
+
+
+def store_many(engine: Engine) -> None:
+    """Store as many light runs as History is to hold, each with a tag: copies of the first."""
+    with writing(engine) as connection:
+        first = connection.execute(select(schema.runs).limit(1)).mappings().one()
+        rows = [
+            {**first, "id": i, "name": f"Run {i} on lane {i % 100}", "model": f"model-{i % 20}"}
+            for i in range(RUNS + 1, STORED + 1)
+        ]
+        connection.execute(insert(schema.runs), rows)
+        tags = [{"run_id": row["id"], "tag": f"tag {row['id'] % 50}"} for row in rows]
+        connection.execute(insert(schema.run_tags), tags)
+
+
+def show(opening: Opening) -> None:
+    """Run the script of a page once."""
+    at = AppTest.from_file(FRAME, default_timeout=60)
+    at.switch_page(f"{opening.page}.py")
+    for name, text in opening.parameters.items():
+        at.query_params[name] = text
+    at.run()
+    assert not at.exception, at.exception[0].value
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float]:
+    """Return the seconds that the work took, and those that this process was at work."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def line(opening: Opening) -> tuple[str, ...]:
+    (first, _), *again = [timed(lambda: show(opening)) for _ in range(TIMES)]
+    walls, cpus = zip(*again, strict=True)
+    shown = (opening.goal_s, first, median(walls), median(cpus))
+    return opening.title, *map(seconds, shown)
+
+
+@contextmanager
+def filled() -> Iterator[None]:
+    """A database with the runs, which the pages of this process use."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PACELINE_DATABASE_URL"] = f"sqlite:///{folder}/paceline.db"
+        for number in range(RUNS):
+            store_large(opened(), number)
+        store_many(opened())
+        yield
+        opened().dispose()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE")
+    asked = parser.parse_args()
+    # The harness looks through all installed packages in every run; the app does so once.
+    BidiComponentManager.discover_and_register_components = lambda *_, **__: None  # type: ignore
+    with filled():
+        show(Opening("", "compare", {}, 0))  # the modules are imported, as in an app that runs
+        rows = [HEAD, ("---",) * len(HEAD), *map(line, OPENINGS)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    print(f"{report.machine()}\n\n{table}")
+    if asked.write:
+        report.write(asked.write, {"pages": table})
+
+
+if __name__ == "__main__":
+    main()
