@@ -13,14 +13,17 @@ import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import pins, results, runs, standings, trials
+from db import imported, pins, results, runs, shares, standings, trials
 from db.database import UNUSABLE, opened, said_of
+from db.imported import AlreadyImported
 from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
+from db.shares import InvalidShare, Share, ShareNotFound
 from db.trials import CannotRepeat, TrialNotFound
 from services import VERSION
 from services.backends import BackendProblem, find
@@ -30,11 +33,14 @@ from services.compare.standing import Standing, as_row
 from services.config import MOST_REPEATS, InvalidConfig, Mode, RunConfig, parse, sentences_of
 from services.export import export, run_document
 from services.export.shape import RunDocument
+from services.imports import MOST_BYTES, InvalidImport
+from services.measurement import IMPORT as IMPORTED
 from services.measurement import RunStatus
 from services.trial import USUAL_REPEATS, Asked, InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
+IMPORT = "/import"
 OFFSET_MOST = 2**31 - 1
 
 
@@ -119,6 +125,28 @@ class Cancelled(BaseModel):
     cancel_requested: bool
 
 
+class NewShare(BaseModel):
+    """Runs whose page is to be shared with whoever has the link."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    runs: tuple[StrictInt, ...] = Field(description="Their numbers, the reference first")
+    days: StrictInt | None = Field(30, description="So long it is good; null: until it is revoked")
+    texts: bool = Field(False, description="With prompts and answers")
+
+
+class Shared(BaseModel):
+    """A page that is shared. It stays as it was when it was made."""
+
+    token: str = Field(description="What revokes it")
+    path: str = Field(description="Where it is, below this Paceline's address")
+    title: str
+    runs: list[int]
+    created_at: str = Field(description="ISO 8601")
+    expires_at: str | None
+    texts: bool
+
+
 class Search(BaseModel):
     """Which runs are listed."""
 
@@ -141,6 +169,15 @@ def only_json(request: Request) -> None:
         raise HTTPException(415, "Send the run as JSON, with Content-Type: application/json.")
 
 
+def only_a_file(request: Request) -> None:
+    """Refuse a body of a kind that a form on another site's page can send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", "application/octet-stream"):
+        raise HTTPException(
+            415, "Send the file's bytes, with Content-Type: application/octet-stream."
+        )
+
+
 RunId = Annotated[int, Field(description="A run's number")]
 
 
@@ -148,7 +185,7 @@ RunId = Annotated[int, Field(description="A run's number")]
 def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
     """List runs, newest first, each with the numbers of its summary as `headline`, and with how it
     stands `against` its reference."""
-    if search.backend is not None:
+    if search.backend not in (None, IMPORTED):
         find(search.backend)
     filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
     rows = runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
@@ -171,6 +208,31 @@ def start_run(new: NewRun) -> Started:
     """Queue a run. It is measured when its backend is free."""
     run_id = jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
+
+
+@api.post(
+    IMPORT,
+    status_code=201,
+    dependencies=[Depends(only_a_file)],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"format": "binary"}}},
+        }
+    },
+    responses=_says(
+        _409="The same file is here already", _413="The file is too long", _415="Not a file"
+    ),
+)
+async def import_runs(
+    request: Request,
+    name: Annotated[str, Query(max_length=300, description="What the file is called")] = "",
+    again: Annotated[bool, Query(description="Even if the same file is here already")] = False,
+) -> list[Started]:
+    """Store the runs of a result file of another benchmark, or of another Paceline."""
+    data = await request.body()
+    ids = await run_in_threadpool(imported.bring_in, opened(), data, name or "The file", again)
+    return [Started(id=n, url=f"/api/runs/{n}", page=f"/result?run={n}") for n in ids]
 
 
 @api.get(
@@ -311,19 +373,62 @@ def _facts(trial: Trial) -> TrialFacts:
     return TrialFacts(id=trial.id, asked=trial.asked, runs=statuses, page=page)
 
 
+@api.post(
+    "/shares",
+    status_code=201,
+    dependencies=[Depends(only_json)],
+    responses=_says(
+        _404="There is no such run", _413="The body is too long", _415="The body is not JSON"
+    ),
+)
+def share_runs(new: NewShare) -> Shared:
+    """Make a page of runs that anybody with its address may see, until it is revoked."""
+    return _shared(shares.publish(opened(), new.runs, new.days, new.texts))
+
+
+@api.get("/shares")
+def list_shares(
+    runs: Annotated[str, Query(pattern=r"^[\d,]*$", max_length=200, description="12,15")] = "",
+) -> list[Shared]:
+    """List what is shared of exactly these runs in this order, or of any, the newest first."""
+    wanted = [int(word) for word in runs.split(",") if word]
+    return [_shared(share) for share in shares.listed(opened(), wanted)]
+
+
+@api.delete("/shares/{token}", status_code=204, responses=_says(_404="There is no such page"))
+def revoke_share(token: str) -> None:
+    """Revoke a page: from now on nothing is behind its address."""
+    shares.revoke(opened(), token)
+
+
+def _shared(share: Share) -> Shared:
+    return Shared(
+        token=share.token,
+        path=share.path,
+        title=share.title,
+        runs=list(share.run_ids),
+        created_at=share.created_at.isoformat(),
+        expires_at=share.expires_at.isoformat() if share.expires_at else None,
+        texts=share.texts,
+    )
+
+
 # --- what is wrong, in sentences -------------------------------------------------------------
 
 
 class Bounded:
-    """Refuse a body of more than BODY_MOST bytes as soon as that is known."""
+    """Refuse a body of more than BODY_MOST bytes, or a file to be imported of more than its reader
+    takes, as soon as that is known."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        imports = scope.get("path", "").endswith(IMPORT)
+        most, too_long = (MOST_BYTES, _TOO_LARGE) if imports else (BODY_MOST, _TOO_LONG)
         told = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > BODY_MOST:
-            await _problem(413, _TOO_LONG)(scope, receive, send)
+        if told.isdigit() and int(told) > most:
+            await _problem(413, too_long)(scope, receive, send)
             return
         read = 0
 
@@ -331,8 +436,8 @@ class Bounded:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_MOST:
-                raise HTTPException(413, _TOO_LONG)
+            if read > most:
+                raise HTTPException(413, too_long)
             return message
 
         await self._inner(scope, counted, send)
@@ -373,6 +478,7 @@ def _unforeseen(_: Request, error: Any) -> JSONResponse:
 
 
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, which are the most."
 _WORDS = {
     404: "There is no {}. /api/openapi.json says what there is.",
     405: "There is no {}, though something is at that address. /api/openapi.json says what.",
@@ -389,7 +495,11 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidTrial: _with(422),
     TrialNotFound: _with(404),
     CannotRepeat: _with(409),
+    InvalidShare: _with(422),
+    ShareNotFound: _with(404),
     RunNotFound: _no_run,
+    AlreadyImported: _with(409),
+    InvalidImport: _with(422),
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
     jobs.QueueProblem: _with(503),

@@ -1,6 +1,7 @@
-"""The same actions in a terminal: `python cli.py run|trial|list|compare|pin|…`.
+"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|share|…`.
 
-Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
+Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
+for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
 """
 
 from __future__ import annotations
@@ -23,17 +24,19 @@ import orjson
 from tqdm import tqdm
 
 import jobs
-from db import counts, pins, queue, results, runs, standings
+from db import counts, imported, pins, queue, results, runs, shares, standings
 from db.database import UNUSABLE, opened, said_of
 from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
+from db.shares import InvalidShare, ShareNotFound
 from db.trials import CannotRepeat
 from services import export as exports
-from services import flags, settings, terminal, versus
+from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, compare
 from services.compare.standing import as_row
 from services.config import InvalidConfig, parse
+from services.imports import MOST_BYTES, InvalidImport
 from services.measurement import ACTIVE, Run
 from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
 from services.units import many
@@ -192,8 +195,59 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    _say_comparison(options, results.candidates(opened(), _once(options.runs)))
+    if not options.fail_if and (options.measure or options.allow_no_verdict):
+        raise Usage("--measure and --allow-no-verdict go with --fail-if.")
+    candidates = results.candidates(opened(), _once(options.runs))
+    _say_comparison(options, candidates, options.within)
+    comparison = compare(candidates, options.within)
+    if not options.fail_if:
+        return DONE
+    found = gates.against(comparison, options.fail_if, options.measure, options.allow_no_verdict)
+    return _refuse("\n".join(found), FAILED) if found else DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    """Hold a run to conditions, like 'ttft:p95<0.5'."""
+    try:
+        judgement = flags.judgement(options)
+    except InvalidConfig as error:
+        raise Usage("\n".join(map(flags.in_flags, error.problems.values()))) from None
+    candidate = results.candidate(opened(), options.run, judgement=judgement)
+    found = gates.check(options.slo, candidate)
+    _say(options, lambda: found, lambda: terminal.gates_text(found))
+    return DONE if all(one.passed for one in found) else FAILED
+
+
+def share(options: argparse.Namespace) -> int:
+    """Share a page of runs with whoever has its link; list and revoke such links."""
+    if options.revoke:
+        shares.revoke(
+            opened(), options.revoke.rpartition("/")[2]
+        )  # of its path or whole address, too
+        _say(options, lambda: {"revoked": True}, lambda: "Revoked: nothing is behind it any more.")
+    elif options.list:
+        found = shares.listed(opened(), options.runs)
+        _say(options, lambda: found, lambda: terminal.shares_text(found))
+    else:
+        made = shares.publish(opened(), options.runs, options.days or None, options.texts)
+        _say(options, lambda: made, lambda: terminal.share_text(made))
     return DONE
+
+
+def import_files(options: argparse.Namespace) -> int:
+    """Store the results of another benchmark, or of another Paceline, as runs."""
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for name in options.files:
+        try:
+            ids = imported.bring_in(opened(), _read(name), name, options.again)
+        except (InvalidImport, Usage) as error:
+            problems.append(str(error))
+        else:
+            found.append({"file": Path(name).name, "runs": ids})
+    if found:
+        _say(options, lambda: found, lambda: "\n".join(map(_imported, found)))
+    return _refuse("\n".join(problems)) if problems else DONE
 
 
 def backends(options: argparse.Namespace) -> int:
@@ -248,6 +302,18 @@ def _in_flags(options: argparse.Namespace) -> Iterator[None]:
     except InvalidEdit as error:
         about = re.search("name|note|tag", str(error))
         raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
+
+
+def _read(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None
+
+
+def _imported(found: dict[str, Any]) -> str:
+    return f"{found['file']}: run {', '.join(map(str, found['runs']))}"
 
 
 def _prompts_of(name: str) -> tuple[str, ...]:
@@ -329,11 +395,13 @@ def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def _say_comparison(options: argparse.Namespace, found: Sequence[Candidate]) -> None:
+def _say_comparison(
+    options: argparse.Namespace, found: Sequence[Candidate], margin: float | None = None
+) -> None:
     _say(
         options,
-        lambda: exports.comparison_document(found),
-        lambda: terminal.comparison_text(compare(found)),
+        lambda: exports.comparison_document(found, margin),
+        lambda: terminal.comparison_text(compare(found, margin)),
     )
 
 
@@ -378,6 +446,7 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
 
 REFUSED = (  # what cannot be done, each with a sentence
     Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem, InvalidPin, NotPinned,
+    InvalidShare, ShareNotFound,
 )  # fmt: skip
 COMMANDS = {
     "run": run,
@@ -387,6 +456,9 @@ COMMANDS = {
     "show": show,
     "export": export,
     "compare": compare_runs,
+    "check": check,
+    "share": share,
+    "import": import_files,
     "pin": pin,
     "unpin": unpin,
     "backends": backends,

@@ -224,15 +224,23 @@ def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str)
 
 
 def delete(engine: Engine, run_id: int) -> None:
-    """Delete a run and all that it measured. Raises RunBusy, RunNotFound."""
+    """Delete a run, all that it measured, and what is shared of it. Raises RunBusy, RunNotFound."""
     this = schema.runs.c.id == run_id
     with writing(engine) as connection:
         gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
         if connection.execute(gone).rowcount:
+            _unshare(connection, run_id)
             return
         if connection.scalar(select(schema.runs.c.id).where(this)) is None:
             raise RunNotFound(run_id)
         raise RunBusy(run_id)
+
+
+def _unshare(connection: Connection, run_id: int) -> None:
+    shares = schema.shares
+    shown = connection.execute(select(shares.c.token, shares.c.run_ids))
+    tokens = [token for token, run_ids in shown if run_id in run_ids]
+    connection.execute(delete_from(shares).where(shares.c.token.in_(tokens)))
 
 
 def _add_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> None:

@@ -112,7 +112,7 @@ shares = Table(  # pages that anybody with the token may see
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc),
     Column("texts", Boolean, nullable=False),  # with prompts and answers
-    Column("page", LargeBinary, nullable=False),  # the HTML, deflated
+    Column("page", LargeBinary, nullable=False),  # the HTML, gzipped
 )
 
 pins = Table(  # the run that the others of a model or a tag are held against

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, panels, pictures, tabular
+from pages.widgets import again, downloads, judging, panels, pictures, share, tabular
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
@@ -23,9 +23,10 @@ from services.compare import (
     compare,
 )
 from services.compare.verdicts import in_words
+from services.imports import stated
 
 RECENT = 200  # runs offered to be added
-FIRST = ("tokens_per_s", "ratios")  # the others stand below the tables
+FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables
 
 
 def runs_in_url() -> tuple[list[int], str]:
@@ -104,12 +105,12 @@ def verdicts(comparison: Comparison) -> None:
                         panels.verdict(measure, word, in_words(word, verdict.margin))
 
 
-def load(ids: list[int]) -> list[Candidate]:
+def load(ids: list[int], judgement: dict[str, float | None]) -> list[Candidate]:
     try:
-        candidates = results.candidates(opened(), ids)
+        candidates = results.candidates(opened(), ids, judgement)
     except RunNotFound as error:
         stop_with(str(error), "Take it out of the comparison.")
-    if empty := [c.run for c in candidates if not c.measurements]:
+    if empty := [c.run for c in candidates if not c.measurements and c.run.source is None]:
         stop_with(f"Run {empty[0].id} has no measured request.", "Take it out of the comparison.")
     return candidates
 
@@ -128,7 +129,8 @@ if not ids and not runs.count(opened()):
 if len(ids) < 2:
     stop_with("Choose one more run." if ids else "Choose two to eight runs.",
               "The first is the reference of the others.")  # fmt: skip
-candidates = load(ids)
+judgement = judging.in_url()
+candidates = load(ids, judgement)
 comparison = compare(candidates, within / 100)
 
 margin = {"within": f"{within:g}"} if "within" in st.query_params else {}
@@ -138,12 +140,17 @@ panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
         again.button([candidate.run for candidate in candidates])
+        judging.button([candidate.run.config for candidate in candidates], judgement)
         downloads.button(candidates)
-        panels.link("compare", {"runs": ",".join(map(str, ids)), **margin})
+        chosen = {"runs": ",".join(map(str, ids)), **margin}
+        share.button(ids, "compare", chosen | judging.parameters())
 for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
+for candidate in candidates:
+    title = f"What does {candidate.run.name} say itself?"
+    tabular.table(stated.table(candidate), title)
 for entry in CHARTS:
     if entry.name not in FIRST:
         pictures.draw(entry, candidates, "compare")

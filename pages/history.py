@@ -12,7 +12,7 @@ import streamlit as st
 
 from db import runs, standings
 from db.database import opened
-from pages.widgets import edit, linked, pin, run_table, trend
+from pages.widgets import bring_in, edit, linked, pin, run_table, trend
 from pages.widgets.view import plain, stop_with
 from services.compare import MOST
 
@@ -98,8 +98,12 @@ def actions(chosen: Sequence[int]) -> None:
 
 
 st.title("History", anchor=False)
+bring_in.button()
 if not runs.count(opened()):
-    st.info("No run is stored yet. Start one: the embedded model answers at once.")
+    st.info(
+        "No run is stored yet. Start one: the embedded model answers at once. Or "
+        "import the results of another benchmark."
+    )
     st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
 

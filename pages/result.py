@@ -7,12 +7,24 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, edit, panels, pictures, pin, tabular
+from pages.widgets import (
+    again,
+    downloads,
+    edit,
+    judging,
+    panels,
+    pictures,
+    pin,
+    share,
+    tabular,
+)
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
+from services.export import content_hash
+from services.imports import stated
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
@@ -26,14 +38,16 @@ def actions(candidate: Candidate) -> None:
             "compare.py", label="Compare", icon=":material/compare_arrows:",
             query_params={"runs": run_id},
         )  # fmt: skip
-        st.page_link(
-            "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
-        )
+        if candidate.run.source is None:
+            st.page_link(
+                "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
+            )
         again.button([candidate.run])
         edit.button(candidate.run)
+        judging.button([candidate.run.config], judgement)
         pin.button(candidate.run)
         downloads.button([candidate])
-        panels.link("result", {"run": run_id})
+        share.button([candidate.run.id], "result", {"run": run_id, **judging.parameters()})
 
 
 def charts(candidate: Candidate) -> None:
@@ -60,8 +74,9 @@ def numbers(candidate: Candidate) -> None:
 
 
 run_id = run_in_url()
+judgement = judging.in_url()
 try:
-    candidate = results.candidate(opened(), run_id)
+    candidate = results.candidate(opened(), run_id, judgement=judgement)
 except RunNotFound as error:
     stop_without(error)
 
@@ -78,18 +93,23 @@ if run.status in ACTIVE:
         "live.py", label="Watch it live", icon=":material/monitor_heart:",
         query_params=onward(run=str(run_id)),
     )  # fmt: skip
+tabular.table(said := stated.table(candidate), said.title)
 if not candidate.measurements:
-    st.caption("No request of this run has been measured.")
+    if run.source is None:
+        st.caption("No request of this run has been measured.")
     tabular.circumstances([candidate])
     st.stop()
 
 if candidate.summary.ok:
     panels.headline(candidate)
+panels.judgement(candidate)
 panels.doubts(doubts(run, candidate.measurements, candidate.summary))
-panels.client(candidate)
+if run.source is None:
+    panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])
-if not shared():
+st.caption(f"SHA-256 of what was asked and measured: `{content_hash(candidate)}`")
+if not shared() and run.source is None:
     tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

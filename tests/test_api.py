@@ -119,6 +119,57 @@ def test_a_prompt_says_where_prompts_come_from() -> None:
     assert NewRun.model_validate({"prompt": "Why?"}).config().workload == "text"
 
 
+# --- a page for others -----------------------------------------------------------------------
+
+
+def test_a_page_is_shared_listed_and_revoked(database: Engine) -> None:
+    one, two = store(database), store(database)
+    answer = ask("POST", "/shares", json={"runs": [one, two], "days": 7})
+    made = answer.json()
+    assert answer.status_code == 201
+    assert made["path"] == f"/share/{made['token']}"
+    assert (made["runs"], made["texts"]) == ([one, two], False)
+    listed = ask("GET", "/shares", params={"runs": f"{one},{two}"}).json()
+    assert listed == ask("GET", "/shares").json() == [made]
+    assert ask("GET", "/shares", params={"runs": f"{two},{one}"}).json() == []
+    assert ask("DELETE", f"/shares/{made['token']}").status_code == 204
+    assert "may have been revoked already" in ask("DELETE", f"/shares/{made['token']}").text
+    assert ask("GET", "/shares").json() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"runs": []}, 422),
+        ({"runs": [1, 1]}, 422),
+        ({"runs": list(range(1, 10))}, 422),
+        ({"runs": [True]}, 422),
+        ({"runs": ["1"]}, 422),
+        ({"runs": "1"}, 422),
+        ({"runs": [1], "days": 0}, 422),
+        ({"runs": [1], "days": 10**30}, 422),
+        ({"runs": [1], "days": "long"}, 422),
+        ({"runs": [1], "texts": "perhaps"}, 422),
+        ({"runs": [1], "password": "x"}, 422),
+        ({"runs": [2]}, 404),
+        ({"runs": [10**30]}, 404),
+    ],
+)
+def test_what_cannot_be_shared_is_said_in_a_sentence(
+    database: Engine, body: dict[str, Any], status: int
+) -> None:
+    store(database)
+    problem(ask("POST", "/shares", json=body), status)
+    assert ask("GET", "/shares").json() == []
+
+
+def test_shares_of_no_runs_are_asked_for_in_vain(database: Engine) -> None:
+    problem(ask("GET", "/shares?runs=one"), 422)
+    problem(ask("DELETE", "/shares/nothing"), 404)
+    problem(ask("POST", "/shares", content=b"{}", headers={"content-type": "text/plain"}), 415)
+
+
 # --- what is wrong ---------------------------------------------------------------------------
 
 WRONG = [
@@ -137,7 +188,8 @@ WRONG = [
     ("warmup", -1), ("repeats", 0), ("repeats", 51), ("timeout_s", 0), ("timeout_s", 1e9),
     ("stop_after_s", 0), ("connect_timeout_s", 0), ("first_token_timeout_s", 0),
     ("chunk_timeout_s", -1), ("processes", 0), ("processes", 65), ("calibrate", "perhaps"),
-    ("stop_after_errors", 0), ("name", "x" * 201), ("name", 5),
+    ("stop_after_errors", 0), ("ttft_limit_s", 0), ("tpot_limit_s", -1), ("e2e_limit_s", "soon"),
+    ("usd_per_hour", 0), ("name", "x" * 201), ("name", 5),
     ("tags", "one"), ("tags", ["a", 5]), ("tags", [f"t{n}" for n in range(21)]),
     ("note", "x" * 10_001), ("speed", 9), ("id", 1),
 ]  # fmt: skip
@@ -376,6 +428,9 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/runs/{run_id}", "get"),
         ("/runs/{run_id}/requests.csv", "get"),
         ("/runs/{run_id}/cancel", "post"),
+        ("/shares", "get"),
+        ("/shares", "post"),
+        ("/shares/{token}", "delete"),
         ("/pins", "get"),
         ("/pins/{kind}/{value}", "put"),
         ("/pins/{kind}/{value}", "delete"),

@@ -30,6 +30,7 @@ from services.export.shape import RunDocument
 from services.flags import flag
 from tests.conftest import ROOT, ReferenceServer, until
 from tests.stored import store
+from tests.values import measured
 
 Submit = Callable[..., int]
 SLOW = "ref ttft=0.05 gap=0.05 tokens=2000"  # 100 s an answer
@@ -395,6 +396,20 @@ def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
         (["compare", *"123456789"], "Compare takes two to eight runs, not 9."),
         (["compare", "1", "2"], "There is no run 1."),
         (["compare", "1", "1"], "Run 1 is named twice."),
+        (["compare", "1", "2", "--within", "0"], "--within: '0' is not a number of per cent"),
+        (["compare", "1", "2", "--within", "a few"], "--within: 'a few' is not"),
+        (["compare", "1", "2", "--fail-if", "slower,worse"], "--fail-if: 'worse' is no verdict"),
+        (["compare", "1", "2", "--measure", "speed"], "--measure: invalid choice: 'speed'"),
+        (["compare", "1", "2", "--measure", "ttft"], "--measure and --allow-no-verdict go with"),
+        (["check", "1"], "The following arguments are required: --slo"),
+        (["check", "1", "--slo", "ttft:p95"], "--slo: “ttft:p95” is no condition. Write it in quo"),
+        (["check", "1", "--slo", "speed>1"], "--slo: There is no speed here, but ttft, ttfa"),
+        (["check", "1", "--slo", "ttft<1"], "--slo: ttft needs one of median, p50, mean"),
+        (["check", "1", "--slo", "error_rate:p95<1"], "--slo: error_rate is one number of the run"),
+        (["check", "1", "--slo", "ttft:p95<500ms"], "--slo: “500ms” is no number: ttft is in s,"),
+        (["check", "1", "--slo", "cost<nan"], "--slo: “nan” is no number: cost is in USD"),
+        (["check", "1", "--slo", "goodput>1", "--ttft-limit", "0"], "--ttft-limit must be more"),
+        (["check", "9", "--slo", "goodput>1"], "There is no run 9."),
         (["list", "--limit", "0"], "--limit: '0' is not a whole number from 1"),
         (["list", "--limit", "few"], "--limit: 'few' is not"),
         (["list", "--status", "lost"], "--status: invalid choice: 'lost'"),
@@ -569,6 +584,51 @@ def test_a_file_that_cannot_be_written_is_said(
     assert said.err.startswith("--output: cannot write ")
 
 
+# --- a page for others -----------------------------------------------------------------------
+
+
+def test_a_page_is_shared_listed_and_revoked(database: Engine, ask: Ask) -> None:
+    assert ask("share", "--list").out == "Nothing is shared.\n"
+    store(database, name="A"), store(database, name="B")
+    path, about = ask("share", "1", "2").out.splitlines()
+    assert path.startswith("/share/")
+    assert f"http://127.0.0.1:8501{path}, until 20" in about
+    for_ever = ask("share", "1", "--days", "0", "--texts").out
+    assert "until it is revoked. Prompts and answers are on it." in for_ever
+    listed = json.loads(ask("share", "--list", "--json").out)
+    assert [(share["title"], share["run_ids"]) for share in listed] == [
+        ("A", [1]),
+        ("B against A", [1, 2]),
+    ]
+    assert path in ask("share", "--list", "1", "2").out
+    assert path not in ask("share", "--list", "1").out
+    assert ask("share", "--revoke", path).code == 0
+    assert path not in ask("share", "--list").out
+    said = ask("share", "--revoke", path)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("Nothing is shared under this token.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ([], "A shared page shows one to 8 runs, each of them once."),
+        (["1", "1"], "A shared page shows one to 8 runs, each of them once."),
+        (["1", "--days", "3651"], "A link is good for 1 to 3,650 days, or until revoked."),
+        (["1", "--days", "-1"], "--days: "),
+        (["7"], "There is no run 7."),
+        (["--list", "--revoke", "x"], "--revoke: not allowed with"),
+    ],
+)
+def test_what_cannot_be_shared_is_said(
+    database: Engine, ask: Ask, typed: list[str], words: str
+) -> None:
+    store(database)
+    said = ask("share", *typed)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(words)
+
+
 # --- reading ---------------------------------------------------------------------------------
 
 
@@ -593,6 +653,78 @@ def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
     said = ask("compare", *ids)
     assert said.code == 0
     assert "1 · A (reference)  2 · B" in said.out
+
+
+SLOWER = [measured(0, repeat=r, e2e=6.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
+FASTER = [measured(0, repeat=r, e2e=3.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "sentence"),
+    [
+        ([], 0, ""),
+        (["--fail-if", "slower"], 1, "B against A: slower, by output throughput.\n"),
+        (["--fail-if", "faster,inconclusive"], 0, ""),
+        (["--fail-if", "faster", "--fail-if", "slower"], 1, "B against A: slower, by output thr"),
+        (["--fail-if", "slower", "--measure", "ttft"], 0, ""),
+        (
+            ["--fail-if", "equivalent", "--measure", "ttft", "--within", "1"],
+            1,
+            "B against A: equivalent within ±1 %, by median TTFT.\n",
+        ),
+    ],
+)
+def test_a_verdict_is_a_gate(
+    database: Engine, ask: Ask, flags: Sequence[str], code: int, sentence: str
+) -> None:
+    store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
+    found = ask("compare", "1", "2", *flags)
+    assert found.code == code
+    assert found.err.startswith(sentence) and bool(found.err) == bool(sentence)
+    assert "B is slower than A: 0.50 times as fast" in found.out
+
+
+def test_what_nobody_can_tell_passes_no_gate_unless_it_may(database: Engine, ask: Ask) -> None:
+    store(database, name="A"), store(database, name="B")
+    found = ask("compare", "1", "2", "--fail-if", "slower", "--json")
+    assert (found.code, found.err) == (1, "B against A: no verdict, by output throughput.\n")
+    assert json.loads(found.out)["verdicts"][0]["word"] == "no verdict"
+    assert ask("compare", "1", "2", "--fail-if", "slower", "--allow-no-verdict").code == 0
+
+
+def test_a_run_is_held_to_conditions(database: Engine, ask: Ask) -> None:
+    store(database, [measured(i) for i in range(80)], ttft_limit_s=2.0)
+    kept = ask(
+        "check", "1", "--slo", "ttft:p95<1.5", "--slo", "error_rate<=0", "--slo", "goodput>9"
+    )
+    assert (kept.code, kept.err) == (0, "")
+    assert kept.out.splitlines() == [
+        "✓ kept: TTFT, p95 < 1.50 s: it is 1.00 s",
+        "✓ kept: Error rate ≤ 0 %: it is 0 %",
+        "✓ kept: Goodput > 9.00 queries/s: it is 26.7 queries/s",
+    ]
+    missed = ask("check", "1", "--slo", "ttft:p95<1", "--slo", "ttft:p99<9", "--json")
+    assert missed.code == 1
+    first, second = json.loads(missed.out)
+    assert (first["slo"], first["value"], first["passed"]) == ("ttft:p95<1", 1.0, False)
+    assert second["value"] is None and not second["passed"]
+    assert "not known by 80 requests, it takes 368" in second["sentence"]
+
+
+def test_conditions_on_goodput_need_objectives(database: Engine, ask: Ask) -> None:
+    store(database)
+    without = ask("check", "1", "--slo", "attainment>0.5")
+    assert without.code == 1 and "no objective is set. Give one: --ttft-limit 0.5" in without.out
+    given = ask("check", "1", "--slo", "attainment>0.5", "--slo", "cost<1", "--e2e-limit", "5",
+                "--usd-per-hour", "2")  # fmt: skip
+    assert given.code == 0, given.out
+
+
+def test_a_run_that_did_not_end_keeps_no_condition(database: Engine, ask: Ask) -> None:
+    store(database, status="interrupted")
+    found = ask("check", "1", "--slo", "ttft:median<9")
+    assert found.code == 1
+    assert found.out.startswith("✗ missed: Run 1 is interrupted, and not measured to its end.\n✓")
 
 
 def test_backends_are_listed_and_tested_without_showing_a_key(

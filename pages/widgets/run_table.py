@@ -11,7 +11,7 @@ import streamlit as st
 from db.runs import RunRow
 from pages.widgets.linked import touched
 from services.compare.standing import Standing, brief
-from services.measurement import FINISHED
+from services.measurement import FINISHED, IMPORT
 
 STATUSES = {
     "done": "#2e9e6b", "failed": "#d64545", "cancelled": "#c07a1a", "interrupted": "#c07a1a",
@@ -65,13 +65,18 @@ def _frame(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> pd.Data
                 for label, name in NUMBERS.items()
             },
             "Mode": [row.mode for row in rows],
-            "Backend": [" ".join((row.backend, row.headline.get("via", ""))) for row in rows],
+            "Backend": [_backend(row) for row in rows],
             "Model": [row.model for row in rows],
             "Started": [row.created_at for row in rows],
             "Tags": [list(row.tags) for row in rows],
             "Note": [row.note for row in rows],
         }
     )
+
+
+def _backend(row: RunRow) -> str:
+    own = "" if row.backend == IMPORT else row.backend
+    return " ".join(filter(None, (own, row.headline.get("via"))))
 
 
 def _page(row: RunRow) -> str:

@@ -16,7 +16,6 @@ from services.compare.rows import COMPARED, Candidate, Compared
 from services.measurement import Run
 from services.modes import MODES
 from services.summary import summary_row
-from services.theme import VIA_LITELLM
 from services.workloads import WORKLOADS
 
 OURS = "Paceline"  # and what another Paceline measured is like ours
@@ -28,16 +27,20 @@ WORK = (
 
 
 def headline(candidate: Candidate) -> dict[str, Any]:
-    """Return a run's summary as one JSON-ready row (see `summary_row`), and beside it
+    """Return a run's summary as one JSON-ready row (see `summary_row`; what the requests of an
+    imported run do not give, its tool says), and beside it
 
     `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
     `work`: a key that is the same for runs that did the same work, see `work_of`;
-    `via`: where LiteLLM's own work is part of the numbers.
+    `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
     """
-    via = {"via": VIA_LITELLM} if candidate.run.config.via_litellm else {}
+    via = {"via": candidate.run.through} if candidate.run.through else {}
+    stated = (candidate.run.source or {}).get("stated", {})
+    row = summary_row(candidate.summary)
     judged = [entry for entry in COMPARED if entry.name in FAMILY]
     return {
-        **summary_row(candidate.summary),
+        **row,
+        **{name: number for name, number in stated.items() if row.get(name) is None},
         "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
         "work": work_of(candidate.run),
         **via,
@@ -47,6 +50,8 @@ def headline(candidate: Candidate) -> dict[str, Any]:
 def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
     """A measure by the repeats' indices; None where there is no such repeat, or nothing in it."""
     places = [repeat.index for repeat in candidate.summary.repeats]
+    if not places:  # an imported run of which only its tool's own numbers are known
+        return compared.of(candidate)
     found = dict(zip(places, compared.of(candidate), strict=True))
     return [found.get(place) for place in range(max(places, default=-1) + 1)]
 

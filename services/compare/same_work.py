@@ -42,9 +42,10 @@ def _model(candidates: Sequence[Candidate]) -> Doubt | None:
 
 
 def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
-    configs = [c.run.config for c in candidates]
-    if all(_work(c) == _work(candidates[0]) for c in candidates):
-        return None
+    known = [c for c in candidates if c.run.knows("workload")]
+    if all(_work(c) == _work(known[0]) for c in known):
+        return None if len(known) == len(candidates) else _UNKNOWN_PROMPTS
+    configs = [c.run.config for c in known]
     kinds = " and ".join(dict.fromkeys(config.workload for config in configs))
     return Doubt(
         "warning",
@@ -52,6 +53,14 @@ def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
         f"The prompts, or the mark before them, are not the same in all runs (workload: {kinds}). "
         "Prompts of another length or kind take another time: use the same ones.",
     )
+
+
+_UNKNOWN_PROMPTS = Doubt(
+    "note",
+    "Not known whether the prompts were the same",
+    "The file of an imported run does not say what was asked. Prompts of another length or kind "
+    "take another time: compare the prompt tokens below.",
+)
 
 
 def _work(candidate: Candidate) -> tuple[object, ...]:
@@ -87,7 +96,7 @@ def _output_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
 def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: c.run.config.max_tokens,
+        lambda c: c.run.config.max_tokens if c.run.knows("max_tokens") else None,
         "Different token limits",
         "Answers may end at different lengths, and latencies with them: use the same max_tokens.",
     )
@@ -96,8 +105,10 @@ def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
 def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
     chance = any(c.run.config.temperature > 0 for c in candidates)
 
-    def said(c: Candidate) -> str:
+    def said(c: Candidate) -> str | None:
         config = c.run.config
+        if not c.run.knows("temperature"):
+            return None
         text = f"temperature {config.temperature:g}, top-p {config.top_p:g}"
         text += f", seed {config.seed}" if chance and config.seed is not None else ""
         return text + (", ignore_eos" if config.ignore_eos else "")

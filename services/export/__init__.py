@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from services.compare import FEWEST, MOST, Candidate
 from services.export.comparison import comparison_document, comparison_json
+from services.export.contents import title_of
 from services.export.document import content_hash, run_document, run_json
 from services.export.markdown import markdown
-from services.export.page import page_html
+from services.export.page import notice_html, page_html, policy_of
 from services.export.parquet import requests_parquet
 from services.export.public import public
 from services.export.tables import comparison_csv, requests_csv, summary_csv
@@ -20,8 +21,11 @@ __all__ = [
     "comparison_document",
     "content_hash",
     "export",
+    "notice_html",
     "page_html",
+    "policy_of",
     "run_document",
+    "title_of",
 ]
 
 

@@ -127,7 +127,7 @@ _WHOLE: dict[str, Callable[[Measurement], Any]] = {
     "answer_s": lambda m: m.t_answer,
     "last_s": lambda m: m.t_last,
     "ended_s": lambda m: m.t_end,
-    "chunks_s": lambda m: m.token_times,
+    "chunks_s": lambda m: list(m.token_times),
     "connect_s": lambda m: m.connect_s,
     "coalesced_reads": lambda m: m.coalesced_reads,
     "reasoning_tokens": lambda m: m.reasoning_tokens,

@@ -26,6 +26,8 @@ def markdown(candidates: Sequence[Candidate]) -> bytes:
 
 def _words(said: Contents) -> Iterator[str]:
     yield f"### {escaped(said.title)}"
+    for found in said.findings:
+        yield _paragraph(found.sentence) if found.sentence else f"**{escaped(found.words)}**"
     yield from map(_paragraph, (said.lead, *said.sentences))
 
 

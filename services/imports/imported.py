@@ -40,6 +40,8 @@ class Imported:
     repeats: tuple[Repeat, ...] = ()
     status: RunStatus = "done"
     environment: dict[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
 
 class Says(NamedTuple):

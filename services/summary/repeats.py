@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.measurement import Measurement
 from services.metrics import metric
+from services.objectives import Objectives, counted, goodput
 from services.prices import Hourly, Price
 
 
@@ -28,10 +29,15 @@ class RepeatSummary:
     requests_per_s: float | None  # successes
     cost_usd: float | None = None
     usd_per_million_output: float | None = None  # the whole cost, prompts included
+    goodput_per_s: float | None = None  # requests that met the objectives; None without any
+    slo_attainment: float | None = None  # their share
 
 
 def summarize_repeat(
-    index: int, group: Sequence[Measurement], price: Price | Hourly | None = None
+    index: int,
+    group: Sequence[Measurement],
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
 ) -> RepeatSummary:
     """Work one repeat out, from its own measurements."""
     good = successes(group)
@@ -44,6 +50,7 @@ def summarize_repeat(
         return amount / seconds if seconds and amount is not None else None
 
     known = prompt_tokens is not None and output_tokens is not None
+    met, ended = counted(objectives, group) if objectives else (0, 0)
     cost = price.of(prompt_tokens, output_tokens, seconds) if price else None
     return RepeatSummary(
         index=index,
@@ -59,6 +66,8 @@ def summarize_repeat(
         requests_per_s=rate(len(good)),
         cost_usd=cost,
         usd_per_million_output=cost / output_tokens * 1e6 if cost and output_tokens else None,
+        goodput_per_s=goodput(met, ended, seconds),
+        slo_attainment=met / ended if ended else None,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import queue, runs
+from db import queue, runs, shares
 from jobs.place import beside
 from services.measurement import Progress
 from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
@@ -174,6 +174,29 @@ def test_a_shared_page_has_nothing_to_press_and_no_prompt(
     whole = str(at) + "".join(str(element.proto) for element in at.main)
     assert SECRET not in whole
     assert "an answer of a model" not in whole
+
+
+@pytest.mark.parametrize(
+    ("page", "parameters", "shown"),
+    [("result", {"run": "1"}, [1]), ("compare", {"runs": "2,1"}, [2, 1])],
+)
+def test_a_link_for_others_is_made_shown_and_revoked(
+    visit: Visit, database: Engine, page: str, parameters: dict[str, str], shown: list[int]
+) -> None:
+    store(database), store(database)
+    at = visit(page, **parameters)
+    at.selectbox(key="share-days").set_value("until it is revoked")
+    at.toggle(key="share-texts").set_value(True)
+    at = sound(at.run())
+    assert "Make sure that nothing in them is private." in complaints(at)
+    at = sound(at.button(key="share-create").click().run())
+    (share,) = shares.listed(database, shown)
+    assert (share.texts, share.expires_at) == (True, None)
+    assert share.path in " ".join(code.value for code in at.code)
+    assert "good until it is revoked, with prompts and answers" in said(at)
+    at = sound(at.button(key=f"revoke-{share.token}").click().run())
+    assert shares.listed(database) == []
+    assert "/share/" not in " ".join(code.value for code in at.code)
 
 
 def test_only_the_person_at_this_paceline_sees_prompts_and_answers(

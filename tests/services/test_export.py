@@ -16,9 +16,18 @@ from typing import Any
 import orjson
 import pytest
 
+from services import fingerprint
 from services.charts import CHARTS
 from services.compare import Candidate
-from services.export import EXPORTS, export, run_document, tables
+from services.export import (
+    EXPORTS,
+    content_hash,
+    export,
+    page_html,
+    policy_of,
+    run_document,
+    tables,
+)
 from services.export.document import REQUEST_FIELDS
 from services.metrics import FIELDS, METRICS
 from services.summary import summary_row
@@ -208,7 +217,7 @@ def rows_of(text: str) -> list[list[str]]:
 
 def test_a_pull_requests_table_says_the_verdict_first() -> None:
     text = export("markdown.md").write(several(3)).decode()
-    title, reference, first, second, *_ = text.split("\n\n")
+    title, first, second, reference, *_ = text.split("\n\n")
     assert (title, reference) == ("### 3 runs compared", "Reference: Run 1")
     assert first.startswith("Run 2: output throughput 1.00 times the reference's")
     assert second.startswith("Run 3: ")
@@ -223,7 +232,9 @@ def test_a_pull_requests_table_says_the_verdict_first() -> None:
 
 def test_a_run_alone_has_a_table_too() -> None:
     text = export("markdown.md").write([private()]).decode()
-    assert text.startswith("### A\n\nRun 12: ")
+    assert re.match(
+        r"### A\n\n\*\*[\d.]+ tokens a second, the first after 1.00 s\*\*\n\nRun 12", text
+    )
     assert "| E2E latency, total |" in text
 
 
@@ -254,7 +265,8 @@ class Page(HTMLParser):
         self.handlers: list[str] = []
         self.tags: set[str] = set()
         self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self.text = self.policy = ""
+        self.text = self.policy = self.style = ""
+        self.meta: dict[str, str] = {}
         self._inside: str | None = None
         self.feed(data.decode())
 
@@ -268,6 +280,8 @@ class Page(HTMLParser):
             self.scripts.append((found, ""))
         if found.get("http-equiv") == "Content-Security-Policy":
             self.policy = found["content"] or ""
+        elif tag == "meta" and (name := found.get("name") or found.get("property")):
+            self.meta[name] = found["content"] or ""
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = None
@@ -276,7 +290,9 @@ class Page(HTMLParser):
         if self._inside == "script":
             attributes, before = self.scripts[-1]
             self.scripts[-1] = (attributes, before + data)
-        elif self._inside != "style":
+        elif self._inside == "style":
+            self.style += data
+        else:
             self.text += data
 
 
@@ -299,20 +315,26 @@ def hostile() -> list[Candidate]:
     ]
 
 
+def hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_the_page_refers_to_nothing_outside_and_allows_only_its_own_scripts(count: int) -> None:
     data = export("page.html").write(several(count))
     page = Page(data)
-    assert page.references == []
+    assert page.references == ["data:,"]  # no icon, which a browser would ask for
     assert page.handlers == []
     assert not re.search(rb"url\(|@import", data.split(b"</style>")[0])
+    assert b" style=" not in data.split(b"<script")[0]
     code = [text for attributes, text in page.scripts if "type" not in attributes]
-    hashes = [base64.b64encode(hashlib.sha256(c.encode()).digest()).decode() for c in code]
     assert len(code) == 2
+    vega, drawer, style = (hashed(text) for text in (*code, page.style))
     assert page.policy == (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}' 'sha256-{hashes[1]}'; "
-        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {vega} {drawer}; style-src {style}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
+    assert policy_of(data[:4096]) == page.policy
     assert len(data) < 3_000_000
 
 
@@ -328,7 +350,7 @@ def test_whatever_a_person_writes_stays_text() -> None:
     data = export("page.html").write(hostile())
     page = Page(data)
     assert len(page.scripts) == 3
-    assert page.references == []
+    assert page.references == ["data:,"]
     assert "img" not in page.tags
     assert page.text.count(HOSTILE) >= 5
 
@@ -339,6 +361,56 @@ def test_the_page_says_what_the_comparison_says() -> None:
         assert (part in text) == (part != "What differs"), part
     assert "1 · Run 1 (reference)" in text
     assert "own_prompt_characters" in text
+
+
+def test_a_preview_of_the_page_says_what_was_found() -> None:
+    page = Page(export("page.html").write(several()))
+    assert page.meta["og:title"] == "Run 2 against Run 1"
+    assert page.meta["description"].startswith("Run 2: output throughput 1.00 times")
+    assert page.meta["og:description"] == page.meta["description"]
+    assert "<title>Run 2 against Run 1 · Paceline</title>".encode() in export("page.html").write(
+        several()
+    )
+    alone = Page(export("page.html").write([private()]))
+    assert re.match(r"[\d.]+ tokens a second, the first after 1.00 s$", alone.meta["description"])
+    longest = Page(export("page.html").write(hostile()))
+    assert len(longest.meta["description"]) <= 300
+
+
+def test_the_page_names_what_was_measured_and_where() -> None:
+    one, two = several()
+    text = Page(export("page.html").write([one, two])).text
+    assert content_hash(one) in text and content_hash(two) in text
+    known = private(environment={"cpu": "x", "python": "3.11"})
+    same = private(environment={"cpu": "x", "python": "3.11", "observed_at": "later"})
+    mark = fingerprint.of_environment(known.run.environment)
+    assert re.fullmatch("[0-9a-f]{12}", mark)
+    assert mark in Page(export("page.html").write([known])).text
+    assert mark in Page(export("page.html").write([same])).text
+    assert fingerprint.of_environment({}) == ""
+
+
+def test_prompts_and_answers_are_on_the_page_only_when_asked_for() -> None:
+    many = [replace(measured(i), answer=f"<b>{ANSWER}</b> {i}.") for i in range(150)]
+    one = candidate(many, workload="text", prompt=f"<i>{PROMPT}</i>", requests=150)
+    page = Page(page_html([one], texts=True))
+    assert page.text.count(f"<i>{PROMPT}</i>") == page.text.count(f"<b>{ANSWER}</b>") == 100
+    assert "chose to: of each run the first 100 requests" in page.text
+    without = page_html([one]).decode()
+    assert "heron" not in without
+    assert "Prompts and answers are not in it." in without
+
+
+def test_of_an_imported_run_no_prompt_is_made_up() -> None:
+    one = private()
+    page = Page(page_html([replace(one, run=replace(one.run, source={"tool": "x"}))], texts=True))
+    assert PROMPT not in page.text
+    assert "The prompt is not known." in page.text
+
+
+def test_a_page_without_a_success_says_so_in_big_words() -> None:
+    assert "No request succeeded" in Page(page_html([candidate([failed()])])).text
+    assert "No request was measured" in Page(page_html([candidate([])])).text
 
 
 def test_the_page_of_one_run_has_system_as_numbers() -> None:
@@ -374,7 +446,7 @@ def test_the_page_opens_offline_without_a_word_of_complaint(
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(file.as_uri())
-        page.wait_for_function("document.querySelectorAll('svg.marks').length === charts.length")
+        page.locator(f"svg.marks >> nth={len(CHARTS) - 1}").wait_for()
         drawn = page.locator("svg.marks").count()
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         page.locator("#chart-tokens_per_s .mark-rect path").first.hover()
