@@ -127,8 +127,13 @@ if not shared():
     choose(ids, left)
 if problem:
     stop_with(problem)
+if len(ids) < 2 and not shared():
+    st.page_link(
+        "run.py", label="Start a comparison: runs that are measured in turns",
+        icon=":material/compare_arrows:", query_params={"vs": "mode=batch"},
+    )  # fmt: skip
 if not ids and not runs.count(opened()):
-    stop_with("No run is stored yet.", "Start two: the second can then be compared with the first.")
+    stop_with("No run is stored yet.", "Start a comparison, or two runs one after the other.")
 if len(ids) < 2:
     stop_with("Choose one more run." if ids else "Choose two to eight runs.",
               "The first is the reference of the others.")  # fmt: skip
