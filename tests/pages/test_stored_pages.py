@@ -274,7 +274,7 @@ def test_an_empty_history_says_what_to_do(visit: Visit) -> None:
 
 
 def test_an_empty_comparison_says_what_to_do(visit: Visit) -> None:
-    assert "No run is stored yet. Start two" in complaints(visit("compare"))
+    assert "No run is stored yet. Start a comparison" in complaints(visit("compare"))
 
 
 def shown(at: AppTest) -> Sequence[str]:
