@@ -72,8 +72,10 @@ def _lines(row: Row, ids: Sequence[int]) -> Iterator[Line]:
 def _ratio(ratio: Ratio | None) -> tuple[str, ...]:
     if ratio is None:
         return ()
-    known = ratio.low is not None and ratio.high is not None
-    return (f"× {ratio.value:.3g}", *([f"95 %: {ratio.low:.3g}–{ratio.high:.3g}"] * known))
+    times = f"× {ratio.value:.3g}"
+    if ratio.low is None or ratio.high is None:
+        return (times,)
+    return times, f"95 %: {ratio.low:.3g}–{ratio.high:.3g}"
 
 
 BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}
