@@ -6,6 +6,7 @@ Whatever is wrong with a request is answered by `Problem`: a sentence, and one f
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 import orjson
@@ -13,25 +14,33 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import results, runs, shares, trials
+from db import imported, pins, results, runs, shares, standings, trials
 from db.database import UNUSABLE, opened, said_of
+from db.imported import AlreadyImported
+from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from db.shares import InvalidShare, Share, ShareNotFound
 from db.trials import CannotRepeat, TrialNotFound
 from services import VERSION
 from services.backends import BackendProblem, find
 from services.compare.findings import MARGIN
+from services.compare.pin import Kind, Pin
+from services.compare.standing import Standing, as_row
 from services.config import MOST_REPEATS, InvalidConfig, Mode, RunConfig, parse, sentences_of
 from services.export import export, run_document
 from services.export.shape import RunDocument
+from services.imports import MOST_BYTES, InvalidImport
+from services.measurement import IMPORT as IMPORTED
 from services.measurement import RunStatus
 from services.trial import USUAL_REPEATS, Asked, InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
+IMPORT = "/import"
 OFFSET_MOST = 2**31 - 1
 
 
@@ -78,6 +87,34 @@ class Started(BaseModel):
     id: int
     url: str = Field(description="The run over HTTP")
     page: str = Field(description="The run in the browser")
+
+
+class Against(BaseModel):
+    """How a run stands to the one that is pinned for its tag or its model."""
+
+    reference: int = Field(description="That run's number; its own: it is the reference")
+    kind: Kind
+    value: str = Field(description="The model or the tag")
+    word: str = Field(description="A verdict's, or reference, or other work: nothing is compared")
+    measure: str | None = Field(description="By which measure")
+    speed: float | None = Field(description="How many times as fast")
+    low: float | None = Field(description="Where its 95 % interval begins")
+    high: float | None = Field(description="Where its 95 % interval ends")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun(RunRow):
+    """A run in a list. `against` is null where it has no reference, or nothing can be said."""
+
+    against: Against | None = None
+
+
+class Pinned(BaseModel):
+    """Which run is to be the reference."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: int = Field(description="A run's number")
 
 
 class Cancelled(BaseModel):
@@ -132,16 +169,33 @@ def only_json(request: Request) -> None:
         raise HTTPException(415, "Send the run as JSON, with Content-Type: application/json.")
 
 
+def only_a_file(request: Request) -> None:
+    """Refuse a body of a kind that a form on another site's page can send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", "application/octet-stream"):
+        raise HTTPException(
+            415, "Send the file's bytes, with Content-Type: application/octet-stream."
+        )
+
+
 RunId = Annotated[int, Field(description="A run's number")]
 
 
 @api.get("/runs")
-def list_runs(search: Annotated[Search, Query()]) -> list[RunRow]:
-    """List runs, newest first, each with the numbers of its summary as `headline`."""
-    if search.backend is not None:
+def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
+    """List runs, newest first, each with the numbers of its summary as `headline`, and with how it
+    stands `against` its reference."""
+    if search.backend not in (None, IMPORTED):
         find(search.backend)
     filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
-    return runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
+    rows = runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
+    against = standings.standings(opened(), rows, search.tag or "", search.model or "")
+    return [_listed(row, against.get(row.id)) for row in rows]
+
+
+def _listed(row: RunRow, standing: Standing | None) -> ListedRun:
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    return ListedRun(**values, against=Against(**as_row(standing)) if standing else None)
 
 
 @api.post(
@@ -154,6 +208,31 @@ def start_run(new: NewRun) -> Started:
     """Queue a run. It is measured when its backend is free."""
     run_id = jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
+
+
+@api.post(
+    IMPORT,
+    status_code=201,
+    dependencies=[Depends(only_a_file)],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"format": "binary"}}},
+        }
+    },
+    responses=_says(
+        _409="The same file is here already", _413="The file is too long", _415="Not a file"
+    ),
+)
+async def import_runs(
+    request: Request,
+    name: Annotated[str, Query(max_length=300, description="What the file is called")] = "",
+    again: Annotated[bool, Query(description="Even if the same file is here already")] = False,
+) -> list[Started]:
+    """Store the runs of a result file of another benchmark, or of another Paceline."""
+    data = await request.body()
+    ids = await run_in_threadpool(imported.bring_in, opened(), data, name or "The file", again)
+    return [Started(id=n, url=f"/api/runs/{n}", page=f"/result?run={n}") for n in ids]
 
 
 @api.get(
@@ -190,44 +269,28 @@ def cancel_run(run_id: RunId) -> Cancelled:
     return Cancelled(id=run.id, status=run.status, cancel_requested=run.cancel_requested)
 
 
-@api.post(
-    "/shares",
-    status_code=201,
+@api.get("/pins")
+def list_pins() -> list[Pin]:
+    """List the references of models and tags, the newest first."""
+    return list(pins.pins(opened()))
+
+
+@api.put(
+    "/pins/{kind}/{value:path}",
     dependencies=[Depends(only_json)],
-    responses=_says(
-        _404="There is no such run", _413="The body is too long", _415="The body is not JSON"
-    ),
+    responses=_says(_404="There is no such run", _415="The body is not JSON"),
 )
-def share_runs(new: NewShare) -> Shared:
-    """Make a page of runs that anybody with its address may see, until it is revoked."""
-    return _shared(shares.publish(opened(), new.runs, new.days, new.texts))
+def pin(kind: Kind, value: str, pinned: Pinned) -> Pin:
+    """Make a run the reference of its model, or of one of its tags, in place of the one before."""
+    return pins.pin(opened(), kind, value, pinned.run)
 
 
-@api.get("/shares")
-def list_shares(
-    runs: Annotated[str, Query(pattern=r"^[\d,]*$", max_length=200, description="12,15")] = "",
-) -> list[Shared]:
-    """List what is shared of exactly these runs in this order, or of any, the newest first."""
-    wanted = [int(word) for word in runs.split(",") if word]
-    return [_shared(share) for share in shares.listed(opened(), wanted)]
-
-
-@api.delete("/shares/{token}", status_code=204, responses=_says(_404="There is no such page"))
-def revoke_share(token: str) -> None:
-    """Revoke a page: from now on nothing is behind its address."""
-    shares.revoke(opened(), token)
-
-
-def _shared(share: Share) -> Shared:
-    return Shared(
-        token=share.token,
-        path=share.path,
-        title=share.title,
-        runs=list(share.run_ids),
-        created_at=share.created_at.isoformat(),
-        expires_at=share.expires_at.isoformat() if share.expires_at else None,
-        texts=share.texts,
-    )
+@api.delete(
+    "/pins/{kind}/{value:path}", status_code=204, responses=_says(_404="It has no reference")
+)
+def unpin(kind: Kind, value: str) -> None:
+    """Let a model or a tag have no reference."""
+    pins.unpin(opened(), kind, value)
 
 
 class NewTrial(BaseModel):
@@ -310,19 +373,62 @@ def _facts(trial: Trial) -> TrialFacts:
     return TrialFacts(id=trial.id, asked=trial.asked, runs=statuses, page=page)
 
 
+@api.post(
+    "/shares",
+    status_code=201,
+    dependencies=[Depends(only_json)],
+    responses=_says(
+        _404="There is no such run", _413="The body is too long", _415="The body is not JSON"
+    ),
+)
+def share_runs(new: NewShare) -> Shared:
+    """Make a page of runs that anybody with its address may see, until it is revoked."""
+    return _shared(shares.publish(opened(), new.runs, new.days, new.texts))
+
+
+@api.get("/shares")
+def list_shares(
+    runs: Annotated[str, Query(pattern=r"^[\d,]*$", max_length=200, description="12,15")] = "",
+) -> list[Shared]:
+    """List what is shared of exactly these runs in this order, or of any, the newest first."""
+    wanted = [int(word) for word in runs.split(",") if word]
+    return [_shared(share) for share in shares.listed(opened(), wanted)]
+
+
+@api.delete("/shares/{token}", status_code=204, responses=_says(_404="There is no such page"))
+def revoke_share(token: str) -> None:
+    """Revoke a page: from now on nothing is behind its address."""
+    shares.revoke(opened(), token)
+
+
+def _shared(share: Share) -> Shared:
+    return Shared(
+        token=share.token,
+        path=share.path,
+        title=share.title,
+        runs=list(share.run_ids),
+        created_at=share.created_at.isoformat(),
+        expires_at=share.expires_at.isoformat() if share.expires_at else None,
+        texts=share.texts,
+    )
+
+
 # --- what is wrong, in sentences -------------------------------------------------------------
 
 
 class Bounded:
-    """Refuse a body of more than BODY_MOST bytes as soon as that is known."""
+    """Refuse a body of more than BODY_MOST bytes, or a file to be imported of more than its reader
+    takes, as soon as that is known."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        imports = scope.get("path", "").endswith(IMPORT)
+        most, too_long = (MOST_BYTES, _TOO_LARGE) if imports else (BODY_MOST, _TOO_LONG)
         told = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > BODY_MOST:
-            await _problem(413, _TOO_LONG)(scope, receive, send)
+        if told.isdigit() and int(told) > most:
+            await _problem(413, too_long)(scope, receive, send)
             return
         read = 0
 
@@ -330,8 +436,8 @@ class Bounded:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_MOST:
-                raise HTTPException(413, _TOO_LONG)
+            if read > most:
+                raise HTTPException(413, too_long)
             return message
 
         await self._inner(scope, counted, send)
@@ -372,6 +478,7 @@ def _unforeseen(_: Request, error: Any) -> JSONResponse:
 
 
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, which are the most."
 _WORDS = {
     404: "There is no {}. /api/openapi.json says what there is.",
     405: "There is no {}, though something is at that address. /api/openapi.json says what.",
@@ -383,12 +490,16 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     AnyHTTPException: _refused,
     BackendProblem: _with(422),
     InvalidEdit: _with(422),
-    InvalidShare: _with(422),
-    ShareNotFound: _with(404),
+    InvalidPin: _with(422),
+    NotPinned: _with(404),
     InvalidTrial: _with(422),
     TrialNotFound: _with(404),
     CannotRepeat: _with(409),
+    InvalidShare: _with(422),
+    ShareNotFound: _with(404),
     RunNotFound: _no_run,
+    AlreadyImported: _with(409),
+    InvalidImport: _with(422),
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
     jobs.QueueProblem: _with(503),

@@ -1,6 +1,7 @@
-"""The same actions in a terminal: `python cli.py run|trial|list|compare|…`.
+"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|share|…`.
 
-Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
+Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
+for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -22,16 +24,19 @@ import orjson
 from tqdm import tqdm
 
 import jobs
-from db import counts, queue, results, runs, shares
+from db import counts, imported, pins, queue, results, runs, shares, standings
 from db.database import UNUSABLE, opened, said_of
+from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
 from db.trials import CannotRepeat
 from services import export as exports
-from services import flags, settings, terminal, versus
+from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, compare
+from services.compare.standing import as_row
 from services.config import InvalidConfig, parse
+from services.imports import MOST_BYTES, InvalidImport
 from services.measurement import ACTIVE, Run
 from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
 from services.units import many
@@ -48,11 +53,6 @@ class Usage(ValueError):
     """Something asked for that cannot be done, in a sentence."""
 
 
-MISUSED = (
-    Usage, InvalidShare, ShareNotFound, flags.Misused, settings.InvalidSettings, jobs.QueueProblem,
-)  # fmt: skip
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     summary = (__doc__ or "").splitlines()[0]
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = COMMANDS[options.command](options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except MISUSED as error:
+    except REFUSED as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))
@@ -125,7 +125,45 @@ def list_runs(options: argparse.Namespace) -> int:
     filters: Any = {name: value for name, value in given.items() if value}
     found = runs.search(opened(), options.text, limit=options.limit, **filters)
     narrowed = bool(options.text or filters)
-    _say(options, lambda: found, lambda: terminal.list_text(found, narrowed))
+    against = standings.standings(opened(), found, options.tag or "", options.model or "")
+    _say(
+        options,
+        lambda: [
+            {**asdict(row), "against": as_row(against[row.id]) if row.id in against else None}
+            for row in found
+        ],
+        lambda: terminal.list_text(found, narrowed, against),
+    )
+    return DONE
+
+
+def pin(options: argparse.Namespace) -> int:
+    """Make a run the reference of its model, or of a tag: later runs are held against it."""
+    of: tuple[Any, str] = ("tag", options.tag)
+    if options.tag is None:
+        of = ("model", runs.load(opened(), options.run).config.model)
+    made = pins.pin(opened(), *of, options.run)
+    _say(options, lambda: made, lambda: f"Run {options.run} is the reference of {' '.join(of)}.")
+    return DONE
+
+
+def unpin(options: argparse.Namespace) -> int:
+    """Let a run be no reference any more: of anything, or of its model or a tag alone."""
+    runs.load(opened(), options.run)
+    kind = "tag" if options.tag is not None else "model" if options.model else None
+    found = [
+        one
+        for one in pins.pins(opened())
+        if one.run_id == options.run
+        and kind in (None, one.kind)
+        and options.tag in (None, one.value)
+    ]
+    if not found:
+        raise Usage(f"Run {options.run} is not the reference of that.")
+    for one in found:
+        pins.unpin(opened(), one.kind, one.value)
+    said = [f"Run {options.run} is no longer the reference of {o.kind} {o.value}." for o in found]
+    _say(options, lambda: found, lambda: "\n".join(said))
     return DONE
 
 
@@ -157,8 +195,27 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    _say_comparison(options, results.candidates(opened(), _once(options.runs)))
-    return DONE
+    if not options.fail_if and (options.measure or options.allow_no_verdict):
+        raise Usage("--measure and --allow-no-verdict go with --fail-if.")
+    candidates = results.candidates(opened(), _once(options.runs))
+    _say_comparison(options, candidates, options.within)
+    comparison = compare(candidates, options.within)
+    if not options.fail_if:
+        return DONE
+    found = gates.against(comparison, options.fail_if, options.measure, options.allow_no_verdict)
+    return _refuse("\n".join(found), FAILED) if found else DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    """Hold a run to conditions, like 'ttft:p95<0.5'."""
+    try:
+        judgement = flags.judgement(options)
+    except InvalidConfig as error:
+        raise Usage("\n".join(map(flags.in_flags, error.problems.values()))) from None
+    candidate = results.candidate(opened(), options.run, judgement=judgement)
+    found = gates.check(options.slo, candidate)
+    _say(options, lambda: found, lambda: terminal.gates_text(found))
+    return DONE if all(one.passed for one in found) else FAILED
 
 
 def share(options: argparse.Namespace) -> int:
@@ -175,6 +232,22 @@ def share(options: argparse.Namespace) -> int:
         made = shares.publish(opened(), options.runs, options.days or None, options.texts)
         _say(options, lambda: made, lambda: terminal.share_text(made))
     return DONE
+
+
+def import_files(options: argparse.Namespace) -> int:
+    """Store the results of another benchmark, or of another Paceline, as runs."""
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for name in options.files:
+        try:
+            ids = imported.bring_in(opened(), _read(name), name, options.again)
+        except (InvalidImport, Usage) as error:
+            problems.append(str(error))
+        else:
+            found.append({"file": Path(name).name, "runs": ids})
+    if found:
+        _say(options, lambda: found, lambda: "\n".join(map(_imported, found)))
+    return _refuse("\n".join(problems)) if problems else DONE
 
 
 def backends(options: argparse.Namespace) -> int:
@@ -229,6 +302,18 @@ def _in_flags(options: argparse.Namespace) -> Iterator[None]:
     except InvalidEdit as error:
         about = re.search("name|note|tag", str(error))
         raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
+
+
+def _read(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None
+
+
+def _imported(found: dict[str, Any]) -> str:
+    return f"{found['file']}: run {', '.join(map(str, found['runs']))}"
 
 
 def _prompts_of(name: str) -> tuple[str, ...]:
@@ -310,11 +395,13 @@ def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def _say_comparison(options: argparse.Namespace, found: Sequence[Candidate]) -> None:
+def _say_comparison(
+    options: argparse.Namespace, found: Sequence[Candidate], margin: float | None = None
+) -> None:
     _say(
         options,
-        lambda: exports.comparison_document(found),
-        lambda: terminal.comparison_text(compare(found)),
+        lambda: exports.comparison_document(found, margin),
+        lambda: terminal.comparison_text(compare(found, margin)),
     )
 
 
@@ -357,6 +444,10 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
     return run_ids
 
 
+REFUSED = (  # what cannot be done, each with a sentence
+    Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem, InvalidPin, NotPinned,
+    InvalidShare, ShareNotFound,
+)  # fmt: skip
 COMMANDS = {
     "run": run,
     "trial": trial,
@@ -365,7 +456,11 @@ COMMANDS = {
     "show": show,
     "export": export,
     "compare": compare_runs,
+    "check": check,
     "share": share,
+    "import": import_files,
+    "pin": pin,
+    "unpin": unpin,
     "backends": backends,
 }
 

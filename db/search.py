@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
@@ -19,11 +19,11 @@ from sqlalchemy import (
 )
 
 from db.schema import run_tags, runs
-from services.compare.headline import JUDGED
+from services.compare.findings import FAMILY
 from services.measurement import RunStatus
 
 MOST_OF_TREND = 500  # runs
-KEPT = ("by_repeat", "work", "error_rate", "via", *JUDGED)  # of the headline, for the trend
+KEPT = ("by_repeat", "work", "error_rate", "via", *FAMILY)  # of the headline, for the trend
 CHOICES = {
     "backends": runs.c.backend,
     "models": runs.c.model,
@@ -58,6 +58,7 @@ class RunRow:
     tags: tuple[str, ...]
     note: str
     error: str | None
+    trial_id: int | None
     headline: dict[str, Any]
 
     @property
@@ -85,13 +86,9 @@ def search(
     return [RunRow(**row, tags=tags.get(row["id"], ())) for row in rows]
 
 
-def rows_of(engine: Engine, run_ids: Sequence[int]) -> list[RunRow]:
-    """Return these runs as lines, those that there are, newest first."""
-    found = select(*COLUMNS).where(runs.c.id.in_(run_ids)).order_by(runs.c.id.desc())
-    with engine.connect() as connection:
-        rows = connection.execute(found).mappings().all()
-        tags = tags_of(connection, [row["id"] for row in rows])
-    return [RunRow(**row, tags=tags.get(row["id"], ())) for row in rows]
+def rows_of(engine: Engine, run_ids: Iterable[int]) -> list[RunRow]:
+    """Return these runs, those that there are, newest first, as narrow as `trend` does."""
+    return _narrow(engine, runs.c.id.in_(run_ids))
 
 
 def trend(
@@ -99,19 +96,25 @@ def trend(
 ) -> list[RunRow]:
     """Return the newest runs that match and are done, newest first, arguments as in `search`.
 
-    They are narrow: of the headline only KEPT is read, and no note.
+    They are narrow: of the headline only KEPT is read, and neither note nor error.
     """
+    return _narrow(engine, runs.c.status == "done", *_conditions(text, filters), limit=limit)
+
+
+def _narrow(
+    engine: Engine, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[RunRow]:
     wide = ("note", "error", "headline")
     plain = [column for column in COLUMNS if column.name not in wide]
     kept = [runs.c.headline[name].label(f"kept_{name}") for name in KEPT]
-    found = select(*plain, *kept).where(runs.c.status == "done", *_conditions(text, filters))
+    found = select(*plain, *kept).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
     with engine.connect() as connection:
-        rows = connection.execute(found.order_by(runs.c.id.desc()).limit(limit)).mappings().all()
+        rows = connection.execute(found).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
-    return [_narrow(row, tags.get(row["id"], ())) for row in rows]
+    return [_as_row(row, tags.get(row["id"], ())) for row in rows]
 
 
-def _narrow(row: RowMapping, tags: tuple[str, ...]) -> RunRow:
+def _as_row(row: RowMapping, tags: tuple[str, ...]) -> RunRow:
     values = {name: row[name] for name in row if not name.startswith("kept_")}
     headline = {name: row[f"kept_{name}"] for name in KEPT if row[f"kept_{name}"] is not None}
     return RunRow(**values, tags=tags, note="", error=None, headline=headline)

@@ -22,5 +22,6 @@ def go_on(engine: Engine, trial_id: int) -> None:
     done = [run.id for run in found if run.status == "done"]
     candidates = results.candidates(engine, done)
     repeats = min((len(run.repeats) for run in found if run.status == "done"), default=0)
-    if candidates and goes_on(trial.asked, repeats, candidates, deciding(candidates)):
+    decides = deciding(run.config.mode for run in found if run.id in done)
+    if candidates and goes_on(trial.asked, repeats, candidates, decides):
         trials.repeat_more(engine, done, 1)

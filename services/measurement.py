@@ -127,6 +127,11 @@ class Run:
             return f"imported from {self.source.get('tool') or 'a file'}"
         return VIA_LITELLM if self.config.via_litellm else ""
 
+    @property
+    def placed(self) -> bool:
+        """Whether it is known when each request was sent; not every imported file says it."""
+        return self.source is None or bool(self.source.get("placed", True))
+
     def knows(self, field: str) -> bool:
         """Whether a field of the config is what was asked for: of an imported run only what its
         file says."""

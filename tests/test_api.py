@@ -22,7 +22,7 @@ from services.export import EXPORTS
 from services.export.document import REQUEST_FIELDS
 from services.export.shape import RunDocument
 from services.metrics import FIELDS
-from tests.conftest import ReferenceServer, finished, until
+from tests.conftest import ROOT, ReferenceServer, finished, until
 from tests.stored import store
 
 Submit = Callable[..., int]
@@ -188,7 +188,8 @@ WRONG = [
     ("warmup", -1), ("repeats", 0), ("repeats", 51), ("timeout_s", 0), ("timeout_s", 1e9),
     ("stop_after_s", 0), ("connect_timeout_s", 0), ("first_token_timeout_s", 0),
     ("chunk_timeout_s", -1), ("processes", 0), ("processes", 65), ("calibrate", "perhaps"),
-    ("stop_after_errors", 0), ("name", "x" * 201), ("name", 5),
+    ("stop_after_errors", 0), ("ttft_limit_s", 0), ("tpot_limit_s", -1), ("e2e_limit_s", "soon"),
+    ("usd_per_hour", 0), ("name", "x" * 201), ("name", 5),
     ("tags", "one"), ("tags", ["a", 5]), ("tags", [f"t{n}" for n in range(21)]),
     ("note", "x" * 10_001), ("speed", 9), ("id", 1),
 ]  # fmt: skip
@@ -422,6 +423,7 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
     assert openapi["servers"] == [{"url": "/api"}]
     operations = {(path, method) for path, of in openapi["paths"].items() for method in of}
     assert operations == {
+        ("/import", "post"),
         ("/runs", "get"),
         ("/runs", "post"),
         ("/runs/{run_id}", "get"),
@@ -430,6 +432,9 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/shares", "get"),
         ("/shares", "post"),
         ("/shares/{token}", "delete"),
+        ("/pins", "get"),
+        ("/pins/{kind}/{value}", "put"),
+        ("/pins/{kind}/{value}", "delete"),
     }
 
 
@@ -467,13 +472,57 @@ def test_what_is_answered_is_what_the_schema_says(measured: int, openapi: dict[s
     check("RunDocument", ask("GET", f"/runs/{measured}").json())
     check("Problem", ask("GET", "/runs/99").json())
     for row in ask("GET", "/runs").json():
-        check("RunRow", row)
+        check("ListedRun", row)
 
 
 def test_the_document_is_the_one_that_is_exported(database: Engine, measured: int) -> None:
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
     assert ask("GET", f"/runs/{measured}").json() == exported
+
+
+# --- references ------------------------------------------------------------------------------
+
+
+def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
+    for _ in range(2):
+        store(database, model="org/Model 1")
+    path = "/pins/model/org/Model%201"
+    assert ask("GET", "/pins").json() == []
+    made = ask("PUT", path, json={"run": 1})
+    assert (made.status_code, made.json()["value"], made.json()["run_id"]) == (
+        200,
+        "org/Model 1",
+        1,
+    )
+    assert ask("GET", "/pins").json() == [made.json()]
+    later, first = (run["against"] for run in ask("GET", "/runs").json())
+    assert (first["word"], first["reference"], first["speed"]) == ("reference", 1, None)
+    assert (later["word"], later["reference"], later["kind"]) == ("no verdict", 1, "model")
+    assert later["speed"] == pytest.approx(1)
+    assert ask("DELETE", path).status_code == 204
+    assert "No run is the reference of model org/Model 1" in ask("DELETE", path).json()["error"]
+    assert [run["against"] for run in ask("GET", "/runs").json()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("model/huge", {"run": 1}, 422, "Run 1 has not the model 'huge'"),
+        ("model/tiny", {"run": 9}, 404, "There is no run 9."),
+        ("colour/tiny", {"run": 1}, 422, "kind must be one of 'model' or 'tag'"),
+        ("model/tiny", {"run": "one"}, 422, "run must be a whole number"),
+        ("model/tiny", {}, 422, "run is missing"),
+    ],
+)
+def test_what_cannot_be_pinned_is_said(
+    database: Engine, path: str, body: dict[str, Any], status: int, words: str
+) -> None:
+    store(database)
+    answer = ask("PUT", f"/pins/{path}", json=body)
+    problem(answer, status)
+    assert words in answer.json()["error"]
+    problem(ask("PUT", "/pins/model/tiny", content="{}"), 415)
 
 
 # --- comparisons and further repeats ---------------------------------------------------------
@@ -517,3 +566,29 @@ def test_a_trial_that_cannot_be_is_refused_in_a_sentence(
 ) -> None:
     problem(ask(method, path, **({"json": body} if body is not None else {})), status)
     assert not runs.count(database)
+
+
+def test_a_file_of_another_tool_is_imported_once(database: Engine) -> None:
+    data = (ROOT / "tests" / "data" / "imports" / "vllm" / "result.json").read_bytes()
+    kind = {"content-type": "application/octet-stream"}
+    answer = ask("POST", "/import?name=result.json", content=data, headers=kind)
+    assert answer.status_code == 201
+    assert answer.json() == [{"id": 1, "url": "/api/runs/1", "page": "/result?run=1"}]
+    again = ask("POST", "/import", content=data, headers=kind)
+    assert not problem(again, 409)
+    assert "imported already, as run 1" in again.json()["error"]
+    forced = ask("POST", "/import?again=true", content=data, headers=kind)
+    assert forced.json()[0]["id"] == 2
+    assert ask("GET", "/runs?backend=import").json()[0]["headline"]["via"]
+
+
+def test_a_file_that_is_none_is_refused_in_a_sentence(database: Engine) -> None:
+    kind = {"content-type": "application/json"}
+    answer = ask("POST", "/import?name=x", content=b"{}", headers=kind)
+    assert not problem(answer, 422)
+    assert "not a result that Paceline knows" in answer.json()["error"]
+    for other in ("text/plain", "multipart/form-data", ""):
+        answer = ask("POST", "/import", content=b"{}", headers={"content-type": other})
+        assert not problem(answer, 415)
+    large = {**kind, "content-length": str(300 * 10**6)}
+    assert not problem(ask("POST", "/import", content=b"{}", headers=large), 413)

@@ -9,8 +9,10 @@ from typing import Any
 
 from services.compare import Candidate
 from services.config import RunConfig
+from services.imports import Imported
 from services.measurement import Measurement, Repeat, Run, RunStatus
-from services.prices import Price
+from services.objectives import Objectives
+from services.prices import Hourly, Price
 from services.summary import summarize
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -94,9 +96,21 @@ def run(
 
 
 def candidate(
-    measurements: Sequence[Measurement], price: Price | None = None, **of_run: Any
+    measurements: Sequence[Measurement],
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
+    **of_run: Any,
 ) -> Candidate:
     count = len({m.repeat for m in measurements})
-    return Candidate(
-        run(**{"repeats": count, **of_run}), measurements, summarize(measurements, price)
-    )
+    summary = summarize(measurements, price, objectives)
+    return Candidate(run(**{"repeats": count, **of_run}), measurements, summary)
+
+
+def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
+    """What was read of another tool's file, as a stored run would be."""
+    stored = Run(
+        run_id, one.name, one.status, one.config, NOON, one.started_at,
+        repeats=one.repeats, source=one.source,
+    )  # fmt: skip
+    summary = summarize(one.measurements, placed=stored.placed)
+    return Candidate(stored, one.measurements, summary)

@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import fields, to_whom
+from pages.widgets import fields, judging, to_whom
 from pages.widgets.linked import touched
 from pages.widgets.view import plain
 from services.backends import BACKENDS
-from services.config import RunConfig
+from services.config import JUDGEMENT, RunConfig
 from services.modes import MODES
+from services.objectives import PRESETS
 from services.units import many
 from services.workloads import WORKLOADS
 from services.workloads.promptfile import InvalidPrompts, read_prompts
@@ -28,6 +29,8 @@ def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str
     values = to_whom.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
     with st.expander("Warm-up, limits, client"):
         values |= _more(start, values["backend"])
+    with st.expander("Objectives and price"):
+        values |= _judgement(start)
     return values
 
 
@@ -93,6 +96,22 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
         values["client"] = _client(start)
     values["calibrate"] = _calibrate(start)
     return values
+
+
+def _judgement(start: RunConfig) -> dict[str, Any]:
+    """By what the run is judged: it can be changed afterwards."""
+    key = fields.begin("preset", None)
+
+    def fill() -> None:
+        touched()
+        if chosen := PRESETS.get(st.session_state[key] or ""):
+            limits = {"ttft": chosen.ttft_s, "tpot": chosen.tpot_s, "e2e": chosen.e2e_s}
+            for name, limit in limits.items():
+                st.session_state[f"{fields.PREFIX}{name}_limit_s"] = limit
+
+    judging.preset(key, fill)
+    with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
+        return {field: fields.number(field, start) for field in JUDGEMENT}
 
 
 def _calibrate(start: RunConfig) -> bool | None:

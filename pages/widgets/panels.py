@@ -13,9 +13,8 @@ from pages.widgets.view import plain
 from services import checks, health
 from services.checks.doubt import Doubt
 from services.compare import Candidate
-from services.measurement import Run
+from services.measurement import IMPORT, Run
 from services.summary import summary_row
-from services.theme import VIA_LITELLM
 from services.units import many, show
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
@@ -32,7 +31,7 @@ HEADLINE: tuple[tuple[str, str, str, str], ...] = (
     ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
     ("output_tokens", "Output tokens", "tokens", "Of successful requests"),
     ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
-    ("cost_usd", "Cost", "USD", "By the price map; unknown for servers of your own"),
+    ("cost_usd", "Cost", "USD", "By the price of an hour or of a token; unknown without"),
 )
 STATUS_COLOURS: dict[str, Colour] = {
     "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
@@ -51,8 +50,11 @@ def head(run: Run) -> None:
         st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray"))
         for tag in run.tags:
             st.markdown(f":gray-badge[:material/sell: {plain(tag)}]")  # st.badge escapes once more
-        via = VIA_LITELLM if run.config.via_litellm else ""
-        facts = (f"Run {run.id}", run.config.backend, via, run.config.model)
+        if run.source is not None:
+            st.badge(run.through, icon=":material/upload_file:", color="violet")
+        backend = "" if run.config.backend == IMPORT else run.config.backend
+        via = "" if run.source is not None else run.through
+        facts = (f"Run {run.id}", backend, via, run.config.model)
         said = " · ".join(filter(None, facts))
         st.caption(f"{plain(said)} · {when(run.started_at or run.created_at)}")
     if run.note:
@@ -65,6 +67,14 @@ def headline(candidate: Candidate) -> None:
     with st.grid(4, min_column_width=130):
         for name, label, unit, meaning in HEADLINE:
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
+
+
+def judgement(candidate: Candidate) -> None:
+    """How the run stands to its objectives, and whose prices its cost is by."""
+    if attainment := candidate.summary.attainment:
+        st.markdown(f":material/flag: {plain(attainment.sentence)}")
+    if source := candidate.summary.cost_source:
+        st.caption(f"Cost: {plain(source)}.")
 
 
 def doubts(found: Sequence[Doubt]) -> None:

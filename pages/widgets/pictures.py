@@ -14,9 +14,12 @@ from services.compare import Candidate
 
 
 def draw(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
-    """Draw one chart of the table CHARTS, or say why there is nothing to draw."""
-    st.subheader(chart.question, anchor=chart.name)
+    """Draw one chart of the table CHARTS, or say why there is nothing to draw; where the table has
+    no words for that, the chart is left out."""
     drawn = chart.draw(candidates, dark=dark())
+    if drawn is None and not chart.nothing:
+        return
+    st.subheader(chart.question, anchor=chart.name)
     if drawn is None:
         st.caption(chart.nothing)
         return

@@ -10,12 +10,16 @@ from typing import Protocol
 import altair as alt
 
 from services.charts.bars import tokens_per_s
+from services.charts.concurrency import concurrency
 from services.charts.distributions import e2e, gaps, ttft
 from services.charts.frame import spec
 from services.charts.images import png, svg
 from services.charts.live import live_spec, schedule_spec
 from services.charts.over_time import in_flight, throughput
-from services.charts.ratios import of_comparison, ratios
+from services.charts.quantiles import quantile_shift
+from services.charts.ratios import ratios
+from services.charts.repeats import repeats
+from services.charts.scatter import cost, trade_off
 from services.charts.timeline import timeline
 from services.compare import Candidate
 
@@ -24,7 +28,6 @@ __all__ = [
     "Chart",
     "chart",
     "live_spec",
-    "of_comparison",
     "png",
     "schedule_spec",
     "spec",
@@ -43,13 +46,14 @@ class Draw(Protocol):
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart: the question it answers, and what to say where `draw` returns None."""
+    """One chart: the question it answers, and what to say where `draw` returns None. Without such
+    words it is left out then, question and all."""
 
     name: str
     question: str
     title: str
     draw: Draw
-    nothing: str
+    nothing: str = ""
     least: int = 1  # runs that it takes
 
 
@@ -58,17 +62,30 @@ def chart(name: str) -> Chart:
     return {entry.name: entry for entry in CHARTS}[name]
 
 
-NO_ANSWER = "No request was answered with a known number of tokens."
-NO_TOKEN = "No answer was streamed."
+def _placed(draw: Draw) -> Draw:
+    """Draw over time only runs of which it is known when each request was sent."""
 
+    def drawn(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+        known = [candidate for candidate in candidates if candidate.run.placed]
+        return draw(known, dark=dark) if known else None
+
+    return drawn
+
+
+# In the order of an argument: by how much, is that believable, where from, at what price.
 CHARTS = (
     Chart(
         "ratios", "How many times the reference is each run?", "Compared with the reference",
         ratios, "There is nothing that the reference and another run both measured.", least=2,
     ),
+    Chart("repeats", "Do the repeats agree?", "Repeats", repeats, least=2),
     Chart(
         "tokens_per_s", "How fast did each request run?", "Tokens per second of each request",
         tokens_per_s, "No request was answered with a known number of tokens.",
+    ),
+    Chart(
+        "quantile_shift", "Is every request faster, or only some?", "Shift of E2E latency",
+        quantile_shift, least=2,
     ),
     Chart(
         "ttft", "How long until the first token?", "Time to first token",
@@ -83,15 +100,24 @@ CHARTS = (
         gaps, "No answer came in more than one chunk.",
     ),
     Chart(
+        "trade_off", "What does throughput cost each request?", "Throughput against speed",
+        trade_off, "No request was answered with a known number of tokens.", least=2,
+    ),
+    Chart(
+        "concurrency", "How does latency grow with concurrency?", "Latency against concurrency",
+        concurrency, least=2,
+    ),
+    Chart("cost", "What does speed cost?", "Cost against speed", cost, least=2),
+    Chart(
         "timeline", "What did each request wait for?", "Timeline",
-        timeline, "No request was sent.",
+        _placed(timeline), "No request was sent.",
     ),
     Chart(
         "in_flight", "How many requests were under way at once?", "Requests in flight",
-        in_flight, "No request was sent and ended.",
+        _placed(in_flight), "No request was sent and ended.",
     ),
     Chart(
         "throughput", "Did the throughput stay the same?", "Output throughput over time",
-        throughput, "No answer was streamed with a known number of tokens.",
+        _placed(throughput), "No answer was streamed with a known number of tokens.",
     ),
 )  # fmt: skip

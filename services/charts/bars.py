@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, Literal
 
 import altair as alt
 
 from services import theme
-from services.charts.frame import Lanes, Rows, heading, layered, names, nice, number, run_colour
+from services.charts.frame import (
+    Lanes,
+    Mirror,
+    Rows,
+    heading,
+    layered,
+    names,
+    nice,
+    number,
+    run_colour,
+)
 from services.compare import Candidate
 from services.metrics import metric
-from services.statistics import percentile
 
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
 MOST_BARS = 200  # a run; beyond that a bar stands for several requests
+FAILED_AT = 0.06  # of the scale: where a cross stands, clear of the zero line
 
 TITLES: dict[Rate, str] = {
     "tokens_per_s": "Tokens per second of each request",
@@ -35,7 +46,7 @@ def tokens_per_s(
     highest = max((row["high"] for rows in found for row in rows if row["answers"]), default=0.0)
     if not highest:
         return None
-    lanes = Lanes(len(candidates), nice(highest))
+    lanes = _lanes(len(candidates), nice(highest))
     datasets: dict[str, Rows] = {"bars": [], "ranges": [], "failed": []}
     for lane, (candidate, rows) in enumerate(zip(candidates, found, strict=True)):
         label = theme.label(candidate.run)
@@ -43,6 +54,10 @@ def tokens_per_s(
             _place(datasets, {"run": label, **row}, lanes, lane)
     layers = [*_layers(candidates, dark, lanes), *_labels(candidates, dark, lanes, rate)]
     return layered(layers, heading(TITLES[rate], *_said(candidates, rate)), lanes.height, datasets)
+
+
+def _lanes(count: int, top: float) -> Lanes | Mirror:
+    return Mirror(top) if count == 2 else Lanes(count, top)
 
 
 def _group_size(candidate: Candidate) -> int:
@@ -68,12 +83,14 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
             "failed": sum(m.status == "failed" for m in group),
         }
         if values:
-            row |= {"rate": percentile(values, 50), "low": min(values), "high": max(values)}
+            row |= {"rate": median(values), "low": min(values), "high": max(values)}
         rows.append(row)
     return rows
 
 
-def _place(datasets: dict[str, Rows], row: dict[str, Any], lanes: Lanes, lane: int) -> None:
+def _place(
+    datasets: dict[str, Rows], row: dict[str, Any], lanes: Lanes | Mirror, lane: int
+) -> None:
     base = lanes.place(lane, 0)
     if row["answers"]:
         bar = {**row, "base": base, "y": lanes.place(lane, row["rate"])}
@@ -82,10 +99,10 @@ def _place(datasets: dict[str, Rows], row: dict[str, Any], lanes: Lanes, lane: i
             ends = {"y": lanes.place(lane, row["low"]), "y2": lanes.place(lane, row["high"])}
             datasets["ranges"].append({**row, **ends})
     if row["failed"]:
-        datasets["failed"].append({**row, "y": base})
+        datasets["failed"].append({**row, "y": lanes.place(lane, FAILED_AT * lanes.top)})
 
 
-def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes) -> list[alt.Chart]:
+def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) -> list[alt.Chart]:
     title = "Output tokens per second" + ("" if lanes.count == 1 else ", one scale for all")
     y = lanes.axis(title)
     most = max(number(c, m) for c in candidates for m in c.measurements)
@@ -108,9 +125,11 @@ def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes) -> list[a
     bars = alt.Chart(alt.NamedData("bars")).mark_bar()
     ranges = alt.Chart(alt.NamedData("ranges")).mark_rule(color=look.ink, opacity=0.45)
     failed = alt.Chart(alt.NamedData("failed")).mark_text(
-        text="×", color=look.failed, fontSize=15, fontWeight=700, dy=-5
+        text="×", color=look.failed, fontSize=15, fontWeight=700
     )
+    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(color=look.ink)
     return [
+        *([zero.encode(y=alt.Y("y:Q"))] if lanes.count == 2 else []),
         bars.encode(x=x, x2=alt.X2("to"), y=y, y2=alt.Y2("base"), color=colour, tooltip=tooltip),
         ranges.encode(x=alt.X("middle:Q"), y=alt.Y("y:Q"), y2=alt.Y2("y2")),
         failed.encode(
@@ -122,17 +141,17 @@ def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes) -> list[a
 
 
 def _labels(
-    candidates: Sequence[Candidate], dark: bool, lanes: Lanes, rate: Rate
+    candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror, rate: Rate
 ) -> list[alt.Chart]:
     if lanes.count == 1:
         return []
     texts = []
     for candidate in candidates:
         values = _values(candidate, rate)
-        median = f"median {percentile(values, 50):,.1f}" if values else "no answer"
-        texts.append(f"{theme.label(candidate.run)}: {median}")
-    tops = [lanes.place(lane, lanes.top) for lane in range(lanes.count)]
-    return names(candidates, dark, tops, texts)
+        middle = f"median {median(values):,.1f}" if values else "no answer"
+        texts.append(f"{theme.label(candidate.run)}: {middle}")
+    places = [lanes.name_at(lane) for lane in range(lanes.count)]
+    return names(candidates, dark, places, texts)
 
 
 def _values(candidate: Candidate, rate: Rate) -> list[float]:
@@ -142,9 +161,11 @@ def _values(candidate: Candidate, rate: Rate) -> list[float]:
 
 def _said(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
     said = [MEANINGS[rate]]
+    if len(candidates) == 2:
+        said.append("The first run grows upwards, the second downwards, on one scale.")
     if len(candidates) == 1:
         values = _values(candidates[0], rate)
-        said.append(f"Median {percentile(values, 50):,.1f}.")
+        said.append(f"Median {median(values):,.1f}.")
     largest = max(map(_group_size, candidates))
     if largest > 1:
         upto = "" if len(candidates) == 1 else "up to "

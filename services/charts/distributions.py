@@ -13,7 +13,7 @@ import altair as alt
 import numpy as np
 
 from services import theme
-from services.charts.frame import Rows, heading, layered, run_colour, seconds_scale
+from services.charts.frame import Rows, fitting_scale, heading, layered, run_colour
 from services.compare import Candidate
 from services.metrics import metric
 from services.summary.gaps import gaps as gaps_of
@@ -69,10 +69,12 @@ def _metric_sample(candidate: Candidate, name: str) -> Sample:
 def _draw(
     samples: Sequence[Sample], dark: bool, title: str, axis: str, what: str, said: str = ""
 ) -> alt.LayerChart | None:
-    values = [end for sample in samples for end in (*sample.values[:1], *sample.values[-1:])]
-    if not values:
+    some = [sample.values for sample in samples if sample.values]
+    if not some:
         return None
-    scale, note = seconds_scale(values)
+    # Chunks that were read together are 0 s apart: on a logarithmic scale they stand at its edge.
+    low = min(values[0] or values[len(values) // 2] / 20 for values in some)
+    scale, note = fitting_scale([low, max(values[-1] for values in some)])
     candidates = [sample.candidate for sample in samples]
     x = alt.X("seconds:Q", title=axis.replace(")", f"{note})"), scale=scale)
     share = f"Share of {what}"

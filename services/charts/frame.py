@@ -11,13 +11,17 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
+from altair.utils import schemapi
 
 from services import theme
 from services.compare import Candidate
 from services.measurement import Measurement
+
+# A third of the time that a chart takes; the tests validate every chart.
+schemapi.DEBUG_MODE = False
 
 Rows = list[dict[str, Any]]
 
@@ -39,11 +43,12 @@ def run_colour(
     candidates: Sequence[Candidate],
     dark: bool,
     listed: Sequence[Candidate] | None = None,
-    columns: int | alt.ExprRef = BESIDE,
+    below: bool = False,
 ) -> alt.Color:
     """Return the colour channel of field `run`, every run in its own colour.
 
-    The legend lists `listed`, or else all; none where that would be a single one.
+    The legend lists `listed`, or else all; none where that would be a single one. It stands above
+    the chart, or `below` it where another is above.
     """
     ids = [candidate.run.id for candidate in candidates]
     scale = alt.Scale(
@@ -51,10 +56,9 @@ def run_colour(
         range=[theme.colour_of(run_id, ids, dark) for run_id in ids],
     )
     labels = [theme.label(c.run) for c in (candidates if listed is None else listed)]
-    legend = (
-        alt.Legend(values=labels, columns=columns, symbolOpacity=1) if len(labels) > 1 else None
-    )
-    return alt.Color("run:N", scale=scale, legend=legend)
+    orient: Literal["top", "bottom"] = "bottom" if below else "top"
+    legend = alt.Legend(values=labels, columns=BESIDE, symbolOpacity=1, orient=orient)
+    return alt.Color("run:N", scale=scale, legend=legend if len(labels) > 1 else None)
 
 
 def number(candidate: Candidate, measurement: Measurement) -> int:
@@ -81,7 +85,7 @@ def thinned(count: int, most: int) -> list[int]:
     return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
 
 
-def seconds_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
+def fitting_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
     """Return a scale that holds the values, and what to say about it.
 
     It starts at zero unless that would squeeze the values together, and is logarithmic where the
@@ -89,9 +93,25 @@ def seconds_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
     """
     low, high = min(values), max(values)
     if low > 0 and high > 30 * low:
-        return alt.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False), ", log scale"
+        domain = [low * 0.9, high * 1.1]
+        return alt.Scale(type="log", domain=domain, nice=False, clamp=True), ", log scale"
     start = low - 0.1 * (high - low) if low > 0.5 * high and high > low else 0.0
     return alt.Scale(domain=[start, high * 1.02 or 1.0], nice=False), ""
+
+
+def roomy_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
+    """Return a scale for dots, with room for what is written above them, and what to say about it.
+
+    As `fitting_scale`, but values that are close together stand in its middle, and differences of
+    a few per cent do not fill it.
+    """
+    low, high = min(values), max(values)
+    if low <= 0.5 * high:
+        log = low > 0 and high > 30 * low
+        return fitting_scale([low, high * ((high / low) ** 0.1 if log else 1.1)])
+    reach = 0.75 * max(high - low, 0.1 * high)
+    middle = (low + high) / 2
+    return alt.Scale(domain=[middle - reach, middle + reach], nice=False), ""
 
 
 @dataclass(frozen=True)
@@ -124,10 +144,40 @@ class Lanes:
             ),
         )
 
+    def name_at(self, lane: int) -> float:
+        """Return where a run's name stands."""
+        return self.place(lane, self.top)
+
     @property
     def height(self) -> int:
         """In pixels."""
         return 240 if self.count == 1 else max(84, 180 - 30 * (self.count - 2)) * self.count
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Lanes for two runs about one zero: the first grows upwards, the second downwards, so that the
+    same request of both stands in one line."""
+
+    top: float
+    count: int = 2
+    height: int = 340  # pixels
+
+    def place(self, lane: int, value: float) -> float:
+        """Return where on the common axis a value of a lane lies."""
+        return -value if lane else value
+
+    def axis(self, title: str) -> alt.Y:
+        """Return the axis; what is below zero is labelled without its sign."""
+        reach = self.top * (2 - LANE)
+        values = [self.top * step / 2 for step in range(-2, 3)]
+        label = "format(abs(datum.value), ',.3~r')"
+        axis = alt.Axis(title=title, values=values, labelExpr=label, tickCount=5)
+        return alt.Y("y:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis)
+
+    def name_at(self, lane: int) -> float:
+        """Return where a run's name stands: above the first's bars, below the second's."""
+        return -self.top * (2 - LANE) if lane else self.top
 
 
 def names(

@@ -7,18 +7,18 @@ that a verdict takes are therefore kept by repeat, where no request need be read
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from services.compare.rows import COMPARED, Candidate
+from services.compare.findings import FAMILY
+from services.compare.rows import COMPARED, Candidate, Compared
 from services.measurement import Run
 from services.modes import MODES
 from services.summary import summary_row
-from services.theme import VIA_LITELLM
 from services.workloads import WORKLOADS
 
-JUDGED = ("output_tokens_per_s", "tokens_per_s_median", "ttft_s_median", "e2e_s_median")
+OURS = "Paceline"  # and what another Paceline measured is like ours
 # Of the config, with what its mode and its workload read; a new field of work belongs here.
 WORK = (
     "mode", "requests", "workload", "unique_prompts", "max_tokens", "temperature", "top_p",
@@ -27,20 +27,33 @@ WORK = (
 
 
 def headline(candidate: Candidate) -> dict[str, Any]:
-    """Return a run's summary as one JSON-ready row (see `summary_row`), and beside it
+    """Return a run's summary as one JSON-ready row (see `summary_row`; what the requests of an
+    imported run do not give, its tool says), and beside it
 
-    `by_repeat`: the measures in JUDGED, each a number or None for every repeat;
+    `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
     `work`: a key that is the same for runs that did the same work, see `work_of`;
-    `via`: where LiteLLM's own work is part of the numbers.
+    `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
     """
-    via = {"via": VIA_LITELLM} if candidate.run.config.via_litellm else {}
-    judged = {entry.name: entry.of(candidate) for entry in COMPARED if entry.name in JUDGED}
+    via = {"via": candidate.run.through} if candidate.run.through else {}
+    stated = (candidate.run.source or {}).get("stated", {})
+    row = summary_row(candidate.summary)
+    judged = [entry for entry in COMPARED if entry.name in FAMILY]
     return {
-        **summary_row(candidate.summary),
-        "by_repeat": judged,
+        **row,
+        **{name: number for name, number in stated.items() if row.get(name) is None},
+        "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
         "work": work_of(candidate.run),
         **via,
     }
+
+
+def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
+    """A measure by the repeats' indices; None where there is no such repeat, or nothing in it."""
+    places = [repeat.index for repeat in candidate.summary.repeats]
+    if not places:  # an imported run of which only its tool's own numbers are known
+        return compared.of(candidate)
+    found = dict(zip(places, compared.of(candidate), strict=True))
+    return [found.get(place) for place in range(max(places, default=-1) + 1)]
 
 
 def work_of(run: Run) -> str:
@@ -54,10 +67,12 @@ def work_of(run: Run) -> str:
     asked = {name: value for name, value in config.model_dump(mode="json").items() if name in names}
     if config.temperature > 0 or config.workload == "synthetic":
         asked["seed"] = config.seed
-    asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", "")
+    asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def by_repeat(kept: Mapping[str, Any], name: str) -> Sequence[float]:
-    """Return a measure's numbers, of the repeats that have one, as a headline keeps them."""
-    return [x for x in kept.get("by_repeat", {}).get(name, ()) if x is not None]
+def by_place(kept: Mapping[str, Any], name: str) -> dict[int, float]:
+    """Return a measure of each repeat that has it, by the repeat's index, as a headline keeps it;
+    empty where an older Paceline kept none."""
+    numbers = kept.get("by_repeat", {}).get(name, ())
+    return {place: number for place, number in enumerate(numbers) if number is not None}

@@ -25,16 +25,14 @@ class Pinnable(Protocol):
     """What is looked at of a run."""
 
     @property
-    def id(self) -> int: ...
-    @property
     def model(self) -> str: ...
     @property
     def tags(self) -> Sequence[str]: ...
 
 
-def of_run(run: Pinnable, pins: Iterable[Pin]) -> tuple[Pin, ...]:
+def of_run(run_id: int, pins: Iterable[Pin]) -> tuple[Pin, ...]:
     """Return the pins that name this run."""
-    return tuple(pin for pin in pins if pin.run_id == run.id)
+    return tuple(pin for pin in pins if pin.run_id == run_id)
 
 
 def fitting(run: Pinnable, pins: Iterable[Pin], tag: str = "", model: str = "") -> tuple[Pin, ...]:

@@ -6,7 +6,7 @@ is sequential (with one request at a time, and a pause after it, throughput is m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services import units
@@ -75,35 +75,61 @@ def verdicts(
     """Judge every run but the first against the first. `margin` is chosen before the runs are
     seen: a difference of that share is too small to matter."""
     names = names_of(candidates)
-    decides = deciding(candidates)
+    decides = deciding(c.run.config.mode for c in candidates)
     found: list[Verdict] = []
     for place in range(1, len(candidates)):
+        reference, other = candidates[0], candidates[place]
         ratios = {row.metric: row.ratios[place] for row in rows if row.metric in FAMILY}
-        errors = _errors(candidates[0], candidates[place])
-        findings = judge(ratios, margin, refused=bool(errors))
-        first = finding(findings, decides)
-        ordered = (first, *(one for one in findings if one is not first))
-        pair = _Pair(names[place], names[0], margin, errors, *_reach(first, findings, margin))
-        found.append(_verdict(candidates[place].run.id, pair, ordered))
+        rates = reference.summary.error_rate, other.summary.error_rate
+        findings, errors = judged(ratios, rates, decides, margin)
+        found.append(verdict(other.run.id, (names[place], names[0]), findings, errors, margin))
     return tuple(found)
 
 
-def deciding(candidates: Sequence[Candidate]) -> str:
-    """Return the name of the measure that decides."""
-    alone = all(c.run.config.mode == "sequential" for c in candidates)
-    return E2E if alone else THROUGHPUT
+def judged(
+    ratios: Mapping[str, Ratio | None],
+    error_rates: tuple[float | None, float | None],
+    decides: str,
+    margin: float = MARGIN,
+) -> tuple[tuple[Finding, ...], str]:
+    """Judge one run against the reference, by the ratios of FAMILY and by both error rates.
+
+    Returns the findings, that of the measure which decides first, and why error rates forbid a
+    verdict, or "".
+    """
+    errors = _errors(*error_rates)
+    findings = judge(ratios, margin, refused=bool(errors))
+    first = finding(findings, decides)
+    return (first, *(one for one in findings if one is not first)), errors
+
+
+def verdict(
+    run_id: int,
+    names: tuple[str, str],
+    findings: tuple[Finding, ...],
+    errors: str,
+    margin: float = MARGIN,
+) -> Verdict:
+    """Put what `judged` returned into words; `names` are the run's and the reference's. What could
+    have been seen takes 25 ms to work out, where that is the question."""
+    pair = _Pair(*names, margin, errors, *_reach(findings[0], findings, margin))
+    return _verdict(run_id, pair, findings)
+
+
+def deciding(modes: Iterable[str]) -> str:
+    """Return the name of the measure that decides among runs of these modes."""
+    return E2E if all(mode == "sequential" for mode in modes) else THROUGHPUT
 
 
 def errors_differ(one: Candidate, other: Candidate) -> bool:
     """Whether the error rates are more than one point apart; not when either is not known."""
-    rates = (one.summary.error_rate, other.summary.error_rate)
-    return rates[0] is not None and rates[1] is not None and abs(rates[0] - rates[1]) > ERROR_GAP
+    return bool(_errors(one.summary.error_rate, other.summary.error_rate))
 
 
-def _errors(reference: Candidate, other: Candidate) -> str:
-    if not errors_differ(reference, other):
+def _errors(reference: float | None, other: float | None) -> str:
+    if reference is None or other is None or abs(reference - other) <= ERROR_GAP:
         return ""
-    rates = [units.share(c.summary.error_rate or 0.0) for c in (reference, other)]
+    rates = [units.share(rate) for rate in (reference, other)]
     return f"the error rates are {rates[0]} and {rates[1]}, so different requests count"
 
 

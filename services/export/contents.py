@@ -12,6 +12,8 @@ from services import health, tables, theme
 from services.checks import Doubt, doubts
 from services.compare import Candidate, Comparison, compare
 from services.export.tiles import Tile, headline, of_comparison, of_run
+from services.imports import stated
+from services.measurement import IMPORT
 from services.tables import Table
 
 
@@ -78,8 +80,9 @@ def _lead(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
     started = f", {tables.moment_of(run.started_at)}" if run.started_at else ""
-    via = f" {theme.VIA_LITELLM}" if run.config.via_litellm else ""
-    return f"Run {run.id}: {run.config.backend}{via}{model}, {run.config.mode}{started}"
+    backend = "" if run.config.backend == IMPORT else run.config.backend
+    whence = " ".join(filter(None, (backend, run.through)))
+    return f"Run {run.id}: {whence}{model}, {run.config.mode}{started}"
 
 
 def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) -> Iterator[Finding]:
@@ -95,6 +98,9 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
+        if attainment := candidate.summary.attainment:
+            said = attainment.sentence
+            yield f"{label}: {said}" if comparison else said
         if said := health.sentence(candidate):
             yield f"{label}: {said}" if comparison else said
 
@@ -121,7 +127,8 @@ def _results(
     else:
         known = [row.metric for row in comparison.rows]
         found = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))
-    return tuple(table for table in found if table.rows)
+    said = (told for c in candidates for told in (stated.table(c), stated.definitions(c)))
+    return tuple(table for table in (*found, *said) if table.rows)
 
 
 def _circumstances(

@@ -40,6 +40,7 @@ def page_html(
     told = [public(candidate) for candidate in candidates]
     drawer = (HERE / "page.js").read_text(encoding="utf-8")
     drawn = [_drawn(chart, told) for chart in charts.CHARTS if len(told) >= chart.least]
+    drawn = [chart for chart in drawn if chart["specs"] or chart["nothing"]]
     found = contents(told, margin)
     page = _template("page.html.j2").render(
         contents=found,

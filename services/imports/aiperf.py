@@ -32,10 +32,10 @@ def recognise_records(document: Document) -> bool:
 
 def read(document: Document) -> list[Imported]:
     row = document.first
-    return [aggregate(TOOL, row, row.get("aiperf_version"))]
+    return [aggregate(TOOL, row, row.get("aiperf_version"), SAYS)]
 
 
-def aggregate(tool: str, row: Mapping[str, Any], version: Any) -> Imported:
+def aggregate(tool: str, row: Mapping[str, Any], version: Any, says: Sequence[Says]) -> Imported:
     """A summary of the shape that both tools write."""
     config = row.get("input_config")
     return imported(
@@ -45,7 +45,7 @@ def aggregate(tool: str, row: Mapping[str, Any], version: Any) -> Imported:
         version=version,
         started_at=fields.moment(row.get("start_time")),
         duration_s=fields.seconds(_stat(row, "benchmark_duration", "avg")),
-        says=stated((entry, _value(row, entry)) for entry in SAYS),
+        says=stated((entry, _value(row, entry)) for entry in says),
         facts=fields.facts(row),
     )
 

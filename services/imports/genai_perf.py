@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.imports import aiperf, fields
-from services.imports.imported import Imported, Load, imported
+from services.imports.imported import Imported, Load, Says, imported
 from services.imports.parse import Document
 from services.measurement import Measurement
 
@@ -33,7 +33,7 @@ def recognise_summary(document: Document) -> bool:
 
 
 def read_summary(document: Document) -> list[Imported]:
-    return [aiperf.aggregate(TOOL, document.first, None)]
+    return [aiperf.aggregate(TOOL, document.first, None, SAYS)]
 
 
 def read(document: Document) -> list[Imported]:
@@ -122,3 +122,24 @@ def _model(row: Mapping[str, Any]) -> str:
 def _ns(value: Any) -> float | None:
     """Seconds of nanoseconds since 1970; differences are taken of these, good to a microsecond."""
     return fields.number(value, NS)
+
+
+_OWN = {  # the others are aiperf's
+    "requests_per_s": "Requests over the time from the first send to the last response with text.",
+    "output_tokens_per_s": "Output tokens, by its tokenizer, over the time from the first send to "
+    "the last response with text.",
+    "ttft_s": "First response with text − the moment Perf Analyzer hands the request on.",
+    "e2e_s": "Last response with text − the moment Perf Analyzer hands the request on.",
+}
+
+
+def _own(entry: Says) -> Says:
+    """The entry with genai-perf's definition, where it is not aiperf's; the words on the statistic
+    stay."""
+    metric, _, statistic = entry.name.rpartition("_")
+    said = _OWN.get(entry.name) or _OWN.get(metric)
+    extra = aiperf.EXTRA.get(statistic, "")
+    return entry._replace(definition=said + extra) if said else entry
+
+
+SAYS = tuple(map(_own, aiperf.SAYS))

@@ -140,8 +140,7 @@ SAYS = (
     Says("output_tokens_per_s", "metrics/output_tokens_per_second/successful/mean", 1,
          f"Output tokens over the time {WINDOW}."),
     Says("total_tokens_per_s", "metrics/tokens_per_second/successful/mean", 1,
-         f"Prompt and output tokens over the time {WINDOW}; where a part of the prompts lies "
-         "outside its window, another."),
+         f"Prompt and output tokens over the time {WINDOW}."),
     Says("ok", "metrics/request_totals/successful", 1, "Requests that ended well."),
     Says("failed", "metrics/request_totals/errored", 1, "Requests that ended with an error."),
     Says("cancelled", "metrics/request_totals/incomplete", 1, "Cut off at the end of the run."),

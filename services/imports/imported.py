@@ -40,6 +40,8 @@ class Imported:
     repeats: tuple[Repeat, ...] = ()
     status: RunStatus = "done"
     environment: dict[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
 
 class Says(NamedTuple):
@@ -63,7 +65,7 @@ class Load:
 
     def config(self, model: str) -> tuple[RunConfig, list[str]]:
         """Return the nearest run of ours, and the names of the fields that the file says."""
-        values: dict[str, Any] = {"model": model[:LONGEST_MODEL], **self._mode()}
+        values: dict[str, Any] = {**({"model": model} if model else {}), **self._mode()}
         if self.requests:
             values["requests"] = min(self.requests, MOST)
         if self.max_tokens and self.max_tokens <= 131_072:
@@ -111,7 +113,7 @@ def imported(
     config, known = replace(load, requests=requests).config(named)
     return Imported(
         config,
-        _name(config, known),
+        _name(tool, config, known),
         started_at,
         tuple(measurements),
         {
@@ -137,10 +139,9 @@ def stated(found: Iterable[tuple[Says, Any]]) -> tuple[dict[str, float], dict[st
     return numbers, definitions
 
 
-def _name(config: RunConfig, known: Sequence[str]) -> str:
-    brief = config.model.rstrip("/").rpartition("/")[2]
+def _name(tool: str, config: RunConfig, known: Sequence[str]) -> str:
+    brief = config.model.rstrip("/").rpartition("/")[2] or tool
     brief = brief if len(brief) <= BRIEF else f"{brief[: BRIEF - 1]}…"
     parts = (brief, config.mode, many(config.requests, "request"))
-    needed = ("model", "mode", "requests")
-    told = [part for part, field in zip(parts, needed, strict=True) if part and field in known]
-    return " · ".join(told) or "Imported run"
+    needed = ("backend", "mode", "requests")
+    return " · ".join(part for part, name in zip(parts, needed, strict=True) if name in known)

@@ -22,6 +22,7 @@ TOOL = "Paceline"
 SCHEMAS = ("paceline/run/1", "paceline/run/2")
 KEY = b"paceline"
 LONGEST_ERROR = 300
+LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
 DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
 ROWS_AT_ONCE = 2_000
 
@@ -79,7 +80,14 @@ def _run(document: Mapping[str, Any]) -> Imported:
         repeats=tuple(_repeats(run.get("repeats"))),
         status=status if status in FINISHED else "interrupted",
         environment=_words(run.get("environment")),
+        tags=_tags(run.get("tags")),
+        note=note[:LONGEST_NOTE] if isinstance(note := run.get("note"), str) else "",
     )
+
+
+def _tags(found: Any) -> tuple[str, ...]:
+    lines = (fields.line(tag, LONGEST_TAG).replace(",", " ") for tag in fields.several(found))
+    return tuple(filter(None, lines))[:MOST_TAGS]
 
 
 def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:

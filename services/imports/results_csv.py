@@ -57,7 +57,7 @@ def _own(index: int, row: Mapping[str, Any]) -> Measurement:
         fields.count(_number(row, "repeat")) or 0,
         index if (own := fields.count(_number(row, "index"))) is None else own,
         status if status in ("ok", "failed", "cancelled") else "failed",
-        sent if (due := seconds("due_s")) is None else due,
+        (sent or 0.0) if (due := seconds("due_s")) is None else due,
         sent, after("ttft_s"), after("ttfa_s"), after("e2e_s"), after("e2e_s"), (),
         fields.count(_number(row, "prompt_tokens")), fields.count(_number(row, "output_tokens")),
         cached_tokens=fields.count(_number(row, "cached_tokens")),

@@ -41,13 +41,13 @@ def _run(row: Mapping[str, Any]) -> Imported:
 
 
 WALL = (
-    "Over `duration`: its own wall clock, from before the first request is made until the last "
+    "Over its own wall clock, from before the first request is made until the last "
     "task is done. Ours ends with the last token and begins with the first send."
 )
 SAYS = (
     Says("requests_per_s", "request_throughput", 1, f"Successes. {WALL}"),
     Says("output_tokens_per_s", "output_throughput", 1, (
-        f"Output tokens, and the *asked-for* length where the server sent no usage. {WALL}"
+        f"Output tokens, and the asked-for length where the server sent no usage. {WALL}"
     )),
     Says("total_tokens_per_s", "total_throughput", 1, f"Prompt and output tokens. {WALL}"),
     Says("ok", "completed", 1, "Requests that ended without an error."),
@@ -56,7 +56,7 @@ SAYS = (
         "the server's count."
     )),
     Says("output_tokens", "total_output_tokens", 1, (
-        "By the server's usage where it came, else the length that was *asked for*."
+        "By the server's usage where it came, else the length that was asked for."
     )),
     *distributions({
         "ttft_s": ("ttft", (

@@ -113,7 +113,7 @@ STATISTICS = {
 }  # fmt: skip
 SPREAD = " Over n, where ours is over n − 1."
 WALL = (
-    "Over `duration`: its own wall clock, from before the first request is made until the last "
+    "Over its own wall clock, from before the first request is made until the last "
     "task is done. Ours ends with the last token and begins with the first send."
 )
 SAYS = (

@@ -8,7 +8,6 @@ from db.database import writing
 from db.pins import InvalidPin, NotPinned
 from db.runs import RunNotFound
 from db.schema import runs as table
-from db.search import rows_of
 from services.compare.pin import Kind
 from tests.stored import store
 from tests.values import failed
@@ -46,7 +45,7 @@ def test_a_pin_is_taken_away_once(engine: Engine) -> None:
         (1, "tag", "", "Run 1 has not the tag ''"),
         (1, "colour", "tiny", "Run 1 has not the colour 'tiny'"),
         (2, "model", "tiny", "it is queued"),
-        (3, "model", "tiny", "it is done without a success"),
+        (3, "model", "tiny", "it is done, but without a request that succeeded"),
         (4, "model", "tiny", "it is interrupted"),
     ],
 )
@@ -94,6 +93,6 @@ def test_a_run_of_an_older_paceline_is_worked_out_when_it_is_pinned(engine: Engi
     with writing(engine) as connection:
         connection.execute(update(table).values(headline={"ok": 3, "kept": "as it was"}))
     pins.pin(engine, "model", "tiny", 1)
-    (row,) = rows_of(engine, [1])
+    (row,) = runs.search(engine)
     assert row.headline["by_repeat"]["e2e_s_median"] == [3.0]
     assert (row.headline["ok"], row.headline["kept"]) == (3, "as it was")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import struct
@@ -19,6 +20,7 @@ import pytest
 from services import charts, theme
 from services.compare import Candidate
 from services.measurement import Measurement, Progress
+from services.prices import Price
 from tests.values import candidate, failed, measured, run
 
 MOST_MARKS = 5000
@@ -51,6 +53,15 @@ def runs(count: int, requests: int = 16, **how: Any) -> list[Candidate]:
     ]
 
 
+def swept(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same with a price each, and twice as many in flight from one to the next."""
+    numbers = [{"peak_in_flight": 2**n, "usd_per_million_output": 1 + n / 10} for n in range(8)]
+    return [
+        replace(one, summary=replace(one.summary, **found))
+        for one, found in zip(candidates, numbers, strict=False)
+    ]
+
+
 def changed(**changes: Any) -> list[Candidate]:
     return [candidate([replace(m, **changes) for m in varied(16)])]
 
@@ -58,8 +69,8 @@ def changed(**changes: Any) -> list[Candidate]:
 SITUATIONS: dict[str, Callable[[], list[Candidate]]] = {
     "one run": lambda: runs(1),
     "one request": lambda: [candidate([measured()])],
-    "two runs": lambda: runs(2, repeats=3, lost=8),
-    "eight runs": lambda: runs(8, requests=40),
+    "two runs": lambda: swept(runs(2, requests=24, repeats=3, lost=8)),
+    "eight runs": lambda: swept(runs(8, requests=40)),
     "one of two empty": lambda: [*runs(1), candidate([], run_id=9)],
     "all failed": lambda: [candidate([failed(i) for i in range(20)])],
     "no measurements": lambda: [candidate([])],
@@ -67,11 +78,13 @@ SITUATIONS: dict[str, Callable[[], list[Candidate]]] = {
     "never sent": lambda: changed(status="cancelled", t_send=None, token_times=()),
     "tokens unknown": lambda: changed(output_tokens=None),
     "5,000 requests": lambda: runs(1, requests=5000, lost=40),
-    "eight of 5,000": lambda: [
-        replace(one, run=replace(one.run, id=n))
-        for one in situation("5,000 requests")
-        for n in range(1, 9)
-    ],
+    "eight of 5 × 5,000": lambda: swept(
+        [
+            replace(one, run=replace(one.run, id=n))
+            for one in runs(1, requests=5000, repeats=5, lost=40)
+            for n in range(1, 9)
+        ]
+    ),
 }
 
 
@@ -81,13 +94,15 @@ def situation(name: str) -> list[Candidate]:
 
 
 # Which charts can be drawn of it; a situation that is not here gives every chart.
+ALL = {chart.name for chart in charts.CHARTS}
 DRAWN: dict[str, set[str]] = {
+    "eight runs": ALL - {"repeats"},
+    "one of two empty": ALL - {"ratios", "repeats", "quantile_shift", "concurrency", "cost"},
     "all failed": {"timeline", "in_flight"},
     "no measurements": set(),
     "not streamed": {"tokens_per_s", "e2e", "timeline", "in_flight"},
     "never sent": set(),
     "tokens unknown": {"ttft", "e2e", "inter_chunk", "timeline", "in_flight"},
-    "one request": {chart.name for chart in charts.CHARTS} - {"ratios"},
 }
 
 
@@ -124,9 +139,9 @@ def test_a_chart_is_valid_small_offline_and_as_wide_as_its_place(
     made = chart.draw(candidates)
     if made is None:
         assert chart.name not in DRAWN.get(named, ()), "there was something to draw"
-        assert named in DRAWN or chart.name == "ratios", "a chart was expected"
+        assert named in DRAWN, "a chart was expected"
         return
-    assert chart.name in DRAWN.get(named, {chart.name}), "there was nothing to draw"
+    assert chart.name in DRAWN.get(named, ALL), "there was nothing to draw"
     spec = charts.spec(made)
     print(f"{chart.name}, {named}: {time.perf_counter() - began:.3f} s, {marks(spec)} marks")
     alt.LayerChart.from_dict(spec)  # validates against Vega-Lite's schema
@@ -142,7 +157,8 @@ def test_a_chart_is_valid_small_offline_and_as_wide_as_its_place(
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
 def test_a_chart_says_what_it_is_for_and_what_it_lacks(chart: charts.Chart) -> None:
     assert chart.question.endswith("?")
-    assert chart.nothing.endswith(".")
+    assert chart.nothing == "" or chart.nothing.endswith(".")
+    assert chart.least == 2 or chart.nothing, "a run's own page leaves no question out"
     assert charts.chart(chart.name) is chart
     assert chart.draw([candidate([])]) is None
 
@@ -213,11 +229,21 @@ def test_over_200_requests_are_put_together_and_the_chart_says_so() -> None:
     assert "median of 25 requests in a row" in subtitle(spec)
 
 
-def test_several_runs_share_one_scale() -> None:
-    slow, fast = [measured(0, tokens=3)], [measured(0, tokens=12)]
-    spec = drawn("tokens_per_s", [candidate(slow, run_id=1), candidate(fast, run_id=2)])
+@pytest.mark.parametrize(("count", "down"), [(2, -1), (3, 1)])
+def test_several_runs_share_one_scale_and_two_mirror_each_other(count: int, down: int) -> None:
+    work = ([measured(0, tokens=3)], [measured(0, tokens=12)], [measured(0)])
+    spec = drawn("tokens_per_s", [candidate(m, run_id=n) for n, m in enumerate(work[:count], 1)])
     heights = {row["run"]: row["y"] - row["base"] for row in rows_of(spec, "bars")}
-    assert heights["2 · A"] == pytest.approx(4 * heights["1 · A"])
+    assert heights["2 · A"] == pytest.approx(down * 4 * heights["1 · A"])
+
+
+def test_the_mirrored_axis_has_no_sign_and_one_zero() -> None:
+    spec = drawn("tokens_per_s", situation("two runs"))
+    assert {row["base"] for row in rows_of(spec, "bars")} == {0}
+    (axis,) = [y["axis"] for layer in spec["layer"] if "axis" in (y := layer["encoding"]["y"])]
+    assert axis["labelExpr"].startswith("format(abs(")
+    assert axis["values"] == [-value for value in reversed(axis["values"])]
+    assert "second downwards" in subtitle(spec)
 
 
 def test_the_rate_can_be_that_of_decoding() -> None:
@@ -334,6 +360,113 @@ def test_a_run_has_the_same_colour_in_every_chart() -> None:
                 found.setdefault(label, set()).add(hue)
     assert len(found) == 8
     assert all(len(hues) == 1 for hues in found.values())
+
+
+def seconds(*of_repeats: float, run_id: int = 1, spread: int = 40) -> Candidate:
+    """A run with a repeat for each number: its requests take from half to one and a half times so
+    long."""
+    times = [(spread / 2 + 0.5 + i) / spread for i in range(spread)]
+    found = [
+        measured(i, repeat=repeat, ttft=0.1, e2e=mean * at)
+        for repeat, mean in enumerate(of_repeats)
+        for i, at in enumerate(times)
+    ]
+    return candidate(found, run_id=run_id, requests=spread)
+
+
+def test_the_repeats_stand_beside_their_mean_and_its_interval() -> None:
+    spec = drawn("repeats", [seconds(1, 2, 4), seconds(2, 4, 8, run_id=2)])
+    label = "E2E latency|median, less is better"
+    dots = [row for row in rows_of(spec, "dots") if row["measure"] == label]
+    assert [row["times"] for row in dots] == pytest.approx([0.5, 1, 2, 1, 2, 4])
+    assert [row["repeat"] for row in dots] == [1, 2, 3, 1, 2, 3]
+    one, two = (row for row in rows_of(spec, "means") if row["measure"] == label)
+    assert (one["times"], two["times"]) == pytest.approx((1, 2))
+    reach = math.exp(4.302653 * math.log(2) / math.sqrt(3))  # t of 2 degrees; sd = ln 2
+    assert (one["low"], one["high"]) == pytest.approx((1 / reach, reach))
+
+
+def test_two_repeats_have_no_interval() -> None:
+    spec = drawn("repeats", [seconds(1, 2), seconds(3, run_id=2)])
+    assert all(row["low"] is None for row in rows_of(spec, "means"))
+    assert "95 %" not in subtitle(spec)
+
+
+def test_a_shift_is_level_where_every_request_is_faster_by_as_much() -> None:
+    spec = drawn("quantile_shift", [seconds(2, 2.1, 2.2), seconds(1, 1.05, 1.1, run_id=2)])
+    rows = rows_of(spec, "shifts")
+    assert [row["quantile"] for row in rows] == pytest.approx([q / 100 for q in range(5, 100, 5)])
+    assert [row["times"] for row in rows] == pytest.approx([0.5] * len(rows))
+    assert all(row["low"] < 0.5 < row["high"] for row in rows_of(spec, "bands"))
+
+
+def test_a_shift_rises_where_only_the_slow_requests_are_slower() -> None:
+    ours = seconds(2, 2, 2)
+    slow = [
+        m if m.index < 20 else replace(m, t_last=m.t_last * 2)
+        for m in ours.measurements
+        if m.t_last
+    ]
+    spec = drawn("quantile_shift", [ours, candidate(slow, run_id=2, requests=40)])
+    times = {row["quantile"]: row["times"] for row in rows_of(spec, "shifts")}
+    assert times[0.1] == pytest.approx(1)
+    assert times[0.9] == pytest.approx(2)
+
+
+def test_a_shift_in_turns_is_of_pairs() -> None:
+    """Both follow the machine from repeat to repeat, so their ratio hardly varies."""
+    pair = [seconds(1, 2, 4), seconds(2, 4.1, 7.9, run_id=2)]
+    apart = rows_of(drawn("quantile_shift", pair), "bands")[0]
+    turns = [replace(one, run=replace(one.run, trial_id=7)) for one in pair]
+    together = rows_of(drawn("quantile_shift", turns), "bands")[0]
+    assert together["times"] == pytest.approx(apart["times"])
+    assert together["high"] / together["low"] < 1.2 < apart["high"] / apart["low"]
+
+
+def test_few_requests_have_no_quantiles_to_compare() -> None:
+    few = [seconds(1, 2, 3, spread=19), seconds(1, 2, 3, run_id=2, spread=19)]
+    assert charts.chart("quantile_shift").draw(few) is None
+
+
+def test_the_trade_off_has_a_dot_a_run_and_one_a_repeat() -> None:
+    spec = drawn("trade_off", [seconds(2, 4), seconds(1, 1, run_id=2)])
+    small = [(row["number"], row["repeat"]) for row in rows_of(spec, "small")]
+    assert small == [("#1", 1), ("#1", 2), ("#2", 1), ("#2", 2)]
+    one, two = rows_of(spec, "dots")
+    assert (one["x"], two["x"]) == pytest.approx(((2.5 + 1.25) / 2, 5.0), rel=0.01)
+    assert one["y"] == pytest.approx(seconds(2, 4).summary.output_tokens_per_s)
+
+
+def test_one_repeat_each_is_drawn_once() -> None:
+    assert "small" not in drawn("trade_off", [seconds(2), seconds(1, run_id=2)])["datasets"]
+
+
+def at_once(count: int, run_id: int, **config: Any) -> Candidate:
+    return candidate([measured(i) for i in range(count)], run_id=run_id, requests=16, **config)
+
+
+def test_a_sweep_is_joined_in_the_order_of_its_load() -> None:
+    sweep = [at_once(8, 1, concurrency=8), at_once(2, 2, concurrency=2), at_once(4, 3)]
+    spec = drawn("concurrency", [*sweep, at_once(4, 4, model="another")])
+    points = {(row["in_flight"], row["run"], row["sweep"]) for row in rows_of(spec, "points")}
+    assert points == {(2, "2 · A", "2 · A"), (4, "3 · A", "2 · A"), (8, "1 · A", "2 · A")}
+    assert "no other run is like it: #4" in subtitle(spec)
+
+
+def test_without_a_sweep_there_is_no_curve_of_concurrency() -> None:
+    alike, others = [at_once(4, 1), at_once(4, 2)], [at_once(4, 1), at_once(8, 2, max_tokens=9)]
+    assert charts.chart("concurrency").draw(alike) is None
+    assert charts.chart("concurrency").draw(others) is None
+
+
+def test_the_cost_is_drawn_of_those_that_have_one() -> None:
+    price = Price(0.0, 2e-6, "a list")
+    dear = candidate([measured()], price, run_id=1)
+    spec = drawn("cost", [dear, candidate([measured()], run_id=2)])
+    assert [(row["number"], row["x"]) for row in rows_of(spec, "dots")] == [
+        ("#1", pytest.approx(2))
+    ]
+    assert "so not drawn: #2." in subtitle(spec)
 
 
 # theme

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from services.checks.client import RATE_MISSED
 from services.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
 from services.measurement import Measurement
-from services.prices import Price
+from services.objectives import Objectives
+from services.prices import Hourly, Price
 from tests.values import candidate, failed, measured, repeats
 
 
@@ -21,6 +23,16 @@ def a(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candi
 
 def b(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candidate:
     return candidate(measurements or repeats(), **{"run_id": 2, "name": "B", **of_run})
+
+
+def spread(every: float) -> list[Measurement]:
+    """Requests that were due every second, and sent so often."""
+    found = []
+    for m in repeats():
+        late = m.index * (every - 1.0)
+        found.append(measured(m.index, repeat=m.repeat, send=m.index * 1.0))
+        found[-1] = replace(found[-1], t_send=m.index + late, t_last=m.index + late + 3)
+    return found
 
 
 def warned(*candidates: Candidate) -> list[str]:
@@ -65,7 +77,33 @@ def test_there_is_no_ratio_to_an_error_rate_of_zero() -> None:
 def test_a_measure_that_no_run_has_has_no_row() -> None:
     names = {row.metric for row in compare([a(), b()]).rows}
     assert "usd_per_million_output" not in names
-    assert names == {entry.name for entry in COMPARED} - {"usd_per_million_output"}
+    without = {"usd_per_million_output", "goodput_per_s", "slo_attainment"}
+    assert names == {entry.name for entry in COMPARED} - without
+
+
+def test_goodput_is_compared_by_repeats() -> None:
+    limits = Objectives(e2e_s=3.5)
+    comparison = compare(
+        [
+            candidate(repeats(), None, limits, run_id=1),
+            candidate(repeats(0.5), None, limits, run_id=2),
+        ]
+    )
+    goodput = next(row for row in comparison.rows if row.metric == "goodput_per_s")
+    found = goodput.ratios[1]
+    assert found is not None and found.value == pytest.approx(2.0) and found.low is not None
+    assert row(comparison, "slo_attainment") == (1.0, 1.0)
+
+
+def test_a_price_of_an_hour_is_compared_by_repeats() -> None:
+    price = Hourly(3.6)
+    comparison = compare(
+        [candidate(repeats(), price, run_id=1), candidate(repeats(0.5), price, run_id=2)]
+    )
+    cost = next(row for row in comparison.rows if row.metric == "usd_per_million_output")
+    found = cost.ratios[1]
+    assert found is not None and found.value == pytest.approx(0.5)  # half the time
+    assert cost.values[0] == pytest.approx(0.003 / 20 * 1e6)  # 3 s at 0.1 cents, 20 tokens
 
 
 def test_a_cost_known_for_one_run_is_shown_for_that_one() -> None:
@@ -197,6 +235,12 @@ def test_like_runs_are_compared_without_a_warning() -> None:
         (a(), b(health={"cpu_share": 0.95}), "A client was past its limits"),
         (a(), b(mode="sequential"), "Different load"),
         (a(), b(requests=6), "Different load"),
+        (a(spread(1.0), mode="staggered"), b(spread(1.03), mode="staggered"), RATE_MISSED),
+        (
+            a(),
+            candidate(repeats(), None, Objectives(ttft_s=1.0), run_id=2),
+            "Different objectives",
+        ),
     ],
     ids=lambda case: case if isinstance(case, str) else "",
 )

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from services.compare.headline import JUDGED, WORK, by_repeat, headline, work_of
-from services.config import RunConfig
+from services.compare.findings import FAMILY
+from services.compare.headline import WORK, by_place, headline, work_of
+from services.config import JUDGEMENT, RunConfig
 from services.modes import MODES
 from services.workloads import WORKLOADS
 from tests.values import candidate, failed, measured, run
@@ -18,23 +19,29 @@ SECRET = "words of my own"
 NO_WORK = {  # to whom, how often, how long at most, and by how many processes
     "backend", "base_url", "model", "client", "warmup", "repeats", "timeout_s",
     "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s", "processes", "calibrate",
-    "seed",
+    "seed", *JUDGEMENT,
 }  # fmt: skip
 
 
 def test_the_judged_measures_are_kept_by_repeat() -> None:
     both = [measured(i, repeat=r, e2e=2.0 + r, tokens=6) for r in range(2) for i in range(2)]
     kept = headline(candidate([*both, failed(0, repeat=2)]))
-    assert tuple(kept["by_repeat"]) == JUDGED
+    assert tuple(kept["by_repeat"]) == tuple(FAMILY)
     assert kept["by_repeat"]["e2e_s_median"] == [2.0, 3.0, None]
     assert kept["by_repeat"]["output_tokens_per_s"] == [6.0, 4.0, None]  # 12 tokens in 2 and 3 s
-    assert by_repeat(kept, "e2e_s_median") == [2.0, 3.0]
+    assert by_place(kept, "e2e_s_median") == {0: 2.0, 1: 3.0}
     assert (kept["ok"], kept["error_rate"]) == (4, 0.2)
     assert orjson.loads(orjson.dumps(kept)) == kept
 
 
 def test_what_an_older_paceline_kept_has_no_repeats() -> None:
-    assert by_repeat({"e2e_s_median": 3.0}, "e2e_s_median") == []
+    assert by_place({"e2e_s_median": 3.0}, "e2e_s_median") == {}
+
+
+def test_a_repeat_that_is_missing_leaves_its_place_empty() -> None:
+    kept = headline(candidate([measured(repeat=0), measured(repeat=2)]))
+    assert kept["by_repeat"]["e2e_s_median"] == [3.0, None, 3.0]
+    assert headline(candidate([]))["by_repeat"]["e2e_s_median"] == []
 
 
 def work(**config: Any) -> str:
@@ -83,6 +90,7 @@ def test_the_same_work_has_the_same_key(changes: dict[str, Any]) -> None:
 
 def test_another_tools_run_is_work_of_its_own() -> None:
     assert work_of(replace(run(), source={"tool": "guidellm"})) != work()
+    assert work_of(replace(run(), source={"tool": "Paceline"})) == work()
 
 
 def test_no_prompt_is_kept() -> None:
