@@ -369,6 +369,17 @@ def test_the_page_says_what_the_comparison_says() -> None:
     assert "own_prompt_characters" in text
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_first_screen_has_every_runs_figures(count: int) -> None:
+    text = Page(export("page.html").write(several(count))).text
+    assert text.count("× 1") > 2 * count
+    assert ("95 %: 0.96" in text) == (count == 2)
+    once = [candidate([measured(0, e2e=3.0 * n)], run_id=n) for n in range(1, count + 1)]
+    text = Page(export("page.html").write(once)).text
+    assert "3.00 s" in text and "6.00 s × 2" in " ".join(text.split())
+    assert "95 %:" not in text
+
+
 def test_a_preview_of_the_page_says_what_was_found() -> None:
     page = Page(export("page.html").write(several()))
     assert page.meta["og:title"] == "Run 2 against Run 1"
