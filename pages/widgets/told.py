@@ -17,24 +17,30 @@ def whole(candidate: Candidate) -> None:
     if candidate.run.source is None:
         return
     st.subheader(plain(f"What does {stated.tool_of(candidate)} itself say?"), anchor="told")
-    if said := stated.sentence(candidate):
-        st.caption(plain(said))
+    _agreement(candidate)
     tabular.table(stated.table(candidate))
     found = stated.definitions(candidate)
     if found.rows:
-        with st.expander(plain(found.title), icon=":material/menu_book:"):
+        alone = not candidate.measurements  # the definitions are then all that explains them
+        with st.expander(plain(found.title), expanded=alone, icon=":material/menu_book:"):
             tabular.table(found)
 
 
 def brief(candidates: Sequence[Candidate]) -> None:
-    """For each imported run a sentence in sight, its tables below a fold."""
+    """For each imported run what differs and why, in sight; its tables below a fold."""
     known = [candidate for candidate in candidates if candidate.run.source is not None]
     if not known:
         return
     st.subheader("Do the tools' own numbers agree with these?", anchor="told")
     for candidate in known:
-        alone = f"{stated.tool_of(candidate)}: its file holds only its own numbers."
-        st.markdown(plain(f"Run {candidate.run.id}, {stated.sentence(candidate) or alone}"))
+        _agreement(candidate, f"Run {candidate.run.id}, ")
         with st.expander(f"Every number of run {candidate.run.id}", icon=":material/table:"):
             for found in (stated.table(candidate), stated.definitions(candidate)):
                 tabular.table(found)
+
+
+def _agreement(candidate: Candidate, about: str = "") -> None:
+    alone = f"{stated.tool_of(candidate)}: its file holds no request to work its numbers out from."
+    st.markdown(plain(about + (stated.sentence(candidate) or alone)))
+    if found := stated.reasons(candidate):
+        st.markdown("\n".join(f"- **{plain(what)}**. {plain(why)}" for what, why in found))

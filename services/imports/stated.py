@@ -14,8 +14,9 @@ SAME = 5e-5  # relative: closer than that is the same in five digits
 def table(candidate: Candidate) -> Table:
     """Return each number that the file states, and ours where its requests give it; no rows for a
     run of our own."""
-    rows = tuple(_row(name, theirs, ours) for name, theirs, ours in _numbers(candidate))
-    columns = ("", tool_of(candidate), "Paceline", "Difference")
+    both = ("Paceline", "Difference") if candidate.measurements else ()
+    columns = ("", tool_of(candidate), *both)
+    rows = tuple(_row(*found)[: len(columns)] for found in _numbers(candidate))
     return Table("What the tool itself says", columns, rows, _note(candidate) if rows else "")
 
 
@@ -33,17 +34,27 @@ def definitions(candidate: Candidate) -> Table:
 
 
 def sentence(candidate: Candidate) -> str:
-    """Return how far the tool's numbers are ours, in words; "" where nothing can be compared."""
+    """Return how many of the tool's numbers are ours, in words; "" where none can be compared."""
     both = [found for found in _numbers(candidate) if found[2] is not None]
     if not both:
         return ""
-    shares = [(name, _difference(theirs, ours)) for name, theirs, ours in both]
-    apart = [(name, share) for name, share in shares if share != NONE]
-    tool, same = tool_of(candidate), len(both) - len(apart)
+    apart = sum(_difference(theirs, ours) != NONE for _, theirs, ours in both)
+    tool, total = tool_of(candidate), many(len(both), "number")
     if not apart:
-        return f"{tool}: {many(len(both), 'number')} of its own, as its requests give them, too."
-    said = ", ".join(f"{named_here(name)[0]} ({share})" for name, share in apart)
-    return f"{tool}: {same} of its {many(len(both), 'number')} are as ours. Different are {said}."
+        return f"{tool}: of its {total} all are as ours."
+    return f"{tool}: of its {total} {len(both) - apart} are as ours, and {apart} not."
+
+
+def reasons(candidate: Candidate) -> list[tuple[str, str]]:
+    """Return the numbers that are not as ours, each with its difference, and how the tool defines
+    them; what it defines alike stands together."""
+    definitions = (candidate.run.source or {}).get("definitions", {})
+    alike: dict[str, list[str]] = {}
+    for name, theirs, ours in _numbers(candidate):
+        if ours is not None and (share := _difference(theirs, ours)) != NONE:
+            label = f"{named_here(name)[0]} {share}"
+            alike.setdefault(definitions.get(name, ""), []).append(label)
+    return [(" · ".join(labels), definition) for definition, labels in alike.items()]
 
 
 def tool_of(candidate: Candidate) -> str:

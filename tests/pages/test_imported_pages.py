@@ -66,8 +66,8 @@ def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) 
     store(database)
     at = visit("compare", runs="1,2,3,4")
     assert "Do the tools' own numbers agree with these?" in headings(at)
-    assert "Run 1, vLLM bench: 17 of its 24 numbers are as ours." in said(at)
-    assert "Run 3, vLLM bench: its file holds only its own numbers." in said(at)
+    assert "Run 1, vLLM bench: of its 24 numbers 17 are as ours, and 7 not." in said(at)
+    assert "Run 3, vLLM bench: its file holds no request" in said(at)
     assert "Measured by different clients" in complaints(at)
 
 
