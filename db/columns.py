@@ -83,6 +83,9 @@ class StoredTimes(Sequence[float]):
             self._array = unpack(self._blob)
         return self._array
 
+    def __bool__(self) -> bool:
+        return bool(self._blob)
+
     def __len__(self) -> int:
         return len(self.__array__())
 

@@ -116,6 +116,8 @@ def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary)
 def together_share(measurements: Sequence[Measurement]) -> float | None:
     """Return which share of the chunks was read together with another, and so has its time, not
     one of its own; None where there are no chunks."""
+    if not any(m.coalesced_reads for m in measurements):
+        return 0.0 if any(m.token_times for m in measurements) else None
     chunks = together = 0
     for m in measurements:
         times = m.token_times
