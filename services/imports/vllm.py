@@ -57,7 +57,8 @@ def sends(row: Mapping[str, Any], sent: list[float | None]) -> dict[int, float] 
     Without a rate and a cap all are sent at once, which then is near enough."""
     if sent and all(at is not None for at in sent):
         known = [at for at in sent if at is not None]
-        return {index: at - min(known) for index, at in enumerate(known)}
+        first = min(known)
+        return {index: at - first for index, at in enumerate(known)}
     offered = load(row)
     return {} if offered.rate == inf and offered.concurrency is None else None
 
