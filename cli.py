@@ -13,23 +13,22 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event
-from time import monotonic, sleep
 from typing import Any
 
 import orjson
-from tqdm import tqdm
 
 import jobs
-from db import counts, imported, pins, queue, results, runs, shares, standings
+from db import imported, pins, results, runs, shares, standings
 from db.database import UNUSABLE, opened, said_of
 from db.pins import InvalidPin, NotPinned
-from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
+from db.runs import InvalidEdit, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
 from db.trials import CannotRepeat
+from jobs.follow import follow
 from services import export as exports
 from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
@@ -37,16 +36,12 @@ from services.compare import FEWEST, MOST, Candidate, compare
 from services.compare.standing import as_row
 from services.config import InvalidConfig, parse
 from services.imports import MOST_BYTES, InvalidImport
-from services.measurement import ACTIVE, Run
 from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
-from services.units import many
 from services.visit import visit
 from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
-POLL_S = 0.25
-KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
 
 
 class Usage(ValueError):
@@ -78,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     with _stopping() as stop:
         run_id = _submitted(options)
         try:
-            _follow([run_id], stop, _hidden(options))
+            follow(opened(), [run_id], stop, _hidden(options))
             candidate = results.candidate(opened(), run_id)
         except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
             return _refuse(str(error), FAILED)
@@ -108,7 +103,7 @@ def more(options: argparse.Namespace) -> int:
 def _to_the_end(options: argparse.Namespace, run_ids: Sequence[int], stop: Event) -> int:
     """Follow runs to their end; print the one, or several compared."""
     try:
-        _follow(run_ids, stop, _hidden(options))
+        follow(opened(), run_ids, stop, _hidden(options))
         found = results.candidates(opened(), run_ids)
     except (RunNotFound, jobs.QueueProblem) as error:
         return _refuse(str(error), FAILED)
@@ -344,48 +339,8 @@ def _stopping() -> Iterator[Event]:
             signal.signal(each, handler)
 
 
-def _follow(run_ids: Sequence[int], stop: Event, hidden: bool) -> None:
-    """Wait for the end of runs, with a progress bar on standard error; `stop` cancels them."""
-    kept_at = monotonic()
-    with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
-        while True:
-            found = runs.load_many(opened(), run_ids)
-            active = [run for run in found if run.status in ACTIVE]
-            if not active:
-                return
-            if stop.is_set():
-                _cancel(active)
-            if monotonic() - kept_at > KEEPER_S:
-                kept_at = monotonic()
-                jobs.ensure(opened())
-            _draw(bar, found, active)
-            sleep(POLL_S)
-
-
-def _cancel(active: Sequence[Run]) -> None:
-    for run in active:
-        if not run.cancel_requested:
-            with suppress(AlreadyFinished):
-                jobs.cancel(opened(), run.id)
-
-
-def _draw(bar: tqdm, found: Sequence[Run], active: Sequence[Run]) -> None:
-    bar.total = sum(run.config.requests * run.config.repeats for run in found)
-    bar.set_description(_phase(min(active, key=lambda run: run.status != "running")))
-    back = sum(sum(counts.counted(opened(), run.id).values()) for run in found)
-    bar.update(back - bar.n)
-
-
 def _hidden(options: argparse.Namespace) -> bool:
     return options.json or sys.stderr is None or not sys.stderr.isatty()
-
-
-def _phase(current: Run) -> str:
-    if current.cancel_requested:
-        return "Cancelling"
-    if current.status == "queued" and (ahead := queue.ahead(opened(), current.id)):
-        return f"Waiting for {many(ahead, 'run')} of this backend"
-    return current.phase or current.status.capitalize()
 
 
 # --- what is said ----------------------------------------------------------------------------

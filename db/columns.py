@@ -80,8 +80,11 @@ class StoredTimes(Sequence[float]):
 
     def __array__(self, *_: Any, **__: Any) -> NDArray[np.float64]:
         if self._array is None:
-            self._array, self._blob = unpack(self._blob), b""
+            self._array = unpack(self._blob)
         return self._array
+
+    def __bool__(self) -> bool:
+        return bool(self._blob)
 
     def __len__(self) -> int:
         return len(self.__array__())

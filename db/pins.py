@@ -72,11 +72,8 @@ def _check(connection: Connection, wanted: Pin) -> None:
     if row is None:
         raise RunNotFound(wanted.run_id)
     if row.status != "done" or not row.headline.get("ok"):
-        raise InvalidPin(
-            f"Run {wanted.run_id} cannot be a reference: it is {row.status}"
-            f"{' without a success' * (row.status == 'done')}. Choose one that is done, and in "
-            "which a request succeeded."
-        )
+        how = row.status if row.status != "done" else "done, but without a request that succeeded"
+        raise InvalidPin(f"Run {wanted.run_id} cannot be a reference: it is {how}.")
     tagged = select(tags.tag).where(tags.run_id == wanted.run_id)
     has = {"model": [row.model], "tag": connection.scalars(tagged).all()}
     if wanted.kind not in KINDS or not wanted.value or wanted.value not in has[wanted.kind]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -175,8 +177,21 @@ def measurements(engine: Engine, run_id: int, texts: bool = False) -> list[Measu
     table = schema.requests
     wanted = schema.columns(Measurement, without=() if texts else ("answer",))
     rows = select(*wanted).where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
-    with engine.connect() as connection:
+    with engine.connect() as connection, _no_garbage():
         return [Measurement(*row) for row in connection.execute(rows).all()]
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Thousands of new values make Python look for garbage again and again, and there is none: a
+    third of the time that reading them takes."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def answer(engine: Engine, run_id: int, repeat: int, index: int) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine, Row, delete, func, insert, select
 
@@ -50,10 +51,15 @@ class Share:
 
 
 def publish(
-    engine: Engine, run_ids: Sequence[int], days: int | None = None, texts: bool = False
+    engine: Engine,
+    run_ids: Sequence[int],
+    days: int | None = None,
+    texts: bool = False,
+    judgement: Mapping[str, Any] | None = None,
+    margin: float | None = None,
 ) -> Share:
     """Make the page of these runs, the reference first, and share it for so many days; None: until
-    it is revoked. `texts`: with prompts and answers.
+    it is revoked. `texts`: with prompts and answers; `judgement`, `margin`: see `candidates`.
 
     Raises:
         InvalidShare: too many runs, one of them twice, or no such number of days.
@@ -64,7 +70,7 @@ def publish(
         raise InvalidShare(f"A shared page shows one to {most} runs, each of them once.")
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise InvalidShare(f"A link is good for 1 to {LONGEST_DAYS:,} days, or until revoked.")
-    candidates = [results.candidate(engine, run_id, texts) for run_id in run_ids]
+    candidates = results.candidates(engine, run_ids, judgement, margin, texts)
     page = export.page_html(candidates, texts)
     ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
     return create(engine, run_ids, export.title_of(candidates), page, ends, texts)

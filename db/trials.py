@@ -66,13 +66,24 @@ def _load(connection: Connection, trial_id: int) -> Trial:
     return Trial(trial_id, row["created_at"], asked, ids)
 
 
-def next_turn(engine: Engine, run: Run, played: int) -> int | None:
-    """Return the turn in which a run is measured next, after `played` repeats; None: it has had
-    all. A run by itself has one turn."""
-    if run.trial_id is None or played >= run.config.repeats:
+def next_turn(engine: Engine, run: Run) -> int | None:
+    """Return the turn in which a run of a trial is measured next; None: it has had all."""
+    if run.trial_id is None or len(run.repeats) >= run.config.repeats:
         return None
     trial = load(engine, run.trial_id)
-    return turn(trial.asked.seed, played, len(trial.run_ids), trial.run_ids.index(run.id))
+    place = trial.run_ids.index(run.id)
+    return turn(trial.asked.seed, len(run.repeats), len(trial.run_ids), place)
+
+
+def another_round(engine: Engine, running: Run, done: Sequence[Run]) -> None:
+    """Let a trial go on: one more repeat of the run that is being measured, and of the others."""
+    with writing(engine) as connection:
+        config = running.config.model_copy(update={"repeats": running.config.repeats + 1})
+        this = update(runs).where(runs.c.id == running.id)
+        connection.execute(this.values(config=config.model_dump(mode="json")))
+        for run in done:
+            connection.execute(_once_more(connection, run, 1))
+        _grow(connection, [running.trial_id] if running.trial_id is not None else [])
 
 
 def repeat_more(engine: Engine, run_ids: Sequence[int], count: int) -> None:

@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from db import queue, results, runs, trials
+from db import queue, results, runs
 from jobs import rounds
 from jobs.place import ROOT
 from services.compare.headline import headline
@@ -61,13 +61,13 @@ class Carrier(Thread):
                 if line.endswith(b"\n"):  # a killed worker's last line may be half a line
                     self._keep(orjson.loads(line))
         status, error = self._outcome(process.returncode)
-        if status == "done" and self._waits():
-            log.info("run %s: waits for its next turn", run_id)
-            return
+        if status == "done" and (turn := rounds.next_turn(self._engine, run_id)) is not None:
+            if queue.wait_turn(self._engine, run_id, turn, self._headline()):
+                log.info("run %s: waits for its next turn", run_id)
+                return
+            status = "cancelled"  # in the last moment of its turn
         queue.finish(self._engine, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
-        if self._run.trial_id is not None:
-            rounds.go_on(self._engine, self._run.trial_id)
 
     def _turn(self) -> Turn:
         """What the worker is to measure now: all repeats that are left, or one of a trial's."""
@@ -79,12 +79,6 @@ class Carrier(Thread):
             mark=self._environment.get("prompt_mark", ""),
             calibrate=run.calibration is None,
         )
-
-    def _waits(self) -> bool:
-        """Put the run back into the queue, if it has more turns in its trial."""
-        run = self._run
-        turn = trials.next_turn(self._engine, run, len(run.repeats) + 1)
-        return turn is not None and queue.wait_turn(self._engine, run.id, turn, self._headline())
 
     def tick(self) -> None:
         """Say that the run is alive, and stop it if that was asked for."""

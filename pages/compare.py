@@ -15,12 +15,12 @@ from services import tables
 from services.charts import CHARTS, chart
 from services.compare import (
     LEAST_MARGIN,
-    MARGIN,
     MOST,
     MOST_MARGIN,
     Candidate,
     Comparison,
     compare,
+    margin_of,
 )
 from services.compare.verdicts import in_words
 
@@ -43,23 +43,26 @@ def runs_in_url() -> tuple[list[int], str]:
     return ids, ""
 
 
-def margin_in_url() -> float:
-    """Return what the URL calls equal, in per cent; what is none is said, and is the usual."""
-    text = st.query_params.get("within", "")
+def margin_in_url() -> float | None:
+    """Return what the URL calls equal, as a share; None where it does not say, or says what is
+    none, which is told."""
+    text = st.query_params.get("within")
+    if text is None:
+        return None
     try:
-        within = float(text) if text else 100 * MARGIN
+        margin = float(text) / 100
     except ValueError:
-        within = 0.0
-    if LEAST_MARGIN <= within / 100 <= MOST_MARGIN:
-        return within
-    said = f"“{text[:40]}” is no margin: within=5 means ±5 %, from 0.1 to 100. It is 5 now."
+        margin = 0.0
+    if LEAST_MARGIN <= margin <= MOST_MARGIN:
+        return margin
+    said = f"“{text[:40]}” is no margin: within=5 means ±5 %, from 0.1 to 100. It is left out."
     st.warning(plain(said), icon=":material/link_off:")
-    return 100 * MARGIN
+    return None
 
 
-def choose_margin(within: float, where: DeltaGenerator) -> None:
+def choose_margin(margin: float, where: DeltaGenerator) -> None:
     """Say what is too small to matter. Like the runs, it is read from the URL."""
-    st.session_state["within"] = within
+    st.session_state["within"] = 100 * margin
 
     def into_url() -> None:
         st.query_params["within"] = f"{st.session_state['within']:g}"
@@ -104,9 +107,11 @@ def verdicts(comparison: Comparison) -> None:
                         panels.verdict(measure, word, in_words(word, verdict.margin))
 
 
-def load(ids: list[int], judgement: dict[str, float | None]) -> list[Candidate]:
+def load(
+    ids: list[int], judgement: dict[str, float | None], margin: float | None
+) -> list[Candidate]:
     try:
-        candidates = results.candidates(opened(), ids, judgement)
+        candidates = results.candidates(opened(), ids, judgement, margin)
     except RunNotFound as error:
         stop_with(str(error), "Take it out of the comparison.")
     if empty := [c.run for c in candidates if not c.measurements and c.run.source is None]:
@@ -116,23 +121,27 @@ def load(ids: list[int], judgement: dict[str, float | None]) -> list[Candidate]:
 
 st.title("Compare", anchor=False)
 ids, problem = runs_in_url()
-within = margin_in_url()
+margin = margin_in_url()
 if not shared():
     left, right = st.columns([4, 1])
     choose(ids, left)
-    choose_margin(within, right)
 if problem:
     stop_with(problem)
+if len(ids) < 2 and not shared():
+    st.page_link(
+        "run.py", label="Start a comparison: runs that are measured in turns",
+        icon=":material/compare_arrows:", query_params={"vs": "mode=batch"},
+    )  # fmt: skip
 if not ids and not runs.count(opened()):
-    stop_with("No run is stored yet.", "Start two: the second can then be compared with the first.")
+    stop_with("No run is stored yet.", "Start a comparison, or two runs one after the other.")
 if len(ids) < 2:
     stop_with("Choose one more run." if ids else "Choose two to eight runs.",
               "The first is the reference of the others.")  # fmt: skip
 judgement = judging.in_url()
-candidates = load(ids, judgement)
-comparison = compare(candidates, within / 100)
-
-margin = {"within": f"{within:g}"} if "within" in st.query_params else {}
+candidates = load(ids, judgement, margin)
+comparison = compare(candidates)
+if not shared():
+    choose_margin(margin_of(candidates), right)
 
 verdicts(comparison)
 panels.doubts(comparison.warnings)
@@ -141,8 +150,9 @@ if not shared():
         again.button([candidate.run for candidate in candidates])
         judging.button([candidate.run.config for candidate in candidates], judgement)
         downloads.button(candidates)
-        chosen = {"runs": ",".join(map(str, ids)), **margin}
-        share.button(ids, "compare", chosen | judging.parameters())
+        within = {} if margin is None else {"within": f"{100 * margin:g}"}
+        chosen = {"runs": ",".join(map(str, ids)), **within, **judging.parameters()}
+        share.button(ids, "compare", chosen, judgement, margin)
 for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")

@@ -47,7 +47,9 @@ def actions(candidate: Candidate) -> None:
         judging.button([candidate.run.config], judgement)
         pin.button(candidate.run)
         downloads.button([candidate])
-        share.button([candidate.run.id], "result", {"run": run_id, **judging.parameters()})
+        share.button(
+            [candidate.run.id], "result", {"run": run_id, **judging.parameters()}, judgement
+        )
 
 
 def charts(candidate: Candidate) -> None:

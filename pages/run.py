@@ -50,7 +50,7 @@ def pace_of(config: RunConfig) -> float | None:
 
 
 def plan_of(config: RunConfig) -> Plan:
-    return plan.plan(config, prices.price(config.backend, config.model), pace_of(config))
+    return plan.plan(config, prices.price_of(config), pace_of(config))
 
 
 def foretell(ahead: Plan) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -22,16 +23,22 @@ PRIVATE = (
 )
 
 
-def button(run_ids: Sequence[int], page: str, parameters: Mapping[str, str]) -> None:
-    """A popover that makes, lists and revokes the links of these runs."""
+def button(
+    run_ids: Sequence[int],
+    page: str,
+    parameters: Mapping[str, str],
+    judgement: Mapping[str, Any],
+    margin: float | None = None,
+) -> None:
+    """A popover that makes, lists and revokes the links of these runs, judged as they are here."""
     with st.popover("Share", icon=":material/link:"):
-        _links(run_ids)
+        _links(run_ids, judgement, margin)
         _this_page(page, parameters)
 
 
 @st.fragment
 @sentences()
-def _links(run_ids: Sequence[int]) -> None:
+def _links(run_ids: Sequence[int], judgement: Mapping[str, Any], margin: float | None) -> None:
     st.markdown("**A link for others**")
     st.caption("A page with verdict, charts, tables and config that stays as it is now.")
     good_for = st.selectbox("Good for", list(DAYS), index=2, key="share-days")
@@ -39,14 +46,16 @@ def _links(run_ids: Sequence[int]) -> None:
     if texts:
         st.warning(PRIVATE, icon=":material/visibility:")
     if st.button("Create a link", type="primary", icon=":material/add_link:", key="share-create"):
-        _create(run_ids, DAYS[good_for], texts)
+        with _said():
+            shares.publish(opened(), run_ids, DAYS[good_for], texts, judgement, margin)
     for share in shares.listed(opened(), run_ids):
         _row(share)
 
 
-def _create(run_ids: Sequence[int], days: int | None, texts: bool) -> None:
+@contextmanager
+def _said() -> Iterator[None]:
     try:
-        shares.publish(opened(), run_ids, days, texts)
+        yield
     except RunNotFound as error:
         st.error(plain(str(error)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, Literal
 
 import altair as alt
@@ -21,7 +22,6 @@ from services.charts.frame import (
 )
 from services.compare import Candidate
 from services.metrics import metric
-from services.statistics import percentile
 
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
@@ -83,7 +83,7 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
             "failed": sum(m.status == "failed" for m in group),
         }
         if values:
-            row |= {"rate": percentile(values, 50), "low": min(values), "high": max(values)}
+            row |= {"rate": median(values), "low": min(values), "high": max(values)}
         rows.append(row)
     return rows
 
@@ -148,8 +148,8 @@ def _labels(
     texts = []
     for candidate in candidates:
         values = _values(candidate, rate)
-        median = f"median {percentile(values, 50):,.1f}" if values else "no answer"
-        texts.append(f"{theme.label(candidate.run)}: {median}")
+        middle = f"median {median(values):,.1f}" if values else "no answer"
+        texts.append(f"{theme.label(candidate.run)}: {middle}")
     places = [lanes.name_at(lane) for lane in range(lanes.count)]
     return names(candidates, dark, places, texts)
 
@@ -165,7 +165,7 @@ def _said(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
         said.append("The first run grows upwards, the second downwards, on one scale.")
     if len(candidates) == 1:
         values = _values(candidates[0], rate)
-        said.append(f"Median {percentile(values, 50):,.1f}.")
+        said.append(f"Median {median(values):,.1f}.")
     largest = max(map(_group_size, candidates))
     if largest > 1:
         upto = "" if len(candidates) == 1 else "up to "

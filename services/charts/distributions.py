@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
+from numpy.typing import NDArray
 
 from services import theme
 from services.charts.frame import Rows, fitting_scale, heading, layered, run_colour
@@ -27,7 +28,7 @@ class Sample:
     """What one run has to show: its values in ascending order, and out of how many."""
 
     candidate: Candidate
-    values: list[float]
+    values: NDArray[np.float64]
     of: int
 
 
@@ -47,10 +48,10 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
     """Draw the distributions of the time between two chunks of the same answer."""
     samples, said = [], ""
     for candidate in candidates:
-        chunks = sum(len(m.token_times) for m in candidate.measurements)
-        stride = -(-chunks // MOST_GAPS) or 1
+        count = candidate.summary.inter_chunk.n if candidate.summary.inter_chunk else 0
+        stride = -(-count // MOST_GAPS) or 1
         some = candidate.measurements[::stride]
-        values = np.sort(gaps_of(some)).tolist()
+        values = np.sort(gaps_of(some))
         samples.append(Sample(candidate, values, len(values)))
         if stride > 1:
             said = "Of the longest runs, not every request is looked at."
@@ -59,9 +60,8 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
 
 def _metric_sample(candidate: Candidate, name: str) -> Sample:
     of = metric(name).of
-    values = sorted(
-        value for m in candidate.measurements if m.status == "ok" and (value := of(m)) is not None
-    )
+    good = (of(m) for m in candidate.measurements if m.status == "ok")
+    values = np.sort([value for value in good if value is not None])
     failed = sum(m.status == "failed" for m in candidate.measurements)
     return Sample(candidate, values, len(values) + failed)
 
@@ -69,12 +69,12 @@ def _metric_sample(candidate: Candidate, name: str) -> Sample:
 def _draw(
     samples: Sequence[Sample], dark: bool, title: str, axis: str, what: str, said: str = ""
 ) -> alt.LayerChart | None:
-    some = [sample.values for sample in samples if sample.values]
+    some = [sample.values for sample in samples if len(sample.values)]
     if not some:
         return None
     # Chunks that were read together are 0 s apart: on a logarithmic scale they stand at its edge.
-    low = min(values[0] or values[len(values) // 2] / 20 for values in some)
-    scale, note = fitting_scale([low, max(values[-1] for values in some)])
+    low = min(float(values[0]) or float(values[len(values) // 2]) / 20 for values in some)
+    scale, note = fitting_scale([low, max(float(values[-1]) for values in some)])
     candidates = [sample.candidate for sample in samples]
     x = alt.X("seconds:Q", title=axis.replace(")", f"{note})"), scale=scale)
     share = f"Share of {what}"
@@ -105,8 +105,8 @@ def _steps(sample: Sample) -> Rows:
     if count > MOST_POINTS:
         ranks = [1, *(-(-count * i // (MOST_POINTS - 2)) for i in range(1, MOST_POINTS - 1))]
     label = theme.label(sample.candidate.run)
-    steps = [(sample.values[0], 0.0)]
-    steps += [(sample.values[rank - 1], rank / sample.of) for rank in ranks]
+    steps = [(float(sample.values[0]), 0.0)]
+    steps += [(float(sample.values[rank - 1]), rank / sample.of) for rank in ranks]
     return [{"run": label, "seconds": at, "share": share} for at, share in steps]
 
 

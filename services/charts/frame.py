@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
+from altair.utils import schemapi
 
 from services import theme
 from services.compare import Candidate
 from services.measurement import Measurement
+
+# A third of the time that a chart takes; the tests validate every chart.
+schemapi.DEBUG_MODE = False
 
 Rows = list[dict[str, Any]]
 

@@ -74,11 +74,13 @@ def _of_repeat(candidate: Candidate, repeat: int) -> list[Measurement]:
 
 def _in_flight(measurements: Sequence[Measurement]) -> list[tuple[float, int]]:
     """The steps of the number in flight; of over 500, the highest of each few in a row."""
-    steps = steady.in_flight(measurements)
-    size = -(-len(steps) // (MOST_STEPS - 1)) or 1
-    groups = [steps[i : i + size] for i in range(0, len(steps), size)]
-    highest = [(group[0].t, max(step.in_flight for step in group)) for group in groups]
-    return highest if size == 1 else [*highest, (steps[-1].t, steps[-1].in_flight)]
+    times, counts = steady.in_flight(measurements)
+    if not len(times):
+        return []
+    size = -(-len(times) // (MOST_STEPS - 1))
+    highest = np.maximum.reduceat(counts, np.arange(0, len(counts), size))
+    steps = list(zip(times[::size].tolist(), highest.tolist(), strict=True))
+    return steps if size == 1 else [*steps, (float(times[-1]), int(counts[-1]))]
 
 
 def _throughput(measurements: Sequence[Measurement], most: int) -> list[tuple[float, float]]:

@@ -60,6 +60,8 @@ def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | No
 
 
 def _sent_late(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if MODES[run.config.mode].loop != "open":
+        return None
     lateness, intervals = values(measurements, "queue_s"), intervals_s(measurements)
     if not lateness:
         return None
@@ -85,10 +87,10 @@ def _late(config: RunConfig, late_s: float, interval_s: float) -> Doubt | None:
 
 
 def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
-    wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
-    if MODES[run.config.mode].loop != "open" or wanted >= achieved * (1 - SHORT_RATE):
+    if MODES[run.config.mode].loop != "open":
         return None
-    if not wanted:  # all at once: no rate to reach
+    wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
+    if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # all at once: no rate to reach
         return None
     return Doubt(
         "warning",
@@ -114,6 +116,8 @@ def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary)
 def together_share(measurements: Sequence[Measurement]) -> float | None:
     """Return which share of the chunks was read together with another, and so has its time, not
     one of its own; None where there are no chunks."""
+    if not any(m.coalesced_reads for m in measurements):
+        return 0.0 if any(m.token_times for m in measurements) else None
     chunks = together = 0
     for m in measurements:
         times = m.token_times

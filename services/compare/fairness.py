@@ -167,7 +167,7 @@ def _objectives(candidates: Sequence[Candidate]) -> Doubt | None:
         "warning",
         "Different objectives",
         f"{listed(said)}. Goodput and SLO attainment count other requests in each run: set the "
-        "same objectives for all, above the numbers.",
+        "same for all, under Objectives and price.",
     )
 
 

@@ -18,6 +18,7 @@ from services.modes import MODES
 from services.summary import summary_row
 from services.workloads import WORKLOADS
 
+OURS = "Paceline"  # and what another Paceline measured is like ours
 # Of the config, with what its mode and its workload read; a new field of work belongs here.
 WORK = (
     "mode", "requests", "workload", "unique_prompts", "max_tokens", "temperature", "top_p",
@@ -66,7 +67,7 @@ def work_of(run: Run) -> str:
     asked = {name: value for name, value in config.model_dump(mode="json").items() if name in names}
     if config.temperature > 0 or config.workload == "synthetic":
         asked["seed"] = config.seed
-    asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", "")
+    asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.compare.findings import E2E, FAMILY, MARGIN, THROUGHPUT, Finding, Word
+from services.compare.findings import FAMILY, MARGIN, Finding, Word
 from services.compare.headline import by_place
 from services.compare.pin import Pin, fitting, of_run
 from services.compare.rows import ratio_of
-from services.compare.verdicts import judged, times, verdict, within
+from services.compare.verdicts import deciding, judged, times, verdict, within
 
 REFERENCE, OTHER_WORK = "reference", "other work"
 
@@ -97,7 +97,7 @@ def against(reference: Standable, run: Standable, pin: Pin) -> Standing | None:
     turns = run.trial_id is not None and run.trial_id == reference.trial_id
     ratios = {name: ratio_of(by_place(one, name), by_place(other, name), turns) for name in FAMILY}
     rates = one.get("error_rate"), other.get("error_rate")
-    findings, errors = judged(ratios, rates, E2E if run.mode == "sequential" else THROUGHPUT)
+    findings, errors = judged(ratios, rates, deciding((reference.mode, run.mode)))
     return Standing(run.id, reference.id, (pin,), findings[0].word, findings, errors)
 
 

@@ -6,7 +6,7 @@ is sequential (with one request at a time, and a pause after it, throughput is m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services import units
@@ -75,7 +75,7 @@ def verdicts(
     """Judge every run but the first against the first. `margin` is chosen before the runs are
     seen: a difference of that share is too small to matter."""
     names = names_of(candidates)
-    decides = deciding(candidates)
+    decides = deciding(c.run.config.mode for c in candidates)
     found: list[Verdict] = []
     for place in range(1, len(candidates)):
         reference, other = candidates[0], candidates[place]
@@ -116,10 +116,9 @@ def verdict(
     return _verdict(run_id, pair, findings)
 
 
-def deciding(candidates: Sequence[Candidate]) -> str:
-    """Return the name of the measure that decides."""
-    alone = all(c.run.config.mode == "sequential" for c in candidates)
-    return E2E if alone else THROUGHPUT
+def deciding(modes: Iterable[str]) -> str:
+    """Return the name of the measure that decides among runs of these modes."""
+    return E2E if all(mode == "sequential" for mode in modes) else THROUGHPUT
 
 
 def errors_differ(one: Candidate, other: Candidate) -> bool:

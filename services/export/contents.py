@@ -45,9 +45,10 @@ class Contents:
         return " ".join(found.sentence or found.words for found in self.findings)
 
 
-def contents(candidates: Sequence[Candidate]) -> Contents:
-    """Return the page's words for one run, or for two to eight, the reference first."""
-    comparison = compare(candidates) if len(candidates) > 1 else None
+def contents(candidates: Sequence[Candidate], margin: float | None = None) -> Contents:
+    """Return the page's words for one run, or for two to eight, the reference first; `margin`: see
+    `compare`."""
+    comparison = compare(candidates, margin) if len(candidates) > 1 else None
     labels = tables.labels_of(candidates)
     names = _names(candidates)
     return Contents(
@@ -88,9 +89,7 @@ def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) ->
     if comparison is None:
         yield Finding(headline(candidates[0]))
         return
-    for verdict in comparison.verdicts:
-        words, _, _ = verdict.sentence.partition(". ")
-        yield Finding(words.removesuffix("."), verdict.sentence)
+    yield from (Finding(verdict.headline, verdict.sentence) for verdict in comparison.verdicts)
 
 
 def _sentences(

@@ -74,11 +74,10 @@ def whole_row(measured: Measurement) -> dict[str, Any]:
 
 
 def _hash(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
-    config = without_prompts(run.config)
-    asked = {name: value for name, value in config.items() if not name.startswith("own_prompt")}
+    asked = ((name, getattr(run.config, name)) for name in ASKED)
     return digest(
         {
-            "config": asked,
+            "config": {name: value for name, value in asked if value is not None},
             "environment": run.environment,
             "repeats": [_repeat(repeat) for repeat in run.repeats],
             "requests": [[row[name] for name in SEEN] for row in rows],
@@ -133,6 +132,14 @@ _WHOLE: dict[str, Callable[[Measurement], Any]] = {
     "reasoning_tokens": lambda m: m.reasoning_tokens,
 }
 REQUEST_FIELDS: tuple[str, ...] = (*FIELDS, *_WHOLE)
+# Of the config: what a request or its time depends on; not the prompts, what is judged by, a price.
+# Another one may be added where its null means what was always done: nulls are left out.
+ASKED = (
+    "backend", "base_url", "model", "client", "mode", "requests", "pause_s", "interval_s",
+    "concurrency", "workload", "input_tokens", "unique_prompts", "max_tokens", "temperature",
+    "top_p", "seed", "ignore_eos", "warmup", "repeats", "timeout_s", "connect_timeout_s",
+    "first_token_timeout_s", "chunk_timeout_s", "stop_after_s", "stop_after_errors", "processes",
+)  # fmt: skip
 # What was seen, not worked out, in the order of the content hash: an added field needs a schema 3.
 SEEN = (
     "repeat", "index", "status", "error_class", "error", "http_status", "finish_reason", "due_s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services import tables
@@ -57,25 +58,24 @@ def _tile(name: str, value: float) -> Tile:
 
 
 def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:
-    """Return how many times the reference each run is, by the measures that people ask for."""
+    """Return every run's figures, by the measures that people ask for, beside the reference's."""
     rows = [row for row in comparison.rows if row.metric in HEADLINE and any(row.ratios)]
     ids = [candidate.run.id for candidate in (comparison.reference, *comparison.others)]
     return tuple(Tile(row.label, tuple(_lines(row, ids)), BETTER[row.better]) for row in rows)
 
 
-def _lines(row: Row, ids: list[int]) -> list[Line]:
-    values = [show(value, tables.unsaid(row.unit, row.label)) for value in row.values]
-    return [
-        Line(run_id, f"× {ratio.value:.3g}", (f"{values[0]} → {value}", *_interval(ratio)))
-        for run_id, ratio, value in zip(ids, row.ratios, values, strict=True)
-        if ratio is not None
-    ]
+def _lines(row: Row, ids: Sequence[int]) -> Iterator[Line]:
+    for run_id, value, ratio in zip(ids, row.values, row.ratios, strict=True):
+        yield Line(run_id, show(value, tables.unsaid(row.unit, row.label)), _ratio(ratio))
 
 
-def _interval(ratio: Ratio) -> tuple[str, ...]:
-    if ratio.low is None or ratio.high is None:
+def _ratio(ratio: Ratio | None) -> tuple[str, ...]:
+    if ratio is None:
         return ()
-    return (f"95 %: {ratio.low:.3g}–{ratio.high:.3g}",)
+    times = f"× {ratio.value:.3g}"
+    if ratio.low is None or ratio.high is None:
+        return (times,)
+    return times, f"95 %: {ratio.low:.3g}–{ratio.high:.3g}"
 
 
 BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
 from services.statistics.distribution import CONFIDENCE
-from services.statistics.ratio import MINIMUM_REPEATS
+from services.statistics.ratio import MINIMUM_REPEATS, variance_of
 from services.statistics.student_t import t_quantile
 
 
@@ -30,6 +30,6 @@ def level(numbers: Sequence[float]) -> Level | None:
     centre = fmean(logs)
     if len(logs) < MINIMUM_REPEATS:
         return Level(math.exp(centre), None, None)
-    error = stdev(logs) / math.sqrt(len(logs))
+    error = math.sqrt(variance_of(logs) / len(logs))
     half = t_quantile((1 + CONFIDENCE) / 2, len(logs) - 1) * error
     return Level(math.exp(centre), math.exp(centre - half), math.exp(centre + half))

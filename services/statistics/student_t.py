@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from statistics import NormalDist
 
 
 def t_cdf(t: float, df: float) -> float:
@@ -20,8 +21,8 @@ def t_cdf(t: float, df: float) -> float:
 
 @lru_cache(maxsize=4096)  # a page asks for the same ones several times
 def t_quantile(p: float, df: float) -> float:
-    """Return the t whose `t_cdf` is `p`, by Newton's method from 0: beyond it the tail is convex,
-    so that no step goes too far.
+    """Return the t whose `t_cdf` is `p`, by Newton's method from the normal quantile: that one is
+    nearer to 0, and from there on the tail is convex, so that no step goes too far.
 
     Raises:
         ValueError: `p` is not between 0 and 1, or `df` is not positive.
@@ -30,7 +31,7 @@ def t_quantile(p: float, df: float) -> float:
         raise ValueError(f"a probability between 0 and 1 is needed (got {p})")
     tail = min(p, 1 - p)
     peak = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
-    t, after = -1.0, 0.0
+    t, after = -1.0, abs(NormalDist().inv_cdf(tail))
     while after > t:
         t = after
         density = peak * (1 + t * t / df) ** (-(df + 1) / 2)

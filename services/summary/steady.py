@@ -7,9 +7,9 @@ about the server.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.measurement import Measurement
 
@@ -17,16 +17,11 @@ NEAR_PEAK = 0.8
 SHORTEST_S = 5.0  # a shorter window is mostly chance
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """From `t` on, `in_flight` requests were sent and not ended."""
-
-    t: float
-    in_flight: int
-
-
-def in_flight(measurements: Sequence[Measurement]) -> list[Step]:
-    """Return how many requests of one repeat were in flight, a step at each change."""
+def in_flight(
+    measurements: Sequence[Measurement],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return when the number of one repeat's requests in flight changed, ascending, and what it was
+    from then on."""
     ends = [m.t_end if m.t_end is not None else m.t_last for m in measurements]
     spans = [
         (m.t_send, end)
@@ -35,13 +30,12 @@ def in_flight(measurements: Sequence[Measurement]) -> list[Step]:
     ]
     times, place = np.unique(np.asarray(spans, dtype=np.float64), return_inverse=True)
     changes = np.bincount(place.ravel(), weights=np.tile((1, -1), len(spans)))
-    counts = changes.cumsum().astype(int)
-    return [Step(t, count) for t, count in zip(times.tolist(), counts.tolist(), strict=True)]
+    return times, changes.cumsum().astype(np.int64)
 
 
 def peak(measurements: Sequence[Measurement]) -> int:
     """Return the most requests of one repeat that were in flight at a time."""
-    return max((step.in_flight for step in in_flight(measurements)), default=0)
+    return int(in_flight(measurements)[1].max(initial=0))
 
 
 def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | None:
@@ -52,7 +46,7 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     stretches are under 5 s, or some tokens cannot be placed: a count that is unknown, an answer
     that was not streamed or that we cancelled.
     """
-    edges = _edges(in_flight(measurements))
+    edges = _edges(measurements)
     seconds = sum(edges[1::2]) - sum(edges[::2])
     good = [m for m in measurements if m.status == "ok"]
     cut = any(m.status == "cancelled" and m.token_times for m in measurements)
@@ -69,11 +63,10 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     return float(tokens[inside].sum() / seconds)
 
 
-def _edges(steps: Sequence[Step]) -> list[float]:
+def _edges(measurements: Sequence[Measurement]) -> list[float]:
     """Start, end, start, end … of the stretches near the peak."""
-    enough = NEAR_PEAK * max((step.in_flight for step in steps), default=0)
-    edges: list[float] = []
-    for step in steps:
-        if (step.in_flight >= enough > 0) != bool(len(edges) % 2):
-            edges.append(step.t)
+    times, counts = in_flight(measurements)
+    near = (counts >= NEAR_PEAK * counts.max(initial=0)) & (counts > 0)
+    turns = np.flatnonzero(np.diff(near, prepend=False))
+    edges: list[float] = times[turns].tolist()
     return edges

@@ -45,7 +45,7 @@ def test_a_pin_is_taken_away_once(engine: Engine) -> None:
         (1, "tag", "", "Run 1 has not the tag ''"),
         (1, "colour", "tiny", "Run 1 has not the colour 'tiny'"),
         (2, "model", "tiny", "it is queued"),
-        (3, "model", "tiny", "it is done without a success"),
+        (3, "model", "tiny", "it is done, but without a request that succeeded"),
         (4, "model", "tiny", "it is interrupted"),
     ],
 )

@@ -92,8 +92,21 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
         store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
     at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
     assert said(at).count("within this run only") == count - 1
-    assert len(specs(at)) == 8
+    assert len(specs(at)) == 9
     assert "What are the numbers?" in headings(at)
+
+
+def test_a_question_that_the_runs_cannot_answer_is_not_asked(
+    visit: Visit, database: Engine
+) -> None:
+    asked = {"Do the repeats agree?", "How does latency grow with concurrency?"}
+    for at_once in (2, 4):
+        store(database, [measured(i) for i in range(at_once)])
+    store(database, [measured(i, repeat=repeat) for repeat in (0, 1) for i in range(2)])
+    assert "How many times the reference is each run?" in headings(visit("compare", runs="1,2"))
+    assert asked & {*headings(visit("compare", runs="1,3"))} == {"Do the repeats agree?"}
+    assert asked & {*headings(visit("compare", runs="1,2,3"))} == asked
+    assert "What does speed cost?" not in headings(visit("compare", runs="1,2,3"))
 
 
 def test_a_ratio_and_its_interval_stay_on_one_line(visit: Visit, database: Engine) -> None:
@@ -274,7 +287,7 @@ def test_an_empty_history_says_what_to_do(visit: Visit) -> None:
 
 
 def test_an_empty_comparison_says_what_to_do(visit: Visit) -> None:
-    assert "No run is stored yet. Start two" in complaints(visit("compare"))
+    assert "No run is stored yet. Start a comparison" in complaints(visit("compare"))
 
 
 def shown(at: AppTest) -> Sequence[str]:

@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from services import imports
 from services.compare import Candidate
+from services.config import RunConfig
 from services.export import EXPORTS, comparison_document, content_hash, export, run_document
-from services.export.document import REQUEST_FIELDS, whole_row
+from services.export.document import ASKED, REQUEST_FIELDS, SEEN, whole_row
 from services.export.parquet import KEY
 from services.export.shape import schema_texts
 from services.measurement import ERROR_CLASSES, Measurement
@@ -63,7 +65,7 @@ def some() -> list[Measurement]:
         2, "stream_error", error="broken off", t_first=0.1 + 0.2, t_last=0.7,
         token_times=(0.1 + 0.2, 0.7),
     )  # fmt: skip
-    return [measured(0), measured(1, e2e=1 / 3), broken]
+    return [measured(0), measured(1, ttft=0.1, e2e=1 / 3), broken]
 
 
 @given(seen=any_measurement)
@@ -146,6 +148,30 @@ def test_a_run_of_which_anything_measured_is_changed_has_another_hash() -> None:
     assert len({content_hash(each) for each in (one, *others)}) == 1 + len(others)
 
 
+def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() -> None:
+    left_out = {"prompt", "prompts"}  # private
+    left_out |= {"calibrate"}  # what is measured afterwards
+    left_out |= {"ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour"}  # how it is judged
+    assert set(ASKED) | left_out == set(RunConfig.model_fields)
+    renamed = {RENAMED.get(field.name, field.name) for field in fields(Measurement)}
+    assert set(SEEN) == renamed - {"answer"}
+
+
+def test_a_run_has_the_same_hash_in_another_paceline() -> None:
+    one = candidate(
+        some(), environment={"cpu": "x", "engine": {"args": [1, 2.5, "…/x"]}}, seed=3,
+        workload="file", prompts=("an own prompt", "a second one"),
+    )  # fmt: skip
+    (got,) = imports.read(export("run.json").write([one]), "run.json")
+    there = changed(
+        one, config=got.config, environment=got.environment, repeats=got.repeats, name=got.name,
+        source=got.source,
+    )  # fmt: skip
+    there = replace(there, measurements=got.measurements)
+    assert there.run.config.prompts != one.run.config.prompts
+    assert content_hash(there) == content_hash(one)
+
+
 def test_a_hash_does_not_tell_whether_a_guessed_prompt_is_the_right_one() -> None:
     asked = {"workload": "text", "prompt": "a guess"}
     one = candidate(some(), **asked)
@@ -157,13 +183,10 @@ def test_the_hash_of_a_document_can_be_worked_out_by_anybody() -> None:
     import hashlib
     import json
 
-    from services.export.document import SEEN
-
     document = orjson.loads(export("run.json").write([candidate(some())]))
     run = document["run"]
-    asked = {k: v for k, v in run["config"].items() if not k.startswith("own_prompt")}
     whole = {
-        "config": asked,
+        "config": {k: v for k, v in run["config"].items() if k in ASKED and v is not None},
         "environment": run["environment"],
         "repeats": run["repeats"],
         "requests": [[row[name] for name in SEEN] for row in document["requests"]],

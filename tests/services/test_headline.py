@@ -90,6 +90,7 @@ def test_the_same_work_has_the_same_key(changes: dict[str, Any]) -> None:
 
 def test_another_tools_run_is_work_of_its_own() -> None:
     assert work_of(replace(run(), source={"tool": "guidellm"})) != work()
+    assert work_of(replace(run(), source={"tool": "Paceline"})) == work()
 
 
 def test_no_prompt_is_kept() -> None:

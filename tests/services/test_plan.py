@@ -8,7 +8,7 @@ import pytest
 
 from services.config import RunConfig, parse
 from services.plan import duration, in_turns, plan, together
-from services.prices import Price
+from services.prices import Hourly, Price
 
 PRICE = Price(1e-6, 4e-6, "a test")
 
@@ -120,6 +120,13 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             "5,000 prompt tokens. Costs at most $0.03.",
         ),
         (
+            {"mode": "batch", "requests": 8, "concurrency": 4, "warmup": 0, "input_tokens": 100},
+            Hourly(900.0),
+            64.0,  # 2 s an answer, two after each other: 4 s at 25 cents
+            "Sends 8 requests, at most 4 in flight: at most 1,024 output tokens for about 800 "
+            "prompt tokens. Takes about 4 s and costs about $1.00.",
+        ),
+        (
             {"workload": "synthetic", "input_tokens": 100, "pause_s": 0},
             PRICE,
             0.0,
@@ -129,7 +136,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
     ],
 )
 def test_a_plan_is_said_in_a_sentence_or_two(
-    asked: dict[str, Any], price: Price | None, tokens_per_s: float | None, sentence: str
+    asked: dict[str, Any], price: Price | Hourly | None, tokens_per_s: float | None, sentence: str
 ) -> None:
     assert plan(RunConfig(**asked), price, tokens_per_s).sentence == sentence
 

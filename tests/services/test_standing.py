@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.compare import Candidate, compare
@@ -127,6 +127,7 @@ def test_of_what_an_older_paceline_kept_nothing_is_said() -> None:
 seconds = st.lists(st.floats(0.9, 1.1), min_size=1, max_size=5)
 
 
+@settings(deadline=None, max_examples=50)  # what repeats could have shown takes a while
 @given(seconds, seconds, st.sampled_from(["batch", "sequential"]), st.booleans())
 def test_history_says_what_compare_says(
     one: list[float], other: list[float], mode: str, turns: bool

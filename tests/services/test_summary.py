@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.measurement import ERROR_CLASSES, Measurement
-from services.metrics import METRICS
+from services.metrics import METRICS, inter_chunk
 from services.prices import Price
 from services.statistics import Distribution
 from services.summary import summarize, summary_row
+from services.summary.gaps import gaps
 from services.summary.repeats import jain, window
-from services.summary.steady import Step, in_flight, peak, steady_output_tokens_per_s
+from services.summary.steady import in_flight, peak, steady_output_tokens_per_s
 from tests.values import failed, measured
 
 # Repeat 0: sent at 0 and 1, last tokens at 3 and 5: 5 + 15 tokens in 5 s. Repeat 1: 10 in 2 s.
@@ -165,8 +166,11 @@ def test_fairness_is_among_requests_of_one_repeat_not_between_repeats() -> None:
 
 
 def test_requests_in_flight_are_counted_from_sent_to_end() -> None:
-    steps = in_flight([measured(0, send=0.0, e2e=4.0), measured(1, send=1.0, e2e=2.0), failed(2)])
-    assert steps == [Step(0.0, 2), Step(1.0, 2), Step(3.0, 1), Step(4.0, 0)]
+    group = [measured(0, send=0.0, e2e=4.0), measured(1, send=1.0, e2e=2.0), failed(2)]
+    times, counts = in_flight(group)
+    assert times.tolist() == [0.0, 1.0, 3.0, 4.0]
+    assert counts.tolist() == [2, 2, 1, 0]
+    assert [len(found) for found in in_flight([])] == [0, 0]
 
 
 def test_a_request_sent_as_another_ends_is_not_in_flight_beside_it() -> None:
@@ -176,6 +180,12 @@ def test_a_request_sent_as_another_ends_is_not_in_flight_beside_it() -> None:
 
 def test_the_peak_of_a_run_is_that_of_its_fullest_repeat() -> None:
     assert summarize(TWO_REPEATS).peak_in_flight == 2
+
+
+def test_gaps_are_of_one_answer_each_and_the_same_as_one_by_one() -> None:
+    group = [measured(0, tokens=4), measured(1, tokens=1), measured(2, send=9.0), failed(3)]
+    assert gaps(group).tolist() == [gap for m in group for gap in inter_chunk(m)]
+    assert gaps([failed(0)]).tolist() == []
 
 
 def test_steady_throughput_leaves_the_ends_of_a_run_out() -> None:

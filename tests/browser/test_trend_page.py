@@ -67,6 +67,16 @@ def test_a_run_is_pinned_and_the_later_ones_are_held_against_it(
     no_trouble(page)
 
 
+def test_a_trend_is_no_wider_than_a_phone(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{app.url}/history?trend=tokens_per_s_median")
+    settled(page)
+    assert len(marks(page)) == len(NIGHTS)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+
+
 def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/history?model=tiny&trend=e2e_s_median")

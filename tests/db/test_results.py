@@ -1,0 +1,31 @@
+"""What pages take of a run: its numbers are worked out once it has ended, and anew when they can
+have changed."""
+
+from sqlalchemy import Engine
+
+from db import queue, results
+from services.measurement import Repeat
+from services.summary import summarize
+from tests.stored import store
+from tests.values import NOON, measured
+
+
+def test_a_run_that_has_ended_is_worked_out_once(engine: Engine) -> None:
+    run_id = store(engine)
+    first = results.candidate(engine, run_id)
+    assert results.candidate(engine, run_id).summary is first.summary
+    assert first.summary == summarize(first.measurements)
+
+
+def test_more_repeats_are_worked_out_anew(engine: Engine) -> None:
+    run_id = store(engine)
+    assert len(results.candidate(engine, run_id).summary.repeats) == 1
+    queue.add_repeat(engine, run_id, Repeat(1, NOON, 1.0, {}))
+    queue.add_measurements(engine, run_id, [measured(0, repeat=1)])
+    assert len(results.candidate(engine, run_id).summary.repeats) == 2
+
+
+def test_a_run_under_way_is_worked_out_as_often_as_it_is_asked_for(engine: Engine) -> None:
+    run_id = store(engine, status="running")
+    first = results.candidate(engine, run_id)
+    assert results.candidate(engine, run_id).summary is not first.summary
