@@ -6,36 +6,53 @@ Whatever is wrong with a request is answered by `Problem`: a sentence, and one f
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import results, runs
+from db import imported, pins, results, runs, shares, standings, trials
 from db.database import UNUSABLE, opened, said_of
+from db.imported import AlreadyImported
+from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
+from db.shares import InvalidShare, Share, ShareNotFound
+from db.trials import CannotRepeat, TrialNotFound
 from services import VERSION
 from services.backends import BackendProblem, find
-from services.config import InvalidConfig, Mode, RunConfig, parse, sentences_of
+from services.compare.pin import Kind, Pin
+from services.compare.standing import Standing, as_row
+from services.config import InvalidConfig, sentences_of
 from services.export import export, run_document
 from services.export.shape import RunDocument
-from services.measurement import RunStatus
+from services.imports import MOST_BYTES, InvalidImport
+from services.measurement import IMPORT as IMPORTED
+from services.messages import (
+    Against,
+    Cancelled,
+    More,
+    NewRun,
+    NewShare,
+    NewTrial,
+    Pinned,
+    Problem,
+    Search,
+    Shared,
+    Started,
+    TrialFacts,
+)
+from services.trial import InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
-OFFSET_MOST = 2**31 - 1
-
-
-class Problem(BaseModel):
-    """What is wrong, in sentences."""
-
-    error: str
-    problems: dict[str, str] = Field({}, description="A sentence for each wrong field")
+IMPORT = "/import"
 
 
 def _says(**codes: str) -> dict[int | str, dict[str, Any]]:
@@ -56,47 +73,11 @@ api = FastAPI(
 )
 
 
-class NewRun(RunConfig):
-    """A run to be queued: what it is asked to do, and what people call it."""
+@dataclass(frozen=True, slots=True)
+class ListedRun(RunRow):
+    """A run in a list. `against` is null where it has no reference, or nothing can be said."""
 
-    name: str = Field("", max_length=200, description="Name; empty: made from the config")
-    tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
-    note: str = Field("", max_length=10_000, description="Note")
-
-    def config(self) -> RunConfig:
-        own = self.model_dump(exclude={"name", "tags", "note"})
-        return parse(own)
-
-
-class Started(BaseModel):
-    """Where a new run is found."""
-
-    id: int
-    url: str = Field(description="The run over HTTP")
-    page: str = Field(description="The run in the browser")
-
-
-class Cancelled(BaseModel):
-    """A run that is to stop. It has stopped when its status says so."""
-
-    id: int
-    status: RunStatus
-    cancel_requested: bool
-
-
-class Search(BaseModel):
-    """Which runs are listed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: str = Field("", max_length=1000, description="Part of a name, note, model or tag")
-    backend: str | None = Field(None, description="Name of a backend")
-    model: str | None = Field(None, description="The model that answered, exactly")
-    mode: Mode | None = Field(None, description="How the requests were sent")
-    tag: str | None = Field(None, description="A tag, exactly")
-    status: RunStatus | None = Field(None, description="How far it is, or how it ended")
-    limit: int = Field(100, ge=1, le=1000, description="Most runs in one answer")
-    offset: int = Field(0, ge=0, le=OFFSET_MOST, description="Newest runs to leave out")
+    against: Against | None = None
 
 
 def only_json(request: Request) -> None:
@@ -106,16 +87,33 @@ def only_json(request: Request) -> None:
         raise HTTPException(415, "Send the run as JSON, with Content-Type: application/json.")
 
 
+def only_a_file(request: Request) -> None:
+    """Refuse a body of a kind that a form on another site's page can send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", "application/octet-stream"):
+        raise HTTPException(
+            415, "Send the file's bytes, with Content-Type: application/octet-stream."
+        )
+
+
 RunId = Annotated[int, Field(description="A run's number")]
 
 
 @api.get("/runs")
-def list_runs(search: Annotated[Search, Query()]) -> list[RunRow]:
-    """List runs, newest first, each with the numbers of its summary as `headline`."""
-    if search.backend is not None:
+def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
+    """List runs, newest first, each with the numbers of its summary as `headline`, and with how it
+    stands `against` its reference."""
+    if search.backend not in (None, IMPORTED):
         find(search.backend)
     filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
-    return runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
+    rows = runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
+    against = standings.standings(opened(), rows, search.tag or "", search.model or "")
+    return [_listed(row, against.get(row.id)) for row in rows]
+
+
+def _listed(row: RunRow, standing: Standing | None) -> ListedRun:
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    return ListedRun(**values, against=Against(**as_row(standing)) if standing else None)
 
 
 @api.post(
@@ -128,6 +126,31 @@ def start_run(new: NewRun) -> Started:
     """Queue a run. It is measured when its backend is free."""
     run_id = jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
+
+
+@api.post(
+    IMPORT,
+    status_code=201,
+    dependencies=[Depends(only_a_file)],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"format": "binary"}}},
+        }
+    },
+    responses=_says(
+        _409="The same file is here already", _413="The file is too long", _415="Not a file"
+    ),
+)
+async def import_runs(
+    request: Request,
+    name: Annotated[str, Query(max_length=300, description="What the file is called")] = "",
+    again: Annotated[bool, Query(description="Even if the same file is here already")] = False,
+) -> list[Started]:
+    """Store the runs of a result file of another benchmark, or of another Paceline."""
+    data = await request.body()
+    ids = await run_in_threadpool(imported.bring_in, opened(), data, name or "The file", again)
+    return [Started(id=n, url=f"/api/runs/{n}", page=f"/result?run={n}") for n in ids]
 
 
 @api.get(
@@ -164,19 +187,125 @@ def cancel_run(run_id: RunId) -> Cancelled:
     return Cancelled(id=run.id, status=run.status, cancel_requested=run.cancel_requested)
 
 
+@api.get("/pins")
+def list_pins() -> list[Pin]:
+    """List the references of models and tags, the newest first."""
+    return list(pins.pins(opened()))
+
+
+@api.put(
+    "/pins/{kind}/{value:path}",
+    dependencies=[Depends(only_json)],
+    responses=_says(_404="There is no such run", _415="The body is not JSON"),
+)
+def pin(kind: Kind, value: str, pinned: Pinned) -> Pin:
+    """Make a run the reference of its model, or of one of its tags, in place of the one before."""
+    return pins.pin(opened(), kind, value, pinned.run)
+
+
+@api.delete(
+    "/pins/{kind}/{value:path}", status_code=204, responses=_says(_404="It has no reference")
+)
+def unpin(kind: Kind, value: str) -> None:
+    """Let a model or a tag have no reference."""
+    pins.unpin(opened(), kind, value)
+
+
+@api.post("/trials", status_code=202, dependencies=[Depends(only_json)])
+def start_trial(new: NewTrial) -> TrialFacts:
+    """Queue runs that are measured in turns, one repeat each, in an order drawn by the seed."""
+    trial = jobs.submit_trial(opened(), new.candidates, new.asked(), new.name, new.tags, new.note)
+    return _facts(trial)
+
+
+@api.get("/trials/{trial_id}", responses=_says(_404="There is no such trial"))
+def show_trial(trial_id: int) -> TrialFacts:
+    """Return how the runs of a trial stand."""
+    return _facts(trials.load(opened(), trial_id))
+
+
+@api.post("/trials/{trial_id}/cancel", responses=_says(_404="There is no such trial"))
+def cancel_trial(trial_id: int) -> TrialFacts:
+    """Stop all runs of a trial; what they have measured is kept."""
+    jobs.cancel_trial(opened(), trial_id)
+    return _facts(trials.load(opened(), trial_id))
+
+
+@api.post(
+    "/runs/{run_id}/more",
+    status_code=202,
+    dependencies=[Depends(only_json)],
+    responses=_says(_404="There is no such run", _409="It cannot have more repeats"),
+)
+def measure_more(run_id: RunId, more: More) -> Started:
+    """Queue further repeats of a run that is done."""
+    jobs.more(opened(), [run_id], more.repeats)
+    return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
+
+
+def _facts(trial: Trial) -> TrialFacts:
+    found = runs.load_many(opened(), trial.run_ids)
+    page = f"/compare?runs={','.join(map(str, trial.run_ids))}"
+    statuses = {run.id: run.status for run in found}
+    return TrialFacts(id=trial.id, asked=trial.asked, runs=statuses, page=page)
+
+
+@api.post(
+    "/shares",
+    status_code=201,
+    dependencies=[Depends(only_json)],
+    responses=_says(
+        _404="There is no such run", _413="The body is too long", _415="The body is not JSON"
+    ),
+)
+def share_runs(new: NewShare) -> Shared:
+    """Make a page of runs that anybody with its address may see, until it is revoked."""
+    return _shared(shares.publish(opened(), new.runs, new.days, new.texts))
+
+
+@api.get("/shares")
+def list_shares(
+    runs: Annotated[str, Query(pattern=r"^[\d,]*$", max_length=200, description="12,15")] = "",
+) -> list[Shared]:
+    """List what is shared of exactly these runs in this order, or of any, the newest first."""
+    wanted = [int(word) for word in runs.split(",") if word]
+    return [_shared(share) for share in shares.listed(opened(), wanted)]
+
+
+@api.delete("/shares/{token}", status_code=204, responses=_says(_404="There is no such page"))
+def revoke_share(token: str) -> None:
+    """Revoke a page: from now on nothing is behind its address."""
+    shares.revoke(opened(), token)
+
+
+def _shared(share: Share) -> Shared:
+    return Shared(
+        token=share.token,
+        path=share.path,
+        title=share.title,
+        runs=list(share.run_ids),
+        created_at=share.created_at.isoformat(),
+        expires_at=share.expires_at.isoformat() if share.expires_at else None,
+        texts=share.texts,
+    )
+
+
 # --- what is wrong, in sentences -------------------------------------------------------------
 
 
 class Bounded:
-    """Refuse a body of more than BODY_MOST bytes as soon as that is known."""
+    """Refuse a body of more than BODY_MOST bytes, or a file to be imported of more than its reader
+    takes, as soon as that is known."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        imports = scope.get("path", "").endswith(IMPORT)
+        most, too_long = (MOST_BYTES, _TOO_LARGE) if imports else (BODY_MOST, _TOO_LONG)
         told = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > BODY_MOST:
-            await _problem(413, _TOO_LONG)(scope, receive, send)
+        if told.isdigit() and int(told) > most:
+            await _problem(413, too_long)(scope, receive, send)
             return
         read = 0
 
@@ -184,8 +313,8 @@ class Bounded:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_MOST:
-                raise HTTPException(413, _TOO_LONG)
+            if read > most:
+                raise HTTPException(413, too_long)
             return message
 
         await self._inner(scope, counted, send)
@@ -226,6 +355,7 @@ def _unforeseen(_: Request, error: Any) -> JSONResponse:
 
 
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, which are the most."
 _WORDS = {
     404: "There is no {}. /api/openapi.json says what there is.",
     405: "There is no {}, though something is at that address. /api/openapi.json says what.",
@@ -237,7 +367,16 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     AnyHTTPException: _refused,
     BackendProblem: _with(422),
     InvalidEdit: _with(422),
+    InvalidPin: _with(422),
+    NotPinned: _with(404),
+    InvalidTrial: _with(422),
+    TrialNotFound: _with(404),
+    CannotRepeat: _with(409),
+    InvalidShare: _with(422),
+    ShareNotFound: _with(404),
     RunNotFound: _no_run,
+    AlreadyImported: _with(409),
+    InvalidImport: _with(422),
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
     jobs.QueueProblem: _with(503),

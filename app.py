@@ -1,8 +1,8 @@
 """The browser's door: `streamlit run app.py`, or `uvicorn app:app`.
 
-Serves the pages and, on the same port, the API. Streamlit's main script is pages/_frame.py: a main
-script beside a folder called pages/ would start in an older way of finding pages, which after a
-restart shows a deep link without its frame.
+Serves the pages and, on the same port, the API and what is shared. Streamlit's main script is
+pages/_frame.py: a main script beside a folder called pages/ would start in an older way of finding
+pages, which after a restart shows a deep link without its frame.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import gzip
 import hashlib
 import logging
 import os
 import re
 import sys
+import zlib
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -24,19 +26,24 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.websockets import WebSocketClose
 
 import jobs
 from api import api
+from db import shares
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of
 from services import settings
+from services.export import notice_html, policy_of
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEALTH = "/_stcore/health"  # who asks this by another name learns only that something lives
+GONE = "It was revoked, or its time is over. Whoever sent you the link can make a new one."
+POLICY_WITHIN = 4096  # bytes of a page, in which its own policy stands
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 log = logging.getLogger("paceline.app")
@@ -67,7 +74,8 @@ def _sha256(text: str) -> str:
 
 
 class Security:
-    """Headers on every answer, and nothing done on behalf of another site's page.
+    """Headers on every answer that has none of its own, and nothing done on behalf of another
+    site's page.
 
     Such a page can send requests here, which its browser marks with its origin; and it can read
     the answers too where it makes its own host name point to this machine (DNS rebinding), but then
@@ -89,7 +97,9 @@ class Security:
 
         async def with_headers(message: Scope) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
+                own = {name.lower() for name, _ in message["headers"]}
+                more = [header for header in self._headers if header[0] not in own]
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         inner = self._inner
@@ -164,6 +174,38 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     keeper.cancel()
 
 
+def shared(request: Request) -> Response:
+    """Answer with a shared page as it was made. That there never was one, that it was revoked and
+    that its time is over look the same."""
+    try:
+        page = shares.load(opened(), request.path_params["token"])
+    except UNUSABLE as error:
+        log.warning("A shared page cannot be read. %s", said_of(error))
+        return _notice(503, "This page cannot be shown just now.", "Try again in a minute.")
+    if page is None:
+        return _notice(404, "There is no page behind this link.", GONE)
+    packed = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    policy = policy_of(zlib.decompressobj(wbits=31).decompress(page, POLICY_WITHIN))
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        page, packed = gzip.decompress(page), {"Vary": "Accept-Encoding"}
+    return Response(page, media_type="text/html", headers=packed | _of_shared(policy))
+
+
+def _notice(status: int, title: str, sentence: str) -> Response:
+    page = notice_html(title, sentence)
+    return Response(page, status, media_type="text/html", headers=_of_shared(policy_of(page)))
+
+
+def _of_shared(policy: str) -> dict[str, str]:
+    """A page holds what people wrote: nothing in it may act on this Paceline, nor tell of it."""
+    return {
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'; sandbox allow-scripts",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex",
+    }
+
+
 def port(written: str) -> int:
     """Return the port to listen on; end with a sentence where that is none."""
     if not written.isdecimal() or not 0 < int(written) < 65_536:
@@ -175,7 +217,11 @@ app = st.App(
     HERE / "pages" / "_frame.py",
     lifespan=lifespan,
     middleware=[Middleware(Security, hosts=allowed_hosts(os.environ))],
-    routes=[Mount("/api", app=api), Route("/api", endpoint=api)],
+    routes=[
+        Mount("/api", app=api),
+        Route("/api", endpoint=api),
+        Route("/share/{token}", endpoint=shared),
+    ],
 )
 
 if __name__ == "__main__":

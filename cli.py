@@ -1,6 +1,7 @@
-"""The same actions in a terminal: `python cli.py run|list|show|export|compare|backends`.
+"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|share|…`.
 
-Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, 2 bad usage: nothing was done.
+Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
+for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
 """
 
 from __future__ import annotations
@@ -12,33 +13,35 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
-from time import monotonic, sleep
 from typing import Any
 
 import orjson
-from tqdm import tqdm
 
 import jobs
-from db import counts, queue, results, runs
+from db import imported, pins, results, runs, shares, standings
 from db.database import UNUSABLE, opened, said_of
-from db.runs import AlreadyFinished, InvalidEdit, RunNotFound
+from db.pins import InvalidPin, NotPinned
+from db.runs import InvalidEdit, RunNotFound
+from db.shares import InvalidShare, ShareNotFound
+from db.trials import CannotRepeat
+from jobs.follow import follow
 from services import export as exports
-from services import flags, settings, terminal
+from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, compare
-from services.config import InvalidConfig, RunConfig, parse
-from services.measurement import FINISHED, Run
-from services.units import many
+from services.compare.standing import as_row
+from services.config import InvalidConfig, parse
+from services.imports import MOST_BYTES, InvalidImport
+from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
 from services.visit import visit
 from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
-POLL_S = 0.25
-KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
 
 
 class Usage(ValueError):
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = COMMANDS[options.command](options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except (Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem) as error:
+    except REFUSED as error:
         return _refuse(str(error.args[0]))
     except UNUSABLE as error:
         return _refuse(said_of(error))
@@ -67,11 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Queue a run, follow it to its end, print it."""
-    hidden = options.json or sys.stderr is None or not sys.stderr.isatty()
     with _stopping() as stop:
-        run_id, config = _submitted(options)
+        run_id = _submitted(options)
         try:
-            _follow(run_id, config, stop, hidden)
+            follow(opened(), [run_id], stop, _hidden(options))
             candidate = results.candidate(opened(), run_id)
         except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
             return _refuse(str(error), FAILED)
@@ -81,13 +83,82 @@ def run(options: argparse.Namespace) -> int:
     return DONE if candidate.run.status == "done" else FAILED
 
 
+def trial(options: argparse.Namespace) -> int:
+    """Measure a run and others that differ from it in turns, and compare them."""
+    with _stopping() as stop:
+        run_ids = _submitted_trial(options)
+        return _to_the_end(options, run_ids, stop)
+
+
+def more(options: argparse.Namespace) -> int:
+    """Measure runs again that are done: further repeats of the same runs."""
+    with _stopping() as stop:
+        try:
+            jobs.more(opened(), _once(options.runs), options.repeats)
+        except CannotRepeat as error:
+            raise Usage(str(error)) from None
+        return _to_the_end(options, options.runs, stop)
+
+
+def _to_the_end(options: argparse.Namespace, run_ids: Sequence[int], stop: Event) -> int:
+    """Follow runs to their end; print the one, or several compared."""
+    try:
+        follow(opened(), run_ids, stop, _hidden(options))
+        found = results.candidates(opened(), run_ids)
+    except (RunNotFound, jobs.QueueProblem) as error:
+        return _refuse(str(error), FAILED)
+    if len(found) == 1:
+        _say_run(options, found[0])
+    else:
+        _say_comparison(options, found)
+    return DONE if all(each.run.status == "done" for each in found) else FAILED
+
+
 def list_runs(options: argparse.Namespace) -> int:
     """Print the stored runs, newest first."""
     given = {name: getattr(options, name) for name in ("backend", "model", "mode", "tag", "status")}
     filters: Any = {name: value for name, value in given.items() if value}
     found = runs.search(opened(), options.text, limit=options.limit, **filters)
     narrowed = bool(options.text or filters)
-    _say(options, lambda: found, lambda: terminal.list_text(found, narrowed))
+    against = standings.standings(opened(), found, options.tag or "", options.model or "")
+    _say(
+        options,
+        lambda: [
+            {**asdict(row), "against": as_row(against[row.id]) if row.id in against else None}
+            for row in found
+        ],
+        lambda: terminal.list_text(found, narrowed, against),
+    )
+    return DONE
+
+
+def pin(options: argparse.Namespace) -> int:
+    """Make a run the reference of its model, or of a tag: later runs are held against it."""
+    of: tuple[Any, str] = ("tag", options.tag)
+    if options.tag is None:
+        of = ("model", runs.load(opened(), options.run).config.model)
+    made = pins.pin(opened(), *of, options.run)
+    _say(options, lambda: made, lambda: f"Run {options.run} is the reference of {' '.join(of)}.")
+    return DONE
+
+
+def unpin(options: argparse.Namespace) -> int:
+    """Let a run be no reference any more: of anything, or of its model or a tag alone."""
+    runs.load(opened(), options.run)
+    kind = "tag" if options.tag is not None else "model" if options.model else None
+    found = [
+        one
+        for one in pins.pins(opened())
+        if one.run_id == options.run
+        and kind in (None, one.kind)
+        and options.tag in (None, one.value)
+    ]
+    if not found:
+        raise Usage(f"Run {options.run} is not the reference of that.")
+    for one in found:
+        pins.unpin(opened(), one.kind, one.value)
+    said = [f"Run {options.run} is no longer the reference of {o.kind} {o.value}." for o in found]
+    _say(options, lambda: found, lambda: "\n".join(said))
     return DONE
 
 
@@ -119,13 +190,59 @@ def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
-    comparison = compare(results.candidates(opened(), _once(options.runs)))
-    _say(
-        options,
-        lambda: terminal.comparison_document(comparison),
-        lambda: terminal.comparison_text(comparison),
-    )
+    if not options.fail_if and (options.measure or options.allow_no_verdict):
+        raise Usage("--measure and --allow-no-verdict go with --fail-if.")
+    candidates = results.candidates(opened(), _once(options.runs))
+    _say_comparison(options, candidates, options.within)
+    comparison = compare(candidates, options.within)
+    if not options.fail_if:
+        return DONE
+    found = gates.against(comparison, options.fail_if, options.measure, options.allow_no_verdict)
+    return _refuse("\n".join(found), FAILED) if found else DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    """Hold a run to conditions, like 'ttft:p95<0.5'."""
+    try:
+        judgement = flags.judgement(options)
+    except InvalidConfig as error:
+        raise Usage("\n".join(map(flags.in_flags, error.problems.values()))) from None
+    candidate = results.candidate(opened(), options.run, judgement=judgement)
+    found = gates.check(options.slo, candidate)
+    _say(options, lambda: found, lambda: terminal.gates_text(found))
+    return DONE if all(one.passed for one in found) else FAILED
+
+
+def share(options: argparse.Namespace) -> int:
+    """Share a page of runs with whoever has its link; list and revoke such links."""
+    if options.revoke:
+        shares.revoke(
+            opened(), options.revoke.rpartition("/")[2]
+        )  # of its path or whole address, too
+        _say(options, lambda: {"revoked": True}, lambda: "Revoked: nothing is behind it any more.")
+    elif options.list:
+        found = shares.listed(opened(), options.runs)
+        _say(options, lambda: found, lambda: terminal.shares_text(found))
+    else:
+        made = shares.publish(opened(), options.runs, options.days or None, options.texts)
+        _say(options, lambda: made, lambda: terminal.share_text(made))
     return DONE
+
+
+def import_files(options: argparse.Namespace) -> int:
+    """Store the results of another benchmark, or of another Paceline, as runs."""
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for name in options.files:
+        try:
+            ids = imported.bring_in(opened(), _read(name), name, options.again)
+        except (InvalidImport, Usage) as error:
+            problems.append(str(error))
+        else:
+            found.append({"file": Path(name).name, "runs": ids})
+    if found:
+        _say(options, lambda: found, lambda: "\n".join(map(_imported, found)))
+    return _refuse("\n".join(problems)) if problems else DONE
 
 
 def backends(options: argparse.Namespace) -> int:
@@ -142,20 +259,56 @@ def backends(options: argparse.Namespace) -> int:
 # --- a run and its end -----------------------------------------------------------------------
 
 
-def _submitted(options: argparse.Namespace) -> tuple[int, RunConfig]:
+def _submitted(options: argparse.Namespace) -> int:
+    with _in_flags(options):
+        config = parse(_values(options))
+        return jobs.submit(opened(), config, options.name, options.tag, options.note)
+
+
+def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
+    with _in_flags(options):
+        values = _values(options)
+        repeats = int(values.pop("repeats", USUAL_REPEATS))
+        configs = versus.candidates(values, flags.changes(options.vs))
+        most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
+        asked = Asked(options.order_seed, repeats, most, options.target, options.within)
+        engine, about = opened(), (options.name, options.tag, options.note)
+        return jobs.submit_trial(engine, configs, asked, *about).run_ids
+
+
+def _values(options: argparse.Namespace) -> dict[str, Any]:
     values = flags.values(options)
     if options.prompts is not None:
         values["prompts"] = _prompts_of(options.prompts)
+    return values
+
+
+@contextmanager
+def _in_flags(options: argparse.Namespace) -> Iterator[None]:
+    """Say what is wrong with what was asked for by the flags that asked for it."""
     try:
-        config = parse(values)
-        return jobs.submit(opened(), config, options.name, options.tag, options.note), config
+        yield
     except InvalidConfig as error:
         raise Usage(flags.sentences(error.problems, options)) from None
+    except InvalidTrial as error:
+        raise Usage(str(error)) from None
     except BackendProblem as error:
         raise Usage(f"--backend: {flags.in_flags(str(error))}") from None
     except InvalidEdit as error:
         about = re.search("name|note|tag", str(error))
         raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
+
+
+def _read(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None
+
+
+def _imported(found: dict[str, Any]) -> str:
+    return f"{found['file']}: run {', '.join(map(str, found['runs']))}"
 
 
 def _prompts_of(name: str) -> tuple[str, ...]:
@@ -186,28 +339,8 @@ def _stopping() -> Iterator[Event]:
             signal.signal(each, handler)
 
 
-def _follow(run_id: int, config: RunConfig, stop: Event, hidden: bool) -> None:
-    """Wait for the end of a run, with a progress bar on standard error; `stop` cancels it."""
-    engine, total, kept_at = opened(), config.requests * config.repeats, monotonic()
-    with tqdm(total=total, unit=" requests", disable=hidden, leave=False) as bar:
-        while (current := runs.load(engine, run_id)).status not in FINISHED:
-            if stop.is_set() and not current.cancel_requested:
-                with suppress(AlreadyFinished):
-                    jobs.cancel(engine, run_id)
-            if monotonic() - kept_at > KEEPER_S:
-                kept_at = monotonic()
-                jobs.ensure(engine)
-            bar.set_description(_phase(current))
-            bar.update(sum(counts.counted(engine, run_id).values()) - bar.n)
-            sleep(POLL_S)
-
-
-def _phase(current: Run) -> str:
-    if current.cancel_requested:
-        return "Cancelling"
-    if current.status == "queued" and (ahead := queue.ahead(opened(), current.id)):
-        return f"Waiting for {many(ahead, 'run')} of this backend"
-    return current.phase or current.status.capitalize()
+def _hidden(options: argparse.Namespace) -> bool:
+    return options.json or sys.stderr is None or not sys.stderr.isatty()
 
 
 # --- what is said ----------------------------------------------------------------------------
@@ -215,6 +348,16 @@ def _phase(current: Run) -> str:
 
 def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
+
+
+def _say_comparison(
+    options: argparse.Namespace, found: Sequence[Candidate], margin: float | None = None
+) -> None:
+    _say(
+        options,
+        lambda: exports.comparison_document(found, margin),
+        lambda: terminal.comparison_text(compare(found, margin)),
+    )
 
 
 def _say(options: argparse.Namespace, document: Callable[[], Any], text: Callable[[], str]) -> None:
@@ -256,12 +399,23 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
     return run_ids
 
 
+REFUSED = (  # what cannot be done, each with a sentence
+    Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem, InvalidPin, NotPinned,
+    InvalidShare, ShareNotFound,
+)  # fmt: skip
 COMMANDS = {
     "run": run,
+    "trial": trial,
+    "more": more,
     "list": list_runs,
     "show": show,
     "export": export,
     "compare": compare_runs,
+    "check": check,
+    "share": share,
+    "import": import_files,
+    "pin": pin,
+    "unpin": unpin,
     "backends": backends,
 }
 

@@ -8,10 +8,13 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from bench import environments, errors, process, server
 from bench.errors import Errors
 from bench.tools import Tool
 from bench.work import Case, Job
+from services.turn import Turn, written
 
 QUIET = {  # loopback is asked directly, and nobody is told
     "NO_PROXY": "127.0.0.1,localhost",
@@ -52,7 +55,7 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, salt: str) -> N
         trust, certificate = _certified(folder) if case.tls else (None, None)
         with server.serving(certificate) as port:
             job = Job(case, port, folder, salt)
-            command, line = tool.command(job, python), job.config.model_dump_json().encode()
+            command, line = tool.command(job, python), orjson.dumps(written(Turn(job.config)))
             env = os.environ | QUIET | ({"SSL_CERT_FILE": str(trust)} if trust else {})
             try:
                 ended = process.run(command, line + b"\n", env, limit_s, folder / "stderr")

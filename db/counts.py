@@ -31,7 +31,12 @@ def pace(engine: Engine, backend: str, model: str) -> float | None:
     runs = schema.runs
     query = (
         select(runs.c.headline)
-        .where(runs.c.backend == backend, runs.c.model == model, runs.c.status == "done")
+        .where(
+            runs.c.backend == backend,
+            runs.c.model == model,
+            runs.c.status == "done",
+            runs.c.source.is_(None),
+        )
         .order_by(runs.c.id.desc())
         .limit(REMEMBERED)
     )

@@ -1,7 +1,7 @@
 """The runs table is the queue: who runs next, whether it still lives, and what it measured.
 
-That a lane has one running run at most is a unique index of the database, so any number of
-processes may claim at once; one that comes second gets the next lane or nothing.
+That a lane has one running run at most, and a trial too, are unique indexes of the database, so any
+number of processes may claim at once; one that comes second gets the next lane or nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Table, Update, and_, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Table,
+    Update,
+    and_,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -34,7 +46,10 @@ def claim(engine: Engine) -> Run | None:
         unwanted = connection.scalars(waiting.where(runs.c.cancel_requested)).all()
         busy = select(runs.c.lane).where(runs.c.status == "running")
         firsts = select(func.min(runs.c.id)).where(
-            runs.c.status == "queued", runs.c.cancel_requested.is_(False), runs.c.lane.not_in(busy)
+            runs.c.status == "queued",
+            runs.c.cancel_requested.is_(False),
+            runs.c.lane.not_in(busy),
+            _has_its_turn(),
         )
         first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
@@ -45,14 +60,23 @@ def claim(engine: Engine) -> Run | None:
     return None
 
 
+def _has_its_turn() -> ColumnElement[bool]:
+    """Of the runs that take turns, the others wait while one runs, and while one comes earlier."""
+    other = runs.alias()
+    earlier = and_(other.c.status == "queued", other.c.turn < runs.c.turn)
+    comes_first = or_(other.c.status == "running", earlier)
+    return not_(exists().where(other.c.trial_id == runs.c.trial_id, comes_first))
+
+
 def _take(engine: Engine, run_id: int) -> bool:
     now = datetime.now(UTC)
     waiting = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
-    taken = waiting.values(status="running", started_at=now, heartbeat_at=now)
+    began = func.coalesce(runs.c.started_at, now)  # of its first turn
+    taken = waiting.values(status="running", started_at=began, heartbeat_at=now)
     try:
         with writing(engine) as connection:
             return connection.execute(taken).rowcount == 1
-    except IntegrityError:  # another run of this lane has been started since
+    except IntegrityError:  # another run of this lane or trial has been started since
         return False
 
 
@@ -125,6 +149,23 @@ def finish(
     active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
     ended = active.values(status=status, error=error, ended_at=datetime.now(UTC), phase="")
     return _set(engine, ended if headline is None else ended.values(headline=headline))
+
+
+def wait_turn(engine: Engine, run_id: int, turn: int, headline: dict[str, Any]) -> bool:
+    """Put a running run back into the queue until its next turn. Returns False, and changes
+    nothing, if it was cancelled or has ended meanwhile."""
+    running = update(runs).where(
+        runs.c.id == run_id, runs.c.status == "running", runs.c.cancel_requested.is_(False)
+    )
+    return _set(engine, running.values(status="queued", turn=turn, phase="", headline=headline))
+
+
+def last_moment(engine: Engine, run_id: int) -> float:
+    """Return the seconds that a run has been measured for, in its turns so far."""
+    table = TABLES[Progress]
+    found = select(func.max(table.c.t)).where(table.c.run_id == run_id)
+    with engine.connect() as connection:
+        return connection.execute(found).scalar_one() or 0.0
 
 
 def request_cancel(engine: Engine, run_id: int) -> Run:

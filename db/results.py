@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Engine
 
 from db import runs
 from services.compare import Candidate
 from services.measurement import ACTIVE, Measurement, Run
-from services.prices import price
+from services.objectives import judged, objectives_of
+from services.prices import price_of
 from services.summary import Summary, summarize
 
 MOST_KNOWN = 200  # summaries, of a few kB each
 _known: dict[Hashable, Summary] = {}  # of this process
 
 
-def candidate(engine: Engine, run_id: int, texts: bool = False) -> Candidate:
-    """Load one run whole; `texts`: with the answers.
+def candidate(
+    engine: Engine, run_id: int, texts: bool = False, judgement: Mapping[str, Any] | None = None
+) -> Candidate:
+    """Load one run whole; `texts`: with the answers. `judgement` holds objectives and price to
+    judge it by instead of its own (see `JUDGEMENT`).
 
     Raises:
         RunNotFound: there is no such run.
     """
     run = runs.load(engine, run_id)
     measured = runs.measurements(engine, run_id, texts)
-    return Candidate(run, measured, _summary(engine, run, measured))
+    return Candidate(run, measured, _summary(engine, run, measured, judgement or {}))
 
 
-def _summary(engine: Engine, run: Run, measured: Sequence[Measurement]) -> Summary:
+def _summary(
+    engine: Engine, run: Run, measured: Sequence[Measurement], judgement: Mapping[str, Any]
+) -> Summary:
     """Work a run out; one that has ended, once: its numbers stay the same, until more repeats of it
-    are measured."""
-    cost = price(run.config.backend, run.config.model)
+    are measured, or it is judged by something else."""
+    config = judged(run.config, judgement)
+    by = (price_of(config), objectives_of(config))
     if run.status in ACTIVE:
-        return summarize(measured, cost)
-    key = (engine, run.id, run.status, run.ended_at, len(run.repeats), len(measured), cost)
-    found = _known.get(key) or summarize(measured, cost)
+        return summarize(measured, *by, run.placed)
+    key = (engine, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
+    found = _known.get(key) or summarize(measured, *by, run.placed)
     if len(_known) >= MOST_KNOWN:
         _known.clear()
     _known[key] = found
     return found
 
 
-def candidates(engine: Engine, run_ids: Sequence[int]) -> list[Candidate]:
-    """Load several runs, in the order asked for.
+def candidates(
+    engine: Engine,
+    run_ids: Sequence[int],
+    judgement: Mapping[str, Any] | None = None,
+    margin: float | None = None,
+    texts: bool = False,
+) -> list[Candidate]:
+    """Load several runs, in the order asked for, to be judged alike; `margin`: the share within
+    which differences do not matter, instead of what was chosen before they were measured.
 
     Raises:
         RunNotFound: for the first that is missing.
     """
-    return [candidate(engine, run_id) for run_id in run_ids]
+    found = [candidate(engine, run_id, texts, judgement) for run_id in run_ids]
+    if margin is None:
+        return found
+    return [replace(each, run=replace(each.run, margin=margin)) for each in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +57,17 @@ class AlreadyFinished(ValueError):
         super().__init__(f"Run {run_id} has finished already. There is nothing left to cancel.")
 
 
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be queued. Without a name it gets `default_name`."""
+
+    config: RunConfig
+    lane: str
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
 def create(
     engine: Engine,
     config: RunConfig,
@@ -65,25 +76,32 @@ def create(
     tags: Iterable[str] = (),
     note: str = "",
 ) -> int:
-    """Queue a run and return its id. Without a name it gets `default_name`.
+    """Queue a run and return its id, see `NewRun`.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept.
     """
+    with writing(engine) as connection:
+        return add(connection, NewRun(config, lane, name, tuple(tags), note))
+
+
+def add(connection: Connection, new: NewRun, **more: Any) -> int:
+    """Queue a run within a transaction that writes; `more`: further columns. Raises InvalidEdit."""
+    config, name = new.config, new.name
     values = {
-        "name": _name(name if name.strip() else default_name(config, lane, config.model)),
-        "note": _note(note),
+        "name": _name(name if name.strip() else default_name(config, new.lane, config.model)),
+        "note": _note(new.note),
         "status": "queued",
-        "lane": lane,
+        "lane": new.lane,
         "created_at": datetime.now(UTC),
         "config": config.model_dump(mode="json"),
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
+        **more,
     }
-    kept = _tags(tag for tag in tags if tag.strip())
-    with writing(engine) as connection:
-        created = insert(schema.runs).values(values).returning(schema.runs.c.id)
-        run_id: int = connection.execute(created).scalar_one()
-        _add_tags(connection, run_id, kept)
+    kept = _tags(tag for tag in new.tags if tag.strip())
+    created = insert(schema.runs).values(values).returning(schema.runs.c.id)
+    run_id: int = connection.execute(created).scalar_one()
+    _add_tags(connection, run_id, kept)
     return run_id
 
 
@@ -120,12 +138,29 @@ def load_many(engine: Engine, ids: Sequence[int]) -> list[Run]:
             if run_id not in rows:
                 raise RunNotFound(run_id)
         tags, repeats = tags_of(connection, list(ids)), _repeats_of(connection, ids)
-    return [_run(rows[i], tags=tags.get(i, ()), repeats=tuple(repeats.get(i, ()))) for i in ids]
+        margins = _margins_of(connection, ids)
+    return [
+        _run(
+            rows[i],
+            tags=tags.get(i, ()),
+            repeats=tuple(repeats.get(i, ())),
+            margin=margins.get(i),
+        )
+        for i in ids
+    ]
 
 
 def _run(row: RowMapping, **parts: Any) -> Run:
     config = RunConfig.model_validate({**row["config"], "model": row["model"]})
     return Run(config=config, **{name: row[name] for name in PLAIN}, **parts)
+
+
+def _margins_of(connection: Connection, ids: Sequence[int]) -> dict[int, float]:
+    """What was called equivalent beforehand, of the runs that take turns."""
+    together = schema.runs.join(schema.trials, schema.runs.c.trial_id == schema.trials.c.id)
+    found = select(schema.runs.c.id, schema.trials.c.margin).select_from(together)
+    rows = connection.execute(found.where(schema.runs.c.id.in_(ids)))
+    return {row.id: row.margin for row in rows}
 
 
 def _repeats_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Repeat]]:
@@ -182,7 +217,8 @@ def progress(engine: Engine, run_id: int, limit: int = 500) -> list[Progress]:
 
 def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:
     """Replace what people write about a run: a name of 1 to 200 characters, at most 20 tags of 1
-    to 50, a note of at most 10,000. Empty tags are left out.
+    to 50, a note of at most 10,000. Empty tags are left out. A run that loses a tag is no longer
+    the tag's reference.
 
     Raises:
         InvalidEdit: one of them cannot be kept; nothing is changed then.
@@ -197,18 +233,29 @@ def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str)
             raise RunNotFound(run_id)
         connection.execute(delete_from(schema.run_tags).where(schema.run_tags.c.run_id == run_id))
         _add_tags(connection, run_id, kept)
+        pins = schema.pins.c
+        lost = (pins.kind == "tag", pins.run_id == run_id, pins.value.not_in(kept))
+        connection.execute(delete_from(schema.pins).where(*lost))
 
 
 def delete(engine: Engine, run_id: int) -> None:
-    """Delete a run and all that it measured. Raises RunBusy, RunNotFound."""
+    """Delete a run, all that it measured, and what is shared of it. Raises RunBusy, RunNotFound."""
     this = schema.runs.c.id == run_id
     with writing(engine) as connection:
         gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
         if connection.execute(gone).rowcount:
+            _unshare(connection, run_id)
             return
         if connection.scalar(select(schema.runs.c.id).where(this)) is None:
             raise RunNotFound(run_id)
         raise RunBusy(run_id)
+
+
+def _unshare(connection: Connection, run_id: int) -> None:
+    shares = schema.shares
+    shown = connection.execute(select(shares.c.token, shares.c.run_ids))
+    tokens = [token for token, run_ids in shown if run_id in run_ids]
+    connection.execute(delete_from(shares).where(shares.c.token.in_(tokens)))
 
 
 def _add_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> None:

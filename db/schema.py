@@ -82,6 +82,13 @@ Index(
 Index("ix_runs_status", runs.c.status)
 
 Index("ix_runs_trial", runs.c.trial_id)
+Index(
+    "one_running_run_a_trial",
+    runs.c.trial_id,
+    unique=True,
+    sqlite_where=text("status = 'running'"),
+    postgresql_where=text("status = 'running'"),
+)
 
 trials = Table(  # runs that are measured in turns, see services/trial.py
     "trials",
@@ -105,7 +112,7 @@ shares = Table(  # pages that anybody with the token may see
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc),
     Column("texts", Boolean, nullable=False),  # with prompts and answers
-    Column("page", LargeBinary, nullable=False),  # the HTML, deflated
+    Column("page", LargeBinary, nullable=False),  # the HTML, gzipped
 )
 
 pins = Table(  # the run that the others of a model or a tag are held against

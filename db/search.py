@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from db.schema import run_tags, runs
+from services.compare.findings import FAMILY
 from services.measurement import RunStatus
 
+MOST_OF_TREND = 500  # runs
+KEPT = ("by_repeat", "work", "error_rate", "via", *FAMILY)  # of the headline, for the trend
 CHOICES = {
     "backends": runs.c.backend,
     "models": runs.c.model,
@@ -40,11 +53,18 @@ class RunRow:
     model: str
     mode: str
     created_at: datetime
+    started_at: datetime | None
     ended_at: datetime | None
     tags: tuple[str, ...]
     note: str
     error: str | None
+    trial_id: int | None
     headline: dict[str, Any]
+
+    @property
+    def began(self) -> datetime:
+        """When it was started, or asked for if it has not been."""
+        return self.started_at or self.created_at
 
 
 COLUMNS = tuple(runs.c[field.name] for field in fields(RunRow) if field.name != "tags")
@@ -64,6 +84,40 @@ def search(
         rows = connection.execute(page).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
     return [RunRow(**row, tags=tags.get(row["id"], ())) for row in rows]
+
+
+def rows_of(engine: Engine, run_ids: Iterable[int]) -> list[RunRow]:
+    """Return these runs, those that there are, newest first, as narrow as `trend` does."""
+    return _narrow(engine, runs.c.id.in_(run_ids))
+
+
+def trend(
+    engine: Engine, text: str = "", *, limit: int = MOST_OF_TREND, **filters: Unpack[Filters]
+) -> list[RunRow]:
+    """Return the newest runs that match and are done, newest first, arguments as in `search`.
+
+    They are narrow: of the headline only KEPT is read, and neither note nor error.
+    """
+    return _narrow(engine, runs.c.status == "done", *_conditions(text, filters), limit=limit)
+
+
+def _narrow(
+    engine: Engine, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[RunRow]:
+    wide = ("note", "error", "headline")
+    plain = [column for column in COLUMNS if column.name not in wide]
+    kept = [runs.c.headline[name].label(f"kept_{name}") for name in KEPT]
+    found = select(*plain, *kept).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
+    with engine.connect() as connection:
+        rows = connection.execute(found).mappings().all()
+        tags = tags_of(connection, [row["id"] for row in rows])
+    return [_as_row(row, tags.get(row["id"], ())) for row in rows]
+
+
+def _as_row(row: RowMapping, tags: tuple[str, ...]) -> RunRow:
+    values = {name: row[name] for name in row if not name.startswith("kept_")}
+    headline = {name: row[f"kept_{name}"] for name in KEPT if row[f"kept_{name}"] is not None}
+    return RunRow(**values, tags=tags, note="", error=None, headline=headline)
 
 
 def count(engine: Engine, text: str = "", **filters: Unpack[Filters]) -> int:

@@ -13,17 +13,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from secrets import randbelow
 from threading import Thread
 
 from sqlalchemy import Engine
 
-from db import queue, runs
+from db import queue, runs, trials
+from db.runs import AlreadyFinished, NewRun
 from jobs.place import ROOT, QueueProblem, log_of, place, see_to_place
-from services import backends
+from services import backends, versus
 from services.config import RunConfig
 from services.measurement import Run
+from services.trial import Asked, Trial, check
 
-__all__ = ["QueueProblem", "cancel", "ensure", "submit"]
+__all__ = [
+    "QueueProblem", "cancel", "cancel_trial", "ensure", "more", "submit", "submit_trial",
+]  # fmt: skip
 
 
 def submit(
@@ -36,13 +43,74 @@ def submit(
         InvalidEdit: a name, tag or note that cannot be kept.
         QueueProblem: nobody could work it off.
     """
-    model = backends.target(config, os.environ).model
-    lane = backends.lane(config, os.environ)
+    new = _new(config, name, tags, note)
     see_to_place(engine)  # before the run is stored: where it fails, nothing has been done
-    named = name if name.strip() else runs.default_name(config, lane, model)
-    run_id = runs.create(engine, config, lane, named, tags, note)
+    run_id = runs.create(engine, config, new.lane, new.name, new.tags, new.note)
     ensure(engine)
     return run_id
+
+
+def submit_trial(
+    engine: Engine,
+    configs: Sequence[RunConfig],
+    asked: Asked,
+    name: str = "",
+    tags: Sequence[str] = (),
+    note: str = "",
+) -> Trial:
+    """Queue runs that take turns, the reference first; each has the trial's repeats, whatever its
+    config says. They are called by `name`, or by what they are, and by what differs between them.
+
+    Raises:
+        InvalidTrial: there are too few or too many, or the trial itself cannot be.
+        BackendProblem, InvalidEdit, QueueProblem: see `submit`; nothing is queued then.
+    """
+    check(asked, configs)
+    if asked.seed is None:
+        asked = replace(asked, seed=randbelow(2**31))
+    new = [
+        _new(config.model_copy(update={"repeats": asked.repeats}), "", tags, note)
+        for config in configs
+    ]
+    called = versus.names(configs, name.strip(), [one.name for one in new])
+    see_to_place(engine)
+    trial = trials.create(
+        engine, asked, [replace(one, name=text) for one, text in zip(new, called, strict=True)]
+    )
+    ensure(engine)
+    return trial
+
+
+def more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
+    """Measure finished runs again, `count` times each: further repeats of the same runs. The runs
+    of a trial take turns once more.
+
+    Raises:
+        CannotRepeat: one of them is not done, or would have too many.
+        RunNotFound, QueueProblem.
+    """
+    see_to_place(engine)
+    trials.repeat_more(engine, run_ids, count)
+    ensure(engine)
+
+
+def cancel_trial(engine: Engine, trial_id: int) -> None:
+    """Cancel every run of a trial that has not ended.
+
+    Raises:
+        TrialNotFound, QueueProblem.
+    """
+    for run_id in trials.load(engine, trial_id).run_ids:
+        with suppress(AlreadyFinished):
+            queue.request_cancel(engine, run_id)
+    ensure(engine)
+
+
+def _new(config: RunConfig, name: str, tags: Sequence[str], note: str) -> NewRun:
+    model = backends.target(config, os.environ).model
+    lane = backends.lane(config, os.environ)
+    named = name if name.strip() else runs.default_name(config, lane, model)
+    return NewRun(config, lane, named, tuple(tags), note)
 
 
 def cancel(engine: Engine, run_id: int) -> Run:

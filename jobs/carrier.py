@@ -1,4 +1,4 @@
-"""Carries one run: its worker process, and the writing of what the worker tells."""
+"""Carries one turn of a run: its worker process, and the writing of what the worker tells."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from threading import Event, Thread
 from time import monotonic
@@ -16,11 +17,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from db import queue, results, runs
+from jobs import rounds
 from jobs.place import ROOT
+from services.compare.headline import headline
 from services.measurement import Progress, Repeat, Run
-from services.summary import summary_row
 from services.talk import measurement_of
-from services.theme import VIA_LITELLM
+from services.turn import Turn, written
 
 TRIES, RETRY_S = 60, 1.0  # of writing to a database that is locked or gone
 KILL_S = 3.0  # a worker that was told to stop and has not
@@ -29,12 +31,13 @@ log = logging.getLogger("paceline.jobs")
 
 
 class Carrier(Thread):
-    """Carries one run: its worker, and the writing of what the worker tells."""
+    """Carries one turn of a run, which is often the whole run."""
 
     def __init__(self, engine: Engine, run: Run) -> None:
         super().__init__(daemon=True, name=f"run-{run.id}")
         self._engine, self._run = engine, run
-        self._environment: dict[str, Any] = {}
+        self._environment: dict[str, Any] = dict(run.environment)  # of its turns before
+        self._spent_s = queue.last_moment(engine, run.id)
         self._end: dict[str, Any] | None = None
         self._told_to_stop: float | None = None
         self._shutting_down = False
@@ -52,14 +55,30 @@ class Carrier(Thread):
         assert process.stdin and process.stdout
         with process:
             with suppress(OSError, ValueError):  # stopped or dead already: its end says so
-                process.stdin.write(self._run.config.model_dump_json().encode() + b"\n")
+                process.stdin.write(orjson.dumps(written(self._turn())) + b"\n")
                 process.stdin.flush()
             for line in process.stdout:
                 if line.endswith(b"\n"):  # a killed worker's last line may be half a line
                     self._keep(orjson.loads(line))
         status, error = self._outcome(process.returncode)
+        if status == "done" and (turn := rounds.next_turn(self._engine, run_id)) is not None:
+            if queue.wait_turn(self._engine, run_id, turn, self._headline()):
+                log.info("run %s: waits for its next turn", run_id)
+                return
+            status = "cancelled"  # in the last moment of its turn
         queue.finish(self._engine, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
+
+    def _turn(self) -> Turn:
+        """What the worker is to measure now: all repeats that are left, or one of a trial's."""
+        run = self._run
+        return Turn(
+            config=run.config,
+            first=len(run.repeats),
+            count=None if run.trial_id is None else 1,
+            mark=self._environment.get("prompt_mark", ""),
+            calibrate=run.calibration is None,
+        )
 
     def tick(self) -> None:
         """Say that the run is alive, and stop it if that was asked for."""
@@ -113,7 +132,8 @@ class Carrier(Thread):
                 rows = [measurement_of(row) for row in message["rows"]]
                 queue.add_measurements(engine, run_id, rows)
             case "progress":
-                queue.add_progress(engine, run_id, Progress(**message["progress"]))
+                progress = Progress(**message["progress"])
+                queue.add_progress(engine, run_id, replace(progress, t=progress.t + self._spent_s))
             case "end":
                 self._end = message
 
@@ -138,8 +158,7 @@ class Carrier(Thread):
         return "failed", f"No request succeeded. The first one: {first}"
 
     def _headline(self) -> dict[str, Any]:
-        via = {"via": VIA_LITELLM} if self._run.config.via_litellm else {}
-        return {**summary_row(results.candidate(self._engine, self._run.id).summary), **via}
+        return headline(results.candidate(self._engine, self._run.id))
 
 
 def repeat_of(data: dict[str, Any]) -> Repeat:

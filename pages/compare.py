@@ -1,17 +1,28 @@
-"""Runs side by side. The first is the reference; the URL holds the choice (`?runs=12,15`)."""
+"""Runs side by side. The first is the reference; the URL holds the choice (`?runs=12,15&within=5`:
+what differs by less than 5 % counts as equal)."""
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, panels, pictures, tabular
+from pages.widgets import again, downloads, judging, panels, pictures, share, tabular, told
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services import tables
 from services.charts import CHARTS, chart
-from services.compare import MOST, Candidate, Comparison, compare
+from services.compare import (
+    LEAST_MARGIN,
+    MOST,
+    MOST_MARGIN,
+    Candidate,
+    Comparison,
+    compare,
+    margin_of,
+)
+from services.compare.verdicts import in_words
 
 RECENT = 200  # runs offered to be added
 FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables
@@ -32,7 +43,39 @@ def runs_in_url() -> tuple[list[int], str]:
     return ids, ""
 
 
-def choose(ids: list[int]) -> None:
+def margin_in_url() -> float | None:
+    """Return what the URL calls equal, as a share; None where it does not say, or says what is
+    none, which is told."""
+    text = st.query_params.get("within")
+    if text is None:
+        return None
+    try:
+        margin = float(text) / 100
+    except ValueError:
+        margin = 0.0
+    if LEAST_MARGIN <= margin <= MOST_MARGIN:
+        return margin
+    said = f"“{text[:40]}” is no margin: within=5 means ±5 %, from 0.1 to 100. It is left out."
+    st.warning(plain(said), icon=":material/link_off:")
+    return None
+
+
+def choose_margin(margin: float, where: DeltaGenerator) -> None:
+    """Say what is too small to matter. Like the runs, it is read from the URL."""
+    st.session_state["within"] = 100 * margin
+
+    def into_url() -> None:
+        st.query_params["within"] = f"{st.session_state['within']:g}"
+
+    where.number_input(
+        "Equal within ± %", 100 * LEAST_MARGIN, 100 * MOST_MARGIN, step=1.0, format="%g",
+        key="within", on_change=into_url,
+        help="A difference smaller than this does not matter to you. Choose it before you look: "
+        "chosen afterwards, it can make any two runs equal.",
+    )  # fmt: skip
+
+
+def choose(ids: list[int], where: DeltaGenerator) -> None:
     """Pick the runs. The URL is what is read; the widget only shows it and changes it."""
     names = {row.id: f"{row.id} · {row.name}" for row in runs.search(opened(), limit=RECENT)}
     names |= {run_id: str(run_id) for run_id in ids if run_id not in names}
@@ -41,7 +84,7 @@ def choose(ids: list[int]) -> None:
     def into_url() -> None:
         st.query_params["runs"] = ",".join(map(str, st.session_state["chosen"]))
 
-    st.multiselect(
+    where.multiselect(
         "Runs, the reference first",
         list(names),
         format_func=lambda run_id: names.get(run_id, str(run_id)),
@@ -56,47 +99,65 @@ def verdicts(comparison: Comparison) -> None:
     """The answer in words, before any figure."""
     with st.container(border=True):
         for verdict in comparison.verdicts:
+            st.subheader(plain(verdict.headline), anchor=False)
             st.markdown(plain(verdict.sentence))
             with st.container(horizontal=True, gap="xsmall"):
                 for measure, word in verdict.by_measure:
                     if word != "no verdict":  # why there is none, the sentence says
-                        panels.verdict(measure, word)
+                        panels.verdict(measure, word, in_words(word, verdict.margin))
 
 
-def load(ids: list[int]) -> list[Candidate]:
+def load(
+    ids: list[int], judgement: dict[str, float | None], margin: float | None
+) -> list[Candidate]:
     try:
-        candidates = results.candidates(opened(), ids)
+        candidates = results.candidates(opened(), ids, judgement, margin)
     except RunNotFound as error:
         stop_with(str(error), "Take it out of the comparison.")
-    if empty := [c.run for c in candidates if not c.measurements]:
+    if empty := [c.run for c in candidates if not c.measurements and c.run.source is None]:
         stop_with(f"Run {empty[0].id} has no measured request.", "Take it out of the comparison.")
     return candidates
 
 
 st.title("Compare", anchor=False)
 ids, problem = runs_in_url()
+margin = margin_in_url()
 if not shared():
-    choose(ids)
+    left, right = st.columns([4, 1])
+    choose(ids, left)
 if problem:
     stop_with(problem)
+if len(ids) < 2 and not shared():
+    st.page_link(
+        "run.py", label="Start a comparison: runs that are measured in turns",
+        icon=":material/compare_arrows:", query_params={"vs": "mode=batch"},
+    )  # fmt: skip
 if not ids and not runs.count(opened()):
-    stop_with("No run is stored yet.", "Start two: the second can then be compared with the first.")
+    stop_with("No run is stored yet.", "Start a comparison, or two runs one after the other.")
 if len(ids) < 2:
     stop_with("Choose one more run." if ids else "Choose two to eight runs.",
               "The first is the reference of the others.")  # fmt: skip
-candidates = load(ids)
+judgement = judging.in_url()
+candidates = load(ids, judgement, margin)
 comparison = compare(candidates)
+if not shared():
+    choose_margin(margin_of(candidates), right)
 
 verdicts(comparison)
 panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
+        again.button([candidate.run for candidate in candidates])
+        judging.button([candidate.run.config for candidate in candidates], judgement)
         downloads.button(candidates)
-        panels.link("compare", {"runs": ",".join(map(str, ids))})
+        within = {} if margin is None else {"within": f"{100 * margin:g}"}
+        chosen = {"runs": ",".join(map(str, ids)), **within, **judging.parameters()}
+        share.button(ids, "compare", chosen, judgement, margin)
 for name in FIRST:
     pictures.draw(chart(name), candidates, "compare")
 tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
+told.brief(candidates)
 for entry in CHARTS:
     if entry.name not in FIRST:
         pictures.draw(entry, candidates, "compare")

@@ -10,9 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from db import runs
+from db import runs, standings
 from db.database import opened
-from pages.widgets import edit, linked, run_table
+from pages.widgets import bring_in, edit, linked, pin, run_table, trend
 from pages.widgets.view import plain, stop_with
 from services.compare import MOST
 
@@ -86,7 +86,9 @@ def actions(chosen: Sequence[int]) -> None:
             "Delete", icon=":material/delete:", disabled=not chosen, on_click=linked.touched
         )
         if len(chosen) == 1:
-            edit.button(runs.load(opened(), chosen[0]))
+            run = runs.load(opened(), chosen[0])
+            edit.button(run)
+            pin.button(run)
     if compare:
         st.switch_page("compare.py", query_params={"runs": ",".join(map(str, chosen))})
     if result:
@@ -96,8 +98,12 @@ def actions(chosen: Sequence[int]) -> None:
 
 
 st.title("History", anchor=False)
+bring_in.button()
 if not runs.count(opened()):
-    st.info("No run is stored yet. Start one: the embedded model answers at once.")
+    st.info(
+        "No run is stored yet. Start one: the embedded model answers at once. Or "
+        "import the results of another benchmark."
+    )
     st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
 
@@ -109,15 +115,25 @@ there = {name.removesuffix("s"): values for name, values in runs.choices(opened(
 asked: Any = narrow(said, there)
 total = runs.count(opened(), **asked)
 pages = max(1, -(-total // PAGE_SIZE))
+shown = trend.choose(PREFIX, said) if total else {}
 if not touched:
     complain(said, there, pages)
+    trend.complain(said)
+for measure in shown.values():
+    trend.show(measure, asked)
 many = "One run" if total == 1 else f"{total:,} runs"
 st.caption(f"{many}. Tick two to {MOST} to compare them; the first ticked is the reference.")
 page = turn(said.get("page", "1"), pages)
 if touched:
-    linked.write(asked | ({"page": str(page)} if page > 1 else {}))
+    linked.write(asked | ({"page": str(page)} if page > 1 else {}) | shown)
 st.session_state[LAST] = linked.parameters()
 if not total:
     stop_with("No run matches.", "Take a filter away.")
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)
-actions(run_table.choose(rows))
+against = standings.standings(
+    opened(), rows, tag=asked.get("tag", ""), model=asked.get("model", "")
+)
+chosen = run_table.choose(rows, against)
+actions(chosen)
+if len(chosen) == 1:
+    pin.against(chosen[0], against.get(chosen[0]))

@@ -1,4 +1,5 @@
-"""Watch a run. The page only reads what is stored: leave it, reload it, send its link."""
+"""Watch a run, or several that take turns. The page only reads what is stored: leave it, reload it,
+send its link."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import jobs
 from db import counts, queue, runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
-from pages.widgets import panels
+from pages.widgets import panels, turns
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.charts import live_spec
 from services.checks import client
@@ -112,6 +113,14 @@ def ended(run: Run) -> None:
     chart(progress)
 
 
+def measured_now(run: Run) -> None:
+    """The run of a comparison whose turn it is."""
+    chart(so_far(run))
+
+
+if (number := st.query_params.get("trial")) is not None:
+    turns.page(number, measured_now)
+    st.stop()
 run = load(run_in_url())
 panels.head(run)
 if run.status in ACTIVE:

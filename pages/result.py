@@ -7,12 +7,24 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import downloads, edit, panels, pictures, tabular
+from pages.widgets import (
+    again,
+    downloads,
+    edit,
+    judging,
+    panels,
+    pictures,
+    pin,
+    share,
+    tabular,
+    told,
+)
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services import health, tables
 from services.charts import CHARTS
 from services.checks import doubts
 from services.compare import Candidate
+from services.export import content_hash
 from services.measurement import ACTIVE
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
@@ -26,12 +38,18 @@ def actions(candidate: Candidate) -> None:
             "compare.py", label="Compare", icon=":material/compare_arrows:",
             query_params={"runs": run_id},
         )  # fmt: skip
-        st.page_link(
-            "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
-        )
+        if candidate.run.source is None:
+            st.page_link(
+                "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
+            )
+        again.button([candidate.run])
         edit.button(candidate.run)
+        judging.button([candidate.run.config], judgement)
+        pin.button(candidate.run)
         downloads.button([candidate])
-        panels.link("result", {"run": run_id})
+        share.button(
+            [candidate.run.id], "result", {"run": run_id, **judging.parameters()}, judgement
+        )
 
 
 def charts(candidate: Candidate) -> None:
@@ -52,19 +70,22 @@ def numbers(candidate: Candidate) -> None:
     """The run in numbers, then every request."""
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
+    told.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
     tabular.table(health.table(candidate), "How was the client that measured?")
     tabular.request_table(candidate)
 
 
 run_id = run_in_url()
+judgement = judging.in_url()
 try:
-    candidate = results.candidate(opened(), run_id)
+    candidate = results.candidate(opened(), run_id, judgement=judgement)
 except RunNotFound as error:
     stop_without(error)
 
 run = candidate.run
 panels.head(run)
+pin.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
 if not shared():
@@ -76,17 +97,22 @@ if run.status in ACTIVE:
         query_params=onward(run=str(run_id)),
     )  # fmt: skip
 if not candidate.measurements:
-    st.caption("No request of this run has been measured.")
+    told.whole(candidate)
+    if run.source is None:
+        st.caption("No request of this run has been measured.")
     tabular.circumstances([candidate])
     st.stop()
 
 if candidate.summary.ok:
     panels.headline(candidate)
+panels.judgement(candidate)
 panels.doubts(doubts(run, candidate.measurements, candidate.summary))
-panels.client(candidate)
+if run.source is None:
+    panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])
-if not shared():
+st.caption(f"SHA-256 of what was asked and measured: `{content_hash(candidate)}`")
+if not shared() and run.source is None:
     tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

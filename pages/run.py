@@ -1,4 +1,4 @@
-"""Start a run: to whom, when, what. What will happen is said before it does.
+"""Start a run, or several that take turns: to whom, when, what. It is said before it is done.
 
 The form's choices are in the URL, but for a person's own prompts (see services/link.py).
 """
@@ -6,6 +6,7 @@ The form's choices are in the URL, but for a person's own prompts (see services/
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -15,12 +16,16 @@ from db import counts, runs
 from db.database import opened
 from db.runs import InvalidEdit, RunNotFound
 from pages.widgets import fields, form, linked
+from pages.widgets import versus as comparison
+from pages.widgets.versus import Others
 from pages.widgets.view import as_id, dark, plain
-from services import link, modes, plan, prices
+from services import link, modes, plan, prices, trial, versus
 from services.backends import BackendProblem, target
 from services.charts import schedule_spec
-from services.config import InvalidConfig, RunConfig, parse
+from services.config import InvalidConfig, RunConfig
 from services.once import Once
+from services.plan import Plan
+from services.trial import Asked, InvalidTrial
 
 GUESSED_REQUEST_S = 1.0  # for the picture, where no run of this backend and model is stored
 
@@ -39,17 +44,26 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
         return RunConfig(), (str(error),)
 
 
-def foretell(config: RunConfig, pace: float | None) -> None:
-    """Say what the run will do. `pace`: tokens/s of a request in earlier runs like it."""
-    ahead = plan.plan(config, prices.price(config.backend, config.model), pace)
+def pace_of(config: RunConfig) -> float | None:
+    """Tokens/s of a request in earlier runs like it."""
+    return counts.pace(opened(), config.backend, config.model)
+
+
+def plan_of(config: RunConfig) -> Plan:
+    return plan.plan(config, prices.price_of(config), pace_of(config))
+
+
+def foretell(ahead: Plan) -> None:
+    """Say what will be done."""
     with st.container(horizontal=True):
         st.metric("Requests", f"{ahead.requests_total:,}")
         st.metric("Output tokens, at most", f"{ahead.tokens_at_most:,}")
     st.markdown(plain(ahead.sentence))
 
 
-def picture(config: RunConfig, pace: float | None) -> None:
+def picture(config: RunConfig) -> None:
     """Draw when the requests will be sent."""
+    pace = pace_of(config)
     each = config.max_tokens / pace if pace else GUESSED_REQUEST_S
     bars = modes.picture(modes.schedule(config), each)
     st.vega_lite_chart(
@@ -73,59 +87,81 @@ def pressed(possible: bool) -> bool:
     return now
 
 
-def start(config: RunConfig, about: dict[str, Any]) -> None:
-    """Queue the run and go to where it is watched."""
+def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
+    """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
     try:
-        if not target(config, os.environ).model:
+        if not all(target(config, os.environ).model for config in configs):
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
-        run_id = once.get(lambda: jobs.submit(opened(), config, **about))
-    except (BackendProblem, InvalidEdit, jobs.QueueProblem) as error:
+        if asked is None:
+            there = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **about)))}
+        else:
+            turns = once.get(lambda: jobs.submit_trial(opened(), configs, asked, **about).id)
+            there = {"trial": str(turns)}
+    except (BackendProblem, InvalidEdit, InvalidTrial, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    st.switch_page("live.py", query_params={"run": str(run_id)})
+    st.switch_page("live.py", query_params=there)
 
 
-def checked(values: dict[str, Any]) -> RunConfig | None:
-    """Return the run that the form asks for, or say what is wrong with it."""
+def checked(values: dict[str, Any], others: Others) -> list[RunConfig]:
+    """Return the runs that the form asks for, or none and say what is wrong with them."""
     try:
-        return parse(values)
+        return versus.candidates(values, others)
     except InvalidConfig as error:
         for sentence in error.problems.values():
             st.error(plain(fields.in_words(sentence)), icon=":material/error:")
-    return None
+    return []
+
+
+def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
+    """Say it, and let it be started."""
+    st.subheader("What will happen", anchor=False)
+    possible = bool(configs) and (asked is None or versus.enough(configs[1:]))
+    if configs and asked is None:
+        foretell(plan_of(configs[0]))
+    elif possible and asked:
+        each = [plan_of(plan.in_turns(config, asked.repeats)) for config in configs]
+        foretell(plan.together(each, trial.sentence(asked, len(configs))))
+        who = versus.names(configs, "", [config.mode for config in configs])
+        st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))
+    elif configs:
+        st.info("Choose at least one candidate to compare this run with.")
+    if pressed(possible) and possible:
+        start(configs, asked, about)
+    if configs and asked is None:
+        picture(configs[0])
 
 
 if (left_for := st.query_params.get("run")) is not None:
     linked.write({"like": left_for})  # the back button, after Start: see linked.py
 touched = linked.follow(fields.PREFIX)
 said = linked.parameters()
-like = said.pop("like", None)
+like, turns = said.pop("like", None), comparison.take(said)
 base, problems = earlier(like)
 first, more = link.read(said, base)
+kind, given, wrong = comparison.kind_of(turns, first)
 
 st.title("Which backend is faster for your work?", anchor=False)
 st.caption(
-    "Measure one backend now; compare it with another afterwards. Every request is kept. "
+    "Measure one backend, or several in turns and compare them. Every request is kept. "
     "The embedded model needs no key, no GPU and no network."
 )
-if not touched and (found := (*problems, *more)):
-    wrong = " ".join(fields.in_words(sentence) for sentence in found)
-    st.warning(plain(f"{wrong} The rest of the link is kept."), icon=":material/link_off:")
+if not touched and (found := (*problems, *more, *wrong)):
+    said_wrong = " ".join(fields.in_words(sentence) for sentence in found)
+    st.warning(plain(f"{said_wrong} The rest of the link is kept."), icon=":material/link_off:")
 left, right = st.columns([3, 2], gap="large")
 with left:
-    values, about = form.ask(first, os.environ)
+    kind = comparison.choose(kind)
+    once = kind == comparison.OFF
+    values = form.ask(first, os.environ, once)
+    others: Others = [] if once else comparison.ask(kind, values, given, first)
+    asked = None if once else comparison.how(turns)
+    about = form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}
-    linked.write(kept | link.query(values, base))
+    versus_too = comparison.query(others, asked, first) if asked else {}
+    linked.write(kept | link.query(values, base) | versus_too)
 with right:
-    st.subheader("What will happen", anchor=False)
-    config = checked(values)
-    pace = counts.pace(opened(), config.backend, config.model) if config else None
-    if config:
-        foretell(config, pace)
-    if pressed(config is not None) and config:
-        start(config, about)
-    if config:
-        picture(config, pace)
+    what_will_happen(checked(values, others), asked, about)

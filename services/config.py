@@ -27,8 +27,12 @@ Mode = Literal["sequential", "staggered", "batch"]
 Workload = Literal["builtin", "text", "file", "synthetic"]
 Client = Literal["wire", "litellm"]
 MOST = 10_000  # requests in a repeat
+MOST_REPEATS = 50
 MOST_PROCESSES = 64
 Text = Annotated[str, Field(max_length=200_000)]
+
+# How a run is judged, not what it does: they are no difference between runs.
+JUDGEMENT = ("ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour")
 
 WORKLOAD_OF = {"prompt": "text", "prompts": "file", "input_tokens": "synthetic"}  # unless said
 
@@ -83,7 +87,7 @@ class RunConfig(BaseModel):
     ignore_eos: bool = Field(False, description="Answer to full length (engines that know it)")
 
     warmup: int = Field(1, ge=0, le=100, description="Requests before the first that do not count")
-    repeats: int = Field(1, ge=1, le=50, description="How often the whole is measured")
+    repeats: int = Field(1, ge=1, le=MOST_REPEATS, description="How often the whole is measured")
     timeout_s: float = Field(
         300.0, gt=0, le=86_400, description="Most seconds one request may take"
     )
@@ -112,6 +116,19 @@ class RunConfig(BaseModel):
         None,
         description="Measure the client's own error at this load afterwards; "
         "empty: when more than 64 requests are in flight",
+    )
+
+    ttft_limit_s: float | None = Field(
+        None, gt=0, le=86_400, description="Objective: most seconds to the first token"
+    )
+    tpot_limit_s: float | None = Field(
+        None, gt=0, le=86_400, description="Objective: most seconds per output token after it"
+    )
+    e2e_limit_s: float | None = Field(
+        None, gt=0, le=86_400, description="Objective: most seconds of a whole answer"
+    )
+    usd_per_hour: float | None = Field(
+        None, gt=0, le=1_000_000, description="What the server costs an hour, all its GPUs; US $"
     )
 
     @property

@@ -15,8 +15,11 @@ from services.units import NOTHING
 
 
 def sentence(candidate: Candidate) -> str:
-    """Return what the client adds, as far as it was calibrated; "" where it was not."""
+    """Return what the client adds, as far as it was calibrated; "" where it was not, and for an
+    imported run, whose client was another."""
     found = candidate.run.calibration or {}
+    if candidate.run.source is not None:
+        return ""
     median, worst = found.get("ttft_p50_s"), found.get("ttft_p99_s")
     if median is None or worst is None:
         return ""
@@ -30,8 +33,10 @@ def sentence(candidate: Candidate) -> str:
 
 
 def table(candidate: Candidate) -> Table:
-    """Return the client's health: the worst of all repeats, beside the limit of each."""
-    rows = [row for part in (_loop(candidate), _load(candidate), _error(candidate)) for row in part]
+    """Return the client's health: the worst of all repeats, beside the limit of each; nothing of an
+    imported run, whose client was another."""
+    parts = (_loop, _load, _error) if candidate.run.source is None else ()
+    rows = [row for part in parts for row in part(candidate)]
     note = "The worst of all repeats. Past a limit there is a warning above, with what to do."
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 
@@ -71,7 +76,7 @@ def _load(candidate: Candidate) -> Rows:
         least = f"{(1 - client.SHORT_RATE) / interval:.4g}"
         yield "Requests a second, asked for", f"{1 / interval:.4g}", ""
         yield "Requests a second, sent", f"{1 / sent:.4g}", least
-    yield "Most in flight", f"{candidate.summary.peak_in_flight:,}", ""
+    yield "Most in flight", units.show(candidate.summary.peak_in_flight, "count"), ""
     together = client.together_share(measured)
     yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
     opened = sum(m.connect_s is not None for m in measured)

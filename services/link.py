@@ -37,6 +37,15 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> tuple[RunConfig, tu
     return start.model_copy(update=changes), tuple(problems)
 
 
+def change(name: str, text: str) -> dict[str, Any]:
+    """Return the field with the value that `text` says.
+
+    Raises:
+        InvalidConfig: there is no such field, or it cannot have that value.
+    """
+    return {name: _value(name, text)}
+
+
 def _value(name: str, text: str) -> Any:
     if name in PRIVATE:
         raise InvalidConfig({name: f"{name} is not taken from a link."})

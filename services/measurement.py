@@ -33,6 +33,8 @@ ERROR_CLASSES = (
 
 
 WARM_UP = -1  # the repeat that does not count
+IMPORT = "import"  # the backend of a run that another tool measured
+VIA_LITELLM = "via LiteLLM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +117,22 @@ class Run:
     source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
     trial_id: int | None = None  # the runs that this one takes turns with
     turn: int | None = None  # its next turn there, from 0
+    margin: float | None = None  # of the trial: differences within it do not matter, as a share
+
+    @property
+    def through(self) -> str:
+        """What stands between this Paceline and the numbers, where something does: LiteLLM, or
+        the tool that measured them."""
+        if self.source is not None:
+            return f"imported from {self.source.get('tool') or 'a file'}"
+        return VIA_LITELLM if self.config.via_litellm else ""
+
+    @property
+    def placed(self) -> bool:
+        """Whether it is known when each request was sent; not every imported file says it."""
+        return self.source is None or bool(self.source.get("placed", True))
+
+    def knows(self, field: str) -> bool:
+        """Whether a field of the config is what was asked for: of an imported run only what its
+        file says."""
+        return self.source is None or field in self.source.get("known", ())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
 
 from services.config import RunConfig
 from services.modes import MODES, picture, schedule
+from services.prices import Hourly, Price
 from services.units import many
 from services.workloads import MARK_TOKENS, WORKLOADS
-
-if TYPE_CHECKING:
-    from services.prices import Price
 
 CHARACTERS_PER_TOKEN = (
     4.0  # English has 4.3 to 4.5 in today's tokenizers; most languages have fewer
@@ -32,11 +30,14 @@ class Plan:
     prompt_tokens_about: int  # without what a chat template adds
     seconds_at_least: float | None
     seconds_about: float | None
-    usd_at_most: float | None  # as far as the prompts' length is known
+    usd_at_most: float | None  # as far as the prompts' length, or by the hour the time, is known
     sentence: str
+    hourly: bool = False  # the price is of time, so that nobody knows the most
 
 
-def plan(config: RunConfig, price: Price | None, tokens_per_s: float | None = None) -> Plan:
+def plan(
+    config: RunConfig, price: Price | Hourly | None, tokens_per_s: float | None = None
+) -> Plan:
     """Work out what `config` will do.
 
     `tokens_per_s` is what one request of such a run got before, end to end; without it only the
@@ -49,14 +50,45 @@ def plan(config: RunConfig, price: Price | None, tokens_per_s: float | None = No
     if tokens_per_s is not None and tokens_per_s > 0:
         one = config.max_tokens / tokens_per_s
         about = config.repeats * _repeat_s(config, one) + config.warmup * one
-    usd = price.cost(prompts, output) if price is not None else None
+    usd = price.of(prompts, output, about) if price is not None else None
+    hourly = isinstance(price, Hourly)
     what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
-    then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd)]))
+    then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd, hourly)]))
     sentence = f"{what} {then[0].upper()}{then[1:]}." if then else what
     if calibrates(config):
         sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
-    return Plan(total, output, prompts, at_least, about, usd, sentence)
+    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly)
+
+
+def together(plans: Sequence[Plan], how: str) -> Plan:
+    """Return the plan of runs that are measured one after the other; `how`: in a sentence.
+
+    What is not known of one of them is not known of all.
+    """
+    output, prompts = (
+        sum(plan.tokens_at_most for plan in plans),
+        sum(plan.prompt_tokens_about for plan in plans),
+    )
+    at_least = _sum(plan.seconds_at_least for plan in plans)
+    about = _sum(plan.seconds_about for plan in plans)
+    usd, hourly = _sum(plan.usd_at_most for plan in plans), any(plan.hourly for plan in plans)
+    what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
+    then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd, hourly)]))
+    sentence = f"{what}; {then}." if then else f"{what}."
+    total = sum(plan.requests_total for plan in plans)
+    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly)
+
+
+def in_turns(config: RunConfig, repeats: int) -> RunConfig:
+    """Return a config that sends as much as `config` does in so many turns, each warmed up."""
+    return config.model_copy(update={"repeats": repeats, "warmup": config.warmup * repeats})
+
+
+def _sum(numbers: Iterable[float | None]) -> float | None:
+    found = list(numbers)
+    known = [number for number in found if number is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def calibrates(config: RunConfig) -> bool:
@@ -100,10 +132,11 @@ def _takes(at_least: float | None, about: float | None) -> str:
     return f"takes at least {duration(at_least)}" if at_least is not None else ""
 
 
-def _costs(usd: float | None) -> str:
+def _costs(usd: float | None, hourly: bool) -> str:
     if usd is None:
         return ""
-    return f"costs at most ${ceil(usd * 100) / 100:,.2f}" if usd > 0.01 else "costs at most a cent"
+    how = "about" if hourly else "at most"
+    return f"costs {how} ${ceil(usd * 100) / 100:,.2f}" if usd > 0.01 else f"costs {how} a cent"
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
-"""What a provider charges for a token, from the price map that LiteLLM ships.
+"""What a run costs: by the token, as a provider charges, or by the hour, as a server does.
 
-The map is read as data: importing LiteLLM takes seconds, finding its folder does not.
+Prices of tokens are from the map that LiteLLM ships. It is read as data: importing LiteLLM takes
+seconds, finding its folder does not. The price of an hour is what the person enters.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from services.config import RunConfig
+from services.units import dollars
 
 MAP = "model_prices_and_context_window_backup.json"
 
@@ -27,6 +31,38 @@ class Price:
     def cost(self, prompt_tokens: int, output_tokens: int) -> float:
         """Return US dollars. Prompt tokens that a cache served are counted in full."""
         return prompt_tokens * self.usd_per_prompt_token + output_tokens * self.usd_per_output_token
+
+    def of(
+        self, prompt_tokens: int | None, output_tokens: int | None, seconds: float | None
+    ) -> float | None:
+        """Return what one repeat cost; None where its tokens are not known."""
+        if prompt_tokens is None or output_tokens is None:
+            return None
+        return self.cost(prompt_tokens, output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Hourly:
+    """US dollars an hour for the server, all its GPUs together, as a person entered it."""
+
+    usd_per_hour: float
+
+    @property
+    def source(self) -> str:
+        return f"at {dollars(self.usd_per_hour)} an hour, as entered"
+
+    def of(
+        self, prompt_tokens: int | None, output_tokens: int | None, seconds: float | None
+    ) -> float | None:
+        """Return what one repeat cost, by its window; None where it has none."""
+        return None if seconds is None else self.usd_per_hour * seconds / 3600
+
+
+def price_of(config: RunConfig) -> Price | Hourly | None:
+    """Return what a run is charged: an hour's price where one is entered, else the map's."""
+    if config.usd_per_hour is not None:
+        return Hourly(config.usd_per_hour)
+    return price(config.backend, config.model)
 
 
 def price(backend: str, model: str) -> Price | None:

@@ -1,4 +1,5 @@
-"""Keys and prompts never reach an error, a log or an export, however a server echoes them."""
+"""Keys and prompts never reach an error, a log or an export, however a server echoes them; paths
+never an export."""
 
 from __future__ import annotations
 
@@ -16,6 +17,14 @@ _KEY_LIKE = re.compile(
     r"|(?<=key=)[^&\s]+"
 )
 _BEARER = re.compile(r"(?i)bearer\s+\S+")
+# A file's whole path, of two parts at least: `/v1/models` and other addresses of an API are none,
+# nor is what belongs to a URL, `./here` or `and/or`.
+_PART = r"""[^\s/'"<>|:;,()\[\]]+"""
+_PATH = re.compile(
+    r"(?:file://|(?<![\w.~)\]…:/-])/?|(?<![\w.~)\]…/-]))/(?!(?:v\d|api|openai)\b)"
+    rf"(?:(?:home|Users)/{_PART}/?(?:{_PART}/)*|(?:{_PART}/)+)"
+    r"|(?<!\w)[A-Za-z]:\\+(?:[^\s\\'\"<>|:;,]+\\+)+"
+)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -29,6 +38,12 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
                 text = _without(text, written)
     text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def without_paths(text: str) -> str:
+    """Return `text` with the folders of every file in it left out: "…/model.gguf". A folder's name
+    tells who uses a machine, and for what."""
+    return _PATH.sub("…/", text)
 
 
 def _escaped(secret: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""One run carried out: the engine if it needs one, the warm-up, every repeat, and what was seen.
+"""One turn of a run: the engine if it needs one, the warm-up, its repeats, and what was seen.
 
 What is seen leaves as messages, so that nothing on a token's way touches a disk or a database.
 """
@@ -24,22 +24,26 @@ from services.repeat import Job, Playing
 from services.rhythm import Rhythm
 from services.talk import Send
 from services.team import Team, TeamProblem
+from services.turn import Turn
 
 
 @dataclass
 class Session:
-    """One run: what is asked, where messages go, whether it is to stop. `mark` makes its prompts
-    differ from those of every other run, which the server may still have in a cache."""
+    """One turn of a run: what is asked, where messages go, whether it is to stop. Its mark makes
+    the prompts differ from those of other runs, which the server may still have in a cache."""
 
-    config: RunConfig
+    turn: Turn
     env: Mapping[str, str]
     send: Send
     began_ns: int
-    mark: str
     playing: Playing | Team | None = None
     rhythm: Rhythm | None = None  # of the last repeat's answers
     cancelled: bool = False
     measured: bool = False  # every repeat is over
+
+    @property
+    def config(self) -> RunConfig:
+        return self.turn.config
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -88,15 +92,19 @@ async def _on(session: Session, target: backends.Target) -> Job:
     target = await probe.with_model(target)
     facts = await probe.engine_facts(target)
     libraries = ("litellm",) if target.client == "litellm" else ()
-    environment = {**machine.environment(libraries=libraries), **facts, "prompt_mark": session.mark}
+    environment = {
+        **machine.environment(libraries=libraries),
+        **facts,
+        "prompt_mark": session.turn.mark,
+    }
     if target.proxy:
         environment["through_proxy"] = True
     session.send({"type": "model", "model": target.model})
     session.send({"type": "environment", "values": environment})
-    job = Job(config, target, session.mark, session.began_ns)
+    job = Job(config, target, session.turn.mark, session.began_ns)
     await _warm_up(session, job)
     async with players(job, session.send) as playing:
-        for repeat in range(config.repeats):
+        for repeat in session.turn.repeats:
             if not session.cancelled:
                 await _repeat(session, playing, repeat)
     return job
@@ -139,7 +147,8 @@ async def _calibrate(session: Session, job: Job) -> None:
     """Find out what the client adds at this load, where that is wanted and there is an answer to
     play. It spoils no run: what goes wrong is told in its place, and a cancel ends only it."""
     session.measured = not session.cancelled
-    if session.cancelled or session.rhythm is None or not calibrates(session.config):
+    wanted = session.turn.calibrate and calibrates(session.config)
+    if session.cancelled or session.rhythm is None or not wanted:
         return
     session.phase("Calibrating this client at the same load")
     found: dict[str, Any]

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services import theme
+from services import fingerprint, theme
 from services.compare import COMPARED, Candidate, Comparison
 from services.compare.differences import flat
 from services.config import without_prompts
 from services.measurement import Run
 from services.metrics import METRICS, metric
 from services.statistics import Distribution, Ratio
+from services.summary import summary_row
 from services.units import NOTHING, show
+
+DIFFERS = "≠"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
     note = (
         "Means over repeats, then times the reference, "
         "with a 95 % interval where there are repeats enough."
+        + judged_by((comparison.reference, *comparison.others))
     )
     return Table("Comparison", ("", f"{labels[0]} (reference)", *labels[1:]), rows, note)
 
@@ -77,17 +81,37 @@ def figures(
 ) -> Table:
     """The summaries' own numbers, without those that another table has and those nobody has."""
     summaries = [candidate.summary for candidate in candidates]
+    found = [summary_row(summary) for summary in summaries]
     rows = [
-        (label, *(show(getattr(summary, name), unsaid(unit, label)) for summary in summaries))
+        (label, *(show(row[name], unsaid(unit, label)) for row in found))
         for name, label, unit in FIGURES
-        if name not in known and any(getattr(summary, name) is not None for summary in summaries)
+        if name not in known and any(row[name] is not None for row in found)
     ]
     errors = dict.fromkeys(name for summary in summaries for name in summary.errors)
     rows += [
         (f"Failed: {name}", *(f"{summary.errors.get(name, 0):,}" for summary in summaries))
         for name in errors
     ]
-    return Table("Figures", ("", *labels), tuple(rows))
+    return Table("Figures", ("", *labels), tuple(rows), judged_by(candidates).strip())
+
+
+def judged_by(candidates: Sequence[Candidate]) -> str:
+    """Say which objectives goodput counts, and whose prices the costs are; "" without any."""
+    said = ""
+    summaries = [candidate.summary for candidate in candidates]
+    limits = _each([s.attainment.objectives.in_words if s.attainment else None for s in summaries])
+    if limits:
+        said += f" Goodput and SLO attainment: requests with {limits}."
+    if sources := _each([summary.cost_source for summary in summaries]):
+        said += f" Cost: {sources}."
+    return said
+
+
+def _each(said: Sequence[str | None]) -> str:
+    """What is said of the runs, once where it is the same of all of them."""
+    if len(set(said)) == 1:
+        return said[0] or ""
+    return "; ".join(text or "none" for text in said)
 
 
 def distributions(candidate: Candidate) -> Table:
@@ -146,14 +170,29 @@ def identities(candidates: Sequence[Candidate]) -> Table:
 
 def configuration(candidates: Sequence[Candidate]) -> Table:
     """What was asked for; a person's own prompts by their number and length."""
-    configs = [_in_words(without_prompts(candidate.run.config)) for candidate in candidates]
-    return _side_by_side("Configuration", configs, labels_of(candidates))
+    configs = [_in_words(_asked(candidate.run)) for candidate in candidates]
+    return _side_by_side("Configuration", configs, labels_of(candidates), mark=True)
+
+
+def _asked(run: Run) -> dict[str, Any]:
+    """The config; of an imported run what its file says, and which file that is."""
+    asked = without_prompts(run.config)
+    if run.source is None:
+        return asked
+    file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
+    known = {name: value for name, value in asked.items() if run.knows(name)}
+    return {**file, **known, **run.source.get("facts", {})}
 
 
 def environment(candidates: Sequence[Candidate]) -> Table:
-    """Where it was measured: machine, client, engine."""
-    surroundings = [_in_words(candidate.run.environment) for candidate in candidates]
-    return _side_by_side("Environment", surroundings, labels_of(candidates))
+    """Where it was measured: machine, client, engine; first what those who share it share."""
+    surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
+    return _side_by_side("Environment", surroundings, labels_of(candidates), mark=True)
+
+
+def _surroundings(found: Mapping[str, Any]) -> dict[str, str]:
+    mark = fingerprint.of_environment(found)
+    return ({"fingerprint": mark} if mark else {}) | _in_words(found)
 
 
 def _identity(run: Run) -> dict[str, str]:
@@ -172,10 +211,19 @@ def moment_of(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip() if moment else ""
 
 
-def _side_by_side(title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str]) -> Table:
+def _side_by_side(
+    title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str], mark: bool = False
+) -> Table:
+    """A column for each run; `mark`: with a sign where they are not all alike."""
     names = dict.fromkeys(name for column in columns for name in column)
-    rows = tuple((name, *(column.get(name, NOTHING) for column in columns)) for name in names)
-    return Table(title, ("", *labels), rows)
+    rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
+    if mark:
+        rows = [
+            (f"{DIFFERS} {name}" if len(set(said)) > 1 else name, *said) for name, *said in rows
+        ]
+    marked = any(row[0].startswith(DIFFERS) for row in rows)
+    note = f"{DIFFERS}: not the same in all runs." if marked else ""
+    return Table(title, ("", *labels), tuple(rows), note)
 
 
 def _in_words(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -192,13 +240,17 @@ def _word(value: Any) -> str:
     return str(value)
 
 
-# Attributes of a Summary, in the order they are read.
+# Of summary_row, in the order they are read.
 FIGURES = (
     ("output_tokens_per_s", "Output throughput", "tokens/s"),
     ("total_tokens_per_s", "Total throughput", "tokens/s"),
     ("requests_per_s", "Queries/s", "queries/s"),
     ("steady_output_tokens_per_s", "Steady-state output throughput", "tokens/s"),
     ("total_e2e_s", "E2E latency, total", "s"),
+    ("goodput_per_s", "Goodput", "queries/s"),
+    ("slo_attainment", "SLO attainment", "share"),
+    ("slo_attainment_low", "SLO attainment, 95 % interval from", "share"),
+    ("slo_attainment_high", "SLO attainment, 95 % interval to", "share"),
     ("sent", "Requests sent", "count"),
     ("ok", "Succeeded", "count"),
     ("failed", "Failed", "count"),
@@ -212,4 +264,6 @@ FIGURES = (
     ("usd_per_million_output", "Cost per million output tokens", "USD"),
 )
 _FIGURES = {name: (label, unit) for name, label, unit in FIGURES}
-STATISTICS = {"median": "median", "mean": "mean", "sd": "std dev"}
+STATISTICS = {
+    "median": "median", "mean": "mean", "sd": "std dev", "p90": "p90", "p95": "p95", "p99": "p99",
+}  # fmt: skip

@@ -8,9 +8,11 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from services import backends, health, tables, theme
+from services import backends, health, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
+from services.compare.standing import Standing, brief
+from services.gates import Checked
 from services.probe import Probe
 from services.summary import summary_row
 from services.units import many, seconds, show
@@ -20,6 +22,7 @@ SHOWN = (  # of summary_row
     "tokens_per_s_median", "ttft_s_median", "tpot_s_median", "e2e_s_median", "e2e_s_mean",
     "e2e_s_sd", "total_e2e_s", "output_tokens", "cost_usd",
 )  # fmt: skip
+NOBODY: Mapping[int, Standing] = {}
 LONGEST_NAME = 40  # characters of a run's or a model's name in a list
 
 
@@ -31,12 +34,14 @@ def plain(text: str) -> str:
 def run_text(candidate: Candidate) -> str:
     """One run: how it ended, its numbers, reasons to doubt them."""
     run, row = candidate.run, summary_row(candidate.summary)
-    via = theme.VIA_LITELLM if run.config.via_litellm else ""
-    lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, via, run.status)))]
+    lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, run.through, run.status)))]
     if run.error:
         lines.append(run.error)
     lines += [_figure(name, row) for name in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
+    attainment, source = candidate.summary.attainment, candidate.summary.cost_source
+    lines += [attainment.sentence] if attainment else []
+    lines += [f"Cost: {source}."] if source else []
     lines += filter(None, [health.sentence(candidate)])
     found = doubts(run, candidate.measurements, candidate.summary)
     lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
@@ -48,15 +53,21 @@ def _figure(name: str, row: Mapping[str, Any]) -> str:
     return f"  {label:<34}{show(row.get(name), tables.unsaid(unit, label)):>16}"
 
 
-def list_text(rows: Sequence[Any], narrowed: bool = False) -> str:
-    """Stored runs, a line each; `narrowed`: not all of them were asked for."""
+def list_text(
+    rows: Sequence[Any], narrowed: bool = False, against: Mapping[int, Standing] = NOBODY
+) -> str:
+    """Stored runs, a line each, with how they stand to their reference where one of them has any;
+    `narrowed`: not all of them were asked for."""
     if not rows:
         return "No run matches." if narrowed else "No run is stored."
+    said = {run_id: brief(standing) for run_id, standing in against.items()}
+    extra = ["vs reference"] * bool(said)
     return table(
-        ["run", "name", "status", "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
+        ["run", "name", "status", *extra, "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
             [
-                str(row.id), _cut(row.name), row.status, _minute(row.created_at),
+                str(row.id), _cut(row.name), row.status,
+                *[said.get(row.id, "") for _ in extra], _minute(row.created_at),
                 " ".join(filter(None, (_cut(row.model), row.headline.get("via")))),
                 show(row.headline.get("output_tokens_per_s"), ""),
                 show(row.headline.get("ttft_s_median"), "s"),
@@ -88,16 +99,38 @@ def _text_of(found: tables.Table) -> str:
     return table([found.title, *found.columns[1:]], rows)
 
 
-def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """The same as JSON-ready data."""
-    candidates = (comparison.reference, *comparison.others)
-    return {
-        "runs": [candidate.run.id for candidate in candidates],
-        **{
-            part: [asdict(entry) for entry in getattr(comparison, part)]
-            for part in ("verdicts", "rows", "differences", "warnings")
-        },
-    }
+def gates_text(found: Sequence[Checked]) -> str:
+    """Conditions on a run, a line each."""
+    return "\n".join(f"{'✓ kept' if one.passed else '✗ missed'}: {one.sentence}" for one in found)
+
+
+def share_text(share: Any) -> str:
+    """A page that was shared: where it is, how long."""
+    texts = " Prompts and answers are on it." if share.texts else ""
+    until = f"until {_minute(share.expires_at)}" if share.expires_at else "until it is revoked"
+    return (
+        f"{share.path}\n"
+        f"It opens below the address of this Paceline, such as http://127.0.0.1:8501{share.path}, "
+        f"{until}.{texts}"
+    )
+
+
+def shares_text(shares: Sequence[Any]) -> str:
+    """What is shared, a line each."""
+    if not shares:
+        return "Nothing is shared."
+    return table(
+        ["page", "title", "runs", "created", "until", "prompts"],
+        [
+            [
+                share.path, _cut(share.title), ",".join(map(str, share.run_ids)),
+                _minute(share.created_at),
+                _minute(share.expires_at) if share.expires_at else "revoked",
+                "yes" if share.texts else "no",
+            ]
+            for share in shares
+        ],
+    )  # fmt: skip
 
 
 def backend_rows(

@@ -100,16 +100,13 @@ def colour_of(run_id: int, run_ids: Sequence[int], dark: bool = False) -> str:
     return colour(positions([*run_ids, run_id])[run_id], dark)
 
 
-VIA_LITELLM = "via LiteLLM"
-
-
 def label(run: Run) -> str:
     """Return a run's short name, unique by its id: `12 · Groq, sequential`. It says where LiteLLM
-    is part of the numbers that stand beside it."""
+    is part of the numbers that stand beside it, and where another tool measured them."""
     name = " ".join(run.name.split())
     if len(name) > LABEL_LENGTH:
         name = name[: LABEL_LENGTH - 1].rstrip() + "…"
-    parts = (str(run.id), name, VIA_LITELLM if run.config.via_litellm else "")
+    parts = (str(run.id), name, "imported" if run.source is not None else run.through)
     return " · ".join(filter(None, parts))
 
 

@@ -1,8 +1,9 @@
 """The process that measures: `python -m services.worker`.
 
-A run comes in on standard input as a line of JSON; what was seen goes out on standard output, a
-line of JSON a message. The process that reads them writes the database. Another line on standard
-input, or its end, cancels the run: a worker does not outlive the one who asked for it.
+A turn of a run comes in on standard input as a line of JSON (see `turn.py`); what was seen goes out
+on standard output, a line of JSON a message. The process that reads them writes the database.
+Another line on standard input, or its end, cancels the run: a worker does not outlive the one who
+asked for it.
 """
 
 from __future__ import annotations
@@ -10,27 +11,29 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from secrets import token_hex
 from time import perf_counter_ns
 
 import orjson
 
 from services.backends import BackendProblem
-from services.config import parse
 from services.engines import EngineProblem
 from services.limits import Impossible
 from services.session import Session, measure
 from services.talk import sender
 from services.team import TeamProblem
+from services.turn import read
 
 UNWIND_S = 1.5  # what a cancelled run may take before it is cut short
 
 
 async def work() -> None:
-    """Carry out the run that standard input asks for; the last message is its `end`."""
+    """Carry out the turn that standard input asks for; the last message is its `end`."""
     send = sender()
-    config = parse(orjson.loads(sys.stdin.buffer.readline()))
-    session = Session(config, os.environ, send, perf_counter_ns(), mark=token_hex(4))
+    turn = read(orjson.loads(sys.stdin.buffer.readline()))
+    turn = replace(turn, mark=turn.mark or token_hex(4))
+    session = Session(turn, os.environ, send, perf_counter_ns())
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(measure(session))
 

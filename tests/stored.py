@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import queue, runs
+from db import queue, results, runs
+from services.compare.headline import headline
 from services.config import parse
 from services.measurement import Measurement, Repeat
-from services.summary import summarize, summary_row
 from tests.values import NOON, measured
 
 LANE = "a lane of its own"
@@ -38,5 +38,6 @@ def store(
         queue.add_repeat(engine, run_id, Repeat(repeat, NOON, 1.0, {}))
     queue.add_measurements(engine, run_id, found)
     if status != "running":
-        queue.finish(engine, run_id, status, error, summary_row(summarize(found)))
+        kept = headline(results.candidate(engine, run_id))
+        queue.finish(engine, run_id, status, error, kept)
     return run_id

@@ -19,8 +19,11 @@ from db import results, runs, schema
 from jobs.place import beside
 from services.config import RunConfig
 from services.export import EXPORTS
+from services.export.document import REQUEST_FIELDS
+from services.export.shape import RunDocument
 from services.metrics import FIELDS
-from tests.conftest import ReferenceServer, finished, until
+from tests.conftest import ROOT, ReferenceServer, finished, until
+from tests.stored import store
 
 Submit = Callable[..., int]
 JSON = {"content-type": "application/json"}
@@ -75,12 +78,12 @@ def test_a_run_is_started_listed_and_shown(
     }
     finished(database, run_id)
     document = ask("GET", f"/runs/{run_id}").json()
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
+    assert list(document) == [*RunDocument.model_json_schema()["required"]]
     assert document["run"]["name"] == "Door"
     assert document["run"]["tags"] == ["a", "http"]
     assert document["run"]["config"]["pause_s"] == 0
     assert document["summary"]["ok"] == 2
-    assert [tuple(row) for row in document["requests"]] == [FIELDS] * 2
+    assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 2
     assert [row["output_tokens"] for row in document["requests"]] == [3, 3]
     (listed,) = ask("GET", "/runs", params={"tag": "http", "status": "done"}).json()
     assert (listed["id"], listed["note"], listed["headline"]["ok"]) == (run_id, "by hand", 2)
@@ -116,6 +119,57 @@ def test_a_prompt_says_where_prompts_come_from() -> None:
     assert NewRun.model_validate({"prompt": "Why?"}).config().workload == "text"
 
 
+# --- a page for others -----------------------------------------------------------------------
+
+
+def test_a_page_is_shared_listed_and_revoked(database: Engine) -> None:
+    one, two = store(database), store(database)
+    answer = ask("POST", "/shares", json={"runs": [one, two], "days": 7})
+    made = answer.json()
+    assert answer.status_code == 201
+    assert made["path"] == f"/share/{made['token']}"
+    assert (made["runs"], made["texts"]) == ([one, two], False)
+    listed = ask("GET", "/shares", params={"runs": f"{one},{two}"}).json()
+    assert listed == ask("GET", "/shares").json() == [made]
+    assert ask("GET", "/shares", params={"runs": f"{two},{one}"}).json() == []
+    assert ask("DELETE", f"/shares/{made['token']}").status_code == 204
+    assert "may have been revoked already" in ask("DELETE", f"/shares/{made['token']}").text
+    assert ask("GET", "/shares").json() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"runs": []}, 422),
+        ({"runs": [1, 1]}, 422),
+        ({"runs": list(range(1, 10))}, 422),
+        ({"runs": [True]}, 422),
+        ({"runs": ["1"]}, 422),
+        ({"runs": "1"}, 422),
+        ({"runs": [1], "days": 0}, 422),
+        ({"runs": [1], "days": 10**30}, 422),
+        ({"runs": [1], "days": "long"}, 422),
+        ({"runs": [1], "texts": "perhaps"}, 422),
+        ({"runs": [1], "password": "x"}, 422),
+        ({"runs": [2]}, 404),
+        ({"runs": [10**30]}, 404),
+    ],
+)
+def test_what_cannot_be_shared_is_said_in_a_sentence(
+    database: Engine, body: dict[str, Any], status: int
+) -> None:
+    store(database)
+    problem(ask("POST", "/shares", json=body), status)
+    assert ask("GET", "/shares").json() == []
+
+
+def test_shares_of_no_runs_are_asked_for_in_vain(database: Engine) -> None:
+    problem(ask("GET", "/shares?runs=one"), 422)
+    problem(ask("DELETE", "/shares/nothing"), 404)
+    problem(ask("POST", "/shares", content=b"{}", headers={"content-type": "text/plain"}), 415)
+
+
 # --- what is wrong ---------------------------------------------------------------------------
 
 WRONG = [
@@ -134,7 +188,8 @@ WRONG = [
     ("warmup", -1), ("repeats", 0), ("repeats", 51), ("timeout_s", 0), ("timeout_s", 1e9),
     ("stop_after_s", 0), ("connect_timeout_s", 0), ("first_token_timeout_s", 0),
     ("chunk_timeout_s", -1), ("processes", 0), ("processes", 65), ("calibrate", "perhaps"),
-    ("stop_after_errors", 0), ("name", "x" * 201), ("name", 5),
+    ("stop_after_errors", 0), ("ttft_limit_s", 0), ("tpot_limit_s", -1), ("e2e_limit_s", "soon"),
+    ("usd_per_hour", 0), ("name", "x" * 201), ("name", 5),
     ("tags", "one"), ("tags", ["a", 5]), ("tags", [f"t{n}" for n in range(21)]),
     ("note", "x" * 10_001), ("speed", 9), ("id", 1),
 ]  # fmt: skip
@@ -368,11 +423,18 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
     assert openapi["servers"] == [{"url": "/api"}]
     operations = {(path, method) for path, of in openapi["paths"].items() for method in of}
     assert operations == {
+        ("/import", "post"),
         ("/runs", "get"),
         ("/runs", "post"),
         ("/runs/{run_id}", "get"),
         ("/runs/{run_id}/requests.csv", "get"),
         ("/runs/{run_id}/cancel", "post"),
+        ("/shares", "get"),
+        ("/shares", "post"),
+        ("/shares/{token}", "delete"),
+        ("/pins", "get"),
+        ("/pins/{kind}/{value}", "put"),
+        ("/pins/{kind}/{value}", "delete"),
     }
 
 
@@ -390,7 +452,7 @@ def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
     for name, field in RunConfig.model_fields.items():
         assert fields[name]["description"] == field.description
     described = openapi["components"]["schemas"]["RequestRow"]["properties"]
-    assert tuple(described) == FIELDS
+    assert tuple(described) == REQUEST_FIELDS
 
 
 def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> None:
@@ -410,10 +472,123 @@ def test_what_is_answered_is_what_the_schema_says(measured: int, openapi: dict[s
     check("RunDocument", ask("GET", f"/runs/{measured}").json())
     check("Problem", ask("GET", "/runs/99").json())
     for row in ask("GET", "/runs").json():
-        check("RunRow", row)
+        check("ListedRun", row)
 
 
 def test_the_document_is_the_one_that_is_exported(database: Engine, measured: int) -> None:
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
     assert ask("GET", f"/runs/{measured}").json() == exported
+
+
+# --- references ------------------------------------------------------------------------------
+
+
+def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
+    for _ in range(2):
+        store(database, model="org/Model 1")
+    path = "/pins/model/org/Model%201"
+    assert ask("GET", "/pins").json() == []
+    made = ask("PUT", path, json={"run": 1})
+    assert (made.status_code, made.json()["value"], made.json()["run_id"]) == (
+        200,
+        "org/Model 1",
+        1,
+    )
+    assert ask("GET", "/pins").json() == [made.json()]
+    later, first = (run["against"] for run in ask("GET", "/runs").json())
+    assert (first["word"], first["reference"], first["speed"]) == ("reference", 1, None)
+    assert (later["word"], later["reference"], later["kind"]) == ("no verdict", 1, "model")
+    assert later["speed"] == pytest.approx(1)
+    assert ask("DELETE", path).status_code == 204
+    assert "No run is the reference of model org/Model 1" in ask("DELETE", path).json()["error"]
+    assert [run["against"] for run in ask("GET", "/runs").json()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("model/huge", {"run": 1}, 422, "Run 1 has not the model 'huge'"),
+        ("model/tiny", {"run": 9}, 404, "There is no run 9."),
+        ("colour/tiny", {"run": 1}, 422, "kind must be one of 'model' or 'tag'"),
+        ("model/tiny", {"run": "one"}, 422, "run must be a whole number"),
+        ("model/tiny", {}, 422, "run is missing"),
+    ],
+)
+def test_what_cannot_be_pinned_is_said(
+    database: Engine, path: str, body: dict[str, Any], status: int, words: str
+) -> None:
+    store(database)
+    answer = ask("PUT", f"/pins/{path}", json=body)
+    problem(answer, status)
+    assert words in answer.json()["error"]
+    problem(ask("PUT", "/pins/model/tiny", content="{}"), 415)
+
+
+# --- comparisons and further repeats ---------------------------------------------------------
+
+
+def test_a_trial_is_started_watched_and_repeated(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
+    candidates = [{**config, "mode": mode, "requests": 1} for mode in ("batch", "staggered")]
+    new = {"candidates": candidates, "repeats": 3, "seed": 1, "margin": 0.1, "name": "Mine"}
+    answer = ask("POST", "/trials", json=new)
+    trial = answer.json()
+    assert answer.status_code == 202, trial
+    assert (trial["asked"]["most"], trial["page"]) == (3, "/compare?runs=1,2")
+    for run_id in (1, 2):
+        assert finished(database, run_id).status == "done"
+    assert ask("GET", f"/trials/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
+    assert runs.load(database, 1).name == "Mine · batch"
+    assert ask("POST", "/runs/1/more", json={"repeats": 1}).status_code == 202
+    assert len(finished(database, 1).repeats) == 4
+    problem(ask("POST", "/runs/1/more", json={"repeats": 50}), 409)
+    assert ask("POST", f"/trials/{trial['id']}/cancel").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/trials", {"candidates": [{}]}, 422),
+        ("POST", "/trials", {"candidates": [{}, {"max_tokens": 0}]}, 422),
+        ("POST", "/trials", {"candidates": [{}, {}], "margin": 1}, 422),
+        ("POST", "/trials", {"candidates": [{}, {"backend": "nobody"}]}, 422),
+        ("GET", "/trials/7", None, 404),
+        ("POST", "/trials/7/cancel", None, 404),
+        ("POST", "/runs/7/more", {"repeats": 1}, 404),
+        ("POST", "/runs/7/more", {"repeats": 0}, 422),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused_in_a_sentence(
+    database: Engine, method: str, path: str, body: Any, status: int
+) -> None:
+    problem(ask(method, path, **({"json": body} if body is not None else {})), status)
+    assert not runs.count(database)
+
+
+def test_a_file_of_another_tool_is_imported_once(database: Engine) -> None:
+    data = (ROOT / "tests" / "data" / "imports" / "vllm" / "result.json").read_bytes()
+    kind = {"content-type": "application/octet-stream"}
+    answer = ask("POST", "/import?name=result.json", content=data, headers=kind)
+    assert answer.status_code == 201
+    assert answer.json() == [{"id": 1, "url": "/api/runs/1", "page": "/result?run=1"}]
+    again = ask("POST", "/import", content=data, headers=kind)
+    assert not problem(again, 409)
+    assert "imported already, as run 1" in again.json()["error"]
+    forced = ask("POST", "/import?again=true", content=data, headers=kind)
+    assert forced.json()[0]["id"] == 2
+    assert ask("GET", "/runs?backend=import").json()[0]["headline"]["via"]
+
+
+def test_a_file_that_is_none_is_refused_in_a_sentence(database: Engine) -> None:
+    kind = {"content-type": "application/json"}
+    answer = ask("POST", "/import?name=x", content=b"{}", headers=kind)
+    assert not problem(answer, 422)
+    assert "not a result that Paceline knows" in answer.json()["error"]
+    for other in ("text/plain", "multipart/form-data", ""):
+        answer = ask("POST", "/import", content=b"{}", headers={"content-type": other})
+        assert not problem(answer, 415)
+    large = {**kind, "content-length": str(300 * 10**6)}
+    assert not problem(ask("POST", "/import", content=b"{}", headers=large), 413)

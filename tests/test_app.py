@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import os
 import re
 import shutil
@@ -10,16 +11,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
+from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
-from app import LOOPBACK, Security, allowed_hosts, content_policy, foreign, keep_queue
+from app import LOOPBACK, Security, allowed_hosts, content_policy, foreign, keep_queue, shared
+from db import runs, shares
 from tests.conftest import ROOT, until
+from tests.stored import store
 
 OWN = "127.0.0.1:8501"
 HOSTS = LOOPBACK | {"bench.example.org"}
@@ -119,12 +125,96 @@ def test_every_answer_carries_the_headers_a_refusal_too(host: str, status: int, 
     assert answer.headers["referrer-policy"] == "same-origin"
 
 
+def test_an_answer_with_a_policy_of_its_own_keeps_that_one_alone() -> None:
+    """A browser enforces every policy that it is told, so two would forbid each other's scripts."""
+    own = {"Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer"}
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(Security(PlainTextResponse("A page.", headers=own)))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{OWN}") as client:
+            return await client.get("/")
+
+    headers = asyncio.run(ask()).headers
+    assert headers.get_list("content-security-policy") == ["default-src 'none'"]
+    assert headers.get_list("referrer-policy") == ["no-referrer"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 def test_nothing_may_be_loaded_from_elsewhere_and_no_other_script_run() -> None:
     policy = content_policy()
     assert not re.search(r"https?:|\*|unsafe-eval", policy)
     (scripts,) = [part for part in policy.split("; ") if part.startswith("script-src")]
     assert "unsafe-inline" not in scripts
     assert re.search(r"'sha256-[\w+/]{43}='", scripts)
+
+
+# --- shared pages ----------------------------------------------------------------------------
+
+
+def seen(path: str, method: str = "GET", **headers: str) -> httpx.Response:
+    """What is behind a link, asked without a server."""
+    routes = Starlette(routes=[Route("/share/{token}", endpoint=shared)])
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(Security(routes))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{OWN}") as client:
+            return await client.request(method, path, headers=headers)
+
+    return asyncio.run(ask())
+
+
+def test_a_shared_page_may_do_nothing_but_draw_itself(database: Engine) -> None:
+    share = shares.publish(database, [store(database)])
+    answer = seen(share.path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-robots-tag"] == "noindex"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    (policy,) = answer.headers.get_list("content-security-policy")
+    parts = policy.split("; ")
+    assert parts[0] == "default-src 'none'"
+    assert parts[-2:] == ["frame-ancestors 'none'", "sandbox allow-scripts"]
+    assert not re.search(r"unsafe|https?:|\*|'self'", policy)
+    assert f'content="{"; ".join(parts[:-2])}"' in html.unescape(answer.text)
+    assert seen(share.path, "POST").status_code == 405
+
+
+def test_a_shared_page_comes_packed_to_those_who_unpack_it(database: Engine) -> None:
+    share = shares.publish(database, [store(database)])
+    packed = seen(share.path, **{"accept-encoding": "gzip, br"})
+    plain = seen(share.path, **{"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+
+
+def test_what_was_never_shared_and_what_is_no_longer_look_the_same(database: Engine) -> None:
+    run_id = store(database)
+    revoked, deleted = shares.publish(database, [run_id]), shares.publish(database, [run_id])
+    over = shares.create(database, [run_id], "A", b"", datetime.now(UTC) - timedelta(seconds=1))
+    shares.revoke(database, revoked.token)
+    answers = [seen(each.path) for each in (revoked, over)]
+    runs.delete(database, run_id)
+    answers += [seen(deleted.path), seen("/share/x"), seen("/share/%00"), seen("/share/'")]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.content for answer in answers}) == 1
+    assert len({str(sorted(answer.headers.items())) for answer in answers}) == 1
+    assert "There is no page behind this link." in answers[0].text
+    assert "script-src" not in answers[0].headers["content-security-policy"]
+
+
+def test_a_shared_page_of_a_database_that_is_away_says_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x")
+    answer = seen("/share/x")
+    assert answer.status_code == 503
+    assert "cannot be shown just now" in answer.text
+    assert "127.0.0.1" not in answer.text and "topsecret" not in answer.text
 
 
 def test_a_database_that_is_away_for_a_while_does_not_end_the_keeper_of_the_queue(

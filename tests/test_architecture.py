@@ -21,6 +21,7 @@ MAY_IMPORT = {
 }
 PURE = (  # no sockets, no clock, no environment; randomness only from a seed
     "config", "modes", "workloads", "metrics", "statistics", "summary", "compare", "checks",
+    "trial", "turn",
 )  # fmt: skip
 WORLD = {"socket", "time", "os", "subprocess", "asyncio", "httpx", "requests", "secrets"}
 

@@ -20,15 +20,17 @@ from sqlalchemy import Engine, text
 
 import cli
 from db import counts, runs
+from db.database import opened
 from jobs.place import beside
 from services import engines
 from services.config import RunConfig
 from services.export import EXPORTS
+from services.export.document import REQUEST_FIELDS
 from services.export.shape import RunDocument
 from services.flags import flag
-from services.metrics import FIELDS
 from tests.conftest import ROOT, ReferenceServer, until
 from tests.stored import store
+from tests.values import measured
 
 Submit = Callable[..., int]
 SLOW = "ref ttft=0.05 gap=0.05 tokens=2000"  # 100 s an answer
@@ -57,7 +59,7 @@ def ask(
         except SystemExit as end:  # argparse
             code = int(end.code or 0)
         out, err = capfdbinary.readouterr()
-        return Said(code, out.decode(), err.decode())
+        return Said(code, out.decode(errors="surrogateescape"), err.decode())
 
     return run
 
@@ -88,8 +90,8 @@ def test_a_run_prints_one_json_document_and_nothing_else(
     assert (said.code, said.err) == (0, "")
     document = json.loads(said.out)
     RunDocument.model_validate(document)
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
-    assert [tuple(row) for row in document["requests"]] == [FIELDS] * 12
+    assert list(document) == [*RunDocument.model_json_schema()["required"]]
+    assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 12
     assert {row["output_tokens"] for row in document["requests"]} == {3}
     assert all(0.02 <= row["ttft_s"] <= row["e2e_s"] < 1 for row in document["requests"])
     assert document["run"]["tags"] == ["a", "b"]
@@ -394,6 +396,20 @@ def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
         (["compare", *"123456789"], "Compare takes two to eight runs, not 9."),
         (["compare", "1", "2"], "There is no run 1."),
         (["compare", "1", "1"], "Run 1 is named twice."),
+        (["compare", "1", "2", "--within", "0"], "--within: '0' is not a number of per cent"),
+        (["compare", "1", "2", "--within", "a few"], "--within: 'a few' is not"),
+        (["compare", "1", "2", "--fail-if", "slower,worse"], "--fail-if: 'worse' is no verdict"),
+        (["compare", "1", "2", "--measure", "speed"], "--measure: invalid choice: 'speed'"),
+        (["compare", "1", "2", "--measure", "ttft"], "--measure and --allow-no-verdict go with"),
+        (["check", "1"], "The following arguments are required: --slo"),
+        (["check", "1", "--slo", "ttft:p95"], "--slo: “ttft:p95” is no condition. Write it in quo"),
+        (["check", "1", "--slo", "speed>1"], "--slo: There is no speed here, but ttft, ttfa"),
+        (["check", "1", "--slo", "ttft<1"], "--slo: ttft needs one of median, p50, mean"),
+        (["check", "1", "--slo", "error_rate:p95<1"], "--slo: error_rate is one number of the run"),
+        (["check", "1", "--slo", "ttft:p95<500ms"], "--slo: “500ms” is no number: ttft is in s,"),
+        (["check", "1", "--slo", "cost<nan"], "--slo: “nan” is no number: cost is in USD"),
+        (["check", "1", "--slo", "goodput>1", "--ttft-limit", "0"], "--ttft-limit must be more"),
+        (["check", "9", "--slo", "goodput>1"], "There is no run 9."),
         (["list", "--limit", "0"], "--limit: '0' is not a whole number from 1"),
         (["list", "--limit", "few"], "--limit: 'few' is not"),
         (["list", "--status", "lost"], "--status: invalid choice: 'lost'"),
@@ -554,7 +570,8 @@ def test_every_export_is_written_to_a_file_as_to_standard_output(
     file = tmp_path / kind
     said = ask("export", *chosen, "--format", kind, "--output", str(file))
     assert said.out == f"{file}: {file.stat().st_size:,} bytes\n"
-    assert ask("export", *chosen, "--format", kind).out == file.read_bytes().decode()
+    printed = ask("export", *chosen, "--format", kind).out
+    assert printed.encode(errors="surrogateescape") == file.read_bytes()
 
 
 @pytest.mark.parametrize("output", ["{here}", "{here}/no/such/folder", "", "/dev/full"])
@@ -565,6 +582,51 @@ def test_a_file_that_cannot_be_written_is_said(
     said = ask("export", "1", "--output", output.format(here=tmp_path))
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("--output: cannot write ")
+
+
+# --- a page for others -----------------------------------------------------------------------
+
+
+def test_a_page_is_shared_listed_and_revoked(database: Engine, ask: Ask) -> None:
+    assert ask("share", "--list").out == "Nothing is shared.\n"
+    store(database, name="A"), store(database, name="B")
+    path, about = ask("share", "1", "2").out.splitlines()
+    assert path.startswith("/share/")
+    assert f"http://127.0.0.1:8501{path}, until 20" in about
+    for_ever = ask("share", "1", "--days", "0", "--texts").out
+    assert "until it is revoked. Prompts and answers are on it." in for_ever
+    listed = json.loads(ask("share", "--list", "--json").out)
+    assert [(share["title"], share["run_ids"]) for share in listed] == [
+        ("A", [1]),
+        ("B against A", [1, 2]),
+    ]
+    assert path in ask("share", "--list", "1", "2").out
+    assert path not in ask("share", "--list", "1").out
+    assert ask("share", "--revoke", path).code == 0
+    assert path not in ask("share", "--list").out
+    said = ask("share", "--revoke", path)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("Nothing is shared under this token.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ([], "A shared page shows one to 8 runs, each of them once."),
+        (["1", "1"], "A shared page shows one to 8 runs, each of them once."),
+        (["1", "--days", "3651"], "A link is good for 1 to 3,650 days, or until revoked."),
+        (["1", "--days", "-1"], "--days: "),
+        (["7"], "There is no run 7."),
+        (["--list", "--revoke", "x"], "--revoke: not allowed with"),
+    ],
+)
+def test_what_cannot_be_shared_is_said(
+    database: Engine, ask: Ask, typed: list[str], words: str
+) -> None:
+    store(database)
+    said = ask("share", *typed)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(words)
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -585,11 +647,84 @@ def test_runs_are_listed_newest_first_and_narrowed(database: Engine, ask: Ask) -
 def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
     ids = [str(store(database, name=name)) for name in ("A", "B")]
     found = json.loads(ask("compare", *ids, "--json").out)
-    assert found["runs"] == [1, 2]
+    assert found["schema"] == "paceline/comparison/1"
+    assert [run["id"] for run in found["runs"]] == [1, 2]
     assert {"verdicts", "rows", "differences", "warnings"} < set(found)
     said = ask("compare", *ids)
     assert said.code == 0
     assert "1 · A (reference)  2 · B" in said.out
+
+
+SLOWER = [measured(0, repeat=r, e2e=6.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
+FASTER = [measured(0, repeat=r, e2e=3.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "sentence"),
+    [
+        ([], 0, ""),
+        (["--fail-if", "slower"], 1, "B against A: slower, by output throughput.\n"),
+        (["--fail-if", "faster,inconclusive"], 0, ""),
+        (["--fail-if", "faster", "--fail-if", "slower"], 1, "B against A: slower, by output thr"),
+        (["--fail-if", "slower", "--measure", "ttft"], 0, ""),
+        (
+            ["--fail-if", "equivalent", "--measure", "ttft", "--within", "1"],
+            1,
+            "B against A: equivalent within ±1 %, by median TTFT.\n",
+        ),
+    ],
+)
+def test_a_verdict_is_a_gate(
+    database: Engine, ask: Ask, flags: Sequence[str], code: int, sentence: str
+) -> None:
+    store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
+    found = ask("compare", "1", "2", *flags)
+    assert found.code == code
+    assert found.err.startswith(sentence) and bool(found.err) == bool(sentence)
+    assert "B is slower than A: 0.50 times as fast" in found.out
+
+
+def test_what_nobody_can_tell_passes_no_gate_unless_it_may(database: Engine, ask: Ask) -> None:
+    store(database, name="A"), store(database, name="B")
+    found = ask("compare", "1", "2", "--fail-if", "slower", "--json")
+    assert (found.code, found.err) == (1, "B against A: no verdict, by output throughput.\n")
+    assert json.loads(found.out)["verdicts"][0]["word"] == "no verdict"
+    assert ask("compare", "1", "2", "--fail-if", "slower", "--allow-no-verdict").code == 0
+
+
+def test_a_run_is_held_to_conditions(database: Engine, ask: Ask) -> None:
+    store(database, [measured(i) for i in range(80)], ttft_limit_s=2.0)
+    kept = ask(
+        "check", "1", "--slo", "ttft:p95<1.5", "--slo", "error_rate<=0", "--slo", "goodput>9"
+    )
+    assert (kept.code, kept.err) == (0, "")
+    assert kept.out.splitlines() == [
+        "✓ kept: TTFT, p95 < 1.50 s: it is 1.00 s",
+        "✓ kept: Error rate ≤ 0 %: it is 0 %",
+        "✓ kept: Goodput > 9.00 queries/s: it is 26.7 queries/s",
+    ]
+    missed = ask("check", "1", "--slo", "ttft:p95<1", "--slo", "ttft:p99<9", "--json")
+    assert missed.code == 1
+    first, second = json.loads(missed.out)
+    assert (first["slo"], first["value"], first["passed"]) == ("ttft:p95<1", 1.0, False)
+    assert second["value"] is None and not second["passed"]
+    assert "not known by 80 requests, it takes 368" in second["sentence"]
+
+
+def test_conditions_on_goodput_need_objectives(database: Engine, ask: Ask) -> None:
+    store(database)
+    without = ask("check", "1", "--slo", "attainment>0.5")
+    assert without.code == 1 and "no objective is set. Give one: --ttft-limit 0.5" in without.out
+    given = ask("check", "1", "--slo", "attainment>0.5", "--slo", "cost<1", "--e2e-limit", "5",
+                "--usd-per-hour", "2")  # fmt: skip
+    assert given.code == 0, given.out
+
+
+def test_a_run_that_did_not_end_keeps_no_condition(database: Engine, ask: Ask) -> None:
+    store(database, status="interrupted")
+    found = ask("check", "1", "--slo", "ttft:median<9")
+    assert found.code == 1
+    assert found.out.startswith("✗ missed: Run 1 is interrupted, and not measured to its end.\n✓")
 
 
 def test_backends_are_listed_and_tested_without_showing_a_key(
@@ -631,3 +766,98 @@ def test_every_command_explains_itself(ask: Ask) -> None:
     for field in RunConfig.model_fields:
         if field != "unique_prompts":
             assert flag(field) in ask("run", "--help").out
+
+
+def test_a_run_is_pinned_and_the_list_says_how_the_others_stand(database: Engine, ask: Ask) -> None:
+    for _ in range(2):
+        store(database, tags=["nightly"])
+    assert "vs reference" not in ask("list").out
+    assert ask("pin", "1").out == "Run 1 is the reference of model tiny.\n"
+    assert ask("pin", "1", "--tag", "nightly").out == "Run 1 is the reference of tag nightly.\n"
+    lines = ask("list").out.splitlines()
+    assert "vs reference" in lines[0]
+    assert "no verdict" in lines[2] and "reference" in lines[3]
+    later, first = json.loads(ask("list", "--json").out)
+    assert (later["against"]["reference"], later["against"]["kind"]) == (1, "tag")
+    assert first["against"]["word"] == "reference"
+    assert ask("unpin", "1", "--model").out == "Run 1 is no longer the reference of model tiny.\n"
+    assert ask("unpin", "1").out == "Run 1 is no longer the reference of tag nightly.\n"
+    assert "vs reference" not in ask("list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pin", "9"], "There is no run 9."),
+        (["pin", "1", "--tag", "weekly"], "Run 1 has not the tag 'weekly'"),
+        (["pin", "1", "--model", "--tag", "a"], "not allowed with argument --model"),
+        (["unpin", "1"], "Run 1 is not the reference of that."),
+        (["unpin", "9"], "There is no run 9."),
+    ],
+)
+def test_what_cannot_be_pinned_is_said(
+    database: Engine, ask: Ask, words: list[str], said: str
+) -> None:
+    store(database)
+    answer = ask(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+
+
+# --- comparisons and further repeats ---------------------------------------------------------
+
+
+def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, ask: Ask) -> None:
+    flags = run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0")[1:]
+    said = ask("trial", *flags, "--vs", "mode=batch", "--repeats", "3", "--json")
+    assert (said.code, said.err) == (0, "")
+    document = json.loads(said.out)
+    assert document["runs"] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [3, 3]
+    more = json.loads(ask("more", "1", "2", "--repeats", "1", "--json").out)
+    assert more["runs"] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [4, 4]
+    said = ask("more", "1", "--repeats", "47")
+    assert (said.code, "1 to 46 more" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vs", "mode"], "--vs takes what changes, as in mode=batch,concurrency=8"),
+        (["--vs", "mode=none"], "--mode must be one of"),
+        (["--vs", "prompt=x"], "--prompt is not taken from a link"),
+        (["--vs", "mode=batch", "--repeats", "60"], "1 to 50 times"),
+        (["--vs", "mode=batch", "--most", "3"], "the most cannot be fewer"),
+        (["--vs", "mode=batch", "--target", "0"], "between 0 and 100"),
+        (["--vs", "mode=batch"] * 9, "2 to 8 candidates"),
+        ([], "--vs"),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
+    said = ask("trial", *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert not runs.count(opened())
+
+
+def test_files_of_other_tools_are_imported(ask: Ask, database: Engine, tmp_path: Path) -> None:
+    data = ROOT / "tests" / "data" / "imports"
+    files = [str(data / name) for name in ("vllm/result.json", "guidellm/report.json")]
+    told = ask("import", *files, "--json")
+    assert told.code == 0
+    assert json.loads(told.out) == [
+        {"file": "result.json", "runs": [1]},
+        {"file": "report.json", "runs": [2]},
+    ]
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    told = ask("import", files[0], str(bad), str(tmp_path / "none.json"))
+    assert told.code == 2
+    assert "result.json: it has been imported already, as run 1" in told.err
+    assert "bad.json: Its JSON ends in the middle" in told.err
+    assert "Cannot read" in told.err
+    assert ask("import", files[0], "--again").out == "result.json: run 3\n"
+    assert "imported from guidellm" in ask("list", "--backend", "import").out
+    assert "imported from vLLM bench" in ask("show", "1").out
+    assert "imported from guidellm" in ask("compare", "1", "2").out

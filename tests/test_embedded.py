@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import psutil
 import pytest
 from sqlalchemy import Engine
@@ -18,6 +19,7 @@ from db import runs
 from services.config import RunConfig, parse
 from services.embedded import NICE
 from services.engines import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
+from services.turn import Turn, written
 from tests.conftest import ROOT, finished, until
 
 
@@ -74,7 +76,7 @@ def test_a_killed_worker_leaves_no_engine() -> None:
     assert worker.stdin and worker.stdout
     with worker:
         asked = parse({"requests": 9, "max_tokens": 2000, "ignore_eos": True, "warmup": 0})
-        worker.stdin.write(asked.model_dump_json().encode() + b"\n")
+        worker.stdin.write(orjson.dumps(written(Turn(asked))) + b"\n")
         worker.stdin.flush()
         said = iter(worker.stdout.readline, b"")
         assert any(b"Measuring" in line for line in said)

@@ -6,17 +6,22 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pytest
 from sqlalchemy import Engine
 
 import jobs
-from db import counts, queue, runs
+from db import counts, queue, runs, trials
+from db.database import opened
+from db.trials import CannotRepeat
 from jobs.carrier import KILL_S
 from jobs.place import LOG_MOST, beside, place
 from services.backends import BackendProblem
-from services.config import RunConfig
+from services.config import RunConfig, parse
+from services.measurement import Run
+from services.trial import Asked, Trial, order
 from tests.conftest import ReferenceServer, finished, until
 
 SLOW = "ref ttft=0.05 gap=0.05 tokens=2000"  # 100 s an answer
@@ -264,3 +269,101 @@ def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:
     with pytest.raises(BackendProblem):
         jobs.submit(database, RunConfig(backend="nowhere"))
     assert runs.count(database) == 0
+
+
+def trial_of(reference: ReferenceServer, *models: str, **asked: Any) -> tuple[Trial, list[Run]]:
+    """Measure a trial to its end, one request a repeat."""
+    engine = opened()
+    shared = {"backend": "url", "base_url": reference.base_url, "requests": 1, "warmup": 0}
+    configs = [parse({**shared, "mode": "batch", "model": model}) for model in models]
+    trial = jobs.submit_trial(engine, configs, Asked(**asked))
+    ended = [finished(engine, run_id) for run_id in trial.run_ids]
+    return trials.load(engine, trial.id), ended
+
+
+def in_turn(measured: list[Run]) -> list[int]:
+    """Which of the runs was measured first, second, …, by when their repeats began."""
+    began = [
+        (repeat.began_at, place) for place, run in enumerate(measured) for repeat in run.repeats
+    ]
+    return [place for _, place in sorted(began)]
+
+
+def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    trial, measured = trial_of(reference, "ref tokens=2", "ref tokens=3", seed=5, repeats=3, most=3)
+    wanted = [place for repeat in range(3) for place in order(5, repeat, 2)]
+    assert in_turn(measured) == wanted
+    for run, tokens in zip(measured, (2, 3), strict=True):
+        assert run.status == "done"
+        found = runs.measurements(database, run.id)
+        assert [(m.repeat, m.output_tokens) for m in found] == [(i, tokens) for i in range(3)]
+    assert len({run.environment["prompt_mark"] for run in measured}) == 2
+    prompts = {p for p in reference.log() if p}
+    assert len(prompts) >= 6, "every repeat has prompts of its own"
+    assert trial.asked.repeats == 3
+    assert [run.margin for run in measured] == [0.05, 0.05]
+
+
+def test_a_trial_goes_on_until_its_interval_is_narrow(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    models = ("ref tokens=2 ttft=0.05", "ref tokens=2 ttft=0.1")
+    trial, measured = trial_of(reference, *models, repeats=3, most=5, target=1e-9)
+    until(lambda: trials.load(database, trial.id).asked.repeats == 5, 30)
+    measured = [finished(database, run.id) for run in measured]
+    until(lambda: not queue.active(database), 30)
+    assert [len(runs.load(database, run.id).repeats) for run in measured] == [5, 5]
+
+
+def test_a_run_that_fails_does_not_hold_its_trial_up(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    _, (broken, sound) = trial_of(reference, "ref status=500", "ref tokens=2", repeats=2, most=2)
+    assert (broken.status, len(broken.repeats)) == ("failed", 1)
+    assert (sound.status, len(sound.repeats)) == ("done", 2)
+
+
+def test_a_cancelled_trial_leaves_nothing_queued(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    configs = [
+        parse({"backend": "url", "base_url": reference.base_url, "model": SLOW, "requests": 1})
+        for _ in range(2)
+    ]
+    trial = jobs.submit_trial(database, configs, Asked())
+    first = until(lambda: [r for r in runs.search(database) if r.status == "running"], 15)
+    assert len(first) == 1, "both at once"
+    jobs.cancel_trial(database, trial.id)
+    assert {finished(database, run_id).status for run_id in trial.run_ids} == {"cancelled"}
+
+
+def test_a_run_that_is_done_can_have_more_repeats(
+    database: Engine, reference_run: Submit, reference: ReferenceServer
+) -> None:
+    run_id = reference_run("ref tokens=3", mode="batch", requests=2, warmup=0)
+    before = finished(database, run_id)
+    kept = runs.measurements(database, run_id)
+    jobs.more(database, [run_id], 2)
+    run = finished(database, run_id)
+    assert (run.status, run.config.repeats, len(run.repeats)) == ("done", 3, 3)
+    assert run.started_at == before.started_at
+    measured = runs.measurements(database, run_id)
+    assert measured[:2] == kept, "what was measured stays"
+    assert [m.repeat for m in measured] == [0, 0, 1, 1, 2, 2]
+    assert runs.search(database)[0].headline["repeats"] == 3
+    moments = [moment.t for moment in runs.progress(database, run_id)]
+    assert moments == sorted(moments)
+
+
+def test_more_repeats_are_refused_in_a_sentence(database: Engine, reference_run: Submit) -> None:
+    run_id = reference_run("ref tokens=2", requests=1, warmup=0)
+    finished(database, run_id)
+    with pytest.raises(CannotRepeat, match="1 to 49 more"):
+        jobs.more(database, [run_id], 50)
+    failed = reference_run("ref status=500", requests=1, warmup=0)
+    finished(database, failed)
+    with pytest.raises(CannotRepeat, match="failed"):
+        jobs.more(database, [run_id, failed], 1)
+    assert runs.load(database, run_id).status == "done", "nothing is queued if one cannot be"

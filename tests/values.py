@@ -9,11 +9,14 @@ from typing import Any
 
 from services.compare import Candidate
 from services.config import RunConfig
+from services.imports import Imported
 from services.measurement import Measurement, Repeat, Run, RunStatus
-from services.prices import Price
+from services.objectives import Objectives
+from services.prices import Hourly, Price
 from services.summary import summarize
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STEADY = (1.00, 1.02, 0.98)  # how the repeats of a run vary
 
 
 def measured(
@@ -49,6 +52,17 @@ def measured(
     return replace(m, **changes)
 
 
+def repeats(
+    slower: float = 1.0, vary: Sequence[float] = STEADY, **changes: Any
+) -> list[Measurement]:
+    """Four requests a repeat, each repeat longer or shorter by its factor."""
+    return [
+        measured(i, repeat=r, ttft=1.0 * slower * f, e2e=3.0 * slower * f, **changes)
+        for r, f in enumerate(vary)
+        for i in range(4)
+    ]
+
+
 def failed(index: int = 0, error_class: str | None = "timeout", **changes: Any) -> Measurement:
     """Sent, and nothing came."""
     m = Measurement(0, index, "failed", 0.0, t_send=0.0, t_end=1.0, error_class=error_class)
@@ -64,6 +78,7 @@ def run(
     health: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
     calibration: dict[str, Any] | None = None,
+    trial_id: int | None = None,
     **config: Any,
 ) -> Run:
     """A finished run of one batch, unless `config` says otherwise."""
@@ -76,13 +91,26 @@ def run(
         environment=environment or {},
         repeats=tuple(Repeat(index, NOON, 1.0, health or {}) for index in range(repeats)),
         calibration=calibration,
+        trial_id=trial_id,
     )
 
 
 def candidate(
-    measurements: Sequence[Measurement], price: Price | None = None, **of_run: Any
+    measurements: Sequence[Measurement],
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
+    **of_run: Any,
 ) -> Candidate:
     count = len({m.repeat for m in measurements})
-    return Candidate(
-        run(**{"repeats": count, **of_run}), measurements, summarize(measurements, price)
-    )
+    summary = summarize(measurements, price, objectives)
+    return Candidate(run(**{"repeats": count, **of_run}), measurements, summary)
+
+
+def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
+    """What was read of another tool's file, as a stored run would be."""
+    stored = Run(
+        run_id, one.name, one.status, one.config, NOON, one.started_at,
+        repeats=one.repeats, source=one.source,
+    )  # fmt: skip
+    summary = summarize(one.measurements, placed=stored.placed)
+    return Candidate(stored, one.measurements, summary)

@@ -26,4 +26,4 @@ def button(candidates: Sequence[Candidate]) -> None:
                     type="tertiary",
                     on_click="ignore",
                 )
-        st.caption("Without prompts, answers and keys.")
+        st.caption("Without prompts, answers, keys and paths.")

@@ -31,9 +31,20 @@ LABELS = {
     "stop_after_s": "Stop a repeat after (s)",
     "stop_after_errors": "Stop a repeat after this many failures",
     "base_url": "Address",
+    "ttft_limit_s": "TTFT at most (s)",
+    "tpot_limit_s": "TPOT at most (s)",
+    "e2e_limit_s": "E2E at most (s)",
+    "usd_per_hour": "Price of an hour (US $)",
 }
 EMPTY = {"processes": "by load and cores", "concurrency": "all"}
-STEPS = {"pause_s": 0.5, "interval_s": 0.01, "temperature": 0.1, "top_p": 0.05}
+STEPS = {
+    "pause_s": 0.5,
+    "interval_s": 0.01,
+    "temperature": 0.1,
+    "top_p": 0.05,
+    "ttft_limit_s": 0.1,
+    "tpot_limit_s": 0.01,
+}
 
 
 def label(field: str) -> str:
@@ -66,7 +77,7 @@ def number(field: str, start: RunConfig) -> float | int | None:
     }
     value: float | int | None = st.number_input(
         label(field),
-        **_limits(field, kind),
+        **limits(field, kind),
         **shape,
         key=begin(field, None if first is None else kind(first)),
         help=info.description,
@@ -76,7 +87,8 @@ def number(field: str, start: RunConfig) -> float | int | None:
     return value
 
 
-def _limits(field: str, kind: type[int] | type[float]) -> dict[str, Any]:
+def limits(field: str, kind: type[int] | type[float]) -> dict[str, Any]:
+    """Return the bounds of a field as a number widget takes them."""
     names = {"ge": "min_value", "gt": "min_value", "le": "max_value"}
     return {
         argument: kind(getattr(rule, bound))

@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import fields, to_whom
+from pages.widgets import fields, judging, to_whom
 from pages.widgets.linked import touched
 from pages.widgets.view import plain
 from services.backends import BACKENDS
-from services.config import RunConfig
+from services.config import JUDGEMENT, RunConfig
 from services.modes import MODES
+from services.objectives import PRESETS
 from services.units import many
 from services.workloads import WORKLOADS
 from services.workloads.promptfile import InvalidPrompts, read_prompts
@@ -22,23 +23,25 @@ CALIBRATE = {"With more than 64 in flight": None, "Always": True, "Never": False
 NARROW = 130  # pixels: two fields beside each other on a phone
 
 
-def ask(start: RunConfig, env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Show the form, beginning with `start`; return (fields of a RunConfig, name, tags, note)."""
-    values = to_whom.ask(start, env) | _mode(start) | _workload(start) | _sampling(start)
+def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str, Any]:
+    """Show the form, beginning with `start`; return fields of a RunConfig. `once`: of one run,
+    whose repeats are asked for, and not of a comparison, which has its own."""
+    values = to_whom.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
     with st.expander("Warm-up, limits, client"):
         values |= _more(start, values["backend"])
-    with st.expander("Name, tags, note"):
-        about = _about()
-    return values, about
+    with st.expander("Objectives and price"):
+        values |= _judgement(start)
+    return values
 
 
-def _mode(start: RunConfig) -> dict[str, Any]:
+def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
     st.subheader("Mode", anchor=False)
     name = fields.one_of("mode", MODES, start)
     st.caption(MODES[name].help)
     own = [field for field in MODES[name].parameters if field != "requests"]
     with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
-        found = {field: fields.number(field, start) for field in ("requests", "repeats", *own)}
+        asked = ("requests", "repeats", *own) if once else ("requests", *own)
+        found = {field: fields.number(field, start) for field in asked}
     return {"mode": name, **found}
 
 
@@ -95,6 +98,22 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
     return values
 
 
+def _judgement(start: RunConfig) -> dict[str, Any]:
+    """By what the run is judged: it can be changed afterwards."""
+    key = fields.begin("preset", None)
+
+    def fill() -> None:
+        touched()
+        if chosen := PRESETS.get(st.session_state[key] or ""):
+            limits = {"ttft": chosen.ttft_s, "tpot": chosen.tpot_s, "e2e": chosen.e2e_s}
+            for name, limit in limits.items():
+                st.session_state[f"{fields.PREFIX}{name}_limit_s"] = limit
+
+    judging.preset(key, fill)
+    with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
+        return {field: fields.number(field, start) for field in JUDGEMENT}
+
+
 def _calibrate(start: RunConfig) -> bool | None:
     chosen = st.selectbox(
         fields.label("calibrate"),
@@ -121,8 +140,13 @@ def _client(start: RunConfig) -> str:
     return "litellm" if through else "wire"
 
 
+def about() -> dict[str, Any]:
+    """Show name, tags and note. Not in the URL: what people write about a run is about this one."""
+    with st.expander("Name, tags, note"):
+        return _about()
+
+
 def _about() -> dict[str, Any]:
-    """Not in the URL: what people write about a run is about this one."""
     name = st.text_input(
         "Name", key="about-name", max_chars=200, placeholder="made from the settings",
         on_change=touched,

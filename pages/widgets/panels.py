@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -14,9 +13,8 @@ from pages.widgets.view import plain
 from services import checks, health
 from services.checks.doubt import Doubt
 from services.compare import Candidate
-from services.measurement import Run
+from services.measurement import IMPORT, Run
 from services.summary import summary_row
-from services.theme import VIA_LITELLM
 from services.units import many, show
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
@@ -33,14 +31,16 @@ HEADLINE: tuple[tuple[str, str, str, str], ...] = (
     ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
     ("output_tokens", "Output tokens", "tokens", "Of successful requests"),
     ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
-    ("cost_usd", "Cost", "USD", "By the price map; unknown for servers of your own"),
+    ("cost_usd", "Cost", "USD", "By the price of an hour or of a token; unknown without"),
 )
 STATUS_COLOURS: dict[str, Colour] = {
     "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
     "running": "blue",
 }  # fmt: skip
 LONG = 900  # characters of warnings, beyond which they are folded up
-VERDICT_COLOURS: dict[str, Colour] = {"faster": "green", "slower": "orange"}
+VERDICT_COLOURS: dict[str, Colour] = {
+    "faster": "green", "slower": "orange", "equivalent": "blue",
+}  # fmt: skip
 
 
 def head(run: Run) -> None:
@@ -50,8 +50,11 @@ def head(run: Run) -> None:
         st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray"))
         for tag in run.tags:
             st.markdown(f":gray-badge[:material/sell: {plain(tag)}]")  # st.badge escapes once more
-        via = VIA_LITELLM if run.config.via_litellm else ""
-        facts = (f"Run {run.id}", run.config.backend, via, run.config.model)
+        if run.source is not None:
+            st.badge(run.through, icon=":material/upload_file:", color="violet")
+        backend = "" if run.config.backend == IMPORT else run.config.backend
+        via = "" if run.source is not None else run.through
+        facts = (f"Run {run.id}", backend, via, run.config.model)
         said = " · ".join(filter(None, facts))
         st.caption(f"{plain(said)} · {when(run.started_at or run.created_at)}")
     if run.note:
@@ -64,6 +67,14 @@ def headline(candidate: Candidate) -> None:
     with st.grid(4, min_column_width=130):
         for name, label, unit, meaning in HEADLINE:
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
+
+
+def judgement(candidate: Candidate) -> None:
+    """How the run stands to its objectives, and whose prices its cost is by."""
+    if attainment := candidate.summary.attainment:
+        st.markdown(f":material/flag: {plain(attainment.sentence)}")
+    if source := candidate.summary.cost_source:
+        st.caption(f"Cost: {plain(source)}.")
 
 
 def doubts(found: Sequence[Doubt]) -> None:
@@ -98,20 +109,9 @@ def _sentences(found: Sequence[Doubt]) -> str:
     return "\n\n".join(f"**{plain(doubt.title)}.** {plain(doubt.sentence)}" for doubt in found)
 
 
-def verdict(measure: str, word: str) -> None:
+def verdict(measure: str, word: str, in_words: str) -> None:
     """What is said by one measure, as a badge."""
-    st.badge(f"{measure}: {word}", color=VERDICT_COLOURS.get(word, "gray"))
-
-
-def link(page: str, parameters: dict[str, str]) -> None:
-    """A link to this page, with its controls and without."""
-    with st.popover("Share", icon=":material/link:"):
-        base = st.context.url.split("?")[0].rsplit("/", 1)[0] if st.context.url else ""
-        address = f"{base}/{page}?{urlencode(parameters, safe=',')}"
-        st.caption("This page")
-        st.code(address, language=None, wrap_lines=True)
-        st.caption("The same, read-only")
-        st.code(f"{address}&view=share", language=None, wrap_lines=True)
+    st.badge(f"{measure}: {in_words}", color=VERDICT_COLOURS.get(word, "gray"))
 
 
 def when(moment: datetime) -> str:

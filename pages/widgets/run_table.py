@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,8 @@ import streamlit as st
 
 from db.runs import RunRow
 from pages.widgets.linked import touched
-from services.measurement import FINISHED
+from services.compare.standing import Standing, brief
+from services.measurement import FINISHED, IMPORT
 
 STATUSES = {
     "done": "#2e9e6b", "failed": "#d64545", "cancelled": "#c07a1a", "interrupted": "#c07a1a",
@@ -23,13 +24,16 @@ NUMBERS = {
     "Failed": "failed",
 }
 
+AGAINST = "vs reference"
 
-def choose(rows: Sequence[RunRow]) -> list[int]:
-    """Show the runs; return the ids of those that are ticked, in the order they were ticked."""
+
+def choose(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> list[int]:
+    """Show the runs, with how each stands to its reference; return the ids of those that are
+    ticked, in the order they were ticked."""
     ids = [row.id for row in rows]
     key = f"runs-{hash(tuple(ids))}"  # ticks are of rows: other rows, no ticks
     chosen = st.dataframe(
-        _frame(rows),
+        _frame(rows, standings),
         hide_index=True,
         width="stretch",
         on_select=touched,
@@ -49,24 +53,30 @@ def _in_order(key: str, ticked: list[int]) -> list[int]:
     return order
 
 
-def _frame(rows: Sequence[RunRow]) -> pd.DataFrame:
+def _frame(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Run": [_page(row) for row in rows],
             "Name": [row.name for row in rows],
             "Status": [[row.status] for row in rows],
+            AGAINST: [brief(standings[row.id]) if row.id in standings else None for row in rows],
             **{
                 label: pd.Series([row.headline.get(name) for row in rows], dtype="float64")
                 for label, name in NUMBERS.items()
             },
             "Mode": [row.mode for row in rows],
-            "Backend": [" ".join((row.backend, row.headline.get("via", ""))) for row in rows],
+            "Backend": [_backend(row) for row in rows],
             "Model": [row.model for row in rows],
             "Started": [row.created_at for row in rows],
             "Tags": [list(row.tags) for row in rows],
             "Note": [row.note for row in rows],
         }
     )
+
+
+def _backend(row: RunRow) -> str:
+    own = "" if row.backend == IMPORT else row.backend
+    return " ".join(filter(None, (own, row.headline.get("via"))))
 
 
 def _page(row: RunRow) -> str:
@@ -82,7 +92,12 @@ def _columns() -> dict[str, Any]:
         "Status": columns.MultiselectColumn(
             "Status", options=list(STATUSES), color=list(STATUSES.values()), width=90
         ),
+        AGAINST: columns.TextColumn(
+            AGAINST, width=135,
+            help="How many times as fast as the run that is pinned for its tag or model: by output "
+            "throughput, or E2E latency of sequential runs. Tick a run to see more, or to pin it.",
+        ),
         **numbers,
         "Started": columns.DatetimeColumn("Started", format="distance"),
         "Tags": columns.ListColumn("Tags"),
-    }
+    }  # fmt: skip

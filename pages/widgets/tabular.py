@@ -62,7 +62,9 @@ def circumstances(candidates: Sequence[Candidate]) -> None:
 def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:
     """One request's prompt and answer, for the person at this Paceline only."""
     with st.expander("Prompts and answers", icon=":material/chat:"):
-        st.caption("These stay in the database: no download and no shared view contains them.")
+        st.caption(
+            "These stay in the database: no download contains them, and no link unless you say so."
+        )
         keys = [(m.repeat, m.index) for m in candidate.measurements]
         chosen = st.selectbox(
             "Request", keys, format_func=lambda key: f"repeat {key[0]}, request {key[1]}"

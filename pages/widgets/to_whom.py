@@ -33,7 +33,12 @@ def ask(start: RunConfig, env: Mapping[str, str]) -> dict[str, Any]:
         label_visibility="collapsed",
         on_change=touched,
     )
-    values: dict[str, Any] = {"backend": name}
+    return {"backend": name, **place(name, start, env)}
+
+
+def place(name: str, start: RunConfig, env: Mapping[str, str]) -> dict[str, Any]:
+    """Show a backend's address, where it may have another, and its model; return both."""
+    values: dict[str, Any] = {}
     if BACKENDS[name].kind == "openai":
         values["base_url"] = _address(name, start)
     return values | {"model": _model(name, values.get("base_url"), start, env)}

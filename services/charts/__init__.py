@@ -62,6 +62,16 @@ def chart(name: str) -> Chart:
     return {entry.name: entry for entry in CHARTS}[name]
 
 
+def _placed(draw: Draw) -> Draw:
+    """Draw over time only runs of which it is known when each request was sent."""
+
+    def drawn(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+        known = [candidate for candidate in candidates if candidate.run.placed]
+        return draw(known, dark=dark) if known else None
+
+    return drawn
+
+
 # In the order of an argument: by how much, is that believable, where from, at what price.
 CHARTS = (
     Chart(
@@ -100,14 +110,14 @@ CHARTS = (
     Chart("cost", "What does speed cost?", "Cost against speed", cost, least=2),
     Chart(
         "timeline", "What did each request wait for?", "Timeline",
-        timeline, "No request was sent.",
+        _placed(timeline), "No request was sent.",
     ),
     Chart(
         "in_flight", "How many requests were under way at once?", "Requests in flight",
-        in_flight, "No request was sent and ended.",
+        _placed(in_flight), "No request was sent and ended.",
     ),
     Chart(
         "throughput", "Did the throughput stay the same?", "Output throughput over time",
-        throughput, "No answer was streamed with a known number of tokens.",
+        _placed(throughput), "No answer was streamed with a known number of tokens.",
     ),
 )  # fmt: skip

@@ -52,7 +52,7 @@ def _sweeps(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 
 
 def _in_flight(candidate: Candidate) -> int:
-    return candidate.summary.peak_in_flight
+    return candidate.summary.peak_in_flight or 0
 
 
 def _rows(first: Candidate, candidate: Candidate) -> list[dict[str, Any]]:

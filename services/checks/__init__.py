@@ -25,7 +25,8 @@ CACHED_SHARE = 0.05  # of the prompt tokens
 
 def doubts(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
     """Return the reasons to doubt a run, warnings first."""
-    found = [doubt for check in CHECKS if (doubt := check(run, measurements, summary)) is not None]
+    checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
+    found = [doubt for check in checks if (doubt := check(run, measurements, summary)) is not None]
     return sorted(found, key=lambda doubt: doubt.level != "warning")
 
 
@@ -53,6 +54,19 @@ def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary)
         {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
         "What was measured until then is kept, but the last repeat may be incomplete, and its "
         "throughput with it. Start the run again before comparing it.",
+    )
+
+
+def _measured_elsewhere(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    if run.source is None:
+        return None
+    return Doubt(
+        "note",
+        f"Measured by {run.source.get('tool', 'another tool')}",
+        "How that client kept up with its load the file does not say, and its share is in every "
+        "time. What it calls by the same name may be another thing: see how it defines it.",
     )
 
 
@@ -149,6 +163,7 @@ def _one_repeat(run: Run, measurements: Sequence[Measurement], summary: Summary)
 
 CHECKS: tuple[Check, ...] = (
     _unfinished,
+    _measured_elsewhere,
     _failures,
     _unknown_tokens,
     _cached_prompts,

@@ -21,6 +21,7 @@ SHORT_RATE = 0.02  # of the requested rate
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
 CPU_SHARE = 0.8  # of one core: a process of the client runs on one
+RATE_MISSED = "The requested rate was not reached"
 CALIBRATED_S = 0.001  # what the client may add to TTFT at the 99th percentile
 CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
 
@@ -36,7 +37,10 @@ def so_far(config: RunConfig, progress: Progress) -> list[Doubt]:
 
 
 def past_limits(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
-    """Return in what the client was past its limits, so that it may be what was measured."""
+    """Return in what the client was past its limits, so that it may be what was measured; of the
+    client of an imported run nothing is known."""
+    if run.source is not None:
+        return []
     found = (check(run, measurements, summary) for check in HEALTH)
     return [doubt for doubt in found if doubt is not None]
 
@@ -90,7 +94,7 @@ def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary
         return None
     return Doubt(
         "warning",
-        "The requested rate was not reached",
+        RATE_MISSED,
         f"A request was to be sent every {units.seconds(wanted)}; it was every "
         f"{units.seconds(achieved)}. The server saw less load than the config says. Leave the "
         "machine to the run, or choose a longer interval.",
@@ -99,7 +103,7 @@ def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary
 
 def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     wanted = min(run.config.requests, run.config.concurrency or run.config.requests)
-    if run.config.mode != "batch" or not 0 < summary.peak_in_flight < wanted:
+    if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
     return Doubt(
         "warning",

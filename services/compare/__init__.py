@@ -1,7 +1,7 @@
 """Runs side by side: the first is the reference, the others are compared with it.
 
 Rows, differences, warnings and verdicts each have a module of their own; this one puts them
-together. Repeats are taken as independent: runs are played one after the other, not in turns.
+together. Repeats are compared in pairs where they were measured in turns, see `rows`.
 """
 
 from __future__ import annotations
@@ -12,27 +12,35 @@ from dataclasses import dataclass
 from services.checks.doubt import Doubt
 from services.compare.differences import Difference, differences
 from services.compare.fairness import warnings
+from services.compare.findings import MARGIN, Finding, Word
 from services.compare.rows import COMPARED, Candidate, Row, rows
 from services.compare.verdicts import Verdict, verdicts
 
 __all__ = [
     "COMPARED",
     "FEWEST",
+    "LEAST_MARGIN",
+    "MARGIN",
     "MOST",
+    "MOST_MARGIN",
     "Candidate",
     "Comparison",
     "Difference",
+    "Finding",
     "InvalidComparison",
     "Row",
     "Verdict",
+    "Word",
     "compare",
+    "margin_of",
 ]
 
 FEWEST, MOST = 2, 8
+LEAST_MARGIN, MOST_MARGIN = 0.001, 1.0  # 0.1 % is less than anybody can measure
 
 
 class InvalidComparison(ValueError):
-    """Runs that cannot be put side by side, in a sentence."""
+    """Runs that cannot be put side by side, or not like that, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +55,29 @@ class Comparison:
     verdicts: tuple[Verdict, ...]  # one for each of the others
 
 
-def compare(candidates: Sequence[Candidate]) -> Comparison:
-    """Compare two to eight runs, the reference first.
+def margin_of(candidates: Sequence[Candidate]) -> float:
+    """Return the share within which differences do not matter, as it was chosen before the runs
+    were measured; the usual one where they were not measured together."""
+    chosen = {candidate.run.margin for candidate in candidates}
+    margin = chosen.pop()
+    return MARGIN if chosen or margin is None else margin
+
+
+def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Comparison:
+    """Compare two to eight runs, the reference first. What differs by a share of less than
+    `margin` is called equivalent where the repeats show it; None: as it was chosen before.
 
     Raises:
-        InvalidComparison: there are fewer or more.
+        InvalidComparison: there are fewer or more, or the margin is not one.
     """
     if not FEWEST <= len(candidates) <= MOST:
         raise InvalidComparison(
             f"A comparison takes {FEWEST} to {MOST} runs, and {len(candidates)} were chosen."
         )
+    if margin is None:
+        margin = margin_of(candidates)
+    if not LEAST_MARGIN <= margin <= MOST_MARGIN:
+        raise InvalidComparison("What counts as equivalent is a share from 0.1 % to 100 %.")
     found = rows(candidates)
     return Comparison(
         reference=candidates[0],
@@ -64,5 +85,5 @@ def compare(candidates: Sequence[Candidate]) -> Comparison:
         rows=found,
         differences=differences(candidates),
         warnings=warnings(candidates),
-        verdicts=verdicts(candidates, found),
+        verdicts=verdicts(candidates, found, margin),
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.compare.rows import Candidate
-from services.config import RunConfig
+from services.config import JUDGEMENT, RunConfig
+from services.measurement import Run
 from services.modes import MODES
 from services.units import many
 from services.workloads import WORKLOADS
@@ -18,6 +19,7 @@ from services.workloads import WORKLOADS
 NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known
 NOT_SET = "not set"
 LONGEST = 60  # characters of a value
+AFTERWARDS = ("calibrate", *JUDGEMENT)  # what comes after the requests is no other work
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Difference:
 def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
     """Return every field of the config, and every selected fact of the environment, that is not
     equal in all candidates. Facts that only some of the runs know differ, too."""
-    configs = [_read_fields(c.run.config) for c in candidates]
+    configs = [_known_fields(c.run) for c in candidates]
     facts = [environment_facts(c.run.environment) for c in candidates]
     fields = [name for name in RunConfig.model_fields if _differ(configs, name)]
     known = list(dict.fromkeys(name for found in facts for name in found))
@@ -64,13 +66,18 @@ def flat(facts: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _read_fields(config: RunConfig) -> dict[str, Any]:
-    """The config without the fields that only other modes and workloads read."""
+def read_fields(config: RunConfig) -> dict[str, Any]:
+    """Return the config without the fields that only other modes and workloads read."""
     of_some = {name for mode in MODES.values() for name in mode.parameters}
     of_some |= {name for workload in WORKLOADS.values() for name in workload.parameters}
     read = {*MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters}
-    fields = [name for name in RunConfig.model_fields if name != "calibrate"]  # it comes afterwards
+    fields = [name for name in RunConfig.model_fields if name not in AFTERWARDS]
     return {name: getattr(config, name) for name in fields if name in read or name not in of_some}
+
+
+def _known_fields(run: Run) -> dict[str, Any]:
+    """The same of a stored run: of an imported one, what its file says."""
+    return {name: value for name, value in read_fields(run.config).items() if run.knows(name)}
 
 
 def _differ(found: Sequence[Mapping[str, Any]], name: str) -> bool:

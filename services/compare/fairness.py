@@ -65,8 +65,8 @@ def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
         "warning",
         "Different error rates",
         f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
-        "have latencies, and those that failed may have been the slow ones: there is no verdict "
-        "on latency more than one point apart. Mend the failures first.",
+        "have latencies, and those that failed may have been the slow ones: there is no "
+        "verdict more than one point apart. Mend the failures first.",
     )
 
 
@@ -87,12 +87,19 @@ def _machine(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
+def _client_of(candidate: Candidate) -> str:
+    if candidate.run.source is not None:
+        return str(candidate.run.source.get("tool"))
+    return "LiteLLM" if candidate.run.config.via_litellm else "Paceline"
+
+
 def _client(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: "LiteLLM" if c.run.config.via_litellm else "wire",
+        _client_of,
         "Measured by different clients",
-        "LiteLLM's own work is part of the times it takes. Measure all runs with one client.",
+        "A client's own work is part of the times it takes, and tools define what they call by one "
+        "name in different ways. Measure all runs with one client.",
     )
 
 
@@ -100,8 +107,9 @@ def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
     past = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
         found = client.past_limits(c.run, c.measurements, c.summary)
-        if found:
-            past[name] = "; ".join(doubt.title for doubt in found)
+        titles = [doubt.title for doubt in found if doubt.title != client.RATE_MISSED]
+        if titles:
+            past[name] = "; ".join(titles)
     if not past:
         return None
     return Doubt(
@@ -109,6 +117,23 @@ def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
         "A client was past its limits",
         f"{listed(past)}. What is different may be the client, not the server: see the run's own "
         "result for what to do, and measure it again.",
+    )
+
+
+def _rate(candidates: Sequence[Candidate]) -> Doubt | None:
+    said = {}
+    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+        wanted, achieved = client.intervals_s(c.measurements) or (0.0, 0.0)
+        found = client.past_limits(c.run, c.measurements, c.summary)
+        if any(doubt.title == client.RATE_MISSED for doubt in found):
+            said[name] = f"one every {units.seconds(achieved)}, due every {units.seconds(wanted)}"
+    if not said:
+        return None
+    return Doubt(
+        "warning",
+        "The requested rate was not reached",
+        f"Requests of {listed(said)}. The server had less to do than the config says, and less "
+        "than where the rate was reached: measure again on a machine with nothing else to do.",
     )
 
 
@@ -132,6 +157,20 @@ def _load(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
+def _objectives(candidates: Sequence[Candidate]) -> Doubt | None:
+    found = [c.summary.attainment for c in candidates]
+    limits = [one.objectives.in_words if one else None for one in found]
+    if len(set(limits)) < 2:
+        return None
+    said = dict(zip(numbers_of(candidates), (words or "none" for words in limits), strict=True))
+    return Doubt(
+        "warning",
+        "Different objectives",
+        f"{listed(said)}. Goodput and SLO attainment count other requests in each run: set the "
+        "same for all, under Objectives and price.",
+    )
+
+
 FAIRNESS: tuple[Fairness, ...] = (
     _unfinished,
     *same_work.CHECKS,
@@ -140,5 +179,7 @@ FAIRNESS: tuple[Fairness, ...] = (
     _machine,
     _client,
     _client_health,
+    _rate,
     _load,
+    _objectives,
 )

@@ -1,19 +1,20 @@
 """What is compared: for each measure one number a repeat, and the ratios of runs by those.
 
 A repeat gives one number, however many requests it holds: those are correlated, and a test over
-them would find differences that are not there.
+them would find differences that are not there. Runs of one trial were measured in turns (A B A B):
+what changed on the machine meanwhile met both, so their repeats are compared in pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
 
 from services.measurement import Measurement, Run
 from services.metrics import Better, metric
-from services.statistics import Ratio, ratio
+from services.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.summary import Summary
 from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 
@@ -77,7 +78,7 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Return each run's name, with its number where another has the same or it has none."""
-    via = [", via LiteLLM" * c.run.config.via_litellm for c in candidates]
+    via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
     names = [" ".join(c.run.name.split()) for c in candidates]
     numbers = [f"run {c.run.id}" for c in candidates]
     return tuple(
@@ -93,15 +94,51 @@ def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
 
 
 def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
-    known = [[x for x in compared.of(c) if x is not None] for c in candidates]
+    found = [_by_index(compared, candidate) for candidate in candidates]
     return Row(
         compared.name,
         compared.label,
         compared.unit,
         compared.better,
-        tuple(fmean(numbers) if numbers else None for numbers in known),
-        (None, *(ratio(known[0], other) for other in known[1:])),
+        tuple(fmean(numbers.values()) if numbers else None for numbers in found),
+        (
+            None,
+            *(
+                ratio_of(found[0], numbers, in_turns(candidates[0], other))
+                for numbers, other in zip(found[1:], candidates[1:], strict=True)
+            ),
+        ),
     )
+
+
+def in_turns(one: Candidate, other: Candidate) -> bool:
+    """Whether the repeats of two runs were measured in turns."""
+    return one.run.trial_id is not None and one.run.trial_id == other.run.trial_id
+
+
+def _by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
+    """The measure of each repeat that has it, by the repeat's index."""
+    places = [repeat.index for repeat in candidate.summary.repeats]
+    numbers = zip(places, compared.of(candidate), strict=True)
+    known = {place: number for place, number in numbers if number is not None}
+    return known or _stated(compared.name, candidate)
+
+
+def _stated(name: str, candidate: Candidate) -> dict[int, float]:
+    """The number of an imported run's own tool, where its requests do not give it: one repeat."""
+    number = (candidate.run.source or {}).get("stated", {}).get(name)
+    return {} if number is None else {0: number}
+
+
+def ratio_of(
+    reference: Mapping[int, float], other: Mapping[int, float], turns: bool
+) -> Ratio | None:
+    """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
+    enough of them are in both."""
+    both = [place for place in reference if place in other]
+    if turns and len(both) >= MINIMUM_REPEATS:
+        return ratio([reference[i] for i in both], [other[i] for i in both], paired=True)
+    return ratio(list(reference.values()), list(other.values()))
 
 
 def _of_repeats(
@@ -162,6 +199,20 @@ COMPARED: tuple[Compared, ...] = (
     _median("e2e_s"),
     Compared("e2e_s_mean", "E2E latency, mean", "s", "lower", _over_requests("e2e_s", fmean)),
     Compared("total_e2e_s", "E2E latency, total", "s", "lower", _over_requests("e2e_s", sum)),
+    Compared(
+        "goodput_per_s",
+        "Goodput",
+        "queries/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.goodput_per_s),
+    ),
+    Compared(
+        "slo_attainment",
+        "SLO attainment",
+        "share",
+        "higher",
+        _of_repeats(lambda repeat: repeat.slo_attainment),
+    ),
     Compared("error_rate", "Error rate", "share", "lower", _errors),
     Compared(
         "output_tokens_mean",
@@ -175,6 +226,6 @@ COMPARED: tuple[Compared, ...] = (
         "Cost per million output tokens",
         "USD",
         "lower",
-        lambda candidate: [candidate.summary.usd_per_million_output],
+        _of_repeats(lambda repeat: repeat.usd_per_million_output),
     ),
 )

@@ -31,10 +31,17 @@ def listed(values: dict[str, Any]) -> str:
     return "; ".join(f"{', '.join(numbers)}: {value}" for value, numbers in alike.items())
 
 
+def _model_of(candidate: Candidate) -> str | None:
+    run = candidate.run
+    if run.source is not None:
+        return run.config.model or None
+    return str(run.config.model or run.environment.get("model") or "the server's first")
+
+
 def _model(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: c.run.config.model or c.run.environment.get("model") or "the server's first",
+        _model_of,
         "Different models",
         "Ratios compare the models as much as the backends. The same weights may have two names; "
         "if these are not the same, run both backends with one model.",
@@ -42,9 +49,10 @@ def _model(candidates: Sequence[Candidate]) -> Doubt | None:
 
 
 def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
-    configs = [c.run.config for c in candidates]
-    if all(_work(c) == _work(candidates[0]) for c in candidates):
-        return None
+    known = [c for c in candidates if c.run.knows("workload")]
+    if all(_work(c) == _work(known[0]) for c in known):
+        return None if len(known) == len(candidates) else _UNKNOWN_PROMPTS
+    configs = [c.run.config for c in known]
     kinds = " and ".join(dict.fromkeys(config.workload for config in configs))
     return Doubt(
         "warning",
@@ -52,6 +60,14 @@ def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
         f"The prompts, or the mark before them, are not the same in all runs (workload: {kinds}). "
         "Prompts of another length or kind take another time: use the same ones.",
     )
+
+
+_UNKNOWN_PROMPTS = Doubt(
+    "note",
+    "Not known whether the prompts were the same",
+    "The file of an imported run does not say what was asked. Prompts of another length or kind "
+    "take another time: compare the prompt tokens below.",
+)
 
 
 def _work(candidate: Candidate) -> tuple[object, ...]:
@@ -87,7 +103,7 @@ def _output_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
 def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: c.run.config.max_tokens,
+        lambda c: c.run.config.max_tokens if c.run.knows("max_tokens") else None,
         "Different token limits",
         "Answers may end at different lengths, and latencies with them: use the same max_tokens.",
     )
@@ -96,8 +112,10 @@ def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
 def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
     chance = any(c.run.config.temperature > 0 for c in candidates)
 
-    def said(c: Candidate) -> str:
+    def said(c: Candidate) -> str | None:
         config = c.run.config
+        if not c.run.knows("temperature"):
+            return None
         text = f"temperature {config.temperature:g}, top-p {config.top_p:g}"
         text += f", seed {config.seed}" if chance and config.seed is not None else ""
         return text + (", ignore_eos" if config.ignore_eos else "")
@@ -113,7 +131,7 @@ def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
 def _token_source(candidates: Sequence[Candidate]) -> Doubt | None:
     return unequal(
         candidates,
-        lambda c: " and ".join(sorted(c.summary.token_sources)) or None,
+        lambda c: " and ".join(sorted(set(c.summary.token_sources) - {"unknown"})) or None,
         "Tokens were counted in different ways",
         "A server's usage and a tokenizer need not agree, so rates in tokens are not on one "
         "scale: compare latencies, or use servers that report usage.",

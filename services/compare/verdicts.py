@@ -2,143 +2,282 @@
 
 One measure decides, and the sentence names it: output throughput, or E2E latency where every run
 is sequential (with one request at a time, and a pause after it, throughput is mostly the pause).
-What is tested is decided beforehand, a family of three, and Holm's method keeps the chance of any
-false alarm among them at 5 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from services import units
+from services.compare.findings import (
+    E2E,
+    FAMILY,
+    MARGIN,
+    RATE,
+    THROUGHPUT,
+    Finding,
+    Word,
+    finding,
+    judge,
+)
 from services.compare.rows import Candidate, Row, names_of
-from services.metrics import Better
-from services.statistics import CONFIDENCE, MINIMUM_REPEATS, Ratio, holm
+from services.statistics import (
+    CONFIDENCE,
+    MINIMUM_REPEATS,
+    MOST_REPEATS,
+    Ratio,
+    detectable,
+    repeats_needed,
+)
 
-Word = Literal["faster", "slower", "inconclusive", "no verdict"]
-
-THROUGHPUT, E2E, TTFT = "output_tokens_per_s", "e2e_s_median", "ttft_s_median"
-FAMILY = {THROUGHPUT: "output throughput", E2E: "E2E latency (median)", TTFT: "TTFT (median)"}
 ERROR_GAP = 0.01  # of the requests; beyond it the answers that count are not the same ones
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What is said of one run against the reference.
+
+    `margin` is what was called equivalent: 0.05 is within ±5 %. Where it is inconclusive, what
+    these repeats show four times in five stands in `detectable` (a ratio), and what it takes to
+    show the margin in `repeats_needed` (a side; None: more than a thousand).
+    """
+
     run_id: int
-    word: Word  # by the measure that decides
-    sentence: str
-    by_measure: tuple[tuple[str, Word], ...]  # of the whole family, the deciding one first
+    word: Word  # by the measure that decides, the first of `findings`
+    headline: str  # in a line, for a title
+    sentence: str  # in full
+    findings: tuple[Finding, ...]  # of the whole family
+    margin: float
+    detectable: float | None = None
+    repeats_needed: int | None = None
+
+    @property
+    def by_measure(self) -> tuple[tuple[str, Word], ...]:
+        return tuple((found.label, found.word) for found in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
-    name: str
-    better: Better
-    ratio: Ratio | None
-    p: float | None  # adjusted for the family
-    why_not: str = ""  # a reason not to judge what could be judged
+class _Pair:
+    """What the sentences need to know of two runs."""
 
-    @property
-    def word(self) -> Word:
-        if self.ratio is None or self.p is None or self.why_not:
-            return "no verdict"
-        if self.p >= 1 - CONFIDENCE:
-            return "inconclusive"
-        return "faster" if (self.ratio.value > 1) == (self.better == "higher") else "slower"
+    run: str  # their names
+    reference: str
+    margin: float
+    errors: str  # why error rates forbid a verdict, or ""
+    detectable: float | None = None  # see Verdict
+    needed: int | None = None
 
 
-def verdicts(candidates: Sequence[Candidate], rows: Sequence[Row]) -> tuple[Verdict, ...]:
-    """Judge every run but the first against the first."""
+def verdicts(
+    candidates: Sequence[Candidate], rows: Sequence[Row], margin: float = MARGIN
+) -> tuple[Verdict, ...]:
+    """Judge every run but the first against the first. `margin` is chosen before the runs are
+    seen: a difference of that share is too small to matter."""
     names = names_of(candidates)
-    decides = E2E if all(c.run.config.mode == "sequential" for c in candidates) else THROUGHPUT
+    decides = deciding(c.run.config.mode for c in candidates)
     found: list[Verdict] = []
     for place in range(1, len(candidates)):
-        findings = _findings(candidates[0], candidates[place], rows, place)
-        first = next(finding for finding in findings if finding.name == decides)
-        others = [finding for finding in findings if finding is not first]
-        sentence = f"{names[place]}: {_deciding(first)}{_also(others)}"
-        words = tuple((FAMILY[finding.name], finding.word) for finding in (first, *others))
-        found.append(Verdict(candidates[place].run.id, first.word, sentence, words))
+        reference, other = candidates[0], candidates[place]
+        ratios = {row.metric: row.ratios[place] for row in rows if row.metric in FAMILY}
+        rates = reference.summary.error_rate, other.summary.error_rate
+        findings, errors = judged(ratios, rates, decides, margin)
+        found.append(verdict(other.run.id, (names[place], names[0]), findings, errors, margin))
     return tuple(found)
+
+
+def judged(
+    ratios: Mapping[str, Ratio | None],
+    error_rates: tuple[float | None, float | None],
+    decides: str,
+    margin: float = MARGIN,
+) -> tuple[tuple[Finding, ...], str]:
+    """Judge one run against the reference, by the ratios of FAMILY and by both error rates.
+
+    Returns the findings, that of the measure which decides first, and why error rates forbid a
+    verdict, or "".
+    """
+    errors = _errors(*error_rates)
+    findings = judge(ratios, margin, refused=bool(errors))
+    first = finding(findings, decides)
+    return (first, *(one for one in findings if one is not first)), errors
+
+
+def verdict(
+    run_id: int,
+    names: tuple[str, str],
+    findings: tuple[Finding, ...],
+    errors: str,
+    margin: float = MARGIN,
+) -> Verdict:
+    """Put what `judged` returned into words; `names` are the run's and the reference's. What could
+    have been seen takes 25 ms to work out, where that is the question."""
+    pair = _Pair(*names, margin, errors, *_reach(findings[0], findings, margin))
+    return _verdict(run_id, pair, findings)
+
+
+def deciding(modes: Iterable[str]) -> str:
+    """Return the name of the measure that decides among runs of these modes."""
+    return E2E if all(mode == "sequential" for mode in modes) else THROUGHPUT
 
 
 def errors_differ(one: Candidate, other: Candidate) -> bool:
     """Whether the error rates are more than one point apart; not when either is not known."""
-    rates = (one.summary.error_rate, other.summary.error_rate)
-    return rates[0] is not None and rates[1] is not None and abs(rates[0] - rates[1]) > ERROR_GAP
+    return bool(_errors(one.summary.error_rate, other.summary.error_rate))
 
 
-def _findings(
-    reference: Candidate, other: Candidate, rows: Sequence[Row], place: int
-) -> list[_Finding]:
-    by_name = {row.metric: row for row in rows if row.metric in FAMILY}
-    ratios = {name: by_name[name].ratios[place] if name in by_name else None for name in FAMILY}
-    why_not = dict.fromkeys(FAMILY, "")
-    if errors_differ(reference, other):
-        rates = [units.share(c.summary.error_rate or 0.0) for c in (reference, other)]
-        reason = f"the error rates are {rates[0]} and {rates[1]}, so different requests count"
-        why_not |= {E2E: reason, TTFT: reason}
-    raw = {name: r.p for name, r in ratios.items() if r and r.p is not None and not why_not[name]}
-    adjusted = dict(zip(raw, holm([p for p in raw.values() if p is not None]), strict=True))
-    return [
-        _Finding(
-            name,
-            by_name[name].better if name in by_name else "neither",
-            ratios[name],
-            adjusted.get(name),
-            why_not[name],
-        )
-        for name in FAMILY
-    ]
+def _errors(reference: float | None, other: float | None) -> str:
+    if reference is None or other is None or abs(reference - other) <= ERROR_GAP:
+        return ""
+    rates = [units.share(rate) for rate in (reference, other)]
+    return f"the error rates are {rates[0]} and {rates[1]}, so different requests count"
 
 
-def _deciding(finding: _Finding) -> str:
-    """The measure that decides: the ratio, its interval, and what follows from it."""
-    label, ratio = FAMILY[finding.name], finding.ratio
-    if ratio is None:
-        return f"no verdict, because {label} is not known for both runs."
-    start = f"{label} {times(ratio.value)} times the reference's"
-    if ratio.low is None or ratio.high is None:
-        return (
-            f"{start}, within this run only: {MINIMUM_REPEATS} or more repeats of each run allow "
-            f"a verdict on it ({_repeats(ratio)} now)."
-        )
-    start += f", 95 % interval {times(ratio.low)}–{times(ratio.high)}, {_repeats(ratio)}."
-    if finding.why_not:
-        return f"{start} No verdict on latency: {finding.why_not}."
-    return f"{start} {_conclusion(finding, ratio, label)}"
+def _reach(
+    first: Finding, findings: Sequence[Finding], margin: float
+) -> tuple[float | None, int | None]:
+    """What could have been seen, and the repeats that it takes; only where that is the question."""
+    if first.word != "inconclusive" or first.ratio is None:
+        return None, None
+    tests = sum(found.p is not None for found in findings)
+    return detectable(first.ratio, tests), repeats_needed(first.ratio, margin, tests)
 
 
-def _conclusion(finding: _Finding, ratio: Ratio, label: str) -> str:
-    if finding.word != "inconclusive":
-        return f"By {label} it is {finding.word} than the reference."
-    if ratio.p is not None and ratio.p < 1 - CONFIDENCE:
-        return (
-            f"By {label} inconclusive: not clear enough for one of several measures tested "
-            "together (Holm). More repeats may decide it."
-        )
-    reach = (ratio.high or ratio.value) / ratio.value - 1
-    return (
-        f"By {label} inconclusive: these repeats cannot tell a difference under about "
-        f"{units.share(reach)} from none. More repeats narrow it."
+def _verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict:
+    first = findings[0]
+    words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
+    if words in TRADES:
+        headline, lead = _traded(pair, findings, *TRADES[words])
+        rest = [one for one in findings if one.name not in (THROUGHPUT, RATE)]
+    else:
+        headline, lead = SAID[first.word](pair, first)
+        rest = list(findings[1:])
+    return Verdict(
+        run_id,
+        first.word,
+        headline,
+        lead + _also(rest, pair.margin),
+        findings,
+        pair.margin,
+        pair.detectable,
+        pair.needed,
     )
 
 
-def _also(findings: Sequence[_Finding]) -> str:
-    """The rest of the family, in short."""
-    known = [(finding, finding.ratio) for finding in findings if finding.ratio is not None]
-    said = "; ".join(f"{FAMILY[f.name]} {times(r.value)} times{_in_brackets(f)}" for f, r in known)
+def _traded(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> tuple[str, str]:
+    """All requests together went one way, and each of them the other."""
+    throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
+    start = f"{pair.run} gives {whole} throughput than {pair.reference}"
+    return f"{start}, and each request {each} tokens/s", (
+        f"{start} ({_figures(throughput)}), and each request {each} tokens/s ({_figures(rate)}); "
+        f"{_repeats(throughput)}."
+    )
+
+
+def _faster(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} is {_times(found)} as fast as {pair.reference}"
+    return headline, f"{headline} by {found.label} ({_interval(found)}, {_repeats(found)})."
+
+
+def _slower(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} is slower than {pair.reference}: {_times(found)} as fast"
+    return headline, f"{headline} by {found.label} ({_interval(found)}, {_repeats(found)})."
+
+
+def _equivalent(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} is as fast as {pair.reference}, {within(pair.margin)}"
+    said = f"{headline}, by {found.label} ({_figures(found)}, {_repeats(found)})."
+    real = " There is a difference, but it is smaller than that." if found.differs else ""
+    return headline, said + real
+
+
+def _inconclusive(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} against {pair.reference}: inconclusive"
+    assert found.ratio is not None and found.ratio.p is not None
+    alone = found.ratio.p < 1 - CONFIDENCE
+    together = " Alone that would be a difference, among several measures (Holm) it may be chance."
+    return headline, (
+        f"{headline}. By {found.label} it is {_times(found)} as fast ({_interval(found)}, "
+        f"{_repeats(found)}).{together if alone else ''} {_seen(pair, found.ratio)}"
+    )
+
+
+def _seen(pair: _Pair, ratio: Ratio) -> str:
+    seen = units.share((pair.detectable or 1.0) - 1)
+    could = f"Repeats like these show a difference of {seen} or more four times in five"
+    wanted = _per_cent(pair.margin)
+    if pair.needed is None:
+        return f"{could}; one of {wanted} takes more than {MOST_REPEATS:,} of each run."
+    if pair.needed > min(ratio.n_reference, ratio.n_other):
+        return f"{could}; one of {wanted} takes about {pair.needed:,} of each run."
+    return f"{could}; this one is not clear, and not sure to be {within(pair.margin)}."
+
+
+def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} against {pair.reference}: no verdict"
+    if pair.errors:
+        return headline, f"{headline}, because {pair.errors}."
+    if found.ratio is None:
+        return headline, f"{headline}, because {found.label} is not known for both."
+    return headline, (
+        f"{headline}. By {found.label} it is {_times(found)} as fast, within this run only: "
+        f"{MINIMUM_REPEATS} or more repeats of each run allow a verdict ({_repeats(found)} now)."
+    )
+
+
+def _also(findings: Sequence[Finding], margin: float) -> str:
+    """The rest of the family, a clause each."""
+    said = "; ".join(
+        f"{found.label} {_times(found)} as fast{_in_brackets(found, margin)}"
+        for found in findings
+        if found.speed is not None
+    )
     return f" Also: {said}." if said else ""
 
 
-def _in_brackets(finding: _Finding) -> str:
-    ratio = finding.ratio
-    if ratio is None or ratio.low is None or ratio.high is None:
+def _in_brackets(found: Finding, margin: float) -> str:
+    if found.speed is None or found.speed[1] is None or found.speed[2] is None:
         return ""
-    word = f"no verdict: {finding.why_not}" if finding.why_not else finding.word
-    return f" ({times(ratio.low)}–{times(ratio.high)}, {word})"
+    bounds = f"{times(found.speed[1])}–{times(found.speed[2])}"
+    word = f", {in_words(found.word, margin)}" if found.word != "no verdict" else ""
+    return f" ({bounds}{word})"
+
+
+def in_words(word: Word, margin: float) -> str:
+    """Return a word as it is shown: `equivalent within ±5 %`."""
+    return f"{word} {within(margin)}" if word == "equivalent" else word
+
+
+def within(margin: float) -> str:
+    """Return a margin in words: `within ±5 %`."""
+    return f"within ±{_per_cent(margin)}"
+
+
+def _per_cent(margin: float) -> str:
+    return f"{margin * 100:.3g} %"
+
+
+def _figures(found: Finding) -> str:
+    return f"{_times(found)}, {_interval(found)}"
+
+
+def _times(found: Finding) -> str:
+    assert found.speed is not None
+    return f"{times(found.speed[0])} times"
+
+
+def _interval(found: Finding) -> str:
+    assert found.speed is not None and found.speed[1] is not None and found.speed[2] is not None
+    return f"95 % interval {times(found.speed[1])}–{times(found.speed[2])}"
+
+
+def _repeats(found: Finding) -> str:
+    ratio = found.ratio
+    assert ratio is not None
+    if ratio.n_reference == ratio.n_other:
+        each = f"{units.many(ratio.n_other, 'repeat')} each"
+        return f"{each}, measured in turns" if ratio.paired else each
+    return f"{units.many(ratio.n_other, 'repeat')} to the other's {ratio.n_reference}"
 
 
 def times(value: float) -> str:
@@ -148,8 +287,15 @@ def times(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
-def _repeats(ratio: Ratio) -> str:
-    repeats = units.many(ratio.n_other, "repeat")
-    if ratio.n_reference == ratio.n_other:
-        return f"{repeats} each"
-    return f"{repeats} to the reference's {ratio.n_reference}"
+# Of throughput and of tokens/s per request: what they say where they disagree.
+TRADES: dict[tuple[Word, Word], tuple[str, str]] = {
+    ("faster", "slower"): ("more", "fewer"),
+    ("slower", "faster"): ("less", "more"),
+}
+SAID: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
+    "faster": _faster,
+    "slower": _slower,
+    "equivalent": _equivalent,
+    "inconclusive": _inconclusive,
+    "no verdict": _no_verdict,
+}

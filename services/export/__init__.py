@@ -1,4 +1,4 @@
-"""Runs as files. Nothing that leaves here holds a key, a person's own prompt, or an answer."""
+"""Runs as files. None of them holds a key, a path, a person's own prompt, or an answer."""
 
 from __future__ import annotations
 
@@ -6,24 +6,44 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.compare import FEWEST, MOST, Candidate
-from services.export.document import run_document, run_json
-from services.export.page import page_html
+from services.export.comparison import comparison_document, comparison_json
+from services.export.contents import title_of
+from services.export.document import content_hash, run_document, run_json
+from services.export.markdown import markdown
+from services.export.page import notice_html, page_html, policy_of
+from services.export.parquet import requests_parquet
+from services.export.public import public
 from services.export.tables import comparison_csv, requests_csv, summary_csv
 
-__all__ = ["EXPORTS", "Export", "export", "run_document"]
+__all__ = [
+    "EXPORTS",
+    "Export",
+    "comparison_document",
+    "content_hash",
+    "export",
+    "notice_html",
+    "page_html",
+    "policy_of",
+    "run_document",
+    "title_of",
+]
 
 
 @dataclass(frozen=True)
 class Export:
-    """One kind of file. `write` takes between `least` and `most` runs, the reference first."""
+    """One kind of file. It takes between `least` and `most` runs, the reference first."""
 
     name: str
     label: str
     filename: str  # `{runs}` stands for the runs' numbers
     mime: str
-    write: Callable[[Sequence[Candidate]], bytes]
+    of: Callable[[Sequence[Candidate]], bytes]
     least: int = 1
     most: int = 1
+
+    def write(self, candidates: Sequence[Candidate]) -> bytes:
+        """Return the file of these runs."""
+        return self.of([public(candidate) for candidate in candidates])
 
     def takes(self, runs: int) -> bool:
         """Whether so many runs make such a file."""
@@ -43,7 +63,7 @@ def export(name: str) -> Export:
 
 
 SHOWN = 8  # numbers of runs in a file's name
-CSV = "text/csv; charset=utf-8"
+CSV, JSON = "text/csv; charset=utf-8", "application/json"
 
 EXPORTS = (
     Export("requests.csv", "Requests (CSV)", "paceline-{runs}-requests.csv", CSV, requests_csv),
@@ -55,7 +75,19 @@ EXPORTS = (
         "comparison.csv", "Comparison (CSV)", "paceline-{runs}-comparison.csv", CSV,
         comparison_csv, least=FEWEST, most=MOST,
     ),
-    Export("run.json", "Run (JSON)", "paceline-{runs}.json", "application/json", run_json),
+    Export(
+        "requests.parquet", "Requests (Parquet)", "paceline-{runs}-requests.parquet",
+        "application/vnd.apache.parquet", requests_parquet,
+    ),
+    Export("run.json", "Run (JSON)", "paceline-{runs}.json", JSON, run_json),
+    Export(
+        "comparison.json", "Comparison (JSON)", "paceline-{runs}-comparison.json", JSON,
+        comparison_json, least=FEWEST, most=MOST,
+    ),
+    Export(
+        "markdown.md", "Table for a pull request (Markdown)", "paceline-{runs}.md",
+        "text/markdown; charset=utf-8", markdown, most=MOST,
+    ),
     Export(
         "page.html", "Page that opens offline (HTML)", "paceline-{runs}.html",
         "text/html; charset=utf-8", page_html, most=MOST,

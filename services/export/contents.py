@@ -1,4 +1,7 @@
-"""What the exported page says, as plain texts and tables; how it looks is the template's."""
+"""What the exported page says, as plain texts and tables; how it looks is the template's.
+
+The first screen answers in ten seconds: what was found, in big words, then the headline figures.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,18 @@ from dataclasses import dataclass, field
 from services import health, tables, theme
 from services.checks import Doubt, doubts
 from services.compare import Candidate, Comparison, compare
+from services.export.tiles import Tile, headline, of_comparison, of_run
+from services.imports import stated
+from services.measurement import IMPORT
 from services.tables import Table
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found, in big words; then the same in full, or ""."""
+
+    words: str
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
@@ -17,21 +31,31 @@ class Contents:
 
     title: str
     lead: str
+    findings: tuple[Finding, ...]
+    tiles: tuple[Tile, ...]
     sentences: tuple[str, ...]
     doubts: tuple[tuple[Doubt, str], ...]  # each with the names of its runs, or ""
     results: tuple[Table, ...]
     circumstances: tuple[Table, ...]
     notes: tuple[tuple[str, str], ...] = field(default=())
 
+    @property
+    def description(self) -> str:
+        """The findings in a line: what a preview of a link shows."""
+        return " ".join(found.sentence or found.words for found in self.findings)
 
-def contents(candidates: Sequence[Candidate]) -> Contents:
-    """Return the page's words for one run, or for two to eight, the reference first."""
-    comparison = compare(candidates) if len(candidates) > 1 else None
+
+def contents(candidates: Sequence[Candidate], margin: float | None = None) -> Contents:
+    """Return the page's words for one run, or for two to eight, the reference first; `margin`: see
+    `compare`."""
+    comparison = compare(candidates, margin) if len(candidates) > 1 else None
     labels = tables.labels_of(candidates)
-    names = [candidate.run.name or f"Run {candidate.run.id}" for candidate in candidates]
+    names = _names(candidates)
     return Contents(
-        title=names[0] if comparison is None else f"{len(names)} runs compared",
+        title=title_of(candidates),
         lead=_lead(candidates[0]) if comparison is None else f"Reference: {names[0]}",
+        findings=tuple(_findings(candidates, comparison)),
+        tiles=of_comparison(comparison) if comparison else of_run(candidates[0]),
         sentences=tuple(_sentences(candidates, labels, comparison)),
         doubts=tuple(_doubts(candidates, labels, comparison)),
         results=_results(candidates, labels, comparison),
@@ -40,12 +64,32 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
     )
 
 
+def title_of(candidates: Sequence[Candidate]) -> str:
+    """Return what a page of these runs is called."""
+    names = _names(candidates)
+    if len(names) > 2:
+        return f"{len(names)} runs compared"
+    return " against ".join(reversed(names))
+
+
+def _names(candidates: Sequence[Candidate]) -> list[str]:
+    return [candidate.run.name or f"Run {candidate.run.id}" for candidate in candidates]
+
+
 def _lead(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
     started = f", {tables.moment_of(run.started_at)}" if run.started_at else ""
-    via = f" {theme.VIA_LITELLM}" if run.config.via_litellm else ""
-    return f"Run {run.id}: {run.config.backend}{via}{model}, {run.config.mode}{started}"
+    backend = "" if run.config.backend == IMPORT else run.config.backend
+    whence = " ".join(filter(None, (backend, run.through)))
+    return f"Run {run.id}: {whence}{model}, {run.config.mode}{started}"
+
+
+def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) -> Iterator[Finding]:
+    if comparison is None:
+        yield Finding(headline(candidates[0]))
+        return
+    yield from (Finding(verdict.headline, verdict.sentence) for verdict in comparison.verdicts)
 
 
 def _sentences(
@@ -54,10 +98,11 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
+        if attainment := candidate.summary.attainment:
+            said = attainment.sentence
+            yield f"{label}: {said}" if comparison else said
         if said := health.sentence(candidate):
             yield f"{label}: {said}" if comparison else said
-    if comparison:
-        yield from (verdict.sentence for verdict in comparison.verdicts)
 
 
 def _doubts(
@@ -82,7 +127,8 @@ def _results(
     else:
         known = [row.metric for row in comparison.rows]
         found = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))
-    return tuple(table for table in found if table.rows)
+    said = (told for c in candidates for told in (stated.table(c), stated.definitions(c)))
+    return tuple(table for table in (*found, *said) if table.rows)
 
 
 def _circumstances(

@@ -1,13 +1,15 @@
 """A result or a comparison as one HTML file that opens offline, anywhere, for years.
 
 Everything is inside: tables as HTML, charts as data beside one copy of Vega. Its own content
-security policy forbids every request and every script but its two, by their hashes.
+security policy forbids every request, and every script and style but its own, by their hashes.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,29 +20,66 @@ import orjson
 import vl_convert
 from markupsafe import Markup
 
-from services import charts, theme
+from services import VERSION, charts, theme
 from services.compare import Candidate
+from services.export import texts as said
 from services.export.contents import contents
+from services.export.document import content_hash
+from services.export.public import public
 
 HERE = Path(__file__).resolve().parent
+LONGEST = 300  # characters of the description, which a preview cuts anyway
+_POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
-def page_html(candidates: Sequence[Candidate]) -> bytes:
-    """Write one to eight runs, the reference first, as a page without prompts and answers."""
+def page_html(
+    candidates: Sequence[Candidate], texts: bool = False, margin: float | None = None
+) -> bytes:
+    """Write one to eight runs, the reference first, as a page; prompts and answers are only in it
+    where `texts` asks for them. `margin`: see `compare`."""
+    told = [public(candidate) for candidate in candidates]
     drawer = (HERE / "page.js").read_text(encoding="utf-8")
-    drawn = [_drawn(chart, candidates) for chart in charts.CHARTS if len(candidates) >= chart.least]
+    drawn = [_drawn(chart, told) for chart in charts.CHARTS if len(told) >= chart.least]
     drawn = [chart for chart in drawn if chart["specs"] or chart["nothing"]]
-    page = _template().render(
-        contents=contents(candidates),
+    found = contents(told, margin)
+    page = _template("page.html.j2").render(
+        contents=found,
+        description=found.description[:LONGEST],
+        runs=[_run(candidate) for candidate in told],
+        several=len(told) > 2,
+        places=theme.positions([candidate.run.id for candidate in told]),
         charts=drawn,
+        talks=said.talks(told) if texts else [],
+        most_talks=said.MOST,
         specs=_json_in_html([chart["specs"] for chart in drawn if chart["specs"]]),
-        policy=_policy(_vega(), drawer),
+        policy=_policy(_style(), _vega(), drawer),
+        style=Markup(_style()),
         vega=Markup(_vega()),
         drawer=Markup(drawer),
-        light=theme.LIGHT,
-        dark=theme.DARK,
+        version=VERSION,
     )
     return page.encode()
+
+
+def notice_html(title: str, sentence: str) -> bytes:
+    """Write a page of the same look that only says something."""
+    template = _template("notice.html.j2")
+    style = _style()
+    page = template.render(
+        title=title, sentence=sentence, policy=_policy(style), style=Markup(style)
+    )
+    return page.encode()
+
+
+def policy_of(page: bytes) -> str:
+    """Return the policy that a page, of which the first lines are enough, has for itself."""
+    found = _POLICY.search(page)
+    return html.unescape(found[1].decode()) if found else "default-src 'none'"
+
+
+def _run(candidate: Candidate) -> dict[str, Any]:
+    run = candidate.run
+    return {"id": run.id, "label": theme.label(run), "sha256": content_hash(candidate)}
 
 
 def _drawn(chart: charts.Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:
@@ -63,13 +102,16 @@ def _json_in_html(value: Any) -> Markup:
     return Markup(orjson.dumps(value).decode().replace("<", "\\u003c"))
 
 
-def _policy(*scripts: str) -> str:
-    hashes = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes)
+def _policy(style: str, *scripts: str) -> str:
+    allowed = f"script-src {' '.join(map(_hash, scripts))}; " if scripts else ""
     return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; {allowed}style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 @cache
@@ -80,7 +122,12 @@ def _vega() -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _style() -> str:
+    return _template("page.css.j2").render(light=theme.LIGHT, dark=theme.DARK)
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -88,4 +135,4 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)

@@ -1,7 +1,13 @@
-"""The shape of a run's document, field by field: for the API's schema, and for who reads a file."""
+"""The shapes of our JSON documents, field by field: for the API's schema, and for who reads a file.
+
+`python -m services.export.shape docs/schema` writes them as JSON Schemas.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,6 +39,14 @@ class RequestRow(BaseModel):
     cached_tokens: int | None = Field(description="Prompt tokens that the server had in its cache")
     token_source: Literal["usage", "tokenizer", "unknown"] = Field(description="Who counted")
     finish_reason: str | None = Field(description="Why the answer ended: stop, length …")
+    first_s: float | None = Field(description="First token, since its repeat began")
+    answer_s: float | None = Field(description="First token of the answer itself, since then")
+    last_s: float | None = Field(description="Last token, since then; of a failure too")
+    ended_s: float | None = Field(description="When it was over, since then")
+    chunks_s: list[float] = Field(description="Arrival of every chunk with a token, since then")
+    connect_s: float | None = Field(description="Time to connect; null: was connected already")
+    coalesced_reads: int = Field(description="Reads that carried more than one chunk")
+    reasoning_tokens: int | None = Field(description="Of output_tokens, by the server's count")
 
 
 class RepeatRow(BaseModel):
@@ -60,6 +74,10 @@ class RunFacts(BaseModel):
     error: str | None = Field(description="Why the run as a whole failed")
     tags: list[str]
     note: str
+    source: dict[str, Any] | None = Field(
+        description="Of an imported run: whose file it was, and what that said; null: our own"
+    )
+    trial_id: int | None = Field(description="The same in runs that took turns; null: in none")
     config: dict[str, Any] = Field(
         description="As POST /runs takes it; own prompts are replaced by their number and length"
     )
@@ -80,15 +98,119 @@ class DoubtRow(BaseModel):
     sentence: str
 
 
+class AnswerRow(BaseModel):
+    """What a request was answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    repeat: int
+    index: int
+    answer: str | None
+
+
 class RunDocument(BaseModel):
     """A run, its summary and its requests: the same over HTTP, in a terminal and in a file."""
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: str = Field(alias="schema", description="Name and version of this shape")
+    schema_: Literal["paceline/run/2"] = Field(alias="schema", description="Name and version")
+    content_sha256: str = Field(description="Of what was asked and measured, see docs/exports.md")
     run: RunFacts
     summary: dict[str, Any] = Field(
         description="Totals, rates and distributions by name: output_tokens_per_s, ttft_s_median …"
     )
     doubts: list[DoubtRow] = Field(description="Reasons to doubt the numbers, warnings first")
     requests: list[RequestRow]
+    answers: list[AnswerRow] | None = Field(None, description="Only where somebody asked for them")
+
+
+class ComparedRun(BaseModel):
+    """Which run took part."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int
+    name: str
+    status: RunStatus
+    backend: str
+    model: str
+    mode: str
+    started_at: str | None = Field(description="ISO 8601")
+    content_sha256: str = Field(description="As in the run's own document")
+
+
+class RatioFacts(BaseModel):
+    """A run over the reference."""
+
+    model_config = ConfigDict(extra="allow")
+
+    value: float
+    low: float | None = Field(description="Of the 95 % interval; null: too few repeats")
+    high: float | None
+    p: float | None
+
+
+class VerdictRow(BaseModel):
+    """What can be said of one run against the reference."""
+
+    model_config = ConfigDict(extra="allow")
+
+    run_id: int
+    word: str = Field(description="faster, slower, equivalent, inconclusive, no verdict")
+    sentence: str
+
+
+class MeasureRow(BaseModel):
+    """One measure of every run."""
+
+    model_config = ConfigDict(extra="allow")
+
+    metric: str
+    label: str
+    unit: str
+    better: Literal["higher", "lower", "neither"]
+    values: list[float | None] = Field(description="In the order of `runs`")
+    ratios: list[RatioFacts | None] = Field(description="To the reference, whose own is null")
+
+
+class DifferenceRow(BaseModel):
+    """A field of config or environment that is not the same in all runs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    field: str
+    label: str
+    values: list[str] = Field(description="In the order of `runs`")
+
+
+class ComparisonDocument(BaseModel):
+    """Runs side by side, the reference first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_: Literal["paceline/comparison/1"] = Field(alias="schema", description="Name, version")
+    runs: list[ComparedRun]
+    verdicts: list[VerdictRow] = Field(description="One for each run after the first")
+    rows: list[MeasureRow]
+    differences: list[DifferenceRow]
+    warnings: list[DoubtRow] = Field(description="What is unfair about the comparison")
+
+
+def schema_texts() -> dict[str, str]:
+    """Return the JSON Schemas (draft 2020-12) by the names of their files."""
+    return {
+        f"{name}.json": json.dumps(_schema(model), indent=2, ensure_ascii=False) + "\n"
+        for name, model in DOCUMENTS.items()
+    }
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    found = model.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+DOCUMENTS: dict[str, type[BaseModel]] = {"run-2": RunDocument, "comparison-1": ComparisonDocument}
+
+if __name__ == "__main__":
+    for file, text in schema_texts().items():
+        Path(sys.argv[1], file).write_text(text, encoding="utf-8")

@@ -26,14 +26,14 @@ def requests_csv(candidates: Sequence[Candidate]) -> bytes:
         [*request_row(m).values(), *(of(candidate, m) for of in SYSTEM_D.values())]
         for m in candidate.measurements
     )
-    return _csv((*FIELDS, *SYSTEM_D), rows)
+    return written((*FIELDS, *SYSTEM_D), rows)
 
 
 def summary_csv(candidates: Sequence[Candidate]) -> bytes:
     """Write a line for each run: what it was, then its summary."""
     rows = [_identity(candidate) | summary_row(candidate.summary) for candidate in candidates]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    return _csv(columns, ([row.get(name) for name in columns] for row in rows))
+    return written(columns, ([row.get(name) for name in columns] for row in rows))
 
 
 def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
@@ -47,7 +47,7 @@ def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
         [row.metric, row.label, row.unit, row.better, *row.values, *_ratios(row.ratios[1:])]
         for row in comparison.rows
     )
-    return _csv(columns, rows)
+    return written(columns, rows)
 
 
 def _identity(candidate: Candidate) -> dict[str, Any]:
@@ -73,10 +73,11 @@ def _ratios(ratios: Iterable[Ratio | None]) -> list[float | None]:
     return parts
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+def written(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return rows as CSV, safe in a spreadsheet whoever named the columns."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(columns)
+    writer.writerow(map(_cell, columns))
     writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
 

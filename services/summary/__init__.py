@@ -14,7 +14,8 @@ from typing import Any
 
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
-from services.prices import Price
+from services.objectives import Attainment, Objectives, counted
+from services.prices import Hourly, Price
 from services.statistics import Distribution, distribution
 from services.summary.gaps import gaps
 from services.summary.repeats import (
@@ -54,19 +55,30 @@ class Summary:
     fairness: float | None  # Jain's index of tokens/s per request, 1: all alike
     error_rate: float | None
     steady_output_tokens_per_s: float | None
-    peak_in_flight: int
+    peak_in_flight: int | None
     token_sources: dict[str, int]  # successes by where their token count is from
-    cost_usd: float | None
-    usd_per_million_output: float | None  # the whole cost, prompts included
+    cost_usd: float | None  # of all repeats; None where that of one is not known
+    usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
+    cost_source: str | None = None  # whose price that is, in words
+    attainment: Attainment | None = None  # None without objectives
 
 
-def summarize(measurements: Sequence[Measurement], price: Price | None = None) -> Summary:
-    """Work one run out. `price`, where known, gives the cost of its successful requests."""
+def summarize(
+    measurements: Sequence[Measurement],
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
+    placed: bool = True,
+) -> Summary:
+    """Work one run out. `price`, where known, gives the cost of its tokens or of its time;
+    `objectives`, where there are any, its goodput. Without `placed` the times of requests are not
+    on one clock (see `Run.placed`): no rate is known then, nor what was in flight."""
     good = successes(measurements)
     groups = by_repeat(measurements)
-    repeats = tuple(summarize_repeat(index, group) for index, group in groups.items())
+    repeats = tuple(
+        summarize_repeat(index, group, price, objectives, placed) for index, group in groups.items()
+    )
     prompt_tokens, output_tokens = tokens(good)
-    cost = _cost(price, prompt_tokens, output_tokens)
+    cost = _sum([repeat.cost_usd for repeat in repeats])
     failed = [m for m in measurements if m.status == "failed"]
     return Summary(
         repeats=repeats,
@@ -85,11 +97,15 @@ def summarize(measurements: Sequence[Measurement], price: Price | None = None) -
         inter_chunk=distribution(gaps(good)),
         fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
         error_rate=error_rate(measurements),
-        steady_output_tokens_per_s=_mean(map(steady_output_tokens_per_s, groups.values())),
-        peak_in_flight=max(map(peak, groups.values()), default=0),
+        steady_output_tokens_per_s=(
+            _mean(map(steady_output_tokens_per_s, groups.values())) if placed else None
+        ),
+        peak_in_flight=max(map(peak, groups.values()), default=0) if placed else None,
         token_sources=dict(Counter(m.token_source for m in good)),
         cost_usd=cost,
-        usd_per_million_output=cost / output_tokens * 1e6 if cost and output_tokens else None,
+        usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),
+        cost_source=price.source if price and cost is not None else None,
+        attainment=_attainment(objectives, measurements, repeats) if objectives else None,
     )
 
 
@@ -100,6 +116,7 @@ def summary_row(summary: Summary) -> dict[str, Any]:
     row |= {name: getattr(summary, name) for name in _FLAT}
     row |= {f"failed_{name}": 0 for name in ERROR_CLASSES}
     row |= {f"failed_{name}": count for name, count in summary.errors.items()}
+    row |= _attained(summary.attainment)
     for name, found in (*summary.distributions.items(), ("inter_chunk_s", summary.inter_chunk)):
         numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
         row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
@@ -111,12 +128,28 @@ def _mean(numbers: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _cost(
-    price: Price | None, prompt_tokens: int | None, output_tokens: int | None
-) -> float | None:
-    if price is None or prompt_tokens is None or output_tokens is None:
-        return None
-    return price.cost(prompt_tokens, output_tokens)
+def _attainment(
+    objectives: Objectives, measurements: Sequence[Measurement], repeats: Sequence[RepeatSummary]
+) -> Attainment:
+    good, ended = counted(objectives, measurements)
+    return Attainment(objectives, good, ended, _mean(repeat.goodput_per_s for repeat in repeats))
+
+
+def _attained(found: Attainment | None) -> dict[str, Any]:
+    low, high = found.interval if found and found.ended else (None, None)
+    return {
+        "goodput_per_s": found and found.goodput_per_s,
+        "slo_attainment": found and found.share,
+        "slo_attainment_low": low,
+        "slo_attainment_high": high,
+        "objectives": found and found.objectives.in_words,
+    }
+
+
+def _sum(numbers: Sequence[float | None]) -> float | None:
+    """A sum with a part missing is not known."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known and len(known) == len(numbers) else None
 
 
 _FLAT = (
@@ -136,4 +169,5 @@ _FLAT = (
     "peak_in_flight",
     "cost_usd",
     "usd_per_million_output",
+    "cost_source",
 )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from services.measurement import Measurement
 from services.metrics import metric
+from services.objectives import Objectives, counted, goodput
+from services.prices import Hourly, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +27,32 @@ class RepeatSummary:
     output_tokens_per_s: float | None
     total_tokens_per_s: float | None  # prompt and output tokens
     requests_per_s: float | None  # successes
+    cost_usd: float | None = None
+    usd_per_million_output: float | None = None  # the whole cost, prompts included
+    goodput_per_s: float | None = None  # requests that met the objectives; None without any
+    slo_attainment: float | None = None  # their share
 
 
-def summarize_repeat(index: int, group: Sequence[Measurement]) -> RepeatSummary:
-    """Work one repeat out, from its own measurements."""
+def summarize_repeat(
+    index: int,
+    group: Sequence[Measurement],
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
+    placed: bool = True,
+) -> RepeatSummary:
+    """Work one repeat out, from its own measurements; see `summarize`."""
     good = successes(group)
     count = Counter(m.status for m in group)
     unsent = sum(m.status == "cancelled" and m.t_send is None for m in group)
     prompt_tokens, output_tokens = tokens(good)
-    seconds = window(group) if good else None
+    seconds = window(group) if good and placed else None
 
     def rate(amount: int | None) -> float | None:
         return amount / seconds if seconds and amount is not None else None
 
     known = prompt_tokens is not None and output_tokens is not None
+    met, ended = counted(objectives, group) if objectives else (0, 0)
+    cost = price.of(prompt_tokens, output_tokens, seconds) if price else None
     return RepeatSummary(
         index=index,
         window_s=seconds,
@@ -51,6 +65,10 @@ def summarize_repeat(index: int, group: Sequence[Measurement]) -> RepeatSummary:
         output_tokens_per_s=rate(output_tokens),
         total_tokens_per_s=rate((prompt_tokens or 0) + (output_tokens or 0)) if known else None,
         requests_per_s=rate(len(good)),
+        cost_usd=cost,
+        usd_per_million_output=cost / output_tokens * 1e6 if cost and output_tokens else None,
+        goodput_per_s=goodput(met, ended, seconds),
+        slo_attainment=met / ended if ended else None,
     )
 
 

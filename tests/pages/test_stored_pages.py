@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import queue, runs
+from db import queue, runs, shares
 from jobs.place import beside
 from services.measurement import Progress
 from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
 from tests.stored import store
-from tests.values import failed, measured
+from tests.values import failed, measured, repeats
 
 SECRET = "words of my own"
 
@@ -26,7 +26,7 @@ def values(at: AppTest) -> dict[str, str]:
 
 
 def headings(at: AppTest) -> list[str]:
-    return [heading.value for heading in at.subheader]
+    return [re.sub(r"\\(.)", r"\1", heading.value) for heading in at.subheader]
 
 
 def specs(at: AppTest) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
     for n in range(count):
         store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
     at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
-    assert said(at).count("times the reference's") == count - 1
+    assert said(at).count("within this run only") == count - 1
     assert len(specs(at)) == 9
     assert "What are the numbers?" in headings(at)
 
@@ -143,7 +143,33 @@ def test_what_is_chosen_on_compare_goes_into_the_url(visit: Visit, database: Eng
     at.multiselect[0].set_value([3, 1])
     sound(at.run())
     assert link_of(at) == {"runs": "3,1"}
-    assert said(at).count("times the reference's") == 1
+    assert said(at).count("within this run only") == 1
+
+
+@pytest.mark.parametrize(
+    ("within", "headline"),
+    [
+        ({}, "B is as fast as A, within ±5 %"),
+        ({"within": "1"}, "B is 1.02 times as fast as A"),
+        ({"within": "0"}, "B is as fast as A, within ±5 %"),
+        ({"within": "nan"}, "B is as fast as A, within ±5 %"),
+        ({"within": "ten"}, "B is as fast as A, within ±5 %"),
+    ],
+)
+def test_the_margin_of_a_comparison_is_in_its_link(
+    visit: Visit, database: Engine, within: dict[str, str], headline: str
+) -> None:
+    vary = (1.000, 1.001, 0.999)
+    store(database, repeats(1.00, vary), name="A", repeats=3)
+    store(database, repeats(0.98, vary), name="B", repeats=3)
+    at = visit("compare", runs="1,2", **within)
+    assert headings(at)[0] == headline
+    refused = "is no margin: within=5 means ±5 %" in said(at)
+    assert refused == (within.get("within") in ("0", "nan", "ten"))
+    at.number_input[0].set_value(1.0)
+    sound(at.run())
+    assert headings(at)[0] == "B is 1.02 times as fast as A"
+    assert link_of(at) == {"runs": "1,2", "within": "1"}
 
 
 @pytest.mark.parametrize(
@@ -161,6 +187,29 @@ def test_a_shared_page_has_nothing_to_press_and_no_prompt(
     whole = str(at) + "".join(str(element.proto) for element in at.main)
     assert SECRET not in whole
     assert "an answer of a model" not in whole
+
+
+@pytest.mark.parametrize(
+    ("page", "parameters", "shown"),
+    [("result", {"run": "1"}, [1]), ("compare", {"runs": "2,1"}, [2, 1])],
+)
+def test_a_link_for_others_is_made_shown_and_revoked(
+    visit: Visit, database: Engine, page: str, parameters: dict[str, str], shown: list[int]
+) -> None:
+    store(database), store(database)
+    at = visit(page, **parameters)
+    at.selectbox(key="share-days").set_value("until it is revoked")
+    at.toggle(key="share-texts").set_value(True)
+    at = sound(at.run())
+    assert "Make sure that nothing in them is private." in complaints(at)
+    at = sound(at.button(key="share-create").click().run())
+    (share,) = shares.listed(database, shown)
+    assert (share.texts, share.expires_at) == (True, None)
+    assert share.path in " ".join(code.value for code in at.code)
+    assert "good until it is revoked, with prompts and answers" in said(at)
+    at = sound(at.button(key=f"revoke-{share.token}").click().run())
+    assert shares.listed(database) == []
+    assert "/share/" not in " ".join(code.value for code in at.code)
 
 
 def test_only_the_person_at_this_paceline_sees_prompts_and_answers(
@@ -238,7 +287,7 @@ def test_an_empty_history_says_what_to_do(visit: Visit) -> None:
 
 
 def test_an_empty_comparison_says_what_to_do(visit: Visit) -> None:
-    assert "No run is stored yet. Start two" in complaints(visit("compare"))
+    assert "No run is stored yet. Start a comparison" in complaints(visit("compare"))
 
 
 def shown(at: AppTest) -> Sequence[str]:

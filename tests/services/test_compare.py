@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,24 +9,12 @@ from typing import Any
 
 import pytest
 
+from services.checks.client import RATE_MISSED
 from services.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
-from services.compare.verdicts import times
 from services.measurement import Measurement
-from services.prices import Price
-from tests.values import candidate, failed, measured
-
-STEADY = (1.00, 1.02, 0.98)  # how the repeats of a run vary
-
-
-def repeats(
-    slower: float = 1.0, vary: Sequence[float] = STEADY, **changes: Any
-) -> list[Measurement]:
-    """Four requests a repeat, each repeat longer or shorter by its factor."""
-    return [
-        measured(i, repeat=r, ttft=1.0 * slower * f, e2e=3.0 * slower * f, **changes)
-        for r, f in enumerate(vary)
-        for i in range(4)
-    ]
+from services.objectives import Objectives
+from services.prices import Hourly, Price
+from tests.values import candidate, failed, measured, repeats
 
 
 def a(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candidate:
@@ -38,10 +25,14 @@ def b(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candi
     return candidate(measurements or repeats(), **{"run_id": 2, "name": "B", **of_run})
 
 
-def verdict(reference: Candidate, other: Candidate) -> tuple[str, str]:
-    (found,) = compare([reference, other]).verdicts
-    assert found.run_id == other.run.id
-    return found.word, found.sentence
+def spread(every: float) -> list[Measurement]:
+    """Requests that were due every second, and sent so often."""
+    found = []
+    for m in repeats():
+        late = m.index * (every - 1.0)
+        found.append(measured(m.index, repeat=m.repeat, send=m.index * 1.0))
+        found[-1] = replace(found[-1], t_send=m.index + late, t_last=m.index + late + 3)
+    return found
 
 
 def warned(*candidates: Candidate) -> list[str]:
@@ -86,7 +77,33 @@ def test_there_is_no_ratio_to_an_error_rate_of_zero() -> None:
 def test_a_measure_that_no_run_has_has_no_row() -> None:
     names = {row.metric for row in compare([a(), b()]).rows}
     assert "usd_per_million_output" not in names
-    assert names == {entry.name for entry in COMPARED} - {"usd_per_million_output"}
+    without = {"usd_per_million_output", "goodput_per_s", "slo_attainment"}
+    assert names == {entry.name for entry in COMPARED} - without
+
+
+def test_goodput_is_compared_by_repeats() -> None:
+    limits = Objectives(e2e_s=3.5)
+    comparison = compare(
+        [
+            candidate(repeats(), None, limits, run_id=1),
+            candidate(repeats(0.5), None, limits, run_id=2),
+        ]
+    )
+    goodput = next(row for row in comparison.rows if row.metric == "goodput_per_s")
+    found = goodput.ratios[1]
+    assert found is not None and found.value == pytest.approx(2.0) and found.low is not None
+    assert row(comparison, "slo_attainment") == (1.0, 1.0)
+
+
+def test_a_price_of_an_hour_is_compared_by_repeats() -> None:
+    price = Hourly(3.6)
+    comparison = compare(
+        [candidate(repeats(), price, run_id=1), candidate(repeats(0.5), price, run_id=2)]
+    )
+    cost = next(row for row in comparison.rows if row.metric == "usd_per_million_output")
+    found = cost.ratios[1]
+    assert found is not None and found.value == pytest.approx(0.5)  # half the time
+    assert cost.values[0] == pytest.approx(0.003 / 20 * 1e6)  # 3 s at 0.1 cents, 20 tokens
 
 
 def test_a_cost_known_for_one_run_is_shown_for_that_one() -> None:
@@ -95,103 +112,6 @@ def test_a_cost_known_for_one_run_is_shown_for_that_one() -> None:
     assert cost.values[0] is None
     assert cost.values[1] == pytest.approx(4.0)  # 10 in and 5 out: (10 + 10) / 5
     assert cost.ratios == (None, None)
-
-
-# --- verdicts ----------------------------------------------------------------------------------
-
-
-def test_a_clear_difference_is_said_with_its_interval() -> None:
-    word, sentence = verdict(a(), b(repeats(0.5)))
-    assert word == "faster"
-    assert sentence.startswith(
-        "B: output throughput 2.00 times the reference's, 95 % interval 1.91–2.09, 3 repeats each. "
-        "By output throughput it is faster than the reference. Also: E2E latency (median) 0.50 "
-    )
-
-
-def test_the_interval_in_the_sentence_is_right_by_hand() -> None:
-    logs = [math.log(x) for x in STEADY]
-    mean = sum(logs) / 3
-    error = math.sqrt(2 * sum((x - mean) ** 2 for x in logs) / 2 / 3)
-    half = 2.776445 * error  # 4 degrees of freedom: the variances are equal
-    ratio = compare([a(), b(repeats(0.5))]).rows[0].ratios[1]
-    assert ratio is not None
-    assert (ratio.low, ratio.high) == pytest.approx((2 / math.exp(half), 2 * math.exp(half)), 1e-6)
-
-
-@pytest.mark.parametrize(
-    ("slower", "word"), [(0.5, "faster"), (2.0, "slower"), (1.0, "inconclusive")]
-)
-@pytest.mark.parametrize("mode", ["batch", "staggered", "sequential"])
-def test_the_word_follows_the_direction_in_every_mode(slower: float, word: str, mode: str) -> None:
-    found, sentence = verdict(a(mode=mode), b(repeats(slower), mode=mode))
-    assert found == word
-    decides = "E2E latency (median)" if mode == "sequential" else "output throughput"
-    assert f"By {decides}" in sentence
-
-
-def test_no_difference_is_an_answer_that_says_what_could_have_been_seen() -> None:
-    _, sentence = verdict(a(), b(repeats(1.001)))
-    assert "inconclusive: these repeats cannot tell a difference under about 4." in sentence
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "now"), [(1, 1, "1 repeat each"), (2, 3, "3 repeats to")]
-)
-def test_under_three_repeats_a_side_there_is_a_ratio_and_no_verdict(
-    left: int, right: int, now: str
-) -> None:
-    word, sentence = verdict(a(repeats(vary=STEADY[:left])), b(repeats(0.5, STEADY[:right])))
-    assert word == "no verdict"
-    assert "within this run only: 3 or more repeats of each run allow a verdict" in sentence
-    assert now in sentence
-
-
-def test_runs_that_fail_differently_get_no_verdict_on_latency() -> None:
-    failing = [*repeats(0.5), *(failed(9, repeat=r) for r in range(3))]
-    word, sentence = verdict(a(), b(failing))
-    assert word == "faster"  # throughput counts what came, and the time that failures took
-    assert sentence.count("no verdict: the error rates are 0 % and 20.0 %") == 2
-    sequential = verdict(a(mode="sequential"), b(failing, mode="sequential"))
-    assert sequential[0] == "no verdict"
-    assert "No verdict on latency" in sequential[1]
-
-
-def test_without_token_counts_there_is_no_verdict_on_throughput() -> None:
-    word, sentence = verdict(a(), b(repeats(output_tokens=None, token_source="unknown")))
-    assert word == "no verdict"
-    assert "output throughput is not known for both runs" in sentence
-
-
-def test_several_measures_together_need_clearer_differences() -> None:
-    # p of the throughput alone is under 5 %; the two latencies show nothing.
-    tokens = (100, 102, 98)
-    left = [measured(r, repeat=r, tokens=n) for r, n in enumerate(tokens)]
-    right = [measured(r, repeat=r, tokens=n) for r, n in enumerate((105, 107, 103))]
-    comparison = compare([a(left), b(right)])
-    ratio = comparison.rows[0].ratios[1]
-    assert ratio is not None and ratio.p is not None and 0.02 < ratio.p < 0.05
-    assert comparison.verdicts[0].word == "inconclusive"
-    assert "tested together (Holm)" in comparison.verdicts[0].sentence
-
-
-def test_every_other_run_has_its_verdict_in_order() -> None:
-    others = [candidate(repeats(s), run_id=i, name=f"R{i}") for i, s in ((7, 0.5), (5, 2.0))]
-    found = compare([a(), *others]).verdicts
-    assert [(v.run_id, v.word) for v in found] == [(7, "faster"), (5, "slower")]
-
-
-def test_runs_of_one_name_are_told_apart() -> None:
-    same = [candidate(repeats(s), run_id=i, name="A") for i, s in ((7, 0.5), (5, 2.0))]
-    first, second = compare([a(), *same]).verdicts
-    assert first.sentence.startswith("A (run 7): ") and second.sentence.startswith("A (run 5): ")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(1.416, "1.42"), (14.16, "14.2"), (310.4, "310"), (0.0042, "0.0042")]
-)
-def test_a_ratio_is_written_in_as_many_digits_as_one_reads(value: float, text: str) -> None:
-    assert times(value) == text
 
 
 # --- differences -------------------------------------------------------------------------------
@@ -315,6 +235,12 @@ def test_like_runs_are_compared_without_a_warning() -> None:
         (a(), b(health={"cpu_share": 0.95}), "A client was past its limits"),
         (a(), b(mode="sequential"), "Different load"),
         (a(), b(requests=6), "Different load"),
+        (a(spread(1.0), mode="staggered"), b(spread(1.03), mode="staggered"), RATE_MISSED),
+        (
+            a(),
+            candidate(repeats(), None, Objectives(ttft_s=1.0), run_id=2),
+            "Different objectives",
+        ),
     ],
     ids=lambda case: case if isinstance(case, str) else "",
 )
@@ -358,8 +284,7 @@ def test_fewer_than_two_and_more_than_eight_runs_are_refused(count: int) -> None
 
 def test_a_run_of_which_nothing_came_can_be_compared() -> None:
     nothing = replace(b([failed()]), measurements=[failed()])
-    word, _ = verdict(a(), nothing)
-    assert word == "no verdict"
+    assert compare([a(), nothing]).verdicts[0].word == "no verdict"
     assert compare([nothing, a()]).verdicts[0].word == "no verdict"
 
 

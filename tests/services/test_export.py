@@ -16,11 +16,22 @@ from typing import Any
 import orjson
 import pytest
 
+from services import fingerprint
 from services.charts import CHARTS
 from services.compare import Candidate
-from services.export import EXPORTS, export, run_document
+from services.export import (
+    EXPORTS,
+    content_hash,
+    export,
+    page_html,
+    policy_of,
+    run_document,
+    tables,
+)
+from services.export.document import REQUEST_FIELDS
 from services.metrics import FIELDS, METRICS
 from services.summary import summary_row
+from tests.conftest import ROOT
 from tests.values import NOON, candidate, failed, measured
 
 PROMPT = "My own unpublished poem about a heron"
@@ -95,9 +106,17 @@ def test_an_export_says_how_many_runs_it_takes() -> None:
         "requests.csv": [1],
         "summary.csv": [1, 2, 8, 9],
         "comparison.csv": [2, 8],
+        "requests.parquet": [1],
         "run.json": [1],
+        "comparison.json": [2, 8],
+        "markdown.md": [1, 2, 8],
         "page.html": [1, 2, 8],
     }
+
+
+def test_every_file_is_described() -> None:
+    text = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE) == [e.name for e in EXPORTS]
 
 
 # CSV
@@ -125,6 +144,15 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> Non
     assert row[header.index("error")] == f"'{start}HYPERLINK(1)"
     header, row = read(export("summary.csv").write([one]))
     assert row[header.index("name")] == f"'{start}cmd"
+
+
+def test_a_column_that_a_server_has_named_is_no_formula_either() -> None:
+    header, _ = read(
+        export("summary.csv").write([candidate([failed(error_class="x")], calibration={"=1+1": 2})])
+    )
+    assert "client_=1+1" in header
+    text = tables.written(["=cmd|' /C calc'!A0", "ok"], [["@SUM(1)", -1.0]]).decode()
+    assert text == "'=cmd|' /C calc'!A0,ok\r\n'@SUM(1),-1.0\r\n"
 
 
 def test_a_negative_number_stays_a_number() -> None:
@@ -167,9 +195,8 @@ def test_a_comparison_has_every_value_and_every_ratio() -> None:
 def test_a_run_is_one_document() -> None:
     one = private()
     document = orjson.loads(export("run.json").write([one]))
-    assert list(document) == ["schema", "run", "summary", "doubts", "requests"]
-    assert document["schema"] == "paceline/run/1"
-    assert all(tuple(row) == FIELDS for row in document["requests"])
+    assert document["schema"] == "paceline/run/2"
+    assert all(tuple(row) == REQUEST_FIELDS for row in document["requests"])
     assert len(document["requests"]) == 7
     assert document["summary"] == summary_row(one.summary)
     assert document["run"]["config"]["own_prompts"] == 1
@@ -181,8 +208,55 @@ def test_prompts_and_answers_are_in_it_only_when_asked_for() -> None:
     document = run_document(private(), prompts=True)
     assert document["run"]["config"]["prompt"] == PROMPT
     assert document["answers"][0] == {"repeat": 0, "index": 0, "answer": ANSWER}
-    assert all(tuple(row) == FIELDS for row in document["requests"])
+    assert all(tuple(row) == REQUEST_FIELDS for row in document["requests"])
     assert "answers" not in run_document(private())
+
+
+# Markdown
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of every row of every table, as GitHub would split them."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
+
+
+def test_a_pull_requests_table_says_the_verdict_first() -> None:
+    text = export("markdown.md").write(several(3)).decode()
+    title, first, second, reference, *_ = text.split("\n\n")
+    assert (title, reference) == ("### 3 runs compared", "Reference: Run 1")
+    assert first.startswith("Run 2 is as fast as Run 1, within ±5 %, by output throughput (1.00")
+    assert second.startswith("Run 3 is as fast as Run 1")
+    header, ruler, *rows = rows_of(text)
+    assert header == [" Comparison ", " 1 · Run 1 (reference) ", " 2 · Run 2 ", " 3 · Run 3 "]
+    assert ruler == [":--", "--:", "--:", "--:"]
+    by_name = {row[0].strip(): row for row in rows if len(row) == 4}
+    assert by_name["E2E latency, mean"][2].strip().startswith("3.")
+    assert "<br>× 1 (" in by_name["E2E latency, mean"][2]
+    assert "requests failed.**" in text
+
+
+def test_a_run_alone_has_a_table_too() -> None:
+    text = export("markdown.md").write([private()]).decode()
+    assert re.match(
+        r"### A\n\n\*\*[\d.]+ tokens a second, the first after 1.00 s\*\*\n\nRun 12", text
+    )
+    assert "| E2E latency, total |" in text
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_what_people_wrote_is_no_markup_in_a_pull_request(count: int) -> None:
+    name = "# a|b\n**c** <img src=x> @somebody #12 `d` [e](http://f) ~~g~~ $h$ &amp; _i_ \\|"
+    named = [private(n, name=f"{name}{n}") for n in range(1, count + 1)]
+    text = export("markdown.md").write(named).decode()
+    assert "&amp;amp;" in text
+    for word in ("<img", "@somebody", "#12 ", "http://", "**c**", "`d`", "[e]", "~~g", " _i_"):
+        assert word not in text
+    for line, row in zip(
+        [line for line in text.splitlines() if line.startswith("|")], rows_of(text), strict=True
+    ):
+        assert len(row) in (2, count + 1, 10), line
+    assert not re.search(r"<(?!br>)", text)
 
 
 # the page
@@ -197,7 +271,8 @@ class Page(HTMLParser):
         self.handlers: list[str] = []
         self.tags: set[str] = set()
         self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self.text = self.policy = ""
+        self.text = self.policy = self.style = ""
+        self.meta: dict[str, str] = {}
         self._inside: str | None = None
         self.feed(data.decode())
 
@@ -211,6 +286,8 @@ class Page(HTMLParser):
             self.scripts.append((found, ""))
         if found.get("http-equiv") == "Content-Security-Policy":
             self.policy = found["content"] or ""
+        elif tag == "meta" and (name := found.get("name") or found.get("property")):
+            self.meta[name] = found["content"] or ""
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = None
@@ -219,7 +296,9 @@ class Page(HTMLParser):
         if self._inside == "script":
             attributes, before = self.scripts[-1]
             self.scripts[-1] = (attributes, before + data)
-        elif self._inside != "style":
+        elif self._inside == "style":
+            self.style += data
+        else:
             self.text += data
 
 
@@ -242,20 +321,26 @@ def hostile() -> list[Candidate]:
     ]
 
 
+def hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_the_page_refers_to_nothing_outside_and_allows_only_its_own_scripts(count: int) -> None:
     data = export("page.html").write(several(count))
     page = Page(data)
-    assert page.references == []
+    assert page.references == ["data:,"]  # no icon, which a browser would ask for
     assert page.handlers == []
     assert not re.search(rb"url\(|@import", data.split(b"</style>")[0])
+    assert b" style=" not in data.split(b"<script")[0]
     code = [text for attributes, text in page.scripts if "type" not in attributes]
-    hashes = [base64.b64encode(hashlib.sha256(c.encode()).digest()).decode() for c in code]
     assert len(code) == 2
+    vega, drawer, style = (hashed(text) for text in (*code, page.style))
     assert page.policy == (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}' 'sha256-{hashes[1]}'; "
-        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {vega} {drawer}; style-src {style}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
+    assert policy_of(data[:4096]) == page.policy
     assert len(data) < 3_000_000
 
 
@@ -271,7 +356,7 @@ def test_whatever_a_person_writes_stays_text() -> None:
     data = export("page.html").write(hostile())
     page = Page(data)
     assert len(page.scripts) == 3
-    assert page.references == []
+    assert page.references == ["data:,"]
     assert "img" not in page.tags
     assert page.text.count(HOSTILE) >= 5
 
@@ -282,6 +367,67 @@ def test_the_page_says_what_the_comparison_says() -> None:
         assert (part in text) == (part != "What differs"), part
     assert "1 · Run 1 (reference)" in text
     assert "own_prompt_characters" in text
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_first_screen_has_every_runs_figures(count: int) -> None:
+    text = Page(export("page.html").write(several(count))).text
+    assert text.count("× 1") > 2 * count
+    assert ("95 %: 0.96" in text) == (count == 2)
+    once = [candidate([measured(0, e2e=3.0 * n)], run_id=n) for n in range(1, count + 1)]
+    text = Page(export("page.html").write(once)).text
+    assert "3.00 s" in text and "6.00 s × 2" in " ".join(text.split())
+    assert "95 %:" not in text
+
+
+def test_a_preview_of_the_page_says_what_was_found() -> None:
+    page = Page(export("page.html").write(several()))
+    assert page.meta["og:title"] == "Run 2 against Run 1"
+    assert page.meta["description"].startswith("Run 2 is as fast as Run 1, within ±5 %")
+    assert page.meta["og:description"] == page.meta["description"]
+    assert "<title>Run 2 against Run 1 · Paceline</title>".encode() in export("page.html").write(
+        several()
+    )
+    alone = Page(export("page.html").write([private()]))
+    assert re.match(r"[\d.]+ tokens a second, the first after 1.00 s$", alone.meta["description"])
+    longest = Page(export("page.html").write(hostile()))
+    assert len(longest.meta["description"]) <= 300
+
+
+def test_the_page_names_what_was_measured_and_where() -> None:
+    one, two = several()
+    text = Page(export("page.html").write([one, two])).text
+    assert content_hash(one) in text and content_hash(two) in text
+    known = private(environment={"cpu": "x", "python": "3.11"})
+    same = private(environment={"cpu": "x", "python": "3.11", "observed_at": "later"})
+    mark = fingerprint.of_environment(known.run.environment)
+    assert re.fullmatch("[0-9a-f]{12}", mark)
+    assert mark in Page(export("page.html").write([known])).text
+    assert mark in Page(export("page.html").write([same])).text
+    assert fingerprint.of_environment({}) == ""
+
+
+def test_prompts_and_answers_are_on_the_page_only_when_asked_for() -> None:
+    many = [replace(measured(i), answer=f"<b>{ANSWER}</b> {i}.") for i in range(150)]
+    one = candidate(many, workload="text", prompt=f"<i>{PROMPT}</i>", requests=150)
+    page = Page(page_html([one], texts=True))
+    assert page.text.count(f"<i>{PROMPT}</i>") == page.text.count(f"<b>{ANSWER}</b>") == 100
+    assert "chose to: of each run the first 100 requests" in page.text
+    without = page_html([one]).decode()
+    assert "heron" not in without
+    assert "Prompts and answers are not in it." in without
+
+
+def test_of_an_imported_run_no_prompt_is_made_up() -> None:
+    one = private()
+    page = Page(page_html([replace(one, run=replace(one.run, source={"tool": "x"}))], texts=True))
+    assert PROMPT not in page.text
+    assert "The prompt is not known." in page.text
+
+
+def test_a_page_without_a_success_says_so_in_big_words() -> None:
+    assert "No request succeeded" in Page(page_html([candidate([failed()])])).text
+    assert "No request was measured" in Page(page_html([candidate([])])).text
 
 
 def test_the_page_of_one_run_has_system_as_numbers() -> None:
@@ -317,7 +463,7 @@ def test_the_page_opens_offline_without_a_word_of_complaint(
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(file.as_uri())
-        page.wait_for_function("document.querySelectorAll('svg.marks').length === charts.length")
+        page.locator(f"svg.marks >> nth={len(CHARTS) - 1}").wait_for()
         drawn = page.locator("svg.marks").count()
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         page.locator("#chart-tokens_per_s .mark-rect path").first.hover()

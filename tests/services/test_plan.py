@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.config import RunConfig
-from services.plan import duration, plan
-from services.prices import Price
+from services.config import RunConfig, parse
+from services.plan import duration, in_turns, plan, together
+from services.prices import Hourly, Price
 
 PRICE = Price(1e-6, 4e-6, "a test")
 
@@ -120,6 +120,13 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             "5,000 prompt tokens. Costs at most $0.03.",
         ),
         (
+            {"mode": "batch", "requests": 8, "concurrency": 4, "warmup": 0, "input_tokens": 100},
+            Hourly(900.0),
+            64.0,  # 2 s an answer, two after each other: 4 s at 25 cents
+            "Sends 8 requests, at most 4 in flight: at most 1,024 output tokens for about 800 "
+            "prompt tokens. Takes about 4 s and costs about $1.00.",
+        ),
+        (
             {"workload": "synthetic", "input_tokens": 100, "pause_s": 0},
             PRICE,
             0.0,
@@ -129,7 +136,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
     ],
 )
 def test_a_plan_is_said_in_a_sentence_or_two(
-    asked: dict[str, Any], price: Price | None, tokens_per_s: float | None, sentence: str
+    asked: dict[str, Any], price: Price | Hourly | None, tokens_per_s: float | None, sentence: str
 ) -> None:
     assert plan(RunConfig(**asked), price, tokens_per_s).sentence == sentence
 
@@ -140,3 +147,15 @@ def test_a_plan_is_said_in_a_sentence_or_two(
 )
 def test_a_time_is_said_as_a_person_does(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
+    one = plan(in_turns(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, 10.0)
+    other = plan(in_turns(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, 10.0)
+    both = together([one, other], "2 candidates take turns.")
+    assert both.requests_total == 2 * (4 * 5 + 5)  # a warm-up request in each turn
+    assert both.seconds_about == pytest.approx(one.seconds_about + other.seconds_about)  # type: ignore[operator]
+    assert both.usd_at_most is None
+    assert both.sentence.startswith("2 candidates take turns. At most 500 output tokens")
+    unknown = plan(parse({"mode": "batch"}), None)
+    assert together([one, unknown], "").seconds_about is None

@@ -15,6 +15,14 @@ def upgrade() -> None:
     ):
         op.add_column("runs", column)
     op.create_index("ix_runs_trial", "runs", ["trial_id"])
+    op.create_index(
+        "one_running_run_a_trial",
+        "runs",
+        ["trial_id"],
+        unique=True,
+        sqlite_where=sa.text("status = 'running'"),
+        postgresql_where=sa.text("status = 'running'"),
+    )
     moment = sa.DateTime(timezone=True)
     op.create_table(
         "trials",

@@ -1,0 +1,94 @@
+"""Runs that another tool measured, or another Paceline: stored whole, as if they had been done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from db import runs, schema
+from db.database import writing
+from db.schema import Value
+from services.compare import Candidate
+from services.compare.headline import headline
+from services.imports import Imported, InvalidImport, read
+from services.measurement import Run
+from services.prices import price_of
+from services.summary import summarize
+from services.units import many
+
+LANE = "import"  # where nothing waits
+AT_ONCE = 1_000  # requests in one statement
+
+
+class AlreadyImported(InvalidImport):
+    """The same file, byte for byte, has been imported before; `ids` are its runs."""
+
+    def __init__(self, name: str, ids: Sequence[int]) -> None:
+        numbers = ", ".join(map(str, ids))
+        which = f"run {numbers}" if len(ids) == 1 else f"runs {numbers}"
+        super().__init__(
+            f"{name}: it has been imported already, as {which}. Delete that first, or ask for it "
+            "to be imported again."
+        )
+        self.ids = tuple(ids)
+
+
+def bring_in(engine: Engine, data: bytes, filename: str, again: bool = False) -> list[int]:
+    """Read a file of another tool, store its runs, and return their ids in the file's order.
+
+    Raises:
+        AlreadyImported: unless `again` asks for it all the same.
+        InvalidImport: it cannot be read; nothing is stored then.
+    """
+    found = read(data, filename)
+    source = found[0].source
+    if not again and (ids := _runs_of(engine, source["sha256"])):
+        raise AlreadyImported(source["file"], ids)
+    return [store(engine, one) for one in found]
+
+
+def store(engine: Engine, imported: Imported) -> int:
+    """Store a run with its requests in one transaction, and return its id."""
+    run = Run(
+        0, imported.name, imported.status, imported.config, datetime.now(UTC),
+        source=imported.source, environment=imported.environment,
+    )  # fmt: skip
+    price = price_of(imported.config)
+    summary = summarize(imported.measurements, price, placed=run.placed)
+    candidate = Candidate(run, imported.measurements, summary)
+    new = runs.NewRun(imported.config, LANE, imported.name, imported.tags, imported.note)
+    with writing(engine) as connection:
+        run_id = runs.add(
+            connection,
+            new,
+            status=imported.status,
+            started_at=imported.started_at,
+            ended_at=imported.started_at,
+            source=imported.source,
+            environment=imported.environment,
+            headline=headline(candidate),
+        )
+        _keep(connection, run_id, imported.repeats)
+        _keep(connection, run_id, imported.measurements)
+    return run_id
+
+
+def said(ids: Sequence[int], name: str) -> str:
+    """Return what was imported, in a sentence."""
+    return f"{name}: {many(len(ids), 'run')} imported."
+
+
+def _runs_of(engine: Engine, sha256: str) -> list[int]:
+    same = schema.runs.c.source["sha256"].as_string() == sha256
+    with engine.connect() as connection:
+        found = connection.scalars(select(schema.runs.c.id).where(same).order_by(schema.runs.c.id))
+        return list(found)
+
+
+def _keep(connection: Connection, run_id: int, values: Sequence[Value]) -> None:
+    for start in range(0, len(values), AT_ONCE):
+        part = values[start : start + AT_ONCE]
+        rows = [schema.row(run_id, value) for value in part]
+        connection.execute(insert(schema.TABLES[type(part[0])]), rows)

@@ -1,0 +1,95 @@
+"""Pinned references: the run that the later ones of a model, or of a tag, are held against."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import delete as delete_from
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db import results, schema
+from db.columns import clean
+from db.database import writing
+from db.runs import RunNotFound
+from services.compare.headline import headline
+from services.compare.pin import KINDS, Kind, Pin
+
+table = schema.pins
+
+
+class InvalidPin(ValueError):
+    """A run that cannot be the reference of what is asked for."""
+
+
+class NotPinned(LookupError):
+    """A model or a tag that has no reference."""
+
+    def __init__(self, kind: str, value: str) -> None:
+        super().__init__(f"No run is the reference of {kind} {value[:200]}.")
+
+
+def pin(engine: Engine, kind: Kind, value: str, run_id: int) -> Pin:
+    """Make a run the reference of its model or of one of its tags, in place of the one before.
+
+    Raises:
+        InvalidPin: the run has not that model or tag, is not done, or has no success.
+        RunNotFound: there is no such run.
+    """
+    _refresh(engine, run_id)
+    made = Pin(kind, clean(value), run_id, datetime.now(UTC))
+    with writing(engine) as connection:
+        _check(connection, made)
+        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        row = {name: getattr(made, name) for name in ("kind", "value", "run_id", "pinned_at")}
+        changed = {name: row[name] for name in ("run_id", "pinned_at")}
+        new = dialect.insert(table).values(row)
+        connection.execute(
+            new.on_conflict_do_update(index_elements=["kind", "value"], set_=changed)
+        )
+    return made
+
+
+def unpin(engine: Engine, kind: Kind, value: str) -> None:
+    """Let a model or a tag have no reference. Raises NotPinned."""
+    gone = delete_from(table).where(table.c.kind == kind, table.c.value == value)
+    with writing(engine) as connection:
+        if not connection.execute(gone).rowcount:
+            raise NotPinned(kind, value)
+
+
+def pins(engine: Engine) -> tuple[Pin, ...]:
+    """Return every pin, the newest first."""
+    found = select(table).order_by(table.c.pinned_at.desc(), table.c.run_id.desc())
+    with engine.connect() as connection:
+        return tuple(Pin(**row) for row in connection.execute(found).mappings())
+
+
+def _check(connection: Connection, wanted: Pin) -> None:
+    runs, tags = schema.runs.c, schema.run_tags.c
+    found = select(runs.model, runs.status, runs.headline).where(runs.id == wanted.run_id)
+    row = connection.execute(found.with_for_update()).one_or_none()
+    if row is None:
+        raise RunNotFound(wanted.run_id)
+    if row.status != "done" or not row.headline.get("ok"):
+        how = row.status if row.status != "done" else "done, but without a request that succeeded"
+        raise InvalidPin(f"Run {wanted.run_id} cannot be a reference: it is {how}.")
+    tagged = select(tags.tag).where(tags.run_id == wanted.run_id)
+    has = {"model": [row.model], "tag": connection.scalars(tagged).all()}
+    if wanted.kind not in KINDS or not wanted.value or wanted.value not in has[wanted.kind]:
+        raise InvalidPin(
+            f"Run {wanted.run_id} has not the {wanted.kind} {wanted.value[:60]!r}: it cannot be "
+            "the reference of it."
+        )
+
+
+def _refresh(engine: Engine, run_id: int) -> None:
+    """Work out what an older Paceline has not kept of a run, so that it can be a reference."""
+    runs = schema.runs.c
+    with engine.connect() as connection:
+        kept = connection.scalar(select(runs.headline).where(runs.id == run_id))
+    if kept and "by_repeat" not in kept:
+        found = headline(results.candidate(engine, run_id))
+        found = kept | {name: found[name] for name in ("by_repeat", "work")}
+        with writing(engine) as connection:
+            connection.execute(update(schema.runs).where(runs.id == run_id).values(headline=found))

@@ -1,0 +1,139 @@
+"""Pages that anybody with their token may see: made once, kept as they were, gone when revoked."""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, Row, delete, func, insert, select
+
+from db import results, schema
+from db.columns import clean
+from db.database import writing
+from db.runs import RunNotFound
+from services import export
+
+TOKEN_BYTES = 32  # more than anybody can guess
+LONGEST_DAYS = 3650
+SHOWN = ("token", "title", "run_ids", "created_at", "expires_at", "texts")
+
+
+class InvalidShare(ValueError):
+    """Runs that make no page, or a time that cannot be kept, in a sentence."""
+
+
+class ShareNotFound(LookupError):
+    """Nothing is shared under this token."""
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is shared under this token. It may have been revoked already.")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A page that is shared, without the page."""
+
+    token: str
+    title: str
+    run_ids: tuple[int, ...]
+    created_at: datetime
+    expires_at: datetime | None  # None: never
+    texts: bool  # with prompts and answers
+
+    @property
+    def path(self) -> str:
+        """Where it is, below the address of this Paceline."""
+        return f"/share/{self.token}"
+
+
+def publish(
+    engine: Engine,
+    run_ids: Sequence[int],
+    days: int | None = None,
+    texts: bool = False,
+    judgement: Mapping[str, Any] | None = None,
+    margin: float | None = None,
+) -> Share:
+    """Make the page of these runs, the reference first, and share it for so many days; None: until
+    it is revoked. `texts`: with prompts and answers; `judgement`, `margin`: see `candidates`.
+
+    Raises:
+        InvalidShare: too many runs, one of them twice, or no such number of days.
+        RunNotFound: for the first run that is missing.
+    """
+    most = export.export("page.html").most
+    if not 1 <= len(run_ids) <= most or len(set(run_ids)) < len(run_ids):
+        raise InvalidShare(f"A shared page shows one to {most} runs, each of them once.")
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        raise InvalidShare(f"A link is good for 1 to {LONGEST_DAYS:,} days, or until revoked.")
+    candidates = results.candidates(engine, run_ids, judgement, margin, texts)
+    page = export.page_html(candidates, texts)
+    ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    return create(engine, run_ids, export.title_of(candidates), page, ends, texts)
+
+
+def create(
+    engine: Engine,
+    run_ids: Sequence[int],
+    title: str,
+    page: bytes,
+    expires_at: datetime | None = None,
+    texts: bool = False,
+) -> Share:
+    """Keep a page under a new token. Those that have expired are thrown away meanwhile.
+
+    Raises:
+        RunNotFound: a run was deleted while its page was made.
+    """
+    now = datetime.now(UTC)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    share = Share(token, title, tuple(run_ids), now, expires_at, texts)
+    row = {name: getattr(share, name) for name in SHOWN} | {"run_ids": list(run_ids)}
+    packed = gzip.compress(page, 9, mtime=0)
+    with writing(engine) as connection:
+        runs = select(schema.runs.c.id).where(schema.runs.c.id.in_(run_ids)).with_for_update()
+        there = set(connection.scalars(runs))
+        for run_id in run_ids:
+            if run_id not in there:
+                raise RunNotFound(run_id)
+        connection.execute(delete(schema.shares).where(schema.shares.c.expires_at <= now))
+        connection.execute(insert(schema.shares).values(page=packed, **row))
+    return share
+
+
+def load(engine: Engine, token: str) -> bytes | None:
+    """Return a shared page, gzipped; None where there is none, or no longer."""
+    table = schema.shares
+    good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
+    with engine.connect() as connection:
+        found: bytes | None = connection.scalar(
+            select(table.c.page).where(table.c.token == clean(token), good)
+        )
+    return found
+
+
+def revoke(engine: Engine, token: str) -> None:
+    """Throw a shared page away. Raises ShareNotFound."""
+    one = delete(schema.shares).where(schema.shares.c.token == clean(token))
+    with writing(engine) as connection:
+        if not connection.execute(one).rowcount:
+            raise ShareNotFound
+
+
+def listed(engine: Engine, run_ids: Sequence[int] = ()) -> list[Share]:
+    """Return what is shared of exactly these runs in this order, or of any, the newest first."""
+    table = schema.shares
+    good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
+    wanted = select(*(table.c[name] for name in SHOWN)).where(good).order_by(table.c.created_at)
+    with engine.connect() as connection:
+        found = [_share(row) for row in connection.execute(wanted)]
+    return [share for share in reversed(found) if share.run_ids == tuple(run_ids) or not run_ids]
+
+
+def _share(row: Row[tuple[object, ...]]) -> Share:
+    values = row._asdict()
+    return Share(**{**values, "run_ids": tuple(values["run_ids"])})

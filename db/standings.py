@@ -1,0 +1,35 @@
+"""How stored runs stand to their references, and how a measure went over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from sqlalchemy import Engine
+
+from db import search
+from db.pins import pins
+from db.search import Filters, RunRow
+from services.compare import trend as trends
+from services.compare.pin import fitting
+from services.compare.standing import Standing
+from services.compare.standing import standings as standings_of
+
+
+def standings(
+    engine: Engine, rows: Sequence[RunRow], tag: str = "", model: str = ""
+) -> dict[int, Standing]:
+    """Return how each of these runs stands, by id; arguments as in `services.compare.standing`."""
+    pinned = pins(engine)
+    wanted = {pin.run_id for row in rows for pin in fitting(row, pinned)}
+    references = {row.id: row for row in search.rows_of(engine, wanted)} if wanted else {}
+    return standings_of(rows, pinned, references, tag, model)
+
+
+def trend(engine: Engine, measure: str, text: str = "", **filters: Unpack[Filters]) -> trends.Trend:
+    """Return the trend of a measure over the newest runs that match, at most MOST_OF_TREND."""
+    rows, pinned = search.trend(engine, text, **filters), pins(engine)
+    wanted = {pin.run_id for row in rows for pin in fitting(row, pinned)}
+    references = {row.id: row for row in search.rows_of(engine, wanted)} if wanted else {}
+    tag, model = filters.get("tag") or "", filters.get("model") or ""
+    return trends.trend(rows, pinned, references, measure, tag, model)

@@ -1,0 +1,143 @@
+"""Stored trials: the runs that take turns, and how many repeats each of them is still to have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Update, insert, select, update
+
+from db.database import writing
+from db.runs import NewRun, add, load_many
+from db.schema import runs, trials
+from services.config import MOST_REPEATS
+from services.measurement import FINISHED, Run
+from services.trial import Asked, Trial, turn
+
+
+class TrialNotFound(LookupError):
+    """No trial has this id."""
+
+    def __init__(self, trial_id: int) -> None:
+        super().__init__(f"There is no comparison {trial_id}. It may have been deleted.")
+
+
+class CannotRepeat(ValueError):
+    """A run that cannot be measured once more, in a sentence."""
+
+
+def create(engine: Engine, asked: Asked, new: Sequence[NewRun]) -> Trial:
+    """Queue the runs of a trial, the reference first, each with its first turn.
+
+    Raises:
+        InvalidEdit: a name, tag or note that cannot be kept; nothing is stored then.
+    """
+    values = {
+        "created_at": datetime.now(UTC),
+        **{name: getattr(asked, name) for name in ("seed", "repeats", "most", "target", "margin")},
+    }
+    with writing(engine) as connection:
+        made = insert(trials).values(values).returning(trials.c.id)
+        trial_id = connection.execute(made).scalar_one()
+        for place, one in enumerate(new):
+            first = turn(asked.seed, 0, len(new), place)
+            add(connection, one, trial_id=trial_id, turn=first)
+    return load(engine, trial_id)
+
+
+def load(engine: Engine, trial_id: int) -> Trial:
+    """Return a trial with those of its runs that are still there.
+
+    Raises:
+        TrialNotFound: there is none, or none of its runs is left.
+    """
+    with engine.connect() as connection:
+        return _load(connection, trial_id)
+
+
+def _load(connection: Connection, trial_id: int) -> Trial:
+    row = connection.execute(select(trials).where(trials.c.id == trial_id)).mappings().first()
+    of_it = select(runs.c.id).where(runs.c.trial_id == trial_id).order_by(runs.c.id)
+    ids = tuple(connection.scalars(of_it))
+    if row is None or not ids:
+        raise TrialNotFound(trial_id)
+    asked = Asked(row["seed"], row["repeats"], row["most"], row["target"], row["margin"])
+    return Trial(trial_id, row["created_at"], asked, ids)
+
+
+def next_turn(engine: Engine, run: Run) -> int | None:
+    """Return the turn in which a run of a trial is measured next; None: it has had all."""
+    if run.trial_id is None or len(run.repeats) >= run.config.repeats:
+        return None
+    trial = load(engine, run.trial_id)
+    place = trial.run_ids.index(run.id)
+    return turn(trial.asked.seed, len(run.repeats), len(trial.run_ids), place)
+
+
+def another_round(engine: Engine, running: Run, done: Sequence[Run]) -> None:
+    """Let a trial go on: one more repeat of the run that is being measured, and of the others."""
+    with writing(engine) as connection:
+        config = running.config.model_copy(update={"repeats": running.config.repeats + 1})
+        this = update(runs).where(runs.c.id == running.id)
+        connection.execute(this.values(config=config.model_dump(mode="json")))
+        for run in done:
+            connection.execute(_once_more(connection, run, 1))
+        _grow(connection, [running.trial_id] if running.trial_id is not None else [])
+
+
+def repeat_more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
+    """Queue finished runs once more, for `count` further repeats of each; the runs of a trial that
+    are not among them stay as they are.
+
+    Raises:
+        CannotRepeat: one of them is not done, or would have more repeats than a run may have.
+        RunNotFound: there is no such run.
+    """
+    with writing(engine) as connection:
+        found = load_many(engine, run_ids)
+        for run in found:
+            _check(run, count)
+        for run in found:
+            connection.execute(_once_more(connection, run, count))
+        _grow(connection, {run.trial_id for run in found if run.trial_id is not None})
+
+
+def _check(run: Run, count: int) -> None:
+    if run.source is not None:
+        raise CannotRepeat(f"Run {run.id} was imported. It can only be measured where it was.")
+    if run.status != "done":
+        raise CannotRepeat(
+            f"Run {run.id} is {run.status}. Only a run that is done can have more repeats: "
+            "start it again instead."
+        )
+    if count < 1 or run.config.repeats + count > MOST_REPEATS:
+        raise CannotRepeat(
+            f"Run {run.id} has {run.config.repeats} repeats, and a run may have {MOST_REPEATS} at "
+            f"most: ask for 1 to {MOST_REPEATS - run.config.repeats} more."
+        )
+
+
+def _once_more(connection: Connection, run: Run, count: int) -> Update:
+    config = run.config.model_copy(update={"repeats": run.config.repeats + count})
+    values: dict[str, Any] = {
+        "config": config.model_dump(mode="json"),
+        "status": "queued",
+        "ended_at": None,
+        "cancel_requested": False,
+    }
+    if run.trial_id is not None:
+        trial = _load(connection, run.trial_id)
+        place = trial.run_ids.index(run.id)
+        values["turn"] = turn(trial.asked.seed, run.config.repeats, len(trial.run_ids), place)
+    return update(runs).where(runs.c.id == run.id, runs.c.status.in_(FINISHED)).values(values)
+
+
+def _grow(connection: Connection, trial_ids: Iterable[int]) -> None:
+    """Let a trial say how many repeats its runs have by now."""
+    for trial_id in trial_ids:
+        configs = connection.scalars(select(runs.c.config).where(runs.c.trial_id == trial_id))
+        repeats = max(config["repeats"] for config in configs)
+        most = max(repeats, _load(connection, trial_id).asked.most)
+        this = update(trials).where(trials.c.id == trial_id)
+        connection.execute(this.values(repeats=repeats, most=most))

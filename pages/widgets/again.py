@@ -1,0 +1,50 @@
+"""Measure runs again that are done: further repeats of the same runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+import jobs
+from db.database import opened
+from db.runs import RunNotFound
+from db.trials import CannotRepeat
+from pages.widgets.view import plain, sentences
+from services.config import MOST_REPEATS
+from services.measurement import Run
+
+USUAL = 4
+
+
+def button(found: Sequence[Run]) -> None:
+    """A popover that repeats all of these runs; nothing where one of them cannot be."""
+    left = MOST_REPEATS - max(run.config.repeats for run in found)
+    if left < 1 or any(run.status != "done" or run.source is not None for run in found):
+        return
+    trial_ids = {run.trial_id for run in found}
+    with st.popover("Run more", icon=":material/repeat:"):
+        count = st.number_input("Further repeats", 1, left, min(USUAL, left), key="further")
+        st.caption(_about(len(found), len(trial_ids) == 1 and None not in trial_ids))
+        if st.button("Run them", type="primary", key="run-more"):
+            _start(found, int(count))
+
+
+def _about(runs: int, in_turns: bool) -> str:
+    if runs == 1:
+        return "They are added to this run: more repeats narrow its intervals."
+    how = "in turns" if in_turns else "one run after the other"
+    return f"They are added to each of these runs, {how}: more repeats narrow the intervals."
+
+
+@sentences()
+def _start(found: Sequence[Run], count: int) -> None:
+    try:
+        jobs.more(opened(), [run.id for run in found], count)
+    except (CannotRepeat, RunNotFound, jobs.QueueProblem) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    trial_id = found[0].trial_id
+    together = len(found) > 1 and trial_id is not None
+    there = {"trial": str(trial_id)} if together else {"run": str(found[-1].id)}
+    st.switch_page("live.py", query_params=there)

@@ -1,0 +1,46 @@
+"""Result files of other benchmarks, uploaded and stored as runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from db import imported
+from db.database import opened
+from pages.widgets.linked import touched
+from pages.widgets.view import plain, sentences
+from services.imports import MOST_BYTES, InvalidImport, known_tools
+
+
+def button() -> None:
+    """A popover that takes files; what became of each stands below them."""
+    with st.popover("Import", icon=":material/upload_file:"):
+        st.caption(f"Result files of {known_tools()}. Prompts and answers in them are not kept.")
+        with st.form("import", border=False, clear_on_submit=True):
+            files = st.file_uploader(
+                "Files", accept_multiple_files=True, max_upload_size=MOST_BYTES // 10**6
+            )
+            again = st.checkbox("Even if the same file is here already")
+            pressed = st.form_submit_button("Import", type="primary", on_click=touched)
+        if pressed and not files:
+            st.warning("No file is chosen.", icon=":material/info:")
+        for file in files if pressed else ():
+            _bring_in(file.getvalue(), file.name, again)
+
+
+@sentences()
+def _bring_in(data: bytes, name: str, again: bool) -> None:
+    try:
+        ids = imported.bring_in(opened(), data, name, again)
+    except InvalidImport as error:
+        st.warning(plain(str(error)), icon=":material/error:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.success(plain(imported.said(ids, name)), icon=":material/check:")
+        for run_id in ids[:MOST_LINKS]:
+            st.page_link(
+                "result.py", label=f"Run {run_id}", icon=":material/insights:",
+                query_params={"run": str(run_id)},
+            )  # fmt: skip
+
+
+MOST_LINKS = 8

@@ -1,0 +1,90 @@
+"""Objectives and price: by what runs are judged afterwards. The URL holds them.
+
+`?ttft=0.5&tpot=0.05&e2e=10&usd_per_hour=2.5`: what it does not say is as each run was asked for,
+and what it says as empty is not asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from pages.widgets import fields
+from pages.widgets.view import plain
+from services.config import RunConfig
+from services.objectives import IN_LINKS, PRESETS, from_link, judged, objectives_of
+
+PREFIX = "judge-"
+NARROW = 130  # pixels: two fields beside each other on a phone
+
+
+def in_url() -> dict[str, float | None]:
+    """Return what the URL says, by the config's field; what cannot be is said, and left out."""
+    found, problems = from_link(st.query_params.to_dict())
+    for sentence in problems:
+        st.warning(plain(f"{sentence} The rest of the link is kept."), icon=":material/link_off:")
+    return found
+
+
+def parameters() -> dict[str, str]:
+    """Return those parameters of the URL, for a link to this page."""
+    return {name: st.query_params[name] for name in IN_LINKS if name in st.query_params}
+
+
+def button(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> None:
+    """A popover that changes them, for all the runs of a page alike."""
+    shown = [judged(config, judgement) for config in configs]
+    with st.popover("Objectives and price", icon=":material/flag:"):
+        _preset(shown)
+        with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
+            for name, field in IN_LINKS.items():
+                _number(name, field, {getattr(config, field) for config in shown})
+        st.caption(
+            "Empty: not asked for. Goodput counts the requests that keep every limit; the price is "
+            "of the server, all its GPUs."
+        )
+
+
+def preset(key: str, on_change: Callable[[], None]) -> None:
+    """Choose one of MLPerf's sets of limits."""
+    st.selectbox(
+        "Limits of MLPerf's server scenarios", list(PRESETS), index=None, key=key,
+        placeholder="Choose a set", on_change=on_change,
+        help="MLPerf asks them of 99 % of the requests",
+    )  # fmt: skip
+
+
+def _preset(shown: Sequence[RunConfig]) -> None:
+    now = {objectives_of(config) for config in shown}
+    key = f"{PREFIX}preset"
+    st.session_state[key] = next((name for name, one in PRESETS.items() if now == {one}), None)
+
+    def into_url() -> None:
+        chosen = PRESETS.get(st.session_state[key] or "")
+        if chosen:
+            limits = (chosen.ttft_s, chosen.tpot_s, chosen.e2e_s)
+            for name, limit in zip(("ttft", "tpot", "e2e"), limits, strict=True):
+                st.query_params[name] = _text(limit)
+
+    preset(key, into_url)
+
+
+def _number(name: str, field: str, values: set[float | None]) -> None:
+    key = f"{PREFIX}{name}"
+    several = len(values) > 1
+    st.session_state[key] = None if several else values.pop()
+
+    def into_url() -> None:
+        st.query_params[name] = _text(st.session_state[key])
+
+    st.number_input(
+        fields.label(field), value=None, **fields.limits(field, float),
+        step=fields.STEPS.get(field, 1.0), format="%.5g", key=key,
+        placeholder="as each run has it" if several else "none",
+        help=RunConfig.model_fields[field].description, on_change=into_url,
+    )  # fmt: skip
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.12g}"

@@ -1,0 +1,92 @@
+"""Links: to this page, and to a page of its own that stays as it is until it is revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from db import shares
+from db.database import opened
+from db.runs import RunNotFound
+from db.shares import Share, ShareNotFound
+from pages.widgets.panels import when
+from pages.widgets.view import plain, sentences
+
+DAYS = {"1 day": 1, "7 days": 7, "30 days": 30, "until it is revoked": None}
+PRIVATE = (
+    "Everybody with the link can read the prompts and answers of the first 100 requests. Make sure "
+    "that nothing in them is private."
+)
+
+
+def button(
+    run_ids: Sequence[int],
+    page: str,
+    parameters: Mapping[str, str],
+    judgement: Mapping[str, Any],
+    margin: float | None = None,
+) -> None:
+    """A popover that makes, lists and revokes the links of these runs, judged as they are here."""
+    with st.popover("Share", icon=":material/link:"):
+        _links(run_ids, judgement, margin)
+        _this_page(page, parameters)
+
+
+@st.fragment
+@sentences()
+def _links(run_ids: Sequence[int], judgement: Mapping[str, Any], margin: float | None) -> None:
+    st.markdown("**A link for others**")
+    st.caption("A page with verdict, charts, tables and config that stays as it is now.")
+    good_for = st.selectbox("Good for", list(DAYS), index=2, key="share-days")
+    texts = st.toggle("With prompts and answers", key="share-texts")
+    if texts:
+        st.warning(PRIVATE, icon=":material/visibility:")
+    if st.button("Create a link", type="primary", icon=":material/add_link:", key="share-create"):
+        with _said():
+            shares.publish(opened(), run_ids, DAYS[good_for], texts, judgement, margin)
+    for share in shares.listed(opened(), run_ids):
+        _row(share)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except RunNotFound as error:
+        st.error(plain(str(error)))
+
+
+def _row(share: Share) -> None:
+    """One link, what it is good for, and its end."""
+    st.code(f"{_address()}{share.path}", language=None, wrap_lines=True)
+    until = f"until {when(share.expires_at)}" if share.expires_at else "until it is revoked"
+    texts = ", with prompts and answers" if share.texts else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Made {when(share.created_at)}, good {until}{texts}")
+        st.button(
+            "Revoke", key=f"revoke-{share.token}", icon=":material/link_off:",
+            on_click=_revoke, args=(share.token,),
+        )  # fmt: skip
+
+
+def _revoke(token: str) -> None:
+    with sentences(), suppress(ShareNotFound):  # somebody else was faster
+        shares.revoke(opened(), token)
+
+
+def _this_page(page: str, parameters: Mapping[str, str]) -> None:
+    address = f"{_address()}/{page}?{urlencode(parameters, safe=',')}"
+    st.markdown("**This page**")
+    st.caption("For those who can open this Paceline")
+    st.code(address, language=None, wrap_lines=True)
+    st.caption("The same, read-only")
+    st.code(f"{address}&view=share", language=None, wrap_lines=True)
+
+
+def _address() -> str:
+    """Where this Paceline is, as the browser knows it."""
+    return st.context.url.split("?")[0].rsplit("/", 1)[0] if st.context.url else ""

@@ -1,0 +1,46 @@
+"""What the tool of an imported run says itself, beside what its requests give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.widgets import tabular
+from pages.widgets.view import plain
+from services.compare import Candidate
+from services.imports import stated
+
+
+def whole(candidate: Candidate) -> None:
+    """The numbers of one run and how its tool defines them; nothing for a run of our own."""
+    if candidate.run.source is None:
+        return
+    st.subheader(plain(f"What does {stated.tool_of(candidate)} itself say?"), anchor="told")
+    _agreement(candidate)
+    tabular.table(stated.table(candidate))
+    found = stated.definitions(candidate)
+    if found.rows:
+        alone = not candidate.measurements  # the definitions are then all that explains them
+        with st.expander(plain(found.title), expanded=alone, icon=":material/menu_book:"):
+            tabular.table(found)
+
+
+def brief(candidates: Sequence[Candidate]) -> None:
+    """For each imported run what differs and why, in sight; its tables below a fold."""
+    known = [candidate for candidate in candidates if candidate.run.source is not None]
+    if not known:
+        return
+    st.subheader("Do the tools' own numbers agree with these?", anchor="told")
+    for candidate in known:
+        _agreement(candidate, f"Run {candidate.run.id}, ")
+        with st.expander(f"Every number of run {candidate.run.id}", icon=":material/table:"):
+            for found in (stated.table(candidate), stated.definitions(candidate)):
+                tabular.table(found)
+
+
+def _agreement(candidate: Candidate, about: str = "") -> None:
+    alone = f"{stated.tool_of(candidate)}: its file holds no request to work its numbers out from."
+    st.markdown(plain(about + (stated.sentence(candidate) or alone)))
+    if found := stated.reasons(candidate):
+        st.markdown("\n".join(f"- **{plain(what)}**. {plain(why)}" for what, why in found))

@@ -1,0 +1,102 @@
+"""The trend of a measure over the runs that History shows, with their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from db import standings
+from db.database import opened
+from pages.widgets import linked
+from pages.widgets.pictures import PICTURES
+from pages.widgets.view import dark, plain
+from services.charts import spec
+from services.charts.trend import PICKED, measure_of, trend_chart
+from services.compare.trend import MEASURES, Trend
+
+QUESTION = "Is it getting faster?"
+PARAMETER = "trend"
+UNBROKEN = "\N{NO-BREAK SPACE}%"
+
+
+def choose(prefix: str, said: Mapping[str, str]) -> dict[str, str]:
+    """Which measure's trend is shown, if any. Returns it as a parameter of the URL."""
+    given = said.get(PARAMETER)
+    chosen = st.segmented_control(
+        "Trend of",
+        MEASURES,
+        format_func=lambda name: measure_of(name)[0],
+        key=linked.begin(prefix + PARAMETER, given if given in MEASURES else None),
+        on_change=linked.touched,
+    )
+    return {PARAMETER: chosen} if chosen else {}
+
+
+def complain(said: Mapping[str, str]) -> None:
+    """Say what the URL asks for that is not there."""
+    if said.get(PARAMETER, MEASURES[0]) not in MEASURES:
+        st.warning(plain(f"There is no trend of “{said[PARAMETER][:60]}”."))
+
+
+def show(measure: str, asked: Mapping[str, Any]) -> None:
+    """What is said of the runs, and their picture."""
+    found = standings.trend(opened(), measure, **asked)
+    st.subheader(QUESTION, anchor="trend")
+    first, *others = (
+        plain(sentence.replace(" %", "\N{NO-BREAK SPACE}%")) for sentence in found.sentences
+    )
+    st.markdown(first)
+    if others:
+        st.caption(" ".join(others))
+    drawn = trend_chart(found, dark())
+    if drawn is None:
+        st.caption("No run here has this measure.")
+        return
+    with st.container(gap="xxsmall"):
+        event = st.vega_lite_chart(
+            spec(drawn, dark()), key="trend-chart", theme=None, width="stretch", alt=QUESTION,
+            on_select="rerun", selection_mode=PICKED,
+        )  # fmt: skip
+        _take_away(found)
+    picked = event["selection"].get(PICKED, [])
+    if picked:
+        _picked(found, picked[0]["run"])
+
+
+def _picked(found: Trend, run_id: int) -> None:
+    """Where to go from a mark that was clicked."""
+    point = next((point for point in found.points if point.run_id == run_id), None)
+    if point is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(plain(f"Run {run_id} · {point.name} · {point.word}"), width="content")
+        st.page_link(
+            "result.py", label="See result", icon=":material/insights:",
+            query_params={"run": str(run_id)},
+        )  # fmt: skip
+        if found.reference and found.reference.run_id != run_id:
+            st.page_link(
+                "compare.py", label="Compare with the reference",
+                icon=":material/compare_arrows:",
+                query_params={"runs": f"{found.reference.run_id},{run_id}"},
+            )  # fmt: skip
+
+
+def _take_away(found: Trend) -> None:
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        for kind, (_, mime) in PICTURES.items():
+            st.download_button(
+                kind, data=partial(_picture, found, kind),
+                file_name=f"paceline-trend-{found.measure}.{kind.lower()}", mime=mime,
+                key=f"trend-{kind}", icon=":material/image:", type="tertiary",
+                on_click="ignore", help=f"This chart as {kind}",
+            )  # fmt: skip
+
+
+def _picture(found: Trend, kind: str) -> bytes:
+    drawn = trend_chart(found)
+    assert drawn is not None, "the button stands below a chart that was drawn"
+    return PICTURES[kind][0](drawn)

@@ -1,0 +1,100 @@
+"""Watch runs that take turns: how far each is, and the one that is being measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import streamlit as st
+
+import jobs
+from db import counts, runs, trials
+from db.database import opened
+from db.trials import TrialNotFound
+from pages.widgets.view import as_id, onward, plain, sentences, shared, stop_with
+from services import trial as services_trial
+from services.measurement import ACTIVE, Run
+from services.trial import Trial
+from services.units import many
+
+REFRESH_S = 1.0
+
+
+def load(text: str) -> tuple[Trial, list[Run]]:
+    """Return the trial that the URL names, with its runs, or say what is wrong and stop."""
+    number = as_id(text)
+    if number is None:
+        stop_with(
+            f"“{text[:40]}” is not a comparison.", "A link to one ends in ?trial= and a number."
+        )
+    try:
+        trial = trials.load(opened(), number)
+    except TrialNotFound as error:
+        stop_with(str(error), "History lists the runs there are.")
+    return trial, runs.load_many(opened(), trial.run_ids)
+
+
+def page(text: str, of_one: Callable[[Run], None]) -> None:
+    """Show a comparison that is measured; when it is over, go to where it is judged. `of_one` shows
+    the run whose turn it is."""
+    trial, found = load(text)
+    st.title(f"Comparing {many(len(found), 'run')}", anchor=False)
+    st.caption(plain(services_trial.sentence(trial.asked, len(found))))
+    if any(run.status in ACTIVE for run in found):
+        st.session_state["watched"] = trial.run_ids
+        watch(text, of_one)
+    elif st.session_state.pop("watched", None) == trial.run_ids:
+        judge(trial)
+    else:
+        standings(found)
+        st.page_link(
+            "compare.py", label="See the comparison", icon=":material/compare_arrows:",
+            query_params=onward(**parameters(trial)),
+        )  # fmt: skip
+
+
+@st.fragment(run_every=REFRESH_S)
+@sentences()
+def watch(text: str, of_one: Callable[[Run], None]) -> None:
+    trial, found = load(text)
+    if not any(run.status in ACTIVE for run in found):
+        st.rerun()
+    standings(found)
+    if any(run.cancel_requested for run in found):
+        st.caption("Cancelling …")
+    elif not shared():
+        st.button("Cancel all", icon=":material/stop:", on_click=cancel, args=(trial.id,))
+    for run in found:
+        if run.status == "running":
+            st.subheader(plain(run.name), anchor=False)
+            of_one(run)
+
+
+def standings(found: Sequence[Run]) -> None:
+    """How far each run is, a line each, the reference first."""
+    for place, run in enumerate(found):
+        total = run.config.requests * run.config.repeats
+        back = sum(counts.counted(opened(), run.id).values())
+        words = {"queued": "waits for its turn", "running": run.phase or "starting"}
+        name = f"{run.name}{' (reference)' if place == 0 else ''}"
+        said = f"{name}: {words.get(run.status, run.status)}, {back:,} of {many(total, 'request')}"
+        st.progress(min(1.0, back / total), plain(said))
+
+
+@sentences()
+def cancel(trial_id: int) -> None:
+    try:
+        jobs.cancel_trial(opened(), trial_id)
+    except TrialNotFound:
+        return  # deleted while the button was on its way
+    except jobs.QueueProblem as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def parameters(trial: Trial) -> dict[str, str]:
+    """Return the parameters of the page that compares the trial's runs."""
+    return {"runs": ",".join(map(str, trial.run_ids))}
+
+
+def judge(trial: Trial) -> NoReturn:
+    st.switch_page("compare.py", query_params=onward(**parameters(trial)))

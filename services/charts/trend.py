@@ -1,0 +1,149 @@
+"""One measure of many runs over time: where each lies, how sure that is, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import altair as alt
+
+from services import theme
+from services.charts.frame import Rows, heading, layered
+from services.compare import COMPARED
+from services.compare.findings import FAMILY
+from services.compare.standing import REFERENCE
+from services.compare.trend import NO_VERDICT, Point, Trend
+
+PICKED = "picked"  # the selection of a dot, by its run's number
+SHAPES = {  # of each word: nobody needs to tell the colours apart
+    "faster": "triangle-up",
+    "slower": "triangle-down",
+    "equivalent": "square",
+    "inconclusive": "circle",
+    NO_VERDICT: "cross",
+    REFERENCE: "diamond",
+}
+
+
+def trend_chart(found: Trend, dark: bool = False) -> alt.LayerChart | None:
+    """Draw a trend: a mark a run, with its interval over repeats; the reference as a line with a
+    band. None where no run has the measure."""
+    rows = [_row(point) for point in found.points]
+    if not rows:
+        return None
+    band = [_row(found.reference)] if found.reference else []
+    label, unit = measure_of(found.measure)
+    wish = "More is better." if FAMILY[found.measure][1] == "higher" else "Less is better."
+    title = heading(f"{label} over time", wish, *_said(rows, band))
+    return layered(
+        _layers(rows, band, f"{label} ({unit})", dark), title, 300, {"runs": rows, "band": band}
+    )
+
+
+def measure_of(name: str) -> tuple[str, str]:
+    """Return a measure's label and unit."""
+    return next((entry.label, entry.unit) for entry in COMPARED if entry.name == name)
+
+
+def _row(point: Point) -> dict[str, object]:
+    """Without an interval its ends are the value itself."""
+    value, low, high = point.level.value, point.level.low, point.level.high
+    return {
+        "run": point.run_id,
+        "name": f"{point.run_id} · {' '.join(point.name.split())[:60]}",
+        "began": _moment(point.began),
+        "value": value,
+        "low": value if low is None else low,
+        "high": value if high is None else high,
+        "interval": low is not None,
+        "between": f"{low:.4g} – {high:.4g}" if low and high else "too few repeats",
+        "word": point.word,
+    }
+
+
+def _moment(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
+def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
+    x = alt.X(
+        "began:T",
+        title="Started",
+        axis=alt.Axis(tickCount=TICKS, labelOverlap=True),
+        scale=alt.Scale(padding=PADDING),
+    )
+    scale, said = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
+    y = alt.Y("value:Q", title=title + said, scale=scale, axis=alt.Axis(format=",.3~r"))
+    look = theme.palette(dark)
+    words = [word for word in SHAPES if any(row["word"] == word for row in rows)]
+    colours = _colours(look)
+    legend = alt.Legend(symbolOpacity=1, columns=COLUMNS, symbolStrokeWidth=0)
+    colour = alt.Color(
+        "word:N",
+        scale=alt.Scale(domain=words, range=[colours[word] for word in words]),
+        legend=legend,
+    )
+    shape = alt.Shape(
+        "word:N",
+        scale=alt.Scale(domain=words, range=[SHAPES[word] for word in words]),
+        legend=legend,
+    )
+    data, line = alt.Chart(alt.NamedData("runs")), alt.Chart(alt.NamedData("band"))
+    picked = alt.selection_point(name=PICKED, fields=["run"], empty=False)
+    dots = data.mark_point(filled=True, opacity=1, clip=True).encode(
+        x=x, y=y, color=colour, shape=shape, tooltip=TOOLTIP,
+        size=alt.condition(picked, alt.value(230), alt.value(90)),
+    )  # fmt: skip
+    return [
+        line.mark_rect(color=look.queued, opacity=0.22).encode(y="low:Q", y2="high"),
+        line.mark_rule(color=look.ink, strokeDash=[6, 4]).encode(y=y),
+        data.mark_rule(strokeWidth=2, opacity=0.55, clip=True).encode(
+            x=x, y=alt.Y("low:Q", title=title + said), y2="high", color=colour
+        ),
+        dots.add_params(picked),
+    ]
+
+
+def _scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
+    """Return a scale that holds the values closely, for a trend is small beside what it is of; and
+    what to say about it. It is logarithmic where the highest is many times the lowest."""
+    low, high = min(values), max(values)
+    if high > FAR * low > 0:
+        return alt.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False), ", log scale"
+    room = 0.15 * (high - low) or 0.1 * high
+    return alt.Scale(domain=[max(0.0, low - room), high + room], nice=False, zero=False), ""
+
+
+def _colours(look: theme.Palette) -> dict[str, str]:
+    blue, vermilion, green, pink = look.runs[:4]
+    return {
+        "faster": green,
+        "slower": vermilion,
+        "equivalent": blue,
+        "inconclusive": pink,
+        NO_VERDICT: look.muted,
+        REFERENCE: look.ink,
+    }
+
+
+def _said(rows: Rows, band: Rows) -> list[str]:
+    said = ["Lines are 95 % intervals over repeats."] if any(r["interval"] for r in rows) else []
+    if not all(row["interval"] for row in rows):
+        said.append("A mark without a line has too few repeats for one.")
+    if band:
+        spread = " and its interval" if band[0]["interval"] else ""
+        said.append(f"The dashed line{spread} is the reference, run {band[0]['run']}.")
+    return said
+
+
+FAR = 30
+PADDING = 16  # pixels beside the first and the last mark
+TICKS = alt.ExprRef("ceil(width / 100)")
+COLUMNS = alt.ExprRef("max(2, floor(width / 130))")
+TOOLTIP = [
+    alt.Tooltip("name:N", title="Run"),
+    alt.Tooltip("word:N", title="Verdict"),
+    alt.Tooltip("value:Q", title="Mean over repeats", format=",.4~r"),
+    alt.Tooltip("between:N", title="95 % interval"),
+    alt.Tooltip("began:T", title="Started", format="%Y-%m-%d %H:%M"),
+]

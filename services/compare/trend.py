@@ -1,0 +1,170 @@
+"""One measure of many runs over time, with what is said of each against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from services.compare.findings import FAMILY, MARGIN
+from services.compare.headline import by_place
+from services.compare.pin import Pin
+from services.compare.standing import (
+    OTHER_WORK,
+    REFERENCE,
+    Standable,
+    Standing,
+    standings,
+    word_by,
+)
+from services.compare.verdicts import within
+from services.statistics.level import Level, level
+from services.units import many
+
+NO_VERDICT = "no verdict"
+LISTED = 8  # runs that are named in a sentence
+
+
+class Named(Standable, Protocol):
+    """A run that a standing can be said of, and what it is called."""
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run: when it began, where it lies in the measure's own unit, and a verdict's word, or
+    REFERENCE."""
+
+    run_id: int
+    name: str
+    began: datetime
+    level: Level
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The runs by time, the reference that all of them are held against (None: there is none, or
+    there are several), and what there is to say of them."""
+
+    measure: str
+    points: tuple[Point, ...]
+    reference: Point | None
+    sentences: tuple[str, ...]
+
+
+def trend(
+    runs: Sequence[Named],
+    pins: Sequence[Pin],
+    references: Mapping[int, Named],
+    measure: str,
+    tag: str = "",
+    model: str = "",
+) -> Trend:
+    """Put together the trend of a measure of FAMILY; arguments as of `standings`.
+
+    Where the list is narrowed to a tag or a model that has a reference, that is the only one.
+    Runs of other work than their reference are left out: their numbers say something else.
+    """
+    wanted = {("tag", tag), ("model", model)}
+    own = sorted((pin for pin in pins if (pin.kind, pin.value) in wanted), key=lambda p: p.kind)
+    held = standings(runs, own[-1:] or pins, references)  # "model", "tag": the tag's comes first
+    named = {standing.reference for standing in held.values()} | {p.run_id for p in own[-1:]}
+    reference = references.get(next(iter(named))) if len(named) == 1 else None
+    same = [run for run in runs if _same_work(run, held.get(run.id), reference)]
+    points = [p for run in same if (p := _point(run, held.get(run.id), measure)) is not None]
+    points.sort(key=lambda point: (point.began, point.run_id))
+    line = _point(reference, None, measure, REFERENCE) if reference else None
+    said = _sentences(points, line, len(named), len(runs) - len(same), held)
+    return Trend(measure, tuple(points), line, said)
+
+
+def _same_work(run: Named, standing: Standing | None, reference: Named | None) -> bool:
+    if reference is not None:
+        return run.headline.get("work") == reference.headline.get("work")
+    return standing is None or standing.word != OTHER_WORK
+
+
+def _point(run: Named, standing: Standing | None, measure: str, word: str = "") -> Point | None:
+    numbers = list(by_place(run.headline, measure).values())
+    if not numbers and (whole := run.headline.get(measure)):  # of a run that an older one measured
+        numbers = [whole]
+    found = level(numbers)
+    if found is None:
+        return None
+    if standing is not None and standing.word == REFERENCE:
+        word = REFERENCE
+    word = word or (standing and word_by(standing, measure)) or NO_VERDICT
+    return Point(run.id, run.name, run.began, found, word)
+
+
+def _sentences(
+    points: Sequence[Point],
+    reference: Point | None,
+    references: int,
+    other_work: int,
+    held: Mapping[int, Any],
+) -> tuple[str, ...]:
+    judged = [p for p in points if p.run_id in held and p.word != REFERENCE]
+    of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
+    said = [_since(len(judged), of["slower"], reference, references)] if references else [UNPINNED]
+    said += [f"{_are(ids)} {WORDS[word]}." for word, ids in of.items() if ids and word != "slower"]
+    if of["slower"] or of["faster"]:
+        said.append(CHANCE)
+    if references > 1:
+        said.append(f"These runs have {references} references. Narrow the list to one.")
+    if other_work:
+        said.append(f"{_are_many(other_work)} of other work, and not drawn.")
+    return tuple(said)
+
+
+def _since(judged: int, slower: Sequence[int], one: Point | None, references: int) -> str:
+    since = f"the reference (run {one.run_id})" if one else f"their {references} references"
+    if not judged:
+        return f"No run has been measured since {since}."
+    if judged == 1:
+        word = f"slower: {_named(slower)}" if slower else "not slower"
+        return f"The only run since {since} is {word}."
+    runs = f"Of {many(judged, 'run')} since {since},"
+    if not slower:
+        return f"{runs} none is slower."
+    are = "one is" if len(slower) == 1 else f"{len(slower)} are"
+    return f"{runs} {are} slower: {_named(slower)}."
+
+
+def _are(ids: Sequence[int]) -> str:
+    return f"{_named(ids).capitalize()} {'is' if len(ids) == 1 else 'are'}"
+
+
+def _are_many(count: int) -> str:
+    return "One run is" if count == 1 else f"{many(count, 'run')} are"
+
+
+def _named(ids: Iterable[int]) -> str:
+    """`run 41`, `runs 41 and 44`, `runs 1, 2, 3, 4, 5, 6, 7, 8 and 12 more`."""
+    numbers = [str(run_id) for run_id in sorted(ids)]
+    if len(numbers) == 1:
+        return f"run {numbers[0]}"
+    if len(numbers) > LISTED:
+        return f"runs {', '.join(numbers[:LISTED])} and {len(numbers) - LISTED} more"
+    return f"runs {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+UNPINNED = (
+    "No run is the reference here. Tick one and pin it: each later run is then held against it."
+)
+CHANCE = (
+    "Each run is tested by itself: of twenty that are all alike, one may be called different by "
+    "chance."
+)
+WORDS = {  # in the order in which they are said
+    "slower": "slower",
+    "faster": "faster",
+    "equivalent": f"equivalent, {within(MARGIN)}",
+    "inconclusive": "inconclusive",
+    NO_VERDICT: "without a verdict",
+}
+MEASURES = tuple(FAMILY)

@@ -1,0 +1,66 @@
+"""Runs as Markdown for a pull request: what is said first, then the numbers, then the doubts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from services.compare import Candidate
+from services.export.contents import Contents, contents
+from services.tables import Table
+
+# What GitHub takes as markup, apart from what it makes of @names, #12 and addresses by themselves.
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
+_MARKUP = re.compile(r"([\\`*_{}\[\]~$])")
+_BLOCK = re.compile(r"[-+#=]|\d+[.)]")  # at the start of a line: a heading, a list
+_LINKED = re.compile(r"(?<=[@#])(?=\w)|(?<=http)(?=s?:)|(?<=www)(?=\.)", re.IGNORECASE)
+_APART = "\N{WORD JOINER}"  # not seen, and no part of any link
+
+
+def markdown(candidates: Sequence[Candidate]) -> bytes:
+    """Write one to eight runs, the reference first, without prompts and answers."""
+    said = contents(candidates)
+    return ("\n\n".join(chain(_words(said), _tables(said), _doubts(said))) + "\n").encode()
+
+
+def _words(said: Contents) -> Iterator[str]:
+    yield f"### {escaped(said.title)}"
+    for found in said.findings:
+        yield _paragraph(found.sentence) if found.sentence else f"**{escaped(found.words)}**"
+    yield from map(_paragraph, (said.lead, *said.sentences))
+
+
+def _tables(said: Contents) -> Iterator[str]:
+    yield from map(_table, said.results)
+    yield from (_table(table) for table in said.circumstances if table.title == "What differs")
+
+
+def _doubts(said: Contents) -> Iterator[str]:
+    for doubt, runs in said.doubts:
+        about = f"{runs}: " if runs else ""
+        yield f"- **{escaped(f'{about}{doubt.title}')}.** {escaped(doubt.sentence)}"
+
+
+def _table(table: Table) -> str:
+    """The title heads the first column, which stands to the left; numbers to the right."""
+    aligned = "|".join([":--", *("--:" for _ in table.columns[1:])])
+    rows = [(table.title, *table.columns[1:]), *table.rows]
+    first, *others = (f"| {' | '.join(map(_cell, row))} |" for row in rows)
+    return "\n".join([first, f"|{aligned}|", *others])
+
+
+def _paragraph(text: str) -> str:
+    line = escaped(text)
+    return _APART + line if _BLOCK.match(line) else line
+
+
+def _cell(text: str) -> str:
+    return "<br>".join(map(escaped, text.split("\n"))) or " "
+
+
+def escaped(text: str) -> str:
+    """Return text as one line that GitHub shows as it is: no markup, no HTML, no link, no mention
+    of a person or an issue."""
+    line = _APART.join(_LINKED.split(" ".join(text.split())))
+    return _MARKUP.sub(r"\\\1", line).translate(_ENTITIES)

@@ -1,0 +1,83 @@
+"""The headline figures of the exported page: of a run its numbers, of a comparison its ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from services import tables
+from services.compare import Candidate, Comparison, Row
+from services.statistics import Ratio
+from services.summary import summary_row
+from services.units import many, seconds, show, significant
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure: of which run, where there are several; large, then small."""
+
+    run_id: int | None
+    value: str
+    about: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One measure."""
+
+    label: str
+    lines: tuple[Line, ...]
+    better: str = ""
+
+
+def headline(candidate: Candidate) -> str:
+    """Return a run in a line: what came out, and how soon."""
+    row, summary = summary_row(candidate.summary), candidate.summary
+    if not summary.ok:
+        return "No request succeeded" if summary.sent else "No request was measured"
+    rate, first = row["output_tokens_per_s"], row["ttft_s_median"]
+    if rate is None:
+        return f"{many(summary.ok, 'request')} answered, in {seconds(row['e2e_s_median'])} each"
+    soon = "" if first is None else f", the first after {seconds(first)}"
+    return f"{significant(rate)} tokens a second{soon}"
+
+
+def of_run(candidate: Candidate) -> tuple[Tile, ...]:
+    """Return the figures of one run; none where nothing succeeded."""
+    row, summary = summary_row(candidate.summary), candidate.summary
+    if not summary.ok:
+        return ()
+    tiles = [_tile(name, row[name]) for name in HEADLINE if row.get(name) is not None]
+    failed = f"{summary.failed:,} failed" if summary.failed else "none failed"
+    return (*tiles, Tile("Requests answered", (Line(None, f"{summary.ok:,}", (failed,)),)))
+
+
+def _tile(name: str, value: float) -> Tile:
+    label, unit = tables.named(name)
+    return Tile(label, (Line(None, show(value, tables.unsaid(unit, label))),))
+
+
+def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:
+    """Return every run's figures, by the measures that people ask for, beside the reference's."""
+    rows = [row for row in comparison.rows if row.metric in HEADLINE and any(row.ratios)]
+    ids = [candidate.run.id for candidate in (comparison.reference, *comparison.others)]
+    return tuple(Tile(row.label, tuple(_lines(row, ids)), BETTER[row.better]) for row in rows)
+
+
+def _lines(row: Row, ids: Sequence[int]) -> Iterator[Line]:
+    for run_id, value, ratio in zip(ids, row.values, row.ratios, strict=True):
+        yield Line(run_id, show(value, tables.unsaid(row.unit, row.label)), _ratio(ratio))
+
+
+def _ratio(ratio: Ratio | None) -> tuple[str, ...]:
+    if ratio is None:
+        return ()
+    times = f"× {ratio.value:.3g}"
+    if ratio.low is None or ratio.high is None:
+        return (times,)
+    return times, f"95 %: {ratio.low:.3g}–{ratio.high:.3g}"
+
+
+BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}
+HEADLINE = ("output_tokens_per_s", "tokens_per_s_median", "ttft_s_median", "e2e_s_median",
+            "usd_per_million_output")  # fmt: skip

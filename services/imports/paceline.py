@@ -1,0 +1,205 @@
+"""Paceline's own files: a run as JSON (`paceline/run/1`, `/2`) and its requests as Parquet, whose
+metadata hold the run. What one Paceline writes, another reads back."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, cast, get_args
+
+from pydantic import ValidationError
+
+from services.config import MOST, RunConfig
+from services.imports import fields
+from services.imports.imported import Imported, InvalidImport, Load, Says, imported, stated
+from services.imports.parse import Document
+from services.measurement import FINISHED, Measurement, Repeat, Status
+from services.workloads.promptfile import FILE_BYTES_MOST
+
+TOOL = "Paceline"
+SCHEMAS = ("paceline/run/1", "paceline/run/2")
+KEY = b"paceline"
+LONGEST_ERROR = 300
+LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
+DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
+ROWS_AT_ONCE = 2_000
+
+
+def recognise(document: Document) -> bool:
+    return document.first.get("schema") in SCHEMAS
+
+
+def recognise_parquet(document: Document) -> bool:
+    return document.kind == "parquet"
+
+
+def read(document: Document) -> list[Imported]:
+    return [_run(row) for row in document.rows if row.get("schema") in SCHEMAS]
+
+
+def read_parquet(document: Document) -> list[Imported]:
+    """Raises InvalidImport where it is not Parquet, or not Paceline's."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(document.first["data"]))
+        said = (file.schema_arrow.metadata or {}).get(KEY)
+        if said is None:
+            raise InvalidImport("It is Parquet, but not of a run of Paceline's.")
+        found = json.loads(said)
+        rows = [r for part in file.iter_batches(ROWS_AT_ONCE) for r in part.to_pylist()]
+    except (pyarrow.ArrowException, OSError, ValueError, RecursionError) as error:
+        if isinstance(error, InvalidImport):
+            raise
+        raise InvalidImport("Its Parquet cannot be read: it is broken or cut short.") from None
+    if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
+        raise InvalidImport("It is Parquet, but not of a run that this Paceline knows.")
+    return [_run({**found, "requests": rows})]
+
+
+def _run(document: Mapping[str, Any]) -> Imported:
+    run = fields.mapping(document.get("run"))
+    rows = [row for row in fields.several(document.get("requests")) if isinstance(row, dict)]
+    summary = document.get("summary")
+    says = stated((entry, fields.inside(summary, entry.key)) for entry in SAYS)
+    measurements = [_request(row) for row in rows]
+    made = imported(TOOL, Load(), measurements=measurements, says=says)
+    config, known = _config(run)
+    inner = run.get("source")
+    status = run.get("status")
+    return replace(
+        made,
+        config=config,
+        name=fields.line(run.get("name")) or made.name,
+        started_at=fields.moment(run.get("started_at")),
+        source={**made.source, "version": str(document["schema"]), "known": known}
+        | (_source(inner) if isinstance(inner, dict) else {}),
+        repeats=tuple(_repeats(run.get("repeats"))),
+        status=status if status in FINISHED else "interrupted",
+        environment=_words(run.get("environment")),
+        tags=_tags(run.get("tags")),
+        note=note[:LONGEST_NOTE] if isinstance(note := run.get("note"), str) else "",
+    )
+
+
+def _tags(found: Any) -> tuple[str, ...]:
+    lines = (fields.line(tag, LONGEST_TAG).replace(",", " ") for tag in fields.several(found))
+    return tuple(filter(None, lines))[:MOST_TAGS]
+
+
+def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
+    said = fields.mapping(run.get("config"))
+    known = {name: value for name, value in said.items() if name in RunConfig.model_fields}
+    try:
+        return RunConfig.model_validate({**known, **_prompts(said)}), sorted(known)
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "config"
+        raise InvalidImport(f"Its run.config cannot be: {fields.line(field)} is wrong.") from None
+
+
+def _prompts(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A person's own prompts do not leave a Paceline. Dots of the same length stand for them, so
+    that their number and length stay true."""
+    workload, length = said.get("workload"), fields.count(said.get("own_prompt_characters")) or 1
+    length = length if length <= FILE_BYTES_MOST else 1
+    if workload == "text" and not said.get("prompt"):
+        return {"prompt": "…" * max(1, min(length, 200_000))}
+    if workload == "file" and not said.get("prompts"):
+        number = min(fields.count(said.get("own_prompts")) or 1, MOST)
+        each, more = divmod(max(length, number), number)
+        return {"prompts": tuple("…" * min(each + (i < more), 200_000) for i in range(number))}
+    return {}
+
+
+def _request(row: Mapping[str, Any]) -> Measurement:
+    """A request of either version. Version 1 has spans instead of moments and no single chunk."""
+    sent = fields.seconds(row.get("sent_s"))
+
+    def at(moment: str, span: str) -> float | None:
+        if moment in row:
+            return fields.seconds(row[moment])
+        since = fields.seconds(row.get(span))
+        return None if sent is None or since is None else sent + since
+
+    times = [fields.seconds(t) for t in fields.several(row.get("chunks_s"))]
+    last = at("last_s", "e2e_s")
+    status, source = row.get("status"), row.get("token_source")
+    due, http = fields.seconds(row.get("due_s")), fields.count(row.get("http_status"))
+    return Measurement(
+        fields.count(row.get("repeat")) or 0,
+        fields.count(row.get("index")) or 0,
+        cast(Status, status) if status in get_args(Status) else "failed",
+        (sent or 0.0) if due is None else due,
+        sent, at("first_s", "ttft_s"), at("answer_s", "ttfa_s"), last,
+        fields.seconds(row["ended_s"]) if "ended_s" in row else last,
+        tuple(sorted(t for t in times if t is not None)),
+        prompt_tokens=fields.count(row.get("prompt_tokens")),
+        output_tokens=fields.count(row.get("output_tokens")),
+        reasoning_tokens=fields.count(row.get("reasoning_tokens")),
+        cached_tokens=fields.count(row.get("cached_tokens")),
+        token_source=source if source in ("usage", "tokenizer") else "unknown",
+        error_class=fields.line(row.get("error_class"), 40) or None,
+        error=fields.line(row.get("error"), LONGEST_ERROR) or None,
+        http_status=http if http and http < 1000 else None,
+        finish_reason=fields.line(row.get("finish_reason"), 40) or None,
+        connect_s=fields.seconds(row.get("connect_s")),
+        coalesced_reads=fields.count(row.get("coalesced_reads")) or 0,
+    )  # fmt: skip
+
+
+def _repeats(found: Any) -> Iterator[Repeat]:
+    for row in fields.several(found):
+        index, began = fields.count(fields.inside(row, "index")), fields.inside(row, "began_at")
+        if index is not None and (at := fields.moment(began)) is not None:
+            health = _words(row.get("health"))
+            yield Repeat(index, at, fields.seconds(row.get("duration_s")), health)
+
+
+def _words(found: Any, depth: int = DEEPEST) -> dict[str, Any]:
+    """Facts about a machine or a client as they are, but few, short and not deep."""
+    kept: dict[str, Any] = {}
+    for name, value in list(found.items())[:MOST_WORDS] if isinstance(found, dict) else ():
+        if isinstance(value, dict) and depth:
+            kept[name[:100]] = _words(value, depth - 1)
+        elif value is None or isinstance(value, bool) or fields.number(value) is not None:
+            kept[name[:100]] = value
+        elif isinstance(value, str):
+            kept[name[:100]] = value[:LONGEST_ERROR]
+        elif isinstance(value, list) and depth:
+            kept[name[:100]] = [v for v in value[:100] if isinstance(v, int | float | str)]
+    return kept
+
+
+def _source(inner: Mapping[str, Any]) -> dict[str, Any]:
+    """What an imported run that is exported and imported again says about its first tool."""
+    definitions = inner.get("definitions")
+    said = {
+        name: known
+        for name, value in _words(inner.get("stated")).items()
+        if (known := fields.number(value)) is not None
+    }
+    about = {n: fields.line(fields.inside(definitions, n), LONGEST_ERROR) for n in said}
+    return {
+        "tool": fields.line(inner.get("tool"), 40) or TOOL,
+        "version": fields.line(inner.get("version"), 40),
+        "stated": said,
+        "definitions": about,
+        "facts": fields.facts(fields.mapping(inner.get("facts"))),
+        "known": [n for n in fields.several(inner.get("known")) if n in RunConfig.model_fields],
+        "placed": inner.get("placed") is not False,
+    }
+
+
+SAME = "As here."
+SAYS = tuple(
+    Says(name, name, 1, SAME)
+    for name in (
+        "output_tokens_per_s", "total_tokens_per_s", "requests_per_s", "ok", "failed",
+        "prompt_tokens", "output_tokens", "ttft_s_median", "ttft_s_mean", "tpot_s_median",
+        "tpot_s_mean", "e2e_s_median", "e2e_s_mean", "e2e_s_sd", "tokens_per_s_median",
+        "inter_chunk_s_median",
+    )
+)  # fmt: skip

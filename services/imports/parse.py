@@ -1,0 +1,104 @@
+"""Bytes into objects: JSON, a JSON object a line, CSV or Parquet, whichever they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from services.imports.imported import MOST_REQUESTS, InvalidImport
+
+MOST_BYTES = 256_000_000
+LONGEST_CELL = 1_000_000
+PARQUET = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's objects. A single JSON object is one row; `kind` says how they were written."""
+
+    kind: Literal["json", "csv", "parquet"]
+    rows: tuple[dict[str, Any], ...]
+
+    @property
+    def first(self) -> dict[str, Any]:
+        return self.rows[0]
+
+
+def document(data: bytes) -> Document:
+    """Read a file, whatever it is called.
+
+    Raises:
+        InvalidImport: it is none of these, too large, or ends in the middle.
+    """
+    if len(data) > MOST_BYTES:
+        raise InvalidImport(
+            f"It has {len(data) / 1e6:,.0f} MB. Paceline reads up to {MOST_BYTES / 1e6:,.0f} MB."
+        )
+    if not data.strip():
+        raise InvalidImport("It is empty.")
+    if data[:4] == PARQUET:
+        return Document("parquet", ({"data": data},))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidImport(
+            "It is not text. Paceline reads JSON, JSON lines, CSV and its own Parquet."
+        ) from None
+    found = _json(text) if text.lstrip()[:1] in ("{", "[") else Document("csv", tuple(_csv(text)))
+    if not found.rows:
+        raise InvalidImport("It holds no request and no result.")
+    if len(found.rows) > MOST_REQUESTS:
+        raise InvalidImport(f"It has more than {MOST_REQUESTS:,} entries, which are the most.")
+    return found
+
+
+def _json(text: str) -> Document:
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise InvalidImport("Its JSON is nested too deep.") from None
+    except ValueError:
+        value = list(_lines(text))
+    rows = value if isinstance(value, list) else [value]
+    if not all(isinstance(row, dict) for row in rows):
+        raise InvalidImport("Its JSON is not made of objects: no tool's results look like that.")
+    return Document("json", tuple(rows))
+
+
+def _lines(text: str) -> Iterator[Any]:
+    """One JSON value a line; a file that is neither that nor one value is broken somewhere."""
+    for place, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line)
+        except RecursionError:
+            raise InvalidImport("Its JSON is nested too deep.") from None
+        except ValueError as error:
+            raise InvalidImport(_broken(text, line, place, error)) from None
+
+
+def _broken(text: str, line: str, place: int, error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        at_end = error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated")
+        if at_end and (place > 1 or "\n" not in text.rstrip() or len(line.strip()) < 3):
+            return "Its JSON ends in the middle: the file was not written or copied to its end."
+    return (
+        f"It looks like JSON, but line {place} cannot be read. Give the file as the tool wrote it."
+    )
+
+
+def _csv(text: str) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(LONGEST_CELL)
+    rows = csv.reader(io.StringIO(text, newline=""))
+    try:
+        columns = [name.strip() for name in next(rows, [])]
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                yield dict(zip(columns, row, strict=False))
+    except csv.Error:
+        raise InvalidImport("It is neither JSON nor a CSV file that can be read.") from None

@@ -1,0 +1,123 @@
+"""A trial: two to eight runs that are measured in turns, one repeat each, again and again.
+
+What changes with time, a machine that grows warm or a neighbour that wakes up, then falls on all of
+them alike, and their repeats can be compared in pairs. Within each round the order is shuffled, so
+that none of them always follows the same other one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+from services.compare import FEWEST, MOST, Candidate, Comparison, compare
+from services.compare.findings import MARGIN
+from services.config import MOST_REPEATS, RunConfig
+from services.statistics import MINIMUM_REPEATS
+from services.units import many
+
+USUAL_REPEATS = 5
+USUAL_MOST = 20
+
+
+class InvalidTrial(ValueError):
+    """A trial that cannot be asked for, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How runs take turns. Shares are between 0 and 1.
+
+    `repeats` of each run; with a `target` more, up to `most` of each, until the interval of every
+    ratio reaches no further than the target to either side. The target is of the width alone: to
+    stop when a difference is found would find differences that are not there.
+    """
+
+    seed: int | None = None  # of the order; None: whoever queues the trial draws one
+    repeats: int = USUAL_REPEATS
+    most: int = USUAL_REPEATS
+    target: float | None = None
+    margin: float = MARGIN  # differences within it do not matter
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A stored trial; its runs in the order of the candidates, the reference first."""
+
+    id: int
+    created_at: datetime
+    asked: Asked
+    run_ids: tuple[int, ...]
+
+
+def check(asked: Asked, configs: Sequence[RunConfig]) -> None:
+    """See that a trial can be measured.
+
+    Raises:
+        InvalidTrial: there are too few or too many candidates or repeats, or a share is none.
+    """
+    if not FEWEST <= len(configs) <= MOST:
+        raise InvalidTrial(
+            f"A comparison takes {FEWEST} to {MOST} candidates, and {len(configs)} were given."
+        )
+    if not 1 <= asked.repeats <= asked.most <= MOST_REPEATS:
+        raise InvalidTrial(
+            f"Each candidate is measured 1 to {MOST_REPEATS} times, and the most cannot be fewer "
+            f"than the repeats (got {asked.repeats} repeats, at most {asked.most})."
+        )
+    if asked.target is not None and not 0 < asked.target < 1:
+        raise InvalidTrial("The target of the interval must be more than 0 % and less than 100 %.")
+    if asked.seed is not None and not 0 <= asked.seed < 2**31:
+        raise InvalidTrial("The seed of the order must be a whole number from 0 to 2,147,483,647.")
+    if not 0 < asked.margin < 1:
+        raise InvalidTrial("The margin must be more than 0 % and less than 100 %.")
+
+
+def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
+    """Return who is measured first, second, … in the round `repeat`: places of candidates."""
+    places = list(range(candidates))
+    Random(f"{seed}/{repeat}").shuffle(places)
+    return places
+
+
+def turn(seed: int | None, repeat: int, candidates: int, place: int) -> int:
+    """Return the number of the turn, from 0, in which the candidate at `place` is measured for the
+    `repeat`-th time."""
+    return repeat * candidates + order(seed, repeat, candidates).index(place)
+
+
+def widest(comparison: Comparison, measure: str) -> float | None:
+    """Return how far the widest interval of a measure reaches to either side of its ratio, as a
+    share: 0.03 for 1.00 (0.97–1.03). None where one of the ratios has no interval."""
+    row = next((row for row in comparison.rows if row.metric == measure), None)
+    ratios = row.ratios[1:] if row else (None,)
+    reach = 0.0
+    for ratio in ratios:
+        if ratio is None or ratio.low is None or ratio.high is None:
+            return None
+        reach = max(reach, math.sqrt(ratio.high / ratio.low) - 1)
+    return reach
+
+
+def goes_on(asked: Asked, repeats: int, candidates: Sequence[Candidate], measure: str) -> bool:
+    """Whether another round is wanted after `repeats` of each: the target is not reached yet."""
+    if asked.target is None or repeats >= asked.most or len(candidates) < FEWEST:
+        return False
+    if repeats < MINIMUM_REPEATS:
+        return True
+    reach = widest(compare(candidates), measure)
+    return reach is None or reach > asked.target
+
+
+def sentence(asked: Asked, candidates: int) -> str:
+    """Say what a trial will do."""
+    said = f"{candidates} candidates take turns, {many(asked.repeats, 'repeat')} of each"
+    if asked.target is None:
+        return f"{said}."
+    return (
+        f"{said}, then more until every 95 % interval is within ±{asked.target * 100:g} %, "
+        f"at most {asked.most} of each."
+    )

@@ -1,0 +1,113 @@
+"""What a comparison compares: one run, and others that differ from it in a little.
+
+The others are written as what they change (`mode=batch&concurrency=8`), so that a link or a flag
+can hold them; a person's own prompts are everybody's, and never in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from services import link
+from services.compare import FEWEST, MOST
+from services.compare.differences import read_fields
+from services.config import InvalidConfig, RunConfig, parse
+
+SAME = "same"  # a candidate that changes nothing: what does chance alone do?
+BETWEEN = ";"  # candidates in a text
+Changes = Mapping[str, Any]
+
+# What can be varied by typing values, in the order in which it is offered.
+SETTINGS = (
+    "concurrency", "requests", "max_tokens", "input_tokens", "model", "interval_s", "pause_s",
+    "temperature", "top_p", "unique_prompts", "ignore_eos", "client",
+)  # fmt: skip
+IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
+
+
+def written(others: Sequence[Changes], start: RunConfig) -> str:
+    """Return the other candidates as one text."""
+    return BETWEEN.join(urlencode(link.query(changes, start)) or SAME for changes in others)
+
+
+def read(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the changes that `written` wrote, and a sentence for each that cannot be."""
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for part in text.split(BETWEEN)[: MOST - 1] if text else ():
+        said = {} if part == SAME else dict(parse_qsl(part, keep_blank_values=True))
+        config, wrong = link.read(said, start)
+        problems += wrong
+        found.append({name: getattr(config, name) for name in said if name in _fields()})
+    return found, tuple(problems)
+
+
+def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
+    """Return the runs to compare, the reference first.
+
+    Raises:
+        InvalidConfig: one of them cannot be asked for; the sentence says which.
+    """
+    found = [parse(values)]
+    for place, changes in enumerate(others):
+        try:
+            found.append(parse({**values, **changes}))
+        except InvalidConfig as error:
+            said = {name: f"{text} (candidate {place + 2})" for name, text in _dotless(error)}
+            raise InvalidConfig(said) from None
+    return found
+
+
+def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list[str]:
+    """Return what each run of a comparison is called: `given`, or else as it is `made` from what it
+    is, and what tells it from the others; a letter where nothing does."""
+    labels = _labels(configs, () if given else IN_NAME)
+    called = [given or one for one in made]
+    said = [" · ".join(filter(None, both)) for both in zip(called, labels, strict=True)]
+    letters = [chr(ord("A") + place) for place in range(len(said))]
+    return [
+        f"{text} · {letter}" if said.count(text) > 1 else text
+        for text, letter in zip(said, letters, strict=True)
+    ]
+
+
+def _labels(configs: Sequence[RunConfig], left_out: Sequence[str]) -> list[str]:
+    """What is not the same in all runs, of each those fields that its mode and workload read."""
+    read = [read_fields(config) for config in configs]
+    differ = [
+        name
+        for name in RunConfig.model_fields
+        if name not in left_out and any(one.get(name) != read[0].get(name) for one in read)
+    ]
+    return [", ".join(_word(name, one[name]) for name in differ if name in one) for one in read]
+
+
+def values_of(field: str, text: str) -> list[dict[str, Any]]:
+    """Return a change for each of the values that commas separate in `text`.
+
+    Raises:
+        InvalidConfig: one of them is none that the field can have.
+    """
+    return [link.change(field, part.strip()) for part in text.split(",") if part.strip()]
+
+
+def enough(others: Sequence[object]) -> bool:
+    """Whether there is somebody to compare with, and not too many."""
+    return FEWEST - 1 <= len(others) <= MOST - 1
+
+
+def _fields() -> set[str]:
+    return set(RunConfig.model_fields)
+
+
+def _dotless(error: InvalidConfig) -> list[tuple[str, str]]:
+    return [(name, text.rstrip(".")) for name, text in error.problems.items()]
+
+
+def _word(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    shown = f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+    return f"{name.removesuffix('_s').replace('_', ' ')} {shown}"

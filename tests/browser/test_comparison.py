@@ -1,0 +1,61 @@
+"""A comparison from the form to its verdict: runs that take turns, judged in words."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import App, no_trouble, settled
+from tests.conftest import ReferenceServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+def measured(page: Page, app: App, link: str) -> None:
+    """Open the form by a link, start the comparison, and wait until it is judged."""
+    page.goto(f"{app.url}/?{link}")
+    settled(page)
+    expect(page.get_by_text("2 candidates take turns, 5 repeats of each")).to_be_visible()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile(r"/live\?trial=\d+"))
+    expect(page.get_by_role("button", name="Cancel all")).to_be_visible()
+    page.wait_for_url(re.compile(r"/compare\?runs=\d+,\d+"), timeout=480_000)
+    settled(page)
+    no_trouble(page)
+
+
+def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
+    app: App, person: BrowserContext
+) -> None:
+    page = person.new_page()
+    page.goto(app.url)
+    settled(page)
+    page.get_by_role("radio", name="Modes").click()
+    settled(page)
+    link = page.url.partition("?")[2]
+    assert "vs=mode" in link, "what is chosen is in the link"
+    batch = quote("mode=batch&concurrency=8")
+    measured(page, app, f"requests=8&pause_s=0&max_tokens=24&vs={batch}")
+    said = page.get_by_test_id("stMain").inner_text()
+    assert "gives more throughput than" in said
+    assert "each request fewer tokens/s" in said
+    assert re.search(r"95 % interval [\d.]+–[\d.]+, 5 repeats each", said), said[:800]
+    assert "in turns" in said
+    page.get_by_role("button", name="Run more").click()
+    expect(page.get_by_text("in turns: more repeats narrow the intervals")).to_be_visible()
+
+
+def test_a_run_is_not_faster_than_itself(
+    app: App, person: BrowserContext, reference: ReferenceServer
+) -> None:
+    """On a server with fixed times, so that chance alone cannot be past the margin."""
+    model = quote("ref ttft=0.05 gap=0.01 tokens=20")
+    link = f"backend=url&base_url={quote(reference.base_url)}&model={model}&vs=same"
+    page = person.new_page()
+    measured(page, app, f"{link}&mode=batch&requests=4&max_tokens=24")
+    said = page.get_by_test_id("stMain").inner_text()
+    assert re.search(r"equivalent within ±5 %|inconclusive", said), said[:800]
+    assert not re.search(r": (faster|slower)", said)

@@ -1,0 +1,151 @@
+"""A page for others: made by one person, opened by another who has nothing but its link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from db import shares
+from services.charts import CHARTS
+from services.export import export
+from tests.browser.conftest import App, no_trouble, settled
+from tests.browser.test_first_visit import download
+from tests.stored import store
+from tests.values import measured
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = '</script><img src=x onerror="window.hacked = 1">'
+SECOND = 1000.0  # milliseconds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored(app: App) -> None:
+    """Two runs of three repeats, the second slower, named by somebody who means no good."""
+    with app.database() as engine:
+        for run_id in (1, 2):
+            times = [(r, i) for r in range(3) for i in range(40)]
+            found = [
+                measured(i, repeat=r, send=i * 0.1, e2e=2 + run_id + r / 50 + i / 100, tokens=30)
+                for r, i in times
+            ]
+            store(engine, [replace(m, answer="an answer") for m in found], repeats=3, requests=40,
+                  name=f"{HOSTILE} {run_id}", workload="text", prompt="a heron poem")  # fmt: skip
+
+
+@contextmanager
+def stranger(chromium: Browser, allowed: str, **options: Any) -> Iterator[Page]:
+    """Somebody without a network, but for what begins with `allowed`: that the page asks for
+    anything else, or that the browser has anything to complain of, fails the test."""
+    context = chromium.new_context(**options)
+    troubles: list[str] = []
+    context.on("console", lambda message: troubles.append(message.text))
+    context.on("weberror", lambda error: troubles.append(str(error.error)))
+    context.on("request", lambda r: None if r.url.startswith(allowed) else troubles.append(r.url))
+    page = context.new_page()
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', e => console.log(e.violatedDirective))"
+    )
+    yield page
+    context.close()
+    assert troubles == []
+
+
+def drawn(page: Page, runs: int) -> float:
+    """Wait for every chart; return when the last was there, in milliseconds from the start."""
+    count = sum(chart.least <= runs for chart in CHARTS)
+    page.locator(f"svg.marks >> nth={count - 1}").wait_for()
+    page.wait_for_load_state()
+    assert page.locator("svg.marks").count() == count
+    assert page.evaluate("window.hacked") is None
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    marks: float = page.evaluate("performance.getEntriesByName('drawn')[0].startTime")
+    return marks
+
+
+def link(page: Page) -> str:
+    page.get_by_role("button", name="Share", exact=True).click()
+    page.get_by_role("button", name="Create a link").click()
+    address = page.get_by_test_id("stCode").filter(has_text="/share/")
+    expect(address).to_be_visible()
+    return address.inner_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "runs", "look", "width"),
+    [("result?run=1", 1, "light", 1280), ("compare?runs=1,2", 2, "dark", 390)],
+)
+def test_a_link_opens_elsewhere_until_it_is_revoked(
+    app: App, person: BrowserContext, chromium: Browser, path: str, runs: int, look: Any, width: int
+) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/{path}")
+    settled(page)
+    address = link(page)
+    assert address.startswith(f"{app.url}/share/")
+
+    screen: Any = {"color_scheme": look, "viewport": {"width": width, "height": 900}}
+    with stranger(chromium, address, **screen) as other:
+        answer = other.goto(address)
+        assert answer is not None and answer.status == 200
+        took = drawn(other, runs)
+        print(f"{path}: drawn after {took:.0f} ms")
+        assert took < 5 * SECOND  # a machine that does other things, too
+        expect(other.locator(".finding").first).to_be_visible()
+        expect(other.get_by_text(HOSTILE).first).to_be_visible()
+        assert other.get_by_role("button").count() == other.locator("a").count() == 0
+        assert "heron" not in other.content() and "an answer" not in other.content()
+
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
+    settled(page)
+    no_trouble(page)
+    gone = chromium.new_context().new_page()
+    answer = gone.goto(address)
+    assert answer is not None and answer.status == 404
+    expect(gone.get_by_text("There is no page behind this link.")).to_be_visible()
+
+
+def test_prompts_and_answers_are_shared_after_a_warning(
+    app: App, person: BrowserContext, chromium: Browser
+) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/result?run=1")
+    settled(page)
+    page.get_by_role("button", name="Share", exact=True).click()
+    page.get_by_text("With prompts and answers").click()
+    expect(page.get_by_text("Make sure that nothing in them is private.")).to_be_visible()
+    page.get_by_role("button", name="Create a link").click()
+    address = page.get_by_test_id("stCode").filter(has_text="/share/").inner_text().strip()
+    with stranger(chromium, address) as other:
+        other.goto(address)
+        drawn(other, 1)
+        other.get_by_text("Request 3 of repeat 1").click()
+        expect(other.get_by_label("Prompt").nth(2)).to_contain_text("a heron poem")
+        expect(other.get_by_label("Answer").nth(2)).to_have_text("an answer")
+
+
+def test_the_file_says_the_same_with_the_network_off(
+    app: App, person: BrowserContext, chromium: Browser, tmp_path: Path
+) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/compare?runs=1,2")
+    settled(page)
+    file = download(page, export("page.html").label, tmp_path)
+    with app.database() as engine:
+        share = shares.publish(engine, [1, 2])
+    address = f"{app.url}{share.path}"
+    with stranger(chromium, file.as_uri(), offline=True) as offline:
+        offline.goto(file.as_uri())
+        drawn(offline, 2)
+        said = offline.locator("body").inner_text()
+    with stranger(chromium, address) as online:
+        online.goto(address)
+        drawn(online, 2)
+        assert online.locator("body").inner_text() == said

@@ -1,0 +1,90 @@
+"""From a run that is pinned to the trend of those that came after it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import update
+
+from db import pins
+from db.database import writing
+from db.schema import runs as table
+from tests.browser.conftest import App, no_trouble, settled
+from tests.stored import store
+from tests.values import NOON, measured
+
+pytestmark = pytest.mark.browser
+
+NIGHTS = (3.0, 2.0, 4.0, 3.01)  # seconds an answer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nights(app: App) -> None:
+    with app.database() as engine:
+        for night, seconds in enumerate(NIGHTS, 1):
+            times = enumerate((seconds, seconds * 1.01, seconds * 0.99))
+            answers = [measured(repeat=r, e2e=s) for r, s in times]
+            store(engine, answers, name=f"night {night}", repeats=3, tags=["nightly"])
+            with writing(engine) as connection:
+                one = update(table).where(table.c.id == night)
+                connection.execute(one.values(started_at=NOON + timedelta(days=night)))
+
+
+def marks(page: Page) -> dict[str, str]:
+    """The runs of the chart, each with what a screen reader says of its mark."""
+    chart = page.get_by_test_id("stVegaLiteChart")
+    expect(chart.locator("svg, canvas").first).to_be_visible()
+    said = chart.locator("[aria-roledescription=point]")
+    expect(said).to_have_count(len(NIGHTS))
+    found = [mark.get_attribute("aria-label") or "" for mark in said.all()]
+    return {re.findall(r"Run: (\d+)", text)[0]: text for text in found}
+
+
+def test_a_run_is_pinned_and_the_later_ones_are_held_against_it(
+    app: App, person: BrowserContext
+) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/result?run=1")
+    page.get_by_role("button", name="Pin as reference").click()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.get_by_text("reference of model tiny")).to_be_visible()
+    with app.database() as engine:
+        assert [(pin.kind, pin.value, pin.run_id) for pin in pins.pins(engine)] == [
+            ("model", "tiny", 1)
+        ]
+
+    page.goto(f"{app.url}/history")
+    for text in ("reference", "faster, 1.50 ×", "slower, 0.75 ×", "≈ within ±5 %"):
+        expect(page.locator("[role=gridcell]", has_text=text)).to_have_count(1)
+    page.get_by_role("radio", name="Output throughput").click()
+    expect(page).to_have_url(re.compile(r"trend=output_tokens_per_s$"))
+    expect(page.get_by_role("heading", name="Is it getting faster?")).to_be_visible()
+    expect(page.get_by_text("one is slower: run 3.")).to_be_visible()
+    settled(page)
+    no_trouble(page)
+
+
+def test_a_trend_is_no_wider_than_a_phone(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{app.url}/history?trend=tokens_per_s_median")
+    settled(page)
+    assert len(marks(page)) == len(NIGHTS)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+
+
+def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/history?model=tiny&trend=e2e_s_median")
+    settled(page)
+    said = marks(page)
+    assert "Verdict: slower" in said["3"] and "Verdict: faster" in said["2"]
+    page.locator("[aria-roledescription=point]").nth(2).click()
+    expect(page.get_by_text("Run 3 · night 3 · slower")).to_be_visible()
+    page.get_by_role("link", name="Compare with the reference").click()
+    page.wait_for_url(re.compile(r"/compare\?runs=1(,|%2C)3$"))
+    no_trouble(page)

@@ -1,0 +1,161 @@
+"""Files of other tools become runs that everything else can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import Engine
+
+from db import counts, imported, results, runs
+from services.compare import compare
+from services.export import EXPORTS, content_hash, export, run_document
+from services.imports import InvalidImport
+from services.imports.stated import table
+from services.measurement import FINISHED
+from services.tables import figures
+from tests.conftest import ROOT
+from tests.stored import store
+
+DATA = ROOT / "tests" / "data" / "imports"
+
+
+def bring_in(engine: Engine, name: str, again: bool = False) -> list[int]:
+    file: Path = DATA / name
+    return imported.bring_in(engine, file.read_bytes(), file.name, again)
+
+
+def test_an_imported_run_stands_among_the_others(engine: Engine) -> None:
+    [run_id] = bring_in(engine, "vllm/result.json")
+    run = runs.load(engine, run_id)
+    assert run.status == "done"
+    assert run.through == "imported from vLLM bench"
+    assert run.config.requests == 12
+    assert run.source is not None
+    assert run.source["file"] == "result.json"
+    assert len(runs.measurements(engine, run_id)) == 12
+    [row] = runs.search(engine, backend="import")
+    assert row.headline["via"] == "imported from vLLM bench"
+    assert row.headline["output_tokens_per_s"] > 800
+    assert results.candidate(engine, run_id).summary.ok == 12
+
+
+def test_a_summary_alone_is_a_run_whose_numbers_are_the_tools(engine: Engine) -> None:
+    [run_id] = bring_in(engine, "vllm/serve_summary.json")
+    candidate = results.candidate(engine, run_id)
+    assert not candidate.measurements
+    [row] = runs.search(engine)
+    assert row.headline["ttft_s_median"] == pytest.approx(0.21225, rel=1e-3)
+    assert table(candidate).rows
+
+
+def test_the_same_file_twice_is_told_apart_by_its_content(engine: Engine) -> None:
+    [first] = bring_in(engine, "vllm/result.json")
+    data = (DATA / "vllm/result.json").read_bytes()
+    with pytest.raises(imported.AlreadyImported, match=f"as run {first}") as found:
+        imported.bring_in(engine, data, "another-name.json")
+    assert found.value.ids == (first,)
+    assert bring_in(engine, "vllm/result.json", again=True) != [first]
+
+
+def test_a_file_that_cannot_be_read_stores_nothing(engine: Engine) -> None:
+    with pytest.raises(InvalidImport):
+        imported.bring_in(engine, b"{", "x.json")
+    assert not runs.count(engine)
+
+
+def test_runs_of_two_tools_and_a_summary_are_compared(engine: Engine) -> None:
+    names = ("vllm/result.json", "guidellm/report.json", "vllm/serve_summary.json")
+    ids = [run_id for name in names for run_id in bring_in(engine, name)]
+    candidates = results.candidates(engine, ids)
+    comparison = compare(candidates)
+    row = next(row for row in comparison.rows if row.metric == "ttft_s_median")
+    assert None not in row.values
+    assert row.values[2] == pytest.approx(0.21225, rel=1e-3)
+    assert row.ratios[2] is not None
+    assert row.ratios[2].low is None, "one repeat allows no interval"
+    assert {verdict.word for verdict in comparison.verdicts} == {"no verdict"}
+    titles = [doubt.title for doubt in comparison.warnings]
+    assert "Measured by different clients" in titles
+    assert "Not known whether the prompts were the same" in titles
+    assert "Different sampling" not in titles
+    assert figures(candidates, ["a", "b", "c"]).rows
+
+
+def test_an_imported_run_is_exported_like_another(engine: Engine) -> None:
+    [run_id] = bring_in(engine, "guidellm/report.json")
+    document = run_document(results.candidate(engine, run_id))
+    assert document["run"]["status"] in FINISHED
+    assert len(document["requests"]) == 12
+
+
+def test_how_fast_another_tool_found_a_model_is_no_pace_of_ours(engine: Engine) -> None:
+    bring_in(engine, "vllm/result.json")
+    model = runs.search(engine)[0].model
+    assert counts.pace(engine, "import", model) is None
+
+
+def test_a_requests_csv_of_ours_comes_back_with_its_places(engine: Engine) -> None:
+    candidate = results.candidate(engine, store(engine))
+    data = export("requests.csv").write([candidate])
+    [run_id] = imported.bring_in(engine, data, "requests.csv")
+    back = results.candidate(engine, run_id)
+    assert back.run.placed
+    assert back.summary.output_tokens_per_s == pytest.approx(candidate.summary.output_tokens_per_s)
+    assert [m.t_first for m in back.measurements] == [m.t_first for m in candidate.measurements]
+
+
+def test_what_one_paceline_exports_another_imports(engine: Engine) -> None:
+    run_id = store(engine, name="mine", tags=("a",), note="see", backend="vllm", max_tokens=77)
+    candidate = results.candidate(engine, run_id)
+    data = orjson.dumps(run_document(candidate))
+    [again] = imported.bring_in(engine, data, "run.json")
+    back = results.candidate(engine, again)
+    assert (back.run.name, back.run.tags, back.run.note) == ("mine", ("a",), "see")
+    assert back.run.config == candidate.run.config
+    assert back.run.repeats == candidate.run.repeats
+    assert back.summary.ok == candidate.summary.ok
+    assert back.summary.distributions["tpot_s"] == candidate.summary.distributions["tpot_s"]
+    assert {row[3] for row in table(back).rows} <= {"none", "–"}
+
+
+@pytest.mark.parametrize("name", ["run.json", "requests.parquet"])
+@pytest.mark.parametrize("workload", [{}, {"prompt": "words of my own"}, {"prompts": ("a", "bc")}])
+def test_a_run_goes_round_whole_but_for_its_prompts(
+    engine: Engine, name: str, workload: dict[str, Any]
+) -> None:
+    candidate = results.candidate(engine, store(engine, name="mine", **workload))
+    data = export(name).write([candidate])
+    assert b"words of my own" not in data
+    [again] = imported.bring_in(engine, data, name)
+    back = results.candidate(engine, again)
+    assert back.run.through == "imported from Paceline"
+    assert content_hash(back) == content_hash(candidate)
+    assert [tuple(m.token_times) for m in back.measurements] == [
+        tuple(m.token_times) for m in candidate.measurements
+    ]
+    told = [run_document(c)["run"]["config"] for c in (back, candidate)]
+    assert told[0] == told[1], "their prompts by number and length, too"
+
+
+def test_what_is_imported_exported_and_imported_again_keeps_its_tool(engine: Engine) -> None:
+    [run_id] = bring_in(engine, "guidellm/report.json")
+    first = results.candidate(engine, run_id)
+    [again] = imported.bring_in(engine, export("run.json").write([first]), "run.json")
+    back = results.candidate(engine, again)
+    assert back.run.through == "imported from guidellm"
+    assert table(back).rows == table(first).rows
+    assert back.run.config == first.run.config
+    assert back.run.knows("mode")
+    assert not back.run.knows("temperature")
+
+
+@pytest.mark.parametrize("name", ["vllm/serve_summary.json", "llmperf/individual_responses.json"])
+def test_every_export_takes_what_a_tool_left_out(engine: Engine, name: str) -> None:
+    [run_id] = bring_in(engine, name)
+    other = bring_in(engine, "vllm/result.json")[0]
+    one, two = results.candidates(engine, [run_id, other])
+    for entry in EXPORTS:
+        assert entry.write([one, two][: entry.least]), entry.name

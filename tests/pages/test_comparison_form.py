@@ -1,0 +1,144 @@
+"""A comparison from the form to the page that judges it, and further repeats afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+from streamlit.testing.v1 import AppTest
+
+import jobs
+from db import queue, runs, schema, trials
+from services.config import parse
+from services.measurement import Run
+from services.trial import Asked
+from tests.conftest import ReferenceServer, finished, until
+from tests.pages.conftest import Visit, link_of, said, sound
+from tests.stored import store
+
+
+def choose(at: AppTest, key: str, value: Any) -> AppTest:
+    widgets = (at.segmented_control, at.multiselect, at.selectbox, at.text_input, at.number_input)
+    found = next(each for kind in widgets for each in kind if each.key == f"run-{key}")
+    found.set_value(value)
+    return sound(at.run())
+
+
+def start(at: AppTest) -> AppTest:
+    return sound(next(button for button in at.button if button.label == "Start").click().run())
+
+
+def stopped(engine: Engine) -> list[Run]:
+    """The stored runs, after those that are still measured were cancelled."""
+    for row in runs.search(engine):
+        if row.status in ("queued", "running"):
+            queue.request_cancel(engine, row.id)
+    until(lambda: not queue.active(engine), 10)
+    return runs.load_many(engine, sorted(row.id for row in runs.search(engine)))
+
+
+def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Visit) -> None:
+    at = choose(visit("run", requests="8", pause_s="0"), "versus", "modes")
+    assert not [widget for widget in at.number_input if widget.key == "run-repeats"]
+    at = choose(at, "versus-mode", ["batch"])
+    at = choose(at, "concurrency", 8)
+    assert "2 candidates take turns, 5 repeats of each" in said(at)
+    start(at)
+    one, other = stopped(database)
+    assert (one.config.mode, other.config.mode, other.config.concurrency) == (
+        "sequential", "batch", 8,
+    )  # fmt: skip
+    assert one.trial_id == other.trial_id is not None
+    assert {run.config.repeats for run in (one, other)} == {5}
+    assert other.name.endswith("concurrency 8")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"vs": "mode=batch&concurrency=4", "each": "7", "within": "2"},
+        {"vs": "same"},
+        {"vs": "concurrency=2;concurrency=4", "mode": "batch", "target": "1", "most": "9"},
+        {"vs": "backend=vllm&base_url=http%3A%2F%2F127.0.0.1%3A9%2Fv1&model=m"},
+    ],
+)
+def test_a_link_opens_the_comparison_that_it_was_made_from(
+    visit: Visit, parameters: dict[str, str]
+) -> None:
+    at = visit("run", **parameters)
+    assert "candidates take turns" in said(at)
+    at = choose(at, "max_tokens", 64)  # any touch writes the link
+    written = {name: text for name, text in link_of(at).items() if name != "model"}
+    assert written == {**parameters, "max_tokens": "64"}
+
+
+def test_a_link_that_asks_for_what_there_is_not_says_so(visit: Visit) -> None:
+    at = visit("run", vs="max_tokens=0;nonsense=1")
+    words = said(at)
+    assert "must be at least 1" in words
+    assert "Nonsense is not a known field" in words
+
+
+def test_a_setting_has_other_values(database: Engine, visit: Visit) -> None:
+    at = choose(visit("run", mode="batch"), "versus", "settings")
+    assert "Choose at least one candidate" in said(at)
+    at = choose(at, "versus-of-concurrency", "1, 2, 4")
+    assert "4 candidates take turns" in said(at)
+    at = choose(at, "versus-of-concurrency", "1, many")
+    assert "must be a whole number" in said(at)
+
+
+def test_the_live_page_shows_whose_turn_it_is(
+    database: Engine, reference: ReferenceServer, visit: Visit
+) -> None:
+    shared = {"backend": "url", "base_url": reference.base_url, "mode": "batch", "requests": 1}
+    slow = {**shared, "model": "ref ttft=0.05 gap=0.05 tokens=2000"}
+    trial = jobs.submit_trial(database, [parse(slow), parse(slow)], Asked())
+    until(
+        lambda: any(run.status == "running" for run in runs.load_many(database, trial.run_ids)), 20
+    )
+    at = visit("live", trial=str(trial.id))
+    assert "2 runs" in said(at)
+    bars = " ".join(str(bar.proto.text) for bar in at.get("progress"))
+    assert "waits for its turn" in bars
+    next(button for button in at.button if button.label == "Cancel all").click().run()
+    for run_id in trial.run_ids:
+        assert finished(database, run_id).status == "cancelled"
+    bars = visit("live", trial=str(trial.id)).get("progress")
+    assert all("cancelled" in bar.proto.text for bar in bars)
+
+
+@pytest.mark.parametrize("number", ["7", "x", "-1", "9" * 30])
+def test_a_trial_that_is_not_there_is_said(visit: Visit, number: str) -> None:
+    at = visit("live", trial=number)
+    assert "comparison" in said(at)
+
+
+def test_a_finished_run_can_be_repeated_from_its_page(
+    database: Engine, reference: ReferenceServer, visit: Visit
+) -> None:
+    config = parse(
+        {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=2", "requests": 1}
+    )
+    run_id = jobs.submit(database, config)
+    finished(database, run_id)
+    at = visit("result", run=str(run_id))
+    at.number_input(key="further").set_value(2)
+    sound(at.button(key="run-more").click().run())
+    assert len(finished(database, run_id).repeats) == 3
+
+
+def test_only_what_can_be_repeated_offers_it(database: Engine, visit: Visit) -> None:
+    cancelled = store(database, status="cancelled")
+    assert not visit("result", run=str(cancelled)).number_input
+    imported = store(database)
+    with database.begin() as connection:
+        this = update(schema.runs).where(schema.runs.c.id == imported)
+        connection.execute(this.values(source={"tool": "another"}))
+    assert not visit("result", run=str(imported)).number_input
+
+
+def test_a_trial_without_its_runs_is_not_there(database: Engine) -> None:
+    with pytest.raises(trials.TrialNotFound, match="no comparison 1"):
+        trials.load(database, 1)

@@ -1,0 +1,107 @@
+"""What is shown of runs that another tool measured, and how they get in."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+from streamlit.testing.v1 import AppTest
+
+from db import imported, runs
+from tests.conftest import ROOT
+from tests.pages.conftest import Visit, complaints, said, sound
+from tests.pages.test_stored_pages import headings, specs
+from tests.stored import store
+
+DATA = ROOT / "tests" / "data" / "imports"
+SAYS = "What does vLLM bench itself say?"
+
+
+def bring_in(engine: Engine, name: str) -> int:
+    [run_id] = imported.bring_in(engine, (DATA / name).read_bytes(), name.split("/")[-1])
+    return run_id
+
+
+def links(at: AppTest) -> list[str]:
+    return [link.proto.label for link in at.get("page_link")]
+
+
+def test_the_result_of_an_imported_run_says_whose_it_is_and_what_the_tool_says(
+    visit: Visit, database: Engine
+) -> None:
+    bring_in(database, "vllm/result.json")
+    at = visit("result", run="1")
+    assert SAYS in headings(at)
+    assert "imported from vLLM bench" in said(at)
+    assert len(at.metric) == 12
+    assert "Run again" not in links(at)
+    assert "client within its limits" not in said(at)
+    assert "How was the client that measured?" not in headings(at)
+    assert "Prompts and answers" not in [fold.label for fold in at.expander]
+
+
+def test_a_summary_alone_shows_what_the_tool_says_instead_of_nothing(
+    visit: Visit, database: Engine
+) -> None:
+    bring_in(database, "vllm/serve_summary.json")
+    at = visit("result", run="1")
+    assert SAYS in headings(at)
+    assert "No request of this run has been measured" not in said(at)
+    assert "only this summary" in said(at)
+
+
+def test_a_run_without_places_in_time_has_no_picture_over_time(
+    visit: Visit, database: Engine
+) -> None:
+    whole = bring_in(database, "vllm/result.json")
+    without = bring_in(database, "llmperf/individual_responses.json")
+    placed, unplaced = (len(specs(visit("result", run=str(n)))) for n in (whole, without))
+    assert unplaced < placed
+    assert "No request was sent." in said(visit("result", run=str(without)))
+
+
+def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) -> None:
+    names = ("vllm/result.json", "guidellm/report.json", "vllm/serve_summary.json")
+    for name in names:
+        bring_in(database, name)
+    store(database)
+    at = visit("compare", runs="1,2,3,4")
+    assert "Do the tools' own numbers agree with these?" in headings(at)
+    assert "Run 1, vLLM bench: of its 24 numbers 17 are as ours, and 7 not." in said(at)
+    assert "Run 3, vLLM bench: its file holds no request" in said(at)
+    assert "Measured by different clients" in complaints(at)
+
+
+@pytest.mark.parametrize("shown", ["result", "compare"])
+def test_shared_pages_of_imported_runs_stand(visit: Visit, database: Engine, shown: str) -> None:
+    for name in ("aiperf/profile_export_aiperf.json", "aiperf/profile_export.jsonl"):
+        bring_in(database, name)
+    chosen = {"run": "1"} if shown == "result" else {"runs": "1,2"}
+    assert "aiperf" in said(visit(shown, view="share", **chosen))
+
+
+def upload(at: AppTest, name: str, data: bytes, again: bool = False) -> AppTest:
+    at.file_uploader[0].upload(name, data, "application/json")
+    if again:
+        at.checkbox[0].check()
+    pressed = next(button for button in at.button if button.label == "Import")
+    return sound(pressed.click().run())
+
+
+def test_a_file_is_uploaded_in_history_once(visit: Visit, database: Engine) -> None:
+    data = (DATA / "vllm" / "result.json").read_bytes()
+    at = upload(visit("history"), "result.json", data)
+    assert "result.json: 1 run imported." in said(at)
+    assert "Run 1" in links(at)
+    assert [row.name for row in runs.search(database)] == [
+        "ref ttft=0.05 gap=0.01 tokens=16 · batch · 12 requests"
+    ]
+    at = upload(visit("history"), "result.json", data)
+    assert "imported already, as run 1" in complaints(at)
+    upload(visit("history"), "result.json", data, again=True)
+    assert runs.count(database) == 2
+
+
+def test_a_bad_file_gets_a_sentence_in_history(visit: Visit, database: Engine) -> None:
+    at = upload(visit("history"), "x.json", b'{"a": 1}')
+    assert "x.json: It is not a result that Paceline knows." in complaints(at)
+    assert not runs.count(database)

@@ -1,0 +1,83 @@
+"""Objectives and price: asked for with a run, and changed afterwards by the link."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.pages.conftest import Visit, complaints, controls, link_of, said, sound
+from tests.stored import store
+from tests.values import measured, repeats
+
+INTERACTIVE = "Llama 2 70B, interactive"
+
+
+def test_a_result_is_judged_by_what_its_run_was_asked_for(visit: Visit, database: Engine) -> None:
+    store(database, [measured(i) for i in range(4)], ttft_limit_s=1.0, usd_per_hour=3.6)
+    shown = said(visit("result", run="1"))
+    assert "100 % of the requests met TTFT ≤ 1.00 s (95 % interval 51.0–100 %): goodput" in shown
+    assert "Cost: at $3.60 an hour, as entered." in shown
+
+
+def test_a_link_judges_it_by_others(visit: Visit, database: Engine) -> None:
+    store(database, [measured(i) for i in range(4)], ttft_limit_s=1.0, usd_per_hour=3.6)
+    shown = said(visit("result", run="1", ttft="", e2e="2.5", usd_per_hour="7.2", view="share"))
+    assert "0 % of the requests met E2E latency ≤ 2.50 s" in shown and "TTFT ≤" not in shown
+    assert "Cost: at $7.20 an hour, as entered." in shown
+
+
+@pytest.mark.parametrize("page", ["result", "compare"])
+def test_what_is_changed_goes_into_the_link(visit: Visit, database: Engine, page: str) -> None:
+    store(database, repeats()), store(database, repeats())
+    choice = {"run": "1"} if page == "result" else {"runs": "1,2"}
+    at = visit(page, **choice)
+    at.number_input(key="judge-tpot").set_value(0.25)
+    sound(at.run())
+    assert link_of(at) == {**choice, "tpot": "0.25"}
+    assert "TPOT ≤ 250 ms" in said(at)
+    at.number_input(key="judge-tpot").set_value(None)
+    sound(at.run())
+    assert link_of(at) == {**choice, "tpot": ""} and "TPOT ≤" not in said(at)
+
+
+def test_a_preset_fills_the_limits(visit: Visit, database: Engine) -> None:
+    store(database)
+    at = visit("result", run="1")
+    at.selectbox(key="judge-preset").set_value(INTERACTIVE)
+    sound(at.run())
+    assert link_of(at) == {"run": "1", "ttft": "0.45", "tpot": "0.04", "e2e": ""}
+    assert "TTFT ≤ 450 ms and TPOT ≤ 40.0 ms" in said(at)
+    assert at.selectbox(key="judge-preset").value == INTERACTIVE
+
+
+def test_a_preset_fills_the_form_and_its_link(visit: Visit) -> None:
+    at = visit("run")
+    at.selectbox(key="run-preset").set_value(INTERACTIVE)
+    sound(at.run())
+    assert at.number_input(key="run-ttft_limit_s").value == 0.45
+    link = link_of(at)
+    assert (link["ttft_limit_s"], link["tpot_limit_s"]) == ("0.45", "0.04")
+
+
+def test_a_link_that_cannot_be_is_said_and_the_rest_kept(visit: Visit, database: Engine) -> None:
+    store(database)
+    at = visit("result", run="1", ttft="-1", e2e="5")
+    assert "ttft must be more than 0 (got '-1'). The rest of the link is kept." in complaints(at)
+    assert "met E2E latency ≤ 5.00 s" in said(at)
+
+
+def test_runs_with_other_objectives_are_warned_of_until_they_have_the_same(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, ttft_limit_s=1.0), store(database, ttft_limit_s=2.0)
+    at = visit("compare", runs="1,2")
+    assert "Different objectives" in complaints(at)
+    assert at.number_input(key="judge-ttft").placeholder == "as each run has it"
+    same = visit("compare", runs="1,2", ttft="1.5")
+    assert "Different objectives" not in complaints(same)
+
+
+def test_a_shared_page_is_judged_without_controls(visit: Visit, database: Engine) -> None:
+    store(database, ttft_limit_s=1.0), store(database)
+    shown = visit("compare", runs="1,2", ttft="1", view="share")
+    assert not {"number_input", "selectbox", "popover"} & set(controls(shown))

@@ -1,0 +1,125 @@
+"""A run is pinned as a reference, and the history says how later runs stand to it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+from streamlit.testing.v1 import AppTest
+
+from db import pins
+from db.database import writing
+from db.schema import runs as table
+from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.pages.test_stored_pages import headings, specs
+from tests.stored import store
+from tests.values import NOON, measured
+
+
+@pytest.fixture
+def nights(database: Engine) -> Engine:
+    """Four runs: as fast, half as fast, of other work, and of another model."""
+    for run_id, (seconds, given) in enumerate(NIGHTS, 1):
+        answers = [
+            measured(repeat=r, ttft=0.1, e2e=seconds * f) for r, f in enumerate((1.0, 1.01, 0.99))
+        ]
+        store(database, answers, repeats=3, name=f"night {run_id}", **given)
+        with writing(database) as connection:
+            began = NOON + timedelta(days=run_id)
+            one = update(table).where(table.c.id == run_id)
+            connection.execute(one.values(started_at=began))
+    return database
+
+
+NIGHTS: tuple[tuple[float, dict[str, Any]], ...] = (
+    (1.0, {"tags": ["nightly"]}),
+    (2.0, {"tags": ["nightly"]}),
+    (2.0, {"max_tokens": 7}),
+    (2.0, {"model": "*other*"}),
+)
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    return sound(next(button for button in at.button if button.label == label).click().run())
+
+
+def column(at: AppTest) -> list[str | None]:
+    return [x if isinstance(x, str) else None for x in at.dataframe[0].value["vs reference"]]
+
+
+def test_a_run_is_pinned_and_unpinned_on_its_result(visit: Visit, nights: Engine) -> None:
+    at = press(visit("result", run="1"), "Pin")
+    assert [(pin.kind, pin.value) for pin in pins.pins(nights)] == [("model", "tiny")]
+    assert "reference of model tiny" in said(at)
+    at.selectbox(key="pin-of-1").set_value(("tag", "nightly"))
+    at = press(sound(at.run()), "Pin")
+    assert {pin.kind for pin in pins.pins(nights)} == {"model", "tag"}
+    at = press(at, "Unpin")
+    assert [pin.kind for pin in pins.pins(nights)] == ["model"]
+    assert "reference of tag" not in said(at)
+
+
+def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> None:
+    pins.pin(nights, "model", "tiny", 1)
+    at = visit("result", run="2")
+    assert "Now it is run 1; pinning this one takes its place." in said(at)
+    press(at, "Pin")
+    assert [pin.run_id for pin in pins.pins(nights)] == [2]
+
+
+def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine) -> None:
+    store(database)
+    at = visit("result", run="1")
+    with writing(database) as connection:
+        connection.execute(update(table).values(headline={"ok": 0}))
+    assert "Run 1 cannot be a reference: it is done, but without a request" in complaints(
+        press(at, "Pin")
+    )
+
+
+def test_a_run_that_failed_cannot_be_pinned(visit: Visit, database: Engine) -> None:
+    store(database, status="failed")
+    assert "Pin" not in [button.label for button in visit("result", run="1").button]
+
+
+def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: Engine) -> None:
+    pins.pin(nights, "model", "*other*", 4)
+    at = visit("result", run="4", view="share")
+    assert "reference of model *other*" in said(at)
+    assert not at.button
+
+
+def test_the_history_says_how_each_later_run_stands(visit: Visit, nights: Engine) -> None:
+    assert column(visit("history")) == [None] * 4
+    pins.pin(nights, "model", "tiny", 1)
+    assert column(visit("history")) == [None, "other work", "slower, 0.50 ×", "reference"]
+
+
+def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -> None:
+    pins.pin(nights, "model", "tiny", 1)
+    at = visit("history")
+    assert not specs(at)
+    at.segmented_control(key="history-trend").set_value("e2e_s_median")
+    at.selectbox(key="history-model").set_value("tiny")
+    sound(at.run())
+    assert link_of(at) == {"model": "tiny", "trend": "e2e_s_median"}
+    assert "Is it getting faster?" in headings(at)
+    assert "The only run since the reference (run 1) is slower: run 2." in said(at)
+    assert len(specs(at)) == 1
+    again = visit("history", model="tiny", trend="e2e_s_median")
+    assert len(specs(again)) == 1
+    assert "One run is of other work, and not drawn." in said(again)
+
+
+def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: Engine) -> None:
+    at = visit("history", trend="*beauty*")
+    assert "There is no trend of “*beauty*”." in complaints(at)
+    assert not specs(at)
+
+
+def test_a_trend_without_a_reference_says_how_to_get_one(visit: Visit, nights: Engine) -> None:
+    at = visit("history", trend="ttft_s_median")
+    assert "No run is the reference here. Tick one and pin it" in said(at)
+    assert len(specs(at)) == 1

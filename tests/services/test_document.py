@@ -1,0 +1,251 @@
+"""A run as a document: nothing is lost, nothing is private, and its hash tells whether it is it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from services import imports
+from services.compare import Candidate
+from services.config import RunConfig
+from services.export import EXPORTS, comparison_document, content_hash, export, run_document
+from services.export.document import ASKED, REQUEST_FIELDS, SEEN, whole_row
+from services.export.parquet import KEY
+from services.export.shape import schema_texts
+from services.measurement import ERROR_CLASSES, Measurement
+from services.redact import without_paths
+from tests.conftest import ROOT
+from tests.values import candidate, failed, measured
+
+times = st.integers(0, 10**14).map(lambda nanoseconds: nanoseconds / 1e9)
+counts = st.none() | st.integers(0, 2**31 - 1)
+any_measurement = st.builds(
+    Measurement,
+    repeat=st.integers(0, 9),
+    index=st.integers(0, 9),
+    status=st.sampled_from(["ok", "failed", "cancelled"]),
+    t_due=times,
+    **{name: st.none() | times for name in ("t_send", "t_first", "t_answer", "t_last", "t_end")},
+    token_times=st.lists(times, max_size=40).map(tuple),
+    **dict.fromkeys(
+        ("prompt_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"), counts
+    ),
+    token_source=st.sampled_from(["usage", "tokenizer", "unknown"]),
+    error_class=st.none() | st.sampled_from(ERROR_CLASSES),
+    error=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
+    http_status=st.none() | st.integers(100, 599),
+    finish_reason=st.none() | st.just("length"),
+    connect_s=st.none() | times,
+    coalesced_reads=st.integers(0, 10_000),
+)
+RENAMED = {
+    "t_due": "due_s", "t_send": "sent_s", "t_first": "first_s", "t_answer": "answer_s",
+    "t_last": "last_s", "t_end": "ended_s", "token_times": "chunks_s",
+}  # fmt: skip
+
+
+def again(row: dict[str, Any]) -> Measurement:
+    """The measurement that a row of a document was made of."""
+    names = [field.name for field in fields(Measurement) if field.name != "answer"]
+    found = {name: row[RENAMED.get(name, name)] for name in names}
+    return Measurement(**{**found, "token_times": tuple(found["token_times"])})
+
+
+def some() -> list[Measurement]:
+    broken = failed(
+        2, "stream_error", error="broken off", t_first=0.1 + 0.2, t_last=0.7,
+        token_times=(0.1 + 0.2, 0.7),
+    )  # fmt: skip
+    return [measured(0), measured(1, ttft=0.1, e2e=1 / 3), broken]
+
+
+@given(seen=any_measurement)
+def test_a_measurement_comes_back_from_its_row_bit_for_bit(seen: Measurement) -> None:
+    assert again(orjson.loads(orjson.dumps(whole_row(seen)))) == seen
+
+
+def test_a_request_that_broke_off_keeps_the_tokens_that_came() -> None:
+    rows = orjson.loads(export("run.json").write([candidate(some())]))["requests"]
+    assert [again(row) for row in rows] == some()
+    assert rows[2]["e2e_s"] is None
+
+
+def test_the_parquet_file_is_the_document() -> None:
+    one = candidate(some(), name="A file", calibration={"ttft_p50_s": 1e-6})
+    table = pyarrow.parquet.read_table(io.BytesIO(export("requests.parquet").write([one])))
+    assert tuple(table.column_names) == REQUEST_FIELDS
+    assert [again(row) for row in table.to_pylist()] == some()
+    document = orjson.loads(table.schema.metadata[KEY])
+    assert document | {"requests": table.to_pylist()} == run_document(one) | {
+        "requests": [{**row, "chunks_s": [*row["chunks_s"]]} for row in map(whole_row, some())]
+    }
+
+
+# the schemas
+
+
+@pytest.mark.parametrize(("name", "text"), schema_texts().items())
+def test_the_schema_that_is_kept_is_current(name: str, text: str) -> None:
+    assert (ROOT / "docs" / "schema" / name).read_text(encoding="utf-8") == text, (
+        "Write it anew: python -m services.export.shape docs/schema"
+    )
+
+
+def test_what_is_written_is_what_the_schemas_say() -> None:
+    both = [candidate([measured(i, repeat=r) for r in range(3) for i in range(2)], run_id=n)
+            for n in (1, 2)]  # fmt: skip
+    written = {
+        "run-2.json": [
+            orjson.loads(export("run.json").write([candidate(some())])),
+            orjson.loads(orjson.dumps(run_document(candidate(some()), prompts=True))),
+        ],
+        "comparison-1.json": [orjson.loads(export("comparison.json").write(both))],
+    }
+    for name, documents in written.items():
+        schema = orjson.loads(schema_texts()[name])
+        Draft202012Validator.check_schema(schema)
+        for document in documents:
+            Draft202012Validator(schema).validate(document)
+
+
+# the hash
+
+
+def changed(one: Candidate, **of_run: Any) -> Candidate:
+    return replace(one, run=replace(one.run, **of_run))
+
+
+def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
+    one = candidate(some(), environment={"cpu": "x"})
+    later = datetime(2027, 1, 1, tzinfo=UTC)
+    other = changed(one, id=9, name="B", tags=("t",), note="n", trial_id=4, created_at=later,
+                    source={"tool": "paceline"})  # fmt: skip
+    assert content_hash(one) == content_hash(other) == run_document(other)["content_sha256"]
+    assert comparison_document([one, other])["runs"][1]["content_sha256"] == content_hash(one)
+    assert len(content_hash(one)) == 64
+
+
+def test_a_run_of_which_anything_measured_is_changed_has_another_hash() -> None:
+    one = candidate(some(), environment={"cpu": "x"})
+    later = measured(0)
+    nudged = replace(later, token_times=(*later.token_times[:-1], later.token_times[-1] + 1e-9))
+    others = [
+        replace(one, measurements=[nudged, *some()[1:]]),
+        replace(one, measurements=some()[:2]),
+        changed(one, environment={"cpu": "y"}),
+        changed(one, config=one.run.config.model_copy(update={"max_tokens": 9})),
+        changed(one, repeats=(replace(one.run.repeats[0], duration_s=1.5),)),
+    ]
+    assert len({content_hash(each) for each in (one, *others)}) == 1 + len(others)
+
+
+def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() -> None:
+    left_out = {"prompt", "prompts"}  # private
+    left_out |= {"calibrate"}  # what is measured afterwards
+    left_out |= {"ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour"}  # how it is judged
+    assert set(ASKED) | left_out == set(RunConfig.model_fields)
+    renamed = {RENAMED.get(field.name, field.name) for field in fields(Measurement)}
+    assert set(SEEN) == renamed - {"answer"}
+
+
+def test_a_run_has_the_same_hash_in_another_paceline() -> None:
+    one = candidate(
+        some(), environment={"cpu": "x", "engine": {"args": [1, 2.5, "…/x"]}}, seed=3,
+        workload="file", prompts=("an own prompt", "a second one"),
+    )  # fmt: skip
+    (got,) = imports.read(export("run.json").write([one]), "run.json")
+    there = changed(
+        one, config=got.config, environment=got.environment, repeats=got.repeats, name=got.name,
+        source=got.source,
+    )  # fmt: skip
+    there = replace(there, measurements=got.measurements)
+    assert there.run.config.prompts != one.run.config.prompts
+    assert content_hash(there) == content_hash(one)
+
+
+def test_a_hash_does_not_tell_whether_a_guessed_prompt_is_the_right_one() -> None:
+    asked = {"workload": "text", "prompt": "a guess"}
+    one = candidate(some(), **asked)
+    assert content_hash(one) == content_hash(candidate(some(), **{**asked, "prompt": "another"}))
+
+
+def test_the_hash_of_a_document_can_be_worked_out_by_anybody() -> None:
+    """The recipe of docs/exports.md, in other words than ours."""
+    import hashlib
+    import json
+
+    document = orjson.loads(export("run.json").write([candidate(some())]))
+    run = document["run"]
+    whole = {
+        "config": {k: v for k, v in run["config"].items() if k in ASKED and v is not None},
+        "environment": run["environment"],
+        "repeats": run["repeats"],
+        "requests": [[row[name] for name in SEEN] for row in document["requests"]],
+    }
+    text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(text.encode()).hexdigest() == document["content_sha256"]
+
+
+# what is private
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("No such file: '/home/gundula/x/model.gguf'", "No such file: '…/model.gguf'"),
+        ("/models/Qwen3-8B", "…/Qwen3-8B"),
+        ("file:///home/gundula/x.txt", "…/x.txt"),
+        ("Error:/home/gundula/b c", "Error:…/b c"),
+        (r"C:\Users\bob\x.txt", "…/x.txt"),
+        ("cannot read /home/gundula", "cannot read …/"),
+        ("//home/gundula/f and (/root/.cache/hub)", "…/f and (…/hub)"),
+    ],
+)
+def test_of_a_path_only_the_file_is_told(text: str, told: str) -> None:
+    assert without_paths(text) == told
+    assert without_paths(told) == told
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://host:8000/v1/chat/completions", "POST /v1/chat/completions", "404: /api/chat/x",
+     "and/or/else", "./a/b ../c/d", "text/html, */*", "5 tokens/s", "Qwen/Qwen3-8B", "/metrics"],
+)  # fmt: skip
+def test_what_is_no_path_is_told_whole(text: str) -> None:
+    assert without_paths(text) == text
+
+
+HOME = "/home/gundula/projects"
+PRIVATE = ("heron poem", "grey on grey", "gundula", "sk-topsecret-0123456789")
+
+
+def private(run_id: int) -> Candidate:
+    """Own prompts, answers, and a machine whose paths are everywhere a server could put them."""
+    requests = [replace(measured(i), answer="grey on grey") for i in range(3)]
+    requests.append(failed(3, error=f"[Errno 2] {HOME}/model.gguf is missing"))
+    made = candidate(
+        requests, run_id=run_id, workload="text", prompt="a heron poem", model=f"{HOME}/tiny",
+        environment={"engine": {"model": f"{HOME}/tiny", "flags": [f"--cache={HOME}/cache"]}},
+    )  # fmt: skip
+    return changed(made, error=f"Died in {HOME}/run", source={"file": f"{HOME}/result.json"})
+
+
+@pytest.mark.parametrize("entry", EXPORTS, ids=lambda entry: entry.name)
+def test_no_file_holds_anything_private(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", PRIVATE[-1])
+    monkeypatch.setenv("HOME", HOME)
+    data = entry.write([private(n) for n in range(1, max(entry.least, min(entry.most, 2)) + 1)])
+    if entry.name.endswith(".parquet"):  # what is packed is read
+        table = pyarrow.parquet.read_table(io.BytesIO(data))
+        data += str(table.to_pylist()).encode() + table.schema.metadata[KEY]
+    for text in PRIVATE:
+        assert text.encode() not in data

@@ -1,0 +1,56 @@
+"""Conditions: which can be read, and that every one of them asks about something there is."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.compare import Word
+from services.gates import MEASURES, REQUESTS, RUNS, STATISTICS, WORDS, InvalidGate, check, gate
+from services.objectives import Objectives
+from services.prices import Hourly
+from tests.values import candidate, measured
+
+NAMES = [*(f"{name}:{of}" for name in REQUESTS for of in STATISTICS), *RUNS]
+MANY = candidate(
+    [measured(i, ttft=1 + i / 1000, e2e=3 + i / 900) for i in range(400)],
+    Hourly(1.0),
+    Objectives(ttft_s=9.0),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_there_is_can_be_a_condition(name: str) -> None:
+    above, below = check([gate(f"{name}>=0"), gate(f"{name}<0")], MANY)
+    assert above.value is not None and above.value == below.value
+    assert (above.passed, below.passed) == (True, False)
+    assert above.sentence and above.slo == f"{name}>=0"
+
+
+@given(st.sampled_from(NAMES), st.sampled_from(["<", "<=", ">", ">="]), st.floats(-1e9, 1e9))
+def test_a_condition_is_read_as_it_is_written(name: str, sign: str, limit: float) -> None:
+    found = gate(f" {name} {sign} {limit!r} ")
+    assert (found.sign, found.limit) == (sign, limit)
+    assert ":".join(filter(None, (found.name, found.statistic))) == name
+
+
+@given(st.text(max_size=40))
+def test_what_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
+    try:
+        gate(text)
+    except InvalidGate as error:
+        assert str(error).endswith(".")
+
+
+def test_at_the_limit_it_is_the_sign_that_decides() -> None:
+    one = candidate([measured(0, ttft=0.5)])
+    said = [check([gate(f"ttft:max{sign}0.5")], one)[0].passed for sign in ("<", "<=", ">", ">=")]
+    assert said == [False, True, False, True]
+
+
+def test_every_verdict_and_measure_can_be_asked_for() -> None:
+    assert set(WORDS) == set(get_args(Word))
+    assert len(set(MEASURES.values())) == 4

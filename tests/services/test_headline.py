@@ -1,0 +1,106 @@
+"""What is kept of a run in short: its measures by repeat, and a key of the work it did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from services.compare.findings import FAMILY
+from services.compare.headline import WORK, by_place, headline, work_of
+from services.config import JUDGEMENT, RunConfig
+from services.modes import MODES
+from services.workloads import WORKLOADS
+from tests.values import candidate, failed, measured, run
+
+SECRET = "words of my own"
+NO_WORK = {  # to whom, how often, how long at most, and by how many processes
+    "backend", "base_url", "model", "client", "warmup", "repeats", "timeout_s",
+    "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s", "processes", "calibrate",
+    "seed", *JUDGEMENT,
+}  # fmt: skip
+
+
+def test_the_judged_measures_are_kept_by_repeat() -> None:
+    both = [measured(i, repeat=r, e2e=2.0 + r, tokens=6) for r in range(2) for i in range(2)]
+    kept = headline(candidate([*both, failed(0, repeat=2)]))
+    assert tuple(kept["by_repeat"]) == tuple(FAMILY)
+    assert kept["by_repeat"]["e2e_s_median"] == [2.0, 3.0, None]
+    assert kept["by_repeat"]["output_tokens_per_s"] == [6.0, 4.0, None]  # 12 tokens in 2 and 3 s
+    assert by_place(kept, "e2e_s_median") == {0: 2.0, 1: 3.0}
+    assert (kept["ok"], kept["error_rate"]) == (4, 0.2)
+    assert orjson.loads(orjson.dumps(kept)) == kept
+
+
+def test_what_an_older_paceline_kept_has_no_repeats() -> None:
+    assert by_place({"e2e_s_median": 3.0}, "e2e_s_median") == {}
+
+
+def test_a_repeat_that_is_missing_leaves_its_place_empty() -> None:
+    kept = headline(candidate([measured(repeat=0), measured(repeat=2)]))
+    assert kept["by_repeat"]["e2e_s_median"] == [3.0, None, 3.0]
+    assert headline(candidate([]))["by_repeat"]["e2e_s_median"] == []
+
+
+def work(**config: Any) -> str:
+    return work_of(run(**config))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"requests": 6},
+        {"mode": "sequential"},
+        {"concurrency": 2},
+        {"max_tokens": 64},
+        {"temperature": 0.5},
+        {"top_p": 0.9},
+        {"unique_prompts": False},
+        {"ignore_eos": True},
+        {"workload": "text", "prompt": SECRET},
+        {"workload": "synthetic"},
+        {"workload": "synthetic", "input_tokens": 64},
+        {"workload": "synthetic", "seed": 2},
+        {"temperature": 0.5, "seed": 2},
+        {"stop_after_s": 5},
+        {"client": "litellm"},
+    ],
+)
+def test_other_work_has_another_key(changes: dict[str, Any]) -> None:
+    keys = {work(), work(**changes), work(workload="text", prompt="else")}
+    keys |= {work(workload="synthetic", seed=1), work(temperature=0.5, seed=1)}
+    assert len(keys) == 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backend": "vllm", "model": "other"},
+        {"repeats": 5, "warmup": 3},
+        {"timeout_s": 9, "processes": 2, "calibrate": True},
+        {"pause_s": 9, "interval_s": 9},  # which a batch does not read
+        {"seed": 2},  # nor an answer without chance
+    ],
+)
+def test_the_same_work_has_the_same_key(changes: dict[str, Any]) -> None:
+    assert work(**changes) == work()
+
+
+def test_another_tools_run_is_work_of_its_own() -> None:
+    assert work_of(replace(run(), source={"tool": "guidellm"})) != work()
+    assert work_of(replace(run(), source={"tool": "Paceline"})) == work()
+
+
+def test_no_prompt_is_kept() -> None:
+    kept = headline(candidate([measured()], workload="text", prompt=SECRET))
+    assert len(kept["work"]) == 16
+    assert not any(word in str(kept) for word in SECRET.split() if len(word) > 3)
+
+
+def test_every_field_of_a_config_is_work_or_is_not() -> None:
+    read = {name for table in (MODES, WORKLOADS) for entry in table.values()
+            for name in entry.parameters}  # fmt: skip
+    assert {*WORK, *read} | NO_WORK == set(RunConfig.model_fields)
+    assert not {*WORK, *read} & NO_WORK

@@ -1,0 +1,268 @@
+"""Real files of other tools, read; and files that nobody should trust."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.imports import IMPORTS, InvalidImport, parse, read
+from services.imports.stated import definitions, table
+from services.measurement import Measurement
+from services.summary import summarize, summary_row
+from tests.conftest import ROOT
+from tests.values import imported_candidate
+
+DATA = ROOT / "tests" / "data" / "imports"
+FILES = {  # tool, runs, requests of the first, mode of the first
+    "vllm/result.json": ("vLLM bench", 1, 12, "batch"),
+    "vllm/serve_summary.json": ("vLLM bench", 1, 0, "staggered"),
+    "vllm/serve_custom_detailed.json": ("vLLM bench", 1, 3, "sequential"),
+    "vllm/sweep_summary.json": ("vLLM bench", 1, 0, "batch"),
+    "vllm/latency.json": ("vLLM bench latency", 1, 0, "batch"),
+    "vllm/throughput.json": ("vLLM bench throughput", 1, 0, "batch"),
+    "sglang/0.5.23.jsonl": ("SGLang bench", 1, 8, "batch"),
+    "sglang/0.5.2_against_llamacpp.jsonl": ("SGLang bench", 1, 8, "batch"),
+    "guidellm/report.json": ("guidellm", 1, 12, "batch"),
+    "aiperf/profile_export_aiperf.json": ("aiperf", 1, 0, "batch"),
+    "aiperf/profile_export.jsonl": ("aiperf", 1, 12, "batch"),
+    "genai-perf/profile_export.json": ("genai-perf", 1, 12, "batch"),
+    "genai-perf/profile_export_genai_perf.json": ("genai-perf", 1, 0, "batch"),
+    "inference-perf/summary_lifecycle_metrics.json": ("inference-perf", 1, 0, "batch"),
+    "inference-perf/stage_0_lifecycle_metrics.json": ("inference-perf", 1, 0, "batch"),
+    "inference-perf/per_request_lifecycle_metrics.json": ("inference-perf", 1, 12, "batch"),
+    "llmperf/summary.json": ("llmperf", 1, 0, "batch"),
+    "llmperf/individual_responses.json": ("llmperf", 1, 12, "batch"),
+    "system-d/results.csv": ("results.csv", 1, 5, "batch"),
+}
+
+
+def taken(name: str) -> list[Any]:
+    return read((DATA / name).read_bytes(), name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_tools_file_is_read_whatever_it_is_called(name: str) -> None:
+    tool, runs, requests, mode = FILES[name]
+    found = read((DATA / name).read_bytes(), "something.else")
+    assert [one.source["tool"] for one in found] == [tool] * runs
+    assert len(found[0].measurements) == requests
+    assert found[0].config.mode == mode
+    assert found[0].config.backend == "import"
+    assert found[0].source["file"] == "something.else"
+    assert found[0].source["definitions"].keys() == found[0].source["stated"].keys()
+
+
+def test_every_file_of_the_samples_is_in_the_table() -> None:
+    there = {str(file.relative_to(DATA)) for file in DATA.rglob("*") if file.is_file()}
+    assert there - {f"{name}/log.json" for name in ("vllm", "guidellm", "aiperf")} == set(FILES)
+
+
+@pytest.mark.parametrize("name", [name for name, facts in FILES.items() if facts[2]])
+def test_requests_have_times_in_their_order(name: str) -> None:
+    for m in taken(name)[0].measurements:
+        assert m.status == "ok"
+        assert m.t_send is not None
+        assert m.t_last is not None
+        first = m.t_last if m.t_first is None else m.t_first
+        assert m.t_due <= m.t_send <= first <= m.t_last
+        assert list(m.token_times) == sorted(m.token_times)
+        assert m.output_tokens
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_everything_stated_has_a_label_and_a_definition(name: str) -> None:
+    candidate = imported_candidate(taken(name)[0])
+    numbers, told = table(candidate), definitions(candidate)
+    assert len({row[0] for row in numbers.rows}) == len(candidate.run.source["stated"])
+    assert all(definition.endswith(".") for _, definition in told.rows)
+    assert len({definition for _, definition in told.rows}) == len(told.rows)
+    metrics = {part.partition(", ")[0] for row in told.rows for part in row[0].split("; ")}
+    assert {row[0].partition(", ")[0] for row in numbers.rows} == metrics
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_prompt_and_no_answer_is_kept(name: str) -> None:
+    for one in taken(name):
+        said = repr(one)
+        assert "Explain in a few" not in said
+        assert " w0 w1" not in said
+        assert "waves of the sea" not in said
+        assert all(m.answer is None for m in one.measurements)
+
+
+def test_a_file_without_a_tool_names_those_that_are_known() -> None:
+    with pytest.raises(InvalidImport, match=r"x\.json: .*guidellm.*llmperf"):
+        read(b'{"a": 1}', "x.json")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (b" \n ", "is empty"),
+        (b"\xff\xfe\x00", "not text"),
+        (b"hello", "no request and no result"),
+        (b"[1, 2]", "not made of objects"),
+        (b"[]", "no request and no result"),
+        (b'{"a": [1, 2', "ends in the middle"),
+        (b'{"a": "b', "ends in the middle"),
+        (b'{"a": 1}\n{"a": 2', "ends in the middle"),
+        (b'{"a": 1}\nrubbish\n{"a": 2}', "line 2 cannot be read"),
+        (b"[" * 100_000, "nested too deep"),
+        (b'{"a":' * 100_000, "nested too deep"),
+        (b"PAR1 and nothing more", "broken or cut short"),
+        (b'{"schema": "paceline/run/2"}', "holds no request"),
+        (b'{"schema": "paceline/run/2", "run": {"config": {"requests": -1}}}', "holds no request"),
+        (b'{"metadata": {"guidellm_version": "1"}, "benchmarks": []}', "holds no run"),
+        (b'{"metadata": {"version": 2}, "benchmarks": [{}]}', "no request and no result"),
+    ],
+)
+def test_a_bad_file_gets_a_sentence(data: bytes, says: str) -> None:
+    with pytest.raises(InvalidImport, match=says):
+        read(data, "f")
+
+
+def test_a_file_is_cut_anywhere_and_still_gets_a_sentence() -> None:
+    whole = (DATA / "vllm" / "result.json").read_bytes()
+    for cut in range(1, len(whole), 97):
+        with pytest.raises(InvalidImport, match=r"middle|cannot be read"):
+            read(whole[:cut], "result.json")
+
+
+def test_a_file_that_is_too_large_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "MOST_BYTES", 10)
+    with pytest.raises(InvalidImport, match="reads up to"):
+        read(b"{" * 11, "big.json")
+
+
+def test_more_requests_than_are_read_get_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "MOST_REQUESTS", 2)
+    with pytest.raises(InvalidImport, match="more than 2"):
+        read(b'{"a": 1}\n' * 3, "many.jsonl")
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_read_or_refused_in_a_sentence(data: bytes) -> None:
+    held(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("name", [n for n in FILES if not n.endswith(".csv")])
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_tools_file_with_anything_in_its_places_is_read_or_refused(name: str, data: Any) -> None:
+    """Real files in which some values are replaced by any other."""
+    rows = [json.loads(line) for line in _lines(DATA / name)]
+    for _ in range(data.draw(st.integers(1, 4))):
+        place: Any = data.draw(st.sampled_from(rows))
+        while True:
+            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            key = data.draw(st.sampled_from(keys))
+            deeper = isinstance(place[key], dict | list) and place[key]
+            if not deeper or data.draw(st.booleans()):
+                place[key] = data.draw(JSON)
+                break
+            place = place[key]
+    held("\n".join(map(json.dumps, rows)).encode())
+
+
+def _lines(file: Path) -> list[str]:
+    text = file.read_text()
+    return text.splitlines() if file.suffix == ".jsonl" else [json.dumps(json.loads(text))]
+
+
+def held(data: bytes) -> None:
+    """What is read can be summed up and shown, whatever it holds."""
+    try:
+        found = read(data, "f")
+    except InvalidImport as error:
+        assert str(error).startswith("f: ")
+        return
+    for one in found:
+        assert one.source["tool"]
+        json.dumps(one.source, allow_nan=False)
+        table(imported_candidate(one))
+
+
+def test_what_paceline_made_before_is_read_without_single_chunks() -> None:
+    row = {
+        "index": 0, "repeat": 0, "status": "ok", "due_s": 0.5, "sent_s": 0.6, "ttft_s": 0.1,
+        "e2e_s": 0.4, "output_tokens": 4, "prompt_tokens": 9, "token_source": "usage",
+    }  # fmt: skip
+    document = {"schema": "paceline/run/1", "requests": [row], "run": {
+        "name": "mine", "status": "cancelled", "note": "see", "tags": ["a"],
+        "config": {"backend": "vllm", "workload": "text", "own_prompts": 1,
+                   "own_prompt_characters": 12, "max_tokens": 4},
+        "repeats": [{"index": 0, "began_at": "2026-03-01T12:00:00+00:00", "duration_s": 1.5}],
+    }}  # fmt: skip
+    [one] = read(json.dumps(document).encode(), "run.json")
+    assert (one.name, one.status, one.note, one.tags) == ("mine", "cancelled", "see", ("a",))
+    assert one.config.backend == "vllm"
+    assert one.config.workload == "text"
+    assert len(one.config.prompt or "") == 12
+    assert "prompt" not in one.source["known"]
+    assert one.repeats[0].duration_s == 1.5
+    [m] = one.measurements
+    assert m.t_send == 0.6
+    assert m.t_first == pytest.approx(0.7)
+    assert m.t_last == pytest.approx(1.0)
+    assert m.token_times == ()
+
+
+def test_failed_requests_keep_their_class_and_no_more_than_a_line() -> None:
+    told = json.loads((DATA / "vllm" / "result.json").read_text())
+    told["errors"][0] = "503 Service Unavailable\nTraceback: Bearer sk-abcdef123456"
+    told["ttfts"][0], told["itls"][0] = 0.0, []
+    [one] = read(json.dumps(told).encode(), "f")
+    first = one.measurements[0]
+    assert (first.status, first.error_class) == ("failed", "http_5xx")
+    assert "sk-abcdef" not in (first.error or "")
+    assert "\n" not in (first.error or "")
+
+
+def test_where_no_request_has_a_place_in_time_rates_are_not_made_up() -> None:
+    found = imported_candidate(taken("llmperf/individual_responses.json")[0])
+    row = summary_row(found.summary)
+    assert row["output_tokens_per_s"] is None
+    assert row["requests_per_s"] is None
+    assert row["peak_in_flight"] is None
+    assert row["e2e_s_median"] > 0.2
+
+
+def test_each_format_is_recognised_by_one_entry_only() -> None:
+    for name in FILES:
+        found = parse.document((DATA / name).read_bytes())
+        assert sum(entry.recognise(found) for entry in IMPORTS) == 1, name
+
+
+def test_sglang_that_was_held_back_does_not_say_when_it_sent() -> None:
+    [one] = taken("sglang/0.5.23.jsonl")
+    assert one.config.concurrency == 4
+    assert not one.source["placed"]
+
+
+def test_inference_perf_has_one_time_for_each_chunk_not_for_each_token() -> None:
+    [one] = taken("inference-perf/per_request_lifecycle_metrics.json")
+    m: Measurement = one.measurements[0]
+    assert len(m.token_times) == 16
+    assert len(set(m.token_times)) == 16
+    assert m.output_tokens == 16
+
+
+def test_several_lines_are_several_runs() -> None:
+    line = (DATA / "sglang" / "0.5.23.jsonl").read_text().strip()
+    found = read(f"{line}\n{line}\n".encode(), "two.jsonl")
+    assert len(found) == 2
+    assert summarize(found[1].measurements).ok == 8

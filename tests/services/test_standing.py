@@ -1,0 +1,185 @@
+"""How a run stands to its reference, from what both keep in short, in numbers worked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.compare import Candidate, compare
+from services.compare.headline import headline
+from services.compare.pin import Kind, Pin, fitting
+from services.compare.standing import (
+    OTHER_WORK,
+    REFERENCE,
+    Standing,
+    against,
+    as_row,
+    brief,
+    sentence,
+    standings,
+    word_by,
+)
+from tests.values import NOON, candidate, failed, measured
+
+MODEL = Pin("model", "tiny", 1, NOON)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run as a line of History, as far as its standing looks at it."""
+
+    id: int
+    headline: dict[str, Any]
+    name: str = ""
+    model: str = "tiny"
+    mode: str = "batch"
+    status: str = "done"
+    tags: tuple[str, ...] = ()
+    trial_id: int | None = None
+    began: datetime = field(default=NOON)
+
+
+def of(one: Candidate, **changes: Any) -> Row:
+    """The row of a run; each begins a day after the one with the number before."""
+    run = one.run
+    began = NOON + timedelta(days=run.id)
+    return replace(Row(run.id, headline(one), mode=run.config.mode, began=began), **changes)
+
+
+def played(run_id: int, seconds: Sequence[float], **of_run: Any) -> Candidate:
+    """One request of five tokens a repeat, which takes so long."""
+    answers = [measured(repeat=r, ttft=s / 3, e2e=s) for r, s in enumerate(seconds)]
+    return candidate(answers, run_id=run_id, name=f"run {run_id}", **of_run)
+
+
+SLOW, FAST = played(1, (2.0, 2.02, 1.98)), played(2, (1.0, 1.01, 0.99))
+
+
+def stands(one: Candidate, other: Candidate, **changes: Any) -> Standing:
+    found = against(of(one), of(other, **changes), MODEL)
+    assert found is not None
+    return found
+
+
+def test_half_the_time_is_twice_as_fast() -> None:
+    found = stands(SLOW, FAST)
+    assert (found.reference, found.word, brief(found)) == (1, "faster", "faster, 2.00 ×")
+    row = as_row(found)
+    assert (row["measure"], row["kind"], row["value"]) == ("output_tokens_per_s", "model", "tiny")
+    # the logs of 1.98, 2 and 2.02 deviate by 0.01 (n − 1), and so do those of the other:
+    # e^(±2.776 × 0.01 × √(2/3)) = 0.9776 and 1.0229
+    assert row["speed"] == pytest.approx(2, abs=1e-4)
+    assert (row["low"], row["high"]) == pytest.approx((1.955, 2.046), abs=1e-3)
+    assert sentence(found).startswith(
+        "Run 2 is 2.00 times as fast as run 1 by output throughput (95 % interval 1.96–2.05, "
+        "3 repeats each)."
+    )
+    assert brief(stands(FAST, SLOW)) == "slower, 0.50 ×"
+
+
+def test_a_sequential_run_is_judged_by_its_latency() -> None:
+    found = stands(*(played(n, (n, 1.01 * n, 0.99 * n), mode="sequential") for n in (1, 2)))
+    assert as_row(found)["measure"] == "e2e_s_median"
+    assert as_row(found)["speed"] == pytest.approx(0.5)
+    assert word_by(found, "ttft_s_median") == "slower"
+
+
+def test_almost_the_same_is_equivalent_and_too_much_noise_is_inconclusive() -> None:
+    same = stands(SLOW, played(2, (2.0, 2.01, 1.99)))
+    assert (same.word, brief(same)) == ("equivalent", "≈ within ±5 %")
+    unsure = stands(SLOW, played(2, (1.5, 2.0, 2.8)))
+    assert (unsure.word, brief(unsure)) == ("inconclusive", "inconclusive, 0.98 ×")
+    assert "inconclusive" in sentence(unsure)
+
+
+def test_two_repeats_allow_no_verdict() -> None:
+    found = stands(SLOW, played(2, (1.0, 1.01)))
+    assert (found.word, brief(found)) == ("no verdict", "no verdict")
+    assert "3 or more repeats of each run allow a verdict" in sentence(found)
+
+
+def test_other_error_rates_allow_no_verdict() -> None:
+    lossy = [measured(repeat=r) for r in range(3)] + [failed(1)]
+    found = stands(SLOW, candidate(lossy, run_id=2))
+    assert found.word == "no verdict"
+    assert "the error rates are 0 % and 25.0 %" in sentence(found)
+
+
+def test_other_work_is_not_compared() -> None:
+    found = stands(SLOW, played(2, (1.0, 1.01, 0.99), max_tokens=7))
+    assert (found.word, brief(found)) == (OTHER_WORK, OTHER_WORK)
+    assert as_row(found)["speed"] is None
+    assert "Run 2 was asked for other work than run 1, its reference" in sentence(found)
+
+
+def test_of_what_an_older_paceline_kept_nothing_is_said() -> None:
+    old = replace(of(FAST), headline={"output_tokens_per_s": 1.0})
+    assert against(of(SLOW), old, MODEL) is None
+    assert against(old, of(SLOW), MODEL) is None
+
+
+seconds = st.lists(st.floats(0.9, 1.1), min_size=1, max_size=5)
+
+
+@settings(deadline=None, max_examples=50)  # what repeats could have shown takes a while
+@given(seconds, seconds, st.sampled_from(["batch", "sequential"]), st.booleans())
+def test_history_says_what_compare_says(
+    one: list[float], other: list[float], mode: str, turns: bool
+) -> None:
+    trial = 7 if turns else None
+    both = [played(n, times, mode=mode) for n, times in ((1, one), (2, other))]
+    both = [replace(c, run=replace(c.run, trial_id=trial)) for c in both]
+    rows = [replace(of(c), trial_id=trial) for c in both]
+    (verdict,) = compare(both).verdicts
+    found = against(*rows, MODEL)
+    assert found is not None
+    assert (found.word, found.findings) == (verdict.word, verdict.findings)
+
+
+# --- which reference -------------------------------------------------------------------------
+
+
+def pin(kind: Kind, value: str, run_id: int, hour: int = 0) -> Pin:
+    return Pin(kind, value, run_id, NOON + timedelta(hours=hour))
+
+
+def test_a_tag_comes_before_the_model_and_the_newest_first() -> None:
+    pins = (pin("model", "tiny", 1, 9), pin("tag", "a", 2), pin("tag", "b", 3, 1))
+    run = Row(9, {}, tags=("a", "b"))
+    assert [p.run_id for p in fitting(run, pins)] == [3, 2, 1]
+    assert [p.run_id for p in fitting(run, pins, tag="a")] == [2, 3, 1]
+    assert [p.run_id for p in fitting(run, pins, model="tiny")] == [1, 3, 2]
+    assert [p.run_id for p in fitting(replace(run, model="huge", tags=("b",)), pins)] == [3]
+    assert fitting(Row(9, {}, model="a"), pins) == ()  # a model that is called like a tag
+
+
+def test_only_later_runs_that_are_done_stand_against_a_reference() -> None:
+    runs = [of(played(n, (1.0, 1.01, 0.99))) for n in range(1, 6)]
+    runs[3] = replace(runs[3], status="interrupted")
+    references = {2: runs[1]}
+    found = standings(runs, (pin("model", "tiny", 2),), references)
+    assert {run_id: standing.word for run_id, standing in found.items()} == {
+        2: REFERENCE,
+        3: "equivalent",
+        5: "equivalent",
+    }
+    assert sentence(found[2]) == "Run 2 is the reference of model tiny."
+    assert brief(found[2]) == "reference"
+
+
+def test_a_run_older_than_one_reference_stands_against_the_next() -> None:
+    runs = {n: of(played(n, (1.0, 1.01, 0.99)), tags=("a",)) for n in (1, 2, 3)}
+    pins = (pin("tag", "a", 3), pin("model", "tiny", 1))
+    found = standings(runs.values(), pins, runs)
+    assert (found[2].reference, found[2].pins) == (1, (pins[1],))
+
+
+def test_without_a_pin_no_run_stands_anywhere() -> None:
+    assert standings([of(SLOW), of(FAST)], (), {}) == {}
+    assert standings([of(FAST)], (MODEL,), {}) == {}  # it has been deleted meanwhile

@@ -1,0 +1,36 @@
+"""What the tables of runs side by side say besides their numbers."""
+
+from __future__ import annotations
+
+from services import tables
+from services.objectives import Objectives
+from services.prices import Hourly
+from tests.values import candidate, repeats
+
+
+def test_a_line_of_the_config_that_is_not_alike_is_marked() -> None:
+    runs = [candidate(repeats(), run_id=i, max_tokens=i * 64) for i in (1, 2)]
+    found = tables.configuration(runs)
+    rows = {row[0]: row[1:] for row in found.rows}
+    assert rows["≠ max_tokens"] == ("64", "128") and "max_tokens" not in rows
+    assert "temperature" in rows
+    assert found.note == "≠: not the same in all runs."
+
+
+def test_one_run_and_runs_alike_have_nothing_to_mark() -> None:
+    runs = [candidate(repeats(), run_id=i) for i in (1, 2)]
+    for found in (tables.configuration(runs[:1]), tables.configuration(runs)):
+        assert found.note == "" and not any("≠" in row[0] for row in found.rows)
+
+
+def test_limits_and_prices_are_said_once_where_they_are_the_same() -> None:
+    limits, price = Objectives(ttft_s=0.5), Hourly(2.5)
+    one = candidate(repeats(), price, limits, run_id=1)
+    other = candidate(repeats(), price, limits, run_id=2)
+    assert tables.judged_by([one, other]) == (
+        " Goodput and SLO attainment: requests with TTFT ≤ 500 ms."
+        " Cost: at $2.50 an hour, as entered."
+    )
+    bare = candidate(repeats(), run_id=3)
+    assert "TTFT ≤ 500 ms; none." in tables.judged_by([one, bare])
+    assert tables.judged_by([bare]) == ""

@@ -1,0 +1,177 @@
+"""Runs over time: where each lies, what is said of them, and the picture of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import orjson
+import pytest
+from scipy import stats
+
+from services import charts
+from services.charts import spec
+from services.charts.trend import SHAPES, trend_chart
+from services.compare.trend import MEASURES, Trend, trend
+from services.statistics.level import level
+from tests.services.test_standing import Row, of, pin, played
+
+E2E = "e2e_s_median"
+TIMES = {  # seconds of three repeats
+    1: (2.0, 2.02, 1.98), 2: (1.0, 1.01, 0.99), 3: (2.0, 2.01, 1.99), 4: (4.0, 4.1, 3.9),
+    5: (1.5, 2.0, 2.8), 6: (3.0, 3.0), 7: (4.0, 4.2, 3.9),
+}  # fmt: skip
+RUNS = [replace(of(played(n, TIMES[n])), name=f"night {n}") for n in TIMES]
+PIN = pin("model", "tiny", 1)
+
+
+def words(found: Trend) -> dict[int, str]:
+    return {point.run_id: point.word for point in found.points}
+
+
+def made(runs: Sequence[Row] = RUNS, measure: str = E2E) -> Trend:
+    return trend(runs[::-1], (PIN,), {1: RUNS[0]}, measure)
+
+
+def test_a_level_is_a_geometric_mean_with_students_interval() -> None:
+    numbers = [2.0, 3.0, 5.0, 4.0]
+    found = level(numbers)
+    assert found is not None and found.low is not None and found.high is not None
+    assert found.value == pytest.approx(120**0.25)
+    logs = [math.log(x) for x in numbers]
+    low, high = stats.t.interval(0.95, 3, loc=sum(logs) / 4, scale=stats.sem(logs))
+    assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)))
+
+
+def test_a_level_without_repeats_enough_has_no_interval() -> None:
+    found = level([2.0, 8.0])
+    assert found is not None
+    assert (found.value, found.low, found.high) == (pytest.approx(4.0), None, None)
+    assert level([]) is None
+    assert level([1.0, 0.0, 2.0]) is None
+
+
+def test_each_run_has_its_place_and_its_word() -> None:
+    found = made()
+    assert words(found) == {
+        1: "reference", 2: "faster", 3: "equivalent", 4: "slower", 5: "inconclusive",
+        6: "no verdict", 7: "slower",
+    }  # fmt: skip
+    assert [point.began for point in found.points] == [run.began for run in RUNS]
+    assert found.reference is not None and found.reference.run_id == 1
+    assert found.points[5].level == level([3.0, 3.0])
+
+
+def test_it_is_said_how_many_are_slower_and_which() -> None:
+    assert made().sentences[:5] == (
+        "Of 6 runs since the reference (run 1), 2 are slower: runs 4 and 7.",
+        "Run 2 is faster.",
+        "Run 3 is equivalent, within ±5 %.",
+        "Run 5 is inconclusive.",
+        "Run 6 is without a verdict.",
+    )
+    assert made().sentences[5].startswith("Each run is tested by itself")
+    assert made(RUNS[:5]).sentences[0] == (
+        "Of 4 runs since the reference (run 1), one is slower: run 4."
+    )
+    assert made(RUNS[:3]).sentences[0] == "Of 2 runs since the reference (run 1), none is slower."
+    assert made(RUNS[:2]).sentences[0] == "The only run since the reference (run 1) is not slower."
+    assert made(RUNS[:1]).sentences == ("No run has been measured since the reference (run 1).",)
+
+
+def test_many_runs_are_not_all_named() -> None:
+    many = [of(played(n, (4.0, 4.1, 3.9))) for n in range(2, 22)]
+    assert (
+        made([RUNS[0], *many])
+        .sentences[0]
+        .endswith("20 are slower: runs 2, 3, 4, 5, 6, 7, 8, 9 and 12 more.")
+    )
+
+
+def test_runs_of_other_work_are_left_out_and_counted() -> None:
+    other = of(played(8, (9.0, 9.1, 8.9), max_tokens=7))
+    found = made([*RUNS, other])
+    assert 8 not in words(found)
+    assert found.sentences[-1] == "One run is of other work, and not drawn."
+
+
+def test_runs_before_the_reference_are_drawn_without_a_verdict() -> None:
+    found = trend(RUNS, (pin("model", "tiny", 4),), {4: RUNS[3]}, E2E)
+    assert {words(found)[n] for n in (1, 2, 3)} == {"no verdict"}
+    assert found.sentences[0].startswith("Of 3 runs since the reference (run 4)")
+
+
+def test_without_a_reference_it_is_said_how_to_get_one() -> None:
+    found = trend(RUNS, (), {}, E2E)
+    assert set(words(found).values()) == {"no verdict"}
+    assert found.reference is None
+    assert found.sentences == (
+        "No run is the reference here. Tick one and pin it: each later run is then held against "
+        "it.",
+    )
+
+
+def test_several_references_are_held_apart_until_one_is_looked_at() -> None:
+    runs = [replace(run, tags=("a",) * (run.id > 3)) for run in RUNS]
+    pins = (PIN, pin("tag", "a", 4))
+    references = {1: runs[0], 4: runs[3]}
+    both = trend(runs, pins, references, E2E)
+    assert both.reference is None
+    assert "Of 5 runs since their 2 references" in both.sentences[0]
+    assert "These runs have 2 references. Narrow the list to one." in both.sentences
+    one = trend(runs, pins, references, E2E, model="tiny")
+    assert one.reference is not None and one.reference.run_id == 1
+    assert words(one)[4] == "slower"
+
+
+def test_a_run_of_an_older_paceline_has_a_place_without_an_interval() -> None:
+    old = replace(RUNS[1], headline={E2E: 1.5})
+    (point,) = trend([old], (), {}, E2E).points
+    assert (point.level.value, point.level.low, point.word) == (
+        pytest.approx(1.5),
+        None,
+        "no verdict",
+    )
+
+
+# --- its picture -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_trend_is_a_valid_picture_of_every_run(measure: str, dark: bool) -> None:
+    chart = trend_chart(made(measure=measure), dark)
+    assert chart is not None
+    chart.to_dict()  # raises where it is not valid
+    drawn = spec(chart, dark)
+    assert orjson.loads(orjson.dumps(drawn)) == drawn
+    rows = drawn["datasets"]["runs"]
+    assert [row["run"] for row in rows] == list(TIMES)
+    assert [row["interval"] for row in rows] == [True] * 5 + [False, True]
+    (band,) = drawn["datasets"]["band"]
+    assert band["low"] < band["value"] < band["high"]
+
+
+def test_a_word_has_its_own_shape_and_its_own_colour() -> None:
+    chart = trend_chart(made())
+    assert chart is not None
+    marks = next(x for x in spec(chart)["layer"] if x["mark"]["type"] == "point")
+    for channel in ("shape", "color"):
+        scale = marks["encoding"][channel]["scale"]
+        assert scale["domain"] == list(SHAPES)
+        assert len(set(scale["range"])) == len(SHAPES)
+
+
+def test_without_a_reference_there_is_no_line_and_without_a_number_no_picture() -> None:
+    chart = trend_chart(trend(RUNS, (), {}, E2E))
+    assert chart is not None
+    assert "band" not in spec(chart)["datasets"]
+    assert trend_chart(trend([], (), {}, E2E)) is None
+
+
+def test_a_trend_becomes_an_image() -> None:
+    chart = trend_chart(made())
+    assert chart is not None
+    assert charts.png(chart).startswith(b"\x89PNG")
+    assert b"over time" in charts.svg(chart)

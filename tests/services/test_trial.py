@@ -1,0 +1,74 @@
+"""Who is measured when, and when it is enough."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.compare import Candidate
+from services.config import RunConfig
+from services.trial import Asked, InvalidTrial, check, goes_on, order, sentence, turn
+from tests.values import candidate, measured
+
+A_AND_B = (RunConfig(), RunConfig(max_tokens=64))
+
+
+@given(st.integers(0, 2**31), st.integers(0, 49), st.integers(2, 8))
+def test_everybody_has_one_turn_in_every_round(seed: int, repeat: int, candidates: int) -> None:
+    turns = [turn(seed, repeat, candidates, place) for place in range(candidates)]
+    first = repeat * candidates
+    assert sorted(turns) == list(range(first, first + candidates))
+
+
+def test_the_order_is_shuffled_by_the_seed_and_the_same_every_time() -> None:
+    rounds = [tuple(order(7, repeat, 2)) for repeat in range(200)]
+    assert rounds == [tuple(order(7, repeat, 2)) for repeat in range(200)]
+    assert 70 < Counter(rounds)[(0, 1)] < 130  # neither always follows the other
+    assert rounds != [tuple(order(8, repeat, 2)) for repeat in range(200)]
+
+
+def varied(run_id: int, *e2e: float) -> Candidate:
+    """A run whose repeats have one request each, of these latencies."""
+    found = [measured(0, repeat=i, ttft=0.1, e2e=seconds) for i, seconds in enumerate(e2e)]
+    return candidate(found, run_id=run_id)
+
+
+def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
+    narrow = [varied(1, 1.0, 1.001, 0.999), varied(2, 2.0, 2.001, 1.999)]
+    wide = [varied(1, 1.0, 1.3, 0.8), varied(2, 2.0, 2.9, 1.4)]
+    asked = Asked(repeats=3, most=5, target=0.05)
+    assert not goes_on(asked, 3, narrow, "output_tokens_per_s")
+    assert goes_on(asked, 3, wide, "output_tokens_per_s")
+    assert not goes_on(asked, 5, wide, "output_tokens_per_s"), "more than the most"
+    assert not goes_on(Asked(repeats=3), 3, wide, "output_tokens_per_s"), "nobody asked"
+    assert not goes_on(asked, 3, wide[:1], "output_tokens_per_s"), "the other one failed"
+
+
+@pytest.mark.parametrize(
+    ("values", "configs", "word"),
+    [
+        ({}, A_AND_B[:1], "2 to 8 candidates, and 1"),
+        ({}, A_AND_B * 5, "and 10 were given"),
+        ({"repeats": 0}, A_AND_B, "1 to 50 times"),
+        ({"repeats": 5, "most": 4}, A_AND_B, "cannot be fewer"),
+        ({"repeats": 51, "most": 51}, A_AND_B, "1 to 50 times"),
+        ({"target": 0.0}, A_AND_B, "target"),
+        ({"margin": 1.0}, A_AND_B, "margin"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said(
+    values: dict[str, Any], configs: tuple[RunConfig, ...], word: str
+) -> None:
+    check(Asked(), A_AND_B)
+    with pytest.raises(InvalidTrial, match=word):
+        check(Asked(**values), configs)
+
+
+def test_what_will_happen_is_said_before_it_does() -> None:
+    assert sentence(Asked(), 2) == "2 candidates take turns, 5 repeats of each."
+    until = sentence(Asked(repeats=3, most=12, target=0.02), 3)
+    assert "within ±2 %, at most 12 of each" in until

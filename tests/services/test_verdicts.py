@@ -1,0 +1,276 @@
+"""What is said of two runs: in words first, with what could have been seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from services.compare import Candidate, InvalidComparison, Verdict, Word, compare
+from services.compare.findings import FAMILY, judge
+from services.compare.verdicts import in_words, times
+from services.measurement import Measurement
+from services.statistics import Ratio, ratio
+from tests.values import STEADY, candidate, failed, measured, repeats
+
+NARROW = (1.000, 1.004, 0.996, 1.002, 0.998)  # five repeats that vary by a third of a per cent
+
+
+def a(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candidate:
+    return candidate(measurements or repeats(), **{"run_id": 1, "name": "A", **of_run})
+
+
+def b(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candidate:
+    return candidate(measurements or repeats(), **{"run_id": 2, "name": "B", **of_run})
+
+
+def said(reference: Candidate, other: Candidate, **margin: float) -> Verdict:
+    (found,) = compare([reference, other], **margin).verdicts
+    assert found.run_id == other.run.id
+    return found
+
+
+def words(verdict: Verdict) -> dict[str, Word]:
+    return {found.name: found.word for found in verdict.findings}
+
+
+# --- a difference ------------------------------------------------------------------------------
+
+
+def test_a_clear_difference_is_said_in_words_with_its_interval() -> None:
+    found = said(a(), b(repeats(0.5)))
+    assert found.word == "faster"
+    assert found.headline == "B is 2.00 times as fast as A"
+    assert found.sentence == (
+        "B is 2.00 times as fast as A by output throughput (95 % interval 1.91–2.09, 3 repeats "
+        "each). Also: median tokens/s per request 2.00 times as fast (1.91–2.09, faster); median "
+        "TTFT 2.00 times as fast (1.91–2.09, faster); median E2E latency 2.00 times as fast "
+        "(1.91–2.09, faster)."
+    )
+
+
+def test_the_interval_in_the_sentence_is_right_by_hand() -> None:
+    logs = [math.log(x) for x in STEADY]
+    mean = sum(logs) / 3
+    error = math.sqrt(2 * sum((x - mean) ** 2 for x in logs) / 2 / 3)
+    half = 2.776445 * error  # 4 degrees of freedom: the variances are equal
+    found = compare([a(), b(repeats(0.5))]).rows[0].ratios[1]
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((2 / math.exp(half), 2 * math.exp(half)), 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("slower", "word"), [(0.5, "faster"), (2.0, "slower"), (1.0, "inconclusive")]
+)
+@pytest.mark.parametrize("mode", ["batch", "staggered", "sequential"])
+def test_the_word_follows_the_direction_in_every_mode(slower: float, word: str, mode: str) -> None:
+    found = said(a(mode=mode), b(repeats(slower), mode=mode))
+    assert found.word == word
+    decides = "median E2E latency" if mode == "sequential" else "output throughput"
+    assert found.findings[0].label == decides
+    assert f"y {decides}" in found.sentence
+
+
+def test_a_latency_is_told_as_a_speed() -> None:
+    found = said(a(mode="sequential"), b(repeats(2.0), mode="sequential"))
+    assert found.headline == "B is slower than A: 0.50 times as fast"
+    assert found.sentence.startswith(
+        "B is slower than A: 0.50 times as fast by median E2E latency (95 % interval 0.48–0.52"
+    )
+    first = found.findings[0]
+    assert first.ratio is not None and first.speed is not None
+    assert first.ratio.value == pytest.approx(2.0) and first.speed[0] == pytest.approx(0.5)
+    assert first.ratio.low and first.speed[2] == pytest.approx(1 / first.ratio.low)
+
+
+def test_more_throughput_with_slower_requests_is_said_as_the_trade_it_is() -> None:
+    # Alone a request takes 2 s and the next waits; eight at a time take 4 s and end together.
+    alone = [
+        measured(i, repeat=r, send=2 * f * i, ttft=0.5 * f, e2e=2 * f)
+        for r, f in enumerate(NARROW)
+        for i in range(8)
+    ]
+    together = [
+        measured(i, repeat=r, ttft=2 * f, e2e=4 * f) for r, f in enumerate(NARROW) for i in range(8)
+    ]
+    found = said(
+        a(alone, name="sequential", mode="sequential", trial_id=1),
+        b(together, name="batch of 8", trial_id=1),
+    )
+    assert found.headline == (
+        "batch of 8 gives more throughput than sequential, and each request fewer tokens/s"
+    )
+    assert found.sentence.startswith(
+        "batch of 8 gives more throughput than sequential (4.00 times, 95 % interval 4.00–4.00), "
+        "and each request fewer tokens/s (0.50 times, 95 % interval 0.50–0.50); 5 repeats each, "
+        "measured in turns. Also: median TTFT 0.25 times as fast (0.25–0.25, slower); median E2E"
+    )
+    back = said(b(together, name="batch of 8"), a(alone, name="sequential", mode="sequential"))
+    assert back.headline == (
+        "sequential gives less throughput than batch of 8, and each request more tokens/s"
+    )
+
+
+# --- no difference -----------------------------------------------------------------------------
+
+
+def test_two_runs_alike_are_equivalent() -> None:
+    found = said(a(repeats(vary=NARROW)), b(repeats(1.001, NARROW)))
+    assert found.word == "equivalent"
+    assert found.headline == "B is as fast as A, within ±5 %"
+    assert found.sentence.startswith(
+        "B is as fast as A, within ±5 %, by output throughput (1.00 times, 95 % interval "
+        "0.99–1.00, 5 repeats each). Also: median tokens/s per request 1.00 times as fast "
+        "(0.99–1.00, equivalent within ±5 %)"
+    )
+
+
+def test_a_difference_that_is_real_and_small_is_said_to_be_both() -> None:
+    found = said(a(repeats(vary=NARROW)), b(repeats(0.98, NARROW)))
+    assert found.word == "equivalent" and found.findings[0].differs
+    assert "5 repeats each). There is a difference, but it is smaller than that." in found.sentence
+
+
+def test_the_margin_decides_what_is_equivalent() -> None:
+    pair = a(repeats(vary=NARROW)), b(repeats(0.98, NARROW))
+    assert said(*pair, margin=0.05).word == "equivalent"
+    narrow = said(*pair, margin=0.01)
+    assert narrow.word == "faster" and narrow.margin == 0.01
+    assert "within ±10 %" in said(a(), b(), margin=0.1).headline
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, 1.01, math.nan, math.inf])
+def test_what_is_no_margin_is_refused(margin: float) -> None:
+    with pytest.raises(InvalidComparison, match=r"a share from 0.1 % to 100 %"):
+        compare([a(), b()], margin)
+
+
+def test_inconclusive_says_what_could_have_been_seen_and_what_it_takes() -> None:
+    found = said(a(), b(repeats(1.001)))
+    assert found.headline == "B against A: inconclusive"
+    assert found.detectable == pytest.approx(1.094, abs=0.001) and found.repeats_needed == 6
+    assert (
+        "(95 % interval 0.95–1.05, 3 repeats each). Repeats like these show a difference of 9.4"
+        in found.sentence
+    )
+    assert "four times in five; one of 5 % takes about 6 of each run. Also:" in found.sentence
+
+
+def test_runs_that_vary_wildly_would_take_more_than_anybody_measures() -> None:
+    wild = (0.2, 1.0, 5.0)
+    found = said(a(repeats(vary=wild)), b(repeats(1.1, vary=wild)))
+    assert found.word == "inconclusive" and found.repeats_needed is None
+    assert "takes more than 1,000 of each run" in found.sentence
+
+
+def test_several_measures_together_need_clearer_differences() -> None:
+    # p of the throughput alone is under 5 %; the two latencies show nothing.
+    tokens = (100, 102, 98)
+    left = [measured(r, repeat=r, tokens=n) for r, n in enumerate(tokens)]
+    right = [measured(r, repeat=r, tokens=n) for r, n in enumerate((105, 107, 103))]
+    comparison = compare([a(left), b(right)])
+    found = comparison.rows[0].ratios[1]
+    assert found is not None and found.p is not None and 0.02 < found.p < 0.05
+    assert comparison.verdicts[0].word == "inconclusive"
+    assert "among several measures (Holm) it may be chance" in comparison.verdicts[0].sentence
+
+
+# --- no verdict --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "now"), [(1, 1, "1 repeat each"), (2, 3, "3 repeats to the other's 2")]
+)
+def test_under_three_repeats_a_side_there_is_a_ratio_and_no_verdict(
+    left: int, right: int, now: str
+) -> None:
+    found = said(a(repeats(vary=STEADY[:left])), b(repeats(0.5, STEADY[:right])))
+    assert set(words(found).values()) == {"no verdict"}
+    assert found.headline == "B against A: no verdict"
+    assert "within this run only: 3 or more repeats of each run allow a verdict" in found.sentence
+    assert f"({now} now)" in found.sentence
+
+
+@pytest.mark.parametrize("mode", ["batch", "sequential"])
+def test_runs_that_fail_differently_get_no_verdict_at_all(mode: str) -> None:
+    failing = [*repeats(0.5), *(failed(9, repeat=r) for r in range(3))]
+    found = said(a(mode=mode), b(failing, mode=mode))
+    assert set(words(found).values()) == {"no verdict"}
+    assert found.sentence.startswith(
+        "B against A: no verdict, because the error rates are 0 % and 20.0 %, so different "
+        "requests count. Also:"
+    )
+    assert "faster" not in found.sentence and "slower" not in found.sentence
+
+
+def test_without_token_counts_there_is_no_verdict_on_throughput() -> None:
+    found = said(a(), b(repeats(output_tokens=None, token_source="unknown")))
+    assert found.word == "no verdict"
+    assert "output throughput is not known for both" in found.sentence
+
+
+# --- in turns ----------------------------------------------------------------------------------
+
+
+def test_runs_of_one_trial_are_compared_in_pairs() -> None:
+    """What slows the machine down meets both: pairs see through it, and others cannot."""
+    drift = (1.0, 1.3, 0.8, 1.5, 0.9)
+    left = repeats(vary=drift)
+    right = repeats(0.9, tuple(x * y for x, y in zip(drift, NARROW, strict=True)))
+    apart = said(a(left), b(right))
+    assert apart.word == "inconclusive" and "in turns" not in apart.sentence
+    turns = said(a(left, trial_id=7), b(right, trial_id=7))
+    assert turns.word == "faster"
+    assert "5 repeats each, measured in turns)" in turns.sentence
+    assert said(a(left, trial_id=7), b(right, trial_id=8)).word == "inconclusive"
+
+
+def test_a_repeat_that_is_only_on_one_side_has_no_pair() -> None:
+    left = repeats(vary=NARROW)
+    right = [m for m in repeats(0.5, NARROW) if m.repeat != 1]
+    found = said(a(left, trial_id=7), b(right, trial_id=7)).findings[0].ratio
+    assert found is not None and found.paired and (found.n_reference, found.n_other) == (4, 4)
+    few = [m for m in right if m.repeat < 3]  # two pairs: too few, so each by itself
+    found = said(a(left, trial_id=7), b(few, trial_id=7)).findings[0].ratio
+    assert found is not None and not found.paired and (found.n_reference, found.n_other) == (5, 2)
+
+
+# --- several runs, names, digits ---------------------------------------------------------------
+
+
+def test_every_other_run_has_its_verdict_in_order() -> None:
+    others = [candidate(repeats(s), run_id=i, name=f"R{i}") for i, s in ((7, 0.5), (5, 2.0))]
+    found = compare([a(), *others]).verdicts
+    assert [(v.run_id, v.word) for v in found] == [(7, "faster"), (5, "slower")]
+
+
+def test_runs_of_one_name_are_told_apart() -> None:
+    same = [candidate(repeats(s), run_id=i, name="A") for i, s in ((7, 0.5), (5, 2.0))]
+    first, second = compare([a(), *same]).verdicts
+    assert first.sentence.startswith("A (run 7) is 2.00 times as fast as A (run 1) by")
+    assert second.sentence.startswith("A (run 5) is slower than A (run 1): 0.50 times")
+
+
+def test_the_whole_family_is_judged_and_the_word_shown_says_its_margin() -> None:
+    found = said(a(), b(repeats(0.5)))
+    assert {label for label, _ in found.by_measure} == {label for label, _ in FAMILY.values()}
+    assert in_words("equivalent", 0.025) == "equivalent within ±2.5 %"
+    assert in_words("faster", 0.025) == "faster"
+
+
+def test_a_refused_family_is_not_judged_by_any_of_its_ratios() -> None:
+    clear = ratio([1.0, 1.01, 0.99], [2.0, 2.01, 1.99])
+    assert {found.word for found in judge(dict.fromkeys(FAMILY, clear), refused=True)} == {
+        "no verdict"
+    }
+    one: dict[str, Ratio | None] = {"ttft_s_median": clear}
+    assert [found.word for found in judge(one) if found.ratio] == ["slower"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.416, "1.42"), (14.16, "14.2"), (310.4, "310"), (0.0042, "0.0042")]
+)
+def test_a_ratio_is_written_in_as_many_digits_as_one_reads(value: float, text: str) -> None:
+    assert times(value) == text

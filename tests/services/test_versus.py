@@ -1,0 +1,80 @@
+"""The candidates of a comparison: written into a link, read back, told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.config import InvalidConfig, RunConfig
+from services.versus import SAME, candidates, enough, names, read, values_of, written
+
+START = RunConfig(requests=8)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [{}],
+        [{"mode": "batch", "concurrency": 8}],
+        [{"max_tokens": 16}, {"max_tokens": 64}, {}],
+        [{"backend": "url", "base_url": "http://127.0.0.1:8000/v1", "model": "a;b&c=d"}],
+        [{"temperature": 0.25, "ignore_eos": True}],
+    ],
+)
+def test_what_is_written_is_read_back(others: list[dict[str, Any]]) -> None:
+    assert read(written(others, START), START) == (others, ())
+
+
+def test_a_candidate_that_changes_nothing_is_said() -> None:
+    assert written([{}, {"requests": 8}], START) == f"{SAME};{SAME}"
+    assert read("", START) == ([], ())
+
+
+def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() -> None:
+    found, problems = read("max_tokens=0&requests=4;prompt=secret;nonsense=1", START)
+    assert found[0] == {"max_tokens": 128, "requests": 4}
+    assert len(found) == 3
+    said = " ".join(problems)
+    assert "max_tokens must be at least 1" in said
+    assert "prompt is not taken from a link" in said
+    assert "nonsense is not a known field" in said
+
+
+def test_at_most_eight_are_read() -> None:
+    found, _ = read(";".join([SAME] * 20), START)
+    assert len(found) == 7
+    assert enough(found)
+    assert not enough([])
+    assert not enough([{}] * 8)
+
+
+def test_candidates_share_what_they_do_not_change() -> None:
+    one, other = candidates({"prompt": "Hello", "requests": 3}, [{"mode": "batch"}])
+    assert (one.mode, other.mode) == ("sequential", "batch")
+    assert (other.prompt, other.workload, other.requests) == ("Hello", "text", 3)
+
+
+def test_a_candidate_that_cannot_be_is_named() -> None:
+    with pytest.raises(InvalidConfig, match=r"max_tokens must be at least 1 .*\(candidate 3\)"):
+        candidates({}, [{}, {"max_tokens": 0}])
+
+
+def test_values_are_typed_with_commas() -> None:
+    assert values_of("concurrency", "1, 8 ,64,") == [{"concurrency": n} for n in (1, 8, 64)]
+    with pytest.raises(InvalidConfig, match="whole number"):
+        values_of("concurrency", "1, many")
+
+
+def test_each_is_called_by_what_tells_it_from_the_others() -> None:
+    modes = candidates({"requests": 8}, [{"mode": "batch", "concurrency": 8}])
+    made = ["embedded · sequential", "embedded · batch"]
+    assert names(modes, "", made) == [
+        "embedded · sequential · pause 2",
+        "embedded · batch · concurrency 8",
+    ]
+    assert names(modes, "Mine", made) == [
+        "Mine · sequential, pause 2",
+        "Mine · batch, concurrency 8",
+    ]
+    assert names(candidates({}, [{}]), "", ["x", "x"]) == ["x · A", "x · B"]
