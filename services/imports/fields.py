@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from services.halves import clean
 from services.redact import redact
 
 LARGEST = 1e12
@@ -67,10 +68,10 @@ def inside(value: Any, *names: str) -> Any:
 
 
 def line(value: Any, longest: int = LONGEST_FACT) -> str:
-    """Return text as one line without keys; "" for what is no text."""
+    """Return text as one line that can be stored, without keys; "" for what is no text."""
     if not isinstance(value, str):
         return ""
-    kept = redact(" ".join(value[: 10 * longest].split()))
+    kept = redact(" ".join(clean(value[: 10 * longest]).split()))
     return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
 
 
