@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from services.compare import FEWEST, MOST, Candidate, Comparison, compare
-from services.compare.findings import MARGIN
+from services.compare import (
+    FEWEST,
+    LEAST_MARGIN,
+    MARGIN,
+    MOST,
+    MOST_MARGIN,
+    Candidate,
+    Comparison,
+    compare,
+)
 from services.config import MOST_REPEATS, RunConfig
 from services.statistics import MINIMUM_REPEATS
 from services.units import many
@@ -72,8 +80,8 @@ def check(asked: Asked, configs: Sequence[RunConfig]) -> None:
         raise InvalidTrial("The target of the interval must be more than 0 % and less than 100 %.")
     if asked.seed is not None and not 0 <= asked.seed < 2**31:
         raise InvalidTrial("The seed of the order must be a whole number from 0 to 2,147,483,647.")
-    if not 0 < asked.margin < 1:
-        raise InvalidTrial("The margin must be more than 0 % and less than 100 %.")
+    if not LEAST_MARGIN <= asked.margin <= MOST_MARGIN:
+        raise InvalidTrial("The margin must be from 0.1 % to 100 %.")
 
 
 def order(seed: int | None, repeat: int, candidates: int) -> list[int]:

@@ -57,7 +57,8 @@ def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
         ({"repeats": 5, "most": 4}, A_AND_B, "cannot be fewer"),
         ({"repeats": 51, "most": 51}, A_AND_B, "1 to 50 times"),
         ({"target": 0.0}, A_AND_B, "target"),
-        ({"margin": 1.0}, A_AND_B, "margin"),
+        ({"margin": 0.0005}, A_AND_B, "margin"),
+        ({"margin": 1.1}, A_AND_B, "margin"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said(
