@@ -93,8 +93,9 @@ def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
 
 def turn(seed: int | None, repeat: int, candidates: int, place: int) -> int:
     """Return the number of the turn, from 0, in which the candidate at `place` is measured for the
-    `repeat`-th time."""
-    return repeat * candidates + order(seed, repeat, candidates).index(place)
+    `repeat`-th time. A round has room for MOST turns, however many there are: when a candidate is
+    deleted, the turns of the others stay in their rounds."""
+    return repeat * MOST + order(seed, repeat, candidates).index(place)
 
 
 def widest(comparison: Comparison, measure: str) -> float | None:
