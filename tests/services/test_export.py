@@ -246,11 +246,13 @@ def test_a_run_alone_has_a_table_too() -> None:
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_what_people_wrote_is_no_markup_in_a_pull_request(count: int) -> None:
     name = "# a|b\n**c** <img src=x> @somebody #12 `d` [e](http://f) ~~g~~ $h$ &amp; _i_ \\|"
+    name += " GH-12 ftp://h"
     named = [private(n, name=f"{name}{n}") for n in range(1, count + 1)]
     text = export("markdown.md").write(named).decode()
     assert "&amp;amp;" in text
     for word in ("<img", "@somebody", "#12 ", "http://", "**c**", "`d`", "[e]", "~~g", " _i_"):
         assert word not in text
+    assert "GH-12" not in text and "ftp://" not in text
     for line, row in zip(
         [line for line in text.splitlines() if line.startswith("|")], rows_of(text), strict=True
     ):
