@@ -23,7 +23,7 @@ def next_turn(engine: Engine, run_id: int) -> int | None:
         return None
     if len(run.repeats) >= run.config.repeats:
         others = [other for other in _others(engine, run) if other.status == "done"]
-        if not _goes_on(engine, run, others):
+        if run.cancel_requested or not _goes_on(engine, run, others):
             return None
         trials.another_round(engine, run, others)
         run = runs.load(engine, run_id)

@@ -15,14 +15,18 @@ from sqlalchemy import Engine
 import jobs
 from db import counts, queue, runs, trials
 from db.database import opened
+from db.runs import NewRun
 from db.trials import CannotRepeat
+from jobs import rounds
 from jobs.carrier import KILL_S
 from jobs.place import LOG_MOST, beside, place
 from services.backends import BackendProblem
 from services.config import RunConfig, parse
-from services.measurement import Run
+from services.measurement import Repeat, Run
 from services.trial import Asked, Trial, order
 from tests.conftest import ReferenceServer, finished, until
+from tests.values import NOON
+from tests.values import measured as answered
 
 SLOW = "ref ttft=0.05 gap=0.05 tokens=2000"  # 100 s an answer
 Submit = Callable[..., int]
@@ -315,6 +319,49 @@ def test_a_trial_goes_on_until_its_interval_is_narrow(
     measured = [finished(database, run.id) for run in measured]
     until(lambda: not queue.active(database), 30)
     assert [len(runs.load(database, run.id).repeats) for run in measured] == [5, 5]
+
+
+def wide_trial(engine: Engine) -> Trial:
+    """Two runs that are done, and whose interval is far from what is asked for."""
+    asked = Asked(seed=1, repeats=3, most=10, target=1e-9)
+    new = [NewRun(parse({"mode": "batch", "repeats": 3}), lane) for lane in "ab"]
+    trial = trials.create(engine, asked, new)
+    for run_id in trial.run_ids:
+        for repeat in range(3):
+            measure(engine, run_id, repeat)
+        queue.finish(engine, run_id, "done")
+    return trial
+
+
+def measure(engine: Engine, run_id: int, repeat: int) -> None:
+    queue.add_repeat(engine, run_id, Repeat(repeat, NOON, 1.0, {}))
+    queue.add_measurements(engine, run_id, [answered(repeat=repeat, e2e=2.0 + repeat**run_id)])
+
+
+def test_a_trial_goes_on_by_whole_rounds_only(database: Engine) -> None:
+    one, other = wide_trial(database).run_ids
+    assert rounds.next_turn(database, one) is not None
+    assert runs.load(database, other).status == "queued", "another round, for both"
+    for run_id in (one, other):
+        measure(database, run_id, 3)
+        queue.finish(database, run_id, "done")
+    trials.repeat_more(database, [one], 1)
+    measure(database, one, 4)
+    assert rounds.next_turn(database, one) is None, "one alone was asked for more"
+    assert runs.load(database, other).status == "done"
+
+
+def test_a_trial_that_is_cancelled_in_its_last_moment_does_not_go_on(database: Engine) -> None:
+    one, other = wide_trial(database).run_ids
+    trials.repeat_more(database, [one, other], 1)
+    measure(database, other, 3)
+    queue.finish(database, other, "done")
+    running = queue.claim(database)
+    assert running is not None and running.id == one
+    measure(database, one, 3)
+    queue.request_cancel(database, one)
+    assert rounds.next_turn(database, one) is None
+    assert runs.load(database, other).status == "done"
 
 
 def test_a_run_that_fails_does_not_hold_its_trial_up(
