@@ -14,6 +14,7 @@ from services.compare import Candidate
 from services.compare.headline import headline
 from services.imports import Imported, InvalidImport, read
 from services.measurement import Run
+from services.objectives import objectives_of
 from services.prices import price_of
 from services.summary import summarize
 from services.units import many
@@ -55,8 +56,8 @@ def store(engine: Engine, imported: Imported) -> int:
         0, imported.name, imported.status, imported.config, datetime.now(UTC),
         source=imported.source, environment=imported.environment,
     )  # fmt: skip
-    price = price_of(imported.config)
-    summary = summarize(imported.measurements, price, placed=run.placed)
+    judged_by = price_of(imported.config), objectives_of(imported.config)
+    summary = summarize(imported.measurements, *judged_by, run.placed)
     candidate = Candidate(run, imported.measurements, summary)
     new = runs.NewRun(imported.config, LANE, imported.name, imported.tags, imported.note)
     with writing(engine) as connection:

@@ -57,7 +57,8 @@ def run_json(candidates: Sequence[Candidate]) -> bytes:
 
 def content_hash(candidate: Candidate) -> str:
     """Return the SHA-256 of what was asked and measured: the config without prompts, the
-    environment, the repeats, and what was seen of every request.
+    environment, the repeats, and what was seen of every request; of an imported run without
+    requests what its tool states.
 
     A run that is exported, imported elsewhere and given another name has the same one; a run of
     which one number was changed has not. It is a checksum: whoever changes a file can write a new
@@ -75,12 +76,15 @@ def whole_row(measured: Measurement) -> dict[str, Any]:
 
 def _hash(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
     asked = ((name, getattr(run.config, name)) for name in ASKED)
+    seen: dict[str, Any] = {"requests": [[row[name] for name in SEEN] for row in rows]}
+    if not rows and run.source is not None:  # a file with its tool's numbers alone
+        seen["stated"] = run.source.get("stated", {})
     return digest(
         {
             "config": {name: value for name, value in asked if value is not None},
             "environment": run.environment,
             "repeats": [_repeat(repeat) for repeat in run.repeats],
-            "requests": [[row[name] for name in SEEN] for row in rows],
+            **seen,
         }
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,26 @@ def test_what_is_imported_exported_and_imported_again_keeps_its_tool(engine: Eng
     assert back.run.config == first.run.config
     assert back.run.knows("mode")
     assert not back.run.knows("temperature")
+
+
+def test_a_tools_summary_has_a_hash_of_its_numbers_in_every_paceline(engine: Engine) -> None:
+    [run_id] = bring_in(engine, "vllm/serve_summary.json")
+    first = results.candidate(engine, run_id)
+    [again] = imported.bring_in(engine, export("run.json").write([first]), "run.json")
+    assert content_hash(results.candidate(engine, again)) == content_hash(first)
+    assert first.run.source is not None
+    changed = {**first.run.source, "stated": {**first.run.source["stated"], "ok": 11.0}}
+    other = replace(first, run=replace(first.run, source=changed))
+    assert content_hash(other) != content_hash(first)
+
+
+def test_an_imported_run_is_listed_with_the_objectives_it_was_asked_for(engine: Engine) -> None:
+    config = {"requests": 1, "mode": "batch", "e2e_limit_s": 2.0}
+    row = {"repeat": 0, "index": 0, "status": "ok", "sent_s": 0.0, "e2e_s": 1.0}
+    run = {"status": "done", "config": config}
+    document = {"schema": "paceline/run/2", "run": run, "requests": [row]}
+    imported.bring_in(engine, orjson.dumps(document), "run.json")
+    assert runs.search(engine)[0].headline["slo_attainment"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["vllm/serve_summary.json", "llmperf/individual_responses.json"])
