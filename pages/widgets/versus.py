@@ -146,7 +146,8 @@ def _several(
 ) -> list[str]:
     first = [one[field] for one in given if one.get(field) in there] or there[:1]
     key = fields.begin(f"versus-{field}", first)
-    st.session_state[key] = [name for name in st.session_state[key] if name in there]
+    known = dict.fromkeys(name for name in st.session_state[key] if name in there)  # each once
+    st.session_state[key] = list(known)
     return st.multiselect(
         label, there, format_func=shown, max_selections=MOST - 1, key=key,
         on_change=linked.touched,
@@ -164,7 +165,7 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
         field = st.selectbox(
             "Setting", there, format_func=fields.label, key=key, on_change=linked.touched
         )
-        first = ", ".join(str(one[field]) for one in given if field in one)
+        first = ", ".join(str(one[field]) for one in given if one.get(field) is not None)
         text = st.text_input(
             "Other values, separated by commas", key=fields.begin(f"versus-of-{field}", first),
             placeholder="8, 16, 64", on_change=linked.touched,

@@ -73,6 +73,19 @@ def test_a_link_opens_the_comparison_that_it_was_made_from(
     assert written == {**parameters, "max_tokens": "64"}
 
 
+def test_a_value_that_a_link_cannot_have_is_complained_of_once(visit: Visit) -> None:
+    words = said(visit("run", mode="batch", vs="concurrency=abc"))
+    assert "must be a whole number (got 'abc')" in words
+    assert "None" not in words
+
+
+@pytest.mark.parametrize("twice", ["backend=url;backend=url", "mode=batch;mode=batch"])
+def test_a_candidate_that_a_link_names_twice_is_asked_for_once(visit: Visit, twice: str) -> None:
+    at = visit("run", vs=twice)
+    (chosen,) = (each for each in at.multiselect if (each.key or "").startswith("run-versus"))
+    assert chosen.value == [twice.rpartition("=")[2]]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"within": "0.05"}, {"within": "99.5"}, {"within": "nan"}, {"target": "0.01"},
