@@ -5,7 +5,7 @@ Bodies with a field that there is not are refused: a misspelled limit would be n
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from services.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from services.compare.pin import Kind
@@ -61,7 +61,7 @@ class Pinned(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    run: int = Field(description="A run's number")
+    run: StrictInt = Field(description="A run's number")
 
 
 class Cancelled(BaseModel):
@@ -79,7 +79,7 @@ class NewShare(BaseModel):
 
     runs: tuple[StrictInt, ...] = Field(description="Their numbers, the reference first")
     days: StrictInt | None = Field(30, description="So long it is good; null: until it is revoked")
-    texts: bool = Field(False, description="With prompts and answers")
+    texts: StrictBool = Field(False, description="With prompts and answers")
 
 
 class Shared(BaseModel):
@@ -115,17 +115,19 @@ class NewTrial(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     candidates: tuple[RunConfig, ...] = Field(description="Two to eight; `repeats` is the trial's")
-    repeats: int = Field(USUAL_REPEATS, ge=1, le=MOST_REPEATS, description="Of each, at least")
-    most: int | None = Field(
+    repeats: StrictInt = Field(
+        USUAL_REPEATS, ge=1, le=MOST_REPEATS, description="Of each, at least"
+    )
+    most: StrictInt | None = Field(
         None, ge=1, le=MOST_REPEATS, description="Of each, at most; empty: as `repeats`"
     )
-    target: float | None = Field(
+    target: StrictFloat | None = Field(
         None, gt=0, lt=1, description="Go on until every interval is within this share"
     )
-    margin: float = Field(
+    margin: StrictFloat = Field(
         MARGIN, ge=LEAST_MARGIN, le=MOST_MARGIN, description="Differences that do not matter"
     )
-    seed: int | None = Field(None, ge=0, lt=2**31, description="Of the order; empty: drawn")
+    seed: StrictInt | None = Field(None, ge=0, lt=2**31, description="Of the order; empty: drawn")
     name: str = Field("", max_length=200, description="Name of all; empty: made from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
@@ -149,4 +151,4 @@ class More(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    repeats: int = Field(ge=1, le=MOST_REPEATS, description="Further repeats of each")
+    repeats: StrictInt = Field(ge=1, le=MOST_REPEATS, description="Further repeats of each")
