@@ -11,7 +11,7 @@ from services import theme
 from services.charts.frame import Rows, heading, layered, run_colour
 from services.charts.ratio_scale import AXIS, one, ratio_scale
 from services.compare import COMPARED, Candidate
-from services.statistics.geometric import geometric_mean
+from services.statistics.level import level
 
 MEASURES = {
     "output_tokens_per_s": "Output throughput|more is better",
@@ -45,19 +45,19 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
             continue
         found = [[number or 0.0 for number in compared.of(candidate)] for candidate in candidates]
         known = [[number for number in numbers if number > 0] for numbers in found]
-        if not known[0]:
+        reference = level(known[0])
+        if reference is None:
             continue
-        reference, *_ = geometric_mean(known[0])
         for candidate, numbers, positive in zip(candidates, found, known, strict=True):
             about = {"run": theme.label(candidate.run), "measure": MEASURES[compared.name]}
             dots += [
-                {**about, "repeat": place, "value": number, "times": number / reference}
+                {**about, "repeat": place, "value": number, "times": number / reference.value}
                 for place, number in enumerate(numbers, 1)
                 if number > 0
             ]
-            if positive:
-                mean = [end and end / reference for end in geometric_mean(positive)]
-                means.append(about | dict(zip(("times", "low", "high"), mean, strict=True)))
+            if mean := level(positive):
+                ends = {"times": mean.value, "low": mean.low, "high": mean.high}
+                means.append(about | {k: end and end / reference.value for k, end in ends.items()})
     return dots, means
 
 

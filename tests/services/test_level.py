@@ -1,0 +1,21 @@
+"""A run's mean over its repeats, with its interval, against SciPy's."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from services.statistics.level import level
+
+positive = st.floats(1e-3, 1e3)
+
+
+@given(st.lists(positive, min_size=3, max_size=12).filter(lambda values: len(set(values)) > 1))
+def test_the_interval_is_scipys_of_the_logarithms(values: list[float]) -> None:
+    found = level(values)
+    assert found is not None
+    logs = np.log(values)
+    expected = stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs))
+    assert found.value == pytest.approx(stats.gmean(values))
+    assert (found.low, found.high) == pytest.approx(tuple(np.exp(expected)), rel=1e-6)
