@@ -40,7 +40,9 @@ def headline(candidate: Candidate) -> str:
         return _without_success(candidate)
     rate, first = row["output_tokens_per_s"], row["ttft_s_median"]
     if rate is None:
-        return f"{many(summary.ok, 'request')} answered, in {seconds(row['e2e_s_median'])} each"
+        took = row["e2e_s_median"]
+        each = "" if took is None else f", in {seconds(took)} each"
+        return f"{many(summary.ok, 'request')} answered{each}"
     soon = "" if first is None else f", the first after {seconds(first)}"
     return f"{significant(rate)} tokens a second{soon}"
 

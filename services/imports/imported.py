@@ -113,7 +113,7 @@ def imported(
         config,
         _name(tool, config, known),
         started_at,
-        tuple(measurements),
+        tuple(map(_in_order, measurements)),
         {
             "tool": tool,
             "version": fields.line(version, 40),
@@ -136,6 +136,27 @@ def _see_to(measurements: Sequence[Measurement]) -> None:
         raise InvalidImport(f"It holds requests of more than {MOST_REPEATS} repeats.")
     if len({(m.repeat, m.index) for m in measurements}) < len(measurements):
         raise InvalidImport("Two of its requests have the same repeat and index.")
+
+
+def _in_order(m: Measurement) -> Measurement:
+    """Without moments that cannot be: before the request was sent, or after its last token."""
+
+    def wrong(t: float | None, last: float | None = None) -> bool:
+        late = t is not None and last is not None and t > last
+        return late or (t is not None and (m.t_send is None or t < m.t_send))
+
+    t_last = None if wrong(m.t_last) else m.t_last
+    times = m.token_times
+    if times and (wrong(times[0]) or wrong(times[-1])):
+        times = tuple(t for t in times if not wrong(t))
+    kept: dict[str, Any] = {
+        "t_first": None if wrong(m.t_first, t_last) else m.t_first,
+        "t_answer": None if wrong(m.t_answer, t_last) else m.t_answer,
+        "t_last": t_last,
+        "t_end": None if wrong(m.t_end) else m.t_end,
+        "token_times": times,
+    }
+    return replace(m, **kept) if any(getattr(m, n) != kept[n] for n in kept) else m
 
 
 def stated(found: Iterable[tuple[Says, Any]]) -> tuple[dict[str, float], dict[str, str]]:

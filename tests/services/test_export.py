@@ -434,6 +434,11 @@ def test_the_page_of_a_tools_summary_says_what_the_tool_says() -> None:
     assert '<span class="large">212 ms</span>' in page
 
 
+def test_the_page_of_answers_without_times_says_how_many_there_are() -> None:
+    page = page_html([candidate([measured(t_first=None, t_last=None, output_tokens=None)])])
+    assert '<p class="finding">1 request answered</p>' in page.decode()
+
+
 def test_a_page_without_a_success_says_so_in_big_words() -> None:
     assert "No request succeeded" in Page(page_html([candidate([failed()])])).text
     assert "No request was measured" in Page(page_html([candidate([])])).text

@@ -167,6 +167,16 @@ def test_requests_that_cannot_be_stored_get_a_sentence(requests: Any, says: str)
         read(of_paceline(*requests), "f")
 
 
+def test_a_moment_that_cannot_be_is_not_known() -> None:
+    times = {"sent_s": 2.0, "first_s": 1.0, "answer_s": 9.0, "last_s": 5.0, "chunks_s": [1, 3, 5]}
+    (found,) = read(of_paceline({**REQUEST, **times, "ended_s": 0.5}, config={}), "f")
+    (m,) = found.measurements
+    assert (m.t_first, m.t_answer, m.t_last, m.t_end) == (None, None, 5.0, None)
+    assert tuple(m.token_times) == (3.0, 5.0)
+    (found,) = read(of_paceline({**REQUEST, **times, "sent_s": None}, config={}), "f")
+    assert found.measurements[0].t_last is None and not found.measurements[0].token_times
+
+
 def test_a_repeat_is_kept_once_and_only_where_a_run_can_have_it() -> None:
     said = [{"index": n, "began_at": "2026-01-01"} for n in (0, 0, 2**31 - 1)]
     (found,) = read(of_paceline(REQUEST, config={}, repeats=said), "f")
