@@ -12,6 +12,7 @@ from services.compare.differences import environment_facts
 from services.compare.rows import Candidate, numbers_of
 from services.compare.same_work import listed, unequal
 from services.compare.verdicts import errors_differ
+from services.measurement import ACTIVE
 from services.modes import schedule
 from services.summary.repeats import successes
 
@@ -31,11 +32,13 @@ def _unfinished(candidates: Sequence[Candidate]) -> Doubt | None:
     status = {number: c.run.status for number, c in numbered if c.run.status != "done"}
     if not status:
         return None
+    todo = "A repeat that was cut short is not like a whole one: run it again before you rely on"
+    if all(one in ACTIVE for one in status.values()):
+        todo = "More repeats come, and the ratios move with them: wait before you rely on"
     return Doubt(
         "warning",
         "Not every run was measured to its end",
-        f"{listed(status)}. A repeat that was cut short is not like a whole one: run it again "
-        "before you rely on the ratios.",
+        f"{listed(status)}. {todo} the ratios.",
     )
 
 

@@ -138,11 +138,11 @@ def _since(judged: int, slower: Sequence[int], one: Point | None, references: in
     if not judged:
         return f"No run has been measured since {since}."
     if judged == 1:
-        word = f"slower: {_named(slower)}" if slower else "not slower"
+        word = f"slower: {_named(slower)}" if slower else "not shown to be slower"
         return f"The only run since {since} is {word}."
     runs = f"Of {many(judged, 'run')} since {since},"
     if not slower:
-        return f"{runs} none is slower."
+        return f"{runs} none is shown to be slower."
     are = "one is" if len(slower) == 1 else f"{len(slower)} are"
     return f"{runs} {are} slower: {_named(slower)}."
 

@@ -253,6 +253,11 @@ def test_what_makes_a_comparison_unfair_is_said(
     assert doubt.sentence.endswith(".") and doubt.sentence.count(".") >= 2
 
 
+def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
+    (doubt,) = compare([a(), b(status="running")]).warnings
+    assert "#2: running. More repeats come" in doubt.sentence
+
+
 def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
     other = b(mode="sequential")
     silent = replace(other, run=replace(other.run, source={"tool": "x", "known": ["requests"]}))

@@ -75,8 +75,14 @@ def test_it_is_said_how_many_are_slower_and_which() -> None:
     assert made(RUNS[:5]).sentences[0] == (
         "Of 4 runs since the reference (run 1), one is slower: run 4."
     )
-    assert made(RUNS[:3]).sentences[0] == "Of 2 runs since the reference (run 1), none is slower."
-    assert made(RUNS[:2]).sentences[0] == "The only run since the reference (run 1) is not slower."
+    assert (
+        made(RUNS[:3]).sentences[0]
+        == "Of 2 runs since the reference (run 1), none is shown to be slower."
+    )
+    assert (
+        made(RUNS[:2]).sentences[0]
+        == "The only run since the reference (run 1) is not shown to be slower."
+    )
     assert made(RUNS[:1]).sentences == ("No run has been measured since the reference (run 1).",)
 
 
