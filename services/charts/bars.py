@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from statistics import median
 from typing import Any, Literal
 
@@ -68,7 +69,7 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
     """One row for each request, or for each of up to 200 groups of as many requests in a row."""
     size = max(_group_size(candidate), 1)
     of = metric(rate).of
-    ordered = sorted(candidate.measurements, key=lambda m: (m.repeat, m.index))
+    ordered = sorted(candidate.measurements, key=attrgetter("repeat", "index"))
     rows = []
     for start in range(0, len(ordered), size):
         group = ordered[start : start + size]

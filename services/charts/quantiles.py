@@ -16,7 +16,8 @@ from services import theme
 from services.charts.frame import Rows, heading, layered, run_colour
 from services.charts.ratio_scale import AXIS, one, ratio_scale
 from services.compare import Candidate
-from services.statistics import Ratio, ratio
+from services.compare.rows import in_turns
+from services.statistics import MINIMUM_REPEATS, Ratio, ratio
 
 QUANTILES = tuple(range(5, 100, 5))  # per cent
 FEWEST = 20  # requests of a repeat: fewer have no 5 % and 95 %
@@ -40,16 +41,22 @@ def _shifts(reference: Candidate, other: Candidate) -> list[Ratio | None]:
     ours, theirs = _quantiles(reference), _quantiles(other)
     if not ours or not theirs:
         return []
-    turns = reference.run.trial_id is not None and reference.run.trial_id == other.run.trial_id
-    paired = turns and len(ours) == len(theirs)
-    columns = zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
+    both = [repeat for repeat in ours if repeat in theirs]
+    paired = in_turns(reference, other) and len(both) >= MINIMUM_REPEATS
+    if paired:
+        ours, theirs = ({r: found[r] for r in both} for found in (ours, theirs))
+    columns = zip(*(zip(*found.values(), strict=True) for found in (ours, theirs)), strict=True)
     return [ratio(a, b, paired) for a, b in columns]
 
 
-def _quantiles(candidate: Candidate) -> list[list[float]]:
-    """The quantiles of every repeat that has requests enough."""
-    enough = [values for values in candidate.values("e2e_s") if len(values) >= FEWEST]
-    return [np.percentile(values, QUANTILES).tolist() for values in enough]
+def _quantiles(candidate: Candidate) -> dict[int, list[float]]:
+    """The quantiles of every repeat that has requests enough, by its index."""
+    repeats = zip(candidate.groups, candidate.values("e2e_s"), strict=True)
+    return {
+        group[0].repeat: np.percentile(values, QUANTILES).tolist()
+        for group, values in repeats
+        if len(values) >= FEWEST
+    }
 
 
 def _rows(other: Candidate, shifts: Sequence[Ratio | None]) -> Rows:
