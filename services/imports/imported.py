@@ -106,6 +106,8 @@ def imported(
         raise InvalidImport(
             f"It holds {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
         )
+    if len({(m.repeat, m.index) for m in measurements}) < len(measurements):
+        raise InvalidImport("Two of its requests have the same repeat and index.")
     if not measurements and not says[0]:
         raise InvalidImport(f"It is a file of {tool}, but holds no request and no result.")
     named = fields.line(model, LONGEST_MODEL)

@@ -77,7 +77,7 @@ def _run(document: Mapping[str, Any]) -> Imported:
         started_at=fields.moment(run.get("started_at")),
         source={**made.source, "version": str(document["schema"]), "known": known}
         | (_source(inner) if isinstance(inner, dict) else {}),
-        repeats=tuple(_repeats(run.get("repeats"))),
+        repeats=tuple({each.index: each for each in _repeats(run.get("repeats"))}.values()),
         status=status if status in FINISHED else "interrupted",
         environment=_words(run.get("environment")),
         tags=_tags(run.get("tags")),
@@ -161,15 +161,17 @@ def _repeats(found: Any) -> Iterator[Repeat]:
 def _words(found: Any, depth: int = DEEPEST) -> dict[str, Any]:
     """Facts about a machine or a client as they are, but few, short and not deep."""
     kept: dict[str, Any] = {}
-    for name, value in list(found.items())[:MOST_WORDS] if isinstance(found, dict) else ():
+    for given, value in list(fields.mapping(found).items())[:MOST_WORDS]:
+        name = fields.clean(given)
         if isinstance(value, dict) and depth:
             kept[name[:100]] = _words(value, depth - 1)
         elif value is None or isinstance(value, bool) or fields.number(value) is not None:
             kept[name[:100]] = value
         elif isinstance(value, str):
-            kept[name[:100]] = value[:LONGEST_ERROR]
+            kept[name[:100]] = fields.clean(value[:LONGEST_ERROR])
         elif isinstance(value, list) and depth:
-            kept[name[:100]] = [v for v in value[:100] if isinstance(v, int | float | str)]
+            few = [v for v in value[:100] if isinstance(v, str) or fields.number(v) is not None]
+            kept[name[:100]] = [fields.clean(v) if isinstance(v, str) else v for v in few]
     return kept
 
 

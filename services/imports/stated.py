@@ -63,11 +63,15 @@ def tool_of(candidate: Candidate) -> str:
 
 
 def named_here(name: str) -> tuple[str, str]:
-    """Return the label and the unit of a number that a tool states."""
+    """Return the label and the unit of a number that a tool states; one that only another version
+    of Paceline knows goes by its name."""
     of, _, statistic = name.rpartition("_")
-    if of == "inter_chunk_s":
-        return f"Inter-chunk latency, {STATISTICS[statistic]}", "s"
-    return named(name)
+    try:
+        if of == "inter_chunk_s":
+            return f"Inter-chunk latency, {STATISTICS[statistic]}", "s"
+        return named(name)
+    except KeyError:
+        return name, ""
 
 
 def _numbers(candidate: Candidate) -> list[tuple[str, float, float | None]]:
