@@ -8,6 +8,7 @@ a browser then draws is not in it.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import random
@@ -126,6 +127,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def line(opening: Opening) -> tuple[str, ...]:
+    gc.collect()  # what another page left behind
     first, *again = [timed(lambda: show(opening)) for _ in range(TIMES)]
     walls, cpus = zip(*again, strict=True)
     shown = (opening.goal_s, *first, median(walls), median(cpus))
