@@ -32,7 +32,7 @@ from jobs.follow import follow
 from services import export as exports
 from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
-from services.compare import FEWEST, MOST, Candidate, compare
+from services.compare import FEWEST, MOST, Candidate, Comparison, compare
 from services.compare.standing import as_row
 from services.config import InvalidConfig, parse
 from services.imports import MOST_BYTES, InvalidImport
@@ -192,9 +192,8 @@ def compare_runs(options: argparse.Namespace) -> int:
         raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
     if not options.fail_if and (options.measure or options.allow_no_verdict):
         raise Usage("--measure and --allow-no-verdict go with --fail-if.")
-    candidates = results.candidates(opened(), _once(options.runs))
-    _say_comparison(options, candidates, options.within)
-    comparison = compare(candidates, options.within)
+    candidates = results.candidates(opened(), _once(options.runs), margin=options.within)
+    comparison = _say_comparison(options, candidates)
     if not options.fail_if:
         return DONE
     found = gates.against(comparison, options.fail_if, options.measure, options.allow_no_verdict)
@@ -350,14 +349,14 @@ def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def _say_comparison(
-    options: argparse.Namespace, found: Sequence[Candidate], margin: float | None = None
-) -> None:
+def _say_comparison(options: argparse.Namespace, found: Sequence[Candidate]) -> Comparison:
+    comparison = compare(found)
     _say(
         options,
-        lambda: exports.comparison_document(found, margin),
-        lambda: terminal.comparison_text(compare(found, margin)),
+        lambda: exports.comparison_document(found),
+        lambda: terminal.comparison_text(comparison),
     )
+    return comparison
 
 
 def _say(options: argparse.Namespace, document: Callable[[], Any], text: Callable[[], str]) -> None:

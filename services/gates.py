@@ -95,7 +95,7 @@ def _checked(one: Gate, summary: Summary) -> Checked:
     sign, keeps = SIGNS[one.sign]
     unit = _unit(one.name)
     shown = f"{_label(one)} {sign} {show(one.limit, unit)}"
-    value = summary_row(summary)[_key(one)]
+    value = summary_row(summary).get(_key(one))  # an imported run lacks some
     if value is None:
         return Checked(one.text, None, False, f"{shown}: {_why_not(one, summary)}")
     return Checked(one.text, value, keeps(value, one.limit), f"{shown}: it is {show(value, unit)}")

@@ -86,6 +86,7 @@ def comparison_text(comparison: Comparison) -> str:
     parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
     found = (tables.measures(comparison, labels), tables.differences(comparison))
     parts += [_text_of(each) for each in found if each.rows]
+    parts += filter(None, [tables.judged_by((comparison.reference, *comparison.others)).strip()])
     return "\n\n".join(parts)
 
 

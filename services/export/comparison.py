@@ -16,14 +16,11 @@ SCHEMA = "paceline/comparison/1"
 PARTS = ("verdicts", "rows", "differences", "warnings")
 
 
-def comparison_document(
-    candidates: Sequence[Candidate], margin: float | None = None
-) -> dict[str, Any]:
+def comparison_document(candidates: Sequence[Candidate]) -> dict[str, Any]:
     """Return two to eight runs side by side as plain data: `schema`, `runs`, `verdicts`, `rows`,
-    `differences`, `warnings`; values and ratios in the order of the runs. `margin` as for
-    `compare`."""
+    `differences`, `warnings`; values and ratios in the order of the runs."""
     told = [public(candidate) for candidate in candidates]
-    comparison = compare(told, margin)
+    comparison = compare(told)
     parts = {name: [asdict(each) for each in getattr(comparison, name)] for name in PARTS}
     return {"schema": SCHEMA, "runs": [_identity(candidate) for candidate in told], **parts}
 

@@ -45,10 +45,9 @@ class Contents:
         return " ".join(found.sentence or found.words for found in self.findings)
 
 
-def contents(candidates: Sequence[Candidate], margin: float | None = None) -> Contents:
-    """Return the page's words for one run, or for two to eight, the reference first; `margin`: see
-    `compare`."""
-    comparison = compare(candidates, margin) if len(candidates) > 1 else None
+def contents(candidates: Sequence[Candidate]) -> Contents:
+    """Return the page's words for one run, or for two to eight, the reference first."""
+    comparison = compare(candidates) if len(candidates) > 1 else None
     labels = tables.labels_of(candidates)
     names = _names(candidates)
     return Contents(

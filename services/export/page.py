@@ -32,16 +32,14 @@ LONGEST = 300  # characters of the description, which a preview cuts anyway
 _POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
-def page_html(
-    candidates: Sequence[Candidate], texts: bool = False, margin: float | None = None
-) -> bytes:
+def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
     """Write one to eight runs, the reference first, as a page; prompts and answers are only in it
-    where `texts` asks for them. `margin`: see `compare`."""
+    where `texts` asks for them."""
     told = [public(candidate) for candidate in candidates]
     drawer = (HERE / "page.js").read_text(encoding="utf-8")
     drawn = [_drawn(chart, told) for chart in charts.CHARTS if len(told) >= chart.least]
     drawn = [chart for chart in drawn if chart["specs"] or chart["nothing"]]
-    found = contents(told, margin)
+    found = contents(told)
     page = _template("page.html.j2").render(
         contents=found,
         description=found.description[:LONGEST],

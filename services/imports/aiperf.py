@@ -168,7 +168,7 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Says, Any]]:
 def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
     for ours, (theirs, definition) in columns.items():
         for statistic, name in STATISTICS.items():
-            said = f"{definition}{EXTRA.get(statistic, '')}"
+            said = SPREAD if statistic == "sd" else f"{definition}{EXTRA.get(statistic, '')}"
             yield Says(f"{ours}_{statistic}", f"{theirs}/{name}", 1.0, said)
 
 
@@ -179,20 +179,19 @@ UNITS: dict[str, float] = {
 STATISTICS = {
     "mean": "avg", "median": "p50", "sd": "std", "p90": "p90", "p95": "p95", "p99": "p99",
 }  # fmt: skip
+SPREAD = "Over n, where ours is over n − 1; else as its mean."
 EXTRA = {
-    "sd": " Over n, where ours is over n − 1.",
     "p99": f" Ours needs {FLOORS[99]} requests.",
     "p95": f" Ours needs {FLOORS[95]} requests.",
 }
 PHASE = (
-    "over the time of its profiling phase (start_time to end_time), which begins before the first "
+    "Over the time of its profiling phase (start_time to end_time), which begins before the first "
     "request is sent. Ours ends with the last token and begins with the first send."
 )
 SAYS = (
-    Says("requests_per_s", "request_throughput/avg", 1, f"Successes {PHASE}"),
-    Says("output_tokens_per_s", "output_token_throughput/avg", 1, f"Output tokens {PHASE}"),
-    Says("total_tokens_per_s", "total_token_throughput/avg", 1,
-         f"Prompt and output tokens {PHASE}"),
+    Says("requests_per_s", "request_throughput/avg", 1, PHASE),
+    Says("output_tokens_per_s", "output_token_throughput/avg", 1, PHASE),
+    Says("total_tokens_per_s", "total_token_throughput/avg", 1, PHASE),
     Says("ok", "request_count/avg", 1, "Requests that ended without an error."),
     Says("failed", "error_request_count/avg", 1, "Requests that ended with an error."),
     Says("output_tokens", "total_osl/avg", 1,

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from itertools import accumulate
 from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from services.redact import redact
 
@@ -74,11 +75,18 @@ def line(value: Any, longest: int = LONGEST_FACT) -> str:
 
 
 def arrivals(first: float | None, gaps: Any, scale: float = 1.0) -> tuple[float, ...]:
-    """Return the times of chunks from the first and the gaps after it; () where one is no time."""
-    steps = [seconds(gap, scale) for gap in several(gaps)]
-    if first is None or any(step is None for step in steps):
+    """Return the times of chunks from the first and the gaps after it; () where one is no time. By
+    NumPy, for a file may hold millions."""
+    try:
+        steps = np.asarray(several(gaps) or [0.0])
+    except ValueError:  # lists of different lengths
         return ()
-    return tuple(accumulate((step for step in steps if step is not None), initial=first))
+    if first is None or steps.ndim != 1 or steps.dtype.kind not in "if":
+        return ()
+    if not ((steps >= 0) & (steps <= LONGEST_S)).all():  # nor is any of them NaN
+        return ()
+    times = first + np.concatenate(([0.0], np.cumsum(steps * scale)))[: len(several(gaps)) + 1]
+    return tuple(times.tolist())
 
 
 def moment(value: Any) -> datetime | None:

@@ -137,7 +137,7 @@ def _own(entry: Says) -> Says:
     """The entry with genai-perf's definition, where it is not aiperf's; the words on the statistic
     stay."""
     metric, _, statistic = entry.name.rpartition("_")
-    said = _OWN.get(entry.name) or _OWN.get(metric)
+    said = None if statistic == "sd" else _OWN.get(entry.name) or _OWN.get(metric)
     extra = aiperf.EXTRA.get(statistic, "")
     return entry._replace(definition=said + extra) if said else entry
 

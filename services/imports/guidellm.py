@@ -120,7 +120,7 @@ def _request(index: int, status: Any, request: Mapping[str, Any], start: float) 
 def _distributions(columns: Mapping[str, tuple[str, float, str]]) -> Iterator[Says]:
     for ours, (theirs, scale, definition) in columns.items():
         for statistic, path in STATISTICS.items():
-            said = f"{definition}{RANKS.get(statistic, '')}"
+            said = SPREAD if statistic == "sd" else f"{definition}{RANKS.get(statistic, '')}"
             yield Says(f"{ours}_{statistic}", f"metrics/{theirs}/successful/{path}", scale, said)
 
 
@@ -129,18 +129,16 @@ STATISTICS = {
     "p95": "percentiles/p95", "p99": "percentiles/p99",
 }  # fmt: skip
 NEAREST = " Percentiles are values that were seen, the upper of two; ours lie between them."
-RANKS = {
-    "sd": " Over n, where ours is over n − 1.",
-    **dict.fromkeys(("median", "p90", "p95", "p99"), NEAREST),
-}
-WINDOW = "from the first request's start to the last one's end, which is after its last token"
+RANKS = dict.fromkeys(("median", "p90", "p95", "p99"), NEAREST)
+SPREAD = "Over n, where ours is over n − 1; else as its mean."
+WINDOW = (
+    "Over the time from the first request's start to the last one's end, which is after its last "
+    "token."
+)
 SAYS = (
-    Says("requests_per_s", "metrics/requests_per_second/successful/mean", 1,
-         f"Successes over the time {WINDOW}."),
-    Says("output_tokens_per_s", "metrics/output_tokens_per_second/successful/mean", 1,
-         f"Output tokens over the time {WINDOW}."),
-    Says("total_tokens_per_s", "metrics/tokens_per_second/successful/mean", 1,
-         f"Prompt and output tokens over the time {WINDOW}."),
+    Says("requests_per_s", "metrics/requests_per_second/successful/mean", 1, WINDOW),
+    Says("output_tokens_per_s", "metrics/output_tokens_per_second/successful/mean", 1, WINDOW),
+    Says("total_tokens_per_s", "metrics/tokens_per_second/successful/mean", 1, WINDOW),
     Says("ok", "metrics/request_totals/successful", 1, "Requests that ended well."),
     Says("failed", "metrics/request_totals/errored", 1, "Requests that ended with an error."),
     Says("cancelled", "metrics/request_totals/incomplete", 1, "Cut off at the end of the run."),

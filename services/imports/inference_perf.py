@@ -122,15 +122,13 @@ def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
 ERROR = ("error_type", "error_msg")
 STATISTICS = {"mean": "mean", "median": "median", "p90": "p90", "p95": "p95", "p99": "p99"}
 TIME = (
-    "from the first request's start to the last one's end, which is after its last token; tokens "
-    "by its tokenizer unless it is told to use the server's."
+    "Over the time from the first request's start to the last one's end, which is after its last "
+    "token; tokens by its tokenizer unless it is told to use the server's."
 )
 SAYS = (
-    Says("requests_per_s", "successes/throughput/requests_per_sec", 1, f"Successes {TIME}"),
-    Says("output_tokens_per_s", "successes/throughput/output_tokens_per_sec", 1,
-         f"Output tokens {TIME}"),
-    Says("total_tokens_per_s", "successes/throughput/total_tokens_per_sec", 1,
-         f"Prompt and output tokens {TIME}"),
+    Says("requests_per_s", "successes/throughput/requests_per_sec", 1, TIME),
+    Says("output_tokens_per_s", "successes/throughput/output_tokens_per_sec", 1, TIME),
+    Says("total_tokens_per_s", "successes/throughput/total_tokens_per_sec", 1, TIME),
     Says("ok", "successes/count", 1, "Requests that ended without an error."),
     Says("failed", "failures/count", 1, "Requests that ended with an error."),
     Says("prompt_tokens", "successes/prompt_tokens/total", 1,

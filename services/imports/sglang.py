@@ -45,11 +45,11 @@ WALL = (
     "task is done. Ours ends with the last token and begins with the first send."
 )
 SAYS = (
-    Says("requests_per_s", "request_throughput", 1, f"Successes. {WALL}"),
+    Says("requests_per_s", "request_throughput", 1, WALL),
     Says("output_tokens_per_s", "output_throughput", 1, (
         f"Output tokens, and the asked-for length where the server sent no usage. {WALL}"
     )),
-    Says("total_tokens_per_s", "total_throughput", 1, f"Prompt and output tokens. {WALL}"),
+    Says("total_tokens_per_s", "total_throughput", 1, WALL),
     Says("ok", "completed", 1, "Requests that ended without an error."),
     Says("prompt_tokens", "total_input_tokens", 1, (
         "By its own tokenizer, without what a chat template adds; the entries of requests may be "

@@ -57,7 +57,8 @@ def sends(row: Mapping[str, Any], sent: list[float | None]) -> dict[int, float] 
     Without a rate and a cap all are sent at once, which then is near enough."""
     if sent and all(at is not None for at in sent):
         known = [at for at in sent if at is not None]
-        return {index: at - min(known) for index, at in enumerate(known)}
+        first = min(known)
+        return {index: at - first for index, at in enumerate(known)}
     offered = load(row)
     return {} if offered.rate == inf and offered.concurrency is None else None
 
@@ -103,7 +104,7 @@ def distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
     """The statistics of each metric: `ttft_s` is called `ttft` there, `mean_ttft_ms` and so on."""
     for ours, (theirs, definition) in columns.items():
         for statistic, name in STATISTICS.items():
-            said = f"{definition}{SPREAD if statistic == 'sd' else ''}"
+            said = SPREAD if statistic == "sd" else definition
             yield Says(f"{ours}_{statistic}", f"{name}_{theirs}_ms", 1e-3, said)
 
 
@@ -111,15 +112,15 @@ ARRAYS = ("ttfts", "itls", "latencies", "input_lens", "output_lens", "errors", "
 STATISTICS = {
     "mean": "mean", "median": "median", "sd": "std", "p90": "p90", "p95": "p95", "p99": "p99",
 }  # fmt: skip
-SPREAD = " Over n, where ours is over n − 1."
+SPREAD = "Over n, where ours is over n − 1; else as its mean."
 WALL = (
     "Over its own wall clock, from before the first request is made until the last "
     "task is done. Ours ends with the last token and begins with the first send."
 )
 SAYS = (
-    Says("requests_per_s", "request_throughput", 1, f"Successes. {WALL}"),
-    Says("output_tokens_per_s", "output_throughput", 1, f"Output tokens. {WALL}"),
-    Says("total_tokens_per_s", "total_token_throughput", 1, f"Prompt and output tokens. {WALL}"),
+    Says("requests_per_s", "request_throughput", 1, WALL),
+    Says("output_tokens_per_s", "output_throughput", 1, WALL),
+    Says("total_tokens_per_s", "total_token_throughput", 1, WALL),
     Says("ok", "completed", 1, "Requests that ended without an error."),
     Says("failed", "failed", 1, "Requests that ended with an error."),
     Says(

@@ -31,17 +31,16 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 SHORT = ("--max-tokens", "48")
 RUNS = (
-    ("One at a time", ("--mode", "sequential", "--requests", "8", "--pause", "0", *SHORT)),
+    ("run", "One at a time", ("--requests", "8", "--pause", "0", *SHORT)),
     (
-        "Every 0.2 s",
+        "run", "Every 0.2 s",
         ("--mode", "staggered", "--requests", "16", "--interval", "0.2", "--repeats", "3", *SHORT),
     ),
-    ("All at once", ("--mode", "batch", "--requests", "16", "--repeats", "3", *SHORT)),
     (
-        "Four at a time",
-        ("--mode", "batch", "--requests", "16", "--concurrency", "4", "--repeats", "3", *SHORT),
+        "trial", "Eight requests",
+        ("--requests", "8", "--pause", "0", *SHORT, "--vs", "mode=batch,concurrency=8"),
     ),
-)
+)  # fmt: skip
 BEGUN = 20  # answers, after which the long run is worth a picture
 LONG = ("--mode", "staggered", "--requests", "400", "--interval", "0.5", *SHORT)  # 200 s
 
@@ -59,6 +58,7 @@ class Picture:
 PICTURES = (
     Picture("run", "/?mode=staggered&requests=16", "Drawn as if"),
     Picture("run-phone", "/?mode=staggered&requests=16", "Drawn as if", PHONE),
+    Picture("comparison", "/?requests=8&pause_s=0&vs=mode%3Dbatch%26concurrency%3D8", "take turns"),
     Picture("history", "/history", r"4 runs\."),
     Picture("result", "/result?run=2", "How fast did each"),
     Picture("compare", "/compare?runs=3,4", "What differs between"),
@@ -71,9 +71,11 @@ LIVE = (
 )
 
 
-def measure(app: App, name: str, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "cli.py", "run", "--name", name, "--tag", "example", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=app.env, stdout=subprocess.DEVNULL)
+def measure(
+    app: App, command: str, name: str, arguments: tuple[str, ...]
+) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "cli.py", command, "--name", name, "--tag", "example", *arguments]
+    return subprocess.Popen(words, cwd=ROOT, env=app.env, stdout=subprocess.DEVNULL)
 
 
 def take(browser: Browser, app: App, picture: Picture, folder: Path) -> None:
@@ -118,12 +120,12 @@ def save(image: bytes, file: Path) -> None:
 
 
 def take_all(browser: Browser, app: App, folder: Path) -> None:
-    for name, arguments in RUNS:
+    for command, name, arguments in RUNS:
         print(f"measuring: {name}")
-        assert measure(app, name, arguments).wait() == 0, name
+        assert measure(app, command, name, arguments).wait() == 0, name
     for picture in PICTURES:
         take(browser, app, picture, folder)
-    with measure(app, "A long one", LONG), app.database() as engine:
+    with measure(app, "run", "A long one", LONG), app.database() as engine:
         try:
             for picture in LIVE:
                 take(browser, app, picture, folder)

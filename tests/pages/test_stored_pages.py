@@ -92,7 +92,7 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
         store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
     at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
     assert said(at).count("within this run only") == count - 1
-    assert len(specs(at)) == 9
+    assert len(specs(at)) == 9  # not those of several repeats, of a sweep, and of cost
     assert "What are the numbers?" in headings(at)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -54,3 +55,12 @@ def test_at_the_limit_it_is_the_sign_that_decides() -> None:
 def test_every_verdict_and_measure_can_be_asked_for() -> None:
     assert set(WORDS) == set(get_args(Word))
     assert len(set(MEASURES.values())) == 4
+
+
+def test_a_run_of_which_nothing_is_known_keeps_no_condition() -> None:
+    """As an imported one whose file holds no requests."""
+    nothing = candidate([])
+    bare = replace(nothing, summary=replace(nothing.summary, distributions={}))
+    for found in check([gate(f"{name}>=0") for name in NAMES], bare):
+        assert not found.passed and found.value is None
+        assert "not known" in found.sentence

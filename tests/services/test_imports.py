@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.imports import IMPORTS, InvalidImport, parse, read
+from services.imports import IMPORTS, InvalidImport, fields, parse, read
 from services.imports.stated import definitions, table
 from services.measurement import Measurement
 from services.summary import summarize, summary_row
@@ -266,3 +266,23 @@ def test_several_lines_are_several_runs() -> None:
     found = read(f"{line}\n{line}\n".encode(), "two.jsonl")
     assert len(found) == 2
     assert summarize(found[1].measurements).ok == 8
+
+
+@pytest.mark.parametrize(
+    ("gaps", "times"),
+    [
+        ([0.25, 0.5], (1.0, 1.25, 1.75)),
+        ([], (1.0,)),
+        (None, (1.0,)),
+        ([0.1, None], ()),
+        (["a"], ()),
+        ([[1], [1, 2]], ()),
+        ([-0.1], ()),
+        ([float("nan")], ()),
+        ([1e308, 1e308], ()),
+        ([10**400], ()),
+    ],
+)
+def test_chunks_have_times_only_where_every_gap_is_a_time(gaps: Any, times: Any) -> None:
+    assert fields.arrivals(1.0, gaps) == times
+    assert fields.arrivals(None, gaps) == ()

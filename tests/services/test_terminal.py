@@ -11,6 +11,8 @@ import pytest
 from services import tables, terminal
 from services.backends import BACKENDS
 from services.compare import compare
+from services.objectives import Objectives
+from services.prices import Hourly
 from services.probe import Probe
 from tests.values import candidate, failed, measured
 
@@ -101,6 +103,18 @@ def test_a_comparison_is_said_in_words_and_numbers() -> None:
     assert lines[at + 1].split() == ["×", "2", "(2–2)"]
     assert lines[at + 1].index("×") == lines[at].index("6.00 s")
     assert text.splitlines()[-1].split() == ["max", "tokens", "128", "9"]
+
+
+def test_objectives_and_prices_are_said_beside_the_numbers() -> None:
+    limits, price = Objectives(ttft_s=1.0), Hourly(3.6)
+    one = candidate([measured()], price, limits, run_id=1, name="A")
+    other = candidate([measured()], price, limits, run_id=2, name="B")
+    shown = terminal.run_text(one)
+    assert "100 % of the requests met TTFT ≤ 1.00 s" in shown
+    assert "Cost: at $3.60 an hour, as entered." in shown
+    assert terminal.comparison_text(compare([one, other])).endswith(
+        "requests with TTFT ≤ 1.00 s. Cost: at $3.60 an hour, as entered."
+    )
 
 
 def test_backends_are_listed_with_whether_their_key_is_set() -> None:

@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from db import shares
-from services.charts import CHARTS
 from services.export import export
 from tests.browser.conftest import App, no_trouble, settled
 from tests.browser.test_first_visit import download
@@ -59,7 +58,8 @@ def stranger(chromium: Browser, allowed: str, **options: Any) -> Iterator[Page]:
 
 def drawn(page: Page, runs: int) -> float:
     """Wait for every chart; return when the last was there, in milliseconds from the start."""
-    count = sum(chart.least <= runs for chart in CHARTS)
+    count = page.locator("figure > [id^=chart-]").count()  # the others say why they are empty
+    assert count >= (7 if runs == 1 else 9)
     page.locator(f"svg.marks >> nth={count - 1}").wait_for()
     page.wait_for_load_state()
     assert page.locator("svg.marks").count() == count

@@ -1,0 +1,180 @@
+"""What can be typed: the terminal's commands, and what each of them takes."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, get_args
+
+from services.backends import BACKENDS
+from services.config import JUDGEMENT, Mode, RunConfig
+from services.export import EXPORTS
+from services.flags.kinds import condition, days, per_cent, whole, words
+from services.flags.of_run import (
+    Misused,
+    changes,
+    flag,
+    in_flags,
+    judgement,
+    metavar,
+    run,
+    sentences,
+    trial,
+    values,
+)
+from services.gates import MEASURES, WORDS
+from services.measurement import IMPORT, RunStatus
+
+__all__ = [
+    "FLAGS",
+    "Misused",
+    "changes",
+    "flag",
+    "in_flags",
+    "judgement",
+    "parser",
+    "sentences",
+    "values",
+]
+
+WRONG = 2  # the exit code of bad usage
+
+
+class Parser(ArgumentParser):
+    """One that says what is wrong in a sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        said = re.sub(r"^argument (\S+): ", r"\1: ", message)
+        self.exit(WRONG, f"{said[0].upper()}{said[1:]}. See {self.prog} --help.\n")
+
+
+def parser(summary: str, commands: Mapping[str, Callable[..., Any]]) -> Parser:
+    """Return the parser of these commands, each described by the docstring of what it calls."""
+    found = Parser(prog="cli.py", description=summary, allow_abbrev=False)
+    under = found.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, call in commands.items():
+        text = (call.__doc__ or "").rstrip(".")
+        command = under.add_parser(name, help=text, description=text, allow_abbrev=False)
+        FLAGS[name](command)
+        if name != "export":
+            command.add_argument("--json", action="store_true", help="Print it as JSON")
+    return found
+
+
+def _more(command: ArgumentParser) -> None:
+    _runs(command)
+    command.add_argument("--repeats", type=whole, default=4, help="Of each run (default: 4)")
+
+
+def _list(command: ArgumentParser) -> None:
+    command.add_argument("text", nargs="?", default="", help="Part of a name, note, model or tag")
+    command.add_argument("--backend", choices=[*BACKENDS, IMPORT])
+    command.add_argument("--model")
+    command.add_argument("--mode", choices=get_args(Mode))
+    command.add_argument("--tag")
+    command.add_argument("--status", choices=get_args(RunStatus))
+    command.add_argument("--limit", type=whole, default=20, help="Most lines (default: 20)")
+
+
+def _show(command: ArgumentParser) -> None:
+    command.add_argument("run", type=whole, metavar="RUN")
+
+
+def _pin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model (default)")
+    of.add_argument("--tag", help="Of one of its tags")
+
+
+def _unpin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model only")
+    of.add_argument("--tag", help="Of one tag only")
+
+
+def _export(command: ArgumentParser) -> None:
+    _runs(command)
+    formats = [entry.name for entry in EXPORTS]
+    command.add_argument("--format", choices=formats, default=formats[0])
+    command.add_argument("--output", default="-", help="File; -: standard output")
+
+
+def _runs(command: ArgumentParser) -> None:
+    command.add_argument("runs", type=whole, nargs="+", metavar="RUN")
+
+
+def _compare(command: ArgumentParser) -> None:
+    _runs(command)
+    command.add_argument(
+        "--within", type=per_cent, metavar="PERCENT",
+        help="A difference smaller than this counts as equal (default: 5)",
+    )  # fmt: skip
+    command.add_argument(
+        "--fail-if", type=words, action="extend", default=[], metavar="WORD,WORD",
+        help=f"Exit with 1 on a verdict that is {', '.join(WORDS)}; on none, too",
+    )  # fmt: skip
+    command.add_argument(
+        "--measure", choices=MEASURES, help="By which measure; without: the one that decides"
+    )
+    command.add_argument(
+        "--allow-no-verdict", action="store_true", help="Let --fail-if pass what nobody can tell"
+    )
+
+
+def _check(command: ArgumentParser) -> None:
+    _show(command)
+    command.add_argument(
+        "--slo", type=condition, action="append", required=True, metavar="CONDITION",
+        help="'ttft:p95<0.5', 'error_rate<0.01' …, in quotes; may be repeated",
+    )  # fmt: skip
+    for name in JUDGEMENT:
+        text = RunConfig.model_fields[name].description
+        command.add_argument(flag(name), dest=name, metavar=metavar(name), help=text)
+
+
+def _share(command: ArgumentParser) -> None:
+    command.add_argument("runs", type=whole, nargs="*", metavar="RUN")
+    command.add_argument(
+        "--days",
+        type=days,
+        default=30,
+        help="Days that it is good; 0: until revoked (default: 30)",
+    )
+    command.add_argument("--texts", action="store_true", help="With prompts and answers")
+    other = command.add_mutually_exclusive_group()
+    other.add_argument("--list", action="store_true", help="What is shared, of these runs or any")
+    other.add_argument("--revoke", metavar="PAGE", help="Take a page away: its path or its token")
+
+
+def _import(command: ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="Result file of a benchmark")
+    command.add_argument(
+        "--again", action="store_true", help="Even if the same file has been imported before"
+    )
+
+
+def _backends(command: ArgumentParser) -> None:
+    command.add_argument(
+        "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend; without: all"
+    )
+    command.add_argument("--test", action="store_true", help="Ask each whether it answers")
+
+
+FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
+    "run": run,
+    "trial": trial,
+    "more": _more,
+    "list": _list,
+    "show": _show,
+    "export": _export,
+    "compare": _compare,
+    "check": _check,
+    "share": _share,
+    "import": _import,
+    "pin": _pin,
+    "unpin": _unpin,
+    "backends": _backends,
+}

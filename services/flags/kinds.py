@@ -1,0 +1,44 @@
+"""What a word on a command line may be; what it may not be is said in a sentence."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+
+from services.compare import LEAST_MARGIN, MOST_MARGIN
+from services.gates import WORDS, Gate, InvalidGate, gate
+
+MOST = 2**31 - 1  # of a run's number, and of a list's lines
+
+
+def whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 10 or not 0 < int(text) <= MOST:
+        raise ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 to {MOST:,}")
+    return int(text)
+
+
+def days(text: str) -> int:
+    return 0 if text == "0" else whole(text)
+
+
+def per_cent(text: str) -> float:
+    try:
+        share = float(text.removesuffix("%")) / 100
+    except ValueError:
+        share = 0.0
+    if not LEAST_MARGIN <= share <= MOST_MARGIN:
+        raise ArgumentTypeError(f"{text[:40]!r} is not a number of per cent from 0.1 to 100")
+    return share
+
+
+def words(text: str) -> list[str]:
+    words = [word.strip() for word in text.split(",")]
+    if wrong := [word for word in words if word not in WORDS]:
+        raise ArgumentTypeError(f"{wrong[0][:40]!r} is no verdict, but one is {', '.join(WORDS)}")
+    return words
+
+
+def condition(text: str) -> Gate:
+    try:
+        return gate(text)
+    except InvalidGate as error:
+        raise ArgumentTypeError(str(error).rstrip(".")) from None
