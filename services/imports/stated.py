@@ -41,7 +41,9 @@ def sentence(candidate: Candidate) -> str:
     apart = sum(_difference(theirs, ours) != NONE for _, theirs, ours in both)
     tool, total = tool_of(candidate), many(len(both), "number")
     if not apart:
-        return f"{tool}: of its {total} all are as ours."
+        return (
+            f"{tool}: {'its one number is' if len(both) == 1 else f'all its {total} are'} as ours."
+        )
     return f"{tool}: of its {total} {len(both) - apart} are as ours, and {apart} not."
 
 
