@@ -301,7 +301,7 @@ class Bounded:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        imports = scope.get("path", "").endswith(IMPORT)
+        imports = scope.get("path", "").removeprefix(scope.get("root_path", "")) == IMPORT
         most, too_long = (MOST_BYTES, _TOO_LARGE) if imports else (BODY_MOST, _TOO_LONG)
         told = dict(scope.get("headers", ())).get(b"content-length", b"0")
         if told.isdigit() and int(told) > most:

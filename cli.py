@@ -92,6 +92,8 @@ def trial(options: argparse.Namespace) -> int:
 
 def more(options: argparse.Namespace) -> int:
     """Measure runs again that are done: further repeats of the same runs."""
+    if len(options.runs) > MOST:
+        raise Usage(f"One to {MOST} runs are measured again at a time, not {len(options.runs)}.")
     with _stopping() as stop:
         try:
             jobs.more(opened(), _once(options.runs), options.repeats)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
-from services.halves import joined
+from services.halves import clean
 
 LARGEST = 2**31 - 1  # of an INTEGER in PostgreSQL
 
@@ -121,12 +121,6 @@ class TokenTimes(TypeDecorator[Sequence[float]]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Sequence[float] | None:
         return StoredTimes(value) if value else ()
-
-
-def clean(text: str) -> str:
-    """Join characters that came in halves (see `joined`); U+FFFD for NUL, which PostgreSQL keeps
-    in no text."""
-    return joined(text.replace("\0", "\ufffd") if "\0" in text else text)
 
 
 def pack(times: Sequence[float]) -> bytes:

@@ -9,11 +9,11 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db import results, schema
-from db.columns import clean
 from db.database import writing
 from db.runs import RunNotFound
 from services.compare.headline import headline
 from services.compare.pin import KINDS, Kind, Pin
+from services.halves import clean
 
 table = schema.pins
 

@@ -16,8 +16,10 @@ from sqlalchemy import (
     Table,
     Update,
     and_,
+    case,
     exists,
     func,
+    literal,
     not_,
     or_,
     select,
@@ -26,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from db.columns import Utc
 from db.database import writing
 from db.runs import AlreadyFinished, load
 from db.schema import TABLES, Value, row, runs
@@ -175,14 +178,14 @@ def request_cancel(engine: Engine, run_id: int) -> Run:
         RunNotFound: there is no such run.
         AlreadyFinished: it has ended.
     """
-    running = update(runs).where(runs.c.id == run_id, runs.c.status == "running")
-    queued = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
-    at_once = {"status": "cancelled", "ended_at": datetime.now(UTC)}
-    with writing(engine) as connection:
-        changed = (
-            connection.execute(queued.values(cancel_requested=True, **at_once)).rowcount
-            or connection.execute(running.values(cancel_requested=True)).rowcount
-        )
+    waits = runs.c.status == "queued"
+    active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
+    asked = active.values(  # in one statement: a turn may begin or end at the same moment
+        cancel_requested=True,
+        status=case((waits, "cancelled"), else_=runs.c.status),
+        ended_at=case((waits, literal(datetime.now(UTC), Utc)), else_=runs.c.ended_at),
+    )
+    changed = _set(engine, asked)
     run = load(engine, run_id)
     if not changed:
         raise AlreadyFinished(run_id)

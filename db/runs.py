@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, upd
 from sqlalchemy import delete as delete_from
 
 from db import schema
-from db.columns import clean
 from db.database import writing
 from db.search import RunRow as RunRow
 from db.search import choices as choices
@@ -21,6 +20,7 @@ from db.search import count as count
 from db.search import search as search
 from db.search import tags_of
 from services.config import RunConfig
+from services.halves import clean
 from services.measurement import Measurement, Progress, Repeat, Run
 from services.units import many
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from db.schema import run_tags, runs
+from db.schema import run_tags, runs, trials
 from services.compare.findings import FAMILY
 from services.measurement import RunStatus
 
@@ -59,6 +59,7 @@ class RunRow:
     note: str
     error: str | None
     trial_id: int | None
+    margin: float | None  # of its trial, see `Run`
     headline: dict[str, Any]
 
     @property
@@ -67,7 +68,11 @@ class RunRow:
         return self.started_at or self.created_at
 
 
-COLUMNS = tuple(runs.c[field.name] for field in fields(RunRow) if field.name != "tags")
+_MARGIN = select(trials.c.margin).where(trials.c.id == runs.c.trial_id).scalar_subquery()
+COLUMNS = (
+    *(runs.c[field.name] for field in fields(RunRow) if field.name in runs.c),
+    _MARGIN.label("margin"),
+)
 
 
 def search(

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Engine, Row, delete, func, insert, select
 
 from db import results, schema
-from db.columns import clean
 from db.database import writing
 from db.runs import RunNotFound
 from services import export
+from services.halves import clean
 
 TOKEN_BYTES = 32  # more than anybody can guess
 LONGEST_DAYS = 3650

@@ -15,7 +15,8 @@ def next_turn(engine: Engine, run_id: int) -> int | None:
 
     The last of a trial to have its repeats asks whether the interval is narrow enough. If it is
     not, every run that is done is queued for one more, while this one still counts as running: at
-    no time does the trial look as if it were over.
+    no time does the trial look as if it were over. A trial goes on by whole rounds: where one run
+    was given more repeats than the others, it does not.
     """
     run = runs.load(engine, run_id)
     if run.trial_id is None:
@@ -33,7 +34,8 @@ def _goes_on(engine: Engine, run: Run, others: list[Run]) -> bool:
     assert run.trial_id is not None
     trial = trials.load(engine, run.trial_id)
     waiting = any(other.status in ACTIVE for other in _others(engine, run))
-    if trial.asked.target is None or waiting or not others:
+    level = all(len(other.repeats) == len(run.repeats) for other in others)
+    if trial.asked.target is None or waiting or not level or not others:
         return False
     candidates = results.candidates(engine, sorted([run.id, *(other.id for other in others)]))
     repeats = min(len(each.run.repeats) for each in candidates)

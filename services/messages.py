@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from services.compare.findings import MARGIN
+from services.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from services.compare.pin import Kind
 from services.config import MOST_REPEATS, Mode, RunConfig, parse
 from services.measurement import RunStatus
@@ -122,7 +122,9 @@ class NewTrial(BaseModel):
     target: float | None = Field(
         None, gt=0, lt=1, description="Go on until every interval is within this share"
     )
-    margin: float = Field(MARGIN, gt=0, lt=1, description="Differences that do not matter")
+    margin: float = Field(
+        MARGIN, ge=LEAST_MARGIN, le=MOST_MARGIN, description="Differences that do not matter"
+    )
     seed: int | None = Field(None, ge=0, lt=2**31, description="Of the order; empty: drawn")
     name: str = Field("", max_length=200, description="Name of all; empty: made from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")

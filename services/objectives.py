@@ -6,7 +6,7 @@ fast in tokens and slow for everybody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +37,15 @@ class Objectives:
         said = [f"{metric(name).label} ≤ {seconds(limit)}" for name, limit in self.limits]
         return " and ".join(said)
 
-    def met_by(self, m: Measurement) -> bool:
-        """Whether a request succeeded and kept every limit. What it does not have it cannot miss:
-        an answer of one token has no TPOT."""
+    def met_by(self, m: Measurement) -> bool | None:
+        """Whether a request succeeded and kept every limit; None where that was not measured. What
+        there is not it cannot miss: an answer of one token has no TPOT."""
         if m.status != "ok":
             return False
         found = ((metric(name).of(m), limit) for name, limit in self.limits)
-        return all(value is None or value <= limit for value, limit in found)
+        if any(value is not None and value > limit for value, limit in found):
+            return False
+        return True if all(SEEN[name](m) for name, _ in self.limits) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ class Attainment:
     @property
     def sentence(self) -> str:
         if self.share is None:
-            return f"No request has ended that could meet {self.objectives.in_words}."
+            return (
+                f"It is not known how many requests met {self.objectives.in_words}: none has "
+                "ended, or one was not streamed, or its tokens are not known."
+            )
         low, high = (significant(100 * bound) for bound in self.interval)
         said = f"{share(self.share)} of the requests met {self.objectives.in_words}"
         said += f" (95 % interval {low}–{high} %)"
@@ -84,9 +89,11 @@ def objectives_of(config: RunConfig) -> Objectives | None:
 
 
 def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tuple[int, int]:
-    """Return how many requests kept the objectives, and of how many."""
-    ended = [m for m in measurements if m.status != "cancelled"]
-    return sum(map(objectives.met_by, ended)), len(ended)
+    """Return how many requests kept the objectives, and of how many; of 0 where one of them cannot
+    be told: it was not streamed, or its tokens are not known."""
+    met = [objectives.met_by(m) for m in measurements if m.status != "cancelled"]
+    known = [one for one in met if one is not None]
+    return (sum(known), len(known)) if len(known) == len(met) else (0, 0)
 
 
 def goodput(good: int, ended: int, window_s: float | None) -> float | None:
@@ -119,6 +126,11 @@ def judged(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig:
     return config.model_copy(update=dict(judgement))
 
 
+SEEN: dict[str, Callable[[Measurement], bool]] = {  # that the metric has a value, or there is none
+    "ttft_s": lambda m: m.t_first is not None,
+    "tpot_s": lambda m: m.t_first is not None and m.output_tokens is not None,
+    "e2e_s": lambda m: m.t_last is not None,
+}
 IN_LINKS = {
     "ttft": "ttft_limit_s",
     "tpot": "tpot_limit_s",

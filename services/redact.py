@@ -16,6 +16,7 @@ _KEY_LIKE = re.compile(
     r"|\bAIza[\w-]{20,}"
     r"|(?<=key=)[^&\s]+"
 )
+_USER = re.compile(r"(?<=://)[^/\s@]+@")  # and the password, of an address
 _BEARER = re.compile(r"(?i)bearer\s+\S+")
 # A file's whole path, of two parts at least: `/v1/models` and other addresses of an API are none,
 # nor is what belongs to a URL, `./here` or `and/or`.
@@ -37,6 +38,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
             for written in dict.fromkeys((secret, *_escaped(secret))):
                 text = _without(text, written)
     text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
+    text = _USER.sub("[removed]@", text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

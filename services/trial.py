@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from services.compare import FEWEST, MOST, Candidate, Comparison, compare
-from services.compare.findings import MARGIN
+from services.compare import (
+    FEWEST,
+    LEAST_MARGIN,
+    MARGIN,
+    MOST,
+    MOST_MARGIN,
+    Candidate,
+    Comparison,
+    compare,
+)
 from services.config import MOST_REPEATS, RunConfig
 from services.statistics import MINIMUM_REPEATS
 from services.units import many
@@ -72,8 +80,8 @@ def check(asked: Asked, configs: Sequence[RunConfig]) -> None:
         raise InvalidTrial("The target of the interval must be more than 0 % and less than 100 %.")
     if asked.seed is not None and not 0 <= asked.seed < 2**31:
         raise InvalidTrial("The seed of the order must be a whole number from 0 to 2,147,483,647.")
-    if not 0 < asked.margin < 1:
-        raise InvalidTrial("The margin must be more than 0 % and less than 100 %.")
+    if not LEAST_MARGIN <= asked.margin <= MOST_MARGIN:
+        raise InvalidTrial("The margin must be from 0.1 % to 100 %.")
 
 
 def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
@@ -85,8 +93,9 @@ def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
 
 def turn(seed: int | None, repeat: int, candidates: int, place: int) -> int:
     """Return the number of the turn, from 0, in which the candidate at `place` is measured for the
-    `repeat`-th time."""
-    return repeat * candidates + order(seed, repeat, candidates).index(place)
+    `repeat`-th time. A round has room for MOST turns, however many there are: when a candidate is
+    deleted, the turns of the others stay in their rounds."""
+    return repeat * MOST + order(seed, repeat, candidates).index(place)
 
 
 def widest(comparison: Comparison, measure: str) -> float | None:

@@ -269,6 +269,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read() -> None:
     assert read <= BODY_MOST + 10**6
     announced = {**JSON, "content-length": str(50 * 10**6)}
     read = 0
+    problem(ask("PUT", "/pins/tag/import", content=pieces(), headers=announced), 413)
     problem(ask("POST", "/runs", content=pieces(), headers=announced), 413)
     assert read == 0
 
@@ -562,7 +563,7 @@ def test_a_trial_is_started_watched_and_repeated(
     [
         ("POST", "/trials", {"candidates": [{}]}, 422),
         ("POST", "/trials", {"candidates": [{}, {"max_tokens": 0}]}, 422),
-        ("POST", "/trials", {"candidates": [{}, {}], "margin": 1}, 422),
+        ("POST", "/trials", {"candidates": [{}, {}], "margin": 0.0005}, 422),
         ("POST", "/trials", {"candidates": [{}, {"backend": "nobody"}]}, 422),
         ("GET", "/trials/7", None, 404),
         ("POST", "/trials/7/cancel", None, 404),

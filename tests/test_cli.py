@@ -410,6 +410,7 @@ def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
         (["check", "1", "--slo", "cost<nan"], "--slo: “nan” is no number: cost is in USD"),
         (["check", "1", "--slo", "goodput>1", "--ttft-limit", "0"], "--ttft-limit must be more"),
         (["check", "9", "--slo", "goodput>1"], "There is no run 9."),
+        (["more", *"123456789"], "One to 8 runs are measured again at a time, not 9."),
         (["list", "--limit", "0"], "--limit: '0' is not a whole number from 1"),
         (["list", "--limit", "few"], "--limit: 'few' is not"),
         (["list", "--status", "lost"], "--status: invalid choice: 'lost'"),

@@ -13,10 +13,10 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import fields, linked, to_whom
-from pages.widgets.view import plain
+from pages.widgets.view import as_id, plain
 from services import trial, versus
 from services.backends import BACKENDS
-from services.compare import MOST
+from services.compare import LEAST_MARGIN, MOST
 from services.compare.differences import read_fields
 from services.compare.findings import MARGIN
 from services.config import MOST_REPEATS, InvalidConfig, RunConfig
@@ -27,6 +27,7 @@ Others = list[dict[str, Any]]
 PARAMETERS = ("vs", "each", "most", "target", "within")  # of the URL
 OFF = "one run"
 NARROW = 130
+LEAST, WIDEST = 100 * LEAST_MARGIN, 99.0  # per cent
 
 
 def take(said: dict[str, str]) -> dict[str, str]:
@@ -94,7 +95,8 @@ def query(others: Others, asked: Asked, start: RunConfig) -> dict[str, str]:
 
 def _whole(name: str, label: str, said: Mapping[str, str], usual: int) -> int:
     text = said.get(name, "")
-    first = int(text) if text.isdecimal() and 1 <= int(text) <= MOST_REPEATS else usual
+    said_so = as_id(text)
+    first = said_so if said_so is not None and 1 <= said_so <= MOST_REPEATS else usual
     key = fields.begin(f"trial-{name}", first)
     return int(st.number_input(label, 1, MOST_REPEATS, key=key, on_change=linked.touched))
 
@@ -104,9 +106,9 @@ def _share(name: str, label: str, said: Mapping[str, str], usual: float | None) 
         first = float(said.get(name, ""))
     except ValueError:
         first = 0.0
-    known = first if 0 < first < 100 else None if usual is None else usual * 100
+    known = first if LEAST <= first <= WIDEST else None if usual is None else usual * 100
     found = st.number_input(
-        label, 0.1, 99.0, value=None if usual is None else "min", step=0.5, format="%.3g",
+        label, LEAST, WIDEST, value=None if usual is None else "min", step=0.5, format="%.3g",
         key=fields.begin(f"trial-{name}", known), placeholder="no target",
         on_change=linked.touched,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from services.checks.doubt import Doubt
 from services.compare.differences import Difference, differences
 from services.compare.fairness import warnings
-from services.compare.findings import MARGIN, Finding, Word
+from services.compare.findings import LEAST_MARGIN, MARGIN, MOST_MARGIN, Finding, Word, margin_among
 from services.compare.rows import COMPARED, Candidate, Row, rows
 from services.compare.verdicts import Verdict, verdicts
 
@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 FEWEST, MOST = 2, 8
-LEAST_MARGIN, MOST_MARGIN = 0.001, 1.0  # 0.1 % is less than anybody can measure
 
 
 class InvalidComparison(ValueError):
@@ -58,9 +57,7 @@ class Comparison:
 def margin_of(candidates: Sequence[Candidate]) -> float:
     """Return the share within which differences do not matter, as it was chosen before the runs
     were measured; the usual one where they were not measured together."""
-    chosen = {candidate.run.margin for candidate in candidates}
-    margin = chosen.pop()
-    return MARGIN if chosen or margin is None else margin
+    return margin_among(candidate.run.margin for candidate in candidates)
 
 
 def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Comparison:

@@ -138,13 +138,14 @@ def _rate(candidates: Sequence[Candidate]) -> Doubt | None:
 
 
 def _load(candidates: Sequence[Candidate]) -> Doubt | None:
-    loads = [schedule(c.run.config) for c in candidates]
+    loads = [schedule(c.run.config) for c in candidates if c.run.knows("mode")]
     if all(load == loads[0] for load in loads):
         return None
     modes = listed(
         {
             number: f"{c.run.config.mode}, {units.many(c.run.config.requests, 'request')}"
             for number, c in zip(numbers_of(candidates), candidates, strict=True)
+            if c.run.knows("mode")
         }
     )
     pauses = any(load.pause_s for load in loads)

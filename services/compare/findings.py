@@ -7,7 +7,7 @@ any false word among the four at 5 %, for each of the two questions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from services.statistics import CONFIDENCE, Ratio, equivalence, holm
 Word = Literal["faster", "slower", "equivalent", "inconclusive", "no verdict"]
 
 MARGIN = 0.05  # what is too small to matter, unless the person says otherwise
+LEAST_MARGIN, MOST_MARGIN = 0.001, 1.0  # 0.1 % is less than anybody can measure
 THROUGHPUT, RATE = "output_tokens_per_s", "tokens_per_s_median"
 TTFT, E2E = "ttft_s_median", "e2e_s_median"
 FAMILY: dict[str, tuple[str, Better]] = {
@@ -48,6 +49,14 @@ class Finding:
     def differs(self) -> bool:
         """Whether there is a difference at all, however small."""
         return self.p is not None and self.p < 1 - CONFIDENCE
+
+
+def margin_among(chosen: Iterable[float | None]) -> float:
+    """Return the margin that runs were given before they were measured, where all of them were
+    given the same; else the usual one."""
+    margins = set(chosen)
+    margin = margins.pop()
+    return MARGIN if margins or margin is None else margin
 
 
 def judge(

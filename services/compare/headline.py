@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from services.compare.findings import FAMILY
-from services.compare.rows import COMPARED, Candidate, Compared
+from services.compare.rows import COMPARED, Candidate, Compared, by_index
 from services.measurement import Run
 from services.modes import MODES
 from services.summary import summary_row
@@ -35,25 +35,28 @@ def headline(candidate: Candidate) -> dict[str, Any]:
     `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
     """
     via = {"via": candidate.run.through} if candidate.run.through else {}
-    stated = (candidate.run.source or {}).get("stated", {})
-    row = summary_row(candidate.summary)
     judged = [entry for entry in COMPARED if entry.name in FAMILY]
     return {
-        **row,
-        **{name: number for name, number in stated.items() if row.get(name) is None},
+        **summary_row(candidate.summary),
+        **only_stated(candidate),
         "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
         "work": work_of(candidate.run),
         **via,
     }
 
 
+def only_stated(candidate: Candidate) -> dict[str, float]:
+    """Return what an imported run's tool says and its requests do not give, as `summary_row`."""
+    row = summary_row(candidate.summary)
+    stated = (candidate.run.source or {}).get("stated", {})
+    return {name: number for name, number in stated.items() if row.get(name) is None}
+
+
 def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
     """A measure by the repeats' indices; None where there is no such repeat, or nothing in it."""
-    places = [repeat.index for repeat in candidate.summary.repeats]
-    if not places:  # an imported run of which only its tool's own numbers are known
-        return compared.of(candidate)
-    found = dict(zip(places, compared.of(candidate), strict=True))
-    return [found.get(place) for place in range(max(places, default=-1) + 1)]
+    found = by_index(compared, candidate)
+    last = max([*found, *(repeat.index for repeat in candidate.summary.repeats)], default=-1)
+    return [found.get(place) for place in range(last + 1)]
 
 
 def work_of(run: Run) -> str:

@@ -94,7 +94,7 @@ def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
 
 
 def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
-    found = [_by_index(compared, candidate) for candidate in candidates]
+    found = [by_index(compared, candidate) for candidate in candidates]
     return Row(
         compared.name,
         compared.label,
@@ -116,8 +116,9 @@ def in_turns(one: Candidate, other: Candidate) -> bool:
     return one.run.trial_id is not None and one.run.trial_id == other.run.trial_id
 
 
-def _by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
-    """The measure of each repeat that has it, by the repeat's index."""
+def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
+    """Return the measure of each repeat that has it, by the repeat's index; where no request gives
+    it, the number that an imported run's own tool states."""
     places = [repeat.index for repeat in candidate.summary.repeats]
     numbers = zip(places, compared.of(candidate), strict=True)
     known = {place: number for place, number in numbers if number is not None}

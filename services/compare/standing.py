@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.compare.findings import FAMILY, MARGIN, Finding, Word
+from services.compare.findings import FAMILY, MARGIN, Finding, Word, margin_among
 from services.compare.headline import by_place
 from services.compare.pin import Pin, fitting, of_run
 from services.compare.rows import ratio_of
-from services.compare.verdicts import deciding, judged, times, verdict, within
+from services.compare.verdicts import deciding, judged, refused, times, verdict, within
+from services.measurement import RunStatus
 
 REFERENCE, OTHER_WORK = "reference", "other work"
 
@@ -27,13 +28,15 @@ class Standable(Protocol):
     @property
     def mode(self) -> str: ...
     @property
-    def status(self) -> str: ...
+    def status(self) -> RunStatus: ...
     @property
     def tags(self) -> Sequence[str]: ...
     @property
     def began(self) -> datetime: ...
     @property
     def trial_id(self) -> int | None: ...
+    @property
+    def margin(self) -> float | None: ...
     @property
     def headline(self) -> Mapping[str, Any]: ...
 
@@ -44,7 +47,7 @@ class Standing:
 
     `word` is a verdict's, or REFERENCE of the reference itself, or OTHER_WORK, which allows none.
     `findings` has every measure of the family, that one first by which the word is; it is empty
-    where nothing was compared. `errors` says why error rates forbid a verdict, or "".
+    where nothing was compared. `why_not` says why there must be no verdict, or "".
     """
 
     run_id: int
@@ -52,7 +55,8 @@ class Standing:
     pins: tuple[Pin, ...]  # by which it is the reference
     word: str
     findings: tuple[Finding, ...] = ()
-    errors: str = ""
+    why_not: str = ""
+    margin: float = MARGIN
 
 
 def standings(
@@ -97,8 +101,10 @@ def against(reference: Standable, run: Standable, pin: Pin) -> Standing | None:
     turns = run.trial_id is not None and run.trial_id == reference.trial_id
     ratios = {name: ratio_of(by_place(one, name), by_place(other, name), turns) for name in FAMILY}
     rates = one.get("error_rate"), other.get("error_rate")
-    findings, errors = judged(ratios, rates, deciding((reference.mode, run.mode)))
-    return Standing(run.id, reference.id, (pin,), findings[0].word, findings, errors)
+    why_not = refused((reference.status, run.status), rates)
+    margin = margin_among((reference.margin, run.margin))
+    findings = judged(ratios, why_not, deciding((reference.mode, run.mode)), margin)
+    return Standing(run.id, reference.id, (pin,), findings[0].word, findings, why_not, margin)
 
 
 def sentence(standing: Standing) -> str:
@@ -112,13 +118,14 @@ def sentence(standing: Standing) -> str:
             f"{names[0]} was asked for other work than {names[1]}, its reference: another load, "
             "other prompts, lengths or sampling, or another client. There is no verdict on that."
         )
-    return verdict(standing.run_id, names, standing.findings, standing.errors).sentence
+    said = verdict(standing.run_id, names, standing.findings, standing.why_not, standing.margin)
+    return said.sentence
 
 
 def brief(standing: Standing) -> str:
     """Return a standing in a cell of a table: `faster, 1.08 ×`, `≈ within ±5 %`, `other work`."""
     if standing.word == "equivalent":
-        return f"≈ {within(MARGIN)}"
+        return f"≈ {within(standing.margin)}"
     speed = standing.findings[0].speed if standing.findings else None
     sure = standing.word != "no verdict"
     return f"{standing.word}, {times(speed[0])} ×" if speed and sure else standing.word

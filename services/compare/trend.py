@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from services.compare.findings import FAMILY, MARGIN
+from services.compare.findings import FAMILY
 from services.compare.headline import by_place
 from services.compare.pin import Pin
 from services.compare.standing import (
@@ -106,12 +106,16 @@ def _sentences(
     reference: Point | None,
     references: int,
     other_work: int,
-    held: Mapping[int, Any],
+    held: Mapping[int, Standing],
 ) -> tuple[str, ...]:
     judged = [p for p in points if p.run_id in held and p.word != REFERENCE]
     of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
     said = [_since(len(judged), of["slower"], reference, references)] if references else [UNPINNED]
-    said += [f"{_are(ids)} {WORDS[word]}." for word, ids in of.items() if ids and word != "slower"]
+    said += [
+        f"{_are(ids)} {WORDS[word]}{_within(word, ids, held)}."
+        for word, ids in of.items()
+        if ids and word != "slower"
+    ]
     if of["slower"] or of["faster"]:
         said.append(CHANCE)
     if references > 1:
@@ -119,6 +123,14 @@ def _sentences(
     if other_work:
         said.append(f"{_are_many(other_work)} of other work, and not drawn.")
     return tuple(said)
+
+
+def _within(word: str, ids: Sequence[int], held: Mapping[int, Standing]) -> str:
+    """What was called equivalent, which was chosen for each comparison before it was measured."""
+    if word != "equivalent":
+        return ""
+    margins = {held[run_id].margin for run_id in ids}
+    return f", {within(margins.pop())}" if len(margins) == 1 else ", each within its own margin"
 
 
 def _since(judged: int, slower: Sequence[int], one: Point | None, references: int) -> str:
@@ -163,7 +175,7 @@ CHANCE = (
 WORDS = {  # in the order in which they are said
     "slower": "slower",
     "faster": "faster",
-    "equivalent": f"equivalent, {within(MARGIN)}",
+    "equivalent": "equivalent",
     "inconclusive": "inconclusive",
     NO_VERDICT: "without a verdict",
 }

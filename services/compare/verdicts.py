@@ -22,6 +22,7 @@ from services.compare.findings import (
     judge,
 )
 from services.compare.rows import Candidate, Row, names_of
+from services.measurement import ACTIVE, RunStatus
 from services.statistics import (
     CONFIDENCE,
     MINIMUM_REPEATS,
@@ -64,7 +65,7 @@ class _Pair:
     run: str  # their names
     reference: str
     margin: float
-    errors: str  # why error rates forbid a verdict, or ""
+    refused: str  # why there must be no verdict, or ""
     detectable: float | None = None  # see Verdict
     needed: int | None = None
 
@@ -80,39 +81,42 @@ def verdicts(
     for place in range(1, len(candidates)):
         reference, other = candidates[0], candidates[place]
         ratios = {row.metric: row.ratios[place] for row in rows if row.metric in FAMILY}
-        rates = reference.summary.error_rate, other.summary.error_rate
-        findings, errors = judged(ratios, rates, decides, margin)
-        found.append(verdict(other.run.id, (names[place], names[0]), findings, errors, margin))
+        why = refused(
+            (reference.run.status, other.run.status),
+            (reference.summary.error_rate, other.summary.error_rate),
+        )
+        findings = judged(ratios, why, decides, margin)
+        found.append(verdict(other.run.id, (names[place], names[0]), findings, why, margin))
     return tuple(found)
 
 
 def judged(
-    ratios: Mapping[str, Ratio | None],
-    error_rates: tuple[float | None, float | None],
-    decides: str,
-    margin: float = MARGIN,
-) -> tuple[tuple[Finding, ...], str]:
-    """Judge one run against the reference, by the ratios of FAMILY and by both error rates.
-
-    Returns the findings, that of the measure which decides first, and why error rates forbid a
-    verdict, or "".
-    """
-    errors = _errors(*error_rates)
-    findings = judge(ratios, margin, refused=bool(errors))
+    ratios: Mapping[str, Ratio | None], why_not: str, decides: str, margin: float = MARGIN
+) -> tuple[Finding, ...]:
+    """Judge one run against the reference, by the ratios of FAMILY; none of them where `refused`
+    says why not. The finding of the measure which decides comes first."""
+    findings = judge(ratios, margin, refused=bool(why_not))
     first = finding(findings, decides)
-    return (first, *(one for one in findings if one is not first)), errors
+    return (first, *(one for one in findings if one is not first))
+
+
+def refused(
+    statuses: tuple[RunStatus, RunStatus], error_rates: tuple[float | None, float | None]
+) -> str:
+    """Return why there must be no verdict, the reference's status and error rate first; or ""."""
+    return _unfinished(*statuses) or _errors(*error_rates)
 
 
 def verdict(
     run_id: int,
     names: tuple[str, str],
     findings: tuple[Finding, ...],
-    errors: str,
+    why_not: str,
     margin: float = MARGIN,
 ) -> Verdict:
-    """Put what `judged` returned into words; `names` are the run's and the reference's. What could
-    have been seen takes 25 ms to work out, where that is the question."""
-    pair = _Pair(*names, margin, errors, *_reach(findings[0], findings, margin))
+    """Put what `judged` and `refused` returned into words; `names` are the run's and the
+    reference's. What could have been seen takes 25 ms to work out, where that is the question."""
+    pair = _Pair(*names, margin, why_not, *_reach(findings[0], findings, margin))
     return _verdict(run_id, pair, findings)
 
 
@@ -124,6 +128,18 @@ def deciding(modes: Iterable[str]) -> str:
 def errors_differ(one: Candidate, other: Candidate) -> bool:
     """Whether the error rates are more than one point apart; not when either is not known."""
     return bool(_errors(one.summary.error_rate, other.summary.error_rate))
+
+
+def _unfinished(reference: RunStatus, other: RunStatus) -> str:
+    """A repeat that was cut short is not like a whole one, and who stops looking when a difference
+    shows finds differences that are not there."""
+    for status, which in ((other, "this run"), (reference, "its reference")):
+        if status in ACTIVE:
+            return f"{which} is still being measured"
+        if status != "done":
+            how = "failed" if status == "failed" else f"was {status}"
+            return f"{which} {how}, and has not been measured to its end"
+    return ""
 
 
 def _errors(reference: float | None, other: float | None) -> str:
@@ -215,8 +231,8 @@ def _seen(pair: _Pair, ratio: Ratio) -> str:
 
 def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
     headline = f"{pair.run} against {pair.reference}: no verdict"
-    if pair.errors:
-        return headline, f"{headline}, because {pair.errors}."
+    if pair.refused:
+        return headline, f"{headline}, because {pair.refused}."
     if found.ratio is None:
         return headline, f"{headline}, because {found.label} is not known for both."
     return headline, (

@@ -81,7 +81,8 @@ def _lead(candidate: Candidate) -> str:
     started = f", {tables.moment_of(run.started_at)}" if run.started_at else ""
     backend = "" if run.config.backend == IMPORT else run.config.backend
     whence = " ".join(filter(None, (backend, run.through)))
-    return f"Run {run.id}: {whence}{model}, {run.config.mode}{started}"
+    mode = f", {run.config.mode}" if run.knows("mode") else ""
+    return f"Run {run.id}: {whence}{model}{mode}{started}"
 
 
 def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) -> Iterator[Finding]:

@@ -14,7 +14,10 @@ from services.tables import Table
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
 _MARKUP = re.compile(r"([\\`*_{}\[\]~$])")
 _BLOCK = re.compile(r"[-+#=]|\d+[.)]")  # at the start of a line: a heading, a list
-_LINKED = re.compile(r"(?<=[@#])(?=\w)|(?<=http)(?=s?:)|(?<=www)(?=\.)", re.IGNORECASE)
+_LINKED = re.compile(
+    r"(?<=[@#])(?=\w)|(?<=http)(?=s?:)|(?<=ftp)(?=:)|(?<=www)(?=\.)|(?<=\bGH-)(?=\d)",
+    re.IGNORECASE,
+)
 _APART = "\N{WORD JOINER}"  # not seen, and no part of any link
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from services import tables
 from services.compare import Candidate, Comparison, Row
+from services.compare.headline import only_stated
+from services.imports.stated import tool_of
 from services.statistics import Ratio
 from services.summary import summary_row
 from services.units import many, seconds, show, significant
@@ -31,10 +33,11 @@ class Tile:
 
 
 def headline(candidate: Candidate) -> str:
-    """Return a run in a line: what came out, and how soon."""
+    """Return a run in a line: what came out, and how soon; of a file without requests what its tool
+    says."""
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
-        return "No request succeeded" if summary.sent else "No request was measured"
+        return _without_success(candidate)
     rate, first = row["output_tokens_per_s"], row["ttft_s_median"]
     if rate is None:
         return f"{many(summary.ok, 'request')} answered, in {seconds(row['e2e_s_median'])} each"
@@ -42,11 +45,22 @@ def headline(candidate: Candidate) -> str:
     return f"{significant(rate)} tokens a second{soon}"
 
 
+def _without_success(candidate: Candidate) -> str:
+    stated = only_stated(candidate)
+    if candidate.summary.sent or not stated:
+        return "No request succeeded" if candidate.summary.sent else "No request was measured"
+    if rate := stated.get("output_tokens_per_s"):
+        return f"{significant(rate)} tokens a second, says {tool_of(candidate)}"
+    return f"What {tool_of(candidate)} says of its requests together"
+
+
 def of_run(candidate: Candidate) -> tuple[Tile, ...]:
-    """Return the figures of one run; none where nothing succeeded."""
+    """Return the figures of one run; of a file without requests its tool's; none where nothing
+    succeeded."""
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
-        return ()
+        said = {} if summary.sent else only_stated(candidate)
+        return tuple(_tile(name, said[name]) for name in HEADLINE if name in said)
     tiles = [_tile(name, row[name]) for name in HEADLINE if row.get(name) is not None]
     failed = f"{summary.failed:,} failed" if summary.failed else "none failed"
     return (*tiles, Tile("Requests answered", (Line(None, f"{summary.ok:,}", (failed,)),)))

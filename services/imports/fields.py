@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from services.halves import joined
+from services.halves import clean
 from services.redact import redact
 
 LARGEST = 1e12
@@ -68,16 +68,11 @@ def inside(value: Any, *names: str) -> Any:
 
 
 def line(value: Any, longest: int = LONGEST_FACT) -> str:
-    """Return text as one line without keys; "" for what is no text."""
+    """Return text as one line that can be stored, without keys; "" for what is no text."""
     if not isinstance(value, str):
         return ""
     kept = redact(" ".join(clean(value[: 10 * longest]).split()))
     return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
-
-
-def clean(text: str) -> str:
-    """Return text that every database keeps, in JSON too: no NUL, no half of a character."""
-    return joined(text.replace("\0", "\ufffd"))
 
 
 def arrivals(first: float | None, gaps: Any, scale: float = 1.0) -> tuple[float, ...]:

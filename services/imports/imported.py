@@ -8,7 +8,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Any, NamedTuple
 
-from services.config import MOST, RunConfig
+from services.config import MOST, MOST_REPEATS, RunConfig
 from services.imports import fields
 from services.measurement import IMPORT, Measurement, Repeat, RunStatus
 from services.units import many
@@ -101,14 +101,10 @@ def imported(
     """Put a run together. `says` is what `stated` returns; `facts` are kept as they are.
 
     Raises:
-        InvalidImport: the file holds neither a request nor a number of its tool.
+        InvalidImport: the file holds neither a request nor a number of its tool, or requests
+            that cannot stand side by side.
     """
-    if len(measurements) > MOST_REQUESTS:
-        raise InvalidImport(
-            f"It holds {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
-        )
-    if len({(m.repeat, m.index) for m in measurements}) < len(measurements):
-        raise InvalidImport("Two of its requests have the same repeat and index.")
+    _see_to(measurements)
     if not measurements and not says[0]:
         raise InvalidImport(f"It is a file of {tool}, but holds no request and no result.")
     named = fields.line(model, LONGEST_MODEL)
@@ -130,6 +126,17 @@ def imported(
         },
         (Repeat(0, started_at, duration_s),) if measurements and started_at else (),
     )
+
+
+def _see_to(measurements: Sequence[Measurement]) -> None:
+    if len(measurements) > MOST_REQUESTS:
+        raise InvalidImport(
+            f"It holds {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
+        )
+    if any(m.repeat >= MOST_REPEATS for m in measurements):
+        raise InvalidImport(f"It holds requests of more than {MOST_REPEATS} repeats.")
+    if len({(m.repeat, m.index) for m in measurements}) < len(measurements):
+        raise InvalidImport("Two of its requests have the same repeat and index.")
 
 
 def stated(found: Iterable[tuple[Says, Any]]) -> tuple[dict[str, float], dict[str, str]]:

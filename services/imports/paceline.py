@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
-from services.config import MOST, RunConfig
+from services.config import MOST, MOST_REPEATS, RunConfig
+from services.halves import clean
 from services.imports import fields
 from services.imports.imported import Imported, InvalidImport, Load, Says, imported, stated
-from services.imports.parse import Document
+from services.imports.parse import Document, see_to_values
 from services.measurement import FINISHED, Measurement, Repeat, Status
 from services.workloads.promptfile import FILE_BYTES_MOST
 
@@ -54,6 +55,9 @@ def read_parquet(document: Document) -> list[Imported]:
         if said is None:
             raise InvalidImport("It is Parquet, but not of a run of Paceline's.")
         found = json.loads(said)
+        groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+        parts = [group.column(n) for group in groups for n in range(group.num_columns)]
+        see_to_values(sum(part.num_values for part in parts))
         rows = [r for part in file.iter_batches(ROWS_AT_ONCE) for r in part.to_pylist()]
     except (pyarrow.ArrowException, OSError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidImport):
@@ -81,12 +85,12 @@ def _run(document: Mapping[str, Any]) -> Imported:
         started_at=fields.moment(run.get("started_at")),
         source={**made.source, "version": str(document["schema"]), "known": known}
         | (_source(inner) if isinstance(inner, dict) else {}),
-        repeats=tuple({each.index: each for each in _repeats(run.get("repeats"))}.values()),
+        repeats=_repeats(run.get("repeats")),
         status=status if status in FINISHED else "interrupted",
         environment=_words(run.get("environment")),
         calibration=_calibration(run.get("calibration")),
         tags=_tags(run.get("tags")),
-        note=note[:LONGEST_NOTE] if isinstance(note := run.get("note"), str) else "",
+        note=clean(note[:LONGEST_NOTE]) if isinstance(note := run.get("note"), str) else "",
     )
 
 
@@ -155,12 +159,15 @@ def _request(row: Mapping[str, Any]) -> Measurement:
     )  # fmt: skip
 
 
-def _repeats(found: Any) -> Iterator[Repeat]:
+def _repeats(found: Any) -> tuple[Repeat, ...]:
+    kept: dict[int, Repeat] = {}
     for row in fields.several(found):
         index, began = fields.count(fields.inside(row, "index")), fields.inside(row, "began_at")
-        if index is not None and (at := fields.moment(began)) is not None:
+        at = fields.moment(began)
+        if index is not None and index < MOST_REPEATS and at is not None:
             health = _words(row.get("health"))
-            yield Repeat(index, at, fields.seconds(row.get("duration_s")), health)
+            kept[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
+    return tuple(kept.values())
 
 
 def _calibration(found: Any) -> dict[str, Any] | None:
@@ -173,18 +180,24 @@ def _calibration(found: Any) -> dict[str, Any] | None:
 def _words(found: Any, depth: int = DEEPEST) -> dict[str, Any]:
     """Facts about a machine or a client as they are, but few, short and not deep."""
     kept: dict[str, Any] = {}
-    for given, value in list(fields.mapping(found).items())[:MOST_WORDS]:
-        name = fields.clean(given)
+    for name, value in list(found.items())[:MOST_WORDS] if isinstance(found, dict) else ():
+        word = clean(name[:100])
         if isinstance(value, dict) and depth:
-            kept[name[:100]] = _words(value, depth - 1)
-        elif value is None or isinstance(value, bool) or fields.number(value) is not None:
-            kept[name[:100]] = value
-        elif isinstance(value, str):
-            kept[name[:100]] = fields.clean(value[:LONGEST_ERROR])
+            kept[word] = _words(value, depth - 1)
         elif isinstance(value, list) and depth:
-            few = [v for v in value[:100] if isinstance(v, str) or fields.number(v) is not None]
-            kept[name[:100]] = [fields.clean(v) if isinstance(v, str) else v for v in few]
+            kept[word] = [_word(each) for each in value[:100] if _is_word(each)]
+        elif _is_word(value):
+            kept[word] = _word(value)
     return kept
+
+
+def _is_word(value: Any) -> bool:
+    plain = value is None or isinstance(value, bool | str)
+    return plain or fields.number(value) is not None
+
+
+def _word(value: Any) -> Any:
+    return clean(value[:LONGEST_ERROR]) if isinstance(value, str) else value
 
 
 def _source(inner: Mapping[str, Any]) -> dict[str, Any]:

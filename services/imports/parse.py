@@ -7,11 +7,13 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from services.imports.imported import MOST_REQUESTS, InvalidImport
 
 MOST_BYTES = 256_000_000
+MOST_VALUES = 30_000_000  # of a file: two bytes there are fifty in memory
 LONGEST_CELL = 1_000_000
 PARQUET = b"PAR1"
 
@@ -48,12 +50,26 @@ def document(data: bytes) -> Document:
         raise InvalidImport(
             "It is not text. Paceline reads JSON, JSON lines, CSV and its own Parquet."
         ) from None
-    found = _json(text) if text.lstrip()[:1] in ("{", "[") else Document("csv", tuple(_csv(text)))
+    see_to_values(text.count(","))
+    found = _json(text) if text.lstrip()[:1] in ("{", "[") else Document("csv", _some(_csv(text)))
     if not found.rows:
         raise InvalidImport("It holds no request and no result.")
     if len(found.rows) > MOST_REQUESTS:
         raise InvalidImport(f"It has more than {MOST_REQUESTS:,} entries, which are the most.")
     return found
+
+
+def see_to_values(number: int) -> None:
+    """Refuse a file that holds too many values. Raises InvalidImport."""
+    if number > MOST_VALUES:
+        raise InvalidImport(
+            f"It holds {number:,} values. Paceline reads up to {MOST_VALUES:,} of a file: split it."
+        )
+
+
+def _some(rows: Iterator[Any]) -> tuple[Any, ...]:
+    """As many as are read, and one more, which says that there are too many."""
+    return tuple(islice(rows, MOST_REQUESTS + 1))
 
 
 def _json(text: str) -> Document:
@@ -62,7 +78,7 @@ def _json(text: str) -> Document:
     except RecursionError:
         raise InvalidImport("Its JSON is nested too deep.") from None
     except ValueError:
-        value = list(_lines(text))
+        value = list(_some(_lines(text)))
     rows = value if isinstance(value, list) else [value]
     if not all(isinstance(row, dict) for row in rows):
         raise InvalidImport("Its JSON is not made of objects: no tool's results look like that.")
@@ -71,7 +87,7 @@ def _json(text: str) -> Document:
 
 def _lines(text: str) -> Iterator[Any]:
     """One JSON value a line; a file that is neither that nor one value is broken somewhere."""
-    for place, line in enumerate(text.split("\n"), 1):
+    for place, line in enumerate(io.StringIO(text, newline="\n"), 1):
         if not line.strip():
             continue
         try:

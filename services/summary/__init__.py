@@ -132,7 +132,8 @@ def _attainment(
     objectives: Objectives, measurements: Sequence[Measurement], repeats: Sequence[RepeatSummary]
 ) -> Attainment:
     good, ended = counted(objectives, measurements)
-    return Attainment(objectives, good, ended, _mean(repeat.goodput_per_s for repeat in repeats))
+    rate = _mean(repeat.goodput_per_s for repeat in repeats) if ended else None
+    return Attainment(objectives, good, ended, rate)
 
 
 def _attained(found: Attainment | None) -> dict[str, Any]:

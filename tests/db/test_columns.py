@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from db.columns import Key, StoredTimes, Utc, clean, pack
+from db.columns import Key, StoredTimes, Utc, pack
+from services.halves import clean
 
 clock_ns = st.lists(st.integers(0, 10**16), max_size=300)
 

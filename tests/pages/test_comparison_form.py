@@ -73,6 +73,17 @@ def test_a_link_opens_the_comparison_that_it_was_made_from(
     assert written == {**parameters, "max_tokens": "64"}
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"within": "0.05"}, {"within": "99.5"}, {"within": "nan"}, {"target": "0.01"},
+     {"each": "9" * 5000}, {"each": "0"}, {"target": "1", "most": "51"}],
+)  # fmt: skip
+def test_a_number_that_turns_cannot_have_is_left_out_of_a_link(
+    visit: Visit, wrong: dict[str, str]
+) -> None:
+    assert "2 candidates take turns, 5 repeats of each" in said(visit("run", vs="same", **wrong))
+
+
 def test_a_link_that_asks_for_what_there_is_not_says_so(visit: Visit) -> None:
     at = visit("run", vs="max_tokens=0;nonsense=1")
     words = said(at)

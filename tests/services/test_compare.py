@@ -253,6 +253,14 @@ def test_what_makes_a_comparison_unfair_is_said(
     assert doubt.sentence.endswith(".") and doubt.sentence.count(".") >= 2
 
 
+def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
+    other = b(mode="sequential")
+    silent = replace(other, run=replace(other.run, source={"tool": "x", "known": ["requests"]}))
+    assert "Different load" not in warned(a(), silent)
+    told = replace(other, run=replace(other.run, source={"tool": "x", "known": ["mode"]}))
+    assert "Different load" in warned(a(), told)
+
+
 @pytest.mark.parametrize(
     ("left", "right"),
     [

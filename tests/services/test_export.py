@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services import fingerprint
+from services import fingerprint, imports
 from services.compare import Candidate
 from services.export import (
     EXPORTS,
@@ -31,7 +31,7 @@ from services.export.document import REQUEST_FIELDS
 from services.metrics import FIELDS, METRICS
 from services.summary import summary_row
 from tests.conftest import ROOT
-from tests.values import NOON, candidate, failed, measured
+from tests.values import NOON, candidate, failed, imported_candidate, measured
 
 PROMPT = "My own unpublished poem about a heron"
 ANSWER = "The heron stands, grey on grey"
@@ -246,11 +246,13 @@ def test_a_run_alone_has_a_table_too() -> None:
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_what_people_wrote_is_no_markup_in_a_pull_request(count: int) -> None:
     name = "# a|b\n**c** <img src=x> @somebody #12 `d` [e](http://f) ~~g~~ $h$ &amp; _i_ \\|"
+    name += " GH-12 ftp://h"
     named = [private(n, name=f"{name}{n}") for n in range(1, count + 1)]
     text = export("markdown.md").write(named).decode()
     assert "&amp;amp;" in text
     for word in ("<img", "@somebody", "#12 ", "http://", "**c**", "`d`", "[e]", "~~g", " _i_"):
         assert word not in text
+    assert "GH-12" not in text and "ftp://" not in text
     for line, row in zip(
         [line for line in text.splitlines() if line.startswith("|")], rows_of(text), strict=True
     ):
@@ -422,6 +424,14 @@ def test_of_an_imported_run_no_prompt_is_made_up() -> None:
     page = Page(page_html([replace(one, run=replace(one.run, source={"tool": "x"}))], texts=True))
     assert PROMPT not in page.text
     assert "The prompt is not known." in page.text
+
+
+def test_the_page_of_a_tools_summary_says_what_the_tool_says() -> None:
+    data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
+    page = page_html([imported_candidate(imports.read(data, "f")[0])]).decode()
+    assert "79.5 tokens a second, says vLLM bench" in page
+    assert "No request was measured" not in page
+    assert '<span class="large">212 ms</span>' in page
 
 
 def test_a_page_without_a_success_says_so_in_big_words() -> None:

@@ -11,9 +11,11 @@ import pytest
 from services.compare.findings import FAMILY
 from services.compare.headline import WORK, by_place, headline, work_of
 from services.config import JUDGEMENT, RunConfig
+from services.imports import read
 from services.modes import MODES
 from services.workloads import WORKLOADS
-from tests.values import candidate, failed, measured, run
+from tests.conftest import ROOT
+from tests.values import candidate, failed, imported_candidate, measured, run
 
 SECRET = "words of my own"
 NO_WORK = {  # to whom, how often, how long at most, and by how many processes
@@ -42,6 +44,14 @@ def test_a_repeat_that_is_missing_leaves_its_place_empty() -> None:
     kept = headline(candidate([measured(repeat=0), measured(repeat=2)]))
     assert kept["by_repeat"]["e2e_s_median"] == [3.0, None, 3.0]
     assert headline(candidate([]))["by_repeat"]["e2e_s_median"] == []
+
+
+def test_of_a_file_without_requests_its_tools_numbers_are_kept_as_one_repeat() -> None:
+    data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
+    kept = headline(imported_candidate(read(data, "f")[0]))
+    assert kept["by_repeat"]["output_tokens_per_s"] == [kept["output_tokens_per_s"]]
+    assert kept["by_repeat"]["ttft_s_median"] == [kept["ttft_s_median"]]
+    assert kept["by_repeat"]["e2e_s_median"] == []
 
 
 def work(**config: Any) -> str:

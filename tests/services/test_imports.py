@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.export.parquet import requests_parquet
 from services.imports import IMPORTS, InvalidImport, fields, parse, read
 from services.imports.stated import definitions, table
 from services.measurement import Measurement
 from services.summary import summarize, summary_row
 from tests.conftest import ROOT
-from tests.values import imported_candidate
+from tests.values import candidate, imported_candidate, measured
 
 DATA = ROOT / "tests" / "data" / "imports"
 FILES = {  # tool, runs, requests of the first, mode of the first
@@ -144,6 +145,65 @@ def test_more_requests_than_are_read_get_a_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(parse, "MOST_REQUESTS", 2)
     with pytest.raises(InvalidImport, match="more than 2"):
         read(b'{"a": 1}\n' * 3, "many.jsonl")
+
+
+def of_paceline(*requests: Any, **run: Any) -> bytes:
+    document = {"schema": "paceline/run/2", "run": {"status": "done", **run}, "requests": requests}
+    return json.dumps(document).encode()
+
+
+REQUEST = {"repeat": 0, "index": 0, "status": "ok", "sent_s": 0.0, "e2e_s": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("requests", "says"),
+    [
+        ([REQUEST, REQUEST], "same repeat and index"),
+        ([{**REQUEST, "repeat": 2**31 - 1}], "more than 50 repeats"),
+    ],
+)
+def test_requests_that_cannot_be_stored_get_a_sentence(requests: Any, says: str) -> None:
+    with pytest.raises(InvalidImport, match=says):
+        read(of_paceline(*requests), "f")
+
+
+def test_a_repeat_is_kept_once_and_only_where_a_run_can_have_it() -> None:
+    said = [{"index": n, "began_at": "2026-01-01"} for n in (0, 0, 2**31 - 1)]
+    (found,) = read(of_paceline(REQUEST, config={}, repeats=said), "f")
+    assert [repeat.index for repeat in found.repeats] == [0]
+
+
+HALF = "a\ud800b\0"  # UTF-8 has no half of a character, and PostgreSQL no NUL
+
+
+def test_characters_that_cannot_be_stored_are_replaced_wherever_they_stand() -> None:
+    run = {"name": HALF, "note": HALF, "tags": [HALF], "config": {}, "source": {"tool": HALF}}
+    environment = {HALF: HALF, "list": [HALF, 10**300, 1]}
+    (ours,) = read(of_paceline({**REQUEST, "error": HALF}, environment=environment, **run), "f")
+    vllm = json.loads((DATA / "vllm" / "result.json").read_text())
+    (theirs,) = read(json.dumps({**vllm, "model_id": HALF, "date": HALF, HALF: HALF}).encode(), "f")
+    assert ours.environment["list"] == ["a\ufffdb\ufffd", 1]
+    assert theirs.config.model == ours.note == "a\ufffdb\ufffd"
+    for text in (repr(ours).encode(), repr(theirs).encode()):
+        assert b"\\ud800" not in text and b"\\x00" not in text
+
+
+@pytest.mark.parametrize("data", [b"a,b\n" + b"1,2\n" * 9 + b'"', b'{"a": 1}\n' * 9 + b"rubbish"])
+def test_a_file_of_too_many_entries_is_not_read_to_its_end(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parse, "MOST_REQUESTS", 2)
+    with pytest.raises(InvalidImport, match="more than 2"):
+        read(data, "many")
+
+
+def test_a_file_of_too_many_values_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "MOST_VALUES", 2)
+    with pytest.raises(InvalidImport, match="up to 2 of a file"):
+        read(b'{"a": [1, 2, 3, 4]}', "f")
+    whole = requests_parquet([candidate([measured(i) for i in range(9)])])
+    with pytest.raises(InvalidImport, match="up to 2 of a file"):
+        read(whole, "f")
 
 
 @given(st.binary(max_size=300))

@@ -32,12 +32,15 @@ ALL = Objectives(ttft_s=1.0, tpot_s=0.5, e2e_s=3.0)
         ({"tokens": 4}, False),  # TPOT 2 / 3
         ({"e2e": 3.01, "tokens": 9}, False),
         ({"tokens": 1}, True),  # one token has no TPOT that could be missed
+        ({"t_first": None}, None),  # not streamed: nobody has seen its first token
+        ({"output_tokens": None}, None),
+        ({"t_first": None, "e2e": 3.01}, False),  # late all the same
         ({"status": "failed"}, False),
         ({"status": "cancelled"}, False),
     ],
 )
 def test_a_request_is_good_that_succeeded_and_kept_every_limit(
-    changes: dict[str, object], good: bool
+    changes: dict[str, object], good: bool | None
 ) -> None:
     assert ALL.met_by(measured(**changes)) is good  # type: ignore[arg-type]
 
@@ -64,6 +67,15 @@ def test_attainment_by_hand() -> None:
         "66.7 % of the requests met TTFT ≤ 1.00 s (95 % interval 30.0–90.3 %): "
         "goodput 0.625 requests/s."
     )
+
+
+def test_what_was_not_measured_is_not_counted_as_kept() -> None:
+    streamed, whole = measured(0), measured(0, repeat=1, t_first=None)
+    found = summarize([streamed, whole], None, Objectives(ttft_s=1.0)).attainment
+    assert found is not None and found.share is found.goodput_per_s is None
+    assert found.sentence.startswith("It is not known how many requests met TTFT ≤ 1.00 s: none")
+    known = summarize([streamed, whole], None, Objectives(e2e_s=3.0)).attainment
+    assert known is not None and known.share == 1.0
 
 
 def test_a_repeat_in_which_nothing_was_good_counts_as_zero() -> None:

@@ -34,6 +34,10 @@ def test_what_follows_bearer_is_removed_whatever_it_is(word: str) -> None:
     assert redact(f'"{word} t0p.secret/x+y=" was sent') == '"Bearer [removed] was sent'
 
 
+def test_who_signs_in_at_an_address_is_removed() -> None:
+    assert redact("http://u:hunter2@h:8/v1 and a@b.c") == "http://[removed]@h:8/v1 and a@b.c"
+
+
 def test_a_key_of_any_form_is_removed_when_it_is_known() -> None:
     assert redact("no such key: hunter2-hunter2", ["hunter2-hunter2"]) == "no such key: [removed]"
 

@@ -42,6 +42,7 @@ class Row:
     status: str = "done"
     tags: tuple[str, ...] = ()
     trial_id: int | None = None
+    margin: float | None = None
     began: datetime = field(default=NOON)
 
 
@@ -127,19 +128,48 @@ def test_of_what_an_older_paceline_kept_nothing_is_said() -> None:
 seconds = st.lists(st.floats(0.9, 1.1), min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=50)  # what repeats could have shown takes a while
-@given(seconds, seconds, st.sampled_from(["batch", "sequential"]), st.booleans())
+margins = st.sampled_from([None, 0.02, 0.2])
+statuses = st.sampled_from(["done", "running"])
+
+
+@settings(deadline=None, max_examples=100)  # what repeats could have shown takes a while
+@given(
+    seconds, seconds, st.sampled_from(["batch", "sequential"]), st.booleans(),
+    st.tuples(margins, margins), statuses,
+)  # fmt: skip
 def test_history_says_what_compare_says(
-    one: list[float], other: list[float], mode: str, turns: bool
+    one: list[float], other: list[float], mode: str, turns: bool, chosen: Any, status: Any
 ) -> None:
-    trial = 7 if turns else None
+    told = [
+        {"trial_id": 7 if turns else None, "margin": chosen[0], "status": status},
+        {"trial_id": 7 if turns else None, "margin": chosen[1]},
+    ]
     both = [played(n, times, mode=mode) for n, times in ((1, one), (2, other))]
-    both = [replace(c, run=replace(c.run, trial_id=trial)) for c in both]
-    rows = [replace(of(c), trial_id=trial) for c in both]
+    both = [replace(c, run=replace(c.run, **more)) for c, more in zip(both, told, strict=True)]
+    rows = [replace(of(c), **more) for c, more in zip(both, told, strict=True)]
     (verdict,) = compare(both).verdicts
     found = against(*rows, MODEL)
     assert found is not None
     assert (found.word, found.findings) == (verdict.word, verdict.findings)
+    assert found.margin == verdict.margin
+    assert (
+        sentence(found).partition(",")[2:]
+        == verdict.sentence.replace("run 2", "Run 2", 1).partition(",")[2:]
+    )
+
+
+def test_what_was_called_equivalent_beforehand_holds_in_history_too() -> None:
+    rows = [of(played(n, (2.0, 2.01, 1.99)), trial_id=7, margin=0.1) for n in (1, 2)]
+    found = against(*rows, MODEL)
+    assert found is not None
+    assert brief(found) == "≈ within ±10 %"
+    assert "is as fast as run 1, within ±10 %" in sentence(found)
+
+
+def test_a_reference_that_is_measured_again_judges_nobody_meanwhile() -> None:
+    found = against(of(SLOW, status="queued"), of(FAST), MODEL)
+    assert found is not None and found.word == "no verdict"
+    assert "because its reference is still being measured" in sentence(found)
 
 
 # --- which reference -------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compare import Candidate
+from services.compare import MOST, Candidate
 from services.config import RunConfig
 from services.trial import Asked, InvalidTrial, check, goes_on, order, sentence, turn
 from tests.values import candidate, measured
@@ -20,8 +20,10 @@ A_AND_B = (RunConfig(), RunConfig(max_tokens=64))
 @given(st.integers(0, 2**31), st.integers(0, 49), st.integers(2, 8))
 def test_everybody_has_one_turn_in_every_round(seed: int, repeat: int, candidates: int) -> None:
     turns = [turn(seed, repeat, candidates, place) for place in range(candidates)]
-    first = repeat * candidates
+    first = repeat * MOST
     assert sorted(turns) == list(range(first, first + candidates))
+    before = [turn(seed, repeat - 1, more, 0) for more in range(2, 9)]
+    assert max(before) < first, "a round comes after the one before it, whoever is left of them"
 
 
 def test_the_order_is_shuffled_by_the_seed_and_the_same_every_time() -> None:
@@ -57,7 +59,8 @@ def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
         ({"repeats": 5, "most": 4}, A_AND_B, "cannot be fewer"),
         ({"repeats": 51, "most": 51}, A_AND_B, "1 to 50 times"),
         ({"target": 0.0}, A_AND_B, "target"),
-        ({"margin": 1.0}, A_AND_B, "margin"),
+        ({"margin": 0.0005}, A_AND_B, "margin"),
+        ({"margin": 1.1}, A_AND_B, "margin"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said(

@@ -274,3 +274,25 @@ def test_a_refused_family_is_not_judged_by_any_of_its_ratios() -> None:
 )
 def test_a_ratio_is_written_in_as_many_digits_as_one_reads(value: float, text: str) -> None:
     assert times(value) == text
+
+
+# --- not measured to the end -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("queued", "is still being measured"),
+        ("running", "is still being measured"),
+        ("cancelled", "was cancelled, and has not been measured to its end"),
+        ("interrupted", "was interrupted, and has not been measured to its end"),
+        ("failed", "failed, and has not been measured to its end"),
+    ],
+)
+def test_there_is_no_verdict_on_what_was_not_measured_to_its_end(status: Any, why: str) -> None:
+    found = said(a(), b(repeats(0.5), status=status))
+    assert set(words(found).values()) == {"no verdict"}
+    assert found.sentence.startswith(f"B against A: no verdict, because this run {why}.")
+    found = said(a(status=status), b(repeats(0.5)))
+    assert set(words(found).values()) == {"no verdict"}
+    assert found.sentence.startswith(f"B against A: no verdict, because its reference {why}.")

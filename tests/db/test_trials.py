@@ -1,0 +1,140 @@
+"""Runs that take turns: who is next, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Engine, update
+
+from db import queue, runs, schema, trials
+from db.database import writing
+from db.runs import NewRun
+from db.trials import CannotRepeat, TrialNotFound
+from services.config import RunConfig
+from services.measurement import Repeat, Run, RunStatus
+from services.trial import Asked, Trial
+from tests.values import NOON
+
+
+def trial_of(engine: Engine, *lanes: str, repeats: int = 3) -> Trial:
+    config = RunConfig(repeats=repeats)
+    return trials.create(engine, Asked(5, repeats, repeats), [NewRun(config, x) for x in lanes])
+
+
+def measure(engine: Engine, run: Run) -> None:
+    """Carry one turn of a claimed run."""
+    queue.add_repeat(engine, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
+    turn = trials.next_turn(engine, runs.load(engine, run.id))
+    if turn is None:
+        queue.finish(engine, run.id, "done")
+    else:
+        assert queue.wait_turn(engine, run.id, turn, {})
+
+
+def measured(engine: Engine, most: int = 100) -> list[int]:
+    """Work the queue off, one turn at a time; return whose turn it was."""
+    found = []
+    while len(found) < most and (run := queue.claim(engine)) is not None:
+        assert queue.claim(engine) is None or run.trial_id is None, "two of a trial at once"
+        found.append(run.id)
+        measure(engine, run)
+    return found
+
+
+def rounds(turns: Sequence[int], candidates: int) -> list[list[int]]:
+    return [
+        sorted(turns[i : i + candidates]) for i in range(0, len(turns), candidates)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lanes", [("a", "a", "a"), ("a", "b", "c"), ("a", "b", "a")])
+def test_every_round_has_every_candidate_once(engine: Engine, lanes: tuple[str, ...]) -> None:
+    trial = trial_of(engine, *lanes)
+    assert rounds(measured(engine), 3) == [list(trial.run_ids)] * 3
+
+
+@pytest.mark.parametrize("status", ["cancelled", "interrupted", "failed"])
+def test_whoever_drops_out_holds_nobody_up(engine: Engine, status: RunStatus) -> None:
+    trial = trial_of(engine, "a", "b", "a")
+    gone, *rest = trial.run_ids
+    measured(engine, 4)
+    queue.finish(engine, gone, status)
+    after = measured(engine)
+    assert gone not in after
+    assert [len(run.repeats) for run in runs.load_many(engine, rest)] == [3, 3]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("turns", [0, 1, 4, 5])
+def test_when_one_is_deleted_the_others_go_on_round_by_round(
+    engine: Engine, place: int, turns: int
+) -> None:
+    trial = trial_of(engine, "a", "a", "a", repeats=4)
+    measured(engine, turns)
+    runs.delete(engine, trial.run_ids[place])
+    left = trials.load(engine, trial.id).run_ids
+    while (run := queue.claim(engine)) is not None:
+        others = [other for other in runs.load_many(engine, left) if other.id != run.id]
+        assert len(run.repeats) <= min(len(other.repeats) for other in others), "out of its round"
+        measure(engine, run)
+    assert [len(run.repeats) for run in runs.load_many(engine, left)] == [4, 4]
+
+
+def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(engine: Engine) -> None:
+    alone = runs.create(engine, RunConfig(), "a")
+    assert queue.claim(engine) is not None
+    trial_of(engine, "a", "b")
+    later = runs.create(engine, RunConfig(), "b")
+    turns = [run.id for run in (queue.claim(engine), queue.claim(engine)) if run]
+    assert alone not in turns and set(turns) <= {3, later}
+    queue.finish(engine, alone, "done")
+
+
+def test_more_repeats_of_one_run_leave_the_others_alone(engine: Engine) -> None:
+    trial = trial_of(engine, "a", "b")
+    one, other = trial.run_ids
+    measured(engine)
+    trials.repeat_more(engine, [one], 2)
+    assert measured(engine) == [one, one]
+    assert [len(run.repeats) for run in runs.load_many(engine, [one, other])] == [5, 3]
+    trials.repeat_more(engine, [one, other], 2)
+    turns = measured(engine)
+    assert turns == [other, other, one, one], "those of earlier rounds come first"
+    with pytest.raises(CannotRepeat, match="1 to 43 more"):
+        trials.repeat_more(engine, [one, other], 44)
+
+
+def test_a_trial_of_which_no_run_is_left_is_not_found(engine: Engine) -> None:
+    trial = trial_of(engine, "a", "b")
+    for run_id in trial.run_ids:
+        runs.delete(engine, run_id)
+    with pytest.raises(TrialNotFound, match="There is no comparison 1"):
+        trials.load(engine, trial.id)
+
+
+def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(engine: Engine) -> None:
+    trial_of(engine, "a", "b")
+    run = queue.claim(engine)
+    assert run is not None
+    errors: list[BaseException] = []
+
+    def cancel() -> None:
+        try:
+            queue.request_cancel(engine, run.id)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=cancel)
+    with writing(engine) as connection:
+        ends = update(schema.runs).where(schema.runs.c.id == run.id)
+        connection.execute(ends.values(status="queued"))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive(), "it waits for what is being written"
+    thread.join(10)
+    assert not errors
+    found = runs.load(engine, run.id)
+    assert (found.status, found.cancel_requested) == ("cancelled", True)
+    assert found.ended_at is not None
