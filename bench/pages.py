@@ -8,6 +8,7 @@ a browser then draws is not in it.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import random
@@ -35,6 +36,7 @@ from services.units import seconds
 
 FRAME = Path(__file__).resolve().parent.parent / "pages" / "_frame.py"
 RUNS, REPEATS, REQUESTS, TOKENS = 8, 5, 1_000, 128
+FEW = 2  # small runs beside the large ones
 STORED = 10_000  # runs in History
 TIMES = 5  # each page is opened
 HEAD = ("page", "goal", "first", "its CPU", "again, median", "its CPU")
@@ -78,16 +80,16 @@ def request(repeat: int, index: int, slower: float, chance: random.Random) -> Me
     )  # fmt: skip
 
 
-def store_large(engine: Engine, number: int) -> None:
-    """Store one run of 5,000 requests."""
+def store(engine: Engine, number: int, requests: int) -> None:
+    """Store one run of so many requests in each repeat."""
     chance = random.Random(number)
-    config = parse({"mode": "batch", "model": "m", "requests": REQUESTS, "repeats": REPEATS})
+    config = parse({"mode": "batch", "model": "m", "requests": requests, "repeats": REPEATS})
     run_id = runs.create(engine, config, f"lane {number}", f"Candidate {number}")
     queue.claim(engine)
     measured: list[Measurement] = []
     for repeat in range(REPEATS):
         slower = 1 + number / 20 + chance.uniform(0, 0.01)
-        found = [request(repeat, index, slower, chance) for index in range(REQUESTS)]
+        found = [request(repeat, index, slower, chance) for index in range(requests)]
         queue.add_repeat(engine, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
         queue.add_measurements(engine, run_id, found)
         measured += found
@@ -100,7 +102,7 @@ def store_many(engine: Engine) -> None:
         first = connection.execute(select(schema.runs).limit(1)).mappings().one()
         rows = [
             {**first, "id": i, "name": f"Run {i} on lane {i % 100}", "model": f"model-{i % 20}"}
-            for i in range(RUNS + 1, STORED + 1)
+            for i in range(RUNS + FEW + 1, STORED + 1)
         ]
         connection.execute(insert(schema.runs), rows)
         tags = [{"run_id": row["id"], "tag": f"tag {row['id'] % 50}"} for row in rows]
@@ -125,6 +127,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def line(opening: Opening) -> tuple[str, ...]:
+    gc.collect()  # what another page left behind
     first, *again = [timed(lambda: show(opening)) for _ in range(TIMES)]
     walls, cpus = zip(*again, strict=True)
     shown = (opening.goal_s, *first, median(walls), median(cpus))
@@ -136,8 +139,8 @@ def filled() -> Iterator[None]:
     """A database with the runs, which the pages of this process use."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PACELINE_DATABASE_URL"] = f"sqlite:///{folder}/paceline.db"
-        for number in range(RUNS):
-            store_large(opened(), number)
+        for number in range(RUNS + FEW):
+            store(opened(), number, REQUESTS if number < RUNS else 20)
         store_many(opened())
         yield
         opened().dispose()
@@ -151,9 +154,12 @@ def main() -> None:
     # The harness looks through all installed packages in every run; the app does so once.
     BidiComponentManager.discover_and_register_components = lambda *_, **__: None  # type: ignore
     with filled():
-        show(Opening("", "compare", {}, 0))  # the modules are imported, as in an app that runs
+        show(
+            Opening("", "compare", {"runs": f"{RUNS + 1},{RUNS + FEW}"}, 0)
+        )  # as in an app that runs
         rows = [HEAD, ("---",) * len(HEAD), *map(line, OPENINGS)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    table += f"\n\nLoad of the machine meanwhile: {os.getloadavg()[0]:.1f}."
     print(f"{report.machine()}\n\n{table}")
     if asked.write:
         report.write(asked.write, {"pages": table})

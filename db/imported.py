@@ -55,6 +55,7 @@ def store(engine: Engine, imported: Imported) -> int:
     run = Run(
         0, imported.name, imported.status, imported.config, datetime.now(UTC),
         source=imported.source, environment=imported.environment,
+        calibration=imported.calibration,
     )  # fmt: skip
     judged_by = price_of(imported.config), objectives_of(imported.config)
     summary = summarize(imported.measurements, *judged_by, run.placed)
@@ -69,6 +70,7 @@ def store(engine: Engine, imported: Imported) -> int:
             ended_at=imported.started_at,
             source=imported.source,
             environment=imported.environment,
+            calibration=imported.calibration,
             headline=headline(candidate),
         )
         _keep(connection, run_id, imported.repeats)

@@ -63,7 +63,8 @@ def candidates(
     Raises:
         RunNotFound: for the first that is missing.
     """
-    found = [candidate(engine, run_id, texts, judgement) for run_id in run_ids]
+    with runs.no_garbage():
+        found = [candidate(engine, run_id, texts, judgement) for run_id in run_ids]
     if margin is None:
         return found
     return [replace(each, run=replace(each.run, margin=margin)) for each in found]

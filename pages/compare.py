@@ -100,7 +100,7 @@ def verdicts(comparison: Comparison) -> None:
     with st.container(border=True):
         for verdict in comparison.verdicts:
             st.subheader(plain(verdict.headline), anchor=False)
-            st.markdown(plain(verdict.sentence))
+            st.markdown(plain(verdict.details))
             with st.container(horizontal=True, gap="xsmall"):
                 for measure, word in verdict.by_measure:
                     if word != "no verdict":  # why there is none, the sentence says

@@ -18,7 +18,7 @@ from api import BODY_MOST, NewRun, api
 from db import results, runs, schema
 from jobs.place import beside
 from services.config import RunConfig
-from services.export import EXPORTS
+from services.export import EXPORTS, page_html
 from services.export.document import REQUEST_FIELDS
 from services.export.shape import RunDocument
 from services.metrics import FIELDS
@@ -388,6 +388,11 @@ def test_no_answer_holds_a_key(
     for answer in [ask("GET", path) for path in paths]:
         assert answer.status_code == 200
         assert key not in answer.text
+    measured = [results.candidate(database, run_id)]
+    for entry in EXPORTS:
+        if entry.takes(1):
+            assert key.encode() not in entry.write(measured), entry.name
+    assert key.encode() not in page_html(measured, texts=True)
     kept = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
     assert "Incorrect API key" in kept
     assert key not in kept

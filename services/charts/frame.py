@@ -186,17 +186,20 @@ def names(
     """Return the layers that write a text for each run at its own `y`, after a square in the
     run's colour. The colours are not on a scale: a chart may use its scale for something else."""
     ids = [candidate.run.id for candidate in candidates]
-    rows = [{"y": at, "text": text} for at, text in zip(y, texts, strict=True)]
-    written = alt.Chart(alt.InlineData(values=rows)).mark_text(
+    rows = [
+        {"y": at, "text": text, "hue": theme.colour_of(run_id, ids, dark)}
+        for run_id, at, text in zip(ids, y, texts, strict=True)
+    ]
+    data = alt.Chart(alt.InlineData(values=rows))
+    written = data.mark_text(
         align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=12, dy=-3
     )
-    layers = [written.encode(x=alt.value(0), y=alt.Y("y:Q"), text=alt.Text("text:N"))]
-    for run_id, row in zip(ids, rows, strict=True):
-        square = alt.Chart(alt.InlineData(values=[row])).mark_square(
-            color=theme.colour_of(run_id, ids, dark), opacity=1, size=70, yOffset=-10, xOffset=4
-        )
-        layers.append(square.encode(x=alt.value(0), y=alt.Y("y:Q")))
-    return layers
+    squares = data.mark_square(opacity=1, size=70, yOffset=-10, xOffset=4)
+    hue = alt.Color("hue:N", scale=None, legend=None)
+    return [
+        written.encode(x=alt.value(0), y=alt.Y("y:Q"), text=alt.Text("text:N")),
+        squares.encode(x=alt.value(0), y=alt.Y("y:Q"), color=hue),
+    ]
 
 
 def layered(

@@ -18,6 +18,8 @@ from services.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.summary import Summary
 from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
 
+PART = " · "  # between the parts of a name that Paceline has made
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -77,15 +79,25 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return each run's name, with its number where another has the same or it has none."""
+    """Return each run's name, without the parts that all of them have; with its number where
+    another has the same, or it has none."""
     via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
-    names = [" ".join(c.run.name.split()) for c in candidates]
+    names = _apart([" ".join(c.run.name.split()) for c in candidates])
     numbers = [f"run {c.run.id}" for c in candidates]
     return tuple(
         (name if name and names.count(name) == 1 else f"{name} ({number})" if name else number)
         + through
         for name, number, through in zip(names, numbers, via, strict=True)
     )
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names without the parts between middle dots that all of them have, as long as something
+    is left of each: what tells `embedded · batch` from `embedded · sequential`."""
+    parts = [name.split(PART) for name in names]
+    common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
+    brief = [PART.join(part for part in own if part not in common) for own in parts]
+    return brief if all(brief) else list(names)
 
 
 def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:

@@ -54,6 +54,12 @@ class Verdict:
     repeats_needed: int | None = None
 
     @property
+    def details(self) -> str:
+        """The sentence without the headline, where it begins with it: what to say below it."""
+        rest = self.sentence.removeprefix(self.headline).lstrip(" ,.")
+        return rest[:1].upper() + rest[1:]
+
+    @property
     def by_measure(self) -> tuple[tuple[str, Word], ...]:
         return tuple((found.label, found.word) for found in self.findings)
 

@@ -19,10 +19,11 @@ from services.tables import Table
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, in big words; then the same in full, or ""."""
+    """What was found, in big words; the same in full, or ""; and what to say right below them."""
 
     words: str
     sentence: str = ""
+    details: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) ->
     if comparison is None:
         yield Finding(headline(candidates[0]))
         return
-    yield from (Finding(verdict.headline, verdict.sentence) for verdict in comparison.verdicts)
+    for verdict in comparison.verdicts:
+        yield Finding(verdict.headline, verdict.sentence, verdict.details)
 
 
 def _sentences(

@@ -42,6 +42,7 @@ class Imported:
     environment: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     note: str = ""
+    calibration: dict[str, Any] | None = None  # of a run of Paceline's
 
 
 class Says(NamedTuple):

@@ -26,6 +26,10 @@ LONGEST_ERROR = 300
 LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
 DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
 ROWS_AT_ONCE = 2_000
+CALIBRATED = (  # see services/calibrate.py
+    "requests", "lost", "ttft_p50_s", "ttft_p99_s", "e2e_p50_s", "e2e_p99_s", "inter_chunk_p50_s",
+    "inter_chunk_p99_s",
+)  # fmt: skip
 
 
 def recognise(document: Document) -> bool:
@@ -84,6 +88,7 @@ def _run(document: Mapping[str, Any]) -> Imported:
         repeats=_repeats(run.get("repeats")),
         status=status if status in FINISHED else "interrupted",
         environment=_words(run.get("environment")),
+        calibration=_calibration(run.get("calibration")),
         tags=_tags(run.get("tags")),
         note=clean(note[:LONGEST_NOTE]) if isinstance(note := run.get("note"), str) else "",
     )
@@ -163,6 +168,13 @@ def _repeats(found: Any) -> tuple[Repeat, ...]:
             health = _words(row.get("health"))
             kept[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
     return tuple(kept.values())
+
+
+def _calibration(found: Any) -> dict[str, Any] | None:
+    """What the client added, where all of it is said."""
+    said = fields.mapping(found)
+    numbers = {name: fields.number(said.get(name)) for name in CALIBRATED}
+    return {name: said[name] for name in numbers} if None not in numbers.values() else None
 
 
 def _words(found: Any, depth: int = DEEPEST) -> dict[str, Any]:

@@ -41,7 +41,9 @@ def sentence(candidate: Candidate) -> str:
     apart = sum(_difference(theirs, ours) != NONE for _, theirs, ours in both)
     tool, total = tool_of(candidate), many(len(both), "number")
     if not apart:
-        return f"{tool}: of its {total} all are as ours."
+        return (
+            f"{tool}: {'its one number is' if len(both) == 1 else f'all its {total} are'} as ours."
+        )
     return f"{tool}: of its {total} {len(both) - apart} are as ours, and {apart} not."
 
 
@@ -63,11 +65,15 @@ def tool_of(candidate: Candidate) -> str:
 
 
 def named_here(name: str) -> tuple[str, str]:
-    """Return the label and the unit of a number that a tool states."""
+    """Return the label and the unit of a number that a tool states; one that only another version
+    of Paceline knows goes by its name."""
     of, _, statistic = name.rpartition("_")
-    if of == "inter_chunk_s":
-        return f"Inter-chunk latency, {STATISTICS[statistic]}", "s"
-    return named(name)
+    try:
+        if of == "inter_chunk_s":
+            return f"Inter-chunk latency, {STATISTICS[statistic]}", "s"
+        return named(name)
+    except KeyError:
+        return name, ""
 
 
 def _numbers(candidate: Candidate) -> list[tuple[str, float, float | None]]:

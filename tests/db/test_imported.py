@@ -10,7 +10,7 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
-from db import counts, imported, results, runs
+from db import counts, imported, queue, results, runs
 from services.compare import compare
 from services.export import EXPORTS, content_hash, export, run_document
 from services.imports import InvalidImport
@@ -21,6 +21,10 @@ from tests.conftest import ROOT
 from tests.stored import store
 
 DATA = ROOT / "tests" / "data" / "imports"
+CALIBRATION = {
+    "requests": 64, "lost": 0, "ttft_p50_s": 3e-6, "ttft_p99_s": 5e-6, "e2e_p50_s": 4e-6,
+    "e2e_p99_s": 9e-6, "inter_chunk_p50_s": 1e-6, "inter_chunk_p99_s": 2e-6,
+}  # fmt: skip
 
 
 def bring_in(engine: Engine, name: str, again: bool = False) -> list[int]:
@@ -127,13 +131,16 @@ def test_what_one_paceline_exports_another_imports(engine: Engine) -> None:
 def test_a_run_goes_round_whole_but_for_its_prompts(
     engine: Engine, name: str, workload: dict[str, Any]
 ) -> None:
-    candidate = results.candidate(engine, store(engine, name="mine", **workload))
+    run_id = store(engine, name="mine", **workload)
+    queue.set_calibration(engine, run_id, CALIBRATION)
+    candidate = results.candidate(engine, run_id)
     data = export(name).write([candidate])
     assert b"words of my own" not in data
     [again] = imported.bring_in(engine, data, name)
     back = results.candidate(engine, again)
     assert back.run.through == "imported from Paceline"
     assert content_hash(back) == content_hash(candidate)
+    assert back.run.calibration == CALIBRATION
     assert [tuple(m.token_times) for m in back.measurements] == [
         tuple(m.token_times) for m in candidate.measurements
     ]

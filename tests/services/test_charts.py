@@ -355,7 +355,7 @@ def test_a_run_has_the_same_colour_in_every_chart() -> None:
     found: dict[str, set[str]] = {}
     for name in ("tokens_per_s", "ttft", "in_flight", "throughput", "ratios"):
         for layer in drawn(name, candidates)["layer"]:
-            scale = layer["encoding"].get("color", {}).get("scale", {"domain": [], "range": []})
+            scale = layer["encoding"].get("color", {}).get("scale") or {"domain": [], "range": []}
             for label, hue in zip(scale["domain"], scale["range"], strict=True):
                 found.setdefault(label, set()).add(hue)
     assert len(found) == 8

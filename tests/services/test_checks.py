@@ -62,6 +62,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
     (good(status="cancelled"), MANY, "warning", "The run was cancelled"),
     (good(status="failed"), MANY, "warning", "The run failed"),
     (good(status="running"), MANY, "note", "The run is not finished"),
+    (good(source={"tool": "guidellm"}), MANY, "note", "Measured by guidellm"),
     (good(), [*MANY, failed(80)], "warning", "1 of 241 requests failed"),
     (
         good(),
@@ -136,6 +137,14 @@ def test_a_run_to_doubt_is_doubted(
     assert doubt.level == level
     assert doubt.sentence.count(".") >= 2  # what it means, and what to do
     assert doubt.sentence.endswith(".")
+
+
+def test_the_client_of_another_tool_is_not_held_to_our_limits() -> None:
+    late = staggered([0.0] * 70 + [0.015] * 10)
+    assert past_limits(with_config(mode="staggered"), late, summarize(late))
+    elsewhere = replace(with_config(mode="staggered"), source={"tool": "guidellm"})
+    assert not past_limits(elsewhere, late, summarize(late))
+    assert "sent late" not in titles(elsewhere, late)
 
 
 def test_every_check_has_a_case() -> None:

@@ -356,3 +356,35 @@ def test_several_lines_are_several_runs() -> None:
 def test_chunks_have_times_only_where_every_gap_is_a_time(gaps: Any, times: Any) -> None:
     assert fields.arrivals(1.0, gaps) == times
     assert fields.arrivals(None, gaps) == ()
+
+
+def own(**run: Any) -> bytes:
+    """A run's JSON as another Paceline might have written it."""
+    row = {"index": 0, "repeat": 0, "status": "ok", "sent_s": 0.0, "first_s": 0.1, "last_s": 0.2}
+    return json.dumps({"schema": "paceline/run/2", "run": run, "requests": [row]}).encode()
+
+
+def test_what_another_paceline_says_that_this_one_does_not_know_is_shown_by_its_name() -> None:
+    source = {"tool": "later", "stated": {"newer_s_p95": 1.5}, "definitions": {"newer_s_p95": "X."}}
+    [one] = read(own(source=source), "f")
+    assert table(imported_candidate(one)).rows[0][:2] == ("newer_s_p95", "1.50")
+
+
+def test_no_text_is_kept_that_a_database_cannot_keep() -> None:
+    """NUL, and half of a character, would make PostgreSQL refuse to read the JSON again."""
+    bad = "a\0b\ud800"
+    environment = {bad: bad, "list": [bad, 1], "deep": {"deeper": bad}}
+    repeats = [{"index": 0, "began_at": "2026-03-01T12:00:00Z", "health": {"x": bad}}] * 2
+    source = {"tool": bad, "facts": {bad: bad}, "stated": {"ok": 1}, "definitions": {"ok": bad}}
+    [one] = read(own(environment=environment, repeats=repeats, source=source, name=bad), bad)
+    kept = json.dumps([one.source, one.environment, one.name, one.repeats[0].health])
+    assert "\\u0000" not in kept
+    assert "\\ud800" not in kept
+    assert len(one.repeats) == 1
+
+
+def test_two_requests_of_one_number_are_refused() -> None:
+    document = json.loads(own())
+    document["requests"] *= 2
+    with pytest.raises(InvalidImport, match="same repeat and index"):
+        read(json.dumps(document).encode(), "f")

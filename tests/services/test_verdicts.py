@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.compare import Candidate, InvalidComparison, Verdict, Word, compare
 from services.compare.findings import FAMILY, judge
+from services.compare.rows import names_of
 from services.compare.verdicts import in_words, times
 from services.measurement import Measurement
 from services.statistics import Ratio, ratio
@@ -296,3 +298,23 @@ def test_there_is_no_verdict_on_what_was_not_measured_to_its_end(status: Any, wh
     found = said(a(status=status), b(repeats(0.5)))
     assert set(words(found).values()) == {"no verdict"}
     assert found.sentence.startswith(f"B against A: no verdict, because its reference {why}.")
+
+
+def test_names_are_without_what_all_of_them_have() -> None:
+    def named(*names: str) -> tuple[str, ...]:
+        runs = enumerate(names, 1)
+        return names_of([candidate([measured()], run_id=i, name=name) for i, name in runs])
+
+    modes = "embedded · sequential · 8 requests · pause 0", "embedded · batch · 8 requests"
+    assert named(*modes) == ("sequential · pause 0", "batch")
+    assert named("Same · A", "Same · B") == ("A", "B")
+    assert named("vLLM · TP 2", "vLLM") == ("vLLM · TP 2", "vLLM"), "something is left of each"
+    assert named("one", "one") == ("one (run 1)", "one (run 2)")
+    assert named("embedded · batch") == ("embedded · batch",)
+
+
+def test_what_stands_below_the_headline_does_not_say_it_again() -> None:
+    one = Verdict(1, "faster", "B is 2.00 times as fast as A", "", (), 0.05)
+    said = replace(one, sentence="B is 2.00 times as fast as A by TTFT (5 repeats each). Also: …")
+    assert said.details == "By TTFT (5 repeats each). Also: …"
+    assert replace(one, sentence="B gives more (1.5 times).").details == "B gives more (1.5 times)."
