@@ -813,10 +813,10 @@ def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, a
     said = ask("trial", *flags, "--vs", "mode=batch", "--repeats", "3", "--json")
     assert (said.code, said.err) == (0, "")
     document = json.loads(said.out)
-    assert document["runs"] == [1, 2]
+    assert [run["id"] for run in document["runs"]] == [1, 2]
     assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [3, 3]
     more = json.loads(ask("more", "1", "2", "--repeats", "1", "--json").out)
-    assert more["runs"] == [1, 2]
+    assert [run["id"] for run in more["runs"]] == [1, 2]
     assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [4, 4]
     said = ask("more", "1", "--repeats", "47")
     assert (said.code, "1 to 46 more" in said.err) == (2, True)
@@ -830,7 +830,7 @@ def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, a
         (["--vs", "prompt=x"], "--prompt is not taken from a link"),
         (["--vs", "mode=batch", "--repeats", "60"], "1 to 50 times"),
         (["--vs", "mode=batch", "--most", "3"], "the most cannot be fewer"),
-        (["--vs", "mode=batch", "--target", "0"], "between 0 and 100"),
+        (["--vs", "mode=batch", "--target", "0"], "from 0.1 to 100"),
         (["--vs", "mode=batch"] * 9, "2 to 8 candidates"),
         ([], "--vs"),
     ],
