@@ -195,10 +195,10 @@ def names(
         align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=12, dy=-3
     )
     squares = data.mark_square(opacity=1, size=70, yOffset=-10, xOffset=4)
-    hue = alt.Color("hue:N", scale=None, legend=None)
+    hue = alt.Fill("hue:N", scale=None, legend=None)  # no colour: the runs' may have a legend
     return [
         written.encode(x=alt.value(0), y=alt.Y("y:Q"), text=alt.Text("text:N")),
-        squares.encode(x=alt.value(0), y=alt.Y("y:Q"), color=hue),
+        squares.encode(x=alt.value(0), y=alt.Y("y:Q"), fill=hue),
     ]
 
 

@@ -133,7 +133,8 @@ def test_two_presses_of_start_start_one_run(app: App, person: BrowserContext) ->
 
 
 def verdict_on(page: Page, name: str) -> Locator:
-    return page.get_by_test_id("stMarkdown").filter(has_text=f"{name}: ")
+    """The headline of what is said of a run against the reference."""
+    return page.get_by_role("heading", name=re.compile(f"^{name} against"))
 
 
 def test_choosing_on_compare_changes_the_url_and_back_takes_it_back(
