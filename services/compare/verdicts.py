@@ -56,6 +56,8 @@ class Verdict:
     @property
     def details(self) -> str:
         """The sentence without the headline, where it begins with it: what to say below it."""
+        if not self.sentence.startswith(self.headline):
+            return self.sentence
         rest = self.sentence.removeprefix(self.headline).lstrip(" ,.")
         return rest[:1].upper() + rest[1:]
 

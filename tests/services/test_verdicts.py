@@ -317,4 +317,4 @@ def test_what_stands_below_the_headline_does_not_say_it_again() -> None:
     one = Verdict(1, "faster", "B is 2.00 times as fast as A", "", (), 0.05)
     said = replace(one, sentence="B is 2.00 times as fast as A by TTFT (5 repeats each). Also: …")
     assert said.details == "By TTFT (5 repeats each). Also: …"
-    assert replace(one, sentence="B gives more (1.5 times).").details == "B gives more (1.5 times)."
+    assert replace(one, sentence="b gives more (1.5 times).").details == "b gives more (1.5 times)."
