@@ -99,7 +99,8 @@ def repeat_more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
         for run in found:
             _check(run, count)
         for run in found:
-            connection.execute(_once_more(connection, run, count))
+            if not connection.execute(_once_more(connection, run, count)).rowcount:
+                raise CannotRepeat(f"Run {run.id} is being measured again already.")
         _grow(connection, {run.trial_id for run in found if run.trial_id is not None})
 
 

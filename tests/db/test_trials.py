@@ -138,3 +138,17 @@ def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(engine: Engine)
     found = runs.load(engine, run.id)
     assert (found.status, found.cancel_requested) == ("cancelled", True)
     assert found.ended_at is not None
+
+
+def test_the_second_of_two_who_want_more_at_once_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = trial_of(engine, "a", "a")
+    measured(engine)
+    as_both_saw_them = runs.load_many(engine, trial.run_ids)
+    trials.repeat_more(engine, trial.run_ids, 1)
+    monkeypatch.setattr(trials, "load_many", lambda *_: as_both_saw_them)
+    with pytest.raises(CannotRepeat, match="measured again already"):
+        trials.repeat_more(engine, trial.run_ids, 2)
+    monkeypatch.undo()
+    assert {run.config.repeats for run in runs.load_many(engine, trial.run_ids)} == {4}
