@@ -122,8 +122,9 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
     if configs and asked is None:
         foretell(plan_of(configs[0]))
     elif possible and asked:
-        each = [plan_of(plan.in_turns(config, asked.repeats)) for config in configs]
-        foretell(plan.together(each, trial.sentence(asked, len(configs))))
+        turns = [plan.in_turns(config, asked.repeats) for config in configs]
+        how = trial.sentence(asked, len(configs), sum(each.warmup for each in turns))
+        foretell(plan.together([plan_of(each) for each in turns], how))
         who = versus.names(configs, "", [config.mode for config in configs])
         st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))
     elif configs:

@@ -121,12 +121,13 @@ def goes_on(asked: Asked, repeats: int, candidates: Sequence[Candidate], measure
     return reach is None or reach > asked.target
 
 
-def sentence(asked: Asked, candidates: int) -> str:
-    """Say what a trial will do."""
+def sentence(asked: Asked, candidates: int, warmup: int = 0) -> str:
+    """Say what a trial will do; `warmup`: requests before the first that do not count, of all
+    turns together."""
     said = f"{candidates} candidates take turns, {many(asked.repeats, 'repeat')} of each"
-    if asked.target is None:
-        return f"{said}."
-    return (
-        f"{said}, then more until every 95 % interval is within ±{asked.target * 100:g} %, "
-        f"at most {asked.most} of each."
-    )
+    if asked.target is not None:
+        said += (
+            f", then more until every 95 % interval is within ±{asked.target * 100:g} %, "
+            f"at most {asked.most} of each"
+        )
+    return f"{said}. Requests to warm up, of them all: {warmup:,}." if warmup else f"{said}."

@@ -73,5 +73,6 @@ def test_what_cannot_be_asked_for_is_said(
 
 def test_what_will_happen_is_said_before_it_does() -> None:
     assert sentence(Asked(), 2) == "2 candidates take turns, 5 repeats of each."
+    assert sentence(Asked(), 2, 10).endswith("of each. Requests to warm up, of them all: 10.")
     until = sentence(Asked(repeats=3, most=12, target=0.02), 3)
     assert "within ±2 %, at most 12 of each" in until
