@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,10 +34,7 @@ def create(engine: Engine, asked: Asked, new: Sequence[NewRun]) -> Trial:
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept; nothing is stored then.
     """
-    values = {
-        "created_at": datetime.now(UTC),
-        **{name: getattr(asked, name) for name in ("seed", "repeats", "most", "target", "margin")},
-    }
+    values = {"created_at": datetime.now(UTC), **asdict(asked)}
     with writing(engine) as connection:
         made = insert(trials).values(values).returning(trials.c.id)
         trial_id = connection.execute(made).scalar_one()
@@ -62,7 +60,7 @@ def _load(connection: Connection, trial_id: int) -> Trial:
     ids = tuple(connection.scalars(of_it))
     if row is None or not ids:
         raise TrialNotFound(trial_id)
-    asked = Asked(row["seed"], row["repeats"], row["most"], row["target"], row["margin"])
+    asked = Asked(**{field.name: row[field.name] for field in fields(Asked)})
     return Trial(trial_id, row["created_at"], asked, ids)
 
 

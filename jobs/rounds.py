@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from db import results, runs, trials
 from services.compare.verdicts import deciding
 from services.measurement import ACTIVE, Run
-from services.trial import goes_on
+from services.trial import Asked, goes_on
 
 
 def next_turn(engine: Engine, run_id: int) -> int | None:
@@ -22,29 +22,21 @@ def next_turn(engine: Engine, run_id: int) -> int | None:
     if run.trial_id is None:
         return None
     if len(run.repeats) >= run.config.repeats:
-        others = [other for other in _others(engine, run) if other.status == "done"]
-        if run.cancel_requested or not _goes_on(engine, run, others):
+        trial = trials.load(engine, run.trial_id)
+        others = [one for one in runs.load_many(engine, trial.run_ids) if one.id != run_id]
+        if run.cancel_requested or not _goes_on(engine, trial.asked, run, others):
             return None
-        trials.another_round(engine, run, others)
+        trials.another_round(engine, run, [one for one in others if one.status == "done"])
         run = runs.load(engine, run_id)
     return trials.next_turn(engine, run)
 
 
-def _goes_on(engine: Engine, run: Run, others: list[Run]) -> bool:
-    assert run.trial_id is not None
-    trial = trials.load(engine, run.trial_id)
-    waiting = any(other.status in ACTIVE for other in _others(engine, run))
-    level = all(len(other.repeats) == len(run.repeats) for other in others)
-    if trial.asked.target is None or waiting or not level or not others:
+def _goes_on(engine: Engine, asked: Asked, run: Run, others: list[Run]) -> bool:
+    done = [other for other in others if other.status == "done"]
+    waiting = any(other.status in ACTIVE for other in others)
+    level = all(len(other.repeats) == len(run.repeats) for other in done)
+    if asked.target is None or waiting or not level or not done:
         return False
-    candidates = results.candidates(engine, sorted([run.id, *(other.id for other in others)]))
-    repeats = min(len(each.run.repeats) for each in candidates)
-    return goes_on(
-        trial.asked, repeats, candidates, deciding(each.run.config.mode for each in candidates)
-    )
-
-
-def _others(engine: Engine, run: Run) -> list[Run]:
-    assert run.trial_id is not None
-    ids = trials.load(engine, run.trial_id).run_ids
-    return [other for other in runs.load_many(engine, ids) if other.id != run.id]
+    candidates = results.candidates(engine, sorted([run.id, *(other.id for other in done)]))
+    decides = deciding(each.run.config.mode for each in candidates)
+    return goes_on(asked, len(run.repeats), candidates, decides)
