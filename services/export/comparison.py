@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from services.compare import Candidate, compare
-from services.export.document import content_hash, iso
+from services.export.document import about, content_hash
 from services.export.public import public
 
 SCHEMA = "paceline/comparison/1"
@@ -33,13 +33,4 @@ def comparison_json(candidates: Sequence[Candidate]) -> bytes:
 
 def _identity(candidate: Candidate) -> dict[str, Any]:
     run = candidate.run
-    return {
-        "id": run.id,
-        "name": run.name,
-        "status": run.status,
-        "backend": run.config.backend,
-        "model": run.config.model,
-        "mode": run.config.mode,
-        "started_at": iso(run.started_at),
-        "content_sha256": content_hash(candidate),
-    }
+    return {"id": run.id, **about(run), "content_sha256": content_hash(candidate)}

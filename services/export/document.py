@@ -118,6 +118,18 @@ def _repeat(repeat: Repeat) -> dict[str, Any]:
     }
 
 
+def about(run: Run) -> dict[str, Any]:
+    """Return what a run is called and what it was, in a few plain words."""
+    return {
+        "name": run.name,
+        "status": run.status,
+        "backend": run.config.backend,
+        "model": run.config.model,
+        "mode": run.config.mode,
+        "started_at": iso(run.started_at),
+    }
+
+
 def iso(moment: datetime | None) -> str | None:
     """Return a time as ISO 8601 text."""
     return moment.isoformat() if moment else None

@@ -10,7 +10,7 @@ from typing import Any
 from services.charts.frame import number
 from services.checks import client
 from services.compare import Candidate, compare
-from services.export.document import iso
+from services.export.document import about
 from services.measurement import Measurement
 from services.metrics import FIELDS, metric, request_row
 from services.statistics import Ratio
@@ -55,12 +55,7 @@ def _identity(candidate: Candidate) -> dict[str, Any]:
     found = client.past_limits(run, candidate.measurements, candidate.summary)
     return {
         "run_id": run.id,
-        "name": run.name,
-        "status": run.status,
-        "backend": run.config.backend,
-        "model": run.config.model,
-        "mode": run.config.mode,
-        "started_at": iso(run.started_at),
+        **about(run),
         "client_warnings": "; ".join(doubt.title for doubt in found),
         **{f"client_{name}": value for name, value in (run.calibration or {}).items()},
     }
