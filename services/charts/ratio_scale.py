@@ -7,6 +7,9 @@ from typing import Any
 
 import altair as alt
 
+from services import theme
+from services.compare import Candidate
+
 WIDEST = 64.0  # times the reference, either way; an interval may reach beyond and is cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
 CLOSENESS = 0.06  # of the axis: ticks closer to each other than this are left out
@@ -23,6 +26,16 @@ def ratio_scale(
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     axis = {"values": ticks, "tickCount": len(ticks), "format": "~r"}
     return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
+
+
+def bands(
+    field: str, names: Sequence[str], candidates: Sequence[Candidate]
+) -> tuple[alt.Y, alt.YOffset]:
+    """Return the axis with a band for each of `names`, of which `|` parts the lines, and in each
+    band a place for each run."""
+    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14)
+    y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
+    return y, alt.YOffset("run:N", sort=[theme.label(c.run) for c in candidates])
 
 
 def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tuple[float, float]:

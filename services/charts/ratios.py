@@ -9,7 +9,7 @@ import altair as alt
 
 from services import theme
 from services.charts.frame import Rows, heading, layered, run_colour
-from services.charts.ratio_scale import AXIS, one, ratio_scale
+from services.charts.ratio_scale import AXIS, bands, one, ratio_scale
 from services.compare import Candidate
 from services.compare.rows import rows as compared
 
@@ -53,13 +53,7 @@ def _rows(candidates: Sequence[Candidate]) -> Rows:
 def _layers(
     candidates: Sequence[Candidate], dark: bool, rows: Rows, metrics: Sequence[str]
 ) -> list[alt.Chart]:
-    y = alt.Y(
-        "metric:N",
-        title=None,
-        sort=list(metrics),
-        axis=alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14),
-    )
-    offset = alt.YOffset("run:N", sort=[theme.label(c.run) for c in candidates[1:]])
+    y, offset = bands("metric", metrics, candidates[1:])
     # The reference has no dot, but it counts: colours are the same as in every other chart.
     colour = run_colour(candidates, dark, listed=candidates[1:])
     scale, axis = ratio_scale(

@@ -9,7 +9,7 @@ import altair as alt
 
 from services import theme
 from services.charts.frame import Rows, heading, layered, run_colour
-from services.charts.ratio_scale import AXIS, one, ratio_scale
+from services.charts.ratio_scale import AXIS, bands, one, ratio_scale
 from services.compare import COMPARED, Candidate
 from services.statistics.level import level
 
@@ -64,13 +64,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
 def _layers(
     candidates: Sequence[Candidate], dark: bool, dots: Rows, means: Rows, measures: Sequence[str]
 ) -> list[alt.Chart]:
-    y = alt.Y(
-        "measure:N",
-        title=None,
-        sort=list(measures),
-        axis=alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14),
-    )
-    offset = alt.YOffset("run:N", sort=[theme.label(c.run) for c in candidates])
+    y, offset = bands("measure", measures, candidates)
     colour = run_colour(candidates, dark)
     ends = [row[end] for row in means for end in ("low", "high") if row[end] is not None]
     scale, axis = ratio_scale([row["times"] for row in dots], ends, least=1.02)
