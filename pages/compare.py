@@ -22,7 +22,7 @@ from services.compare import (
     compare,
     margin_of,
 )
-from services.compare.verdicts import in_words
+from services.compare.wording import in_words
 
 RECENT = 200  # runs offered to be added
 FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables

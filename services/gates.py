@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from services.compare import Candidate, Comparison, Verdict, Word
 from services.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
 from services.compare.rows import names_of
-from services.compare.verdicts import in_words
+from services.compare.wording import in_words
 from services.metrics import metric
 from services.statistics import FLOORS
 from services.summary import Summary, summary_row

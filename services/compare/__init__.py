@@ -14,7 +14,8 @@ from services.compare.differences import Difference, differences
 from services.compare.fairness import warnings
 from services.compare.findings import LEAST_MARGIN, MARGIN, MOST_MARGIN, Finding, Word, margin_among
 from services.compare.rows import COMPARED, Candidate, Row, rows
-from services.compare.verdicts import Verdict, verdicts
+from services.compare.verdicts import verdicts
+from services.compare.wording import Verdict
 
 __all__ = [
     "COMPARED",

@@ -12,7 +12,8 @@ from services.compare.findings import FAMILY, MARGIN, Finding, Word, margin_amon
 from services.compare.headline import by_place
 from services.compare.pin import Pin, fitting, of_run
 from services.compare.rows import ratio_of
-from services.compare.verdicts import deciding, judged, refused, times, verdict, within
+from services.compare.verdicts import deciding, judged, refused
+from services.compare.wording import times, verdict, within
 from services.measurement import RunStatus
 
 REFERENCE, OTHER_WORK = "reference", "other work"

@@ -18,7 +18,7 @@ from services.compare.standing import (
     standings,
     word_by,
 )
-from services.compare.verdicts import within
+from services.compare.wording import within
 from services.statistics.level import Level, level
 from services.units import many
 

@@ -12,7 +12,7 @@ import pytest
 from services.compare import Candidate, InvalidComparison, Verdict, Word, compare
 from services.compare.findings import FAMILY, judge
 from services.compare.rows import names_of
-from services.compare.verdicts import in_words, times
+from services.compare.wording import in_words, times
 from services.measurement import Measurement
 from services.statistics import Ratio, ratio
 from tests.values import STEADY, candidate, failed, measured, repeats
