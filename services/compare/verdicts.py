@@ -1,5 +1,4 @@
-"""Whether a run is faster than the reference, or why that cannot be judged; see `wording` for how it
-is said.
+"""Whether a run is faster than the reference, or why nobody can judge it; `wording` says it.
 
 One measure decides: output throughput, or E2E latency where every run
 is sequential (with one request at a time, and a pause after it, throughput is mostly the pause).
