@@ -34,11 +34,20 @@ Submit = Callable[..., int]
 
 def workers() -> list[psutil.Process]:
     """The workers of supervisors that belong to this test's database."""
-    return [p for p in psutil.process_iter(["cmdline", "environ"]) if _ours(p, "services.worker")]
+    return _running("services.worker")
 
 
 def supervisors() -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["cmdline", "environ"]) if _ours(p, "jobs")]
+    return _running("jobs")
+
+
+def _running(module: str) -> list[psutil.Process]:
+    """A process that is just starting another is there twice, until its child has become what it
+    shall be: that child does not count."""
+    found = psutil.process_iter(["cmdline", "environ", "ppid"])
+    ours = [process for process in found if _ours(process, module)]
+    pids = {process.pid for process in ours}
+    return [process for process in ours if process.info["ppid"] not in pids]
 
 
 def _ours(process: psutil.Process, module: str) -> bool:
