@@ -27,9 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import Label
 
 from db.columns import CleanText, Count, Key, TokenTimes, Utc
-from services.measurement import Measurement, Progress, Repeat
+from services.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0003"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0004"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -69,6 +69,9 @@ runs = Table(
     Column("source", JSON(none_as_null=True)),  # the other tool's file, of an imported run
     Column("trial_id", Key),  # the runs that this one takes turns with
     Column("turn", Integer),  # its next turn in the trial, from 0
+    Column("study_id", Key),  # the study that it is a cell of
+    Column("cell", Integer),  # its place in the study's grid, from 0
+    Column("engine_id", Key),  # the engine that Paceline starts for it
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
 
@@ -82,6 +85,8 @@ Index(
 Index("ix_runs_status", runs.c.status)
 
 Index("ix_runs_trial", runs.c.trial_id)
+Index("ix_runs_study", runs.c.study_id)
+Index("ix_runs_engine", runs.c.engine_id)
 Index(
     "one_running_run_a_trial",
     runs.c.trial_id,
@@ -100,6 +105,42 @@ trials = Table(  # runs that are measured in turns, see services/trial.py
     Column("most", Integer, nullable=False),  # of each run, where the target asks for more
     Column("target", Double),  # half the interval's width, as a share; NULL: not looked at
     Column("margin", Double, nullable=False),  # differences within it do not matter, as a share
+    sqlite_autoincrement=True,
+)
+
+engines = Table(  # server processes that Paceline starts, see services/engines/
+    "engines",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("config", JSON, nullable=False),  # exactly what was asked
+    Column("study_id", Key),  # the study that it was started for
+    Column("created_at", Utc, nullable=False),
+    Column("started_at", Utc),
+    Column("ready_at", Utc),
+    Column("ended_at", Utc),
+    Column("heartbeat_at", Utc),
+    Column("starts", Integer, nullable=False, server_default="0"),
+    Column("stop_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("phase", CleanText, nullable=False, server_default=""),
+    Column("base_url", CleanText),  # where it answers
+    Column("pid", Integer),  # of its first process
+    Column("command", CleanText, nullable=False, server_default=""),  # to copy
+    Column("facts", JSON, nullable=False, server_default="{}"),  # what it says of itself
+    Column("error", CleanText),  # why it ended, a sentence
+    Column("hint", CleanText),  # and what to try
+    sqlite_autoincrement=True,
+)
+Index("ix_engines_status", engines.c.status)
+
+studies = Table(  # runs that differ in one thing or two, see services/studies/
+    "studies",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", CleanText, nullable=False),
+    Column("note", CleanText, nullable=False, server_default=""),
+    Column("created_at", Utc, nullable=False),
+    Column("grid", JSON, nullable=False),  # exactly what was asked
     sqlite_autoincrement=True,
 )
 
@@ -185,8 +226,21 @@ progress = Table(
     Column("cpu_share", Double),
 )
 
-Value = Measurement | Repeat | Progress
-TABLES: dict[type[Value], Table] = {Measurement: requests, Repeat: repeats, Progress: progress}
+samples = Table(
+    "samples",
+    metadata,
+    _run_id(),
+    Column("t", Double, primary_key=True),
+    Column("values", JSON, nullable=False),
+)
+
+Value = Measurement | Repeat | Progress | Sample
+TABLES: dict[type[Value], Table] = {
+    Measurement: requests,
+    Repeat: repeats,
+    Progress: progress,
+    Sample: samples,
+}
 
 
 def columns(kind: type[Value], without: tuple[str, ...] = ()) -> list[Label[Any]]:

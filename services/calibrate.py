@@ -24,7 +24,7 @@ import httpx
 from services import machine, modes, workloads
 from services.backends import Target
 from services.config import RunConfig
-from services.engines import ROOT
+from services.engines.within import ROOT
 from services.measurement import Measurement
 from services.plan import CALIBRATION_S
 from services.players import players

@@ -96,6 +96,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What was seen of the machine and of the engine at one moment, by a process that is not the
+    client's. `t` is seconds since the run began; the names are those of `services/telemetry`."""
+
+    t: float
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A stored run, without its requests."""
 
@@ -117,6 +126,9 @@ class Run:
     source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
     trial_id: int | None = None  # the runs that this one takes turns with
     turn: int | None = None  # its next turn there, from 0
+    study_id: int | None = None  # the study that it is a cell of
+    cell: int | None = None  # its place in the study's grid, from 0
+    engine_id: int | None = None  # the engine that Paceline starts for it
     margin: float | None = None  # of the trial: differences within it do not matter, as a share
 
     @property

@@ -74,11 +74,11 @@ async def measure(session: Session) -> None:
     config = session.config
     target = backends.target(config, session.env)
     longest = limits.check(config)
-    if config.backend not in engines.ENGINES:
+    if config.backend not in engines.WITHIN:
         await _calibrate(session, await _on(session, target))
         return
     slots, context = engines.size(config, longest)
-    session.phase(f"Starting {engines.ENGINES[config.backend].label}")
+    session.phase(f"Starting {engines.WITHIN[config.backend].label}")
     shared = not config.unique_prompts  # a prefix cache only where it is what is measured
     async with engines.started(config.backend, slots, context, shared) as base_url:
         facts = {"slots": slots, "context_per_slot": context}

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from services.engines import ROOT
+from services.engines.within import ROOT
 from services.member import described
 from services.repeat import Go, Job, Played
 from services.rhythm import Rhythm, typical

@@ -18,7 +18,7 @@ import jobs
 from db import runs
 from services.config import RunConfig, parse
 from services.embedded import NICE
-from services.engines import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
+from services.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
 from services.turn import Turn, written
 from tests.conftest import ROOT, finished, until
 

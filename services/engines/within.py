@@ -1,4 +1,5 @@
-"""Engines: server processes that Paceline starts itself, ready when they answer, never orphans."""
+"""The engine that a run starts for itself and stops with itself: llama.cpp with the model that
+comes along."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from typing import IO
 from services.config import RunConfig
 from services.embedded import MODEL_NAME, model_path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 READY_S = 60.0
 STOP_S = 2.0
 SLOTS_MOST = 64  # sequences the embedded engine decodes at once

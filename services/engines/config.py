@@ -1,0 +1,103 @@
+"""What an engine is asked to be: one value for every engine, the form, the API, the database.
+
+Each engine reads what it knows; `services/engines/` says how it becomes a command. It never holds a
+key.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from services.config import InvalidConfig, sentences_of
+
+ENGINE_NAMES = ("vllm", "sglang", "llamacpp", "ray")
+
+EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
+Executor = Literal["auto", "mp", "ray", "external_launcher"]
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+MOST_RANKS = 64
+
+
+class EngineConfig(BaseModel):
+    """One engine. Lengths in tokens, shares from 0 to 1, times in seconds; None: as the engine
+    itself would have it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    engine: EngineName = Field("vllm", description="Which engine")
+    model: str = Field(
+        "", max_length=300, description="A folder or a name; empty: the model that comes along"
+    )
+    tp: int = Field(
+        1, ge=1, le=MOST_RANKS, description="Tensor parallel: devices a layer is cut in"
+    )
+    pp: int = Field(1, ge=1, le=MOST_RANKS, description="Pipeline parallel: stages of layers")
+    dp: int = Field(1, ge=1, le=MOST_RANKS, description="Data parallel: replicas of the model")
+    nodes: int = Field(1, ge=1, le=MOST_RANKS, description="Machines it is spread over")
+    executor: Executor = Field("auto", description="How its processes are started")
+    dtype: Dtype = Field("auto", description="Number format of the weights")
+    max_model_len: int | None = Field(
+        None, ge=16, le=10_000_000, description="Most tokens of a prompt and its answer"
+    )
+    max_seqs: int | None = Field(None, ge=1, le=100_000, description="Most requests at once")
+    max_batched_tokens: int | None = Field(
+        None, ge=1, le=10_000_000, description="Most tokens in one step"
+    )
+    gpu_memory_share: float | None = Field(
+        None, gt=0, le=1, description="Share of each GPU's memory that it may take"
+    )
+    chunked_prefill: bool | None = Field(
+        None, description="Cut long prompts into chunks, so that others go on meanwhile"
+    )
+    chunk_tokens: int | None = Field(
+        None, ge=1, le=10_000_000, description="Tokens of such a chunk"
+    )
+    eager: bool = Field(
+        False, description="No CUDA graphs, no compiling: starts sooner, runs slower"
+    )
+    quantization: str = Field("", max_length=60, description="Quantisation; empty: the model's own")
+    dummy_weights: bool = Field(False, description="Random weights: speed without a download")
+    extra: str = Field("", max_length=4000, description="Further arguments, as in a shell")
+    start_timeout_s: float = Field(
+        600.0, ge=1, le=86_400, description="Most seconds until it answers a request"
+    )
+
+    @property
+    def ranks(self) -> int:
+        """Devices that it takes on all nodes together."""
+        return self.tp * self.pp * self.dp
+
+    @property
+    def extra_arguments(self) -> list[str]:
+        return shlex.split(self.extra)
+
+    @field_validator("extra")
+    @classmethod
+    def _splits(cls, text: str) -> str:
+        try:
+            shlex.split(text)
+        except ValueError:
+            raise ValueError("hold a quote that is not closed") from None
+        return text.strip()
+
+
+def parse_engine(values: Mapping[str, Any]) -> EngineConfig:
+    """Make an EngineConfig of what a form, a command line or a request body says.
+
+    Raises:
+        InvalidConfig: with a sentence for each field that is wrong.
+    """
+    try:
+        return EngineConfig.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidConfig(sentences_of(error.errors(include_url=False))) from None
+
+
+def parallel_label(config: EngineConfig) -> str:
+    """Return how it is parallel: "TP 2", "TP 4 · PP 2", "TP 1" where it is not."""
+    sizes = (("TP", config.tp), ("PP", config.pp), ("DP", config.dp))
+    return " · ".join(f"{name} {size}" for name, size in sizes if size > 1) or "TP 1"
