@@ -18,7 +18,7 @@ PRIVATE = ("prompt", "prompts")
 def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
     """Return those of a run's fields that are not as in `start`, each as a text."""
     return {
-        name: _text(value)
+        name: text_of(value)
         for name, value in values.items()
         if name not in PRIVATE and value != getattr(start, name)
     }
@@ -65,7 +65,8 @@ def _may_be_none(name: str) -> bool:
     return field is not None and "None" in str(field.annotation)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a value as a link holds it."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.12g}" if isinstance(value, float) else str("" if value is None else value)

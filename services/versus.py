@@ -63,9 +63,9 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
 def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list[str]:
     """Return what each run of a comparison is called: `given`, or else as it is `made` from what it
     is, and what tells it from the others; a letter where nothing does."""
-    labels = _labels(configs, () if given else IN_NAME)
+    told = labels(configs, () if given else IN_NAME)
     called = [given or one for one in made]
-    said = [" · ".join(filter(None, both)) for both in zip(called, labels, strict=True)]
+    said = [" · ".join(filter(None, both)) for both in zip(called, told, strict=True)]
     letters = [chr(ord("A") + place) for place in range(len(said))]
     return [
         f"{text} · {letter}" if said.count(text) > 1 else text
@@ -73,8 +73,9 @@ def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list
     ]
 
 
-def _labels(configs: Sequence[RunConfig], left_out: Sequence[str]) -> list[str]:
-    """What is not the same in all runs, of each those fields that its mode and workload read."""
+def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[str]:
+    """Return what tells each run from the others: "batch, concurrency 8", of those fields that its
+    mode and workload read; "" where nothing does."""
     read = [read_fields(config) for config in configs]
     differ = [
         name
