@@ -52,7 +52,8 @@ def _value(name: str, text: str) -> Any:
     if name == "backend" and text not in BACKENDS:
         raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})
     try:
-        found = parse({name: None if text == "" and _may_be_none(name) else text})
+        value = None if text == "" and _may_be_none(name) else text
+        found = parse({"workload": "builtin", name: value})  # what goes together is seen later
     except InvalidConfig as error:
         if name in error.problems:
             raise
