@@ -8,6 +8,7 @@ from typing import Any
 
 from services.config import RunConfig
 from services.studies.parallel import Parallel
+from services.workloads.mixed import CLASSES, alone
 
 Changes = dict[str, Any]
 CLIENTS = 5  # of the old system's asynchronous API: so many at once
@@ -20,8 +21,6 @@ def _as_it_is(run: RunConfig) -> list[Changes]:
 
 def _classes(run: RunConfig) -> list[Changes]:
     """Short requests alone, long requests alone, and both together."""
-    from services.workloads.mixed import CLASSES, alone
-
     mix = run.model_copy(update={"workload": "mixed"})
     each = [alone(mix, name) for name in CLASSES]
     return [_changes(run, one) for one in each] + [{"workload": "mixed"}]
