@@ -102,8 +102,9 @@ def candidate(
     **of_run: Any,
 ) -> Candidate:
     count = len({m.repeat for m in measurements})
-    summary = summarize(measurements, price, objectives)
-    return Candidate(run(**{"repeats": count, **of_run}), measurements, summary)
+    stored = run(**{"repeats": count, **of_run})
+    summary = summarize(measurements, price, objectives, config=stored.config)
+    return Candidate(stored, measurements, summary)
 
 
 def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import linked
-from services.config import RunConfig
+from services.config import LONG_EVERY, LONG_TIMES, RunConfig
 
 PREFIX = "run-"
 
@@ -17,6 +17,9 @@ LABELS = {
     "interval_s": "Interval (s)",
     "concurrency": "Most in flight",
     "input_tokens": "Tokens in each prompt, about",
+    "long_input_tokens": "Tokens in a long prompt, about",
+    "long_every": "Every so many-th is long",
+    "long_max_tokens": "Max tokens of a long one's answer",
     "max_tokens": "Max tokens",
     "top_p": "Top-p",
     "ignore_eos": "Answer to full length (ignore end of text)",
@@ -36,7 +39,13 @@ LABELS = {
     "e2e_limit_s": "E2E at most (s)",
     "usd_per_hour": "Price of an hour (US $)",
 }
-EMPTY = {"processes": "by load and cores", "concurrency": "all"}
+EMPTY = {
+    "processes": "by load and cores",
+    "concurrency": "all",
+    "long_input_tokens": f"{LONG_TIMES} times a short one",
+    "long_every": str(LONG_EVERY),
+    "long_max_tokens": "as all",
+}
 STEPS = {
     "pause_s": 0.5,
     "interval_s": 0.01,
@@ -64,8 +73,9 @@ def begin(key: str, value: Any) -> str:
     return linked.begin(PREFIX + key, value)
 
 
-def number(field: str, start: RunConfig) -> float | int | None:
-    """A number with the limits of the field; None where it may be left empty, and is."""
+def number(field: str, start: RunConfig, words: str | None = None) -> float | int | None:
+    """A number with the limits of the field; None where it may be left empty, and is. `words`:
+    what it is called here, where that is not its label."""
     info = RunConfig.model_fields[field]
     kind: type[int] | type[float] = int if "int" in str(info.annotation) else float
     optional = "None" in str(info.annotation)
@@ -76,7 +86,7 @@ def number(field: str, start: RunConfig) -> float | int | None:
         "format": None if kind is int else "%.5g",
     }
     value: float | int | None = st.number_input(
-        label(field),
+        words or label(field),
         **limits(field, kind),
         **shape,
         key=begin(field, None if first is None else kind(first)),
