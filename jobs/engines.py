@@ -6,10 +6,12 @@ from sqlalchemy import Engine
 
 import jobs
 from db import engines
-from jobs.keeper import log_tail
+from jobs.keeper import log_file
 from jobs.place import see_to_place
-from services.engines import EngineConfig
+from services.engines import EngineConfig, tail
 from services.engines.server import Server
+
+SHOWN = 20_000  # bytes of a log that a page shows
 
 
 def start(engine: Engine, config: EngineConfig) -> int:
@@ -29,4 +31,4 @@ def stop(engine: Engine, engine_id: int) -> Server:
 
 def said(engine: Engine, engine_id: int) -> str:
     """Return the end of an engine's log; "": it has said nothing yet."""
-    return log_tail(engine, engine_id)
+    return tail(log_file(engine, engine_id), SHOWN)

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-import jobs
+import jobs.engines
 from db import engines as stored
 from db.database import opened
 from db.engines import EngineBusy, EngineNotFound
@@ -88,7 +88,7 @@ def show_command(config: EngineConfig) -> None:
 def begin(config: EngineConfig) -> None:
     once: Once = st.session_state.setdefault("start-engine", Once())
     try:
-        once.get(lambda: jobs.start_engine(opened(), config))
+        once.get(lambda: jobs.engines.start(opened(), config))
     except jobs.QueueProblem as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -134,7 +134,7 @@ def actions(server: Server) -> None:
 @sentences()
 def stop(engine_id: int) -> None:
     try:
-        jobs.stop_engine(opened(), engine_id)
+        jobs.engines.stop(opened(), engine_id)
     except (EngineNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-import jobs
+import jobs.engines
 from db.database import opened
 from pages.widgets.view import plain
 from services.engines import ENGINES, parallel_label
@@ -37,7 +37,7 @@ def panel(server: Server, log: bool = True) -> None:
 
 
 def _details(server: Server) -> None:
-    said = jobs.engine_log(opened(), server.id)
+    said = jobs.engines.said(opened(), server.id)
     if not (said or server.command):
         return
     with st.expander("Log and command", expanded=server.status in ("starting", "failed")):
