@@ -119,7 +119,9 @@ class Keeper(Thread):
         if self._stopping.is_set():
             stored.ended(self._engine, server.id)
             return
-        found = engines.diagnose(server.config.engine, engines.tail(log_file(self._engine, server.id)), self._code)
+        found = engines.diagnose(
+            server.config.engine, engines.tail(log_file(self._engine, server.id)), self._code
+        )
         told = found.sentence if found.kind != "unknown" else problem or found.sentence
         said = self._problem or told
         log.info("engine %s: %s", server.id, said)

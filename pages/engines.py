@@ -7,11 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-import jobs.engines
+import jobs
 from db import engines as stored
 from db.database import opened
 from db.engines import EngineBusy, EngineNotFound
-from pages.widgets import engine_form, fields, linked, nodes
+from jobs import serving
+from pages.widgets import engine_form, fields, linked
 from pages.widgets.engine import panel
 from pages.widgets.view import plain, sentences
 from services import link
@@ -74,7 +75,6 @@ def what_will_happen(config: EngineConfig) -> None:
         st.session_state["start-engine"] = Once()
     elif not why:
         begin(config)
-    nodes.ask(config)
 
 
 def show_command(config: EngineConfig) -> None:
@@ -88,7 +88,7 @@ def show_command(config: EngineConfig) -> None:
 def begin(config: EngineConfig) -> None:
     once: Once = st.session_state.setdefault("start-engine", Once())
     try:
-        once.get(lambda: jobs.engines.start(opened(), config))
+        once.get(lambda: serving.start(opened(), config))
     except jobs.QueueProblem as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -134,7 +134,7 @@ def actions(server: Server) -> None:
 @sentences()
 def stop(engine_id: int) -> None:
     try:
-        jobs.engines.stop(opened(), engine_id)
+        serving.stop(opened(), engine_id)
     except (EngineNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
 

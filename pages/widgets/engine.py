@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-import jobs.engines
 from db.database import opened
+from jobs import serving
 from pages.widgets.view import plain
 from services.engines import ENGINES, parallel_label
 from services.engines.server import Server
-from services.tables import said_facts
 
 COLOURS = {
     "planned": "gray", "starting": "blue", "ready": "green", "stopped": "gray", "failed": "red",
@@ -31,13 +30,14 @@ def panel(server: Server, log: bool = True) -> None:
     if server.hint:
         st.info(plain(server.hint), icon=":material/lightbulb:")
     if server.facts:
-        st.caption(plain(said_facts(server.facts)))
+        said = (f"{name.replace('_', ' ')} {value}" for name, value in server.facts.items())
+        st.caption(plain(", ".join(said)))
     if log:
         _details(server)
 
 
 def _details(server: Server) -> None:
-    said = jobs.engines.said(opened(), server.id)
+    said = serving.said(opened(), server.id)
     if not (said or server.command):
         return
     with st.expander("Log and command", expanded=server.status in ("starting", "failed")):
