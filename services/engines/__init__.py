@@ -11,9 +11,12 @@ from services.engines.failures import Diagnosis as Diagnosis
 from services.engines.failures import diagnose as diagnose
 from services.engines.launch import Launch as Launch
 from services.engines.logfile import tail as tail
+from services.engines.marks import marked as marked
+from services.engines.marks import sweep as sweep
 from services.engines.obstacle import obstacle as obstacle
 from services.engines.ports import free as free_port
 from services.engines.problem import EngineProblem as EngineProblem
+from services.engines.ready import facts_of as facts_of
 from services.engines.ready import ready as ready
 from services.engines.table import ENGINES as ENGINES
 from services.engines.table import EngineSpec as EngineSpec
@@ -24,6 +27,6 @@ from services.engines.within import started as started
 
 __all__ = [
     "ENGINES", "WITHIN", "Devices", "Diagnosis", "EngineConfig", "EngineProblem", "EngineSpec",
-    "Launch", "devices", "diagnose", "free_port", "launch", "obstacle", "parallel_label",
-    "parse_engine", "ready", "size", "started", "tail",
+    "Launch", "devices", "diagnose", "facts_of", "free_port", "launch", "marked", "obstacle",
+    "parallel_label", "parse_engine", "ready", "size", "started", "sweep", "tail",
 ]  # fmt: skip

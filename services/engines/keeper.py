@@ -12,9 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -26,22 +24,21 @@ import psutil
 from services.embedded import step_back
 from services.engines import ports
 from services.engines.logfile import LogFile
+from services.engines.marks import MARK, end, lives, marked
 from services.talk import sender
 
-MARK = "PACELINE_ENGINE"
 STOP_ENV = "PACELINE_ENGINE_STOP_S"
 STOP_S = 15.0  # an engine on eight GPUs takes some seconds to let go of them
-KILL_S = 10.0
-LOOK_S = 0.05
+COPY_S = 10.0
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-
-Find = Callable[[], list[psutil.Process]]
 
 
 def main(log: str) -> None:
     """Keep one engine until it ends or nobody holds our standard input any more."""
     send = sender()
-    job = orjson.loads(sys.stdin.buffer.readline())
+    if not (line := sys.stdin.buffer.readline()):
+        return  # whoever asked is gone
+    job = orjson.loads(line)
     happened: SimpleQueue[None] = SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: happened.put(None))
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in the terminal is for the parent
@@ -61,51 +58,11 @@ def main(log: str) -> None:
     happened.get()
     try:
         end(lambda: _ours(job["token"]), float(os.environ.get(STOP_ENV, STOP_S)))
-        copying.join(KILL_S)
+        copying.join(COPY_S)
         send({"type": "ended", "code": engine.wait()})
     except TimeoutError as error:
         send({"type": "problem", "sentence": str(error)})
     os._exit(0)  # a thread may still be reading standard input
-
-
-def sweep(token: str) -> None:
-    """End every process that carries the mark `token`, at once.
-
-    For an engine whose keeper was killed. Raises TimeoutError where one cannot be ended.
-    """
-    end(lambda: marked(token), 0)
-
-
-def marked(token: str) -> list[psutil.Process]:
-    """Return the processes whose environment carries the mark `token`."""
-    return [p for p in psutil.process_iter() if _environ(p).get(MARK) == token and lives(p)]
-
-
-def end(find: Find, grace_s: float) -> None:
-    """Ask what `find` returns to end, and after `grace_s` seconds make it.
-
-    Raises:
-        TimeoutError: something still lives KILL_S after it was killed.
-    """
-    if grace_s and (asked := find()):
-        _signal(asked, signal.SIGTERM)
-        if _gone(find, grace_s, lambda _: None):
-            return
-    if not _gone(find, KILL_S, lambda left: _signal(left, signal.SIGKILL)):
-        raise TimeoutError(f"Processes {[p.pid for p in find()]} cannot be ended.")
-
-
-def _gone(find: Find, seconds: float, do: Callable[[list[psutil.Process]], None]) -> bool:
-    """Look twice: while a process becomes another program it shows no environment, so no mark."""
-    end, empty = time.monotonic() + seconds, 0
-    while empty < 2:
-        left = find()
-        empty = 0 if left else empty + 1
-        if left and time.monotonic() > end:
-            return False
-        do(left)
-        time.sleep(LOOK_S)
-    return True
 
 
 def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -152,27 +109,6 @@ def _ours(token: str) -> list[psutil.Process]:
     """The engine's processes: all below us, and what got away but for its mark."""
     below = [p for p in psutil.Process().children(recursive=True) if lives(p)]
     return list({p.pid: p for p in [*below, *marked(token)]}.values())
-
-
-def _environ(process: psutil.Process) -> dict[str, str]:
-    try:
-        return dict(process.environ())
-    except (psutil.Error, OSError):  # gone, or another user's
-        return {}
-
-
-def lives(process: psutil.Process) -> bool:
-    """Return whether a process still does something: a zombie only waits to be read."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
-
-
-def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
-    for process in processes:
-        with suppress(psutil.Error):
-            process.send_signal(number)
 
 
 def _then(work: Callable[[], object], happened: SimpleQueue[None]) -> None:

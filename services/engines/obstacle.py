@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,23 @@ from services.engines.table import launch_at
 PORT = 30_000  # any: the command is only tried
 
 
-def obstacle(config: EngineConfig, devices: Devices, place: Place | None = None) -> str | None:
+def obstacle(config: EngineConfig, devices: Devices, env: Mapping[str, str]) -> str | None:
     """Return why `config` cannot run on `devices`, in a sentence; None where nothing is seen that
-    speaks against it. `place` says where engines and models are looked for."""
-    where = place or Place(devices, os.environ)
+    speaks against it."""
+    return obstacle_at(config, Place(devices, env))
+
+
+def obstacle_at(config: EngineConfig, place: Place) -> str | None:
+    """Return the same for a `place`."""
     try:
-        launch_at(config, PORT, where)
+        launch_at(config, PORT, place)
     except EngineProblem as problem:
         return str(problem)
-    model = facts_of(where, config)
+    devices, model = place.devices, _model(place, config)
     return next((why for look in OBSTACLES if (why := look(config, devices, model))), None)
 
 
-def facts_of(place: Place, config: EngineConfig) -> dict[str, Any]:
+def _model(place: Place, config: EngineConfig) -> dict[str, Any]:
     """Return what the model's config.json says; {} where it cannot be read here."""
     try:
         folder, _, local = place.model(config)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from services.backends import Target
 from services.engines.launch import Launch
 from services.engines.problem import EngineProblem
+from services.machine import engine_facts
 from services.probe.inquiry import Answer, NoAnswer, answering, connected, message, read
 
 LOOK_S = 0.5
@@ -39,6 +41,11 @@ async def ready(launch: Launch, timeout_s: float, alive: Callable[[], bool]) -> 
     finally:
         work.cancel()
         await asyncio.wait([work])
+
+
+async def facts_of(launch: Launch) -> dict[str, Any]:
+    """Return what the engine tells of itself, see `machine.engine_facts`."""
+    return await engine_facts(Target("url", launch.base_url, launch.model))
 
 
 async def _answered(launch: Launch) -> None:

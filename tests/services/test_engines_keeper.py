@@ -17,9 +17,9 @@ import orjson
 import psutil
 import pytest
 
-from services.engines import EngineProblem, Launch, free_port, ready, tail
-from services.engines.keeper import lives, marked, sweep
+from services.engines import EngineProblem, Launch, free_port, marked, ready, sweep, tail
 from services.engines.logfile import LogFile
+from services.engines.marks import lives
 from tests.conftest import ROOT, until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
