@@ -99,7 +99,9 @@ def _sentences(
     of_head = [curve for curve in devices if head and curve.rows[0].work == head.work]
     yield from filter(None, (law_sentence(curve, device) for curve in of_head))
     if head is not None:
-        yield from (batch_sentence(curve) for curve in batches if curve.knee)
+        series = series_of(head.work)
+        drawn = [c for c in batches if c.knee and series_of(c.best.work) == series]
+        yield from map(batch_sentence, drawn)
     every = [series_of(work) for work in found.works]
     for one in firsts:
         yield best_sentence(one, series_words(one.series, every))
@@ -108,15 +110,17 @@ def _sentences(
 
 def _failed(found: Scaling) -> Iterator[str]:
     """Cells that came to nothing are results, too."""
-    lost = [row for row in found.rows if row.problem]
-    if not lost:
+    lost: dict[str, list[str]] = {}
+    for row in found.rows:
+        if row.problem:
+            lost.setdefault(row.problem, []).append(row.label)
+    if not lost or not any(row.candidates for row in found.rows):
         return
-    by_problem: dict[str, list[str]] = {}
-    for row in lost:
-        by_problem.setdefault(row.problem or "", []).append(row.label)
-    yield f"{many(len(lost), 'place')} of {len(found.rows)} in the table without a number:"
-    for problem, labels in list(by_problem.items())[:MOST_PROBLEMS]:
-        yield f"{', '.join(dict.fromkeys(labels))}: {problem}"
+    count = sum(map(len, lost.values()))
+    said = [f"{', '.join(dict.fromkeys(of))}: {problem}" for problem, of in lost.items()]
+    yield " ".join(
+        [f"Without a number: {count} of {many(len(found.rows), 'cell')}.", *said[:MOST_PROBLEMS]]
+    )
 
 
 def _notes(found: Scaling, device: Device) -> Iterator[str]:

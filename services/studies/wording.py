@@ -18,6 +18,8 @@ DESCRIBES = (
     "This describes the means; how sure it is takes "
     f"{MINIMUM_REPEATS} or more repeats of each size."
 )
+FAR_OFF = 0.05
+LEAST_LIMIT = 1.05  # times one; less is not worth a sentence
 LOST = 0.005  # of the work; less is as good as nothing
 
 
@@ -69,16 +71,13 @@ def _no_verdict(row: Row) -> str:
 def _share(row: Row, device: str) -> str:
     found = row.efficiency
     assert found is not None
+    one = "one alone" if row.baseline.ranks == 1 else f"a {device} of the baseline"
     if found.low is not None and found.low > 1:
-        return f"superlinear, each {device} does more than one of the baseline's"
-    inside = (
-        f" (95 % {units.share(found.low)}–{units.share(found.high)})"
-        if found.low and found.high
-        else ""
-    )
-    return (
-        f"each {device} does {units.share(found.value)} of what one of the baseline's does{inside}"
-    )
+        return f"superlinear, each {device} does more than {one}"
+    said = f"each {device} does {units.share(found.value)} of what {one} does"
+    if found.low is None or found.high is None:
+        return said
+    return f"{said} (95 % {units.share(found.low)}–{units.share(found.high)})"
 
 
 def law_sentence(curve: DeviceCurve, device: str) -> str:
@@ -91,8 +90,14 @@ def law_sentence(curve: DeviceCurve, device: str) -> str:
     if _superlinear(curve):
         return f"{lead}more than so many times one, superlinear. No law of losses fits that."
     said = f"{lead}{_contention(fit.sigma, fit.sigma_interval)}"
-    said += f"; {_coherency(curve, device)}." + _end(curve, device)
+    said += f"; {_coherency(curve, device)}." + _end(curve, device) + _off(fit.worst)
     return said if fit.sigma_interval else f"{said} {DESCRIBES}"
+
+
+def _off(worst: float) -> str:
+    if worst < FAR_OFF:
+        return ""
+    return f" The means lie up to {units.share(worst)} off that curve: it describes them badly."
 
 
 def _superlinear(curve: DeviceCurve) -> bool:
@@ -122,7 +127,9 @@ def _coherency(curve: DeviceCurve, device: str) -> str:
     share = fit.kappa * largest * (largest - 1) / fit.slowdown(largest)
     if share < LOST:
         return f"talk between {device}s costs nothing that shows ({inside})"
-    return f"at {largest}, talk between {device}s takes {units.share(share)} of the time ({inside})"
+    perhaps = ", it may be none" if ends and ends[0] == 0 else ""
+    said = f"at {largest}, talk between {device}s takes {units.share(share)} of the time"
+    return f"{said} ({inside}){perhaps}"
 
 
 def _end(curve: DeviceCurve, device: str) -> str:
@@ -131,7 +138,7 @@ def _end(curve: DeviceCurve, device: str) -> str:
     assert fit is not None
     if fit.peak is not None:
         return f" By this law the most is reached at about {units.many(round(fit.peak), device)}."
-    if fit.limit is not None and fit.limit > 1 and fit.limit < 100 * fit.sizes[-1]:
+    if fit.limit is not None and LEAST_LIMIT < fit.limit < 100 * fit.sizes[-1]:
         return f" By this law no number of {device}s gives more than {fit.limit:.2g} times one."
     return ""
 
