@@ -11,7 +11,7 @@ from services.compare import Candidate
 from services.config import RunConfig
 from services.engines import EngineConfig
 from services.imports import Imported
-from services.measurement import Measurement, Repeat, Run, RunStatus
+from services.measurement import Measurement, Repeat, Run, RunStatus, Sample
 from services.objectives import Objectives
 from services.prices import Hourly, Price
 from services.studies import Cell, Measured
@@ -143,3 +143,9 @@ def cell(
         status=status, **{"requests": size, **config},
     )  # fmt: skip
     return Measured(Cell(place, engine, asked), found or None, problem)
+
+
+def sampled(one: Measured, samples: Sequence[Sample]) -> Measured:
+    """The same cell, with what was sampled of its server."""
+    assert one.candidate is not None
+    return replace(one, candidate=replace(one.candidate, samples=samples))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.measurement import Sample
 from services.studies.best import Best, best
 from services.studies.cell import Measured
 from services.studies.curves import (
@@ -45,11 +44,10 @@ def report(
     measured: Iterable[Measured],
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
-    samples: Mapping[int, Sequence[Sample]] | None = None,
 ) -> Report:
     """Work a study out, whatever of it has been measured. `device` is what one rank runs on: a
     GPU where its memory was sampled, whatever is said."""
-    found = scaling(measured, usd_per_gpu_hour, samples)
+    found = scaling(measured, usd_per_gpu_hour)
     if any(row.memory and row.memory.gpu for row in found.rows):
         device = "GPU"
     devices, batches, firsts = device_curves(found), batch_curves(found), best(found)

@@ -16,7 +16,6 @@ from typing import Protocol
 from services.compare import COMPARED, MARGIN, Candidate, Word
 from services.compare.rows import by_index
 from services.compare.verdicts import refused
-from services.measurement import Sample
 from services.statistics import CONFIDENCE, MINIMUM_REPEATS, Ratio, equivalence, holm, ratio
 from services.statistics.level import Level, level
 from services.studies.cell import Measured
@@ -127,13 +126,9 @@ class Scaling:
         return next(found, None)
 
 
-def scaling(
-    measured: Iterable[Measured],
-    usd_per_gpu_hour: float | None = None,
-    samples: Mapping[int, Sequence[Sample]] | None = None,
-) -> Scaling:
+def scaling(measured: Iterable[Measured], usd_per_gpu_hour: float | None = None) -> Scaling:
     """Put a study's cells together by configuration and work. `usd_per_gpu_hour` is the price of
-    one device for an hour; `samples` what was seen beside each run, by its cell's place."""
+    one device for an hour."""
     groups: dict[tuple[Configuration, Work], list[Measured]] = {}
     for cell in measured:
         groups.setdefault((configuration_of(cell.cell), work_of(cell.cell.config)), []).append(cell)
@@ -146,7 +141,7 @@ def scaling(
             one, labels[one], work, names[work], tuple(groups[one, work]),
             _numbers(groups[one, work], one, usd_per_gpu_hour),
             baseline_of(one, configurations), _problem(groups[one, work]),
-            memory=_memory(groups[one, work], one, samples or {}),
+            memory=_memory(groups[one, work], one),
         )
         for work in works
         for one in configurations
@@ -199,10 +194,9 @@ def _problem(cells: Sequence[Measured]) -> str | None:
     return " ".join(dict.fromkeys(filter(None, said))) or None
 
 
-def _memory(
-    cells: Sequence[Measured], one: Configuration, samples: Mapping[int, Sequence[Sample]]
-) -> Memory | None:
-    found = [memory_of(samples.get(cell.cell.place, ()), one.ranks) for cell in cells]
+def _memory(cells: Sequence[Measured], one: Configuration) -> Memory | None:
+    candidates = [cell.candidate for cell in cells if cell.candidate is not None]
+    found = [memory_of(candidate.samples, one.ranks) for candidate in candidates]
     known = [memory for memory in found if memory is not None]
     return max(known, key=lambda memory: memory.most) if known else None
 
