@@ -20,7 +20,7 @@ from jobs.place import ROOT, beside
 from services import engines
 from services.backends import Target
 from services.engines import EngineProblem, Launch
-from services.engines.keeper import sweep
+from services.engines.marks import sweep
 from services.engines.server import Server
 from services.machine import engine_facts
 

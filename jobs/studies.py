@@ -35,7 +35,7 @@ def plan(study: StudyConfig) -> list[Planned]:
     if study.engine is None:
         backends.target(study.run, os.environ)
     here = engines.devices()
-    return planned(study, lambda config: engines.obstacle(config, here))
+    return planned(study, lambda config: engines.obstacle(config, here, os.environ))
 
 
 def submit(

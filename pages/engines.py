@@ -62,7 +62,7 @@ def what_will_happen(config: EngineConfig) -> None:
     found = devices()
     st.subheader("What will happen", anchor=False)
     st.caption(f"This machine has {found.counted()}.")
-    why = obstacle(config, found)
+    why = obstacle(config, found, os.environ)
     if why:
         st.warning(plain(why), icon=":material/block:")
     else:

@@ -85,9 +85,7 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
     study_grid.planned(grid)
 
 
-def pressed(
-    config: StudyConfig, possible: bool, about: dict[str, object], to: str | None
-) -> None:
+def pressed(config: StudyConfig, possible: bool, about: dict[str, object], to: str | None) -> None:
     now = st.button(
         "Start the study" if to is None else "Add its cells", type="primary", width="stretch",
         icon=":material/play_arrow:", disabled=not possible, on_click=linked.touched,

@@ -87,9 +87,10 @@ def _server(start: StudyConfig) -> dict[str, Any]:
 
 def _sizes(start: StudyConfig) -> tuple[Parallel, ...]:
     text = st.text_input(
-        fields.label("parallel"), key=linked.begin(f"{PREFIX}parallel", write_parallel(start.parallel)),
-        help="Such as TP=4 PP=2 DP=1, with ; between two. The first is the one the others are "
-        "compared with, if it takes the fewest devices.",
+        fields.label("parallel"),
+        key=linked.begin(f"{PREFIX}parallel", write_parallel(start.parallel)),
+        help="Such as TP=4 PP=2 DP=1, with ; between two. What takes the fewest devices is what "
+        "the others are compared with.",
         on_change=touched,
     )  # fmt: skip
     return read_parallel(text) or (Parallel(),)
@@ -132,5 +133,3 @@ def _load(start: StudyConfig) -> dict[str, Any]:
         values = {name: fields.number(name, start.run) for name in names}
     values["ignore_eos"] = fields.switch("ignore_eos", start.run)
     return values
-
-

@@ -59,7 +59,9 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     servers = [study.server_of(run) for run in study.runs]
     rows = pd.DataFrame(
         {
-            "Run": [f"/{'result' if r.status in FINISHED else 'live'}?run={r.id}" for r in study.runs],
+            "Run": [
+                f"/{'result' if r.status in FINISHED else 'live'}?run={r.id}" for r in study.runs
+            ],
             "Engine": [_engine(server.config if server else None) for server in servers],
             "Load": [text or run.config.mode for run, text in zip(study.runs, told, strict=True)],
             "Status": [[run.status] for run in study.runs],
