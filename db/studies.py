@@ -11,15 +11,15 @@ from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, upd
 from sqlalchemy import delete as delete_from
 
 from db import engines as stored_engines
-from db import schema
+from db import results, schema
 from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many
 from db.schema import engines, runs, studies
 from services.engines import EngineConfig
 from services.engines.server import UP
-from services.measurement import FINISHED
+from services.measurement import ACTIVE, FINISHED, Run
 from services.studies.asked import StudyConfig, parse_study
-from services.studies.cell import Cell
+from services.studies.cell import Cell, Measured
 from services.studies.study import Study
 
 
@@ -166,6 +166,28 @@ def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...])
         runs=measured,
         servers=servers,
     )
+
+
+def measured(engine: Engine, study: Study) -> list[Measured]:
+    """Return the study's cells with what came of them; each run as `results.candidate` has it."""
+    done = [run.id for run in study.runs if run.status == "done"]
+    found = {one.run.id: one for one in results.candidates(engine, done)}
+    return [
+        Measured(_cell(study, run), found.get(run.id), None if run.id in found else _why(run))
+        for run in study.runs
+    ]
+
+
+def _cell(study: Study, run: Run) -> Cell:
+    server = study.server_of(run)
+    return Cell(run.cell or 0, server.config if server else None, run.config)
+
+
+def _why(run: Run) -> str | None:
+    """Why a cell has no numbers; None: it has none yet."""
+    if run.status in ACTIVE:
+        return None
+    return run.error or f"It was {run.status}."
 
 
 def listed(engine: Engine, limit: int = 50) -> list[StudyRow]:

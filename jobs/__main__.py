@@ -19,7 +19,7 @@ from jobs.carrier import KILL_S, Carrier
 from jobs.keeper import END_S, Keeper, mark_of
 from jobs.place import ROOT, QueueProblem, place
 from services import settings
-from services.engines import sweep
+from services.engines.marks import sweep
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,13 +18,15 @@ from sqlalchemy import Engine
 from db import engines as stored
 from jobs.place import ROOT, beside
 from services import engines
+from services.backends import Target
 from services.engines import EngineProblem, Launch
+from services.engines.marks import sweep
 from services.engines.server import Server
+from services.machine import engine_facts
 
 log = logging.getLogger("paceline.jobs")
 
 END_S = 40.0  # what the keeper's process may take to end the engine
-TAIL = 200_000  # bytes at the end of a log in which the reason is looked for
 
 
 class Keeper(Thread):
@@ -42,7 +43,7 @@ class Keeper(Thread):
 
     def run(self) -> None:
         try:
-            launch = engines.launch(self._server.config, free_port(), os.environ)
+            launch = engines.launch(self._server.config, engines.free_port(), os.environ)
             self._start(launch)
         except (EngineProblem, OSError) as error:
             stored.ended(self._engine, self._server.id, str(error))
@@ -56,7 +57,7 @@ class Keeper(Thread):
 
     def _start(self, launch: Launch) -> None:
         mark = mark_of(self._engine, self._server.id)
-        engines.sweep(mark)  # what an earlier start may have left
+        sweep(mark)  # what an earlier start may have left
         file = log_file(self._engine, self._server.id)
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
@@ -91,7 +92,7 @@ class Keeper(Thread):
         """Wait until the engine answers a request. Raises EngineProblem."""
         config = self._server.config
         asyncio.run(engines.ready(launch, config.start_timeout_s, self._alive))
-        facts = asyncio.run(engines.facts_of(launch))
+        facts = asyncio.run(engine_facts(Target("url", launch.base_url, launch.model)))
         stored.ready(self._engine, self._server.id, facts)
         log.info("engine %s: ready", self._server.id)
 
@@ -114,20 +115,19 @@ class Keeper(Thread):
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_S)
         process.kill()
-        engines.sweep(mark_of(self._engine, server.id))
+        sweep(mark_of(self._engine, server.id))
         if self._stopping.is_set():
             stored.ended(self._engine, server.id)
             return
-        found = engines.diagnose(server.config.engine, self._tail(), self._code)
+        found = engines.diagnose(
+            server.config.engine, engines.tail(log_file(self._engine, server.id)), self._code
+        )
         told = found.sentence if found.kind != "unknown" else problem or found.sentence
         said = self._problem or told
         log.info("engine %s: %s", server.id, said)
         ready = stored.load(self._engine, server.id).ready_at is not None
         if not (ready and stored.again(self._engine, server.id, said)):
             stored.ended(self._engine, server.id, said, found.hint)
-
-    def _tail(self) -> str:
-        return log_tail(self._engine, self._server.id, TAIL)
 
     def tick(self) -> None:
         """Say that the engine is looked after, and stop it if it is wanted no more."""
@@ -142,28 +142,9 @@ class Keeper(Thread):
                 self._process.stdin.close()
 
 
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
-
-
 def mark_of(engine: Engine, engine_id: int) -> str:
     """Return the word that an engine's processes carry in their environment."""
     return f"{beside(engine, 'engine').stem}-{engine_id}"
-
-
-def log_tail(engine: Engine, engine_id: int, most: int = 20_000) -> str:
-    """Return the end of what an engine has said, at most so many bytes; "": nothing yet."""
-    file = log_file(engine, engine_id)
-    try:
-        with file.open("rb") as lines:
-            lines.seek(max(0, file.stat().st_size - most))
-            return lines.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
 
 
 def log_file(engine: Engine, engine_id: int) -> Path:
