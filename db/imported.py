@@ -58,7 +58,7 @@ def store(engine: Engine, imported: Imported) -> int:
         calibration=imported.calibration,
     )  # fmt: skip
     judged_by = price_of(imported.config), objectives_of(imported.config)
-    summary = summarize(imported.measurements, *judged_by, run.placed)
+    summary = summarize(imported.measurements, *judged_by, run.placed, run.config)
     candidate = Candidate(run, imported.measurements, summary)
     new = runs.NewRun(imported.config, LANE, imported.name, imported.tags, imported.note)
     with writing(engine) as connection:

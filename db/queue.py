@@ -31,7 +31,7 @@ from sqlalchemy.exc import IntegrityError
 from db.columns import Utc
 from db.database import writing
 from db.runs import AlreadyFinished, load
-from db.schema import TABLES, Value, row, runs
+from db.schema import TABLES, Value, engines, row, runs
 from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus
 
 INTERRUPTED = (
@@ -53,6 +53,7 @@ def claim(engine: Engine) -> Run | None:
             runs.c.cancel_requested.is_(False),
             runs.c.lane.not_in(busy),
             _has_its_turn(),
+            _has_its_engine(),
         )
         first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
@@ -69,6 +70,12 @@ def _has_its_turn() -> ColumnElement[bool]:
     earlier = and_(other.c.status == "queued", other.c.turn < runs.c.turn)
     comes_first = or_(other.c.status == "running", earlier)
     return not_(exists().where(other.c.trial_id == runs.c.trial_id, comes_first))
+
+
+def _has_its_engine() -> ColumnElement[bool]:
+    """A run for which Paceline starts an engine waits until that answers."""
+    ready = exists().where(engines.c.id == runs.c.engine_id, engines.c.status == "ready")
+    return or_(runs.c.engine_id.is_(None), ready)
 
 
 def _take(engine: Engine, run_id: int) -> bool:

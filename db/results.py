@@ -41,9 +41,9 @@ def _summary(
     config = judged(run.config, judgement)
     by = (price_of(config), objectives_of(config))
     if run.status in ACTIVE:
-        return summarize(measured, *by, run.placed)
+        return summarize(measured, *by, run.placed, run.config)
     key = (engine, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
-    found = _known.get(key) or summarize(measured, *by, run.placed)
+    found = _known.get(key) or summarize(measured, *by, run.placed, run.config)
     if len(_known) >= MOST_KNOWN:
         _known.clear()
     _known[key] = found

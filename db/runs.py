@@ -118,6 +118,13 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART - 1]}…"
 
 
+def headlines(engine: Engine, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Return the numbers that lists show of runs, by run."""
+    found = select(schema.runs.c.id, schema.runs.c.headline).where(schema.runs.c.id.in_(ids))
+    with engine.connect() as connection:
+        return {row.id: row.headline or {} for row in connection.execute(found)}
+
+
 def load(engine: Engine, run_id: int) -> Run:
     """Return one run, see `load_many`."""
     return load_many(engine, [run_id])[0]

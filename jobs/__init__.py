@@ -20,7 +20,7 @@ from threading import Thread
 
 from sqlalchemy import Engine
 
-from db import queue, runs, trials
+from db import engines, queue, runs, trials
 from db.runs import AlreadyFinished, NewRun
 from jobs.place import ROOT, QueueProblem, log_of, place, see_to_place
 from services import backends, versus
@@ -130,7 +130,7 @@ def ensure(engine: Engine) -> None:
     Raises:
         QueueProblem: its files cannot be written.
     """
-    if not queue.active(engine):
+    if not (queue.active(engine) or engines.active(engine)):
         return
     with place(engine) as held:
         if held is not None:

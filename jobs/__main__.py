@@ -13,11 +13,13 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from db import queue
+from db import engines, queue
 from db.database import UNUSABLE, connect, upgrade
 from jobs.carrier import KILL_S, Carrier
+from jobs.keeper import END_S, Keeper, mark_of
 from jobs.place import ROOT, QueueProblem, place
 from services import settings
+from services.engines.marks import sweep
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
@@ -31,11 +33,13 @@ log = logging.getLogger("paceline.jobs")
 def supervise(engine: Engine, stopping: Event) -> None:
     """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set."""
     carriers: list[Carrier] = []
+    keepers: list[Keeper] = []
     busy_at, trouble = monotonic(), ""
     while not stopping.wait(POLL_S):
         try:
             work(engine, carriers)
-            if carriers or queue.active(engine):
+            keep(engine, keepers)
+            if carriers or keepers or wanted(engine):
                 busy_at = monotonic()
             trouble = ""
         except DBAPIError as error:  # locked, or not there for a while: the runs go on meanwhile
@@ -45,11 +49,19 @@ def supervise(engine: Engine, stopping: Event) -> None:
             busy_at = monotonic()
         if monotonic() - busy_at > IDLE_S:
             return
-    shut_down(carriers)
+    shut_down(carriers, keepers)
 
 
-def shut_down(carriers: list[Carrier]) -> None:
-    """Stop what is still measured: a worker that has not ended after KILL_S is killed."""
+def wanted(engine: Engine) -> bool:
+    """Whether something waits to be measured or started."""
+    return bool(queue.active(engine) or engines.active(engine))
+
+
+def shut_down(carriers: list[Carrier], keepers: list[Keeper]) -> None:
+    """Stop what is still measured, and the engines: a worker that has not ended after KILL_S is
+    killed."""
+    for keeper in keepers:
+        keeper.stop()
     for carrier in carriers:
         carrier.shut_down()
     until = monotonic() + KILL_S
@@ -59,6 +71,8 @@ def shut_down(carriers: list[Carrier]) -> None:
         carrier.kill()
     for carrier in carriers:
         carrier.join(WRITE_S)
+    for keeper in keepers:
+        keeper.join(END_S)
 
 
 def work(engine: Engine, carriers: list[Carrier]) -> None:
@@ -71,6 +85,20 @@ def work(engine: Engine, carriers: list[Carrier]) -> None:
         log.info("run %s: begins", run.id)
         carriers.append(Carrier(engine, run))
         carriers[-1].start()
+
+
+def keep(engine: Engine, keepers: list[Keeper]) -> None:
+    """Look after the engines in hand, then those that lost their process, then start new ones."""
+    for keeper in keepers:
+        keeper.tick()
+    keepers[:] = [keeper for keeper in keepers if keeper.is_alive()]
+    for engine_id in engines.lost(engine, STALE_S):
+        sweep(mark_of(engine, engine_id))
+    while (server := engines.claim(engine)) is not None:
+        log.info("engine %s: starts", server.id)
+        keepers.append(Keeper(engine, server))
+        keepers[-1].start()
+    engines.give_up_runs(engine)
 
 
 def main(given: str | None = None) -> None:
@@ -88,7 +116,7 @@ def main(given: str | None = None) -> None:
         with place(engine, held if attempt == 0 else None) as have:
             if have is not None:
                 supervise(engine, stopping)
-        if have is not None and (stopping.is_set() or not queue.active(engine)):
+        if have is not None and (stopping.is_set() or not wanted(engine)):
             return  # else a run was queued while this one was ending
         stopping.wait(0.1)
 

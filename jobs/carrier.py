@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from db import queue, results, runs
+from db import engines, queue, results, runs
 from jobs import rounds
 from jobs.place import ROOT
 from services.compare.headline import headline
@@ -78,7 +78,13 @@ class Carrier(Thread):
             count=None if run.trial_id is None else 1,
             mark=self._environment.get("prompt_mark", ""),
             calibrate=run.calibration is None,
+            base_url=self._base_url(),
         )
+
+    def _base_url(self) -> str | None:
+        """Where the engine answers that was started for this run; None: the config says it."""
+        engine_id = self._run.engine_id
+        return None if engine_id is None else engines.load(self._engine, engine_id).base_url
 
     def tick(self) -> None:
         """Say that the run is alive, and stop it if that was asked for."""

@@ -25,6 +25,8 @@ navigation = st.navigation(
         st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=True),
         st.Page(HERE / "history.py", title="History", icon=":material/history:"),
         *to_share[:1],
+        st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
+        st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
         st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
         *to_share[1:],
     ],

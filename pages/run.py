@@ -19,7 +19,7 @@ from pages.widgets import fields, form, linked
 from pages.widgets import versus as comparison
 from pages.widgets.versus import Others
 from pages.widgets.view import as_id, dark, plain
-from services import link, modes, plan, prices, trial, versus
+from services import link, modes, plan, prices, trial, versus, workloads
 from services.backends import BackendProblem, target
 from services.charts import schedule_spec
 from services.config import InvalidConfig, RunConfig
@@ -123,7 +123,7 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
         foretell(plan_of(configs[0]))
     elif possible and asked:
         turns = [plan.in_turns(config, asked.repeats) for config in configs]
-        how = trial.sentence(asked, len(configs), sum(each.warmup for each in turns))
+        how = trial.sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
         foretell(plan.together([plan_of(each) for each in turns], how))
         who = versus.names(configs, "", [config.mode for config in configs])
         st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))

@@ -21,10 +21,10 @@ from pydantic import (
 )
 
 MODE_NAMES = ("sequential", "staggered", "batch")
-WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic")
+WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic", "mixed")
 
 Mode = Literal["sequential", "staggered", "batch"]
-Workload = Literal["builtin", "text", "file", "synthetic"]
+Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
 Client = Literal["wire", "litellm"]
 MOST = 10_000  # requests in a repeat
 MOST_REPEATS = 50
@@ -34,7 +34,17 @@ Text = Annotated[str, Field(max_length=200_000)]
 # How a run is judged, not what it does: they are no difference between runs.
 JUDGEMENT = ("ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour")
 
-WORKLOAD_OF = {"prompt": "text", "prompts": "file", "input_tokens": "synthetic"}  # unless said
+# Who reads a field of prompts: where no workload is said, it is the first that reads all given.
+READERS: dict[str, tuple[Workload, ...]] = {
+    "prompt": ("text",),
+    "prompts": ("file",),
+    "input_tokens": ("synthetic", "mixed"),
+    "long_input_tokens": ("mixed",),
+    "long_every": ("mixed",),
+    "long_max_tokens": ("mixed",),
+}
+LONG_TIMES = 4  # as long as a short prompt is a long one, unless said
+LONG_EVERY = 2  # alternating
 
 
 class InvalidConfig(ValueError):
@@ -74,7 +84,26 @@ class RunConfig(BaseModel):
     prompt: Text | None = Field(None, description="Text workload: the prompt")
     prompts: tuple[Text, ...] = Field((), max_length=MOST, description="File workload: the prompts")
     input_tokens: int = Field(
-        512, ge=1, le=131_072, description="Synthetic workload: about this many tokens a prompt"
+        512,
+        ge=1,
+        le=131_072,
+        description="Synthetic: about this many tokens a prompt; mixed: a short prompt",
+    )
+    long_input_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=131_072,
+        description=f"Mixed: about this many tokens a long prompt; empty: {LONG_TIMES} times as "
+        "many as a short one",
+    )
+    long_every: int | None = Field(
+        None, ge=2, le=MOST, description="Mixed: every so many-th request is long; empty: every 2nd"
+    )
+    long_max_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=131_072,
+        description="Mixed: most tokens a long prompt's answer may have; empty: as all",
     )
     unique_prompts: bool = Field(
         True, description="A short unique mark before each prompt, against prefix caches"
@@ -86,7 +115,12 @@ class RunConfig(BaseModel):
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Seed, where the server has one")
     ignore_eos: bool = Field(False, description="Answer to full length (engines that know it)")
 
-    warmup: int = Field(1, ge=0, le=100, description="Requests before the first that do not count")
+    warmup: int = Field(
+        1,
+        ge=0,
+        le=100,
+        description="Requests before the first that do not count; mixed: of each length",
+    )
     repeats: int = Field(1, ge=1, le=MOST_REPEATS, description="How often the whole is measured")
     timeout_s: float = Field(
         300.0, gt=0, le=86_400, description="Most seconds one request may take"
@@ -141,10 +175,10 @@ class RunConfig(BaseModel):
     def _workload_of_what_is_given(cls, data: Any) -> Any:
         if not isinstance(data, dict) or "workload" in data:
             return data
-        given = [name for name in WORKLOAD_OF if data.get(name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"workload: is not clear. Give {' or '.join(given)}, not both.")
-        return {**data, "workload": WORKLOAD_OF[given[0]]} if given else data
+        given = [name for name in READERS if data.get(name) is not None]
+        if given and not readers(given):
+            raise ValueError(f"workload: is not clear. Give {given[0]} or {given[-1]}, not both.")
+        return {**data, "workload": readers(given)[0]} if given else data
 
     @field_validator("*", mode="before")
     @classmethod
@@ -184,6 +218,27 @@ class RunConfig(BaseModel):
         if any(not prompt.strip() for prompt in self.prompts):
             raise ValueError("prompts: hold an empty one. Remove it.")
         return self
+
+    @model_validator(mode="after")
+    def _both_are_in_a_mix(self) -> RunConfig:
+        if self.workload != "mixed":
+            return self
+        if self.requests < (self.long_every or LONG_EVERY):
+            raise ValueError(
+                f"long_every: leaves no long request among {self.requests}. Send more, or choose "
+                "a smaller number."
+            )
+        if self.long_input_tokens is not None and self.long_input_tokens < self.input_tokens:
+            raise ValueError(
+                f"long_input_tokens: must be at least input_tokens, which is {self.input_tokens}."
+            )
+        return self
+
+
+def readers(fields: Iterable[str]) -> tuple[Workload, ...]:
+    """Return the workloads that read all of these fields of prompts."""
+    each = [READERS[name] for name in fields]
+    return tuple(name for name in each[0] if all(name in one for one in each))
 
 
 def parse(values: Mapping[str, Any]) -> RunConfig:

@@ -1,8 +1,8 @@
 """The embedded engine's own process: llama.cpp with the model that ships as a package.
 
-Run as `python -m services.embedded SLOTS CONTEXT CACHE`. It prints its address when it is ready and
-lives exactly as long as its standard input stays open: a parent that dies, however it dies, closes
-it.
+Run as `python -m services.embedded SLOTS CONTEXT CACHE [PORT]`. It prints its address when it is
+ready and lives exactly as long as its standard input stays open: a parent that dies, however it
+dies, closes it.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ def model_path() -> Path:
     return path
 
 
-def step_back() -> None:
+def step_back(nice: int = NICE) -> None:
     """Lower this process's priority: among its kin, and, where Linux shares the cores among
     sessions first and processes second, that of its session too (sched(7), autogroup)."""
-    os.nice(NICE)
+    os.nice(nice)
     with suppress(OSError):  # another system, or switched off
-        Path("/proc/self/autogroup").write_text(str(NICE))
+        Path("/proc/self/autogroup").write_text(str(nice))
 
 
-def main(slots: int, context: int, cache: bool) -> None:
+def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     """Serve `slots` sequences at a time of up to `context` tokens each. `cache`: a prompt may
-    reuse the prefix that the one before it in its slot left behind."""
+    reuse the prefix that the one before it in its slot left behind. `port` 0: any that is free."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(model_path())
     params.model_alias = {MODEL_NAME}
     params.hostnames = ["127.0.0.1"]
-    params.port = 0
+    params.port = port
     params.n_parallel = slots
     params.n_ctx = slots * context
     params.cpuparams.n_threads = (
@@ -71,4 +71,4 @@ def main(slots: int, context: int, cache: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1")
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1", *map(int, sys.argv[4:]))

@@ -18,7 +18,7 @@ PRIVATE = ("prompt", "prompts")
 def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
     """Return those of a run's fields that are not as in `start`, each as a text."""
     return {
-        name: _text(value)
+        name: text_of(value)
         for name, value in values.items()
         if name not in PRIVATE and value != getattr(start, name)
     }
@@ -52,7 +52,8 @@ def _value(name: str, text: str) -> Any:
     if name == "backend" and text not in BACKENDS:
         raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})
     try:
-        found = parse({name: None if text == "" and _may_be_none(name) else text})
+        value = None if text == "" and _may_be_none(name) else text
+        found = parse({"workload": "builtin", name: value})  # what goes together is seen later
     except InvalidConfig as error:
         if name in error.problems:
             raise
@@ -65,7 +66,8 @@ def _may_be_none(name: str) -> bool:
     return field is not None and "None" in str(field.annotation)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a value as a link holds it."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.12g}" if isinstance(value, float) else str("" if value is None else value)

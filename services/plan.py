@@ -10,7 +10,7 @@ from services.config import RunConfig
 from services.modes import MODES, picture, schedule
 from services.prices import Hourly, Price
 from services.units import many
-from services.workloads import MARK_TOKENS, WORKLOADS
+from services.workloads import MARK_TOKENS, WORKLOADS, parts, warm_ups
 
 CHARACTERS_PER_TOKEN = (
     4.0  # English has 4.3 to 4.5 in today's tokenizers; most languages have fewer
@@ -43,13 +43,14 @@ def plan(
     `tokens_per_s` is what one request of such a run got before, end to end; without it only the
     schedule's own time is known, and of a batch nothing. Answers are taken to be of full length.
     """
-    total = config.requests * config.repeats + config.warmup
-    output, prompts = total * config.max_tokens, _prompt_tokens(config)
+    total = config.requests * config.repeats + warm_ups(config)
+    output = sum(_times(part) * part.max_tokens for part in parts(config))
+    prompts = sum(map(_prompt_tokens, parts(config)))
     at_least = config.repeats * _repeat_s(config, 0.0) or None
     about = None
     if tokens_per_s is not None and tokens_per_s > 0:
-        one = config.max_tokens / tokens_per_s
-        about = config.repeats * _repeat_s(config, one) + config.warmup * one
+        one = output / total / tokens_per_s
+        about = config.repeats * _repeat_s(config, one) + warm_ups(config) * one
     usd = price.of(prompts, output, about) if price is not None else None
     hourly = isinstance(price, Hourly)
     what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most "
@@ -105,9 +106,14 @@ def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
     return min(lasts, config.stop_after_s) if config.stop_after_s is not None else lasts
 
 
+def _times(part: RunConfig) -> int:
+    """How often a request is sent in all, of those that are alike."""
+    return part.requests * part.repeats + part.warmup
+
+
 def _prompt_tokens(config: RunConfig) -> int:
     spec = WORKLOADS[config.workload]
-    total = config.requests * config.repeats + config.warmup
+    total = _times(config)
     if spec.tokens is not None:
         return total * spec.tokens(config)
     texts = [len(text) for text in spec.prompts(config)]
@@ -123,7 +129,7 @@ def _requests(config: RunConfig) -> str:
     count = many(config.requests, "request")
     if config.repeats > 1:
         count = f"{config.repeats} times {count}"
-    return f"{count} and {config.warmup:,} to warm up" if config.warmup else count
+    return f"{count} and {warm_ups(config):,} to warm up" if config.warmup else count
 
 
 def _takes(at_least: float | None, about: float | None) -> str:

@@ -72,7 +72,7 @@ class Playing:
         Raises:
             OSError: the backend's host cannot be found.
         """
-        count = self._job.config.warmup
+        count = workloads.warm_ups(self._job.config)
         schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
         player = self._ready(WARM_UP, None)
         await player.play(schedule, self._asks(WARM_UP, range(count)), _now)
@@ -125,7 +125,8 @@ class Playing:
 
         def ask(index: int) -> Ask:
             text = workloads.prompt(job.config, repeat, index, job.mark)
-            return Ask(index, self.client.request(body(job.config, job.target, text)), text)
+            config = workloads.asking(job.config, repeat, index)
+            return Ask(index, self.client.request(body(config, job.target, text)), text)
 
         return [ask(index) for index in indices]
 

@@ -72,7 +72,7 @@ async def measure(session: Session) -> None:
         Impossible, EngineProblem, BackendProblem, OSError: why it could not be.
     """
     config = session.config
-    target = backends.target(config, session.env)
+    target = _target(session)
     longest = limits.check(config)
     if config.backend not in engines.WITHIN:
         await _calibrate(session, await _on(session, target))
@@ -85,6 +85,16 @@ async def measure(session: Session) -> None:
         session.send({"type": "environment", "values": facts})
         job = await _on(session, target.at(base_url))
     await _calibrate(session, job)  # the engine has ended: it would take the client's cores
+
+
+def _target(session: Session) -> backends.Target:
+    """To whom it goes. An engine that was started for the run serves one model: whatever name is
+    set for the backend is another's."""
+    here = session.turn.base_url
+    if here is None:
+        return backends.target(session.config, session.env)
+    config = session.config.model_copy(update={"base_url": here, "model": ""})
+    return backends.target(config, session.env).named("")
 
 
 async def _on(session: Session, target: backends.Target) -> Job:

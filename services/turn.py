@@ -19,6 +19,7 @@ class Turn:
 
     `mark` tells the run's prompts from those of every other run; "": the worker makes one.
     `calibrate`: whether the client is looked at afterwards, where the config wants that.
+    `base_url`: where an engine answers that was started for this run; the config names none.
     """
 
     config: RunConfig
@@ -26,6 +27,7 @@ class Turn:
     count: int | None = None  # None: all that the config asks for and that are left
     mark: str = ""
     calibrate: bool = True
+    base_url: str | None = None
 
     @property
     def repeats(self) -> range:
@@ -42,6 +44,7 @@ def written(turn: Turn) -> dict[str, Any]:
         "count": turn.count,
         "mark": turn.mark,
         "calibrate": turn.calibrate,
+        "base_url": turn.base_url,
     }
 
 

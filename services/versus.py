@@ -21,8 +21,9 @@ Changes = Mapping[str, Any]
 
 # What can be varied by typing values, in the order in which it is offered.
 SETTINGS = (
-    "concurrency", "requests", "max_tokens", "input_tokens", "model", "interval_s", "pause_s",
-    "temperature", "top_p", "unique_prompts", "ignore_eos", "client",
+    "concurrency", "requests", "max_tokens", "input_tokens", "long_input_tokens", "long_every",
+    "long_max_tokens", "model", "interval_s", "pause_s", "temperature", "top_p", "unique_prompts",
+    "ignore_eos", "client",
 )  # fmt: skip
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
 
@@ -63,9 +64,9 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
 def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list[str]:
     """Return what each run of a comparison is called: `given`, or else as it is `made` from what it
     is, and what tells it from the others; a letter where nothing does."""
-    labels = _labels(configs, () if given else IN_NAME)
+    told = labels(configs, () if given else IN_NAME)
     called = [given or one for one in made]
-    said = [" · ".join(filter(None, both)) for both in zip(called, labels, strict=True)]
+    said = [" · ".join(filter(None, both)) for both in zip(called, told, strict=True)]
     letters = [chr(ord("A") + place) for place in range(len(said))]
     return [
         f"{text} · {letter}" if said.count(text) > 1 else text
@@ -73,8 +74,9 @@ def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list
     ]
 
 
-def _labels(configs: Sequence[RunConfig], left_out: Sequence[str]) -> list[str]:
-    """What is not the same in all runs, of each those fields that its mode and workload read."""
+def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[str]:
+    """Return what tells each run from the others: "batch, concurrency 8", of those fields that its
+    mode and workload read; "" where nothing does."""
     read = [read_fields(config) for config in configs]
     differ = [
         name

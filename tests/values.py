@@ -9,10 +9,12 @@ from typing import Any
 
 from services.compare import Candidate
 from services.config import RunConfig
+from services.engines import EngineConfig
 from services.imports import Imported
-from services.measurement import Measurement, Repeat, Run, RunStatus
+from services.measurement import Measurement, Repeat, Run, RunStatus, Sample
 from services.objectives import Objectives
 from services.prices import Hourly, Price
+from services.studies import Cell, Measured
 from services.summary import summarize
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -102,8 +104,9 @@ def candidate(
     **of_run: Any,
 ) -> Candidate:
     count = len({m.repeat for m in measurements})
-    summary = summarize(measurements, price, objectives)
-    return Candidate(run(**{"repeats": count, **of_run}), measurements, summary)
+    stored = run(**{"repeats": count, **of_run})
+    summary = summarize(measurements, price, objectives, config=stored.config)
+    return Candidate(stored, measurements, summary)
 
 
 def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
@@ -114,3 +117,36 @@ def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
     )  # fmt: skip
     summary = summarize(one.measurements, placed=stored.placed)
     return Candidate(stored, one.measurements, summary)
+
+
+def cell(
+    speed: float | None,
+    *,
+    place: int = 0,
+    engine: EngineConfig | None = None,
+    vary: Sequence[float] = STEADY,
+    size: int = 4,
+    problem: str | None = None,
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
+    status: RunStatus = "done",
+    tp: int = 1,
+    pp: int = 1,
+    dp: int = 1,
+    **config: Any,
+) -> Measured:
+    """A cell of a study: a batch of `size` that is `speed` times as fast as 20/3 tokens/s; None:
+    it was not measured."""
+    engine = engine or EngineConfig(tp=tp, pp=pp, dp=dp)
+    asked = RunConfig(**{"mode": "batch", "requests": size, **config})
+    found = speed and candidate(
+        repeats(1 / speed, vary), price, objectives, run_id=place + 1, name=f"cell {place}",
+        status=status, **{"requests": size, **config},
+    )  # fmt: skip
+    return Measured(Cell(place, engine, asked), found or None, problem)
+
+
+def sampled(one: Measured, samples: Sequence[Sample]) -> Measured:
+    """The same cell, with what was sampled of its server."""
+    assert one.candidate is not None
+    return replace(one, candidate=replace(one.candidate, samples=samples))

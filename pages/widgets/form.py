@@ -55,8 +55,10 @@ def _workload(start: RunConfig) -> dict[str, Any]:
         values["prompt"] = st.text_area("Prompt", key=key, max_chars=200_000, on_change=touched)
     elif name == "file":
         values["prompts"] = _file(start)
-    elif name == "synthetic":
-        values["input_tokens"] = fields.number("input_tokens", start)
+    elif own := WORKLOADS[name].parameters:
+        words = {"input_tokens": "Tokens in a short prompt, about"} if name == "mixed" else {}
+        with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
+            values |= {field: fields.number(field, start, words.get(field)) for field in own}
     return values
 
 

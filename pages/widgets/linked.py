@@ -36,8 +36,8 @@ def parameters() -> dict[str, str]:
     return {name: text for name, text in st.query_params.items() if name not in KEPT}
 
 
-def follow(prefix: str) -> bool:
-    """Let the widgets follow the URL if it is what changed. Returns whether they were touched."""
+def follow(prefix: str | tuple[str, ...]) -> bool:
+    """Let the widgets whose keys begin so follow the URL if it is what changed. Returns whether they were touched."""
     if st.session_state.pop("touched", False):
         return True
     here = parameters()

@@ -60,16 +60,20 @@ def margin_among(chosen: Iterable[float | None]) -> float:
 
 
 def judge(
-    ratios: Mapping[str, Ratio | None], margin: float = MARGIN, refused: bool = False
+    ratios: Mapping[str, Ratio | None],
+    margin: float = MARGIN,
+    refused: bool = False,
+    family: Mapping[str, tuple[str, Better]] = FAMILY,
 ) -> tuple[Finding, ...]:
-    """Judge the measures of FAMILY together, by their ratios; `refused`: none of them."""
-    known = {name: r for name in FAMILY if (r := ratios.get(name)) and r.p is not None}
+    """Judge the measures of a family together, by their ratios; `refused`: none of them."""
+    known = {name: r for name in family if (r := ratios.get(name)) and r.p is not None}
     if refused:
         known = {}
     p = _adjusted(known, lambda ratio: ratio.p)
     p_equivalent = _adjusted(known, lambda ratio: equivalence(ratio, margin))
     return tuple(
-        _finding(name, ratios.get(name), p.get(name), p_equivalent.get(name)) for name in FAMILY
+        _finding(name, family[name], ratios.get(name), p.get(name), p_equivalent.get(name))
+        for name in family
     )
 
 
@@ -81,9 +85,13 @@ def _adjusted(
 
 
 def _finding(
-    name: str, ratio: Ratio | None, p: float | None, p_equivalent: float | None
+    name: str,
+    called: tuple[str, Better],
+    ratio: Ratio | None,
+    p: float | None,
+    p_equivalent: float | None,
 ) -> Finding:
-    label, better = FAMILY[name]
+    label, better = called
     word = _word(ratio, p, p_equivalent, better)
     return Finding(name, label, word, ratio, _speed(ratio, better), p, p_equivalent)
 

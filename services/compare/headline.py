@@ -68,7 +68,7 @@ def work_of(run: Run) -> str:
     config = run.config
     names = (*WORK, *MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters)
     asked = {name: value for name, value in config.model_dump(mode="json").items() if name in names}
-    if config.temperature > 0 or config.workload == "synthetic":
+    if config.temperature > 0 or config.workload in ("synthetic", "mixed"):
         asked["seed"] = config.seed
     asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()

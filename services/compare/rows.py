@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
 
-from services.measurement import Measurement, Run
+from services.measurement import Measurement, Run, Sample
 from services.metrics import Better, metric
 from services.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.summary import Summary
-from services.summary.repeats import RepeatSummary, by_repeat, error_rate, successes, values
+from services.summary.repeats import (
+    RepeatSummary,
+    by_class,
+    by_repeat,
+    error_rate,
+    successes,
+    values,
+)
 
 PART = " · "  # between the parts of a name that Paceline has made
 
@@ -28,6 +35,7 @@ class Candidate:
     run: Run
     measurements: Sequence[Measurement]
     summary: Summary
+    samples: Sequence[Sample] = ()  # of the server, by time
 
     @cached_property
     def groups(self) -> list[list[Measurement]]:
@@ -43,6 +51,15 @@ class Candidate:
         if name not in self._known:
             self._known[name] = [values(successes(group), name) for group in self.groups]
         return self._known[name]
+
+    @cached_property
+    def classes(self) -> dict[str, Candidate]:
+        """Each class of a mix's requests, as if it were a run of its own; {} of other runs."""
+        found = by_class(self.measurements, self.run.config)
+        return {
+            name: Candidate(self.run, some, self.summary.classes[name])
+            for name, some in found.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

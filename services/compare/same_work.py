@@ -8,6 +8,8 @@ from typing import Any
 from services import units
 from services.checks.doubt import Doubt
 from services.compare.rows import Candidate, numbers_of
+from services.workloads import parts
+from services.workloads.mixed import every
 
 LENGTH_GAP = 0.05  # between the shortest and the longest mean
 
@@ -76,6 +78,7 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
         "text": config.prompt,
         "file": config.prompts,
         "synthetic": config.input_tokens,
+        "mixed": (every(config), *(part.input_tokens for part in parts(config))),
     }.get(config.workload)
     return config.workload, own, config.unique_prompts
 

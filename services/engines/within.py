@@ -14,6 +14,8 @@ from typing import IO
 
 from services.config import RunConfig
 from services.embedded import MODEL_NAME, model_path
+from services.engines.problem import EngineProblem
+from services.workloads import parts
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 60.0
@@ -22,10 +24,6 @@ SLOTS_MOST = 64  # sequences the embedded engine decodes at once
 CONTEXT_MOST = 8192  # tokens the packaged model was trained for
 CACHE_TOKENS = 65_536  # tokens of all slots together: 1.5 GiB of key-value cache
 ROOM = 96  # tokens for the chat template and the unique mark
-
-
-class EngineProblem(RuntimeError):
-    """An engine that could not be started, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,8 @@ def size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
     Raises:
         EngineProblem: one request is longer than the model's context.
     """
-    context = prompt_bytes // 2 + config.max_tokens + ROOM
+    longest = max(part.max_tokens for part in parts(config))
+    context = prompt_bytes // 2 + longest + ROOM
     if context > CONTEXT_MOST:
         raise EngineProblem(
             f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "

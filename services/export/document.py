@@ -152,9 +152,10 @@ REQUEST_FIELDS: tuple[str, ...] = (*FIELDS, *_WHOLE)
 # Another one may be added where its null means what was always done: nulls are left out.
 ASKED = (
     "backend", "base_url", "model", "client", "mode", "requests", "pause_s", "interval_s",
-    "concurrency", "workload", "input_tokens", "unique_prompts", "max_tokens", "temperature",
-    "top_p", "seed", "ignore_eos", "warmup", "repeats", "timeout_s", "connect_timeout_s",
-    "first_token_timeout_s", "chunk_timeout_s", "stop_after_s", "stop_after_errors", "processes",
+    "concurrency", "workload", "input_tokens", "long_input_tokens", "long_every",
+    "long_max_tokens", "unique_prompts", "max_tokens", "temperature", "top_p", "seed",
+    "ignore_eos", "warmup", "repeats", "timeout_s", "connect_timeout_s", "first_token_timeout_s",
+    "chunk_timeout_s", "stop_after_s", "stop_after_errors", "processes",
 )  # fmt: skip
 # What was seen, not worked out, in the order of the content hash: an added field needs a schema 3.
 SEEN = (

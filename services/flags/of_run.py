@@ -14,7 +14,7 @@ from typing import Any, get_args
 from services import link
 from services.backends import BACKENDS
 from services.compare import MARGIN
-from services.config import JUDGEMENT, WORKLOAD_OF, RunConfig, parse
+from services.config import JUDGEMENT, READERS, RunConfig, parse, readers
 from services.flags.kinds import per_cent, whole
 
 PLAIN = ("ignore_eos", "unique_prompts", "prompts", "calibrate")  # their flags have their own shape
@@ -77,11 +77,12 @@ def values(options: Namespace) -> dict[str, Any]:
     """
     given = {name: getattr(options, name, None) for name in RunConfig.model_fields}
     given = {name: value for name, value in given.items() if value is not None}
-    texts = [name for name in WORKLOAD_OF if name in given]
-    if len(texts) > 1:
+    texts = [name for name in READERS if name in given]
+    if texts and not readers(texts):
         raise Misused(f"{' and '.join(map(flag, texts))} do not go together.")
-    if texts and given.get("workload", WORKLOAD_OF[texts[0]]) != WORKLOAD_OF[texts[0]]:
-        raise Misused(f"{flag(texts[0])} is for --workload {WORKLOAD_OF[texts[0]]} only.")
+    for name in texts:
+        if given.get("workload", readers(texts)[0]) not in READERS[name]:
+            raise Misused(f"{flag(name)} is for --workload {' or '.join(READERS[name])} only.")
     if options.shared_prompts:
         given["unique_prompts"] = False
     return given | _to_whom(given)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
+from services.config import RunConfig
 from services.measurement import ERROR_CLASSES, Measurement
 from services.metrics import METRICS
 from services.objectives import Attainment, Objectives, counted
@@ -20,6 +21,7 @@ from services.statistics import Distribution, distribution
 from services.summary.gaps import gaps
 from services.summary.repeats import (
     RepeatSummary,
+    by_class,
     by_repeat,
     error_rate,
     jain,
@@ -61,6 +63,7 @@ class Summary:
     usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
     cost_source: str | None = None  # whose price that is, in words
     attainment: Attainment | None = None  # None without objectives
+    classes: dict[str, Summary] = field(default_factory=dict)  # of a mix: each as a run of its own
 
 
 def summarize(
@@ -68,10 +71,12 @@ def summarize(
     price: Price | Hourly | None = None,
     objectives: Objectives | None = None,
     placed: bool = True,
+    config: RunConfig | None = None,
 ) -> Summary:
     """Work one run out. `price`, where known, gives the cost of its tokens or of its time;
     `objectives`, where there are any, its goodput. Without `placed` the times of requests are not
-    on one clock (see `Run.placed`): no rate is known then, nor what was in flight."""
+    on one clock (see `Run.placed`): no rate is known then, nor what was in flight. `config` tells
+    which classes the requests of a mix are of."""
     good = successes(measurements)
     groups = by_repeat(measurements)
     repeats = tuple(
@@ -106,12 +111,17 @@ def summarize(
         usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),
         cost_source=price.source if price and cost is not None else None,
         attainment=_attainment(objectives, measurements, repeats) if objectives else None,
+        classes={
+            name: summarize(some, placed=placed)
+            for name, some in (by_class(measurements, config) if config else {}).items()
+        },
     )
 
 
 def summary_row(summary: Summary) -> dict[str, Any]:
     """Return a summary as one flat, JSON-ready row: `output_tokens_per_s`, `ttft_s_median`,
-    `e2e_s_p95`, `failed_timeout`, …; every summary has the same names but for unknown classes."""
+    `e2e_s_p95`, `failed_timeout`, …; every summary has the same names but for unknown classes of
+    failures. A mix has further ones for each class of requests: `short_ttft_s_median`, …"""
     row: dict[str, Any] = {"repeats": len(summary.repeats)}
     row |= {name: getattr(summary, name) for name in _FLAT}
     row |= {f"failed_{name}": 0 for name in ERROR_CLASSES}
@@ -120,7 +130,18 @@ def summary_row(summary: Summary) -> dict[str, Any]:
     for name, found in (*summary.distributions.items(), ("inter_chunk_s", summary.inter_chunk)):
         numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
         row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
+    for name, part in summary.classes.items():
+        row |= _of_class(name, part)
     return row
+
+
+def _of_class(name: str, part: Summary) -> dict[str, Any]:
+    row = {count: getattr(part, count) for count in ("sent", "ok", "failed", "error_rate")}
+    for metric in OF_CLASS:
+        found = part.distributions[metric]
+        numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
+        row |= {f"{metric}_{statistic}": number for statistic, number in numbers.items()}
+    return {f"{name}_{key}": value for key, value in row.items()}
 
 
 def _mean(numbers: Iterable[float | None]) -> float | None:
@@ -153,6 +174,7 @@ def _sum(numbers: Sequence[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(numbers) else None
 
 
+OF_CLASS = ("ttft_s", "e2e_s", "tpot_s", "tokens_per_s")  # metrics that are told of each class
 _FLAT = (
     "sent",
     "ok",

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from services.config import RunConfig
 from services.measurement import Measurement
 from services.metrics import metric
 from services.objectives import Objectives, counted, goodput
 from services.prices import Hourly, Price
+from services.workloads import class_of, classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,16 @@ def by_repeat(measurements: Iterable[Measurement]) -> dict[int, list[Measurement
     for m in measurements:
         groups.setdefault(m.repeat, []).append(m)
     return dict(sorted(groups.items()))
+
+
+def by_class(
+    measurements: Iterable[Measurement], config: RunConfig
+) -> dict[str, list[Measurement]]:
+    """Return the measurements of each class of requests, see `workloads.classes`."""
+    groups: dict[str, list[Measurement]] = {name: [] for name in classes(config)}
+    for m in measurements if groups else ():
+        groups[class_of(config, m.index)].append(m)
+    return groups
 
 
 def values(measurements: Iterable[Measurement], name: str) -> list[float]:

@@ -10,20 +10,21 @@ from base64 import b32encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from random import Random
-from typing import Any
 
 from services.config import RunConfig
+from services.measurement import WARM_UP
+from services.workloads import mixed
 from services.workloads.promptfile import InvalidPrompts as InvalidPrompts
 from services.workloads.promptfile import read_prompts as read_prompts
-
-MARK_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
+from services.workloads.synthetic import MARK_TOKENS as MARK_TOKENS
+from services.workloads.synthetic import Synthetic
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
     """A source of prompts. `parameters` names the fields of RunConfig that only it reads; `tokens`
-    tells how many a prompt has, where the source knows better than its characters do."""
+    tells how many a prompt has, where the source knows better than its characters do. `classes`
+    names the kinds of requests, where there are several."""
 
     name: str
     label: str
@@ -31,6 +32,7 @@ class WorkloadSpec:
     parameters: tuple[str, ...]
     prompts: Callable[[RunConfig], Sequence[str]]
     tokens: Callable[[RunConfig], int] | None = None
+    classes: tuple[str, ...] = ()
 
 
 def prompt(config: RunConfig, repeat: int, index: int, salt: str = "") -> str:
@@ -41,10 +43,42 @@ def prompt(config: RunConfig, repeat: int, index: int, salt: str = "") -> str:
     from the next: without it a second run of the same config finds its prompts in the cache.
     """
     texts = WORKLOADS[config.workload].prompts(config)
-    text = texts[index % len(texts)]
+    text = texts[_like(config, repeat, index) % len(texts)]
     if not config.unique_prompts:
         return text
     return f"{_mark(config.seed or 0, salt, repeat, index)} {text}"
+
+
+def class_of(config: RunConfig, index: int) -> str:
+    """Return which class request `index` is of; "" where all are alike."""
+    return mixed.class_of(config, index) if classes(config) else ""
+
+
+def classes(config: RunConfig) -> tuple[str, ...]:
+    """Return the classes that the requests of a run are of; none where all are alike."""
+    return WORKLOADS[config.workload].classes
+
+
+def parts(config: RunConfig) -> tuple[RunConfig, ...]:
+    """Return a run as workloads whose requests are alike: one for each class."""
+    return tuple(mixed.part(config, name) for name in classes(config)) or (config,)
+
+
+def asking(config: RunConfig, repeat: int, index: int) -> RunConfig:
+    """Return the config that request `index` of `repeat` is asked by: of a mix, its class's."""
+    name = class_of(config, _like(config, repeat, index))
+    return mixed.part(config, name) if name else config
+
+
+def warm_ups(config: RunConfig) -> int:
+    """Return how many requests warm up: as many of each class."""
+    return config.warmup * max(1, len(classes(config)))
+
+
+def _like(config: RunConfig, repeat: int, index: int) -> int:
+    """Which request of a repeat this one is like: a mix warms up with each class in turn."""
+    warms = repeat == WARM_UP and classes(config)
+    return mixed.warm_up_index(config, index) if warms else index
 
 
 def _mark(seed: int, salt: str, repeat: int, index: int) -> str:
@@ -52,43 +86,6 @@ def _mark(seed: int, salt: str, repeat: int, index: int) -> str:
     named = f"{seed}/{salt}/{repeat}/{index}".encode()
     return f"[{b32encode(blake2b(named, digest_size=5).digest()).decode().lower()}]"
 
-
-class Synthetic(Sequence[str]):
-    """Words drawn at random, made when asked for: 5,000 long prompts do not lie in memory.
-
-    Each word is common, in lower case, and one token in the tokenizers of GPT-4, GPT-4o, Claude 2
-    and SmolLM2: there a prompt has `input_tokens` tokens, at most 3 off for its unique mark. A
-    model with a small vocabulary may count more. What the server's chat template adds (5 to 40) is
-    not in it; the server's own count stands in every measurement.
-    """
-
-    def __init__(self, config: RunConfig) -> None:
-        self._seed = config.seed or 0
-        self._count = config.requests
-        self._words = max(1, config.input_tokens - MARK_TOKENS * config.unique_prompts)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._count))]
-        if not -self._count <= index < self._count:
-            raise IndexError(index)
-        draw = Random(f"{self._seed}/{index % self._count}")
-        return " ".join(draw.choices(_WORDS, k=self._words))
-
-
-_COMMON = (
-    "time year people way day man thing woman life child world school state family student group "
-    "country problem hand part place case week company system program question work government "
-    "number night point home water room mother area money story fact month lot right study book "
-    "eye job word business issue side kind head house service friend father power hour game line "
-    "end member law car city community name president team minute idea body information back "
-    "parent face others level office door health person art war history party result change "
-    "morning reason research girl moment air teacher force education"
-)
-_WORDS = _COMMON.split()
 
 BUILTIN = (
     "Write a long essay on the topic of spring.",
@@ -150,6 +147,14 @@ _ENTRIES = (
         parameters=("input_tokens",),
         prompts=Synthetic,
         tokens=lambda config: config.input_tokens,
+    ),
+    WorkloadSpec(
+        name="mixed",
+        label="Mixed",
+        help="Short and long prompts of random words, interleaved: do the short ones wait?",
+        parameters=("input_tokens", "long_input_tokens", "long_every", "long_max_tokens"),
+        prompts=mixed.Mixed,
+        classes=mixed.CLASSES,
     ),
 )
 

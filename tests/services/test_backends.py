@@ -18,6 +18,7 @@ from services.backends import (
 )
 from services.backends.asking import body
 from services.config import InvalidConfig, RunConfig, parse
+from services.engines import ENGINES
 
 KEYS = {
     "GROQ_API_KEY": "gsk_groq",
@@ -318,4 +319,5 @@ def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> N
         read |= {name: "" for name in named if name}
         if backend.url_env:
             read[backend.url_env] = backend.base_url or ""
+    read |= {engine.python[0]: "" for engine in ENGINES.values() if engine.python}
     assert listed == read

@@ -1,0 +1,278 @@
+"""Stored engines: who waits, who runs, who is wanted no more.
+
+An engine of a study waits as `planned` until a run of it does, and no other study's engine is up:
+two at once would take each other's devices. One that a person starts waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Update,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import delete as delete_from
+
+from db.database import writing
+from db.schema import engines, runs
+from services.engines import EngineConfig, parse_engine
+from services.engines.server import UP, Server
+from services.measurement import ACTIVE
+
+MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
+LOST = "The process that looked after this engine ended, and the engine with it."
+
+_PLAIN = tuple(f.name for f in fields(Server) if f.name != "config")
+
+
+class EngineNotFound(LookupError):
+    """No engine has this id."""
+
+    def __init__(self, engine_id: int) -> None:
+        super().__init__(f"There is no engine {engine_id}. It may have been deleted.")
+
+
+class EngineBusy(ValueError):
+    """An engine that is up cannot be deleted."""
+
+    def __init__(self, engine_id: int) -> None:
+        super().__init__(f"Engine {engine_id} is up. Stop it first.")
+
+
+def create(engine: Engine, config: EngineConfig) -> int:
+    """Queue the start of an engine; return its id."""
+    with writing(engine) as connection:
+        return add(connection, config)
+
+
+def add(connection: Connection, config: EngineConfig, study_id: int | None = None) -> int:
+    """Queue the start of an engine within a transaction that writes; return its id."""
+    values = {
+        "status": "planned",
+        "config": config.model_dump(mode="json"),
+        "study_id": study_id,
+        "created_at": datetime.now(UTC),
+    }
+    made = insert(engines).values(values).returning(engines.c.id)
+    engine_id: int = connection.execute(made).scalar_one()
+    return engine_id
+
+
+def load(engine: Engine, engine_id: int) -> Server:
+    """Return one engine. Raises EngineNotFound."""
+    with engine.connect() as connection:
+        found = select(engines).where(engines.c.id == engine_id)
+        row = connection.execute(found).mappings().first()
+    if row is None:
+        raise EngineNotFound(engine_id)
+    return _server(row)
+
+
+def listed(engine: Engine, study_id: int | None = None) -> list[Server]:
+    """Return the engines of a study; None: those that people started, the newest first."""
+    found = select(engines).where(engines.c.study_id == study_id)
+    order = engines.c.id if study_id is not None else engines.c.id.desc()
+    with engine.connect() as connection:
+        return [_server(row) for row in connection.execute(found.order_by(order)).mappings()]
+
+
+def up(engine: Engine) -> list[Server]:
+    """Return the engines that are up or starting, whoever wanted them."""
+    found = select(engines).where(engines.c.status.in_(UP)).order_by(engines.c.id)
+    with engine.connect() as connection:
+        return [_server(row) for row in connection.execute(found).mappings()]
+
+
+def claim(engine: Engine) -> Server | None:
+    """Take the first engine that may start; it is `starting` from now on, and the caller's."""
+    with engine.connect() as connection:
+        waiting = select(engines.c.id).where(_may_start()).order_by(engines.c.id)
+        ids = connection.scalars(waiting).all()
+    for engine_id in ids:
+        now = datetime.now(UTC)
+        fresh = {
+            "status": "starting", "started_at": now, "heartbeat_at": now, "ready_at": None,
+            "ended_at": None, "base_url": None, "pid": None, "error": None, "hint": None,
+            "facts": {}, "starts": engines.c.starts + 1,
+        }  # fmt: skip
+        if _set(engine, _this(engine_id).where(_may_start()).values(fresh)):
+            return load(engine, engine_id)
+    return None
+
+
+def _may_start() -> ColumnElement[bool]:
+    other = engines.alias()
+    of_a_study = and_(other.c.study_id.is_not(None), other.c.status.in_(UP))
+    has_its_place = and_(_needed(("queued",)), ~exists().where(of_a_study))
+    return and_(
+        engines.c.status == "planned",
+        engines.c.stop_requested.is_(False),
+        or_(engines.c.study_id.is_(None), has_its_place),
+    )
+
+
+def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
+    return exists().where(
+        runs.c.engine_id == engines.c.id,
+        runs.c.status.in_(statuses),
+        runs.c.cancel_requested.is_(False),
+    )
+
+
+def heartbeat(engine: Engine, engine_id: int) -> bool:
+    """Say that an engine is looked after. Returns whether it is to stop: somebody asked for that,
+    it counts as ended already, or it is a study's and no run is left for it."""
+    alive = _this(engine_id).where(engines.c.status.in_(UP))
+    # running runs too that are being cancelled: they end in their own time
+    wanted = or_(engines.c.study_id.is_(None), _needed(("queued",)), _running())
+    asked = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
+    with writing(engine) as connection:
+        if not connection.execute(alive.values(heartbeat_at=datetime.now(UTC))).rowcount:
+            return True
+        stop, is_wanted = connection.execute(asked).one()
+    return bool(stop) or not is_wanted
+
+
+def _running() -> ColumnElement[bool]:
+    return exists().where(runs.c.engine_id == engines.c.id, runs.c.status == "running")
+
+
+def keep(engine: Engine, engine_id: int, **values: Any) -> None:
+    """Write down what is known of an engine that is up: phase, pid, command, base_url, facts."""
+    _set(engine, _this(engine_id).where(engines.c.status.in_(UP)).values(values))
+
+
+def ready(engine: Engine, engine_id: int, facts: dict[str, Any]) -> None:
+    """From now on its runs may be measured."""
+    values = {"status": "ready", "ready_at": datetime.now(UTC), "phase": "", "facts": facts}
+    _set(engine, _this(engine_id).where(engines.c.status == "starting").values(values))
+
+
+def ended(
+    engine: Engine, engine_id: int, error: str | None = None, hint: str | None = None
+) -> None:
+    """Write down that an engine has ended; `error` None: it was stopped."""
+    values = {
+        "status": "failed" if error else "stopped",
+        "ended_at": datetime.now(UTC),
+        "phase": "",
+        "pid": None,
+        "error": error,
+        "hint": hint,
+    }
+    _set(engine, _this(engine_id).where(engines.c.status.in_(UP)).values(values))
+
+
+def again(engine: Engine, engine_id: int, why: str) -> bool:
+    """Let an engine that died while it was measured start once more, where runs still wait for it
+    and it has not died too often. Returns whether it may."""
+    waits = (
+        engines.c.starts < MOST_STARTS,
+        _needed(("queued",)),
+        engines.c.stop_requested.is_(False),
+    )
+    this = _this(engine_id).where(engines.c.status.in_(UP), engines.c.study_id.is_not(None), *waits)
+    return _set(engine, this.values(status="planned", phase=f"{why} It is started again."))
+
+
+def request_stop(engine: Engine, engine_id: int) -> Server:
+    """Ask for an engine to be stopped; one that still waits is stopped at once. The runs of a study
+    that wait for it are given up. Raises EngineNotFound."""
+    load(engine, engine_id)
+    with writing(engine) as connection:
+        connection.execute(_this(engine_id).values(stop_requested=True))
+        stopped = {"status": "stopped", "ended_at": datetime.now(UTC), "phase": ""}
+        waits = _this(engine_id).where(engines.c.status == "planned")
+        connection.execute(waits.values(stopped))
+    return load(engine, engine_id)
+
+
+def lost(engine: Engine, older_than_s: float) -> list[int]:
+    """End the engines that nobody looks after any more; those of a study for which runs wait are
+    planned anew. Returns their ids: whoever asks sees to what is left of their processes."""
+    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    stale = update(engines).where(engines.c.status.in_(UP), engines.c.heartbeat_at < before)
+    wanted = engines.c.study_id.is_not(None), _needed(("queued",))
+    gone = {"status": "failed", "error": LOST, "ended_at": engines.c.heartbeat_at, "phase": ""}
+    with writing(engine) as connection:
+        anew = stale.where(*wanted).values(status="planned", phase=f"{LOST} It is started again.")
+        found = connection.scalars(anew.returning(engines.c.id)).all()
+        return [*found, *connection.scalars(stale.values(gone).returning(engines.c.id)).all()]
+
+
+def give_up_runs(engine: Engine) -> None:
+    """End the runs that wait for an engine which will not come: a failed cell is a result."""
+    gone = engines.c.status.in_(("failed", "stopped"))
+    of_it = engines.c.id == runs.c.engine_id
+    why = select(func.coalesce(engines.c.error, "Its engine was stopped.")).where(of_it)
+    waiting = update(runs).where(runs.c.status == "queued", exists().where(of_it, gone))
+    values = {"status": "failed", "error": why.scalar_subquery(), "ended_at": datetime.now(UTC)}
+    with writing(engine) as connection:
+        connection.execute(waiting.values(values))
+
+
+def active(engine: Engine) -> int:
+    """Return how many engines are up, or are to be started."""
+    wanted = or_(engines.c.status.in_(UP), _may_start())
+    with engine.connect() as connection:
+        found = select(func.count()).select_from(engines).where(wanted)
+        return connection.execute(found).scalar_one()
+
+
+def seconds_to_ready(engine: Engine, name: str) -> float | None:
+    """Return how long the last engine of that name took to be ready; None: none has been yet."""
+    found = (
+        select(engines.c.started_at, engines.c.ready_at, engines.c.config)
+        .where(engines.c.ready_at.is_not(None))
+        .order_by(engines.c.id.desc())
+        .limit(100)
+    )
+    with engine.connect() as connection:
+        for started_at, ready_at, config in connection.execute(found):
+            if config["engine"] == name:
+                return float((ready_at - started_at).total_seconds())
+    return None
+
+
+def delete(engine: Engine, engine_id: int) -> None:
+    """Delete an engine that has ended. Raises EngineNotFound, EngineBusy."""
+    server = load(engine, engine_id)
+    this = engines.c.id == engine_id
+    with writing(engine) as connection:
+        gone = delete_from(engines).where(this, engines.c.status.not_in(UP))
+        if not connection.execute(gone).rowcount:
+            raise EngineBusy(server.id)
+
+
+def waited_for(engine: Engine, engine_id: int) -> int:
+    """Return how many runs are measured on an engine, or wait for it."""
+    found = select(func.count()).where(runs.c.engine_id == engine_id, runs.c.status.in_(ACTIVE))
+    with engine.connect() as connection:
+        return connection.execute(found).scalar_one()
+
+
+def _this(engine_id: int) -> Update:
+    return update(engines).where(engines.c.id == engine_id)
+
+
+def _set(engine: Engine, change: Update) -> bool:
+    with writing(engine) as connection:
+        return connection.execute(change).rowcount == 1
+
+
+def _server(row: RowMapping) -> Server:
+    return Server(config=parse_engine(row["config"]), **{name: row[name] for name in _PLAIN})

@@ -1,0 +1,246 @@
+"""Stored studies: their cells are runs, and the engines that those wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import delete as delete_from
+
+from db import engines as stored_engines
+from db import results, schema
+from db.database import writing
+from db.runs import NewRun, RunBusy, add, load_many
+from db.schema import engines, runs, studies
+from services.engines import EngineConfig
+from services.engines.server import UP
+from services.measurement import ACTIVE, FINISHED, Run
+from services.studies.asked import StudyConfig, parse_study
+from services.studies.cell import Cell, Measured
+from services.studies.study import Study
+
+
+class StudyNotFound(LookupError):
+    """No study has this id."""
+
+    def __init__(self, study_id: int) -> None:
+        super().__init__(f"There is no study {study_id}. It may have been deleted.")
+
+
+@dataclass(frozen=True, slots=True)
+class NewCell:
+    """A cell of a study to be queued. `problem`: why it cannot be; it is kept as a failed run."""
+
+    cell: Cell
+    run: NewRun
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """A study in a list."""
+
+    id: int
+    name: str
+    created_at: datetime
+    preset: str
+    cells: int
+    done: int
+    active: int
+
+
+def create(
+    engine: Engine, config: StudyConfig, name: str, new: Sequence[NewCell], note: str = ""
+) -> int:
+    """Queue a study with its cells; return its id.
+
+    Raises:
+        InvalidEdit: a run's name or tag cannot be kept; nothing is stored then.
+    """
+    values = {
+        "name": name,
+        "note": note,
+        "created_at": datetime.now(UTC),
+        "grid": config.model_dump(mode="json"),
+    }
+    with writing(engine) as connection:
+        made = insert(studies).values(values).returning(studies.c.id)
+        study_id: int = connection.execute(made).scalar_one()
+        _add_cells(connection, study_id, new)
+    return study_id
+
+
+def extend(engine: Engine, study_id: int, config: StudyConfig, new: Sequence[NewCell]) -> None:
+    """Add cells to a study; `config` says what it is asked to do from now on."""
+    load(engine, study_id)
+    with writing(engine) as connection:
+        this = update(studies).where(studies.c.id == study_id)
+        connection.execute(this.values(grid=config.model_dump(mode="json")))
+        _add_cells(connection, study_id, new)
+
+
+def resume(engine: Engine, study_id: int, run_ids: Sequence[int]) -> None:
+    """Measure the cells of these runs anew: each gets another run, the old ones are kept."""
+    study = load(engine, study_id)
+    with writing(engine) as connection:
+        for run in study.runs:
+            if run.id in run_ids:
+                lane = select(runs.c.lane).where(runs.c.id == run.id)
+                new = NewRun(run.config, connection.execute(lane).scalar_one(), run.name, run.tags)
+                add(
+                    connection, new,
+                    study_id=study_id, cell=run.cell, engine_id=run.engine_id,
+                )  # fmt: skip
+        _plan_engines(connection, study_id)
+
+
+def _add_cells(connection: Connection, study_id: int, new: Sequence[NewCell]) -> None:
+    known = _engines_of(connection, study_id)
+    highest = select(func.max(runs.c.cell)).where(runs.c.study_id == study_id)
+    last = connection.execute(highest).scalar_one()
+    for place, one in enumerate(new, start=0 if last is None else last + 1):
+        wanted = one.cell.engine
+        if wanted is not None and wanted not in known:
+            known[wanted] = stored_engines.add(connection, wanted, study_id)
+        engine_id = known[wanted] if wanted is not None else None
+        run = one.run if engine_id is None else replace(one.run, lane=f"engine {engine_id}")
+        run_id = add(connection, run, study_id=study_id, cell=place, engine_id=engine_id)
+        if one.problem is not None:
+            this = update(runs).where(runs.c.id == run_id)
+            ended = {"status": "failed", "error": one.problem, "ended_at": datetime.now(UTC)}
+            connection.execute(this.values(ended))
+    _plan_engines(connection, study_id)
+
+
+def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int]:
+    found = select(engines.c.id, engines.c.config).where(engines.c.study_id == study_id)
+    return {
+        EngineConfig.model_validate(config): engine_id
+        for engine_id, config in connection.execute(found)
+    }
+
+
+def _plan_engines(connection: Connection, study_id: int) -> None:
+    """Let the engines for which runs wait start once more."""
+    waited_for = select(runs.c.engine_id).where(
+        runs.c.study_id == study_id, runs.c.status == "queued"
+    )
+    idle = update(engines).where(engines.c.id.in_(waited_for), engines.c.status.not_in(UP))
+    fresh: dict[str, Any] = {
+        "status": "planned", "stop_requested": False, "starts": 0, "error": None, "hint": None,
+        "phase": "",
+    }  # fmt: skip
+    connection.execute(idle.values(fresh))
+
+
+def load(engine: Engine, study_id: int) -> Study:
+    """Return a study with the newest run of each cell.
+
+    Raises:
+        StudyNotFound: no study has this id.
+    """
+    with engine.connect() as connection:
+        found = select(studies).where(studies.c.id == study_id)
+        row = connection.execute(found).mappings().first()
+        if row is None:
+            raise StudyNotFound(study_id)
+        newest = (
+            select(func.max(runs.c.id)).where(runs.c.study_id == study_id).group_by(runs.c.cell)
+        )
+        ids = list(connection.scalars(newest))
+    measured = sorted(load_many(engine, ids), key=lambda run: (run.cell or 0, run.id))
+    servers = stored_engines.listed(engine, study_id)
+    return _study(row, tuple(measured), tuple(servers))
+
+
+def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...]) -> Study:
+    return Study(
+        id=row["id"],
+        name=row["name"],
+        note=row["note"],
+        created_at=row["created_at"],
+        config=parse_study(row["grid"]),
+        runs=measured,
+        servers=servers,
+    )
+
+
+def measured(engine: Engine, study: Study) -> list[Measured]:
+    """Return the study's cells with what came of them; each run as `results.candidate` has it."""
+    done = [run.id for run in study.runs if run.status == "done"]
+    found = {one.run.id: one for one in results.candidates(engine, done)}
+    return [
+        Measured(_cell(study, run), found.get(run.id), None if run.id in found else _why(run))
+        for run in study.runs
+    ]
+
+
+def _cell(study: Study, run: Run) -> Cell:
+    server = study.server_of(run)
+    return Cell(run.cell or 0, server.config if server else None, run.config)
+
+
+def _why(run: Run) -> str | None:
+    """Why a cell has no numbers; None: it has none yet."""
+    if run.status in ACTIVE:
+        return None
+    return run.error or f"It was {run.status}."
+
+
+def listed(engine: Engine, limit: int = 50) -> list[StudyRow]:
+    """Return the newest studies."""
+    newest = (
+        select(runs.c.study_id, func.max(runs.c.id).label("id"))
+        .where(runs.c.study_id.is_not(None))
+        .group_by(runs.c.study_id, runs.c.cell)
+        .subquery()
+    )
+    each = select(newest.c.study_id, runs.c.status).join(runs, runs.c.id == newest.c.id).subquery()
+    found = (
+        select(
+            studies.c.id,
+            studies.c.name,
+            studies.c.created_at,
+            studies.c.grid,
+            func.count(each.c.status).label("cells"),
+            func.count(each.c.status).filter(each.c.status == "done").label("done"),
+            func.count(each.c.status).filter(each.c.status.not_in(FINISHED)).label("active"),
+        )
+        .outerjoin(each, each.c.study_id == studies.c.id)
+        .group_by(studies.c.id)
+        .order_by(studies.c.id.desc())
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        return [
+            StudyRow(r.id, r.name, r.created_at, r.grid["preset"], r.cells, r.done, r.active)
+            for r in connection.execute(found)
+        ]
+
+
+def rename(engine: Engine, study_id: int, name: str, note: str) -> None:
+    """Replace what people write about a study. Raises StudyNotFound."""
+    this = update(studies).where(studies.c.id == study_id).values(name=name, note=note)
+    with writing(engine) as connection:
+        if not connection.execute(this).rowcount:
+            raise StudyNotFound(study_id)
+
+
+def delete(engine: Engine, study_id: int) -> None:
+    """Delete a study, its engines and its runs, with all that they measured.
+
+    Raises:
+        StudyNotFound: no study has this id.
+        RunBusy: one of its runs is running, or one of its engines is up; nothing is deleted.
+    """
+    study = load(engine, study_id)
+    with writing(engine) as connection:
+        busy = select(runs.c.id).where(runs.c.study_id == study_id, runs.c.status == "running")
+        if (run_id := connection.scalar(busy)) is not None:
+            raise RunBusy(run_id)
+        for table in (schema.runs, schema.engines):
+            connection.execute(delete_from(table).where(table.c.study_id == study.id))
+        connection.execute(delete_from(studies).where(studies.c.id == study.id))

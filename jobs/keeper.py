@@ -1,0 +1,153 @@
+"""Looks after one engine: starts it, says when it is ready, and sees that it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine
+
+from db import engines as stored
+from jobs.place import ROOT, beside
+from services import engines
+from services.backends import Target
+from services.engines import EngineProblem, Launch
+from services.engines.marks import sweep
+from services.engines.server import Server
+from services.machine import engine_facts
+
+log = logging.getLogger("paceline.jobs")
+
+END_S = 40.0  # what the keeper's process may take to end the engine
+
+
+class Keeper(Thread):
+    """Looks after one engine until it ends. Its processes live as long as a pipe from here to the
+    keeper's process is open: a supervisor that dies, however it dies, takes its engines along."""
+
+    def __init__(self, engine: Engine, server: Server) -> None:
+        super().__init__(daemon=True, name=f"engine-{server.id}")
+        self._engine, self._server = engine, server
+        self._stopping = Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._code: int | None = None
+        self._problem: str | None = None  # what the keeper's process could not do
+
+    def run(self) -> None:
+        try:
+            launch = engines.launch(self._server.config, engines.free_port(), os.environ)
+            self._start(launch)
+        except (EngineProblem, OSError) as error:
+            stored.ended(self._engine, self._server.id, str(error))
+            return
+        try:
+            self._until_ready(launch)
+        except EngineProblem as error:
+            self._end(str(error))
+            return
+        self._watch()
+
+    def _start(self, launch: Launch) -> None:
+        mark = mark_of(self._engine, self._server.id)
+        sweep(mark)  # what an earlier start may have left
+        file = log_file(self._engine, self._server.id)
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        stored.keep(
+            self._engine, self._server.id,
+            phase="Starting", command=launch.text(), base_url=launch.base_url,
+        )  # fmt: skip
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "services.engines.keeper", str(file)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._process.stdin
+        self._process.stdin.write(orjson.dumps(launch.job(mark)) + b"\n")
+        self._process.stdin.flush()
+        Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process and self._process.stdout
+        for line in self._process.stdout:
+            message: dict[str, Any] = orjson.loads(line)
+            if message["type"] == "started":
+                stored.keep(self._engine, self._server.id, pid=message["pid"])
+            elif message["type"] == "ended":
+                self._code = message["code"]
+            elif message["type"] == "problem":
+                self._problem = message["sentence"]
+
+    def _until_ready(self, launch: Launch) -> None:
+        """Wait until the engine answers a request. Raises EngineProblem."""
+        config = self._server.config
+        asyncio.run(engines.ready(launch, config.start_timeout_s, self._alive))
+        facts = asyncio.run(engine_facts(Target("url", launch.base_url, launch.model)))
+        stored.ready(self._engine, self._server.id, facts)
+        log.info("engine %s: ready", self._server.id)
+
+    def _alive(self) -> bool:
+        process = self._process
+        return process is not None and process.poll() is None and not self._stopping.is_set()
+
+    def _watch(self) -> None:
+        """Return when the engine has ended, by itself or because it was told to."""
+        assert self._process
+        self._process.wait()
+        self._end(None)
+
+    def _end(self, problem: str | None) -> None:
+        """End what is left, and write down why."""
+        process, server = self._process, self._server
+        assert process and process.stdin
+        with suppress(OSError):
+            process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_S)
+        process.kill()
+        sweep(mark_of(self._engine, server.id))
+        if self._stopping.is_set():
+            stored.ended(self._engine, server.id)
+            return
+        found = engines.diagnose(
+            server.config.engine, engines.tail(log_file(self._engine, server.id)), self._code
+        )
+        told = found.sentence if found.kind != "unknown" else problem or found.sentence
+        said = self._problem or told
+        log.info("engine %s: %s", server.id, said)
+        ready = stored.load(self._engine, server.id).ready_at is not None
+        if not (ready and stored.again(self._engine, server.id, said)):
+            stored.ended(self._engine, server.id, said, found.hint)
+
+    def tick(self) -> None:
+        """Say that the engine is looked after, and stop it if it is wanted no more."""
+        if stored.heartbeat(self._engine, self._server.id):
+            self.stop()
+
+    def stop(self) -> None:
+        """Tell the engine to end: the end of its keeper's standard input says so."""
+        self._stopping.set()
+        if self._process is not None and self._process.stdin:
+            with suppress(OSError):
+                self._process.stdin.close()
+
+
+def mark_of(engine: Engine, engine_id: int) -> str:
+    """Return the word that an engine's processes carry in their environment."""
+    return f"{beside(engine, 'engine').stem}-{engine_id}"
+
+
+def log_file(engine: Engine, engine_id: int) -> Path:
+    """Return where an engine's log is kept: beside the database."""
+    place = beside(engine, "log")
+    return place.with_name(f"{place.stem}-engine-{engine_id}.log")

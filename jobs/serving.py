@@ -1,0 +1,34 @@
+"""Engines that people start by hand: started, stopped, and what they say."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+import jobs
+from db import engines
+from jobs.keeper import log_file
+from jobs.place import see_to_place
+from services.engines import EngineConfig, tail
+from services.engines.server import Server
+
+SHOWN = 20_000  # bytes of a log that a page shows
+
+
+def start(engine: Engine, config: EngineConfig) -> int:
+    """Start an engine and return its id; how it goes stands in the database. Raises QueueProblem."""
+    see_to_place(engine)
+    engine_id = engines.create(engine, config)
+    jobs.ensure(engine)
+    return engine_id
+
+
+def stop(engine: Engine, engine_id: int) -> Server:
+    """Ask for an engine to be stopped. Raises EngineNotFound, QueueProblem."""
+    server = engines.request_stop(engine, engine_id)
+    jobs.ensure(engine)
+    return server
+
+
+def said(engine: Engine, engine_id: int) -> str:
+    """Return the end of an engine's log; "": it has said nothing yet."""
+    return tail(log_file(engine, engine_id), SHOWN)

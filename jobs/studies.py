@@ -1,0 +1,157 @@
+"""Studies at work: submitted, resumed, extended, cancelled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from sqlalchemy import Engine
+
+import jobs
+from db import queue, runs, studies
+from db.runs import AlreadyFinished, NewRun
+from db.studies import NewCell
+from jobs.place import see_to_place
+from services import backends, engines
+from services.config import RunConfig
+from services.engines import EngineConfig, parallel_label
+from services.measurement import ACTIVE
+from services.studies.asked import StudyConfig
+from services.studies.cell import Cell
+from services.studies.grid import Planned, planned
+from services.studies.presets import PRESETS
+from services.studies.study import Study
+from services.versus import labels
+
+
+def plan(study: StudyConfig) -> list[Planned]:
+    """Return the grid of a study with what cannot run on this machine, and why.
+
+    Raises:
+        InvalidConfig: a cell cannot be asked for, or there are too many.
+        BackendProblem: there is no server that it could be measured on.
+    """
+    if study.engine is None:
+        backends.target(study.run, os.environ)
+    here = engines.devices()
+    return planned(study, lambda config: engines.obstacle(config, here, os.environ))
+
+
+def submit(
+    engine: Engine, study: StudyConfig, name: str = "", tags: Sequence[str] = (), note: str = ""
+) -> int:
+    """Queue a study and return its id. A cell that cannot run here is kept as failed, with why.
+
+    Raises:
+        InvalidConfig, BackendProblem: see `plan`.
+        InvalidEdit, QueueProblem: see `jobs.submit`; nothing is queued then.
+    """
+    grid = plan(study)
+    see_to_place(engine)
+    called = name.strip() or default_name(study)
+    study_id = studies.create(engine, study, called, _new(study, grid, tags), note)
+    jobs.ensure(engine)
+    return study_id
+
+
+def extend(engine: Engine, study_id: int, study: StudyConfig) -> int:
+    """Add the cells of `study` that the stored one does not have; return how many.
+
+    Raises:
+        StudyNotFound, and see `submit`.
+    """
+    stored = studies.load(engine, study_id)
+    there = {(_engine_of(stored, run.engine_id), _once(run.config)) for run in stored.runs}
+    more = [one for one in plan(study) if (one.cell.engine, _once(one.cell.config)) not in there]
+    see_to_place(engine)
+    tags = stored.runs[0].tags if stored.runs else ()
+    studies.extend(engine, study_id, study, _new(study, more, tags))
+    jobs.ensure(engine)
+    return len(more)
+
+
+def resume(engine: Engine, study_id: int, failed: bool = False) -> int:
+    """Measure anew the cells that were cut short, and those that failed where that is asked for;
+    return how many.
+
+    Raises:
+        StudyNotFound, QueueProblem.
+    """
+    study = studies.load(engine, study_id)
+    see_to_place(engine)
+    wanted = [run.id for run in (*study.to_resume, *(study.failed if failed else ()))]
+    studies.resume(engine, study_id, wanted)
+    jobs.ensure(engine)
+    return len(wanted)
+
+
+def cancel(engine: Engine, study_id: int) -> None:
+    """Cancel every cell that is not measured yet. Raises StudyNotFound, QueueProblem."""
+    for run in studies.load(engine, study_id).runs:
+        if run.status in ACTIVE:
+            with suppress(AlreadyFinished):
+                queue.request_cancel(engine, run.id)
+    jobs.ensure(engine)
+
+
+def default_name(study: StudyConfig) -> str:
+    """Return the name of a study that nobody has named: "vLLM · tensor parallel"."""
+    preset = PRESETS[study.preset].label
+    if study.engine is None:
+        return f"{backends.find(study.run.backend).label} · {preset.lower()}"
+    return f"{engines.ENGINES[study.engine.engine].label} · {preset.lower()}"
+
+
+def _new(study: StudyConfig, grid: Sequence[Planned], tags: Sequence[str]) -> list[NewCell]:
+    said = dict(zip([one.cell.place for one in grid], _load_labels(grid), strict=True))
+    return [
+        NewCell(
+            one.cell,
+            NewRun(_config(one.cell), _lane(one.cell), _name(one.cell, said), tuple(tags)),
+            one.obstacle,
+        )
+        for one in grid
+    ]
+
+
+def _config(cell: Cell) -> RunConfig:
+    if cell.engine is None:
+        return cell.config
+    backend = engines.ENGINES[cell.engine.engine].backend
+    return cell.config.model_copy(update={"backend": backend, "base_url": None, "model": ""})
+
+
+def _lane(cell: Cell) -> str:
+    """What runs of the same server wait for; of an engine to be started the database says it."""
+    return "" if cell.engine is not None else backends.lane(cell.config, os.environ)
+
+
+def _name(cell: Cell, said: dict[int, str]) -> str:
+    if cell.engine is None:
+        server = runs.default_name(cell.config, _lane(cell), cell.config.model)
+        return " · ".join(filter(None, (server, said[cell.place])))
+    spec = engines.ENGINES[cell.engine.engine]
+    parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), said[cell.place])
+    return " · ".join(filter(None, parts))
+
+
+def _switch(config: EngineConfig) -> str:
+    if config.chunked_prefill is None:
+        return ""
+    return f"chunked prefill {'on' if config.chunked_prefill else 'off'}"
+
+
+def _load_labels(grid: Sequence[Planned]) -> list[str]:
+    return labels([one.cell.config for one in grid])
+
+
+def _engine_of(study: Study, engine_id: int | None) -> EngineConfig | None:
+    return next((one.config for one in study.servers if one.id == engine_id), None)
+
+
+def _once(config: RunConfig) -> RunConfig:
+    """The config without what may have changed since it was asked for, or was filled in."""
+    return config.model_copy(
+        update={"repeats": 1, "backend": "embedded", "model": "", "base_url": None}
+    )

@@ -1,0 +1,201 @@
+"""Engines that Paceline starts: what each is asked to be, its log, where it answers."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import streamlit as st
+
+import jobs
+from db import engines as stored
+from db.database import opened
+from db.engines import EngineBusy, EngineNotFound
+from jobs import serving
+from pages.widgets import engine_form, fields, linked
+from pages.widgets.engine import panel
+from pages.widgets.view import plain, sentences
+from services import link
+from services.config import InvalidConfig
+from services.engines import (
+    ENGINES,
+    EngineConfig,
+    EngineProblem,
+    devices,
+    launch,
+    obstacle,
+    parse_engine,
+)
+from services.engines.server import UP, Server
+from services.once import Once
+
+REFRESH_S = 1.0
+SHOWN = 10  # engines that have ended
+ANY_PORT = 30000  # in the command that is shown before it starts
+
+
+def asked() -> EngineConfig:
+    """What the URL asks for; what it cannot have is left as it is, and said."""
+    start = EngineConfig()
+    for name, text in linked.parameters().items():
+        try:
+            start = parse_engine({**start.model_dump(), name: text if text != "" else None})
+        except InvalidConfig as error:
+            st.warning(plain(str(error)), icon=":material/link_off:")
+    return start
+
+
+def form(start: EngineConfig) -> EngineConfig | None:
+    """Show the form; None: it asks for something that cannot be."""
+    name = engine_form.which(start)
+    begun = start if start.engine == name else EngineConfig.model_validate({"engine": name})
+    try:
+        return parse_engine(engine_form.ask(begun))
+    except InvalidConfig as error:
+        for sentence in error.problems.values():
+            st.error(plain(fields.in_words(sentence)), icon=":material/error:")
+    return None
+
+
+def what_will_happen(config: EngineConfig) -> None:
+    """Say what is in the way, show the command, and let it be started."""
+    found = devices()
+    st.subheader("What will happen", anchor=False)
+    st.caption(f"This machine has {found.counted()}.")
+    why = obstacle(config, found, os.environ)
+    if why:
+        st.warning(plain(why), icon=":material/block:")
+    else:
+        show_command(config)
+    once = st.button(
+        "Start the engine", type="primary", icon=":material/play_arrow:", width="stretch",
+        disabled=why is not None, on_click=linked.touched,
+    )  # fmt: skip
+    if not once:
+        st.session_state["start-engine"] = Once()
+    elif not why:
+        begin(config)
+
+
+def show_command(config: EngineConfig) -> None:
+    try:
+        st.code(launch(config, ANY_PORT, os.environ).text(), language="bash", wrap_lines=True)
+    except EngineProblem as error:
+        st.warning(plain(str(error)), icon=":material/block:")
+    st.caption("The command that Paceline runs, on a port that is free then.")
+
+
+def begin(config: EngineConfig) -> None:
+    once: Once = st.session_state.setdefault("start-engine", Once())
+    try:
+        once.get(lambda: serving.start(opened(), config))
+    except jobs.QueueProblem as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.rerun()
+
+
+@st.fragment(run_every=REFRESH_S)
+@sentences()
+def watch(ids: tuple[int, ...]) -> None:
+    """The engines that are wanted, and their logs."""
+    found = wanted()
+    if tuple(server.id for server in found) != ids:
+        st.rerun()
+    for server in found:
+        with st.container(border=True):
+            panel(server)
+            actions(server)
+
+
+def wanted() -> list[Server]:
+    planned = [one for one in stored.listed(opened()) if one.status == "planned"]
+    return [*planned, *stored.up(opened())]
+
+
+def actions(server: Server) -> None:
+    with st.container(horizontal=True):
+        if server.status == "ready" and server.base_url:
+            there: dict[str, str] = {
+                "backend": ENGINES[server.config.engine].backend, "base_url": server.base_url
+            }  # fmt: skip
+            st.page_link(
+                "run.py", label="Start a run", icon=":material/play_arrow:", query_params=there
+            )
+        if server.stop_requested:
+            st.caption("Stopping …")
+        else:
+            st.button(
+                "Stop", icon=":material/stop:", key=f"stop-{server.id}",
+                on_click=stop, args=(server.id,),
+            )  # fmt: skip
+
+
+@sentences()
+def stop(engine_id: int) -> None:
+    try:
+        serving.stop(opened(), engine_id)
+    except (EngineNotFound, jobs.QueueProblem) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def earlier() -> None:
+    """Engines that have ended, the newest first."""
+    ended = [one for one in stored.listed(opened()) if one.status not in (*UP, "planned")]
+    if not ended:
+        return
+    st.subheader("Earlier", anchor=False)
+    for server in ended[:SHOWN]:
+        with st.container(border=True):
+            panel(server)
+            with st.container(horizontal=True):
+                st.page_link(
+                    "engines.py", label="Start again", icon=":material/replay:",
+                    query_params=parameters(server.config),
+                )  # fmt: skip
+                st.button(
+                    "Forget", icon=":material/delete:", key=f"forget-{server.id}",
+                    type="tertiary", on_click=forget, args=(server.id,),
+                )  # fmt: skip
+
+
+@sentences()
+def forget(engine_id: int) -> None:
+    try:
+        stored.delete(opened(), engine_id)
+    except EngineNotFound:
+        return  # deleted while the button was on its way
+    except EngineBusy as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def parameters(config: EngineConfig) -> dict[str, str]:
+    """Return the config as a link holds it."""
+    plain_one = EngineConfig()
+    values: dict[str, Any] = config.model_dump()
+    return {
+        name: link.text_of(value)
+        for name, value in values.items()
+        if name == "engine" or value != getattr(plain_one, name)
+    }
+
+
+touched = linked.follow(fields.ENGINE)
+start = asked()
+st.title("Engines", anchor=False)
+st.caption(
+    "Servers that Paceline starts on this machine, spread over its devices as you say, and stops "
+    "again. A server that runs already needs no start: choose it as a backend of a run."
+)
+found = tuple(server.id for server in wanted())
+if found:
+    watch(found)
+left, right = st.columns([3, 2], gap="large")
+with left:
+    config = form(start)
+if touched and config:
+    linked.write(parameters(config))
+with right:
+    if config:
+        what_will_happen(config)
+earlier()

@@ -1,0 +1,146 @@
+"""Studies: what is varied, the grid before it starts, how far it is, and what it says.
+
+The form's choices are in the URL; `?study=3` is one that was started.
+"""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+import jobs
+from db import counts, engines, studies
+from db.database import opened
+from db.runs import InvalidEdit
+from db.studies import StudyNotFound
+from jobs import studies as at_work
+from pages.widgets import fields, form, linked, study_form, study_grid, study_page
+from pages.widgets.view import as_id, plain, stop_with
+from services.backends import BackendProblem, target
+from services.config import InvalidConfig, RunConfig
+from services.engines import devices
+from services.once import Once
+from services.studies.asked import StudyConfig
+from services.studies.estimate import estimate
+from services.studies.grid import Planned
+from services.studies.written import begun, query, read
+from services.units import many
+
+
+def earlier(text: str) -> StudyConfig:
+    """Return what a stored study was asked to do (`?like=3`)."""
+    number = as_id(text)
+    if number is None:
+        stop_with(f"“{text[:40]}” is not a study.", "A link to one ends in ?study= and a number.")
+    try:
+        return studies.load(opened(), number).config
+    except StudyNotFound as error:
+        stop_with(str(error))
+
+
+def asked() -> StudyConfig:
+    """What the URL asks for, or as its preset begins where it asks for what cannot be."""
+    said = linked.parameters()
+    like, to = said.pop("like", None), said.pop("to", None)
+    start = earlier(like or to or "") if like or to else None
+    try:
+        return read(said, start)
+    except InvalidConfig as error:
+        st.warning(plain(f"{error} The rest of the link is kept."), icon=":material/link_off:")
+        return start or begun("tensor")
+
+
+def pace(config: RunConfig) -> float | None:
+    return counts.pace(opened(), config.backend, config.model)
+
+
+def grid_of(config: StudyConfig) -> list[Planned]:
+    """Return the grid, or nothing and say what is wrong with it."""
+    try:
+        return at_work.plan(config)
+    except (BackendProblem, InvalidConfig) as error:
+        st.error(plain(fields.in_words(str(error))), icon=":material/error:")
+    return []
+
+
+def what_will_happen(config: StudyConfig, to: str | None) -> None:
+    """Show the grid and what it takes, and let it be started."""
+    grid = grid_of(config)
+    st.subheader("What will happen", anchor=False)
+    st.caption(f"This machine has {devices().counted()}.")
+    possible = any(one.obstacle is None for one in grid)
+    if grid:
+        ahead = estimate(config, grid, lambda name: engines.seconds_to_ready(opened(), name), pace)
+        with st.container(horizontal=True):
+            st.metric("Cells", f"{len(grid):,}")
+            st.metric("Engines to start", f"{ahead.starts:,}")
+        st.markdown(plain(ahead.sentence))
+        up = engines.up(opened())
+        if ahead.starts and up:
+            said = f"{many(len(up), 'engine')} of this Paceline now: they share the devices."
+            st.warning(said, icon=":material/memory:")
+    about = form.about() if to is None else {}
+    pressed(config, possible, about, to)
+    study_grid.planned(grid)
+
+
+def pressed(config: StudyConfig, possible: bool, about: dict[str, object], to: str | None) -> None:
+    now = st.button(
+        "Start the study" if to is None else "Add its cells", type="primary", width="stretch",
+        icon=":material/play_arrow:", disabled=not possible, on_click=linked.touched,
+    )  # fmt: skip
+    if not now:
+        st.session_state["start-study"] = Once()
+    elif possible:
+        start(config, about, to)
+
+
+def start(config: StudyConfig, about: dict[str, object], to: str | None) -> None:
+    """Queue the study, or add its cells to the one it was called for, and go to it."""
+    once: Once = st.session_state.setdefault("start-study", Once())
+    try:
+        if config.engine is None and not target(config.run, os.environ).model:
+            st.error("No model is chosen, and the server lists none. Type a model's name.")
+            return
+        if to is None:
+            study_id = once.get(lambda: at_work.submit(opened(), config, **about))  # type: ignore[arg-type]
+        else:
+            study_id = int(to)
+            once.get(lambda: at_work.extend(opened(), study_id, config))
+    except (
+        BackendProblem, InvalidConfig, InvalidEdit, StudyNotFound, jobs.QueueProblem,
+    ) as error:  # fmt: skip
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.switch_page("study.py", query_params={"study": str(study_id)})
+
+
+def listed() -> None:
+    """The studies there are, the newest first."""
+    rows = studies.listed(opened())
+    if rows:
+        st.subheader("Studies", anchor="studies")
+        study_grid.stored(rows)
+
+
+if (number := st.query_params.get("study")) is not None:
+    study_page.page(number)
+    st.stop()
+touched = linked.follow((study_form.PREFIX, fields.PREFIX, fields.ENGINE))
+begin = asked()
+adds = st.query_params.get("to")
+st.title("How does it scale?" if adds is None else "Add cells to a study", anchor=False)
+st.caption(
+    "A study is a grid of runs: Paceline starts each engine once, measures every load on it, stops "
+    "it, and says what changed. It goes on without the browser, and where it was stopped."
+)
+left, right = st.columns([3, 2], gap="large")
+with left:
+    config = study_form.ask(begin)
+if touched and config:
+    linked.write(({"to": adds} if adds else {}) | query(config))
+with right:
+    if config:
+        what_will_happen(config, adds)
+listed()

@@ -1,0 +1,47 @@
+"""One engine as it is: its state, its command, its log, what failed and what to try."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from db.database import opened
+from jobs import serving
+from pages.widgets.view import plain
+from services.engines import ENGINES, parallel_label
+from services.engines.server import Server
+
+COLOURS = {
+    "planned": "gray", "starting": "blue", "ready": "green", "stopped": "gray", "failed": "red",
+}  # fmt: skip
+
+
+def panel(server: Server, log: bool = True) -> None:
+    """Show one engine; `log`: with the end of its log."""
+    name = f"{ENGINES[server.config.engine].label} · {parallel_label(server.config)}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{plain(name)}**")
+        st.badge(server.status, color=COLOURS[server.status])  # type: ignore[arg-type]
+        if server.status == "ready" and server.base_url:
+            st.caption(f"`{server.base_url}`")
+    if server.phase:
+        st.caption(plain(server.phase))
+    if server.error:
+        st.error(plain(server.error), icon=":material/error:")
+    if server.hint:
+        st.info(plain(server.hint), icon=":material/lightbulb:")
+    if server.facts:
+        said = (f"{name.replace('_', ' ')} {value}" for name, value in server.facts.items())
+        st.caption(plain(", ".join(said)))
+    if log:
+        _details(server)
+
+
+def _details(server: Server) -> None:
+    said = serving.said(opened(), server.id)
+    if not (said or server.command):
+        return
+    with st.expander("Log and command", expanded=server.status in ("starting", "failed")):
+        if server.command:
+            st.code(server.command, language="bash", wrap_lines=True)
+        if said:
+            st.code(said, language=None, height=260)

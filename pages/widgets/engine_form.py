@@ -1,0 +1,68 @@
+"""The form of an engine: which, its model, how it is spread, and what else it reads."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import streamlit as st
+
+from pages.widgets import fields, linked
+from services.engines import ENGINES, EngineConfig
+
+NARROW = 130  # pixels: two fields beside each other on a phone
+SIZES = ("tp", "pp", "dp")
+OWN_WORDS = ("model", "quantization", "extra")
+NOTHING = ""  # in the place of an engine: a server that is there
+
+
+def which(start: EngineConfig | None, or_none: bool = False) -> str:
+    """Ask which engine; `or_none`: or a server that is there already."""
+    names = [*ENGINES, NOTHING] if or_none else list(ENGINES)
+    labels = {NOTHING: "A server that is there"}
+    chosen = st.segmented_control(
+        "Engine", names, required=True, label_visibility="collapsed",
+        format_func=lambda name: labels.get(name) or ENGINES[name].label,
+        key=linked.begin(f"{fields.ENGINE}engine", start.engine if start else NOTHING),
+        on_change=linked.touched,
+    )  # fmt: skip
+    return chosen or NOTHING
+
+
+def ask(start: EngineConfig, sizes: bool = True) -> dict[str, Any]:
+    """Show what the engine reads; return fields of an EngineConfig. Without `sizes` how it is
+    spread is asked for elsewhere, and chunked prefill too."""
+    spec = ENGINES[start.engine]
+    values: dict[str, Any] = {"engine": start.engine}
+    if "model" in spec.parameters:
+        values["model"] = fields.text("model", start, "the small model that comes along")
+    if sizes and spec.knows:
+        with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
+            values |= {name: fields.number(name, start) for name in SIZES if name in spec.knows}
+    with st.expander("Engine settings"):
+        left_out = {"model"} if sizes else {"model", "chunked_prefill"}
+        values |= _settings(start, [n for n in spec.parameters if n not in left_out])
+    return values
+
+
+def _settings(start: EngineConfig, names: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
+        for name in (*names, "start_timeout_s"):
+            values[name] = _field(name, start)
+    return values
+
+
+def _field(name: str, start: EngineConfig) -> Any:
+    kind = EngineConfig.model_fields[name].annotation
+    if kind is bool:
+        return fields.switch(name, start)
+    if kind == bool | None:
+        return fields.perhaps(name, start)
+    if name in OWN_WORDS:
+        return fields.text(name, start)
+    return fields.word(name, start) if get_args(kind) and kind not in _NUMBERS else fields.number(
+        name, start
+    )  # fmt: skip
+
+
+_NUMBERS = (int | None, float | None)

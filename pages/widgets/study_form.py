@@ -1,0 +1,135 @@
+"""The form of a study: what is varied, on which engine, with which load."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import streamlit as st
+
+from pages.widgets import engine_form, fields, linked, to_whom
+from pages.widgets.linked import touched
+from pages.widgets.view import plain
+from services.config import InvalidConfig
+from services.engines import ENGINES, EngineConfig
+from services.modes import MODES
+from services.studies.asked import StudyConfig, parse_study
+from services.studies.parallel import Parallel, read_parallel, write_parallel
+from services.studies.presets import PRESETS
+from services.studies.written import AXES, begun, numbers
+
+PREFIX = "study-"
+LOAD = ("max_tokens", "repeats", "warmup")
+MIX = ("input_tokens", "long_input_tokens", "long_every", "long_max_tokens")
+SWITCHES: dict[str, tuple[bool, ...]] = {
+    "As the engine has it": (), "On and off": (True, False), "On": (True,), "Off": (False,),
+}  # fmt: skip
+
+
+def ask(start: StudyConfig) -> StudyConfig | None:
+    """Show the form, beginning with `start`; None: it asks for something that cannot be."""
+    name = _preset(start)
+    if name != start.preset:
+        start = begun(name, start.engine)
+    try:
+        values: dict[str, Any] = {"preset": name, **_server(start), **_axes(start)}
+        values["run"] = start.run.model_dump() | values["run"] | _load(start)
+        return parse_study(values)
+    except InvalidConfig as error:
+        for sentence in error.problems.values():
+            st.error(plain(fields.in_words(sentence)), icon=":material/error:")
+    return None
+
+
+def _preset(start: StudyConfig) -> str:
+    st.subheader("What is varied", anchor=False)
+    name: str = st.selectbox(
+        "Preset", list(PRESETS), format_func=lambda name: PRESETS[name].label,
+        key=linked.begin(f"{PREFIX}preset", start.preset), label_visibility="collapsed",
+        on_change=_begin_anew,
+    )  # fmt: skip
+    st.caption(PRESETS[name].help)
+    return name
+
+
+def _begin_anew() -> None:
+    """Another preset begins with its own axes: those of the one before are forgotten."""
+    touched()
+    kept = (f"{PREFIX}preset", f"{fields.ENGINE}engine", f"{fields.ENGINE}model")
+    for key in [key for key in st.session_state if str(key).startswith((PREFIX, fields.PREFIX))]:
+        if key not in kept:
+            del st.session_state[key]
+
+
+def _server(start: StudyConfig) -> dict[str, Any]:
+    st.subheader("Engine", anchor=False)
+    starts = PRESETS[start.preset].starts
+    if not starts:
+        st.caption("A server that is there already, or one that Paceline starts for the study.")
+    name = engine_form.which(start.engine, or_none=not starts)
+    if name == engine_form.NOTHING:
+        return {"engine": None, "run": to_whom.ask(start.run, os.environ)}
+    same = start.engine is not None and start.engine.engine == name
+    first = start.engine if same and start.engine else EngineConfig.model_validate({"engine": name})
+    values = engine_form.ask(first, sizes=False)
+    found: dict[str, Any] = {"engine": values, "run": {}}
+    if ENGINES[name].knows:
+        found["parallel"] = _sizes(start)
+    if "chunked_prefill" in ENGINES[name].parameters:
+        found["chunked"] = _switches(start)
+    found["usd_per_gpu_hour"] = st.number_input(
+        fields.label("usd_per_gpu_hour"), 0.0, 1e6, start.usd_per_gpu_hour or 0.0, 0.5,
+        key=f"{PREFIX}usd_per_gpu_hour", on_change=touched,
+        help=StudyConfig.model_fields["usd_per_gpu_hour"].description,
+    ) or None  # fmt: skip
+    return found
+
+
+def _sizes(start: StudyConfig) -> tuple[Parallel, ...]:
+    text = st.text_input(
+        fields.label("parallel"),
+        key=linked.begin(f"{PREFIX}parallel", write_parallel(start.parallel)),
+        help="Such as TP=4 PP=2 DP=1, with ; between two. What takes the fewest devices is what "
+        "the others are compared with.",
+        on_change=touched,
+    )  # fmt: skip
+    return read_parallel(text) or (Parallel(),)
+
+
+def _switches(start: StudyConfig) -> tuple[bool, ...]:
+    words = {values: word for word, values in SWITCHES.items()}
+    chosen: str = st.selectbox(
+        fields.label("chunked"), list(SWITCHES), on_change=touched,
+        key=linked.begin(f"{PREFIX}chunked", words.get(start.chunked, "On and off")),
+    )  # fmt: skip
+    return SWITCHES[chosen]
+
+
+def _axes(start: StudyConfig) -> dict[str, Any]:
+    st.subheader("Load", anchor=False)
+    found = {}
+    with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
+        for name in AXES:
+            first = ", ".join(map(str, getattr(start, name)))
+            text = st.text_input(
+                fields.label(name), key=linked.begin(f"{PREFIX}{name}", first),
+                help=f"{StudyConfig.model_fields[name].description}: 1, 8, 32. "
+                "Every value is crossed with every other.",
+                placeholder="one, as below", on_change=touched,
+            )  # fmt: skip
+            found[name] = numbers(name, text)
+    return found
+
+
+def _load(start: StudyConfig) -> dict[str, Any]:
+    """What is the same in all cells, as far as no axis says it."""
+    mode = start.run.mode
+    own = [name for name in MODES[mode].parameters if name not in ("concurrency",)]
+    mix = MIX if start.preset == "mixed" else ()
+    names = dict.fromkeys((*(() if start.batches else ("requests",)), *own, *LOAD, *mix))
+    if start.batches:
+        names.pop("requests", None)
+    with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
+        values = {name: fields.number(name, start.run) for name in names}
+    values["ignore_eos"] = fields.switch("ignore_eos", start.run)
+    return values

@@ -1,0 +1,110 @@
+"""The grid of a study as a table: before it is measured, meanwhile, and the list of studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from db.studies import StudyRow
+from pages.widgets.run_table import STATUSES
+from services.engines import ENGINES, EngineConfig, parallel_label
+from services.measurement import FINISHED
+from services.studies.grid import Planned
+from services.studies.presets import PRESETS
+from services.studies.study import Study
+from services.versus import labels
+
+GREY = "color: #7b8794"
+NUMBERS = {
+    "Output tokens/s": "output_tokens_per_s",
+    "TTFT, median (s)": "ttft_s_median",
+    "E2E, median (s)": "e2e_s_median",
+    "Failed": "failed",
+}
+
+
+def planned(grid: Sequence[Planned]) -> None:
+    """Every cell before the start; what cannot run here is grey, and says why."""
+    if not grid:
+        return
+    told = labels([one.cell.config for one in grid])
+    rows = pd.DataFrame(
+        {
+            "Engine": [_engine(one.cell.engine) for one in grid],
+            "Load": [text or one.cell.config.mode for one, text in zip(grid, told, strict=True)],
+            "Here": [one.obstacle or "runs" for one in grid],
+        }
+    )
+    styled = rows.style.apply(
+        lambda row: [GREY if grid[row.name].obstacle else ""] * len(row), axis=1
+    )
+    st.dataframe(
+        styled, hide_index=True, width="stretch", alt="The cells of the study",
+        column_config={"Here": st.column_config.TextColumn("Here", width=330)},
+    )  # fmt: skip
+
+
+def _engine(config: EngineConfig | None) -> str:
+    if config is None:
+        return "there already"
+    switch = {None: "", True: " · chunked", False: " · not chunked"}[config.chunked_prefill]
+    return f"{ENGINES[config.engine].label} · {parallel_label(config)}{switch}"
+
+
+def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
+    """Every cell as it is, with the way to its run."""
+    told = labels([run.config for run in study.runs])
+    servers = [study.server_of(run) for run in study.runs]
+    rows = pd.DataFrame(
+        {
+            "Run": [
+                f"/{'result' if r.status in FINISHED else 'live'}?run={r.id}" for r in study.runs
+            ],
+            "Engine": [_engine(server.config if server else None) for server in servers],
+            "Load": [text or run.config.mode for run, text in zip(study.runs, told, strict=True)],
+            "Status": [[run.status] for run in study.runs],
+            **{
+                label: pd.Series(
+                    [headlines.get(run.id, {}).get(name) for run in study.runs], dtype="float64"
+                )
+                for label, name in NUMBERS.items()
+            },
+            "Why": [run.error for run in study.runs],
+        }
+    )
+    columns = st.column_config
+    st.dataframe(
+        rows.dropna(axis="columns", how="all"), hide_index=True, width="stretch", placeholder="–",
+        alt="The cells of the study",
+        column_config={
+            "Run": columns.LinkColumn("Run", display_text=r"run=(\d+)", width=50),
+            "Status": columns.MultiselectColumn(
+                "Status", options=list(STATUSES), color=list(STATUSES.values()), width=90
+            ),
+            **{name: columns.NumberColumn(name, format="%.4g") for name in NUMBERS},
+        },
+    )  # fmt: skip
+
+
+def stored(rows: Sequence[StudyRow]) -> None:
+    """The studies there are."""
+    table = pd.DataFrame(
+        {
+            "Study": [f"/study?study={row.id}" for row in rows],
+            "Name": [row.name for row in rows],
+            "Preset": [PRESETS[row.preset].label for row in rows],
+            "Measured": [f"{row.done:,} of {row.cells:,}" for row in rows],
+            "State": ["goes on" if row.active else "over" for row in rows],
+            "Started": [row.created_at for row in rows],
+        }
+    )
+    columns = st.column_config
+    st.dataframe(
+        table, hide_index=True, width="stretch", alt="Stored studies",
+        column_config={
+            "Study": columns.LinkColumn("Study", display_text=r"study=(\d+)", width=60),
+            "Started": columns.DatetimeColumn("Started", format="distance"),
+        },
+    )  # fmt: skip

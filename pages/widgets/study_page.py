@@ -1,0 +1,146 @@
+"""One study: how far it is, its engine of the moment, its cells, and its report."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import jobs
+from db import runs, studies
+from db.database import opened
+from db.runs import RunBusy
+from db.studies import StudyNotFound
+from jobs import studies as at_work
+from pages.widgets import engine, study_grid, study_report
+from pages.widgets.view import as_id, plain, sentences, shared, stop_with
+from services.engines.server import UP
+from services.studies.presets import PRESETS
+from services.studies.study import Study, standing_of
+
+REFRESH_S = 2.0
+
+
+def load(text: str) -> Study:
+    """Return the study that the URL names, or say what is wrong and stop."""
+    number = as_id(text)
+    if number is None:
+        stop_with(f"“{text[:40]}” is not a study.", "A link to one ends in ?study= and a number.")
+    try:
+        return studies.load(opened(), number)
+    except StudyNotFound as error:
+        stop_with(str(error))
+
+
+def page(text: str) -> None:
+    study = load(text)
+    st.title(plain(study.name), anchor=False)
+    st.caption(plain(f"{PRESETS[study.config.preset].label}. {PRESETS[study.config.preset].help}"))
+    if study.note:
+        st.markdown(plain(study.note))
+    if going_on(study):
+        watch(text)
+    else:
+        standing(study)
+        if not shared():
+            actions(study)
+    study_report.show(study)
+    if not going_on(study):
+        cells(study)
+
+
+def going_on(study: Study) -> bool:
+    return study.active or any(server.status in UP for server in study.servers)
+
+
+@st.fragment(run_every=REFRESH_S)
+@sentences()
+def watch(text: str) -> None:
+    """The study while it is measured."""
+    study = load(text)
+    done = sum(run.status == "done" for run in study.runs)
+    if not going_on(study) or st.session_state.get(f"study-done-{study.id}", done) != done:
+        st.session_state[f"study-done-{study.id}"] = done
+        st.rerun()  # the whole page: the report has more to say
+    st.session_state[f"study-done-{study.id}"] = done
+    standing(study)
+    if not shared():
+        st.button(
+            "Cancel the study", icon=":material/stop:", on_click=cancel, args=(study.id,),
+            disabled=not study.active,
+        )  # fmt: skip
+    for server in study.servers:
+        if server.status in UP:
+            with st.container(border=True):
+                engine.panel(server)
+    cells(study)
+
+
+def standing(study: Study) -> None:
+    ended = sum(run.status not in ("queued", "running") for run in study.runs)
+    st.progress(ended / max(1, len(study.runs)), f"{standing_of(study.runs)}.")
+    for run in study.runs:
+        if run.status == "running":
+            st.caption(plain(f"Now: {run.name}. {run.phase}"))
+    for server in study.servers:
+        if server.status == "planned" and server.phase:
+            st.warning(plain(server.phase), icon=":material/restart_alt:")
+
+
+def cells(study: Study) -> None:
+    st.subheader("Every cell", anchor="cells")
+    found = runs.headlines(opened(), [run.id for run in study.runs])
+    study_grid.measured(study, found)
+    for server in study.servers:
+        if server.status == "failed":
+            with st.container(border=True):
+                engine.panel(server)
+
+
+def actions(study: Study) -> None:
+    """What can be done with a study that is over."""
+    with st.container(horizontal=True):
+        if study.to_resume:
+            st.button(
+                "Resume", icon=":material/resume:", type="primary", on_click=resume,
+                args=(study.id, False),
+            )  # fmt: skip
+        if study.failed:
+            st.button(
+                "Try the failed cells again", icon=":material/replay:", on_click=resume,
+                args=(study.id, True),
+            )  # fmt: skip
+        st.page_link(
+            "study.py", label="Add cells", icon=":material/add:", query_params={"to": str(study.id)}
+        )
+        st.page_link(
+            "study.py", label="A new one like it", icon=":material/content_copy:",
+            query_params={"like": str(study.id)},
+        )  # fmt: skip
+        with st.popover("Delete", icon=":material/delete:"):
+            st.caption("The study and every run of it, with all their requests.")
+            if st.button("Delete them", type="primary"):
+                delete(study.id)
+
+
+@sentences()
+def cancel(study_id: int) -> None:
+    try:
+        at_work.cancel(opened(), study_id)
+    except (StudyNotFound, jobs.QueueProblem) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+@sentences()
+def resume(study_id: int, failed: bool) -> None:
+    try:
+        at_work.resume(opened(), study_id, failed)
+    except (StudyNotFound, jobs.QueueProblem) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def delete(study_id: int) -> None:
+    try:
+        studies.delete(opened(), study_id)
+    except (StudyNotFound, RunBusy) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.switch_page("study.py", query_params={})

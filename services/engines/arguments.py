@@ -1,0 +1,35 @@
+"""What of an EngineConfig becomes an argument in the same way for every engine."""
+
+from __future__ import annotations
+
+from services.engines.config import EngineConfig
+from services.engines.launch import HOST
+from services.engines.problem import EngineProblem
+
+# What Paceline sets itself: another address would not be found, or be open to the network; a key
+# would be stored with the configuration.
+OWN = ("--host", "--port", "--api-key", "--served-model-name", "--uds")
+
+
+def named(pairs: dict[str, object]) -> list[str]:
+    """Return ["--name", "value", …] of those that are set; True is a switch."""
+    return [part for name, value in pairs.items() for part in _argument(name, value)]
+
+
+def ending(config: EngineConfig, port: int) -> list[str]:
+    """Return the person's own arguments and, last because the last one counts, the address.
+
+    Raises:
+        EngineProblem: they set what Paceline sets.
+    """
+    for given in config.extra_arguments:
+        name = given.partition("=")[0].replace("_", "-")
+        if len(name) > 2 and any(own.startswith(name) for own in OWN):
+            raise EngineProblem(f"Paceline sets {name} itself: leave it out of the arguments.")
+    return [*config.extra_arguments, "--host", HOST, "--port", str(port)]
+
+
+def _argument(name: str, value: object) -> list[str]:
+    if value is None or value is False or value == "":
+        return []
+    return [name] if value is True else [name, str(value)]

@@ -1,0 +1,89 @@
+"""What an engine can compute on here: the GPUs, or where there are none the cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import psutil
+
+from services.machine import cores
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """`names` and `memory_bytes` have an entry a device; cores share the machine's memory.
+    `numbers` are the cores' own, to which ranks are bound."""
+
+    kind: Literal["gpu", "cpu"]
+    names: tuple[str, ...]
+    memory_bytes: tuple[int, ...]
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+    def counted(self, count: int | None = None) -> str:
+        """Return "2 GPUs" or "1 core"; by default those that there are."""
+        number = self.count if count is None else count
+        return f"{number} {'GPU' if self.kind == 'gpu' else 'core'}{'' if number == 1 else 's'}"
+
+
+def devices(env: Mapping[str, str] = os.environ) -> Devices:
+    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves, else the cores that we may use."""
+    return _visible(gpus(), env.get("CUDA_VISIBLE_DEVICES")) or _cores()
+
+
+@cache
+def gpus() -> tuple[tuple[str, str, int], ...]:
+    """Return (UUID, name, bytes of memory) of each GPU that the driver tells of (NVML)."""
+    try:
+        import pynvml
+    except ImportError:
+        return ()
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:  # no driver, no GPU
+        return ()
+    try:
+        return tuple(_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount()))
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(nvml: Any, index: int) -> tuple[str, str, int]:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
+    return str(nvml.nvmlDeviceGetUUID(handle)), str(nvml.nvmlDeviceGetName(handle)), memory
+
+
+def _visible(found: tuple[tuple[str, str, int], ...], asked: str | None) -> Devices | None:
+    """CUDA ends its list at the first entry that it does not know."""
+    seen = list(found)
+    if asked is not None:
+        seen = []
+        for entry in map(str.strip, asked.split(",")):
+            match = [g for i, g in enumerate(found) if entry == str(i) or _same(entry, g[0])]
+            if not match:
+                break
+            seen += match[:1]
+    if not seen:
+        return None
+    return Devices("gpu", tuple(g[1] for g in seen), tuple(g[2] for g in seen))
+
+
+def _same(entry: str, uuid: str) -> bool:
+    return entry.startswith("GPU-") and uuid.startswith(entry)
+
+
+def _cores() -> Devices:
+    if hasattr(os, "sched_getaffinity"):
+        numbers = tuple(sorted(os.sched_getaffinity(0)))
+    else:
+        numbers = tuple(range(cores()))
+    memory = psutil.virtual_memory().total
+    return Devices("cpu", ("core",) * len(numbers), (memory,) * len(numbers), numbers)

@@ -1,0 +1,69 @@
+"""Where an engine would run: the devices, the folder with its environment, the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.backends import BACKENDS
+from services.engines.config import EngineConfig
+from services.engines.devices import Devices, devices
+from services.engines.problem import EngineProblem
+from services.engines.within import ROOT
+
+PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
+# No cached byte code doubles every start; another environment's paths mix two engines up.
+UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`env` is the environment of the process that asks; `root` the repository's."""
+
+    devices: Devices
+    env: Mapping[str, str]
+    root: Path = ROOT
+
+    @property
+    def gpu(self) -> bool:
+        return self.devices.kind == "gpu"
+
+    def interpreter(self, variable: str, gpu: str, cpu: str) -> Path:
+        """Return the Python of an engine: what `variable` names, else that of its folder here."""
+        named = self.env.get(variable, "").strip()
+        if named:
+            return Path(named).expanduser()
+        return self.root / (gpu if self.gpu else cpu) / "bin" / "python"
+
+    def model(self, config: EngineConfig) -> tuple[str, str, bool]:
+        """Return (folder or name, the name it is served under, whether it is a folder).
+
+        Raises:
+            EngineProblem: no model is named and the packaged one is not there.
+        """
+        folder = Path(config.model).expanduser() if config.model else self.root / PACKAGED
+        if folder.is_dir():
+            return str(folder), folder.resolve().name, True
+        if not config.model:
+            raise EngineProblem("Name a model, or make the one that comes along: make engines-cpu")
+        return config.model, config.model, False
+
+    def environment(self, python: Path, local: bool) -> dict[str, str]:
+        """Return what every engine's environment is given: its own programs first (kernels are
+        compiled with the ninja beside its Python), and no look at the hub for a local folder."""
+        own = {"PATH": f"{python.parent}{os.pathsep}{self.env.get('PATH', os.defpath)}"}
+        offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if local else {}
+        return own | offline
+
+    def unset(self) -> tuple[str, ...]:
+        """Return what no engine may see: the client's keys above all. vLLM takes VLLM_API_KEY as
+        the key that its clients must send."""
+        keys = [backend.key_env for backend in BACKENDS.values() if backend.key_env]
+        return tuple(n for n in (*UNWANTED, *keys, "PACELINE_DATABASE_URL") if n in self.env)
+
+
+def here(env: Mapping[str, str]) -> Place:
+    """Return this machine as a place."""
+    return Place(devices(env), env)

@@ -1,0 +1,7 @@
+"""What is raised where an engine cannot be started."""
+
+from __future__ import annotations
+
+
+class EngineProblem(RuntimeError):
+    """An engine that could not be started, in a sentence that says why and what to do."""

@@ -1,0 +1,82 @@
+"""What a study is asked to do: a grid of engines and loads, each cell of which is one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from services.config import MOST, InvalidConfig, RunConfig, sentences_of
+from services.engines import EngineConfig
+from services.studies.parallel import Parallel
+from services.studies.presets import PRESETS
+
+MOST_CELLS = 300
+USUAL_REPEATS = 3  # the fewest that give a verdict
+Size = Annotated[int, Field(ge=1, le=MOST)]
+Length = Annotated[int, Field(ge=1, le=131_072)]
+
+
+class StudyConfig(BaseModel):
+    """A study. Every cell is `run` on `engine` (None: on the server that `run` names), changed by
+    one value of each axis that has values. Lengths in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    preset: str = Field("tensor", description="What is varied, see the presets")
+    engine: EngineConfig | None = Field(
+        None, description="The engine that Paceline starts; empty: a server that is there"
+    )
+    run: RunConfig = Field(
+        RunConfig(repeats=USUAL_REPEATS), description="What is measured in each cell"
+    )
+    parallel: tuple[Parallel, ...] = Field(
+        (Parallel(),), min_length=1, max_length=50, description="How the engine is spread"
+    )
+    chunked: tuple[bool, ...] = Field((), max_length=2, description="Chunked prefill on, off")
+    batches: tuple[Size, ...] = Field((), max_length=50, description="Requests sent at once")
+    input_lengths: tuple[Length, ...] = Field((), max_length=50, description="Tokens of a prompt")
+    concurrencies: tuple[Size, ...] = Field((), max_length=50, description="Most in flight")
+    usd_per_gpu_hour: float | None = Field(
+        None, gt=0, le=1_000_000, description="What one GPU costs an hour, US $"
+    )
+
+    @field_validator("preset")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise ValueError(f"must be one of {', '.join(PRESETS)} (got {name[:40]!r})")
+        return name
+
+    @field_validator("parallel", "chunked", "batches", "input_lengths", "concurrencies")
+    @classmethod
+    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(values))
+
+    @model_validator(mode="after")
+    def _engine_is_there(self) -> StudyConfig:
+        if self.engine is None and (self.chunked or self.parallel != (Parallel(),)):
+            raise ValueError(
+                "engine: is missing. A server that is there is spread as it was started: choose "
+                "an engine that Paceline starts, or another preset."
+            )
+        return self
+
+
+def parse_study(values: Mapping[str, Any]) -> StudyConfig:
+    """Make a StudyConfig of what a form, a command line or a request body says.
+
+    Raises:
+        InvalidConfig: with a sentence for each field that is wrong.
+    """
+    try:
+        return StudyConfig.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidConfig(sentences_of(map(_inner, error.errors(include_url=False)))) from None
+
+
+def _inner(problem: Any) -> dict[str, Any]:
+    """Name the field of the run or of the engine, not the run or the engine."""
+    place = problem["loc"]
+    return {**problem, "loc": place[1:] if place[:1] in (("run",), ("engine",)) else place}

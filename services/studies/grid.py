@@ -1,0 +1,99 @@
+"""The cells of a study, and what is known of them before they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from services.config import InvalidConfig, RunConfig, parse
+from services.engines import EngineConfig
+from services.studies.asked import MOST_CELLS, StudyConfig
+from services.studies.cell import Cell
+from services.studies.presets import PRESETS
+
+Changes = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A cell before it is measured. `obstacle`: why it cannot be measured here, a sentence."""
+
+    cell: Cell
+    obstacle: str | None = None
+
+
+def cells(study: StudyConfig) -> list[Cell]:
+    """Return the grid: engine by engine, each with all its loads, so that one start serves them.
+
+    Raises:
+        InvalidConfig: a cell cannot be asked for, or there are too many.
+    """
+    pairs = [(engine, run) for engine in engines(study) for run in loads(study)]
+    if len(pairs) > MOST_CELLS:
+        raise InvalidConfig(
+            {"": f"The study has {len(pairs):,} cells, and may have {MOST_CELLS}: vary less."}
+        )
+    return [Cell(place, engine, run) for place, (engine, run) in enumerate(pairs)]
+
+
+def engines(study: StudyConfig) -> list[EngineConfig | None]:
+    """Return the engines that the study starts, one after the other; [None]: it starts none."""
+    if study.engine is None:
+        return [None]
+    switches: Sequence[bool | None] = study.chunked or (study.engine.chunked_prefill,)
+    found = [
+        study.engine.model_copy(update={**spread._asdict(), "chunked_prefill": switch})
+        for spread, switch in product(study.parallel, switches)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def loads(study: StudyConfig) -> list[RunConfig]:
+    """Return what is measured on each engine, in the order of the axes.
+
+    Raises:
+        InvalidConfig: one of them cannot be asked for.
+    """
+    axes = [
+        PRESETS[study.preset].loads(study.run),
+        [_batch(size) for size in study.batches] or [{}],
+        [_length(tokens) for tokens in study.input_lengths] or [{}],
+        [_concurrency(most) for most in study.concurrencies] or [{}],
+    ]
+    found = [_load(study.run, changes) for changes in product(*axes)]
+    return list(dict.fromkeys(found))
+
+
+def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) -> list[Planned]:
+    """Return the grid with what stands in each cell's way. Raises InvalidConfig like `cells`."""
+    why = {engine: obstacle(engine) for engine in engines(study) if engine is not None}
+    return [
+        Planned(cell, why[cell.engine] if cell.engine is not None else None)
+        for cell in cells(study)
+    ]
+
+
+def _load(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
+    merged: Changes = {}
+    for change in changes:
+        merged |= change
+    if (most := merged.get("concurrency")) is not None:
+        sent = merged.get("requests", run.requests)
+        merged |= {"requests": max(sent, most)} if "requests" not in merged else {}
+        if most >= merged.get("requests", sent):
+            merged["concurrency"] = None  # all at once: the same load by its simplest name
+    return parse({**run.model_dump(), **merged})
+
+
+def _batch(size: int) -> Changes:
+    return {"mode": "batch", "requests": size}
+
+
+def _length(tokens: int) -> Changes:
+    return {"workload": "synthetic", "input_tokens": tokens}
+
+
+def _concurrency(most: int) -> Changes:
+    return {"mode": "batch", "concurrency": most}

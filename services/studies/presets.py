@@ -1,0 +1,118 @@
+"""What a study varies: presets, each of which fills in a part of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.config import RunConfig
+from services.studies.parallel import Parallel
+from services.workloads.mixed import CLASSES, alone
+
+Changes = dict[str, Any]
+CLIENTS = 5  # of the old system's asynchronous API: so many at once
+INTERVAL_S = 0.06125
+
+
+def _as_it_is(run: RunConfig) -> list[Changes]:
+    return [{}]
+
+
+def _classes(run: RunConfig) -> list[Changes]:
+    """Short requests alone, long requests alone, and both together."""
+    mix = run.model_copy(update={"workload": "mixed"})
+    each = [alone(mix, name) for name in CLASSES]
+    return [_changes(run, one) for one in each] + [{"workload": "mixed"}]
+
+
+def _changes(run: RunConfig, other: RunConfig) -> Changes:
+    fields = type(run).model_fields
+    return {
+        name: getattr(other, name) for name in fields if getattr(other, name) != getattr(run, name)
+    }
+
+
+def _senders(run: RunConfig) -> list[Changes]:
+    """The same requests one after the other, as clients that come by themselves, as few clients
+    at once, and as one batch."""
+    return [
+        {"mode": "sequential", "pause_s": 0.0},
+        {"mode": "staggered", "interval_s": INTERVAL_S},
+        {"mode": "batch", "concurrency": CLIENTS},
+        {"mode": "batch", "concurrency": None},
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A kind of study. `parallel`: how its engines are spread, where it varies that; `loads`: what
+    it makes of the run, one column of the grid each; the other fields are the axes it begins with.
+    `starts`: Paceline starts the engines itself."""
+
+    name: str
+    label: str
+    help: str
+    parallel: tuple[Parallel, ...] = (Parallel(),)
+    loads: Callable[[RunConfig], Sequence[Changes]] = _as_it_is
+    chunked: tuple[bool, ...] = ()
+    batches: tuple[int, ...] = ()
+    concurrencies: tuple[int, ...] = ()
+    input_lengths: tuple[int, ...] = ()
+    starts: bool = True
+    run: tuple[tuple[str, Any], ...] = ()  # fields of the run that it begins with
+
+
+TENSOR = tuple(Parallel(tp=size) for size in (1, 2, 4, 8))
+PIPELINE = tuple(Parallel(pp=size) for size in (1, 2, 4))
+DATA = tuple(Parallel(dp=size) for size in (1, 2, 4))
+MIXED = (Parallel(), Parallel(2, 2), Parallel(4, 2), Parallel(2, 4))
+BATCHES = (1, 8, 32)
+
+_ENTRIES = (
+    Preset(
+        "tensor", "Tensor parallel", "Each layer is cut into 1, 2, 4 and 8 parts.",
+        TENSOR, batches=BATCHES,
+    ),
+    Preset(
+        "pipeline", "Pipeline parallel", "The layers are split into 1, 2 and 4 stages.",
+        PIPELINE, batches=BATCHES,
+    ),
+    Preset(
+        "data", "Data parallel", "1, 2 and 4 replicas share the requests.", DATA, batches=BATCHES
+    ),
+    Preset(
+        "mixed_parallel", "Tensor and pipeline", "Both at once: TP 2 · PP 2, TP 4 · PP 2, …",
+        MIXED, batches=BATCHES,
+    ),
+    Preset(
+        "scaling", "Scaling study", "All of them: how does this model scale on this machine?",
+        tuple(dict.fromkeys((*TENSOR, *PIPELINE, *DATA, *MIXED))), batches=BATCHES,
+    ),
+    Preset("custom", "Custom", "The sizes that you write, such as TP=4 PP=2 DP=1.",
+           batches=BATCHES),
+    Preset(
+        "mixed", "Mixed workload",
+        "Do short requests wait for long ones? Each kind alone, then together, with chunked "
+        "prefill on and off.",
+        loads=_classes, chunked=(True, False),
+        run=(("mode", "staggered"), ("requests", 16), ("interval_s", 0.25)),
+    ),
+    Preset(
+        "clients", "Clients against a batch",
+        "The same requests one after the other, as clients that come by themselves, as "
+        f"{CLIENTS} clients, and as one batch.",
+        loads=_senders, starts=False, run=(("requests", 16),),
+    ),
+    Preset(
+        "concurrency", "Concurrency sweep",
+        "How do throughput and latency change with what is in flight?",
+        concurrencies=(1, 2, 4, 8, 16), starts=False, run=(("requests", 32), ("mode", "batch")),
+    ),
+    Preset(
+        "batch_length", "Batch × length", "Every batch size with every prompt length.",
+        batches=(1, 4, 16), input_lengths=(512, 1024, 2048), starts=False,
+    ),
+)  # fmt: skip
+
+PRESETS: dict[str, Preset] = {entry.name: entry for entry in _ENTRIES}

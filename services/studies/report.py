@@ -1,0 +1,135 @@
+"""A study's report: its first sentence, what else there is to say, and the numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from services.studies.best import Best, best
+from services.studies.cell import Measured
+from services.studies.curves import (
+    BatchCurve,
+    DeviceCurve,
+    batch_curves,
+    device_curves,
+    rate_of,
+    series_of,
+)
+from services.studies.scaling import Row, Scaling, scaling
+from services.studies.wording import batch_sentence, best_sentence, law_sentence, speedup_sentence
+from services.studies.work import series_words
+from services.units import many
+
+Device = Literal["GPU", "core", "device"]
+MOST_PROBLEMS = 5  # said in a sentence; the table has all
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a study says. `sentence` comes first; `sentences` are the rest of it; `notes` say what
+    the numbers do not."""
+
+    scaling: Scaling
+    devices: tuple[DeviceCurve, ...]
+    batches: tuple[BatchCurve, ...]
+    best: tuple[Best, ...]
+    device: Device
+    sentence: str
+    sentences: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def report(
+    measured: Iterable[Measured],
+    usd_per_gpu_hour: float | None = None,
+    device: Device = "device",
+) -> Report:
+    """Work a study out, whatever of it has been measured. `device` is what one rank runs on: a
+    GPU where its memory was sampled, whatever is said."""
+    found = scaling(measured, usd_per_gpu_hour)
+    if any(row.memory and row.memory.gpu for row in found.rows):
+        device = "GPU"
+    devices, batches, firsts = device_curves(found), batch_curves(found), best(found)
+    head = _head(found)
+    return Report(
+        found, devices, batches, firsts, device,
+        _first(found, head, batches, device),
+        tuple(_sentences(found, head, devices, batches, firsts, device)),
+        tuple(_notes(found, device)),
+    )  # fmt: skip
+
+
+def _head(found: Scaling) -> Row | None:
+    """The speed-up that is said first: the largest work, and on it the most devices."""
+    rows = [row for row in found.rows if row.speedup]
+    return max(rows, key=_weight, default=None)
+
+
+def _weight(row: Row) -> tuple[bool, int, int]:
+    known = row.speedup is not None and row.speedup.p is not None
+    return known, row.work.size or row.work.requests, row.configuration.ranks or 0
+
+
+def _first(found: Scaling, head: Row | None, batches: Sequence[BatchCurve], device: Device) -> str:
+    if head is not None:
+        return speedup_sentence(head, found.labels[head.baseline], device)
+    if batches:
+        return batch_sentence(max(batches, key=lambda curve: rate_of(curve.best)))
+    problems = dict.fromkeys(row.problem for row in found.rows if row.problem)
+    if problems:
+        return f"Nothing could be measured. {' '.join(list(problems)[:MOST_PROBLEMS])}"
+    return "Nothing has been measured yet."
+
+
+def _sentences(
+    found: Scaling,
+    head: Row | None,
+    devices: Sequence[DeviceCurve],
+    batches: Sequence[BatchCurve],
+    firsts: Sequence[Best],
+    device: Device,
+) -> Iterator[str]:
+    at_head = [row for row in found.rows if head and row.work == head.work and row is not head]
+    for row in at_head:
+        if row.speedup:
+            yield speedup_sentence(row, found.labels[row.baseline], device)
+    of_head = [curve for curve in devices if head and curve.rows[0].work == head.work]
+    yield from filter(None, (law_sentence(curve, device) for curve in of_head))
+    if head is not None:
+        series = series_of(head.work)
+        drawn = [c for c in batches if c.knee and series_of(c.best.work) == series]
+        yield from map(batch_sentence, drawn)
+    every = [series_of(work) for work in found.works]
+    for one in firsts:
+        yield best_sentence(one, series_words(one.series, every))
+    yield from _failed(found)
+
+
+def _failed(found: Scaling) -> Iterator[str]:
+    """Cells that came to nothing are results, too."""
+    lost: dict[str, list[str]] = {}
+    for row in found.rows:
+        if row.problem:
+            lost.setdefault(row.problem, []).append(row.label)
+    if not lost or not any(row.candidates for row in found.rows):
+        return
+    count = sum(map(len, lost.values()))
+    said = [f"{', '.join(dict.fromkeys(of))}: {problem}" for problem, of in lost.items()]
+    yield " ".join(
+        [f"Without a number: {count} of {many(len(found.rows), 'cell')}.", *said[:MOST_PROBLEMS]]
+    )
+
+
+def _notes(found: Scaling, device: Device) -> Iterator[str]:
+    if device == "core":
+        yield (
+            "A device here is a share of the cores of one CPU, no machine of its own: what one "
+            "gets, the others lack, and they share its memory and its caches."
+        )
+    if any(row.speedup and row.speedup.low is not None for row in found.rows):
+        yield (
+            "Intervals are of 95 % each, over the repeats on one start of the engine; another "
+            "start, or another hour, may differ by more. Words are adjusted for there being "
+            "several speed-ups (Holm)."
+        )

@@ -1,0 +1,153 @@
+"""Do short requests wait for long ones? Each class alone against the same class in the mix.
+
+A slowdown is the class's number in the mix over that alone: one number a repeat, as everywhere, and
+the ratio with its interval by those. Four are judged together (TTFT and E2E latency of both
+classes, by Holm's method). `workloads.mixed.alone` makes the run that a class is held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from services.compare import Candidate, margin_of
+from services.compare.findings import Finding, finding, judge
+from services.compare.rows import COMPARED, by_index, in_turns, ratio_of
+from services.compare.verdicts import refused
+from services.metrics import Better
+from services.statistics import Ratio
+from services.tables import Table
+from services.units import share, show
+from services.workloads.mixed import CLASSES, LONG, SHORT, part
+
+MEASURES = {"ttft_s_median": "TTFT", "e2e_s_median": "E2E latency"}
+FAMILY: dict[str, tuple[str, Better]] = {  # names as in summary_row
+    f"{name}_{measure}": (f"{label} of {name} requests", "lower")
+    for name in CLASSES
+    for measure, label in MEASURES.items()
+}
+_COMPARED = {entry.name: entry for entry in COMPARED if entry.name in MEASURES}
+
+
+class InvalidMixing(ValueError):
+    """Runs of which none is a mix, or that are not its classes, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Both classes, one way against the other; `findings` in the order of FAMILY."""
+
+    findings: tuple[Finding, ...]
+    margin: float
+    refused: str  # why there must be no verdict, or ""
+
+    def deciding(self, name: str) -> Finding:
+        """Return what tells most of a class: its TTFT, or where nothing streamed its E2E."""
+        first, last = (finding(self.findings, f"{name}_{measure}") for measure in MEASURES)
+        return last if first.ratio is None else first
+
+
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """What each class of a mix was alone and in it; the ratios are slowdowns: mix / alone."""
+
+    alone: Mapping[str, Candidate]
+    mix: Candidate
+    slowdowns: Judged
+
+    @property
+    def fairness(self) -> float | None:
+        """Jain's index of tokens/s per request in the mix; None: not known."""
+        return self.mix.summary.fairness
+
+
+def mixing(alone_short: Candidate, alone_long: Candidate, mix: Candidate) -> Mixing:
+    """Hold a mix against its classes alone.
+
+    Raises:
+        InvalidMixing: the runs are not a mix and its two classes.
+    """
+    alone = {SHORT: alone_short, LONG: alone_long}
+    if not mix.classes:
+        raise InvalidMixing(f"Run {mix.run.id} is no mix of short and long requests. Choose one.")
+    for name, candidate in alone.items():
+        _same_work(name, candidate, mix)
+    return Mixing(alone, mix, _judged(alone, mix.classes))
+
+
+def chunked(on: Mixing, off: Mixing) -> Judged:
+    """Hold the classes of a mix with chunked prefill against the same without: with / without.
+
+    Raises:
+        InvalidMixing: the mixes are not the same.
+    """
+    for name in CLASSES:
+        _same_work(name, on.alone[name], off.mix)
+    return _judged(off.mix.classes, on.mix.classes)
+
+
+def table(mixing: Mixing) -> Table:
+    """Each class alone and in the mix, by medians, then how many times that is."""
+    rows = [_row(mixing, found) for found in mixing.slowdowns.findings]
+    if mixing.fairness is not None:
+        rows.append(("Fairness (Jain's index)", "", show(mixing.fairness, ""), "", ""))
+    return Table(
+        "Short and long requests",
+        ("", "Alone", "In the mix", "Times", "Verdict"),
+        tuple(rows),
+        "Medians of each repeat, then their mean; times: in the mix / alone, with a 95 % interval. "
+        f"Differences within ±{share(mixing.slowdowns.margin)} do not matter.",
+    )
+
+
+def _row(mixing: Mixing, found: Finding) -> tuple[str, ...]:
+    name, _, measure = found.name.partition("_")
+    sides = (mixing.alone[name], mixing.mix.classes[name])
+    values = [list(by_index(_COMPARED[measure], side).values()) for side in sides]
+    shown = [show(fmean(numbers) if numbers else None, "s") for numbers in values]
+    label = found.label[:1].upper() + found.label[1:]
+    return (label, *shown, _times(found.ratio), found.word)
+
+
+def _times(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return show(None, "")
+    known = ratio.low is not None and ratio.high is not None
+    return f"{ratio.value:.3g}" + (f" ({ratio.low:.3g}–{ratio.high:.3g})" if known else "")
+
+
+def _judged(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> Judged:
+    ratios = {
+        f"{name}_{measure}": _ratio(measure, before[name], after[name])
+        for name in CLASSES
+        for measure in MEASURES
+    }
+    margin, why_not = margin_of((*before.values(), *after.values())), _refused(before, after)
+    return Judged(judge(ratios, margin, bool(why_not), FAMILY), margin, why_not)
+
+
+def _ratio(measure: str, before: Candidate, after: Candidate) -> Ratio | None:
+    numbers = [by_index(_COMPARED[measure], one) for one in (before, after)]
+    return ratio_of(numbers[0], numbers[1], in_turns(before, after))
+
+
+def _refused(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> str:
+    """Why one of the classes cannot be judged; then none is."""
+    pairs = [(before[name], after[name]) for name in CLASSES]
+    said = [
+        refused((a.run.status, b.run.status), (a.summary.error_rate, b.summary.error_rate))
+        for a, b in pairs
+    ]
+    return next(filter(None, said), "")
+
+
+def _same_work(name: str, candidate: Candidate, mix: Candidate) -> None:
+    asked, config = part(mix.run.config, name), candidate.run.config
+    for field in ("workload", "input_tokens", "max_tokens", "mode", "requests"):
+        wanted, found = getattr(asked, field), getattr(config, field)
+        if found != wanted:
+            raise InvalidMixing(
+                f"Run {candidate.run.id} is not the {name} requests of run {mix.run.id} alone: its "
+                f"{field} is {found}, not {wanted}. Measure them by the same settings."
+            )

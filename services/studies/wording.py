@@ -1,0 +1,185 @@
+"""What a study says, in sentences that a reader may quote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services import units
+from services.compare import MARGIN
+from services.compare.wording import times as ratio_words
+from services.compare.wording import within
+from services.statistics import MINIMUM_REPEATS, Ratio
+from services.studies.best import Best
+from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of
+from services.studies.scaling import Interval, Row
+from services.studies.usl import Interval as Ends
+
+DESCRIBES = (
+    "This describes the means; how sure it is takes "
+    f"{MINIMUM_REPEATS} or more repeats of each size."
+)
+FAR_OFF = 0.05
+LEAST_LIMIT = 1.05  # times one; less is not worth a sentence
+LOST = 0.005  # of the work; less is as good as nothing
+
+
+def interval_words(found: Interval) -> str:
+    """`95 % 0.85–0.97`; nothing where there is no interval."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"95 % {ratio_words(found.low)}–{ratio_words(found.high)}"
+
+
+def speedup_sentence(row: Row, baseline: str, device: str) -> str:
+    """Return how many times its baseline a row is, and what that means of scaling."""
+    assert row.speedup is not None
+    inside = ", ".join(filter(None, [interval_words(row.speedup), _repeats(row.speedup)]))
+    return (
+        f"{row.label} gives {ratio_words(row.speedup.value)} times the throughput of {baseline} "
+        f"({inside}) at {row.work_label}: {_meaning(row, baseline, device)}."
+    )
+
+
+def _repeats(found: Ratio) -> str:
+    if found.n_reference == found.n_other:
+        return f"{units.many(found.n_other, 'repeat')} each"
+    return f"{units.many(found.n_other, 'repeat')} to {found.n_reference}"
+
+
+def _meaning(row: Row, baseline: str, device: str) -> str:
+    more = (row.configuration.ranks or 0) > (row.baseline.ranks or 0) > 0
+    if row.word == "no verdict":
+        return _no_verdict(row)
+    if row.word == "inconclusive":
+        return f"no difference can be told from {baseline}"
+    if not more:
+        same = f"as fast, {within(MARGIN)}" if row.word == "equivalent" else row.word
+        return f"it is {same}"
+    if row.word == "equivalent":
+        return f"as fast, {within(MARGIN)}, on more {device}s: it does not scale here"
+    if row.word == "slower":
+        return f"more {device}s make it slower, it does not scale here"
+    return _share(row, device)
+
+
+def _no_verdict(row: Row) -> str:
+    if row.why_not:
+        return f"no verdict, because {row.why_not}"
+    return f"no verdict, that takes {MINIMUM_REPEATS} or more repeats of each"
+
+
+def _share(row: Row, device: str) -> str:
+    found = row.efficiency
+    assert found is not None
+    one = "one alone" if row.baseline.ranks == 1 else f"a {device} of the baseline"
+    if found.low is not None and found.low > 1:
+        return f"superlinear, each {device} does more than {one}"
+    said = f"each {device} does {units.share(found.value)} of what {one} does"
+    if found.low is None or found.high is None:
+        return said
+    return f"{said} (95 % {units.share(found.low)}–{units.share(found.high)})"
+
+
+def law_sentence(curve: DeviceCurve, device: str) -> str:
+    """Return what the fit of a curve over devices says; "" without one."""
+    fit = curve.fit
+    if fit is None:
+        return ""
+    sizes = ", ".join(map(str, fit.sizes[:-1])) + f" and {fit.sizes[-1]}"
+    lead = f"{curve.name.capitalize()} over {sizes} {device}s at {curve.rows[0].work_label}: "
+    if _superlinear(curve):
+        return f"{lead}more than so many times one, superlinear. No law of losses fits that."
+    said = f"{lead}{_contention(fit.sigma, fit.sigma_interval)}"
+    said += f"; {_coherency(curve, device)}." + _end(curve, device) + _off(fit.worst)
+    return said if fit.sigma_interval else f"{said} {DESCRIBES}"
+
+
+def _off(worst: float) -> str:
+    if worst < FAR_OFF:
+        return ""
+    return f" The means lie up to {units.share(worst)} off that curve: it describes them badly."
+
+
+def _superlinear(curve: DeviceCurve) -> bool:
+    """Whether a size is shown to give more than so many times the baseline."""
+    found = [row.efficiency for row in curve.rows]
+    return any(one is not None and one.low is not None and one.low > 1 for one in found)
+
+
+def _contention(sigma: float, ends: Ends | None) -> str:
+    inside = f"{SIGMA} {sigma:.2g}" + (f", 95 % {ends[0]:.2g}–{ends[1]:.2g}" if ends else "")
+    if sigma >= 1:
+        return f"more is lost to taking turns than a further one adds (contention, {inside})"
+    if sigma < LOST:
+        return f"hardly anything waits for its turn (contention, {inside})"
+    return f"{units.share(sigma)} of the work is done by one at a time (contention, {inside})"
+
+
+def _coherency(curve: DeviceCurve, device: str) -> str:
+    fit = curve.fit
+    assert fit is not None
+    if fit.kappa is None:
+        return f"what talk between {device}s costs takes a third size to tell"
+    inside = f"{KAPPA} {fit.kappa:.2g}"
+    if ends := fit.kappa_interval:
+        inside += f", 95 % {ends[0]:.2g}–{ends[1]:.2g}"
+    largest = fit.sizes[-1]
+    share = fit.kappa * largest * (largest - 1) / fit.slowdown(largest)
+    if share < LOST:
+        return f"talk between {device}s costs nothing that shows ({inside})"
+    perhaps = ", it may be none" if ends and ends[0] == 0 else ""
+    said = f"at {largest}, talk between {device}s takes {units.share(share)} of the time"
+    return f"{said} ({inside}){perhaps}"
+
+
+def _end(curve: DeviceCurve, device: str) -> str:
+    """Where it ends, if the law holds beyond what was measured."""
+    fit = curve.fit
+    assert fit is not None
+    if fit.peak is not None:
+        return f" By this law the most is reached at about {units.many(round(fit.peak), device)}."
+    if fit.limit is not None and LEAST_LIMIT < fit.limit < 100 * fit.sizes[-1]:
+        return f" By this law no number of {device}s gives more than {fit.limit:.2g} times one."
+    return ""
+
+
+def batch_sentence(curve: BatchCurve) -> str:
+    """Return where throughput stops growing with the batch."""
+    best = curve.best
+    rate = units.significant(rate_of(best))
+    said = f"{best.label} gives at most {rate} tokens/s, at {best.work_label}"
+    if curve.knee is None:
+        return f"{said}, the only size that was measured."
+    if curve.saturates:
+        return f"{said}; {curve.knee.work_label} is within {units.share(1 - NEARLY)} of that."
+    return f"{said}, the largest that was measured: it may grow further."
+
+
+def best_sentence(one: Best, labels: Sequence[str]) -> str:
+    """Return the best by one criterion, and how far the next is behind. `labels` are what tells
+    its series from others."""
+    level = one.row.level(one.criterion.measure)
+    assert level is not None
+    where = f" ({', '.join(labels)})" if labels else ""
+    said = f"{one.criterion.label}{where}: {one.row.label} at {one.row.work_label}, "
+    said += units.show(level.value, one.criterion.unit)
+    return f"{said}; {_behind(one)}."
+
+
+def _behind(one: Best) -> str:
+    if one.runner_up is None:
+        return "nothing else was measured"
+    name = one.runner_up.label
+    if one.word == "inconclusive":
+        return f"no difference can be told from {name}"
+    if one.word == "equivalent":
+        return f"{name} is as good, {within(MARGIN)}"
+    figures = f"{ratio_words(one.ahead.value)} times as good as {name}" if one.ahead else name
+    if one.word == "no verdict":
+        why = one.why_not or f"that takes {MINIMUM_REPEATS} or more repeats of each"
+        return f"{figures}, without a verdict: {why}"
+    assert one.ahead is not None
+    return f"{figures} ({interval_words(one.ahead)})"
+
+
+SIGMA, KAPPA = "σ", "κ"

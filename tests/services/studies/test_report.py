@@ -1,0 +1,162 @@
+"""What a study says first, what is best, and what it must not claim."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.engines import EngineConfig
+from services.measurement import Sample
+from services.objectives import Objectives
+from services.studies.best import best
+from services.studies.curves import device_curves
+from services.studies.report import report
+from services.studies.scaling import scaling
+from services.studies.wording import law_sentence
+from tests.values import cell, sampled
+
+HALVES = [cell(1, size=8), cell(0.91, tp=2, size=8)]
+
+
+def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
+    found = report(HALVES, device="core")
+    assert found.sentence == (
+        "TP 2 gives 0.91 times the throughput of TP 1 (95 % 0.87–0.95, 3 repeats each) at "
+        "batch 8: more cores make it slower, it does not scale here."
+    )
+    assert "share of the cores of one CPU" in found.notes[0]
+
+
+def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
+    one = sampled(cell(1), [Sample(0, {"gpu0_memory_bytes": 1.0})])
+    found = report([one, cell(1.5, place=1, tp=2)], device="core")
+    assert found.device == "GPU" and "each GPU does 75.0 % of what one alone does" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([cell(1), cell(1.03, tp=2)], "no difference can be told from TP 1"),
+        ([cell(1, vary=(1, 1)), cell(2, tp=2, vary=(1, 1))], "no verdict, that takes 3"),
+        ([cell(1), cell(2, tp=2, status="failed")], "no verdict, because this run failed"),
+        ([cell(1), cell(2.6, tp=2)], "superlinear"),
+        ([cell(1, vary=(1, 1, 1)), cell(1, tp=2, vary=(1, 1, 1))], "does not scale here"),
+        ([cell(1), cell(2, engine=EngineConfig(eager=True))], "it is faster"),
+        ([cell(1, size=1), cell(2, size=2)], "the largest that was measured"),
+        ([cell(1, size=1), cell(1.01, size=2)], "batch 1 is within 5.00 % of that"),
+        ([cell(None, problem="Out of memory.")], "Nothing could be measured. Out of memory."),
+        ([], "Nothing has been measured yet."),
+    ],
+)
+def test_the_first_sentence_claims_no_more_than_there_is(cells: list, said: str) -> None:  # type: ignore[type-arg]
+    assert said in report(cells).sentence
+
+
+def test_what_failed_is_said_too() -> None:
+    found = report(
+        [*HALVES, cell(None, tp=8, size=8, problem="It needs 8 GPUs, and there is none.")]
+    )
+    assert (
+        "Without a number: 1 of 3 cells. TP 8: It needs 8 GPUs, and there is none."
+        in found.sentences
+    )
+
+
+# the law in words
+
+
+def said_of(*speeds: float, vary: tuple[float, ...] = (1.0, 1.002, 0.998)) -> str:
+    cells = [cell(speed, tp=2**k, vary=vary) for k, speed in enumerate(speeds)]
+    (curve,) = device_curves(scaling(cells))
+    return law_sentence(curve, "GPU")
+
+
+def test_the_law_names_contention_and_talk_and_the_peak() -> None:
+    said = said_of(*(n / (1 + 0.12 * (n - 1) + 0.007 * n * (n - 1)) for n in (1, 2, 4, 8)))
+    assert "12.0 % of the work is done by one at a time (contention, σ 0.12" in said
+    assert "talk between GPUs takes 17.6 % of the time (κ 0.007" in said
+    assert said.endswith("the most is reached at about 11 GPUs.")
+
+
+def test_two_sizes_say_nothing_of_talk() -> None:
+    said = said_of(1, 1.5)
+    assert "takes a third size to tell" in said and "more than 3 times one" in said
+
+
+def test_one_size_has_no_law() -> None:
+    cells = [cell(1), cell(None, tp=2, problem="Out of memory.")]
+    (curve,) = device_curves(scaling(cells))
+    assert law_sentence(curve, "GPU") == ""
+
+
+def test_more_than_so_many_times_one_is_called_superlinear() -> None:
+    assert "superlinear" in said_of(1, 2.5, 6)
+
+
+def test_few_repeats_are_described_and_no_more() -> None:
+    said = said_of(1, 1.5, 1.8, vary=(1.0, 1.01))
+    assert "95 %" not in said and said.endswith("3 or more repeats of each size.")
+
+
+def test_a_curve_that_misses_the_means_says_so() -> None:
+    assert "off that curve" in said_of(1, 1.0, 2.9, 3.0)
+
+
+# the best
+
+
+def firsts(cells: list, price: float | None = None) -> dict:  # type: ignore[type-arg]
+    return {one.criterion.name: one for one in best(scaling(cells, price))}
+
+
+def test_the_best_differs_by_what_is_wanted() -> None:
+    cells = [
+        cell(1, size=1), cell(1.2, size=1, tp=2),
+        cell(8, size=16), cell(9.6, size=16, tp=2),
+    ]  # fmt: skip
+    found = firsts(cells, 2.0)
+    assert set(found) == {"throughput", "latency", "cost"}  # nobody asked for objectives
+    names = {name: (one.row.label, one.row.work.size) for name, one in found.items()}
+    assert names == {"throughput": ("TP 2", 16), "latency": ("TP 2", 1), "cost": ("TP 1", 16)}
+    assert {one.word for one in found.values()} == {"faster"}
+    runner = found["throughput"].runner_up
+    assert runner and (runner.label, runner.work.size) == ("TP 1", 16)
+
+
+def test_a_runner_up_that_is_not_behind_is_not_said_to_be() -> None:
+    found = firsts([cell(1), cell(1.02, tp=2)])["throughput"]
+    assert (found.row.label, found.word) == ("TP 2", "inconclusive")
+    said = report([cell(1), cell(1.02, tp=2)]).sentences
+    assert any("Throughput: TP 2" in s and "no difference can be told from TP 1" in s for s in said)
+
+
+def test_the_best_of_many_has_to_be_further_ahead() -> None:
+    """Somebody is always first: two that differ by 8 % are told apart, of seven nobody is."""
+    two = [cell(1), cell(1.08, tp=2)]
+    seven = [*two, *(cell(0.99, dp=n) for n in range(2, 7))]
+    assert firsts(two)["throughput"].word == "faster"
+    assert firsts(seven)["throughput"].word == "inconclusive"
+
+
+def test_objectives_count_only_where_99_per_cent_keep_them() -> None:
+    limit = Objectives(e2e_s=2.0)  # of 3 s at speed 1
+    cells = [cell(1.4, objectives=limit, vary=(1, 1, 1)), cell(2, tp=2, objectives=limit),
+             cell(9, pp=2, objectives=limit, status="done", vary=(1, 1, 9))]  # fmt: skip
+    found = firsts(cells)["objectives"]
+    assert (found.row.label, found.runner_up) == ("TP 2", None)
+
+
+def test_alone_it_is_the_best_of_one() -> None:
+    found = firsts([cell(1)])["throughput"]
+    assert (found.runner_up, found.word) == (None, "no verdict")
+
+
+def test_lengths_have_a_best_each() -> None:
+    cells = [
+        cell(speed, tp=tp, workload="synthetic", input_tokens=n)
+        for n in (128, 512)
+        for tp, speed in ((1, 1.0), (2, 2.0 if n == 128 else 0.5))
+    ]
+    found = [one for one in best(scaling(cells)) if one.criterion.name == "throughput"]
+    assert [one.row.label for one in found] == ["TP 2", "TP 1"]
+    said = report(cells).sentences
+    assert any(s.startswith("Throughput (128 tokens in): TP 2") for s in said)

@@ -1,0 +1,244 @@
+"""An engine lives as long as somebody holds it, and nothing of it is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import psutil
+import pytest
+
+from services.engines import EngineProblem, Launch, free_port, marked, ready, sweep, tail
+from services.engines.logfile import LogFile
+from services.engines.marks import lives
+from tests.conftest import ROOT, until
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+
+
+class Kept:
+    """A keeper with an engine, and what it says."""
+
+    def __init__(self, process: subprocess.Popen[bytes], launch: Launch, token: str) -> None:
+        self.process, self.launch, self.token = process, launch, token
+
+    def told(self) -> dict[str, Any]:
+        assert self.process.stdout
+        data: dict[str, Any] = orjson.loads(self.process.stdout.readline())
+        return data
+
+    def let_go(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+
+    def ready(self, seconds: float = 30) -> None:
+        asyncio.run(ready(self.launch, seconds, lambda: self.process.poll() is None))
+
+
+Keep = Callable[..., Kept]
+
+
+def launch_of(*habits: str, **values: Any) -> Launch:
+    port = free_port()
+    argv = [sys.executable, "-m", "tests.engine", str(port), *habits]
+    return Launch("Toy", argv, port, "toy", cwd=str(ROOT), **values)
+
+
+@contextmanager
+def kept(launch: Launch, log: Path) -> Iterator[Kept]:
+    """Start a keeper, give it the job; at the end nothing of it may live."""
+    token = uuid4().hex
+    with subprocess.Popen(
+        [sys.executable, "-m", "services.engines.keeper", str(log)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        process.stdin.write(orjson.dumps(launch.job(token)) + b"\n")
+        process.stdin.flush()
+        try:
+            yield Kept(process, launch, token)
+        finally:
+            process.stdin.close()
+            process.wait(60)
+            sweep(token)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "engine.log"
+
+
+@pytest.fixture
+def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ignores SIGTERM gets half a second, not fifteen."""
+    monkeypatch.setenv("PACELINE_ENGINE_STOP_S", "0.5")
+
+
+def family(token: str, log: Path) -> list[psutil.Process]:
+    """Wait for the engine, its child and its grandchild, which both ignore SIGTERM by now."""
+    until(lambda: tail(log).count("child") == 2, 30)
+    found = marked(token)
+    assert len(found) == 3
+    return found
+
+
+def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
+    with kept(launch_of("slow"), log) as engine:
+        assert engine.told()["type"] == "started"
+        engine.ready()
+        assert tail(log) == "serving\n"
+        engine.let_go()
+        assert engine.told() == {"type": "ended", "code": 0}
+        assert not marked(engine.token)
+
+
+def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
+    log: Path, quick_end: None
+) -> None:
+    with kept(launch_of("family"), log) as engine:
+        engine.told()
+        processes = family(engine.token, log)
+        assert len({os.getsid(process.pid) for process in processes}) == 2
+        engine.let_go()
+        assert engine.told()["type"] == "ended"
+        assert not any(map(lives, processes))
+
+
+def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> None:
+    """The holder is a process of its own here, and dies of SIGKILL."""
+    launch, token = launch_of("family"), uuid4().hex
+    hold = (
+        "import subprocess, sys\n"
+        "keeper = subprocess.Popen([sys.executable, '-m', 'services.engines.keeper', sys.argv[1]],"
+        " stdin=subprocess.PIPE)\n"
+        "keeper.stdin.write(sys.argv[2].encode() + b'\\n')\n"
+        "keeper.stdin.flush()\n"
+        "keeper.wait()"
+    )
+    given = [str(log), orjson.dumps(launch.job(token)).decode()]
+    holder = subprocess.Popen([sys.executable, "-c", hold, *given], cwd=ROOT)
+    try:
+        family(token, log)
+        (keeper,) = psutil.Process(holder.pid).children()
+        holder.kill()
+        holder.wait(10)
+        until(lambda: not marked(token), 30)
+        keeper.wait(10)
+    finally:
+        sweep(token)
+
+
+@linux
+def test_a_killed_keeper_leaves_no_engine_and_a_sweep_takes_the_rest(log: Path) -> None:
+    with kept(launch_of("family"), log) as engine:
+        pid = engine.told()["pid"]
+        processes = family(engine.token, log)
+        engine.process.kill()
+        psutil.Process(pid).wait(20)
+        left = marked(engine.token)
+        assert {p.pid for p in left} == {p.pid for p in processes} - {pid}
+        sweep(engine.token)
+        assert not any(map(lives, processes))
+
+
+def test_a_sweep_ends_nobody_else(log: Path) -> None:
+    with kept(launch_of(), log) as engine:
+        pid = engine.told()["pid"]
+        sweep(uuid4().hex)
+        assert psutil.Process(pid).is_running()
+
+
+@linux
+def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_end: None) -> None:
+    with kept(launch_of("family"), log) as engine:
+        pid = engine.told()["pid"]
+        family(engine.token, log)
+        os.kill(pid, signal.SIGKILL)
+        assert engine.told() == {"type": "ended", "code": -signal.SIGKILL}
+        assert not marked(engine.token)
+
+
+def test_an_engine_that_fails_is_told_with_its_exit_code(log: Path) -> None:
+    with kept(launch_of("fails"), log) as engine:
+        assert engine.told()["type"] == "started"
+        assert engine.told() == {"type": "ended", "code": 1}
+        assert tail(log) == "ValueError: there is no such model\n"
+
+
+def test_an_engine_that_is_not_there_is_a_sentence(log: Path) -> None:
+    with kept(Launch("Toy", ["/no/such/python"], free_port(), "toy"), log) as engine:
+        told = engine.told()
+        assert told["type"] == "problem"
+        assert told["sentence"].endswith("/no/such/python: No such file or directory.")
+
+
+def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> None:
+    with kept(launch_of(), log) as first:
+        first.told()
+        first.ready()
+        with kept(first.launch, log) as second:
+            assert second.told() == {
+                "type": "problem",
+                "sentence": f"Port {first.launch.port} is taken by another program.",
+            }
+
+
+def test_the_environment_is_changed_as_asked(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    launch = launch_of(env={"SOME_SETTING": "on"}, unset=("OPENAI_API_KEY",))
+    with kept(launch, log) as engine:
+        environ = psutil.Process(engine.told()["pid"]).environ()
+        assert environ["SOME_SETTING"] == "on" and environ["PATH"] == os.environ["PATH"]
+        assert "OPENAI_API_KEY" not in environ
+
+
+def test_an_engine_that_says_it_is_well_and_dies_at_its_first_request_is_not_ready(
+    log: Path,
+) -> None:
+    with kept(launch_of("broken"), log) as engine:
+        engine.told()
+        with pytest.raises(EngineProblem, match=r"Toy (broke at its first request|ended before)"):
+            engine.ready()
+        assert engine.told() == {"type": "ended", "code": 3}
+        assert "too much for me" in tail(log)
+
+
+def test_an_engine_that_refuses_its_first_request_is_not_ready(log: Path) -> None:
+    with kept(launch_of("refuses"), log) as engine:
+        engine.told()
+        with pytest.raises(EngineProblem, match=r"\(HTTP 400: no chat template\)"):
+            engine.ready()
+
+
+def test_an_engine_that_takes_too_long_is_not_ready() -> None:
+    with pytest.raises(EngineProblem, match=r"Toy was not ready within 0\.1 s"):
+        asyncio.run(ready(launch_of(), 0.1, lambda: True))
+
+
+def test_a_log_that_grows_beyond_its_size_keeps_its_newer_half(log: Path) -> None:
+    with LogFile(log, most_bytes=1000) as file:
+        for number in range(200):
+            file.write(b"line %d\n" % number)
+            assert log.stat().st_size < 1100
+    lines = tail(log).splitlines()
+    assert lines[0].startswith("[The log was cut here")
+    numbers = [int(line.split()[1]) for line in lines[1:]]
+    assert numbers == list(range(numbers[0], 200)) and len(numbers) > 40
+
+
+def test_a_logs_end_is_whole_lines_and_no_log_is_no_text(log: Path) -> None:
+    assert tail(log) == ""
+    log.write_text("first line\nsecond line\n")
+    assert tail(log, 15) == "second line\n"
+    assert tail(log) == "first line\nsecond line\n"

@@ -1,0 +1,166 @@
+"""A mix is of two classes of requests, told apart by the config and the index alone."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services import link, workloads
+from services.backends import Target
+from services.backends.asking import body
+from services.config import InvalidConfig, RunConfig, parse
+from services.engines.within import size
+from services.limits import check
+from services.measurement import WARM_UP
+from services.plan import plan
+from services.summary import summarize, summary_row
+from services.workloads import mixed
+from tests.values import failed, measured
+
+MIX = parse(
+    {"input_tokens": 20, "long_input_tokens": 200, "long_every": 3, "max_tokens": 8,
+     "long_max_tokens": 16, "requests": 7, "mode": "staggered", "interval_s": 0.1}
+)  # fmt: skip
+TARGET = Target("url", "http://127.0.0.1:1/v1", "m", None, "wire")
+
+mixes = st.integers(2, 40).flatmap(
+    lambda every: st.builds(
+        lambda requests: parse({"long_every": every, "requests": requests}),
+        st.integers(every, 300),
+    )
+)
+
+
+@given(mixes)
+def test_every_request_is_of_one_class_and_has_a_place_in_it(config: RunConfig) -> None:
+    places: dict[str, list[int]] = {name: [] for name in mixed.CLASSES}
+    for index in range(config.requests):
+        places[mixed.class_of(config, index)].append(mixed.place_of(config, index))
+    for name, found in places.items():
+        assert found == list(range(mixed.part(config, name).requests)) and found
+
+
+@given(mixes, st.integers(0, 200))
+def test_a_mix_warms_up_with_both_classes_in_turn(config: RunConfig, index: int) -> None:
+    like = mixed.warm_up_index(config, index)
+    assert 0 <= like < config.requests
+    assert mixed.class_of(config, like) == mixed.CLASSES[index % 2]
+
+
+@given(mixes)
+def test_a_class_alone_comes_as_often_as_in_the_mix(config: RunConfig) -> None:
+    rates = [1 / mixed.alone(config, name).interval_s for name in mixed.CLASSES]
+    assert sum(rates) == pytest.approx(1 / config.interval_s)
+    assert sum(mixed.alone(config, name).requests for name in mixed.CLASSES) == config.requests
+
+
+def test_every_second_is_long_and_four_times_as_long_unless_said() -> None:
+    config = parse({"workload": "mixed", "input_tokens": 50, "requests": 4})
+    assert [mixed.class_of(config, i) for i in range(4)] == ["short", "long", "short", "long"]
+    assert [part.input_tokens for part in workloads.parts(config)] == [50, 200]
+
+
+def test_alternating_classes_alone_are_due_when_they_are_in_the_mix() -> None:
+    config = parse({"long_every": 2, "requests": 6, "mode": "staggered", "interval_s": 0.5})
+    assert [mixed.alone(config, name).interval_s for name in mixed.CLASSES] == [1.0, 1.0]
+
+
+def test_a_class_alone_asks_what_it_asks_in_the_mix() -> None:
+    for name in mixed.CLASSES:
+        alone = mixed.alone(MIX, name)
+        indices = [i for i in range(MIX.requests) if mixed.class_of(MIX, i) == name]
+        there = [_words(workloads.prompt(MIX, 0, i)) for i in indices]
+        assert [_words(workloads.prompt(alone, 0, i)) for i in range(alone.requests)] == there
+        assert alone.workload == "synthetic" and parse(alone.model_dump()) == alone
+
+
+def test_a_class_alone_has_its_share_of_a_cap() -> None:
+    config = MIX.model_copy(update={"mode": "batch", "concurrency": 4})
+    assert [mixed.alone(config, name).concurrency for name in mixed.CLASSES] == [3, 2]
+
+
+def test_each_request_asks_for_its_own_class_s_answer() -> None:
+    def most(repeat: int, index: int) -> int:
+        asked = body(workloads.asking(MIX, repeat, index), TARGET, "")["max_tokens"]
+        assert isinstance(asked, int)
+        return asked
+
+    assert [most(0, i) for i in range(7)] == [8, 8, 16, 8, 8, 16, 8]
+    assert [most(WARM_UP, i) for i in range(4)] == [8, 16, 8, 16]
+    lengths = [len(workloads.prompt(MIX, WARM_UP, i).split()) for i in range(4)]
+    assert lengths[0] == lengths[2] < lengths[1] == lengths[3]
+
+
+def test_a_plan_counts_the_tokens_of_both_classes() -> None:
+    found = plan(MIX.model_copy(update={"warmup": 1, "repeats": 2}), None, tokens_per_s=10)
+    assert found.requests_total == 2 * 7 + 2
+    assert found.prompt_tokens_about == (2 * 5 + 1) * 20 + (2 * 2 + 1) * 200
+    assert found.tokens_at_most == (2 * 5 + 1) * 8 + (2 * 2 + 1) * 16
+    assert "7 requests and 2 to warm up" in found.sentence
+
+
+def test_the_embedded_engine_has_room_for_a_long_prompt_and_its_answer() -> None:
+    _, context = size(MIX, check(MIX))
+    assert context > 200 + 16
+    assert size(MIX.model_copy(update={"long_max_tokens": 100}), check(MIX))[1] == context + 84
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"workload": "mixed", "requests": 1}, "long_every"),
+        ({"long_every": 6, "requests": 5}, "long_every"),
+        ({"long_input_tokens": 100, "input_tokens": 200}, "long_input_tokens"),
+        ({"long_every": 1}, "long_every"),
+        ({"long_every": 2, "prompt": "hello"}, "workload"),
+    ],
+)
+def test_a_mix_without_both_classes_is_refused(values: dict[str, object], field: str) -> None:
+    with pytest.raises(InvalidConfig) as refused:
+        parse(values)
+    assert list(refused.value.problems) == [field]
+
+
+def test_a_link_holds_a_mix() -> None:
+    start = RunConfig()
+    asked = parse({"input_tokens": 10, "long_input_tokens": 50, "long_every": 8, "requests": 8})
+    said = link.query(asked.model_dump(), start)
+    assert link.read(said, start) == (asked, ())
+
+
+def test_a_mix_is_summed_up_by_class() -> None:
+    both = [
+        measured(i, repeat=r, e2e=2.0 if (i + 1) % 3 else 6.0) for r in range(2) for i in range(6)
+    ]
+    whole = [*both, failed(6)]
+    summary = summarize(whole, config=MIX)
+    short, long = summary.classes.values()
+    assert (short.sent, short.ok, short.failed, long.sent, long.failed) == (9, 8, 1, 4, 0)
+    assert [len(part.repeats) for part in (short, long)] == [2, 2]
+    row = summary_row(summary)
+    assert (row["short_e2e_s_median"], row["long_e2e_s_median"]) == (2.0, 6.0)
+    assert row["e2e_s_median"] == median([2.0] * 8 + [6.0] * 4)
+    assert (row["short_failed"], row["long_failed"], row["long_error_rate"]) == (1, 0, 0.0)
+
+
+def test_only_a_mix_has_rows_of_classes() -> None:
+    plain = summary_row(summarize([measured()], config=RunConfig()))
+    assert not [name for name in plain if name.startswith(("short_", "long_"))]
+    assert summary_row(summarize([], config=MIX))["short_ttft_s_median"] is None
+
+
+@given(st.lists(st.floats(0.1, 50), min_size=6, max_size=30))
+def test_fairness_of_a_mix_is_a_share(latencies: list[float]) -> None:
+    some = [measured(i, e2e=e2e, ttft=e2e / 2) for i, e2e in enumerate(latencies)]
+    found = summarize(some, config=MIX)
+    for summary in (found, *found.classes.values()):
+        assert summary.fairness is not None
+        assert 1 / summary.ok - 1e-9 <= summary.fairness <= 1 + 1e-9
+
+
+def _words(prompt: str) -> str:
+    """A prompt without its mark, which no two requests share."""
+    return prompt.partition("] ")[2]

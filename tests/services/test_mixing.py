@@ -1,0 +1,158 @@
+"""Whether short requests wait for long ones is judged by repeats, each class against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from services.compare import Candidate
+from services.config import RunConfig, parse
+from services.measurement import Measurement
+from services.studies.mixing import (
+    InvalidMixing,
+    Mixing,
+    alone,
+    chunking,
+    mixing,
+    sentence,
+    table,
+)
+from services.workloads.mixed import CLASSES, LONG, SHORT, class_of
+from tests.values import candidate, failed, measured
+
+MIX = parse({"workload": "mixed", "requests": 8, "mode": "batch", "model": "tiny"})
+STEADY = (1.00, 1.01, 0.99)
+WILD = (0.5, 1.0, 2.5)
+
+
+def requests(
+    config: RunConfig, times: dict[str, float], vary: Sequence[float]
+) -> list[Measurement]:
+    """Requests whose TTFT and E2E are so many seconds times 1 and 4, by class."""
+
+    def one(index: int, repeat: int, seconds: float) -> Measurement:
+        return measured(index, repeat=repeat, ttft=seconds, e2e=4 * seconds)
+
+    def of(index: int) -> str:
+        return class_of(config, index) if config.workload == "mixed" else next(iter(times))
+
+    return [one(i, r, times[of(i)] * f) for r, f in enumerate(vary) for i in range(config.requests)]
+
+
+def stored(config: RunConfig, measurements: list[Measurement], **of_run: Any) -> Candidate:
+    return candidate(measurements, **{**config.model_dump(), **of_run})
+
+
+def mixed(
+    short: float = 1.0, long: float = 1.0, vary: Sequence[float] = STEADY, **of_run: Any
+) -> Mixing:
+    """A mix in which short requests take `short` times a second, and long ones `long` times two."""
+    parts = {
+        name: stored(alone(MIX, name), requests(alone(MIX, name), {name: at}, STEADY), run_id=n)
+        for n, (name, at) in enumerate({SHORT: 1.0, LONG: 2.0}.items(), 2)
+    }
+    whole = stored(MIX, requests(MIX, {SHORT: short, LONG: 2 * long}, vary), **of_run)
+    return mixing(parts[SHORT], parts[LONG], whole)
+
+
+@pytest.mark.parametrize(
+    ("of", "begins", "holds"),
+    [
+        ({"short": 3.2}, "Short requests wait for long ones: their TTFT is 3.20 times that "
+         "alone (3.1", ", slower); TTFT of long requests"),
+        ({"short": 3.2}, "Short", "TTFT of long requests 1.00 times (0.98–1.02, equivalent within"),
+        ({}, "Short requests do not wait for long ones, within ±5 %: their TTFT is 1.00", "alone"),
+        ({"short": 0.5}, "Short requests do not wait for long ones, but are faster", "0.50 times"),
+        ({"vary": WILD}, "Whether short requests wait for long ones is inconclusive: their TTFT",
+         "Repeats like these show a difference of"),
+        ({"short": 3.2, "vary": STEADY[:2]}, "Whether short requests wait for long ones: no verdict"
+         ". Their TTFT is 3.22 times that alone. 3 or more repeats of each run allow a verdict "
+         "(2 now).", "Jain's index of tokens/s is"),
+        ({"status": "cancelled"}, "Whether short requests wait for long ones: no verdict, because "
+         "this run was cancelled", "not been measured to its end. Jain"),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_whether_short_requests_wait(
+    of: dict[str, Any], begins: str, holds: str
+) -> None:
+    said = sentence(mixed(**of))
+    assert said.startswith(begins)
+    assert holds in said
+
+
+def test_slowdowns_are_of_each_class_by_itself() -> None:
+    found = mixed(short=3.0, long=1.5).slowdowns.findings
+    ratios = [one.ratio.value for one in found if one.ratio]
+    assert ratios == pytest.approx([3.0, 3.0, 1.5, 1.5])
+    assert [one.word for one in found] == ["slower"] * 4
+
+
+def test_a_slowdown_s_interval_holds_it_and_is_that_of_the_repeats() -> None:
+    first = mixed(short=3.0).slowdowns.findings[0].ratio
+    assert first and first.low and first.high
+    assert first.low < 3.0 < first.high < 3.3
+    assert (first.n_reference, first.n_other) == (3, 3)
+
+
+def test_the_table_has_both_classes_and_jain_s_index() -> None:
+    found = table(mixed(short=3.0))
+    assert found.rows[0][:3] == ("TTFT of short requests", "1.00 s", "3.00 s")
+    assert found.rows[0][3].startswith("3 (2.") and found.rows[0][4] == "slower"
+    assert len(found.rows) == 2 * len(CLASSES) + 1
+    assert found.rows[-1][0].startswith("Fairness")
+
+
+def test_jain_s_index_is_that_of_the_mix_by_hand() -> None:
+    # E2E 12 s and 8 s for 5 tokens each: the rates are as 2 to 3, half of them each
+    assert mixed(short=3.0).fairness == pytest.approx(5**2 / (2 * (2**2 + 3**2)))
+
+
+def test_an_answer_in_one_piece_is_judged_by_its_end() -> None:
+    def unstreamed(one: Candidate) -> Candidate:
+        config = one.run.config
+        some = [m.__class__(**{**_fields(m), "t_first": None}) for m in one.measurements]
+        return stored(config, some, run_id=one.run.id)
+
+    found = mixed(short=3.0)
+    again = mixing(*map(unstreamed, (found.alone[SHORT], found.alone[LONG], found.mix)))
+    assert sentence(again).startswith(
+        "Short requests wait for long ones: their E2E latency is 3.00"
+    )
+
+
+def _fields(m: Measurement) -> dict[str, Any]:
+    return {name: getattr(m, name) for name in m.__slots__}
+
+
+def test_failures_of_one_class_forbid_a_verdict() -> None:
+    found = mixed(short=3.0)
+    worse = [m if class_of(MIX, m.index) == LONG else failed(m.index, repeat=m.repeat)
+             for m in found.mix.measurements if m.index]  # fmt: skip
+    broken = stored(MIX, worse)
+    said = sentence(mixing(found.alone[SHORT], found.alone[LONG], broken))
+    assert "no verdict, because the error rates are 0 % and 100 %" in said
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "begins"),
+    [
+        (1.2, 3.6, "Chunked prefill helps short requests beside long ones: their TTFT is 0.33"),
+        (3.6, 1.2, "Chunked prefill makes short requests beside long ones slower: their TTFT"),
+        (2.0, 2.0, "Chunked prefill makes no difference to short requests, within ±5 %: their"),
+    ],
+)
+def test_chunked_prefill_is_judged_in_the_mix(on: float, off: float, begins: str) -> None:
+    said = chunking(mixed(short=on, long=1.4), mixed(short=off, run_id=9))
+    assert said.startswith(begins) and "that without it" in said
+    assert "TTFT of long requests 1.40 times (1.3" in said
+
+
+def test_runs_that_are_not_a_mix_and_its_classes_are_refused() -> None:
+    found = mixed()
+    short, long = found.alone[SHORT], found.alone[LONG]
+    with pytest.raises(InvalidMixing, match="no mix of short and long"):
+        mixing(short, long, short)
+    with pytest.raises(InvalidMixing, match="its input_tokens is 2048, not 512"):
+        mixing(long, short, found.mix)

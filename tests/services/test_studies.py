@@ -1,0 +1,136 @@
+"""What a study asks for: presets, parallel sizes, the grid, what is in its way."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from services.config import InvalidConfig, RunConfig
+from services.engines import EngineConfig
+from services.studies.asked import StudyConfig, parse_study
+from services.studies.grid import cells, engines, loads, planned
+from services.studies.parallel import Parallel, read_parallel, write_parallel
+from services.studies.presets import PRESETS
+
+SIZES = some.integers(1, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("TP=4 PP=2 DP=1", [(4, 2, 1)]),
+        ("tp=2", [(2, 1, 1)]),
+        ("TP 2 · PP 2; dp4", [(2, 2, 1), (1, 1, 4)]),
+        ("1, 2, 4x2, 2×1×2", [(1, 1, 1), (2, 1, 1), (4, 2, 1), (2, 1, 2)]),
+        ("", []),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text: str, found: list[tuple[int, ...]]) -> None:
+    assert [tuple(one) for one in read_parallel(text)] == found
+
+
+@given(some.lists(some.builds(Parallel, SIZES, SIZES, SIZES), max_size=6))
+def test_what_is_written_is_read_again(sizes: list[Parallel]) -> None:
+    assert list(read_parallel(write_parallel(sizes))) == sizes
+
+
+@pytest.mark.parametrize("text", ["TP=0", "TP=65", "XP=2", "TP=2 TP=4", "2y2", "-1", "1x2x3x4"])
+def test_other_sizes_are_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(InvalidConfig, match="Write TP=4 PP=2 DP=1"):
+        read_parallel(text)
+
+
+def test_the_grid_has_every_engine_with_every_load_one_start_each() -> None:
+    study = parse_study(
+        {
+            "engine": {"engine": "vllm", "dtype": "float32"},
+            "parallel": [[1, 1, 1], [2, 1, 1], [2, 1, 1]],
+            "chunked": [True, False],
+            "batches": [1, 8],
+            "input_lengths": [64, 128],
+        }
+    )
+    grid = cells(study)
+    assert [cell.place for cell in grid] == list(range(16))
+    starts = [cell.engine for cell in grid]
+    switches = sum(one != after for one, after in pairwise(starts))
+    assert switches == len(set(starts)) - 1, "an engine would start twice"
+    assert {(e.tp, e.chunked_prefill, e.dtype) for e in starts if e} == {
+        (size, switch, "float32") for size in (1, 2) for switch in (True, False)
+    }
+    first = grid[0].config
+    assert (first.mode, first.requests, first.workload, first.input_tokens) == (
+        "batch", 1, "synthetic", 64,
+    )  # fmt: skip
+
+
+def test_a_concurrency_beyond_the_requests_sends_as_many() -> None:
+    study = StudyConfig(run=RunConfig(requests=4), concurrencies=(1, 4, 8))
+    assert [(run.concurrency, run.requests) for run in loads(study)] == [
+        (1, 4),
+        (None, 4),
+        (None, 8),
+    ]
+
+
+def test_batches_crossed_with_concurrencies_keep_their_size() -> None:
+    study = StudyConfig(batches=(2, 8), concurrencies=(4,))
+    assert [(run.requests, run.concurrency) for run in loads(study)] == [(2, None), (8, 4)]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_makes_a_grid(name: str) -> None:
+    preset = PRESETS[name]
+    study = StudyConfig(
+        preset=name,
+        engine=EngineConfig() if preset.starts else None,
+        parallel=preset.parallel,
+        chunked=preset.chunked,
+        batches=preset.batches,
+        input_lengths=preset.input_lengths,
+        concurrencies=preset.concurrencies,
+        run=RunConfig(**dict(preset.run)),
+    )
+    grid = cells(study)
+    assert len(grid) == len(engines(study)) * len(loads(study)) > 1
+
+
+def test_the_mixed_study_has_each_kind_alone_and_both_together() -> None:
+    preset = PRESETS["mixed"]
+    run = RunConfig(**dict(preset.run))
+    found = loads(StudyConfig(preset="mixed", engine=EngineConfig(), run=run))
+    assert [one.workload for one in found] == ["synthetic", "synthetic", "mixed"]
+    assert found[0].requests + found[1].requests == found[2].requests
+
+
+def test_what_cannot_run_here_says_why() -> None:
+    study = StudyConfig(engine=EngineConfig(), parallel=(Parallel(), Parallel(8)), batches=(1,))
+    grid = planned(study, lambda config: "needs 8 GPUs" if config.ranks > 1 else None)
+    assert [one.obstacle for one in grid] == [None, "needs 8 GPUs"]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"preset": "x"}, "preset must be one of tensor"),
+        ({"parallel": [[2, 1, 1]]}, "engine is missing"),
+        ({"engine": {"engine": "x"}}, "engine must be one of"),
+        ({"engine": {"tp": 0}}, "tp must be at least 1"),
+        ({"run": {"requests": 0}}, "requests must be at least 1"),
+        ({"batches": [0]}, "batches"),
+        ({"engine": {"extra": "'"}}, "a quote that is not closed"),
+        ({"unknown": 1}, "is not a known field"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_a_sentence(values: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidConfig, match=said):
+        parse_study(values)
+
+
+def test_a_grid_has_a_limit() -> None:
+    study = StudyConfig(batches=tuple(range(1, 31)), input_lengths=tuple(range(1, 12)))
+    with pytest.raises(InvalidConfig, match="has 330 cells, and may have 300"):
+        cells(study)
