@@ -35,12 +35,12 @@ def model_path() -> Path:
     return path
 
 
-def step_back() -> None:
+def step_back(nice: int = NICE) -> None:
     """Lower this process's priority: among its kin, and, where Linux shares the cores among
     sessions first and processes second, that of its session too (sched(7), autogroup)."""
-    os.nice(NICE)
+    os.nice(nice)
     with suppress(OSError):  # another system, or switched off
-        Path("/proc/self/autogroup").write_text(str(NICE))
+        Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def main(slots: int, context: int, cache: bool, port: int = 0) -> None:

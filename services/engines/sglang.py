@@ -60,7 +60,8 @@ def _arguments(config: EngineConfig, place: Place) -> dict[str, object]:
         "--max-prefill-tokens": config.max_batched_tokens,
         "--mem-fraction-static": config.gpu_memory_share or (None if place.gpu else 0.3),
         "--chunked-prefill-size": chunk,
-        "--disable-cuda-graph": config.eager and place.gpu,
+        "--cuda-graph-backend-decode": "disabled" if config.eager and place.gpu else None,
+        "--cuda-graph-backend-prefill": "disabled" if config.eager and place.gpu else None,
         "--quantization": config.quantization,
         "--load-format": "dummy" if config.dummy_weights else None,
     }
