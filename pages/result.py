@@ -110,6 +110,7 @@ panels.doubts(doubts(run, candidate.measurements, candidate.summary))
 if run.source is None:
     panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")
+tabular.table(tables.classes(candidate), "How did short and long requests fare?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])

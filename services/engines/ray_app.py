@@ -1,0 +1,167 @@
+"""Ray Serve with N replicas of the embedded llama.cpp behind one address.
+
+Run by the interpreter of Ray's environment, which has nothing of Paceline's:
+`python ray_app.py --model FILE.gguf --replicas N --port P --slots S --context C`. A request goes to
+the replica that Ray finds least busy; its answer comes through as llama.cpp sends it. `/health` is
+200 when every replica is ready. SIGTERM ends it, and Ray's processes with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+os.environ |= {  # read by Ray when it is imported, and by the processes that it starts
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # no cluster: its ports are on 127.0.0.1 only
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # else it writes one into the home folder
+}
+
+import httpx
+import ray
+import xllamacpp
+from ray import serve
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+NAME = "paceline"
+QUEUE_MOST = 100_000  # requests a replica takes at once: they wait in llama.cpp, not in Ray
+STORE_BYTES = 80 * 2**20  # Ray's object store, nearly its least: nothing large goes through it
+
+
+class Replica:
+    """A llama.cpp server on a free port, and the way to it."""
+
+    def __init__(self, model: str, name: str, slots: int, context: int, threads: int) -> None:
+        self.server = xllamacpp.Server(_parameters(model, name, slots, context, threads))
+        self.client = httpx.AsyncClient(
+            base_url=self.server.listening_address,
+            timeout=None,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None),
+        )
+
+    async def __call__(self, request: Request) -> Response:
+        if request.url.path == "/health":
+            return await asyncio.to_thread(_health)
+        asked = self.client.build_request(
+            request.method,
+            request.url.path,
+            content=await request.body(),
+            headers={"content-type": request.headers.get("content-type", "application/json")},
+        )
+        answer = await self.client.send(asked, stream=True)
+        return StreamingResponse(
+            _as_it_comes(answer), answer.status_code, media_type=answer.headers["content-type"]
+        )
+
+
+async def _as_it_comes(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """A client that hangs up closes this, and with it the request: llama.cpp then stops."""
+    try:
+        async for piece in answer.aiter_raw():
+            yield piece
+    finally:
+        await answer.aclose()
+
+
+def _health() -> Response:
+    status = serve.status().applications[NAME].status
+    return JSONResponse({"status": status}, 200 if status == "RUNNING" else 503)
+
+
+def _parameters(model: str, name: str, slots: int, context: int, threads: int) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = model
+    params.model_alias = {name}
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.n_parallel = slots
+    params.n_ctx = slots * context
+    params.cpuparams.n_threads = threads
+    params.n_threads_http = slots + 32  # a thread a connection: some for those that wait
+    params.cache_prompt = False
+    params.cache_ram_mib = 0
+    params.verbosity = 0
+    params.ui = False
+    return params
+
+
+def serve_until_told(asked: argparse.Namespace) -> None:
+    """Start Ray on this machine alone and the replicas in it; return at SIGTERM or SIGINT."""
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        try:
+            _start(folder)
+            stop = _told_to_stop()
+            serve.start(http_options={"host": "127.0.0.1", "port": asked.port})
+            serve.run(_application(asked), name=NAME, route_prefix="/")
+            stop.wait()
+            serve.shutdown()
+        finally:
+            ray.shutdown()
+
+
+def _start(folder: str) -> None:
+    ray.init(
+        address="local",
+        num_cpus=1,
+        object_store_memory=STORE_BYTES,
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=folder,
+        runtime_env={"worker_process_setup_hook": listen_here_only},
+    )
+
+
+def _told_to_stop() -> threading.Event:
+    """Take the signals over from Ray, whose own handler leaves at once."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def listen_here_only() -> None:
+    """Keep Serve's port between replicas, which takes pickled calls from anybody, on 127.0.0.1. Run
+    in each process that Ray starts; Ray has no setting for it (`_start_internal_grpc_server`)."""
+    from ray.serve._private import replica
+
+    add = replica.add_port_to_grpc_server
+    replica.add_port_to_grpc_server = lambda server, address: add(
+        server, address.replace("[::]", "127.0.0.1")
+    )
+
+
+def _application(asked: argparse.Namespace) -> serve.Application:
+    threads = max(1, len(os.sched_getaffinity(0)) // asked.replicas)
+    deployment = serve.deployment(
+        num_replicas=asked.replicas,
+        max_ongoing_requests=QUEUE_MOST,
+        max_constructor_retry_count=1,  # a model that cannot be loaded stays so
+        ray_actor_options={"num_cpus": 0},  # more replicas than cores is for Paceline to allow
+    )(Replica)
+    return deployment.bind(asked.model, asked.name, asked.slots, asked.context, threads)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="a GGUF file")
+    parser.add_argument("--name", default="smollm2-135m-instruct", help="what requests call it")
+    parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--slots", type=int, default=8, help="sequences at once, per replica")
+    parser.add_argument("--context", type=int, default=2048, help="tokens of each")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    serve_until_told(arguments())
