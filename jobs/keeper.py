@@ -22,7 +22,7 @@ from services.backends import Target
 from services.engines import EngineProblem, Launch
 from services.engines.marks import sweep
 from services.engines.server import Server
-from services.machine import engine_facts
+from services.facts import engine_facts
 
 log = logging.getLogger("paceline.jobs")
 

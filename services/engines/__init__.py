@@ -7,8 +7,8 @@ from services.engines.config import parallel_label as parallel_label
 from services.engines.config import parse_engine as parse_engine
 from services.engines.devices import Devices as Devices
 from services.engines.devices import devices as devices
-from services.engines.failures import Diagnosis as Diagnosis
-from services.engines.failures import diagnose as diagnose
+from services.engines.diagnosis import Diagnosis as Diagnosis
+from services.engines.diagnosis import diagnose as diagnose
 from services.engines.launch import Launch as Launch
 from services.engines.logfile import tail as tail
 from services.engines.marks import marked as marked

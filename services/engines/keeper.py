@@ -58,7 +58,8 @@ def main(log: str) -> None:
     _thread(lambda: _then(sys.stdin.buffer.read, happened))
     happened.get()
     try:
-        end(lambda: _ours(job["token"]), float(os.environ.get(STOP_ENV, STOP_S)))
+        grace_s = float(os.environ.get(STOP_ENV, STOP_S))
+        end(lambda: _ours(job["token"]), grace_s, _process(engine.pid))
         copying.join(COPY_S)
         send({"type": "ended", "code": engine.wait()})
     except TimeoutError as error:
@@ -110,6 +111,13 @@ def _ours(token: str) -> list[psutil.Process]:
     """The engine's processes: all below us, and what got away but for its mark."""
     below = [p for p in psutil.Process().children(recursive=True) if lives(p)]
     return list({p.pid: p for p in [*below, *marked(token)]}.values())
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _then(work: Callable[[], object], happened: SimpleQueue[None]) -> None:

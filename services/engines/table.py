@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.engines import failures, llamacpp, ray_serve, sglang, vllm
+from services.engines import llamacpp, ray_serve, sglang, vllm
 from services.engines.config import EngineConfig
-from services.engines.failures import Failure
+from services.engines.failures import FAILURES, Failure
 from services.engines.launch import Launch
 from services.engines.place import Place, here
 from services.engines.problem import EngineProblem
@@ -36,8 +36,12 @@ class EngineSpec:
     python: tuple[str, str, str] | None
     install_gpu: str
     install_cpu: str
-    failures: tuple[Failure, ...] = ()
     several_nodes: bool = False
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What its log is looked through for, see `diagnose`."""
+        return FAILURES[self.name]
 
     def install(self, gpu: bool) -> str:
         """Return the command that installs it."""
@@ -111,7 +115,6 @@ _ENTRIES = (
         install_gpu="python3 -m venv .venv-vllm && "
         ".venv-vllm/bin/pip install -r requirements-vllm.txt",
         install_cpu="make engines-cpu",
-        failures=failures.VLLM,
         several_nodes=True,
     ),
     EngineSpec(
@@ -125,7 +128,6 @@ _ENTRIES = (
         install_gpu="python3 -m venv .venv-sglang && "
         ".venv-sglang/bin/pip install -r requirements-sglang.txt",
         install_cpu="make engines-cpu",
-        failures=failures.SGLANG,
         several_nodes=True,
     ),
     EngineSpec(
@@ -149,7 +151,6 @@ _ENTRIES = (
         python=ray_serve.PYTHON,
         install_gpu="make engines-cpu",
         install_cpu="make engines-cpu",
-        failures=failures.RAY,
     ),
 )
 
