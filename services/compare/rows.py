@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
 
-from services.measurement import Measurement, Run
+from services.measurement import Measurement, Run, Sample
 from services.metrics import Better, metric
 from services.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.summary import Summary
@@ -28,6 +28,7 @@ class Candidate:
     run: Run
     measurements: Sequence[Measurement]
     summary: Summary
+    samples: Sequence[Sample] = ()  # of the server, by time
 
     @cached_property
     def groups(self) -> list[list[Measurement]]:
