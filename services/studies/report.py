@@ -16,6 +16,8 @@ from services.studies.curves import (
     rate_of,
     series_of,
 )
+from services.studies.mixes import Mix, mixes
+from services.studies.mixes import sentences as of_mixes
 from services.studies.scaling import Row, Scaling, scaling
 from services.studies.wording import batch_sentence, best_sentence, law_sentence, speedup_sentence
 from services.studies.work import series_words
@@ -38,6 +40,7 @@ class Report:
     sentence: str
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
+    mixes: tuple[Mix, ...] = ()
 
 
 def report(
@@ -47,16 +50,21 @@ def report(
 ) -> Report:
     """Work a study out, whatever of it has been measured. `device` is what one rank runs on: a
     GPU where its memory was sampled, whatever is said."""
-    found = scaling(measured, usd_per_gpu_hour)
+    cells = list(measured)
+    found, mixed = scaling(cells, usd_per_gpu_hour), mixes(cells)
     if any(row.memory and row.memory.gpu for row in found.rows):
         device = "GPU"
     devices, batches, firsts = device_curves(found), batch_curves(found), best(found)
     head = _head(found)
-    return Report(
-        found, devices, batches, firsts, device,
+    said = [
         _first(found, head, batches, device),
-        tuple(_sentences(found, head, devices, batches, firsts, device)),
-        tuple(_notes(found, device)),
+        *_sentences(found, head, devices, batches, firsts, device),
+    ]
+    if mixed:  # what such a study is for; the classes alone are other work, no larger batch
+        said = [*of_mixes(mixed), *_failed(found)]
+    return Report(
+        found, devices, batches, firsts, device, said[0], tuple(said[1:]),
+        tuple(_notes(found, device)), tuple(mixed),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from services.studies.curves import rate_of
+from services.studies.mixes import tables as of_mixes
 from services.studies.report import Report
 from services.studies.scaling import (
     COST,
@@ -94,7 +95,8 @@ def batch_table(report: Report) -> Table:
 
 def all_tables(report: Report) -> tuple[Table, ...]:
     """Return the tables that have a row."""
-    found = (best_table(report), results(report), law_table(report), batch_table(report))
+    scaled = (best_table(report), results(report), law_table(report), batch_table(report))
+    found = (*of_mixes(report.mixes), results(report)) if report.mixes else scaled
     return tuple(table for table in found if table.rows)
 
 
