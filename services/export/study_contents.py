@@ -29,7 +29,7 @@ def study_contents(name: str, report: Report) -> Contents:
     return Contents(
         title=name or "Study",
         lead=_lead(report),
-        findings=(Finding(report.sentence),),
+        findings=(Finding(report.headline, report.sentence, report.details),),
         tiles=tuple(map(_tile, _firsts(report))),
         sentences=(*report.sentences, *report.notes),
         doubts=tuple(_doubts(report.scaling.rows)),
