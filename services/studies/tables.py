@@ -46,13 +46,13 @@ def best_table(report: Report) -> Table:
             one.criterion.label,
             f"{one.row.label}, {one.row.work_label}",
             _shown(one.row.level(one.criterion.measure), one.criterion.unit),
-            f"{one.runner_up.label}, {one.runner_up.work_label}" if one.runner_up else NOTHING,
             _times(one.ahead),
             AHEAD[one.word] if one.runner_up else NOTHING,
+            f"{one.runner_up.label}, {one.runner_up.work_label}" if one.runner_up else NOTHING,
         )
         for one in report.best
     )
-    columns = ("", "Best", "It gives", "Next", "Times as good", "Is that so?")
+    columns = ("", "Best", "It gives", "Times the next", "Is that so?", "Next")
     note = "The next is the best of another configuration. Adjusted for having been picked."
     return Table("Best configuration", columns, lines, note)
 

@@ -44,7 +44,7 @@ def speedup_headline(row: Row, baseline: str) -> str:
 def speedup_details(row: Row, baseline: str, device: str) -> str:
     """Return what the headline leaves out."""
     said = _meaning(row, baseline, device)
-    return f"{said[:1].upper()}{said[1:]} ({_figures(row)})."
+    return f"{_figures(row)}. {said[:1].upper()}{said[1:]}."
 
 
 def _lead(row: Row, baseline: str) -> str:
