@@ -120,8 +120,8 @@ def _off(worst: float) -> str:
 
 def _superlinear(curve: DeviceCurve) -> bool:
     """Whether a size is shown to give more than so many times the baseline."""
-    found = [row.efficiency for row in curve.rows]
-    return any(one is not None and one.low is not None and one.low > 1 for one in found)
+    surely = [row.efficiency for row in curve.rows if row.word == "faster"]
+    return any(one is not None and one.low is not None and one.low > 1 for one in surely)
 
 
 def _contention(sigma: float, ends: Ends | None) -> str:

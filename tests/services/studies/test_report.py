@@ -147,6 +147,11 @@ def test_objectives_count_only_where_99_per_cent_keep_them() -> None:
     assert (found.row.label, found.runner_up) == ("TP 2", None)
 
 
+def test_latency_is_of_the_smallest_batch_that_has_a_number() -> None:
+    cells = [cell(None, size=1, problem="Out of memory."), cell(1, size=2), cell(1, size=4)]
+    assert firsts(cells)["latency"].row.work.size == 2
+
+
 def test_alone_it_is_the_best_of_one() -> None:
     found = firsts([cell(1)])["throughput"]
     assert (found.runner_up, found.word) == (None, "no verdict")
