@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from services.engines import EngineConfig
@@ -14,8 +14,21 @@ from services.studies.cell import Cell, Measured
 
 
 def public_study(measured: Iterable[Measured]) -> list[Measured]:
-    """Return the cells without paths and whatever looks like a key, in their engines, too."""
-    return [_cell(one) for one in measured]
+    """Return the cells without paths and whatever looks like a key, in their engines, too. Engines
+    that differ in a folder alone are told apart by a number."""
+    cells = list(measured)
+    engines = [one.cell.engine for one in cells if one.cell.engine is not None]
+    texts = _apart(text for engine in engines for text in (engine.model, engine.extra))
+    return [_cell(one, texts) for one in cells]
+
+
+def _apart(texts: Iterable[str]) -> dict[str, str]:
+    """Map each text to what may be shown of it; different ones stay different."""
+    found: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        told, same = clean(text), sum(clean(other) == clean(text) for other in found)
+        found[text] = f"{told} ({same + 1})" if same else told
+    return found
 
 
 def study_hash(measured: Iterable[Measured]) -> str:
@@ -32,12 +45,12 @@ def _engine(engine: EngineConfig | None) -> dict[str, object] | None:
     return None if engine is None else engine.model_dump(mode="json")
 
 
-def _cell(one: Measured) -> Measured:
+def _cell(one: Measured, texts: Mapping[str, str]) -> Measured:
     cell, engine = one.cell, one.cell.engine
     config = cell.config.model_copy(update={"model": without_paths(cell.config.model)})
     if engine is not None:
-        texts = {"model": without_paths(engine.model), "extra": clean(engine.extra)}
-        engine = engine.model_copy(update=texts)
+        told = {"model": texts[engine.model], "extra": texts[engine.extra]}
+        engine = engine.model_copy(update=told)
     return replace(
         one,
         cell=Cell(cell.place, engine, config),

@@ -29,7 +29,7 @@ def study_contents(name: str, report: Report) -> Contents:
     return Contents(
         title=name or "Study",
         lead=_lead(report),
-        findings=(Finding(report.sentence),),
+        findings=(Finding(report.headline, report.sentence, report.details),),
         tiles=tuple(map(_tile, _firsts(report))),
         sentences=(*report.sentences, *report.notes),
         doubts=tuple(_doubts(report.scaling.rows)),
@@ -86,8 +86,8 @@ def _circumstances(report: Report) -> Iterator[Table]:
     asked = [{n: v for n, v in config.items() if n not in LEFT} for config in configs]
     runs = [cell.candidate.run for cell in cells if cell.candidate is not None]
     for title, facts in (("Configuration", asked), ("Environment", [r.environment for r in runs])):
-        if facts:
-            yield Table(title, ("", "All cells"), tuple(_shared(facts)))
+        if lines := tuple(_shared(facts)):
+            yield Table(title, ("", "All cells"), lines)
 
 
 def _engines(engines: Sequence[EngineConfig]) -> Iterator[tuple[str, ...]]:

@@ -59,7 +59,8 @@ def order_of(one: Configuration) -> tuple[int, int, int, int]:
 
 
 def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
-    """Name each configuration: how it is parallel, and what else is not the same in all."""
+    """Name each configuration: how it is parallel, and what else is not the same in all; with a
+    number where that is not enough."""
     found = list(among)
     engines = [one.engine for one in found if one.engine]
     differing = [
@@ -67,7 +68,12 @@ def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
         for name in EngineConfig.model_fields
         if name not in PARALLEL and len({getattr(engine, name) for engine in engines}) > 1
     ]
-    return {one: _label(one, found, differing) for one in found}
+    named: dict[Configuration, str] = {}
+    for one in found:
+        label = _label(one, found, differing)
+        same = sum(_label(other, found, differing) == label for other in named)
+        named[one] = f"{label} ({same + 1})" if same else label
+    return named
 
 
 def _label(one: Configuration, among: Sequence[Configuration], differing: Sequence[str]) -> str:

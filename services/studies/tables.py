@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 from services.studies.curves import rate_of
@@ -17,11 +18,11 @@ from services.studies.scaling import (
     Interval,
     Row,
 )
-from services.studies.wording import batch_sentence
 from services.tables import Table
 from services.units import NOTHING, count, share, show, significant
 
 GIB = 1 << 30
+WIDTH = 34  # characters of a line of a problem
 
 
 def results(report: Report) -> Table:
@@ -46,20 +47,21 @@ def best_table(report: Report) -> Table:
             one.criterion.label,
             f"{one.row.label}, {one.row.work_label}",
             _shown(one.row.level(one.criterion.measure), one.criterion.unit),
-            f"{one.runner_up.label}, {one.runner_up.work_label}" if one.runner_up else NOTHING,
             _times(one.ahead),
             AHEAD[one.word] if one.runner_up else NOTHING,
+            f"{one.runner_up.label}, {one.runner_up.work_label}" if one.runner_up else NOTHING,
         )
         for one in report.best
     )
-    columns = ("", "Best", "It gives", "Next", "Times as good", "Is that so?")
+    columns = ("", "Best", "It gives", "Times the next", "Is that so?", "Next")
     note = "The next is the best of another configuration. Adjusted for having been picked."
     return Table("Best configuration", columns, lines, note)
 
 
 def law_table(report: Report) -> Table:
-    """What the Universal Scalability Law makes of each curve over devices."""
-    fitted = [(curve, fit) for curve in report.devices if (fit := curve.fit) is not None]
+    """What the Universal Scalability Law makes of each curve that begins at a baseline."""
+    whole = [curve for curve in report.devices if curve.rows[0].is_baseline]
+    fitted = [(curve, fit) for curve in whole if (fit := curve.fit) is not None]
     lines = tuple(
         (
             f"{curve.rows[0].label} to {curve.rows[-1].label}, {curve.rows[0].work_label}",
@@ -67,7 +69,7 @@ def law_table(report: Report) -> Table:
             _with_ends(fit.sigma, fit.sigma_interval),
             _with_ends(fit.kappa, fit.kappa_interval),
             NOTHING if fit.peak is None else count(round(fit.peak)),
-            share(fit.worst),
+            f"{100 * fit.worst:.1f} %",
         )
         for curve, fit in fitted
     )
@@ -85,11 +87,10 @@ def batch_table(report: Report) -> Table:
             significant(rate_of(curve.best)),
             curve.knee.work_label if curve.knee else NOTHING,
             "yes" if curve.saturates else "not yet",
-            batch_sentence(curve),
         )
         for curve in curves
     )
-    columns = ("", "Most tokens/s", "Within 5 % from", "Saturated", "In words")
+    columns = ("", "Most tokens/s", "Within 5 % from", "Saturated")
     return Table("Batch sizes", columns, lines)
 
 
@@ -141,11 +142,16 @@ def _attained(row: Row, _: Report) -> str:
     return NOTHING if found is None else share(found[0] / found[1])
 
 
+def _problem(row: Row, _: Report) -> str:
+    return "\n".join(textwrap.wrap(row.problem or "", WIDTH)) or NOTHING
+
+
 def _failed(row: Row, _: Report) -> str:
     return f"{row.failed:,}" if row.failed else NOTHING
 
 
 COLUMNS: tuple[tuple[str, Callable[[Row, Report], str]], ...] = (
+    ("Problem", _problem),
     ("Tokens/s", _level(THROUGHPUT, "")),
     ("Speed-up", _speedup),
     ("Verdict", _word),
@@ -159,7 +165,6 @@ COLUMNS: tuple[tuple[str, Callable[[Row, Report], str]], ...] = (
     ("Memory by {device}", _memory),
     ("US $ per million tokens", _level(COST, "USD")),
     ("Failed requests", _failed),
-    ("Problem", lambda row, _: row.problem or NOTHING),
 )
 AHEAD = {
     "faster": "yes",

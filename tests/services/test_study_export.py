@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from services.engines import EngineConfig
-from services.export.public_study import study_hash
+from services.export.public_study import public_study, study_hash
 from services.export.shape import schema_texts
 from services.export.study_files import STUDY_EXPORTS, StudyExport, study_export
 from services.studies import Measured
@@ -68,6 +68,14 @@ def test_no_file_of_a_study_holds_a_prompt_an_answer_a_key_or_a_path(entry: Stud
     text = entry.write("A", private(), 2.0).decode()
     for secret in (PROMPT, "heron", KEY, "somebody"):
         assert secret not in text, secret
+
+
+def test_engines_that_differ_in_a_folder_alone_stay_apart() -> None:
+    engines = [EngineConfig(model=f"/home/{name}/tiny.gguf") for name in ("somebody", "nobody")]
+    cells = [cell(1.0 + at, place=at, engine=engine) for at, engine in enumerate(engines)]
+    found = lines(study_export("study.csv").write("A", cells))
+    assert {line["engine_model"] for line in found} == {"…/tiny.gguf", "…/tiny.gguf (2)"}
+    assert study_hash(cells) == study_hash(public_study(cells))
 
 
 @pytest.mark.parametrize("entry", STUDY_EXPORTS, ids=lambda entry: entry.name)
