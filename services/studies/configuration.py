@@ -9,6 +9,7 @@ from services.engines import EngineConfig
 from services.engines.config import parallel_label
 from services.studies.cell import Cell
 
+LONGEST = 40  # characters of a setting in a name
 PARALLEL = ("tp", "pp", "dp")
 SPREAD = ("nodes", "executor", "start_timeout_s")  # how the ranks are placed, not how many
 
@@ -84,8 +85,14 @@ def _word(name: str, value: object) -> str:
     if name == "model":
         return str(value).rstrip("/").rpartition("/")[2] or "packaged model"
     words = name.replace("_", " ")
+    if name == "extra":
+        return shortened(str(value)) or "no extra arguments"
     if value is None or value == "":
         return f"{words} not set"
     if isinstance(value, bool):
         return f"{words} {'on' if value else 'off'}"
-    return f"{words} {value}"
+    return f"{words} {shortened(str(value))}"
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"

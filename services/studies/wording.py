@@ -32,12 +32,29 @@ def interval_words(found: Interval) -> str:
 
 def speedup_sentence(row: Row, baseline: str, device: str) -> str:
     """Return how many times its baseline a row is, and what that means of scaling."""
+    inside = f"({_figures(row)}) at {row.work_label}"
+    return f"{_lead(row, baseline)} {inside}: {_meaning(row, baseline, device)}."
+
+
+def speedup_headline(row: Row, baseline: str) -> str:
+    """Return the same in a line, without its interval."""
+    return f"{_lead(row, baseline)} at {row.work_label}"
+
+
+def speedup_details(row: Row, baseline: str, device: str) -> str:
+    """Return what the headline leaves out."""
+    said = _meaning(row, baseline, device)
+    return f"{said[:1].upper()}{said[1:]} ({_figures(row)})."
+
+
+def _lead(row: Row, baseline: str) -> str:
     assert row.speedup is not None
-    inside = ", ".join(filter(None, [interval_words(row.speedup), _repeats(row.speedup)]))
-    return (
-        f"{row.label} gives {ratio_words(row.speedup.value)} times the throughput of {baseline} "
-        f"({inside}) at {row.work_label}: {_meaning(row, baseline, device)}."
-    )
+    return f"{row.label} gives {ratio_words(row.speedup.value)} times the throughput of {baseline}"
+
+
+def _figures(row: Row) -> str:
+    assert row.speedup is not None
+    return ", ".join(filter(None, [interval_words(row.speedup), _repeats(row.speedup)]))
 
 
 def _repeats(found: Ratio) -> str:
@@ -77,7 +94,8 @@ def _share(row: Row, device: str) -> str:
     said = f"each {device} does {units.share(found.value)} of what {one} does"
     if found.low is None or found.high is None:
         return said
-    return f"{said} (95 % {units.share(found.low)}–{units.share(found.high)})"
+    low, high = (units.significant(100 * end) for end in (found.low, found.high))
+    return f"{said} (95 % {low}–{high} %)"
 
 
 def law_sentence(curve: DeviceCurve, device: str) -> str:
