@@ -292,6 +292,7 @@ STATISTICS = {
 _SHOWN = ("mean", "median", "sd", "p90", "p95")
 CLASS_ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (  # a class is summed up as a run is
     ("Requests sent", lambda part: f"{part.sent:,}"),
+    ("Succeeded", lambda part: f"{part.ok:,}"),
     ("Failed", lambda part: f"{part.failed:,}"),
     _of_metric("prompt_tokens", "mean"),
     _of_metric("output_tokens", "mean"),

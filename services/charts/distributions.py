@@ -117,7 +117,13 @@ def _dashes(samples: Sequence[Sample]) -> alt.StrokeDash:
     """The classes of a mix: short requests as a solid line, long ones dashed."""
     kinds = [kind for kind in DASHES if any(sample.kind == kind for sample in samples)]
     scale = alt.Scale(domain=kinds, range=[DASHES[kind] for kind in kinds])
-    listed = alt.Legend(values=[kind for kind in kinds if kind], orient="top", columns=2)
+    listed = alt.Legend(
+        values=[kind for kind in kinds if kind],
+        orient="top",
+        columns=2,
+        symbolSize=800,  # long enough for a dash to be seen
+        symbolStrokeWidth=2,
+    )
     return alt.StrokeDash("kind:N", scale=scale, legend=listed)
 
 

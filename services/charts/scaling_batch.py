@@ -111,7 +111,9 @@ def _lines(
         data.mark_line(opacity=0.9).encode(y=y, strokeDash=dash(series, dark), **common),
         data.mark_point(size=55, filled=True, opacity=1).encode(y=y, tooltip=TOOLTIP, **common),
     ]
-    words = heading(title, note, *said(rows), *left_out(found))
+    labels = {row["configuration"] for row in rows}
+    alone = f"Of {labels.pop()}." if len(labels) == 1 < len(found.configurations) else ""
+    words = heading(title, alone, note, *said(rows), *left_out(found))
     return layered(layers, words, 300, {"points": rows})
 
 

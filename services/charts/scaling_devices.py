@@ -18,6 +18,7 @@ from services.studies.scaling import Row, Scaling, scaling
 from services.studies.work import Work
 
 AXIS = "Times the baseline's throughput"
+LIMIT = 110  # pixels of a name
 FAR_OUT = 0.6  # of the axis: from there on a name stands to the left of its dot
 SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     ("<=", "left", 8),
@@ -82,8 +83,10 @@ def _kind(row: Row) -> str:
 
 def _curve(curve: DeviceCurve, work: Work) -> Rows:
     """The fitted law as times the baseline, where its own smallest size is the baseline."""
-    first, fit = curve.rows[0], curve.fit
-    if fit is None or first.work != work or not first.is_baseline or not rate_of(first):
+    first = curve.rows[0]
+    if first.work != work or not first.is_baseline or not rate_of(first):
+        return []
+    if (fit := curve.fit) is None:
         return []
     most = fit.sizes[-1]
     places = [1 + (most - 1) * step / STEPS for step in range(STEPS + 1)]
@@ -124,7 +127,7 @@ def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
         ),
         *(
             data.transform_filter(f"datum.devices {sign} {FAR_OUT * most}")
-            .mark_text(align=align, dx=dx, dy=11, fontSize=11)
+            .mark_text(align=align, dx=dx, dy=14, fontSize=11, limit=LIMIT)
             .encode(x=x, y=y, text="configuration:N")
             for sign, align, dx in SIDES
         ),

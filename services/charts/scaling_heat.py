@@ -16,7 +16,7 @@ from services.studies.scaling import Row, scaling
 from services.units import NOTHING, significant
 
 MOST_LINES = 48  # of the map; more are in the table
-STRONG = {False: 0.75, True: 0.5}  # of the highest: from there on the text is the paper's colour
+STRONG = {False: 0.75, True: 0.62}  # of the highest: from there on the text is the paper's colour
 
 
 def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:

@@ -116,3 +116,4 @@ def test_a_perfect_scaler_has_an_efficiency_of_one_at_every_size() -> None:
     )
     assert drawn is not None
     assert [row["value"] for row in drawn.datasets["points"]] == [pytest.approx(1)] * 2
+    assert "Of DP 2." in " ".join(drawn.title.subtitle)  # there is no legend for one
