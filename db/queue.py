@@ -32,7 +32,7 @@ from db.columns import Utc
 from db.database import writing
 from db.runs import AlreadyFinished, load
 from db.schema import TABLES, Value, engines, row, runs
-from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus
+from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
 
 INTERRUPTED = (
     "The process that measured this run ended before the run did. What it had measured is kept."
@@ -131,6 +131,11 @@ def add_progress(engine: Engine, run_id: int, progress: Progress) -> None:
     _keep(engine, run_id, [progress])
 
 
+def add_sample(engine: Engine, run_id: int, sample: Sample) -> None:
+    """Keep what was seen of the server at one moment."""
+    _keep(engine, run_id, [sample])
+
+
 def _keep(engine: Engine, run_id: int, values: Sequence[Value]) -> None:
     if not values:
         return
@@ -171,11 +176,13 @@ def wait_turn(engine: Engine, run_id: int, turn: int, headline: dict[str, Any]) 
 
 
 def last_moment(engine: Engine, run_id: int) -> float:
-    """Return the seconds that a run has been measured for, in its turns so far."""
-    table = TABLES[Progress]
-    found = select(func.max(table.c.t)).where(table.c.run_id == run_id)
+    """Return the seconds that a run has been measured or watched for, in its turns so far."""
     with engine.connect() as connection:
-        return connection.execute(found).scalar_one() or 0.0
+        lasts = [
+            connection.scalar(select(func.max(table.c.t)).where(table.c.run_id == run_id))
+            for table in (TABLES[Progress], TABLES[Sample])
+        ]
+    return max(last or 0.0 for last in lasts)
 
 
 def request_cancel(engine: Engine, run_id: int) -> Run:

@@ -30,7 +30,8 @@ def candidate(
     """
     run = runs.load(engine, run_id)
     measured = runs.measurements(engine, run_id, texts)
-    return Candidate(run, measured, _summary(engine, run, measured, judgement or {}))
+    seen = runs.samples(engine, run_id)
+    return Candidate(run, measured, _summary(engine, run, measured, judgement or {}), seen)
 
 
 def _summary(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 from sqlalchemy import delete as delete_from
@@ -21,8 +21,10 @@ from db.search import search as search
 from db.search import tags_of
 from services.config import RunConfig
 from services.halves import clean
-from services.measurement import Measurement, Progress, Repeat, Run
+from services.measurement import Measurement, Progress, Repeat, Run, Sample
 from services.units import many
+
+Moment = TypeVar("Moment", Progress, Sample)
 
 LONGEST_NAME = 200
 LONGEST_PART = 40  # of a server or a model in a name that is made
@@ -212,14 +214,23 @@ def answer(engine: Engine, run_id: int, repeat: int, index: int) -> str | None:
 
 def progress(engine: Engine, run_id: int, limit: int = 500) -> list[Progress]:
     """Return a run's progress by time: every n-th state back from the last, at most `limit`."""
-    table = schema.progress
+    return _thinned(engine, Progress, run_id, limit)
+
+
+def samples(engine: Engine, run_id: int, limit: int = 600) -> list[Sample]:
+    """Return what was seen of a run's server, thinned as `progress` is."""
+    return _thinned(engine, Sample, run_id, limit)
+
+
+def _thinned(engine: Engine, kind: type[Moment], run_id: int, limit: int) -> list[Moment]:
+    table = schema.TABLES[kind]
     back = (func.row_number().over(order_by=table.c.t.desc()) - 1).label("back")
     total = func.count().over().label("total")
-    rows = select(*schema.columns(Progress), back, total).where(table.c.run_id == run_id).subquery()
+    rows = select(*schema.columns(kind), back, total).where(table.c.run_id == run_id).subquery()
     step = (rows.c.total + (limit - 1)) // limit
-    thinned = select(*(rows.c[f.name] for f in fields(Progress))).where(rows.c.back % step == 0)
+    thinned = select(*(rows.c[f.name] for f in fields(kind))).where(rows.c.back % step == 0)
     with engine.connect() as connection:
-        return [Progress(*row) for row in connection.execute(thinned.order_by(rows.c.t))]
+        return [kind(*row) for row in connection.execute(thinned.order_by(rows.c.t))]
 
 
 def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, delete, func, insert, select
 
-from db import results, schema
+from db import results, schema, studies
 from db.database import writing
 from db.runs import RunNotFound
 from services import export
+from services.export.study_page import study_page
 from services.halves import clean
+from services.studies.study import Study
 
 TOKEN_BYTES = 32  # more than anybody can guess
 LONGEST_DAYS = 3650
@@ -68,12 +70,29 @@ def publish(
     most = export.export("page.html").most
     if not 1 <= len(run_ids) <= most or len(set(run_ids)) < len(run_ids):
         raise InvalidShare(f"A shared page shows one to {most} runs, each of them once.")
-    if days is not None and not 1 <= days <= LONGEST_DAYS:
-        raise InvalidShare(f"A link is good for 1 to {LONGEST_DAYS:,} days, or until revoked.")
+    ends = _end(days)
     candidates = results.candidates(engine, run_ids, judgement, margin, texts)
     page = export.page_html(candidates, texts)
-    ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
     return create(engine, run_ids, export.title_of(candidates), page, ends, texts)
+
+
+def publish_study(engine: Engine, study: Study, days: int | None = None) -> Share:
+    """Make the page of a study as it is now, and share it like `publish`.
+
+    Raises:
+        InvalidShare: no such number of days.
+        RunNotFound: the study was deleted meanwhile.
+    """
+    ends = _end(days)
+    cells = studies.measured(engine, study)
+    page = study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
+    return create(engine, [run.id for run in study.runs], study.name, page, ends)
+
+
+def _end(days: int | None) -> datetime | None:
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        raise InvalidShare(f"A link is good for 1 to {LONGEST_DAYS:,} days, or until revoked.")
+    return None if days is None else datetime.now(UTC) + timedelta(days=days)
 
 
 def create(

@@ -104,6 +104,7 @@ def keep(engine: Engine, keepers: list[Keeper]) -> None:
 def main(given: str | None = None) -> None:
     """Be the supervisor, unless there is one. `given`: the descriptor of a place held for us."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # an engine is asked twice a second
     held = None if given is None else int(given)
     if held is not None:
         os.set_inheritable(held, False)  # a worker that outlived us would keep the place

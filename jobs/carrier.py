@@ -19,9 +19,11 @@ from sqlalchemy.exc import OperationalError
 from db import engines, queue, results, runs
 from jobs import rounds
 from jobs.place import ROOT
+from jobs.watch import Watch
 from services.compare.headline import headline
 from services.measurement import Progress, Repeat, Run
 from services.talk import measurement_of
+from services.telemetry.asked import Asked
 from services.turn import Turn, written
 
 TRIES, RETRY_S = 60, 1.0  # of writing to a database that is locked or gone
@@ -42,6 +44,7 @@ class Carrier(Thread):
         self._told_to_stop: float | None = None
         self._shutting_down = False
         self._never = Event()
+        self._watch: Watch | None = None  # of the server, while it is measured
         self._process = subprocess.Popen(
             [sys.executable, "-m", "services.worker"],
             cwd=ROOT,
@@ -60,6 +63,7 @@ class Carrier(Thread):
             for line in process.stdout:
                 if line.endswith(b"\n"):  # a killed worker's last line may be half a line
                     self._keep(orjson.loads(line))
+        self._watch_no_more()
         status, error = self._outcome(process.returncode)
         if status == "done" and (turn := rounds.next_turn(self._engine, run_id)) is not None:
             if queue.wait_turn(self._engine, run_id, turn, self._headline()):
@@ -133,15 +137,35 @@ class Carrier(Thread):
             case "calibration":
                 queue.set_calibration(engine, run_id, message["calibration"])
             case "repeat":
-                queue.add_repeat(engine, run_id, repeat_of(message["repeat"]))
+                queue.add_repeat(engine, run_id, self._placed(repeat_of(message["repeat"])))
             case "requests":
                 rows = [measurement_of(row) for row in message["rows"]]
                 queue.add_measurements(engine, run_id, rows)
             case "progress":
                 progress = Progress(**message["progress"])
                 queue.add_progress(engine, run_id, replace(progress, t=progress.t + self._spent_s))
+            case "serving":
+                self._begin_to_watch(Asked(self._run.config.backend, **message))
+            case "served":
+                self._watch_no_more()
             case "end":
                 self._end = message
+
+    def _placed(self, repeat: Repeat) -> Repeat:
+        """When a repeat began is counted from the beginning of the run, not of this turn."""
+        if "t" not in repeat.health:
+            return repeat
+        return replace(repeat, health={**repeat.health, "t": repeat.health["t"] + self._spent_s})
+
+    def _begin_to_watch(self, asked: Asked) -> None:
+        if asked.worth_it and self._watch is None:
+            self._watch = Watch(self._engine, self._run.id, asked, self._spent_s)
+            self._watch.start()
+
+    def _watch_no_more(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
 
     def _outcome(self, code: int) -> tuple[Any, str | None]:
         if self._shutting_down and (self._end is None or self._end["cancelled"]):

@@ -22,7 +22,7 @@ from services.backends import Target
 from services.engines import EngineProblem, Launch
 from services.engines.marks import sweep
 from services.engines.server import Server
-from services.machine import engine_facts
+from services.facts import engine_facts
 
 log = logging.getLogger("paceline.jobs")
 
@@ -93,6 +93,7 @@ class Keeper(Thread):
         config = self._server.config
         asyncio.run(engines.ready(launch, config.start_timeout_s, self._alive))
         facts = asyncio.run(engine_facts(Target("url", launch.base_url, launch.model)))
+        facts["device"] = "GPU" if engines.devices().kind == "gpu" else "core"
         stored.ready(self._engine, self._server.id, facts)
         log.info("engine %s: ready", self._server.id)
 

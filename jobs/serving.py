@@ -15,7 +15,7 @@ SHOWN = 20_000  # bytes of a log that a page shows
 
 
 def start(engine: Engine, config: EngineConfig) -> int:
-    """Start an engine and return its id; how it goes stands in the database. Raises QueueProblem."""
+    """Start an engine and return its id; how it goes is kept with it. Raises QueueProblem."""
     see_to_place(engine)
     engine_id = engines.create(engine, config)
     jobs.ensure(engine)

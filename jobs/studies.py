@@ -22,7 +22,7 @@ from services.studies.cell import Cell
 from services.studies.grid import Planned, planned
 from services.studies.presets import PRESETS
 from services.studies.study import Study
-from services.versus import labels
+from services.versus import SERVER, labels
 
 
 def plan(study: StudyConfig) -> list[Planned]:
@@ -143,7 +143,7 @@ def _switch(config: EngineConfig) -> str:
 
 
 def _load_labels(grid: Sequence[Planned]) -> list[str]:
-    return labels([one.cell.config for one in grid])
+    return labels([one.cell.config for one in grid], SERVER)
 
 
 def _engine_of(study: Study, engine_id: int | None) -> EngineConfig | None:

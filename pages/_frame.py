@@ -19,16 +19,17 @@ to_share = [
     st.Page(HERE / "compare.py", title="Compare", icon=":material/compare_arrows:"),
     st.Page(HERE / "live.py", title="Live", visibility="hidden"),
     st.Page(HERE / "result.py", title="Result", visibility="hidden"),
+    st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
 ]
 navigation = st.navigation(
     [
         st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=True),
         st.Page(HERE / "history.py", title="History", icon=":material/history:"),
         *to_share[:1],
-        st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
+        *to_share[-1:],
         st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
         st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
-        *to_share[1:],
+        *to_share[1:-1],
     ],
     position="hidden" if shared() else "sidebar",
 )

@@ -11,7 +11,7 @@ from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels, turns
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
-from services.charts import live_spec
+from services.charts import live_engine, live_spec, spec
 from services.checks import client
 from services.measurement import ACTIVE, Progress, Run
 from services.plan import duration
@@ -39,7 +39,7 @@ def watch(run_id: int, status: str) -> None:
         st.caption("Cancelling …")
     elif not shared():
         st.button("Cancel", icon=":material/stop:", on_click=cancel, args=(run_id,))
-    chart(progress)
+    chart(progress, run_id)
 
 
 def waiting(run: Run) -> list[Progress]:
@@ -70,11 +70,19 @@ def bar(now: Standing, left: str = "") -> None:
     st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
 
 
-def chart(progress: list[Progress]) -> None:
+def chart(progress: list[Progress], run_id: int) -> None:
+    """The run so far, and its server below it on the same axis."""
     if any(moment.tokens or moment.in_flight for moment in progress):
         st.vega_lite_chart(
             live_spec(progress, dark()), theme=None, key="live", width="stretch",
             alt="Output tokens per second and requests in flight over time",
+        )  # fmt: skip
+    samples = runs.samples(opened(), run_id, limit=300)
+    drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark())
+    if drawn is not None:
+        st.vega_lite_chart(
+            spec(drawn, dark()), theme=None, key="live-engine", width="stretch",
+            alt="What the server did over time",
         )  # fmt: skip
 
 
@@ -110,12 +118,12 @@ def ended(run: Run) -> None:
             )  # fmt: skip
     progress = runs.progress(opened(), run.id, limit=300)
     bar(standing(run.config, progress, counts.counted(opened(), run.id)))
-    chart(progress)
+    chart(progress, run.id)
 
 
 def measured_now(run: Run) -> None:
     """The run of a comparison whose turn it is."""
-    chart(so_far(run))
+    chart(so_far(run), run.id)
 
 
 if (number := st.query_params.get("trial")) is not None:

@@ -26,9 +26,10 @@ from services.checks import doubts
 from services.compare import Candidate
 from services.export import content_hash
 from services.measurement import ACTIVE
+from services.telemetry.told import table as told_of_server
 
-FIRST = ("tokens_per_s", "ttft", "e2e", "timeline")  # the others are folded away
-OF_FAILURES = ("timeline",)  # what there is to see where nothing succeeded
+FIRST = ("tokens_per_s", "ttft", "e2e", "timeline", "engine")  # the others are folded away
+OF_FAILURES = ("timeline", "engine")  # what there is to see where nothing succeeded
 
 
 def actions(candidate: Candidate) -> None:
@@ -72,6 +73,7 @@ def numbers(candidate: Candidate) -> None:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
     told.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
+    tabular.table(told_of_server(candidate), "What did the server do?")
     tabular.table(health.table(candidate), "How was the client that measured?")
     tabular.request_table(candidate)
 
@@ -110,6 +112,7 @@ panels.doubts(doubts(run, candidate.measurements, candidate.summary))
 if run.source is None:
     panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")
+tabular.table(tables.classes(candidate), "How did short and long requests fare?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])

@@ -64,7 +64,8 @@ def foretell(ahead: Plan) -> None:
 def picture(config: RunConfig) -> None:
     """Draw when the requests will be sent."""
     pace = pace_of(config)
-    each = config.max_tokens / pace if pace else GUESSED_REQUEST_S
+    ahead = plan_of(config)
+    each = ahead.tokens_at_most / ahead.requests_total / pace if pace else GUESSED_REQUEST_S
     bars = modes.picture(modes.schedule(config), each)
     st.vega_lite_chart(
         schedule_spec(bars, dark=dark()), theme=None, width="stretch", key="plan",

@@ -97,7 +97,7 @@ class RunConfig(BaseModel):
         "many as a short one",
     )
     long_every: int | None = Field(
-        None, ge=2, le=MOST, description="Mixed: every so many-th request is long; empty: every 2nd"
+        None, ge=2, le=MOST, description="Mixed: every n-th request is long; empty: every 2nd"
     )
     long_max_tokens: int | None = Field(
         None,

@@ -63,6 +63,7 @@ def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     params.cache_ram_mib = 0  # and nothing beyond that
     params.verbosity = 0
     params.ui = False
+    params.endpoint_metrics = True  # for services/telemetry: a millisecond between two steps
     step_back()
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)

@@ -9,17 +9,18 @@ import math
 import operator
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.compare import Candidate, Comparison, Verdict, Word
 from services.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
 from services.compare.rows import names_of
 from services.compare.wording import in_words
-from services.metrics import metric
+from services.metrics import Metric, metric, of_class
 from services.statistics import FLOORS
-from services.summary import Summary, summary_row
+from services.summary import OF_CLASS, Summary, summary_row
 from services.tables import named
 from services.units import show
+from services.workloads.mixed import CLASSES
 
 
 class InvalidGate(ValueError):
@@ -104,6 +105,10 @@ def _checked(one: Gate, summary: Summary) -> Checked:
 def _why_not(one: Gate, summary: Summary) -> str:
     if one.name in OBJECTIVES and summary.attainment is None:
         return "not known, since no objective is set. Give one: --ttft-limit 0.5."
+    if one.name in REQUESTS and (name := _metric(one.name)[1]):
+        if name not in summary.classes:
+            return "not known, since it is no mix. Choose --workload mixed."
+        return _why_not(replace(one, name=one.name.removeprefix(f"{name}_")), summary.classes[name])
     found = summary.distributions.get(REQUESTS.get(one.name, ""))
     needed = FLOORS.get(int(one.statistic[1:])) if one.statistic in ("p95", "p99") else None
     if found and needed and found.n < needed:
@@ -118,12 +123,20 @@ def _key(one: Gate) -> str:
 
 def _label(one: Gate) -> str:
     if one.statistic:
-        return f"{metric(REQUESTS[one.name]).label}, {one.statistic}"
+        entry, name = _metric(one.name)
+        label = f"{entry.label}, {one.statistic}"
+        return of_class(name, label) if name else label
     return named(RUNS[one.name])[0]
 
 
 def _unit(name: str) -> str:
-    return metric(REQUESTS[name]).unit if name in REQUESTS else named(RUNS[name])[1]
+    return _metric(name)[0].unit if name in REQUESTS else named(RUNS[name])[1]
+
+
+def _metric(name: str) -> tuple[Metric, str]:
+    """The metric behind a name, and the class of a mix whose requests it is about, or ""."""
+    of, _, plain = name.partition("_")
+    return (metric(REQUESTS[plain]), of) if of in CLASSES else (metric(REQUESTS[name]), "")
 
 
 def against(
@@ -175,6 +188,12 @@ REQUESTS = {  # metrics of requests, which need a statistic
     "tokens_per_s": "tokens_per_s",
     "decode_tokens_per_s": "decode_tokens_per_s",
     "output_tokens": "output_tokens",
+}
+REQUESTS |= {  # of a mix, by class: short_ttft
+    f"{of}_{name}": f"{of}_{field}"
+    for of in CLASSES
+    for name, field in REQUESTS.items()
+    if field in OF_CLASS
 }
 OBJECTIVES = ("goodput", "attainment")  # they need some
 RUNS = {  # numbers of a whole run

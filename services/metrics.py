@@ -36,6 +36,12 @@ def metric(name: str) -> Metric:
     return _BY_NAME[name]
 
 
+def of_class(name: str, label: str) -> str:
+    """Return a label for the requests of one class: `TTFT of short requests, median`."""
+    first, comma, rest = label.partition(", ")
+    return f"{first.removesuffix(' per request')} of {name} requests{comma}{rest}"
+
+
 def request_row(m: Measurement) -> dict[str, Any]:
     """Return one request as plain data, under the names of FIELDS and in their order.
 

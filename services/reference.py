@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
 MODELS = ("ref", "ref tokens=3")
 BACKLOG = 4096
 EVENTS = "text/event-stream"
+METRICS = b"# TYPE reference_requests_running gauge\nreference_requests_running %d\n"
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
 
 
@@ -74,6 +75,8 @@ class Reference(asyncio.Protocol):
     def route(self, line: str, headers: dict[str, str], body: bytes) -> None:
         if line.startswith("GET /log"):
             self.json(200, {"log": self.log, "state": self.state})
+        elif line.startswith("GET /metrics"):
+            self.plain(200, "text/plain; version=0.0.4", METRICS % self.state["in_flight"])
         elif line.startswith("GET /v1/models"):
             self.json(200, {"object": "list", "data": [{"id": name} for name in MODELS]})
         elif line.startswith("POST /v1/chat/completions"):

@@ -64,6 +64,12 @@ class Session:
     def phase(self, words: str) -> None:
         self.send({"type": "phase", "phase": words})
 
+    def serving(self, target: backends.Target, pid: int | None) -> None:
+        """Tell where the server is, so that it can be watched from elsewhere until `served`."""
+        if target.base_url is not None:
+            at = {"base_url": target.base_url, "pid": pid, "began_ns": self.began_ns}
+            self.send({"type": "serving", **at})
+
 
 async def measure(session: Session) -> None:
     """Carry the run out.
@@ -80,10 +86,10 @@ async def measure(session: Session) -> None:
     slots, context = engines.size(config, longest)
     session.phase(f"Starting {engines.WITHIN[config.backend].label}")
     shared = not config.unique_prompts  # a prefix cache only where it is what is measured
-    async with engines.started(config.backend, slots, context, shared) as base_url:
+    async with engines.started(config.backend, slots, context, shared) as engine:
         facts = {"slots": slots, "context_per_slot": context}
         session.send({"type": "environment", "values": facts})
-        job = await _on(session, target.at(base_url))
+        job = await _on(session, target.at(engine.base_url), engine.pid)
     await _calibrate(session, job)  # the engine has ended: it would take the client's cores
 
 
@@ -97,7 +103,8 @@ def _target(session: Session) -> backends.Target:
     return backends.target(config, session.env).named("")
 
 
-async def _on(session: Session, target: backends.Target) -> Job:
+async def _on(session: Session, target: backends.Target, pid: int | None = None) -> Job:
+    """Measure what answers at `target`; `pid`: its process, where this one has started it."""
     config = session.config
     target = await probe.with_model(target)
     facts = await probe.engine_facts(target)
@@ -111,12 +118,14 @@ async def _on(session: Session, target: backends.Target) -> Job:
         environment["through_proxy"] = True
     session.send({"type": "model", "model": target.model})
     session.send({"type": "environment", "values": environment})
+    session.serving(target, pid)
     job = Job(config, target, session.turn.mark, session.began_ns)
     await _warm_up(session, job)
     async with players(job, session.send) as playing:
         for repeat in session.turn.repeats:
             if not session.cancelled:
                 await _repeat(session, playing, repeat)
+    session.send({"type": "served"})
     return job
 
 
@@ -147,7 +156,8 @@ async def _repeat(session: Session, playing: Playing | Team, repeat: int) -> Non
     with session.stopping(playing):
         played = await playing.play(repeat, go)
     session.rhythm = played.rhythm or session.rhythm
-    health = {**played.health, "began_ns": played.began_ns}
+    t = (played.began_ns - session.began_ns) / 1e9
+    health = {**played.health, "began_ns": played.began_ns, "t": t}
     began_at += timedelta(microseconds=(played.began_ns - anchor_ns) / 1000)
     finished = Repeat(repeat, began_at, played.duration_s, health)
     session.send({"type": "repeat", "repeat": finished})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from services.config import without_prompts
 from services.measurement import Run
 from services.metrics import METRICS, metric
 from services.statistics import Distribution, Ratio
-from services.summary import summary_row
+from services.summary import Summary, summary_row
 from services.units import NOTHING, show
 
 DIFFERS = "≠"
@@ -61,6 +61,28 @@ def named(name: str) -> tuple[str, str]:
     of, _, statistic = name.rpartition("_")
     entry = metric(of)
     return f"{entry.label}, {STATISTICS[statistic]}", entry.unit
+
+
+def classes(candidate: Candidate) -> Table:
+    """Of a mix, how the requests of each class fared; no row of another run."""
+    parts = candidate.summary.classes
+    rows = [(label, *(of(part) for part in parts.values())) for label, of in CLASS_ROWS if parts]
+    known = [row for row in rows if set(row[1:]) != {NOTHING}]
+    fair = candidate.summary.fairness
+    index = f" Jain's index of all their tokens/s: {fair:.3g}; 1: all alike." if fair else ""
+    columns = ("", *(name.capitalize() for name in parts))
+    return Table("Short and long requests", columns, tuple(known), f"Over successes.{index}")
+
+
+def _of_metric(name: str, statistic: str) -> tuple[str, Callable[[Summary], str]]:
+    entry = metric(name)
+
+    def of(part: Summary) -> str:
+        found = part.distributions[name]
+        value = getattr(found, statistic) if found else None
+        return show(value, unsaid(entry.unit, entry.label))
+
+    return f"{entry.label}, {STATISTICS[statistic]}", of
 
 
 def unsaid(unit: str, label: str) -> str:
@@ -267,3 +289,14 @@ _FIGURES = {name: (label, unit) for name, label, unit in FIGURES}
 STATISTICS = {
     "median": "median", "mean": "mean", "sd": "std dev", "p90": "p90", "p95": "p95", "p99": "p99",
 }  # fmt: skip
+_SHOWN = ("mean", "median", "sd", "p90", "p95")
+CLASS_ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (  # a class is summed up as a run is
+    ("Requests sent", lambda part: f"{part.sent:,}"),
+    ("Succeeded", lambda part: f"{part.ok:,}"),
+    ("Failed", lambda part: f"{part.failed:,}"),
+    _of_metric("prompt_tokens", "mean"),
+    _of_metric("output_tokens", "mean"),
+    *(_of_metric(name, statistic) for name in ("ttft_s", "e2e_s") for statistic in _SHOWN),
+    _of_metric("tpot_s", "median"),
+    _of_metric("tokens_per_s", "median"),
+)

@@ -39,6 +39,8 @@ def run_text(candidate: Candidate) -> str:
         lines.append(run.error)
     lines += [_figure(name, row) for name in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
+    classes = tables.classes(candidate)
+    lines += [_text_of(classes), classes.note] if classes.rows else []
     attainment, source = candidate.summary.attainment, candidate.summary.cost_source
     lines += [attainment.sentence] if attainment else []
     lines += [f"Cost: {source}."] if source else []

@@ -69,6 +69,15 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or value >= 999.95 else f"{value:,.1f}"
 
 
+def size(value: float) -> str:
+    """Return a size of memory: 512 B, 3.50 MiB, 80.0 GiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 999.5 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{value:,.0f} B" if unit == "B" else f"{significant(value)} {unit}"
+
+
 def many(number: float, noun: str) -> str:
     """Return how many there are of something: 1 request, 5,000 requests, 2.5 tokens."""
     return f"{count(number)} {noun if number == 1 else f'{noun}s'}"
@@ -79,6 +88,7 @@ _SHOWN: dict[str, Callable[[float], str]] = {
     "$": dollars,
     "USD": dollars,
     "share": share,
+    "bytes": size,
     "tokens": count,
     "count": count,
     "": significant,

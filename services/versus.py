@@ -25,6 +25,7 @@ SETTINGS = (
     "long_max_tokens", "model", "interval_s", "pause_s", "temperature", "top_p", "unique_prompts",
     "ignore_eos", "client",
 )  # fmt: skip
+SERVER = ("backend", "base_url", "model")  # to whom a run goes
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
 
 

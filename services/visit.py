@@ -45,8 +45,8 @@ async def visit(
         target = backends.target(_config(name, model, base_url), env)
         if name != "embedded":
             return await probe.probe(target)
-        async with engines.started(name) as address:
-            return await probe.probe(target.at(address))
+        async with engines.started(name) as engine:
+            return await probe.probe(target.at(engine.base_url))
     except (BackendProblem, InvalidConfig, engines.EngineProblem) as error:
         return Probe(reachable=False, problem=str(error))
 

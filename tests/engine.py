@@ -1,14 +1,14 @@
 """A plain process that behaves like an engine: `python -m tests.engine PORT [HABIT …]`.
 
 Habits: `slow` answers /health only after a second, `broken` dies at its first request, `refuses`
-answers it with an error, `chatty` writes much, `fails` ends at once, `family` has a child that
-ignores SIGTERM, and that one a child in a session of its own that ignores it too, with the name of
-neither (see setproctitle).
+answers it with an error, `fails` ends at once, `forgetful` leaves shared memory behind, `family`
+has a child that ignores SIGTERM, and that one a child in a session of its own that ignores it too.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -65,8 +65,11 @@ def main(port: int, *habits: str) -> None:
         sys.exit(1)
     if "family" in habits:
         subprocess.Popen([sys.executable, "-c", CHILD, CHILD])
-    if "chatty" in habits:
-        print("x" * 300, flush=True)
+    if "forgetful" in habits:
+        memory = open(f"/dev/shm/paceline-test-{os.getpid()}", "w+b")  # noqa: SIM115
+        memory.truncate(4096)
+        held = mmap.mmap(memory.fileno(), 4096)  # noqa: F841 - as long as the process lives
+        print("memory", os.path.basename(memory.name), flush=True)
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print("serving", flush=True)

@@ -22,7 +22,7 @@ LABELS = {
     "concurrency": "Most in flight",
     "input_tokens": "Tokens in each prompt, about",
     "long_input_tokens": "Tokens in a long prompt, about",
-    "long_every": "Every so many-th is long",
+    "long_every": "Every n-th is long",
     "long_max_tokens": "Max tokens of a long one's answer",
     "max_tokens": "Max tokens",
     "top_p": "Top-p",

@@ -37,7 +37,8 @@ def parameters() -> dict[str, str]:
 
 
 def follow(prefix: str | tuple[str, ...]) -> bool:
-    """Let the widgets whose keys begin so follow the URL if it is what changed. Returns whether they were touched."""
+    """Let the widgets whose keys begin so follow the URL if it is what changed. Returns whether
+    they were touched."""
     if st.session_state.pop("touched", False):
         return True
     here = parameters()

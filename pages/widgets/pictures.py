@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 from altair import LayerChart
 
 from pages.widgets.view import dark, shared
 from services.charts import Chart, png, spec, svg
+from services.charts.scaling import StudyChart
 from services.compare import Candidate
+from services.studies.cell import Measured
 
 
 def draw(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
     """Draw one chart of the table CHARTS, or say why there is nothing to draw; where the table has
     no words for that, the chart is left out."""
-    drawn = chart.draw(candidates, dark=dark())
+    _drawn(chart, candidates, key, "-".join(str(each.run.id) for each in candidates))
+
+
+def draw_study(chart: StudyChart, cells: Sequence[Measured], study_id: int) -> None:
+    """Draw one chart of the table STUDY_CHARTS in the same way."""
+    _drawn(chart, cells, "study", f"study-{study_id}")
+
+
+def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str) -> None:
+    drawn = chart.draw(shown, dark=dark())
     if drawn is None and not chart.nothing:
         return
     st.subheader(chart.question, anchor=chart.name)
@@ -29,16 +41,15 @@ def draw(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
             alt=chart.question,
         )  # fmt: skip
         if not shared():
-            _take_away(chart, candidates, key)
+            _take_away(chart, shown, key, f"paceline-{chart.name}-{of}")
 
 
-def _take_away(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
-    name = f"paceline-{chart.name}-{'-'.join(str(c.run.id) for c in candidates)}"
+def _take_away(chart: Chart | StudyChart, shown: Sequence[Any], key: str, name: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         for kind, (write, mime) in PICTURES.items():
             st.download_button(
                 kind,
-                data=partial(_picture, chart, candidates, write),
+                data=partial(_picture, chart, shown, write),
                 file_name=f"{name}.{kind.lower()}",
                 mime=mime,
                 key=f"{key}-{chart.name}-{kind}",
@@ -50,9 +61,9 @@ def _take_away(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
 
 
 def _picture(
-    chart: Chart, candidates: Sequence[Candidate], write: Callable[[LayerChart], bytes]
+    chart: Chart | StudyChart, shown: Sequence[Any], write: Callable[[LayerChart], bytes]
 ) -> bytes:
-    drawn = chart.draw(candidates)  # light: a picture is mostly for paper
+    drawn = chart.draw(shown)  # light: a picture is mostly for paper
     assert drawn is not None, "the button stands below a chart that was drawn"
     return write(drawn)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from db.runs import RunNotFound
 from db.shares import Share, ShareNotFound
 from pages.widgets.panels import when
 from pages.widgets.view import plain, sentences
+from services.studies.study import Study
 
 DAYS = {"1 day": 1, "7 days": 7, "30 days": 30, "until it is revoked": None}
 PRIVATE = (
@@ -31,23 +32,40 @@ def button(
     margin: float | None = None,
 ) -> None:
     """A popover that makes, lists and revokes the links of these runs, judged as they are here."""
+
+    def publish(days: int | None, texts: bool) -> Share:
+        return shares.publish(opened(), run_ids, days, texts, judgement, margin)
+
     with st.popover("Share", icon=":material/link:"):
-        _links(run_ids, judgement, margin)
+        _links(run_ids, publish)
         _this_page(page, parameters)
+
+
+def of_study(study: Study) -> None:
+    """The same of a study, whose page has no prompts and answers to show."""
+
+    def publish(days: int | None, texts: bool) -> Share:
+        return shares.publish_study(opened(), study, days)
+
+    with st.popover("Share", icon=":material/link:"):
+        _links([run.id for run in study.runs], publish, False)
+        _this_page("study", {"study": str(study.id)})
 
 
 @st.fragment
 @sentences()
-def _links(run_ids: Sequence[int], judgement: Mapping[str, Any], margin: float | None) -> None:
+def _links(
+    run_ids: Sequence[int], publish: Callable[[int | None, bool], Share], with_texts: bool = True
+) -> None:
     st.markdown("**A link for others**")
     st.caption("A page with verdict, charts, tables and config that stays as it is now.")
     good_for = st.selectbox("Good for", list(DAYS), index=2, key="share-days")
-    texts = st.toggle("With prompts and answers", key="share-texts")
+    texts = with_texts and st.toggle("With prompts and answers", key="share-texts")
     if texts:
         st.warning(PRIVATE, icon=":material/visibility:")
     if st.button("Create a link", type="primary", icon=":material/add_link:", key="share-create"):
         with _said():
-            shares.publish(opened(), run_ids, DAYS[good_for], texts, judgement, margin)
+            publish(DAYS[good_for], texts)
     for share in shares.listed(opened(), run_ids):
         _row(share)
 

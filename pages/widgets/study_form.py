@@ -20,7 +20,6 @@ from services.studies.written import AXES, begun, numbers
 
 PREFIX = "study-"
 LOAD = ("max_tokens", "repeats", "warmup")
-MIX = ("input_tokens", "long_input_tokens", "long_every", "long_max_tokens")
 SWITCHES: dict[str, tuple[bool, ...]] = {
     "As the engine has it": (), "On and off": (True, False), "On": (True,), "Off": (False,),
 }  # fmt: skip
@@ -32,8 +31,10 @@ def ask(start: StudyConfig) -> StudyConfig | None:
     if name != start.preset:
         start = begun(name, start.engine)
     try:
-        values: dict[str, Any] = {"preset": name, **_server(start), **_axes(start)}
-        values["run"] = start.run.model_dump() | values["run"] | _load(start)
+        values: dict[str, Any] = {"preset": name, **_server(start)}
+        axes = _axes(start)
+        values |= axes
+        values["run"] = start.run.model_dump() | values["run"] | _load(start, axes)
         return parse_study(values)
     except InvalidConfig as error:
         for sentence in error.problems.values():
@@ -78,10 +79,10 @@ def _server(start: StudyConfig) -> dict[str, Any]:
     if "chunked_prefill" in ENGINES[name].parameters:
         found["chunked"] = _switches(start)
     found["usd_per_gpu_hour"] = st.number_input(
-        fields.label("usd_per_gpu_hour"), 0.0, 1e6, start.usd_per_gpu_hour or 0.0, 0.5,
-        key=f"{PREFIX}usd_per_gpu_hour", on_change=touched,
-        help=StudyConfig.model_fields["usd_per_gpu_hour"].description,
-    ) or None  # fmt: skip
+        fields.label("usd_per_gpu_hour"), 0.001, 1e6, None, 0.5, on_change=touched,
+        key=linked.begin(f"{PREFIX}usd_per_gpu_hour", start.usd_per_gpu_hour),
+        help=StudyConfig.model_fields["usd_per_gpu_hour"].description, placeholder="none",
+    )  # fmt: skip
     return found
 
 
@@ -121,15 +122,18 @@ def _axes(start: StudyConfig) -> dict[str, Any]:
     return found
 
 
-def _load(start: StudyConfig) -> dict[str, Any]:
+def _load(start: StudyConfig, axes: dict[str, Any]) -> dict[str, Any]:
     """What is the same in all cells, as far as no axis says it."""
-    mode = start.run.mode
-    own = [name for name in MODES[mode].parameters if name not in ("concurrency",)]
-    mix = MIX if start.preset == "mixed" else ()
-    names = dict.fromkeys((*(() if start.batches else ("requests",)), *own, *LOAD, *mix))
-    if start.batches:
-        names.pop("requests", None)
+    preset = PRESETS[start.preset]
+    set_by_axes = bool(axes["batches"] or axes["concurrencies"]) or preset.sends_itself
+    values: dict[str, Any] = {}
+    if not set_by_axes:
+        values["mode"] = fields.one_of("mode", MODES, start.run)
+    own = () if set_by_axes else MODES[values["mode"]].parameters
+    own = preset.asks or own
+    requests = () if axes["batches"] else ("requests",)
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
-        values = {name: fields.number(name, start.run) for name in names}
+        for name in dict.fromkeys((*requests, *own, *LOAD)):
+            values[name] = fields.number(name, start.run)
     values["ignore_eos"] = fields.switch("ignore_eos", start.run)
     return values

@@ -14,7 +14,7 @@ from services.measurement import FINISHED
 from services.studies.grid import Planned
 from services.studies.presets import PRESETS
 from services.studies.study import Study
-from services.versus import labels
+from services.versus import SERVER, labels
 
 GREY = "color: #7b8794"
 NUMBERS = {
@@ -29,7 +29,7 @@ def planned(grid: Sequence[Planned]) -> None:
     """Every cell before the start; what cannot run here is grey, and says why."""
     if not grid:
         return
-    told = labels([one.cell.config for one in grid])
+    told = labels([one.cell.config for one in grid], SERVER)
     rows = pd.DataFrame(
         {
             "Engine": [_engine(one.cell.engine) for one in grid],
@@ -55,7 +55,7 @@ def _engine(config: EngineConfig | None) -> str:
 
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     """Every cell as it is, with the way to its run."""
-    told = labels([run.config for run in study.runs])
+    told = labels([run.config for run in study.runs], SERVER)
     servers = [study.server_of(run) for run in study.runs]
     rows = pd.DataFrame(
         {

@@ -108,6 +108,7 @@ def actions(study: Study) -> None:
                 "Try the failed cells again", icon=":material/replay:", on_click=resume,
                 args=(study.id, True),
             )  # fmt: skip
+        study_report.take_away(study)
         st.page_link(
             "study.py", label="Add cells", icon=":material/add:", query_params={"to": str(study.id)}
         )

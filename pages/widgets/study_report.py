@@ -1,12 +1,67 @@
-"""What a study says."""
+"""What a study says: in sentences, in charts, in tables, as files and as a link."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import streamlit as st
 
+from db import studies
+from db.database import opened
+from pages.widgets import pictures, share, tabular
+from pages.widgets.view import plain
+from services.charts.scaling import STUDY_CHARTS
+from services.export.study_files import STUDY_EXPORTS
+from services.studies.cell import Measured
+from services.studies.report import Report, report
 from services.studies.study import Study
+from services.studies.tables import all_tables
 
 
 def show(study: Study) -> None:
     """Show the report of what is measured so far."""
-    st.empty()
+    cells = studies.measured(opened(), study)
+    if not any(cell.candidate for cell in cells):
+        return
+    told = report(cells, study.config.usd_per_gpu_hour, study.device)
+    words(told)
+    if not told.mixes:
+        for chart in STUDY_CHARTS:
+            pictures.draw_study(chart, cells, study.id)
+    for found in all_tables(told):
+        tabular.table(found, found.title)
+
+
+def words(told: Report) -> None:
+    """The first sentence large, the others below it."""
+    st.subheader(plain(told.sentence), anchor="verdict")
+    if told.sentences:
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told.sentences))
+    for note in told.notes:
+        st.caption(plain(note))
+
+
+def take_away(study: Study) -> None:
+    """The study as files, and as a link."""
+    cells = studies.measured(opened(), study)
+    if any(cell.candidate for cell in cells):
+        with st.popover("Download", icon=":material/download:"):
+            _files(study, cells)
+        share.of_study(study)
+
+
+def _files(study: Study, cells: Sequence[Measured]) -> None:
+    for entry in STUDY_EXPORTS:
+        st.download_button(
+            entry.label,
+            data=partial(
+                entry.write, study.name, cells, study.config.usd_per_gpu_hour, study.device
+            ),
+            file_name=entry.filename.format(study=study.id),
+            mime=entry.mime,
+            key=f"download-{entry.name}",
+            type="tertiary",
+            on_click="ignore",
+        )
+    st.caption("Without prompts, answers, keys and paths.")

@@ -12,7 +12,7 @@ from services import tables
 from services.compare import Candidate
 from services.metrics import request_row
 from services.tables import Table
-from services.workloads import prompt
+from services.workloads import class_of, prompt
 
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 # A browser breaks a line at a space and after a dash.
@@ -43,7 +43,13 @@ def _cell(text: str) -> str:
 def request_table(candidate: Candidate) -> None:
     """Every request, a row each. Times in seconds; what no request has is left out."""
     st.subheader("Every request", anchor="requests")
-    rows = pd.DataFrame([request_row(measurement) for measurement in candidate.measurements])
+    mix = bool(candidate.classes)
+    rows = pd.DataFrame(
+        [
+            request_row(m) | ({"class": class_of(candidate.run.config, m.index)} if mix else {})
+            for m in candidate.measurements
+        ]
+    )
     st.dataframe(
         rows.dropna(axis="columns", how="all"), hide_index=True, width="stretch", height=320,
         placeholder="–", alt="Every request",

@@ -32,7 +32,9 @@ def check_view(shareable: bool) -> None:
     if wanted != "share":
         st.warning(plain(f"There is no view “{wanted[:40]}”: this is the whole page."))
     if shared() and not shareable:
-        stop_with("This page cannot be shared.", "A result, a comparison and a running run can.")
+        stop_with(
+            "This page cannot be shared.", "A result, a comparison, a study and a running run can."
+        )
 
 
 def onward(**parameters: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ import altair as alt
 from services.charts.bars import tokens_per_s
 from services.charts.concurrency import concurrency
 from services.charts.distributions import e2e, gaps, ttft
+from services.charts.engine import engine, live_engine
 from services.charts.frame import spec
 from services.charts.images import png, svg
 from services.charts.live import live_spec, schedule_spec
@@ -27,6 +28,7 @@ __all__ = [
     "CHARTS",
     "Chart",
     "chart",
+    "live_engine",
     "live_spec",
     "png",
     "schedule_spec",
@@ -111,6 +113,9 @@ CHARTS = (
     Chart(
         "timeline", "What did each request wait for?", "Timeline",
         _placed(timeline), "No request was sent.",
+    ),
+    Chart(
+        "engine", "What did the server do meanwhile?", "The server meanwhile", _placed(engine),
     ),
     Chart(
         "in_flight", "How many requests were under way at once?", "Requests in flight",

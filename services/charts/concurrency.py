@@ -16,7 +16,8 @@ from services.compare import Candidate
 
 SAME = (  # fields of the config that runs of one line have in common
     "backend", "base_url", "model", "client", "workload", "prompt", "prompts", "input_tokens",
-    "unique_prompts", "max_tokens", "temperature", "top_p", "ignore_eos",
+    "long_input_tokens", "long_every", "long_max_tokens", "unique_prompts", "max_tokens",
+    "temperature", "top_p", "ignore_eos",
 )  # fmt: skip
 MEASURES = {"e2e_s": "E2E latency, median", "ttft_s": "TTFT, median"}
 

@@ -11,6 +11,8 @@ from services import theme
 from services.charts.frame import Rows, heading, layered, names, number, thinned, which_repeat
 from services.compare import Candidate
 from services.measurement import Measurement
+from services.workloads import class_of
+from services.workloads.mixed import LONG
 
 MOST_ROWS = 300  # of all runs together
 FEWEST_ROWS = 40  # of each, however many runs
@@ -28,7 +30,7 @@ def timeline(
     if not longest:
         return None
     gap = max(2.0, GAP * longest * len(shown)) if len(shown) > 1 else 0.0
-    datasets: dict[str, Rows] = {"phases": [], "ends": []}
+    datasets: dict[str, Rows] = {"phases": [], "ends": [], "long": []}
     tops, top = [], 0.0
     for candidate, measurements in zip(candidates, shown, strict=True):
         top += gap
@@ -37,6 +39,8 @@ def timeline(
             alone = len(shown) == 1
             y = float(number(candidate, m)) if alone else top + place + 0.5
             _place(datasets, theme.label(candidate.run), number(candidate, m), y, m)
+            if class_of(candidate.run.config, m.index) == LONG:
+                datasets["long"].append({"y": y, "start": m.t_due})
         top += len(measurements)
     height = int(min(max(sum(map(len, shown)) * 11, 110), 380) + (len(shown) > 1) * 30 * len(shown))
     layers = _layers(dark, height / max(top, 1), _y_axis(candidates, shown, top))
@@ -102,6 +106,9 @@ def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
     ends = alt.Chart(alt.NamedData("ends")).mark_text(
         text="×", fontSize=14, fontWeight=700, align="center", baseline="middle"
     )
+    long = alt.Chart(alt.NamedData("long")).mark_point(
+        shape="triangle-right", filled=True, opacity=1, color=look.ink, size=40
+    )
     end_colour = alt.condition(
         "datum.status === 'failed'", alt.value(look.failed), alt.value(look.muted)
     )
@@ -118,6 +125,7 @@ def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
                 alt.Tooltip("start:Q", title="From (s)", format=",.3f"),
             ],
         ),
+        long.encode(x=x, y=y),
         ends.encode(
             x=x, y=y, color=end_colour, tooltip=[*about, alt.Tooltip("why:N", title="Ended")]
         ),
@@ -131,6 +139,8 @@ def _said(candidates: Sequence[Candidate], repeat: int) -> list[str]:
     total = sum(map(len, sent))
     if total > sum(shown):
         said.append(f"{sum(shown):,} of {total:,} are shown, evenly chosen.")
+    if any(candidate.classes for candidate in candidates):
+        said.append("A triangle marks a long one.")
     statuses = {m.status for some in sent for m in some}
     if "failed" in statuses:
         said.append("A red × is where one failed.")

@@ -15,6 +15,7 @@ from services.measurement import ACTIVE, Measurement, Run
 from services.statistics import FLOORS
 from services.summary import Summary
 from services.summary.repeats import successes
+from services.workloads import parts
 
 __all__ = ["CACHED_SHARE", "CHECKS", "Doubt", "cached_share", "doubts"]
 
@@ -130,10 +131,11 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     good = successes(measurements)
     if not good or any(m.finish_reason != "length" for m in good):
         return None
+    limits = " or ".join(dict.fromkeys(str(part.max_tokens) for part in parts(run.config)))
     return Doubt(
         "note",
         "Every answer was cut at the token limit",
-        f"All ended because they reached it (max_tokens is {run.config.max_tokens}). Equal lengths "
+        f"All ended because they reached it (max_tokens is {limits}). Equal lengths "
         "are good for comparing, but E2E latency is that of the limit, not of whole answers: "
         "raise it to see those.",
     )

@@ -8,12 +8,12 @@ what changed on the machine meanwhile met both, so their repeats are compared in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
 
 from services.measurement import Measurement, Run, Sample
-from services.metrics import Better, metric
+from services.metrics import Better, metric, of_class
 from services.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.summary import Summary
 from services.summary.repeats import (
@@ -24,6 +24,7 @@ from services.summary.repeats import (
     successes,
     values,
 )
+from services.workloads.mixed import CLASSES
 
 PART = " · "  # between the parts of a name that Paceline has made
 
@@ -196,6 +197,18 @@ def _median(name: str) -> Compared:
     return Compared(f"{name}_median", label, entry.unit, entry.better, of)
 
 
+def _of_class(name: str, measure: str) -> Compared:
+    """The median over the requests of one class; known of a mix only."""
+    whole = _median(measure)
+
+    def of(candidate: Candidate) -> list[float | None]:
+        part = candidate.classes.get(name)
+        known = by_index(whole, part) if part else {}
+        return [known.get(repeat.index) for repeat in candidate.summary.repeats]
+
+    return replace(whole, name=f"{name}_{whole.name}", label=of_class(name, whole.label), of=of)
+
+
 def _errors(candidate: Candidate) -> list[float | None]:
     return [error_rate(group) for group in candidate.groups]
 
@@ -257,5 +270,10 @@ COMPARED: tuple[Compared, ...] = (
         "USD",
         "lower",
         _of_repeats(lambda repeat: repeat.usd_per_million_output),
+    ),
+    *(
+        _of_class(name, measure)
+        for name in CLASSES
+        for measure in ("ttft_s", "e2e_s", "tokens_per_s")
     ),
 )

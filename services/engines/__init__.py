@@ -13,6 +13,9 @@ from services.engines.launch import Launch as Launch
 from services.engines.logfile import tail as tail
 from services.engines.marks import marked as marked
 from services.engines.marks import sweep as sweep
+from services.engines.nodes import NodeCommand as NodeCommand
+from services.engines.nodes import commands as commands
+from services.engines.nodes import meet as meet
 from services.engines.obstacle import obstacle as obstacle
 from services.engines.ports import free as free_port
 from services.engines.problem import EngineProblem as EngineProblem
@@ -27,6 +30,7 @@ from services.engines.within import started as started
 
 __all__ = [
     "ENGINES", "WITHIN", "Devices", "Diagnosis", "EngineConfig", "EngineProblem", "EngineSpec",
-    "Launch", "devices", "diagnose", "facts_of", "free_port", "launch", "marked", "obstacle",
-    "parallel_label", "parse_engine", "ready", "size", "started", "sweep", "tail",
+    "Launch", "NodeCommand", "commands", "devices", "diagnose", "facts_of", "free_port", "launch",
+    "marked", "meet", "obstacle", "parallel_label", "parse_engine", "ready", "size", "started",
+    "sweep", "tail",
 ]  # fmt: skip

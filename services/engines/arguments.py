@@ -20,13 +20,18 @@ def ending(config: EngineConfig, port: int) -> list[str]:
     """Return the person's own arguments and, last because the last one counts, the address.
 
     Raises:
-        EngineProblem: they set what Paceline sets.
+        EngineProblem: as `check_extra`.
     """
+    check_extra(config)
+    return [*config.extra_arguments, "--host", HOST, "--port", str(port)]
+
+
+def check_extra(config: EngineConfig) -> None:
+    """See that the person's own arguments set nothing that Paceline sets. Raises EngineProblem."""
     for given in config.extra_arguments:
         name = given.partition("=")[0].replace("_", "-")
         if len(name) > 2 and any(own.startswith(name) for own in OWN):
             raise EngineProblem(f"Paceline sets {name} itself: leave it out of the arguments.")
-    return [*config.extra_arguments, "--host", HOST, "--port", str(port)]
 
 
 def _argument(name: str, value: object) -> list[str]:

@@ -35,7 +35,7 @@ class Devices:
 
 def devices(env: Mapping[str, str] = os.environ) -> Devices:
     """Return the GPUs that CUDA_VISIBLE_DEVICES leaves, else the cores that we may use."""
-    return _visible(gpus(), env.get("CUDA_VISIBLE_DEVICES")) or _cores()
+    return visible(gpus(), env.get("CUDA_VISIBLE_DEVICES")) or _cores()
 
 
 @cache
@@ -61,8 +61,9 @@ def _gpu(nvml: Any, index: int) -> tuple[str, str, int]:
     return str(nvml.nvmlDeviceGetUUID(handle)), str(nvml.nvmlDeviceGetName(handle)), memory
 
 
-def _visible(found: tuple[tuple[str, str, int], ...], asked: str | None) -> Devices | None:
-    """CUDA ends its list at the first entry that it does not know."""
+def visible(found: tuple[tuple[str, str, int], ...], asked: str | None) -> Devices | None:
+    """Return those of `found` that CUDA_VISIBLE_DEVICES, `asked`, shows, in its order; None where
+    it shows none. CUDA ends its list at the first entry that it does not know."""
     seen = list(found)
     if asked is not None:
         seen = []

@@ -15,7 +15,7 @@ LOGGER = re.compile(
     r"\(\w[\w :-]*pid=\d+[^)]*\)\s?|(?:DEBUG|INFO|WARNING|ERROR) [\d-]+ [\d:]+ \[[\w./]+:\d+\]\s?|"
     r"\[\d{4}-\d\d-\d\d [^\]]*\]\s?"
 )
-ERROR = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b(?=:|$)")
+ERROR = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b(?=:|$)| +Value error, ")  # pydantic's
 # An error that only tells that another process had one.
 CONSEQUENCE = re.compile(
     r"(?i)root cause|initialization failed|EngineDeadError|CancelledError|child process|"
@@ -63,7 +63,8 @@ def telling(text: str) -> str:
     the last line. Without folders and without keys."""
     lines = [line for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if ERROR.match(line) and not CONSEQUENCE.search(line)]
-    return without_paths(redact((errors or lines or [""])[-1].strip()))
+    said = (errors or lines or [""])[-1].partition(" [type=")[0]
+    return without_paths(redact(said.strip()))
 
 
 def _filled(failure: Failure, found: re.Match[str]) -> Diagnosis:

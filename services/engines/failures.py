@@ -85,6 +85,12 @@ VLLM = (
         "Choose a TP that divides {heads}.",
     ),
     Failure(
+        "no Ray",
+        r"Failed to import Ray",
+        "Its environment lacks Ray.",
+        "Install it there (pip install ray), or choose the executor mp.",
+    ),
+    Failure(
         "no Ray here",
         r"current platform \w+ does not support ray",
         "On a CPU vLLM does not work with Ray.",

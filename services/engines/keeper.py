@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,13 +23,13 @@ import orjson
 import psutil
 
 from services.embedded import step_back
-from services.engines import ports
+from services.engines import ports, shared
 from services.engines.logfile import LogFile
 from services.engines.marks import MARK, end, lives, marked
 from services.talk import sender
 
 STOP_ENV = "PACELINE_ENGINE_STOP_S"
-STOP_S = 15.0  # an engine on eight GPUs takes some seconds to let go of them
+STOP_S = 30.0  # SGLang has taken 17 with a pipeline
 COPY_S = 10.0
 NICE = 3  # half of the client's share; with less, one that starts on busy cores starves
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
@@ -46,6 +47,7 @@ def main(log: str) -> None:
     if ports.taken(job["port"]):
         send({"type": "problem", "sentence": f"Port {job['port']} is taken by another program."})
         return
+    began = time.time()
     try:
         engine = _start(job)
     except OSError as error:
@@ -58,7 +60,10 @@ def main(log: str) -> None:
     _thread(lambda: _then(sys.stdin.buffer.read, happened))
     happened.get()
     try:
-        end(lambda: _ours(job["token"]), float(os.environ.get(STOP_ENV, STOP_S)))
+        grace_s = float(os.environ.get(STOP_ENV, STOP_S))
+        memory = shared.files(_ours(job["token"]))
+        end(lambda: _ours(job["token"]), grace_s, _process(engine.pid))
+        shared.remove(memory, began)
         copying.join(COPY_S)
         send({"type": "ended", "code": engine.wait()})
     except TimeoutError as error:
@@ -110,6 +115,13 @@ def _ours(token: str) -> list[psutil.Process]:
     """The engine's processes: all below us, and what got away but for its mark."""
     below = [p for p in psutil.Process().children(recursive=True) if lives(p)]
     return list({p.pid: p for p in [*below, *marked(token)]}.values())
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _then(work: Callable[[], object], happened: SimpleQueue[None]) -> None:

@@ -29,22 +29,27 @@ def marked(token: str) -> list[psutil.Process]:
     return [p for p in psutil.process_iter() if _environ(p).get(MARK) == token and lives(p)]
 
 
-def end(find: Find, grace_s: float) -> None:
-    """Ask what `find` returns to end, and after `grace_s` seconds make it.
+def end(find: Find, grace_s: float, first: psutil.Process | None = None) -> None:
+    """End what `find` returns: ask `first`, then all, each for half of `grace_s`, then kill.
+
+    An engine whose first process is asked ends the others itself; asked all at once, SGLang takes
+    its workers' end for a crash and looks into it for seconds.
 
     Raises:
         TimeoutError: something still lives KILL_S after it was killed.
     """
-    if grace_s and (asked := find()):
-        _signal(asked, signal.SIGTERM)
-        if _gone(find, grace_s, lambda _: None):
-            return
+    if grace_s and first and _signal([first], signal.SIGTERM) and _gone(find, grace_s / 2):
+        return
+    if grace_s and _signal(find(), signal.SIGTERM) and _gone(find, grace_s / 2):
+        return
     if not _gone(find, KILL_S, lambda left: _signal(left, signal.SIGKILL)):
         raise TimeoutError(f"Processes {[p.pid for p in find()]} cannot be ended.")
 
 
-def _gone(find: Find, seconds: float, do: Callable[[list[psutil.Process]], None]) -> bool:
-    """Look twice: while a process becomes another program it shows no environment, so no mark."""
+def _gone(find: Find, seconds: float, do: Callable[[list[psutil.Process]], object] = len) -> bool:
+    """Do something with what is left until nothing is, for `seconds` at most; return whether.
+
+    Looks twice: while a process becomes another program it shows no environment, so no mark."""
     end, empty = time.monotonic() + seconds, 0
     while empty < 2:
         left = find()
@@ -71,7 +76,11 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
-def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> int:
+    """Return how many were there to hear it."""
+    heard = 0
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)
+            heard += 1
+    return heard

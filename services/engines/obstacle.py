@@ -43,10 +43,9 @@ def _model(place: Place, config: EngineConfig) -> dict[str, Any]:
 
 
 def _devices(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    here = -(-config.ranks // config.nodes)
-    if config.engine == "llamacpp" or here <= devices.count:
+    if config.engine == "llamacpp" or config.ranks <= devices.count:
         return None
-    return f"It needs {devices.counted(here)}, and this machine has {devices.count}."
+    return f"It needs {devices.counted(config.ranks)}, and this machine has {devices.count}."
 
 
 def _heads(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:

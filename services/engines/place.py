@@ -41,13 +41,15 @@ class Place:
         """Return (folder or name, the name it is served under, whether it is a folder).
 
         Raises:
-            EngineProblem: no model is named and the packaged one is not there.
+            EngineProblem: no such folder; or none is named and the packaged one is not there.
         """
         folder = Path(config.model).expanduser() if config.model else self.root / PACKAGED
         if folder.is_dir():
             return str(folder), folder.resolve().name, True
         if not config.model:
             raise EngineProblem("Name a model, or make the one that comes along: make engines-cpu")
+        if config.model[0] in "/~." or "\\" in config.model:
+            raise EngineProblem(f"There is no folder {config.model}.")
         return config.model, config.model, False
 
     def environment(self, python: Path, local: bool) -> dict[str, str]:

@@ -29,7 +29,7 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
         "--slots": config.max_seqs or llamacpp.SLOTS,
         "--context": config.max_model_len or llamacpp.CONTEXT,
         "--model": model_path(),
-        "--served-model-name": MODEL_NAME,
+        "--name": MODEL_NAME,
     }
     argv = [str(python), APP, *named(numbers)]
     env = place.environment(python, local=False) | {"RAY_USAGE_STATS_ENABLED": "0"}

@@ -13,7 +13,7 @@ from typing import Any
 from services.backends import Target
 from services.engines.launch import Launch
 from services.engines.problem import EngineProblem
-from services.machine import engine_facts
+from services.facts import engine_facts
 from services.probe.inquiry import Answer, NoAnswer, answering, connected, message, read
 
 LOOK_S = 0.5
@@ -44,7 +44,7 @@ async def ready(launch: Launch, timeout_s: float, alive: Callable[[], bool]) -> 
 
 
 async def facts_of(launch: Launch) -> dict[str, Any]:
-    """Return what the engine tells of itself, see `machine.engine_facts`."""
+    """Return what the engine tells of itself, see `facts.engine_facts`."""
     return await engine_facts(Target("url", launch.base_url, launch.model))
 
 

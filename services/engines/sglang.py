@@ -39,7 +39,7 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
     model, name, local = place.model(config)
     argv = [
         *(str(python), "-m", "sglang.launch_server", "--model-path", model),
-        *named({"--served-model-name": name, **_arguments(config, place)}),
+        *named({"--served-model-name": name, **arguments(config, place.gpu)}),
         *named({} if place.gpu else ON_CPU),
         "--enable-metrics",
         *ending(config, port),
@@ -48,7 +48,8 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
     return Launch("SGLang", argv, port, name, env, place.unset(), steps_back=not place.gpu)
 
 
-def _arguments(config: EngineConfig, place: Place) -> dict[str, object]:
+def arguments(config: EngineConfig, gpu: bool) -> dict[str, object]:
+    """Return the arguments that say what `config` says."""
     chunk = -1 if config.chunked_prefill is False else config.chunk_tokens
     return {
         "--tp-size": config.tp,
@@ -58,10 +59,10 @@ def _arguments(config: EngineConfig, place: Place) -> dict[str, object]:
         "--context-length": config.max_model_len,
         "--max-running-requests": config.max_seqs,
         "--max-prefill-tokens": config.max_batched_tokens,
-        "--mem-fraction-static": config.gpu_memory_share or (None if place.gpu else 0.3),
+        "--mem-fraction-static": config.gpu_memory_share or (None if gpu else 0.3),
         "--chunked-prefill-size": chunk,
-        "--cuda-graph-backend-decode": "disabled" if config.eager and place.gpu else None,
-        "--cuda-graph-backend-prefill": "disabled" if config.eager and place.gpu else None,
+        "--cuda-graph-backend-decode": "disabled" if config.eager and gpu else None,
+        "--cuda-graph-backend-prefill": "disabled" if config.eager and gpu else None,
         "--quantization": config.quantization,
         "--load-format": "dummy" if config.dummy_weights else None,
     }

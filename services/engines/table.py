@@ -90,8 +90,11 @@ def unknown(config: EngineConfig) -> str | None:
         if getattr(config, kind) > 1 and kind not in spec.knows:
             can = " and ".join(spec.knows) or "none of tp, pp and dp"
             return f"{spec.label} does not know {kind}={getattr(config, kind)}. It knows {can}."
-    if config.nodes > 1 and not spec.several_nodes:
-        return f"{spec.label} runs on one machine: leave nodes at 1."
+    if config.nodes > 1:
+        where = (
+            "start each machine's command, then attach" if spec.several_nodes else "leave it at 1"
+        )
+        return f"{spec.label} is started on one machine, not on {config.nodes}: {where}."
     known = {*COMMON, *spec.parameters}
     asked = (n for n in type(config).model_fields if getattr(config, n) != getattr(plain, n))
     if odd := [name for name in asked if name not in known]:

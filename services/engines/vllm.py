@@ -27,11 +27,15 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
     """
     python = place.interpreter(*PYTHON)
     model, name, local = place.model(config)
-    _refuse(config, place)
+    check(config)
+    if not place.gpu and config.gpu_memory_share:
+        raise EngineProblem("Here is no GPU whose memory could be shared: leave that empty.")
+    if not place.gpu and config.executor == "ray":
+        raise EngineProblem("On a CPU vLLM does not work with Ray: choose the executor mp.")
     argv = [
         *(str(python), "-m", "vllm.entrypoints.cli.main", "serve", model),
-        *named({"--served-model-name": name, **_parallel(config), **_sizes(config)}),
-        *(_on_gpus(config) if place.gpu else _on_cores(config)),
+        *named({"--served-model-name": name, **_parallel(config), **sizes(config)}),
+        *(on_gpus(config) if place.gpu else _on_cores(config)),
         *ending(config, port),
     ]
     env = {"VLLM_NO_USAGE_STATS": "1", "VLLM_SERVER_DEV_MODE": "1"}  # /server_info tells all
@@ -39,7 +43,8 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
     return Launch("vLLM", argv, port, name, env, place.unset(), steps_back=not place.gpu)
 
 
-def _refuse(config: EngineConfig, place: Place) -> None:
+def check(config: EngineConfig) -> None:
+    """See that vLLM can be asked for this. Raises EngineProblem."""
     if config.executor == "external_launcher":
         raise EngineProblem(
             "vLLM's external launcher (torchrun) works without a server only, so there is nothing "
@@ -49,21 +54,19 @@ def _refuse(config: EngineConfig, place: Place) -> None:
         raise EngineProblem(
             "In vLLM a step is as long as a chunk: give chunk_tokens or max_batched_tokens."
         )
-    if not place.gpu and config.gpu_memory_share:
-        raise EngineProblem("Here is no GPU whose memory could be shared: leave that empty.")
 
 
 def _parallel(config: EngineConfig) -> dict[str, object]:
-    executor = "ray" if config.executor == "auto" and config.nodes > 1 else config.executor
     return {
         "--tensor-parallel-size": config.tp,
         "--pipeline-parallel-size": config.pp,
         "--data-parallel-size": config.dp,
-        "--distributed-executor-backend": None if executor == "auto" else executor,
+        "--distributed-executor-backend": None if config.executor == "auto" else config.executor,
     }
 
 
-def _sizes(config: EngineConfig) -> dict[str, object]:
+def sizes(config: EngineConfig) -> dict[str, object]:
+    """Return the arguments that are the same everywhere."""
     chunked = config.chunked_prefill
     chunk = None if chunked is False else config.chunk_tokens
     return {
@@ -78,7 +81,8 @@ def _sizes(config: EngineConfig) -> dict[str, object]:
     }
 
 
-def _on_gpus(config: EngineConfig) -> list[str]:
+def on_gpus(config: EngineConfig) -> list[str]:
+    """Return the arguments that only GPUs have."""
     shares = named({"--gpu-memory-utilization": config.gpu_memory_share})
     return [*shares, *(EAGER if config.eager else [])]
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, NamedTuple
 
 from services.config import RunConfig
 from services.embedded import MODEL_NAME, model_path
@@ -36,11 +36,18 @@ class Engine:
     command: Callable[[int, int, bool], list[str]]
 
 
+class Started(NamedTuple):
+    """Where an engine answers, and the number of its process."""
+
+    base_url: str
+    pid: int
+
+
 @asynccontextmanager
 async def started(
     name: str, slots: int = 1, context: int = 2048, cache: bool = False
-) -> AsyncIterator[str]:
-    """Start engine `name`, yield its base URL, stop it. `cache`: prompts may reuse a prefix.
+) -> AsyncIterator[Started]:
+    """Start engine `name`, yield where it is, stop it. `cache`: prompts may reuse a prefix.
 
     Raises:
         EngineProblem: it is not installed, ended early, or was not ready in READY_S.
@@ -56,7 +63,8 @@ async def started(
             start_new_session=True,  # a Ctrl-C in the terminal is for us to handle
         )
         try:
-            yield await _address(process, ENGINES[name].label, log) + "/v1"
+            address = await _address(process, ENGINES[name].label, log)
+            yield Started(f"{address}/v1", process.pid)
         finally:
             await _stop(process)
 

@@ -124,8 +124,13 @@ def _doubts(
 def _results(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> tuple[Table, ...]:
+    found: tuple[Table, ...]
     if comparison is None:
-        found = (tables.figures(candidates, labels), tables.distributions(candidates[0]))
+        found = (
+            tables.figures(candidates, labels),
+            tables.classes(candidates[0]),
+            tables.distributions(candidates[0]),
+        )
     else:
         known = [row.metric for row in comparison.rows]
         found = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))

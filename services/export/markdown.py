@@ -23,7 +23,11 @@ _APART = "\N{WORD JOINER}"  # not seen, and no part of any link
 
 def markdown(candidates: Sequence[Candidate]) -> bytes:
     """Write one to eight runs, the reference first, without prompts and answers."""
-    said = contents(candidates)
+    return written(contents(candidates))
+
+
+def written(said: Contents) -> bytes:
+    """Write what a page says."""
     return ("\n\n".join(chain(_words(said), _tables(said), _doubts(said))) + "\n").encode()
 
 

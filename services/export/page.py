@@ -10,11 +10,12 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import altair as alt
 import jinja2
 import orjson
 import vl_convert
@@ -23,7 +24,7 @@ from markupsafe import Markup
 from services import VERSION, charts, theme
 from services.compare import Candidate
 from services.export import texts as said
-from services.export.contents import contents
+from services.export.contents import Contents, contents
 from services.export.document import content_hash
 from services.export.public import public
 
@@ -32,24 +33,45 @@ LONGEST = 300  # characters of the description, which a preview cuts anyway
 _POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
+class Drawable(Protocol):
+    """What a page says of a chart."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def question(self) -> str: ...
+    @property
+    def nothing(self) -> str: ...
+
+
 def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
     """Write one to eight runs, the reference first, as a page; prompts and answers are only in it
     where `texts` asks for them."""
     told = [public(candidate) for candidate in candidates]
+    shown = [_drawn(chart, told) for chart in charts.CHARTS if len(told) >= chart.least]
+    shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
+    runs = [_run(candidate) for candidate in told]
+    return written(contents(told), shown, runs, said.talks(told) if texts else [])
+
+
+def written(
+    found: Contents,
+    shown: Sequence[dict[str, Any]],
+    runs: Sequence[dict[str, Any]],
+    talks: Sequence[tuple[str, Sequence[said.Talk]]] = (),
+) -> bytes:
+    """Write a page. `shown` is as `drawn` returns it; `runs` have `id`, `label` and `sha256`."""
     drawer = (HERE / "page.js").read_text(encoding="utf-8")
-    drawn = [_drawn(chart, told) for chart in charts.CHARTS if len(told) >= chart.least]
-    drawn = [chart for chart in drawn if chart["specs"] or chart["nothing"]]
-    found = contents(told)
     page = _template("page.html.j2").render(
         contents=found,
         description=found.description[:LONGEST],
-        runs=[_run(candidate) for candidate in told],
-        several=len(told) > 2,
-        places=theme.positions([candidate.run.id for candidate in told]),
-        charts=drawn,
-        talks=said.talks(told) if texts else [],
+        runs=runs,
+        several=len(runs) > 2,
+        places=theme.positions([run["id"] for run in runs]),
+        charts=shown,
+        talks=talks,
         most_talks=said.MOST,
-        specs=_json_in_html([chart["specs"] for chart in drawn if chart["specs"]]),
+        specs=_json_in_html([chart["specs"] for chart in shown if chart["specs"]]),
         policy=_policy(_style(), _vega(), drawer),
         style=Markup(_style()),
         vega=Markup(_vega()),
@@ -81,18 +103,22 @@ def _run(candidate: Candidate) -> dict[str, Any]:
 
 
 def _drawn(chart: charts.Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """What the template needs of a chart; its data once, and how they look in light and dark."""
-    about = {"name": chart.name, "question": chart.question, "nothing": chart.nothing}
+    return drawn(chart, lambda dark: chart.draw(candidates, dark=dark))
+
+
+def drawn(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dict[str, Any]:
+    """Return what a page needs of a chart; its data once, and how they look in light and dark."""
+    about = {"name": entry.name, "question": entry.question, "nothing": entry.nothing}
     looks = {}
     datasets: Any = None
     for name, dark in (("light", False), ("dark", True)):
-        drawn = chart.draw(candidates, dark=dark)
-        if drawn is None:
+        chart = draw(dark)
+        if chart is None:
             return {**about, "specs": None}
-        looks[name] = charts.spec(drawn, dark)
+        looks[name] = charts.spec(chart, dark)
         del looks[name]["$schema"]
         datasets = looks[name].pop("datasets")
-    return {**about, "specs": {"name": chart.name, **looks, "datasets": datasets}}
+    return {**about, "specs": {"name": entry.name, **looks, "datasets": datasets}}
 
 
 def _json_in_html(value: Any) -> Markup:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.export.study_shape import StudyDocument
 from services.measurement import RunStatus, Status
 
 
@@ -209,7 +210,11 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
-DOCUMENTS: dict[str, type[BaseModel]] = {"run-2": RunDocument, "comparison-1": ComparisonDocument}
+DOCUMENTS: dict[str, type[BaseModel]] = {
+    "run-2": RunDocument,
+    "comparison-1": ComparisonDocument,
+    "study-1": StudyDocument,
+}
 
 if __name__ == "__main__":
     for file, text in schema_texts().items():

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from services import machine
+from services import facts
 from services.backends import BACKENDS, BackendProblem, Target
 from services.embedded import MODEL_NAME
 from services.probe import inquiry, providers
@@ -103,10 +103,10 @@ async def with_model(target: Target, timeout_s: float = 5.0) -> Target:
 
 
 async def engine_facts(target: Target) -> dict[str, Any]:
-    """Return what the engine tells of itself (see `machine.engine_facts`); nothing of a cloud."""
+    """Return what the engine tells of itself (see `facts.engine_facts`); nothing of a cloud."""
     if target.base_url is None or BACKENDS[target.backend].needs_key:
         return {}
-    return await machine.engine_facts(target)
+    return await facts.engine_facts(target)
 
 
 # --- the models --------------------------------------------------------------------------------

@@ -60,7 +60,8 @@ def best(scaling: Scaling) -> tuple[Best, ...]:
 
 
 def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> Best | None:
-    counted = [row for row in rows if row.level(criterion.measure) and criterion.takes(row, rows)]
+    known = [row for row in rows if row.level(criterion.measure)]
+    counted = [row for row in known if criterion.takes(row, known)]
     ordered = sorted(counted, key=lambda row: _value(criterion, row), reverse=criterion.more)
     firsts = {row.configuration: row for row in reversed(ordered)}  # each configuration's best
     if not firsts:

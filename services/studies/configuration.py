@@ -9,6 +9,7 @@ from services.engines import EngineConfig
 from services.engines.config import parallel_label
 from services.studies.cell import Cell
 
+LONGEST = 40  # characters of a setting in a name
 PARALLEL = ("tp", "pp", "dp")
 SPREAD = ("nodes", "executor", "start_timeout_s")  # how the ranks are placed, not how many
 
@@ -58,7 +59,8 @@ def order_of(one: Configuration) -> tuple[int, int, int, int]:
 
 
 def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
-    """Name each configuration: how it is parallel, and what else is not the same in all."""
+    """Name each configuration: how it is parallel, and what else is not the same in all; with a
+    number where that is not enough."""
     found = list(among)
     engines = [one.engine for one in found if one.engine]
     differing = [
@@ -66,7 +68,12 @@ def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
         for name in EngineConfig.model_fields
         if name not in PARALLEL and len({getattr(engine, name) for engine in engines}) > 1
     ]
-    return {one: _label(one, found, differing) for one in found}
+    named: dict[Configuration, str] = {}
+    for one in found:
+        label = _label(one, found, differing)
+        same = sum(_label(other, found, differing) == label for other in named)
+        named[one] = f"{label} ({same + 1})" if same else label
+    return named
 
 
 def _label(one: Configuration, among: Sequence[Configuration], differing: Sequence[str]) -> str:
@@ -84,8 +91,14 @@ def _word(name: str, value: object) -> str:
     if name == "model":
         return str(value).rstrip("/").rpartition("/")[2] or "packaged model"
     words = name.replace("_", " ")
+    if name == "extra":
+        return shortened(str(value)) or "no extra arguments"
     if value is None or value == "":
         return f"{words} not set"
     if isinstance(value, bool):
         return f"{words} {'on' if value else 'off'}"
-    return f"{words} {value}"
+    return f"{words} {shortened(str(value))}"
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"

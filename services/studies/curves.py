@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from services.studies.configuration import PARALLEL, Configuration
 from services.studies.scaling import THROUGHPUT, Row, Scaling
@@ -17,12 +18,17 @@ KINDS = {"tp": "tensor parallel", "pp": "pipeline parallel", "dp": "data paralle
 
 @dataclass(frozen=True)
 class DeviceCurve:
-    """Rows of one work that differ in one kind of parallelism alone, fewest first. `fit` None:
-    only one of them has a throughput."""
+    """Rows of one work that differ in one kind of parallelism alone, fewest first."""
 
     kind: str  # of PARALLEL
     rows: tuple[Row, ...]
-    fit: Fit | None
+
+    @cached_property
+    def fit(self) -> Fit | None:
+        """The law; None where fewer than two sizes have a throughput. It takes milliseconds, and a
+        study may have hundreds of curves."""
+        rows = {getattr(row.configuration.engine, self.kind): row for row in self.rows}
+        return fit({n: row.numbers[THROUGHPUT] for n, row in rows.items() if row.level(THROUGHPUT)})
 
     @property
     def name(self) -> str:
@@ -66,8 +72,7 @@ def _rest(one: Configuration, kind: str) -> tuple[object, ...]:
 def _device_curve(kind: str, rows: Sequence[Row]) -> DeviceCurve:
     by_size = {getattr(row.configuration.engine, kind): row for row in rows}
     ordered = tuple(by_size[size] for size in sorted(by_size))
-    known = {n: row.numbers[THROUGHPUT] for n, row in by_size.items() if row.level(THROUGHPUT)}
-    return DeviceCurve(kind, ordered, fit(known))
+    return DeviceCurve(kind, ordered)
 
 
 def batch_curves(scaling: Scaling) -> tuple[BatchCurve, ...]:

@@ -61,8 +61,15 @@ class Preset:
     input_lengths: tuple[int, ...] = ()
     starts: bool = True
     run: tuple[tuple[str, Any], ...] = ()  # fields of the run that it begins with
+    asks: tuple[str, ...] = ()  # fields of the run that a person chooses for it, besides the usual
+
+    @property
+    def sends_itself(self) -> bool:
+        """Whether the preset says how requests are sent."""
+        return "mode" in dict(self.run) or self.loads is not _as_it_is
 
 
+MIX = ("interval_s", "input_tokens", "long_input_tokens", "long_every", "long_max_tokens")
 TENSOR = tuple(Parallel(tp=size) for size in (1, 2, 4, 8))
 PIPELINE = tuple(Parallel(pp=size) for size in (1, 2, 4))
 DATA = tuple(Parallel(dp=size) for size in (1, 2, 4))
@@ -96,7 +103,7 @@ _ENTRIES = (
         "Do short requests wait for long ones? Each kind alone, then together, with chunked "
         "prefill on and off.",
         loads=_classes, chunked=(True, False),
-        run=(("mode", "staggered"), ("requests", 16), ("interval_s", 0.25)),
+        run=(("mode", "staggered"), ("requests", 16), ("interval_s", 0.25)), asks=MIX,
     ),
     Preset(
         "clients", "Clients against a batch",

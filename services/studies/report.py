@@ -16,8 +16,17 @@ from services.studies.curves import (
     rate_of,
     series_of,
 )
+from services.studies.mixes import Mix, mixes
+from services.studies.mixes import sentences as of_mixes
 from services.studies.scaling import Row, Scaling, scaling
-from services.studies.wording import batch_sentence, best_sentence, law_sentence, speedup_sentence
+from services.studies.wording import (
+    batch_sentence,
+    best_sentence,
+    law_sentence,
+    speedup_details,
+    speedup_headline,
+    speedup_sentence,
+)
 from services.studies.work import series_words
 from services.units import many
 
@@ -27,17 +36,21 @@ MOST_PROBLEMS = 5  # said in a sentence; the table has all
 
 @dataclass(frozen=True)
 class Report:
-    """What a study says. `sentence` comes first; `sentences` are the rest of it; `notes` say what
-    the numbers do not."""
+    """What a study says. `sentence` comes first; `sentences` are the rest of it, for what was asked
+    there; the tables have all. `headline` and `details` are the first sentence in two parts, for
+    a title. `notes` say what the numbers do not."""
 
     scaling: Scaling
     devices: tuple[DeviceCurve, ...]
     batches: tuple[BatchCurve, ...]
     best: tuple[Best, ...]
     device: Device
+    headline: str
+    details: str
     sentence: str
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
+    mixes: tuple[Mix, ...] = ()
 
 
 def report(
@@ -47,16 +60,21 @@ def report(
 ) -> Report:
     """Work a study out, whatever of it has been measured. `device` is what one rank runs on: a
     GPU where its memory was sampled, whatever is said."""
-    found = scaling(measured, usd_per_gpu_hour)
+    cells = list(measured)
+    found, mixed = scaling(cells, usd_per_gpu_hour), mixes(cells)
     if any(row.memory and row.memory.gpu for row in found.rows):
         device = "GPU"
     devices, batches, firsts = device_curves(found), batch_curves(found), best(found)
     head = _head(found)
+    first = _first(found, head, batches, device)
+    said = list(_sentences(found, head, devices, batches, firsts, device))
+    if mixed:  # what such a study is for; the classes alone are other work, no larger batch
+        sentence, *said = [*of_mixes(mixed), *_failed(found)]
+        headline, _, details = sentence.partition(": ")
+        first = (headline, details, sentence)
     return Report(
-        found, devices, batches, firsts, device,
-        _first(found, head, batches, device),
-        tuple(_sentences(found, head, devices, batches, firsts, device)),
-        tuple(_notes(found, device)),
+        found, devices, batches, firsts, device, *first, tuple(said),
+        tuple(_notes(found, device)), tuple(mixed),
     )  # fmt: skip
 
 
@@ -71,9 +89,22 @@ def _weight(row: Row) -> tuple[bool, int, int]:
     return known, row.work.size or row.work.requests, row.configuration.ranks or 0
 
 
-def _first(found: Scaling, head: Row | None, batches: Sequence[BatchCurve], device: Device) -> str:
+def _first(
+    found: Scaling, head: Row | None, batches: Sequence[BatchCurve], device: Device
+) -> tuple[str, str, str]:
+    """The headline, its details, and both in one sentence."""
     if head is not None:
-        return speedup_sentence(head, found.labels[head.baseline], device)
+        against = found.labels[head.baseline]
+        return (
+            speedup_headline(head, against),
+            speedup_details(head, against, device),
+            speedup_sentence(head, against, device),
+        )
+    said = _without_speedup(found, batches)
+    return said, "", said
+
+
+def _without_speedup(found: Scaling, batches: Sequence[BatchCurve]) -> str:
     if batches:
         return batch_sentence(max(batches, key=lambda curve: rate_of(curve.best)))
     problems = dict.fromkeys(row.problem for row in found.rows if row.problem)
@@ -94,15 +125,16 @@ def _sentences(
     for row in at_head:
         if row.speedup:
             yield speedup_sentence(row, found.labels[row.baseline], device)
-    of_head = [curve for curve in devices if head and curve.rows[0].work == head.work]
-    yield from filter(None, (law_sentence(curve, device) for curve in of_head))
-    if head is not None:
-        series = series_of(head.work)
-        drawn = [c for c in batches if c.knee and series_of(c.best.work) == series]
-        yield from map(batch_sentence, drawn)
+    law = [c for c in devices if head and c.rows[0].work == head.work and c.rows[0].is_baseline]
+    yield from filter(None, (law_sentence(curve, device) for curve in law))
+    series = series_of(head.work) if head else None
+    known = [c for c in batches if c.knee and series in (None, series_of(c.best.work))]
+    if head is not None and known:
+        yield batch_sentence(max(known, key=lambda curve: rate_of(curve.best)))
     every = [series_of(work) for work in found.works]
     for one in firsts:
-        yield best_sentence(one, series_words(one.series, every))
+        if series in (None, one.series):
+            yield best_sentence(one, series_words(one.series, every))
     yield from _failed(found)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from services.engines.server import Server
 from services.measurement import ACTIVE, Run
 from services.studies.asked import StudyConfig
+from services.studies.report import Device
 from services.units import many
 
 
@@ -28,6 +29,13 @@ class Study:
     def server_of(self, run: Run) -> Server | None:
         """The engine that a run is measured on; None: it is none of Paceline's."""
         return next((server for server in self.servers if server.id == run.engine_id), None)
+
+    @property
+    def device(self) -> Device:
+        """What one rank of its engines runs on, as they were started."""
+        found = [server.facts.get("device") for server in self.servers]
+        known: list[Device] = [kind for kind in ("GPU", "core") if kind in found]
+        return known[0] if known else "device"
 
     @property
     def active(self) -> bool:

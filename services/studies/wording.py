@@ -32,12 +32,29 @@ def interval_words(found: Interval) -> str:
 
 def speedup_sentence(row: Row, baseline: str, device: str) -> str:
     """Return how many times its baseline a row is, and what that means of scaling."""
+    inside = f"({_figures(row)}) at {row.work_label}"
+    return f"{_lead(row, baseline)} {inside}: {_meaning(row, baseline, device)}."
+
+
+def speedup_headline(row: Row, baseline: str) -> str:
+    """Return the same in a line, without its interval."""
+    return f"{_lead(row, baseline)} at {row.work_label}"
+
+
+def speedup_details(row: Row, baseline: str, device: str) -> str:
+    """Return what the headline leaves out."""
+    said = _meaning(row, baseline, device)
+    return f"{_figures(row)}. {said[:1].upper()}{said[1:]}."
+
+
+def _lead(row: Row, baseline: str) -> str:
     assert row.speedup is not None
-    inside = ", ".join(filter(None, [interval_words(row.speedup), _repeats(row.speedup)]))
-    return (
-        f"{row.label} gives {ratio_words(row.speedup.value)} times the throughput of {baseline} "
-        f"({inside}) at {row.work_label}: {_meaning(row, baseline, device)}."
-    )
+    return f"{row.label} gives {ratio_words(row.speedup.value)} times the throughput of {baseline}"
+
+
+def _figures(row: Row) -> str:
+    assert row.speedup is not None
+    return ", ".join(filter(None, [interval_words(row.speedup), _repeats(row.speedup)]))
 
 
 def _repeats(found: Ratio) -> str:
@@ -77,7 +94,8 @@ def _share(row: Row, device: str) -> str:
     said = f"each {device} does {units.share(found.value)} of what {one} does"
     if found.low is None or found.high is None:
         return said
-    return f"{said} (95 % {units.share(found.low)}–{units.share(found.high)})"
+    low, high = (units.significant(100 * end) for end in (found.low, found.high))
+    return f"{said} (95 % {low}–{high} %)"
 
 
 def law_sentence(curve: DeviceCurve, device: str) -> str:
@@ -102,8 +120,8 @@ def _off(worst: float) -> str:
 
 def _superlinear(curve: DeviceCurve) -> bool:
     """Whether a size is shown to give more than so many times the baseline."""
-    found = [row.efficiency for row in curve.rows]
-    return any(one is not None and one.low is not None and one.low > 1 for one in found)
+    surely = [row.efficiency for row in curve.rows if row.word == "faster"]
+    return any(one is not None and one.low is not None and one.low > 1 for one in surely)
 
 
 def _contention(sigma: float, ends: Ends | None) -> str:

@@ -11,22 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from services import units
-from services.config import JUDGEMENT, RunConfig
+from services.compare.differences import read_fields
+from services.config import RunConfig
 from services.modes import MODES
-from services.workloads import WORKLOADS
 
 Facts = tuple[tuple[str, Hashable], ...]
 
-# Which server answers, how often it is measured, when it is given up, how it is judged.
+# Which server answers, how often it is measured, when it is given up.
 ASIDE = (
     "backend", "base_url", "model", "warmup", "repeats", "timeout_s", "connect_timeout_s",
-    "first_token_timeout_s", "chunk_timeout_s", "processes", "calibrate", *JUDGEMENT,
+    "first_token_timeout_s", "chunk_timeout_s", "processes",
 )  # fmt: skip
 LOAD = ("requests", "concurrency")  # they are in the size
-# What only some mode or workload reads.
-UNREAD = {name for entry in MODES.values() for name in entry.parameters} | {
-    name for entry in WORKLOADS.values() for name in entry.parameters
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +49,8 @@ class Work:
 
 def work_of(config: RunConfig) -> Work:
     """Return what a cell asks, without the fields that its mode and workload do not read."""
-    read = {*MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters}
-    left = [n for n in RunConfig.model_fields if n not in (*ASIDE, *LOAD)]
-    others = tuple((n, getattr(config, n)) for n in left if n in read or n not in UNREAD)
+    read = read_fields(config).items()
+    others = tuple((name, value) for name, value in read if name not in (*ASIDE, *LOAD))
     return Work(size_of(config), config.requests, others)
 
 

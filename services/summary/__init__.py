@@ -174,7 +174,8 @@ def _sum(numbers: Sequence[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(numbers) else None
 
 
-OF_CLASS = ("ttft_s", "e2e_s", "tpot_s", "tokens_per_s")  # metrics that are told of each class
+# Metrics that are told of each class.
+OF_CLASS = ("ttft_s", "e2e_s", "tpot_s", "tokens_per_s", "prompt_tokens", "output_tokens")
 _FLAT = (
     "sent",
     "ok",

@@ -16,7 +16,10 @@ PAGES: list[tuple[str, dict[str, str]]] = [
     ("compare", {"runs": "1,2"}),
     ("live", {"run": "1"}),
     ("result", {"run": "1"}),
+    ("study", {}),
+    ("engines", {}),
 ]
+TABLES = {"run": "runs", "history": "runs", "study": "studies", "engines": "engines"}
 
 
 def drop(database: Engine, table: str) -> None:
@@ -45,7 +48,7 @@ def test_a_database_that_breaks_in_mid_page_is_said(
     visit: Visit, database: Engine, page: str, parameters: dict[str, str]
 ) -> None:
     store(database), store(database)
-    table = "runs" if page in ("run", "history") else "requests"
+    table = TABLES.get(page, "requests")
     drop(database, table)
     found = complaints(visit(page, **parameters))
     assert f"The database cannot be used: no such table: {table}. Check" in found

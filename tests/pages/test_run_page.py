@@ -13,6 +13,7 @@ from db import queue, runs
 from jobs.place import beside
 from services.backends import BACKENDS
 from services.modes import MODES
+from services.workloads import WORKLOADS
 from tests.conftest import ReferenceServer, finished, until
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
 from tests.stored import store
@@ -54,6 +55,25 @@ def test_a_mode_shows_its_own_parameters_only(visit: Visit, mode: str) -> None:
     for name, spec in MODES.items():
         for parameter in spec.parameters:
             assert (f"run-{parameter}" in shown) == (name == mode or parameter == "requests")
+
+
+@pytest.mark.parametrize("workload", list(WORKLOADS))
+def test_a_workload_shows_its_own_parameters_only(visit: Visit, workload: str) -> None:
+    at = choose(visit("run"), "workload", workload)
+    shown = {widget.key for widget in at.number_input}
+    numbers = {"input_tokens", "long_input_tokens", "long_every", "long_max_tokens"}
+    own = numbers & set(WORKLOADS[workload].parameters)
+    assert {name for name in numbers if f"run-{name}" in shown} == own
+
+
+def test_a_mix_is_planned_and_refused_by_what_the_form_says(visit: Visit) -> None:
+    at = choose(visit("run"), "workload", "mixed")
+    assert "Sends 5 requests and 2 to warm up" in said(at)
+    at = fill(at, input_tokens=100, long_input_tokens=300, long_every=5)
+    assert "1,100 prompt tokens" in said(at)  # 4 + 1 of 100, 1 + 1 of 300
+    assert link_of(at)["long_every"] == "5"
+    assert complaints(fill(at, long_every=6))
+    assert complaints(fill(at, long_every=2, long_input_tokens=50))
 
 
 @pytest.mark.parametrize("name", list(BACKENDS))

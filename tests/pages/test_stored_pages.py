@@ -60,6 +60,20 @@ def test_some_failures_stand_beside_the_numbers(visit: Visit, database: Engine) 
     assert "What failed?" in headings(at)
 
 
+def test_a_mix_says_how_each_class_fared(visit: Visit, database: Engine) -> None:
+    both = [measured(i, e2e=2.0 + 4 * (i % 2)) for i in range(6)]
+    store(database, both, workload="mixed", requests=6)
+    at = visit("result", run="1")
+    assert "How did short and long requests fare?" in headings(at)
+    columns = next(table.value.columns for table in at.table if "Short" in table.value.columns)
+    assert list(columns[1:]) == ["Short", "Long"]
+    assert set(at.dataframe[0].value["class"]) == {"short", "long"}
+    store(database)
+    at = visit("result", run="2")
+    assert "How did short and long requests fare?" not in headings(at)
+    assert "class" not in at.dataframe[0].value.columns
+
+
 def test_where_nothing_succeeded_no_empty_numbers_and_pictures_stand(
     visit: Visit, database: Engine
 ) -> None:

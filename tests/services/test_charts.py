@@ -7,6 +7,7 @@ import random
 import re
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -62,6 +63,14 @@ def swept(candidates: Sequence[Candidate]) -> list[Candidate]:
     ]
 
 
+def mixes(requests: int, **how: Any) -> list[Candidate]:
+    """Two runs whose every second request is long."""
+    of_run = {"requests": requests, "workload": "mixed"}
+    return [
+        candidate(varied(requests, n, **how), run_id=n, name=f"Mix {n}", **of_run) for n in (1, 2)
+    ]
+
+
 def changed(**changes: Any) -> list[Candidate]:
     return [candidate([replace(m, **changes) for m in varied(16)])]
 
@@ -77,6 +86,7 @@ SITUATIONS: dict[str, Callable[[], list[Candidate]]] = {
     "not streamed": lambda: changed(t_first=None, t_answer=None, token_times=()),
     "never sent": lambda: changed(status="cancelled", t_send=None, token_times=()),
     "tokens unknown": lambda: changed(output_tokens=None),
+    "two mixes": lambda: swept(mixes(24, repeats=3, lost=7)),
     "5,000 requests": lambda: runs(1, requests=5000, lost=40),
     "eight of 5 × 5,000": lambda: swept(
         [
@@ -548,3 +558,24 @@ def test_the_schedule_shows_60_requests_and_says_of_how_many(count: int, title: 
     assert len(spec["datasets"]["rows"]) == min(count, 60)
     assert spec["layer"][0]["encoding"]["y"]["title"] == title
     assert spec["height"] <= 180
+
+
+@pytest.mark.parametrize("name", ["ttft", "e2e"])
+def test_a_mix_has_a_line_for_each_class_of_its_requests(name: str) -> None:
+    one, other = mixes(24, lost=7)
+    spec = drawn(name, [one])
+    lines = Counter(row["kind"] for row in rows_of(spec, "steps"))
+    assert lines == {"short": 12 - 2 + 1, "long": 12 - 2 + 1}  # 0, 7, 14 and 21 failed
+    assert "(1 short: 2 of 12; 1 long: 2 of 12)" in subtitle(spec)
+    beside = drawn(name, [one, other, *runs(3)[2:]])
+    kinds = {(row["run"], row["kind"]) for row in rows_of(beside, "steps")}
+    assert len(kinds) == 5 and ("3 · Run 2", "") in kinds
+    assert "strokeDash" not in drawn(name, runs(2))["layer"][0]["encoding"]
+
+
+def test_the_timeline_marks_the_long_requests_of_a_mix() -> None:
+    (one, _) = mixes(24)
+    spec = drawn("timeline", [one])
+    assert [row["y"] for row in rows_of(spec, "long")] == list(range(2, 25, 2))
+    assert "triangle marks a long one" in subtitle(spec)
+    assert "long" not in drawn("timeline", runs(1))["datasets"]

@@ -11,6 +11,7 @@ import pytest
 
 from services.checks.client import RATE_MISSED
 from services.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
+from services.compare.findings import FAMILY
 from services.measurement import Measurement
 from services.objectives import Objectives
 from services.prices import Hourly, Price
@@ -78,7 +79,26 @@ def test_a_measure_that_no_run_has_has_no_row() -> None:
     names = {row.metric for row in compare([a(), b()]).rows}
     assert "usd_per_million_output" not in names
     without = {"usd_per_million_output", "goodput_per_s", "slo_attainment"}
-    assert names == {entry.name for entry in COMPARED} - without
+    of_classes = {name for name in names_compared() if name.startswith(("short_", "long_"))}
+    assert names == names_compared() - without - of_classes
+
+
+def names_compared() -> set[str]:
+    return {entry.name for entry in COMPARED}
+
+
+def test_two_mixes_are_compared_by_class_and_judged_as_ever() -> None:
+    mix: dict[str, Any] = {"workload": "mixed", "requests": 4}
+    found = compare([a(**mix), b(**mix)])
+    rows = {row.metric: row for row in found.rows}
+    assert rows["short_ttft_s_median"].label == "TTFT of short requests, median"
+    for name in ("short_ttft_s_median", "long_e2e_s_median", "long_tokens_per_s_median"):
+        assert rows[name].ratios[1] is not None
+        assert rows[name].values == rows[name.partition("_")[2]].values  # all alike here
+    assert {one.name for one in found.verdicts[0].findings} == set(FAMILY)
+    beside = compare([a(**mix), b()])
+    row = next(row for row in beside.rows if row.metric == "short_ttft_s_median")
+    assert row.values[1] is None and row.ratios[1] is None
 
 
 def test_goodput_is_compared_by_repeats() -> None:

@@ -169,6 +169,19 @@ def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_e
         assert not marked(engine.token)
 
 
+@linux
+def test_the_shared_memory_that_an_engine_leaves_behind_is_given_back(log: Path) -> None:
+    with kept(launch_of("forgetful"), log) as engine:
+        engine.told()
+        engine.ready()
+        (line,) = [line for line in tail(log).splitlines() if line.startswith("memory ")]
+        memory = Path("/dev/shm") / line.split()[1]
+        assert memory.exists()
+        engine.let_go()
+        assert engine.told()["type"] == "ended"
+        assert not memory.exists()
+
+
 def test_an_engine_that_fails_is_told_with_its_exit_code(log: Path) -> None:
     with kept(launch_of("fails"), log) as engine:
         assert engine.told()["type"] == "started"

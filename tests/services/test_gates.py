@@ -17,9 +17,11 @@ from tests.values import candidate, measured
 
 NAMES = [*(f"{name}:{of}" for name in REQUESTS for of in STATISTICS), *RUNS]
 MANY = candidate(
-    [measured(i, ttft=1 + i / 1000, e2e=3 + i / 900) for i in range(400)],
+    [measured(i, ttft=1 + i / 1000, e2e=3 + i / 900) for i in range(800)],
     Hourly(1.0),
     Objectives(ttft_s=9.0),
+    workload="mixed",
+    requests=800,
 )
 
 
@@ -64,3 +66,14 @@ def test_a_run_of_which_nothing_is_known_keeps_no_condition() -> None:
     for found in check([gate(f"{name}>=0") for name in NAMES], bare):
         assert not found.passed and found.value is None
         assert "not known" in found.sentence
+
+
+def test_a_class_of_requests_is_a_condition_of_a_mix_only() -> None:
+    (found,) = check([gate("short_ttft:median<9")], MANY)
+    assert found.sentence == "TTFT of short requests, median < 9.00 s: it is 1.40 s"
+    plain = candidate([measured(i) for i in range(4)])
+    (unknown,) = check([gate("short_ttft:median<9")], plain)
+    assert not unknown.passed and "it is no mix" in unknown.sentence
+    few = candidate([measured(i) for i in range(8)], workload="mixed", requests=8)
+    (short,) = check([gate("long_e2e:p95<9")], few)
+    assert "not known by 4 requests, it takes 72" in short.sentence

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from services import tables
+from services.export.markdown import markdown
 from services.objectives import Objectives
 from services.prices import Hourly
-from tests.values import candidate, repeats
+from services.terminal import run_text
+from tests.values import candidate, failed, measured, repeats
 
 
 def test_a_line_of_the_config_that_is_not_alike_is_marked() -> None:
@@ -34,3 +36,24 @@ def test_limits_and_prices_are_said_once_where_they_are_the_same() -> None:
     bare = candidate(repeats(), run_id=3)
     assert "TTFT ≤ 500 ms; none." in tables.judged_by([one, bare])
     assert tables.judged_by([bare]) == ""
+
+
+def test_a_mix_has_a_table_of_its_classes_on_every_door() -> None:
+    some = [measured(i, e2e=2.0 + 4 * (i % 2)) for i in range(4)]
+    mix = candidate([*some, failed(4)], workload="mixed", requests=5)
+    found = tables.classes(mix)
+    rows = {row[0]: row[1:] for row in found.rows}
+    assert found.columns == ("", "Short", "Long")
+    assert rows["Requests sent"] == ("3", "2") and rows["Failed"] == ("1", "0")
+    assert rows["E2E latency, median"] == ("2.00 s", "6.00 s")
+    assert "E2E latency, p95" not in rows  # too few requests of both
+    assert "Jain's index" in found.note
+    assert b"Short and long requests" in markdown([mix])
+    assert "Short and long requests" in run_text(mix)
+    assert "TTFT of long requests, median" in {row[0] for row in tables.repeats(mix).rows}
+
+
+def test_a_run_whose_requests_are_alike_has_no_table_of_classes() -> None:
+    plain = candidate([measured(i) for i in range(4)])
+    assert tables.classes(plain).rows == ()
+    assert "Short and long" not in run_text(plain)

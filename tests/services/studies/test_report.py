@@ -23,6 +23,8 @@ def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
         "TP 2 gives 0.91 times the throughput of TP 1 (95 % 0.87–0.95, 3 repeats each) at "
         "batch 8: more cores make it slower, it does not scale here."
     )
+    assert found.headline == "TP 2 gives 0.91 times the throughput of TP 1 at batch 8"
+    assert found.details.startswith("95 % 0.87–0.95, 3 repeats each. More cores make it slower")
     assert "share of the cores of one CPU" in found.notes[0]
 
 
@@ -145,6 +147,11 @@ def test_objectives_count_only_where_99_per_cent_keep_them() -> None:
     assert (found.row.label, found.runner_up) == ("TP 2", None)
 
 
+def test_latency_is_of_the_smallest_batch_that_has_a_number() -> None:
+    cells = [cell(None, size=1, problem="Out of memory."), cell(1, size=2), cell(1, size=4)]
+    assert firsts(cells)["latency"].row.work.size == 2
+
+
 def test_alone_it_is_the_best_of_one() -> None:
     found = firsts([cell(1)])["throughput"]
     assert (found.runner_up, found.word) == (None, "no verdict")
@@ -158,5 +165,7 @@ def test_lengths_have_a_best_each() -> None:
     ]
     found = [one for one in best(scaling(cells)) if one.criterion.name == "throughput"]
     assert [one.row.label for one in found] == ["TP 2", "TP 1"]
-    said = report(cells).sentences
-    assert any(s.startswith("Throughput (128 tokens in): TP 2") for s in said)
+    said = report(cells).sentences  # of what the first sentence is about; the table has both
+    assert [s.partition(": TP")[0] for s in said if s.startswith("Throughput")] == [
+        "Throughput (128 tokens in)"
+    ]

@@ -1,0 +1,79 @@
+"""Watches the server of a run: a sampler's process, and the writing of what it tells.
+
+Whatever goes wrong here costs samples, never the run.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from contextlib import suppress
+from threading import Thread
+
+import orjson
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from db import queue
+from jobs.place import ROOT
+from services.measurement import Sample
+from services.telemetry.asked import Asked
+
+STOP_S = 3.0  # what a sampler may take to end: it may wait for a server that does not answer
+
+log = logging.getLogger("paceline.jobs")
+
+
+class Watch(Thread):
+    """Keeps the samples of one turn, from `start` until `stop`."""
+
+    def __init__(self, engine: Engine, run_id: int, asked: Asked, spent_s: float) -> None:
+        """`spent_s`: what the run had been measured for before this turn."""
+        super().__init__(daemon=True, name=f"watch-{run_id}")
+        self._engine, self._run_id, self._asked, self._spent_s = engine, run_id, asked, spent_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the sampler, if this machine can."""
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services.telemetry"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            log.warning("run %s: no telemetry: %s", self._run_id, error)
+            return
+        super().start()
+
+    def stop(self) -> None:
+        """End the sampler, and wait until what it told is kept."""
+        if self._process is None:
+            return
+        assert self._process.stdin
+        with suppress(OSError):  # it has ended by itself
+            self._process.stdin.close()
+        self.join(STOP_S)
+        self._process.kill()
+        self.join()
+
+    def run(self) -> None:
+        process = self._process
+        assert process and process.stdin and process.stdout
+        with process:
+            with suppress(OSError, ValueError):  # ended, or stopped already
+                process.stdin.write(orjson.dumps(self._asked.written()) + b"\n")
+                process.stdin.flush()
+            for line in process.stdout:
+                if line.endswith(b"\n"):
+                    self._keep(Sample(**orjson.loads(line)))
+
+    def _keep(self, sample: Sample) -> None:
+        placed = Sample(sample.t + self._spent_s, sample.values)
+        try:
+            queue.add_sample(self._engine, self._run_id, placed)
+        except OperationalError as error:  # a database that is locked: the next one may be kept
+            log.warning("run %s: %s", self._run_id, error.orig)

@@ -1,0 +1,44 @@
+"""What a server says of itself, kept with each run that it answers.
+
+It is published with the run, so it names no host, no user and no path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from services.backends import BackendProblem, Target
+from services.facts import vllm_server
+from services.facts.pages import PAGES
+from services.probe.inquiry import Answer, connected, get
+
+TIMEOUT_S = 2.0
+
+
+async def engine_facts(target: Target) -> dict[str, Any]:
+    """Return what the engine at `target` tells of itself; {} where it is none of those we know.
+
+    Keys: engine, engine_version, and where told model_name, tensor_parallel, pipeline_parallel,
+    data_parallel, nodes, executor, device, dtype, quantization, load_format, context_length,
+    max_seqs, max_batched_tokens, chunked_prefill, chunk_tokens, memory_share, prefix_cache,
+    cache_tokens, eager, attention_backend, slots, context_per_slot. Lengths in tokens. Never
+    raises for what it answers.
+    """
+    root = target.at((target.base_url or "").removesuffix("/v1"))
+    async with connected(root) as client:
+
+        async def ask(path: str, seconds: float = TIMEOUT_S) -> Answer | None:
+            try:
+                answer = await get(client, root, path, seconds)
+            except BackendProblem:
+                return None
+            return answer if answer.status == 200 else None
+
+        answers = await asyncio.gather(*(ask(path) for _, path, _ in PAGES))
+        for (engine, _, read), answer in zip(PAGES, answers, strict=True):
+            data = answer.json() if answer else None
+            if isinstance(data, dict) and (facts := read(data)):
+                more = await vllm_server.more(root, ask) if engine == "vLLM" else {}
+                return {"engine": engine, **facts, **more}
+    return {}

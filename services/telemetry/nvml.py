@@ -1,0 +1,59 @@
+"""GPUs by NVML: memory and use of each, as NVIDIA's driver tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+
+class Gpus:
+    """The GPUs of this machine, or of it those that an engine's processes are on."""
+
+    def __init__(self, nvml: Any) -> None:
+        """`nvml`: the module pynvml, initialised."""
+        self._nvml = nvml
+        count = nvml.nvmlDeviceGetCount()
+        self._handles = {i: nvml.nvmlDeviceGetHandleByIndex(i) for i in range(count)}
+        self._theirs: set[int] = set()
+
+    def read(self, pids: Collection[int]) -> dict[str, float]:
+        """Return gpu{i}_memory_bytes, gpu{i}_memory_total_bytes and gpu{i}_use_share of the GPUs
+        that these processes are on; of all where none is known to be, as in a container whose
+        processes have other numbers. What a GPU does not tell is left out."""
+        self._theirs |= {i for i in self._handles if self._pids_on(i) & set(pids)}
+        values: dict[str, float] = {}
+        for i in self._theirs or self._handles:
+            values |= self._one(i)
+        return values
+
+    def _one(self, i: int) -> dict[str, float]:
+        handle, values = self._handles[i], {}
+        if memory := self._asked(self._nvml.nvmlDeviceGetMemoryInfo, handle):
+            values[f"gpu{i}_memory_bytes"] = float(memory.used)
+            values[f"gpu{i}_memory_total_bytes"] = float(memory.total)
+        if use := self._asked(self._nvml.nvmlDeviceGetUtilizationRates, handle):
+            values[f"gpu{i}_use_share"] = use.gpu / 100
+        return values
+
+    def _pids_on(self, i: int) -> set[int]:
+        on = self._asked(self._nvml.nvmlDeviceGetComputeRunningProcesses, self._handles[i])
+        return {process.pid for process in on or ()}
+
+    def _asked(self, ask: Callable[[Any], Any], handle: Any) -> Any:
+        try:
+            return ask(handle)
+        except self._nvml.NVMLError:  # not supported by this one, or lost
+            return None
+
+
+def found() -> Gpus | None:
+    """Return this machine's GPUs; None: it has none, or no driver, or the package is not there."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        return Gpus(pynvml)
+    except pynvml.NVMLError:
+        return None

@@ -1,0 +1,92 @@
+"""The processes of an engine on this machine: how busy they keep its cores, how much they hold."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import psutil
+
+SHORTEST_S = 0.2  # of which a share of busy time can be told: the kernel counts in 10 ms
+
+Key = tuple[int, float]  # a process' number may be given again: and when it began
+
+
+class Tree:
+    """A process and all that it started."""
+
+    def __init__(self, pid: int) -> None:
+        """Raises psutil.NoSuchProcess."""
+        self._root = psutil.Process(pid)
+        self._cpu_s: dict[Key, float] = {}
+        self._at = perf_counter()
+        self.read()
+
+    def read(self) -> tuple[dict[str, float], set[int]]:
+        """Return engine_cores since the last look and memory_bytes, and the processes' numbers;
+        nothing of a tree that has ended."""
+        try:
+            members = [self._root, *self._root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return {}, set()
+        seen = {m.pid: told for m in members if (told := _told(m)) is not None}
+        cpu_s = {key: spent for key, spent, _ in seen.values()}
+        values = {"memory_bytes": float(sum(memory for _, _, memory in seen.values()))}
+        return values | self._cores(cpu_s), set(seen)
+
+    def _cores(self, cpu_s: dict[Key, float]) -> dict[str, float]:
+        now = perf_counter()
+        passed = now - self._at
+        if passed < SHORTEST_S and self._cpu_s:
+            return {}
+        before, self._cpu_s, self._at = self._cpu_s, cpu_s, now
+        spent = sum(seconds - before.get(key, 0.0) for key, seconds in cpu_s.items())
+        return {"engine_cores": spent / passed} if before else {}
+
+
+class Machine:
+    """All cores of this machine."""
+
+    def __init__(self) -> None:
+        self._at = perf_counter()
+        psutil.cpu_percent()
+
+    def read(self) -> dict[str, float]:
+        """Return machine_cores since the last look."""
+        if perf_counter() - self._at < SHORTEST_S:
+            return {}
+        self._at = perf_counter()
+        return {"machine_cores": psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)}
+
+
+def listener(port: int) -> int | None:
+    """Return the process that listens on a port of this machine, the one that started the others
+    where several share it; None: there is none, or it is somebody else's."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return None
+    pids = {
+        c.pid for c in connections
+        if c.pid and c.status == psutil.CONN_LISTEN and c.laddr.port == port
+    }  # fmt: skip
+    return next((pid for pid in sorted(pids) if not pids & _ancestors(pid)), None)
+
+
+def _ancestors(pid: int) -> set[int]:
+    try:
+        return {parent.pid for parent in psutil.Process(pid).parents()}
+    except psutil.Error:
+        return set()
+
+
+def _told(process: Any) -> tuple[Key, float, int] | None:
+    """Which process it is, the CPU time that it has spent, its memory; None: it has ended, or is
+    not ours to look at."""
+    try:
+        with process.oneshot():
+            times = process.cpu_times()
+            key = (process.pid, process.create_time())
+            return key, times.user + times.system, process.memory_info().rss
+    except psutil.Error:
+        return None

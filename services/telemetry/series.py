@@ -1,0 +1,58 @@
+"""What can be sampled: one table of names, with what they mean and their units."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+DEVICE = re.compile(r"gpu(\d{1,3})_", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One kind of number in a sample. `{i}` stands for the number of a device, as its driver
+    counts them. A `total` counts from the beginning of the run's turn."""
+
+    name: str
+    label: str
+    unit: str  # as units.show takes it
+    total: bool = False
+
+
+def series_of(name: str) -> Series | None:
+    """Return the entry of a sample's value, with its device's number; None: no such series."""
+    device = device_of(name)
+    found = _BY_NAME.get(name if device is None else f"gpu{{i}}_{name.partition('_')[2]}")
+    if found is None or device is None:
+        return found
+    return replace(found, name=name, label=found.label.format(i=device))
+
+
+def place(name: str) -> tuple[int, int]:
+    """Return where a series stands among others: devices by their numbers, then as in SERIES."""
+    device = device_of(name)
+    plain = name if device is None else f"gpu{{i}}_{name.partition('_')[2]}"
+    return _PLACES[plain], -1 if device is None else device
+
+
+def device_of(name: str) -> int | None:
+    """Return the number of the device that a value is of; None: of no device."""
+    match = DEVICE.match(name)
+    return int(match[1]) if match else None
+
+
+SERIES = (
+    Series("running", "Requests running", "count"),
+    Series("waiting", "Requests waiting", "count"),
+    Series("kv_cache_share", "KV cache in use", "share"),
+    Series("prefix_hit_share", "Prompt tokens from the prefix cache", "share", total=True),
+    Series("preemptions", "Preemptions", "count", total=True),
+    Series("gpu{i}_memory_bytes", "GPU {i}, memory in use", "bytes"),
+    Series("gpu{i}_memory_total_bytes", "GPU {i}, memory it has", "bytes"),
+    Series("gpu{i}_use_share", "GPU {i}, share of the time in use", "share"),
+    Series("engine_cores", "Cores that the engine keeps busy", "cores"),
+    Series("machine_cores", "Cores busy on the machine", "cores"),
+    Series("memory_bytes", "Memory of the engine's processes", "bytes"),
+)
+_BY_NAME = {entry.name: entry for entry in SERIES}
+_PLACES = {name: place for place, name in enumerate(_BY_NAME)}

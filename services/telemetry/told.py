@@ -1,0 +1,39 @@
+"""What a server did while it was measured, as a table of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.compare import Candidate
+from services.measurement import Sample
+from services.tables import Table
+from services.telemetry.figures import during, grown, highest, mean, values
+from services.telemetry.series import Series, place, series_of
+from services.units import NOTHING, show
+
+
+def table(candidate: Candidate) -> Table:
+    """Return the mean and the highest of each series while requests were measured; no rows where
+    nothing was seen."""
+    seen = during(candidate.run, candidate.samples) or candidate.samples
+    rows = tuple(_row(entry, seen) for entry in _known(seen))
+    note = (
+        "Sampled about once a second from outside the client, while requests were measured. "
+        "Memory that processes share counts for each of them."
+    )
+    return Table("Server", ("", "Mean", "Highest"), rows, note if rows else "")
+
+
+def _known(seen: Sequence[Sample]) -> list[Series]:
+    """The series that were seen, in the order of the table, devices by their numbers."""
+    names = {name for sample in seen for name in sample.values if series_of(name) is not None}
+    return [entry for name in sorted(names, key=place) if (entry := series_of(name)) is not None]
+
+
+def _row(entry: Series, seen: Sequence[Sample]) -> tuple[str, str, str]:
+    if entry.total:
+        count = entry.unit == "count"
+        last = grown(seen, entry.name) if count else values(seen, entry.name)[-1]
+        return f"{entry.label}, in all", NOTHING, show(last, entry.unit)
+    of_mean, of_highest = mean(seen, entry.name), highest(seen, entry.name)
+    return entry.label, show(of_mean, entry.unit), show(of_highest, entry.unit)

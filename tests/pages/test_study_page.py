@@ -1,0 +1,169 @@
+"""The study's form, its grid before the start, and a study as it is measured, over, and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Engine
+
+from db import engines, queue, runs, studies
+from db.runs import NewRun
+from db.studies import NewCell
+from jobs import studies as at_work
+from services.engines import EngineConfig
+from services.measurement import Measurement
+from services.studies.asked import StudyConfig
+from services.studies.grid import cells
+from services.studies.presets import PRESETS
+from services.studies.written import begun, query, read
+from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.values import repeats
+
+LLAMA = {"preset": "custom", "engine": "llamacpp", "batches": "1, 8"}
+
+
+def submitted(database: Engine, config: StudyConfig) -> int:
+    made = [NewCell(cell, NewRun(cell.config, "", f"cell {cell.place}")) for cell in cells(config)]
+    return studies.create(database, config, "Does it scale?", made)
+
+
+def measure(database: Engine, factors: Sequence[float]) -> None:
+    """Work the study off: each cell takes so many times as long as the first."""
+    for factor in factors:
+        server = next(iter(engines.up(database)), None) or engines.claim(database)
+        assert server
+        if server.status == "starting":
+            engines.ready(database, server.id, {"engine": "vLLM", "device": "core"})
+        run = queue.claim(database)
+        assert run
+        seen: list[Measurement] = repeats(factor)
+        queue.add_measurements(database, run.id, seen)
+        queue.finish(database, run.id, "done", None, {"output_tokens_per_s": 10 / factor})
+        if engines.heartbeat(database, server.id):
+            engines.ended(database, server.id)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_a_form_that_asks_for_what_its_link_says(
+    visit: Visit, preset: str
+) -> None:
+    at = visit("study", preset=preset, engine="")
+    assert not at.error, at.error[0].value
+    assert "What will happen" in [one.value for one in at.subheader]
+    assert at.selectbox(key="study-preset").value == preset
+
+
+def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
+    at = visit("study", **LLAMA)
+    table = at.dataframe[0].value
+    assert list(table["Load"]) == ["requests 1", "requests 8"]
+    assert list(table["Here"]) == ["runs", "runs"]
+    assert "2 cells on 1 engine, started one after the other" in said(at)
+
+
+def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> None:
+    at = visit("study", preset="tensor", engine="vllm", parallel="TP=64", batches="1, 8")
+    table = at.dataframe[0].value
+    assert all(text.endswith(".") for text in table["Here"]), "not installed, or too few devices"
+    assert "2 cannot be measured here" in said(at)
+    (start,) = [button for button in at.button if button.label == "Start the study"]
+    assert start.disabled
+
+
+def test_what_is_chosen_stands_in_the_link_and_a_link_opens_the_form(visit: Visit) -> None:
+    at = visit("study", **LLAMA, max_tokens="16")
+    at.text_input(key="study-batches").set_value("2, 4")
+    found = link_of(sound(at.run()))
+    assert (found["batches"], found["max_tokens"], found["engine"]) == ("2,4", "16", "llamacpp")
+    again = visit("study", **found)
+    assert again.text_input(key="study-batches").value == "2, 4"
+    assert again.number_input(key="run-max_tokens").value == 16
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_link_says_the_whole_study(preset: str) -> None:
+    study = begun(preset, EngineConfig(engine="sglang", dtype="float16", max_seqs=4))
+    wider = study.model_copy(update={"batches": (3,), "usd_per_gpu_hour": 2.5})
+    wider = wider.model_copy(update={"run": wider.run.model_copy(update={"max_tokens": 7})})
+    assert read(query(wider)) == wider
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"preset": "x"}, "preset must be one of tensor"),
+        ({"batches": "a"}, "batches are not understood"),
+        ({"parallel": "TP=0"}, "parallel is not understood"),
+        ({"chunked": "maybe"}, "chunked is not understood"),
+        ({"max_tokens": "-1"}, "max_tokens must be at least 1"),
+        ({"nonsense": "1"}, "nonsense is not a known field"),
+        ({"usd_per_gpu_hour": "-2"}, "usd_per_gpu_hour must be more than 0"),
+        ({"engine": "x"}, "engine must be one of"),
+    ],
+)
+def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], words: str) -> None:
+    assert words in complaints(visit("study", **parameters))
+
+
+@pytest.mark.parametrize("number", ["abc", "-1", "0", "9" * 30, "<b>"])
+def test_a_study_that_is_no_number_is_named(visit: Visit, number: str) -> None:
+    assert "is not a study. A link to one ends in ?study=" in complaints(
+        visit("study", study=number)
+    )
+    assert "is not a study" in complaints(visit("study", like=number))
+
+
+def test_a_study_that_is_gone_is_said_to_be(visit: Visit) -> None:
+    assert "There is no study 77. It may have been deleted." in complaints(
+        visit("study", study="77")
+    )
+
+
+def test_a_study_under_way_shows_its_engine_and_every_cell(visit: Visit, database: Engine) -> None:
+    study_id = submitted(database, read({**LLAMA}))
+    server = engines.claim(database)
+    assert server
+    engines.keep(database, server.id, phase="Starting", command="python -m it")
+    at = visit("study", study=str(study_id))
+    assert "llama.cpp (embedded) · TP 1" in said(at)
+    assert [block.value for block in at.code] == ["python -m it"]
+    assert list(at.dataframe[0].value["Status"]) == [["queued"], ["queued"]]
+    at.button[0].click().run()
+    assert {run.status for run in studies.load(database, study_id).runs} == {"cancelled"}
+
+
+def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine) -> None:
+    two = read({"preset": "tensor", "engine": "vllm", "parallel": "TP=1; TP=2", "batches": "4"})
+    study_id = submitted(database, two)
+    measure(database, (1.0, 0.5))
+    at = visit("study", study=str(study_id))
+    verdict = next(one.value for one in at.subheader if one.anchor == "verdict")
+    assert "TP 2 gives" in verdict.replace("\\", "") and "times the throughput of TP 1" in verdict
+    assert "What does a larger batch give?" not in said(at)
+    assert "A device here is a share of the cores of one CPU" in said(at)
+    assert not at.button or "Resume" not in [button.label for button in at.button]
+
+
+def test_what_was_cut_short_can_be_resumed_and_what_failed_tried_again(
+    visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
+    study_id = submitted(database, read({**LLAMA}))
+    first, second = studies.load(database, study_id).runs
+    queue.finish(database, first.id, "interrupted")
+    queue.finish(database, second.id, "failed", "It broke.")
+    at = visit("study", study=str(study_id))
+    labels = [button.label for button in at.button]
+    assert "Resume" in labels and "Try the failed cells again" in labels
+    next(button for button in at.button if button.label == "Resume").click().run()
+    assert [run.status for run in studies.load(database, study_id).runs] == ["queued", "failed"]
+
+
+def test_a_shared_study_has_no_controls(visit: Visit, database: Engine) -> None:
+    study_id = submitted(database, read({**LLAMA}))
+    for run in studies.load(database, study_id).runs:
+        queue.finish(database, run.id, "cancelled")
+    at = visit("study", study=str(study_id), view="share")
+    assert not at.button and not complaints(at)
+    assert runs.load(database, 1).status == "cancelled"

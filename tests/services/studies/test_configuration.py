@@ -1,0 +1,66 @@
+"""Configurations have names that tell them apart, and the right one to be held against."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.config import RunConfig
+from services.engines import EngineConfig
+from services.studies import Cell
+from services.studies.configuration import baseline_of, configuration_of, labels_of
+
+
+def names(*engines: EngineConfig) -> list[str]:
+    cells = (Cell(at, engine, RunConfig()) for at, engine in enumerate(engines))
+    return list(labels_of(map(configuration_of, cells)).values())
+
+
+@pytest.mark.parametrize(
+    ("engines", "said"),
+    [
+        ([EngineConfig(), EngineConfig(tp=2, pp=2)], ["TP 1", "TP 2 · PP 2"]),
+        ([EngineConfig(engine=e) for e in ("vllm", "sglang")], ["TP 1 · vllm", "TP 1 · sglang"]),
+        (
+            [EngineConfig(chunked_prefill=on) for on in (True, False, None)],
+            ["TP 1 · chunked prefill on", "TP 1 · chunked prefill off",
+             "TP 1 · chunked prefill not set"],
+        ),
+        (
+            [EngineConfig(model=m) for m in ("/a/tiny", "/b/tiny", "")],
+            ["TP 1 · tiny", "TP 1 · tiny (2)", "TP 1 · packaged model"],
+        ),
+        (
+            [EngineConfig(extra=e) for e in ("", "--x 1")],
+            ["TP 1 · no extra arguments", "TP 1 · --x 1"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_name_says_what_differs(engines: list[EngineConfig], said: list[str]) -> None:
+    assert names(*engines) == said
+
+
+def test_a_long_setting_is_cut() -> None:
+    assert max(map(len, names(EngineConfig(extra="--x " + "y" * 500), EngineConfig()))) < 60
+
+
+def test_servers_that_were_there_are_told_apart_by_what_differs() -> None:
+    cells = [
+        Cell(at, None, RunConfig(backend="vllm", base_url=f"http://127.0.0.1:{at}/v1"))
+        for at in (1, 2)
+    ]
+    found = [configuration_of(cell) for cell in cells]
+    assert list(labels_of(found).values()) == ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"]
+    assert list(labels_of(found[:1]).values()) == ["vllm"]
+    assert found[0].ranks is None
+    assert baseline_of(found[1], found) == found[0]
+
+
+def test_the_time_to_start_makes_no_other_configuration() -> None:
+    one, other = (Cell(0, EngineConfig(start_timeout_s=s), RunConfig()) for s in (60.0, 600.0))
+    assert configuration_of(one) == configuration_of(other)
+
+
+def test_among_equally_many_devices_tensor_parallel_is_the_baseline() -> None:
+    engines = [EngineConfig(dp=2), EngineConfig(pp=2), EngineConfig(tp=2), EngineConfig(tp=4)]
+    found = [configuration_of(Cell(0, engine, RunConfig())) for engine in engines]
+    assert {baseline_of(one, found) for one in found} == {found[2]}

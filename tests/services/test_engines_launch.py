@@ -1,0 +1,350 @@
+"""What a configuration becomes as a command, and what is refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
+from services.engines.arguments import OWN
+from services.engines.devices import Devices, visible
+from services.engines.launch import Launch
+from services.engines.obstacle import obstacle_at
+from services.engines.place import PACKAGED, Place
+from services.engines.table import ENGINES, launch_at
+
+GIB = 2**30
+GPUS = Devices("gpu", ("H200",) * 4, (140 * GIB,) * 4)
+CORES = Devices("cpu", ("core",) * 2, (16 * GIB,) * 2, (4, 6))
+MODEL = {"num_attention_heads": 12, "num_hidden_layers": 30, "max_position_embeddings": 8192}
+
+
+def place_of(root: Path, devices: Devices, **env: str) -> Place:
+    """A repository with every engine installed and the packaged model."""
+    names = ("vllm", "sglang", "vllm-cpu", "sglang-cpu", "ray")
+    for file in (f".venv-{name}/bin/python" for name in names):
+        (root / file).parent.mkdir(parents=True)
+        (root / file).touch()
+    (root / PACKAGED).mkdir(parents=True)
+    (root / PACKAGED / "config.json").write_text(json.dumps(MODEL))
+    return Place(devices, {"PATH": "/usr/bin", **env}, root)
+
+
+@pytest.fixture
+def cores(tmp_path: Path) -> Place:
+    return place_of(tmp_path, CORES)
+
+
+@pytest.fixture
+def gpus(tmp_path: Path) -> Place:
+    return place_of(tmp_path, GPUS)
+
+
+def launched(place: Place, **values: Any) -> Launch:
+    return launch_at(parse_engine(values), 9000, place)
+
+
+def options(launch: Launch) -> dict[str, str | None]:
+    """The arguments as {name: value}, None for a switch."""
+    following = [*launch.argv[1:], "--"]
+    pairs = zip(launch.argv, following, strict=True)
+    return {a: None if b.startswith("--") else b for a, b in pairs if a.startswith("--")}
+
+
+EVERYTHING = {
+    "tp": 2,
+    "pp": 2,
+    "dtype": "float16",
+    "max_model_len": 4096,
+    "max_seqs": 32,
+    "gpu_memory_share": 0.8,
+    "chunked_prefill": True,
+    "chunk_tokens": 512,
+    "eager": True,
+    "quantization": "fp8",
+    "dummy_weights": True,
+    "extra": "--seed 7",
+}
+
+
+def test_vllm_on_gpus_is_told_everything(gpus: Place) -> None:
+    launch = launched(gpus, engine="vllm", model="Qwen/Qwen2.5-7B-Instruct", **EVERYTHING)
+    assert launch.argv[0] == str(gpus.root / ".venv-vllm/bin/python")
+    assert launch.argv[3:5] == ["serve", "Qwen/Qwen2.5-7B-Instruct"]
+    assert options(launch) == {
+        "--served-model-name": "Qwen/Qwen2.5-7B-Instruct",
+        "--tensor-parallel-size": "2",
+        "--pipeline-parallel-size": "2",
+        "--data-parallel-size": "1",
+        "--dtype": "float16",
+        "--max-model-len": "4096",
+        "--max-num-seqs": "32",
+        "--max-num-batched-tokens": "512",
+        "--enable-chunked-prefill": None,
+        "--quantization": "fp8",
+        "--load-format": "dummy",
+        "--gpu-memory-utilization": "0.8",
+        "--enforce-eager": None,
+        "--seed": "7",
+        "--host": "127.0.0.1",
+        "--port": "9000",
+    }
+    assert launch.env["VLLM_SERVER_DEV_MODE"] == "1" and "HF_HUB_OFFLINE" not in launch.env
+    assert launch.base_url == "http://127.0.0.1:9000/v1" and not launch.steps_back
+
+
+def test_sglang_on_gpus_is_told_everything(gpus: Place) -> None:
+    launch = launched(
+        gpus, engine="sglang", model="a/b", dp=1, max_batched_tokens=8192, **EVERYTHING
+    )
+    assert options(launch) == {
+        "--model-path": "a/b",
+        "--served-model-name": "a/b",
+        "--tp-size": "2",
+        "--pp-size": "2",
+        "--dp-size": "1",
+        "--dtype": "float16",
+        "--context-length": "4096",
+        "--max-running-requests": "32",
+        "--max-prefill-tokens": "8192",
+        "--mem-fraction-static": "0.8",
+        "--chunked-prefill-size": "512",
+        "--cuda-graph-backend-decode": "disabled",
+        "--cuda-graph-backend-prefill": "disabled",
+        "--quantization": "fp8",
+        "--load-format": "dummy",
+        "--enable-metrics": None,
+        "--seed": "7",
+        "--host": "127.0.0.1",
+        "--port": "9000",
+    }
+
+
+def test_what_is_not_said_is_left_to_the_engine(gpus: Place) -> None:
+    asked = options(launched(gpus, engine="vllm", model="a/b"))
+    assert not {"--max-model-len", "--enforce-eager", "--enable-chunked-prefill"} & set(asked)
+    assert "--distributed-executor-backend" not in asked
+    asked = options(launched(gpus, engine="sglang", model="a/b"))
+    assert not {"--context-length", "--chunked-prefill-size", "--device"} & set(asked)
+
+
+def test_chunked_prefill_is_switched_off_in_each_engines_words(gpus: Place) -> None:
+    config = {"model": "a/b", "chunked_prefill": False}
+    assert "--no-enable-chunked-prefill" in launched(gpus, engine="vllm", **config).argv
+    assert options(launched(gpus, engine="sglang", **config))["--chunked-prefill-size"] == "-1"
+
+
+def test_on_a_cpu_each_rank_gets_a_core_of_those_that_are_ours(cores: Place) -> None:
+    vllm = launched(cores, engine="vllm", tp=2)
+    assert vllm.argv[0] == str(cores.root / ".venv-vllm-cpu/bin/python")
+    assert vllm.env["VLLM_CPU_OMP_THREADS_BIND"] == "4|6" and vllm.steps_back
+    assert vllm.model == "smollm2-135m" and vllm.env["HF_HUB_OFFLINE"] == "1"
+    alone = launched(cores, engine="vllm")
+    assert alone.env["VLLM_CPU_OMP_THREADS_BIND"] == "4"
+    sglang = launched(cores, engine="sglang", dp=2)
+    assert sglang.env["SGLANG_CPU_OMP_THREADS_BIND"] == "4|6"
+    assert options(sglang)["--device"] == "cpu"
+
+
+def test_a_pipeline_on_a_cpu_warms_up(cores: Place) -> None:
+    """Plainly eager, it would say that it is well and die at its first request."""
+    assert "--enforce-eager" in launched(cores, engine="vllm").argv
+    assert "--enforce-eager" not in launched(cores, engine="vllm", pp=2).argv
+
+
+def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Place) -> None:
+    launch = launched(cores, engine="ray", dp=2, max_seqs=4)
+    asked = options(launch)
+    assert (asked["--replicas"], asked["--slots"]) == ("2", "4")
+    assert launch.cwd == str(cores.root) and launch.argv[1].endswith("ray_app.py")
+
+
+def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None:
+    """vLLM would take VLLM_API_KEY as the key that its clients must send."""
+    place = place_of(tmp_path, GPUS, VLLM_API_KEY="secret", PYTHONDONTWRITEBYTECODE="1")
+    launch = launched(place, engine="vllm", model="a/b")
+    assert launch.unset == ("PYTHONDONTWRITEBYTECODE", "VLLM_API_KEY")
+    assert "secret" not in launch.text() + json.dumps(launch.job("token"))
+
+
+def test_the_interpreter_may_be_named(tmp_path: Path) -> None:
+    place = place_of(tmp_path, GPUS, PACELINE_VLLM_PYTHON=sys.executable)
+    assert launched(place, engine="vllm", model="a/b").argv[0] == sys.executable
+
+
+def test_the_command_to_copy_is_the_command(tmp_path: Path) -> None:
+    """A shell that runs the text gives the program the same arguments and environment."""
+    show = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
+    argv = [sys.executable, "-c", show, "a b", "it's", "$HOME"]
+    env = {"PATH": f"{tmp_path}:/usr/bin", "SETTING": "0|1"}
+    launch = Launch("Toy", argv, 9000, "toy", env, ("AWAY",), cwd=str(tmp_path))
+    told = subprocess.run(
+        ["/bin/sh", "-c", launch.text()],
+        env={"AWAY": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=True,
+    )
+    given, environ = json.loads(told.stdout)
+    assert given == ["a b", "it's", "$HOME"]
+    assert environ["SETTING"] == "0|1" and "AWAY" not in environ
+    assert environ["PATH"] == f"{tmp_path}:/usr/bin:/bin"
+
+
+REFUSED = [
+    ({"engine": "llamacpp", "tp": 2}, "does not know tp=2"),
+    ({"engine": "ray", "tp": 2}, "does not know tp=2. It knows dp"),
+    ({"engine": "llamacpp", "dtype": "float16"}, "does not know dtype: leave it empty"),
+    ({"engine": "llamacpp", "eager": True, "chunk_tokens": 9}, "chunk_tokens, eager: leave them"),
+    ({"engine": "llamacpp", "max_seqs": 65}, "64 requests at once at most"),
+    ({"engine": "llamacpp", "model": "a/b"}, "serves smollm2-135m-instruct only"),
+    ({"engine": "vllm", "executor": "external_launcher"}, "works without a server only"),
+    ({"engine": "sglang", "executor": "ray"}, "leave the executor on auto"),
+    ({"engine": "vllm", "chunk_tokens": 5, "max_batched_tokens": 6}, "step is as long as a chunk"),
+    ({"engine": "vllm", "nodes": 2, "tp": 2}, "start each machine's command, then attach"),
+    ({"engine": "vllm", "model": "/no/such/folder"}, "There is no folder /no/such/folder"),
+    ({"engine": "vllm", "gpu_memory_share": 0.5}, "no GPU whose memory could be shared"),
+    ({"engine": "vllm", "executor": "ray"}, "On a CPU vLLM does not work with Ray"),
+    ({"engine": "vllm", "tp": 8}, "It needs 8 cores, and this machine has 2."),
+    ({"engine": "ray", "dp": 3}, "It needs 3 cores, and this machine has 2."),
+    ({"engine": "sglang", "max_model_len": 9000}, "made for 8,192 tokens: max_model_len=9,000"),
+    (
+        {"engine": "vllm", "chunked_prefill": False, "max_batched_tokens": 256},
+        "a prompt of 8,192 tokens must fit one step of 256",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence"), REFUSED)
+def test_what_cannot_run_here_is_said_before_it_is_started(
+    cores: Place, values: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in (obstacle_at(parse_engine(values), cores) or "")
+
+
+def test_what_can_run_here_is_not_spoken_against(cores: Place) -> None:
+    for name in ENGINES:
+        assert obstacle_at(EngineConfig.model_validate({"engine": name}), cores) is None
+    assert obstacle_at(EngineConfig(engine="vllm", tp=2), cores) is None
+
+
+def test_heads_and_layers_must_be_shareable(gpus: Place) -> None:
+    gpu = Place(Devices("gpu", ("H200",) * 64, (GIB,) * 64), gpus.env, gpus.root)
+    heads = obstacle_at(EngineConfig(engine="vllm", tp=8), gpu)
+    assert heads == "The model's 12 attention heads cannot be shared among TP 8."
+    layers = obstacle_at(EngineConfig(engine="vllm", pp=32), gpu)
+    assert layers == "The model's 30 layers are fewer than PP 32 stages."
+    assert "needs 8 GPUs" in (obstacle_at(EngineConfig(engine="vllm", dp=8), gpus) or "")
+
+
+def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path) -> None:
+    place = Place(CORES, {}, tmp_path)
+    with pytest.raises(EngineProblem, match=r"vLLM is not installed: make engines-cpu, or name"):
+        launched(place, engine="vllm")
+    with pytest.raises(EngineProblem, match=r"requirements-sglang\.txt"):
+        launched(Place(GPUS, {}, tmp_path), engine="sglang", model="a/b")
+    assert "make engines-cpu" in (obstacle_at(EngineConfig(engine="ray"), place) or "")
+
+
+def test_without_a_model_the_packaged_one_must_have_been_made(cores: Place) -> None:
+    (cores.root / PACKAGED).rename(cores.root / "elsewhere")
+    with pytest.raises(EngineProblem, match="make engines-cpu"):
+        launched(cores, engine="sglang")
+
+
+@pytest.mark.parametrize("name", [*OWN, "--hos", "--api_key=secret"])
+def test_what_paceline_sets_is_not_for_the_further_arguments(cores: Place, name: str) -> None:
+    with pytest.raises(EngineProblem, match="Paceline sets --") as problem:
+        launched(cores, engine="vllm", extra=f"{name} x")
+    assert "secret" not in str(problem.value)
+
+
+FOUND = (("GPU-aa1", "H200", 140), ("GPU-bb2", "A100", 80), ("GPU-cc3", "L4", 24))
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        (None, ("H200", "A100", "L4")),
+        ("2,0", ("L4", "H200")),
+        ("GPU-bb", ("A100",)),
+        ("0,7,1", ("H200",)),
+        ("", None),
+        ("-1", None),
+    ],
+)
+def test_the_gpus_are_those_that_cuda_shows(asked: str | None, names: Any) -> None:
+    seen = visible(FOUND, asked)
+    assert (seen.names if seen else None) == names
+
+
+# --- several machines --------------------------------------------------------------------------
+
+
+def texts(**values: Any) -> list[str]:
+    return [c.text for c in commands(parse_engine({"model": "a/b", **values}), "10.0.0.1", 8000)]
+
+
+def test_every_node_of_sglang_runs_the_same_command_with_its_number() -> None:
+    first, second = texts(engine="sglang", tp=8, pp=2, nodes=2)
+    assert first.replace("--node-rank 0", "--node-rank 1") == second
+    for part in ("--tp-size 8", "--pp-size 2", "--nnodes 2", "--dist-init-addr 10.0.0.1:29501"):
+        assert part in first
+    assert first.endswith("--host 10.0.0.1 --port 8000")
+
+
+def test_vllm_gathers_the_nodes_with_ray() -> None:
+    first, second = texts(engine="vllm", tp=16, nodes=2)
+    start, serve = first.splitlines()
+    assert start == "ray start --head --port=6379"
+    assert second == "ray start --address=10.0.0.1:6379"
+    assert "--tensor-parallel-size 16" in serve and "executor-backend ray" in serve
+
+
+def test_vllm_gathers_the_nodes_by_itself_where_mp_is_asked_for() -> None:
+    first, second = texts(engine="vllm", tp=8, pp=2, nodes=2, executor="mp")
+    for part in ("--nnodes 2", "--master-addr 10.0.0.1", "--pipeline-parallel-size 2"):
+        assert part in first and part in second
+    assert "--node-rank 0 --host" in first and second.endswith("--node-rank 1 --headless")
+
+
+def test_vllms_replicas_are_shared_among_the_nodes() -> None:
+    first, second = texts(engine="vllm", dp=4, tp=2, nodes=2)
+    assert "--data-parallel-size 4" in first and "--data-parallel-size-local 2" in first
+    assert second.endswith("--headless --data-parallel-start-rank 2")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"engine": "llamacpp", "nodes": 2}, "runs on one machine"),
+        ({"engine": "vllm", "tp": 3, "nodes": 2}, "3 GPUs cannot be shared equally among 2"),
+        ({"engine": "sglang", "dp": 2, "nodes": 2}, "spreads no replicas"),
+        ({"engine": "vllm", "tp": 2, "dp": 3, "nodes": 2}, "3 replicas cannot be shared"),
+        ({"engine": "vllm", "nodes": 1, "model": ""}, "Name a model"),
+        ({"engine": "vllm", "nodes": 1, "extra": "--port 1"}, "Paceline sets --port"),
+        ({"engine": "vllm", "executor": "external_launcher"}, "works without a server only"),
+    ],
+)
+def test_what_cannot_be_spread_is_said(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(EngineProblem, match=sentence):
+        texts(**values)
+
+
+def test_the_nodes_have_met_when_what_answers_is_what_was_asked_for() -> None:
+    config = parse_engine({"engine": "vllm", "tp": 4, "pp": 2})
+    assert meet({"tensor_parallel": 4, "pipeline_parallel": 2}, config) is None
+    assert meet({"engine": "vLLM"}, config) is None  # it does not tell
+    odd = meet({"tensor_parallel": 2, "pipeline_parallel": 2}, config)
+    assert odd and odd.startswith("What answers has TP 2 instead of 4") and "TP 4 · PP 2" in odd
+
+
+def test_every_engines_command_can_be_read_back_by_a_shell(cores: Place) -> None:
+    for name in ENGINES:
+        launch = launched(cores, engine=name)
+        assert shlex.split(launch.text())[-len(launch.argv) :] == launch.argv

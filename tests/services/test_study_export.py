@@ -1,0 +1,229 @@
+"""A study's files: right, complete, safe to open, and without anybody's prompts, keys and paths."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+
+from services.engines import EngineConfig
+from services.export.public_study import public_study, study_hash
+from services.export.shape import schema_texts
+from services.export.study_files import STUDY_EXPORTS, StudyExport, study_export
+from services.studies import Measured
+from tests.conftest import ROOT
+from tests.services.test_export import CHROMIUM, HOSTILE, Page
+from tests.values import cell
+
+PROMPT = "My own unpublished poem about a heron"
+ANSWER = "The heron stands, grey on grey"
+HOME = "/home/somebody/models"
+KEY = "sk-proj-abcdefghijklmnopqrstuvwx0123456789"
+
+
+def study(**config: Any) -> list[Measured]:
+    """TP 1, 2 and 4 at two batch sizes; TP 4 cannot run at the larger one."""
+    asked = [(tp, size) for size in (2, 8) for tp in (1, 2, 4)]
+    cells = [
+        cell(tp**0.5 * size**0.5, place=at, tp=tp, size=size, **config)
+        for at, (tp, size) in enumerate(asked)
+    ]
+    return [*cells[:-1], Measured(cells[-1].cell, None, "It needs 4 GPUs, and there are 2.")]
+
+
+def private() -> list[Measured]:
+    """A study with a prompt, answers, a key and paths wherever there may be one."""
+    engine = EngineConfig(
+        model=f"{HOME}/tiny.gguf", extra=f"--api-key {KEY} --chat-template {HOME}/a.jinja"
+    )
+    one = cell(1.0, engine=engine, workload="text", prompt=PROMPT)
+    assert one.candidate is not None
+    said = [replace(m, answer=ANSWER) for m in one.candidate.measurements]
+    environment = {"engine": {"model_path": f"{HOME}/tiny.gguf"}}
+    told = replace(
+        one.candidate,
+        measurements=said,
+        run=replace(one.candidate.run, environment=environment),
+    )
+    lost = cell(None, place=1, tp=2, problem=f"{HOME}/big is not there, with {KEY}.", prompt=PROMPT)
+    return [replace(one, candidate=told), lost]
+
+
+def hostile() -> list[Measured]:
+    cells = study()
+    engine = EngineConfig(tp=4, quantization=HOSTILE[:60])
+    lost = replace(cells[-1], cell=replace(cells[-1].cell, engine=engine), problem=HOSTILE)
+    return [*cells[:-1], lost]
+
+
+@pytest.mark.parametrize("entry", STUDY_EXPORTS, ids=lambda entry: entry.name)
+def test_no_file_of_a_study_holds_a_prompt_an_answer_a_key_or_a_path(entry: StudyExport) -> None:
+    text = entry.write("A", private(), 2.0).decode()
+    for secret in (PROMPT, "heron", KEY, "somebody"):
+        assert secret not in text, secret
+
+
+def test_engines_that_differ_in_a_folder_alone_stay_apart() -> None:
+    engines = [EngineConfig(model=f"/home/{name}/tiny.gguf") for name in ("somebody", "nobody")]
+    cells = [cell(1.0 + at, place=at, engine=engine) for at, engine in enumerate(engines)]
+    found = lines(study_export("study.csv").write("A", cells))
+    assert {line["engine_model"] for line in found} == {"…/tiny.gguf", "…/tiny.gguf (2)"}
+    assert study_hash(cells) == study_hash(public_study(cells))
+
+
+@pytest.mark.parametrize("entry", STUDY_EXPORTS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize(
+    "cells",
+    [[], [cell(None)], [cell(None, problem="Out of memory.")]],
+    ids=["none", "waits", "lost"],
+)
+def test_a_study_without_a_number_can_be_saved(entry: StudyExport, cells: list[Measured]) -> None:
+    assert entry.write("A", cells)
+
+
+def test_every_file_of_a_study_is_described() -> None:
+    text = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    assert all(f"`{entry.name}`" in text for entry in STUDY_EXPORTS)
+
+
+# CSV
+
+
+def lines(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+
+
+def test_a_line_is_a_cell_with_its_engine_its_numbers_and_its_problem() -> None:
+    found = lines(study_export("study.csv").write("Night", study(), 3.6))
+    assert [(line["engine_tp"], line["batch_size"]) for line in found] == [
+        ("1", "2"), ("2", "2"), ("4", "2"), ("1", "8"), ("2", "8"), ("4", "8"),
+    ]  # fmt: skip
+    two, lost = found[1], found[-1]
+    assert two["study"] == "Night" and two["places"] == "1" and two["runs"] == "2"
+    assert float(two["speedup"]) == pytest.approx(2**0.5)
+    assert float(two["speedup_low"]) < 2**0.5 < float(two["speedup_high"])
+    assert float(two["efficiency"]) == pytest.approx(2**-0.5)
+    rate, price = float(two["output_tokens_per_s"]), float(two["usd_per_million_output"])
+    assert price == pytest.approx(2 * 3.6 / 3600 / rate * 1e6)
+    assert lost["problem"] == "It needs 4 GPUs, and there are 2."
+    assert lost["output_tokens_per_s"] == lost["speedup"] == lost["status"] == ""
+
+
+@pytest.mark.parametrize("start", "=+-@")
+def test_no_text_in_a_study_is_a_formula(start: str) -> None:
+    cells = [cell(1.0), cell(None, tp=2, problem=f"{start}SUM(A1)")]
+    (_, lost) = lines(study_export("study.csv").write(f"{start}1", cells))
+    assert (lost["study"], lost["problem"]) == (f"'{start}1", f"'{start}SUM(A1)")
+
+
+# JSON
+
+
+@pytest.mark.parametrize("cells", [study(), private(), [], [cell(None)]])
+def test_the_document_of_a_study_is_what_its_schema_says(cells: list[Measured]) -> None:
+    schema = orjson.loads(schema_texts()["study-1.json"])
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(
+        orjson.loads(study_export("study.json").write("A", cells, 1.0))
+    )
+
+
+def test_the_document_says_what_the_report_says() -> None:
+    found = orjson.loads(study_export("study.json").write("A", study(), 3.6, "GPU"))
+    assert found["schema"] == "paceline/study/1" and found["device"] == "GPU"
+    assert found["sentence"].startswith("TP 2 gives 1.41 times the throughput of TP 1")
+    assert [law["sizes"] for law in found["laws"]] == [[1, 2, 4], [1, 2]]
+    assert [law["kappa"] is None for law in found["laws"]] == [False, True]
+    assert {one["criterion"] for one in found["best"]} == {"throughput", "latency", "cost"}
+    assert [b["saturates"] for b in found["batches"] if b["knee"]] == [False, False]
+
+
+def test_a_study_of_which_anything_is_changed_has_another_hash() -> None:
+    cells = study()
+    assert study_hash(cells) == study_hash(study())
+    one = cells[0].candidate
+    assert one is not None
+    other = replace(cells[0], candidate=replace(one, run=replace(one.run, name="B")))
+    named = [other, *cells[1:]]
+    assert study_hash(named) == study_hash(cells)
+    assert study_hash(cells[:-1]) != study_hash(cells)
+    assert study_hash([cell(1.1), *cells[1:]]) != study_hash(cells)
+
+
+# Markdown and HTML
+
+
+def test_a_pull_request_reads_the_sentence_first_and_every_cell() -> None:
+    text = study_export("study.md").write("Night", study()).decode()
+    assert text.index("### Night") < text.index("TP 2 gives 1.41 times") < text.index("Every cell")
+    assert "It needs 4 GPUs, and there are 2." in text
+
+
+def test_the_page_of_a_study_says_shows_and_names_everything() -> None:
+    page = Page(study_export("study.html").write("Night", study(), 3.6))
+    for part in (
+        "Night", "TP 2 gives 1.41 times the throughput of TP 1", "Every cell", "Best configuration",
+        "Contention and communication", "Batch sizes", "Engines", "Configuration",
+        "It needs 4 GPUs, and there are 2.", study_hash(study()),
+        "How many times as fast are more devices?", "Where is the throughput?",
+    ):  # fmt: skip
+        assert part in page.text, part
+    assert "not the same in all cells" in page.text  # how many requests
+
+
+def test_the_page_of_a_study_loads_nothing_and_allows_only_its_own_scripts() -> None:
+    page = Page(study_export("study.html").write("Night", study()))
+    assert page.references == ["data:,"] and page.handlers == []
+    assert re.match(
+        r"default-src 'none'; script-src 'sha256-\S+ 'sha256-\S+; style-src", page.policy
+    )
+
+
+def test_whatever_is_written_on_a_studys_page_stays_text() -> None:
+    page = Page(study_export("study.html").write(HOSTILE, hostile()))
+    assert len(page.scripts) == 3 and "img" not in page.tags
+    assert HOSTILE in page.text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_studys_page_opens_offline_without_a_word_of_complaint(
+    tmp_path: Path, scheme: Any, width: int
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    file = tmp_path / "study.html"
+    file.write_bytes(study_export("study.html").write(HOSTILE, hostile(), 2.0))
+    said: list[str] = []
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        context = browser.new_context(
+            offline=True, color_scheme=scheme, viewport={"width": width, "height": 900}
+        )
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri())
+        wanted = page.locator("figure > [id^=chart-]").count()
+        page.locator(f"svg.marks >> nth={wanted - 1}").wait_for()
+        drawn = page.locator("svg.marks").count()
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        hacked = page.evaluate("window.hacked")
+        browser.close()
+    assert said == []
+    assert asked == [file.as_uri()]
+    assert drawn == wanted == 5
+    assert overflow <= 0
+    assert hacked is None

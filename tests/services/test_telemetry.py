@@ -1,0 +1,400 @@
+"""What a server did: read from real pages, real processes, and a driver with known readings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import perf_counter_ns
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.measurement import Repeat, Sample
+from services.telemetry import SERIES, during, gpus, grown, highest, mean, series_of
+from services.telemetry.asked import Asked
+from services.telemetry.engines import Reading
+from services.telemetry.nvml import Gpus
+from services.telemetry.processes import Tree, listener
+from services.telemetry.prometheus import metrics
+from services.telemetry.sampler import Page, Sampler
+from services.telemetry.told import table
+from tests.conftest import ROOT, ReferenceServer, until
+from tests.values import NOON, candidate, measured, run
+
+DATA = ROOT / "tests" / "data" / "telemetry"
+VLLM, SGLANG = ((DATA / f"{name}_metrics.txt").read_text() for name in ("vllm", "sglang"))
+
+
+def changed(text: str, **values: float) -> str:
+    """A page on which metrics have other values."""
+    lines = []
+    for line in text.splitlines():
+        name = line.partition("{")[0].replace(":", "_")
+        lines.append(f"{line.rpartition(' ')[0]} {values[name]}" if name in values else line)
+    return "\n".join(lines)
+
+
+# the text format
+
+
+def test_a_line_has_a_name_labels_and_a_value() -> None:
+    text = (
+        "# HELP a:b Words.\n# TYPE a:b gauge\n"
+        'a:b{one="1",two="with \\" } , and =",} 3.5\na_b 4 1700000000000\na:b{x="1"} +Inf\n'
+        'a:b{x="1"} words\nother 1\na:b\n\na:bc 2\n'
+    )
+    assert list(metrics(text, {"a_b"})) == [
+        ("a_b", {"one": "1", "two": 'with \\" } , and ='}, 3.5),
+        ("a_b", {}, 4.0),
+    ]
+
+
+@given(st.text())
+def test_whatever_a_page_holds_it_is_read(text: str) -> None:
+    list(metrics(text + "\nrunning 1\n", {"running", text[:9]}))
+    Reading().values(text)
+
+
+# engines
+
+
+def test_the_page_of_a_real_vllm_is_read() -> None:
+    assert Reading().values(VLLM) == {
+        "running": 4.0,
+        "waiting": 8.0,
+        "kv_cache_share": pytest.approx(0.0597, abs=1e-4),
+        "preemptions": 0.0,
+    }
+
+
+def test_the_page_of_a_real_sglang_is_read() -> None:
+    assert Reading().values(SGLANG) == {"running": 0.0, "waiting": 0.0, "kv_cache_share": 0.0}
+
+
+def test_counts_go_from_where_they_stood_at_first() -> None:
+    reading = Reading()
+    reading.values(VLLM)  # 230 tokens looked up, none found
+    later = changed(
+        VLLM, vllm_prefix_cache_queries_total=330, vllm_prefix_cache_hits_total=25,
+        vllm_num_preemptions_total=3,
+    )  # fmt: skip
+    told = reading.values(later)
+    assert (told["prefix_hit_share"], told["preemptions"]) == (0.25, 3.0)
+    again = reading.values(changed(VLLM, vllm_num_preemptions_total=0))
+    assert again["preemptions"] == 0.0
+
+
+def test_sglangs_tokens_are_added_up_over_where_they_were_found() -> None:
+    reading = Reading()
+    reading.values(SGLANG)  # 43 and 6,227 tokens prefilled, 3,852 found on the device
+    more = changed(SGLANG, sglang_cached_tokens_total=3952, sglang_prompt_tokens_total=6227)
+    assert reading.values(more)["prefix_hit_share"] == pytest.approx(100 / (6227 - 43))
+
+
+def test_replicas_are_added_up_and_ranks_of_one_are_not() -> None:
+    two = VLLM + VLLM.replace('engine="0"', 'engine="1"')
+    told = Reading().values(changed(two, vllm_kv_cache_usage_perc=0.5))
+    assert (told["running"], told["waiting"], told["kv_cache_share"]) == (8.0, 16.0, 0.5)
+    ranks = SGLANG + SGLANG.replace('tp_rank="0"', 'tp_rank="1"')
+    assert Reading().values(changed(ranks, sglang_num_running_reqs=3))["running"] == 3.0
+
+
+def test_a_page_of_no_engine_that_is_known_says_nothing() -> None:
+    assert Reading().values("process_cpu_seconds_total 8.29\n") == {}
+
+
+def test_every_series_that_is_told_is_in_the_table() -> None:
+    told = Reading().values(VLLM) | {"gpu3_memory_bytes": 1.0, "gpu11_use_share": 1.0}
+    labels = {name: entry.label for name in told if (entry := series_of(name))}
+    assert labels.keys() == told.keys()
+    assert labels["gpu11_use_share"] == "GPU 11, share of the time in use"
+    assert series_of("gpu3_nonsense") is None and series_of("nonsense") is None
+    assert len({entry.name for entry in SERIES}) == len(SERIES)
+
+
+# a server's page, over HTTP
+
+
+class Metrics:
+    """A server with a page of metrics whose values a test changes."""
+
+    def __init__(self) -> None:
+        self.text, self.status, self.asked = VLLM, 200, 0
+        self.keys: list[str | None] = []
+        self.needs_key = ""
+        self.base_url = ""
+
+
+@pytest.fixture
+def served() -> Iterator[Metrics]:
+    page = Metrics()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            page.asked += self.path == "/metrics"
+            key = self.headers.get("Authorization")
+            page.keys.append(key)
+            refused = page.needs_key and key != f"Bearer {page.needs_key}"
+            body = b"" if refused else page.text.encode()
+            self.send_response(401 if refused else page.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page.base_url = f"http://127.0.0.1:{server.server_port}/v1"
+        yield page
+        server.shutdown()
+
+
+def looks(page: Page, times: int, between: Callable[[], None] = lambda: None) -> list[Any]:
+    async def read() -> list[Any]:
+        found = []
+        for _ in range(times):
+            found.append(await page.read())
+            between()
+        await page.close()
+        return found
+
+    return asyncio.run(read())
+
+
+def page_of(served: Metrics, env: dict[str, str] | None = None, backend: str = "vllm") -> Page:
+    return Page(Asked(backend, served.base_url, 0).target(env or {}))
+
+
+def test_values_that_change_are_seen_to_change(served: Metrics) -> None:
+    def change() -> None:
+        served.text = changed(VLLM, vllm_num_requests_running=7)
+
+    first, second = looks(page_of(served), 2, change)
+    assert (first["running"], second["running"]) == (4.0, 7.0)
+
+
+def test_a_server_without_such_a_page_is_asked_once(served: Metrics) -> None:
+    served.status = 404
+    assert looks(page_of(served), 3) == [{}, {}, {}]
+    assert served.asked == 1
+
+
+def test_a_server_that_is_broken_for_a_while_is_asked_again(served: Metrics) -> None:
+    served.status = 503
+
+    def mend() -> None:
+        served.status = 200
+
+    assert [bool(told) for told in looks(page_of(served), 2, mend)] == [False, True]
+
+
+def test_a_server_that_is_gone_says_nothing() -> None:
+    page = Page(Asked("vllm", "http://127.0.0.1:9/v1", 0).target({}))
+    assert looks(page, 2) == [{}, {}]
+
+
+def test_a_key_is_sent_only_where_the_page_asks_for_it(served: Metrics) -> None:
+    env = {"VLLM_BASE_URL": served.base_url, "VLLM_API_KEY": "fake-0123456789"}
+    assert looks(page_of(served, env), 1)[0]["running"] == 4.0
+    assert served.keys == [None]
+    served.needs_key = "fake-0123456789"
+    assert looks(page_of(served, env), 1)[0]["running"] == 4.0
+    elsewhere = {**env, "VLLM_BASE_URL": "http://127.0.0.1:1/v1"}
+    assert looks(page_of(served, elsewhere), 2) == [{}, {}]  # the key belongs to another server
+
+
+# who is watched
+
+
+@pytest.mark.parametrize(
+    ("backend", "base_url", "worth_it"),
+    [
+        ("embedded", "http://127.0.0.1:1/v1", True),
+        ("ollama", "http://localhost:11434/v1", True),
+        ("vllm", "http://10.255.255.1:8000/v1", True),
+        ("url", "https://example.org/v1", True),
+        ("ollama", "http://10.255.255.1:11434/v1", False),
+        ("groq", "https://api.groq.com/openai/v1", False),
+        ("openai", "https://api.openai.com/v1", False),
+        ("openai", "http://127.0.0.1:8000/v1", True),
+    ],
+)
+def test_of_somebody_elses_service_nothing_is_asked(
+    backend: str, base_url: str, worth_it: bool
+) -> None:
+    assert Asked(backend, base_url, 0).worth_it is worth_it
+
+
+# GPUs
+
+
+class Nvml:
+    """What pynvml answers on a machine with GPUs of so many bytes in use."""
+
+    NVMLError = type("NVMLError", (Exception,), {})
+
+    def __init__(self, used: list[int], pids: dict[int, int] | None = None) -> None:
+        self.used, self.pids = used, pids or {}
+
+    def nvmlDeviceGetCount(self) -> int:
+        return len(self.used)
+
+    def nvmlDeviceGetHandleByIndex(self, i: int) -> int:
+        return i
+
+    def nvmlDeviceGetMemoryInfo(self, i: int) -> Any:
+        return SimpleNamespace(used=self.used[i], total=100)
+
+    def nvmlDeviceGetUtilizationRates(self, i: int) -> Any:
+        if i == 1:
+            raise self.NVMLError("Not Supported")
+        return SimpleNamespace(gpu=50, memory=1)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, i: int) -> Any:
+        return [SimpleNamespace(pid=pid) for pid, on in self.pids.items() if on == i]
+
+
+def test_of_the_gpus_those_of_the_engine_are_told() -> None:
+    seen = Gpus(Nvml([10, 20, 30], {7: 0, 8: 2})).read({7, 8, 9})
+    assert seen == {
+        "gpu0_memory_bytes": 10.0, "gpu0_memory_total_bytes": 100.0, "gpu0_use_share": 0.5,
+        "gpu2_memory_bytes": 30.0, "gpu2_memory_total_bytes": 100.0, "gpu2_use_share": 0.5,
+    }  # fmt: skip
+
+
+def test_without_known_processes_all_gpus_are_told_and_what_one_does_not_say_is_left_out() -> None:
+    seen = Gpus(Nvml([10, 20])).read(set())
+    assert {name for name in seen if name.startswith("gpu1")} == {
+        "gpu1_memory_bytes", "gpu1_memory_total_bytes",
+    }  # fmt: skip
+    assert gpus([Sample(0.0, seen)]) == [0, 1]
+
+
+# processes
+
+
+@contextmanager
+def busy() -> Iterator[int]:
+    """A process that does nothing, with a child that keeps a core busy."""
+    child = f"import subprocess; subprocess.run([{sys.executable!r}, '-c', 'while True: pass'])"
+    process = subprocess.Popen([sys.executable, "-c", child])
+    yield process.pid
+    everyone = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for each in reversed(everyone):
+        each.kill()
+    process.wait(10)
+
+
+def test_what_a_process_started_counts_with_it() -> None:
+    with busy() as pid:
+        tree = Tree(pid)
+        until(lambda: len(tree.read()[1]) == 2, 30)
+        until(lambda: tree.read()[0].get("engine_cores", 0.0) > 0, 30)
+        values, pids = tree.read()
+        assert values["memory_bytes"] > 2**20 and pid in pids
+    until(lambda: tree.read() == ({}, set()), 10)
+
+
+def test_who_listens_on_a_port_is_found(reference: ReferenceServer) -> None:
+    pid = listener(reference.port)
+    assert pid and "tests.reference" in psutil.Process(pid).cmdline()
+    assert listener(9) is None
+
+
+# all together
+
+
+def test_a_server_on_this_machine_is_seen_whole(reference: ReferenceServer) -> None:
+    began = perf_counter_ns()
+
+    async def look() -> list[Sample]:
+        sampler = Sampler(Asked("url", reference.base_url, began))
+        seen = [await sampler.look()]
+        while "machine_cores" not in seen[-1].values:
+            await asyncio.sleep(0.05)
+            seen.append(await sampler.look())
+        await sampler.close()
+        return seen
+
+    seen = asyncio.run(look())
+    assert {"running", "memory_bytes", "engine_cores"} <= seen[-1].values.keys()
+    assert 0 < seen[0].t <= seen[-1].t <= (perf_counter_ns() - began) / 1e9
+
+
+def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> None:
+    asked = Asked("url", served.base_url, perf_counter_ns(), period_s=0.05).written()
+    sampler = subprocess.Popen(
+        [sys.executable, "-m", "services.telemetry"],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with sampler:
+        assert sampler.stdin and sampler.stdout
+        sampler.stdin.write(json.dumps(asked) + "\n")
+        sampler.stdin.flush()
+        samples = [Sample(**json.loads(sampler.stdout.readline())) for _ in range(3)]
+        assert psutil.Process(sampler.pid).nice() > psutil.Process().nice()
+        sampler.stdin.close()
+        assert sampler.wait(30) == 0
+    assert [sample.values["running"] for sample in samples] == [4.0] * 3
+    assert samples[0].t < samples[1].t < samples[2].t
+
+
+# in numbers
+
+
+def watched(*spans: tuple[float, float | None]) -> Any:
+    """A run whose repeats began at, and lasted, so many seconds."""
+    repeats = tuple(Repeat(i, NOON, lasted, {"t": at}) for i, (at, lasted) in enumerate(spans))
+    return replace(run(), repeats=repeats)
+
+
+def test_only_what_was_sampled_while_requests_were_measured_counts() -> None:
+    samples = [Sample(float(t), {"running": float(t)}) for t in range(10)]
+    two = watched((2.0, 2.0), (6.0, 1.0))
+    assert [s.t for s in during(two, samples)] == [2.0, 3.0, 4.0, 6.0, 7.0]
+    assert [s.t for s in during(two, samples, repeat=1)] == [6.0, 7.0]
+    assert [s.t for s in during(watched((8.0, None)), samples)] == [8.0, 9.0]
+    assert (mean(samples, "running"), highest(samples, "running")) == (4.5, 9.0)
+    assert mean(samples, "waiting") is None and highest(samples, "waiting") is None
+
+
+def test_a_count_that_begins_anew_goes_on_growing() -> None:
+    samples = [
+        Sample(float(i), {"preemptions": n}) for i, n in enumerate([0.0, 2.0, 5.0, 1.0, 4.0])
+    ]
+    assert grown(samples, "preemptions") == 9.0
+    assert grown([], "preemptions") is None
+
+
+def test_the_table_says_mean_and_highest_and_nothing_of_what_was_not_seen() -> None:
+    one = replace(
+        candidate([measured()]),
+        run=watched((1.0, 2.0)),
+        samples=[
+            Sample(0.0, {"running": 9.0}),
+            Sample(1.0, {"running": 1.0, "gpu1_memory_bytes": 2.0**30, "preemptions": 1.0}),
+            Sample(2.0, {"running": 2.0, "gpu0_memory_bytes": 2.0**29, "preemptions": 3.0}),
+        ],
+    )
+    assert table(one).rows == (
+        ("Requests running", "1.5", "2"),
+        ("Preemptions, in all", "–", "3"),
+        ("GPU 0, memory in use", "512 MiB", "512 MiB"),
+        ("GPU 1, memory in use", "1.00 GiB", "1.00 GiB"),
+    )
+    assert table(candidate([measured()])).rows == ()

@@ -1,0 +1,230 @@
+"""Engines and studies at work, with real processes: the embedded engine as a standing server."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import engines, queue, runs, studies
+from jobs import serving
+from jobs import studies as at_work
+from jobs.keeper import mark_of
+from services.config import parse
+from services.engines import EngineConfig
+from services.engines.marks import marked
+from services.engines.server import UP, Server
+from services.studies.asked import StudyConfig
+from services.studies.parallel import Parallel
+from services.studies.written import read
+from tests.conftest import ReferenceServer, finished, until
+from tests.test_jobs import supervisors
+
+LLAMA = EngineConfig(engine="llamacpp", max_seqs=2, max_model_len=512, start_timeout_s=120)
+SMALL = {"engine": "llamacpp", "max_seqs": "2", "max_model_len": "512", "start_timeout_s": "120"}
+pytestmark = pytest.mark.timeout(900)
+ANSWER_S = 240  # on a machine that has other work
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(database: Engine) -> Iterator[None]:
+    """Whatever a test leaves behind is stopped, and must end."""
+    yield
+    for server in [*engines.up(database), *engines.listed(database)]:
+        engines.request_stop(database, server.id)
+    for row in studies.listed(database):
+        at_work.cancel(database, row.id)
+    jobs.ensure(database)
+    until(lambda: not engines.active(database), 60)
+
+
+def ready(database: Engine, engine_id: int) -> Server:
+    until(lambda: engines.load(database, engine_id).status in ("ready", "failed"), ANSWER_S)
+    server = engines.load(database, engine_id)
+    assert server.status == "ready", (server.error, serving.said(database, engine_id))
+    return server
+
+
+def over(database: Engine, study_id: int) -> None:
+    until(lambda: not studies.load(database, study_id).active, 2 * ANSWER_S)
+    until(lambda: not [s for s in engines.up(database) if s.study_id == study_id], 60)
+
+
+def processes(database: Engine, engine_id: int) -> list[psutil.Process]:
+    return marked(mark_of(database, engine_id))
+
+
+def study(**texts: str) -> StudyConfig:
+    load = {"max_tokens": "4", "repeats": "1", "warmup": "0"}
+    return read({"preset": "custom", "batches": "1,2", **SMALL, **load, **texts})
+
+
+def test_an_engine_is_started_measured_and_stopped(database: Engine) -> None:
+    engine_id = serving.start(database, LLAMA)
+    server = ready(database, engine_id)
+    assert server.base_url and server.command and server.pid
+    assert server.facts["engine"] == "llama.cpp"
+    asked = {"backend": "url", "base_url": server.base_url, "requests": 2, "mode": "batch"}
+    run_id = jobs.submit(database, parse({**asked, "max_tokens": 4, "warmup": 0}))
+    assert finished(database, run_id, ANSWER_S).status == "done"
+    assert engines.load(database, engine_id).status == "ready", "it stays until it is stopped"
+    assert processes(database, engine_id)
+    serving.stop(database, engine_id)
+    until(lambda: engines.load(database, engine_id).status == "stopped", 60)
+    assert not processes(database, engine_id)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(server.base_url)
+
+
+def test_a_start_that_fails_says_why_and_leaves_nothing(database: Engine) -> None:
+    broken = LLAMA.model_copy(update={"model": "/there/is/no/such/model.gguf"})
+    engine_id = serving.start(database, broken)
+    until(lambda: engines.load(database, engine_id).status == "failed", ANSWER_S)
+    server = engines.load(database, engine_id)
+    assert server.error and server.error.endswith(".")
+    assert not processes(database, engine_id)
+
+
+def test_a_start_has_a_time_limit(database: Engine) -> None:
+    hasty = LLAMA.model_copy(update={"start_timeout_s": 1.0, "max_model_len": 8192})
+    slow = hasty.model_copy(update={"max_seqs": 64})
+    engine_id = serving.start(database, slow)
+    until(lambda: engines.load(database, engine_id).status not in ("planned", "starting"), 60)
+    server = engines.load(database, engine_id)
+    if server.status == "failed":  # a quick machine may make it within the second
+        assert "1 s" in (server.error or "")
+        assert not processes(database, engine_id)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_a_supervisor_takes_its_engines_along(database: Engine, sign: signal.Signals) -> None:
+    engine_id = serving.start(database, LLAMA)
+    ready(database, engine_id)
+    (supervisor,) = supervisors()
+    supervisor.send_signal(sign)
+    supervisor.wait(60)
+    until(lambda: not processes(database, engine_id), 60)
+    if sign is signal.SIGTERM:
+        assert engines.load(database, engine_id).status not in UP
+
+
+def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: Engine) -> None:
+    study_id = at_work.submit(database, study(), "small", ["t"], "a note")
+    over(database, study_id)
+    found = studies.load(database, study_id)
+    assert [run.status for run in found.runs] == ["done", "done"]
+    assert [run.config.requests for run in found.runs] == [1, 2]
+    assert {run.tags for run in found.runs} == {("t",)}
+    (server,) = found.servers
+    assert (server.status, server.starts) == ("stopped", 1)
+    assert not processes(database, server.id)
+    cells = studies.measured(database, found)
+    assert all(cell.candidate and cell.candidate.summary.ok for cell in cells)
+    assert [cell.cell.engine for cell in cells] == [LLAMA, LLAMA]
+
+
+def test_what_cannot_run_here_is_a_result_and_the_others_go_on(database: Engine) -> None:
+    asked = study(batches="1").model_copy(update={"parallel": (Parallel(), Parallel(tp=8))})
+    assert [one.obstacle is None for one in at_work.plan(asked)] == [True, False]
+    study_id = at_work.submit(database, asked)
+    over(database, study_id)
+    first, second = studies.load(database, study_id).runs
+    assert first.status == "done"
+    assert second.status == "failed" and "tp=8" in (second.error or "")
+
+
+def test_an_engine_killed_in_mid_run_costs_that_run_and_the_study_goes_on(
+    database: Engine,
+) -> None:
+    long = study(batches="2", max_tokens="480", ignore_eos="true", repeats="2")
+    study_id = at_work.submit(database, at_and(long, batches=(2, 1)))
+    run = until(lambda: measuring(database, study_id), ANSWER_S)
+    (server,) = studies.load(database, study_id).servers
+    for process in processes(database, server.id):
+        process.send_signal(signal.SIGKILL)
+    hit = finished(database, run, ANSWER_S)
+    measured = runs.measurements(database, run)
+    assert hit.status in ("failed", "done")
+    assert {m.status for m in measured} >= {"failed"}, "its requests are accounted for"
+    assert len(measured) == hit.config.requests * hit.config.repeats
+    second = studies.load(database, study_id).runs[1]
+    until(lambda: runs.load(database, second.id).status == "running", ANSWER_S)
+    assert engines.load(database, server.id).starts == 2
+    over(database, study_id)
+    assert runs.load(database, second.id).status == "done"
+
+
+def at_and(config: StudyConfig, **changes: object) -> StudyConfig:
+    return config.model_copy(update=changes)
+
+
+def measuring(database: Engine, study_id: int) -> int | None:
+    """The run that is being measured and has sent its requests."""
+    for run in studies.load(database, study_id).runs:
+        if run.status == "running" and any(p.in_flight for p in runs.progress(database, run.id)):
+            return run.id
+    return None
+
+
+def test_a_killed_paceline_resumes_at_the_cell_where_it_stopped(database: Engine) -> None:
+    long = study(batches="1,2", max_tokens="200", ignore_eos="true")
+    study_id = at_work.submit(database, long)
+    until(lambda: studies.load(database, study_id).runs[1].status == "running", 2 * ANSWER_S)
+    (supervisor,) = supervisors()
+    (server,) = studies.load(database, study_id).servers
+    supervisor.send_signal(signal.SIGKILL)
+    supervisor.wait(30)
+    until(lambda: not processes(database, server.id), 60)
+    first, cut = studies.load(database, study_id).runs
+    assert first.status == "done"
+    until(lambda: _interrupted(database, cut.id), 30)
+    assert at_work.resume(database, study_id) == 1
+    over(database, study_id)
+    after = studies.load(database, study_id)
+    assert [run.status for run in after.runs] == ["done", "done"]
+    assert after.runs[0].id == first.id, "what was measured is not measured again"
+    assert after.runs[1].id != cut.id
+
+
+def _interrupted(database: Engine, run_id: int) -> bool:
+    queue.interrupt_stale(database, 5)
+    return runs.load(database, run_id).status == "interrupted"
+
+
+def test_a_cancelled_study_stops_its_engine(database: Engine) -> None:
+    study_id = at_work.submit(database, study(max_tokens="480", ignore_eos="true"))
+    until(lambda: measuring(database, study_id), ANSWER_S)
+    at_work.cancel(database, study_id)
+    over(database, study_id)
+    found = studies.load(database, study_id)
+    assert {run.status for run in found.runs} == {"cancelled"}
+    assert not processes(database, found.servers[0].id)
+
+
+def test_cells_are_added_to_a_study_that_is_over(database: Engine) -> None:
+    study_id = at_work.submit(database, study(batches="1"))
+    over(database, study_id)
+    (first,) = studies.load(database, study_id).runs
+    assert at_work.extend(database, study_id, study(batches="1,2")) == 1
+    over(database, study_id)
+    after = studies.load(database, study_id)
+    assert [run.config.requests for run in after.runs] == [1, 2]
+    assert after.runs[0].id == first.id and after.runs[1].status == "done"
+
+
+def test_a_study_of_a_server_that_is_there_starts_nothing(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    server = {"engine": "", "backend": "url", "base_url": reference.base_url}
+    texts = {"preset": "concurrency", **server}
+    asked = read({**texts, "concurrencies": "1,2", "requests": "4", "max_tokens": "2"})
+    study_id = at_work.submit(database, asked)
+    over(database, study_id)
+    found = studies.load(database, study_id)
+    assert [run.status for run in found.runs] == ["done", "done"]
+    assert not found.servers

@@ -1,0 +1,85 @@
+"""A run's server is watched from a process of its own; what goes wrong there spoils no run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from time import perf_counter_ns
+
+import psutil
+from sqlalchemy import Engine
+
+from db import queue, runs
+from jobs.watch import Watch
+from services.telemetry import began
+from services.telemetry.asked import Asked
+from tests.conftest import ReferenceServer, finished, until
+from tests.stored import store
+
+Submit = Callable[..., int]
+
+
+def samplers() -> list[psutil.Process]:
+    """The samplers of this test's database."""
+    url = os.environ["PACELINE_DATABASE_URL"]
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if (process.info["environ"] or {}).get("PACELINE_DATABASE_URL") == url
+        and (process.info["cmdline"] or [])[1:3] == ["-m", "services.telemetry"]
+    ]
+
+
+def test_a_run_is_watched_while_it_is_measured(reference_run: Submit, database: Engine) -> None:
+    run_id = reference_run("ref ttft=100", mode="batch", requests=3, warmup=0)
+    busy = until(
+        lambda: [s for s in runs.samples(database, run_id) if s.values.get("running") == 3.0], 90
+    )
+    assert {"running", "memory_bytes", "machine_cores"} <= busy[0].values.keys()
+    (repeat,) = runs.load(database, run_id).repeats
+    queue.request_cancel(database, run_id)
+    repeat = finished(database, run_id).repeats[0]
+    at = began(repeat)
+    assert at is not None and repeat.duration_s is not None
+    assert at < busy[0].t < at + repeat.duration_s
+    until(lambda: not samplers(), 10)
+
+
+def test_each_turn_goes_on_where_the_one_before_ended(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    run_id = store(database, status="running")
+    watch = Watch(database, run_id, Asked("url", reference.base_url, perf_counter_ns()), 1000.0)
+    watch.start()
+    first = until(lambda: runs.samples(database, run_id), 60)[0]
+    watch.stop()
+    assert first.t > 1000.0
+    assert queue.last_moment(database, run_id) >= first.t
+    assert not samplers()
+
+
+def test_a_sampler_that_is_killed_ends_the_watching_only(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    run_id = store(database, status="running")
+    watch = Watch(database, run_id, Asked("url", reference.base_url, perf_counter_ns()), 0.0)
+    watch.start()
+    until(samplers, 30)[0].send_signal(signal.SIGKILL)
+    watch.join(30)
+    assert not watch.is_alive()
+    watch.stop()
+
+
+def test_of_many_samples_some_are_read(database: Engine) -> None:
+    from services.measurement import Sample
+
+    run_id = store(database)
+    for t in range(25):
+        queue.add_sample(
+            database, run_id, Sample(float(t), {"running": 1.0, "gpu0_use_share": 0.5})
+        )
+    assert [sample.t for sample in runs.samples(database, run_id, limit=10)] == [
+        0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0,
+    ]  # fmt: skip
+    assert runs.samples(database, run_id)[3].values == {"running": 1.0, "gpu0_use_share": 0.5}
