@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import secrets
 import signal
@@ -33,6 +34,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 NAME = "paceline"
+STOP = (signal.SIGTERM, signal.SIGINT)
 QUEUE_MOST = 100_000  # requests a replica takes at once: they wait in llama.cpp, not in Ray
 STORE_BYTES = 80 * 2**20  # Ray's object store, nearly its least: nothing large goes through it
 
@@ -95,18 +97,29 @@ def _parameters(model: str, name: str, slots: int, context: int, threads: int) -
     return params
 
 
-def serve_until_told(asked: argparse.Namespace) -> None:
+def main(asked: argparse.Namespace) -> int:
+    """Run Ray in a process of its own and return its exit code: whose raylet ends first is ended
+    by Ray at once, and this process still tidies up."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        work = multiprocessing.get_context("fork").Process(target=serve_until_told, args=(asked, folder))
+        work.start()
+        for number in STOP:
+            signal.signal(number, lambda *_: work.terminate())
+        work.join()
+        return work.exitcode or 0
+
+
+def serve_until_told(asked: argparse.Namespace, folder: str) -> None:
     """Start Ray on this machine alone and the replicas in it; return at SIGTERM or SIGINT."""
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder:
-        try:
-            _start(folder)
-            stop = _told_to_stop()
-            serve.start(http_options={"host": "127.0.0.1", "port": asked.port})
-            serve.run(_application(asked), name=NAME, route_prefix="/")
-            stop.wait()
-            serve.shutdown()
-        finally:
-            ray.shutdown()
+    _start(folder)
+    try:
+        stop = _told_to_stop()
+        serve.start(http_options={"host": "127.0.0.1", "port": asked.port})
+        serve.run(_application(asked), name=NAME, route_prefix="/")
+        stop.wait()
+        serve.shutdown()
+    finally:
+        ray.shutdown()
 
 
 def _start(folder: str) -> None:
@@ -124,7 +137,7 @@ def _start(folder: str) -> None:
 def _told_to_stop() -> threading.Event:
     """Take the signals over from Ray, whose own handler leaves at once."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP:
         signal.signal(number, lambda *_: stop.set())
     return stop
 
@@ -148,16 +161,14 @@ def _application(asked: argparse.Namespace) -> serve.Application:
         max_constructor_retry_count=1,  # a model that cannot be loaded stays so
         ray_actor_options={"num_cpus": 0},  # more replicas than cores is for Paceline to allow
     )(Replica)
-    return deployment.bind(
-        asked.model, asked.served_model_name, asked.slots, asked.context, threads
-    )
+    return deployment.bind(asked.model, asked.name, asked.slots, asked.context, threads)
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="a GGUF file")
-    parser.add_argument("--served-model-name", default="smollm2-135m-instruct")
+    parser.add_argument("--name", default="smollm2-135m-instruct", help="what requests call it")
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--slots", type=int, default=8, help="sequences at once, per replica")
@@ -166,4 +177,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    serve_until_told(arguments())
+    raise SystemExit(main(arguments()))

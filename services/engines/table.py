@@ -152,8 +152,8 @@ _ENTRIES = (
         parameters=("model", "max_model_len", "max_seqs"),
         command=ray_serve.command,
         python=ray_serve.PYTHON,
-        install_gpu="make engines-cpu",
-        install_cpu="make engines-cpu",
+        install_gpu="make engines-ray",
+        install_cpu="make engines-ray",
     ),
 )
 

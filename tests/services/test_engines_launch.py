@@ -248,7 +248,7 @@ def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path
         launched(place, engine="vllm")
     with pytest.raises(EngineProblem, match=r"requirements-sglang\.txt"):
         launched(Place(GPUS, {}, tmp_path), engine="sglang", model="a/b")
-    assert "make engines-cpu" in (obstacle_at(EngineConfig(engine="ray"), place) or "")
+    assert "make engines-ray" in (obstacle_at(EngineConfig(engine="ray"), place) or "")
 
 
 def test_without_a_model_the_packaged_one_must_have_been_made(cores: Place) -> None:
