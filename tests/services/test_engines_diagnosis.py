@@ -21,6 +21,7 @@ REAL = [
     ("vllm_no_model", "offline", "huggingface.co cannot be reached"),
     ("vllm_port_taken", "port", "taken by another program"),
     ("sglang_no_model", "offline", "huggingface.co cannot be reached"),
+    ("sglang_port_taken", "port", "taken by another program"),
 ]
 
 
