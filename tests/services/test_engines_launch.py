@@ -167,9 +167,11 @@ def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Place) -> None:
 
 def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None:
     """vLLM would take VLLM_API_KEY as the key that its clients must send."""
-    place = place_of(tmp_path, GPUS, VLLM_API_KEY="secret", PYTHONDONTWRITEBYTECODE="1")
+    place = place_of(
+        tmp_path, GPUS, VLLM_API_KEY="secret", MY_API_KEY="secret", PYTHONDONTWRITEBYTECODE="1"
+    )
     launch = launched(place, engine="vllm", model="a/b")
-    assert launch.unset == ("PYTHONDONTWRITEBYTECODE", "VLLM_API_KEY")
+    assert launch.unset == ("PYTHONDONTWRITEBYTECODE", "MY_API_KEY", "VLLM_API_KEY")
     assert "secret" not in launch.text() + json.dumps(launch.job("token"))
 
 
