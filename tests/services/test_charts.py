@@ -106,6 +106,7 @@ def situation(name: str) -> list[Candidate]:
 # Which charts can be drawn of it; a situation that is not here gives every chart.
 ALL = {chart.name for chart in charts.CHARTS}
 DRAWN: dict[str, set[str]] = {
+    "two mixes": ALL - {"engine"},  # nobody has watched the server
     "eight runs": ALL - {"repeats"},
     "one of two empty": ALL - {"ratios", "repeats", "quantile_shift", "concurrency", "cost"},
     "all failed": {"timeline", "in_flight"},
