@@ -10,7 +10,7 @@ from typing import Any
 from services.compare import Candidate
 from services.config import RunConfig
 from services.imports import Imported
-from services.measurement import Measurement, Repeat, Run, RunStatus
+from services.measurement import Measurement, Repeat, Run, RunStatus, Sample
 from services.objectives import Objectives
 from services.prices import Hourly, Price
 from services.summary import summarize
@@ -99,11 +99,22 @@ def candidate(
     measurements: Sequence[Measurement],
     price: Price | Hourly | None = None,
     objectives: Objectives | None = None,
+    samples: Sequence[Sample] = (),
     **of_run: Any,
 ) -> Candidate:
     count = len({m.repeat for m in measurements})
     summary = summarize(measurements, price, objectives)
-    return Candidate(run(**{"repeats": count, **of_run}), measurements, summary)
+    return Candidate(run(**{"repeats": count, **of_run}), measurements, summary, samples)
+
+
+def sampled(**series: Sequence[float]) -> list[Sample]:
+    """What was seen of a server, evenly within the second that `run` lets every repeat last, where
+    its health says when that began."""
+    count = max(map(len, series.values()))
+    return [
+        Sample(i / count, {name: values[i] for name, values in series.items() if i < len(values)})
+        for i in range(count)
+    ]
 
 
 def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
@@ -113,4 +124,4 @@ def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
         repeats=one.repeats, source=one.source,
     )  # fmt: skip
     summary = summarize(one.measurements, placed=stored.placed)
-    return Candidate(stored, one.measurements, summary)
+    return Candidate(stored, one.measurements, summary, one.samples)
