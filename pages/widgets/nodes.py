@@ -10,7 +10,7 @@ from pages.widgets.view import plain
 from services.backends import BackendProblem, Target
 from services.backends.address import InvalidAddress, normal_url
 from services.engines import ENGINES, EngineConfig, EngineProblem, commands, meet
-from services.machine import engine_facts
+from services.facts import engine_facts
 from services.probe import list_models
 
 PORT = 30000

@@ -97,8 +97,9 @@ def _ways(found: Scaling) -> tuple[Verdict, ...]:
     """Ways of sending the same requests to one server, each against the first: what a study that
     varies nothing else is for."""
     rows = [row for row in found.rows if row.candidates]
+    modes = {row.cells[0].cell.config.mode for row in rows}
     same = len({row.work.requests for row in rows}) == 1 == len(found.configurations)
-    if not same or len({row.work.mode for row in rows}) < 2 or not FEWEST <= len(rows) <= MOST:
+    if not same or len(modes) < 2 or not FEWEST <= len(rows) <= MOST:
         return ()
     return compare([row.candidates[0] for row in rows]).verdicts
 
