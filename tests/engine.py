@@ -1,8 +1,8 @@
 """A plain process that behaves like an engine: `python -m tests.engine PORT [HABIT …]`.
 
 Habits: `slow` answers /health only after a second, `broken` dies at its first request, `refuses`
-answers it with an error, `fails` ends at once, `forgetful` leaves shared memory behind, `family` has
-a child that ignores SIGTERM, and that one a child in a session of its own that ignores it too.
+answers it with an error, `fails` ends at once, `forgetful` leaves shared memory behind, `family`
+has a child that ignores SIGTERM, and that one a child in a session of its own that ignores it too.
 """
 
 from __future__ import annotations
