@@ -24,6 +24,10 @@ bench: .venv/.dev
 screenshots: .venv/.dev
 	@$(BIN)/python -m tests.browser.screenshots docs/screenshots
 
+# The engines that `make engines-cpu` installs, one after the other: a quarter of an hour.
+test-engines: .venv/.dev engines-cpu
+	@$(BIN)/python -m pytest tests/engines -m engines $(ARGS)
+
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv
 

@@ -148,14 +148,16 @@ def _application(asked: argparse.Namespace) -> serve.Application:
         max_constructor_retry_count=1,  # a model that cannot be loaded stays so
         ray_actor_options={"num_cpus": 0},  # more replicas than cores is for Paceline to allow
     )(Replica)
-    return deployment.bind(asked.model, asked.name, asked.slots, asked.context, threads)
+    return deployment.bind(
+        asked.model, asked.served_model_name, asked.slots, asked.context, threads
+    )
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="a GGUF file")
-    parser.add_argument("--name", default="smollm2-135m-instruct", help="what requests call it")
+    parser.add_argument("--served-model-name", default="smollm2-135m-instruct")
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--slots", type=int, default=8, help="sequences at once, per replica")

@@ -1,0 +1,128 @@
+"""vLLM, SGLang and Ray Serve for real, on the CPU: `make test-engines`.
+
+What a person does: start, measure in each mode, read, stop. No speed is asserted: two runs on the
+same quiet machine differ by half.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import engines, runs
+from jobs import serving
+from jobs.keeper import mark_of
+from services.config import parse
+from services.engines import ENGINES, EngineConfig, marked, parallel_label
+from services.engines.server import UP, Server
+from services.measurement import Run
+from tests.conftest import finished, until
+
+READY_S = 600.0  # half a minute on a quiet machine
+RUN_S = 300.0
+STOP_S = 60.0
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(READY_S + 3 * RUN_S + STOP_S)]
+
+PARALLEL = ({}, {"tp": 2}, {"pp": 2}, {"dp": 2})
+CASES = [
+    *(("vllm", sizes) for sizes in PARALLEL),
+    *(("sglang", sizes) for sizes in PARALLEL),
+    *(("ray", sizes) for sizes in ({}, {"dp": 2})),
+    ("llamacpp", {}),
+]
+MODES: dict[str, dict[str, Any]] = {
+    "sequential": {"requests": 2, "pause_s": 0},
+    "staggered": {"requests": 4},
+    "batch": {"requests": 8},
+}
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(database: Engine) -> Iterator[Start]:
+    """Start an engine and wait until it is ready; whatever is still up at the end is stopped."""
+
+    def started(name: str, **values: Any) -> Server:
+        given = {"engine": name, "max_model_len": 1024, "max_seqs": 8, "start_timeout_s": READY_S}
+        engine_id = serving.start(database, EngineConfig.model_validate(given | values))
+        until(
+            lambda: engines.load(database, engine_id).status not in ("planned", "starting"), READY_S
+        )
+        server = engines.load(database, engine_id)
+        assert server.status == "ready", f"{server.error}\n{serving.said(database, engine_id)}"
+        return server
+
+    yield started
+    for server in engines.up(database):
+        stopped(database, server)
+
+
+def stopped(database: Engine, server: Server) -> Server:
+    """Stop an engine and wait for its end."""
+    serving.stop(database, server.id)
+    until(lambda: engines.load(database, server.id).status not in UP, STOP_S)
+    return engines.load(database, server.id)
+
+
+def measured(database: Engine, server: Server, **values: Any) -> Run:
+    """Measure a run on an engine."""
+    given = {"max_tokens": 16, "ignore_eos": True, "warmup": 1, "base_url": server.base_url}
+    backend = ENGINES[server.config.engine].backend
+    run_id = jobs.submit(database, parse({"backend": backend, **given, **values}))
+    return finished(database, run_id, RUN_S)
+
+
+def listens(server: Server) -> bool:
+    port = urlsplit(server.base_url or "").port
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    CASES,
+    ids=[f"{name} {parallel_label(EngineConfig(engine=name, **sizes))}" for name, sizes in CASES],
+)
+def test_an_engine_starts_is_measured_in_each_mode_and_leaves_nothing(
+    database: Engine, start: Start, name: str, sizes: dict[str, int]
+) -> None:
+    server = start(name, **sizes)
+    assert_says_how_it_is_parallel(server)
+    for mode, values in MODES.items():
+        run = measured(database, server, mode=mode, **values)
+        assert (run.status, run.error) == ("done", None), mode
+        rows = runs.measurements(database, run.id)
+        assert [m.status for m in rows] == ["ok"] * values["requests"], [m.error for m in rows]
+    XX
+        assert run.environment["engine"] == server.facts
+    end = stopped(database, server)
+    assert (end.status, end.error) == ("stopped", None)
+    assert not marked(mark_of(database, server.id)) and not listens(server)
+
+
+def assert_says_how_it_is_parallel(server: Server) -> None:
+    """vLLM and SGLang tell it, so that it need not be typed; Ray and llama.cpp do not."""
+    if server.config.engine in ("vllm", "sglang"):
+        told = [server.facts[f"{kind}_parallel"] for kind in ("tensor", "pipeline", "data")]
+        assert told == [server.config.tp, server.config.pp, server.config.dp]
+        assert server.facts["engine_version"]
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_short_and_long_requests_mix_with_chunked_prefill_on_and_off(
+    database: Engine, start: Start, chunked: bool
+) -> None:
+    server = start("vllm", chunked_prefill=chunked, max_batched_tokens=256 if chunked else 1024)
+    run = measured(
+        database, server, mode="staggered", requests=6, workload="mixed", input_tokens=32
+    )
+    assert (run.status, run.error) == ("done", None)
+    assert {m.status for m in runs.measurements(database, run.id)} == {"ok"}
