@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
 from services.engines.arguments import OWN
@@ -346,7 +348,10 @@ def test_the_nodes_have_met_when_what_answers_is_what_was_asked_for() -> None:
     assert odd and odd.startswith("What answers has TP 2 instead of 4") and "TP 4 · PP 2" in odd
 
 
-def test_every_engines_command_can_be_read_back_by_a_shell(cores: Place) -> None:
-    for name in ENGINES:
-        launch = launched(cores, engine=name)
-        assert shlex.split(launch.text())[-len(launch.argv) :] == launch.argv
+WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5), WORDS)
+def test_whatever_is_in_a_command_a_shell_reads_it_back(argv: list[str], value: str) -> None:
+    words = shlex.split(Launch("Toy", argv, 9000, "toy", {"SETTING": value}, ("AWAY",)).text())
+    assert words == ["env", "-u", "AWAY", f"SETTING={value}", *argv]
