@@ -160,6 +160,17 @@ def test_a_pipeline_on_a_cpu_warms_up(cores: Place) -> None:
     assert "--enforce-eager" not in launched(cores, engine="vllm", pp=2).argv
 
 
+def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: Place) -> None:
+    """vLLM's own defaults for a CPU double with the tensor-parallel size."""
+    one, two = (options(launched(cores, engine="vllm", tp=tp)) for tp in (1, 2))
+    differ = {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
+    assert differ == {"--tensor-parallel-size"}
+    assert (one["--max-num-seqs"], one["--max-num-batched-tokens"]) == ("128", "2048")
+    whole = launched(cores, engine="vllm", chunked_prefill=False, max_seqs=4)
+    assert options(whole)["--max-num-seqs"] == "4" and whole.argv.count("--max-num-seqs") == 1
+    assert "--max-num-batched-tokens" not in options(whole)
+
+
 def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Place) -> None:
     launch = launched(cores, engine="ray", dp=2, max_seqs=4)
     asked = options(launch)
