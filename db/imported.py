@@ -75,6 +75,7 @@ def store(engine: Engine, imported: Imported) -> int:
         )
         _keep(connection, run_id, imported.repeats)
         _keep(connection, run_id, imported.measurements)
+        _keep(connection, run_id, imported.samples)
     return run_id
 
 

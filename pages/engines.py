@@ -12,7 +12,7 @@ from db import engines as stored
 from db.database import opened
 from db.engines import EngineBusy, EngineNotFound
 from jobs import serving
-from pages.widgets import engine_form, fields, linked
+from pages.widgets import engine_form, fields, linked, nodes
 from pages.widgets.engine import panel
 from pages.widgets.view import plain, sentences
 from services import link
@@ -75,6 +75,7 @@ def what_will_happen(config: EngineConfig) -> None:
         st.session_state["start-engine"] = Once()
     elif not why:
         begin(config)
+    nodes.ask(config)
 
 
 def show_command(config: EngineConfig) -> None:

@@ -108,7 +108,7 @@ if not candidate.measurements:
 if candidate.summary.ok:
     panels.headline(candidate)
 panels.judgement(candidate)
-panels.doubts(doubts(run, candidate.measurements, candidate.summary))
+panels.doubts(doubts(run, candidate.measurements, candidate.summary, candidate.samples))
 if run.source is None:
     panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")

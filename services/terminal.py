@@ -45,7 +45,7 @@ def run_text(candidate: Candidate) -> str:
     lines += [attainment.sentence] if attainment else []
     lines += [f"Cost: {source}."] if source else []
     lines += filter(None, [health.sentence(candidate)])
-    found = doubts(run, candidate.measurements, candidate.summary)
+    found = doubts(run, candidate.measurements, candidate.summary, candidate.samples)
     lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
     return "\n".join(lines)
 

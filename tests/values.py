@@ -101,12 +101,23 @@ def candidate(
     measurements: Sequence[Measurement],
     price: Price | Hourly | None = None,
     objectives: Objectives | None = None,
+    samples: Sequence[Sample] = (),
     **of_run: Any,
 ) -> Candidate:
     count = len({m.repeat for m in measurements})
     stored = run(**{"repeats": count, **of_run})
     summary = summarize(measurements, price, objectives, config=stored.config)
-    return Candidate(stored, measurements, summary)
+    return Candidate(stored, measurements, summary, samples)
+
+
+def sampled(**series: Sequence[float]) -> list[Sample]:
+    """What was seen of a server, evenly within the second that `run` lets every repeat last, where
+    its health says when that began."""
+    count = max(map(len, series.values()))
+    return [
+        Sample(i / count, {name: values[i] for name, values in series.items() if i < len(values)})
+        for i in range(count)
+    ]
 
 
 def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
@@ -116,7 +127,7 @@ def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
         repeats=one.repeats, source=one.source,
     )  # fmt: skip
     summary = summarize(one.measurements, placed=stored.placed)
-    return Candidate(stored, one.measurements, summary)
+    return Candidate(stored, one.measurements, summary, one.samples)
 
 
 def cell(
@@ -146,7 +157,7 @@ def cell(
     return Measured(Cell(place, engine, asked), found or None, problem)
 
 
-def sampled(one: Measured, samples: Sequence[Sample]) -> Measured:
+def with_samples(one: Measured, samples: Sequence[Sample]) -> Measured:
     """The same cell, with what was sampled of its server."""
     assert one.candidate is not None
     return replace(one, candidate=replace(one.candidate, samples=samples))

@@ -35,7 +35,8 @@ def show(study: Study) -> None:
 
 def words(told: Report) -> None:
     """The first sentence large, the others below it."""
-    st.subheader(plain(told.sentence), anchor="verdict")
+    st.subheader(plain(told.headline), anchor="verdict")
+    st.markdown(plain(told.details))
     if told.sentences:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told.sentences))
     for note in told.notes:

@@ -119,7 +119,7 @@ def _dashes(samples: Sequence[Sample]) -> alt.StrokeDash:
     scale = alt.Scale(domain=kinds, range=[DASHES[kind] for kind in kinds])
     listed = alt.Legend(
         values=[kind for kind in kinds if kind],
-        orient="top",
+        orient="bottom",
         columns=2,
         symbolSize=800,  # long enough for a dash to be seen
         symbolStrokeWidth=2,

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from services import units
 from services.checks import client as client_checks
+from services.checks import server as server_checks
 from services.checks.doubt import Doubt
-from services.measurement import ACTIVE, Measurement, Run
+from services.measurement import ACTIVE, Measurement, Run, Sample
 from services.statistics import FLOORS
 from services.summary import Summary
 from services.summary.repeats import successes
@@ -24,10 +25,17 @@ Check = Callable[[Run, Sequence[Measurement], Summary], Doubt | None]
 CACHED_SHARE = 0.05  # of the prompt tokens
 
 
-def doubts(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
-    """Return the reasons to doubt a run, warnings first."""
+def doubts(
+    run: Run,
+    measurements: Sequence[Measurement],
+    summary: Summary,
+    samples: Sequence[Sample] = (),
+) -> list[Doubt]:
+    """Return the reasons to doubt a run, warnings first; `samples`: of its server."""
     checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
     found = [doubt for check in checks if (doubt := check(run, measurements, summary)) is not None]
+    cache_known = cached_share(successes(measurements)) is not None
+    found += server_checks.doubts(run, samples, summary, cache_known)
     return sorted(found, key=lambda doubt: doubt.level != "warning")
 
 

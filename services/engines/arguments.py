@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.engines.config import EngineConfig
 from services.engines.launch import HOST
 from services.engines.problem import EngineProblem
@@ -11,7 +13,7 @@ from services.engines.problem import EngineProblem
 OWN = ("--host", "--port", "--api-key", "--served-model-name", "--uds")
 
 
-def named(pairs: dict[str, object]) -> list[str]:
+def named(pairs: Mapping[str, object]) -> list[str]:
     """Return ["--name", "value", …] of those that are set; True is a switch."""
     return [part for name, value in pairs.items() for part in _argument(name, value)]
 

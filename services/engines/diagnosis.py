@@ -25,8 +25,8 @@ LOOK = "Look into its log."
 KILLED = (
     "killed",
     "It was killed (SIGKILL).",
-    "Mostly the machine ran out of memory: take a smaller model, fewer replicas or a shorter max "
-    "model length, and look at what else runs.",
+    "Somebody ended it, or the machine ran out of memory: then take a smaller model, fewer "
+    "replicas or a shorter max model length, and look at what else runs.",
 )
 
 

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.backends import BACKENDS
 from services.engines.config import EngineConfig
 from services.engines.devices import Devices, devices
 from services.engines.problem import EngineProblem
 from services.engines.within import ROOT
 
 PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
-# No cached byte code doubles every start; another environment's paths mix two engines up.
-UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+# No cached byte code doubles every start; another environment's paths mix two engines up; the
+# database's address may hold a password.
+UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV",
+            "PACELINE_DATABASE_URL")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ class Place:
         return own | offline
 
     def unset(self) -> tuple[str, ...]:
-        """Return what no engine may see: the client's keys above all. vLLM takes VLLM_API_KEY as
-        the key that its clients must send."""
-        keys = [backend.key_env for backend in BACKENDS.values() if backend.key_env]
-        return tuple(n for n in (*UNWANTED, *keys, "PACELINE_DATABASE_URL") if n in self.env)
+        """Return what no engine may see: the client's keys above all, whatever they are called.
+        vLLM takes VLLM_API_KEY as the key that its clients must send."""
+        keys = sorted(name for name in self.env if name.endswith("_API_KEY"))
+        return (*(name for name in UNWANTED if name in self.env), *keys)
 
 
 def here(env: Mapping[str, str]) -> Place:

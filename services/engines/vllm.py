@@ -13,6 +13,7 @@ from services.engines.problem import EngineProblem
 
 PYTHON = ("PACELINE_VLLM_PYTHON", ".venv-vllm", ".venv-vllm-cpu")
 CPU_CACHE_BYTES = 512 * 2**20  # key-value cache of a rank on a CPU: 17,000 tokens of SmolLM2
+CPU_SEQS, CPU_STEP = 128, 2048  # what vLLM takes itself for one core
 # On a CPU compiling takes minutes and gains little. A pipeline that is plainly eager skips its
 # warm-up and dies at the first request; this way it is eager and warms up.
 EAGER = ["--enforce-eager"]
@@ -88,9 +89,15 @@ def on_gpus(config: EngineConfig) -> list[str]:
 
 
 def _on_cores(config: EngineConfig) -> list[str]:
-    one = named({"--api-server-count": 1 if config.dp > 1 else None})  # each takes 0.6 GB
-    eager = EAGER_STAGES if config.pp > 1 else EAGER
-    return ["--kv-cache-memory-bytes", str(CPU_CACHE_BYTES), *one, *eager]
+    """Its own defaults for a CPU double with TP, and would be a second difference of a study."""
+    step = config.chunk_tokens or config.max_batched_tokens or config.chunked_prefill is False
+    fixed = {
+        "--kv-cache-memory-bytes": CPU_CACHE_BYTES,
+        "--max-num-seqs": None if config.max_seqs else CPU_SEQS,
+        "--max-num-batched-tokens": None if step else CPU_STEP,
+        "--api-server-count": 1 if config.dp > 1 else None,  # each takes 0.6 GB
+    }
+    return [*named(fixed), *(EAGER_STAGES if config.pp > 1 else EAGER)]
 
 
 def _bound(config: EngineConfig, place: Place) -> dict[str, str]:

@@ -13,7 +13,7 @@ from services.export.markdown import markdown
 from services.export.page import notice_html, page_html, policy_of
 from services.export.parquet import requests_parquet
 from services.export.public import public
-from services.export.tables import comparison_csv, requests_csv, summary_csv
+from services.export.tables import comparison_csv, requests_csv, samples_csv, summary_csv
 
 __all__ = [
     "EXPORTS",
@@ -67,6 +67,7 @@ CSV, JSON = "text/csv; charset=utf-8", "application/json"
 
 EXPORTS = (
     Export("requests.csv", "Requests (CSV)", "paceline-{runs}-requests.csv", CSV, requests_csv),
+    Export("samples.csv", "Server samples (CSV)", "paceline-{runs}-samples.csv", CSV, samples_csv),
     Export(
         "summary.csv", "Summary (CSV)", "paceline-{runs}-summary.csv", CSV, summary_csv,
         most=100_000,

@@ -15,6 +15,7 @@ from services.export.tiles import Tile, headline, of_comparison, of_run
 from services.imports import stated
 from services.measurement import IMPORT
 from services.tables import Table
+from services.telemetry import told
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ def _doubts(
         yield from ((doubt, "") for doubt in comparison.warnings)
     shared: dict[Doubt, list[str]] = {}
     for candidate, label in zip(candidates, labels, strict=True):
-        for doubt in doubts(candidate.run, candidate.measurements, candidate.summary):
+        for doubt in doubts(
+            candidate.run, candidate.measurements, candidate.summary, candidate.samples
+        ):
             shared.setdefault(doubt, []).append(label)
     for doubt in sorted(shared, key=lambda doubt: doubt.level != "warning"):
         yield doubt, "; ".join(shared[doubt]) if comparison else ""
@@ -134,14 +137,17 @@ def _results(
     else:
         known = [row.metric for row in comparison.rows]
         found = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))
-    said = (told for c in candidates for told in (stated.table(c), stated.definitions(c)))
+    said = (each for c in candidates for each in (stated.table(c), stated.definitions(c)))
     return tuple(table for table in (*found, *said) if table.rows)
 
 
 def _circumstances(
     candidates: Sequence[Candidate], comparison: Comparison | None
 ) -> tuple[Table, ...]:
-    found = [tables.differences(comparison)] if comparison else [health.table(candidates[0])]
+    alone = candidates[0]
+    found = (
+        [tables.differences(comparison)] if comparison else [told.table(alone), health.table(alone)]
+    )
     for table in (tables.identities, tables.configuration, tables.environment):
         found.append(table(candidates))
     return tuple(table for table in found if table.rows)

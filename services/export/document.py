@@ -27,13 +27,13 @@ SCHEMA = "paceline/run/2"
 
 def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
     """Return a run as plain data: `schema`, `content_sha256`, `run`, `summary`, `doubts`,
-    `requests`; without the paths of the machine (see `public`).
+    `requests`, `samples`; without the paths of the machine (see `public`).
 
     A person's own prompts and the answers are only in it where `prompts` asks for them: the
     prompts in `run.config`, the answers as a list of their own.
     """
     told = public(candidate)
-    found = doubts(told.run, told.measurements, told.summary)
+    found = doubts(told.run, told.measurements, told.summary, told.samples)
     rows = [whole_row(measured) for measured in told.measurements]
     document = {
         "schema": SCHEMA,
@@ -42,6 +42,7 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
         "summary": summary_row(told.summary),
         "doubts": [asdict(doubt) for doubt in found],
         "requests": rows,
+        "samples": [{"t": sample.t, "values": sample.values} for sample in told.samples],
     }
     if prompts:
         document["answers"] = [
@@ -60,6 +61,7 @@ def content_hash(candidate: Candidate) -> str:
     environment, the repeats, and what was seen of every request; of an imported run without
     requests what its tool states.
 
+    What was seen of the server meanwhile is no part of it: it is thinned, and may be missing.
     A run that is exported, imported elsewhere and given another name has the same one; a run of
     which one number was changed has not. It is a checksum: whoever changes a file can write a new
     one.

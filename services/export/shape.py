@@ -99,6 +99,15 @@ class DoubtRow(BaseModel):
     sentence: str
 
 
+class SampleRow(BaseModel):
+    """What was seen of the server and its machine at one moment, from outside the client."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    t: float = Field(description="In seconds since the run began; health.t of a repeat: as well")
+    values: dict[str, float] = Field(description="By the names in docs/metrics.md; SI units")
+
+
 class AnswerRow(BaseModel):
     """What a request was answered."""
 
@@ -122,6 +131,7 @@ class RunDocument(BaseModel):
     )
     doubts: list[DoubtRow] = Field(description="Reasons to doubt the numbers, warnings first")
     requests: list[RequestRow]
+    samples: list[SampleRow] = Field([], description="At most 600, by time; empty: not watched")
     answers: list[AnswerRow] | None = Field(None, description="Only where somebody asked for them")
 
 

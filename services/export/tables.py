@@ -15,6 +15,7 @@ from services.measurement import Measurement
 from services.metrics import FIELDS, metric, request_row
 from services.statistics import Ratio
 from services.summary import summary_row
+from services.telemetry import place
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -27,6 +28,14 @@ def requests_csv(candidates: Sequence[Candidate]) -> bytes:
         for m in candidate.measurements
     )
     return written((*FIELDS, *SYSTEM_D), rows)
+
+
+def samples_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write what was seen of one run's server: a line a moment, a column a series."""
+    samples = candidates[0].samples
+    names = sorted({name for sample in samples for name in sample.values}, key=place)
+    rows = ([sample.t, *(sample.values.get(name) for name in names)] for sample in samples)
+    return written(("t", *names), rows)
 
 
 def summary_csv(candidates: Sequence[Candidate]) -> bytes:

@@ -13,14 +13,14 @@ from services.facts import vllm_server
 from services.facts.pages import PAGES
 from services.probe.inquiry import Answer, connected, get
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 5.0  # a server that works hard answers late
 
 
 async def engine_facts(target: Target) -> dict[str, Any]:
     """Return what the engine at `target` tells of itself; {} where it is none of those we know.
 
     Keys: engine, engine_version, and where told model_name, tensor_parallel, pipeline_parallel,
-    data_parallel, nodes, executor, device, dtype, quantization, load_format, context_length,
+    data_parallel, nodes, executor, device_type, dtype, quantization, load_format, context_length,
     max_seqs, max_batched_tokens, chunked_prefill, chunk_tokens, memory_share, prefix_cache,
     cache_tokens, eager, attention_backend, slots, context_per_slot. Lengths in tokens. Never
     raises for what it answers.

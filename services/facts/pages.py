@@ -19,7 +19,7 @@ SGLANG: Names = {
     "dtype": ("dtype", word),
     "quantization": ("quantization", word),
     "attention_backend": ("attention_backend", word),
-    "device": ("device", word),
+    "device": ("device_type", word),
     "max_prefill_tokens": ("max_batched_tokens", whole),
     "mem_fraction_static": ("memory_share", share),
     "disable_radix_cache": ("prefix_cache", off),
@@ -62,7 +62,7 @@ VLLM_PARTS: dict[str, Names] = {
         "kv_cache_size_tokens": ("cache_tokens", whole),
     },
     "load_config": {"load_format": ("load_format", word)},
-    "device_config": {"device": ("device", word)},
+    "device_config": {"device": ("device_type", word)},
 }
 
 

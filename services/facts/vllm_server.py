@@ -19,7 +19,7 @@ from services.probe.inquiry import Answer
 Ask = Callable[[str, float], Awaitable[Answer | None]]
 CONFIG = "/server_info?config_format=json"
 CONFIG_S = 20.0  # it looks at the whole machine before its first answer
-OTHERS_S = 2.0
+OTHERS_S = 5.0
 # Arguments of `vllm serve` that tell how it is parallel; what is not given is 1.
 SIZES = {
     "tensor_parallel": ("--tensor-parallel-size", "-tp"),

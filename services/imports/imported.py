@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from services.config import MOST, MOST_REPEATS, RunConfig
 from services.imports import fields
-from services.measurement import IMPORT, Measurement, Repeat, RunStatus
+from services.measurement import IMPORT, Measurement, Repeat, RunStatus, Sample
 from services.units import many
 
 MOST_REQUESTS = 200_000
@@ -43,6 +43,7 @@ class Imported:
     tags: tuple[str, ...] = ()
     note: str = ""
     calibration: dict[str, Any] | None = None  # of a run of Paceline's
+    samples: tuple[Sample, ...] = ()  # likewise
 
 
 class Says(NamedTuple):

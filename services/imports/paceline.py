@@ -16,7 +16,8 @@ from services.halves import clean
 from services.imports import fields
 from services.imports.imported import Imported, InvalidImport, Load, Says, imported, stated
 from services.imports.parse import Document, see_to_values
-from services.measurement import FINISHED, Measurement, Repeat, Status
+from services.measurement import FINISHED, Measurement, Repeat, Sample, Status
+from services.telemetry import series_of
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 TOOL = "Paceline"
@@ -26,6 +27,7 @@ LONGEST_ERROR = 300
 LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
 DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
 ROWS_AT_ONCE = 2_000
+MOST_SAMPLES = 10_000
 CALIBRATED = (  # see services/calibrate.py
     "requests", "lost", "ttft_p50_s", "ttft_p99_s", "e2e_p50_s", "e2e_p99_s", "inter_chunk_p50_s",
     "inter_chunk_p99_s",
@@ -89,6 +91,7 @@ def _run(document: Mapping[str, Any]) -> Imported:
         status=status if status in FINISHED else "interrupted",
         environment=_words(run.get("environment")),
         calibration=_calibration(run.get("calibration")),
+        samples=_samples(document.get("samples")),
         tags=_tags(run.get("tags")),
         note=clean(note[:LONGEST_NOTE]) if isinstance(note := run.get("note"), str) else "",
     )
@@ -168,6 +171,21 @@ def _repeats(found: Any) -> tuple[Repeat, ...]:
             health = _words(row.get("health"))
             kept[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
     return tuple(kept.values())
+
+
+def _samples(found: Any) -> tuple[Sample, ...]:
+    """What was seen of the server, of the series that are known here."""
+    kept: dict[float, Sample] = {}
+    for row in fields.several(found)[:MOST_SAMPLES]:
+        t, said = fields.seconds(fields.inside(row, "t")), fields.inside(row, "values")
+        values = {
+            name: number
+            for name, value in list(fields.mapping(said).items())[:MOST_WORDS]
+            if series_of(name) is not None and (number := fields.number(value)) is not None
+        }
+        if t is not None and values:
+            kept[t] = Sample(t, values)
+    return tuple(kept[t] for t in sorted(kept))
 
 
 def _calibration(found: Any) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ from services.studies.slowdown import InvalidMixing as InvalidMixing
 from services.studies.slowdown import Mixing as Mixing
 from services.studies.slowdown import mixing as mixing
 from services.studies.slowdown import table as table
-from services.units import share
 from services.workloads.mixed import SHORT
 from services.workloads.mixed import alone as alone
 
@@ -77,7 +76,7 @@ def _more(found: Finding) -> str:
     seen = detectable(ratio, len(FAMILY)) if found.word == "inconclusive" else None
     if seen is None:
         return ""
-    return f" Repeats like these show a difference of {share(seen - 1)} or more four times in five."
+    return f" Repeats like these show {times(seen)} times or more four times in five."
 
 
 WAITING: dict[Word, str] = {

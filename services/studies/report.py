@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from services.compare import FEWEST, MOST, Verdict, compare
 from services.studies.best import Best, best
 from services.studies.cell import Measured
 from services.studies.curves import (
@@ -72,6 +73,9 @@ def report(
         sentence, *said = [*of_mixes(mixed), *_failed(found)]
         headline, _, details = sentence.partition(": ")
         first = (headline, details, sentence)
+    elif ways := _ways(found):
+        first = (ways[0].headline, ways[0].details, f"{ways[0].headline} {ways[0].details}")
+        said = [f"{one.headline} {one.details}" for one in ways[1:]] + list(_failed(found))
     return Report(
         found, devices, batches, firsts, device, *first, tuple(said),
         tuple(_notes(found, device)), tuple(mixed),
@@ -87,6 +91,17 @@ def _head(found: Scaling) -> Row | None:
 def _weight(row: Row) -> tuple[bool, int, int]:
     known = row.speedup is not None and row.speedup.p is not None
     return known, row.work.size or row.work.requests, row.configuration.ranks or 0
+
+
+def _ways(found: Scaling) -> tuple[Verdict, ...]:
+    """Ways of sending the same requests to one server, each against the first: what a study that
+    varies nothing else is for."""
+    rows = [row for row in found.rows if row.candidates]
+    modes = {row.cells[0].cell.config.mode for row in rows}
+    same = len({row.work.requests for row in rows}) == 1 == len(found.configurations)
+    if not same or len(modes) < 2 or not FEWEST <= len(rows) <= MOST:
+        return ()
+    return compare([row.candidates[0] for row in rows]).verdicts
 
 
 def _first(

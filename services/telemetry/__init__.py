@@ -7,9 +7,9 @@ costs the client nothing. This much of it only computes, for whoever reads sampl
 from __future__ import annotations
 
 from services.telemetry.figures import began, during, gpus, grown, highest, mean, values
-from services.telemetry.series import SERIES, Series, device_of, series_of
+from services.telemetry.series import SERIES, Series, device_of, place, series_of
 
 __all__ = [
     "SERIES", "Series", "began", "device_of", "during", "gpus", "grown", "highest", "mean",
-    "series_of", "values",
+    "place", "series_of", "values",
 ]  # fmt: skip

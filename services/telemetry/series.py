@@ -29,10 +29,10 @@ def series_of(name: str) -> Series | None:
 
 
 def place(name: str) -> tuple[int, int]:
-    """Return where a series stands among others: devices by their numbers, then as in SERIES."""
+    """Return where a series stands among others: as in SERIES, devices by their numbers."""
     device = device_of(name)
     plain = name if device is None else f"gpu{{i}}_{name.partition('_')[2]}"
-    return _PLACES[plain], -1 if device is None else device
+    return _PLACES.get(plain, len(_PLACES)), -1 if device is None else device
 
 
 def device_of(name: str) -> int | None:

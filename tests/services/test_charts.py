@@ -20,9 +20,9 @@ import pytest
 
 from services import charts, theme
 from services.compare import Candidate
-from services.measurement import Measurement, Progress
+from services.measurement import Measurement, Progress, Sample
 from services.prices import Price
-from tests.values import candidate, failed, measured, run
+from tests.values import candidate, failed, measured, run, sampled
 
 MOST_MARKS = 5000
 
@@ -47,9 +47,27 @@ def varied(count: int, seed: int = 0, *, repeats: int = 1, lost: int = 0) -> lis
     ]
 
 
+SEEN = sampled(
+    running=[4.0] * 600,
+    waiting=[0.0, 1.0] * 300,
+    kv_cache_share=[0.5] * 600,
+    engine_cores=[1.0] * 600,
+    memory_bytes=[2.0**31] * 600,
+    **{f"gpu{i}_memory_bytes": [i * 2.0**33] * 600 for i in range(8)},
+    **{f"gpu{i}_use_share": [i / 8] * 600 for i in range(8)},
+)
+
+
 def runs(count: int, requests: int = 16, **how: Any) -> list[Candidate]:
     return [
-        candidate(varied(requests, n, **how), run_id=n + 1, name=f"Run {n}", requests=requests)
+        candidate(
+            varied(requests, n, **how),
+            run_id=n + 1,
+            name=f"Run {n}",
+            requests=requests,
+            samples=SEEN,
+            health={"t": 0.0},
+        )
         for n in range(count)
     ]
 
@@ -106,7 +124,9 @@ def situation(name: str) -> list[Candidate]:
 # Which charts can be drawn of it; a situation that is not here gives every chart.
 ALL = {chart.name for chart in charts.CHARTS}
 DRAWN: dict[str, set[str]] = {
+    "two mixes": ALL - {"engine"},  # nobody has watched the server
     "eight runs": ALL - {"repeats"},
+    "one request": ALL - {"engine"},
     "one of two empty": ALL - {"ratios", "repeats", "quantile_shift", "concurrency", "cost"},
     "all failed": {"timeline", "in_flight"},
     "no measurements": set(),
@@ -168,9 +188,47 @@ def test_a_chart_is_valid_small_offline_and_as_wide_as_its_place(
 def test_a_chart_says_what_it_is_for_and_what_it_lacks(chart: charts.Chart) -> None:
     assert chart.question.endswith("?")
     assert chart.nothing == "" or chart.nothing.endswith(".")
-    assert chart.least == 2 or chart.nothing, "a run's own page leaves no question out"
+    optional = chart.least == 2 or chart.name == "engine"
+    assert optional or chart.nothing, "a run's own page leaves no question out"
     assert charts.chart(chart.name) is chart
     assert chart.draw([candidate([])]) is None
+
+
+def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() -> None:
+    one = candidate(
+        [measured(e2e=0.9)], health={"t": 20.0}, run_id=3,
+        samples=[Sample(20.5 + i / 10, {"running": i + 1.0, "gpu0_memory_bytes": 3 * 2.0**30,
+                                        "gpu1_memory_bytes": 2.0**30}) for i in range(3)],
+    )  # fmt: skip
+    spec = drawn("engine", [one])
+    points = rows_of(spec, "points")
+    running = [p for p in points if p["part"].startswith("Running")]
+    assert [(round(p["seconds"], 6), p["said"]) for p in running] == [
+        (0.5, "1"), (0.6, "2"), (0.7, "3"),
+    ]  # fmt: skip
+    assert {p["said"] for p in points if p["part"].startswith("GPU 0")} == {"3.00 GiB"}
+    assert [title["text"] for title in rows_of(spec, "titles")] == [
+        "Requests running, and waiting (dashed)", "GPUs, memory in use",
+    ]  # fmt: skip
+    x = spec["layer"][0]["encoding"]["x"]
+    assert (x["title"], x["scale"]["domain"]) == ("Time since the repeat began (s)", [0, 0.9])
+
+
+def test_where_no_server_was_watched_or_not_long_enough_nothing_is_drawn() -> None:
+    moment = [Sample(0.5, {"running": 1.0})]
+    for samples, health in ((moment, {"t": 0.0}), (SEEN, {}), (SEEN, {"t": 5.0})):
+        one = candidate(varied(3), samples=samples, health=health)
+        assert charts.chart("engine").draw([one]) is None
+    assert charts.live_engine([], 5.0) is None
+
+
+def test_the_live_server_stands_on_the_axis_of_the_live_chart() -> None:
+    made = charts.live_engine(SEEN[:9], 30.0)
+    assert made is not None
+    spec = charts.spec(made)
+    alt.LayerChart.from_dict(spec)
+    assert spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0, 30.0]
+    assert spec["layer"][0]["encoding"]["x"]["title"] == "Time since the run began (s)"
 
 
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)

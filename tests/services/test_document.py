@@ -21,10 +21,10 @@ from services.export import EXPORTS, comparison_document, content_hash, export, 
 from services.export.document import ASKED, REQUEST_FIELDS, SEEN, whole_row
 from services.export.parquet import KEY
 from services.export.shape import schema_texts
-from services.measurement import ERROR_CLASSES, Measurement
+from services.measurement import ERROR_CLASSES, Measurement, Sample
 from services.redact import without_paths
 from tests.conftest import ROOT
-from tests.values import candidate, failed, measured
+from tests.values import candidate, failed, measured, sampled
 
 times = st.integers(0, 10**14).map(lambda nanoseconds: nanoseconds / 1e9)
 counts = st.none() | st.integers(0, 2**31 - 1)
@@ -106,6 +106,9 @@ def test_what_is_written_is_what_the_schemas_say() -> None:
     written = {
         "run-2.json": [
             orjson.loads(export("run.json").write([candidate(some())])),
+            orjson.loads(
+                export("run.json").write([candidate(some(), samples=sampled(running=[1.0]))])
+            ),
             orjson.loads(orjson.dumps(run_document(candidate(some()), prompts=True))),
         ],
         "comparison-1.json": [orjson.loads(export("comparison.json").write(both))],
@@ -193,6 +196,38 @@ def test_the_hash_of_a_document_can_be_worked_out_by_anybody() -> None:
     }
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert hashlib.sha256(text.encode()).hexdigest() == document["content_sha256"]
+
+
+# what was seen of the server
+
+
+def test_samples_travel_with_the_run_and_are_no_part_of_its_hash() -> None:
+    samples = sampled(running=[1.0, 2.0, 0.1 + 0.2], gpu1_memory_bytes=[2.0**36])
+    bare, one = candidate(some()), candidate(some(), samples=samples)
+    assert content_hash(one) == content_hash(bare)
+    for name in ("run.json", "requests.parquet"):
+        (got,) = imports.read(export(name).write([one]), name)
+        assert list(got.samples) == samples
+    (got,) = imports.read(export("run.json").write([bare]), "run.json")
+    assert got.samples == ()
+
+
+def test_samples_that_cannot_be_are_left_out() -> None:
+    document = orjson.loads(export("run.json").write([candidate(some())]))
+    document["samples"] = [
+        {"t": 2.0, "values": {"running": 1, "nonsense": 1, "waiting": "many"}},
+        {"t": 1.0, "values": {"running": 2.0}}, {"t": "late", "values": {"running": 1}},
+        {"t": 3.0, "values": {"nonsense": 1}}, {"t": 4.0}, 7,
+    ]  # fmt: skip
+    (got,) = imports.read(orjson.dumps(document), "run.json")
+    assert list(got.samples) == [Sample(1.0, {"running": 2.0}), Sample(2.0, {"running": 1.0})]
+
+
+def test_samples_are_a_file_of_their_own() -> None:
+    samples = sampled(gpu0_use_share=[0.5], waiting=[1.0], running=[4.0, 5.0])
+    lines = export("samples.csv").write([candidate(some(), samples=samples)]).decode().split()
+    assert lines == ["t,running,waiting,gpu0_use_share", "0.0,4.0,1.0,0.5", "0.5,5.0,,"]
+    assert export("samples.csv").write([candidate(some())]).decode().split() == ["t"]
 
 
 # what is private

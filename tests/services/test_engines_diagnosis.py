@@ -18,6 +18,10 @@ REAL = [
     ("vllm_argument", "argument", "unrecognized arguments: --no-such-option 1"),
     ("vllm_step_too_short", "step too short", "8192 tokens does not fit a step of 256"),
     ("vllm_without_ray", "no Ray", "lacks Ray"),
+    ("vllm_no_model", "offline", "huggingface.co cannot be reached"),
+    ("vllm_port_taken", "port", "taken by another program"),
+    ("sglang_no_model", "offline", "huggingface.co cannot be reached"),
+    ("sglang_port_taken", "port", "taken by another program"),
 ]
 
 
@@ -264,7 +268,7 @@ def test_an_end_without_words_is_told_by_its_code() -> None:
     assert diagnose("vllm", "", None).sentence == "It ended and said nothing."
     killed = diagnose("vllm", "INFO: ready", -9)
     assert killed.kind == "killed" and "out of memory" in killed.hint
-    assert str(killed).startswith("It was killed (SIGKILL). Mostly")
+    assert str(killed).startswith("It was killed (SIGKILL). Somebody")
 
 
 @pytest.mark.parametrize("engine", FAILURES)

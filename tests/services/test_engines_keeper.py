@@ -234,6 +234,11 @@ def test_an_engine_that_refuses_its_first_request_is_not_ready(log: Path) -> Non
             engine.ready()
 
 
+def test_an_engine_that_has_ended_is_not_waited_for() -> None:
+    with pytest.raises(EngineProblem, match=r"Toy ended before it was ready\."):
+        asyncio.run(ready(launch_of(), 60, lambda: False))
+
+
 def test_an_engine_that_takes_too_long_is_not_ready() -> None:
     with pytest.raises(EngineProblem, match=r"Toy was not ready within 0\.1 s"):
         asyncio.run(ready(launch_of(), 0.1, lambda: True))

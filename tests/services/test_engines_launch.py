@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
 from services.engines.arguments import OWN
@@ -158,6 +160,17 @@ def test_a_pipeline_on_a_cpu_warms_up(cores: Place) -> None:
     assert "--enforce-eager" not in launched(cores, engine="vllm", pp=2).argv
 
 
+def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: Place) -> None:
+    """vLLM's own defaults for a CPU double with the tensor-parallel size."""
+    one, two = (options(launched(cores, engine="vllm", tp=tp)) for tp in (1, 2))
+    differ = {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
+    assert differ == {"--tensor-parallel-size"}
+    assert (one["--max-num-seqs"], one["--max-num-batched-tokens"]) == ("128", "2048")
+    whole = launched(cores, engine="vllm", chunked_prefill=False, max_seqs=4)
+    assert options(whole)["--max-num-seqs"] == "4" and whole.argv.count("--max-num-seqs") == 1
+    assert "--max-num-batched-tokens" not in options(whole)
+
+
 def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Place) -> None:
     launch = launched(cores, engine="ray", dp=2, max_seqs=4)
     asked = options(launch)
@@ -167,9 +180,11 @@ def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Place) -> None:
 
 def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None:
     """vLLM would take VLLM_API_KEY as the key that its clients must send."""
-    place = place_of(tmp_path, GPUS, VLLM_API_KEY="secret", PYTHONDONTWRITEBYTECODE="1")
+    place = place_of(
+        tmp_path, GPUS, VLLM_API_KEY="secret", MY_API_KEY="secret", PYTHONDONTWRITEBYTECODE="1"
+    )
     launch = launched(place, engine="vllm", model="a/b")
-    assert launch.unset == ("PYTHONDONTWRITEBYTECODE", "VLLM_API_KEY")
+    assert launch.unset == ("PYTHONDONTWRITEBYTECODE", "MY_API_KEY", "VLLM_API_KEY")
     assert "secret" not in launch.text() + json.dumps(launch.job("token"))
 
 
@@ -344,7 +359,10 @@ def test_the_nodes_have_met_when_what_answers_is_what_was_asked_for() -> None:
     assert odd and odd.startswith("What answers has TP 2 instead of 4") and "TP 4 · PP 2" in odd
 
 
-def test_every_engines_command_can_be_read_back_by_a_shell(cores: Place) -> None:
-    for name in ENGINES:
-        launch = launched(cores, engine=name)
-        assert shlex.split(launch.text())[-len(launch.argv) :] == launch.argv
+WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5), WORDS)
+def test_whatever_is_in_a_command_a_shell_reads_it_back(argv: list[str], value: str) -> None:
+    words = shlex.split(Launch("Toy", argv, 9000, "toy", {"SETTING": value}, ("AWAY",)).text())
+    assert words == ["env", "-u", "AWAY", f"SETTING={value}", *argv]

@@ -66,7 +66,7 @@ def mixed(
         ({}, "Short requests do not wait for long ones, within ±5 %: their TTFT is 1.00", "alone"),
         ({"short": 0.5}, "Short requests do not wait for long ones, but are faster", "0.50 times"),
         ({"vary": WILD}, "Whether short requests wait for long ones is inconclusive: their TTFT",
-         "Repeats like these show a difference of"),
+         " times or more four times in five. Also:"),
         ({"short": 3.2, "vary": STEADY[:2]}, "Whether short requests wait for long ones: no verdict"
          ". Their TTFT is 3.22 times that alone. 3 or more repeats of each run allow a verdict "
          "(2 now).", "Jain's index of tokens/s is"),

@@ -12,7 +12,7 @@ from services.studies.curves import device_curves
 from services.studies.report import report
 from services.studies.scaling import scaling
 from services.studies.wording import law_sentence
-from tests.values import cell, sampled
+from tests.values import cell, with_samples
 
 HALVES = [cell(1, size=8), cell(0.91, tp=2, size=8)]
 
@@ -29,7 +29,7 @@ def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
 
 
 def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
-    one = sampled(cell(1), [Sample(0, {"gpu0_memory_bytes": 1.0})])
+    one = with_samples(cell(1), [Sample(0, {"gpu0_memory_bytes": 1.0})])
     found = report([one, cell(1.5, place=1, tp=2)], device="core")
     assert found.device == "GPU" and "each GPU does 75.0 % of what one alone does" in found.sentence
 

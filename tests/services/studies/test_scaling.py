@@ -15,7 +15,7 @@ from services.prices import Hourly
 from services.studies.curves import batch_curves, device_curves
 from services.studies.scaling import COST, THROUGHPUT, scaling
 from services.studies.work import label_of, size_of, work_of
-from tests.values import cell, sampled
+from tests.values import cell, with_samples
 
 ONE = 20 / 3  # tokens/s of speed 1
 SAME = (1.0, 1.0, 1.0)
@@ -125,10 +125,10 @@ def test_memory_is_the_peak_of_the_fullest_device() -> None:
     names = ("gpu0_memory_bytes", "gpu1_memory_bytes", "memory_bytes", "gpu2_memory_bytes")
     seen = [(5.0, 7.0, 99.0), (8.0, 6.0, 99.0, 1.0)]
     samples = [Sample(0, dict(zip(names, values, strict=False))) for values in seen]
-    found = scaling([sampled(cell(1, tp=2), samples)]).rows[0].memory
+    found = scaling([with_samples(cell(1, tp=2), samples)]).rows[0].memory
     assert found and (found.most, found.least, found.gpu) == (8.0, 7.0, True)
     bare = [Sample(0, {"memory_bytes": 10.0})]
-    alone = scaling([sampled(cell(1, tp=2), bare)]).rows[0].memory
+    alone = scaling([with_samples(cell(1, tp=2), bare)]).rows[0].memory
     assert alone and (alone.most, alone.gpu) == (5.0, False)
     assert scaling([cell(1)]).rows[0].memory is None
 

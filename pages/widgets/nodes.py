@@ -1,0 +1,60 @@
+"""Several machines: the command of each, and whether what answers is what was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import streamlit as st
+
+from pages.widgets.view import plain
+from services.backends import BackendProblem, Target
+from services.backends.address import InvalidAddress, normal_url
+from services.engines import ENGINES, EngineConfig, EngineProblem, commands, meet
+from services.facts import engine_facts
+from services.probe import list_models
+
+PORT = 30000
+PATIENCE_S = 5.0
+
+
+def ask(config: EngineConfig) -> None:
+    """Show the exact command for each node, where the engine can be spread over several."""
+    if not ENGINES[config.engine].several_nodes:
+        return
+    with st.expander("Several machines", icon=":material/lan:"):
+        count = int(st.number_input("Machines", 2, 64, max(2, config.nodes), key="nodes-count"))
+        head = st.text_input("Address of the first", "10.0.0.1", key="nodes-head").strip()
+        spread = config.model_copy(update={"nodes": count})
+        try:
+            for node in commands(spread, head, PORT):
+                st.markdown(f"**Machine {node.node + 1}**")
+                st.code(node.text, language="bash", wrap_lines=True)
+                st.caption(plain(node.note))
+        except EngineProblem as error:
+            st.warning(plain(str(error)), icon=":material/block:")
+            return
+        st.caption("Run each on its machine. Then see whether they have met:")
+        if st.button("Check", icon=":material/network_check:", key="nodes-check"):
+            _check(spread, f"http://{head}:{PORT}/v1")
+
+
+def _check(config: EngineConfig, address: str) -> None:
+    """Ask what answers there how it is spread, and say what to do with it."""
+    backend = ENGINES[config.engine].backend
+    try:
+        target = Target(backend, normal_url(address, "The address"))
+        models = asyncio.run(list_models(target, PATIENCE_S))
+        facts = asyncio.run(engine_facts(target))
+    except (InvalidAddress, BackendProblem) as error:
+        st.warning(plain(f"They have not met yet. {error}"), icon=":material/cloud_off:")
+        return
+    if odd := meet(facts, config):
+        st.error(plain(odd), icon=":material/error:")
+        return
+    st.success(plain(f"They have met: {', '.join(models) or 'the server'} answers."))
+    there = {"backend": backend, "base_url": address}
+    with st.container(horizontal=True):
+        st.page_link("run.py", label="Start a run", query_params=there)
+        st.page_link(
+            "study.py", label="Start a study", query_params={"preset": "concurrency", **there}
+        )

@@ -1,0 +1,162 @@
+"""Reasons to doubt a run that lie with the server, as it was seen from outside the client while
+requests were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from services import modes, telemetry, units
+from services.checks.doubt import Doubt
+from services.measurement import Run, Sample
+from services.summary import Summary
+
+UNEVEN = 0.1  # of the highest: how far the engine's GPUs may lie apart
+HELD = 0.05  # of its memory: a GPU that holds less is not the engine's
+CACHED_SHARE = 0.05  # of the prompt tokens
+CROWDED = 0.9  # of the machine's cores
+STARVED = 0.5  # of the busy cores: a server that has fewer of them had to share
+FEWEST = 5  # samples, below which a moment may be chance
+
+Check = Callable[[Run, Sequence[Sample], Summary], Doubt | None]
+
+
+def doubts(
+    run: Run, samples: Sequence[Sample], summary: Summary, cache_known: bool = False
+) -> list[Doubt]:
+    """Return the reasons to doubt a run by what was sampled while requests were measured;
+    `cache_known`: the answers themselves say what came from a cache."""
+    seen = telemetry.during(run, samples)
+    checks = [check for check in CHECKS if not (cache_known and check is _cached)]
+    found = (check(run, seen, summary) for check in checks)
+    return [doubt for doubt in found if doubt is not None]
+
+
+def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+    """An engine that is parallel loads its GPUs alike; one that does not waits for the slowest."""
+    memory = {i: telemetry.mean(seen, f"gpu{i}_memory_bytes") for i in telemetry.gpus(seen)}
+    total = {i: telemetry.mean(seen, f"gpu{i}_memory_total_bytes") for i in memory}
+    theirs = [i for i, held in memory.items() if held and held > HELD * (total[i] or 0.0)]
+    if len(theirs) < 2 or len(seen) < FEWEST or len(theirs) > _ranks(run, len(theirs)):
+        return None
+    parts = [
+        said
+        for what, ending, unit in (
+            ("memory in use", "memory_bytes", "bytes"), ("use", "use_share", "share")
+        )
+        if (said := _apart(seen, theirs, what, ending, unit))
+    ]  # fmt: skip
+    if not parts:
+        return None
+    return Doubt(
+        "warning",
+        "The GPUs are not about equal",
+        f"{'; '.join(parts)}. The slowest sets the pace of all. See whether another program is on "
+        "one of them, and whether the engine splits the model evenly.",
+    )
+
+
+def _ranks(run: Run, otherwise: int) -> int:
+    """How many GPUs the engine says it is on, where it does: more than those are not all its."""
+    said = [run.environment.get(f"{kind}_parallel") for kind in ("tensor", "pipeline", "data")]
+    sizes = [size for size in said if isinstance(size, int)]
+    ranks = 1
+    for size in sizes:
+        ranks *= size
+    return ranks if sizes else otherwise
+
+
+def _apart(
+    seen: Sequence[Sample], devices: Sequence[int], what: str, ending: str, unit: str
+) -> str:
+    """Say how far the GPUs lie apart, where that is too far."""
+    means = {i: telemetry.mean(seen, f"gpu{i}_{ending}") for i in devices}
+    known = {i: value for i, value in means.items() if value is not None}
+    low, high = (pick(known, key=lambda i: known[i], default=-1) for pick in (min, max))
+    if len(known) < 2 or known[high] - known[low] <= UNEVEN * known[high]:
+        return ""
+    return (
+        f"{what[0].upper()}{what[1:]}: {units.show(known[low], unit)} on GPU {low}, "
+        f"{units.show(known[high], unit)} on GPU {high}, on average"
+    )
+
+
+def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+    count = telemetry.grown(seen, "preemptions")
+    if not count:
+        return None
+    return Doubt(
+        "warning",
+        f"The server preempted requests {units.count(count)} times",
+        "Its KV cache was full, so it put requests back that were under way and worked on them "
+        "again later: their latency includes that. Give the engine more memory for its cache, or "
+        "send fewer or shorter requests at once.",
+    )
+
+
+def _queued(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+    """Only where so many at once were asked for: without a limit, waiting is what is measured."""
+    waiting = telemetry.values(seen, "waiting")
+    limit = modes.schedule(run.config).in_flight
+    if limit is None or len(waiting) < FEWEST or not median(waiting):
+        return None
+    return Doubt(
+        "note",
+        "Requests waited in the server's queue",
+        f"Up to {units.count(max(waiting))} of the {limit:,} in flight had not been begun: the "
+        "server works on fewer at once than were asked for, and TTFT includes the wait. Raise "
+        "its most requests at once, or compare at a lower concurrency.",
+    )
+
+
+def _others(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+    there = [
+        s.values["running"] + s.values.get("waiting", 0.0) for s in seen if "running" in s.values
+    ]
+    most = summary.peak_in_flight
+    if not most or len(there) < FEWEST or median(there) <= most:
+        return None
+    return Doubt(
+        "warning",
+        "Somebody else used the server",
+        f"It worked on {units.count(median(there))} requests at once (median), and this run had "
+        f"{most:,} in flight at most. Measure again when it is idle.",
+    )
+
+
+def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+    shares = telemetry.values(seen, "prefix_hit_share")
+    if not shares or shares[-1] <= CACHED_SHARE or not run.config.unique_prompts:
+        return None
+    return Doubt(
+        "warning",
+        f"The server found {units.share(shares[-1])} of the prompt tokens in its prefix cache",
+        "The prompts begin with unique marks, so little should be found there: TTFT may be "
+        "shorter than new prompts get. With short prompts this can be the fixed beginning of the "
+        "chat template; or somebody else asks this server the same again and again.",
+    )
+
+
+def _crowded(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+    """An engine that computes on the CPU takes what it gets: others had taken the rest."""
+    both = [
+        (s.values["engine_cores"], s.values["machine_cores"])
+        for s in seen
+        if {"engine_cores", "machine_cores"} <= s.values.keys()
+    ]
+    cores = run.environment.get("cores")
+    if len(both) < FEWEST or not isinstance(cores, int) or telemetry.gpus(seen):
+        return None
+    engine, machine = (median(values) for values in zip(*both, strict=True))
+    if machine < CROWDED * cores or engine >= STARVED * machine:
+        return None
+    return Doubt(
+        "warning",
+        "Other programs kept this machine's cores busy",
+        f"Of {units.significant(machine)} busy cores the server had {units.significant(engine)} "
+        "(medians), so it was measured at a fraction of its speed. Stop what else runs here, and "
+        "measure again.",
+    )
+
+
+CHECKS: tuple[Check, ...] = (_crowded, _others, _uneven, _preempted, _cached, _queued)

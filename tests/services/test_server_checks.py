@@ -1,0 +1,95 @@
+"""Each check of a server that was watched fires on what it is for, and keeps still else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.checks import doubts, server
+from services.measurement import Measurement
+from tests.values import candidate, measured, sampled
+
+FACTS = {"t": 0.0}
+
+
+def watched(measurements: Sequence[Measurement] = (), **series: Any) -> str:
+    """Titles of the doubts by samples alone, taken within a repeat of one second."""
+    return seen_by(sampled(**series), measurements)
+
+
+def seen_by(samples: Any, measurements: Sequence[Measurement] = (), **of_run: Any) -> str:
+    one = candidate(
+        measurements or [measured(i) for i in range(4)], samples=samples,
+        **{"health": FACTS, "environment": {"cores": 2}, "concurrency": 4, **of_run},
+    )  # fmt: skip
+    doubts_ = server.doubts(one.run, one.samples, one.summary)
+    return "; ".join(doubt.title for doubt in doubts_)
+
+
+TEN = [1.0] * 10
+GIB = 2.0**30
+EVEN = {
+    "running": [4.0] * 10, "waiting": [0.0] * 9 + [3.0], "preemptions": [0.0] * 10,
+    "prefix_hit_share": [0.04] * 10, "engine_cores": [1.2] * 10, "machine_cores": [2.0] * 10,
+    **{f"gpu{i}_memory_bytes": [(70 + i) * GIB] * 10 for i in range(4)},
+    **{f"gpu{i}_memory_total_bytes": [80 * GIB] * 10 for i in range(4)},
+    **{f"gpu{i}_use_share": [0.9 + i / 100] * 10 for i in range(4)},
+}  # fmt: skip
+
+
+def test_a_server_that_did_as_it_should_raises_no_doubt() -> None:
+    assert watched(**EVEN) == ""
+    assert watched(running=[4.0]) == "" and seen_by([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("series", "title"),
+    [
+        ({"gpu2_memory_bytes": [50 * GIB] * 10}, "GPUs are not about equal"),
+        ({"gpu0_use_share": [0.5] * 10}, "GPUs are not about equal"),
+        ({"preemptions": [0.0] * 8 + [1.0, 3.0]}, "preempted requests 3 times"),
+        ({"prefix_hit_share": [0.0] * 9 + [0.3]}, "30.0 % of the prompt tokens in its prefix"),
+        ({"waiting": [2.0] * 10}, "waited in the server's queue"),
+        ({"running": [7.0] * 10}, "Somebody else used the server"),
+    ],
+)
+def test_a_server_to_doubt_is_doubted(series: dict[str, Any], title: str) -> None:
+    assert title in watched(**{**EVEN, **series})
+
+
+def test_an_engine_that_got_no_cores_is_told_from_one_that_takes_them() -> None:
+    crowded = {"engine_cores": [0.2] * 10, "machine_cores": [2.0] * 10}
+    assert "Other programs kept this machine's cores busy" in watched(**crowded)
+    assert watched(**{**crowded, "engine_cores": [1.5] * 10}) == ""
+    assert watched(**{**crowded, "machine_cores": [0.9] * 10}) == ""  # it had nothing to do
+    assert watched(**{**EVEN, **crowded}) == ""  # it computes on GPUs
+
+
+def test_gpus_that_are_not_the_engines_need_not_be_equal() -> None:
+    idle = {"gpu3_memory_bytes": [GIB] * 10, "gpu3_use_share": [0.0] * 10}
+    assert watched(**{**EVEN, **idle}) == ""
+    others = sampled(**{**EVEN, "gpu3_use_share": [0.1] * 10})  # it holds memory: somebody's
+    assert "GPUs" in seen_by(others)
+    assert seen_by(others, environment={"tensor_parallel": 2, "pipeline_parallel": 1}) == ""
+
+
+def test_without_a_limit_waiting_is_what_is_measured() -> None:
+    waits = sampled(**{**EVEN, "waiting": [2.0] * 10, "running": [2.0] * 10})
+    assert "queue" in seen_by(waits)
+    assert seen_by(waits, mode="staggered", concurrency=None) == ""
+
+
+def test_what_a_cache_served_is_said_once() -> None:
+    hits = sampled(prefix_hit_share=[0.5] * 10)
+    told = [measured(i, cached_tokens=9) for i in range(4)]
+    one = candidate(told, samples=hits, health=FACTS)
+    titles_ = [d.title for d in doubts(one.run, told, one.summary, hits)]
+    assert sum("prompt tokens" in title for title in titles_) == 1
+
+
+def test_what_was_sampled_outside_of_repeats_is_not_held_against_the_run() -> None:
+    before = [replace(sample, t=sample.t - 5) for sample in sampled(running=[9.0] * 10)]
+    assert seen_by(before) == ""
