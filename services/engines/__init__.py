@@ -10,6 +10,7 @@ from services.engines.devices import devices as devices
 from services.engines.failures import Diagnosis as Diagnosis
 from services.engines.failures import diagnose as diagnose
 from services.engines.launch import Launch as Launch
+from services.engines.logfile import lines_after as lines_after
 from services.engines.logfile import tail as tail
 from services.engines.marks import marked as marked
 from services.engines.marks import sweep as sweep
@@ -27,6 +28,6 @@ from services.engines.within import started as started
 
 __all__ = [
     "ENGINES", "WITHIN", "Devices", "Diagnosis", "EngineConfig", "EngineProblem", "EngineSpec",
-    "Launch", "devices", "diagnose", "facts_of", "free_port", "launch", "marked", "obstacle",
-    "parallel_label", "parse_engine", "ready", "size", "started", "sweep", "tail",
+    "Launch", "devices", "diagnose", "facts_of", "free_port", "launch", "lines_after", "marked",
+    "obstacle", "parallel_label", "parse_engine", "ready", "size", "started", "sweep", "tail",
 ]  # fmt: skip
