@@ -1,4 +1,4 @@
-"""The same actions in a terminal: `python cli.py run|trial|list|compare|check|share|…`.
+"""The same actions in a terminal: `python cli.py run|trial|study|engine|list|compare|share|…`.
 
 Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
 for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
@@ -22,23 +22,35 @@ from typing import Any
 import orjson
 
 import jobs
-from db import imported, pins, results, runs, shares, standings
+from db import engines as stored_engines
+from db import imported, pins, results, runs, shares, standings, studies
 from db.database import UNUSABLE, opened, said_of
+from db.engines import EngineNotFound
 from db.pins import InvalidPin, NotPinned
 from db.runs import InvalidEdit, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
+from db.studies import StudyNotFound
 from db.trials import CannotRepeat
-from jobs.follow import follow
+from jobs import serving
+from jobs import studies as at_work
+from jobs.follow import follow, until_ended, until_ready
 from services import export as exports
 from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, Comparison, compare
 from services.compare.standing import as_row
 from services.config import InvalidConfig, parse
+from services.engines import EngineProblem, devices
+from services.export.study import study_document
+from services.export.study_files import study_export
 from services.imports import MOST_BYTES, InvalidImport
+from services.messages.engines import as_facts
+from services.messages.studies import plan_facts
+from services.studies.asked import StudyConfig
+from services.studies.report import report as study_report
+from services.studies.study import Study
 from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
 from services.visit import visit
-from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
@@ -56,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(unknown)
         settings.load(ROOT / ".env")
         opened()
-        code = COMMANDS[options.command](options)
+        code: int = options.call(options)
     except RunNotFound as error:
         return _refuse(f"{error} `python cli.py list` lists the runs there are.")
     except REFUSED as error:
@@ -176,7 +188,11 @@ def export(options: argparse.Namespace) -> int:
     if not entry.takes(len(options.runs)):
         most = "one run" if entry.most == 1 else f"{entry.least} to {entry.most} runs"
         raise Usage(f"--format: {entry.name} takes {most}, not {len(options.runs)}.")
-    data = entry.write(results.candidates(opened(), _once(options.runs)))
+    return _save(options, entry.write(results.candidates(opened(), _once(options.runs))))
+
+
+def _save(options: argparse.Namespace, data: bytes) -> int:
+    """Write a file to standard output, or where --output says."""
     if options.output == "-":
         _write(data)
         return DONE
@@ -246,6 +262,78 @@ def import_files(options: argparse.Namespace) -> int:
     return _refuse("\n".join(problems)) if problems else DONE
 
 
+def study(options: argparse.Namespace) -> int:
+    """Queue a study, follow it to its end, print what it says."""
+    with _in_flags(options):
+        config = flags.study(options)
+        if options.plan:
+            return _say_plan(options, config)
+        with _stopping() as stop:
+            about = (options.name, options.tag, options.note)
+            return _followed(options, at_work.submit(opened(), config, *about), stop)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Measure the cells of a study that were cut short, and print what it says."""
+    with _stopping() as stop:
+        if not at_work.resume(opened(), options.study, options.failed):
+            also = "" if options.failed else " Those that failed are tried again by --failed."
+            raise Usage(f"Study {options.study} has no cell that was cut short.{also}")
+        return _followed(options, options.study, stop)
+
+
+def list_studies(options: argparse.Namespace) -> int:
+    """Print the stored studies, newest first."""
+    rows = studies.listed(opened(), options.limit)
+    _say(options, lambda: rows, lambda: terminal.studies_text(rows))
+    return DONE
+
+
+def report(options: argparse.Namespace) -> int:
+    """Print what a study says so far, or write it as a file."""
+    found = studies.load(opened(), options.study)
+    if options.format is None:
+        _say_study(options, found)
+        return DONE
+    write = study_export(options.format).write
+    return _save(options, write(found.name, *at_work.told(opened(), found)))
+
+
+def start_engine(options: argparse.Namespace) -> int:
+    """Start an engine, wait until it answers, print where; it goes on running."""
+    with _in_flags(options), _stopping() as stop:
+        engine_id = serving.start(opened(), flags.engine(options))
+        try:
+            found = until_ready(opened(), engine_id, stop, _mute if options.json else _aside)
+        except (EngineNotFound, jobs.QueueProblem) as error:
+            return _refuse(str(error), FAILED)
+    _say(options, lambda: as_facts(found), lambda: terminal.engine_text(found))
+    return DONE if found.status == "ready" else FAILED
+
+
+def list_engines(options: argparse.Namespace) -> int:
+    """Print the engines that were started, newest first."""
+    found = serving.known(opened())
+    _say(options, lambda: [as_facts(one) for one in found], lambda: terminal.engines_text(found))
+    return DONE
+
+
+def stop_engine(options: argparse.Namespace) -> int:
+    """Stop an engine, and wait until its processes are gone."""
+    serving.stop(opened(), options.engine)
+    found = until_ended(opened(), options.engine)
+    _say(options, lambda: as_facts(found), lambda: terminal.engine_text(found))
+    return DONE
+
+
+def engine_log(options: argparse.Namespace) -> int:
+    """Print the end of an engine's log."""
+    found = stored_engines.load(opened(), options.engine)
+    log = serving.said(opened(), found.id)
+    _say(options, lambda: {**as_facts(found), "log": log}, log.rstrip)
+    return DONE
+
+
 def backends(options: argparse.Namespace) -> int:
     """Print the backends, with --test what each answers."""
     names = [options.name] if options.name else list(BACKENDS)
@@ -257,31 +345,36 @@ def backends(options: argparse.Namespace) -> int:
     return DONE
 
 
-# --- a run and its end -----------------------------------------------------------------------
+# --- a run or a study, and its end -----------------------------------------------------------
+
+
+def _followed(options: argparse.Namespace, study_id: int, stop: Event) -> int:
+    """Follow a study to its end; print what it says."""
+    try:
+        run_ids = [run.id for run in studies.load(opened(), study_id).runs]
+        follow(opened(), run_ids, stop, _hidden(options))
+        found = studies.load(opened(), study_id)
+    except (RunNotFound, StudyNotFound, jobs.QueueProblem) as error:
+        return _refuse(str(error), FAILED)
+    _say_study(options, found)
+    return DONE if all(run.status == "done" for run in found.runs) else FAILED
 
 
 def _submitted(options: argparse.Namespace) -> int:
     with _in_flags(options):
-        config = parse(_values(options))
+        config = parse(flags.values(options))
         return jobs.submit(opened(), config, options.name, options.tag, options.note)
 
 
 def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
     with _in_flags(options):
-        values = _values(options)
+        values = flags.values(options)
         repeats = int(values.pop("repeats", USUAL_REPEATS))
         configs = versus.candidates(values, flags.changes(options.vs))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
         asked = Asked(options.order_seed, repeats, most, options.target, options.within)
         engine, about = opened(), (options.name, options.tag, options.note)
         return jobs.submit_trial(engine, configs, asked, *about).run_ids
-
-
-def _values(options: argparse.Namespace) -> dict[str, Any]:
-    values = flags.values(options)
-    if options.prompts is not None:
-        values["prompts"] = _prompts_of(options.prompts)
-    return values
 
 
 @contextmanager
@@ -295,6 +388,8 @@ def _in_flags(options: argparse.Namespace) -> Iterator[None]:
         raise Usage(str(error)) from None
     except BackendProblem as error:
         raise Usage(f"--backend: {flags.in_flags(str(error))}") from None
+    except EngineProblem as error:
+        raise Usage(flags.in_flags(str(error))) from None
     except InvalidEdit as error:
         about = re.search("name|note|tag", str(error))
         raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
@@ -310,16 +405,6 @@ def _read(name: str) -> bytes:
 
 def _imported(found: dict[str, Any]) -> str:
     return f"{found['file']}: run {', '.join(map(str, found['runs']))}"
-
-
-def _prompts_of(name: str) -> tuple[str, ...]:
-    try:
-        with open(name, "rb") as file:
-            return read_prompts(file.read(FILE_BYTES_MOST + 1), Path(name).name)
-    except OSError as error:
-        raise Usage(f"--prompts: cannot read {name!r}: {error.strerror}.") from None
-    except InvalidPrompts as error:
-        raise Usage(f"--prompts: {error}") from None
 
 
 @contextmanager
@@ -349,6 +434,26 @@ def _hidden(options: argparse.Namespace) -> bool:
 
 def _say_run(options: argparse.Namespace, candidate: Candidate) -> None:
     _say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
+
+
+def _say_plan(options: argparse.Namespace, config: StudyConfig) -> int:
+    grid = at_work.plan(config)
+    ahead, here = at_work.ahead(opened(), config, grid), devices().counted()
+    _say(
+        options,
+        lambda: plan_facts(grid, ahead, here).model_dump(),
+        lambda: terminal.plan_text(grid, ahead, here),
+    )
+    return DONE
+
+
+def _say_study(options: argparse.Namespace, found: Study) -> None:
+    told = at_work.told(opened(), found)
+    _say(
+        options,
+        lambda: study_document(found.name, *told),
+        lambda: terminal.report_text(found, study_report(*told)),
+    )
 
 
 def _say_comparison(options: argparse.Namespace, found: Sequence[Candidate]) -> Comparison:
@@ -386,6 +491,15 @@ def _refuse(sentence: str, code: int = USAGE) -> int:
     return code
 
 
+def _aside(line: str) -> None:
+    if sys.stderr is not None:
+        print(terminal.plain(line), file=sys.stderr, flush=True)
+
+
+def _mute(line: str) -> None:
+    """Say nothing: what is printed is for a program."""
+
+
 def _check(unknown: Sequence[str]) -> None:
     if sys.stdout is None:
         raise Usage("Standard output is closed: there is nowhere to print to.")
@@ -402,7 +516,7 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
 
 REFUSED = (  # what cannot be done, each with a sentence
     Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem, InvalidPin, NotPinned,
-    InvalidShare, ShareNotFound,
+    InvalidShare, ShareNotFound, StudyNotFound, EngineNotFound,
 )  # fmt: skip
 COMMANDS = {
     "run": run,
@@ -418,6 +532,14 @@ COMMANDS = {
     "pin": pin,
     "unpin": unpin,
     "backends": backends,
+    "study": study,
+    "studies": list_studies,
+    "report": report,
+    "resume": resume,
+    "engine start": start_engine,
+    "engine list": list_engines,
+    "engine stop": stop_engine,
+    "engine log": engine_log,
 }
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Wait for the end of runs, and say on standard error how far they are."""
+"""Wait for the end of runs and for the start of engines, and say how far they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event
 from time import monotonic, sleep
@@ -11,13 +11,19 @@ from sqlalchemy import Engine
 from tqdm import tqdm
 
 import jobs
-from db import counts, queue, runs
+from db import counts, engines, queue, runs
 from db.runs import AlreadyFinished
+from jobs import serving
+from jobs.keeper import log_file
+from services.engines import lines_after
+from services.engines.server import UP, Server
 from services.measurement import ACTIVE, Run
+from services.terminal.engines import engine_name
 from services.units import many
 
 POLL_S = 0.25
 KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
+TO_COME = ("planned", "starting")
 
 
 def follow(engine: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) -> None:
@@ -51,11 +57,12 @@ def _cancel(engine: Engine, active: Sequence[Run]) -> None:
 
 
 def _draw(engine: Engine, bar: tqdm, found: Sequence[Run], active: Sequence[Run]) -> None:
-    bar.total = sum(run.config.requests * run.config.repeats for run in found)
+    back = {run.id: sum(counts.counted(engine, run.id).values()) for run in found}
+    asked = {run.id: run.config.requests * run.config.repeats for run in active}
+    bar.total = sum((back | asked).values())  # of one that has ended nothing more will come
     current = min(active, key=lambda run: run.status != "running")
     bar.set_description(_phase(engine, current))
-    back = sum(sum(counts.counted(engine, run.id).values()) for run in found)
-    bar.update(back - bar.n)
+    bar.update(sum(back.values()) - bar.n)
 
 
 def _phase(engine: Engine, current: Run) -> str:
@@ -63,4 +70,51 @@ def _phase(engine: Engine, current: Run) -> str:
         return "Cancelling"
     if current.status == "queued" and (ahead := queue.ahead(engine, current.id)):
         return f"Waiting for {many(ahead, 'run')} of this backend"
+    if current.status == "queued" and current.engine_id is not None:
+        return _coming(engines.load(engine, current.engine_id))
     return current.phase or current.status.capitalize()
+
+
+def _coming(server: Server) -> str:
+    if server.status == "planned":
+        return server.phase or f"Waiting to start {engine_name(server.config)}"
+    return f"{'Starting ' if server.status == 'starting' else ''}{engine_name(server.config)}"
+
+
+def until_ready(
+    engine: Engine, engine_id: int, stop: Event, say: Callable[[str], object]
+) -> Server:
+    """Return an engine when it is ready, or has ended before. `say` is told each line of its log
+    and each thing that happens; `stop` stops it.
+
+    Raises:
+        EngineNotFound: somebody has deleted it.
+        QueueProblem: nobody can look after it.
+    """
+    at, phase = 0, ""
+    while True:
+        server = _kept(engine, engine_id)
+        if server.phase not in ("", phase):
+            say(phase := server.phase)
+        if server.command:  # the log of this start, and of none before it
+            lines, at = lines_after(log_file(engine, engine_id), at)
+            for line in lines:
+                say(line)
+        if server.status not in TO_COME:
+            return server
+        if stop.is_set() and not server.stop_requested:
+            serving.stop(engine, engine_id)
+        sleep(POLL_S)
+
+
+def until_ended(engine: Engine, engine_id: int) -> Server:
+    """Return an engine when it has ended. Raises EngineNotFound, QueueProblem."""
+    while (server := _kept(engine, engine_id)).status in UP:
+        sleep(POLL_S)
+    return server
+
+
+def _kept(engine: Engine, engine_id: int) -> Server:
+    """Return an engine, and see that somebody looks after it."""
+    jobs.ensure(engine)
+    return engines.load(engine, engine_id)

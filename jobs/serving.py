@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
 from sqlalchemy import Engine
 
 import jobs
 from db import engines
 from jobs.keeper import log_file
 from jobs.place import see_to_place
-from services.engines import EngineConfig, tail
+from services.engines import EngineConfig, EngineProblem, devices, obstacle, tail
 from services.engines.server import Server
 
 SHOWN = 20_000  # bytes of a log that a page shows
 
 
 def start(engine: Engine, config: EngineConfig) -> int:
-    """Start an engine and return its id; how it goes is kept with it. Raises QueueProblem."""
+    """Start an engine and return its id; how it goes is kept with it.
+
+    Raises:
+        EngineProblem: it cannot run here; nothing is stored then.
+        QueueProblem: nobody could look after it.
+    """
+    if why := obstacle(config, devices(), os.environ):
+        raise EngineProblem(why)
     see_to_place(engine)
     engine_id = engines.create(engine, config)
     jobs.ensure(engine)
@@ -27,6 +36,12 @@ def stop(engine: Engine, engine_id: int) -> Server:
     server = engines.request_stop(engine, engine_id)
     jobs.ensure(engine)
     return server
+
+
+def known(engine: Engine) -> list[Server]:
+    """Return the engines that people started and those of studies that are up, newest first."""
+    found = {one.id: one for one in (*engines.listed(engine), *engines.up(engine))}
+    return [found[engine_id] for engine_id in sorted(found, reverse=True)]
 
 
 def said(engine: Engine, engine_id: int) -> str:

@@ -9,7 +9,8 @@ from contextlib import suppress
 from sqlalchemy import Engine
 
 import jobs
-from db import queue, runs, studies
+from db import counts, queue, runs, studies
+from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
 from jobs.place import see_to_place
@@ -18,9 +19,11 @@ from services.config import RunConfig
 from services.engines import EngineConfig, parallel_label
 from services.measurement import ACTIVE
 from services.studies.asked import StudyConfig
-from services.studies.cell import Cell
+from services.studies.cell import Cell, Measured
+from services.studies.estimate import Estimate, estimate
 from services.studies.grid import Planned, planned
 from services.studies.presets import PRESETS
+from services.studies.report import Device
 from services.studies.study import Study
 from services.versus import SERVER, labels
 
@@ -36,6 +39,15 @@ def plan(study: StudyConfig) -> list[Planned]:
         backends.target(study.run, os.environ)
     here = engines.devices()
     return planned(study, lambda config: engines.obstacle(config, here, os.environ))
+
+
+def ahead(engine: Engine, study: StudyConfig, grid: Sequence[Planned]) -> Estimate:
+    """Return what a study will take, by what earlier engines and runs took."""
+    return estimate(
+        study, grid,
+        lambda name: stored.seconds_to_ready(engine, name),
+        lambda config: counts.pace(engine, config.backend, config.model),
+    )  # fmt: skip
 
 
 def submit(
@@ -93,6 +105,20 @@ def cancel(engine: Engine, study_id: int) -> None:
             with suppress(AlreadyFinished):
                 queue.request_cancel(engine, run.id)
     jobs.ensure(engine)
+
+
+def told(engine: Engine, study: Study) -> tuple[list[Measured], float | None, Device]:
+    """Return what every report of a study is made of: its cells with what came of them, what a GPU
+    costs an hour, and what one rank of its engines runs on."""
+    price = study.config.usd_per_gpu_hour
+    return studies.measured(engine, study), price, device_of(study.config)
+
+
+def device_of(study: StudyConfig) -> Device:
+    """Return what one rank of a study's engines runs on."""
+    if study.engine is None:
+        return "device"
+    return "GPU" if engines.devices().kind == "gpu" else "core"
 
 
 def default_name(study: StudyConfig) -> str:

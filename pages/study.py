@@ -10,7 +10,7 @@ import os
 import streamlit as st
 
 import jobs
-from db import counts, engines, studies
+from db import engines, studies
 from db.database import opened
 from db.runs import InvalidEdit
 from db.studies import StudyNotFound
@@ -18,11 +18,10 @@ from jobs import studies as at_work
 from pages.widgets import fields, form, linked, study_form, study_grid, study_page
 from pages.widgets.view import as_id, plain, stop_with
 from services.backends import BackendProblem, target
-from services.config import InvalidConfig, RunConfig
+from services.config import InvalidConfig
 from services.engines import devices
 from services.once import Once
 from services.studies.asked import StudyConfig
-from services.studies.estimate import estimate
 from services.studies.grid import Planned
 from services.studies.written import begun, query, read
 from services.units import many
@@ -51,10 +50,6 @@ def asked() -> StudyConfig:
         return start or begun("tensor")
 
 
-def pace(config: RunConfig) -> float | None:
-    return counts.pace(opened(), config.backend, config.model)
-
-
 def grid_of(config: StudyConfig) -> list[Planned]:
     """Return the grid, or nothing and say what is wrong with it."""
     try:
@@ -71,7 +66,7 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
     st.caption(f"This machine has {devices().counted()}.")
     possible = any(one.obstacle is None for one in grid)
     if grid:
-        ahead = estimate(config, grid, lambda name: engines.seconds_to_ready(opened(), name), pace)
+        ahead = at_work.ahead(opened(), config, grid)
         with st.container(horizontal=True):
             st.metric("Cells", f"{len(grid):,}")
             st.metric("Engines to start", f"{ahead.starts:,}")

@@ -761,7 +761,7 @@ def test_no_output_holds_a_key(
 
 def test_every_command_explains_itself(ask: Ask) -> None:
     for name in cli.COMMANDS:
-        said = ask(name, "--help")
+        said = ask(*name.split(), "--help")
         assert (said.code, said.err) == (0, "")
         assert said.out.startswith(f"usage: cli.py {name}")
     for field in RunConfig.model_fields:

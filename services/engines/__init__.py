@@ -10,6 +10,7 @@ from services.engines.devices import devices as devices
 from services.engines.diagnosis import Diagnosis as Diagnosis
 from services.engines.diagnosis import diagnose as diagnose
 from services.engines.launch import Launch as Launch
+from services.engines.logfile import lines_after as lines_after
 from services.engines.logfile import tail as tail
 from services.engines.marks import marked as marked
 from services.engines.marks import sweep as sweep
@@ -31,6 +32,6 @@ from services.engines.within import started as started
 __all__ = [
     "ENGINES", "WITHIN", "Devices", "Diagnosis", "EngineConfig", "EngineProblem", "EngineSpec",
     "Launch", "NodeCommand", "commands", "devices", "diagnose", "facts_of", "free_port", "launch",
-    "marked", "meet", "obstacle", "parallel_label", "parse_engine", "ready", "size", "started",
-    "sweep", "tail",
+    "lines_after", "marked", "meet", "obstacle", "parallel_label", "parse_engine", "ready", "size",
+    "started", "sweep", "tail",
 ]  # fmt: skip

@@ -47,3 +47,16 @@ def tail(path: Path, most_bytes: int = TAIL_BYTES) -> str:
     except FileNotFoundError:
         return ""
     return (data.partition(b"\n")[2] if start else data).decode("utf-8", "replace")
+
+
+def lines_after(path: Path, at: int) -> tuple[list[str], int]:
+    """Return the whole lines of a log from byte `at` on, and where to go on; from its beginning
+    where it has been cut since."""
+    try:
+        with path.open("rb") as file:
+            file.seek(at if at <= file.seek(0, 2) else 0)
+            begin, data = file.tell(), file.read()
+    except FileNotFoundError:
+        return [], 0
+    whole = data[: data.rfind(b"\n") + 1]
+    return whole.decode("utf-8", "replace").splitlines(), begin + len(whole)

@@ -10,19 +10,22 @@ from typing import Any, NoReturn, get_args
 from services.backends import BACKENDS
 from services.config import JUDGEMENT, Mode, RunConfig
 from services.export import EXPORTS
+from services.export.study_files import STUDY_EXPORTS
+from services.flags import of_engine, of_study
 from services.flags.kinds import condition, days, per_cent, whole, words
+from services.flags.of_engine import engine
+from services.flags.of_field import add, flag
 from services.flags.of_run import (
     Misused,
     changes,
-    flag,
     in_flags,
     judgement,
-    metavar,
     run,
     sentences,
     trial,
     values,
 )
+from services.flags.of_study import asked as study
 from services.gates import MEASURES, WORDS
 from services.measurement import IMPORT, RunStatus
 
@@ -30,11 +33,13 @@ __all__ = [
     "FLAGS",
     "Misused",
     "changes",
+    "engine",
     "flag",
     "in_flags",
     "judgement",
     "parser",
     "sentences",
+    "study",
     "values",
 ]
 
@@ -50,16 +55,26 @@ class Parser(ArgumentParser):
 
 
 def parser(summary: str, commands: Mapping[str, Callable[..., Any]]) -> Parser:
-    """Return the parser of these commands, each described by the docstring of what it calls."""
+    """Return the parser of these commands, each described by the docstring of what it calls; one of
+    two words belongs to the group of the first. The parsed `call` is what it calls."""
     found = Parser(prog="cli.py", description=summary, allow_abbrev=False)
-    under = found.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for name, call in commands.items():
+    groups = {"": found.add_subparsers(required=True, metavar="COMMAND")}
+    for both, call in commands.items():
+        group, _, name = both.rpartition(" ")
+        if group not in groups:
+            groups[group] = _group(groups[""], group)
         text = (call.__doc__ or "").rstrip(".")
-        command = under.add_parser(name, help=text, description=text, allow_abbrev=False)
-        FLAGS[name](command)
-        if name != "export":
+        command = groups[group].add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.set_defaults(call=call)
+        FLAGS[both](command)
+        if both != "export":
             command.add_argument("--json", action="store_true", help="Print it as JSON")
     return found
+
+
+def _group(under: Any, name: str) -> Any:
+    group = under.add_parser(name, help=GROUPS[name], description=GROUPS[name], allow_abbrev=False)
+    return group.add_subparsers(required=True, metavar="COMMAND")
 
 
 def _more(command: ArgumentParser) -> None:
@@ -130,9 +145,7 @@ def _check(command: ArgumentParser) -> None:
         "--slo", type=condition, action="append", required=True, metavar="CONDITION",
         help="'ttft:p95<0.5', 'error_rate<0.01' …, in quotes; may be repeated",
     )  # fmt: skip
-    for name in JUDGEMENT:
-        text = RunConfig.model_fields[name].description
-        command.add_argument(flag(name), dest=name, metavar=metavar(name), help=text)
+    add(command, RunConfig, JUDGEMENT)
 
 
 def _share(command: ArgumentParser) -> None:
@@ -156,6 +169,21 @@ def _import(command: ArgumentParser) -> None:
     )
 
 
+def _studies(command: ArgumentParser) -> None:
+    command.add_argument("--limit", type=whole, default=20, help="Most lines (default: 20)")
+
+
+def _report(command: ArgumentParser) -> None:
+    of_study.one(command)
+    formats = [entry.name for entry in STUDY_EXPORTS]
+    command.add_argument("--format", choices=formats, help="As a file; without: in words")
+    command.add_argument("--output", default="-", help="File; -: standard output")
+
+
+def _nothing(command: ArgumentParser) -> None:
+    pass
+
+
 def _backends(command: ArgumentParser) -> None:
     command.add_argument(
         "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend; without: all"
@@ -163,6 +191,7 @@ def _backends(command: ArgumentParser) -> None:
     command.add_argument("--test", action="store_true", help="Ask each whether it answers")
 
 
+GROUPS = {"engine": "Start an engine, list, read and stop those that run"}
 FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "run": run,
     "trial": trial,
@@ -177,4 +206,12 @@ FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "pin": _pin,
     "unpin": _unpin,
     "backends": _backends,
+    "study": of_study.study,
+    "studies": _studies,
+    "report": _report,
+    "resume": of_study.resumed,
+    "engine start": of_engine.start,
+    "engine list": _nothing,
+    "engine stop": of_engine.one,
+    "engine log": of_engine.one,
 }

@@ -7,46 +7,43 @@ flag.
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
 from services import link
 from services.backends import BACKENDS
 from services.compare import MARGIN
 from services.config import JUDGEMENT, READERS, RunConfig, parse, readers
+from services.engines import EngineConfig
 from services.flags.kinds import per_cent, whole
+from services.flags.of_field import add, flag, given
+from services.studies.asked import StudyConfig
+from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
 
-PLAIN = ("ignore_eos", "unique_prompts", "prompts", "calibrate")  # their flags have their own shape
+PLAIN = ("unique_prompts", "prompts")  # their flags have their own shape
+KNOWN = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}
 
 
 class Misused(ValueError):
-    """Flags that do not go together, or a backend that is neither a name nor a URL."""
+    """Flags that do not go together, a backend that is neither a name nor a URL, or a file that
+    cannot be read."""
 
 
-def flag(name: str) -> str:
-    """Return the flag of a field: `--pause` of `pause_s`."""
-    return "--" + name.removesuffix("_s").replace("_", "-")
-
-
-def run(command: ArgumentParser) -> None:
-    for name, field in RunConfig.model_fields.items():
-        if name not in PLAIN:
-            shown = f" (default: {field.default})" if field.default not in (None, "", ()) else ""
-            text = f"{field.description}{shown}".replace("%", "%%")
-            command.add_argument(flag(name), dest=name, metavar=metavar(name), help=text)
-    command.set_defaults(backend="embedded")
+def run(command: ArgumentParser, defaults: bool = True) -> None:
+    """Let a command take all that a run is; `defaults`: say those of a run."""
+    add(command, RunConfig, (n for n in RunConfig.model_fields if n not in PLAIN), defaults)
     command.add_argument("--prompts", metavar="FILE", help="JSONL or CSV file with prompts")
-    command.add_argument("--ignore-eos", action="store_true", default=None, help="Full length")
     command.add_argument(
         "--shared-prompts", action="store_true", help="No unique mark before each prompt"
     )
-    command.add_argument(
-        "--calibrate",
-        action=BooleanOptionalAction,
-        help=RunConfig.model_fields["calibrate"].description,
-    )
-    command.add_argument("--name", default="", help="What the run is called")
+    about(command, "run")
+
+
+def about(command: ArgumentParser, what: str) -> None:
+    """Let a command take what people call a run, or a study."""
+    command.add_argument("--name", default="", help=f"What the {what} is called")
     command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")
     command.add_argument("--note", default="", help="A note")
 
@@ -70,22 +67,23 @@ def trial(command: ArgumentParser) -> None:
 
 
 def values(options: Namespace) -> dict[str, Any]:
-    """Return what was given, by field; `prompts` still as the name of its file.
+    """Return what was given of a run, by field.
 
     Raises:
         Misused: see there.
     """
-    given = {name: getattr(options, name, None) for name in RunConfig.model_fields}
-    given = {name: value for name, value in given.items() if value is not None}
-    texts = [name for name in READERS if name in given]
+    found = given(options, RunConfig)
+    texts = [name for name in READERS if name in found]
     if texts and not readers(texts):
         raise Misused(f"{' and '.join(map(flag, texts))} do not go together.")
     for name in texts:
-        if given.get("workload", readers(texts)[0]) not in READERS[name]:
+        if found.get("workload", readers(texts)[0]) not in READERS[name]:
             raise Misused(f"{flag(name)} is for --workload {' or '.join(READERS[name])} only.")
     if options.shared_prompts:
-        given["unique_prompts"] = False
-    return given | _to_whom(given)
+        found["unique_prompts"] = False
+    if "prompts" in found:
+        found["prompts"] = _prompts_of(found["prompts"])
+    return found | _to_whom(found)
 
 
 def judgement(options: Namespace) -> dict[str, Any]:
@@ -94,10 +92,9 @@ def judgement(options: Namespace) -> dict[str, Any]:
     Raises:
         InvalidConfig: with a sentence for each that cannot be.
     """
-    given = {name: getattr(options, name) for name in JUDGEMENT}
-    given = {name: text for name, text in given.items() if text is not None}
-    config = parse(given)
-    return {name: getattr(config, name) for name in given}
+    found = {name: value for name, value in given(options, RunConfig).items() if name in JUDGEMENT}
+    config = parse(found)
+    return {name: getattr(config, name) for name in found}
 
 
 def changes(texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -119,24 +116,23 @@ def changes(texts: Sequence[str]) -> list[dict[str, Any]]:
 
 def sentences(problems: Mapping[str, str], options: Namespace) -> str:
     """Return what is wrong with which fields (see `InvalidConfig`), a line each, by their flags."""
-    lines = []
+    lines, url = [], "://" in (getattr(options, "backend", None) or "")
     for name, sentence in problems.items():
-        typed = "backend" if name == "base_url" and "://" in options.backend else name
-        known = name in RunConfig.model_fields
-        lines.append(flag(typed) + sentence.removeprefix(name) if known else sentence)
+        typed = "backend" if name == "base_url" and url else name
+        lines.append(flag(typed) + sentence.removeprefix(name) if name in KNOWN else sentence)
     return "\n".join(lines)
 
 
 def in_flags(sentence: str) -> str:
     """Return a sentence with the flags of the fields that it names: `ignore_eos` is no flag."""
-    names = "|".join(name for name in RunConfig.model_fields if "_" in name)
+    names = "|".join(name for name in KNOWN if "_" in name)
     return re.sub(rf"\b({names})\b", lambda found: flag(found[0]), sentence)
 
 
-def _to_whom(given: dict[str, Any]) -> dict[str, Any]:
-    name = given["backend"]
+def _to_whom(found: Mapping[str, Any]) -> dict[str, Any]:
+    name = found.get("backend", "")
     if "://" in name:
-        if "base_url" in given:
+        if "base_url" in found:
             raise Misused("--base-url is for a backend with a name. --backend is a URL already.")
         return {"backend": "url", "base_url": name}
     if name not in BACKENDS and re.search("[:/.@]", name):  # not said again: it may hold a password
@@ -144,9 +140,11 @@ def _to_whom(given: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def metavar(name: str) -> str:
-    if name == "backend":
-        return "NAME-OR-URL"
-    options = get_args(RunConfig.model_fields[name].annotation)
-    words = [word for word in options if isinstance(word, str)]
-    return "|".join(words) or ("S" if name.endswith("_s") else name.upper())
+def _prompts_of(name: str) -> tuple[str, ...]:
+    try:
+        with open(name, "rb") as file:
+            return read_prompts(file.read(FILE_BYTES_MOST + 1), Path(name).name)
+    except OSError as error:
+        raise Misused(f"--prompts: cannot read {name!r}: {error.strerror}.") from None
+    except InvalidPrompts as error:
+        raise Misused(f"--prompts: {error}") from None

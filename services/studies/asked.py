@@ -73,10 +73,11 @@ def parse_study(values: Mapping[str, Any]) -> StudyConfig:
     try:
         return StudyConfig.model_validate(dict(values))
     except ValidationError as error:
-        raise InvalidConfig(sentences_of(map(_inner, error.errors(include_url=False)))) from None
+        raise InvalidConfig(sentences_of(map(inner, error.errors(include_url=False)))) from None
 
 
-def _inner(problem: Any) -> dict[str, Any]:
-    """Name the field of the run or of the engine, not the run or the engine."""
-    place = problem["loc"]
-    return {**problem, "loc": place[1:] if place[:1] in (("run",), ("engine",)) else place}
+def inner(problem: Any) -> dict[str, Any]:
+    """Return one of pydantic's problems with a study as one of its run or of its engine, where it
+    is in a field of those."""
+    place = [part for part in problem["loc"] if part != "body"]
+    return {**problem, "loc": tuple(place[1:] if place[:1] in (["run"], ["engine"]) else place)}

@@ -34,6 +34,20 @@ def begun(preset: str, engine: EngineConfig | None = None) -> StudyConfig:
     )
 
 
+def filled(data: Any) -> Any:
+    """Return the fields of a study with what its preset begins with where nothing is said; what is
+    no study is left as it is, to be refused."""
+    preset = data.get("preset", "tensor") if isinstance(data, dict) else None
+    if not isinstance(preset, str) or preset not in PRESETS:
+        return data
+    start = begun(preset).model_dump()
+    given = data.get("run", {})
+    if isinstance(given, dict):  # the workload is of what is given
+        begins = {n: v for n, v in start["run"].items() if n not in ("workload", *link.PRIVATE)}
+        given = {**begins, **given}
+    return {**start, **data, "run": given}
+
+
 def query(study: StudyConfig) -> dict[str, str]:
     """Return what differs from how the preset begins, each as a text."""
     start = begun(study.preset, study.engine and EngineConfig(engine=study.engine.engine))

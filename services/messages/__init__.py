@@ -1,4 +1,5 @@
-"""What the API takes and gives, shape by shape; its schema is made of these.
+"""What the API takes and gives, shape by shape; its schema is made of these, and of those in
+`engines` and `studies`.
 
 Bodies with a field that there is not are refused: a misspelled limit would be no limit.
 """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from itertools import zip_longest
 from typing import Any
 
 from services import backends, health, tables
@@ -15,6 +13,7 @@ from services.compare.standing import Standing, brief
 from services.gates import Checked
 from services.probe import Probe
 from services.summary import summary_row
+from services.terminal.text import cut, minute, table, text_of
 from services.units import many, seconds, show
 
 SHOWN = (  # of summary_row
@@ -23,12 +22,6 @@ SHOWN = (  # of summary_row
     "e2e_s_sd", "total_e2e_s", "output_tokens", "cost_usd",
 )  # fmt: skip
 NOBODY: Mapping[int, Standing] = {}
-LONGEST_NAME = 40  # characters of a run's or a model's name in a list
-
-
-def plain(text: str) -> str:
-    """Return text without the characters that steer a terminal: names and errors may hold any."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def run_text(candidate: Candidate) -> str:
@@ -40,7 +33,7 @@ def run_text(candidate: Candidate) -> str:
     lines += [_figure(name, row) for name in SHOWN]
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)
-    lines += [_text_of(classes), classes.note] if classes.rows else []
+    lines += [text_of(classes), classes.note] if classes.rows else []
     attainment, source = candidate.summary.attainment, candidate.summary.cost_source
     lines += [attainment.sentence] if attainment else []
     lines += [f"Cost: {source}."] if source else []
@@ -68,9 +61,9 @@ def list_text(
         ["run", "name", "status", *extra, "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
             [
-                str(row.id), _cut(row.name), row.status,
-                *[said.get(row.id, "") for _ in extra], _minute(row.created_at),
-                " ".join(filter(None, (_cut(row.model), row.headline.get("via")))),
+                str(row.id), cut(row.name), row.status,
+                *[said.get(row.id, "") for _ in extra], minute(row.created_at),
+                " ".join(filter(None, (cut(row.model), row.headline.get("via")))),
                 show(row.headline.get("output_tokens_per_s"), ""),
                 show(row.headline.get("ttft_s_median"), "s"),
                 show(row.headline.get("e2e_s_median"), "s"),
@@ -87,19 +80,9 @@ def comparison_text(comparison: Comparison) -> str:
     parts = [verdict.sentence for verdict in comparison.verdicts]
     parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
     found = (tables.measures(comparison, labels), tables.differences(comparison))
-    parts += [_text_of(each) for each in found if each.rows]
+    parts += [text_of(each) for each in found if each.rows]
     parts += filter(None, [tables.judged_by((comparison.reference, *comparison.others)).strip()])
     return "\n\n".join(parts)
-
-
-def _text_of(found: tables.Table) -> str:
-    """A table whose cells may have several lines, below each other."""
-    rows = [
-        line
-        for row in found.rows
-        for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
-    ]
-    return table([found.title, *found.columns[1:]], rows)
 
 
 def gates_text(found: Sequence[Checked]) -> str:
@@ -110,7 +93,7 @@ def gates_text(found: Sequence[Checked]) -> str:
 def share_text(share: Any) -> str:
     """A page that was shared: where it is, how long."""
     texts = " Prompts and answers are on it." if share.texts else ""
-    until = f"until {_minute(share.expires_at)}" if share.expires_at else "until it is revoked"
+    until = f"until {minute(share.expires_at)}" if share.expires_at else "until it is revoked"
     return (
         f"{share.path}\n"
         f"It opens below the address of this Paceline, such as http://127.0.0.1:8501{share.path}, "
@@ -126,9 +109,9 @@ def shares_text(shares: Sequence[Any]) -> str:
         ["page", "title", "runs", "created", "until", "prompts"],
         [
             [
-                share.path, _cut(share.title), ",".join(map(str, share.run_ids)),
-                _minute(share.created_at),
-                _minute(share.expires_at) if share.expires_at else "revoked",
+                share.path, cut(share.title), ",".join(map(str, share.run_ids)),
+                minute(share.created_at),
+                minute(share.expires_at) if share.expires_at else "revoked",
                 "yes" if share.texts else "no",
             ]
             for share in shares
@@ -174,16 +157,6 @@ def backends_text(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([text, *(_tested(row) for row in rows if "test" in row)])
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first to the left, like names, the others by their content."""
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    lines = [titles, ["─" * width for width in widths], *rows]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
 def _tested(row: dict[str, Any]) -> str:
     test = row["test"]
     if test["problem"]:
@@ -199,11 +172,3 @@ def _tested(row: dict[str, Any]) -> str:
     if test["rtt_s"] is not None:
         says.append(f"round trip {seconds(test['rtt_s'])}")
     return f"{row['name']}: {', '.join(says)}."
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
