@@ -23,6 +23,7 @@ from jobs.place import LOG_MOST, beside, place
 from services.backends import BackendProblem
 from services.config import RunConfig, parse
 from services.measurement import Repeat, Run
+from services.telemetry import began
 from services.trial import Asked, Trial, order
 from tests.conftest import ReferenceServer, finished, until
 from tests.values import NOON
@@ -316,6 +317,10 @@ def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
     prompts = {p for p in reference.log() if p}
     assert len(prompts) >= 6, "every repeat has prompts of its own"
     assert trial.asked.repeats == 3
+    for run in measured:  # on one time axis, a turn after the other
+        moments = [began(repeat) or 0.0 for repeat in run.repeats]
+        ends = [t + (r.duration_s or 0.0) for t, r in zip(moments, run.repeats, strict=True)]
+        assert all(0 < end <= t for end, t in zip(ends, moments[1:], strict=False))
     assert [run.margin for run in measured] == [0.05, 0.05]
 
 

@@ -28,6 +28,8 @@ from services.units import show
 MOST_POINTS = 4_500  # of all lines together
 MOST_OF_A_LINE = 300
 ROW_HEIGHT = 74  # pixels
+LEFT_AXIS = 40  # pixels: about what the charts above have, so that moments stand below each other
+RIGHT_AXIS = 39  # likewise, of the live chart
 FILLED = 0.62  # of a row; above it stands its title
 
 Parts = Mapping[str, float]
@@ -86,7 +88,9 @@ def live_engine(
         scale=alt.Scale(domain=[0, max(until_s, samples[-1].t)], nice=False),
     )
     colour: Any = alt.value(theme.palette(dark).decode)
-    return _drawn(rows, {"": samples}, x, colour, heading("The server meanwhile"))
+    drawn = _drawn(rows, {"": samples}, x, colour, heading("The server meanwhile"))
+    drawn.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": 0}
+    return drawn
 
 
 def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
@@ -192,6 +196,7 @@ def _axis(rows: Sequence[Row], tops: Sequence[float]) -> alt.Axis:
         labelExpr=f"({{{labels}}})[format(datum.value, '.2f')]",
         tickCount=len(places),
         labelOverlap=False,
+        minExtent=LEFT_AXIS,
         grid=True,
     )
 

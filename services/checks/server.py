@@ -87,7 +87,7 @@ def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | No
         return None
     return Doubt(
         "warning",
-        f"The server preempted requests {units.count(count)} times",
+        f"The server preempted requests ({units.many(count, 'time')})",
         "Its KV cache was full, so it put requests back that were under way and worked on them "
         "again later: their latency includes that. Give the engine more memory for its cache, or "
         "send fewer or shorter requests at once.",
@@ -138,14 +138,17 @@ def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
 
 
 def _crowded(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
-    """An engine that computes on the CPU takes what it gets: others had taken the rest."""
+    """The embedded engine computes on all cores and steps back: others had taken the rest. Of
+    another server it is not known how many cores it would have used."""
+    if run.config.backend != "embedded":
+        return None
     both = [
         (s.values["engine_cores"], s.values["machine_cores"])
         for s in seen
         if {"engine_cores", "machine_cores"} <= s.values.keys()
     ]
     cores = run.environment.get("cores")
-    if len(both) < FEWEST or not isinstance(cores, int) or telemetry.gpus(seen):
+    if len(both) < FEWEST or not isinstance(cores, int):
         return None
     engine, machine = (median(values) for values in zip(*both, strict=True))
     if machine < CROWDED * cores or engine >= STARVED * machine:

@@ -11,12 +11,14 @@ DEVICE = re.compile(r"gpu(\d{1,3})_", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class Series:
     """One kind of number in a sample. `{i}` stands for the number of a device, as its driver
-    counts them. A `total` counts from the beginning of the run's turn."""
+    counts them. A `total` counts from the beginning of the run's turn; a `fixed` one is always the
+    same."""
 
     name: str
     label: str
     unit: str  # as units.show takes it
     total: bool = False
+    fixed: bool = False
 
 
 def series_of(name: str) -> Series | None:
@@ -48,8 +50,8 @@ SERIES = (
     Series("prefix_hit_share", "Prompt tokens from the prefix cache", "share", total=True),
     Series("preemptions", "Preemptions", "count", total=True),
     Series("gpu{i}_memory_bytes", "GPU {i}, memory in use", "bytes"),
-    Series("gpu{i}_memory_total_bytes", "GPU {i}, memory it has", "bytes"),
-    Series("gpu{i}_use_share", "GPU {i}, share of the time in use", "share"),
+    Series("gpu{i}_memory_total_bytes", "GPU {i}, memory it has", "bytes", fixed=True),
+    Series("gpu{i}_use_share", "GPU {i}, time in use", "share"),
     Series("engine_cores", "Cores that the engine keeps busy", "cores"),
     Series("machine_cores", "Cores busy on the machine", "cores"),
     Series("memory_bytes", "Memory of the engine's processes", "bytes"),

@@ -27,7 +27,8 @@ def table(candidate: Candidate) -> Table:
 def _known(seen: Sequence[Sample]) -> list[Series]:
     """The series that were seen, in the order of the table, devices by their numbers."""
     names = {name for sample in seen for name in sample.values if series_of(name) is not None}
-    return [entry for name in sorted(names, key=place) if (entry := series_of(name)) is not None]
+    found = (series_of(name) for name in sorted(names, key=place))
+    return [entry for entry in found if entry is not None and not entry.fixed]
 
 
 def _row(entry: Series, seen: Sequence[Sample]) -> tuple[str, str, str]:

@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 
 from db import queue, runs, shares
 from jobs.place import beside
-from services.measurement import Progress
+from services.measurement import Progress, Repeat, Sample
 from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
 from tests.stored import store
-from tests.values import failed, measured, repeats
+from tests.values import NOON, failed, measured, repeats
 
 SECRET = "words of my own"
 
@@ -45,6 +45,23 @@ def test_a_result_has_its_numbers_its_pictures_and_its_requests(
     assert "How much do the repeats differ?" not in headings(at)
     assert "a note" in [text.value for text in at.text]
     assert not complaints(at)
+
+
+def test_a_server_that_was_watched_is_shown_below_its_requests(
+    visit: Visit, database: Engine
+) -> None:
+    run_id = store(database, [measured(i) for i in range(3)])
+    queue.add_repeat(database, run_id, Repeat(0, NOON, 3.0, {"t": 5.0}))
+    for t in range(10):
+        queue.add_sample(database, run_id, Sample(float(t), {"running": 3.0, "preemptions": 1.0}))
+    at = visit("result", run="1")
+    asked = headings(at)
+    assert asked.index("What did the server do meanwhile?") == 1 + asked.index(
+        "What did each request wait for?"
+    )
+    assert "What did the server do?" in asked
+    assert "The server preempted requests (1 time)" in complaints(at)
+    assert len(specs(visit("live", run="1"))) == 1
 
 
 def test_several_repeats_are_shown_beside_each_other(visit: Visit, database: Engine) -> None:

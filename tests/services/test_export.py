@@ -103,6 +103,7 @@ def test_an_export_says_how_many_runs_it_takes() -> None:
     taken = {entry.name: [n for n in (1, 2, 8, 9) if entry.takes(n)] for entry in EXPORTS}
     assert taken == {
         "requests.csv": [1],
+        "samples.csv": [1],
         "summary.csv": [1, 2, 8, 9],
         "comparison.csv": [2, 8],
         "requests.parquet": [1],

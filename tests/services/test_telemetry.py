@@ -118,7 +118,7 @@ def test_every_series_that_is_told_is_in_the_table() -> None:
     told = Reading().values(VLLM) | {"gpu3_memory_bytes": 1.0, "gpu11_use_share": 1.0}
     labels = {name: entry.label for name in told if (entry := series_of(name))}
     assert labels.keys() == told.keys()
-    assert labels["gpu11_use_share"] == "GPU 11, share of the time in use"
+    assert labels["gpu11_use_share"] == "GPU 11, time in use"
     assert series_of("gpu3_nonsense") is None and series_of("nonsense") is None
     assert len({entry.name for entry in SERIES}) == len(SERIES)
 
@@ -387,7 +387,15 @@ def test_the_table_says_mean_and_highest_and_nothing_of_what_was_not_seen() -> N
         run=watched((1.0, 2.0)),
         samples=[
             Sample(0.0, {"running": 9.0}),
-            Sample(1.0, {"running": 1.0, "gpu1_memory_bytes": 2.0**30, "preemptions": 1.0}),
+            Sample(
+                1.0,
+                {
+                    "running": 1.0,
+                    "gpu1_memory_bytes": 2.0**30,
+                    "preemptions": 1.0,
+                    "gpu1_memory_total_bytes": 2.0**31,
+                },
+            ),
             Sample(2.0, {"running": 2.0, "gpu0_memory_bytes": 2.0**29, "preemptions": 3.0}),
         ],
     )
