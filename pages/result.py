@@ -43,6 +43,11 @@ def actions(candidate: Candidate) -> None:
             st.page_link(
                 "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
             )
+        if candidate.run.study_id is not None:
+            st.page_link(
+                "study.py", label="Its study", icon=":material/grid_on:",
+                query_params={"study": str(candidate.run.study_id)},
+            )  # fmt: skip
         again.button([candidate.run])
         edit.button(candidate.run)
         judging.button([candidate.run.config], judgement)

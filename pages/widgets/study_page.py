@@ -86,7 +86,7 @@ def standing(study: Study) -> None:
 
 
 def cells(study: Study) -> None:
-    st.subheader("Every cell", anchor="cells")
+    st.subheader("The runs", anchor="runs")
     found = runs.headlines(opened(), [run.id for run in study.runs])
     study_grid.measured(study, found)
     for server in study.servers:

@@ -37,13 +37,18 @@ def speedup_sentence(row: Row, baseline: str, device: str) -> str:
 
 
 def speedup_headline(row: Row, baseline: str) -> str:
-    """Return the same in a line, without its interval."""
-    return f"{_lead(row, baseline)} at {row.work_label}"
+    """Return the same in a line, without its interval; no number where nothing can be told."""
+    where = f"at {row.work_label}"
+    if row.word == "inconclusive":
+        return f"Whether {row.label} is faster or slower than {baseline} {where} cannot be told"
+    return f"{_lead(row, baseline)} {where}"
 
 
 def speedup_details(row: Row, baseline: str, device: str) -> str:
     """Return what the headline leaves out."""
     said = _meaning(row, baseline, device)
+    if row.word == "inconclusive":
+        return f"{_lead(row, baseline)} ({_figures(row)}): more repeats, or less noise, would tell."
     return f"{_figures(row)}. {said[:1].upper()}{said[1:]}."
 
 

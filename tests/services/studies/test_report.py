@@ -28,6 +28,12 @@ def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
     assert "share of the cores of one CPU" in found.notes[0]
 
 
+def test_a_headline_has_no_number_where_nothing_can_be_told() -> None:
+    found = report([cell(1), cell(1.03, tp=2)])
+    assert found.headline == "Whether TP 2 is faster or slower than TP 1 at batch 4 cannot be told"
+    assert found.details.startswith("TP 2 gives 1.03 times the throughput of TP 1 (95 % ")
+
+
 def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
     one = with_samples(cell(1), [Sample(0, {"gpu0_memory_bytes": 1.0})])
     found = report([one, cell(1.5, place=1, tp=2)], device="core")
