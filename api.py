@@ -18,20 +18,28 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
-from db import imported, pins, results, runs, shares, standings, trials
+from db import engines as stored_engines
+from db import imported, pins, results, runs, shares, standings, studies, trials
 from db.database import UNUSABLE, opened, said_of
+from db.engines import EngineNotFound
 from db.imported import AlreadyImported
 from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from db.shares import InvalidShare, Share, ShareNotFound
+from db.studies import StudyNotFound, StudyRow
 from db.trials import CannotRepeat, TrialNotFound
+from jobs import serving
+from jobs import studies as at_work
 from services import VERSION
 from services.backends import BackendProblem, find
 from services.compare.pin import Kind, Pin
 from services.compare.standing import Standing, as_row
 from services.config import InvalidConfig, sentences_of
+from services.engines import EngineConfig, EngineProblem, devices
 from services.export import export, run_document
 from services.export.shape import RunDocument
+from services.export.study import study_document
+from services.export.study_shape import StudyDocument
 from services.imports import MOST_BYTES, InvalidImport
 from services.measurement import IMPORT as IMPORTED
 from services.messages import (
@@ -48,6 +56,16 @@ from services.messages import (
     Started,
     TrialFacts,
 )
+from services.messages.engines import EngineFacts, EngineWithLog, as_facts, engine_facts
+from services.messages.studies import (
+    NewStudy,
+    Plan,
+    Resumed,
+    StudyFacts,
+    plan_facts,
+    study_facts,
+)
+from services.studies.asked import inner
 from services.trial import InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
@@ -84,7 +102,7 @@ def only_json(request: Request) -> None:
     """Refuse a body that does not say it is JSON: a form on another site's page can send those."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise HTTPException(415, "Send the run as JSON, with Content-Type: application/json.")
+        raise HTTPException(415, "Send it as JSON, with Content-Type: application/json.")
 
 
 def only_a_file(request: Request) -> None:
@@ -97,6 +115,8 @@ def only_a_file(request: Request) -> None:
 
 
 RunId = Annotated[int, Field(description="A run's number")]
+StudyId = Annotated[int, Field(description="A study's number")]
+EngineId = Annotated[int, Field(description="An engine's number")]
 
 
 @api.get("/runs")
@@ -250,6 +270,117 @@ def _facts(trial: Trial) -> TrialFacts:
     return TrialFacts(id=trial.id, asked=trial.asked, runs=statuses, page=page)
 
 
+@api.get("/studies")
+def list_studies(
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most studies")] = 100,
+) -> list[StudyRow]:
+    """List studies, newest first: how many cells each has, how many are done, how many to come."""
+    return studies.listed(opened(), limit)
+
+
+@api.post(
+    "/studies",
+    status_code=202,
+    dependencies=[Depends(only_json)],
+    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+)
+def start_study(new: NewStudy) -> Started:
+    """Queue a study: each of its engines is started, measured with every load, and stopped. A cell
+    that cannot be measured here is kept as failed, with why."""
+    study_id = at_work.submit(opened(), new.config(), new.name, new.tags, new.note)
+    return Started(id=study_id, url=f"/api/studies/{study_id}", page=f"/study?study={study_id}")
+
+
+@api.post(
+    "/studies/plan",
+    dependencies=[Depends(only_json)],
+    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+)
+def plan_study(new: NewStudy) -> Plan:
+    """Say what a study would measure, what stands in the way, and what it takes. Nothing starts."""
+    config = new.config()
+    grid = at_work.plan(config)
+    return plan_facts(grid, at_work.ahead(opened(), config, grid), devices().counted())
+
+
+@api.get("/studies/{study_id}", responses=_says(_404="There is no such study"))
+def show_study(study_id: StudyId) -> StudyFacts:
+    """Return how a study stands: its cells with their runs and problems, its engines."""
+    return study_facts(studies.load(opened(), study_id))
+
+
+@api.get(
+    "/studies/{study_id}/report",
+    response_class=Response,
+    responses={200: {"model": StudyDocument}, **_says(_404="There is no such study")},
+)
+def report_study(study_id: StudyId) -> Response:
+    """Return what a study says of what is measured so far, and the numbers behind it."""
+    found = studies.load(opened(), study_id)
+    document = study_document(found.name, *at_work.told(opened(), found))
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+@api.post("/studies/{study_id}/cancel", responses=_says(_404="There is no such study"))
+def cancel_study(study_id: StudyId) -> StudyFacts:
+    """Stop a study and its engines; what is measured is kept."""
+    at_work.cancel(opened(), study_id)
+    return study_facts(studies.load(opened(), study_id))
+
+
+@api.post(
+    "/studies/{study_id}/resume",
+    status_code=202,
+    dependencies=[Depends(only_json)],
+    responses=_says(_404="There is no such study", _415="The body is not JSON"),
+)
+def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
+    """Measure anew the cells of a study that were cut short."""
+    at_work.resume(opened(), study_id, what.failed)
+    return study_facts(studies.load(opened(), study_id))
+
+
+@api.delete(
+    "/studies/{study_id}",
+    status_code=204,
+    responses=_says(_404="There is no such study", _409="It is being measured: cancel it first"),
+)
+def delete_study(study_id: StudyId) -> None:
+    """Delete a study, its engines and its runs, with all that they measured."""
+    studies.delete(opened(), study_id)
+
+
+@api.get("/engines")
+def list_engines() -> list[EngineFacts]:
+    """List the engines that people started and those of studies that are up, newest first."""
+    return list(map(engine_facts, serving.known(opened())))
+
+
+@api.post(
+    "/engines",
+    status_code=202,
+    dependencies=[Depends(only_json)],
+    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+)
+def start_engine(new: EngineConfig) -> Started:
+    """Start an engine on this machine. It goes on running until it is stopped."""
+    engine_id = serving.start(opened(), new)
+    return Started(id=engine_id, url=f"/api/engines/{engine_id}", page="/engines")
+
+
+@api.get("/engines/{engine_id}", responses=_says(_404="There is no such engine"))
+def show_engine(engine_id: EngineId) -> EngineWithLog:
+    """Return how an engine is, with the end of its log."""
+    found = stored_engines.load(opened(), engine_id)
+    return EngineWithLog(**as_facts(found), log=serving.said(opened(), engine_id))
+
+
+@api.post("/engines/{engine_id}/stop", responses=_says(_404="There is no such engine"))
+def stop_engine(engine_id: EngineId) -> EngineFacts:
+    """Stop an engine. It has stopped when its status says so."""
+    return engine_facts(serving.stop(opened(), engine_id))
+
+
 @api.post(
     "/shares",
     status_code=201,
@@ -326,7 +457,7 @@ def _problem(status: int, error: str, problems: dict[str, str] | None = None) ->
 
 def _wrong_fields(_: Request, error: Any) -> JSONResponse:
     invalid = isinstance(error, InvalidConfig)
-    found = error.problems if invalid else sentences_of(error.errors())
+    found = error.problems if invalid else sentences_of(map(inner, error.errors()))
     return _problem(422, " ".join(found.values()), {name: s for name, s in found.items() if name})
 
 
@@ -372,6 +503,9 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidTrial: _with(422),
     TrialNotFound: _with(404),
     CannotRepeat: _with(409),
+    EngineProblem: _with(422),
+    EngineNotFound: _with(404),
+    StudyNotFound: _with(404),
     InvalidShare: _with(422),
     ShareNotFound: _with(404),
     RunNotFound: _no_run,

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine
 
 import jobs
+from db import engines as stored_engines
 from db import queue, runs
 from db.database import opened
 from services.config import parse
@@ -100,3 +101,13 @@ def finished(engine: Engine, run_id: int, seconds: float = 60) -> Run:
     """Wait for a run's end."""
     until(lambda: runs.load(engine, run_id).status in FINISHED, seconds)
     return runs.load(engine, run_id)
+
+
+def started_engines_end(database: Engine) -> None:
+    """Cancel what a test has left to be measured, and stop the engines that it has started."""
+    for row in runs.search(database):
+        if row.status in ACTIVE:
+            queue.request_cancel(database, row.id)
+    for server in (*stored_engines.listed(database), *stored_engines.up(database)):
+        stored_engines.request_stop(database, server.id)
+    until(lambda: not queue.active(database) and not stored_engines.active(database), 90)

@@ -20,6 +20,7 @@ EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
 Executor = Literal["auto", "mp", "ray", "external_launcher"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 MOST_RANKS = 64
+SECRETS = ("--api-key", "--admin-api-key", "--hf-token")
 
 
 class EngineConfig(BaseModel):
@@ -79,9 +80,11 @@ class EngineConfig(BaseModel):
     @classmethod
     def _splits(cls, text: str) -> str:
         try:
-            shlex.split(text)
+            words = shlex.split(text)
         except ValueError:
             raise ValueError("hold a quote that is not closed") from None
+        if any(_is_secret(word) for word in words):
+            raise ValueError("may hold no key and no token: put those into the environment")
         return text.strip()
 
 
@@ -95,6 +98,12 @@ def parse_engine(values: Mapping[str, Any]) -> EngineConfig:
         return EngineConfig.model_validate(dict(values))
     except ValidationError as error:
         raise InvalidConfig(sentences_of(error.errors(include_url=False))) from None
+
+
+def _is_secret(word: str) -> bool:
+    """Whether a word is an argument whose value is a key; engines take shortened names, too."""
+    name = word.partition("=")[0].replace("_", "-")
+    return len(name) > 4 and any(secret.startswith(name) for secret in SECRETS)
 
 
 def parallel_label(config: EngineConfig) -> str:

@@ -37,11 +37,11 @@ class NewRun(RunConfig):
 
 
 class Started(BaseModel):
-    """Where a new run is found."""
+    """Where a new run, study or engine is found."""
 
     id: int
-    url: str = Field(description="The run over HTTP")
-    page: str = Field(description="The run in the browser")
+    url: str = Field(description="It over HTTP")
+    page: str = Field(description="It in the browser")
 
 
 class Against(BaseModel):

@@ -78,6 +78,8 @@ def parse_study(values: Mapping[str, Any]) -> StudyConfig:
 
 def inner(problem: Any) -> dict[str, Any]:
     """Return one of pydantic's problems with a study as one of its run or of its engine, where it
-    is in a field of those."""
+    is in those, or is their whole."""
     place = [part for part in problem["loc"] if part != "body"]
-    return {**problem, "loc": tuple(place[1:] if place[:1] in (["run"], ["engine"]) else place)}
+    within = len(place) > 1 or problem["type"] == "value_error"
+    of_one = within and place[:1] in (["run"], ["engine"])
+    return {**problem, "loc": tuple(place[1:] if of_one else place)}

@@ -40,12 +40,10 @@ def filled(data: Any) -> Any:
     preset = data.get("preset", "tensor") if isinstance(data, dict) else None
     if not isinstance(preset, str) or preset not in PRESETS:
         return data
-    start = begun(preset).model_dump()
-    given = data.get("run", {})
-    if isinstance(given, dict):  # the workload is of what is given
-        begins = {n: v for n, v in start["run"].items() if n not in ("workload", *link.PRIVATE)}
-        given = {**begins, **given}
-    return {**start, **data, "run": given}
+    start, run = begun(preset), data.get("run", {})
+    if isinstance(run, dict):  # which workload it is, what is given says
+        run = {**start.run.model_dump(exclude_defaults=True), **run}
+    return {**start.model_dump(), **data, "run": run}
 
 
 def query(study: StudyConfig) -> dict[str, str]:
