@@ -20,8 +20,6 @@ from jobs.place import ROOT
 from services.measurement import Sample
 from services.telemetry.asked import Asked
 
-STOP_S = 3.0  # what a sampler may take to end: it may wait for a server that does not answer
-
 log = logging.getLogger("paceline.jobs")
 
 
@@ -50,15 +48,10 @@ class Watch(Thread):
         super().start()
 
     def stop(self) -> None:
-        """End the sampler, and wait until what it told is kept."""
-        if self._process is None:
-            return
-        assert self._process.stdin
-        with suppress(OSError):  # it has ended by itself
-            self._process.stdin.close()
-        self.join(STOP_S)
-        self._process.kill()
-        self.join()
+        """End the sampler, which holds nothing back, and wait until what it told is kept."""
+        if self._process is not None:
+            self._process.kill()
+            self.join()
 
     def run(self) -> None:
         process = self._process

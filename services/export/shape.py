@@ -58,7 +58,9 @@ class RepeatRow(BaseModel):
     index: int
     began_at: str = Field(description="ISO 8601")
     duration_s: float | None = Field(description="null: it was cut short")
-    health: dict[str, Any] = Field(description="The client's own: CPU share, lag, clock")
+    health: dict[str, Any] = Field(
+        description="The client's own: CPU share, lag, clock; t: when it began, see samples"
+    )
 
 
 class RunFacts(BaseModel):
@@ -104,7 +106,7 @@ class SampleRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    t: float = Field(description="In seconds since the run began; health.t of a repeat: as well")
+    t: float = Field(description="In seconds since the run began, as health.t of a repeat")
     values: dict[str, float] = Field(description="By the names in docs/metrics.md; SI units")
 
 

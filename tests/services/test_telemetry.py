@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.measurement import Repeat, Sample
-from services.telemetry import SERIES, during, gpus, grown, highest, mean, series_of
+from services.telemetry import SERIES, during, gpus, grown, highest, mean, nvml, series_of
 from services.telemetry.asked import Asked
 from services.telemetry.engines import Reading
 from services.telemetry.nvml import Gpus
@@ -251,6 +251,12 @@ class Nvml:
     def __init__(self, used: list[int], pids: dict[int, int] | None = None) -> None:
         self.used, self.pids = used, pids or {}
 
+    def nvmlInit(self) -> None:
+        pass
+
+    def no_driver(self) -> None:
+        raise self.NVMLError("NVML Shared Library Not Found")
+
     def nvmlDeviceGetCount(self) -> int:
         return len(self.used)
 
@@ -283,6 +289,20 @@ def test_without_known_processes_all_gpus_are_told_and_what_one_does_not_say_is_
         "gpu1_memory_bytes", "gpu1_memory_total_bytes",
     }  # fmt: skip
     assert gpus([Sample(0.0, seen)]) == [0, 1]
+
+
+def test_a_machine_without_a_driver_or_without_the_package_has_no_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No other machine is at hand: the package is as it is there."""
+    driver = Nvml([10])
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    here = nvml.found()
+    assert here is not None and here.read(set())["gpu0_memory_bytes"] == 10.0
+    monkeypatch.setattr(driver, "nvmlInit", driver.no_driver)
+    assert nvml.found() is None
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # as where it is not installed
+    assert nvml.found() is None
 
 
 # processes
