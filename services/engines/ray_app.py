@@ -101,7 +101,9 @@ def main(asked: argparse.Namespace) -> int:
     """Run Ray in a process of its own and return its exit code: whose raylet ends first is ended
     by Ray at once, and this process still tidies up."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        work = multiprocessing.get_context("fork").Process(target=serve_until_told, args=(asked, folder))
+        work = multiprocessing.get_context("fork").Process(
+            target=serve_until_told, args=(asked, folder)
+        )
         work.start()
         for number in STOP:
             signal.signal(number, lambda *_: work.terminate())
