@@ -90,7 +90,7 @@ def begin(config: EngineConfig) -> None:
     once: Once = st.session_state.setdefault("start-engine", Once())
     try:
         once.get(lambda: serving.start(opened(), config))
-    except jobs.QueueProblem as error:
+    except (EngineProblem, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.rerun()

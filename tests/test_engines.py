@@ -16,7 +16,7 @@ from jobs import serving
 from jobs import studies as at_work
 from jobs.keeper import mark_of
 from services.config import parse
-from services.engines import EngineConfig
+from services.engines import EngineConfig, EngineProblem
 from services.engines.marks import marked
 from services.engines.server import UP, Server
 from services.studies.asked import StudyConfig
@@ -83,7 +83,10 @@ def test_an_engine_is_started_measured_and_stopped(database: Engine) -> None:
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(database: Engine) -> None:
     broken = LLAMA.model_copy(update={"model": "/there/is/no/such/model.gguf"})
-    engine_id = serving.start(database, broken)
+    with pytest.raises(EngineProblem, match="Leave model empty"):
+        serving.start(database, broken)
+    engine_id = engines.create(database, broken)  # as if it could not have been seen beforehand
+    jobs.ensure(database)
     until(lambda: engines.load(database, engine_id).status == "failed", ANSWER_S)
     server = engines.load(database, engine_id)
     assert server.error and server.error.endswith(".")

@@ -1,0 +1,7 @@
+"""The browser of the browser's tests, for studies of real engines."""
+
+from __future__ import annotations
+
+from tests.browser.conftest import app as app
+from tests.browser.conftest import chromium as chromium
+from tests.browser.conftest import person as person

@@ -1,0 +1,98 @@
+"""A study of tensor parallelism on real vLLM from the browser: killed half-way, resumed, and honest
+about two halves of one machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from urllib.parse import quote
+
+import psutil
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import Engine
+
+from db import engines, studies
+from jobs.keeper import mark_of
+from services.engines import marked
+from tests.browser.conftest import App, no_trouble, settled
+from tests.conftest import until
+
+PART_S = 900.0  # of the study; two minutes on a quiet machine
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(3 * PART_S)]
+
+LINK = (
+    "preset=tensor&engine=vllm&batches=1,8&max_tokens=16&ignore_eos=true&max_model_len=1024"
+    f"&parallel={quote('TP=1; TP=2; TP=64')}"
+)
+
+
+def supervisor(app: App) -> psutil.Process:
+    """The process that works the app's queue off."""
+    url = app.env["PACELINE_DATABASE_URL"].partition(":///")[2]
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        ours = (process.info["environ"] or {}).get("PACELINE_DATABASE_URL", "").endswith(url)
+        if ours and (process.info["cmdline"] or [])[1:3] == ["-m", "jobs"]:
+            return process
+    raise AssertionError("nobody works the queue off")
+
+
+def started(page: Page, app: App) -> int:
+    """Start the study from its form, after a look at what cannot run; return its number."""
+    page.goto(f"{app.url}/study?{LINK}")
+    settled(page)
+    expect(page.get_by_text("6 cells on 2 engines, started one after the other")).to_be_visible()
+    expect(page.get_by_text("2 cannot be measured here")).to_be_visible()
+    page.get_by_role("button", name="Start the study").click()
+    page.wait_for_url(re.compile(r"/study\?study=\d+"))
+    return int(page.url.rpartition("=")[2])
+
+
+def done(database: Engine, study_id: int) -> int:
+    return sum(run.status == "done" for run in studies.load(database, study_id).runs)
+
+
+def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
+    app: App, person: BrowserContext
+) -> None:
+    page = person.new_page()
+    with app.database() as database:
+        study_id = started(page, app)
+        until(lambda: done(database, study_id) >= 1, PART_S)
+        (first, *_) = [run.id for run in studies.load(database, study_id).runs]
+        (server,) = engines.up(database)
+        killed = supervisor(app)
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait(30)
+        until(lambda: not marked(mark_of(database, server.id)), 60)  # no orphan
+        page.reload()  # the page sees to it that somebody goes on
+        expect(page.get_by_text(re.compile("of 6 cells measured"))).to_be_visible()
+        until(lambda: resumed(page, database, study_id), PART_S)
+        until(lambda: done(database, study_id) == 4, PART_S)
+        until(lambda: not engines.up(database), 60)
+        study = studies.load(database, study_id)
+        assert study.runs[0].id == first, "what was measured is not measured again"
+        assert [run.status for run in study.runs[4:]] == ["failed"] * 2
+        facts = [run.environment["tensor_parallel"] for run in study.runs[:4]]
+        assert facts == [1, 1, 2, 2]
+        assert not any(marked(mark_of(database, one.id)) for one in study.servers)
+    page.reload()
+    settled(page)
+    no_trouble(page)
+    said = page.get_by_test_id("stMain").inner_text()
+    assert re.search(r"TP 2.* (times the throughput of|faster or slower than) TP 1", said), said
+    assert "A device here is a share of the cores of one CPU" in said
+    assert "64 cores" in said
+
+
+def resumed(page: Page, database: Engine, study_id: int) -> bool:
+    """Press Resume as soon as it is there. A kill between two cells leaves nothing to resume."""
+    found = studies.load(database, study_id)
+    if not any(run.status == "interrupted" for run in found.runs):
+        return done(database, study_id) == 4
+    if not found.active:
+        page.reload()
+        settled(page)
+        page.get_by_role("button", name="Resume").click()
+    return not found.active
