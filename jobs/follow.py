@@ -33,19 +33,22 @@ def follow(engine: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) ->
         RunNotFound: somebody has deleted one.
         QueueProblem: nobody can work them off.
     """
-    kept_at = monotonic()
+    kept_at, waited_for = monotonic(), list(run_ids)
+    back: dict[int, int] = {}  # how many requests of each run have come back
     with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
         while True:
-            found = runs.load_many(engine, run_ids)
+            found = runs.load_many(engine, waited_for)  # what has ended is asked for no more
             active = [run for run in found if run.status in ACTIVE]
             if not active:
                 return
+            waited_for = [run.id for run in active]
+            back |= {run.id: _back(engine, run) for run in found}
             if stop.is_set():
                 _cancel(engine, active)
             if monotonic() - kept_at > KEEPER_S:
                 kept_at = monotonic()
                 jobs.ensure(engine)
-            _draw(engine, bar, found, active)
+            _draw(engine, bar, back, active)
             sleep(POLL_S)
 
 
@@ -56,8 +59,12 @@ def _cancel(engine: Engine, active: Sequence[Run]) -> None:
                 jobs.cancel(engine, run.id)
 
 
-def _draw(engine: Engine, bar: tqdm, found: Sequence[Run], active: Sequence[Run]) -> None:
-    back = {run.id: sum(counts.counted(engine, run.id).values()) for run in found}
+def _back(engine: Engine, run: Run) -> int:
+    begun = run.started_at is not None
+    return sum(counts.counted(engine, run.id).values()) if begun else 0
+
+
+def _draw(engine: Engine, bar: tqdm, back: dict[int, int], active: Sequence[Run]) -> None:
     asked = {run.id: run.config.requests * run.config.repeats for run in active}
     bar.total = sum((back | asked).values())  # of one that has ended nothing more will come
     current = min(active, key=lambda run: run.status != "running")
