@@ -183,10 +183,7 @@ class RunConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and kind in (int, float, int | None, float | None):
-            raise ValueError("must be a number, not true or false")
-        return value
+        return no_truth(cls, value, info)
 
     @field_validator("base_url")
     @classmethod
@@ -233,6 +230,14 @@ class RunConfig(BaseModel):
                 f"long_input_tokens: must be at least input_tokens, which is {self.input_tokens}."
             )
         return self
+
+
+def no_truth(kind: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Return the value of a field; true is no 1. Raises ValueError."""
+    of_field = kind.model_fields[info.field_name or ""].annotation
+    if isinstance(value, bool) and of_field in (int, float, int | None, float | None):
+        raise ValueError("must be a number, not true or false")
+    return value
 
 
 def readers(fields: Iterable[str]) -> tuple[Workload, ...]:

@@ -121,6 +121,7 @@ def test_no_prompt_is_told(database: Engine) -> None:
         ({"parallel": [[0, 1, 1]]}, ["parallel"]),
         ({"parallel": []}, ["parallel"]),
         ({"usd_per_gpu_hour": 0}, ["usd_per_gpu_hour"]),
+        ({"usd_per_gpu_hour": True}, ["usd_per_gpu_hour"]),
         ({"speed": 1}, ["speed"]),
         ({"preset": "clients", "run": {"backend": "url"}}, []),
         ({"preset": "clients", "tags": ["a,b"]}, []),
@@ -184,6 +185,7 @@ def test_no_answer_holds_what_is_in_the_environment(
     [
         ({"engine": "ollama"}, "engine must be one of"),
         ({"tp": 0}, "tp must be at least 1"),
+        ({"tp": True}, "tp must be a number, not true or false"),
         ({"speed": 1}, "speed is not a known field"),
         ({"engine": "llamacpp", "tp": 8}, "does not know tp=8"),
         ({"engine": "llamacpp", "model": "/etc"}, "serves smollm2-135m-instruct only"),

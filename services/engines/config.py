@@ -10,9 +10,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from services.config import InvalidConfig, sentences_of
+from services.config import InvalidConfig, no_truth, sentences_of
 
 ENGINE_NAMES = ("vllm", "sglang", "llamacpp", "ray")
 
@@ -75,6 +75,11 @@ class EngineConfig(BaseModel):
     @property
     def extra_arguments(self) -> list[str]:
         return shlex.split(self.extra)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        return no_truth(cls, value, info)
 
     @field_validator("extra")
     @classmethod

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from services.config import MOST, InvalidConfig, RunConfig, sentences_of
+from services.config import MOST, InvalidConfig, RunConfig, no_truth, sentences_of
 from services.engines import EngineConfig
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
@@ -41,6 +49,11 @@ class StudyConfig(BaseModel):
     usd_per_gpu_hour: float | None = Field(
         None, gt=0, le=1_000_000, description="What one GPU costs an hour, US $"
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        return no_truth(cls, value, info)
 
     @field_validator("preset")
     @classmethod

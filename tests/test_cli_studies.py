@@ -1,0 +1,264 @@
+"""The door in a terminal to studies and engines, with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from db import engines as stored_engines
+from db import runs, studies
+from services.engines import EngineConfig
+from services.export.study_files import STUDY_EXPORTS
+from services.export.study_shape import StudyDocument
+from services.flags import flag
+from services.studies.asked import StudyConfig
+from tests.conftest import ReferenceServer, started_engines_end, until
+from tests.test_cli import SLOW, Ask, ask, ended, started
+
+__all__ = ["ask"]  # the fixture
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(database: Engine) -> Iterator[None]:
+    yield
+    started_engines_end(database)
+
+
+def sweep(reference: ReferenceServer, model: str = "ref tokens=3") -> tuple[str, ...]:
+    """A concurrency study of two cells."""
+    load = ("--requests", "2", "--repeats", "1", "--warmup", "0", "--concurrencies", "1,2")
+    server = ("--backend", reference.base_url, "--model", model)
+    return ("study", "--preset", "concurrency", *server, *load)
+
+
+# --- studies ---------------------------------------------------------------------------------
+
+
+def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
+    database: Engine, reference: ReferenceServer, ask: Ask, tmp_path: Path
+) -> None:
+    assert ask("studies").out == "No study is stored.\n"
+    said = ask(*sweep(reference), "--name", "Sweep", "--tag", "a", "--json")
+    assert (said.code, said.err) == (0, "")
+    document = json.loads(said.out)
+    StudyDocument.model_validate(document)
+    assert (document["name"], [cell["runs"] for cell in document["cells"]]) == ("Sweep", [[1], [2]])
+    assert runs.load(database, 2).tags == ("a",)
+    (row,) = json.loads(ask("studies", "--json").out)
+    assert (row["id"], row["cells"], row["done"], row["active"]) == (1, 2, 2, 0)
+    assert "2 of 2    over" in ask("studies").out
+    report = ask("report", "1").out
+    assert report.startswith("Study 1 · Sweep\n2 of 2 cells measured.\n\n")
+    assert document["sentence"] in report and "Every cell" in report
+    assert json.loads(ask("report", "1", "--json").out) == document
+    for entry in STUDY_EXPORTS:
+        file = tmp_path / entry.name
+        said = ask("report", "1", "--format", entry.name, "--output", str(file))
+        assert said.out == f"{file}: {file.stat().st_size:,} bytes\n"
+    again = ask("resume", "1")
+    assert (again.code, again.out) == (2, "")
+    assert again.err.startswith("Study 1 has no cell that was cut short. Those that failed are")
+
+
+def test_ctrl_c_cancels_a_study_and_resume_goes_on(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    for command, measured in ((sweep(reference, SLOW), (1, 2)), (("resume", "1"), (3, 4))):
+        process = started(*command)
+        until(lambda n=measured[0]: statuses(database).get(n) == "running", 60)
+        process.send_signal(signal.SIGINT)
+        said = ended(process)
+        assert said.code == 1, said
+        assert "0 of 2 cells measured, 2 cancelled." in said.out
+        assert [statuses(database)[run_id] for run_id in measured] == ["cancelled"] * 2
+
+
+def statuses(database: Engine) -> dict[int, str]:
+    return {row.id: row.status for row in runs.search(database)}
+
+
+def test_a_cell_that_fails_is_printed_and_exits_with_1(
+    reference: ReferenceServer, ask: Ask
+) -> None:
+    said = ask(*sweep(reference, "ref status=500"))
+    assert said.code == 1
+    assert "0 of 2 cells measured, 2 failed.\n\nNothing could be measured." in said.out
+    again = ask("resume", "1", "--failed", "--json")
+    assert again.code == 1
+    assert [cell["runs"] for cell in json.loads(again.out)["cells"]] == [[], []]
+
+
+def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, ask: Ask) -> None:
+    flags = ("--engine", "llamacpp", "--parallel", "TP=1; TP=2", "--batches", "1,8")
+    said = ask("study", *flags, "--usd-per-gpu-hour", "2.5", "--plan")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert [line.rpartition("  ")[2] for line in lines[2:4]] == ["runs", "runs"]
+    assert lines[4].startswith("llama.cpp (embedded) · TP 2")
+    assert lines[4].endswith("llama.cpp (embedded) does not know tp=2. It knows none of tp, pp and "
+                             "dp.")  # fmt: skip
+    assert "4 cells on 1 engine, started one after the other; 2 cannot be measured" in lines[-1]
+    assert "and costs about $" in lines[-1]
+    plan = json.loads(ask("study", *flags, "--plan", "--json").out)
+    assert [bool(cell["obstacle"]) for cell in plan["cells"]] == [False, False, True, True]
+    assert {cell["run"]["repeats"] for cell in plan["cells"]} == {3}
+    assert studies.listed(database) == [] and runs.count(database) == 0
+
+
+def test_what_is_typed_reaches_the_run_and_the_engine(ask: Ask, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('"one"\n"two"\n')
+    flags = ("--engine", "vllm", "--model", "org/m", "--eager", "--no-chunked-prefill",
+             "--max-seqs", "4", "--extra=--seed 1", "--prompts", str(file), "--shared-prompts",
+             "--parallel", "2x2", "--batches", "3", "--ignore-eos")  # fmt: skip
+    (cell,) = json.loads(ask("study", *flags, "--plan", "--json").out)["cells"]
+    engine, run = cell["engine"], cell["run"]
+    assert (engine["model"], engine["tp"], engine["pp"], engine["max_seqs"]) == ("org/m", 2, 2, 4)
+    assert (engine["eager"], engine["chunked_prefill"], engine["extra"]) == (
+        True,
+        False,
+        "--seed 1",
+    )
+    assert (run["workload"], run["own_prompts"], run["unique_prompts"]) == ("file", 2, False)
+    assert (run["requests"], run["ignore_eos"], run["model"]) == (3, True, "")
+
+
+def test_every_field_of_a_study_is_a_flag(ask: Ask) -> None:
+    shown = ask("study", "--help").out
+    for name in (*StudyConfig.model_fields, *EngineConfig.model_fields):
+        if name not in ("run", "tp", "pp", "dp"):  # said by --parallel
+            assert flag(name) in shown, name
+    shown = ask("engine", "start", "--help").out
+    assert all(flag(name) in shown for name in EngineConfig.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("typed", "begins"),
+    [
+        (["study", "--preset", "none"], "--preset: invalid choice: 'none'"),
+        (["study", "--engine", "ollama"], "--engine must be one of"),
+        (["study", "--batches", "x"], "--batches are not understood: write 1, 8, 32."),
+        (["study", "--parallel", "9q"], "--parallel is not understood: '9q'"),
+        (["study", "--chunked", "maybe"], "--chunked is not understood"),
+        (["study", "--max-seqs", "many"], "--max-seqs must be a whole number"),
+        (["study", "--requests", "0"], "--requests must be at least 1"),
+        (["study", "--usd-per-gpu-hour", "0"], "--usd-per-gpu-hour must be more than 0"),
+        (["study", "--backend", "vllm"], "--backend is for a server that is there"),
+        (["study", "--backend", "http://127.0.0.1"], "--backend is for a server that is there"),
+        (["study", "--preset", "clients", "--eager"], "--eager is for an engine: give --engine."),
+        (["study", "--preset", "clients", "--parallel", "2"], "--engine is missing."),
+        (["study", "--preset", "clients", "--backend", "url"], "--backend: OpenAI-compatible URL"),
+        (["study", "--prompt", "a", "--prompts", "b"], "--prompt and --prompts do not go together"),
+        (["study", "--tp", "2"], "There is no --tp here"),
+        (["study", "--preset", "clients", "--tag", "a,b"], "--tag: The tag 'a,b' holds a comma"),
+        (["study", "--extra=--api-key topsecret"], "--extra may hold no key and no token"),
+        (["report", "7"], "There is no study 7."),
+        (["report", "1", "--format", "study.pdf"], "--format: invalid choice: 'study.pdf'"),
+        (["resume", "7"], "There is no study 7."),
+        (["resume", "one"], "STUDY: 'one' is not a whole number"),
+        (["studies", "--limit", "0"], "--limit: '0' is not a whole number"),
+        (["engine"], "The following arguments are required: COMMAND"),
+        (["engine", "start", "--engine", "llamacpp", "--tp", "0"], "--tp must be at least 1"),
+        (["engine", "start", "--engine", "llamacpp", "--tp", "2"], "llama.cpp (embedded) does not"),
+        (["engine", "start", "--extra", "'"], "--extra hold a quote that is not closed"),
+        (["engine", "start", "--backend", "vllm"], "There is no --backend here"),
+        (["engine", "stop", "7"], "There is no engine 7."),
+        (["engine", "log", "7"], "There is no engine 7."),
+        (["engine", "log", "0"], "ENGINE: '0' is not a whole number"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(
+    database: Engine, ask: Ask, typed: Sequence[str], begins: str
+) -> None:
+    said = ask(*typed)
+    assert (said.code, said.out) == (2, ""), said
+    assert said.err.startswith(begins), said.err
+    assert said.err.endswith(".\n") and "topsecret" not in said.err
+    assert studies.listed(database) == [] and stored_engines.listed(database) == []
+
+
+@pytest.mark.timeout(900)  # the engine shares its cores with whatever else runs
+def test_a_study_starts_its_engine_and_says_so(database: Engine) -> None:
+    load = ("--batches", "1", "--max-tokens", "2", "--repeats", "1", "--warmup", "0")
+    ours, theirs = pty.openpty()
+    subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=theirs, check=True)
+    process = started("study", "--engine", "llamacpp", "--parallel", "1", *load, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # how the end of a terminal reads on Linux
+        pass
+    os.close(ours)
+    said = ended(process, 600)
+    assert said.code == 0, said
+    assert said.out.startswith("Study 1 · llama.cpp (embedded) · tensor parallel\n1 of 1 cell")
+    assert "Starting llama.cpp (embedded) · TP 1" in shown.decode()
+    until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
+
+
+# --- engines ---------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(700)
+def test_an_engine_is_started_listed_read_and_stopped(database: Engine, ask: Ask) -> None:
+    assert ask("engine", "list").out == "No engine has been started.\n"
+    said = ask("engine", "start", "--engine", "llamacpp", "--max-seqs", "1")
+    assert said.code == 0, said
+    first, address = said.out.splitlines()
+    assert first == "Engine 1 · llama.cpp (embedded) · TP 1 · ready"
+    assert address == stored_engines.load(database, 1).base_url
+    log = address.removesuffix("/v1")
+    assert said.err.splitlines()[0] == "Starting" and log in said.err.splitlines()
+    assert address in ask("engine", "list").out
+    assert ask("engine", "log", "1").out == f"{log}\n"
+    (facts,) = json.loads(ask("engine", "list", "--json").out)
+    assert (facts["status"], facts["base_url"], facts["config"]["max_seqs"]) == (
+        "ready",
+        address,
+        1,
+    )
+    stopped = ask("engine", "stop", "1")
+    assert (stopped.code, stopped.out) == (0, "Engine 1 · llama.cpp (embedded) · TP 1 · stopped\n")
+
+
+@pytest.fixture
+def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The interpreter of an engine, to be written by the test."""
+    python = tmp_path / "python"
+    python.touch(0o755)
+    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(python))
+    return python
+
+
+def test_an_engine_that_fails_says_its_log_and_why_and_exits_with_1(
+    database: Engine, ask: Ask, pretended: Path
+) -> None:
+    pretended.write_text("#!/bin/sh\necho loading weights\nexit 3\n")
+    said = ask("engine", "start", "--model", "org/model")
+    assert said.code == 1
+    assert "loading weights" in said.err.splitlines()
+    assert said.out.startswith("Engine 1 · vLLM · TP 1 · failed\n")
+    assert len(said.out.splitlines()) >= 2, "it does not say why"
+    assert ask("engine", "log", "1").out == "loading weights\n"
+    quiet = ask("engine", "start", "--model", "org/model", "--json")
+    assert (quiet.code, quiet.err, json.loads(quiet.out)["status"]) == (1, "", "failed")
+
+
+def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Path) -> None:
+    pretended.write_text("#!/bin/sh\necho loading weights\nexec sleep 1000\n")
+    process = started("engine", "start", "--model", "org/model")
+    until(lambda: stored_engines.up(database), 60)
+    process.send_signal(signal.SIGINT)
+    said = ended(process)
+    assert (said.code, said.out) == (1, "Engine 1 · vLLM · TP 1 · stopped\n"), said
+    assert stored_engines.up(database) == []
