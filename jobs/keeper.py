@@ -83,6 +83,8 @@ class Keeper(Thread):
             message: dict[str, Any] = orjson.loads(line)
             if message["type"] == "started":
                 stored.keep(self._engine, self._server.id, pid=message["pid"])
+            elif message["type"] == "ending":
+                stored.keep(self._engine, self._server.id, status="starting", phase="Ending")
             elif message["type"] == "ended":
                 self._code = message["code"]
             elif message["type"] == "problem":

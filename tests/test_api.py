@@ -78,7 +78,8 @@ def test_a_run_is_started_listed_and_shown(
     }
     finished(database, run_id)
     document = ask("GET", f"/runs/{run_id}").json()
-    assert list(document) == [*RunDocument.model_json_schema()["required"], "samples"]
+    required = RunDocument.model_json_schema()["required"]
+    assert list(document) == [*required, "samples"]
     assert document["run"]["name"] == "Door"
     assert document["run"]["tags"] == ["a", "http"]
     assert document["run"]["config"]["pause_s"] == 0

@@ -90,7 +90,8 @@ def test_a_run_prints_one_json_document_and_nothing_else(
     assert (said.code, said.err) == (0, "")
     document = json.loads(said.out)
     RunDocument.model_validate(document)
-    assert list(document) == [*RunDocument.model_json_schema()["required"], "samples"]
+    required = RunDocument.model_json_schema()["required"]
+    assert list(document) == [*required, "samples"]
     assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 12
     assert {row["output_tokens"] for row in document["requests"]} == {3}
     assert all(0.02 <= row["ttft_s"] <= row["e2e_s"] < 1 for row in document["requests"])

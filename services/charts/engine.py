@@ -107,8 +107,7 @@ def _end(candidate: Candidate, repeat: int) -> float:
     ends = [
         t for m in candidate.measurements if m.repeat == repeat for t in (m.t_end, m.t_last) if t
     ]
-    taken = [sample.t for sample in _of_repeat(candidate, repeat)]
-    return max([*ends, *taken], default=1.0)
+    return max(ends, default=1.0)
 
 
 def _present(samples: Sequence[Sample]) -> list[Row]:
@@ -134,7 +133,7 @@ def _drawn(
         alt.Tooltip("said:N", title="Value"),
         alt.Tooltip("seconds:Q", title="Time (s)", format=",.1f"),
     ]
-    drawn = base.mark_line(interpolate="linear", strokeWidth=1.6).encode(
+    drawn = base.mark_line(clip=True, strokeWidth=1.6).encode(
         x=x, y=y, color=colour, strokeDash=dash, detail="line:N", tooltip=tooltip
     )
     titles = [{"at": len(rows) - i - 0.34, "text": row.title} for i, row in enumerate(rows)]

@@ -59,6 +59,7 @@ def main(log: str) -> None:
     _thread(lambda: _then(engine.wait, happened))
     _thread(lambda: _then(sys.stdin.buffer.read, happened))
     happened.get()
+    send({"type": "ending"})  # at once: nobody may be sent to it while it is tidied up
     try:
         grace_s = float(os.environ.get(STOP_ENV, STOP_S))
         memory = shared.files(_ours(job["token"]))
