@@ -21,7 +21,7 @@ import jobs
 from db import engines as stored_engines
 from db import imported, pins, results, runs, shares, standings, studies, trials
 from db.database import UNUSABLE, opened, said_of
-from db.engines import EngineNotFound
+from db.engines import EngineBusy, EngineNotFound
 from db.imported import AlreadyImported
 from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
@@ -513,6 +513,7 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidImport: _with(422),
     AlreadyFinished: _with(409),
     RunBusy: _with(409),
+    EngineBusy: _with(409),
     jobs.QueueProblem: _with(503),
     **dict.fromkeys(UNUSABLE, _no_database),
     Exception: _unforeseen,

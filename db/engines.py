@@ -97,8 +97,9 @@ def up(engine: Engine) -> list[Server]:
         return [_server(row) for row in connection.execute(found).mappings()]
 
 
-def claim(engine: Engine) -> Server | None:
-    """Take the first engine that may start; it is `starting` from now on, and the caller's."""
+def claim(engine: Engine, machine: str = "") -> Server | None:
+    """Take the first engine that may start; it is `starting` from now on, on `machine`, and the
+    caller's."""
     with engine.connect() as connection:
         waiting = select(engines.c.id).where(_may_start()).order_by(engines.c.id)
         ids = connection.scalars(waiting).all()
@@ -107,7 +108,7 @@ def claim(engine: Engine) -> Server | None:
         fresh = {
             "status": "starting", "started_at": now, "heartbeat_at": now, "ready_at": None,
             "ended_at": None, "base_url": None, "pid": None, "error": None, "hint": None,
-            "facts": {}, "starts": engines.c.starts + 1,
+            "facts": {}, "starts": engines.c.starts + 1, "machine": machine,
         }  # fmt: skip
         if _set(engine, _this(engine_id).where(_may_start()).values(fresh)):
             return load(engine, engine_id)
@@ -201,11 +202,13 @@ def request_stop(engine: Engine, engine_id: int) -> Server:
     return load(engine, engine_id)
 
 
-def lost(engine: Engine, older_than_s: float) -> list[int]:
-    """End the engines that nobody looks after any more; those of a study for which runs wait are
-    planned anew. Returns their ids: whoever asks sees to what is left of their processes."""
+def lost(engine: Engine, older_than_s: float, machine: str = "") -> list[int]:
+    """End the engines of this machine that nobody has looked after for so long; those of a study
+    for which runs wait are planned anew. Returns their ids: whoever asks sees to what is left of
+    their processes."""
     before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-    stale = update(engines).where(engines.c.status.in_(UP), engines.c.heartbeat_at < before)
+    here = engines.c.machine == machine
+    stale = update(engines).where(here, engines.c.status.in_(UP), engines.c.heartbeat_at < before)
     wanted = engines.c.study_id.is_not(None), _needed(("queued",))
     gone = {"status": "failed", "error": LOST, "ended_at": engines.c.heartbeat_at, "phase": ""}
     with writing(engine) as connection:

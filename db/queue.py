@@ -39,7 +39,7 @@ INTERRUPTED = (
 )
 
 
-def claim(engine: Engine) -> Run | None:
+def claim(engine: Engine, machine: str = "") -> Run | None:
     """Take the oldest queued run of a lane in which none is running; None: there is none.
 
     It is `running` from now on, and the caller's: call `heartbeat` until `finish`.
@@ -53,7 +53,7 @@ def claim(engine: Engine) -> Run | None:
             runs.c.cancel_requested.is_(False),
             runs.c.lane.not_in(busy),
             _has_its_turn(),
-            _has_its_engine(),
+            _has_its_engine(machine),
         )
         first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
@@ -72,9 +72,10 @@ def _has_its_turn() -> ColumnElement[bool]:
     return not_(exists().where(other.c.trial_id == runs.c.trial_id, comes_first))
 
 
-def _has_its_engine() -> ColumnElement[bool]:
-    """A run for which Paceline starts an engine waits until that answers."""
-    ready = exists().where(engines.c.id == runs.c.engine_id, engines.c.status == "ready")
+def _has_its_engine(machine: str) -> ColumnElement[bool]:
+    """A run for which Paceline starts an engine waits until that answers, and is measured where."""
+    its = engines.c.id == runs.c.engine_id
+    ready = exists().where(its, engines.c.status == "ready", engines.c.machine == machine)
     return or_(runs.c.engine_id.is_(None), ready)
 
 

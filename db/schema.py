@@ -125,6 +125,7 @@ engines = Table(  # server processes that Paceline starts, see services/engines/
     Column("phase", CleanText, nullable=False, server_default=""),
     Column("base_url", CleanText),  # where it answers
     Column("pid", Integer),  # of its first process
+    Column("machine", Text),  # where it was started, as a hash: its address is that machine's own
     Column("command", CleanText, nullable=False, server_default=""),  # to copy
     Column("facts", JSON, nullable=False, server_default="{}"),  # what it says of itself
     Column("error", CleanText),  # why it ended, a sentence

@@ -234,13 +234,16 @@ def delete(engine: Engine, study_id: int) -> None:
 
     Raises:
         StudyNotFound: no study has this id.
-        RunBusy: one of its runs is running, or one of its engines is up; nothing is deleted.
+        RunBusy, EngineBusy: a run of it is running, or an engine is up; nothing is deleted.
     """
     study = load(engine, study_id)
     with writing(engine) as connection:
         busy = select(runs.c.id).where(runs.c.study_id == study_id, runs.c.status == "running")
         if (run_id := connection.scalar(busy)) is not None:
             raise RunBusy(run_id)
+        up = select(engines.c.id).where(engines.c.study_id == study_id, engines.c.status.in_(UP))
+        if (engine_id := connection.scalar(up)) is not None:
+            raise stored_engines.EngineBusy(engine_id)
         for table in (schema.runs, schema.engines):
             connection.execute(delete_from(table).where(table.c.study_id == study.id))
         connection.execute(delete_from(studies).where(studies.c.id == study.id))

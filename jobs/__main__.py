@@ -17,7 +17,7 @@ from db import engines, queue
 from db.database import UNUSABLE, connect, upgrade
 from jobs.carrier import KILL_S, Carrier
 from jobs.keeper import END_S, Keeper, mark_of
-from jobs.place import ROOT, QueueProblem, place
+from jobs.place import ROOT, QueueProblem, machine, place
 from services import settings
 from services.engines.marks import sweep
 
@@ -35,10 +35,12 @@ def supervise(engine: Engine, stopping: Event) -> None:
     carriers: list[Carrier] = []
     keepers: list[Keeper] = []
     busy_at, trouble = monotonic(), ""
+    stale_s = 0.0  # there was no other supervisor: what engines there are were an earlier one's
     while not stopping.wait(POLL_S):
         try:
+            keep(engine, keepers, stale_s)
+            stale_s = STALE_S
             work(engine, carriers)
-            keep(engine, keepers)
             if carriers or keepers or wanted(engine):
                 busy_at = monotonic()
             trouble = ""
@@ -81,20 +83,20 @@ def work(engine: Engine, carriers: list[Carrier]) -> None:
         carrier.tick()
     carriers[:] = [carrier for carrier in carriers if carrier.is_alive()]
     queue.interrupt_stale(engine, STALE_S)
-    while (run := queue.claim(engine)) is not None:
+    while (run := queue.claim(engine, machine())) is not None:
         log.info("run %s: begins", run.id)
         carriers.append(Carrier(engine, run))
         carriers[-1].start()
 
 
-def keep(engine: Engine, keepers: list[Keeper]) -> None:
+def keep(engine: Engine, keepers: list[Keeper], stale_s: float) -> None:
     """Look after the engines in hand, then those that lost their process, then start new ones."""
     for keeper in keepers:
         keeper.tick()
     keepers[:] = [keeper for keeper in keepers if keeper.is_alive()]
-    for engine_id in engines.lost(engine, STALE_S):
+    for engine_id in engines.lost(engine, stale_s, machine()):
         sweep(mark_of(engine, engine_id))
-    while (server := engines.claim(engine)) is not None:
+    while (server := engines.claim(engine, machine())) is not None:
         log.info("engine %s: starts", server.id)
         keepers.append(Keeper(engine, server))
         keepers[-1].start()

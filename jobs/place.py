@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,11 @@ def beside(engine: Engine, suffix: str) -> Path:
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     folder = Path(file).parent if file else ROOT / "data"
     return folder / f"jobs-{hashlib.sha256(url.encode()).hexdigest()[:12]}.{suffix}"
+
+
+def machine() -> str:
+    """Return a word for this machine that does not name it."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:12]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import streamlit as st
 import jobs
 from db import runs, studies
 from db.database import opened
+from db.engines import EngineBusy
 from db.runs import RunBusy
 from db.studies import StudyNotFound
 from jobs import studies as at_work
@@ -141,7 +142,7 @@ def resume(study_id: int, failed: bool) -> None:
 def delete(study_id: int) -> None:
     try:
         studies.delete(opened(), study_id)
-    except (StudyNotFound, RunBusy) as error:
+    except (StudyNotFound, RunBusy, EngineBusy) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.switch_page("study.py", query_params={})

@@ -109,6 +109,7 @@ def test_what_nobody_looks_after_is_lost_or_planned_anew(engine: Engine) -> None
     assert engines.lost(engine, 5) == []
     stale(engine, own)
     stale(engine, of_study.id)
+    assert engines.lost(engine, 5, "another") == [], "that machine's supervisor looks after its own"
     assert sorted(engines.lost(engine, 5)) == [own, of_study.id]
     assert engines.load(engine, own).status == "failed"
     assert engines.load(engine, own).error == engines.LOST

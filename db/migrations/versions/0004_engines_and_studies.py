@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("phase", sa.Text, nullable=False, server_default=""),
         sa.Column("base_url", sa.Text),
         sa.Column("pid", sa.Integer),
+        sa.Column("machine", sa.Text),
         sa.Column("command", sa.Text, nullable=False, server_default=""),
         sa.Column("facts", sa.JSON, nullable=False, server_default="{}"),
         sa.Column("error", sa.Text),
