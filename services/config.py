@@ -6,8 +6,8 @@ keys are looked up by backend name when a request is built (see `backends.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -45,6 +45,10 @@ READERS: dict[str, tuple[Workload, ...]] = {
 }
 LONG_TIMES = 4  # as long as a short prompt is a long one, unless said
 LONG_EVERY = 2  # alternating
+
+
+Config = TypeVar("Config", bound=BaseModel)
+Problem = Callable[[Any], Any]
 
 
 class InvalidConfig(ValueError):
@@ -252,10 +256,19 @@ def parse(values: Mapping[str, Any]) -> RunConfig:
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
     """
+    return made(RunConfig, values)
+
+
+def made(kind: type[Config], values: Mapping[str, Any], of: Problem = lambda one: one) -> Config:
+    """Make a config of that kind; `of` turns one of pydantic's problems into another.
+
+    Raises:
+        InvalidConfig: with a sentence for each field that is wrong.
+    """
     try:
-        return RunConfig.model_validate(dict(values))
+        return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise InvalidConfig(sentences_of(error.errors(include_url=False))) from None
+        raise InvalidConfig(sentences_of(map(of, error.errors(include_url=False)))) from None
 
 
 def sentences_of(problems: Iterable[Any]) -> dict[str, str]:

@@ -10,9 +10,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from services.config import InvalidConfig, no_truth, sentences_of
+from services.config import made, no_truth
 
 ENGINE_NAMES = ("vllm", "sglang", "llamacpp", "ray")
 
@@ -99,10 +99,7 @@ def parse_engine(values: Mapping[str, Any]) -> EngineConfig:
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
     """
-    try:
-        return EngineConfig.model_validate(dict(values))
-    except ValidationError as error:
-        raise InvalidConfig(sentences_of(error.errors(include_url=False))) from None
+    return made(EngineConfig, values)
 
 
 def _is_secret(word: str) -> bool:

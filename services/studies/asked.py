@@ -9,13 +9,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from services.config import MOST, InvalidConfig, RunConfig, no_truth, sentences_of
+from services.config import MOST, RunConfig, made, no_truth
 from services.engines import EngineConfig
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
@@ -83,10 +82,7 @@ def parse_study(values: Mapping[str, Any]) -> StudyConfig:
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
     """
-    try:
-        return StudyConfig.model_validate(dict(values))
-    except ValidationError as error:
-        raise InvalidConfig(sentences_of(map(inner, error.errors(include_url=False)))) from None
+    return made(StudyConfig, values, inner)
 
 
 def inner(problem: Any) -> dict[str, Any]:
