@@ -38,6 +38,7 @@ class Keeper(Thread):
         self._engine, self._server = engine, server
         self._stopping = Event()
         self._process: subprocess.Popen[bytes] | None = None
+        self._listener: Thread
         self._code: int | None = None
         self._problem: str | None = None  # what the keeper's process could not do
 
@@ -75,7 +76,8 @@ class Keeper(Thread):
         assert self._process.stdin
         self._process.stdin.write(orjson.dumps(launch.job(mark)) + b"\n")
         self._process.stdin.flush()
-        Thread(target=self._listen, daemon=True).start()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process and self._process.stdout
@@ -84,7 +86,7 @@ class Keeper(Thread):
             if message["type"] == "started":
                 stored.keep(self._engine, self._server.id, pid=message["pid"])
             elif message["type"] == "ending":
-                stored.keep(self._engine, self._server.id, status="starting", phase="Ending")
+                stored.keep(self._engine, self._server.id, status="ending", phase="")
             elif message["type"] == "ended":
                 self._code = message["code"]
             elif message["type"] == "problem":
@@ -118,6 +120,7 @@ class Keeper(Thread):
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_S)
         process.kill()
+        self._listener.join()  # how it ended is the last that is told
         sweep(mark_of(self._engine, server.id))
         if self._stopping.is_set():
             stored.ended(self._engine, server.id)

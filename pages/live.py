@@ -44,6 +44,9 @@ def watch(run_id: int, status: str) -> None:
 
 def waiting(run: Run) -> list[Progress]:
     ahead = queue.ahead(opened(), run.id)
+    if run.engine_id is not None and not ahead:
+        st.progress(0.0, "Waiting: its engine is not ready yet.")
+        return []
     runs_ahead = "one run is" if ahead == 1 else f"{ahead} runs are"
     st.progress(0.0, f"Waiting: {runs_ahead} before it." if ahead else "Waiting: it is next.")
     return []

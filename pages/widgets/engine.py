@@ -11,7 +11,8 @@ from services.engines import ENGINES, parallel_label
 from services.engines.server import Server
 
 COLOURS = {
-    "planned": "gray", "starting": "blue", "ready": "green", "stopped": "gray", "failed": "red",
+    "planned": "gray", "starting": "blue", "ready": "green", "ending": "orange",
+    "stopped": "gray", "failed": "red",
 }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from services.engines.config import EngineConfig
 
-ServerStatus = Literal["planned", "starting", "ready", "stopped", "failed"]
+ServerStatus = Literal["planned", "starting", "ready", "ending", "stopped", "failed"]
 
-UP: tuple[ServerStatus, ...] = ("starting", "ready")  # it has processes, or is about to
+UP: tuple[ServerStatus, ...] = ("starting", "ready", "ending")  # it has processes, or soon will
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Estimate:
     def sentence(self) -> str:
         """Say it."""
         what = f"{many(self.cells, 'cell')}"
+        if self.impossible == self.cells:
+            return f"{what}, and none of them can be measured here."
         if self.starts:
             what += f" on {many(self.starts, 'engine')}, started one after the other"
         if self.impossible:
