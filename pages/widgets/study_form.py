@@ -71,7 +71,8 @@ def _server(start: StudyConfig) -> dict[str, Any]:
     if name == engine_form.NOTHING:
         return {"engine": None, "run": to_whom.ask(start.run, os.environ)}
     same = start.engine is not None and start.engine.engine == name
-    first = start.engine if same and start.engine else EngineConfig.model_validate({"engine": name})
+    other = EngineConfig.model_validate({"engine": name})
+    first = start.engine if same and start.engine else begun(start.preset, other).engine or other
     values = engine_form.ask(first, sizes=False)
     found: dict[str, Any] = {"engine": values, "run": {}}
     if ENGINES[name].knows:

@@ -61,6 +61,7 @@ class Preset:
     input_lengths: tuple[int, ...] = ()
     starts: bool = True
     run: tuple[tuple[str, Any], ...] = ()  # fields of the run that it begins with
+    engine: tuple[tuple[str, Any], ...] = ()  # fields of the engine that it begins with
     asks: tuple[str, ...] = ()  # fields of the run that a person chooses for it, besides the usual
 
     @property
@@ -103,7 +104,11 @@ _ENTRIES = (
         "Do short requests wait for long ones? Each kind alone, then together, with chunked "
         "prefill on and off.",
         loads=_classes, chunked=(True, False),
-        run=(("mode", "staggered"), ("requests", 16), ("interval_s", 0.25)), asks=MIX,
+        run=(
+            ("mode", "staggered"), ("requests", 16), ("interval_s", 0.25), ("max_tokens", 32),
+            ("input_tokens", 64), ("long_input_tokens", 1024),
+        ),
+        engine=(("chunk_tokens", 256),), asks=MIX,
     ),
     Preset(
         "clients", "Clients against a batch",

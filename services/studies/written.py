@@ -22,9 +22,10 @@ SPREAD = ("tp", "pp", "dp", "chunked_prefill")  # of an engine: what a study's a
 def begun(preset: str, engine: EngineConfig | None = None) -> StudyConfig:
     """Return the study that a preset begins with; `engine`: the one that Paceline starts."""
     found = PRESETS[preset]
+    wanted = (engine or EngineConfig()) if found.starts else engine
     return StudyConfig(
         preset=preset,
-        engine=(engine or EngineConfig()) if found.starts else engine,
+        engine=wanted and wanted.model_copy(update=dict(found.engine)),
         run=RunConfig(**{"repeats": USUAL_REPEATS, **dict(found.run)}),
         parallel=found.parallel,
         chunked=found.chunked,
