@@ -69,6 +69,16 @@ LIVE = (
     Picture("live", "/live?run=5", r"of 400 requests, about"),
     Picture("live-phone", "/live?run=5", r"of 400 requests, about", PHONE),
 )
+STUDY = (
+    "--preset", "tensor", "--engine", "vllm", "--parallel", "TP=1; TP=2; TP=4", "--batches",
+    "1,4,16", "--repeats", "5", "--max-tokens", "32", "--ignore-eos", "--max-model-len", "1024",
+)  # fmt: skip
+STUDIES = (  # they need `make engines-cpu`
+    Picture("study-form", "/study?preset=tensor&engine=vllm", "What will happen"),
+    Picture("study", "/study?study=1", "Where is the throughput"),
+    Picture("study-phone", "/study?study=1", "Where is the throughput", PHONE),
+    Picture("engines", "/engines?engine=vllm&tp=2", "The command that Paceline runs"),
+)
 
 
 def measure(
@@ -131,6 +141,10 @@ def take_all(browser: Browser, app: App, folder: Path) -> None:
                 take(browser, app, picture, folder)
         finally:
             queue.request_cancel(engine, runs.search(engine)[0].id)
+    print("measuring: a study, for some minutes")
+    measure(app, "study", "Does it scale?", STUDY).wait()  # 1: some of its cells cannot be
+    for picture in STUDIES:
+        take(browser, app, picture, folder)
 
 
 def main(folder: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Engine
 
 import jobs
-from db import engines, runs
+from db import engines, results, runs
 from jobs import serving
 from jobs.keeper import mark_of
 from services.config import parse
@@ -104,6 +104,7 @@ def test_an_engine_starts_is_measured_in_each_mode_and_leaves_nothing(
         assert [m.status for m in rows] == ["ok"] * values["requests"], [m.error for m in rows]
         assert {m.output_tokens for m in rows} == {16} and all(m.token_times for m in rows)
         assert told.items() <= run.environment.items()
+        assert_was_watched(database, server, run)
     end = stopped(database, server)
     assert (end.status, end.error) == ("stopped", None)
     assert not marked(mark_of(database, server.id)) and not listens(server)
@@ -115,6 +116,26 @@ def assert_says_how_it_is_parallel(server: Server) -> None:
         told = [server.facts[f"{kind}_parallel"] for kind in ("tensor", "pipeline", "data")]
         assert told == [server.config.tp, server.config.pp, server.config.dp]
         assert server.facts["engine_version"]
+
+
+def assert_was_watched(database: Engine, server: Server, run: Run) -> None:
+    """What the engine did was seen from outside; of Ray's replicas only what the machine says."""
+    seen = {name for one in results.candidate(database, run.id).samples for name in one.values}
+    assert {"engine_cores", "memory_bytes"} <= seen
+    if server.config.engine != "ray":
+        assert "running" in seen
+    if server.config.engine in ("vllm", "sglang"):
+        assert {"waiting", "kv_cache_share"} <= seen
+
+
+def test_a_model_that_does_not_exist_is_said_and_leaves_nothing(database: Engine) -> None:
+    missing = EngineConfig(engine="vllm", model="/no/such/model", start_timeout_s=READY_S)
+    engine_id = engines.create(database, missing)
+    jobs.ensure(database)
+    until(lambda: engines.load(database, engine_id).status == "failed", READY_S)
+    server = engines.load(database, engine_id)
+    assert "model" in (server.error or "") and server.hint
+    assert not marked(mark_of(database, engine_id))
 
 
 @pytest.mark.parametrize("chunked", [True, False])
