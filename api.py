@@ -347,7 +347,7 @@ def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
 )
 def delete_study(study_id: StudyId) -> None:
     """Delete a study, its engines and its runs, with all that they measured."""
-    studies.delete(opened(), study_id)
+    at_work.delete(opened(), study_id)
 
 
 @api.get("/engines")

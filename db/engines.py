@@ -18,9 +18,11 @@ from sqlalchemy import (
     RowMapping,
     Update,
     and_,
+    case,
     exists,
     func,
     insert,
+    null,
     or_,
     select,
     update,
@@ -35,6 +37,7 @@ from services.measurement import ACTIVE
 
 MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
 LOST = "The process that looked after this engine ended, and the engine with it."
+LONG_LOST_S = 60.0  # another machine's supervisor that has not been heard of is gone
 
 _PLAIN = tuple(f.name for f in fields(Server) if f.name != "config")
 
@@ -101,7 +104,7 @@ def claim(engine: Engine, machine: str = "") -> Server | None:
     """Take the first engine that may start; it is `starting` from now on, on `machine`, and the
     caller's."""
     with engine.connect() as connection:
-        waiting = select(engines.c.id).where(_may_start()).order_by(engines.c.id)
+        waiting = select(engines.c.id).where(_may_start(machine)).order_by(engines.c.id)
         ids = connection.scalars(waiting).all()
     for engine_id in ids:
         now = datetime.now(UTC)
@@ -110,20 +113,28 @@ def claim(engine: Engine, machine: str = "") -> Server | None:
             "ended_at": None, "base_url": None, "pid": None, "error": None, "hint": None,
             "facts": {}, "starts": engines.c.starts + 1, "machine": machine,
         }  # fmt: skip
-        if _set(engine, _this(engine_id).where(_may_start()).values(fresh)):
+        if _set(engine, _this(engine_id).where(_may_start(machine)).values(fresh)):
             return load(engine, engine_id)
     return None
 
 
-def _may_start() -> ColumnElement[bool]:
+def _may_start(machine: str) -> ColumnElement[bool]:
     other = engines.alias()
-    of_a_study = and_(other.c.study_id.is_not(None), other.c.status.in_(UP))
-    has_its_place = and_(_needed(("queued",)), ~exists().where(of_a_study))
-    return and_(
-        engines.c.status == "planned",
-        engines.c.stop_requested.is_(False),
-        or_(engines.c.study_id.is_(None), has_its_place),
-    )
+    here = and_(other.c.status.in_(UP), other.c.machine == machine)
+    another = exists().where(other.c.study_id.is_not(None), here)
+    return and_(_wanted(), or_(engines.c.study_id.is_(None), ~another))
+
+
+def _wanted() -> ColumnElement[bool]:
+    """Planned, and a person wants it, or a run that waits."""
+    planned = and_(engines.c.status == "planned", engines.c.stop_requested.is_(False))
+    return and_(planned, or_(engines.c.study_id.is_(None), _needed(("queued",))))
+
+
+def _may_come_again() -> ColumnElement[bool]:
+    """Whether an engine that is gone is started once more: a study still waits for it."""
+    of_a_study = and_(engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False))
+    return and_(of_a_study, engines.c.starts < MOST_STARTS, _needed(("queued",)))
 
 
 def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
@@ -166,7 +177,14 @@ def ready(engine: Engine, engine_id: int, facts: dict[str, Any]) -> None:
 def ended(
     engine: Engine, engine_id: int, error: str | None = None, hint: str | None = None
 ) -> None:
-    """Write down that an engine has ended; `error` None: it was stopped."""
+    """Write down that an engine has ended; `error` None: it was stopped, which for the engine of
+    a study may have been too soon: if nobody asked for it and runs wait, it is started anew."""
+    up = _this(engine_id).where(engines.c.status.in_(UP))
+    too_soon = and_(
+        engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _needed(("queued",))
+    )
+    if error is None and _set(engine, up.where(too_soon).values(status="planned", phase="")):
+        return
     values = {
         "status": "failed" if error else "stopped",
         "ended_at": datetime.now(UTC),
@@ -175,18 +193,13 @@ def ended(
         "error": error,
         "hint": hint,
     }
-    _set(engine, _this(engine_id).where(engines.c.status.in_(UP)).values(values))
+    _set(engine, up.values(values))
 
 
 def again(engine: Engine, engine_id: int, why: str) -> bool:
     """Let an engine that died while it was measured start once more, where runs still wait for it
     and it has not died too often. Returns whether it may."""
-    waits = (
-        engines.c.starts < MOST_STARTS,
-        _needed(("queued",)),
-        engines.c.stop_requested.is_(False),
-    )
-    this = _this(engine_id).where(engines.c.status.in_(UP), engines.c.study_id.is_not(None), *waits)
+    this = _this(engine_id).where(engines.c.status.in_(UP), _may_come_again())
     return _set(engine, this.values(status="planned", phase=f"{why} It is started again."))
 
 
@@ -203,16 +216,26 @@ def request_stop(engine: Engine, engine_id: int) -> Server:
 
 
 def lost(engine: Engine, older_than_s: float, machine: str = "") -> list[int]:
-    """End the engines of this machine that nobody has looked after for so long; those of a study
-    for which runs wait are planned anew. Returns their ids: whoever asks sees to what is left of
-    their processes."""
-    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-    here = engines.c.machine == machine
-    stale = update(engines).where(here, engines.c.status.in_(UP), engines.c.heartbeat_at < before)
-    wanted = engines.c.study_id.is_not(None), _needed(("queued",))
-    gone = {"status": "failed", "error": LOST, "ended_at": engines.c.heartbeat_at, "phase": ""}
+    """End the engines that nobody has looked after for so long, another machine's after
+    LONG_LOST_S; those of a study for which runs wait are planned anew. Returns their ids: whoever
+    asks sees to what is left of their processes."""
+    now = datetime.now(UTC)
+    here = and_(
+        engines.c.machine == machine,
+        engines.c.heartbeat_at < now - timedelta(seconds=older_than_s),
+    )
+    long_lost = engines.c.heartbeat_at < now - timedelta(seconds=LONG_LOST_S)
+    stale = update(engines).where(engines.c.status.in_(UP), or_(here, long_lost))
+    stopped = engines.c.stop_requested
+    gone = {
+        "status": case((stopped, "stopped"), else_="failed"),
+        "error": case((stopped, null()), else_=LOST),
+        "ended_at": engines.c.heartbeat_at,
+        "phase": "",
+    }
     with writing(engine) as connection:
-        anew = stale.where(*wanted).values(status="planned", phase=f"{LOST} It is started again.")
+        anew = stale.where(_may_come_again())
+        anew = anew.values(status="planned", phase=f"{LOST} It is started again.")
         found = connection.scalars(anew.returning(engines.c.id)).all()
         return [*found, *connection.scalars(stale.values(gone).returning(engines.c.id)).all()]
 
@@ -221,16 +244,20 @@ def give_up_runs(engine: Engine) -> None:
     """End the runs that wait for an engine which will not come: a failed cell is a result."""
     gone = engines.c.status.in_(("failed", "stopped"))
     of_it = engines.c.id == runs.c.engine_id
-    why = select(func.coalesce(engines.c.error, "Its engine was stopped.")).where(of_it)
-    waiting = update(runs).where(runs.c.status == "queued", exists().where(of_it, gone))
-    values = {"status": "failed", "error": why.scalar_subquery(), "ended_at": datetime.now(UTC)}
+    why = select(engines.c.error).where(of_it).scalar_subquery()
+    deleted = and_(runs.c.engine_id.is_not(None), ~exists().where(of_it))
+    waiting = update(runs).where(
+        runs.c.status == "queued", or_(exists().where(of_it, gone), deleted)
+    )
+    error = func.coalesce(why, "Its engine was stopped.")
+    values = {"status": "failed", "error": error, "ended_at": datetime.now(UTC)}
     with writing(engine) as connection:
         connection.execute(waiting.values(values))
 
 
 def active(engine: Engine) -> int:
     """Return how many engines are up, or are to be started."""
-    wanted = or_(engines.c.status.in_(UP), _may_start())
+    wanted = or_(engines.c.status.in_(UP), _wanted())
     with engine.connect() as connection:
         found = select(func.count()).select_from(engines).where(wanted)
         return connection.execute(found).scalar_one()

@@ -262,14 +262,15 @@ def delete(engine: Engine, run_id: int) -> None:
     with writing(engine) as connection:
         gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
         if connection.execute(gone).rowcount:
-            _unshare(connection, run_id)
+            unshare(connection, run_id)
             return
         if connection.scalar(select(schema.runs.c.id).where(this)) is None:
             raise RunNotFound(run_id)
         raise RunBusy(run_id)
 
 
-def _unshare(connection: Connection, run_id: int) -> None:
+def unshare(connection: Connection, run_id: int) -> None:
+    """Take away every shared page that shows a run."""
     shares = schema.shares
     shown = connection.execute(select(shares.c.token, shares.c.run_ids))
     tokens = [token for token, run_ids in shown if run_id in run_ids]

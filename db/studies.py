@@ -13,7 +13,7 @@ from sqlalchemy import delete as delete_from
 from db import engines as stored_engines
 from db import results, schema
 from db.database import writing
-from db.runs import NewRun, RunBusy, add, load_many
+from db.runs import NewRun, RunBusy, add, load_many, unshare
 from db.schema import engines, runs, studies
 from services.engines import EngineConfig
 from services.engines.server import UP
@@ -230,7 +230,8 @@ def rename(engine: Engine, study_id: int, name: str, note: str) -> None:
 
 
 def delete(engine: Engine, study_id: int) -> None:
-    """Delete a study, its engines and its runs, with all that they measured.
+    """Delete a study, its engines and its runs, with all that they measured, and what is shared of
+    them.
 
     Raises:
         StudyNotFound: no study has this id.
@@ -244,6 +245,9 @@ def delete(engine: Engine, study_id: int) -> None:
         up = select(engines.c.id).where(engines.c.study_id == study_id, engines.c.status.in_(UP))
         if (engine_id := connection.scalar(up)) is not None:
             raise stored_engines.EngineBusy(engine_id)
+        gone = connection.scalars(select(runs.c.id).where(runs.c.study_id == study_id)).all()
+        for run_id in gone:
+            unshare(connection, run_id)
         for table in (schema.runs, schema.engines):
             connection.execute(delete_from(table).where(table.c.study_id == study.id))
         connection.execute(delete_from(studies).where(studies.c.id == study.id))

@@ -16,10 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from db import engines, queue
 from db.database import UNUSABLE, connect, upgrade
 from jobs.carrier import KILL_S, Carrier
-from jobs.keeper import END_S, Keeper, mark_of
+from jobs.keeper import END_S, Keeper, tidied
 from jobs.place import ROOT, QueueProblem, machine, place
 from services import settings
-from services.engines.marks import sweep
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
@@ -95,7 +94,7 @@ def keep(engine: Engine, keepers: list[Keeper], stale_s: float) -> None:
         keeper.tick()
     keepers[:] = [keeper for keeper in keepers if keeper.is_alive()]
     for engine_id in engines.lost(engine, stale_s, machine()):
-        sweep(mark_of(engine, engine_id))
+        tidied(engine, engine_id)
     while (server := engines.claim(engine, machine())) is not None:
         log.info("engine %s: starts", server.id)
         keepers.append(Keeper(engine, server))

@@ -8,16 +8,16 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 from typing import Any
 
 import orjson
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from db import engines, queue, results, runs
 from jobs import rounds
+from jobs.patience import patiently
 from jobs.place import ROOT
 from jobs.watch import Watch
 from services.compare.headline import headline
@@ -26,7 +26,6 @@ from services.talk import measurement_of
 from services.telemetry.asked import Asked
 from services.turn import Turn, written
 
-TRIES, RETRY_S = 60, 1.0  # of writing to a database that is locked or gone
 KILL_S = 3.0  # a worker that was told to stop and has not
 
 log = logging.getLogger("paceline.jobs")
@@ -43,7 +42,6 @@ class Carrier(Thread):
         self._end: dict[str, Any] | None = None
         self._told_to_stop: float | None = None
         self._shutting_down = False
-        self._never = Event()
         self._watch: Watch | None = None  # of the server, while it is measured
         self._process = subprocess.Popen(
             [sys.executable, "-m", "services.worker"],
@@ -114,15 +112,7 @@ class Carrier(Thread):
 
     def _keep(self, message: dict[str, Any]) -> None:
         """Write a message down, again and again while the database is locked or gone."""
-        for tries_left in reversed(range(TRIES)):
-            try:
-                self._take(dict(message))
-                return
-            except OperationalError as error:
-                if not tries_left:
-                    raise
-                log.warning("run %s: %s", self._run.id, error.orig)
-                self._never.wait(RETRY_S)
+        patiently(lambda: self._take(dict(message)), f"run {self._run.id}")
 
     def _take(self, message: dict[str, Any]) -> None:
         engine, run_id = self._engine, self._run.id

@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -16,6 +17,7 @@ import orjson
 from sqlalchemy import Engine
 
 from db import engines as stored
+from jobs.patience import patiently
 from jobs.place import ROOT, beside
 from services import engines
 from services.backends import Target
@@ -46,8 +48,9 @@ class Keeper(Thread):
         try:
             launch = engines.launch(self._server.config, engines.free_port(), os.environ)
             self._start(launch)
-        except (EngineProblem, OSError) as error:
-            stored.ended(self._engine, self._server.id, str(error))
+        except (EngineProblem, OSError) as error:  # among them: what was left cannot be ended
+            why = str(error)
+            self._write(lambda: stored.ended(self._engine, self._server.id, why))
             return
         try:
             self._until_ready(launch)
@@ -62,10 +65,7 @@ class Keeper(Thread):
         file = log_file(self._engine, self._server.id)
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
-        stored.keep(
-            self._engine, self._server.id,
-            phase="Starting", command=launch.text(), base_url=launch.base_url,
-        )  # fmt: skip
+        self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "services.engines.keeper", str(file)],
             cwd=ROOT,
@@ -84,9 +84,9 @@ class Keeper(Thread):
         for line in self._process.stdout:
             message: dict[str, Any] = orjson.loads(line)
             if message["type"] == "started":
-                stored.keep(self._engine, self._server.id, pid=message["pid"])
+                self._keep(pid=message["pid"])
             elif message["type"] == "ending":
-                stored.keep(self._engine, self._server.id, status="ending", phase="")
+                self._keep(status="ending", phase="")
             elif message["type"] == "ended":
                 self._code = message["code"]
             elif message["type"] == "problem":
@@ -98,7 +98,7 @@ class Keeper(Thread):
         asyncio.run(engines.ready(launch, config.start_timeout_s, self._alive))
         facts = asyncio.run(engine_facts(Target("url", launch.base_url, launch.model)))
         facts["device"] = "GPU" if engines.devices().kind == "gpu" else "core"
-        stored.ready(self._engine, self._server.id, facts)
+        self._write(lambda: stored.ready(self._engine, self._server.id, facts))
         log.info("engine %s: ready", self._server.id)
 
     def _alive(self) -> bool:
@@ -121,9 +121,9 @@ class Keeper(Thread):
             process.wait(END_S)
         process.kill()
         self._listener.join()  # how it ended is the last that is told
-        sweep(mark_of(self._engine, server.id))
+        tidied(self._engine, server.id)
         if self._stopping.is_set():
-            stored.ended(self._engine, server.id)
+            self._write(lambda: stored.ended(self._engine, server.id))
             return
         found = engines.diagnose(
             server.config.engine, engines.tail(log_file(self._engine, server.id)), self._code
@@ -131,9 +131,19 @@ class Keeper(Thread):
         told = found.sentence if found.kind != "unknown" else problem or found.sentence
         said = self._problem or told
         log.info("engine %s: %s", server.id, said)
-        ready = stored.load(self._engine, server.id).ready_at is not None
-        if not (ready and stored.again(self._engine, server.id, said)):
-            stored.ended(self._engine, server.id, said, found.hint)
+        self._write(lambda: self._give_up(said, found.hint))
+
+    def _give_up(self, why: str, hint: str) -> None:
+        """One that was ready may be started once more; one that never was would fail again."""
+        ready = stored.load(self._engine, self._server.id).ready_at is not None
+        if not (ready and stored.again(self._engine, self._server.id, why)):
+            stored.ended(self._engine, self._server.id, why, hint)
+
+    def _keep(self, **values: Any) -> None:
+        self._write(lambda: stored.keep(self._engine, self._server.id, **values))
+
+    def _write(self, write: Callable[[], object]) -> None:
+        patiently(write, f"engine {self._server.id}")
 
     def tick(self) -> None:
         """Say that the engine is looked after, and stop it if it is wanted no more."""
@@ -146,6 +156,14 @@ class Keeper(Thread):
         if self._process is not None and self._process.stdin:
             with suppress(OSError):
                 self._process.stdin.close()
+
+
+def tidied(engine: Engine, engine_id: int) -> None:
+    """End what is left of an engine; what cannot be ended yet is looked for at its next start."""
+    try:
+        sweep(mark_of(engine, engine_id))
+    except TimeoutError as error:
+        log.warning("engine %s: %s", engine_id, error)
 
 
 def mark_of(engine: Engine, engine_id: int) -> str:

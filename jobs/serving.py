@@ -44,6 +44,12 @@ def known(engine: Engine) -> list[Server]:
     return [found[engine_id] for engine_id in sorted(found, reverse=True)]
 
 
+def forget(engine: Engine, engine_id: int) -> None:
+    """Delete an engine that has ended, and its log. Raises EngineNotFound, EngineBusy."""
+    engines.delete(engine, engine_id)
+    log_file(engine, engine_id).unlink(missing_ok=True)
+
+
 def said(engine: Engine, engine_id: int) -> str:
     """Return the end of an engine's log; "": it has said nothing yet."""
     return tail(log_file(engine, engine_id), SHOWN)

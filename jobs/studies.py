@@ -13,6 +13,7 @@ from db import counts, queue, runs, studies
 from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
+from jobs.keeper import log_file
 from jobs.place import see_to_place
 from services import backends, engines
 from services.config import RunConfig
@@ -74,8 +75,8 @@ def extend(engine: Engine, study_id: int, study: StudyConfig) -> int:
         StudyNotFound, and see `submit`.
     """
     stored = studies.load(engine, study_id)
-    there = {(_engine_of(stored, run.engine_id), _once(run.config)) for run in stored.runs}
-    more = [one for one in plan(study) if (one.cell.engine, _once(one.cell.config)) not in there]
+    there = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
+    more = [one for one in plan(study) if _key(one.cell.engine, one.cell.config) not in there]
     see_to_place(engine)
     tags = stored.runs[0].tags if stored.runs else ()
     studies.extend(engine, study_id, study, _new(study, more, tags))
@@ -85,14 +86,21 @@ def extend(engine: Engine, study_id: int, study: StudyConfig) -> int:
 
 def resume(engine: Engine, study_id: int, failed: bool = False) -> int:
     """Measure anew the cells that were cut short, and those that failed where that is asked for;
-    return how many.
+    return how many. What cannot run here is left as it is.
 
     Raises:
         StudyNotFound, QueueProblem.
     """
     study = studies.load(engine, study_id)
     see_to_place(engine)
-    wanted = [run.id for run in (*study.to_resume, *(study.failed if failed else ()))]
+    here = engines.devices()
+    lost = {
+        server.id
+        for server in study.servers
+        if engines.obstacle(server.config, here, os.environ) is not None
+    }
+    again = (*study.to_resume, *(study.failed if failed else ()))
+    wanted = [run.id for run in again if run.engine_id not in lost]
     studies.resume(engine, study_id, wanted)
     jobs.ensure(engine)
     return len(wanted)
@@ -119,6 +127,18 @@ def device_of(study: StudyConfig) -> Device:
     if study.engine is None:
         return "device"
     return "GPU" if engines.devices().kind == "gpu" else "core"
+
+
+def delete(engine: Engine, study_id: int) -> None:
+    """Delete a study with its runs, its engines and their logs.
+
+    Raises:
+        StudyNotFound, RunBusy, EngineBusy: see `db.studies.delete`.
+    """
+    servers = studies.load(engine, study_id).servers
+    studies.delete(engine, study_id)
+    for server in servers:
+        log_file(engine, server.id).unlink(missing_ok=True)
 
 
 def default_name(study: StudyConfig) -> str:
@@ -176,8 +196,10 @@ def _engine_of(study: Study, engine_id: int | None) -> EngineConfig | None:
     return next((one.config for one in study.servers if one.id == engine_id), None)
 
 
-def _once(config: RunConfig) -> RunConfig:
-    """The config without what may have changed since it was asked for, or was filled in."""
-    return config.model_copy(
-        update={"repeats": 1, "backend": "embedded", "model": "", "base_url": None}
-    )
+def _key(config: EngineConfig | None, run: RunConfig) -> tuple[EngineConfig | None, RunConfig]:
+    """What makes two cells the same: where they are measured and what is, however often. On an
+    engine of Paceline's the address is its own, and the model's name is filled in afterwards."""
+    aside = {"repeats": 1, "model": ""}
+    if config is not None:
+        aside |= {"backend": "", "base_url": None}
+    return config, run.model_copy(update=aside)

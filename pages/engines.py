@@ -163,7 +163,7 @@ def earlier() -> None:
 @sentences()
 def forget(engine_id: int) -> None:
     try:
-        stored.delete(opened(), engine_id)
+        serving.forget(opened(), engine_id)
     except EngineNotFound:
         return  # deleted while the button was on its way
     except EngineBusy as error:

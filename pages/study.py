@@ -42,7 +42,8 @@ def asked() -> StudyConfig:
     """What the URL asks for, or as its preset begins where it asks for what cannot be."""
     said = linked.parameters()
     like, to = said.pop("like", None), said.pop("to", None)
-    start = earlier(like or to or "") if like or to else None
+    found = [earlier(text) for text in (like, to) if text is not None]
+    start = found[0] if found else None
     try:
         return read(said, start)
     except InvalidConfig as error:

@@ -163,24 +163,27 @@ def measuring(database: Engine, study_id: int) -> int | None:
     return None
 
 
-def test_a_killed_paceline_resumes_at_the_cell_where_it_stopped(database: Engine) -> None:
-    long = study(batches="1,2", max_tokens="200", ignore_eos="true")
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
+    database: Engine, sign: signal.Signals
+) -> None:
+    long = study(batches="1,2,3", max_tokens="200", ignore_eos="true")
     study_id = at_work.submit(database, long)
     until(lambda: studies.load(database, study_id).runs[1].status == "running", 2 * ANSWER_S)
     (supervisor,) = supervisors()
     (server,) = studies.load(database, study_id).servers
-    supervisor.send_signal(signal.SIGKILL)
-    supervisor.wait(30)
+    supervisor.send_signal(sign)
+    supervisor.wait(60)
     until(lambda: not processes(database, server.id), 60)
-    first, cut = studies.load(database, study_id).runs
+    first, cut, waiting = studies.load(database, study_id).runs
     assert first.status == "done"
     until(lambda: _interrupted(database, cut.id), 30)
     assert at_work.resume(database, study_id) == 1
     over(database, study_id)
     after = studies.load(database, study_id)
-    assert [run.status for run in after.runs] == ["done", "done"]
+    assert [run.status for run in after.runs] == ["done"] * 3
     assert after.runs[0].id == first.id, "what was measured is not measured again"
-    assert after.runs[1].id != cut.id
+    assert after.runs[1].id != cut.id and after.runs[2].id == waiting.id
 
 
 def _interrupted(database: Engine, run_id: int) -> bool:

@@ -134,14 +134,15 @@ def cancel(study_id: int) -> None:
 @sentences()
 def resume(study_id: int, failed: bool) -> None:
     try:
-        at_work.resume(opened(), study_id, failed)
+        if not at_work.resume(opened(), study_id, failed):
+            st.toast("None of these cells can be measured on this machine.")
     except (StudyNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
 
 
 def delete(study_id: int) -> None:
     try:
-        studies.delete(opened(), study_id)
+        at_work.delete(opened(), study_id)
     except (StudyNotFound, RunBusy, EngineBusy) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from db import engines, queue, runs, schema, studies
+from db import engines, queue, runs, schema, shares, studies
 from db.database import writing
 from db.engines import EngineBusy, EngineNotFound
 from db.runs import NewRun, RunBusy
@@ -33,8 +33,8 @@ def submitted(engine: Engine, study: StudyConfig = TWO) -> int:
     return studies.create(engine, study, "Does it scale?", new(study))
 
 
-def stale(engine: Engine, engine_id: int) -> None:
-    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+def stale(engine: Engine, engine_id: int, seconds: float = 30) -> None:
+    long_ago = datetime.now(UTC) - timedelta(seconds=seconds)
     with writing(engine) as connection:
         this = update(schema.engines).where(schema.engines.c.id == engine_id)
         connection.execute(this.values(heartbeat_at=long_ago))
@@ -233,3 +233,77 @@ def test_studies_are_listed_and_deleted_with_all_they_measured(engine: Engine) -
         studies.load(engine, first)
     with pytest.raises(runs.RunNotFound):
         runs.load(engine, run.id)
+
+
+def test_an_engine_stopped_too_soon_starts_anew_for_what_waits(engine: Engine) -> None:
+    study_id = submitted(engine)
+    server = engines.claim(engine)
+    assert server
+    engines.ready(engine, server.id, {})
+    engines.ended(engine, server.id)  # the supervisor was told to end
+    assert engines.load(engine, server.id).status == "planned"
+    engines.give_up_runs(engine)
+    assert statuses(engine, study_id) == ["queued"] * 4
+    again = engines.claim(engine)
+    assert again and again.id == server.id
+
+
+def test_a_stop_that_was_asked_for_outlives_whoever_was_to_do_it(engine: Engine) -> None:
+    study_id = submitted(engine)
+    server = engines.claim(engine)
+    assert server
+    engines.request_stop(engine, server.id)
+    stale(engine, server.id)
+    assert engines.lost(engine, 5) == [server.id]
+    found = engines.load(engine, server.id)
+    assert (found.status, found.error) == ("stopped", None)
+    engines.give_up_runs(engine)
+    assert statuses(engine, study_id) == ["failed", "failed", "queued", "queued"]
+
+
+def test_an_engine_that_takes_its_supervisor_along_is_not_started_for_ever(engine: Engine) -> None:
+    submitted(engine)
+    for _ in range(engines.MOST_STARTS):
+        server = engines.claim(engine)
+        assert server and server.config.tp == 1
+        stale(engine, server.id)
+        assert engines.lost(engine, 5) == [server.id]
+    assert engines.load(engine, server.id).status == "failed"
+    engines.give_up_runs(engine)
+    after = engines.claim(engine)
+    assert after and after.config.tp == 2, "the study goes on"
+
+
+def test_another_machines_engine_is_its_own_until_that_machine_is_gone(engine: Engine) -> None:
+    submitted(engine)
+    there = engines.claim(engine, "there")
+    assert there
+    assert queue.claim(engine, "here") is None
+    other = submitted(engine)
+    here = engines.claim(engine, "here")
+    assert here and here.study_id in (there.study_id, other), "it does not share that one's devices"
+    engines.ready(engine, there.id, {})
+    assert queue.claim(engine, "here") is None
+    run = queue.claim(engine, "there")
+    assert run and run.engine_id == there.id
+    assert engines.lost(engine, 5, "here") == []
+    stale(engine, there.id, 300)
+    assert engines.lost(engine, 5, "here") == [there.id]
+
+
+def test_runs_of_an_engine_that_is_not_there_do_not_wait_for_ever(engine: Engine) -> None:
+    study_id = submitted(engine)
+    for server in studies.load(engine, study_id).servers:
+        engines.delete(engine, server.id)
+    engines.give_up_runs(engine)
+    assert statuses(engine, study_id) == ["failed"] * 4
+
+
+def test_a_deleted_study_is_shared_no_more(engine: Engine) -> None:
+    study_id = submitted(engine)
+    study = studies.load(engine, study_id)
+    kept = shares.create(engine, [study.runs[0].id], "one run", b"<html>")
+    shares.publish_study(engine, study)
+    assert len(shares.listed(engine)) == 2
+    studies.delete(engine, study_id)
+    assert shares.listed(engine) == [] and shares.load(engine, kept.token) is None
