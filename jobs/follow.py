@@ -23,7 +23,7 @@ from services.units import many
 
 POLL_S = 0.25
 KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
-TO_COME = ("planned", "starting")
+TO_COME = ("planned", "starting", "ending")
 
 
 def follow(engine: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) -> None:

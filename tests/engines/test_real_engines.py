@@ -53,7 +53,10 @@ def start(database: Engine) -> Iterator[Start]:
         given = {"engine": name, "max_model_len": 1024, "max_seqs": 8, "start_timeout_s": READY_S}
         engine_id = serving.start(database, EngineConfig.model_validate(given | values))
         until(
-            lambda: engines.load(database, engine_id).status not in ("planned", "starting"), READY_S
+            lambda: (
+                engines.load(database, engine_id).status not in ("planned", "starting", "ending")
+            ),
+            READY_S,
         )
         server = engines.load(database, engine_id)
         assert server.status == "ready", f"{server.error}\n{serving.said(database, engine_id)}"
