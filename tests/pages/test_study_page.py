@@ -120,7 +120,10 @@ def test_a_study_that_is_gone_is_said_to_be(visit: Visit) -> None:
     )
 
 
-def test_a_study_under_way_shows_its_engine_and_every_cell(visit: Visit, database: Engine) -> None:
+def test_a_study_under_way_shows_its_engine_and_every_cell(
+    visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
     study_id = submitted(database, read({**LLAMA}))
     server = engines.claim(database)
     assert server
