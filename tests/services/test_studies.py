@@ -172,6 +172,13 @@ def test_a_concurrency_of_clients_is_how_many_they_are() -> None:
     ]  # fmt: skip
 
 
+def test_few_requests_are_few_in_every_way_of_sending() -> None:
+    found = loads(StudyConfig(preset="clients", run=RunConfig(requests=3)))
+    assert [(one.requests, one.mode, one.concurrency) for one in found] == [
+        (3, "sequential", None), (3, "staggered", None), (3, "batch", None),
+    ]  # fmt: skip
+
+
 def test_what_cannot_run_here_says_why() -> None:
     study = StudyConfig(engine=EngineConfig(), parallel=(Parallel(), Parallel(8)), batches=(1,))
     grid = planned(study, lambda config: "needs 8 GPUs" if config.ranks > 1 else None)
