@@ -101,6 +101,7 @@ def test_a_link_says_the_whole_study(preset: str) -> None:
     [
         ({"preset": "x"}, "preset must be one of tensor"),
         ({"batches": "a"}, "batches are not understood"),
+        ({"input_lengths": "8, " + "9" * 5000}, "input_lengths are not understood"),
         ({"parallel": "TP=0"}, "parallel is not understood"),
         ({"chunked": "maybe"}, "chunked is not understood"),
         ({"max_tokens": "-1"}, "max_tokens must be at least 1"),
