@@ -20,6 +20,7 @@ from services.studies.written import AXES, begun, numbers
 
 PREFIX = "study-"
 LOAD = ("max_tokens", "repeats", "warmup")
+PACE = MODES["staggered"].parameters  # what is sent at once has none
 SWITCHES: dict[str, tuple[bool, ...]] = {
     "As the engine has it": (), "On and off": (True, False), "On": (True,), "Off": (False,),
 }  # fmt: skip
@@ -126,12 +127,13 @@ def _axes(start: StudyConfig) -> dict[str, Any]:
 def _load(start: StudyConfig, axes: dict[str, Any]) -> dict[str, Any]:
     """What is the same in all cells, as far as no axis says it."""
     preset = PRESETS[start.preset]
-    set_by_axes = bool(axes["batches"] or axes["concurrencies"]) or preset.sends_itself
+    at_once = bool(axes["batches"] or axes["concurrencies"])
+    set_by_axes = at_once or preset.sends_itself
     values: dict[str, Any] = {}
     if not set_by_axes:
         values["mode"] = fields.one_of("mode", MODES, start.run)
     own = () if set_by_axes else MODES[values["mode"]].parameters
-    own = preset.asks or own
+    own = tuple(name for name in preset.asks if not (at_once and name in PACE)) or own
     requests = () if axes["batches"] else ("requests",)
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
         for name in dict.fromkeys((*requests, *own, *LOAD)):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import comb
 
 from services.compare import Word
 from services.statistics import Ratio, ratio
@@ -71,9 +73,15 @@ def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> Best | Non
     if not others:
         return Best(criterion, series, row, None, None, "no verdict")
     ahead, why = _ahead(criterion, row, others[0])
-    pairs = len(firsts) * (len(firsts) - 1) // 2
-    word = words_of([ahead], pairs)[0] if ahead and not why else "no verdict"
+    word = words_of([ahead], _pairs(ordered))[0] if ahead and not why else "no verdict"
     return Best(criterion, series, row, others[0], ahead, word, why)
+
+
+def _pairs(rows: Sequence[Row]) -> int:
+    """How many pairs the first and the runner-up were picked from: each two rows of different
+    configurations, at whatever batch sizes."""
+    alike = Counter(row.configuration for row in rows)
+    return comb(len(rows), 2) - sum(comb(count, 2) for count in alike.values())
 
 
 def _value(criterion: Criterion, row: Row) -> float:

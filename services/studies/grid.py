@@ -51,18 +51,20 @@ def engines(study: StudyConfig) -> list[EngineConfig | None]:
 
 
 def loads(study: StudyConfig) -> list[RunConfig]:
-    """Return what is measured on each engine, in the order of the axes.
+    """Return what is measured on each engine. The axes change the run first, and the preset makes
+    its loads of that: of a mix of 16 requests, its 8 short ones alone.
 
     Raises:
         InvalidConfig: one of them cannot be asked for.
     """
     axes = [
-        PRESETS[study.preset].loads(study.run),
         [_batch(size) for size in study.batches] or [{}],
-        [_length(tokens) for tokens in study.input_lengths] or [{}],
+        [_length(study.run, tokens) for tokens in study.input_lengths] or [{}],
         [_concurrency(most) for most in study.concurrencies] or [{}],
     ]
-    found = [_load(study.run, changes) for changes in product(*axes)]
+    runs = [_run(study.run, changes) for changes in product(*axes)]
+    of_preset = PRESETS[study.preset].loads
+    found = [_plain({**run.model_dump(), **change}) for run in runs for change in of_preset(run)]
     return list(dict.fromkeys(found))
 
 
@@ -75,24 +77,31 @@ def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) 
     ]
 
 
-def _load(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
+def _run(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
+    """The run with a value of each axis; where the load is not said, it is as large as the cap."""
     merged: Changes = {}
     for change in changes:
         merged |= change
-    if (most := merged.get("concurrency")) is not None:
-        sent = merged.get("requests", run.requests)
-        merged |= {"requests": max(sent, most)} if "requests" not in merged else {}
-        if most >= merged.get("requests", sent):
-            merged["concurrency"] = None  # all at once: the same load by its simplest name
+    if (most := merged.get("concurrency")) is not None and "requests" not in merged:
+        merged["requests"] = max(run.requests, most)
     return parse({**run.model_dump(), **merged})
+
+
+def _plain(values: Changes) -> RunConfig:
+    """A load by its simplest name: a cap that lets all requests go at once is none."""
+    found = parse(values)
+    caps = found.concurrency is not None and found.concurrency < found.requests
+    return found if caps else found.model_copy(update={"concurrency": None})
 
 
 def _batch(size: int) -> Changes:
     return {"mode": "batch", "requests": size}
 
 
-def _length(tokens: int) -> Changes:
-    return {"workload": "synthetic", "input_tokens": tokens}
+def _length(run: RunConfig, tokens: int) -> Changes:
+    """Of a mix it is the length of the short prompts."""
+    made = {} if run.workload == "mixed" else {"workload": "synthetic"}
+    return {**made, "input_tokens": tokens}
 
 
 def _concurrency(most: int) -> Changes:

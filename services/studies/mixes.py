@@ -7,82 +7,90 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from services.compare import Candidate
-from services.config import RunConfig
-from services.engines import EngineConfig
-from services.studies.cell import Measured
+from services.studies.cell import Cell, Measured
 from services.studies.configuration import configuration_of, labels_of
 from services.studies.mixing import InvalidMixing, Mixing, chunking, mixing, sentence, table
+from services.studies.work import label_of, work_of
 from services.tables import Table
 from services.workloads.mixed import LONG, SHORT, alone
 
 
 @dataclass(frozen=True)
 class Mix:
-    """A mix on one engine; `label` says which."""
+    """A mix on one engine; `label` says what it has that not all of them have."""
 
     label: str
-    engine: EngineConfig | None
+    cell: Cell
     found: Mixing
 
 
 def mixes(measured: Iterable[Measured]) -> list[Mix]:
     """Return the mixes whose classes were measured alone on the same engine."""
     cells = list(measured)
-    labels = labels_of({configuration_of(one.cell) for one in cells})
-    found = []
+    found: list[tuple[Cell, Mixing]] = []
     for one in cells:
         if one.candidate is None or one.cell.config.workload != "mixed":
             continue
         sides = [_alone(cells, one, name) for name in (SHORT, LONG)]
         if sides[0] is not None and sides[1] is not None:
-            label = labels[configuration_of(one.cell)]
-            found += _mix(label, one.cell.engine, sides[0], sides[1], one.candidate)
-    return found
+            found += [(one.cell, mix) for mix in _mix(sides[0], sides[1], one.candidate)]
+    labels = _labels([at for at, _ in found])
+    return [Mix(label, *one) for label, one in zip(labels, found, strict=True)]
 
 
-def _mix(
-    label: str, engine: EngineConfig | None, short: Candidate, long: Candidate, mix: Candidate
-) -> list[Mix]:
+def _mix(short: Candidate, long: Candidate, mix: Candidate) -> list[Mixing]:
     try:
-        return [Mix(label, engine, mixing(short, long, mix))]
+        return [mixing(short, long, mix)]
     except InvalidMixing:  # the same by name only: somebody has measured one of them otherwise
         return []
 
 
 def _alone(cells: Sequence[Measured], mix: Measured, name: str) -> Candidate | None:
-    wanted = _once(alone(mix.cell.config, name))
+    wanted = work_of(alone(mix.cell.config, name))
     there = (
         one.candidate
         for one in cells
         if one.candidate is not None
-        and one.cell.engine == mix.cell.engine
-        and _once(one.cell.config) == wanted
+        and configuration_of(one.cell) == configuration_of(mix.cell)
+        and work_of(one.cell.config) == wanted
     )
     return next(there, None)
 
 
-def _once(config: RunConfig) -> RunConfig:
-    """The config, however often it was measured."""
-    return config.model_copy(update={"repeats": 1})
+def _labels(cells: Sequence[Cell]) -> list[str]:
+    """Name cells by their engines, and by their loads where those are not all the same."""
+    works = [work_of(cell.config) for cell in cells]
+    several = len(set(works)) > 1
+    engines = labels_of(dict.fromkeys(map(configuration_of, cells)))
+    return [
+        " · ".join([engines[configuration_of(cell)], *([label_of(work, works)] * several)])
+        for cell, work in zip(cells, works, strict=True)
+    ]
 
 
 def sentences(found: Sequence[Mix]) -> list[str]:
     """Say whether short requests wait for long ones, and whether chunked prefill helps them."""
-    several = len(found) > 1
-    said = [
-        f"{mix.label}: {sentence(mix.found)}" if several else sentence(mix.found) for mix in found
+    pairs = [(on, off) for on in found for off in found if _differ_in_chunking(on.cell, off.cell)]
+    labels = _labels([off.cell for _, off in pairs])
+    helped = [
+        (at, chunking(on.found, off.found)) for at, (on, off) in zip(labels, pairs, strict=True)
     ]
-    return [*_chunking(found), *said]
+    return [*_said(helped), *_said([(mix.label, sentence(mix.found)) for mix in found])]
 
 
-def _chunking(found: Sequence[Mix]) -> list[str]:
-    said = []
-    for on in found:
-        if on.engine is None or not on.engine.chunked_prefill:
-            continue
-        without = on.engine.model_copy(update={"chunked_prefill": False})
-        said += [chunking(on.found, off.found) for off in found if off.engine == without]
-    return said
+def _differ_in_chunking(on: Cell, off: Cell) -> bool:
+    """Whether the second is the same load on the same engine, but without chunked prefill."""
+    if on.engine is None or not on.engine.chunked_prefill:
+        return False
+    without = on.engine.model_copy(update={"chunked_prefill": False})
+    return off.engine == without and work_of(off.config) == work_of(on.config)
+
+
+def _said(labelled: Sequence[tuple[str, str]]) -> list[str]:
+    """The sentences; of several, each with its label behind its claim."""
+    if len(labelled) < 2:
+        return [said for _, said in labelled]
+    return [said.replace(":", f" ({label}):", 1) for label, said in labelled]
 
 
 def tables(found: Sequence[Mix]) -> list[Table]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.config import RunConfig
+from services.config import RunConfig, parse
 from services.studies.parallel import Parallel
 from services.workloads.mixed import CLASSES, alone
 
@@ -20,8 +20,8 @@ def _as_it_is(run: RunConfig) -> list[Changes]:
 
 
 def _classes(run: RunConfig) -> list[Changes]:
-    """Short requests alone, long requests alone, and both together."""
-    mix = run.model_copy(update={"workload": "mixed"})
+    """Short requests alone, long requests alone, and both together. Raises InvalidConfig."""
+    mix = parse({**run.model_dump(), "workload": "mixed"})
     each = [alone(mix, name) for name in CLASSES]
     return [_changes(run, one) for one in each] + [{"workload": "mixed"}]
 
@@ -35,11 +35,11 @@ def _changes(run: RunConfig, other: RunConfig) -> Changes:
 
 def _senders(run: RunConfig) -> list[Changes]:
     """The same requests one after the other, as clients that come by themselves, as few clients
-    at once, and as one batch."""
+    at once (so many as the run's cap says), and as one batch."""
     return [
-        {"mode": "sequential", "pause_s": 0.0},
-        {"mode": "staggered", "interval_s": INTERVAL_S},
-        {"mode": "batch", "concurrency": CLIENTS},
+        {"mode": "sequential", "pause_s": 0.0, "concurrency": None},
+        {"mode": "staggered", "interval_s": INTERVAL_S, "concurrency": None},
+        {"mode": "batch", "concurrency": run.concurrency or CLIENTS},
         {"mode": "batch", "concurrency": None},
     ]
 

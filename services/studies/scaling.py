@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from statistics import fmean
 from typing import Protocol
 
 from services.compare import COMPARED, MARGIN, Candidate, Word
 from services.compare.rows import by_index
 from services.compare.verdicts import refused
-from services.statistics import CONFIDENCE, MINIMUM_REPEATS, Ratio, equivalence, holm, ratio
+from services.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
 from services.statistics.level import Level, level
 from services.studies.cell import Measured
 from services.studies.configuration import (
@@ -164,11 +163,10 @@ def times(found: Interval, factor: float) -> Level:
 def _numbers(
     cells: Sequence[Measured], one: Configuration, price: float | None
 ) -> dict[str, list[float]]:
-    """Each measure's repeats. Where an engine was started several times for the same work, and
-    often enough, its starts are the repeats: those of one start share what that start was like."""
+    """Each measure's repeats."""
     candidates = [cell.candidate for cell in cells if cell.candidate is not None]
     found = {
-        entry.name: _by_start([list(by_index(entry, c).values()) for c in candidates])
+        entry.name: [number for c in candidates for number in by_index(entry, c).values()]
         for entry in COMPARED
         if entry.name in MEASURES
     }
@@ -177,13 +175,6 @@ def _numbers(
     if price and one.ranks and rates and min(rates) > 0:
         known[COST] = [price * one.ranks / 3600 / rate * 1e6 for rate in rates]
     return known
-
-
-def _by_start(starts: Sequence[Sequence[float]]) -> list[float]:
-    full = [numbers for numbers in starts if numbers]
-    if len(full) >= MINIMUM_REPEATS:
-        return [fmean(numbers) for numbers in full]
-    return [number for numbers in full for number in numbers]
 
 
 def _problem(cells: Sequence[Measured]) -> str | None:

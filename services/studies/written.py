@@ -16,6 +16,7 @@ from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS
 
 AXES = ("batches", "input_lengths", "concurrencies")
+MOST_DIGITS = 9  # of a number; Python itself refuses to read thousands of them
 SPREAD = ("tp", "pp", "dp", "chunked_prefill")  # of an engine: what a study's axes say
 
 
@@ -121,8 +122,10 @@ def _take(values: dict[str, Any], name: str, text: str) -> None:
 def numbers(name: str, text: str) -> tuple[int, ...]:
     """Return the whole numbers that commas separate. Raises InvalidConfig."""
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
-    if any(not part.isdecimal() for part in parts):
-        raise InvalidConfig({name: f"{name} are not understood: write 1, 8, 32."})
+    if any(not part.isdecimal() or len(part) > MOST_DIGITS for part in parts):
+        raise InvalidConfig(
+            {name: f"{name} are not understood: write 1, 8, 32, at most {MOST_DIGITS} digits each."}
+        )
     return tuple(map(int, parts))
 
 

@@ -62,6 +62,13 @@ def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
     assert "2 cells on 1 engine, started one after the other" in said(at)
 
 
+def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> None:
+    at = visit("study", preset="mixed", engine="llamacpp", batches="8, 16")
+    assert "6 cells on 1 engine" in said(at) and not at.error
+    asked = {field.key for field in at.number_input}
+    assert "run-long_input_tokens" in asked and "run-interval_s" not in asked
+
+
 def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> None:
     at = visit("study", preset="tensor", engine="vllm", parallel="TP=64", batches="1, 8")
     table = at.dataframe[0].value
@@ -94,6 +101,7 @@ def test_a_link_says_the_whole_study(preset: str) -> None:
     [
         ({"preset": "x"}, "preset must be one of tensor"),
         ({"batches": "a"}, "batches are not understood"),
+        ({"input_lengths": "8, " + "9" * 5000}, "input_lengths are not understood"),
         ({"parallel": "TP=0"}, "parallel is not understood"),
         ({"chunked": "maybe"}, "chunked is not understood"),
         ({"max_tokens": "-1"}, "max_tokens must be at least 1"),

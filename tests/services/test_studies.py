@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from services.studies.asked import StudyConfig, parse_study
 from services.studies.grid import cells, engines, loads, planned
 from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS
+from services.studies.work import work_of
+from services.workloads.mixed import CLASSES, alone
 
 SIZES = some.integers(1, 64)
 
@@ -104,6 +107,76 @@ def test_the_mixed_study_has_each_kind_alone_and_both_together() -> None:
     found = loads(StudyConfig(preset="mixed", engine=EngineConfig(), run=run))
     assert [one.workload for one in found] == ["synthetic", "synthetic", "mixed"]
     assert found[0].requests + found[1].requests == found[2].requests
+
+
+def mixed(**axes: object) -> StudyConfig:
+    run = RunConfig(**dict(PRESETS["mixed"].run))
+    return StudyConfig(preset="mixed", engine=EngineConfig(), run=run).model_copy(update=axes)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"batches": (8, 16)},
+        {"input_lengths": (64, 256)},
+        {"concurrencies": (3, 15)},
+        {"batches": (6, 9), "input_lengths": (64, 256), "concurrencies": (2,)},
+    ],
+)
+def test_at_every_point_of_a_mixed_study_is_a_mix_with_its_classes_alone(
+    axes: dict[str, object],
+) -> None:
+    found = loads(mixed(**axes))
+    mixes = [one for one in found if one.workload == "mixed"]
+    points = [len(values) for values in axes.values() if isinstance(values, tuple)]
+    assert len(mixes) == prod(points)
+    there = {work_of(one) for one in found}
+    assert all(work_of(alone(mix, name)) in there for mix in mixes for name in CLASSES)
+
+
+def test_a_length_of_a_mixed_study_is_that_of_the_short_prompts() -> None:
+    found = loads(mixed(input_lengths=(64, 256)))
+    assert [(one.workload, one.input_tokens) for one in found] == [
+        ("synthetic", 64), ("synthetic", 1024), ("mixed", 64),
+        ("synthetic", 256), ("mixed", 256),  # the long ones alone are the same
+    ]  # fmt: skip
+    mix = RunConfig(workload="mixed", requests=8)
+    (one,) = loads(StudyConfig(run=mix, input_lengths=(64,)))
+    assert (one.workload, one.input_tokens) == ("mixed", 64)
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ({"batches": (1,)}, "leaves no long request among 1"),
+        ({"input_lengths": (2048,)}, "long_input_tokens must be at least input_tokens"),
+    ],
+)
+def test_what_cannot_be_mixed_is_a_sentence(axes: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidConfig, match=said):
+        loads(mixed(**axes))
+
+
+def test_a_batch_size_of_clients_is_how_many_requests_they_send() -> None:
+    found = loads(StudyConfig(preset="clients", batches=(8, 16)))
+    each = [("sequential", None), ("staggered", None), ("batch", 5), ("batch", None)]
+    assert [(one.requests, one.mode, one.concurrency) for one in found] == [
+        (requests, *load) for requests in (8, 16) for load in each
+    ]
+
+
+def test_a_concurrency_of_clients_is_how_many_they_are() -> None:
+    found = loads(StudyConfig(preset="clients", run=RunConfig(requests=8), concurrencies=(2, 4)))
+    assert [(one.mode, one.concurrency) for one in found] == [
+        ("sequential", None), ("staggered", None), ("batch", 2), ("batch", None), ("batch", 4),
+    ]  # fmt: skip
+
+
+def test_few_requests_are_few_in_every_way_of_sending() -> None:
+    found = loads(StudyConfig(preset="clients", run=RunConfig(requests=3)))
+    assert [(one.requests, one.mode, one.concurrency) for one in found] == [
+        (3, "sequential", None), (3, "staggered", None), (3, "batch", None),
+    ]  # fmt: skip
 
 
 def test_what_cannot_run_here_says_why() -> None:

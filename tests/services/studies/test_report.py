@@ -145,6 +145,14 @@ def test_the_best_of_many_has_to_be_further_ahead() -> None:
     assert firsts(seven)["throughput"].word == "inconclusive"
 
 
+def test_the_best_of_many_batch_sizes_has_to_be_further_ahead_too() -> None:
+    sizes = [cell(speed * 0.9, size=n, tp=tp) for n in range(5, 9) for tp, speed in
+             ((1, 1), (2, 1.08))]  # fmt: skip
+    found = firsts([cell(1), cell(1.08, tp=2), *sizes])
+    assert (found["throughput"].row.work.size, found["throughput"].word) == (4, "inconclusive")
+    assert found["latency"].word == "faster", "at the smallest batch alone there is one pair"
+
+
 def test_objectives_count_only_where_99_per_cent_keep_them() -> None:
     limit = Objectives(e2e_s=2.0)  # of 3 s at speed 1
     cells = [cell(1.4, objectives=limit, vary=(1, 1, 1)), cell(2, tp=2, objectives=limit),

@@ -115,12 +115,6 @@ def test_many_speed_ups_are_judged_together() -> None:
     assert {row.word for row in scaling(several).rows if row.speedup} == {"inconclusive"}
 
 
-def test_three_starts_of_an_engine_are_three_repeats() -> None:
-    three = [cell(1, place=at, vary=(f, f)) for at, f in enumerate((1.0, 1.1, 0.9))]
-    found = scaling(three).rows[0]
-    assert len(found.numbers[THROUGHPUT]) == 3
-
-
 def test_memory_is_the_peak_of_the_fullest_device() -> None:
     names = ("gpu0_memory_bytes", "gpu1_memory_bytes", "memory_bytes", "gpu2_memory_bytes")
     seen = [(5.0, 7.0, 99.0), (8.0, 6.0, 99.0, 1.0)]

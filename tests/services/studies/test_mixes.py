@@ -1,0 +1,81 @@
+"""Mixes are held against what is the same but for one thing, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.config import RunConfig, parse
+from services.engines import EngineConfig
+from services.studies.cell import Cell, Measured
+from services.studies.mixes import mixes, sentences
+from services.studies.report import report
+from services.workloads.mixed import CLASSES, alone, class_of
+from tests.values import STEADY, candidate, measured
+
+
+def mix(requests: int, concurrency: int | None = None) -> RunConfig:
+    return parse({"workload": "mixed", "mode": "batch", "requests": requests,
+                  "concurrency": concurrency, "model": "tiny"})  # fmt: skip
+
+
+def cells(engine: EngineConfig, whole: RunConfig, slower: float = 1.0) -> list[Measured]:
+    """Short alone, long alone, and both, in which short requests take `slower` times as long."""
+    return [
+        _cell(engine, config, slower if config is whole else 1.0)
+        for config in (*(alone(whole, name) for name in CLASSES), whole)
+    ]
+
+
+def _cell(engine: EngineConfig, config: RunConfig, slower: float) -> Measured:
+    seen = [
+        measured(at, repeat=repeat, ttft=seconds * vary, e2e=4 * seconds * vary)
+        for repeat, vary in enumerate(STEADY)
+        for at in range(config.requests)
+        for seconds in [slower if class_of(config, at) == "short" else 1.0]
+    ]
+    return Measured(Cell(0, engine, config), candidate(seen, **config.model_dump()))
+
+
+def both(loads: Sequence[RunConfig]) -> list[Measured]:
+    on, off = (EngineConfig(chunked_prefill=switch) for switch in (True, False))
+    return [one for load in loads for one in (*cells(on, load), *cells(off, load, 2.0))]
+
+
+def test_chunked_prefill_is_judged_at_each_size_by_itself() -> None:
+    said = sentences(mixes(both([mix(8), mix(16)])))
+    assert [one.partition(":")[0] for one in said[:2]] == [
+        "Chunked prefill helps short requests beside long ones (TP 1 · batch 8)",
+        "Chunked prefill helps short requests beside long ones (TP 1 · batch 16)",
+    ]
+    assert len(said) == 6
+    assert said[2].partition(":")[0].endswith("(TP 1 · chunked prefill on · batch 8)")
+
+
+def test_a_report_of_two_sizes_begins_with_a_claim() -> None:
+    found = report(both([mix(8), mix(16)]))
+    assert found.headline.startswith("Chunked prefill helps") and found.details
+
+
+def test_one_pair_needs_no_label() -> None:
+    said = sentences(mixes(both([mix(8)])))
+    assert said[0].startswith("Chunked prefill helps short requests beside long ones: their TTFT")
+
+
+def test_what_was_asked_otherwise_is_no_partner() -> None:
+    off = EngineConfig(chunked_prefill=False)
+    found = mixes([*cells(EngineConfig(chunked_prefill=True), mix(8)), *cells(off, mix(16))])
+    assert not [one for one in sentences(found) if one.startswith("Chunked")]
+
+
+def test_a_cap_that_caps_nothing_is_none() -> None:
+    """7 of 8 at once: of the 4 of a class all are, by whatever name."""
+    three = cells(EngineConfig(), mix(8, 7))
+    bare = [
+        replace(one, cell=replace(one.cell, config=_uncapped(one.cell.config))) for one in three[:2]
+    ]
+    assert len(mixes([*bare, three[2]])) == 1
+
+
+def _uncapped(config: RunConfig) -> RunConfig:
+    return config.model_copy(update={"concurrency": None})
