@@ -81,6 +81,13 @@ class EngineConfig(BaseModel):
     def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         return no_truth(cls, value, info)
 
+    @field_validator("model", "quantization", "extra")
+    @classmethod
+    def _no_nul(cls, text: str) -> str:
+        if "\0" in text:  # no argument of a command can hold it
+            raise ValueError("holds a NUL character")
+        return text
+
     @field_validator("extra")
     @classmethod
     def _splits(cls, text: str) -> str:

@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-import psutil
-
 from services.machine import cores
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """`names` and `memory_bytes` have an entry a device; cores share the machine's memory.
-    `numbers` are the cores' own, to which ranks are bound."""
+    """`names` has an entry a device; `numbers` are the cores' own, to which ranks are bound."""
 
     kind: Literal["gpu", "cpu"]
     names: tuple[str, ...]
-    memory_bytes: tuple[int, ...]
     numbers: tuple[int, ...] = ()
 
     @property
@@ -39,8 +35,9 @@ def devices(env: Mapping[str, str] = os.environ) -> Devices:
 
 
 @cache
-def gpus() -> tuple[tuple[str, str, int], ...]:
-    """Return (UUID, name, bytes of memory) of each GPU that the driver tells of (NVML)."""
+def gpus() -> tuple[tuple[str, str], ...]:
+    """Return (UUID, name) of each GPU that the driver tells of (NVML). One that is lost is left
+    out: CUDA cannot compute on it either."""
     try:
         import pynvml
     except ImportError:
@@ -50,18 +47,21 @@ def gpus() -> tuple[tuple[str, str, int], ...]:
     except pynvml.NVMLError:  # no driver, no GPU
         return ()
     try:
-        return tuple(_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount()))
+        each = [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+        return tuple(gpu for gpu in each if gpu)
     finally:
         pynvml.nvmlShutdown()
 
 
-def _gpu(nvml: Any, index: int) -> tuple[str, str, int]:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
-    return str(nvml.nvmlDeviceGetUUID(handle)), str(nvml.nvmlDeviceGetName(handle)), memory
+def _gpu(nvml: Any, index: int) -> tuple[str, str] | None:
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        return str(nvml.nvmlDeviceGetUUID(handle)), str(nvml.nvmlDeviceGetName(handle))
+    except nvml.NVMLError:
+        return None
 
 
-def visible(found: tuple[tuple[str, str, int], ...], asked: str | None) -> Devices | None:
+def visible(found: tuple[tuple[str, str], ...], asked: str | None) -> Devices | None:
     """Return those of `found` that CUDA_VISIBLE_DEVICES, `asked`, shows, in its order; None where
     it shows none. CUDA ends its list at the first entry that it does not know."""
     seen = list(found)
@@ -74,7 +74,7 @@ def visible(found: tuple[tuple[str, str, int], ...], asked: str | None) -> Devic
             seen += match[:1]
     if not seen:
         return None
-    return Devices("gpu", tuple(g[1] for g in seen), tuple(g[2] for g in seen))
+    return Devices("gpu", tuple(name for _, name in seen))
 
 
 def _same(entry: str, uuid: str) -> bool:
@@ -86,5 +86,4 @@ def _cores() -> Devices:
         numbers = tuple(sorted(os.sched_getaffinity(0)))
     else:
         numbers = tuple(range(cores()))
-    memory = psutil.virtual_memory().total
-    return Devices("cpu", ("core",) * len(numbers), (memory,) * len(numbers), numbers)
+    return Devices("cpu", ("core",) * len(numbers), numbers)

@@ -35,7 +35,7 @@ class Place:
         """Return the Python of an engine: what `variable` names, else that of its folder here."""
         named = self.env.get(variable, "").strip()
         if named:
-            return Path(named).expanduser()
+            return Path(os.path.expanduser(named))
         return self.root / (gpu if self.gpu else cpu) / "bin" / "python"
 
     def model(self, config: EngineConfig) -> tuple[str, str, bool]:
@@ -44,8 +44,9 @@ class Place:
         Raises:
             EngineProblem: no such folder; or none is named and the packaged one is not there.
         """
-        folder = Path(config.model).expanduser() if config.model else self.root / PACKAGED
-        if folder.is_dir():
+        # os.path, not Path: these raise nothing for an unknown user or a name that is too long
+        folder = Path(os.path.expanduser(config.model)) if config.model else self.root / PACKAGED
+        if os.path.isdir(folder):
             return str(folder), folder.resolve().name, True
         if not config.model:
             raise EngineProblem("Name a model, or make the one that comes along: make engines-cpu")

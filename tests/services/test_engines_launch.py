@@ -7,23 +7,25 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.config import InvalidConfig
 from services.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
 from services.engines.arguments import OWN
 from services.engines.devices import Devices, visible
+from services.engines.devices import gpus as gpus_here
 from services.engines.launch import Launch
 from services.engines.obstacle import obstacle_at
 from services.engines.place import PACKAGED, Place
 from services.engines.table import ENGINES, launch_at
 
-GIB = 2**30
-GPUS = Devices("gpu", ("H200",) * 4, (140 * GIB,) * 4)
-CORES = Devices("cpu", ("core",) * 2, (16 * GIB,) * 2, (4, 6))
+GPUS = Devices("gpu", ("H200",) * 4)
+CORES = Devices("cpu", ("core",) * 2, (4, 6))
 MODEL = {"num_attention_heads": 12, "num_hidden_layers": 30, "max_position_embeddings": 8192}
 
 
@@ -223,6 +225,8 @@ REFUSED = [
     ({"engine": "vllm", "chunk_tokens": 5, "max_batched_tokens": 6}, "step is as long as a chunk"),
     ({"engine": "vllm", "nodes": 2, "tp": 2}, "start each machine's command, then attach"),
     ({"engine": "vllm", "model": "/no/such/folder"}, "There is no folder /no/such/folder"),
+    ({"engine": "vllm", "model": "~nosuchuser/x"}, "There is no folder ~nosuchuser/x."),
+    ({"engine": "sglang", "model": "/" + "x" * 256}, "There is no folder /xxx"),
     ({"engine": "vllm", "gpu_memory_share": 0.5}, "no GPU whose memory could be shared"),
     ({"engine": "vllm", "executor": "ray"}, "On a CPU vLLM does not work with Ray"),
     ({"engine": "vllm", "tp": 8}, "It needs 8 cores, and this machine has 2."),
@@ -248,8 +252,19 @@ def test_what_can_run_here_is_not_spoken_against(cores: Place) -> None:
     assert obstacle_at(EngineConfig(engine="vllm", tp=2), cores) is None
 
 
+def test_a_long_name_is_for_the_engine_to_judge(cores: Place) -> None:
+    """It is no folder here, and looking for one raises nothing."""
+    assert obstacle_at(EngineConfig(engine="vllm", model="x" * 300), cores) is None
+
+
+@pytest.mark.parametrize("field", ["model", "quantization", "extra"])
+def test_what_no_command_can_hold_is_refused(field: str) -> None:
+    with pytest.raises(InvalidConfig, match=f"{field} holds a NUL character"):
+        parse_engine({field: "a\0b"})
+
+
 def test_heads_and_layers_must_be_shareable(gpus: Place) -> None:
-    gpu = Place(Devices("gpu", ("H200",) * 64, (GIB,) * 64), gpus.env, gpus.root)
+    gpu = Place(Devices("gpu", ("H200",) * 64), gpus.env, gpus.root)
     heads = obstacle_at(EngineConfig(engine="vllm", tp=8), gpu)
     assert heads == "The model's 12 attention heads cannot be shared among TP 8."
     layers = obstacle_at(EngineConfig(engine="vllm", pp=32), gpu)
@@ -279,7 +294,7 @@ def test_what_paceline_sets_is_not_for_the_further_arguments(cores: Place, name:
     assert "secret" not in str(problem.value)
 
 
-FOUND = (("GPU-aa1", "H200", 140), ("GPU-bb2", "A100", 80), ("GPU-cc3", "L4", 24))
+FOUND = (("GPU-aa1", "H200"), ("GPU-bb2", "A100"), ("GPU-cc3", "L4"))
 
 
 @pytest.mark.parametrize(
@@ -296,6 +311,39 @@ FOUND = (("GPU-aa1", "H200", 140), ("GPU-bb2", "A100", 80), ("GPU-cc3", "L4", 24
 def test_the_gpus_are_those_that_cuda_shows(asked: str | None, names: Any) -> None:
     seen = visible(FOUND, asked)
     assert (seen.names if seen else None) == names
+
+
+class Driver(ModuleType):
+    """NVML where memory cannot be asked for, as with GPUs that share the machine's, and where the
+    second GPU is lost. No such machine is at hand."""
+
+    class NVMLError(Exception): ...
+
+    def nvmlInit(self) -> None: ...
+
+    def nvmlShutdown(self) -> None: ...
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 3
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index == 1:
+            raise self.NVMLError("GPU is lost")
+        return index
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:
+        return FOUND[handle][0]
+
+    def nvmlDeviceGetName(self, handle: int) -> str:
+        return FOUND[handle][1]
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> None:
+        raise self.NVMLError("Not Supported")
+
+
+def test_a_gpu_that_is_lost_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Driver("pynvml"))
+    assert gpus_here.__wrapped__() == (FOUND[0], FOUND[2])  # what is kept for good is passed by
 
 
 # --- several machines --------------------------------------------------------------------------
