@@ -273,8 +273,8 @@ async def overheard(*flags: str) -> tuple[bytes, bytes]:
             sink.write(data)
         sink.close()
 
-    async with engines.started("embedded", 8, 512) as address:
-        host, port = address.removeprefix("http://").removesuffix("/v1").split(":")
+    async with engines.started("embedded", 8, 512) as engine:
+        host, port = engine.base_url.removeprefix("http://").removesuffix("/v1").split(":")
 
         async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             back, forth = await asyncio.open_connection(host, int(port))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 
 import psutil
+import pytest
 from sqlalchemy import Engine
 
 from db import queue, runs
 from jobs.watch import Watch
 from services.telemetry import began
 from services.telemetry.asked import Asked
-from tests.conftest import ReferenceServer, finished, until
+from tests.conftest import ReferenceServer, finished, serving, until
 from tests.stored import store
 
 Submit = Callable[..., int]
@@ -31,8 +32,18 @@ def samplers() -> list[psutil.Process]:
     ]
 
 
-def test_a_run_is_watched_while_it_is_measured(reference_run: Submit, database: Engine) -> None:
-    run_id = reference_run("ref ttft=100", mode="batch", requests=3, warmup=0)
+@pytest.fixture
+def own_server() -> Iterator[str]:
+    """A server that nobody else asks, so that what runs on it is this test's."""
+    with serving() as port:
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+def test_a_run_is_watched_while_it_is_measured(
+    reference_run: Submit, database: Engine, own_server: str
+) -> None:
+    asked = {"mode": "batch", "requests": 3, "warmup": 0, "base_url": own_server}
+    run_id = reference_run("ref ttft=100", **asked)
     busy = until(
         lambda: [s for s in runs.samples(database, run_id) if s.values.get("running") == 3.0], 90
     )

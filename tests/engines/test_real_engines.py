@@ -107,7 +107,8 @@ def test_an_engine_starts_is_measured_in_each_mode_and_leaves_nothing(
         assert [m.status for m in rows] == ["ok"] * values["requests"], [m.error for m in rows]
         assert {m.output_tokens for m in rows} == {16} and all(m.token_times for m in rows)
         assert told.items() <= run.environment.items()
-        assert_was_watched(database, server, run)
+    long = measured(database, server, mode="batch", requests=8, max_tokens=96)
+    assert_was_watched(database, server, long)
     end = stopped(database, server)
     assert (end.status, end.error) == ("stopped", None)
     assert not marked(mark_of(database, server.id)) and not listens(server)

@@ -36,6 +36,11 @@ class Kept:
         data: dict[str, Any] = orjson.loads(self.process.stdout.readline())
         return data
 
+    def end(self) -> dict[str, Any]:
+        """What is told last; before it, at once, that the engine is ending."""
+        assert self.told() == {"type": "ending"}
+        return self.told()
+
     def let_go(self) -> None:
         assert self.process.stdin
         self.process.stdin.close()
@@ -99,7 +104,7 @@ def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
         engine.ready()
         assert tail(log) == "serving\n"
         engine.let_go()
-        assert engine.told() == {"type": "ended", "code": 0}
+        assert engine.end() == {"type": "ended", "code": 0}
         assert not marked(engine.token)
 
 
@@ -111,7 +116,7 @@ def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
         processes = family(engine.token, log)
         assert len({os.getsid(process.pid) for process in processes}) == 2
         engine.let_go()
-        assert engine.told()["type"] == "ended"
+        assert engine.end()["type"] == "ended"
         assert not any(map(lives, processes))
 
 
@@ -165,7 +170,7 @@ def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_e
         pid = engine.told()["pid"]
         family(engine.token, log)
         os.kill(pid, signal.SIGKILL)
-        assert engine.told() == {"type": "ended", "code": -signal.SIGKILL}
+        assert engine.end() == {"type": "ended", "code": -signal.SIGKILL}
         assert not marked(engine.token)
 
 
@@ -178,14 +183,14 @@ def test_the_shared_memory_that_an_engine_leaves_behind_is_given_back(log: Path)
         memory = Path("/dev/shm") / line.split()[1]
         assert memory.exists()
         engine.let_go()
-        assert engine.told()["type"] == "ended"
+        assert engine.end()["type"] == "ended"
         assert not memory.exists()
 
 
 def test_an_engine_that_fails_is_told_with_its_exit_code(log: Path) -> None:
     with kept(launch_of("fails"), log) as engine:
         assert engine.told()["type"] == "started"
-        assert engine.told() == {"type": "ended", "code": 1}
+        assert engine.end() == {"type": "ended", "code": 1}
         assert tail(log) == "ValueError: there is no such model\n"
 
 
@@ -223,7 +228,7 @@ def test_an_engine_that_says_it_is_well_and_dies_at_its_first_request_is_not_rea
         engine.told()
         with pytest.raises(EngineProblem, match=r"Toy (broke at its first request|ended before)"):
             engine.ready()
-        assert engine.told() == {"type": "ended", "code": 3}
+        assert engine.end() == {"type": "ended", "code": 3}
         assert "too much for me" in tail(log)
 
 
