@@ -88,10 +88,15 @@ def _curve(curve: DeviceCurve, work: Work) -> Rows:
         return []
     if (fit := curve.fit) is None:
         return []
-    most = fit.sizes[-1]
-    places = [1 + (most - 1) * step / STEPS for step in range(STEPS + 1)]
+    fewest, most = fit.sizes[0], fit.sizes[-1]
+    places = [fewest + (most - fewest) * step / STEPS for step in range(STEPS + 1)]
     return [
-        {"devices": n, "value": fit.at(n) / rate_of(first), "kind": curve.name, "line": first.label}
+        {
+            "devices": n / fewest,
+            "value": fit.at(n) / rate_of(first),
+            "kind": curve.name,
+            "line": first.label,
+        }
         for n in places
     ]
 

@@ -31,6 +31,13 @@ class DeviceCurve:
         return fit({n: row.numbers[THROUGHPUT] for n, row in rows.items() if row.level(THROUGHPUT)})
 
     @property
+    def each(self) -> int:
+        """Devices that one rank of this kind takes: the product of the other two."""
+        engine = self.rows[0].configuration.engine
+        assert engine is not None
+        return engine.ranks // int(getattr(engine, self.kind))
+
+    @property
     def name(self) -> str:
         return KINDS[self.kind]
 

@@ -74,7 +74,10 @@ def law_table(report: Report) -> Table:
         for curve, fit in fitted
     )
     columns = ("", "Sizes", "Contention σ", "Coherency κ", "Most at", "Worst miss")
-    note = "X(N) = λN / (1 + σ(N − 1) + κN(N − 1)). Two sizes tell nothing of κ."
+    note = (
+        "X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), N being the sizes of what is varied, not of all "
+        "devices. Two sizes tell nothing of κ."
+    )
     return Table("Contention and communication", columns, lines, note)
 
 

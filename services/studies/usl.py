@@ -59,6 +59,11 @@ class Fit:
         """The speed-up that no number of devices passes, 1/σ, where κ is zero."""
         return 1 / self.sigma if self.sigma > TINY and not (self.kappa or 0.0) > TINY else None
 
+    @property
+    def limit_of_first(self) -> float | None:
+        """The same as times the smallest size that was measured, which may be more than one."""
+        return self.limit and self.limit * self.unit / self.at(self.sizes[0])
+
 
 def fit(measured: Mapping[int, Sequence[float]]) -> Fit | None:
     """Fit the law to a throughput's repeats by number of devices; None under two sizes, and where

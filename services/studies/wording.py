@@ -104,14 +104,16 @@ def _share(row: Row, device: str) -> str:
 
 
 def law_sentence(curve: DeviceCurve, device: str) -> str:
-    """Return what the fit of a curve over devices says; "" without one."""
+    """Return what the fit of a curve over devices says; "" without one. The law is of the sizes of
+    one kind of parallelism; what is said is how many devices those take."""
     fit = curve.fit
     if fit is None:
         return ""
-    sizes = ", ".join(map(str, fit.sizes[:-1])) + f" and {fit.sizes[-1]}"
+    *fewer, most = (size * curve.each for size in fit.sizes)
+    sizes = ", ".join(map(str, fewer)) + f" and {most}"
     lead = f"{curve.name.capitalize()} over {sizes} {device}s at {curve.rows[0].work_label}: "
     if _superlinear(curve):
-        return f"{lead}more than so many times one, superlinear. No law of losses fits that."
+        return f"{lead}more than in proportion, superlinear. No law of losses fits that."
     said = f"{lead}{_contention(fit.sigma, fit.sigma_interval)}"
     said += f"; {_coherency(curve, device)}." + _end(curve, device) + _off(fit.worst)
     return said if fit.sigma_interval else f"{said} {DESCRIBES}"
@@ -151,7 +153,9 @@ def _coherency(curve: DeviceCurve, device: str) -> str:
     if share < LOST:
         return f"talk between {device}s costs nothing that shows ({inside})"
     perhaps = ", it may be none" if ends and ends[0] == 0 else ""
-    said = f"at {largest}, talk between {device}s takes {units.share(share)} of the time"
+    said = (
+        f"at {largest * curve.each}, talk between {device}s takes {units.share(share)} of the time"
+    )
     return f"{said} ({inside}){perhaps}"
 
 
@@ -160,9 +164,12 @@ def _end(curve: DeviceCurve, device: str) -> str:
     fit = curve.fit
     assert fit is not None
     if fit.peak is not None:
-        return f" By this law the most is reached at about {units.many(round(fit.peak), device)}."
-    if fit.limit is not None and LEAST_LIMIT < fit.limit < 100 * fit.sizes[-1]:
-        return f" By this law no number of {device}s gives more than {fit.limit:.2g} times one."
+        most = units.many(round(fit.peak * curve.each), device)
+        return f" By this law the most is reached at about {most}."
+    limit, fewest = fit.limit_of_first, fit.sizes[0] * curve.each
+    if limit is not None and LEAST_LIMIT < limit < 100 * fit.sizes[-1]:
+        first = "one" if fewest == 1 else f"{fewest} of them"
+        return f" By this law no number of {device}s gives more than {limit:.2g} times {first}."
     return ""
 
 

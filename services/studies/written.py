@@ -124,7 +124,10 @@ def numbers(name: str, text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
     if any(not part.isdecimal() or len(part) > MOST_DIGITS for part in parts):
         raise InvalidConfig(
-            {name: f"{name} are not understood: write 1, 8, 32, at most {MOST_DIGITS} digits each."}
+            {
+                name: f"{name} are not understood: write 1, 8, 32. Each has at most {MOST_DIGITS} "
+                "digits."
+            }
         )
     return tuple(map(int, parts))
 

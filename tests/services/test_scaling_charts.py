@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import pytest
@@ -83,6 +84,27 @@ def test_the_speed_up_is_of_the_largest_batch_with_ideal_and_law() -> None:
     assert drawn.datasets["ideal"][-1] == {"devices": 4.0, "value": 4.0}
     assert all(row["value"] == pytest.approx(row["devices"]) for row in drawn.datasets["curves"])
     assert "At batch 8." in " ".join(drawn.title.subtitle)
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [[{"tp": 2}, {"tp": 4}, {"tp": 8}], [{"tp": 2, "pp": n} for n in (1, 2, 4)]],
+    ids=["larger tensor parallel", "stages on top of it"],
+)
+def test_the_law_goes_through_the_dots_whatever_the_baseline_is(
+    spread: list[dict[str, Any]],
+) -> None:
+    speeds = [n / (1 + 0.1 * (n - 1)) for n in (1, 2, 4)]
+    drawn = study_chart("speedup").draw(
+        [cell(speed, **of) for speed, of in zip(speeds, spread, strict=True)]
+    )
+    assert drawn is not None
+    dots = [(row["devices"], row["value"]) for row in drawn.datasets["points"]]
+    law = {row["devices"]: row["value"] for row in drawn.datasets["curves"]}
+    assert [at for at, _ in dots] == [1, 2, 4] and (min(law), max(law)) == (1, 4)
+    for at, value in dots:
+        near = min(law, key=lambda place: abs(place - at))
+        assert law[near] == pytest.approx(value, rel=0.03)
 
 
 def test_a_line_is_one_configurations_and_its_ends_are_an_interval() -> None:

@@ -90,6 +90,27 @@ def test_two_sizes_say_nothing_of_talk() -> None:
     assert "takes a third size to tell" in said and "more than 3 times one" in said
 
 
+@pytest.mark.parametrize(
+    ("spread", "limit"),
+    [([{"tp": 2}, {"tp": 4}, {"tp": 8}], "1.9 times 2 of them"),
+     ([{"tp": 2, "pp": n} for n in (1, 2, 4)], "2.8 times 2 of them")],
+    ids=["larger tensor parallel", "stages on top of it"],
+)  # fmt: skip
+def test_the_law_says_devices_whatever_the_baseline_is(
+    spread: list[dict[str, int]], limit: str
+) -> None:
+    """1/σ is 2.78 of size 1; of tensor parallel 2, which is 1.47 times that, it is 1.89."""
+    sizes = [of.get("pp", of["tp"]) for of in spread]
+    cells = [
+        cell(n / (1 + 0.36 * (n - 1)), vary=(1.0, 1.0, 1.0), **of)
+        for n, of in zip(sizes, spread, strict=True)
+    ]
+    (curve,) = device_curves(scaling(cells))
+    said = law_sentence(curve, "GPU")
+    assert " parallel over 2, 4 and 8 GPUs at " in said
+    assert f"no number of GPUs gives more than {limit}" in said
+
+
 def test_one_size_has_no_law() -> None:
     cells = [cell(1), cell(None, tp=2, problem="Out of memory.")]
     (curve,) = device_curves(scaling(cells))
