@@ -21,6 +21,8 @@ from jobs.patience import patiently
 from jobs.place import ROOT
 from jobs.watch import Watch
 from services.compare.headline import headline
+from services.engines import ENGINES
+from services.engines.server import Server
 from services.measurement import Progress, Repeat, Run
 from services.talk import measurement_of
 from services.telemetry.asked import Asked
@@ -85,8 +87,12 @@ class Carrier(Thread):
 
     def _base_url(self) -> str | None:
         """Where the engine answers that was started for this run; None: the config says it."""
+        server = self._server()
+        return None if server is None else server.base_url
+
+    def _server(self) -> Server | None:
         engine_id = self._run.engine_id
-        return None if engine_id is None else engines.load(self._engine, engine_id).base_url
+        return None if engine_id is None else engines.load(self._engine, engine_id)
 
     def tick(self) -> None:
         """Say that the run is alive, and stop it if that was asked for."""
@@ -135,7 +141,7 @@ class Carrier(Thread):
                 progress = Progress(**message["progress"])
                 queue.add_progress(engine, run_id, replace(progress, t=progress.t + self._spent_s))
             case "serving":
-                self._begin_to_watch(Asked(self._run.config.backend, **message))
+                self._begin_to_watch(self._asked(message))
             case "served":
                 self._watch_no_more()
             case "end":
@@ -146,6 +152,13 @@ class Carrier(Thread):
         if "t" not in repeat.health:
             return repeat
         return replace(repeat, health={**repeat.health, "t": repeat.health["t"] + self._spent_s})
+
+    def _asked(self, at: dict[str, Any]) -> Asked:
+        """What to watch; of an engine that was started for this run more is known."""
+        asked, server = Asked(self._run.config.backend, **at), self._server()
+        if server is None:
+            return asked
+        return replace(asked, on_cores=ENGINES[server.config.engine].on_cores)
 
     def _begin_to_watch(self, asked: Asked) -> None:
         if asked.worth_it and self._watch is None:

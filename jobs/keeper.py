@@ -97,7 +97,7 @@ class Keeper(Thread):
         config = self._server.config
         asyncio.run(engines.ready(launch, config.start_timeout_s, self._alive))
         facts = asyncio.run(engine_facts(Target("url", launch.base_url, launch.model)))
-        facts["device"] = "GPU" if engines.devices().kind == "gpu" else "core"
+        facts["device"] = engines.ENGINES[config.engine].devices(engines.devices()).rank
         self._write(lambda: stored.ready(self._engine, self._server.id, facts))
         log.info("engine %s: ready", self._server.id)
 

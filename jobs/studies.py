@@ -119,14 +119,7 @@ def told(engine: Engine, study: Study) -> tuple[list[Measured], float | None, De
     """Return what every report of a study is made of: its cells with what came of them, what a GPU
     costs an hour, and what one rank of its engines runs on."""
     price = study.config.usd_per_gpu_hour
-    return studies.measured(engine, study), price, device_of(study.config)
-
-
-def device_of(study: StudyConfig) -> Device:
-    """Return what one rank of a study's engines runs on."""
-    if study.engine is None:
-        return "device"
-    return "GPU" if engines.devices().kind == "gpu" else "core"
+    return studies.measured(engine, study), price, study.device
 
 
 def delete(engine: Engine, study_id: int) -> None:

@@ -118,6 +118,7 @@ def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: En
     cells = studies.measured(database, found)
     assert all(cell.candidate and cell.candidate.summary.ok for cell in cells)
     assert [cell.cell.engine for cell in cells] == [LLAMA, LLAMA]
+    assert at_work.told(database, found)[2] == "core", "also where there are GPUs"
 
 
 def test_what_cannot_run_here_is_a_result_and_the_others_go_on(database: Engine) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from services.machine import cores
+from services import machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,20 @@ class Devices:
     def count(self) -> int:
         return len(self.names)
 
+    @property
+    def rank(self) -> Literal["GPU", "core"]:
+        """Return what one rank of an engine runs on."""
+        return "GPU" if self.kind == "gpu" else "core"
+
     def counted(self, count: int | None = None) -> str:
         """Return "2 GPUs" or "1 core"; by default those that there are."""
         number = self.count if count is None else count
-        return f"{number} {'GPU' if self.kind == 'gpu' else 'core'}{'' if number == 1 else 's'}"
+        return f"{number} {self.rank}{'' if number == 1 else 's'}"
 
 
 def devices(env: Mapping[str, str] = os.environ) -> Devices:
     """Return the GPUs that CUDA_VISIBLE_DEVICES leaves, else the cores that we may use."""
-    return visible(gpus(), env.get("CUDA_VISIBLE_DEVICES")) or _cores()
+    return visible(gpus(), env.get("CUDA_VISIBLE_DEVICES")) or cores()
 
 
 @cache
@@ -81,9 +86,10 @@ def _same(entry: str, uuid: str) -> bool:
     return entry.startswith("GPU-") and uuid.startswith(entry)
 
 
-def _cores() -> Devices:
+def cores() -> Devices:
+    """Return the cores that we may use."""
     if hasattr(os, "sched_getaffinity"):
         numbers = tuple(sorted(os.sched_getaffinity(0)))
     else:
-        numbers = tuple(range(cores()))
+        numbers = tuple(range(machine.cores()))
     return Devices("cpu", ("core",) * len(numbers), numbers)

@@ -11,7 +11,7 @@ from services.engines.config import EngineConfig
 from services.engines.devices import Devices
 from services.engines.place import Place
 from services.engines.problem import EngineProblem
-from services.engines.table import launch_at
+from services.engines.table import ENGINES, launch_at
 
 PORT = 30_000  # any: the command is only tried
 
@@ -28,7 +28,7 @@ def obstacle_at(config: EngineConfig, place: Place) -> str | None:
         launch_at(config, PORT, place)
     except EngineProblem as problem:
         return str(problem)
-    devices, model = place.devices, _model(place, config)
+    devices, model = ENGINES[config.engine].devices(place.devices), _model(place, config)
     return next((why for look in OBSTACLES if (why := look(config, devices, model))), None)
 
 
@@ -43,7 +43,7 @@ def _model(place: Place, config: EngineConfig) -> dict[str, Any]:
 
 
 def _devices(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    if config.engine == "llamacpp" or config.ranks <= devices.count:
+    if config.ranks <= devices.count:
         return None
     return f"It needs {devices.counted(config.ranks)}, and this machine has {devices.count}."
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.engines import llamacpp, ray_serve, sglang, vllm
 from services.engines.config import EngineConfig
+from services.engines.devices import Devices, cores
 from services.engines.failures import FAILURES, Failure
 from services.engines.launch import Launch
 from services.engines.place import Place, here
@@ -25,7 +26,8 @@ SERVERS = (
 class EngineSpec:
     """One entry. `backend` is how runs address it (see BACKENDS); `knows` are the ways in which it
     can be parallel; `parameters` the fields of an EngineConfig that it reads; `python` the
-    variable that names its interpreter and the folders where it is otherwise, None: our own."""
+    variable that names its interpreter and the folders where it is otherwise, None: our own.
+    `on_cores`: it computes on the cores, also where there are GPUs."""
 
     name: str
     label: str
@@ -37,11 +39,16 @@ class EngineSpec:
     install_gpu: str
     install_cpu: str
     several_nodes: bool = False
+    on_cores: bool = False
 
     @property
     def failures(self) -> tuple[Failure, ...]:
         """What its log is looked through for, see `diagnose`."""
         return FAILURES[self.name]
+
+    def devices(self, here: Devices) -> Devices:
+        """Return what it computes on, of a machine that has those of `here`."""
+        return cores() if self.on_cores and here.kind == "gpu" else here
 
     def install(self, gpu: bool) -> str:
         """Return the command that installs it."""
@@ -143,6 +150,7 @@ _ENTRIES = (
         python=None,
         install_gpu="",
         install_cpu="",
+        on_cores=True,
     ),
     EngineSpec(
         name="ray",
@@ -154,6 +162,7 @@ _ENTRIES = (
         python=ray_serve.PYTHON,
         install_gpu="make engines-ray",
         install_cpu="make engines-ray",
+        on_cores=True,
     ),
 )
 

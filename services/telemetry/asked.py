@@ -21,13 +21,15 @@ OWN_SERVERS = ("sglang", "vllm", "url")
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One line on a sampler's standard input. `pid`: the engine's first process, where that is
-    known. `began_ns`: the moment of this machine's monotonic clock that samples count from."""
+    known. `began_ns`: the moment of this machine's monotonic clock that samples count from.
+    `on_cores`: it is known to compute on no GPU."""
 
     backend: str
     base_url: str
     began_ns: int
     pid: int | None = None
     period_s: float = 1.0
+    on_cores: bool = False
 
     def written(self) -> dict[str, Any]:
         """Return it as JSON-ready data."""
@@ -38,6 +40,12 @@ class Asked:
         """Whether the server is on this machine."""
         host = origin(self.base_url)[1]
         return self.pid is not None or host in LOOPBACK or host in _addresses()
+
+    @property
+    def on_gpus(self) -> bool:
+        """Whether it may compute on GPUs of this machine."""
+        embedded = backends.find(self.backend).kind == "embedded"
+        return self.here and not (self.on_cores or embedded)
 
     @property
     def worth_it(self) -> bool:

@@ -74,7 +74,7 @@ class Sampler:
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
         self._page = Page(asked.target())
-        self._gpus = nvml.found() if asked.here else None
+        self._gpus = nvml.found() if asked.on_gpus else None
         self._machine = Machine() if asked.here else None
         self._tree = _tree(asked) if asked.here else None
 

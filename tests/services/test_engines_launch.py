@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from services.config import InvalidConfig
 from services.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
 from services.engines.arguments import OWN
+from services.engines.config import MOST_RANKS
 from services.engines.devices import Devices, visible
+from services.engines.devices import cores as cores_here
 from services.engines.devices import gpus as gpus_here
 from services.engines.launch import Launch
 from services.engines.obstacle import obstacle_at
@@ -261,6 +263,23 @@ def test_a_long_name_is_for_the_engine_to_judge(cores: Place) -> None:
 def test_what_no_command_can_hold_is_refused(field: str) -> None:
     with pytest.raises(InvalidConfig, match=f"{field} holds a NUL character"):
         parse_engine({field: "a\0b"})
+
+
+def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Place) -> None:
+    none = Place(Devices("gpu", ()), gpus.env, gpus.root)
+    replicas = min(MOST_RANKS, cores_here().count)
+    assert obstacle_at(EngineConfig(engine="ray", dp=replicas), none) is None
+    assert obstacle_at(EngineConfig(engine="llamacpp"), none) is None
+    assert obstacle_at(EngineConfig(engine="vllm"), none) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "here", "rank"),
+    [("ray", GPUS, "core"), ("llamacpp", GPUS, "core"), ("vllm", GPUS, "GPU"),
+     ("sglang", GPUS, "GPU"), ("vllm", CORES, "core"), ("ray", CORES, "core")],
+)  # fmt: skip
+def test_what_a_rank_runs_on_is_said_by_the_engine(name: str, here: Devices, rank: str) -> None:
+    assert ENGINES[name].devices(here).rank == rank
 
 
 def test_heads_and_layers_must_be_shareable(gpus: Place) -> None:

@@ -339,21 +339,48 @@ def test_who_listens_on_a_port_is_found(reference: ReferenceServer) -> None:
 # all together
 
 
+def names(samples: list[Sample]) -> set[str]:
+    return {name for sample in samples for name in sample.values}
+
+
 def test_a_server_on_this_machine_is_seen_whole(reference: ReferenceServer) -> None:
     began = perf_counter_ns()
 
     async def look() -> list[Sample]:
         sampler = Sampler(Asked("url", reference.base_url, began))
         seen = [await sampler.look()]
-        while "machine_cores" not in seen[-1].values:
+        while not {"machine_cores", "engine_cores"} <= names(seen):
             await asyncio.sleep(0.05)
             seen.append(await sampler.look())
         await sampler.close()
         return seen
 
     seen = asyncio.run(look())
-    assert {"running", "memory_bytes", "engine_cores"} <= seen[-1].values.keys()
+    assert {"running", "memory_bytes"} <= names(seen)
     assert 0 < seen[0].t <= seen[-1].t <= (perf_counter_ns() - began) / 1e9
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        (Asked("url", "http://127.0.0.1:9/v1", 0), True),
+        (Asked("url", "http://127.0.0.1:9/v1", 0, on_cores=True), False),
+        (Asked("embedded", "http://127.0.0.1:9/v1", 0), False),
+    ],
+)
+def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
+    monkeypatch: pytest.MonkeyPatch, asked: Asked, seen: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml([10]))
+
+    async def look() -> Sample:
+        sampler = Sampler(asked)
+        try:
+            return await sampler.look()
+        finally:
+            await sampler.close()
+
+    assert ("gpu0_memory_bytes" in asyncio.run(look()).values) is seen
 
 
 def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> None:
