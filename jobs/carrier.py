@@ -154,11 +154,13 @@ class Carrier(Thread):
         return replace(repeat, health={**repeat.health, "t": repeat.health["t"] + self._spent_s})
 
     def _asked(self, at: dict[str, Any]) -> Asked:
-        """What to watch; of an engine that was started for this run more is known."""
+        """What to watch. An engine that was started for this run is seen from its first process:
+        the one that listens may be a proxy before those that compute."""
         asked, server = Asked(self._run.config.backend, **at), self._server()
         if server is None:
             return asked
-        return replace(asked, on_cores=ENGINES[server.config.engine].on_cores)
+        on_cores = ENGINES[server.config.engine].on_cores
+        return replace(asked, pid=server.pid, on_cores=on_cores)
 
     def _begin_to_watch(self, asked: Asked) -> None:
         if asked.worth_it and self._watch is None:

@@ -42,6 +42,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
+def holds_key(text: str) -> bool:
+    """Return whether `text`, of any length, holds something that looks like a key."""
+    return any(kind.search(text) for kind in (_KEY_LIKE, _BEARER, _USER))
+
+
 def without_paths(text: str) -> str:
     """Return `text` with the folders of every file in it left out: "…/model.gguf". A folder's name
     tells who uses a machine, and for what."""

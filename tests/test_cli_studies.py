@@ -159,7 +159,7 @@ def test_every_field_of_a_study_is_a_flag(ask: Ask) -> None:
         (["study", "--prompt", "a", "--prompts", "b"], "--prompt and --prompts do not go together"),
         (["study", "--tp", "2"], "There is no --tp here"),
         (["study", "--preset", "clients", "--tag", "a,b"], "--tag: The tag 'a,b' holds a comma"),
-        (["study", "--extra=--api-key topsecret"], "--extra may hold no key and no token"),
+        (["study", "--extra=--api-key topsecret"], "--extra may hold no key, token or"),
         (["report", "7"], "There is no study 7."),
         (["report", "1", "--format", "study.pdf"], "--format: invalid choice: 'study.pdf'"),
         (["resume", "7"], "There is no study 7."),

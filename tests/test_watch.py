@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 
@@ -11,8 +12,15 @@ import psutil
 import pytest
 from sqlalchemy import Engine
 
-from db import queue, runs
+from db import engines, queue, runs, studies
+from db.runs import NewRun
+from db.studies import NewCell
+from jobs.carrier import Carrier
 from jobs.watch import Watch
+from services.config import RunConfig
+from services.engines import EngineConfig
+from services.studies.asked import StudyConfig
+from services.studies.grid import cells
 from services.telemetry import began
 from services.telemetry.asked import Asked
 from tests.conftest import ReferenceServer, finished, serving, until
@@ -85,6 +93,41 @@ def test_a_sampler_that_is_killed_ends_the_watching_only(
     watch.join(30)
     assert not watch.is_alive()
     watch.stop()
+
+
+def test_an_engine_is_watched_from_its_first_process_not_from_the_one_that_listens(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    """Ray's replicas are no children of the proxy that listens: here nothing of the engine is."""
+    asked = StudyConfig(
+        engine=EngineConfig(), run=RunConfig(backend="url", mode="sequential", requests=1000)
+    )
+    new = [NewCell(cell, NewRun(cell.config, "", "one"), None) for cell in cells(asked)]
+    studies.create(database, asked, "Seen whole?", new[:1])
+    server = engines.claim(database)
+    assert server is not None
+    first = subprocess.Popen(["sleep", "600"])  # 2 MB; the one that listens has 20
+    try:
+        engines.keep(database, server.id, pid=first.pid, base_url=reference.base_url)
+        engines.ready(database, server.id, {})
+        run = queue.claim(database)
+        assert run is not None and run.engine_id == server.id
+        carrier = Carrier(database, run)
+        carrier.start()
+        try:
+            seen = until(lambda: _memory(database, run.id), 90)
+        finally:
+            carrier.stop()
+            carrier.join(60)
+    finally:
+        first.kill()
+        first.wait()
+    assert max(seen) < 10 * 2**20
+
+
+def _memory(database: Engine, run_id: int) -> list[float]:
+    samples = runs.samples(database, run_id)
+    return [one.values["memory_bytes"] for one in samples if "memory_bytes" in one.values]
 
 
 def test_of_many_samples_some_are_read(database: Engine) -> None:

@@ -8,9 +8,8 @@ from services.engines.config import EngineConfig
 from services.engines.launch import HOST
 from services.engines.problem import EngineProblem
 
-# What Paceline sets itself: another address would not be found, or be open to the network; a key
-# would be stored with the configuration.
-OWN = ("--host", "--port", "--api-key", "--served-model-name", "--uds")
+# What Paceline sets itself: another address would not be found, or be open to the network.
+OWN = ("--host", "--port", "--served-model-name", "--uds")
 
 
 def named(pairs: Mapping[str, object]) -> list[str]:

@@ -6,6 +6,7 @@ key.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from services.config import made, no_truth
+from services.redact import holds_key
 
 ENGINE_NAMES = ("vllm", "sglang", "llamacpp", "ray")
 
@@ -20,7 +22,11 @@ EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
 Executor = Literal["auto", "mp", "ray", "external_launcher"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 MOST_RANKS = 64
-SECRETS = ("--api-key", "--admin-api-key", "--hf-token")
+SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse takes "--api-k" for it
+SECRET = re.compile(
+    r"passw|passphrase|secret|credential|keyfile-p|(api|access|auth|private)-?key$|token$", re.I
+)
+NAMES = re.compile(r"""["']([\w-]+)["']\s*:""")  # in a value that is JSON
 
 
 class EngineConfig(BaseModel):
@@ -95,8 +101,8 @@ class EngineConfig(BaseModel):
             words = shlex.split(text)
         except ValueError:
             raise ValueError("hold a quote that is not closed") from None
-        if any(_is_secret(word) for word in words):
-            raise ValueError("may hold no key and no token: put those into the environment")
+        if any(map(_is_secret, words)) or holds_key(_values(words)):
+            raise ValueError("may hold no key, token or password: put those into the environment")
         return text.strip()
 
 
@@ -110,9 +116,16 @@ def parse_engine(values: Mapping[str, Any]) -> EngineConfig:
 
 
 def _is_secret(word: str) -> bool:
-    """Whether a word is an argument whose value is a key; engines take shortened names, too."""
-    name = word.partition("=")[0].replace("_", "-")
-    return len(name) > 4 and any(secret.startswith(name) for secret in SECRETS)
+    """Whether a word is an argument whose value is a key, or holds one by name."""
+    name, _, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    said = [each.replace("_", "-") for each in (name, *NAMES.findall(value))]
+    short = len(name) > 4 and any(each.startswith(said[0]) for each in SHORTENED)
+    return short or any(map(SECRET.search, said))
+
+
+def _values(words: list[str]) -> str:
+    """The words without the names of arguments: "--hf-overrides" looks like a key."""
+    return " ".join(word.partition("=")[2] if word.startswith("--") else word for word in words)
 
 
 def parallel_label(config: EngineConfig) -> str:

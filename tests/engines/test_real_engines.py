@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -132,13 +133,17 @@ def assert_was_watched(database: Engine, server: Server, run: Run) -> None:
         assert {"waiting", "kv_cache_share"} <= seen
 
 
-def test_a_model_that_does_not_exist_is_said_and_leaves_nothing(database: Engine) -> None:
-    missing = EngineConfig(engine="vllm", model="/no/such/model", start_timeout_s=READY_S)
-    engine_id = engines.create(database, missing)
+def test_a_folder_without_a_model_is_said_and_leaves_nothing(
+    database: Engine, tmp_path: Path
+) -> None:
+    empty = tmp_path / "model"
+    empty.mkdir()
+    asked = EngineConfig(engine="vllm", model=str(empty), start_timeout_s=READY_S)
+    engine_id = engines.create(database, asked)
     jobs.ensure(database)
     until(lambda: engines.load(database, engine_id).status == "failed", READY_S)
     server = engines.load(database, engine_id)
-    assert "model" in (server.error or "") and server.hint
+    assert "model" in (server.error or "").lower() and server.hint, server.error
     assert not marked(mark_of(database, engine_id))
 
 

@@ -306,12 +306,52 @@ def test_without_a_model_the_packaged_one_must_have_been_made(cores: Place) -> N
         launched(cores, engine="sglang")
 
 
-@pytest.mark.parametrize("name", [*OWN, "--hos", "--api_key=secret"])
+@pytest.mark.parametrize("name", [*OWN, "--hos", "--served_model_name=hunter2"])
 def test_what_paceline_sets_is_not_for_the_further_arguments(cores: Place, name: str) -> None:
     said = "may hold no key" if "api" in name else "Paceline sets --"
     with pytest.raises((EngineProblem, InvalidConfig), match=said) as problem:
         launched(cores, engine="vllm", extra=f"{name} x")
-    assert "secret" not in str(problem.value)
+    assert "hunter2" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "--api-key hunter2",
+        "--api_k=hunter2",
+        "--hf-token hunter2",
+        "--ssl-keyfile-password hunter2",
+        "--ssl_keyfile_pass=hunter2",
+        "--ssl-keyfile-p hunter2",
+        "--my-secret hunter2",
+        "--hf-overrides.token hunter2",
+        """--hf-overrides '{"token": "hunter2"}'""",
+        """--hf-overrides='{"a": {"apiKey": "hunter2"}}'""",
+        """--model-loader-extra-config '{"aws_secret_access_key": "hunter2"}'""",
+        "--chat-template hf_hunter2hunter2",
+        "--revision=sk-hunter2hunter2",
+        """--header "Authorization: Bearer hunter2" """,
+        "--header Bearer hunter2",
+        "--mirror https://somebody:hunter2@host/",
+    ],
+)
+def test_no_key_is_kept_with_the_further_arguments(extra: str) -> None:
+    with pytest.raises(InvalidConfig, match="extra may hold no key, token or password") as problem:
+        parse_engine({"extra": extra})
+    assert "hunter2" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "--max-num-batched-tokens 512 --skip-tokenizer-init --long-prefill-token-threshold=4",
+        """--hf-overrides '{"eos_token_id": 2, "tokenizer_class": "A"}' --hf-config-path a/b""",
+        "--ssl-keyfile key.pem --tokenizer org/tokenizer --kv-transfer-config.kv_role both",
+        "--json-model-override-args '{" + ", ".join(f'"a{n}": 1' for n in range(200)) + "}'",
+    ],
+)
+def test_what_only_sounds_like_a_key_is_kept(extra: str) -> None:
+    assert parse_engine({"extra": extra}).extra == extra
 
 
 FOUND = (("GPU-aa1", "H200"), ("GPU-bb2", "A100"), ("GPU-cc3", "L4"))

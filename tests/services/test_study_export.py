@@ -40,9 +40,7 @@ def study(**config: Any) -> list[Measured]:
 
 def private() -> list[Measured]:
     """A study with a prompt, answers, a key and paths wherever there may be one."""
-    engine = EngineConfig(
-        model=f"{HOME}/tiny.gguf", extra=f"--chat-key {KEY} --chat-template {HOME}/a.jinja"
-    )
+    engine = EngineConfig(model=f"{HOME}/tiny.gguf", extra=f"--chat-template {HOME}/a.jinja")
     one = cell(1.0, engine=engine, workload="text", prompt=PROMPT)
     assert one.candidate is not None
     said = [replace(m, answer=ANSWER) for m in one.candidate.measurements]
