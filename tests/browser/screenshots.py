@@ -16,10 +16,11 @@ from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from sqlalchemy import Engine
 
-from db import queue, runs
+from db import counts, queue, runs
 from tests.browser.conftest import FLAGS, App, executable, settled
-from tests.conftest import ROOT
+from tests.conftest import ROOT, until
 
 DESK, PHONE = 1280, 390
 HIGHEST = 2200  # pixels; what is below is cut off
@@ -77,7 +78,6 @@ STUDIES = (  # they need `make engines-cpu`
     Picture("study-form", "/study?preset=tensor&engine=vllm", "What will happen"),
     Picture("study", "/study?study=1", "Where is the throughput"),
     Picture("study-phone", "/study?study=1", "Where is the throughput", PHONE),
-    Picture("engines", "/engines?engine=vllm&tp=2", "The command that Paceline runs"),
 )
 
 
@@ -129,6 +129,12 @@ def save(image: bytes, file: Path) -> None:
     print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB, {picture.width}×{picture.height}")
 
 
+def answered(engine: Engine) -> int:
+    """How many answers the run that is being measured has."""
+    running = [row.id for row in runs.search(engine) if row.status == "running"]
+    return sum(sum(counts.counted(engine, run_id).values()) for run_id in running)
+
+
 def take_all(browser: Browser, app: App, folder: Path) -> None:
     for command, name, arguments in RUNS:
         print(f"measuring: {name}")
@@ -137,6 +143,7 @@ def take_all(browser: Browser, app: App, folder: Path) -> None:
         take(browser, app, picture, folder)
     with measure(app, "run", "A long one", LONG), app.database() as engine:
         try:
+            until(lambda: answered(engine) >= BEGUN, 120)
             for picture in LIVE:
                 take(browser, app, picture, folder)
         finally:
