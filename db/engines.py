@@ -33,7 +33,6 @@ from db.database import writing
 from db.schema import engines, runs
 from services.engines import EngineConfig, parse_engine
 from services.engines.server import UP, Server
-from services.measurement import ACTIVE
 
 MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
 LOST = "The process that looked after this engine ended, and the engine with it."
@@ -286,13 +285,6 @@ def delete(engine: Engine, engine_id: int) -> None:
         gone = delete_from(engines).where(this, engines.c.status.not_in(UP))
         if not connection.execute(gone).rowcount:
             raise EngineBusy(server.id)
-
-
-def waited_for(engine: Engine, engine_id: int) -> int:
-    """Return how many runs are measured on an engine, or wait for it."""
-    found = select(func.count()).where(runs.c.engine_id == engine_id, runs.c.status.in_(ACTIVE))
-    with engine.connect() as connection:
-        return connection.execute(found).scalar_one()
 
 
 def _this(engine_id: int) -> Update:

@@ -221,14 +221,6 @@ def listed(engine: Engine, limit: int = 50) -> list[StudyRow]:
         ]
 
 
-def rename(engine: Engine, study_id: int, name: str, note: str) -> None:
-    """Replace what people write about a study. Raises StudyNotFound."""
-    this = update(studies).where(studies.c.id == study_id).values(name=name, note=note)
-    with writing(engine) as connection:
-        if not connection.execute(this).rowcount:
-            raise StudyNotFound(study_id)
-
-
 def delete(engine: Engine, study_id: int) -> None:
     """Delete a study, its engines and its runs, with all that they measured, and what is shared of
     them.

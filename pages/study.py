@@ -6,6 +6,7 @@ The form's choices are in the URL; `?study=3` is one that was started.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import streamlit as st
 
@@ -81,7 +82,7 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
     study_grid.planned(grid)
 
 
-def pressed(config: StudyConfig, possible: bool, about: dict[str, object], to: str | None) -> None:
+def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None) -> None:
     now = st.button(
         "Start the study" if to is None else "Add its cells", type="primary", width="stretch",
         icon=":material/play_arrow:", disabled=not possible, on_click=linked.touched,
@@ -92,7 +93,7 @@ def pressed(config: StudyConfig, possible: bool, about: dict[str, object], to: s
         start(config, about, to)
 
 
-def start(config: StudyConfig, about: dict[str, object], to: str | None) -> None:
+def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     """Queue the study, or add its cells to the one it was called for, and go to it."""
     once: Once = st.session_state.setdefault("start-study", Once())
     try:
@@ -100,7 +101,7 @@ def start(config: StudyConfig, about: dict[str, object], to: str | None) -> None
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
         if to is None:
-            study_id = once.get(lambda: at_work.submit(opened(), config, **about))  # type: ignore[arg-type]
+            study_id = once.get(lambda: at_work.submit(opened(), config, **about))
         else:
             study_id = int(to)
             once.get(lambda: at_work.extend(opened(), study_id, config))

@@ -6,11 +6,12 @@ import streamlit as st
 
 from db.database import opened
 from jobs import serving
+from pages.widgets.panels import Colour
 from pages.widgets.view import plain
 from services.engines import ENGINES, parallel_label
 from services.engines.server import Server
 
-COLOURS = {
+COLOURS: dict[str, Colour] = {
     "planned": "gray", "starting": "blue", "ready": "green", "ending": "orange",
     "stopped": "gray", "failed": "red",
 }  # fmt: skip
@@ -21,7 +22,7 @@ def panel(server: Server, log: bool = True) -> None:
     name = f"{ENGINES[server.config.engine].label} · {parallel_label(server.config)}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{plain(name)}**")
-        st.badge(server.status, color=COLOURS[server.status])  # type: ignore[arg-type]
+        st.badge(server.status, color=COLOURS[server.status])
         if server.status == "ready" and server.base_url:
             st.caption(f"`{server.base_url}`")
     if server.phase:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from db.studies import StudyRow
-from pages.widgets.run_table import STATUSES
+from pages.widgets.run_table import NUMBERS, STATUSES
 from services.engines import ENGINES, EngineConfig, parallel_label
 from services.measurement import FINISHED
 from services.studies.grid import Planned
@@ -17,12 +17,6 @@ from services.studies.study import Study
 from services.versus import SERVER, labels
 
 GREY = "color: #7b8794"
-NUMBERS = {
-    "Output tokens/s": "output_tokens_per_s",
-    "TTFT, median (s)": "ttft_s_median",
-    "E2E, median (s)": "e2e_s_median",
-    "Failed": "failed",
-}
 
 
 def planned(grid: Sequence[Planned]) -> None:
