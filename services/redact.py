@@ -28,18 +28,20 @@ _PATH = re.compile(
 )
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
+def redact(text: str, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
     """Return `text` without the given secrets and without anything that looks like a key, cut to
-    LONGEST characters. A server may quote a prompt in part, or escaped: every run of RUN characters
-    that a secret holds, plain or escaped, is removed."""
-    text = text[:READ]
+    `limit` characters. A server may quote a prompt in part, escaped, or on one line: every run of
+    RUN characters that a secret holds, however it is written, is removed."""
+    whole, text = len(text) <= READ, text[:READ]
     for secret in secrets:
         if len(secret) >= SHORTEST:
-            for written in dict.fromkeys((secret, *_escaped(secret))):
+            for written in dict.fromkeys((secret, *_written(secret))):
                 text = _without(text, written)
     text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
     text = _USER.sub("[removed]@", text)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    if not whole:  # a secret that was cut may begin there, too short to be known
+        text = f"{text[:-RUN]}…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def holds_key(text: str) -> bool:
@@ -53,11 +55,12 @@ def without_paths(text: str) -> str:
     return _PATH.sub("…/", text)
 
 
-def _escaped(secret: str) -> tuple[str, ...]:
+def _written(secret: str) -> tuple[str, ...]:
     return (
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
+        " ".join(secret.split()),
     )
 
 

@@ -1,0 +1,95 @@
+"""What a server says is short, printable, finite, and no secret of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from services.redact import READ
+from services.untrusted import FURTHEST, data, integer, number, text
+
+KEY = "a-key.of+no/known=form"
+PROMPT = "Please keep\nthis  to yourself: the merger is on Monday."
+LONG = "x" * 5_000_000
+
+
+@pytest.mark.parametrize("said", [KEY, f"Bearer {KEY}", f"{KEY}{KEY}", f"{'y' * 1970} {KEY}"])
+def test_a_key_is_removed_wherever_it_stands(said: str) -> None:
+    assert KEY[:15] not in text(said, [KEY], 2_000)
+
+
+def test_the_beginning_of_a_key_at_the_place_of_the_cut_is_removed() -> None:
+    prompt = "p" * (READ - 15)
+    assert KEY[:6] not in text(prompt + KEY, [KEY, prompt])
+    assert KEY[:6] not in text("a" + " " * (FURTHEST - 16) + KEY, [KEY])
+
+
+def test_a_prompt_is_removed_also_where_its_lines_are_joined() -> None:
+    for said in (PROMPT, " ".join(PROMPT.split()), orjson.dumps(PROMPT).decode(), PROMPT[3:30]):
+        kept = text(f"stop: {said}", [PROMPT])
+        assert "merger" not in kept and "keep" not in kept, kept
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("stop", "stop"),
+        ("  two\r\n\tlines\x00 ", "two lines"),
+        ("a\u202eb\u2066c\u200bd", "a b c d"),
+        ("\x1b[31mred", "[31mred"),
+        ("\ud83d\ude00", "😀"),
+        ("\ud83d", "�"),
+        (LONG, "x" * 299 + "…"),
+        (5, ""),
+        (None, ""),
+        (["stop"], ""),
+    ],
+)
+def test_words_are_one_short_line(said: Any, kept: str) -> None:
+    assert text(said) == kept
+    assert len(text(said, limit=20)) <= 20
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (7, 7), (-7, -7), ("12", 12), (2**63 - 1, 2**63 - 1), (2**63, None), (-(2**63) - 1, None),
+        (10**24, None), ("9" * 19, None), ("9" * 25, None), ("9" * 100_000, None), ("²", None),
+        ("١٢", None), ("1_000", None), (" 1", None), ("", None), (True, None), (1.0, None),
+        (None, None), ([1], None),
+    ],
+)  # fmt: skip
+def test_whole_numbers_fit_64_bits(said: Any, kept: int | None) -> None:
+    assert integer(said) == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (0.5, 0.5), (3, 3.0), ("1e3", 1000.0), (".5", 0.5), ("5.", 5.0), ("-2", -2.0),
+        (float("nan"), None), (float("inf"), None), ("inf", None), ("1e999", None), ("NaN", None),
+        (10**400, None), ("1" * 100_000, None), ("²", None), ("1_0", None), ("0x10", None),
+        ("", None), (True, None), (None, None), ({}, None),
+    ],
+)  # fmt: skip
+def test_numbers_are_finite(said: Any, kept: float | None) -> None:
+    assert number(said) == kept
+
+
+def test_data_is_gated_at_every_depth() -> None:
+    deep: Any = KEY
+    for _ in range(1000):
+        deep = [deep]
+    said = {
+        KEY: {"version": f"1.0 {KEY}", "long": LONG, "size": 10**25, "share": float("nan")},
+        "deep": deep,
+        "many": list(range(100_000)),
+        "plain": [1, 0.5, True, None, "bfloat16"],
+    }
+    kept = data(said, [KEY])
+    written = orjson.dumps(kept)
+    assert KEY.encode() not in written and len(written) < 10_000
+    assert kept["plain"] == said["plain"]
+    assert kept["[removed]"]["size"] is None and kept["[removed]"]["share"] is None
