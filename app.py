@@ -17,12 +17,11 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -35,8 +34,10 @@ import jobs
 from api import api
 from db import shares
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of
+from services import hosts as host_names
 from services import settings
 from services.export import notice_html, policy_of
+from services.hosts import LOOPBACK
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
@@ -44,12 +45,12 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEALTH = "/_stcore/health"  # who asks this by another name learns only that something lives
 GONE = "It was revoked, or its time is over. Whoever sent you the link can make a new one."
 POLICY_WITHIN = 4096  # bytes of a page, in which its own policy stands
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 log = logging.getLogger("paceline.app")
 try:
     settings.load(HERE / ".env")
-except settings.InvalidSettings as problem:
+    HOSTS = host_names.allowed(os.environ)
+except (settings.InvalidSettings, host_names.InvalidHosts) as problem:
     sys.exit(str(problem))
 
 Scope = MutableMapping[str, Any]
@@ -115,12 +116,11 @@ def foreign(scope: Scope, hosts: frozenset[str]) -> str | None:
     Streamlit lets a websocket in whose origin is the host it names, whatever that is, and asks a
     server elsewhere for this machine's address where it is not: both are forestalled here.
     """
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    host, origin = headers.get(b"host", ""), headers.get(b"origin")
-    if _name(host) not in hosts and scope["path"] != HEALTH:
+    host, origin = _header(scope, b"host"), _header(scope, b"origin")
+    if host_names.name_of(host or "") not in hosts and scope["path"] != HEALTH:
         return (
-            f"Paceline does not know the host {host[:80]!r} as its own. To allow it, put its name "
-            "into PACELINE_ALLOWED_HOSTS in .env and start again."
+            f"Paceline does not know the host {(host or '')[:80]!r} as its own. To allow it, put "
+            f"its name into {host_names.VARIABLE} in .env and start again."
         )
     changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
     if changes and origin is not None and origin.partition("://")[2] != host:
@@ -128,18 +128,10 @@ def foreign(scope: Scope, hosts: frozenset[str]) -> str | None:
     return None
 
 
-def _name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
-
-
-def allowed_hosts(env: Mapping[str, str]) -> frozenset[str]:
-    """Return the names by which Paceline may be asked: this machine's own, and those of
-    PACELINE_ALLOWED_HOSTS, which commas separate."""
-    given = [name.strip().lower() for name in env.get("PACELINE_ALLOWED_HOSTS", "").split(",")]
-    return LOOPBACK | {_name(name) or name for name in given if name}
+def _header(scope: Scope, name: bytes) -> str | None:
+    """Return what a header says; one that is sent twice says both, which is no host's name."""
+    found = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return ", ".join(found) if found else None
 
 
 def warm_up() -> None:
@@ -216,7 +208,7 @@ def port(written: str) -> int:
 app = st.App(
     HERE / "pages" / "_frame.py",
     lifespan=lifespan,
-    middleware=[Middleware(Security, hosts=allowed_hosts(os.environ))],
+    middleware=[Middleware(Security, hosts=HOSTS)],
     routes=[
         Mount("/api", app=api),
         Route("/api", endpoint=api),

@@ -1,0 +1,57 @@
+"""The host names by which Paceline may be asked.
+
+A page elsewhere can make its own name point to this machine (DNS rebinding): a request is let in
+only by a name that is known as ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+VARIABLE = "PACELINE_ALLOWED_HOSTS"
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{0,5})?", re.IGNORECASE)
+_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*)", re.IGNORECASE)
+
+
+class InvalidHosts(ValueError):
+    """Names in the settings that no request can come by, in a sentence."""
+
+
+def name_of(host: str) -> str | None:
+    """Return the name in a Host header, without its port, in small letters; None: the whole is not
+    `name`, `name:port`, `[IPv6]` or `[IPv6]:port`."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else None
+
+
+def allowed(env: Mapping[str, str]) -> frozenset[str]:
+    """Return the names by which Paceline may be asked: this machine's own, and those of
+    PACELINE_ALLOWED_HOSTS, which commas separate.
+
+    Raises:
+        InvalidHosts: one of those is no name of a host.
+    """
+    return LOOPBACK | set(_given(env.get(VARIABLE, "")))
+
+
+def _given(text: str) -> Iterator[str]:
+    for word in filter(None, map(str.strip, text.split(","))):
+        bare_ipv6 = f"[{word}]" if word.count(":") > 1 and "[" not in word else word
+        name = name_of(bare_ipv6)
+        if name is None:
+            raise InvalidHosts(f"{VARIABLE} holds {word[:80]!r}{_advice(word)}")
+        yield name
+
+
+def _advice(word: str) -> str:
+    if "*" in word:
+        return (
+            ", but with a pattern the page of any website could act here. Write each host name "
+            "that people type into the browser, separated by commas."
+        )
+    url = _IN_URL.match(word)
+    example = name_of(url[1]) if url else None
+    kind = "which is an address" if url else "which is not a host name"
+    return f", {kind}. Write only the host name: {example or 'bench.example.org'}."
