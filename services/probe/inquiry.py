@@ -22,7 +22,7 @@ import httpx
 from services.backends import BACKENDS, BackendProblem, Target
 from services.backends.address import LOOPBACK, origin
 from services.redact import redact
-from services.wire.chunk import error_text
+from services.wire.message import message_of
 
 CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
 BODY_BYTES = 4 * 2**20  # the longest lists of models, those of routers, come near 1 MB
@@ -133,11 +133,8 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
 
 def message(answer: Answer, target: Target) -> str:
     """Return ": " and the server's own words, without the key; nothing where it has none."""
-    data = answer.json()
-    if not isinstance(data, dict) or not data.keys() & {"error", "message", "detail"}:
-        return ""
-    words = data["detail"] if isinstance(data.get("detail"), str) else error_text(data)
-    return f": {plain(redact(words, filter(None, [target.key])))}"
+    words = message_of(answer.content)
+    return f": {plain(redact(words, filter(None, [target.key])))}" if words else ""
 
 
 def plain(text: str, most: int = 300) -> str:

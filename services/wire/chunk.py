@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from services.wire.message import words_of
+
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
 COUNT_MOST = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
 
@@ -48,7 +50,7 @@ def read_chunk(payload: bytes) -> Chunk:
     """
     data = _load(payload)
     if data.get("error"):
-        return Chunk(error=error_text(data))
+        return Chunk(error=words_of(data) or "no message")
     if "message" in data and "choices" not in data:
         reason = (data.get("done_reason") or "stop") if data.get("done") else None
         return _chunk(data, reason, _ollama_usage(data))
@@ -96,14 +98,6 @@ def _with_half_characters(payload: bytes) -> Any:
         return json.loads(payload)
     except RecursionError:
         raise ValueError("the chunk is nested too deeply") from None
-
-
-def error_text(data: Any) -> str:
-    """Return the message of an error object in the shapes that servers use."""
-    error = data.get("error", data) if isinstance(data, dict) else data
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("type") or error.get("code") or "no message"
-    return str(error)
 
 
 def _names_or_argues(call: Any) -> bool:

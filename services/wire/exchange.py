@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from services.halves import joined
 from services.redact import redact
 from services.wire.chunk import Chunk, Usage, read_chunk
 from services.wire.encoding import Undecodable
 from services.wire.likeness import Likeness
+from services.wire.message import message_of
 from services.wire.ndjson import LineStream
 from services.wire.response import ParserError, Response
 from services.wire.sse import Event, EventStream, TooLong
@@ -252,9 +252,8 @@ class Exchange:
 
     def _reason(self) -> str:
         """What the body of an error says: its message, its text, or at least its type."""
-        with suppress(ValueError):
-            if error := read_chunk(bytes(self._plain)).error:
-                return error
+        if words := message_of(bytes(self._plain)):
+            return words
         if self._response.type == b"text/html":
             return "text/html"
         return self._plain[:200].decode("utf-8", "replace").strip() or "no reason given"

@@ -189,7 +189,12 @@ def status(line: str, body: bytes, *headers: str) -> list[bytes]:
 REFUSED: dict[str, tuple[list[bytes], str, str]] = {
     "401": (status("401 Unauthorized", b'{"error": {"message": "bad key"}}'), "http_4xx",
             "HTTP 401: bad key"),
-    "404": (status("404 Not Found", b'{"detail": "Not Found"}'), "http_4xx", "HTTP 404"),
+    "404": (status("404 Not Found", b'{"detail": "Not Found"}'), "http_4xx",
+            "HTTP 404: Not Found"),
+    "422 of one field": (status("422 Unprocessable", b'{"detail": [{"loc": ["body", "top_p"], '
+                                b'"msg": "too high"}]}'), "http_4xx", "HTTP 422: top_p: too high"),
+    "400 without a wrapping": (status("400 Bad", b'{"object": "error", "message": "too long"}'),
+                               "http_4xx", "HTTP 400: too long"),
     "429 with Retry-After": (status("429 Too Many Requests", b'{"error": "slow down"}',
                                     "Retry-After: 7"), "http_429",
                              "HTTP 429: slow down (Retry-After: 7)"),
