@@ -65,6 +65,7 @@ from services.messages.studies import (
     plan_facts,
     study_facts,
 )
+from services.settings import InvalidSettings
 from services.studies.asked import inner
 from services.trial import InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
@@ -515,6 +516,7 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RunBusy: _with(409),
     EngineBusy: _with(409),
     jobs.QueueProblem: _with(503),
+    InvalidSettings: _with(503),
     **dict.fromkeys(UNUSABLE, _no_database),
     Exception: _unforeseen,
 }

@@ -339,8 +339,8 @@ def backends(options: argparse.Namespace) -> int:
     names = [options.name] if options.name else list(BACKENDS)
     probes = None
     if options.test:
-        probes = {name: asyncio.run(visit(name, None, os.environ)) for name in names}
-    rows = terminal.backend_rows(names, os.environ, probes)
+        probes = {name: asyncio.run(visit(name, None, settings.environment())) for name in names}
+    rows = terminal.backend_rows(names, settings.environment(), probes)
     _say(options, lambda: rows, lambda: terminal.backends_text(rows))
     return DONE
 

@@ -9,7 +9,6 @@ workflow engine: a run that was cut short is to be marked and kept, never silent
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from sqlalchemy import Engine
 from db import engines, queue, runs, trials
 from db.runs import AlreadyFinished, NewRun
 from jobs.place import ROOT, QueueProblem, log_of, place, see_to_place
-from services import backends, versus
+from services import backends, settings, versus
 from services.config import RunConfig
 from services.measurement import Run
 from services.trial import Asked, Trial, check
@@ -107,8 +106,8 @@ def cancel_trial(engine: Engine, trial_id: int) -> None:
 
 
 def _new(config: RunConfig, name: str, tags: Sequence[str], note: str) -> NewRun:
-    model = backends.target(config, os.environ).model
-    lane = backends.lane(config, os.environ)
+    model = backends.target(config, settings.environment()).model
+    lane = backends.lane(config, settings.environment())
     named = name if name.strip() else runs.default_name(config, lane, model)
     return NewRun(config, lane, named, tuple(tags), note)
 
@@ -144,7 +143,7 @@ def _start(engine: Engine, held: int) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "jobs", str(held)],
             cwd=ROOT,
-            env={**os.environ, "PACELINE_DATABASE_URL": url},
+            env={**settings.without_file(), "PACELINE_DATABASE_URL": url},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,12 +18,13 @@ from sqlalchemy import Engine
 from db import engines as stored
 from jobs.patience import patiently
 from jobs.place import ROOT, beside
-from services import engines
+from services import engines, settings
 from services.backends import Target
 from services.engines import EngineProblem, Launch
 from services.engines.marks import sweep
 from services.engines.server import Server
 from services.facts import engine_facts
+from services.settings import InvalidSettings
 
 log = logging.getLogger("paceline.jobs")
 
@@ -46,9 +46,14 @@ class Keeper(Thread):
 
     def run(self) -> None:
         try:
-            launch = engines.launch(self._server.config, engines.free_port(), os.environ)
+            env = settings.environment()
+            launch = engines.launch(self._server.config, engines.free_port(), env)
             self._start(launch)
-        except (EngineProblem, OSError) as error:  # among them: what was left cannot be ended
+        except (
+            EngineProblem,
+            InvalidSettings,
+            OSError,
+        ) as error:
             why = str(error)
             self._write(lambda: stored.ended(self._engine, self._server.id, why))
             return

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from sqlalchemy import Engine
 
 import jobs
 from db import engines
 from jobs.keeper import log_file
 from jobs.place import see_to_place
+from services import settings
 from services.engines import EngineConfig, EngineProblem, devices, obstacle, tail
 from services.engines.server import Server
 
@@ -23,7 +22,7 @@ def start(engine: Engine, config: EngineConfig) -> int:
         EngineProblem: it cannot run here; nothing is stored then.
         QueueProblem: nobody could look after it.
     """
-    if why := obstacle(config, devices(), os.environ):
+    if why := obstacle(config, devices(), settings.environment()):
         raise EngineProblem(why)
     see_to_place(engine)
     engine_id = engines.create(engine, config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -15,7 +14,7 @@ from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
 from jobs.keeper import log_file
 from jobs.place import see_to_place
-from services import backends, engines
+from services import backends, engines, settings
 from services.config import RunConfig
 from services.engines import EngineConfig, parallel_label
 from services.measurement import ACTIVE
@@ -37,9 +36,9 @@ def plan(study: StudyConfig) -> list[Planned]:
         BackendProblem: there is no server that it could be measured on.
     """
     if study.engine is None:
-        backends.target(study.run, os.environ)
-    here = engines.devices()
-    return planned(study, lambda config: engines.obstacle(config, here, os.environ))
+        backends.target(study.run, settings.environment())
+    here, env = engines.devices(), settings.environment()
+    return planned(study, lambda config: engines.obstacle(config, here, env))
 
 
 def ahead(engine: Engine, study: StudyConfig, grid: Sequence[Planned]) -> Estimate:
@@ -93,11 +92,11 @@ def resume(engine: Engine, study_id: int, failed: bool = False) -> int:
     """
     study = studies.load(engine, study_id)
     see_to_place(engine)
-    here = engines.devices()
+    here, env = engines.devices(), settings.environment()
     lost = {
         server.id
         for server in study.servers
-        if engines.obstacle(server.config, here, os.environ) is not None
+        if engines.obstacle(server.config, here, env) is not None
     }
     again = (*study.to_resume, *(study.failed if failed else ()))
     wanted = [run.id for run in again if run.engine_id not in lost]
@@ -163,7 +162,7 @@ def _config(cell: Cell) -> RunConfig:
 
 def _lane(cell: Cell) -> str:
     """What runs of the same server wait for; of an engine to be started the database says it."""
-    return "" if cell.engine is not None else backends.lane(cell.config, os.environ)
+    return "" if cell.engine is not None else backends.lane(cell.config, settings.environment())
 
 
 def _name(cell: Cell, said: dict[int, str]) -> str:

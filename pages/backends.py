@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 import streamlit as st
 
 from pages.widgets.view import plain
+from services import settings
 from services.backends import BACKENDS, Backend, has_key
 from services.probe import Probe
 from services.terminal import where
@@ -44,13 +44,13 @@ def answer(probe: Probe) -> None:
 def key_state(backend: Backend) -> str:
     if backend.key_env is None:
         return "needs no key"
-    if has_key(backend, os.environ):
+    if has_key(backend, settings.environment()):
         return f"{backend.key_env} is set"
     return f"{backend.key_env} is not set" + ("" if backend.needs_key else ", and optional")
 
 
 def about(backend: Backend) -> None:
-    place = where(backend, os.environ)
+    place = where(backend, settings.environment())
     st.markdown(f"**{backend.label}**")
     st.caption(f"{f'`{place}`' if '://' in place else plain(place)} · {key_state(backend)}")
 
@@ -74,7 +74,9 @@ def show(backend: Backend) -> None:
                 )
         if asked:
             with st.spinner("Asking …"):
-                st.session_state[kept] = asyncio.run(visit(backend.name, None, os.environ))
+                st.session_state[kept] = asyncio.run(
+                    visit(backend.name, None, settings.environment())
+                )
         if kept in st.session_state:
             answer(st.session_state[kept])
 

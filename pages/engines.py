@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import streamlit as st
@@ -15,7 +14,7 @@ from jobs import serving
 from pages.widgets import engine_form, fields, linked, nodes
 from pages.widgets.engine import panel
 from pages.widgets.view import plain, sentences
-from services import link
+from services import link, settings
 from services.config import InvalidConfig
 from services.engines import (
     ENGINES,
@@ -62,7 +61,7 @@ def what_will_happen(config: EngineConfig) -> None:
     found = devices()
     st.subheader("What will happen", anchor=False)
     st.caption(f"This machine has {found.counted()}.")
-    why = obstacle(config, found, os.environ)
+    why = obstacle(config, found, settings.environment())
     if why:
         st.warning(plain(why), icon=":material/block:")
     else:
@@ -80,7 +79,11 @@ def what_will_happen(config: EngineConfig) -> None:
 
 def show_command(config: EngineConfig) -> None:
     try:
-        st.code(launch(config, ANY_PORT, os.environ).text(), language="bash", wrap_lines=True)
+        st.code(
+            launch(config, ANY_PORT, settings.environment()).text(),
+            language="bash",
+            wrap_lines=True,
+        )
     except EngineProblem as error:
         st.warning(plain(str(error)), icon=":material/block:")
     st.caption("The command that Paceline runs, on a port that is free then.")

@@ -5,7 +5,6 @@ The form's choices are in the URL, but for a person's own prompts (see services/
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from pages.widgets import fields, form, linked
 from pages.widgets import versus as comparison
 from pages.widgets.versus import Others
 from pages.widgets.view import as_id, dark, plain
-from services import link, modes, plan, prices, trial, versus, workloads
+from services import link, modes, plan, prices, settings, trial, versus, workloads
 from services.backends import BackendProblem, target
 from services.charts import schedule_spec
 from services.config import InvalidConfig, RunConfig
@@ -92,7 +91,7 @@ def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, An
     """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
     try:
-        if not all(target(config, os.environ).model for config in configs):
+        if not all(target(config, settings.environment()).model for config in configs):
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
         if asked is None:
@@ -157,7 +156,7 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     kind = comparison.choose(kind)
     once = kind == comparison.OFF
-    values = form.ask(first, os.environ, once)
+    values = form.ask(first, settings.environment(), once)
     others: Others = [] if once else comparison.ask(kind, values, given, first)
     asked = None if once else comparison.how(turns)
     about = form.about()

@@ -5,7 +5,6 @@ The form's choices are in the URL; `?study=3` is one that was started.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import streamlit as st
@@ -18,6 +17,7 @@ from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import fields, form, linked, study_form, study_grid, study_page
 from pages.widgets.view import as_id, plain, stop_with
+from services import settings
 from services.backends import BackendProblem, target
 from services.config import InvalidConfig
 from services.engines import devices
@@ -97,7 +97,7 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     """Queue the study, or add its cells to the one it was called for, and go to it."""
     once: Once = st.session_state.setdefault("start-study", Once())
     try:
-        if config.engine is None and not target(config.run, os.environ).model:
+        if config.engine is None and not target(config.run, settings.environment()).model:
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
         if to is None:

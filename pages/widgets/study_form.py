@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import streamlit as st
@@ -10,6 +9,7 @@ import streamlit as st
 from pages.widgets import engine_form, fields, linked, to_whom
 from pages.widgets.linked import touched
 from pages.widgets.view import plain
+from services import settings
 from services.config import InvalidConfig
 from services.engines import ENGINES, EngineConfig
 from services.modes import MODES
@@ -70,7 +70,7 @@ def _server(start: StudyConfig) -> dict[str, Any]:
         st.caption("A server that is there already, or one that Paceline starts for the study.")
     name = engine_form.which(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
-        return {"engine": None, "run": to_whom.ask(start.run, os.environ)}
+        return {"engine": None, "run": to_whom.ask(start.run, settings.environment())}
     same = start.engine is not None and start.engine.engine == name
     other = EngineConfig.model_validate({"engine": name})
     first = start.engine if same and start.engine else begun(start.preset, other).engine or other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import streamlit as st
 from pages.widgets import fields
 from pages.widgets.linked import touched
 from pages.widgets.view import plain
+from services import settings
 from services.backends import BACKENDS
 from services.config import InvalidConfig, RunConfig, parse
 from services.visit import models
@@ -19,7 +19,7 @@ from services.visit import models
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)
 def listed(backend: str, base_url: str | None) -> tuple[tuple[str, ...], str | None]:
     """Return (models, None), or (no models, a sentence that says what is wrong)."""
-    return models(backend, base_url, os.environ)
+    return models(backend, base_url, settings.environment())
 
 
 def ask(start: RunConfig, env: Mapping[str, str]) -> dict[str, Any]:

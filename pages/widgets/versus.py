@@ -6,7 +6,6 @@ In the URL: `vs`, what the other candidates change (see services/versus.py), and
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ import streamlit as st
 
 from pages.widgets import fields, linked, to_whom
 from pages.widgets.view import as_id, plain
-from services import trial, versus
+from services import settings, trial, versus
 from services.backends import BACKENDS
 from services.compare import LEAST_MARGIN, MOST
 from services.compare.differences import read_fields
@@ -124,7 +123,7 @@ def _backends(values: dict[str, Any], given: Others, start: RunConfig) -> Others
         first = start.model_copy(update={"base_url": None, "model": "", **said, "backend": name})
         with st.container(border=True):
             st.markdown(f"**{plain(BACKENDS[name].label)}**")
-            found.append({"backend": name, **to_whom.place(name, first, os.environ)})
+            found.append({"backend": name, **to_whom.place(name, first, settings.environment())})
     return found
 
 

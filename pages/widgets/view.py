@@ -11,6 +11,7 @@ import streamlit as st
 
 from db.database import UNUSABLE, said_of
 from db.runs import RunNotFound
+from services.settings import InvalidSettings
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
 # What Streamlit changes in the text that is left: -> into an arrow, an address into a link, …
@@ -80,6 +81,8 @@ def sentences() -> Iterator[None]:
         yield
     except UNUSABLE as error:
         st.error(plain(f"{said_of(error)} Then reload this page."), icon=":material/error:")
+    except InvalidSettings as error:
+        st.error(plain(f"{error} Then reload this page."), icon=":material/error:")
 
 
 def plain(text: str) -> str:

@@ -128,8 +128,7 @@ def address(backend: Backend, env: Mapping[str, str], asked: str | None = None) 
     found = _value(env, backend.url_env) or backend.base_url
     if not found:
         raise BackendProblem(
-            f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env "
-            "and start again."
+            f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env."
         )
     return _base_url(found, backend.url_env or "The address")
 
@@ -157,7 +156,7 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
     if not (provider and slash and name) or "://" in model:
         raise BackendProblem(
             'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": '
-            "give one, or put LITELLM_MODEL=… into .env and start again."
+            "give one, or put LITELLM_MODEL=… into .env."
         )
     own = provider == _value(env, backend.model_env).partition("/")[0]
     return Target(backend.name, None, model, _key(backend, env) if own else None, "litellm")
@@ -166,9 +165,7 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
 def _key(backend: Backend, env: Mapping[str, str]) -> str | None:
     key = _value(env, backend.key_env)
     if not key and backend.needs_key:
-        raise BackendProblem(
-            f"{backend.label} needs a key: put {backend.key_env}=… into .env and start again."
-        )
+        raise BackendProblem(f"{backend.label} needs a key: put {backend.key_env}=… into .env.")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise BackendProblem(f"{backend.key_env} holds a space or a character that no key has.")
     return key or None

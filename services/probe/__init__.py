@@ -98,7 +98,7 @@ async def with_model(target: Target, timeout_s: float = 5.0) -> Target:
     backend = BACKENDS[target.backend]
     raise BackendProblem(
         f"{backend.label} serves many models, at their own prices: name one, or put "
-        f"{backend.model_env}=… into .env and start again."
+        f"{backend.model_env}=… into .env."
     )
 
 

@@ -150,10 +150,7 @@ def _about_the_key(target: Target, details: str) -> str:
     if not backend.key_env:
         return f"{target.netloc} wants a key {details}, and {backend.label} has none: choose url."
     address = f" and {backend.url_env}={target.base_url}" if backend.url_env else ""
-    return (
-        f"{target.netloc} wants a key {details}: put {backend.key_env}=…{address} into .env and "
-        "start again."
-    )
+    return f"{target.netloc} wants a key {details}: put {backend.key_env}=…{address} into .env."
 
 
 def _location(answer: Answer) -> str:

@@ -24,4 +24,4 @@ def unknown(model: str, key: str | None) -> str | None:
     if key or not missing:
         return None
     names = " and ".join(f"{name}=…" for name in missing)
-    return f"LiteLLM needs {names} for {found}: put that into .env and start again."
+    return f"LiteLLM needs {names} for {found}: put that into .env."

@@ -162,18 +162,17 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {},
             {"backend": "groq"},
-            "Groq needs a key: put GROQ_API_KEY=… into .env and start again.",
+            "Groq needs a key: put GROQ_API_KEY=… into .env.",
         ),
         (
             {},
             {"backend": "openai"},
-            "OpenAI needs a key: put OPENAI_API_KEY=… into .env and start again.",
+            "OpenAI needs a key: put OPENAI_API_KEY=… into .env.",
         ),
         (
             {},
             {"backend": "url"},
-            "OpenAI-compatible URL needs an address: give one, or put PACELINE_URL=… into .env and "
-            "start again.",
+            "OpenAI-compatible URL needs an address: give one, or put PACELINE_URL=… into .env.",
         ),
         (
             {},
@@ -185,7 +184,7 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
             {},
             {"backend": "litellm", "model": "gpt-4o"},
             'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": give '
-            "one, or put LITELLM_MODEL=… into .env and start again.",
+            "one, or put LITELLM_MODEL=… into .env.",
         ),
         (
             {},

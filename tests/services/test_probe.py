@@ -299,7 +299,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     (
         http(401, {"error": {"message": "Invalid API key."}}),
         "HOST wants a key (HTTP 401: Invalid API key): put VLLM_API_KEY=… and "
-        "VLLM_BASE_URL=http://HOST/v1 into .env and start again.",
+        "VLLM_BASE_URL=http://HOST/v1 into .env.",
     ),
     (
         http(404, {"detail": "Not Found"}),
@@ -418,7 +418,7 @@ def test_of_many_models_a_few_are_named() -> None:
             "url",
             None,
             "HOST wants a key (HTTP 401: no): put PACELINE_URL_API_KEY=… and "
-            "PACELINE_URL=http://HOST/v1 into .env and start again.",
+            "PACELINE_URL=http://HOST/v1 into .env.",
         ),
     ],
 )
@@ -503,7 +503,7 @@ def test_an_empty_model_is_the_first_that_a_server_lists() -> None:
             "groq",
             MODELS,
             "Groq serves many models, at their own prices: name one, or put GROQ_MODEL=… into "
-            ".env and start again.",
+            ".env.",
         ),
         (
             "ollama",
@@ -544,7 +544,7 @@ def test_what_litellm_can_say_without_asking_is_said() -> None:
         [sys.executable, "-c", LITELLM], capture_output=True, text=True, timeout=120
     )
     assert done.stdout.splitlines() == [
-        "None LiteLLM needs GROQ_API_KEY=… for groq: put that into .env and start again.",
+        "None LiteLLM needs GROQ_API_KEY=… for groq: put that into .env.",
         "None None",
         "None LiteLLM knows no provider 'nope'. See docs.litellm.ai/docs/providers.",
     ], done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.settings import InvalidSettings, load
+from services.settings import InvalidSettings, environment, load, without_file
 
 NAME = "PACELINE_OF_THIS_TEST"
 
@@ -34,6 +34,28 @@ def test_the_environment_goes_first_and_no_file_is_needed(
     file.write_text(f"{NAME}=its\n")
     load(file)
     assert os.environ[NAME] == "mine"
+
+
+def test_the_file_is_read_anew(file: Path) -> None:
+    file.write_text(f"{NAME}=one\n")
+    load(file)
+    file.write_text(f"{NAME}=two\n")
+    assert environment(file)[NAME] == os.environ[NAME] == "two"
+    assert NAME not in without_file(), "a process that is started reads the file itself"
+    file.write_text("")
+    assert NAME not in environment(file)
+    assert NAME not in os.environ
+
+
+def test_what_the_environment_says_itself_is_not_taken_away(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(f"{NAME}=its\n")
+    load(file)
+    monkeypatch.setenv(NAME, "mine")
+    assert environment(file)[NAME] == without_file()[NAME] == "mine"
+    file.write_text("")
+    assert environment(file)[NAME] == "mine"
 
 
 @pytest.mark.parametrize(
