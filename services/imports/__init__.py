@@ -14,10 +14,14 @@ from pathlib import PureWindowsPath
 
 from services.imports import (
     aiperf,
+    evalscope,
+    genai_bench,
     genai_perf,
     guidellm,
     inference_perf,
+    inferencex,
     llmperf,
+    locust,
     paceline,
     results_csv,
     sglang,
@@ -30,6 +34,7 @@ from services.imports.parse import MOST_BYTES, Document, document
 __all__ = ["IMPORTS", "MOST_BYTES", "Imported", "InvalidImport", "known_tools", "read"]
 
 LONGEST_NAME = 80
+MOST_RUNS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,11 @@ def read(data: bytes, filename: str) -> list[Imported]:
         runs = _format(found).read(found)
         if not runs:
             raise InvalidImport("It holds no run.")
+        if len(runs) > MOST_RUNS:
+            raise InvalidImport(
+                f"It holds {len(runs):,} runs. Paceline reads up to {MOST_RUNS:,} of a file: "
+                "split it."
+            )
     except InvalidImport as error:
         raise InvalidImport(f"{name}: {error}") from None
     file = {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
@@ -90,6 +100,12 @@ IMPORTS: tuple[Format, ...] = (
     Format(inference_perf.TOOL, inference_perf.recognise, inference_perf.read),
     Format(inference_perf.TOOL, inference_perf.recognise_requests, inference_perf.read_requests),
     Format(llmperf.TOOL, llmperf.recognise, llmperf.read),
+    Format(llmperf.TOOL, llmperf.recognise_several, llmperf.read_several),
     Format(llmperf.TOOL, llmperf.recognise_responses, llmperf.read_responses),
+    Format(genai_bench.TOOL, genai_bench.recognise, genai_bench.read),
+    Format(evalscope.TOOL, evalscope.recognise, evalscope.read),
+    Format(evalscope.TOOL, evalscope.recognise_percentiles, evalscope.read_percentiles),
+    Format(inferencex.TOOL, inferencex.recognise, inferencex.read),
+    Format(locust.TOOL, locust.recognise, locust.read),
     Format("system D's results.csv", results_csv.recognise, results_csv.read),
 )

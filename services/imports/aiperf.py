@@ -9,6 +9,7 @@ from typing import Any
 
 from services.imports import fields
 from services.imports.imported import Imported, Load, Says, imported, stated
+from services.imports.noted import Noted
 from services.imports.parse import Document
 from services.measurement import Measurement
 from services.statistics import FLOORS
@@ -20,7 +21,19 @@ NS = 1e-9
 def recognise(document: Document) -> bool:
     first = document.first
     version = first.get("schema_version")
-    return isinstance(version, str) and "aiperf_version" in first
+    return (isinstance(version, str) and "aiperf_version" in first) or (
+        is_old(first) and fields.inside(first, "request_latency", "unit") is not None
+    )
+
+
+def is_old(first: Mapping[str, Any]) -> bool:
+    """Whether a summary is one of aiperf's before 0.2, which name no version: their config speaks
+    of a load generator where genai-perf's speaks of Perf Analyzer."""
+    config = first.get("input_config")
+    return fields.inside(config, "perf_analyzer") is None and "aiperf_version" not in first and (
+        isinstance(fields.inside(config, "loadgen"), dict)
+        or isinstance(fields.inside(config, "endpoint", "model_names"), list)
+    )  # fmt: skip
 
 
 def recognise_records(document: Document) -> bool:
@@ -35,8 +48,9 @@ def read(document: Document) -> list[Imported]:
     return [aggregate(TOOL, row, row.get("aiperf_version"), SAYS)]
 
 
-def aggregate(tool: str, row: Mapping[str, Any], version: Any, says: Sequence[Says]) -> Imported:
+def aggregate(tool: str, found: dict[str, Any], version: Any, says: Sequence[Says]) -> Imported:
     """A summary of the shape that both tools write."""
+    row = Noted(found)
     config = row.get("input_config")
     return imported(
         tool,
@@ -47,13 +61,18 @@ def aggregate(tool: str, row: Mapping[str, Any], version: Any, says: Sequence[Sa
         duration_s=fields.seconds(_stat(row, "benchmark_duration", "avg")),
         says=stated((entry, _value(row, entry)) for entry in says),
         facts=fields.facts(row),
+        of=row,
     )
 
 
 def _model(config: Any) -> Any:
     items = fields.inside(config, "models", "items")
     first = items[0] if isinstance(items, list) and items else None
-    names = fields.inside(config, "model_names") or fields.inside(config, "models")
+    names = (
+        fields.inside(config, "model_names")
+        or fields.inside(config, "endpoint", "model_names")
+        or fields.inside(config, "models")
+    )
     return fields.inside(first, "name") or (names[0] if isinstance(names, list) and names else "")
 
 
@@ -61,7 +80,9 @@ def _load(row: Mapping[str, Any]) -> Load:
     config = row.get("input_config")
     phases = fields.several(fields.inside(config, "phases"))
     phase = next((p for p in phases if fields.inside(p, "kind") == "profiling"), None)
-    stimulus = fields.inside(config, "perf_analyzer", "stimulus") or {}
+    stimulus = (
+        fields.inside(config, "perf_analyzer", "stimulus") or fields.inside(config, "loadgen") or {}
+    )
     return Load(
         requests=fields.count(_stat(row, "request_count", "avg")) or None,
         rate=fields.number(fields.inside(phase, "rate") or fields.inside(stimulus, "request_rate"))
@@ -121,10 +142,12 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
     sent, ended = at("request_start_ns") or 0.0, at("request_end_ns")
     error = row.get("error")
     if error or row["metadata"].get("was_cancelled") is True:
-        said = fields.line(fields.inside(error, "message") or error) or "it was cancelled"
+        said, kind = fields.failure(fields.inside(error, "message") or error)
+        if status := fields.count(fields.inside(error, "code")):
+            kind = fields.error_class(f"status {status}") or kind
         return Measurement(
             0, index, "failed" if error else "cancelled", sent, sent, t_end=ended,
-            error=said, error_class=fields.error_class(said) if error else None,
+            error=said or "it was cancelled", error_class=kind if error else None,
         )  # fmt: skip
     ttft, answer = _span(row, "time_to_first_token"), _span(row, "time_to_first_output_token")
     latency = _span(row, "request_latency")

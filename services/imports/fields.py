@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from services.halves import clean
+from services.imports.noted import Noted
 from services.redact import redact
 
 LARGEST = 1e12
+SMALLEST = 1e-15  # nothing that is measured is smaller, but 0: below lie numbers a database refuses
 LONGEST_S = 1e8  # three years: nothing that is measured takes longer, nor is older than its run
 MOST_COUNT = 2**31 - 1
 MOST_FACTS, LONGEST_FACT, LONGEST_NAME = 60, 200, 60
@@ -27,14 +30,25 @@ _STAMP = re.compile(r"\d{8}-\d{6}")
 
 
 def number(value: Any, scale: float = 1.0) -> float | None:
-    """Return a finite number times `scale`; None for anything else, true and false included."""
+    """Return a finite number times `scale`, 0 where it is smaller than anything that is measured;
+    None for anything else, true and false included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         found = float(value) * scale
     except OverflowError:
         return None
-    return found if isfinite(found) and abs(found) <= LARGEST else None
+    if not isfinite(found) or abs(found) > LARGEST:
+        return None
+    return found if abs(found) >= SMALLEST else 0.0
+
+
+def decimal(value: Any) -> float | None:
+    """Return the number that a cell of a table writes."""
+    try:
+        return number(float(value)) if isinstance(value, str) and len(value) < 40 else None
+    except ValueError:
+        return None
 
 
 def seconds(value: Any, scale: float = 1.0) -> float | None:
@@ -108,12 +122,37 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
+def last_line(error: Any) -> Any:
+    """Return the last line of a Python traceback, which says what went wrong; other values as they
+    are."""
+    if not isinstance(error, str) or "Traceback (most recent call last)" not in error:
+        return error
+    lines = [line.strip() for line in error[-MOST_TRACEBACK:].splitlines() if line.strip()]
+    return lines[-1] if lines else error
+
+
+def failure(error: Any) -> tuple[str, str | None]:
+    """Return another tool's error in a line, and the class of the failure (see `error_class`)."""
+    said = line(last_line(error))
+    return said, error_class(said)
+
+
 def error_class(said: str) -> str | None:
-    """Return the class of a failure by the words of another tool; None where they do not tell."""
-    if status := re.search(r"\b([45])\d\d\b", said):
-        return "http_429" if status[0] == "429" else f"http_{status[1]}xx"
-    words = {"timeout": "timeout", "timed out": "timeout", "connect": "connect"}
-    return next((kind for word, kind in words.items() if word in said.lower()), None)
+    """Return the class of a failure by the words of another tool; None where they do not tell.
+
+    A number is a status only where the words say so: at the beginning, after `HTTP`, `status`,
+    `code` or `error`, or before its own reason phrase. A line's number and a length are none."""
+    if status := _REASONS.get(said.strip(" .").lower()):
+        return _of_status(status)
+    found = next((found for kind in _STATUSES if (found := kind.search(said))), None)
+    if found:
+        return _of_status(int(found[1]))
+    low = said.lower()
+    return next((kind for word, kind in _WORDS if re.search(rf"\b{word}", low)), None)
+
+
+def _of_status(status: int) -> str:
+    return "http_429" if status == 429 else f"http_{status // 100}xx"
 
 
 def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
@@ -129,4 +168,42 @@ def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str,
         known = isinstance(kept, bool) or number(kept) is not None
         if known or (isinstance(kept, str) and kept):
             found[line(name, LONGEST_NAME)] = kept
+            if isinstance(document, Noted):
+                document.asked.add(name)
     return found
+
+
+MOST_TRACEBACK = 10_000  # characters from its end
+# What aiohttp and others store where a status is expected: the phrases of RFC 9110 and some more.
+_REASONS = {
+    phrase.lower(): status
+    for status, phrase in (*((s.value, s.phrase) for s in HTTPStatus), (529, "Site is overloaded"))
+    if status >= 400
+}
+_NUMBER = r"([45]\d\d)\b"
+_STATUSES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"^\W*{_NUMBER}(?!\s+(?:tokens|requests|prompts|characters|seconds|ms|s)\b)",
+        rf"\bhttps?(?:/\d(?:\.\d)?)?(?:[ _-]?(?:error|status|response))?(?:[ _-]?code)?"
+        rf"\W{{0,3}}{_NUMBER}",
+        rf"\bstatus(?:[ _-]?code)?(?:\s+is|\s+of)?\W{{0,3}}{_NUMBER}",
+        rf"\b(?:error|response)(?:[ _-]?code)?\W{{0,3}}{_NUMBER}",
+        rf"\bcode\W{{0,3}}{_NUMBER}",
+        rf"(?<![\w.]){_NUMBER}[,:]?\s+\W?(?:{'|'.join(map(re.escape, _REASONS))})\b",
+    )
+)
+# In this order: "connection timed out" never connected.
+_WORDS: tuple[tuple[str, str], ...] = (
+    *((re.escape(phrase) + r"\b", _of_status(status)) for phrase, status in _REASONS.items()
+      if " " in phrase and "timeout" not in phrase),
+    (r"rate ?limit", "http_429"),
+    (r"(?:connect(?:ion)?[ _]?time(?:d )?out|timed out (?:while )?connecting|connecttimeout)",
+     "timeout_connect"),
+    (r"output too few tokens", "too_short"),
+    (r"\w*(?:time ?out|timed out)", "timeout"),
+    (r"\w*(?:payload|incomplete ?read|chunkedencoding|remoteprotocol)", "truncated"),
+    (r"(?:disconnected|\w*connect|broken pipe|name or service not known|no route to host)",
+     "connect"),
+    (r"(?:maximum context length|context length exceeded|prompt is too long)", "http_4xx"),
+)  # fmt: skip

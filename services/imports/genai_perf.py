@@ -17,7 +17,7 @@ from services.measurement import Measurement
 
 TOOL = "genai-perf"
 NS = 1e-9
-TEXTS = ("content", "reasoning_content", "reasoning", "tool_calls", "text")
+TEXTS = ("content", "reasoning_content", "reasoning", "tool_calls", "text", "text_output")
 
 
 def recognise(document: Document) -> bool:
@@ -28,7 +28,7 @@ def recognise(document: Document) -> bool:
 def recognise_summary(document: Document) -> bool:
     first = document.first
     return "input_config" in first and "aiperf_version" not in first and (
-        fields.inside(first, "request_latency", "unit") is not None
+        fields.inside(first, "request_latency", "unit") is not None and not aiperf.is_old(first)
     )  # fmt: skip
 
 
@@ -66,32 +66,48 @@ def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Mea
     sent, tokens = at - start, 0
     times: list[float] = []
     usage: dict[str, Any] = {}
+    wrong: Any = None
     stamps, outputs = (fields.several(row.get(f"response_{n}")) for n in ("timestamps", "outputs"))
-    whole: Any = None
+    ended: Any = None
     for stamp, output in zip(stamps, outputs, strict=False):
         moment = _ns(stamp)
-        whole = fields.seconds(moment - start) if moment is not None else whole
-        for event in _events(fields.inside(output, "response")):
+        ended = fields.seconds(moment - start) if moment is not None else ended
+        for event in _events(output):
             usage = fields.mapping(event.get("usage")) or usage
+            wrong = wrong or event.get("error")
             tokens += _carries(event)
-            if _carries(event) and whole is not None and whole not in times[-1:]:
-                times.append(whole)
-    if not times:
+            if _carries(event) and ended is not None and ended not in times[-1:]:
+                times.append(ended)
+    if wrong or not times:
+        said, kind = fields.failure(fields.inside(wrong, "message") or wrong)
         return Measurement(
-            0, index, "failed", sent, sent, t_end=whole, error_class="empty",
-            error="no response of it carries a token",
+            0, index, "failed", sent, sent, t_end=ended,
+            error_class=kind if wrong else "empty",
+            error=said or ("it failed" if wrong else "no response of it carries a token"),
         )  # fmt: skip
+    first = None if _is_whole(outputs) else times[0]
     return Measurement(
-        0, index, "ok", sent, sent, times[0], times[0], times[-1], whole, tuple(times),
+        0, index, "ok", sent, sent, first, first, times[-1], ended,
+        () if first is None else tuple(times),
         fields.count(usage.get("prompt_tokens")), fields.count(usage.get("completion_tokens")),
         token_source="usage" if usage else "unknown",
-        coalesced_reads=max(tokens - len(times), 0),
+        coalesced_reads=0 if first is None else max(tokens - len(times), 0),
     )  # fmt: skip
 
 
-def _events(response: Any) -> Iterator[dict[str, Any]]:
-    """The events of one response: Perf Analyzer may read several at once."""
+def _is_whole(outputs: list[Any]) -> bool:
+    """Whether the answer came at once, without streaming: one response that is no event."""
+    written = fields.inside(outputs[0], "response")
+    return len(outputs) == 1 and not str(written or "").lstrip().startswith("data:")
+
+
+def _events(output: Any) -> Iterator[dict[str, Any]]:
+    """The events of one response: Perf Analyzer may read several at once. Of Triton's own generate
+    endpoint the response is the event."""
+    response = fields.inside(output, "response")
     if not isinstance(response, str):
+        if isinstance(output, dict):
+            yield output
         return
     for written in response.split("\n"):
         try:
@@ -105,9 +121,9 @@ def _events(response: Any) -> Iterator[dict[str, Any]]:
 def _carries(event: Mapping[str, Any]) -> bool:
     """Whether an event holds a token: neither one that says who speaks, nor one that ends."""
     choices = fields.several(event.get("choices"))
-    choice = fields.mapping(choices[0]) if choices else {}
-    delta = fields.mapping(choice.get("delta")) or choice
-    return any(delta.get(name) for name in TEXTS)
+    choice = fields.mapping(choices[0]) if choices else event
+    said = fields.mapping(choice.get("delta")) or fields.mapping(choice.get("message")) or choice
+    return any(said.get(name) for name in TEXTS)
 
 
 def _model(row: Mapping[str, Any]) -> str:

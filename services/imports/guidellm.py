@@ -9,6 +9,7 @@ from typing import Any
 
 from services.imports import fields
 from services.imports.imported import Imported, Load, Says, imported, stated
+from services.imports.noted import Noted
 from services.imports.parse import Document
 from services.measurement import Measurement
 
@@ -17,9 +18,12 @@ STATUSES = {"successful": "ok", "errored": "failed", "incomplete": "cancelled"}
 
 
 def recognise(document: Document) -> bool:
-    return isinstance(document.first.get("benchmarks"), list) and (
+    """From 0.4 on the file has metadata; before, a benchmark says of which kind it is."""
+    found = document.first.get("benchmarks")
+    return isinstance(found, list) and (
         fields.inside(document.first, "metadata", "guidellm_version") is not None
         or fields.inside(document.first, "metadata", "version") in (1, 2)
+        or bool(found and fields.inside(found[0], "type_") == "generative_benchmark")
     )
 
 
@@ -29,21 +33,25 @@ def read(document: Document) -> list[Imported]:
     return [_run(one, version) for one in runs]
 
 
-def _run(one: Mapping[str, Any], version: Any) -> Imported:
+def _run(found: dict[str, Any], version: Any) -> Imported:
+    one = Noted(found, 1)
     start = fields.number(one.get("start_time"))
-    measurements = list(_requests(one.get("requests")))
-    config = fields.mapping(one.get("config"))
+    requests = one.get("requests")
+    measurements = list(_requests(requests))
+    config = fields.mapping(one.get("config")) or fields.mapping(one.get("args"))
     backend = fields.inside(config, "backend")
+    model = fields.inside(backend, "model") or fields.inside(config, "spec", "backend", "model")
     return imported(
         TOOL,
         _load(config, len(measurements)),
-        model=fields.inside(backend, "model") or fields.inside(config, "spec", "backend", "model"),
+        model=model or fields.inside(one, "worker", "backend_model"),
         version=version,
-        started_at=fields.moment(start or _earliest(one.get("requests"))),
+        started_at=fields.moment(start or _earliest(requests)),
         measurements=measurements,
         duration_s=fields.seconds(one.get("duration")),
         says=stated((entry, _of(one, entry.key)) for entry in SAYS),
         facts={f"strategy.{k}": v for k, v in fields.facts(_strategy(config)).items()},
+        of=one,
     )
 
 
@@ -81,7 +89,9 @@ def _each(groups: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _sent(request: Mapping[str, Any]) -> float | None:
     timings = fields.inside(request, "info", "timings")
     return fields.number(
-        fields.inside(timings, "request_start") or request.get("request_start_time")
+        fields.inside(timings, "request_start")
+        or request.get("request_start_time")
+        or request.get("start_time")
     )
 
 
@@ -97,23 +107,29 @@ def _requests(groups: Any) -> Iterator[Measurement]:
 def _request(index: int, status: Any, request: Mapping[str, Any], start: float) -> Measurement:
     timings = fields.inside(request, "info", "timings")
 
-    def at(name: str) -> float | None:
-        moment = fields.number(fields.inside(timings, name))
-        return fields.seconds(moment - start) if moment is not None else None
+    def at(name: str, *before: str) -> float | None:
+        """A moment by its name, else by those that stood in the request itself before 0.4."""
+        found = (fields.inside(timings, name), *(request.get(each) for each in before))
+        known = next((n for each in found if (n := fields.number(each)) is not None), None)
+        return fields.seconds(known - start) if known is not None else None
 
-    sent = at("request_start") or 0.0
-    first, last = at("first_token_iteration"), at("last_token_iteration")
-    error = fields.line(fields.inside(request, "info", "error"))
+    sent = at("request_start", "request_start_time", "start_time") or 0.0
+    first = at("first_token_iteration", "first_token_time")
+    last = at("last_token_iteration", "last_token_time")
+    ended = at("request_end", "request_end_time", "end_time")
+    error, kind = fields.failure(
+        fields.inside(request, "info", "error") or fields.inside(request, "error")
+    )
     if status == "ok" and last is None:  # an answer that was not streamed
-        last = fields.seconds((fields.number(request.get("request_end_time")) or 0.0) - start)
+        last = ended
     return Measurement(
         0, index, status, sent, sent, first, at("first_output_token_iteration") or first, last,
-        at("request_end") or last,
+        ended or last,
         prompt_tokens=fields.count(request.get("prompt_tokens")),
-        output_tokens=fields.count(request.get("output_tokens")),
+        output_tokens=fields.count(request.get("output_tokens")) if last else None,
         cached_tokens=fields.count(request.get("cached_tokens")),
         error=error or None,
-        error_class=fields.error_class(error) if status == "failed" else None,
+        error_class=kind if status == "failed" else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from services.config import MOST, MOST_REPEATS, RunConfig
 from services.imports import fields
+from services.imports.noted import LONGEST, Noted
+from services.imports.noted import MOST as MOST_UNREAD
 from services.measurement import IMPORT, Measurement, Repeat, RunStatus, Sample
 from services.units import many
 
@@ -28,8 +30,8 @@ class Imported:
     `measurements` are empty where the file holds only a summary. `source` tells `tool` and
     `version`; `stated` numbers under the names of `summary_row` in SI units, and for each in
     `definitions` how the tool defines it; `facts`; `known`, the fields of the config that the file
-    says; and `placed`, whether it says when each request was sent. `read` adds `file`, `sha256`
-    and `bytes`.
+    says; `placed`, whether it says when each request was sent; and `unread`, the names of what the
+    file holds besides. `read` adds `file`, `sha256` and `bytes`.
     """
 
     config: RunConfig
@@ -68,8 +70,8 @@ class Load:
     def config(self, model: str) -> tuple[RunConfig, list[str]]:
         """Return the nearest run of ours, and the names of the fields that the file says."""
         values: dict[str, Any] = {**({"model": model} if model else {}), **self._mode()}
-        if self.requests:
-            values["requests"] = min(self.requests, MOST)
+        if self.requests and self.requests <= MOST:  # more than a run of ours can have are no field
+            values["requests"] = self.requests
         if self.max_tokens and self.max_tokens <= 131_072:
             values["max_tokens"] = self.max_tokens
         fixed = {"backend": IMPORT, "warmup": 0, "unique_prompts": False}
@@ -98,8 +100,12 @@ def imported(
     duration_s: float | None = None,
     says: tuple[dict[str, float], dict[str, str]] = ({}, {}),
     facts: Mapping[str, Any] | None = None,
+    of: Mapping[str, Any] | None = None,
+    label: str = "",
 ) -> Imported:
-    """Put a run together. `says` is what `stated` returns; `facts` are kept as they are.
+    """Put a run together. `says` is what `stated` returns; `facts` are kept as they are. `of` is
+    the object that was read: what nobody asked of it is named in the source. `label` tells the
+    runs of one file apart.
 
     Raises:
         InvalidImport: the file holds neither a request nor a number of its tool, or requests
@@ -113,7 +119,7 @@ def imported(
     config, known = replace(load, requests=requests).config(named)
     return Imported(
         config,
-        _name(tool, config, known),
+        _name(tool, config, known, requests, label),
         started_at,
         tuple(map(_in_order, measurements)),
         {
@@ -124,9 +130,15 @@ def imported(
             "facts": dict(facts or {}),
             "known": known,
             "placed": placed,
+            "unread": _unread(of),
         },
         (Repeat(0, started_at, duration_s),) if measurements and started_at else (),
     )
+
+
+def _unread(of: Mapping[str, Any] | None) -> list[str]:
+    names = of.unread() if isinstance(of, Noted) else []
+    return [name for each in names[:MOST_UNREAD] if (name := fields.line(each, LONGEST))]
 
 
 def _see_to(measurements: Sequence[Measurement]) -> None:
@@ -171,9 +183,11 @@ def stated(found: Iterable[tuple[Says, Any]]) -> tuple[dict[str, float], dict[st
     return numbers, definitions
 
 
-def _name(tool: str, config: RunConfig, known: Sequence[str]) -> str:
+def _name(
+    tool: str, config: RunConfig, known: Sequence[str], requests: int | None, label: str
+) -> str:
     brief = config.model.rstrip("/").rpartition("/")[2] or tool
     brief = brief if len(brief) <= BRIEF else f"{brief[: BRIEF - 1]}…"
-    parts = (brief, config.mode, many(config.requests, "request"))
-    needed = ("backend", "mode", "requests")
-    return " · ".join(part for part, name in zip(parts, needed, strict=True) if name in known)
+    mode = [config.mode] if "mode" in known else []
+    count = many(requests, "request") if requests else ""
+    return " · ".join(filter(None, [brief, fields.line(label, BRIEF), *mode, count]))

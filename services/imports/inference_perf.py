@@ -9,6 +9,7 @@ from typing import Any
 
 from services.imports import fields
 from services.imports.imported import Imported, Load, Says, imported, stated
+from services.imports.noted import Noted
 from services.imports.parse import Document
 from services.measurement import Measurement
 
@@ -28,7 +29,7 @@ def recognise_requests(document: Document) -> bool:
 
 
 def read(document: Document) -> list[Imported]:
-    row = document.first
+    row = Noted(document.first)
     load = row["load_summary"]
     offered = Load(
         fields.count(load.get("count")) or None,
@@ -39,7 +40,7 @@ def read(document: Document) -> list[Imported]:
         offered = Load(offered.requests, None, offered.concurrency)
     says = stated((entry, fields.inside(row, *entry.key.split("/"))) for entry in SAYS)
     facts = {f"load.{k}": v for k, v in fields.facts(load).items()}
-    return [imported(TOOL, offered, says=says, facts=facts)]
+    return [imported(TOOL, offered, says=says, facts=facts, of=row)]
 
 
 def read_requests(document: Document) -> list[Imported]:
@@ -59,17 +60,16 @@ def _request(index: int, row: Mapping[str, Any], start: float) -> Measurement:
 
     sent, ended = since(row["start_time"]) or 0.0, since(row.get("end_time"))
     if row.get("error"):
-        said = " ".join(
-            filter(None, (fields.line(fields.inside(row, "error", part)) for part in ERROR))
-        )
+        found = (fields.failure(fields.inside(row, "error", part))[0] for part in ERROR)
+        said = " ".join(filter(None, found))
         return Measurement(
             0, index, "failed", sent, sent, t_end=ended, error=said or "it failed",
             error_class=fields.error_class(said),
         )  # fmt: skip
     info, times = row.get("info"), _times(row, start)
-    usage = fields.inside(info, "response_metrics", "server_usage")
+    usage = _of_response(info, "server_usage")
     own = fields.count(fields.inside(usage, "completion_tokens"))
-    counted = fields.inside(info, "response_metrics", "output_tokens")
+    counted = _of_response(info, "output_tokens")
     return Measurement(
         0, index, "ok", sent, sent, times[0] if times else None, times[0] if times else None,
         times[-1] if times else ended, ended, times,
@@ -84,12 +84,20 @@ def _request(index: int, row: Mapping[str, Any], start: float) -> Measurement:
 def _times(row: Mapping[str, Any], start: float) -> tuple[float, ...]:
     """When each chunk with tokens came. The tool notes a time for each *token*: those of a chunk
     have the same."""
-    found = fields.several(
-        fields.inside(row, "info", "response_metrics", "output_token_times")
-    ) or fields.several(fields.inside(row, "info", "response_metrics", "chunk_times"))
+    info = row.get("info")
+    found = fields.several(_of_response(info, "output_token_times")) or fields.several(
+        _of_response(info, "chunk_times")
+    )
     known = [fields.number(moment) for moment in found]
     times = dict.fromkeys(fields.seconds(moment - start) for moment in known if moment is not None)
     return tuple(sorted(moment for moment in times if moment is not None))
+
+
+def _of_response(info: Any, name: str) -> Any:
+    """A field of the response: 0.5 calls its place `response_info`, before it stood in `info`."""
+    places = (fields.inside(info, "response_metrics"), fields.inside(info, "response_info"), info)
+    found = (fields.inside(place, name) for place in places)
+    return next((value for value in found if value is not None), None)
 
 
 def _model(row: Mapping[str, Any]) -> str:
@@ -135,6 +143,8 @@ SAYS = (
          "By the server's usage where it came, else by its tokenizer."),
     Says("output_tokens", "successes/output_tokens/total", 1,
          "By the server's usage where it came, else by its tokenizer."),
+    *(Says(f"{ours}_mean", f"successes/{theirs}/mean", 1, "Of each request; by its tokenizer.")
+      for ours, theirs in {"prompt_tokens": "prompt_len", "output_tokens": "output_len"}.items()),
     *_distributions({
         "ttft_s": ("time_to_first_token",
                    "First chunk with text − start of the request; with two tokens or more."),

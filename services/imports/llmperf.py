@@ -8,37 +8,52 @@ from typing import Any
 
 from services.imports import fields
 from services.imports.imported import Imported, Load, Says, imported, stated
+from services.imports.noted import Noted
 from services.imports.parse import Document
 from services.measurement import Measurement
 
 TOOL = "llmperf"
+NEEDED = {"results_ttft_s_mean", "num_concurrent_requests"}
 
 
 def recognise(document: Document) -> bool:
-    return {"results_ttft_s_mean", "num_concurrent_requests"} <= document.first.keys()
+    return document.first.keys() >= NEEDED
 
 
 def recognise_responses(document: Document) -> bool:
     return {"inter_token_latency_s", "ttft_s", "end_to_end_latency_s"} <= document.first.keys()
 
 
+def recognise_several(document: Document) -> bool:
+    """Summaries under names of their own, such as each its concurrency."""
+    found = [value for value in document.first.values() if isinstance(value, dict)]
+    return bool(found) and all(value.keys() >= NEEDED for value in found)
+
+
 def read(document: Document) -> list[Imported]:
-    row = document.first
-    return [
-        imported(
-            TOOL,
-            Load(
-                fields.count(row.get("results_num_requests_started")) or None,
-                concurrency=fields.count(row["num_concurrent_requests"]) or None,
-                max_tokens=fields.count(row.get("mean_output_tokens")) or None,
-            ),
-            model=row.get("model"),
-            version=row.get("version"),
-            started_at=fields.moment(row.get("timestamp")),
-            says=stated((entry, row.get(entry.key)) for entry in SAYS),
-            facts=fields.facts(row, (entry.key for entry in SAYS)),
-        )
-    ]
+    return [_summary(row) for row in document.rows if row.keys() >= NEEDED]
+
+
+def read_several(document: Document) -> list[Imported]:
+    return [_summary(row) for row in document.first.values() if isinstance(row, dict)]
+
+
+def _summary(found: dict[str, Any]) -> Imported:
+    row = Noted(found)
+    return imported(
+        TOOL,
+        Load(
+            fields.count(row.get("results_num_requests_started")) or None,
+            concurrency=fields.count(row["num_concurrent_requests"]) or None,
+            max_tokens=fields.count(row.get("mean_output_tokens")) or None,
+        ),
+        model=row.get("model"),
+        version=row.get("version"),
+        started_at=fields.moment(row.get("timestamp")),
+        says=stated((entry, row.get(entry.key)) for entry in SAYS),
+        facts=fields.facts(row, (entry.key for entry in SAYS)),
+        of=row,
+    )
 
 
 def read_responses(document: Document) -> list[Imported]:
@@ -49,18 +64,21 @@ def read_responses(document: Document) -> list[Imported]:
 def _request(index: int, row: Mapping[str, Any]) -> Measurement:
     """One response. Its `inter_token_latency_s` is the whole latency over the number of events, so
     nothing of ours; `end_to_end_latency_s` and `ttft_s` are."""
-    code, said = row.get("error_code"), fields.line(row.get("error_msg"))
-    latency = fields.seconds(row.get("end_to_end_latency_s"))
-    if code is not None or not latency:
-        said = said or f"error code {fields.line(str(code), 40)}"
-        kind = fields.error_class(f"{code} {said}")
-        return Measurement(0, index, "failed", 0.0, 0.0, error=said, error_class=kind)
+    code = row.get("error_code")
+    latency = fields.seconds(row.get("end_to_end_latency_s")) or None
     first = fields.seconds(row.get("ttft_s")) or None
+    said, kind = fields.failure(row.get("error_msg"))
+    if code is None and latency:
+        said, kind = "", None
+    elif status := fields.count(code):
+        kind = fields.error_class(f"status {status}") or kind
+    failed = code is not None or not latency
     return Measurement(
-        0, index, "ok", 0.0, 0.0, first, first, latency, latency,
+        0, index, "failed" if failed else "ok", 0.0, 0.0, first, first, latency, latency,
         prompt_tokens=fields.count(row.get("number_input_tokens")),
         output_tokens=fields.count(row.get("number_output_tokens")),
-        token_source="tokenizer",
+        token_source="tokenizer", error_class=kind,
+        error=(said or f"error code {fields.line(str(code), 40)}") if failed else None,
     )  # fmt: skip
 
 

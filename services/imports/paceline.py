@@ -235,6 +235,9 @@ def _source(inner: Mapping[str, Any]) -> dict[str, Any]:
         "facts": fields.facts(fields.mapping(inner.get("facts"))),
         "known": [n for n in fields.several(inner.get("known")) if n in RunConfig.model_fields],
         "placed": inner.get("placed") is not False,
+        "unread": [
+            name for each in fields.several(inner.get("unread"))[:40] if (name := fields.line(each))
+        ],
     }
 
 

@@ -3,7 +3,6 @@ those that say when each request was sent."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,9 +69,4 @@ def _own(index: int, row: Mapping[str, Any]) -> Measurement:
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
-    text = row.get(name)
-    try:
-        found = float(text) if isinstance(text, str) and len(text) < 40 else None
-    except ValueError:
-        return None
-    return found if found is not None and math.isfinite(found) else None
+    return fields.decimal(row.get(name))

@@ -3,11 +3,11 @@ request in seconds, but not when each was sent. Its formulas: `calculate_metrics
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from services.imports import fields
 from services.imports.imported import Imported, Says, imported, stated
+from services.imports.noted import Noted
 from services.imports.parse import Document
 from services.imports.vllm import distributions, load, requests, sends
 
@@ -24,8 +24,9 @@ def read(document: Document) -> list[Imported]:
     return [_run(row) for row in document.rows if row.keys() >= NEEDED]
 
 
-def _run(row: Mapping[str, Any]) -> Imported:
-    server = fields.mapping(row.get("server_info"))
+def _run(found: dict[str, Any]) -> Imported:
+    row = Noted(found)
+    server = dict(fields.mapping(row.get("server_info")))  # hundreds of settings, of which some
     places = sends(row, [])
     return imported(
         TOOL,
@@ -35,8 +36,9 @@ def _run(row: Mapping[str, Any]) -> Imported:
         placed=places is not None,
         duration_s=fields.seconds(row["duration"]),
         says=stated((entry, row.get(entry.key)) for entry in SAYS),
-        facts=fields.facts(row, (*NEEDED, *(entry.key for entry in SAYS)))
+        facts=fields.facts(row, (*(NEEDED - {"backend"}), *(entry.key for entry in SAYS)))
         | {f"server.{k}": v for k, v in fields.facts(server).items() if k in OF_SERVER},
+        of=row,
     )
 
 

@@ -8,6 +8,7 @@ from services.tables import STATISTICS, Table, named, unsaid
 from services.units import NOTHING, many, show, significant
 
 NONE = "none"
+MOST_NAMES = 12
 SAME = 5e-5  # relative: closer than that is the same in five digits
 
 
@@ -105,7 +106,7 @@ def _note(candidate: Candidate) -> str:
     if not candidate.measurements:
         return (
             "The file holds only this summary: nothing can be worked out again, and compared with "
-            "other runs it counts as one repeat, by the tool's definitions."
+            f"other runs it counts as one repeat, by the tool's definitions.{_unread(candidate)}"
         )
     note = (
         "Paceline's numbers are worked out anew from the requests in the file; a percentile that "
@@ -113,4 +114,11 @@ def _note(candidate: Candidate) -> str:
     )
     if not candidate.run.placed:
         note += " It does not say when each was sent, so rates are the tool's alone."
-    return note
+    return note + _unread(candidate)
+
+
+def _unread(candidate: Candidate) -> str:
+    """What the file holds besides, by name."""
+    names = (candidate.run.source or {}).get("unread", [])
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f" Not read of it: {', '.join(names[:MOST_NAMES])}{more}." if names else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.imports import fields
 from services.imports.imported import Imported, Load, Says, imported, stated
+from services.imports.noted import Noted
 from services.imports.parse import Document
 from services.measurement import Measurement
 
@@ -25,7 +26,8 @@ def read(document: Document) -> list[Imported]:
     return [_run(row) for row in document.rows if row.keys() >= NEEDED]
 
 
-def _run(row: Mapping[str, Any]) -> Imported:
+def _run(found: dict[str, Any]) -> Imported:
+    row = Noted(found)
     sent = [fields.number(at) for at in fields.several(row.get("start_times"))]
     places = sends(row, sent)
     return imported(
@@ -36,8 +38,9 @@ def _run(row: Mapping[str, Any]) -> Imported:
         measurements=requests(row, places or {}),
         placed=places is not None,
         duration_s=fields.seconds(row["duration"]),
-        says=stated((entry, row.get(entry.key)) for entry in SAYS),
+        says=stated((entry, row.get(entry.key)) for entry in (*IN_SECONDS, *SAYS)),
         facts=fields.facts(row, (*NEEDED, *(entry.key for entry in SAYS))),
+        of=row,
     )
 
 
@@ -83,12 +86,12 @@ def _request(
     error: Any,
     late: Any,
 ) -> Measurement:
-    first, said = fields.seconds(ttft), fields.line(error)
+    first, (said, kind) = fields.seconds(ttft), fields.failure(error)
     due = max(sent - (fields.seconds(late) or 0.0), 0.0)
     if said or not first:
         return Measurement(
             0, index, "failed", due, sent, error=said or "it has no first token",
-            error_class=fields.error_class(said) if said else "empty",
+            error_class=kind if said else "empty",
             prompt_tokens=fields.count(prompt_tokens),
         )  # fmt: skip
     times = fields.arrivals(sent + first, gaps)
@@ -143,3 +146,9 @@ SAYS = (
         "e2e_s": ("e2el", "Last event − sent. From 0.33 on the last with a token, as ours."),
     }),
 )  # fmt: skip
+# InferenceX writes the same numbers in seconds, and calls them so: `median_ttft`.
+IN_SECONDS = tuple(
+    entry._replace(key=entry.key.removesuffix("_ms"), scale=1.0)
+    for entry in SAYS
+    if entry.key.endswith("_ms")
+)

@@ -1,0 +1,214 @@
+"""Other versions of the tools' files, and other tools: each number that is right for its sample."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from services.imports import fields, read
+from services.imports.stated import table
+from services.summary import summarize, summary_row
+from tests.conftest import ROOT
+from tests.values import imported_candidate
+
+DATA = ROOT / "tests" / "data" / "imports"
+
+
+def only(name: str) -> Any:
+    [one] = read((DATA / name).read_bytes(), name)
+    return one
+
+
+def changed(name: str, change: Any) -> Any:
+    told = json.loads((DATA / name).read_text())
+    change(told)
+    [one] = read(json.dumps(told).encode(), name)
+    return one
+
+
+NUMBERS: dict[str, dict[str, Any]] = {  # of the requests, worked out anew
+    "guidellm/0.3.json": {
+        "ok": 3, "ttft_s_median": 0.1, "e2e_s_median": 0.48, "tpot_s_median": 0.38 / 4,
+        "output_tokens": 15,
+    },
+    "genai-perf/not_streamed.json": {
+        "ok": 3, "ttft_s_median": None, "e2e_s_median": 0.05, "tpot_s_median": None,
+        "output_tokens": 24,
+    },
+    "genai-perf/triton.json": {
+        "ok": 3, "ttft_s_median": 0.05, "e2e_s_median": 0.07, "output_tokens": None,
+    },
+    "inference-perf/0.4_per_request.json": {
+        "ok": 3, "ttft_s_median": 0.05, "tpot_s_median": 0.01, "output_tokens": 24,
+    },
+    "inference-perf/0.5_per_request.json": {
+        "ok": 3, "ttft_s_median": 0.05, "tpot_s_median": 0.01, "output_tokens": 24,
+    },
+    "genai-bench/c4.json": {
+        "ok": 3, "ttft_s_median": 0.2, "e2e_s_median": 0.6, "tpot_s_median": 0.1,
+    },
+}  # fmt: skip
+STATED = {  # by the tool, in SI
+    "aiperf/0.1.json": {"ttft_s_median": 0.052, "tpot_s_mean": 0.0264, "requests_per_s": 2.5},
+    "inferencex/seconds.json": {"ttft_s_median": 0.1, "tpot_s_p99": 0.01, "e2e_s_mean": 1.1},
+    "evalscope/benchmark_summary.json": {
+        "ok": 98, "failed": 2, "ttft_s_mean": 0.08, "tpot_s_mean": 0.014, "e2e_s_mean": 1.5,
+        "output_tokens_per_s": 490, "inter_chunk_s_mean": 0.0141,
+    },
+    "evalscope/benchmark_percentile.json": {
+        "ttft_s_median": 0.081, "e2e_s_p99": 5.5, "tpot_s_p95": 0.014,
+    },
+    "locust/results_stats.csv": {
+        "ok": 38, "failed": 2, "e2e_s_median": 0.9, "e2e_s_p95": 1.8, "requests_per_s": 4,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_requests_of_another_version_give_the_right_numbers(name: str) -> None:
+    row = summary_row(summarize(only(name).measurements))
+    for number, right in NUMBERS[name].items():
+        assert row[number] == (right if right is None else pytest.approx(right, abs=1e-6)), number
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_numbers_of_another_tool_are_in_si(name: str) -> None:
+    stated = only(name).source["stated"]
+    for number, right in STATED[name].items():
+        assert stated[number] == pytest.approx(right), number
+
+
+def test_two_spellings_of_evalscope_say_the_same() -> None:
+    both = [only(f"evalscope/{v}benchmark_summary.json").source["stated"] for v in ("", "0.17_")]
+    assert both[0] == pytest.approx(both[1])
+    assert only("evalscope/benchmark_summary.json").config.concurrency == 8
+
+
+def test_a_request_that_guidellm_cut_off_is_cancelled() -> None:
+    def cut_off(told: Any) -> None:
+        groups = told["benchmarks"][0]["requests"]
+        one = groups["successful"].pop()
+        one |= {"first_token_time": None, "last_token_time": None, "error": "TimeoutError: late."}
+        groups["incomplete"].append(one)
+
+    one = changed("guidellm/0.3.json", cut_off)
+    assert [m.status for m in one.measurements] == ["ok", "ok", "cancelled"]
+    assert one.measurements[2].output_tokens is None
+    assert one.source["placed"]
+
+
+def test_aiperf_before_versions_says_model_and_load() -> None:
+    config = only("aiperf/0.1.json").config
+    assert (config.model, config.concurrency) == ("org/small", 10)
+
+
+def test_triton_counts_its_chunks_and_says_its_errors() -> None:
+    assert [len(m.token_times) for m in only("genai-perf/triton.json").measurements] == [3, 3, 3]
+
+    def fail(told: Any) -> None:
+        outputs = told["experiments"][0]["requests"][0]["response_outputs"]
+        outputs[:] = [{"error": "request timed out in the queue"}]
+
+    first = changed("genai-perf/triton.json", fail).measurements[0]
+    assert (first.status, first.error_class) == ("failed", "timeout")
+    assert first.error == "request timed out in the queue"
+
+
+def test_inferencex_is_a_run_for_each_configuration_with_the_rates_of_all_its_gpus() -> None:
+    runs = read((DATA / "inferencex" / "aggregate.json").read_bytes(), "agg.json")
+    assert [one.source["stated"]["output_tokens_per_s"] for one in runs] == [800, 400]
+    assert [one.source["stated"]["ttft_s_median"] for one in runs] == [0.1, 0.1]
+    assert [one.config.concurrency for one in runs] == [16, 32]
+    assert len({one.name for one in runs}) == 2
+
+
+def test_llmperf_by_concurrency_is_a_run_for_each() -> None:
+    runs = read((DATA / "llmperf" / "by_concurrency.json").read_bytes(), "f.json")
+    assert [one.config.concurrency for one in runs][1:] == [4, 16]
+    assert [one.source["stated"]["output_tokens_per_s"] for one in runs] == [30, 120, 480]
+
+
+def test_llmperf_that_wanted_more_tokens_has_a_class_of_its_own_and_its_times() -> None:
+    def short(told: Any) -> None:
+        told[0] |= {"error_code": -100, "error_msg": "Output too few tokens 502"}
+        told[1] |= {"error_code": 429, "error_msg": "slow down"}
+
+    first, second, *_ = changed("llmperf/individual_responses.json", short).measurements
+    assert (first.status, first.error_class) == ("failed", "too_short")
+    assert first.t_first and first.t_last and first.output_tokens
+    assert second.error_class == "http_429"
+
+
+def test_locust_with_several_requests_has_a_run_for_each_and_for_all() -> None:
+    head, line, total = (DATA / "locust" / "results_stats.csv").read_text().splitlines()
+    runs = read("\n".join([head, line, line.replace("/v1", "/v2"), total]).encode(), "s.csv")
+    assert [one.source["facts"]["Name"] for one in runs] == [
+        "/v1/completions", "/v2/completions", "Aggregated",
+    ]  # fmt: skip
+
+
+def test_what_is_not_read_is_named() -> None:
+    def more(told: Any) -> None:
+        told["benchmarks"][0]["metrics"]["new_metric_ms"] = {"successful": {"mean": 1}}
+        told["benchmarks"][0]["server_load"] = [1, 2, 3]
+
+    one = changed("guidellm/0.3.json", more)
+    assert {"metrics.new_metric_ms", "server_load", "run_stats"} <= set(one.source["unread"])
+    assert not any("time_to_first_token" in name for name in one.source["unread"])
+    assert "metrics.new_metric_ms" in table(imported_candidate(one)).note
+
+
+def test_a_file_with_more_requests_than_a_run_can_have_says_how_many() -> None:
+    def many(told: Any) -> None:
+        told["request_count"]["avg"] = 47_002
+
+    one = changed("aiperf/0.1.json", many)
+    assert "47,002 requests" in one.name
+    assert "requests" not in one.source["known"]
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/opt/lib/python3.12/site-packages/bench/request.py", line 417, in ask
+    async with session.post(url=url, json=payload, headers=headers) as response:
+  File "/opt/lib/python3.12/site-packages/aiohttp/client.py", line 503, in _request
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Too Many Requests", "http_429"),
+        ("Service Unavailable", "http_5xx"),
+        ("Forbidden", "http_4xx"),
+        ("Gateway Timeout", "http_5xx"),
+        ("503 Service Unavailable", "http_5xx"),
+        ("Error code: 429 - {'error': {'message': 'slow down'}}", "http_429"),
+        ("HTTPStatusError: Client error '404 Not Found' for url", "http_4xx"),
+        ("Unexpected status code: 500", "http_5xx"),
+        ("HTTP/1.1 502", "http_5xx"),
+        ('{"code":500,"message":"x"}', "http_5xx"),
+        ("asyncio.exceptions.TimeoutError", "timeout"),
+        ("Connection timeout to host http://10.0.0.1:8000", "timeout_connect"),
+        ("Cannot connect to host 10.0.0.1:500 ssl:default", "connect"),
+        ("aiohttp.client_exceptions.ServerDisconnectedError", "connect"),
+        ("ClientPayloadError: Response payload is not completed", "truncated"),
+        ("Output too few tokens 502", "too_short"),
+        ("the maximum context length is 8192, you requested 512 output tokens", "http_4xx"),
+        ("you requested 512 output tokens", None),
+        ("500 tokens were wanted", None),
+        ("something failed in line 417", None),
+        ("KeyError: 'choices' (line 503)", None),
+    ],
+)
+def test_an_error_is_classed_by_what_it_says(said: str, kind: str | None) -> None:
+    assert fields.error_class(said) == kind
+    assert fields.failure(TRACEBACK.format("raise it") + said) == (said, kind)
+
+
+@pytest.mark.parametrize("value", [1e-320, 5e-324, -1e-310, float("inf"), float("nan"), 10**400])
+def test_a_number_that_no_database_keeps_is_none_or_nothing(value: Any) -> None:
+    assert fields.number(value) in (None, 0.0)
+    assert fields.seconds(value) in (None, 0.0)
