@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from services.compare import Candidate, Comparison, Verdict, Word
 from services.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
+from services.compare.headline import row_of
 from services.compare.rows import names_of
 from services.compare.wording import in_words
 from services.metrics import Metric, metric, of_class
 from services.statistics import FLOORS
-from services.summary import OF_CLASS, Summary, summary_row
+from services.summary import OF_CLASS, Summary
 from services.tables import named
 from services.units import show
 from services.workloads.mixed import CLASSES
@@ -85,18 +87,19 @@ def _limit(name: str, number: str) -> float:
 def check(gates: Sequence[Gate], candidate: Candidate) -> tuple[Checked, ...]:
     """Hold a run to its conditions. One that did not come to its end keeps none of them."""
     run = candidate.run
-    found = tuple(_checked(one, candidate.summary) for one in gates)
+    row = row_of(candidate)
+    found = tuple(_checked(one, candidate.summary, row) for one in gates)
     if run.status == "done":
         return found
     said = f"Run {run.id} is {run.status}, and not measured to its end."
     return (Checked("status", None, False, said), *found)
 
 
-def _checked(one: Gate, summary: Summary) -> Checked:
+def _checked(one: Gate, summary: Summary, row: Mapping[str, Any]) -> Checked:
     sign, keeps = SIGNS[one.sign]
     unit = _unit(one.name)
     shown = f"{_label(one)} {sign} {show(one.limit, unit)}"
-    value = summary_row(summary).get(_key(one))  # an imported run lacks some
+    value = row.get(_key(one))  # an imported run lacks some
     if value is None:
         return Checked(one.text, None, False, f"{shown}: {_why_not(one, summary)}")
     return Checked(one.text, value, keeps(value, one.limit), f"{shown}: it is {show(value, unit)}")

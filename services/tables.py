@@ -10,11 +10,12 @@ from typing import Any
 from services import fingerprint, theme
 from services.compare import COMPARED, Candidate, Comparison
 from services.compare.differences import flat
+from services.compare.headline import row_of
 from services.config import without_prompts
 from services.measurement import Run
 from services.metrics import METRICS, metric
 from services.statistics import Distribution, Ratio
-from services.summary import Summary, summary_row
+from services.summary import Summary
 from services.units import NOTHING, show
 
 DIFFERS = "≠"
@@ -103,11 +104,11 @@ def figures(
 ) -> Table:
     """The summaries' own numbers, without those that another table has and those nobody has."""
     summaries = [candidate.summary for candidate in candidates]
-    found = [summary_row(summary) for summary in summaries]
+    found = [row_of(candidate) for candidate in candidates]
     rows = [
-        (label, *(show(row[name], unsaid(unit, label)) for row in found))
+        (label, *(show(row.get(name), unsaid(unit, label)) for row in found))
         for name, label, unit in FIGURES
-        if name not in known and any(row[name] is not None for row in found)
+        if name not in known and any(row.get(name) is not None for row in found)
     ]
     errors = dict.fromkeys(name for summary in summaries for name in summary.errors)
     rows += [

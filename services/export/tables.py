@@ -10,11 +10,11 @@ from typing import Any
 from services.charts.frame import number
 from services.checks import client
 from services.compare import Candidate, compare
+from services.compare.headline import row_of
 from services.export.document import about
 from services.measurement import Measurement
 from services.metrics import FIELDS, metric, request_row
 from services.statistics import Ratio
-from services.summary import summary_row
 from services.telemetry import place
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -40,7 +40,7 @@ def samples_csv(candidates: Sequence[Candidate]) -> bytes:
 
 def summary_csv(candidates: Sequence[Candidate]) -> bytes:
     """Write a line for each run: what it was, then its summary."""
-    rows = [_identity(candidate) | summary_row(candidate.summary) for candidate in candidates]
+    rows = [_identity(candidate) | row_of(candidate) for candidate in candidates]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return written(columns, ([row.get(name) for name in columns] for row in rows))
 

@@ -9,10 +9,11 @@ from typing import Any
 from services import backends, health, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
+from services.compare.headline import row_of
 from services.compare.standing import Standing, brief
 from services.gates import Checked
+from services.imports import stated
 from services.probe import Probe
-from services.summary import summary_row
 from services.terminal.text import cut, minute, table, text_of
 from services.units import many, seconds, show
 
@@ -26,7 +27,7 @@ NOBODY: Mapping[int, Standing] = {}
 
 def run_text(candidate: Candidate) -> str:
     """One run: how it ended, its numbers, reasons to doubt them."""
-    run, row = candidate.run, summary_row(candidate.summary)
+    run, row = candidate.run, row_of(candidate)
     lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, run.through, run.status)))]
     if run.error:
         lines.append(run.error)
@@ -34,6 +35,8 @@ def run_text(candidate: Candidate) -> str:
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)
     lines += [text_of(classes), classes.note] if classes.rows else []
+    told = stated.table(candidate)
+    lines += ["", text_of(told), told.note, ""] if told.rows else []
     attainment, source = candidate.summary.attainment, candidate.summary.cost_source
     lines += [attainment.sentence] if attainment else []
     lines += [f"Cost: {source}."] if source else []

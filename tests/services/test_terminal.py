@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from services import tables, terminal
+from services import imports, tables, terminal
 from services.backends import BACKENDS
 from services.compare import compare
 from services.objectives import Objectives
 from services.prices import Hourly
 from services.probe import Probe
-from tests.values import candidate, failed, measured
+from tests.conftest import ROOT
+from tests.values import candidate, failed, imported_candidate, measured
 
 
 def test_a_table_is_aligned_by_its_widest_cells() -> None:
@@ -159,3 +160,24 @@ def test_a_number_has_one_name_in_the_terminal_and_in_tables() -> None:
         label, _ = tables.named(name)
         assert f"  {label:<34}{rows[label]:>16}" in shown.splitlines()
     assert tables.named("e2e_s_sd") == ("E2E latency, std dev", "s")
+
+
+def test_an_imported_summary_is_shown_with_its_tools_numbers() -> None:
+    file = ROOT / "tests" / "data" / "imports" / "locust" / "results_stats.csv"
+    [read] = imports.read(file.read_bytes(), "results_stats.csv")
+    lines = terminal.run_text(imported_candidate(read)).splitlines()
+    assert "  Requests sent                                   40" in lines
+    assert "  Succeeded                                       38" in lines
+    assert "  Failed                                           2" in lines
+    assert "  E2E latency, median                         900 ms" in lines
+    assert "  TTFT, median                                     –" in lines
+    assert any(line.startswith("What the tool itself says") for line in lines)
+    assert any("Not read of it: Median Response Time" in line for line in lines)
+
+
+def test_what_a_summary_does_not_count_is_a_dash_not_nought() -> None:
+    file = ROOT / "tests" / "data" / "imports" / "inferencex" / "seconds.json"
+    [read] = imports.read(file.read_bytes(), "seconds.json")
+    lines = terminal.run_text(imported_candidate(read)).splitlines()
+    assert "  Succeeded                                      160" in lines
+    assert "  Failed                                           –" in lines
