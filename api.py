@@ -5,7 +5,7 @@ Whatever is wrong with a request is answered by `Problem`: a sentence, and one f
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
@@ -32,6 +33,7 @@ from jobs import serving
 from jobs import studies as at_work
 from services import VERSION
 from services.backends import BackendProblem, find
+from services.bodies import InvalidBody, TooManyEntries, read_json
 from services.compare.pin import Kind, Pin
 from services.compare.standing import Standing, as_row
 from services.config import InvalidConfig, sentences_of
@@ -71,13 +73,39 @@ from services.trial import InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
+SMALL_MOST = 100_000  # bytes of a request that has no prompts
 IMPORT = "/import"
+WITH_PROMPTS = ("/runs", "/trials", "/studies", "/studies/plan")
 
 
 def _says(**codes: str) -> dict[int | str, dict[str, Any]]:
     return {
         int(code[1:]): {"model": Problem, "description": words} for code, words in codes.items()
     }
+
+
+class Body(Request):
+    """A request whose JSON is looked over and read beside the loop that answers the others."""
+
+    async def json(self) -> Any:
+        try:
+            return await run_in_threadpool(read_json, await self.body())
+        except TooManyEntries as error:
+            raise HTTPException(413, str(error)) from None
+        except InvalidBody as error:
+            raise HTTPException(422, str(error)) from None
+
+
+class Route(APIRoute):
+    """One that reads bodies so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def read_so(request: Request) -> Response:
+            return await answer(Body(request.scope, request.receive))
+
+        return read_so
 
 
 api = FastAPI(
@@ -90,6 +118,7 @@ api = FastAPI(
     servers=[{"url": "/api"}],
     responses=_says(_422="A field is wrong", _503="The database or the queue cannot be used"),
 )
+api.router.route_class = Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +142,12 @@ def only_a_file(request: Request) -> None:
         raise HTTPException(
             415, "Send the file's bytes, with Content-Type: application/octet-stream."
         )
+
+
+def takes_json(**codes: str) -> dict[str, Any]:
+    """Return what every route with a body of JSON has, besides its own `codes` of refusals."""
+    known = {"_413": "The body is too long", "_415": "The body is not JSON"}
+    return {"dependencies": [Depends(only_json)], "responses": _says(**known | codes)}
 
 
 RunId = Annotated[int, Field(description="A run's number")]
@@ -140,8 +175,7 @@ def _listed(row: RunRow, standing: Standing | None) -> ListedRun:
 @api.post(
     "/runs",
     status_code=202,
-    dependencies=[Depends(only_json)],
-    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+    **takes_json(),
 )
 def start_run(new: NewRun) -> Started:
     """Queue a run. It is measured when its backend is free."""
@@ -216,8 +250,7 @@ def list_pins() -> list[Pin]:
 
 @api.put(
     "/pins/{kind}/{value:path}",
-    dependencies=[Depends(only_json)],
-    responses=_says(_404="There is no such run", _415="The body is not JSON"),
+    **takes_json(_404="There is no such run"),
 )
 def pin(kind: Kind, value: str, pinned: Pinned) -> Pin:
     """Make a run the reference of its model, or of one of its tags, in place of the one before."""
@@ -232,7 +265,7 @@ def unpin(kind: Kind, value: str) -> None:
     pins.unpin(opened(), kind, value)
 
 
-@api.post("/trials", status_code=202, dependencies=[Depends(only_json)])
+@api.post("/trials", status_code=202, **takes_json())
 def start_trial(new: NewTrial) -> TrialFacts:
     """Queue runs that are measured in turns, one repeat each, in an order drawn by the seed."""
     trial = jobs.submit_trial(opened(), new.candidates, new.asked(), new.name, new.tags, new.note)
@@ -255,8 +288,7 @@ def cancel_trial(trial_id: int) -> TrialFacts:
 @api.post(
     "/runs/{run_id}/more",
     status_code=202,
-    dependencies=[Depends(only_json)],
-    responses=_says(_404="There is no such run", _409="It cannot have more repeats"),
+    **takes_json(_404="There is no such run", _409="It cannot have more repeats"),
 )
 def measure_more(run_id: RunId, more: More) -> Started:
     """Queue further repeats of a run that is done."""
@@ -282,8 +314,7 @@ def list_studies(
 @api.post(
     "/studies",
     status_code=202,
-    dependencies=[Depends(only_json)],
-    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+    **takes_json(),
 )
 def start_study(new: NewStudy) -> Started:
     """Queue a study: each of its engines is started, measured with every load, and stopped. A cell
@@ -294,8 +325,7 @@ def start_study(new: NewStudy) -> Started:
 
 @api.post(
     "/studies/plan",
-    dependencies=[Depends(only_json)],
-    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+    **takes_json(),
 )
 def plan_study(new: NewStudy) -> Plan:
     """Say what a study would measure, what stands in the way, and what it takes. Nothing starts."""
@@ -332,8 +362,7 @@ def cancel_study(study_id: StudyId) -> StudyFacts:
 @api.post(
     "/studies/{study_id}/resume",
     status_code=202,
-    dependencies=[Depends(only_json)],
-    responses=_says(_404="There is no such study", _415="The body is not JSON"),
+    **takes_json(_404="There is no such study", _409="Nothing of it can be measured anew"),
 )
 def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
     """Measure anew the cells of a study that were cut short."""
@@ -360,8 +389,7 @@ def list_engines() -> list[EngineFacts]:
 @api.post(
     "/engines",
     status_code=202,
-    dependencies=[Depends(only_json)],
-    responses=_says(_413="The body is too long", _415="The body is not JSON"),
+    **takes_json(),
 )
 def start_engine(new: EngineConfig) -> Started:
     """Start an engine on this machine. It goes on running until it is stopped."""
@@ -385,10 +413,7 @@ def stop_engine(engine_id: EngineId) -> EngineFacts:
 @api.post(
     "/shares",
     status_code=201,
-    dependencies=[Depends(only_json)],
-    responses=_says(
-        _404="There is no such run", _413="The body is too long", _415="The body is not JSON"
-    ),
+    **takes_json(_404="There is no such run"),
 )
 def share_runs(new: NewShare) -> Shared:
     """Make a page of runs that anybody with its address may see, until it is revoked."""
@@ -426,17 +451,16 @@ def _shared(share: Share) -> Shared:
 
 
 class Bounded:
-    """Refuse a body of more than BODY_MOST bytes, or a file to be imported of more than its reader
-    takes, as soon as that is known."""
+    """Refuse a body of more bytes than its route takes, as soon as that is known."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        imports = scope.get("path", "").removeprefix(scope.get("root_path", "")) == IMPORT
-        most, too_long = (MOST_BYTES, _TOO_LARGE) if imports else (BODY_MOST, _TOO_LONG)
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        most, too_long = _LIMITS.get(path, (SMALL_MOST, _TOO_MUCH))
         told = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > most:
+        if told.isdigit() and (len(told) > 18 or int(told) > most):
             await _problem(413, too_long)(scope, receive, send)
             return
         read = 0
@@ -487,7 +511,14 @@ def _unforeseen(_: Request, error: Any) -> JSONResponse:
 
 
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_TOO_MUCH = (
+    f"The body has more than {SMALL_MOST // 1000} kB. Nothing that is asked here is so long."
+)
 _TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, which are the most."
+_LIMITS = {  # bytes by path, and what is said of more
+    IMPORT: (MOST_BYTES, _TOO_LARGE),
+    **dict.fromkeys(WITH_PROMPTS, (BODY_MOST, _TOO_LONG)),
+}
 _WORDS = {
     404: "There is no {}. /api/openapi.json says what there is.",
     405: "There is no {}, though something is at that address. /api/openapi.json says what.",

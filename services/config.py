@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     BaseModel,
     ConfigDict,
+    FailFast,
     Field,
     ValidationError,
     ValidationInfo,
@@ -29,6 +30,7 @@ Client = Literal["wire", "litellm"]
 MOST = 10_000  # requests in a repeat
 MOST_REPEATS = 50
 MOST_PROCESSES = 64
+MOST_SENTENCES = 50  # about fields that are wrong: no config has more of its own
 Text = Annotated[str, Field(max_length=200_000)]
 
 # How a run is judged, not what it does: they are no difference between runs.
@@ -86,7 +88,9 @@ class RunConfig(BaseModel):
         description="Where the prompts come from; said by prompt, prompts or input_tokens, too",
     )
     prompt: Text | None = Field(None, description="Text workload: the prompt")
-    prompts: tuple[Text, ...] = Field((), max_length=MOST, description="File workload: the prompts")
+    prompts: Annotated[tuple[Text, ...], FailFast()] = Field(
+        (), max_length=MOST, description="File workload: the prompts"
+    )
     input_tokens: int = Field(
         512,
         ge=1,
@@ -274,12 +278,16 @@ def made(kind: type[Config], values: Mapping[str, Any], of: Problem = lambda one
 def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
     """Map each wrong field to a sentence: which field, what is wrong, what was given.
 
-    `problems` are pydantic's error dicts; where FastAPI made them, `loc` names the part of the
-    request first. What is wrong with the whole stands under "". A given value is said again only
-    where a rule about numbers or words was broken: other fields may hold a password.
+    At most MOST_SENTENCES are said. `problems` are pydantic's error dicts; where FastAPI made them,
+    `loc` names the part of the request first. What is wrong with the whole stands under "". A given
+    value is said again only where a rule about numbers or words was broken: other fields may hold a
+    password.
     """
     found: dict[str, str] = {}
     for problem in problems:
+        if len(found) == MOST_SENTENCES:
+            found.setdefault("", "Further fields are wrong, too.")
+            break
         place = [part for part in problem["loc"] if part not in ("body", "query", "path")]
         field = place[0][:80] if place and isinstance(place[0], str) else ""
         text = _sentence(problem)
@@ -295,7 +303,8 @@ def _sentence(problem: Any) -> str:
     if kind not in _SENTENCES:
         return str(problem["msg"]).removeprefix("Value error, ")
     limits = {name: f"{v:g}" if isinstance(v, float) else v for name, v in rule.items()}
-    short = isinstance(given, int | float | str) and 0 < len(repr(given)) <= 40
+    short = isinstance(given, int | float) or (isinstance(given, str) and len(given) <= 40)
+    short = short and len(repr(given)) <= 40
     shown = f" (got {given!r})" if short and given != "" and kind not in _SILENT else ""
     return _SENTENCES[kind].format_map(limits) + shown
 
