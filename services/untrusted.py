@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import Any
 
 from services.halves import joined
@@ -46,15 +45,13 @@ def one_line(value: str) -> str:
 
 
 def number(value: Any) -> float | None:
-    """Return a finite number, also one written in ASCII digits; None: it is none."""
+    """Return a number, also one written in ASCII digits; None: it is none, infinite, or larger than
+    64 bits hold, so that sums of numbers stay finite."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        return float(value) if isfinite(value) else None
-    except OverflowError:  # an integer of more than 308 digits
-        return None
+    return float(value) if _LEAST <= value <= _MOST else None  # NaN is in no order
 
 
 def integer(value: Any) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from statistics import fmean
 
 from services.telemetry.prometheus import Metric, metrics
+from services.untrusted import number
 
 # One number per rank of the same replica, each of which tells the same: the highest is taken.
 RANKS = frozenset({"tp_rank", "pp_rank", "moe_ep_rank", "pid"})
@@ -55,7 +56,8 @@ class Reading:
             "prefix_hit_share": self._hit_share(names, found),
             "preemptions": self._since(_over(found, names.preemptions, sum), "preemptions"),
         }
-        return {name: value for name, value in told.items() if value is not None}
+        sound = {name: number(value) for name, value in told.items()}
+        return {name: value for name, value in sound.items() if value is not None}
 
     def _hit_share(self, names: Names, found: list[Metric]) -> float | None:
         hits = self._since(_over(found, names.hits, sum), "hits")

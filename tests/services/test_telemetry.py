@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from time import perf_counter_ns
+from time import perf_counter, perf_counter_ns
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from services.measurement import Repeat, Sample
 from services.telemetry import SERIES, during, gpus, grown, highest, mean, nvml, series_of
 from services.telemetry.asked import Asked
-from services.telemetry.engines import Reading
+from services.telemetry.engines import WANTED, Reading
 from services.telemetry.nvml import Gpus
 from services.telemetry.processes import Tree, listener
-from services.telemetry.prometheus import metrics
+from services.telemetry.prometheus import LINES, WANTED_LINES, metrics
 from services.telemetry.sampler import Page, Sampler
 from services.telemetry.told import table
 from tests.conftest import ROOT, ReferenceServer, until
@@ -66,7 +66,52 @@ def test_whatever_a_page_holds_it_is_read(text: str) -> None:
     Reading().values(text)
 
 
+RUNNING = "vllm:num_requests_running"
+LONG = 1_000_000  # characters; with patterns that go back, 30,000 took 21 s
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f'{RUNNING}{{a="{"x" * LONG}',
+        f"{RUNNING}{' ' * LONG}x",
+        f"{RUNNING}{{{'a=' * (LONG // 2)}",
+        f'{RUNNING}{{a="' + "\\" * LONG,
+        f"{RUNNING}{{" * (LONG // 25),
+        f'{RUNNING}{{a="\n' * (LONG // 25),
+        (f'{RUNNING}{{a="' + "\\" * 15_000 + "\n") * (LONG // 15_000),
+        (RUNNING + " " * 15_000 + "x\n") * (LONG // 15_000),
+        "\n" * LONG,
+    ],
+    ids=range(9),
+)
+def test_a_long_page_is_read_in_a_moment(page: str) -> None:
+    began = perf_counter()
+    assert Reading().values(page) == {}
+    assert perf_counter() - began < 10
+
+
+def test_of_a_page_without_end_a_part_is_read() -> None:
+    page = "".join(f'{RUNNING}{{engine="{i}"}} 1\n' for i in range(2 * WANTED_LINES))
+    assert Reading().values(page)["running"] == WANTED_LINES
+    assert Reading().values("# \n" * LINES + f"{RUNNING} 1\n") == {}
+
+
 # engines
+
+
+@pytest.mark.parametrize("value", ["1e308", "-1e308", "9" * 25, "9" * 5000, "1e999", "NaN", "²"])
+def test_what_is_no_number_to_keep_is_no_sample(value: str) -> None:
+    """Two of 1e308 are infinite together, and no database or JSON holds that."""
+    page = "".join(f'{name}{{engine="{i}"}} {value}\n' for name in sorted(WANTED) for i in range(2))
+    assert Reading().values(page + f'{RUNNING}{{engine="2"}} 3\n') == {"running": 3.0}
+
+
+def test_a_share_of_next_to_nothing_is_finite() -> None:
+    reading, hits, looked_up = Reading(), "vllm:prefix_cache_hits", "vllm:prefix_cache_queries"
+    reading.values(f"{RUNNING} 1\n{hits}_total 0\n{looked_up}_total 0\n")
+    values = reading.values(f"{RUNNING} 1\n{hits}_total 1e18\n{looked_up}_total 1e-310\n")
+    assert values == {"running": 1.0}
 
 
 def test_the_page_of_a_real_vllm_is_read() -> None:

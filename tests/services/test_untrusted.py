@@ -69,7 +69,8 @@ def test_whole_numbers_fit_64_bits(said: Any, kept: int | None) -> None:
     ("said", "kept"),
     [
         (0.5, 0.5), (3, 3.0), ("1e3", 1000.0), (".5", 0.5), ("5.", 5.0), ("-2", -2.0),
-        (float("nan"), None), (float("inf"), None), ("inf", None), ("1e999", None), ("NaN", None),
+        (float("nan"), None), (float("inf"), None), ("inf", None), ("1e999", None),
+        (1e308, None), ("1e308", None), (-1e19, None), ("NaN", None),
         (10**400, None), ("1" * 100_000, None), ("²", None), ("1_0", None), ("0x10", None),
         ("", None), (True, None), (None, None), ({}, None),
     ],
