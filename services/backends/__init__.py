@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from services.backends.address import InvalidAddress, machine, normal_url, origin
 from services.backends.proxy import proxy_for
@@ -62,6 +62,12 @@ class Target:
     def named(self, model: str) -> Target:
         """Return the same target with a model."""
         return replace(self, model=model)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what goes to the server, or to its proxy, and may never be kept of an answer."""
+        proxy = urlsplit(self.proxy or "")
+        return tuple(filter(None, (self.key, unquote(proxy.password or ""))))
 
     @property
     def netloc(self) -> str:

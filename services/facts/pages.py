@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from services.facts.taken import Names, flag, last_part, off, share, taken, whole, word
+from services.facts.taken import Names, flag, of_torch, off, path, share, taken, whole, word
+from services.untrusted import integer
 
 Read = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -25,7 +26,7 @@ SGLANG: Names = {
     "disable_radix_cache": ("prefix_cache", off),
     "load_format": ("load_format", word),
     "max_total_num_tokens": ("cache_tokens", whole),
-    "model_path": ("model_name", last_part),
+    "model_path": ("model_name", path),
 }
 PER_REPLICA: Names = {"effective_max_running_requests_per_dp": ("max_seqs", whole)}
 
@@ -45,8 +46,8 @@ VLLM_PARTS: dict[str, Names] = {
         "distributed_executor_backend": ("executor", word),
     },
     "model_config": {
-        "model": ("model_name", last_part),
-        "dtype": ("dtype", lambda value: word(str(value).removeprefix("torch."))),
+        "model": ("model_name", path),
+        "dtype": ("dtype", of_torch),
         "max_model_len": ("context_length", whole),
         "quantization": ("quantization", word),
         "enforce_eager": ("eager", flag),
@@ -72,7 +73,7 @@ def sglang(data: dict[str, Any]) -> dict[str, Any]:
         return {}
     states = data.get("internal_states")
     first = states[0] if isinstance(states, list) and states else None
-    chunk = whole(data.get("chunked_prefill_size"))
+    chunk = integer(data.get("chunked_prefill_size"))  # -1: no chunks
     return {
         **taken(data, SGLANG),
         **taken(first if isinstance(first, dict) else {}, PER_REPLICA),

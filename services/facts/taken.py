@@ -1,11 +1,12 @@
-"""What is taken out of a server's answer: numbers, switches and short words, never a path."""
+"""What is taken out of a server's answer: numbers, switches and words. Words are as the server
+wrote them, that of a model may be a path: `facts.engine_facts` passes them through the gate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.probe.inquiry import plain
+from services.untrusted import integer, number
 
 Take = Callable[[Any], Any]
 Names = Mapping[str, tuple[str, Take]]
@@ -19,14 +20,15 @@ def taken(data: Mapping[str, Any], names: Names) -> dict[str, Any]:
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Return a count: a whole number from 0 that fits 64 bits."""
+    count = integer(value)
+    return count if count is not None and count >= 0 else None
 
 
 def share(value: Any) -> float | None:
     """Return a share from 0 to 1."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value <= 1 else None
+    found = number(value)
+    return found if found is not None and 0 <= found <= 1 else None
 
 
 def flag(value: Any) -> bool | None:
@@ -35,10 +37,15 @@ def flag(value: Any) -> bool | None:
 
 
 def word(value: Any) -> Any:
-    """Return a short word, or a whole number; nothing that holds a folder."""
-    if isinstance(value, str) and value and not {"/", "\\"} & set(value):
-        return plain(value, 60)
+    """Return a word as it was written, or a whole number; nothing that holds a folder."""
+    if isinstance(value, str):
+        return value if value and not {"/", "\\"} & set(value) else None
     return whole(value)
+
+
+def of_torch(value: Any) -> Any:
+    """Return a word without PyTorch's name before it: "bfloat16"."""
+    return word(value.removeprefix("torch.") if isinstance(value, str) else value)
 
 
 def off(value: Any) -> bool | None:
@@ -46,7 +53,11 @@ def off(value: Any) -> bool | None:
     return None if flag(value) is None else not value
 
 
-def last_part(value: Any) -> str | None:
+def path(value: Any) -> str | None:
+    """Return the path of a model as it was written, or its name."""
+    return value if isinstance(value, str) and value else None
+
+
+def last_part(text: str) -> str:
     """Return the name of a model: of a folder or "owner/name" only what comes last."""
-    text = value.replace("\\", "/").rstrip("/") if isinstance(value, str) else ""
-    return plain(text.rpartition("/")[2], 120) or None
+    return text.replace("\\", "/").rstrip("/").rpartition("/")[2]

@@ -3,7 +3,6 @@ counts. It tells its configuration only in development mode (VLLM_SERVER_DEV_MOD
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,6 +14,7 @@ from services.backends.address import LOOPBACK, origin
 from services.facts.pages import vllm
 from services.facts.taken import whole
 from services.probe.inquiry import Answer
+from services.telemetry.prometheus import metrics
 
 Ask = Callable[[str, float], Awaitable[Answer | None]]
 CONFIG = "/server_info?config_format=json"
@@ -26,9 +26,7 @@ SIZES = {
     "pipeline_parallel": ("--pipeline-parallel-size", "-pp"),
     "data_parallel": ("--data-parallel-size", "-dp"),
 }
-ENGINE = re.compile(r'^vllm:num_requests_running\{[^}]*engine="(\d+)"', re.MULTILINE)
-CACHE = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
-LABEL = re.compile(r'(\w+)="([^"]*)"')
+ENGINES, CACHE = "vllm_num_requests_running", "vllm_cache_config_info"
 
 
 async def more(target: Target, ask: Ask) -> dict[str, Any]:
@@ -55,8 +53,8 @@ def arguments(argv: Sequence[str]) -> dict[str, Any]:
 
 def _after(given: Sequence[str], names: tuple[str, ...]) -> int:
     for name, value in pairwise(given):
-        if name.replace("_", "-") in names and value.isdigit():
-            return int(value)
+        if name.replace("_", "-") in names and (size := whole(value)):
+            return size
     return 1
 
 
@@ -78,14 +76,15 @@ def _counted(answer: Answer | None) -> dict[str, Any]:
     """Read /metrics: an engine a replica, and the cache's settings as labels."""
     text = answer.content.decode("utf-8", "replace") if answer else ""
     found: dict[str, Any] = {}
-    if engines := set(ENGINE.findall(text)):
+    lines = list(metrics(text, (ENGINES, CACHE)))
+    engines = {whole(line.labels.get("engine")) for line in lines if line.name == ENGINES}
+    if engines := engines - {None}:
         found["data_parallel"] = len(engines)
-    if cache := CACHE.search(text):
-        labels = dict(LABEL.findall(cache[1]))
-        if labels.get("enable_prefix_caching") in ("True", "False"):
-            found["prefix_cache"] = labels["enable_prefix_caching"] == "True"
-        if labels.get("kv_cache_size_tokens", "").isdigit():
-            found["cache_tokens"] = int(labels["kv_cache_size_tokens"])
+    labels = next((line.labels for line in lines if line.name == CACHE), {})
+    if labels.get("enable_prefix_caching") in ("True", "False"):
+        found["prefix_cache"] = labels["enable_prefix_caching"] == "True"
+    if (tokens := whole(labels.get("kv_cache_size_tokens"))) is not None:
+        found["cache_tokens"] = tokens
     return found
 
 

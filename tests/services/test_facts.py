@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import orjson
 import pytest
 
 from services.backends import Target
-from services.facts import engine_facts
+from services.facts import engine_facts, pages
 from services.facts.vllm_server import arguments
 
 ROOT = Path(__file__).parent.parent.parent
@@ -195,7 +197,7 @@ LLAMACPP = {
 
 
 @pytest.mark.parametrize(
-    ("pages", "expected"),
+    ("told", "expected"),
     [
         (
             {"/props": LLAMACPP},
@@ -221,13 +223,109 @@ LLAMACPP = {
         ({"/version": b"<html>", "/props": {"n_ctx": 1}, "/get_server_info": {"version": "1"}}, {}),
         ({"/version": {"version": "/srv/secret/path"}}, {}),
         ({"/version": {"version": True}}, {}),
-        ({"/version": {"version": "x" * 100}}, {"engine": "vLLM", "engine_version": "x" * 60}),
+        (
+            {"/version": {"version": "x" * 200}},
+            {"engine": "vLLM", "engine_version": "x" * 119 + "…"},
+        ),
     ],
 )
 def test_an_engine_is_known_by_its_pages_and_nothing_else_is_believed(
-    pages: dict[str, Any], expected: dict[str, Any]
+    told: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    assert facts_of(pages) == expected
+    assert facts_of(told) == expected
+
+
+HOSTILE: dict[str, Any] = {
+    "long": 10**24, "longer": 10**4000, "superscript": "²", "arabic": "٣", "float": 1e308,
+    "endless": float("inf"), "none": float("nan"), "deep": None, "text": "9" * 25, "below": -5,
+}  # fmt: skip
+for _ in range(900):
+    HOSTILE["deep"] = [HOSTILE["deep"]]
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize(
+    ("path", "page", "names"),
+    [
+        ("/get_server_info", {"tp_size": 1}, pages.SGLANG),
+        ("/props", {"default_generation_settings": {}}, pages.LLAMACPP),
+        ("/version", {}, {"version": None}),
+    ],
+)
+def test_numbers_that_cannot_be_kept_are_no_facts(
+    path: str, page: dict[str, Any], names: dict[str, Any], value: Any
+) -> None:
+    facts = facts_of({path: {**page, **dict.fromkeys(names, value)}})
+    assert orjson.loads(orjson.dumps(facts)) == facts
+    assert not {type(fact) for fact in facts.values()} & {list, dict}
+    assert all(0 <= fact < 2**63 for fact in facts.values() if isinstance(fact, int | float))
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_a_vllm_of_strange_numbers_is_still_a_vllm(value: Any) -> None:
+    labels = f'enable_prefix_caching="True",kv_cache_size_tokens="{value!s:.9999}"'.replace(
+        "\n", ""
+    )
+    metrics = f'vllm:num_requests_running{{engine="{value!s:.9999}"}} 1\n'
+    metrics += f"vllm:cache_config_info{{{labels}}} 1\n"
+    listed = {"data": [{"id": "m", "max_model_len": value}]}
+    told = {**VERSION, "/metrics": metrics.encode(), "/v1/models": listed}
+    facts = {"engine": "vLLM", "engine_version": "0.32.0", "prefix_cache": True}
+    assert facts_of(told) == facts
+
+
+KEY, PROMPT = "my.own-key_of=no_known+form", "Keep this to yourself: the merger is on Monday."
+
+
+@pytest.mark.parametrize("secret", [KEY, PROMPT])
+@pytest.mark.parametrize("before", ["", "0.32.0 ", "x" * 50, "y" * 1990])
+def test_a_server_that_echoes_key_or_prompt_has_them_in_no_fact(secret: str, before: str) -> None:
+    said = before + secret
+    config = {part: dict.fromkeys(names, said) for part, names in pages.VLLM_PARTS.items()}
+    told: tuple[dict[str, Any], ...] = (
+        {"/get_server_info": {"tp_size": 1, **dict.fromkeys(pages.SGLANG, said)}},
+        {"/props": {"default_generation_settings": {}, **dict.fromkeys(pages.LLAMACPP, said)}},
+        {"/version": {"version": said}, "/server_info?config_format=json": {"vllm_config": config}},
+        {"/api/version": {"version": said}},
+    )
+    for some in told:
+        with serving(some) as base_url:
+            facts = asyncio.run(engine_facts(Target("url", base_url, key=KEY), [PROMPT]))
+        assert "engine" in facts
+        written = json.dumps(facts)
+        assert not any(secret[at : at + 12] in written for at in range(len(secret) - 12)), written
+
+
+def test_of_a_key_with_slashes_nothing_is_taken_for_a_models_name() -> None:
+    key = "a.key-of-mine/with+slash"
+    with serving({"/get_server_info": {"tp_size": 1, "model_path": f"/srv/{key}"}}) as base_url:
+        facts = asyncio.run(engine_facts(Target("url", base_url, key=key)))
+    assert facts["model_name"] == "[removed]"
+
+
+LINE = b'vllm:cache_config_info{a="'
+PAGE = 2_000_000  # bytes; with patterns that go back, 30,000 took 21 s
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        LINE * (PAGE // len(LINE)),
+        (LINE + b"\n") * (PAGE // len(LINE)),
+        LINE + b"x" * PAGE,
+        LINE.replace(b'a="', b" ") + b" " * PAGE,
+        b"vllm:num_requests_running" + b" " * PAGE,
+        b"vllm:num_requests_running{" + b"engine=" * (PAGE // 7),
+        b"\n" * PAGE,
+        b"vllm:num_requests_running{" * (PAGE // 26) + b"\\" * PAGE,
+    ],
+    ids=range(8),
+)
+def test_a_long_page_is_read_in_a_moment(metrics: bytes) -> None:
+    began = perf_counter()
+    facts = facts_of({**VERSION, "/metrics": metrics})
+    assert facts == {"engine": "vLLM", "engine_version": "0.32.0"}
+    assert perf_counter() - began < 10
 
 
 def test_a_page_that_is_refused_tells_nothing() -> None:
