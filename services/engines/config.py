@@ -94,6 +94,16 @@ class EngineConfig(BaseModel):
             raise ValueError("holds a NUL character")
         return text
 
+    @field_validator("model", "quantization")
+    @classmethod
+    def _no_argument(cls, text: str) -> str:
+        if text.lstrip().startswith("-"):  # not said again: it may hold a key
+            raise ValueError(
+                "may not begin with -: the engine would read it as an argument. Further arguments "
+                "go into extra"
+            )
+        return text
+
     @field_validator("extra")
     @classmethod
     def _splits(cls, text: str) -> str:
@@ -101,6 +111,11 @@ class EngineConfig(BaseModel):
             words = shlex.split(text)
         except ValueError:
             raise ValueError("hold a quote that is not closed") from None
+        if "--" in words:
+            raise ValueError(
+                "may not hold a -- of its own: the engine would read nothing after it as an "
+                "argument, the address that Paceline gives it neither"
+            )
         if any(map(_is_secret, words)) or holds_key(_values(words)):
             raise ValueError("may hold no key, token or password: put those into the environment")
         return text.strip()
