@@ -22,8 +22,8 @@ from services.probe.inquiry import (
 )
 from services.redact import redact
 from services.wire.chunk import Chunk, read_chunk
-from services.wire.exchange import STREAMS
 from services.wire.ndjson import LineStream
+from services.wire.opening import STREAMS
 from services.wire.sse import EventStream
 
 QUESTION = RunConfig(max_tokens=4, temperature=1.0)  # 1: what every model takes
@@ -90,7 +90,7 @@ class _Heard:
         self.streams = kind.encode() in STREAMS
         try:
             if self.streams:
-                await self._events(response, STREAMS[kind.encode()](BODY_BYTES))
+                await self._events(response, STREAMS[kind.encode()](limit=BODY_BYTES))
             else:
                 self._take(read_chunk((await read(response)).content))
         except BackendProblem:

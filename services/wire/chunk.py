@@ -1,19 +1,30 @@
 """One JSON chunk of a chat completion: does it carry a token, which, and what does it end?
 
-OpenAI's chunks have `choices`. Ollama's own have `message`, and say `done` with the last.
+OpenAI's chunks have `choices`, Ollama's own `message` and `done`; some hold usage alone, and an
+error has one of the marks of `_is_error`. JSON in any other shape is no part of an answer.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
+from services.wire import oddities
 from services.wire.message import words_of
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
+ANSWERS = ("text", "output_text", "refusal")  # types of a part that is shown to who asked
 COUNT_MOST = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
+_FAILURE = re.compile(r"abort|error|cancel|fail|timeout|insufficient", re.IGNORECASE)
+_PING = re.compile(
+    rb"[\W_]*(?:ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|(?:\w+ )?processing|null)\b"
+    rb"[^a-z]{0,80}",
+    re.IGNORECASE,
+)
 
 
 class Usage(NamedTuple):
@@ -24,14 +35,21 @@ class Usage(NamedTuple):
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
 
+    def after(self, earlier: Usage) -> Usage:
+        """Return each count as it was last said: cumulative ones grow, and zeros may follow."""
+        both = zip(self, earlier, strict=True)
+        return Usage(*(new or (new if old is None else old) for new, old in both))
+
 
 class Chunk(NamedTuple):
     text: str = ""  # of the answer
-    has_token: bool = False  # content, reasoning or a tool call
-    has_answer: bool = False  # content or a tool call
+    has_token: bool = False  # content, reasoning, a refusal or a tool call
+    has_answer: bool = False  # content, a refusal or a tool call
     finish_reason: str | None = None
     usage: Usage | None = None
     error: str | None = None
+    whole: bool = False  # it holds the whole answer, as of a server that does not stream
+    oddity: str = ""  # of `oddities`: a chunk that means nothing
 
     @property
     def only_text(self) -> bool:
@@ -46,49 +64,64 @@ def read_chunk(payload: bytes) -> Chunk:
     first). Reasoning counts as a token but not as an answer.
 
     Raises:
-        ValueError: `payload` is not a JSON object.
+        ValueError: `payload` is neither a JSON object nor an error in a list.
     """
-    data = _load(payload)
-    if data.get("error"):
-        return Chunk(error=words_of(data) or "no message")
-    if "message" in data and "choices" not in data:
-        reason = (data.get("done_reason") or "stop") if data.get("done") else None
-        return _chunk(data, reason, _ollama_usage(data))
+    data = load(payload)
     choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else {}
-    usage = _usage(data.get("usage"))
-    if not isinstance(choice, dict):
-        return Chunk(usage=usage)
-    return _chunk(choice, choice.get("finish_reason"), usage)
+    if isinstance(choices, list) and not data.get("error"):
+        if not choices:
+            return Chunk(usage=_usage(data.get("usage")) or _groq_usage(data))
+        return _openai(data, choices[0])
+    if _is_error(data):
+        return Chunk(error=words_of(data) or "no message")
+    message = data.get("message")
+    if isinstance(message, dict) and "done" in data:
+        reason = (data.get("done_reason") or "stop") if data.get("done") else None
+        return _chunk({}, message, reason, _ollama_usage(data))
+    if isinstance(data.get("usage"), dict) or "x_groq" in data:
+        return Chunk(usage=_usage(data.get("usage")) or _groq_usage(data))
+    kind = data.get("type")
+    if not data or (isinstance(kind, str) and is_ping(kind.encode("utf-8", "replace"))):
+        return Chunk(oddity=oddities.PING)
+    return Chunk(oddity=oddities.UNKNOWN_CHUNK)
 
 
-def _chunk(choice: dict[str, Any], reason: Any, usage: Usage | None) -> Chunk:
-    delta = choice.get("delta") or choice.get("message")
-    if not isinstance(delta, dict):
-        delta = {}
-    text = delta.get("content") or choice.get("text") or ""
-    calls = delta.get("tool_calls")
-    called = isinstance(calls, list) and any(map(_names_or_argues, calls))
-    thought = any(map(delta.get, THOUGHTS))
-    return Chunk(
-        text=text if isinstance(text, str) else "",
-        has_token=bool(text) or called or thought,
-        has_answer=bool(text) or called,
-        finish_reason=reason if isinstance(reason, str) else None,
-        usage=usage,
-    )
+def load(payload: bytes) -> dict[str, Any]:
+    """Return the object that `payload` holds; of a list, the error that is its first entry.
 
-
-def _load(payload: bytes) -> dict[str, Any]:
+    Raises:
+        ValueError: it holds neither.
+    """
     try:
         data = orjson.loads(payload)
     except orjson.JSONDecodeError:
         if b"\\u" not in payload:
             raise
         data = _with_half_characters(payload)
+    if isinstance(data, list) and data and isinstance(data[0], dict) and data[0].get("error"):
+        data = data[0]
     if not isinstance(data, dict):
         raise ValueError("the chunk is not a JSON object")
     return data
+
+
+def is_whole(payload: bytes) -> bool:
+    """Return whether `payload` is an event's data by itself, not the beginning of some."""
+    data = payload.strip()
+    if not data or data == b"[DONE]" or is_ping(data):
+        return True
+    if data[:1] != b"{" or data[-1:] != b"}":
+        return False
+    try:
+        load(data)
+    except ValueError:
+        return False
+    return True
+
+
+def is_ping(payload: bytes) -> bool:
+    """Return whether `payload` says no more than that the server is still there."""
+    return len(payload) <= 120 and _PING.fullmatch(payload) is not None
 
 
 def _with_half_characters(payload: bytes) -> Any:
@@ -100,26 +133,129 @@ def _with_half_characters(payload: bytes) -> Any:
         raise ValueError("the chunk is nested too deeply") from None
 
 
+# --- errors inside a 200 -----------------------------------------------------------------------
+
+
+def _is_error(data: Mapping[str, Any]) -> bool:
+    return bool(
+        data.get("error")
+        or data.get("errors")
+        or data.get("error_code")
+        or "error" in (data.get("object"), data.get("type"), data.get("status"))
+        or data.get("success") is False
+        or any(_refuses(data.get(name)) for name in ("status", "status_code", "code"))
+    )
+
+
+def _refuses(code: Any) -> bool:
+    return isinstance(code, int) and code >= 400
+
+
+def _failure(reason: str, *said: Any) -> str | None:
+    """Return what a finish_reason says that is no end but a failure; None of others."""
+    if not _FAILURE.search(reason):
+        return None
+    words = next(filter(None, map(words_of, filter(None, said))), "")
+    return f"finish_reason {reason}" + (f": {words}" if words else "")
+
+
+# --- what a chunk carries ----------------------------------------------------------------------
+
+
+def _openai(data: Mapping[str, Any], choice: Any) -> Chunk:
+    if not isinstance(choice, dict):
+        return Chunk(oddity=oddities.UNKNOWN_CHUNK)
+    delta, reason, usage = choice.get("delta"), choice.get("finish_reason"), data.get("usage")
+    if reason is None and usage is None and type(delta) is dict:
+        text = delta.get("content")
+        if text and type(text) is str:  # nearly every chunk
+            return Chunk(text, True, True)
+    counts = _usage(usage) or _usage(choice.get("usage")) or _groq_usage(data)
+    if delta is not None or "delta" in choice:
+        return _chunk(choice, {} if delta is None else delta, reason, counts)
+    message = choice.get("message")
+    chunk = _chunk(choice, {} if message is None else message, reason, counts)
+    return chunk._replace(whole=message is not None and reason is not None)
+
+
+def _chunk(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage | None) -> Chunk:
+    if not isinstance(delta, dict):
+        return Chunk(oddity=oddities.UNKNOWN_CHUNK)
+    text, thought = _content(delta.get("content"))
+    text = text or _text(delta.get("refusal")) or _text(choice.get("text"))
+    thought = thought or any(map(delta.get, THOUGHTS))
+    calls = delta.get("tool_calls")
+    called = isinstance(calls, list) and any(map(_names_or_argues, calls))
+    called = called or _names_or_argues({"function": delta.get("function_call")})
+    said = reason if isinstance(reason, dict) else {}  # SGLang's own
+    name = _text(said.get("type") if said else reason) or None
+    return Chunk(
+        text=text,
+        has_token=bool(text) or called or thought,
+        has_answer=bool(text) or called,
+        finish_reason=name,
+        usage=usage,
+        error=_failure(name, choice.get("error"), said) if name else None,
+    )
+
+
+def _content(content: Any) -> tuple[str, bool]:
+    """Return the text of an answer, and whether there is a thought; both may come in parts."""
+    if not isinstance(content, list):
+        return _text(content), False
+    parts = [{"type": "text", "text": p} if isinstance(p, str) else p for p in content]
+    known = [part for part in parts if isinstance(part, dict)]
+    answers = [part for part in known if part.get("type", "text") in ANSWERS]
+    text = "".join(_text(part.get("text")) or _text(part.get("refusal")) for part in answers)
+    thoughts = (part.get(name) for part in known for name in (*THOUGHTS, "text"))
+    return text, any(map(_says, thoughts)) and not text
+
+
+def _says(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(part, dict) and bool(part.get("text")) for part in value)
+    return bool(value) and isinstance(value, str)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _names_or_argues(call: Any) -> bool:
     function = call.get("function") if isinstance(call, dict) else None
     return isinstance(function, dict) and bool(function.get("name") or function.get("arguments"))
 
 
+# --- counts ------------------------------------------------------------------------------------
+
+
 def _usage(usage: Any) -> Usage | None:
+    """Return what `usage` counts; None where it counts nothing, as `{}` or zeros do."""
     if not isinstance(usage, dict):
         return None
-    return Usage(
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        output_tokens=_count(usage, "completion_tokens"),
-        reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
-        cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
-    )
-
-
-def _ollama_usage(data: dict[str, Any]) -> Usage | None:
-    if not data.get("done"):
+    prompt, output, reasoning, cached = (_first(usage, names) for names in COUNTS)
+    if not (prompt or output or reasoning or cached):
         return None
-    return Usage(_count(data, "prompt_eval_count"), _count(data, "eval_count"))
+    return Usage(prompt or None, output or None, reasoning, cached)  # neither is ever empty
+
+
+def _groq_usage(data: Mapping[str, Any]) -> Usage | None:
+    beside = data.get("x_groq")
+    return _usage(beside.get("usage")) if isinstance(beside, dict) else None
+
+
+def _ollama_usage(data: Mapping[str, Any]) -> Usage | None:
+    return _usage(data) if data.get("done") else None
+
+
+def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    """Return the first count there is under one of `names`; `a.b` is `b` in `a`."""
+    for name in names:
+        holder, _, inner = name.rpartition(".")
+        found = _count(usage.get(holder) if holder else usage, inner)
+        if found is not None:
+            return found
+    return None
 
 
 def _count(data: Any, key: str) -> int | None:
@@ -127,3 +263,23 @@ def _count(data: Any, key: str) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if 0 <= value <= COUNT_MOST else None
+
+
+# Under which names servers report each count of Usage.
+COUNTS: tuple[tuple[str, ...], ...] = (
+    ("prompt_tokens", "input_tokens", "prompt_eval_count"),
+    ("completion_tokens", "output_tokens", "eval_count"),
+    (
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens_details.reasoning_tokens",
+        "reasoning_tokens",
+    ),
+    (
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "prompt_cache_hit_tokens",  # DeepSeek
+        "cached_tokens",  # Moonshot
+        "cache_read_input_tokens",  # Anthropic
+        "prompt_eval_cached_count",  # Ollama
+    ),
+)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from services import untrusted
 from services.halves import joined
 from services.redact import redact
-from services.wire.chunk import Chunk, Usage, read_chunk
+from services.wire import oddities
+from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
 from services.wire.encoding import Undecodable
 from services.wire.likeness import Likeness
 from services.wire.message import message_of
 from services.wire.ndjson import LineStream
+from services.wire.opening import STREAMS, Opening
 from services.wire.response import ParserError, Response
-from services.wire.sse import Event, EventStream, TooLong
+from services.wire.sse import BOM, Event, EventStream, TooLong
 
 BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream of events
 ERROR_BYTES = 64 * 1024  # of an error's body that are read
+WORDS_BYTES = 200  # of a body without a message that are told
+REASON_CHARACTERS = 60  # of a finish_reason
 
 
 class Exchange:
@@ -49,8 +54,12 @@ class Exchange:
         self._response = Response()
         self._stream: EventStream | LineStream | None = None
         self._likeness = Likeness()
-        self._plain = bytearray()  # a body that is not a stream
+        self._opening: Opening | None = None  # of a 200's body
+        self._refused = bytearray()  # the body of any other answer
         self._said_done = False
+        self._whole = False  # the answer came in one piece
+        self._unknown = ""  # the first words of a chunk that is no part of an answer
+        self.oddities: set[str] = set()  # see `oddities`
 
     # --- what the connection tells -----------------------------------------------------------
 
@@ -127,19 +136,22 @@ class Exchange:
     # --- what it means -----------------------------------------------------------------------
 
     def _body(self, stamp: int, body: bytes) -> None:
-        if self._stream is None and self._response.status == 200:
-            streams = STREAMS.get(self._response.type)
-            self._stream = streams() if streams else None
         if self._stream is not None:
             self._piece(stamp, self._stream, body)
-            return
-        ok = self._response.status == 200
-        self._plain += body
-        if len(self._plain) > (BODY_LIMIT if ok else ERROR_BYTES):
-            if ok:
-                self.fail("stream_error", "The answer is no stream and does not end.", stamp)
-            else:
+        elif self._response.status == 200:
+            self._open(stamp, body)
+        else:
+            self._refused += body
+            if len(self._refused) > ERROR_BYTES:
                 self._end(stamp)  # enough of an error to say what it is
+
+    def _open(self, stamp: int, body: bytes) -> None:
+        opening = self._opening = self._opening or Opening(self._response.type)
+        self._stream = opening.stream(body)
+        if self._stream is not None:
+            self._piece(stamp, self._stream, bytes(opening.seen))
+        elif len(opening.seen) > BODY_LIMIT:
+            self.fail("stream_error", "The answer is no stream and does not end.", stamp)
 
     def _piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
         whole = stream.between()  # so far; a server mostly sends one event in one piece
@@ -159,36 +171,65 @@ class Exchange:
         """Take one event; return the chunk that it held, if it held one that counts."""
         if self.over:
             return None
-        if event.data.strip() == b"[DONE]":
-            self._said_done = True
+        kind, data = event
+        if kind == b"error":
+            self._fail_with(message_of(data) or _beginning(data) or "no reason given", stamp)
             return None
-        named = event.kind == b"error"
-        said = event.data[:200].decode("utf-8", "replace") if named else None
         try:
-            chunk = read_chunk(event.data)
+            chunk = read_chunk(data)
         except ValueError:
-            if not named:
-                self.fail("stream_error", "The stream holds a chunk that is not JSON.", stamp)
-                return None
-            chunk = Chunk(error=said)
-        if why := chunk.error or said:
-            self.fail("stream_error", f"The stream ended in an error: {why}", stamp)
+            self._no_json(stamp, data)
             return None
+        if chunk.oddity:
+            self._no_chunk(chunk, data)
         self.take(stamp, chunk)
         return chunk
 
+    def _no_json(self, stamp: int, data: bytes) -> None:
+        """Take the end of a stream, a sign of life, or what cannot be read."""
+        data = data.removeprefix(BOM).strip()
+        if data == b"[DONE]":
+            self._said_done = True
+        elif not data or is_ping(data):
+            self.oddities.add(oddities.PING if data else oddities.EMPTY_EVENT)
+        else:
+            said = _beginning(data)
+            self.fail("stream_error", f"The stream holds a chunk that is not JSON: {said}", stamp)
+
+    def _no_chunk(self, chunk: Chunk, data: bytes) -> None:
+        self.oddities.add(chunk.oddity)
+        if chunk.oddity == oddities.UNKNOWN_CHUNK and not self._unknown:
+            self._unknown = message_of(data) or _beginning(data)
+
+    def _fail_with(self, words: str, stamp: int) -> None:
+        self.fail("stream_error", f"The stream ended in an error: {words}", stamp)
+
     def take(self, stamp: int, chunk: Chunk) -> None:
         """Take one chunk of a stream, already read, that arrived at `stamp`."""
+        if chunk.finish_reason:
+            self.finish_reason = untrusted.text(
+                chunk.finish_reason, self._secrets, REASON_CHARACTERS
+            )
+        if chunk.usage is not None:
+            self.usage, self.has_usage = chunk.usage.after(self.usage), True
+        if chunk.error is not None:
+            self._fail_with(chunk.error, stamp)
+            return
+        if chunk.whole:
+            self._take_whole(stamp, chunk)
+            return
         if chunk.has_token:
             self._token(stamp)
-        if chunk.has_answer:
-            self.answered = self.answered if self.answered is not None else stamp
+        if chunk.has_answer and self.answered is None:
+            self.answered = stamp
         if chunk.text:
             self.text.append(chunk.text)
-        if chunk.finish_reason:
-            self.finish_reason = joined(chunk.finish_reason)
-        if chunk.usage is not None:
-            self.usage, self.has_usage = chunk.usage, True
+
+    def _take_whole(self, stamp: int, chunk: Chunk) -> None:
+        """Take a whole answer: all of it, or what has been streamed once more."""
+        if chunk.has_token and not self.token_times:
+            self.text, self.last, self._whole = [chunk.text], stamp, True
+            self.oddities.add(oddities.NOT_STREAMED)
 
     def _token(self, stamp: int) -> None:
         if self.first is None:
@@ -201,17 +242,13 @@ class Exchange:
         if status != 200:
             self.fail(_class_of(status), self._refusal(status), stamp)
         elif self._stream is not None:
-            self._last_line(stamp)
-            self.judge(stamp)
-        elif self._plain or self._response.type not in STREAMS:
-            self._in_one_piece(stamp)
-        else:
-            self.judge(stamp)
-
-    def _last_line(self, stamp: int) -> None:
-        if isinstance(self._stream, LineStream):
             for event in self._stream.rest():
                 self._event(stamp, event)
+            self.judge(stamp)
+        elif self._opening is not None or self._response.type not in STREAMS:
+            self._in_one_piece(stamp, bytes(self._opening.seen) if self._opening else b"")
+        else:
+            self.judge(stamp)
 
     @property
     def answer(self) -> str:
@@ -220,29 +257,42 @@ class Exchange:
 
     def judge(self, stamp: int) -> None:
         """End a stream whose last chunk has been taken, as what it turned out to be."""
-        if not self._said_done and self.finish_reason is None:
+        if self.over:
+            return
+        none = not self.token_times and not self._whole
+        stray = self._stream.stray if self._stream is not None else b""
+        if self.finish_reason is None and self._unknown:
+            why = f"The stream holds JSON that is no part of a chat completion: {self._unknown}"
+            self.fail("stream_error", why, stamp)
+        elif none and not self._said_done and stray.strip():
+            self.fail("stream_error", f"The answer is no stream: {_beginning(stray)}", stamp)
+        elif not self._said_done and self.finish_reason is None:
             self.fail("truncated", "The stream ended without a finish_reason or [DONE].", stamp)
-        elif not self.token_times:
+        elif none:
             self.fail("empty", "The answer holds no token.", stamp)
-        elif not self.over:
+        else:
             self._finish(stamp)
 
-    def _in_one_piece(self, stamp: int) -> None:
+    def _in_one_piece(self, stamp: int, body: bytes) -> None:
         """An answer in one piece, from a server that does not stream: no TTFT to be had."""
+        body = body.removeprefix(BOM).strip()
+        body = body.removesuffix(b"[DONE]").rstrip().removesuffix(b"data:")
         try:
-            chunk = read_chunk(bytes(self._plain))
+            chunk = read_chunk(body)
         except ValueError:
+            chunk = Chunk(oddity=oddities.UNKNOWN_CHUNK)
+        if chunk.error is not None:
+            self.fail("stream_error", f"The answer: {chunk.error}.", stamp)
+        elif chunk.oddity:
             kind = self._response.type.decode("latin-1") or "no type"
-            self.fail("stream_error", f"The answer is not a chat completion ({kind}).", stamp)
-            return
-        if chunk.error is not None or not chunk.has_token:
-            why = chunk.error or "it holds no token"
-            self.fail("stream_error" if chunk.error else "empty", f"The answer: {why}.", stamp)
-            return
-        self.text, self.last = [chunk.text], stamp
-        self.finish_reason = chunk.finish_reason and joined(chunk.finish_reason)
-        self.usage, self.has_usage = chunk.usage or Usage(), chunk.usage is not None
-        self._finish(stamp)
+            words = message_of(body)
+            said = f"({kind}){words and f': {words}'}"
+            self.fail("stream_error", f"The answer is not a chat completion {said}.", stamp)
+        elif not chunk.has_token:
+            self.fail("empty", "The answer: it holds no token.", stamp)
+        else:
+            self.take(stamp, chunk._replace(whole=True))
+            self._finish(stamp)
 
     def _refusal(self, status: int) -> str:
         if 300 <= status < 400:
@@ -252,14 +302,17 @@ class Exchange:
 
     def _reason(self) -> str:
         """What the body of an error says: its message, its text, or at least its type."""
-        if words := message_of(bytes(self._plain)):
+        body = bytes(self._refused)
+        if words := message_of(body):
             return words
         if self._response.type == b"text/html":
             return "text/html"
-        return self._plain[:200].decode("utf-8", "replace").strip() or "no reason given"
+        return _beginning(body) or "no reason given"
 
     def _finish(self, stamp: int) -> None:
         self.ended, self.over = stamp, True
+        if self._stream is not None:
+            self.oddities |= self._stream.oddities
         self._on_end()
 
 
@@ -273,14 +326,11 @@ def settling(over: asyncio.Future[None]) -> Callable[[], None]:
     return settle
 
 
+def _beginning(body: bytes) -> str:
+    return body[:WORDS_BYTES].decode("utf-8", "replace").strip()
+
+
 def _class_of(status: int) -> str:
     if status < 300:  # 204 and its like: no refusal, and no answer either
         return "stream_error"
     return "http_429" if status == 429 else f"http_{status // 100}xx"
-
-
-# Content types that are streams, and what cuts them.
-STREAMS: dict[bytes, type[EventStream] | type[LineStream]] = {
-    b"text/event-stream": EventStream,
-    b"application/x-ndjson": LineStream,
-}

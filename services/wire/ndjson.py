@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from services.wire.sse import EVENT_LIMIT, Event, TooLong
 
 
 class LineStream:
     """Feed it what was read, take the lines that are complete, as events without a name."""
 
-    def __init__(self, limit: int = EVENT_LIMIT) -> None:
+    def __init__(self, oddities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
+        self.oddities = set(oddities)
         self._limit = limit
         self._tail = bytearray()
 
@@ -31,6 +34,8 @@ class LineStream:
     def between(self) -> bool:
         """Whether nothing of a line is in hand."""
         return not self._tail
+
+    stray = b""  # every line is an event
 
     def rest(self) -> list[Event]:
         """Return the last line of a body that ended without ending it."""

@@ -1,8 +1,14 @@
 """What counts as a token, and what a server says about its counts."""
 
+import json
+from typing import Any
+
 import pytest
 
-from services.wire.chunk import Chunk, Usage, read_chunk
+from services.wire import oddities
+from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
+
+UNKNOWN = Chunk(oddity=oddities.UNKNOWN_CHUNK)
 
 
 def chunk(delta: str, finish: str = "null") -> bytes:
@@ -23,30 +29,135 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         ),
         (chunk('{"tool_calls":[{"index":0}]}'), Chunk()),
         (chunk("{}", '"stop"'), Chunk(finish_reason="stop")),
-        (chunk("{}", '{"type":"stop"}'), Chunk()),
-        (b'{"usage":{"completion_tokens":99999999999}}', Chunk(usage=Usage())),
+        (chunk("{}", '{"type":"stop"}'), Chunk(finish_reason="stop")),
+        (chunk("{}", "7"), Chunk()),
+        (b'{"usage":{"completion_tokens":99999999999}}', Chunk()),
         (b'{"choices":[]}', Chunk()),
-        (b'{"choices":["odd"]}', Chunk()),
-        (b'{"choices":[{"delta":"odd"}]}', Chunk()),
+        (b'{"choices":["odd"]}', UNKNOWN),
+        (b'{"choices":[{"delta":"odd"}]}', UNKNOWN),
+        (b'{"choices":[{"delta":null}]}', Chunk()),
+        (b'{"choices":null}', UNKNOWN),
+        (b'{"id":"x","object":"chat.completion.chunk"}', UNKNOWN),
+        (b'{"message":"of no kind"}', UNKNOWN),
+        (b'{"message":{"content":"no done"}}', UNKNOWN),
+        (b'{"detail":"in the middle of a stream"}', UNKNOWN),
+        (b"{}", Chunk(oddity=oddities.PING)),
+        (b'{"type":"ping"}', Chunk(oddity=oddities.PING)),
         (chunk('{"tool_calls":"odd"}'), Chunk()),
         (b'{"choices":[{"text":"a"}]}', Chunk("a", True, True)),
         (b'{"choices":[{"message":{"content":"all"}}]}', Chunk("all", True, True)),
+        (
+            b'{"choices":[{"message":{"content":"all"},"finish_reason":"stop"}]}',
+            Chunk("all", True, True, "stop", whole=True),
+        ),
+        (
+            b'{"choices":[{"delta":{},"message":{"content":"all"},"finish_reason":"stop"}]}',
+            Chunk(finish_reason="stop"),
+        ),
+        (chunk('{"refusal":"I cannot","content":null}'), Chunk("I cannot", True, True)),
+        (chunk('{"function_call":{"name":"f"}}'), Chunk("", True, True)),
+        (chunk('{"content":[{"type":"text","text":"a"},{"text":"b"},"c"]}'),
+         Chunk("abc", True, True)),
+        (chunk('{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}'),
+         Chunk("", True, False)),
+        (chunk('{"content":[{"type":"thinking","thinking":"hm"}]}'), Chunk("", True, False)),
+        (chunk('{"content":[{"type":"refusal","refusal":"no"}]}'), Chunk("no", True, True)),
+        (chunk('{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":""},7]}'),
+         Chunk()),
         (b'{"error":{"message":"out of memory"}}', Chunk(error="out of memory")),
         (b'{"error":"busy"}', Chunk(error="busy")),
+        (b'{"error":{"message":"busy"},"choices":[{"text":"a"}]}', Chunk(error="busy")),
+        (b'{"object":"error","message":"busy","code":500}', Chunk(error="busy")),
+        (b'{"text":"busy","error_code":50004}', Chunk(error="busy")),
+        (b'{"type":"error","message":"busy"}', Chunk(error="busy")),
+        (b'{"status":503,"message":"busy"}', Chunk(error="busy")),
+        (b'{"code":500,"msg":"busy","success":false}', Chunk(error="busy")),
+        (b'[{"error":{"message":"busy"}}]', Chunk(error="busy")),
+        (b'{"errors":[{}]}', Chunk(error="no message")),
+        (chunk("{}", '"abort"'), Chunk(finish_reason="abort", error="finish_reason abort")),
+        (chunk("{}", '{"type":"abort","message":"busy"}'),
+         Chunk(finish_reason="abort", error="finish_reason abort: busy")),
+        (b'{"choices":[{"delta":{},"finish_reason":"error","error":{"message":"busy"}}]}',
+         Chunk(finish_reason="error", error="finish_reason error: busy")),
         (
             b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":9,'
             b'"completion_tokens_details":{"reasoning_tokens":4},'
             b'"prompt_tokens_details":{"cached_tokens":2}}}',
             Chunk(usage=Usage(3, 9, 4, 2)),
         ),
-        (b'{"choices":[],"usage":{"completion_tokens":"many"}}', Chunk(usage=Usage())),
+        (b'{"choices":[],"usage":{"completion_tokens":"many"}}', Chunk()),
+        (b'{"choices":[],"usage":{}}', Chunk()),
+        (b'{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}', Chunk()),
+        (b'{"usage":{"prompt_tokens":3,"completion_tokens":0}}', Chunk(usage=Usage(3))),
+        (b'{"x_groq":{"id":"r"}}', Chunk()),
     ],
-)
+)  # fmt: skip
 def test_a_chunk_is_read_as_it_is(payload: bytes, expected: Chunk) -> None:
     assert read_chunk(payload) == expected
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"prompt_tokens_details": {"cached_tokens": 2}},
+        {"input_tokens_details": {"cached_tokens": 2}},
+        {"prompt_cache_hit_tokens": 2, "prompt_cache_miss_tokens": 1},
+        {"cached_tokens": 2},
+        {"cache_read_input_tokens": 2},
+        {"prompt_tokens_details": None, "cached_tokens": 2},
+    ],
+)
+def test_cached_tokens_have_many_names(beside: dict[str, Any]) -> None:
+    data = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 9, **beside}}
+    assert read_chunk(json.dumps(data).encode()).usage == Usage(3, 9, None, 2)
+
+
+@pytest.mark.parametrize("place", ["beside", "choice", "groq", "alone"])
+def test_usage_has_many_places(place: str) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 9}
+    choice: dict[str, Any] = {"delta": {}, "finish_reason": "stop"}
+    data: dict[str, Any] = {
+        "beside": {"choices": [choice], "usage": usage},
+        "choice": {"choices": [{**choice, "usage": usage}], "usage": {}},
+        "groq": {"choices": [choice], "x_groq": {"id": "r", "usage": usage}},
+        "alone": {"usage": usage},
+    }[place]
+    assert read_chunk(json.dumps(data).encode()).usage == Usage(3, 9)
+
+
+def test_what_ollama_counts_is_read_from_its_last_line() -> None:
+    line = {"message": {"content": ""}, "done": True, "prompt_eval_count": 1200, "eval_count": 2,
+            "prompt_eval_cached_count": 1152}  # fmt: skip
+    assert read_chunk(json.dumps(line).encode()) == Chunk(
+        finish_reason="stop", usage=Usage(1200, 2, None, 1152)
+    )
+
+
+def test_counts_are_those_said_last_and_zeros_after_them_say_nothing() -> None:
+    seen = Usage()
+    for said in (Usage(12), Usage(12, 3, 0, 0), Usage(12, 9, 4, 2), Usage(12, None, 0, 0)):
+        seen = said.after(seen)
+    assert seen == Usage(12, 9, 4, 2)
+    assert Usage(12, 4, 0, 0).after(Usage()) == Usage(12, 4, 0, 0)
 
 
 @pytest.mark.parametrize("payload", [b"{", b"[1]", b"", b"<html>"])
 def test_what_is_not_a_json_object_is_refused(payload: bytes) -> None:
     with pytest.raises(ValueError):
         read_chunk(payload)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["ping", "[PING]", ": ping - 2026-01-02 10:00:00+00:00", "keep-alive", "KEEPALIVE", "heartbeat",
+     ": OPENROUTER PROCESSING", "null", "pong."],
+)  # fmt: skip
+def test_a_sign_of_life_is_no_error(said: str) -> None:
+    assert is_ping(said.encode())
+
+
+@pytest.mark.parametrize(
+    "said", ["upstream error", "ping timeout", "processing failed", "", "[DONE]", "ping" * 99, "7"]
+)
+def test_other_words_are_no_sign_of_life(said: str) -> None:
+    assert not is_ping(said.encode())

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise, repeat
 from socket import socket
+from time import sleep
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.wire import Patience
+from services.wire import Patience, oddities
 from services.wire.chunk import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder
 from services.wire.exchange import Exchange
@@ -93,14 +94,156 @@ WELL: dict[str, tuple[list[bytes], int, str]] = {
         token("a"), event({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}),
         DONE], 2, "ab"),
     "a chunk without choices": ([event({"choices": []}), token("a"), STOP, DONE], 1, "a"),
+    "the whole message once more at the end": ([
+        token("a"), token("b"), event({"choices": [{
+            "delta": {}, "finish_reason": "stop", "message": {"content": "ab"}}]}), DONE], 2, "ab"),
+    "the whole message beside each delta": ([
+        event({"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]}),
+        event({"choices": [{"delta": {"content": "b"}, "message": {"content": "ab"}}]}), STOP],
+        2, "ab"),
+    "a whole answer after its stream": ([
+        token("a"), event({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}),
+        DONE], 1, "a"),
+    "content in parts": ([
+        event({"choices": [{"delta": {"content": [{"type": "thinking", "thinking": [
+            {"type": "text", "text": "hm"}]}]}}]}),
+        event({"choices": [{"delta": {"content": [{"type": "text", "text": "a"}]}}]}),
+        token("b"), STOP, DONE], 3, "ab"),
+    "a refusal": ([event({"choices": [{"delta": {"content": None, "refusal": "no"}}]}), STOP, DONE],
+                  1, "no"),
+    "a chunk of no known shape, and a finish_reason": ([
+        token("a"), event({"detail": "still here"}), STOP, DONE], 1, "a"),
     "a completion instead of a chat": ([event({"choices": [{"text": "a"}]}), STOP, DONE], 1, "a"),
 }  # fmt: skip
 
 
+def by_event(pieces: list[bytes]) -> list[bytes]:
+    return pieces
+
+
+def in_one_write(pieces: list[bytes]) -> list[bytes]:
+    return [b"".join(pieces)]
+
+
+def by_byte(pieces: list[bytes]) -> list[bytes]:
+    whole = b"".join(pieces)
+    return [whole[i : i + 1] for i in range(len(whole))]
+
+
+in_each_way = pytest.mark.parametrize("way", [by_event, in_one_write, by_byte])
+Way = Callable[[list[bytes]], list[bytes]]
+
+
+@in_each_way
 @pytest.mark.parametrize("name", WELL)
-def test_a_stream_with(name: str) -> None:
+def test_a_stream_with(name: str, way: Way) -> None:
     events, chunks, text = WELL[name]
-    assert seen(said(*events)) == (None, chunks, text)
+    assert seen(hear(way(chunked(*events)))) == (None, chunks, text)
+
+
+# Streams that are read although the standard has them otherwise; what they are told to be.
+ODD: dict[str, tuple[list[bytes], set[str]]] = {
+    "empty events": ([token("a"), b"data:\n\n", token("b"), b"data: \n\n", STOP, DONE],
+                     {oddities.EMPTY_EVENT}),
+    "pings that are no JSON": ([token("a"), b"data: ping\n\n", token("b"),
+                                b"event: ping\ndata: [KEEPALIVE]\n\n", STOP, DONE],
+                               {oddities.PING}),
+    "pings that are JSON": ([token("a"), b"data: {}\n\n", token("b"),
+                             event({"type": "ping"}), STOP, DONE], {oddities.PING}),
+    "a byte order mark": ([b"\xef\xbb\xbf" + token("a"), token("b"), STOP, DONE],
+                          {oddities.BYTE_ORDER_MARK}),
+    "two events parted by one newline": ([token("a")[:-1] + token("b"), STOP, DONE],
+                                         {oddities.ONE_NEWLINE}),
+    "all events parted by one newline": ([e[:-1] for e in (token("a"), token("b"), STOP, DONE)],
+                                         {oddities.ONE_NEWLINE}),
+    "named events parted by one newline": ([b"event: x\n" + e[:-1] for e in (
+                                            token("a"), token("b"), STOP, DONE)],
+                                           {oddities.ONE_NEWLINE}),
+    "an empty event parted by one newline": ([b"data:\n" + token("a"), token("b"), STOP, DONE],
+                                             {oddities.EMPTY_EVENT, oddities.ONE_NEWLINE}),
+    "a last event that ends in one newline": ([token("a"), token("b"), STOP[:-1]],
+                                              {oddities.UNENDED}),
+    "a last event that ends in none": ([token("a"), token("b"), STOP[:-2]], {oddities.UNENDED}),
+    "[DONE] that ends in one newline": ([token("a"), token("b"), STOP, DONE[:-1]], set()),
+    "JSON without a field": ([e.removeprefix(b"data: ") for e in (token("a"), token("b"), STOP)],
+                             {oddities.BARE_JSON}),
+    "a chunk of no known shape": ([token("a"), token("b"), event({"detail": "x"}), STOP, DONE],
+                                  {oddities.UNKNOWN_CHUNK}),
+}  # fmt: skip
+
+
+@in_each_way
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_stream_is_read_and_told_with(name: str, way: Way) -> None:
+    events, odd = ODD[name]
+    exchange = hear(way(chunked(*events)))
+    assert seen(exchange) == (None, 2, "ab"), exchange.error
+    assert (exchange.oddities, exchange.finish_reason) == (odd, "stop")
+
+
+LINES = [b'{"message":{"content":"a"},"done":false}\n',
+         b'{"message":{"content":"b"},"done":false}\n',
+         b'{"message":{"content":""},"done":true,"done_reason":"stop"}\n']  # fmt: skip
+TYPES = ["text/plain", "application/json; charset=utf-8", "application/octet-stream", ""]
+
+
+@in_each_way
+@pytest.mark.parametrize("kind", [*TYPES, "application/x-ndjson"])
+@pytest.mark.parametrize("lines", [False, True], ids=["events", "lines"])
+def test_a_stream_is_known_by_its_beginning_whatever_type_it_has(
+    kind: str, way: Way, lines: bool
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + (f"Content-Type: {kind}\r\n".encode() if kind else b"")
+    events = LINES if lines else [b": hello\n\n", token("a"), token("b"), STOP, DONE]
+    exchange = hear(way(chunked(*events, head=head)))
+    assert seen(exchange) == (None, 2, "ab"), exchange.error
+    right = lines and kind == "application/x-ndjson"
+    assert exchange.oddities == (set() if right else {oddities.CONTENT_TYPE})
+
+
+@pytest.mark.parametrize("name", ["a type of its own", "one newline"])
+def test_an_odd_stream_has_the_times_of_its_tokens(name: str) -> None:
+    """Each token is there when its line is, not when the next one or the end comes."""
+    head = HEAD if name == "one newline" else PLAIN
+    events = [token("a"), token("b"), token("c"), STOP]
+    if name == "one newline":
+        events = [e[:-1] for e in events]
+    exchange = hear(_slowly(chunked(*events, head=head), 0.05))
+    assert exchange.error is None and exchange.sent is not None
+    since = [(at - exchange.sent) / 1e9 for at in exchange.token_times]
+    assert len(since) == 3 and all(0.04 < b - a < 0.5 for a, b in pairwise(since))
+
+
+def _slowly(pieces: Iterable[bytes], gap_s: float) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece
+        sleep(gap_s)
+
+
+def test_the_answer_begins_where_the_thoughts_in_parts_end() -> None:
+    thought = event({"choices": [{"delta": {"content": [{"type": "thinking", "thinking": "hm"}]}}]})
+    exchange = hear(_slowly(chunked(thought, token("a"), STOP, DONE), 0.03))
+    assert exchange.first is not None and exchange.answered is not None
+    assert (exchange.first, exchange.answered) == tuple(exchange.token_times)
+    assert exchange.answered - exchange.first > 0.02e9
+
+
+WHOLE = {"choices": [{"message": {"content": "ab"}, "finish_reason": "stop"}], **usage(12, 4)}
+
+
+@in_each_way
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "text/plain"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_whole_answer_is_no_stream_whatever_its_type_is(
+    kind: str, indent: int | None, way: Way
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n".encode()
+    body = json.dumps(WHOLE, indent=indent).encode()
+    exchange = hear(way(chunked(body, b"\n\n", DONE, head=head)))
+    assert seen(exchange) == (None, 0, "ab"), exchange.error
+    assert (exchange.first, exchange.answered, exchange.last) == (None, None, exchange.ended)
+    assert (exchange.usage.output_tokens, exchange.finish_reason) == (4, "stop")
+    assert oddities.NOT_STREAMED in exchange.oddities
 
 
 def test_a_stream_cut_at_every_byte() -> None:
@@ -133,14 +276,27 @@ USAGE: dict[str, tuple[list[bytes], int | None]] = {
     "usage that is null until the last": ([event({"choices": [{"delta": {"content": "a"}}],
                                            "usage": None}), STOP,
                                            event({"choices": [], **usage(5, 3)}), DONE], 3),
+    "usage followed by an empty one": ([token("a"), event({"choices": [], **usage(5, 3)}), STOP,
+                                        event({"choices": [], "usage": {}}), DONE], 3),
+    "usage followed by zeros": ([token("a"), event({"choices": [], **usage(5, 3)}), STOP,
+                                 event({"choices": [], **usage(0, 0)}), DONE], 3),
+    "usage that is zeros until the last": ([event({"choices": [{"delta": {"content": "a"}}],
+                                            **usage(0, 0)}), STOP,
+                                            event({"choices": [], **usage(5, 3)}), DONE], 3),
+    "usage of nothing but zeros": ([token("a"), STOP, event({"choices": [], **usage(0, 0)})], None),
+    "usage in the choice": ([token("a"), event({"choices": [{"delta": {}, "finish_reason": "stop",
+                             **usage(5, 3)}]}), DONE], 3),
+    "usage in x_groq": ([token("a"), event({"choices": [{"delta": {}, "finish_reason": "stop"}],
+                         "x_groq": usage(5, 3)}), DONE], 3),
     "usage on no chunk": ([token("a"), STOP, DONE], None),
 }  # fmt: skip
 
 
+@in_each_way
 @pytest.mark.parametrize("name", USAGE)
-def test_a_stream_with_its(name: str) -> None:
+def test_a_stream_with_its(name: str, way: Way) -> None:
     events, count = USAGE[name]
-    exchange = said(*events)
+    exchange = hear(way(chunked(*events)))
     assert (exchange.error_class, exchange.usage.output_tokens) == (None, count)
     assert exchange.has_usage == (count is not None)
 
@@ -162,6 +318,45 @@ ILL: dict[str, tuple[list[bytes], str, str]] = {
                        "stream_error", "overloaded"),
     "an error event in JSON": ([token("a"), b'event: error\ndata: {"detail": "overloaded"}\n\n'],
                                "stream_error", "overloaded"),
+    "an error object without a wrapping": ([token("a"), event({"object": "error", "code": 500,
+                                            "message": "engine died"}), DONE],
+                                           "stream_error", "engine died"),
+    "an error code": ([token("a"), event({"text": "worker gone", "error_code": 50004}), DONE],
+                      "stream_error", "worker gone"),
+    "an error as a text": ([event({"error": "top_p is 1"})], "stream_error", "top_p is 1"),
+    "an error in a list": ([token("a"), event([{"error": {"message": "quota"}}])],
+                           "stream_error", "quota"),
+    "an error beside a chunk": ([token("a"), event({"choices": [{"delta": {"content": ""}}],
+                                 "error": {"message": "provider gone"}})],
+                                "stream_error", "provider gone"),
+    "an error in a field of its own": ([token("a"), b'error: {"message": "context full"}\n\n',
+                                        DONE], "stream_error", "context full"),
+    "an error in a field, as a text": ([token("a"), b"error: context full\n\n", DONE],
+                                       "stream_error", "context full"),
+    "an error without a field": ([b'{"error": {"message": "no model"}}'],
+                                 "stream_error", "no model"),
+    "an error without a field, on many lines": ([b'{\n  "error": {\n    "message": "no model"\n'
+                                                 b"  }\n}\n"], "stream_error", "no model"),
+    "an error without a field, after a token": ([token("a"), b'{"error": "out of memory"}\n'],
+                                                "stream_error", "out of memory"),
+    "an aborted answer": ([token("a"), event({"choices": [{"delta": {"content": ""},
+                           "finish_reason": "abort"}]}), DONE], "stream_error", "abort"),
+    "an answer aborted before a token": ([event({"choices": [{"delta": {}, "finish_reason":
+                                          "abort"}], **usage(12, 0)}), DONE],
+                                         "stream_error", "abort"),
+    "an answer that ended in an error": ([token("a"), event({"choices": [{"delta": {},
+                                          "finish_reason": "error"}]}), DONE],
+                                         "stream_error", "finish_reason error"),
+    "JSON that is no chunk, without a finish_reason": ([
+        token("a"), event({"detail": "worker gone"}), DONE], "stream_error", "worker gone"),
+    "nothing but JSON that is no chunk": ([event({"foo": 1}), DONE], "stream_error", '{"foo": 1}'),
+    "text instead of events": ([b"upstream connect error"], "stream_error",
+                               "upstream connect error"),
+    "words that are no JSON": ([token("a"), b"data: upstream gone\n\n"], "stream_error",
+                               "not JSON: upstream gone"),
+    "a comment inside JSON": ([token("a"), b'data: {"choices":[{"del: x\n\nta":{}}]}\n\n', STOP],
+                              "stream_error", "not JSON"),
+    "an event that was cut": ([token("a"), token("b")[:-9]], "truncated", "without a finish"),
     "malformed JSON": ([token("a"), b'data: {"choices": [\n\n'], "stream_error", "not JSON"),
     "JSON that is no object": ([token("a"), b"data: [1]\n\n"], "stream_error", "not JSON"),
     "bytes that are no UTF-8": ([token("a"), token("b").replace(b'"b"', b'"\xff"')],
@@ -172,11 +367,12 @@ ILL: dict[str, tuple[list[bytes], str, str]] = {
 }  # fmt: skip
 
 
+@in_each_way
 @pytest.mark.parametrize("name", ILL)
-def test_a_stream_fails_for(name: str) -> None:
+def test_a_stream_fails_for(name: str, way: Way) -> None:
     events, error_class, words = ILL[name]
-    exchange = said(*events)
-    assert exchange.error_class == error_class
+    exchange = hear(way(chunked(*events)))
+    assert exchange.error_class == error_class, exchange.error
     assert words in str(exchange.error)
 
 
