@@ -10,7 +10,10 @@ from collections.abc import Iterable
 LONGEST = 300  # characters of a server's own words that are kept
 READ = 2000  # characters that are looked at
 RUN = 16  # so many characters in a row of a secret give it away
+BLOCK, STEP = 8, 9  # characters: BLOCK + STEP - 1 is RUN
 SHORTEST = 6  # a shorter secret would take ordinary words along
+SPACES = ("  ", "\n", "\t", "\r")  # what is one space where a text is on one line
+REMOVED = "[removed]"
 _KEY_LIKE = re.compile(
     r"\b(?:sk|gsk|hf|pk|xai)[-_][\w*.…-]{6,}|\bkey[-_](?=[\w.…-]*[\d*])[\w*.…-]{6,}"
     r"|\bAIza[\w-]{20,}"
@@ -32,16 +35,17 @@ def redact(text: str, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
     """Return `text` without the given secrets and without anything that looks like a key, cut to
     `limit` characters. A server may quote a prompt in part, escaped, or on one line: every run of
     RUN characters that a secret holds, however it is written, is removed."""
-    whole, text = len(text) <= READ, text[:READ]
-    for secret in secrets:
-        if len(secret) >= SHORTEST:
-            for written in dict.fromkeys((secret, *_written(secret))):
-                text = _without(text, written)
+    whole, text = len(text) <= READ, _without(text[:READ], secrets)
     text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
     text = _USER.sub("[removed]@", text)
     if not whole:  # a secret that was cut may begin there, too short to be known
         text = f"{text[:-RUN]}…"
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def holds(text: str, secrets: Iterable[str]) -> bool:
+    """Return whether `text`, of any length, holds one of the secrets, or RUN characters of it."""
+    return _without(text, secrets) != text
 
 
 def holds_key(text: str) -> bool:
@@ -55,23 +59,60 @@ def without_paths(text: str) -> str:
     return _PATH.sub("…/", text)
 
 
-def _written(secret: str) -> tuple[str, ...]:
-    return (
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        " ".join(secret.split()),
-    )
+def _without(text: str, secrets: Iterable[str]) -> str:
+    blocks = _blocks(text)
+    for secret in secrets:
+        if len(secret) < SHORTEST or len(text) < min(RUN, len(secret)):
+            continue
+        for written in _written(secret, text):
+            if len(written) < RUN:
+                cleaned = text.replace(written, REMOVED)
+            else:
+                cleaned = _cut_out(text, _runs(text, blocks, written))
+            if cleaned != text:
+                text, blocks = cleaned, _blocks(cleaned)
+    return text
 
 
-def _without(text: str, secret: str) -> str:
-    width, kept, at = min(RUN, len(secret)), "", 0
+def _written(secret: str, text: str) -> tuple[str, ...]:
+    """Return a secret in the ways in which `text` may quote it."""
+    ways = [secret]
+    if any(space in secret for space in SPACES):
+        ways.append(" ".join(secret.split()))
+    if "\\" in text:
+        as_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+        ways += [*as_json, repr(secret)[1:-1]]
+    return tuple(dict.fromkeys(way for way in ways if len(way) >= SHORTEST))
+
+
+def _blocks(text: str) -> set[str]:
+    return {text[at : at + BLOCK] for at in range(len(text) - BLOCK + 1)}
+
+
+def _runs(text: str, blocks: set[str], secret: str) -> set[str]:
+    """Return which RUN characters of `text` the secret holds. A prompt may have 200,000 characters,
+    and the requests of others wait meanwhile: only each STEP-th block of it is looked up, since
+    any RUN characters in a row hold one of those."""
+    seen = [
+        at for at in range(0, len(secret) - BLOCK + 1, STEP) if secret[at : at + BLOCK] in blocks
+    ]
+    if not seen:
+        return set()
+    runs = {text[at : at + RUN] for at in range(len(text) - RUN + 1)}
+    starts = (start for at in seen for start in range(max(0, at + BLOCK - RUN), at + 1))
+    return runs.intersection(secret[start : start + RUN] for start in starts)
+
+
+def _cut_out(text: str, runs: set[str]) -> str:
+    if not runs:
+        return text
+    kept, at = [], 0
     while at < len(text):
-        end = at + width
-        if end <= len(text) and text[at:end] in secret:
-            while end < len(text) and text[at : end + 1] in secret:
-                end += 1
-            kept, at = f"{kept}[removed]", end
-        else:
-            kept, at = kept + text[at], at + 1
-    return kept
+        end = start = at
+        while start <= end and start < len(text):  # runs that overlap are one
+            if text[start : start + RUN] in runs:
+                end = start + RUN
+            start += 1
+        kept.append(REMOVED if end > at else text[at])
+        at = max(end, at + 1)
+    return "".join(kept)

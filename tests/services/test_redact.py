@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.redact import LONGEST, redact
+from services.redact import LONGEST, READ, RUN, holds, redact
 
 
 @pytest.mark.parametrize(
@@ -70,8 +72,25 @@ def test_a_prompt_is_removed_wherever_it_is_cut_and_however_it_is_escaped(quote:
     assert "private" not in said and "diagnosed" not in said, said
 
 
+LETTERS = st.text("abcdefghijklmnopqrstuvwxyz ", min_size=RUN, max_size=200)
+
+
+@given(secret=LETTERS, around=LETTERS, at=st.integers(0, 200), length=st.integers(0, 200))
+def test_no_run_of_a_secret_stays_and_nothing_else_goes(
+    secret: str, around: str, at: int, length: int
+) -> None:
+    quoted = secret[at : at + length]
+    said = f"{around[:100]}<{quoted}>{around[100:]}"
+    kept = redact(said, [secret], READ)
+    runs = {secret[i : i + RUN] for i in range(len(secret) - RUN + 1)}
+    assert not any(kept[i : i + RUN] in runs for i in range(len(kept)))
+    held = any(said[i : i + RUN] in runs for i in range(len(said)))
+    assert held is holds(said, [secret]) and held is (kept != said)
+
+
 def test_a_secret_of_a_few_letters_does_not_tear_words_apart() -> None:
-    assert redact("an error in a line", ["a", "", "in"]) == "an error in a line"
+    said = "an error in a line"
+    assert redact(said, ["a", "", "in", "\n" * 20, "a" + "\n" * 20]) == said
 
 
 @pytest.mark.parametrize(
