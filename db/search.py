@@ -23,7 +23,14 @@ from services.compare.findings import FAMILY
 from services.measurement import RunStatus
 
 MOST_OF_TREND = 500  # runs
-KEPT = ("by_repeat", "work", "error_rate", "via", *FAMILY)  # of the headline, for the trend
+KEPT = (
+    "by_repeat",
+    "work",
+    "waiting",
+    "error_rate",
+    "via",
+    *FAMILY,
+)  # of the headline, for the trend
 CHOICES = {
     "backends": runs.c.backend,
     "models": runs.c.model,

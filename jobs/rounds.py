@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from db import results, runs, trials
-from services.compare.verdicts import deciding
 from services.measurement import ACTIVE, Run
 from services.trial import Asked, goes_on
 
@@ -38,5 +37,4 @@ def _goes_on(engine: Engine, asked: Asked, run: Run, others: list[Run]) -> bool:
     if asked.target is None or waiting or not level or not done:
         return False
     candidates = results.candidates(engine, sorted([run.id, *(other.id for other in done)]))
-    decides = deciding(each.run.config.mode for each in candidates)
-    return goes_on(asked, len(run.repeats), candidates, decides)
+    return goes_on(asked, len(run.repeats), candidates)

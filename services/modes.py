@@ -27,7 +27,8 @@ class Schedule:
 @dataclass(frozen=True, slots=True)
 class ModeSpec:
     """A way to offer load. `parameters` names the fields of RunConfig that only it reads; `says`
-    tells in words how the requests follow each other."""
+    tells in words how the requests follow each other; `waits` is the field that holds the client's
+    own waiting between requests, in seconds, or ""."""
 
     name: str
     label: str
@@ -36,6 +37,16 @@ class ModeSpec:
     schedule: Callable[[RunConfig], Schedule]
     loop: Literal["closed", "open"]
     says: Callable[[RunConfig], str]
+    waits: str = ""
+
+
+def waiting(config: RunConfig) -> str:
+    """Return the client's own waiting between requests in words, "a pause of 2 s", or "". Where
+    there is some, what is counted by wall time (`WALL_CLOCK`) says as much of it as of the server:
+    no server gives more throughput than it is asked for."""
+    field = MODES[config.mode].waits
+    seconds = getattr(config, field) if field else 0
+    return f"{WAITS[field]} of {seconds:g} s" if seconds else ""
 
 
 def schedule(config: RunConfig) -> Schedule:
@@ -94,6 +105,7 @@ _ENTRIES = (
         schedule=_sequential,
         loop="closed",
         says=_say_sequential,
+        waits="pause_s",
     ),
     ModeSpec(
         name="staggered",
@@ -103,6 +115,7 @@ _ENTRIES = (
         schedule=_staggered,
         loop="open",
         says=_say_staggered,
+        waits="interval_s",
     ),
     ModeSpec(
         name="batch",
@@ -115,4 +128,7 @@ _ENTRIES = (
     ),
 )
 
+WAITS = {"pause_s": "a pause", "interval_s": "an interval"}
+# Numbers of a run, as in `summary_row`, that are per second of wall time.
+WALL_CLOCK = ("output_tokens_per_s", "total_tokens_per_s", "requests_per_s", "goodput_per_s")
 MODES: dict[str, ModeSpec] = {entry.name: entry for entry in _ENTRIES}

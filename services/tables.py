@@ -11,6 +11,7 @@ from services import fingerprint, theme
 from services.compare import COMPARED, Candidate, Comparison
 from services.compare.differences import flat
 from services.compare.headline import row_of
+from services.compare.wording import times_with_interval
 from services.config import without_prompts
 from services.measurement import Run
 from services.metrics import METRICS, metric
@@ -94,9 +95,7 @@ def unsaid(unit: str, label: str) -> str:
 def _ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return ""
-    known = ratio.low is not None and ratio.high is not None
-    interval = f" ({ratio.low:.3g}–{ratio.high:.3g})" if known else ""
-    return f"\n× {ratio.value:.3g}{interval}"
+    return f"\n{times_with_interval(ratio)}"
 
 
 def figures(

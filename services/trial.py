@@ -98,26 +98,25 @@ def turn(seed: int | None, repeat: int, candidates: int, place: int) -> int:
     return repeat * MOST + order(seed, repeat, candidates).index(place)
 
 
-def widest(comparison: Comparison, measure: str) -> float | None:
-    """Return how far the widest interval of a measure reaches to either side of its ratio, as a
+def widest(comparison: Comparison) -> float | None:
+    """Return how far the widest interval of what decides reaches to either side of its ratio, as a
     share: 0.03 for 1.00 (0.97–1.03). None where one of the ratios has no interval."""
-    row = next((row for row in comparison.rows if row.metric == measure), None)
-    ratios = row.ratios[1:] if row else (None,)
     reach = 0.0
-    for ratio in ratios:
+    for verdict in comparison.verdicts:
+        ratio = verdict.findings[0].ratio
         if ratio is None or ratio.low is None or ratio.high is None:
             return None
         reach = max(reach, math.sqrt(ratio.high / ratio.low) - 1)
     return reach
 
 
-def goes_on(asked: Asked, repeats: int, candidates: Sequence[Candidate], measure: str) -> bool:
+def goes_on(asked: Asked, repeats: int, candidates: Sequence[Candidate]) -> bool:
     """Whether another round is wanted after `repeats` of each: the target is not reached yet."""
     if asked.target is None or repeats >= asked.most or len(candidates) < FEWEST:
         return False
     if repeats < MINIMUM_REPEATS:
         return True
-    reach = widest(compare(candidates), measure)
+    reach = widest(compare(candidates))
     return reach is None or reach > asked.target
 
 

@@ -683,7 +683,7 @@ def test_a_verdict_is_a_gate(
     found = ask("compare", "1", "2", *flags)
     assert found.code == code
     assert found.err.startswith(sentence) and bool(found.err) == bool(sentence)
-    assert "B is slower than A: 0.50 times as fast" in found.out
+    assert "B has 50 % lower output throughput than A" in found.out
 
 
 def test_what_nobody_can_tell_passes_no_gate_unless_it_may(database: Engine, ask: Ask) -> None:

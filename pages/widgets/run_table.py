@@ -94,8 +94,9 @@ def _columns() -> dict[str, Any]:
         ),
         AGAINST: columns.TextColumn(
             AGAINST, width=135,
-            help="How many times as fast as the run that is pinned for its tag or model: by output "
-            "throughput, or E2E latency of sequential runs. Tick a run to see more, or to pin it.",
+            help="Compared with the run that is pinned for its tag or model: by output throughput, "
+            "or by the speed of each request where the client waits between them. Select a run to "
+            "see more, or to pin it.",
         ),
         **numbers,
         "Started": columns.DatetimeColumn("Started", format="distance"),

@@ -13,7 +13,7 @@ from services.compare.rows import Candidate, numbers_of
 from services.compare.same_work import listed, unequal
 from services.compare.verdicts import errors_differ
 from services.measurement import ACTIVE
-from services.modes import schedule
+from services.modes import schedule, waiting
 from services.summary.repeats import successes
 
 MACHINE = ("system", "cpu", "cores", "gpu")
@@ -69,7 +69,7 @@ def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
         "Different error rates",
         f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
         "have latencies, and those that failed may have been the slow ones: there is no "
-        "verdict more than one point apart. Mend the failures first.",
+        "verdict more than one point apart. Fix the failures first.",
     )
 
 
@@ -151,13 +151,20 @@ def _load(candidates: Sequence[Candidate]) -> Doubt | None:
             if c.run.knows("mode")
         }
     )
-    pauses = any(load.pause_s for load in loads)
-    paused = " Throughput counts the pauses of a sequential run." if pauses else ""
+    waits = {
+        number: waiting(c.run.config) or "none"
+        for number, c in zip(numbers_of(candidates), candidates, strict=True)
+    }
+    counted = len(set(waits.values())) > 1
+    said = (
+        f" Throughput and queries/s count the client's own waiting ({listed(waits)}): compare the "
+        "speed of each request."
+    )
     return Doubt(
-        "note",
+        "warning" if counted else "note",
         "Different load",
         f"{modes}. The ratios show what the load does as well as what the backends do: more at a "
-        f"time means more throughput and longer latencies.{paused}",
+        f"time means more throughput and longer latencies.{said if counted else ''}",
     )
 
 

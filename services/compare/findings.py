@@ -7,7 +7,7 @@ any false word among the four at 5 %, for each of the two questions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +41,7 @@ class Finding:
     label: str
     word: Word
     ratio: Ratio | None
+    better: Better
     speed: tuple[float, float | None, float | None] | None
     p: float | None = None
     p_equivalent: float | None = None
@@ -64,9 +65,12 @@ def judge(
     margin: float = MARGIN,
     refused: bool = False,
     family: Mapping[str, tuple[str, Better]] = FAMILY,
+    without: Collection[str] = (),
 ) -> tuple[Finding, ...]:
-    """Judge the measures of a family together, by their ratios; `refused`: none of them."""
-    known = {name: r for name in family if (r := ratios.get(name)) and r.p is not None}
+    """Judge the measures of a family together, by their ratios; `refused`: none of them; those
+    in `without` keep their ratio and get no verdict."""
+    judged = [name for name in family if name not in without]
+    known = {name: r for name in judged if (r := ratios.get(name)) and r.p is not None}
     if refused:
         known = {}
     p = _adjusted(known, lambda ratio: ratio.p)
@@ -93,7 +97,7 @@ def _finding(
 ) -> Finding:
     label, better = called
     word = _word(ratio, p, p_equivalent, better)
-    return Finding(name, label, word, ratio, _speed(ratio, better), p, p_equivalent)
+    return Finding(name, label, word, ratio, better, _speed(ratio, better), p, p_equivalent)
 
 
 def _word(ratio: Ratio | None, p: float | None, p_equivalent: float | None, better: Better) -> Word:

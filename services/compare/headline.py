@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+from services import modes
 from services.compare.findings import FAMILY
 from services.compare.rows import COMPARED, Candidate, Compared, by_index
 from services.measurement import Run
@@ -32,14 +33,17 @@ def headline(candidate: Candidate) -> dict[str, Any]:
 
     `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
     `work`: a key that is the same for runs that did the same work, see `work_of`;
+    `waiting`: where the client itself waits between requests, in words;
     `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
     """
     via = {"via": candidate.run.through} if candidate.run.through else {}
+    waiting = modes.waiting(candidate.run.config)
     judged = [entry for entry in COMPARED if entry.name in FAMILY]
     return {
         **row_of(candidate),
         "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
         "work": work_of(candidate.run),
+        "waiting": waiting,
         **via,
     }
 

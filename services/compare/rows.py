@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
 
+from services import modes
 from services.measurement import Measurement, Run, Sample
 from services.metrics import Better, metric, of_class
 from services.statistics import MINIMUM_REPEATS, Ratio, ratio
@@ -91,9 +92,16 @@ class Row:
 
 
 def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
-    """Return a row for each measure that at least one candidate has."""
-    found = (_row(compared, candidates) for compared in COMPARED)
+    """Return a row for each measure that at least one candidate has; where the client itself waits
+    in one of them, what is counted by wall time comes last."""
+    waits = any(modes.waiting(candidate.run.config) for candidate in candidates)
+    found = (_row(compared, candidates) for compared in leading(COMPARED, waits))
     return tuple(row for row in found if any(value is not None for value in row.values))
+
+
+def leading(measures: Sequence[Compared], waits: bool) -> list[Compared]:
+    """Return the measures in the order in which they are read, see `rows`."""
+    return sorted(measures, key=lambda one: waits and one.name in modes.WALL_CLOCK)
 
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:

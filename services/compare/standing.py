@@ -13,8 +13,9 @@ from services.compare.headline import by_place
 from services.compare.pin import Pin, fitting, of_run
 from services.compare.rows import ratio_of
 from services.compare.verdicts import deciding, judged, refused
-from services.compare.wording import times, verdict, within
+from services.compare.wording import changed, verdict, within
 from services.measurement import RunStatus
+from services.modes import MODES, WAITS
 
 REFERENCE, OTHER_WORK = "reference", "other work"
 
@@ -48,7 +49,8 @@ class Standing:
 
     `word` is a verdict's, or REFERENCE of the reference itself, or OTHER_WORK, which allows none.
     `findings` has every measure of the family, that one first by which the word is; it is empty
-    where nothing was compared. `why_not` says why there must be no verdict, or "".
+    where nothing was compared. `why_not` says why there must be no verdict, or ""; `waiting` where
+    the client itself waits in both, or "".
     """
 
     run_id: int
@@ -58,6 +60,7 @@ class Standing:
     findings: tuple[Finding, ...] = ()
     why_not: str = ""
     margin: float = MARGIN
+    waiting: str = ""
 
 
 def standings(
@@ -104,8 +107,18 @@ def against(reference: Standable, run: Standable, pin: Pin) -> Standing | None:
     rates = one.get("error_rate"), other.get("error_rate")
     why_not = refused((reference.status, run.status), rates)
     margin = margin_among((reference.margin, run.margin))
-    findings = judged(ratios, why_not, deciding((reference.mode, run.mode)), margin)
-    return Standing(run.id, reference.id, (pin,), findings[0].word, findings, why_not, margin)
+    waiting = waiting_in(other, run.mode)
+    decides = deciding((reference.mode, run.mode), bool(waiting))
+    findings = judged(ratios, why_not, decides, margin)
+    word = findings[0].word
+    return Standing(run.id, reference.id, (pin,), word, findings, why_not, margin, waiting)
+
+
+def waiting_in(headline: Mapping[str, Any], mode: str) -> str:
+    """Return where the client itself waits, as a headline keeps it; of a run that an older Paceline
+    measured, as its mode does."""
+    field = MODES[mode].waits if mode in MODES else ""
+    return str(headline.get("waiting", WAITS.get(field, "")))
 
 
 def sentence(standing: Standing) -> str:
@@ -119,17 +132,20 @@ def sentence(standing: Standing) -> str:
             f"{names[0]} was asked for other work than {names[1]}, its reference: another load, "
             "other prompts, lengths or sampling, or another client. There is no verdict on that."
         )
-    said = verdict(standing.run_id, names, standing.findings, standing.why_not, standing.margin)
+    said = verdict(
+        standing.run_id, names, standing.findings, standing.why_not, standing.margin,
+        standing.waiting,
+    )  # fmt: skip
     return said.sentence
 
 
 def brief(standing: Standing) -> str:
-    """Return a standing in a cell of a table: `faster, 1.08 ×`, `≈ within ±5 %`, `other work`."""
+    """Return a standing in a cell of a table: `faster, 8 % higher`, `≈ within ±5 %`."""
     if standing.word == "equivalent":
         return f"≈ {within(standing.margin)}"
-    speed = standing.findings[0].speed if standing.findings else None
+    first = standing.findings[0] if standing.findings else None
     sure = standing.word != "no verdict"
-    return f"{standing.word}, {times(speed[0])} ×" if speed and sure else standing.word
+    return f"{standing.word}, {changed(first)}" if first and first.ratio and sure else standing.word
 
 
 def as_row(standing: Standing) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Whether a run is faster than the reference, or why nobody can judge it; `wording` says it.
 
-One measure decides: output throughput, or E2E latency where every run
-is sequential (with one request at a time, and a pause after it, throughput is mostly the pause).
+One measure decides: output throughput, unless the client's own waiting is in it (a pause after
+each answer, an interval between requests), for then it says as much of the client as of the
+server. There the speed of each request decides: E2E latency where both runs are sequential, else
+tokens/s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from services import units
+from services import modes, units
 from services.compare.findings import (
     E2E,
     FAMILY,
     MARGIN,
+    RATE,
     THROUGHPUT,
     Finding,
     finding,
@@ -34,7 +37,6 @@ def verdicts(
     """Judge every run but the first against the first. `margin` is chosen before the runs are
     seen: a difference of that share is too small to matter."""
     names = names_of(candidates)
-    decides = deciding(c.run.config.mode for c in candidates)
     found: list[Verdict] = []
     for place in range(1, len(candidates)):
         reference, other = candidates[0], candidates[place]
@@ -43,18 +45,43 @@ def verdicts(
             (reference.run.status, other.run.status),
             (reference.summary.error_rate, other.summary.error_rate),
         )
-        findings = judged(ratios, why, decides, margin)
-        found.append(verdict(other.run.id, (names[place], names[0]), findings, why, margin))
+        pair, configs = (names[place], names[0]), (other.run.config, reference.run.config)
+        waits = [modes.waiting(config) for config in configs]
+        decides = deciding([config.mode for config in configs], any(waits))
+        apart = (THROUGHPUT,) if any(waits) and not same_pace(reference, other) else ()
+        findings = judged(ratios, why, decides, margin, apart)
+        waiting = waiting_of(pair, waits)
+        found.append(verdict(other.run.id, pair, findings, why, margin, waiting))
     return tuple(found)
 
 
+def same_pace(one: Candidate, other: Candidate) -> bool:
+    """Whether the client waits alike in both, so that more by wall time is the server's doing."""
+    return modes.waiting(one.run.config) == modes.waiting(other.run.config) and (
+        one.run.config.mode == other.run.config.mode
+    )
+
+
+def waiting_of(names: Sequence[str], waits: Sequence[str]) -> str:
+    """Say where the client itself waits: "an interval of 0.2 s", "A: a pause of 2 s"; or ""."""
+    if len(set(waits)) == 1:
+        return waits[0]
+    return "; ".join(f"{name}: {said}" for name, said in zip(names, waits, strict=True) if said)
+
+
 def judged(
-    ratios: Mapping[str, Ratio | None], why_not: str, decides: str, margin: float = MARGIN
+    ratios: Mapping[str, Ratio | None],
+    why_not: str,
+    decides: Sequence[str],
+    margin: float = MARGIN,
+    without: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """Judge one run against the reference, by the ratios of FAMILY; none of them where `refused`
-    says why not. The finding of the measure which decides comes first."""
-    findings = judge(ratios, margin, refused=bool(why_not))
-    first = finding(findings, decides)
+    says why not. The finding of the measure which decides comes first: of `decides` the first that
+    is known of both."""
+    findings = judge(ratios, margin, refused=bool(why_not), without=without)
+    ordered = [finding(findings, name) for name in decides]
+    first = next((one for one in ordered if one.ratio is not None), ordered[0])
     return (first, *(one for one in findings if one is not first))
 
 
@@ -65,9 +92,12 @@ def refused(
     return _unfinished(*statuses) or _errors(*error_rates)
 
 
-def deciding(modes: Iterable[str]) -> str:
-    """Return the name of the measure that decides among runs of these modes."""
-    return E2E if all(mode == "sequential" for mode in modes) else THROUGHPUT
+def deciding(used: Sequence[str], waits: bool) -> tuple[str, ...]:
+    """Return the measures that decide between runs of these modes, the first that is known;
+    `waits`: the client's own waiting is in the throughput of one of them."""
+    if all(mode == "sequential" for mode in used):
+        return (E2E,)
+    return (RATE, E2E) if waits else (THROUGHPUT,)
 
 
 def errors_differ(one: Candidate, other: Candidate) -> bool:

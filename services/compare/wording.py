@@ -47,7 +47,7 @@ class Verdict:
         """The sentence without the headline, where it begins with it: what to say below it."""
         if not self.sentence.startswith(self.headline):
             return self.sentence
-        rest = self.sentence.removeprefix(self.headline).lstrip(" ,.")
+        rest = self.sentence.removeprefix(self.headline).lstrip(" ,.:")
         return rest[:1].upper() + rest[1:]
 
     @property
@@ -65,6 +65,7 @@ class _Pair:
     refused: str  # why there must be no verdict, or ""
     detectable: float | None = None  # see Verdict
     needed: int | None = None
+    waiting: str = ""  # where the client itself waits, or ""
 
 
 def verdict(
@@ -73,11 +74,13 @@ def verdict(
     findings: tuple[Finding, ...],
     why_not: str,
     margin: float = MARGIN,
+    waiting: str = "",
 ) -> Verdict:
     """Put what `judged` and `refused` returned into words; `names` are the run's and the
-    reference's. What could have been seen takes 25 ms to work out, where that is the question."""
-    pair = _Pair(*names, margin, why_not, *_reach(findings[0], findings, margin))
-    return _verdict(run_id, pair, findings)
+    reference's; `waiting`: where the client itself waits, or "". What could have been seen takes
+    25 ms to work out, where that is the question."""
+    reach = _reach(findings[0], findings, margin)
+    return _verdict(run_id, _Pair(*names, margin, why_not, *reach, waiting), findings)
 
 
 def _reach(
@@ -93,7 +96,7 @@ def _reach(
 def _verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict:
     first = findings[0]
     words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
-    if words in TRADES:
+    if words in TRADES and not pair.waiting:
         headline, lead = _traded(pair, findings, *TRADES[words])
         rest = [one for one in findings if one.name not in (THROUGHPUT, RATE)]
     else:
@@ -103,7 +106,7 @@ def _verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict
         run_id,
         first.word,
         headline,
-        lead + _also(rest, pair.margin),
+        lead + _waiting(pair, first) + _also(rest, pair.margin),
         findings,
         pair.margin,
         pair.detectable,
@@ -115,25 +118,26 @@ def _traded(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> 
     """All requests together went one way, and each of them the other."""
     throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
     start = f"{pair.run} gives {whole} throughput than {pair.reference}"
-    return f"{start}, and each request {each} tokens/s", (
-        f"{start} ({_figures(throughput)}), and each request {each} tokens/s ({_figures(rate)}); "
-        f"{_repeats(throughput)}."
+    headline = f"{start}, and each request {each} tokens/s"
+    return headline, (
+        f"{headline}: output throughput {_figures(throughput)}, {rate.label} {changed(rate)}, "
+        f"{_figures(rate)}; {_repeats(throughput)}."
     )
 
 
-def _faster(pair: _Pair, found: Finding) -> tuple[str, str]:
-    headline = f"{pair.run} is {_times(found)} as fast as {pair.reference}"
-    return headline, f"{headline} by {found.label} ({_interval(found)}, {_repeats(found)})."
-
-
-def _slower(pair: _Pair, found: Finding) -> tuple[str, str]:
-    headline = f"{pair.run} is slower than {pair.reference}: {_times(found)} as fast"
-    return headline, f"{headline} by {found.label} ({_interval(found)}, {_repeats(found)})."
+def _differs(pair: _Pair, found: Finding) -> tuple[str, str]:
+    assert found.ratio is not None
+    several = found.ratio.value >= TWICE
+    headline = f"{pair.run} has {changed(found)} {found.label} than {pair.reference}"
+    if several and found.better == "higher":
+        headline = f"{pair.run} has {changed(found)} the {found.label} of {pair.reference}"
+    figures = f"95 % interval {_ends(found.ratio)}" if several else _figures(found)
+    return headline, f"{headline}: {figures}, {_repeats(found)}."
 
 
 def _equivalent(pair: _Pair, found: Finding) -> tuple[str, str]:
     headline = f"{pair.run} is as fast as {pair.reference}, {within(pair.margin)}"
-    said = f"{headline}, by {found.label} ({_figures(found)}, {_repeats(found)})."
+    said = f"{headline}, by {found.label}: {_figures(found)}, {_repeats(found)}."
     real = " There is a difference, but it is smaller than that." if found.differs else ""
     return headline, said + real
 
@@ -144,9 +148,17 @@ def _inconclusive(pair: _Pair, found: Finding) -> tuple[str, str]:
     alone = found.ratio.p < 1 - CONFIDENCE
     together = " Alone that would be a difference, among several measures (Holm) it may be chance."
     return headline, (
-        f"{headline}. By {found.label} it is {_times(found)} as fast ({_interval(found)}, "
-        f"{_repeats(found)}).{together if alone else ''} {_seen(pair, found.ratio)}"
+        f"{headline}. {_subject(found)} is {_figures(found)}, {_repeats(found)}."
+        f"{together if alone else ''} {_seen(pair, found.ratio)}"
     )
+
+
+def _waiting(pair: _Pair, first: Finding) -> str:
+    """Why throughput does not decide."""
+    if not pair.waiting:
+        return ""
+    said = f" Output throughput counts the client's own waiting ({pair.waiting})"
+    return f"{said}." if pair.refused else f"{said}, so {first.label} decides."
 
 
 def _seen(pair: _Pair, ratio: Ratio) -> str:
@@ -167,7 +179,7 @@ def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
     if found.ratio is None:
         return headline, f"{headline}, because {found.label} is not known for both."
     return headline, (
-        f"{headline}. By {found.label} it is {_times(found)} as fast, within this run only: "
+        f"{headline}. {_subject(found)} is {changed(found)}, in these repeats only: "
         f"{MINIMUM_REPEATS} or more repeats of each run allow a verdict ({_repeats(found)} now)."
     )
 
@@ -175,19 +187,30 @@ def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
 def _also(findings: Sequence[Finding], margin: float) -> str:
     """The rest of the family, a clause each."""
     said = "; ".join(
-        f"{found.label} {_times(found)} as fast{_in_brackets(found, margin)}"
-        for found in findings
-        if found.speed is not None
+        f"{found.label} {clause(found, margin)}" for found in findings if found.ratio is not None
     )
     return f" Also: {said}." if said else ""
 
 
-def _in_brackets(found: Finding, margin: float) -> str:
-    if found.speed is None or found.speed[1] is None or found.speed[2] is None:
-        return ""
-    bounds = f"{times(found.speed[1])}–{times(found.speed[2])}"
-    word = f", {in_words(found.word, margin)}" if found.word != "no verdict" else ""
-    return f" ({bounds}{word})"
+def clause(found: Finding, margin: float, than: str = "") -> str:
+    """Return what is said of one measure: `44 % higher, 1.44× (1.28–1.62)`, `inconclusive, 0.97×
+    (0.90–1.04)`; without an interval only how much it is. With `than` ("alone") it is said what it
+    is held against: `44 % longer than alone, …`."""
+    ratio = found.ratio
+    assert ratio is not None
+    sure = bool(than) or found.word not in ("equivalent", "inconclusive")
+    said = changed(found) if sure else in_words(found.word, margin)
+    if than:
+        said += f" {'as' if ratio.value == 1 else 'than'} {than}"
+    if ratio.low is None:
+        return said
+    several = sure and ratio.value >= TWICE
+    return f"{said} ({_ends(ratio)})" if several else f"{said}, {times_with_interval(ratio)}"
+
+
+def _ends(ratio: Ratio) -> str:
+    assert ratio.low is not None and ratio.high is not None
+    return f"{times(ratio.low)}–{times(ratio.high)}"
 
 
 def in_words(word: Word, margin: float) -> str:
@@ -204,18 +227,44 @@ def _per_cent(margin: float) -> str:
     return f"{margin * 100:.3g} %"
 
 
+def _subject(found: Finding) -> str:
+    return f"{found.label[:1].upper()}{found.label[1:]}"
+
+
 def _figures(found: Finding) -> str:
-    return f"{_times(found)}, {_interval(found)}"
+    """`1.44× (95 % interval 1.28–1.62)`, of the measure itself."""
+    assert found.ratio is not None
+    return times_with_interval(found.ratio, "95 % interval ")
 
 
-def _times(found: Finding) -> str:
-    assert found.speed is not None
-    return f"{times(found.speed[0])} times"
+def times_with_interval(ratio: Ratio, begins: str = "") -> str:
+    """Return a ratio as it stands in sentences, tables and files: `1.44× (1.28–1.62)`."""
+    if ratio.low is None or ratio.high is None:
+        return f"{times(ratio.value)}×"
+    return f"{times(ratio.value)}× ({begins}{_ends(ratio)})"
 
 
-def _interval(found: Finding) -> str:
-    assert found.speed is not None and found.speed[1] is not None and found.speed[2] is not None
-    return f"95 % interval {times(found.speed[1])}–{times(found.speed[2])}"
+def changed(found: Finding) -> str:
+    """Return how a measure differs from the reference's, see `change`."""
+    assert found.ratio is not None
+    return change(found.ratio.value, TIME if found.better == "lower" else AMOUNT)
+
+
+def change(ratio: float, directions: tuple[str, str]) -> str:
+    """Return a ratio as people say it: `3.2×`, `44 % higher`, of a time `5.6× longer`, `82 %
+    shorter`; `directions` are the words for more and for less, AMOUNT or TIME."""
+    more, less = directions
+    if ratio == 1:
+        return "the same"
+    if ratio >= TWICE:
+        return f"{times(ratio)}× {more}" if directions is TIME else f"{times(ratio)}×"
+    return f"{_share_of(abs(ratio - 1))} {more if ratio > 1 else less}"
+
+
+def _share_of(part: float) -> str:
+    """Per cent in two digits; in more, where these would make a whole of what is none."""
+    shown = (units.significant(100 * part, digits) for digits in range(2, 9))
+    return f"{next((text for text in shown if text != '100'), '100')} %"
 
 
 def _repeats(found: Finding) -> str:
@@ -239,9 +288,11 @@ TRADES: dict[tuple[Word, Word], tuple[str, str]] = {
     ("faster", "slower"): ("more", "fewer"),
     ("slower", "faster"): ("less", "more"),
 }
+TWICE = 1.995  # what is written 2.00: from there on a factor says more than per cent
+AMOUNT, TIME = ("higher", "lower"), ("longer", "shorter")
 SAID: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
-    "faster": _faster,
-    "slower": _slower,
+    "faster": _differs,
+    "slower": _differs,
     "equivalent": _equivalent,
     "inconclusive": _inconclusive,
     "no verdict": _no_verdict,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services import tables
 from services.compare import Candidate, Comparison, Row
 from services.compare.headline import only_stated
+from services.compare.wording import times
 from services.imports.stated import tool_of
 from services.statistics import Ratio
 from services.summary import summary_row
@@ -88,10 +89,10 @@ def _lines(row: Row, ids: Sequence[int]) -> Iterator[Line]:
 def _ratio(ratio: Ratio | None) -> tuple[str, ...]:
     if ratio is None:
         return ()
-    times = f"× {ratio.value:.3g}"
+    said = f"{times(ratio.value)}×"
     if ratio.low is None or ratio.high is None:
-        return (times,)
-    return times, f"95 %: {ratio.low:.3g}–{ratio.high:.3g}"
+        return (said,)
+    return said, f"95 %: {times(ratio.low)}–{times(ratio.high)}"
 
 
 BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}

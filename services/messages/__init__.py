@@ -52,7 +52,7 @@ class Against(BaseModel):
     value: str = Field(description="The model or the tag")
     word: str = Field(description="A verdict's, or reference, or other work: nothing is compared")
     measure: str | None = Field(description="By which measure")
-    speed: float | None = Field(description="How many times as fast")
+    speed: float | None = Field(description="The ratio; of a latency its inverse")
     low: float | None = Field(description="Where its 95 % interval begins")
     high: float | None = Field(description="Where its 95 % interval ends")
 

@@ -122,7 +122,7 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
     for n in range(count):
         store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
     at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
-    assert said(at).count("within this run only") == count - 1
+    assert said(at).count("in these repeats only") == count - 1
     assert len(specs(at)) == 9  # not those of several repeats, of a sweep, and of cost
     assert "What are the numbers?" in headings(at)
 
@@ -149,7 +149,7 @@ def test_a_ratio_and_its_interval_stay_on_one_line(visit: Visit, database: Engin
     cell = by_name.loc["E2E latency, mean".replace(" ", "\xa0")].iloc[1]
     value, ratio = re.sub(r"\\(.)", r"\1", cell).split("  \n")
     assert value == "6.00\xa0s"
-    assert ratio == "×\xa02\xa0(1.91\N{WORD JOINER}–\N{WORD JOINER}2.09)"
+    assert ratio == "2.00×\xa0(1.91\N{WORD JOINER}–\N{WORD JOINER}2.09)"
 
 
 def test_a_run_has_one_colour_whatever_it_is_compared_with(visit: Visit, database: Engine) -> None:
@@ -174,14 +174,14 @@ def test_what_is_chosen_on_compare_goes_into_the_url(visit: Visit, database: Eng
     at.multiselect[0].set_value([3, 1])
     sound(at.run())
     assert link_of(at) == {"runs": "3,1"}
-    assert said(at).count("within this run only") == 1
+    assert said(at).count("in these repeats only") == 1
 
 
 @pytest.mark.parametrize(
     ("within", "headline"),
     [
         ({}, "B is as fast as A, within ±5 %"),
-        ({"within": "1"}, "B is 1.02 times as fast as A"),
+        ({"within": "1"}, "B has 2.0 % higher output throughput than A"),
         ({"within": "0"}, "B is as fast as A, within ±5 %"),
         ({"within": "nan"}, "B is as fast as A, within ±5 %"),
         ({"within": "ten"}, "B is as fast as A, within ±5 %"),
@@ -199,7 +199,7 @@ def test_the_margin_of_a_comparison_is_in_its_link(
     assert refused == (within.get("within") in ("0", "nan", "ten"))
     at.number_input[0].set_value(1.0)
     sound(at.run())
-    assert headings(at)[0] == "B is 1.02 times as fast as A"
+    assert headings(at)[0] == "B has 2.0 % higher output throughput than A"
     assert link_of(at) == {"runs": "1,2", "within": "1"}
 
 

@@ -225,14 +225,14 @@ def test_a_pull_requests_table_says_the_verdict_first() -> None:
     text = export("markdown.md").write(several(3)).decode()
     title, first, second, reference, *_ = text.split("\n\n")
     assert (title, reference) == ("### 3 runs compared", "Reference: Run 1")
-    assert first.startswith("Run 2 is as fast as Run 1, within ±5 %, by output throughput (1.00")
+    assert first.startswith("Run 2 is as fast as Run 1, within ±5 %, by output throughput: 1.00")
     assert second.startswith("Run 3 is as fast as Run 1")
     header, ruler, *rows = rows_of(text)
     assert header == [" Comparison ", " 1 · Run 1 (reference) ", " 2 · Run 2 ", " 3 · Run 3 "]
     assert ruler == [":--", "--:", "--:", "--:"]
     by_name = {row[0].strip(): row for row in rows if len(row) == 4}
     assert by_name["E2E latency, mean"][2].strip().startswith("3.")
-    assert "<br>× 1 (" in by_name["E2E latency, mean"][2]
+    assert "<br>1.00× (" in by_name["E2E latency, mean"][2]
     assert "requests failed.**" in text
 
 
@@ -374,11 +374,11 @@ def test_the_page_says_what_the_comparison_says() -> None:
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_first_screen_has_every_runs_figures(count: int) -> None:
     text = Page(export("page.html").write(several(count))).text
-    assert text.count("× 1") > 2 * count
+    assert text.count("1.00×") > 2 * count
     assert ("95 %: 0.96" in text) == (count == 2)
     once = [candidate([measured(0, e2e=3.0 * n)], run_id=n) for n in range(1, count + 1)]
     text = Page(export("page.html").write(once)).text
-    assert "3.00 s" in text and "6.00 s × 2" in " ".join(text.split())
+    assert "3.00 s" in text and "6.00 s 2.00×" in " ".join(text.split())
     assert "95 %:" not in text
 
 

@@ -70,7 +70,7 @@ def stands(one: Candidate, other: Candidate, **changes: Any) -> Standing:
 
 def test_half_the_time_is_twice_as_fast() -> None:
     found = stands(SLOW, FAST)
-    assert (found.reference, found.word, brief(found)) == (1, "faster", "faster, 2.00 ×")
+    assert (found.reference, found.word, brief(found)) == (1, "faster", "faster, 2.00×")
     row = as_row(found)
     assert (row["measure"], row["kind"], row["value"]) == ("output_tokens_per_s", "model", "tiny")
     # the logs of 1.98, 2 and 2.02 deviate by 0.01 (n − 1), and so do those of the other:
@@ -78,10 +78,9 @@ def test_half_the_time_is_twice_as_fast() -> None:
     assert row["speed"] == pytest.approx(2, abs=1e-4)
     assert (row["low"], row["high"]) == pytest.approx((1.955, 2.046), abs=1e-3)
     assert sentence(found).startswith(
-        "Run 2 is 2.00 times as fast as run 1 by output throughput (95 % interval 1.96–2.05, "
-        "3 repeats each)."
+        "Run 2 has 2.00× the output throughput of run 1: 95 % interval 1.96–2.05, 3 repeats each."
     )
-    assert brief(stands(FAST, SLOW)) == "slower, 0.50 ×"
+    assert brief(stands(FAST, SLOW)) == "slower, 50 % lower"
 
 
 def test_a_sequential_run_is_judged_by_its_latency() -> None:
@@ -89,13 +88,28 @@ def test_a_sequential_run_is_judged_by_its_latency() -> None:
     assert as_row(found)["measure"] == "e2e_s_median"
     assert as_row(found)["speed"] == pytest.approx(0.5)
     assert word_by(found, "ttft_s_median") == "slower"
+    assert brief(found) == "slower, 2.00× longer"
+    assert "the client's own waiting (a pause of 2 s), so median E2E latency" in sentence(found)
+
+
+def test_a_staggered_run_is_judged_by_the_speed_of_its_requests_like_on_compare() -> None:
+    pair = [played(n, (n, 1.01 * n, 0.99 * n), mode="staggered") for n in (1, 2)]
+    found, (there,) = stands(*pair), compare(pair).verdicts
+    assert as_row(found)["measure"] == there.findings[0].name == "tokens_per_s_median"
+    assert sentence(found).endswith(there.details.partition("Output throughput")[2])
+    old = [of(one) for one in pair]
+    for row in old:  # an older Paceline kept no waiting
+        del row.headline["waiting"]
+    kept = against(*old, MODEL)
+    assert kept is not None and as_row(kept) == as_row(found)
+    assert "own waiting (an interval)" in sentence(kept)
 
 
 def test_almost_the_same_is_equivalent_and_too_much_noise_is_inconclusive() -> None:
     same = stands(SLOW, played(2, (2.0, 2.01, 1.99)))
     assert (same.word, brief(same)) == ("equivalent", "≈ within ±5 %")
     unsure = stands(SLOW, played(2, (1.5, 2.0, 2.8)))
-    assert (unsure.word, brief(unsure)) == ("inconclusive", "inconclusive, 0.98 ×")
+    assert (unsure.word, brief(unsure)) == ("inconclusive", "inconclusive, 1.6 % lower")
     assert "inconclusive" in sentence(unsure)
 
 

@@ -101,8 +101,8 @@ def test_a_comparison_is_said_in_words_and_numbers() -> None:
     lines = text.splitlines()
     (at,) = [at for at, line in enumerate(lines) if line.startswith("E2E latency, median")]
     assert lines[at].split() == ["E2E", "latency,", "median", "3.00", "s", "6.00", "s"]
-    assert lines[at + 1].split() == ["×", "2", "(2–2)"]
-    assert lines[at + 1].index("×") == lines[at].index("6.00 s")
+    assert lines[at + 1].split() == ["2.00×", "(2.00–2.00)"]
+    assert lines[at + 1].index("2.00×") == lines[at].index("6.00 s")
     assert text.splitlines()[-1].split() == ["max", "tokens", "128", "9"]
 
 

@@ -43,11 +43,11 @@ def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
     narrow = [varied(1, 1.0, 1.001, 0.999), varied(2, 2.0, 2.001, 1.999)]
     wide = [varied(1, 1.0, 1.3, 0.8), varied(2, 2.0, 2.9, 1.4)]
     asked = Asked(repeats=3, most=5, target=0.05)
-    assert not goes_on(asked, 3, narrow, "output_tokens_per_s")
-    assert goes_on(asked, 3, wide, "output_tokens_per_s")
-    assert not goes_on(asked, 5, wide, "output_tokens_per_s"), "more than the most"
-    assert not goes_on(Asked(repeats=3), 3, wide, "output_tokens_per_s"), "nobody asked"
-    assert not goes_on(asked, 3, wide[:1], "output_tokens_per_s"), "the other one failed"
+    assert not goes_on(asked, 3, narrow)
+    assert goes_on(asked, 3, wide)
+    assert not goes_on(asked, 5, wide), "more than the most"
+    assert not goes_on(Asked(repeats=3), 3, wide), "nobody asked"
+    assert not goes_on(asked, 3, wide[:1]), "the other one failed"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from services.compare import Candidate, InvalidComparison, Verdict, Word, compare
 from services.compare.findings import FAMILY, judge
 from services.compare.rows import names_of
-from services.compare.wording import in_words, times
+from services.compare.wording import AMOUNT, TIME, change, in_words, times
 from services.measurement import Measurement
 from services.statistics import Ratio, ratio
 from tests.values import STEADY, candidate, failed, measured, repeats
@@ -44,12 +44,11 @@ def words(verdict: Verdict) -> dict[str, Word]:
 def test_a_clear_difference_is_said_in_words_with_its_interval() -> None:
     found = said(a(), b(repeats(0.5)))
     assert found.word == "faster"
-    assert found.headline == "B is 2.00 times as fast as A"
+    assert found.headline == "B has 2.00× the output throughput of A"
     assert found.sentence == (
-        "B is 2.00 times as fast as A by output throughput (95 % interval 1.91–2.09, 3 repeats "
-        "each). Also: median tokens/s per request 2.00 times as fast (1.91–2.09, faster); median "
-        "TTFT 2.00 times as fast (1.91–2.09, faster); median E2E latency 2.00 times as fast "
-        "(1.91–2.09, faster)."
+        "B has 2.00× the output throughput of A: 95 % interval 1.91–2.09, 3 repeats each. Also: "
+        "median tokens/s per request 2.00× (1.91–2.09); median TTFT 50 % shorter, 0.50× "
+        "(0.48–0.52); median E2E latency 50 % shorter, 0.50× (0.48–0.52)."
     )
 
 
@@ -70,16 +69,18 @@ def test_the_interval_in_the_sentence_is_right_by_hand() -> None:
 def test_the_word_follows_the_direction_in_every_mode(slower: float, word: str, mode: str) -> None:
     found = said(a(mode=mode), b(repeats(slower), mode=mode))
     assert found.word == word
-    decides = "median E2E latency" if mode == "sequential" else "output throughput"
-    assert found.findings[0].label == decides
-    assert f"y {decides}" in found.sentence
+    decides = {"batch": "output throughput", "staggered": "median tokens/s per request"}
+    assert found.findings[0].label == decides.get(mode, "median E2E latency")
+    assert found.findings[0].label in found.sentence.lower().replace("ttft", "TTFT").replace(
+        "e2e", "E2E"
+    )
 
 
-def test_a_latency_is_told_as_a_speed() -> None:
+def test_a_latency_is_told_as_a_time() -> None:
     found = said(a(mode="sequential"), b(repeats(2.0), mode="sequential"))
-    assert found.headline == "B is slower than A: 0.50 times as fast"
+    assert found.headline == "B has 2.00× longer median E2E latency than A"
     assert found.sentence.startswith(
-        "B is slower than A: 0.50 times as fast by median E2E latency (95 % interval 0.48–0.52"
+        "B has 2.00× longer median E2E latency than A: 95 % interval 1.91–2.09, 3 repeats each."
     )
     first = found.findings[0]
     assert first.ratio is not None and first.speed is not None
@@ -98,21 +99,116 @@ def test_more_throughput_with_slower_requests_is_said_as_the_trade_it_is() -> No
         measured(i, repeat=r, ttft=2 * f, e2e=4 * f) for r, f in enumerate(NARROW) for i in range(8)
     ]
     found = said(
-        a(alone, name="sequential", mode="sequential", trial_id=1),
+        a(alone, name="sequential", mode="sequential", pause_s=0, trial_id=1),
         b(together, name="batch of 8", trial_id=1),
     )
     assert found.headline == (
         "batch of 8 gives more throughput than sequential, and each request fewer tokens/s"
     )
     assert found.sentence.startswith(
-        "batch of 8 gives more throughput than sequential (4.00 times, 95 % interval 4.00–4.00), "
-        "and each request fewer tokens/s (0.50 times, 95 % interval 0.50–0.50); 5 repeats each, "
-        "measured in turns. Also: median TTFT 0.25 times as fast (0.25–0.25, slower); median E2E"
+        "batch of 8 gives more throughput than sequential, and each request fewer tokens/s: output "
+        "throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request 50 % lower, 0.50× "
+        "(95 % interval 0.50–0.50); 5 repeats each, measured in turns. Also: median TTFT 4.00× "
+        "longer (4.00–4.00); median E2E"
     )
-    back = said(b(together, name="batch of 8"), a(alone, name="sequential", mode="sequential"))
+    back = said(
+        b(together, name="batch of 8"), a(alone, name="sequential", mode="sequential", pause_s=0)
+    )
     assert back.headline == (
         "sequential gives less throughput than batch of 8, and each request more tokens/s"
     )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "amount", "time"),
+    [
+        (1.0, "the same", "the same"),
+        (1.442, "44 % higher", "44 % longer"),
+        (1.045, "4.5 % higher", "4.5 % longer"),
+        (0.18, "82 % lower", "82 % shorter"),
+        (0.0042, "99.6 % lower", "99.6 % shorter"),
+        (5.6, "5.60×", "5.60× longer"),
+        (310.4, "310×", "310× longer"),
+    ],
+)
+def test_a_ratio_is_said_as_people_say_it(ratio: float, amount: str, time: str) -> None:
+    assert (change(ratio, AMOUNT), change(ratio, TIME)) == (amount, time)
+
+
+# --- the client's own waiting -----------------------------------------------------------------
+
+
+def paced(step: float, **of_run: Any) -> list[Measurement]:
+    """Four requests a repeat of 2 s each, `step` seconds apart."""
+    return [
+        measured(i, repeat=r, send=step * i, ttft=0.5 * f, e2e=2 * f)
+        for r, f in enumerate(NARROW)
+        for i in range(4)
+    ]
+
+
+def test_what_the_client_waits_itself_does_not_lead() -> None:
+    """A pause of 20 s makes 13 times of nothing: each request is as fast."""
+    slow = a(paced(22), name="sequential", mode="sequential", pause_s=20.0)
+    found = said(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
+    assert found.headline == "staggered is as fast as sequential, within ±5 %"
+    assert found.details.startswith("By median tokens/s per request: 1.00×")
+    assert (
+        "Output throughput counts the client's own waiting (staggered: an interval of 1 s; "
+        "sequential: a pause of 20 s), so median tokens/s per request decides." in found.details
+    )
+    assert words(found)["output_tokens_per_s"] == "no verdict", "it is the client's doing"
+    assert "Also: output throughput 13.6×" in found.details
+
+
+def test_the_pause_of_one_side_is_enough() -> None:
+    slow = a(paced(22), name="sequential", mode="sequential", pause_s=20.0)
+    found = said(slow, b(paced(0), name="batch"))
+    assert found.findings[0].name == "tokens_per_s_median" and found.word == "equivalent"
+    assert "(sequential: a pause of 20 s)" in found.sentence
+    alone = replace(slow, run=replace(slow.run, config=slow.run.config.model_copy(
+        update={"pause_s": 0.0}
+    )))  # fmt: skip
+    assert said(alone, b(paced(0), name="batch")).findings[0].name == "output_tokens_per_s"
+
+
+def test_at_one_pace_throughput_is_judged_and_does_not_lead() -> None:
+    runs = (
+        a(paced(1), mode="staggered", interval_s=1),
+        b(paced(1), mode="staggered", interval_s=1),
+    )
+    found = said(*runs)
+    assert found.findings[0].name == "tokens_per_s_median"
+    assert words(found)["output_tokens_per_s"] == "equivalent"
+    assert "(an interval of 1 s)" in found.sentence
+    assert said(
+        runs[0], replace(runs[1], run=replace(runs[1].run, config=runs[1].run.config.model_copy(
+            update={"interval_s": 2.0}
+        )))
+    ).by_measure[1] == ("output throughput", "no verdict")  # fmt: skip
+
+
+def test_without_token_counts_the_latency_of_each_request_leads() -> None:
+    unknown = [replace(m, output_tokens=None, token_source="unknown") for m in paced(1)]
+    found = said(a(unknown, mode="staggered"), b(unknown, mode="staggered"))
+    assert found.findings[0].name == "e2e_s_median" and found.word == "equivalent"
+
+
+def test_no_trade_is_made_of_the_clients_own_waiting() -> None:
+    quick = [
+        measured(i, repeat=r, send=22 * i, ttft=0.1 * f, e2e=f) for r, f in enumerate(NARROW)
+        for i in range(4)
+    ]  # fmt: skip
+    slow = a(quick, name="sequential", mode="sequential", pause_s=21.0)
+    found = said(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
+    assert found.headline == "staggered has 50 % lower median tokens/s per request than sequential"
+
+
+def test_the_tables_of_a_comparison_end_with_what_counts_the_waiting() -> None:
+    slow = a(paced(22), mode="sequential", pause_s=20.0)
+    rows = [row.metric for row in compare([slow, b(paced(0))]).rows]
+    assert rows[0] == "tokens_per_s_median"
+    assert rows[-3:] == ["output_tokens_per_s", "total_tokens_per_s", "requests_per_s"]
 
 
 # --- no difference -----------------------------------------------------------------------------
@@ -123,16 +219,16 @@ def test_two_runs_alike_are_equivalent() -> None:
     assert found.word == "equivalent"
     assert found.headline == "B is as fast as A, within ±5 %"
     assert found.sentence.startswith(
-        "B is as fast as A, within ±5 %, by output throughput (1.00 times, 95 % interval "
-        "0.99–1.00, 5 repeats each). Also: median tokens/s per request 1.00 times as fast "
-        "(0.99–1.00, equivalent within ±5 %)"
+        "B is as fast as A, within ±5 %, by output throughput: 1.00× (95 % interval 0.99–1.00), "
+        "5 repeats each. Also: median tokens/s per request equivalent within ±5 %, 1.00× "
+        "(0.99–1.00);"
     )
 
 
 def test_a_difference_that_is_real_and_small_is_said_to_be_both() -> None:
     found = said(a(repeats(vary=NARROW)), b(repeats(0.98, NARROW)))
     assert found.word == "equivalent" and found.findings[0].differs
-    assert "5 repeats each). There is a difference, but it is smaller than that." in found.sentence
+    assert "5 repeats each. There is a difference, but it is smaller than that." in found.sentence
 
 
 def test_the_margin_decides_what_is_equivalent() -> None:
@@ -154,8 +250,8 @@ def test_inconclusive_says_what_could_have_been_seen_and_what_it_takes() -> None
     assert found.headline == "B against A: inconclusive"
     assert found.detectable == pytest.approx(1.094, abs=0.001) and found.repeats_needed == 6
     assert (
-        "(95 % interval 0.95–1.05, 3 repeats each). Repeats like these show a difference of 9.4"
-        in found.sentence
+        "Output throughput is 1.00× (95 % interval 0.95–1.05), 3 repeats each. Repeats like these "
+        "show a difference of 9.4" in found.sentence
     )
     assert "four times in five; one of 5 % takes about 6 of each run. Also:" in found.sentence
 
@@ -191,7 +287,11 @@ def test_under_three_repeats_a_side_there_is_a_ratio_and_no_verdict(
     found = said(a(repeats(vary=STEADY[:left])), b(repeats(0.5, STEADY[:right])))
     assert set(words(found).values()) == {"no verdict"}
     assert found.headline == "B against A: no verdict"
-    assert "within this run only: 3 or more repeats of each run allow a verdict" in found.sentence
+    assert (
+        "Output throughput is 2.0" in found.sentence
+        and "×, in these repeats only: 3 or more repeats of each run allow a verdict"
+        in found.sentence
+    )
     assert f"({now} now)" in found.sentence
 
 
@@ -202,8 +302,9 @@ def test_runs_that_fail_differently_get_no_verdict_at_all(mode: str) -> None:
     assert set(words(found).values()) == {"no verdict"}
     assert found.sentence.startswith(
         "B against A: no verdict, because the error rates are 0 % and 20.0 %, so different "
-        "requests count. Also:"
+        "requests count."
     )
+    assert ("own waiting" in found.sentence) == (mode == "sequential")
     assert "faster" not in found.sentence and "slower" not in found.sentence
 
 
@@ -225,7 +326,7 @@ def test_runs_of_one_trial_are_compared_in_pairs() -> None:
     assert apart.word == "inconclusive" and "in turns" not in apart.sentence
     turns = said(a(left, trial_id=7), b(right, trial_id=7))
     assert turns.word == "faster"
-    assert "5 repeats each, measured in turns)" in turns.sentence
+    assert "5 repeats each, measured in turns." in turns.sentence
     assert said(a(left, trial_id=7), b(right, trial_id=8)).word == "inconclusive"
 
 
@@ -251,8 +352,8 @@ def test_every_other_run_has_its_verdict_in_order() -> None:
 def test_runs_of_one_name_are_told_apart() -> None:
     same = [candidate(repeats(s), run_id=i, name="A") for i, s in ((7, 0.5), (5, 2.0))]
     first, second = compare([a(), *same]).verdicts
-    assert first.sentence.startswith("A (run 7) is 2.00 times as fast as A (run 1) by")
-    assert second.sentence.startswith("A (run 5) is slower than A (run 1): 0.50 times")
+    assert first.sentence.startswith("A (run 7) has 2.00× the output throughput of A (run 1):")
+    assert second.sentence.startswith("A (run 5) has 50 % lower output throughput than A (run 1):")
 
 
 def test_the_whole_family_is_judged_and_the_word_shown_says_its_margin() -> None:
@@ -314,7 +415,7 @@ def test_names_are_without_what_all_of_them_have() -> None:
 
 
 def test_what_stands_below_the_headline_does_not_say_it_again() -> None:
-    one = Verdict(1, "faster", "B is 2.00 times as fast as A", "", (), 0.05)
-    said = replace(one, sentence="B is 2.00 times as fast as A by TTFT (5 repeats each). Also: …")
-    assert said.details == "By TTFT (5 repeats each). Also: …"
+    one = Verdict(1, "faster", "B has 2.00× the output throughput of A", "", (), 0.05)
+    said = replace(one, sentence=f"{one.headline}: over 5 repeats each. Also: …")
+    assert said.details == "Over 5 repeats each. Also: …"
     assert replace(one, sentence="b gives more (1.5 times).").details == "b gives more (1.5 times)."
