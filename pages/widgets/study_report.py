@@ -37,6 +37,7 @@ def words(told: Report) -> None:
     """The first sentence large, the others below it."""
     st.subheader(plain(told.headline), anchor="verdict")
     st.markdown(plain(told.details))
+    st.caption(plain(told.varied))
     if told.sentences:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told.sentences))
     for note in told.notes:

@@ -42,18 +42,19 @@ def study_chart(name: str) -> StudyChart:
 
 STUDY_CHARTS = (
     StudyChart(
-        "speedup", "How many times as fast are more devices?", "Speed-up against devices", speedup
+        "speedup", "How much more do more devices give?", "Speed-up against devices", speedup
     ),
     StudyChart(
-        "batch_throughput", "What does a larger batch give?", "Throughput against batch size",
+        "batch_throughput", "What does more at once give?", "Throughput against requests at once",
         batch_throughput,
     ),
     StudyChart(
-        "batch_latency", "How long does each request wait for it?", "Latency against batch size",
+        "batch_latency", "How long does each request wait for it?",
+        "Latency against requests at once",
         batch_latency,
     ),
     StudyChart(
-        "batch_efficiency", "What is left of each device?", "Efficiency by batch size",
+        "batch_efficiency", "What is left of each device?", "Efficiency by requests at once",
         batch_efficiency,
     ),
     StudyChart("heat", "Where is the throughput?", "Throughput of every cell", heat),

@@ -23,6 +23,7 @@ from services.charts.scaling_frame import (
 from services.studies.cell import Measured
 from services.studies.curves import series_of
 from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scaling
+from services.studies.work import size_word
 
 LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
 
@@ -33,7 +34,7 @@ def batch_throughput(measured: Sequence[Measured], dark: bool = False) -> alt.La
     rows = _rows(found, lambda row: row.level(THROUGHPUT))
     if not _several(rows):
         return None
-    return _lines(found, rows, dark, "Throughput against batch size", "Output tokens/s")
+    return _lines(found, rows, dark, "Throughput against {}", "Output tokens/s")
 
 
 def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
@@ -45,7 +46,7 @@ def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.La
     line = alt.Chart(alt.InlineData(values=[{"value": 1.0}])).mark_rule(
         color=theme.palette(dark).ink, strokeDash=[4, 4]
     )
-    title = "Efficiency by batch size"
+    title = "Efficiency by {}"
     note = "1: each device does as much as the baseline's."
     return _lines(
         found, rows, dark, title, "Speed-up by device", note, [line.encode(y=alt.Y("value:Q"))], 1.0
@@ -66,7 +67,7 @@ def batch_latency(measured: Sequence[Measured], dark: bool = False) -> alt.Layer
     if not _several(rows):
         return None
     note = f"Medians over requests, geometric means over repeats{f'; {first}' if first else ''}."
-    return _lines(found, rows, dark, "Latency against batch size", "Seconds", note)
+    return _lines(found, rows, dark, "Latency against {}", "Seconds", note)
 
 
 def _several(rows: Rows) -> bool:
@@ -96,10 +97,12 @@ def _lines(
     below: Sequence[alt.Chart] = (),
     shown: float | None = None,
 ) -> alt.LayerChart:
+    """Draw lines; `title` has a place for what the sizes are called."""
+    word = size_word(found.works)
     sizes = [row["size"] for row in rows]
     reach = [row[end] for row in rows for end in ("low", "high")]
     scale, log = roomy_scale([*reach, *([] if shown is None else [shown])])
-    x, y = size_axis(sizes), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
+    x, y = size_axis(sizes, word), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
     series = list(dict.fromkeys(row["series"] for row in rows))
     hue = colour(found, rows, dark)
     data = alt.Chart(alt.NamedData("points"))
@@ -113,7 +116,7 @@ def _lines(
     ]
     labels = {row["configuration"] for row in rows}
     alone = f"Of {labels.pop()}." if len(labels) == 1 < len(found.configurations) else ""
-    words = heading(title, alone, note, *said(rows), *left_out(found))
+    words = heading(title.format(word), alone, note, *said(rows), *left_out(found))
     return layered(layers, words, 300, {"points": rows})
 
 

@@ -47,12 +47,13 @@ def dash(labels: Sequence[str], dark: bool) -> alt.StrokeDash:
     return alt.StrokeDash("series:N", scale=scale, legend=legend if len(labels) > 1 else None)
 
 
-def size_axis(sizes: Sequence[int]) -> alt.X:
-    """Return the axis of batch sizes, logarithmic where they are far apart."""
+def size_axis(sizes: Sequence[int], word: str) -> alt.X:
+    """Return the axis of batch sizes, or what else they are called, logarithmic where they are far
+    apart."""
     log = max(sizes) > 4 * min(sizes)
     return alt.X(
         "size:Q",
-        title="Batch size" + (" (log scale)" if log else ""),
+        title=word.capitalize() + (" (log scale)" if log else ""),
         scale=alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=24),
         axis=alt.Axis(values=sorted(set(sizes)), format=",d", labelOverlap="greedy"),
     )

@@ -13,6 +13,7 @@ from services.charts.scaling_frame import MOST_SERIES, left_out, series_labels
 from services.studies.cell import Measured
 from services.studies.curves import rate_of, series_of
 from services.studies.scaling import Row, scaling
+from services.studies.work import size_word
 from services.units import NOTHING, significant
 
 MOST_LINES = 48  # of the map; more are in the table
@@ -45,7 +46,8 @@ def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | N
         if not dark else "Output tokens/s; the brighter the cell, the more.",
         failed, *cut, *kinds,
     )  # fmt: skip
-    return layered(_layers(sizes, lines, dark), title, 34 * len(lines), {"cells": rows})
+    word = size_word(found.works).capitalize()
+    return layered(_layers(sizes, lines, dark, word), title, 34 * len(lines), {"cells": rows})
 
 
 def _line(row: Row, series: str) -> str:
@@ -64,9 +66,9 @@ def _cell(row: Row, line: str, most: float, dark: bool) -> dict[str, object]:
     }
 
 
-def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool) -> list[alt.Chart]:
+def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool, word: str) -> list[alt.Chart]:
     look = theme.palette(dark)
-    x = alt.X("size:O", title="Batch size", sort=list(sizes), axis=alt.Axis(labelAngle=0))
+    x = alt.X("size:O", title=word, sort=list(sizes), axis=alt.Axis(labelAngle=0))
     up = -7 if any("|" in line for line in lines) else 0  # the first of two lines is in the middle
     axis = alt.Axis(
         labelExpr="split(datum.label, '|')", labelLimit=150, labelLineHeight=13, labelOffset=up
@@ -88,7 +90,7 @@ def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool) -> list[alt.
 
 TOOLTIP = [
     alt.Tooltip("line:N", title="Configuration"),
-    alt.Tooltip("size:O", title="Batch size"),
+    alt.Tooltip("size:O", title="At once"),
     alt.Tooltip("value:Q", title="Output tokens/s", format=",.4~r"),
     alt.Tooltip("problem:N", title="Problem"),
 ]

@@ -28,25 +28,13 @@ def study_contents(name: str, report: Report) -> Contents:
     """Return the words of a study's page."""
     return Contents(
         title=name or "Study",
-        lead=_lead(report),
+        lead=report.varied,
         findings=(Finding(report.headline, report.sentence, report.details),),
         tiles=tuple(map(_tile, _firsts(report))),
         sentences=(*report.sentences, *report.notes),
         doubts=tuple(_doubts(report.scaling.rows)),
         results=all_tables(report),
         circumstances=tuple(_circumstances(report)),
-    )
-
-
-def _lead(report: Report) -> str:
-    found = report.scaling
-    asked = many(len(found.works), "batch size or length")
-    if len(found.works) != 1:
-        asked = f"{len(found.works)} batch sizes and lengths"
-    measured = sum(bool(row.candidates) for row in found.rows)
-    return (
-        f"{many(len(found.configurations), 'configuration')}, {asked}: "
-        f"{measured} of {many(len(found.rows), 'cell')} measured"
     )
 
 
@@ -68,7 +56,7 @@ def _doubts(rows: Sequence[Row]) -> Iterator[tuple[Doubt, str]]:
     shared: dict[Doubt, list[str]] = {}
     for row in rows:
         for one in row.candidates:
-            for doubt in doubts(one.run, one.measurements, one.summary):
+            for doubt in doubts(one.run, one.measurements, one.summary, one.samples):
                 shared.setdefault(doubt, []).append(f"{row.label}, {row.work_label}")
     for doubt in sorted(shared, key=lambda doubt: doubt.level != "warning"):
         cells = list(dict.fromkeys(shared[doubt]))

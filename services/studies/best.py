@@ -27,21 +27,21 @@ WANTED = 0.99  # of the requests keep the objectives, or it does not count
 
 @dataclass(frozen=True)
 class Criterion:
-    """What is looked for. `takes` says which of a series' rows count, `sizes` which batch sizes."""
+    """What is looked for. `takes` says which of a series' rows count."""
 
     name: str
     label: str
     measure: str
     unit: str
     more: bool
-    sizes: str
     takes: Callable[[Row, Sequence[Row]], bool]
 
 
 @dataclass(frozen=True)
 class Best:
     """The best row of a series of works by a criterion. `runner_up` is the best row of another
-    configuration; `ahead` how many times as good `row` is; `word`: whether that may be chance."""
+    configuration; `ahead` how many times as good `row` is; `word`: whether that may be chance.
+    `among`: the rows of the series that have a number."""
 
     criterion: Criterion
     series: Work
@@ -50,6 +50,7 @@ class Best:
     ahead: Ratio | None
     word: Word
     why_not: str = ""
+    among: tuple[Row, ...] = ()
 
 
 def best(scaling: Scaling) -> tuple[Best, ...]:
@@ -71,10 +72,10 @@ def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> Best | Non
     row = ordered[0]
     others = [one for one in ordered if firsts[one.configuration] is one and one is not row]
     if not others:
-        return Best(criterion, series, row, None, None, "no verdict")
+        return Best(criterion, series, row, None, None, "no verdict", "", tuple(known))
     ahead, why = _ahead(criterion, row, others[0])
     word = words_of([ahead], _pairs(ordered))[0] if ahead and not why else "no verdict"
-    return Best(criterion, series, row, others[0], ahead, word, why)
+    return Best(criterion, series, row, others[0], ahead, word, why, tuple(known))
 
 
 def _pairs(rows: Sequence[Row]) -> int:
@@ -114,10 +115,9 @@ def _keeps(row: Row, rows: Sequence[Row]) -> bool:
 
 
 CRITERIA = (
-    Criterion("throughput", "Throughput", THROUGHPUT, "tokens/s", True, "any batch size", _all),
-    Criterion("latency", "Latency (median E2E)", E2E, "s", False, "the smallest batch",
-              _least_loaded),
-    Criterion("cost", "Cost per million output tokens", COST, "USD", False, "any batch size", _all),
+    Criterion("throughput", "Throughput", THROUGHPUT, "tokens/s", True, _all),
+    Criterion("latency", "Latency (median E2E)", E2E, "s", False, _least_loaded),
+    Criterion("cost", "Cost per million output tokens", COST, "USD", False, _all),
     Criterion("objectives", "Goodput, with 99 % of requests within the objectives", GOODPUT,
-              "requests/s", True, "any batch size", _keeps),
+              "requests/s", True, _keeps),
 )  # fmt: skip

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.compare.findings import Finding, Word
-from services.compare.wording import in_words, times, within
+from services.compare.wording import clause, within
 from services.statistics import MINIMUM_REPEATS, detectable
 from services.studies.slowdown import FAMILY, Judged, chunked
 from services.studies.slowdown import InvalidMixing as InvalidMixing
 from services.studies.slowdown import Mixing as Mixing
 from services.studies.slowdown import mixing as mixing
 from services.studies.slowdown import table as table
+from services.units import share
 from services.workloads.mixed import SHORT
 from services.workloads.mixed import alone as alone
 
@@ -41,29 +42,18 @@ def _said(judged: Judged, claims: Mapping[Word, str], than: str) -> str:
     if first.ratio is None:
         return f"{claim}, because the {what} of short requests is not known of both."
     begins = f"{claim}. Their" if first.word == "no verdict" else f"{claim}: their"
-    figures = _figures(first, "", f" that {than}")
+    figures = clause(first, judged.margin, than)
     return f"{begins} {what} is {figures}.{_more(first)}{_also(judged, first)}"
 
 
 def _also(judged: Judged, first: Finding) -> str:
     """The rest of the family, a clause each."""
     said = "; ".join(
-        f"{one.label} {_figures(one, in_words(one.word, judged.margin))}"
+        f"{one.label} {clause(one, judged.margin)}"
         for one in judged.findings
         if one is not first and one.ratio is not None
     )
     return f" Also: {said}." if said else ""
-
-
-def _figures(found: Finding, word: str, than: str = "") -> str:
-    """`3.20 times that alone (2.80–3.70)`: of the wait itself, so that more is slower."""
-    ratio = found.ratio
-    assert ratio is not None
-    said = f"{times(ratio.value)} times{than}"
-    if ratio.low is None or ratio.high is None:
-        return said
-    about = filter(None, (f"{times(ratio.low)}–{times(ratio.high)}", word))
-    return f"{said} ({', '.join(about)})"
 
 
 def _more(found: Finding) -> str:
@@ -76,7 +66,7 @@ def _more(found: Finding) -> str:
     seen = detectable(ratio, len(FAMILY)) if found.word == "inconclusive" else None
     if seen is None:
         return ""
-    return f" Repeats like these show {times(seen)} times or more four times in five."
+    return f" Repeats like these show a difference of {share(seen - 1)} or more four times in five."
 
 
 WAITING: dict[Word, str] = {

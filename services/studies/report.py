@@ -27,6 +27,7 @@ from services.studies.wording import (
     speedup_details,
     speedup_headline,
     speedup_sentence,
+    varied_sentence,
 )
 from services.studies.work import series_words
 from services.units import many
@@ -52,6 +53,11 @@ class Report:
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
     mixes: tuple[Mix, ...] = ()
+
+    @property
+    def varied(self) -> str:
+        """What was varied, in a sentence, and how much of it has been measured."""
+        return varied_sentence(self.scaling)
 
 
 def report(

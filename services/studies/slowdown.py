@@ -15,6 +15,7 @@ from services.compare import Candidate, margin_of
 from services.compare.findings import Finding, finding, judge
 from services.compare.rows import COMPARED, by_index, in_turns, ratio_of
 from services.compare.verdicts import refused
+from services.compare.wording import times_with_interval
 from services.metrics import Better
 from services.statistics import Ratio
 from services.tables import Table
@@ -111,10 +112,7 @@ def _row(mixing: Mixing, found: Finding) -> tuple[str, ...]:
 
 
 def _times(ratio: Ratio | None) -> str:
-    if ratio is None:
-        return show(None, "")
-    known = ratio.low is not None and ratio.high is not None
-    return f"{ratio.value:.3g}" + (f" ({ratio.low:.3g}–{ratio.high:.3g})" if known else "")
+    return show(None, "") if ratio is None else times_with_interval(ratio)
 
 
 def _judged(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> Judged:

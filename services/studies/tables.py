@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
+from services.compare.wording import times
 from services.studies.curves import rate_of
 from services.studies.mixes import tables as of_mixes
 from services.studies.report import Report
@@ -18,6 +19,7 @@ from services.studies.scaling import (
     Interval,
     Row,
 )
+from services.studies.work import size_word
 from services.tables import Table
 from services.units import NOTHING, count, share, show, significant
 
@@ -94,7 +96,9 @@ def batch_table(report: Report) -> Table:
         for curve in curves
     )
     columns = ("", "Most tokens/s", "Within 5 % from", "Saturated")
-    return Table("Batch sizes", columns, lines)
+    words = [size_word([row.work for row in curve.rows]) for curve in curves]
+    title = "Concurrency" if "concurrency" in words else "Batch sizes"
+    return Table(title, columns, lines)
 
 
 def all_tables(report: Report) -> tuple[Table, ...]:
@@ -114,7 +118,12 @@ def _shown(found: Interval | None, unit: str) -> str:
 
 
 def _times(found: Interval | None) -> str:
-    return NOTHING if found is None else f"× {_shown(found, '')}"
+    if found is None:
+        return NOTHING
+    said = f"{times(found.value)}×"
+    if found.low is None or found.high is None:
+        return said
+    return f"{said}\n{times(found.low)} – {times(found.high)}"
 
 
 def _with_ends(value: float | None, ends: tuple[float, float] | None) -> str:

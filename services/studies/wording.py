@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from services import units
 from services.compare import MARGIN
+from services.compare.wording import AMOUNT, TIME, TWICE, change, within
 from services.compare.wording import times as ratio_words
-from services.compare.wording import within
 from services.statistics import MINIMUM_REPEATS, Ratio
 from services.studies.best import Best
-from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of
-from services.studies.scaling import Interval, Row
+from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of, series_of
+from services.studies.scaling import Interval, Row, Scaling
 from services.studies.usl import Interval as Ends
+from services.studies.work import label_of, series_words, size_word
 
 DESCRIBES = (
     "This describes the means; how sure it is takes "
@@ -20,6 +22,7 @@ DESCRIBES = (
 )
 FAR_OFF = 0.05
 LEAST_LIMIT = 1.05  # times one; less is not worth a sentence
+NAMED = 12  # values of what is varied
 LOST = 0.005  # of the work; less is as good as nothing
 
 
@@ -54,7 +57,7 @@ def speedup_details(row: Row, baseline: str, device: str) -> str:
 
 def _lead(row: Row, baseline: str) -> str:
     assert row.speedup is not None
-    return f"{row.label} gives {ratio_words(row.speedup.value)} times the throughput of {baseline}"
+    return f"{row.label} gives {ratio_words(row.speedup.value)}× the throughput of {baseline}"
 
 
 def _figures(row: Row) -> str:
@@ -198,18 +201,73 @@ def best_sentence(one: Best, labels: Sequence[str]) -> str:
 
 def _behind(one: Best) -> str:
     if one.runner_up is None:
-        return "nothing else was measured"
+        return _alone(one)
     name = one.runner_up.label
     if one.word == "inconclusive":
         return f"no difference can be told from {name}"
     if one.word == "equivalent":
         return f"{name} is as good, {within(MARGIN)}"
-    figures = f"{ratio_words(one.ahead.value)} times as good as {name}" if one.ahead else name
     if one.word == "no verdict":
         why = one.why_not or f"that takes {MINIMUM_REPEATS} or more repeats of each"
-        return f"{figures}, without a verdict: {why}"
-    assert one.ahead is not None
-    return f"{figures} ({interval_words(one.ahead)})"
+        return f"{_ahead(one, name)}, without a verdict: {why}"
+    return _ahead(one, name)
+
+
+def varied_sentence(found: Scaling) -> str:
+    """`Varied: concurrency (1, 2, 4). 3 of 3 cells measured.`"""
+    said = list(_varied(found))
+    done = sum(bool(row.candidates) for row in found.rows)
+    lead = f"Varied: {'; '.join(said)}" if said else "Nothing was varied"
+    return f"{lead}. {done} of {units.many(len(found.rows), 'cell')} measured."
+
+
+def _varied(found: Scaling) -> Iterator[str]:
+    if len(found.configurations) > 1:
+        yield f"configuration ({_some([found.labels[one] for one in found.configurations])})"
+    modes = list(dict.fromkeys(work.mode for work in found.works))
+    if len(modes) > 1:
+        yield f"how requests are sent ({_some([label_of(w, found.works) for w in found.works])})"
+    sizes = sorted({work.size for work in found.works if work.size is not None})
+    if len(sizes) > 1 and len(modes) < 2:
+        yield f"{size_word(found.works)} ({_some([f'{size:,}' for size in sizes])})"
+    series = [series_of(work) for work in found.works]
+    words = dict.fromkeys(" · ".join(series_words(one, series)) for one in series)
+    if len(words) > 1 and len(modes) < 2:
+        yield _some(list(words))
+
+
+def _some(words: Sequence[str]) -> str:
+    more = len(words) - NAMED
+    return ", ".join(words[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _alone(one: Best) -> str:
+    """What else there is of the only configuration."""
+    if len(one.among) < 2:
+        return "nothing else was measured"
+    works = [row.work for row in one.among]
+    least = min(one.among, key=lambda row: row.work.size or row.work.requests)
+    which = "the least loaded" if one.row is least and not one.criterion.more else "the best"
+    differ = size_word(works) if len({work.size for work in works}) > 1 else "kind of load"
+    return f"{which} of {len(works)} ({differ}), on the only configuration that was measured"
+
+
+def _ahead(one: Best, name: str) -> str:
+    """`44 % higher than TP 1 (1.44×, 95 % 1.28–1.62)`, of the number itself."""
+    if one.ahead is None:
+        return name
+    found = one.ahead if one.criterion.more else _inverse(one.ahead)
+    said = change(found.value, TIME if one.criterion.unit == "s" else AMOUNT)
+    than = "that of" if found.value >= TWICE else "as of" if found.value == 1 else "than"
+    inside = interval_words(found)
+    if inside and found.value < TWICE:
+        inside = f"{ratio_words(found.value)}×, {inside}"
+    return f"{said} {than} {name}" + (f" ({inside})" if inside else "")
+
+
+def _inverse(found: Ratio) -> Ratio:
+    low, high = (None if end is None else 1 / end for end in (found.high, found.low))
+    return replace(found, value=1 / found.value, low=low, high=high)
 
 
 SIGMA, KAPPA = "σ", "κ"

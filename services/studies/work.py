@@ -41,6 +41,10 @@ class Work:
         return found if isinstance(found, int) else None
 
     @property
+    def mode(self) -> str:
+        return str(dict(self.others).get("mode", ""))
+
+    @property
     def order(self) -> tuple[str, int, int]:
         """Where it stands in a table: small before large."""
         rest = repr([fact for fact in self.others if fact[0] != "input_tokens"])
@@ -64,13 +68,30 @@ def size_of(config: RunConfig) -> int | None:
 
 
 def label_of(work: Work, among: Sequence[Work]) -> str:
-    """Return a work in words: its size, and what is not the same in all of `among`. A person's own
-    prompts are told apart by number, never by text."""
-    said = [f"batch {work.size}" if work.size else units.many(work.requests, "request")]
+    """Return a work in words: how much at once, and what is not the same in all of `among`. A
+    person's own prompts are told apart by number, never by text."""
+    said = [_at_once(work, among)]
     alike = [one for one in among if (one.size, one.others) == (work.size, work.others)]
     if work.size and len({one.requests for one in alike}) > 1:
         said.append(units.many(work.requests, "request"))
-    return " · ".join([*said, *series_words(work, among)])
+    named = work.mode if work.size else ""  # the size says the mode, but of an open loop
+    return " · ".join([*said, *(one for one in series_words(work, among) if one != named)])
+
+
+def _at_once(work: Work, among: Sequence[Work]) -> str:
+    if work.size is None:
+        return units.many(work.requests, "request")
+    if work.mode == "sequential":
+        return "sequential"
+    return f"{size_word(among).removesuffix(' size')} {work.size}"
+
+
+def size_word(among: Sequence[Work]) -> str:
+    """Return what the size of works is called: of those that are sent all at once the batch size,
+    else the concurrency, which is below the number of requests."""
+    batches = [work for work in among if work.mode == "batch" and work.size is not None]
+    capped = any(work.size != work.requests for work in batches)
+    return "concurrency" if capped or not batches else "batch size"
 
 
 def series_words(work: Work, among: Sequence[Work]) -> list[str]:
@@ -98,4 +119,6 @@ WORDS = {
     "workload": "{}",
     "input_tokens": "{:,} tokens in",
     "max_tokens": "{:,} tokens out",
+    "pause_s": "pause {:g} s",
+    "interval_s": "interval {:g} s",
 }

@@ -49,6 +49,7 @@ def studies_text(rows: Sequence[Any]) -> str:
 def report_text(study: Study, report: Report) -> str:
     """What a study says: how far it is, its sentences, its tables."""
     parts = [f"Study {study.id} · {study.name}\n{standing_of(study.runs)}.", report.sentence]
+    parts += [report.varied]
     parts += ["\n".join(report.sentences)] * bool(report.sentences)
     parts += [f"{text_of(one)}\n{one.note}".rstrip() for one in all_tables(report)]
     parts += ["\n".join(report.notes)] * bool(report.notes)

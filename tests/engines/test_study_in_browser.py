@@ -81,7 +81,7 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
     settled(page)
     no_trouble(page)
     said = page.get_by_test_id("stMain").inner_text()
-    assert re.search(r"TP 2.* (times the throughput of|faster or slower than) TP 1", said), said
+    assert re.search(r"TP 2.* (× the throughput of|faster or slower than) TP 1", said), said
     assert "A device here is a share of the cores of one CPU" in said
     assert "64 cores" in said
 

@@ -150,8 +150,8 @@ def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine)
     measure(database, (1.0, 0.5))
     at = visit("study", study=str(study_id))
     verdict = next(one.value for one in at.subheader if one.anchor == "verdict")
-    assert "TP 2 gives" in verdict.replace("\\", "") and "times the throughput of TP 1" in verdict
-    assert "What does a larger batch give?" not in said(at)
+    assert "TP 2 gives" in verdict.replace("\\", "") and "× the throughput of TP 1" in verdict
+    assert "What does more at once give?" not in said(at)
     assert "A device here is a share of the cores of one CPU" in said(at)
     assert not at.button or "Resume" not in [button.label for button in at.button]
 

@@ -60,15 +60,16 @@ def mixed(
 @pytest.mark.parametrize(
     ("of", "begins", "holds"),
     [
-        ({"short": 3.2}, "Short requests wait for long ones: their TTFT is 3.20 times that "
-         "alone (3.1", ", slower); TTFT of long requests"),
-        ({"short": 3.2}, "Short", "TTFT of long requests 1.00 times (0.98–1.02, equivalent within"),
-        ({}, "Short requests do not wait for long ones, within ±5 %: their TTFT is 1.00", "alone"),
-        ({"short": 0.5}, "Short requests do not wait for long ones, but are faster", "0.50 times"),
+        ({"short": 3.2}, "Short requests wait for long ones: their TTFT is 3.20× longer "
+         "than alone (3.1", "Also: E2E latency of short requests 3.20× longer (3.1"),
+        ({"short": 3.2}, "Short", "TTFT of long requests equivalent within ±5 %, 1.00× (0."),
+        ({}, "Short requests do not wait for long ones, within ±5 %: their TTFT is the ",
+         "same as alone, 1.00×"),
+        ({"short": 0.5}, "Short requests do not wait for long ones, but are faster", "50 % sh"),
         ({"vary": WILD}, "Whether short requests wait for long ones is inconclusive: their TTFT",
-         " times or more four times in five. Also:"),
+         " % or more four times in five. Also:"),
         ({"short": 3.2, "vary": STEADY[:2]}, "Whether short requests wait for long ones: no verdict"
-         ". Their TTFT is 3.22 times that alone. 3 or more repeats of each run allow a verdict "
+         ". Their TTFT is 3.22× longer than alone. 3 or more repeats of each run allow a verdict "
          "(2 now).", "Jain's index of tokens/s is"),
         ({"status": "cancelled"}, "Whether short requests wait for long ones: no verdict, because "
          "this run was cancelled", "not been measured to its end. Jain"),
@@ -99,7 +100,7 @@ def test_a_slowdown_s_interval_holds_it_and_is_that_of_the_repeats() -> None:
 def test_the_table_has_both_classes_and_jain_s_index() -> None:
     found = table(mixed(short=3.0))
     assert found.rows[0][:3] == ("TTFT of short requests", "1.00 s", "3.00 s")
-    assert found.rows[0][3].startswith("3 (2.") and found.rows[0][4] == "slower"
+    assert found.rows[0][3].startswith("3.00× (2.") and found.rows[0][4] == "slower"
     assert len(found.rows) == 2 * len(CLASSES) + 1
     assert found.rows[-1][0].startswith("Fairness")
 
@@ -138,15 +139,15 @@ def test_failures_of_one_class_forbid_a_verdict() -> None:
 @pytest.mark.parametrize(
     ("on", "off", "begins"),
     [
-        (1.2, 3.6, "Chunked prefill helps short requests beside long ones: their TTFT is 0.33"),
+        (1.2, 3.6, "Chunked prefill helps short requests beside long ones: their TTFT is 67 %"),
         (3.6, 1.2, "Chunked prefill makes short requests beside long ones slower: their TTFT"),
         (2.0, 2.0, "Chunked prefill makes no difference to short requests, within ±5 %: their"),
     ],
 )
 def test_chunked_prefill_is_judged_in_the_mix(on: float, off: float, begins: str) -> None:
     said = chunking(mixed(short=on, long=1.4), mixed(short=off, run_id=9))
-    assert said.startswith(begins) and "that without it" in said
-    assert "TTFT of long requests 1.40 times (1.3" in said
+    assert said.startswith(begins) and " without it" in said
+    assert "TTFT of long requests 40 % longer, 1.40× (1.3" in said
 
 
 def test_runs_that_are_not_a_mix_and_its_classes_are_refused() -> None:

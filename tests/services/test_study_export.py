@@ -136,7 +136,7 @@ def test_the_document_of_a_study_is_what_its_schema_says(cells: list[Measured]) 
 def test_the_document_says_what_the_report_says() -> None:
     found = orjson.loads(study_export("study.json").write("A", study(), 3.6, "GPU"))
     assert found["schema"] == "paceline/study/1" and found["device"] == "GPU"
-    assert found["sentence"].startswith("TP 2 gives 1.41 times the throughput of TP 1")
+    assert found["sentence"].startswith("TP 2 gives 1.41× the throughput of TP 1")
     assert [law["sizes"] for law in found["laws"]] == [[1, 2, 4], [1, 2]]
     assert [law["kappa"] is None for law in found["laws"]] == [False, True]
     assert {one["criterion"] for one in found["best"]} == {"throughput", "latency", "cost"}
@@ -160,17 +160,17 @@ def test_a_study_of_which_anything_is_changed_has_another_hash() -> None:
 
 def test_a_pull_request_reads_the_sentence_first_and_every_cell() -> None:
     text = study_export("study.md").write("Night", study()).decode()
-    assert text.index("### Night") < text.index("TP 2 gives 1.41 times") < text.index("Every cell")
+    assert text.index("### Night") < text.index("TP 2 gives 1.41×") < text.index("Every cell")
     assert "It needs 4 GPUs, and there are 2." in text
 
 
 def test_the_page_of_a_study_says_shows_and_names_everything() -> None:
     page = Page(study_export("study.html").write("Night", study(), 3.6))
     for part in (
-        "Night", "TP 2 gives 1.41 times the throughput of TP 1", "Every cell", "Best configuration",
+        "Night", "TP 2 gives 1.41× the throughput of TP 1", "Every cell", "Best configuration",
         "Contention and communication", "Batch sizes", "Engines", "Configuration",
         "It needs 4 GPUs, and there are 2.", study_hash(study()),
-        "How many times as fast are more devices?", "Where is the throughput?",
+        "How much more do more devices give?", "Where is the throughput?",
     ):  # fmt: skip
         assert part in page.text, part
     assert "not the same in all cells" in page.text  # how many requests

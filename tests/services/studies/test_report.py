@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from services.engines import EngineConfig
@@ -9,8 +11,9 @@ from services.measurement import Sample
 from services.objectives import Objectives
 from services.studies.best import best
 from services.studies.curves import device_curves
-from services.studies.report import report
+from services.studies.report import Report, report
 from services.studies.scaling import scaling
+from services.studies.tables import all_tables
 from services.studies.wording import law_sentence
 from tests.values import cell, with_samples
 
@@ -20,10 +23,10 @@ HALVES = [cell(1, size=8), cell(0.91, tp=2, size=8)]
 def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
     found = report(HALVES, device="core")
     assert found.sentence == (
-        "TP 2 gives 0.91 times the throughput of TP 1 (95 % 0.87–0.95, 3 repeats each) at "
+        "TP 2 gives 0.91× the throughput of TP 1 (95 % 0.87–0.95, 3 repeats each) at "
         "batch 8: more cores make it slower, it does not scale here."
     )
-    assert found.headline == "TP 2 gives 0.91 times the throughput of TP 1 at batch 8"
+    assert found.headline == "TP 2 gives 0.91× the throughput of TP 1 at batch 8"
     assert found.details.startswith("95 % 0.87–0.95, 3 repeats each. More cores make it slower")
     assert "share of the cores of one CPU" in found.notes[0]
 
@@ -31,7 +34,7 @@ def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
 def test_a_headline_has_no_number_where_nothing_can_be_told() -> None:
     found = report([cell(1), cell(1.03, tp=2)])
     assert found.headline == "Whether TP 2 is faster or slower than TP 1 at batch 4 cannot be told"
-    assert found.details.startswith("TP 2 gives 1.03 times the throughput of TP 1 (95 % ")
+    assert found.details.startswith("TP 2 gives 1.03× the throughput of TP 1 (95 % ")
 
 
 def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
@@ -204,3 +207,67 @@ def test_lengths_have_a_best_each() -> None:
     assert [s.partition(": TP")[0] for s in said if s.startswith("Throughput")] == [
         "Throughput (128 tokens in)"
     ]
+
+
+# --- what was varied -----------------------------------------------------------------------------
+
+
+def swept(*limits: int, **more: Any) -> Report:
+    return report(
+        [
+            cell(1 + at, place=at, size=at_once, requests=16, concurrency=at_once, **more)
+            for at, at_once in enumerate(limits)
+        ]
+    )
+
+
+def test_a_sweep_of_concurrency_is_no_batch() -> None:
+    found = swept(1, 2, 4, 16)
+    assert found.varied == "Varied: concurrency (1, 2, 4, 16). 4 of 4 cells measured."
+    said = " ".join((found.sentence, *found.sentences, str(all_tables(found))))
+    assert "at concurrency 16, the largest that was measured" in found.sentence
+    assert "batch" not in said.lower()
+    assert [one.title for one in all_tables(found)] == [
+        "Best configuration", "Every cell", "Concurrency",
+    ]  # fmt: skip
+
+
+def test_batches_are_called_batches() -> None:
+    found = report([cell(1, size=2), cell(2, size=8, place=1)])
+    assert found.varied == "Varied: batch size (2, 8). 2 of 2 cells measured."
+    assert "at batch 8" in found.sentence
+
+
+def test_ways_of_sending_are_called_what_they_are() -> None:
+    loads = ({"mode": "sequential"}, {"mode": "staggered"}, {"concurrency": 2}, {})
+    found = report([cell(1 + at, place=at, size=8, **load) for at, load in enumerate(loads)])
+    assert found.varied == (
+        "Varied: how requests are sent (concurrency 2, concurrency 8, sequential · pause 2 s, "
+        "8 requests · staggered · interval 0.06125 s). 4 of 4 cells measured."
+    )
+
+
+def test_nothing_else_is_only_said_where_nothing_else_was_measured() -> None:
+    def alone(found: Report) -> list[str]:
+        return [said for said in found.sentences if "measured" in said]
+
+    assert all("nothing else was measured" in said for said in alone(swept(4)))
+    assert swept(4).varied == "Nothing was varied. 1 of 1 cell measured."
+    throughput, latency = alone(swept(1, 2, 4))
+    assert "the best of 3 (concurrency), on the only configuration" in throughput
+    assert "the least loaded of 3 (concurrency), on the only configuration" in latency
+
+
+@pytest.mark.parametrize(
+    ("next_one", "throughput", "latency"),
+    [
+        (0.5, "2.00× that of TP 1 (95 % ", "50 % shorter than TP 1 (0.50×, 95 % "),
+        (0.8, "25 % higher than TP 1 (1.25×, 95 % ", "20 % shorter than TP 1 (0.80×, 95 % "),
+    ],
+)
+def test_the_next_is_behind_in_the_direction_of_the_number(
+    next_one: float, throughput: str, latency: str
+) -> None:
+    said = report([cell(next_one), cell(1.0, tp=2, place=1)]).sentences
+    assert throughput in next(one for one in said if one.startswith("Throughput"))
+    assert latency in next(one for one in said if one.startswith("Latency"))
