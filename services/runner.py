@@ -64,7 +64,8 @@ class Player:
         """Send every request when it is due; return how long the repeat took, in seconds.
 
         Connections are opened first, then `go` says when to begin (`perf_counter_ns`). After
-        `stop` it returns within STOP_S, with what was in flight marked cancelled.
+        `stop` it returns within STOP_S, with what was in flight marked cancelled; if it is itself
+        cancelled, what was in flight is marked, too.
 
         Raises:
             OSError: the backend's host cannot be found.
@@ -75,8 +76,14 @@ class Player:
         tasks: list[asyncio.Task[None]] = []
         if not self._stopped.is_set():
             self._dispatcher = asyncio.create_task(self._dispatch(schedule, asks, tasks))
-            await asyncio.wait([self._dispatcher])
-        await self._settle(tasks)
+        try:
+            if self._dispatcher is not None:
+                await asyncio.wait([self._dispatcher])
+            await self._settle(tasks)
+        except asyncio.CancelledError:
+            self.stop()
+            await self._settle(tasks)
+            raise
         if self._dispatcher and not self._dispatcher.cancelled():
             self._dispatcher.result()
         return (perf_counter_ns() - self.began_ns) / 1e9

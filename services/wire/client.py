@@ -145,6 +145,8 @@ class Wire:
             sending.cancel()
 
     def _readable(self, stream: Stream, exchange: Exchange) -> None:
+        if exchange.unpacking:  # what has come is read first
+            return
         try:
             stamp, data = stream.receive()
         except BlockingIOError:
@@ -158,11 +160,20 @@ class Wire:
             exchange.eof(stamp)
             self._readers.remove(stream.fileno())
             return
+        self._read(stream, exchange, stamp, data)
+
+    def _read(self, stream: Stream, exchange: Exchange, stamp: int, data: bytes) -> None:
         exchange.read(stamp, data)
         if exchange.over:
             self._readers.remove(stream.fileno())
+        elif exchange.unpacking:  # timeouts, a cancel and the others are looked at in between
+            asyncio.get_running_loop().call_soon(self._read_on, stream, exchange, stamp)
         elif exchange.done_but_open:
             asyncio.get_running_loop().call_later(DONE_GRACE_S, exchange.eof, stamp)
+
+    def _read_on(self, stream: Stream, exchange: Exchange, stamp: int) -> None:
+        if not exchange.over:
+            self._read(stream, exchange, stamp, b"")
 
 
 async def wait_until(due_ns: int) -> None:

@@ -7,9 +7,8 @@ show it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 
-PIECE_BYTES = 8 * 2**20  # taken out at a time: a few bytes may stand for gigabytes
+PIECE_BYTES = 256 * 1024  # taken at a time, as a read: a few bytes may stand for gigabytes
 _GZIP_OR_ZLIB, _BARE = 47, -15  # zlib's window bits
 
 
@@ -23,20 +22,30 @@ class Decoder:
     def __init__(self, name: bytes) -> None:
         if name not in (b"gzip", b"x-gzip", b"deflate"):
             raise Undecodable(f"compressed ({name.decode('latin-1')}), unasked")
+        self._packed = b""
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._may_be_bare = name == b"deflate"  # what RFC 9110 forbids and some servers send
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` holds, in pieces of PIECE_BYTES at most, each made when it is taken:
-        who has had enough takes no more.
+    def put(self, data: bytes) -> None:
+        """Take what came, to be unpacked by `take`."""
+        self._packed += data
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is more to take."""
+        return bool(self._packed)
+
+    def take(self) -> bytes:
+        """Return the next PIECE_BYTES at most: no more is unpacked than is taken.
 
         Raises:
             Undecodable: it is damaged.
         """
-        while data:
-            if piece := self._some(data):
-                yield piece
-            data = self._inflate.unconsumed_tail
+        piece = b""
+        while self._packed and not piece:
+            piece = self._some(self._packed)
+            self._packed = self._inflate.unconsumed_tail
+        return piece
 
     def _some(self, data: bytes) -> bytes:
         try:

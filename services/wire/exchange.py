@@ -23,6 +23,8 @@ from services.wire.response import ParserError, Response
 from services.wire.sse import BOM, Event, EventStream, TooLong
 
 BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream of events
+ANSWER_BYTES = 256 * 2**20  # of a stream, unpacked
+CHUNKS_MOST = 2**19  # with tokens: no model writes so many
 ERROR_BYTES = 64 * 1024  # of an error's body that are read
 WORDS_BYTES = 200  # of a body without a message that are told
 REASON_CHARACTERS = 60  # of a finish_reason
@@ -64,9 +66,11 @@ class Exchange:
     # --- what the connection tells -----------------------------------------------------------
 
     def read(self, stamp: int, data: bytes) -> None:
-        """Take bytes that arrived at `stamp`."""
+        """Take bytes that arrived at `stamp`; none: what is left of them while `unpacking`."""
         response = self._response
         before = len(self.token_times)
+        if before > CHUNKS_MOST or response.size > ANSWER_BYTES:
+            self.fail("stream_error", "The answer does not end: it is longer than any.", stamp)
         try:
             for body in response.feed(data):
                 if self.over:
@@ -81,8 +85,14 @@ class Exchange:
         if len(self.token_times) - before > 1:
             self.coalesced += 1
         self.http_status = response.status
-        if response.complete and not self.over:
+        if response.complete and not self.over and not response.unpacking:
             self._end(stamp)
+
+    @property
+    def unpacking(self) -> bool:
+        """Whether there is more to read of what has come: a little at a time, since a few bytes
+        may stand for gigabytes."""
+        return not self.over and self._response.unpacking
 
     def _unreadable(self, sentence: str, stamp: int) -> None:
         """Fail for a body that can't be read; a refusal stays one, whatever its body is."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections import deque
 from collections.abc import Callable
+from time import perf_counter_ns
 
 AT_ONCE = 128  # reads in a row, before what else is due in the loop gets its turn
+TURN_NS = 20_000_000  # or so long: a read that is full of tokens takes some milliseconds
 
 
 class Readers:
@@ -21,6 +24,7 @@ class Readers:
         self._calls: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: deque[int] = deque()  # ready, and not called yet
 
     def add(self, fd: int, call: Callable[[], None]) -> None:
         """Call `call` whenever `fd` is readable or ended, until `remove`."""
@@ -47,11 +51,21 @@ class Readers:
             self._epoll.close()
 
     def _ready(self) -> None:
+        """Call whoever has something to read, for TURN_NS: then what else is due has its turn."""
         assert self._epoll is not None
+        until = perf_counter_ns() + TURN_NS
         left = AT_ONCE
-        while left > 0 and (ready := self._epoll.poll(0, left)):  # more may have come meanwhile
-            for fd, _ in ready:
-                call = self._calls.get(fd)
+        waiting = self._waiting
+        while left > 0 and (waiting or self._poll(left)):  # more may have come meanwhile
+            while waiting:
+                call = self._calls.get(waiting.popleft())
                 if call is not None:  # an earlier one of this round may have removed it
                     call()
-            left -= len(ready)
+                    if perf_counter_ns() > until:
+                        return
+                left -= 1
+
+    def _poll(self, most: int) -> bool:
+        assert self._epoll is not None
+        self._waiting.extend([fd for fd, _ in self._epoll.poll(0, most)])
+        return bool(self._waiting)

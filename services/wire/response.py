@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import httptools
 
@@ -21,13 +21,15 @@ class Response:
         self.keep_alive = False
         self.complete = False
         self.heard = False  # whether a single byte came
+        self.size = 0  # bytes that came, and that were unpacked
         self._encoding = b""
         self._decoder: Decoder | None = None
         self._bodies: list[bytes] = []  # of this read
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
-    def feed(self, data: bytes) -> Iterable[bytes]:
-        """Return the pieces of the body that `data` holds, without their compression.
+    def feed(self, data: bytes) -> Sequence[bytes]:
+        """Return the pieces of the body that `data` holds. Of a body that came compressed it is
+        PIECE_BYTES at most; while it is `unpacking`, an empty `data` gives the next.
 
         Raises:
             ParserError: the bytes are no HTTP/1.1.
@@ -36,13 +38,25 @@ class Response:
         self.heard = True
         assert self._parser is not None
         self._parser.feed_data(data)
+        self.size += len(data)
         bodies = self._bodies
         if bodies:
             self._bodies = []
-        if self._encoding and bodies:
-            decoder = self._decoder = self._decoder or Decoder(self._encoding)
-            return (piece for body in bodies for piece in decoder.feed(body))
-        return bodies
+        return self._unpacked(bodies) if self._encoding else bodies
+
+    @property
+    def unpacking(self) -> bool:
+        """Whether there is more of what was fed already."""
+        return self._decoder is not None and self._decoder.waiting
+
+    def _unpacked(self, bodies: Sequence[bytes]) -> Sequence[bytes]:
+        if not bodies and not self.unpacking:
+            return ()
+        decoder = self._decoder = self._decoder or Decoder(self._encoding)
+        decoder.put(b"".join(bodies))
+        piece = decoder.take()
+        self.size += len(piece)
+        return (piece,) if piece else ()
 
     def forget(self) -> None:
         """Break the circle of response and parser, and drop a decoder's window."""

@@ -149,3 +149,23 @@ def test_a_server_that_refuses_while_it_is_sent_to_has_said_why() -> None:
         thread.join()
     (only,) = player.finished
     assert (only.error_class, only.http_status) == ("http_4xx", 413)
+
+
+def test_what_is_in_flight_when_all_is_cut_short_is_kept_as_cancelled(
+    reference: ReferenceServer,
+) -> None:
+    wire = Wire(f"{reference.base_url}/chat/completions", None, Patience(60.0))
+    player = Player(wire, 0, None)
+
+    async def cut_short() -> None:
+        bodies = asks(wire, "ref fault=hang after=2", 5)
+        playing = asyncio.create_task(player.play(Schedule((0.0,) * 5, 5), bodies, now))
+        await so(lambda: wire.flights.received() == 10)
+        playing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await playing
+        wire.close()
+
+    asyncio.run(cut_short())
+    assert [m.status for m in player.finished] == ["cancelled"] * 5
+    assert all(len(m.token_times) == 2 for m in player.finished)
