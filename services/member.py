@@ -19,6 +19,7 @@ import orjson
 from services import backends, limits, modes
 from services.backends import BackendProblem, Target
 from services.config import parse
+from services.fault import fault
 from services.repeat import Job, Playing
 from services.share import Share
 from services.talk import sender, standard_input
@@ -96,6 +97,8 @@ async def work() -> None:
     except OSError as error:
         why = error.strerror or error
         send({"type": "problem", "sentence": f"The backend cannot be reached: {why}."})
+    except Exception as error:  # whatever nobody thought of: the run is told, and ends
+        send({"type": "problem", "sentence": fault(error)})
     finally:
         listening.cancel()
         playing.client.close()

@@ -19,9 +19,10 @@ import orjson
 
 from services.backends import BackendProblem
 from services.engines import EngineProblem
+from services.fault import fault
 from services.limits import Impossible
 from services.session import Session, measure
-from services.talk import sender
+from services.talk import Send, sender
 from services.team import TeamProblem
 from services.turn import read
 
@@ -31,6 +32,15 @@ UNWIND_S = 1.5  # what a cancelled run may take before it is cut short
 async def work() -> None:
     """Carry out the turn that standard input asks for; the last message is its `end`."""
     send = sender()
+    try:
+        cancelled, problem = await _carry_out(send)
+    except Exception as error:  # whatever nobody thought of ends the run with a sentence, too
+        cancelled, problem = False, fault(error)
+    send({"type": "end", "cancelled": cancelled, "problem": problem})
+
+
+async def _carry_out(send: Send) -> tuple[bool, str | None]:
+    """Return whether the turn was cut short, and why it could not be carried out."""
     turn = read(orjson.loads(sys.stdin.buffer.readline()))
     turn = replace(turn, mark=turn.mark or token_hex(4))
     session = Session(turn, os.environ, send, perf_counter_ns())
@@ -52,8 +62,7 @@ async def work() -> None:
         problem = str(error)
     except OSError as error:
         problem = f"The backend cannot be reached: {error.strerror or error}."
-    cut_short = session.cancelled and not session.measured
-    send({"type": "end", "cancelled": cut_short, "problem": problem})
+    return session.cancelled and not session.measured, problem
 
 
 if __name__ == "__main__":
