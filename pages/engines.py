@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import streamlit as st
@@ -44,16 +45,14 @@ def asked() -> EngineConfig:
     return start
 
 
-def form(start: EngineConfig) -> EngineConfig | None:
-    """Show the form; None: it asks for something that cannot be."""
+def form(start: EngineConfig) -> tuple[EngineConfig | None, Collection[str]]:
+    """Show the form; return what it asks for, or what is wrong with that."""
     name = engine_form.which(start)
     begun = start if start.engine == name else EngineConfig.model_validate({"engine": name})
     try:
-        return parse_engine(engine_form.ask(begun))
+        return parse_engine(engine_form.ask(begun)), ()
     except InvalidConfig as error:
-        for sentence in error.problems.values():
-            st.error(plain(fields.in_words(sentence)), icon=":material/error:")
-    return None
+        return None, error.problems.values()
 
 
 def what_will_happen(config: EngineConfig) -> None:
@@ -66,15 +65,19 @@ def what_will_happen(config: EngineConfig) -> None:
         st.warning(plain(why), icon=":material/block:")
     else:
         show_command(config)
-    once = st.button(
-        "Start the engine", type="primary", icon=":material/play_arrow:", width="stretch",
-        disabled=why is not None, on_click=linked.touched,
-    )  # fmt: skip
-    if not once:
+    if not button(possible=why is None):
         st.session_state["start-engine"] = Once()
     elif not why:
         begin(config)
     nodes.ask(config)
+
+
+def button(possible: bool) -> bool:
+    """Whether the engine is to start."""
+    return st.button(
+        "Start the engine", type="primary", icon=":material/play_arrow:", width="stretch",
+        disabled=not possible, on_click=linked.touched,
+    )  # fmt: skip
 
 
 def show_command(config: EngineConfig) -> None:
@@ -196,10 +199,14 @@ if found:
     watch(found)
 left, right = st.columns([3, 2], gap="large")
 with left:
-    config = form(start)
+    config, problems = form(start)
 if touched and config:
     linked.write(parameters(config))
 with right:
     if config:
         what_will_happen(config)
+    else:
+        st.subheader("What will happen", anchor=False)
+        fields.refuse(problems)
+        button(possible=False)
 earlier()

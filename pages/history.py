@@ -33,8 +33,8 @@ def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str,
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
         found = {
             "text": st.text_input(
-                "Search", key=linked.begin(f"{PREFIX}text", said.get("text", "")),
-                icon=":material/search:", placeholder="name, note, tag", on_change=narrowed,
+                "Search", **linked.keyed(f"{PREFIX}text", said.get("text", ""), narrowed),
+                icon=":material/search:", placeholder="name, note, tag",
             )
         }  # fmt: skip
         for field, values in there.items():
@@ -42,8 +42,7 @@ def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str,
             found[field] = st.selectbox(
                 field.capitalize(),
                 [ANY, *values],
-                key=linked.begin(PREFIX + field, given if given in values else ANY),
-                on_change=narrowed,
+                **linked.keyed(PREFIX + field, given if given in values else ANY, narrowed),
             )
     return {name: value for name, value in found.items() if value and value != ANY}
 
@@ -61,11 +60,12 @@ def complain(said: dict[str, str], there: dict[str, tuple[str, ...]], pages: int
 
 def turn(said: str, pages: int) -> int:
     """Which page of the list is shown, and how to turn it."""
-    key = linked.begin(PREFIX + "page", int(said) if said in map(str, range(1, pages + 1)) else 1)
-    st.session_state[key] = min(st.session_state[key], pages)
+    first = int(said) if said in map(str, range(1, pages + 1)) else 1
+    widget = linked.keyed(PREFIX + "page", first)
+    st.session_state[widget["key"]] = min(st.session_state[widget["key"]], pages)
     if pages == 1:
         return 1
-    return st.pagination(pages, key=key, on_change=linked.touched)
+    return st.pagination(pages, **widget)
 
 
 def actions(chosen: Sequence[int]) -> None:

@@ -19,7 +19,7 @@ from pages.widgets import versus as comparison
 from pages.widgets.versus import Others
 from pages.widgets.view import as_id, dark, plain
 from services import link, modes, plan, prices, settings, trial, versus, workloads
-from services.backends import BackendProblem, target
+from services.backends import BACKENDS, BackendProblem, lane, target
 from services.charts import schedule_spec
 from services.config import InvalidConfig, RunConfig
 from services.once import Once
@@ -105,14 +105,32 @@ def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, An
     st.switch_page("live.py", query_params=there)
 
 
-def checked(values: dict[str, Any], others: Others) -> list[RunConfig]:
+def checked(values: dict[str, Any], others: Others, asked: Asked | None) -> list[RunConfig]:
     """Return the runs that the form asks for, or none and say what is wrong with them."""
+    problems: list[str] = []
     try:
-        return versus.candidates(values, others)
+        configs = versus.candidates(values, others)
+        if asked and versus.enough(others):
+            trial.check(asked, configs)
+        return configs
     except InvalidConfig as error:
-        for sentence in error.problems.values():
-            st.error(plain(fields.in_words(sentence)), icon=":material/error:")
+        problems += error.problems.values()
+    except InvalidTrial as error:
+        problems.append(str(error))
+    fields.refuse(problems)
     return []
+
+
+def called(configs: Sequence[RunConfig], name: str) -> list[str]:
+    """Return what the runs of a comparison will be called."""
+    return versus.names(configs, name.strip(), [_made(config) for config in configs])
+
+
+def _made(config: RunConfig) -> str:
+    try:
+        return runs.default_name(config, lane(config, settings.environment()), config.model)
+    except BackendProblem:
+        return BACKENDS[config.backend].label
 
 
 def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
@@ -125,7 +143,7 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
         turns = [plan.in_turns(config, asked.repeats) for config in configs]
         how = trial.sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
         foretell(plan.together([plan_of(each) for each in turns], how))
-        who = versus.names(configs, "", [config.mode for config in configs])
+        who = called(configs, about["name"])
         st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))
     elif configs:
         st.info("Choose at least one candidate to compare this run with.")
@@ -162,7 +180,7 @@ with left:
     about = form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}
-    versus_too = comparison.query(others, asked, first) if asked else {}
+    versus_too = comparison.query(others, asked) if asked else {}
     linked.write(kept | link.query(values, base) | versus_too)
 with right:
-    what_will_happen(checked(values, others), asked, about)
+    what_will_happen(checked(values, others, asked), asked, about)

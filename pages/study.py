@@ -5,6 +5,7 @@ The form's choices are in the URL; `?study=3` is one that was started.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import streamlit as st
@@ -82,12 +83,24 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
     study_grid.planned(grid)
 
 
-def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None) -> None:
-    now = st.button(
+def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
+    """Show the form; return what it asks for, or what is wrong with that."""
+    try:
+        return study_form.ask(begin), ()
+    except InvalidConfig as error:
+        return None, error.problems.values()
+
+
+def button(to: str | None, possible: bool) -> bool:
+    """Whether the study is to start."""
+    return st.button(
         "Start the study" if to is None else "Add its cells", type="primary", width="stretch",
         icon=":material/play_arrow:", disabled=not possible, on_click=linked.touched,
     )  # fmt: skip
-    if not now:
+
+
+def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None) -> None:
+    if not button(to, possible):
         st.session_state["start-study"] = Once()
     elif possible:
         start(config, about, to)
@@ -124,7 +137,7 @@ def listed() -> None:
 if (number := st.query_params.get("study")) is not None:
     study_page.page(number)
     st.stop()
-touched = linked.follow((study_form.PREFIX, fields.PREFIX, fields.ENGINE))
+touched = linked.follow((fields.STUDY, fields.PREFIX, fields.ENGINE))
 begin = asked()
 adds = st.query_params.get("to")
 st.title("How does it scale?" if adds is None else "Add cells to a study", anchor=False)
@@ -134,10 +147,14 @@ st.caption(
 )
 left, right = st.columns([3, 2], gap="large")
 with left:
-    config = study_form.ask(begin)
+    config, problems = asked_for(begin)
 if touched and config:
     linked.write(({"to": adds} if adds else {}) | query(config))
 with right:
     if config:
         what_will_happen(config, adds)
+    else:
+        st.subheader("What will happen", anchor=False)
+        fields.refuse(problems)
+        button(adds, possible=False)
 listed()

@@ -8,7 +8,7 @@ that none of them always follows the same other one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -71,17 +71,46 @@ def check(asked: Asked, configs: Sequence[RunConfig]) -> None:
         raise InvalidTrial(
             f"A comparison takes {FEWEST} to {MOST} candidates, and {len(configs)} were given."
         )
-    if not 1 <= asked.repeats <= asked.most <= MOST_REPEATS:
+    given = {"each": asked.repeats, "most": asked.most, "target": asked.target}
+    for name, value in {**given, "margin": asked.margin, "seed": asked.seed}.items():
+        if sentence := problem(name, value):
+            raise InvalidTrial(sentence)
+    if asked.most < asked.repeats:
         raise InvalidTrial(
-            f"Each candidate is measured 1 to {MOST_REPEATS} times, and the most cannot be fewer "
-            f"than the repeats (got {asked.repeats} repeats, at most {asked.most})."
+            f"Each candidate is measured {asked.repeats} times, and the most cannot be fewer (got "
+            f"at most {asked.most})."
         )
-    if asked.target is not None and not 0 < asked.target < 1:
-        raise InvalidTrial("The target of the interval must be more than 0 % and less than 100 %.")
-    if asked.seed is not None and not 0 <= asked.seed < 2**31:
-        raise InvalidTrial("The seed of the order must be a whole number from 0 to 2,147,483,647.")
-    if not LEAST_MARGIN <= asked.margin <= MOST_MARGIN:
-        raise InvalidTrial("The margin must be from 0.1 % to 100 %.")
+
+
+def problem(name: str, value: float | None) -> str:
+    """Return what is wrong with one value of a trial, in a sentence; "" where nothing is. `name`:
+    each, most, target, margin or seed; shares are of 1."""
+    words, may_be = _LIMITS[name]
+    return "" if value is None or may_be(value) else words
+
+
+_LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "each": (
+        f"Each candidate is measured 1 to {MOST_REPEATS} times.",
+        lambda value: 1 <= value <= MOST_REPEATS,
+    ),
+    "most": (
+        f"Each candidate is measured at most {MOST_REPEATS} times, and at least once.",
+        lambda value: 1 <= value <= MOST_REPEATS,
+    ),
+    "target": (
+        "The target of the interval must be more than 0 % and less than 100 %.",
+        lambda value: 0 < value < 1,
+    ),
+    "margin": (
+        f"The margin must be from {LEAST_MARGIN * 100:g} % to {MOST_MARGIN * 100:g} %.",
+        lambda value: LEAST_MARGIN <= value <= MOST_MARGIN,
+    ),
+    "seed": (
+        "The seed of the order must be a whole number from 0 to 2,147,483,647.",
+        lambda value: 0 <= value < 2**31,
+    ),
+}
 
 
 def order(seed: int | None, repeat: int, candidates: int) -> list[int]:

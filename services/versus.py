@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from services import link
 from services.compare import FEWEST, MOST
@@ -29,9 +29,13 @@ SERVER = ("backend", "base_url", "model")  # to whom a run goes
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
 
 
-def written(others: Sequence[Changes], start: RunConfig) -> str:
-    """Return the other candidates as one text."""
-    return BETWEEN.join(urlencode(link.query(changes, start)) or SAME for changes in others)
+def written(others: Sequence[Changes]) -> str:
+    """Return the other candidates as one text: all that each of them changes, also to what the
+    reference has now, so that the text means the same when that changes."""
+    return BETWEEN.join(
+        urlencode({name: link.text_of(value) for name, value in changes.items()}) or SAME
+        for changes in others
+    )
 
 
 def read(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -55,7 +59,7 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
     found = [parse(values)]
     for place, changes in enumerate(others):
         try:
-            found.append(parse({**values, **changes}))
+            found.append(parse({**values, **_own_address(changes), **changes}))
         except InvalidConfig as error:
             said = {name: f"{text} (candidate {place + 2})" for name, text in _dotless(error)}
             raise InvalidConfig(said) from None
@@ -68,6 +72,9 @@ def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list
     told = labels(configs, () if given else IN_NAME)
     called = [given or one for one in made]
     said = [" · ".join(filter(None, both)) for both in zip(called, told, strict=True)]
+    if not given and len(set(said)) < len(said):  # two servers of one kind
+        there = labels(configs, [name for name in RunConfig.model_fields if name != "base_url"])
+        said = [" · ".join(filter(None, both)) for both in zip(said, there, strict=True)]
     letters = [chr(ord("A") + place) for place in range(len(said))]
     return [
         f"{text} · {letter}" if said.count(text) > 1 else text
@@ -101,6 +108,11 @@ def enough(others: Sequence[object]) -> bool:
     return FEWEST - 1 <= len(others) <= MOST - 1
 
 
+def _own_address(changes: Changes) -> Changes:
+    """Another backend is at an address of its own."""
+    return {"base_url": None} if "backend" in changes else {}
+
+
 def _fields() -> set[str]:
     return set(RunConfig.model_fields)
 
@@ -110,6 +122,8 @@ def _dotless(error: InvalidConfig) -> list[tuple[str, str]]:
 
 
 def _word(name: str, value: Any) -> str:
+    if name == "base_url":
+        return urlsplit(value).netloc if value else "its own address"
     if isinstance(value, str):
         return value
     shown = f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)

@@ -10,6 +10,7 @@ import jobs
 from db.database import opened
 from db.runs import RunNotFound
 from db.trials import CannotRepeat
+from pages.widgets import fields
 from pages.widgets.view import plain, sentences
 from services.config import MOST_REPEATS
 from services.measurement import Run
@@ -24,10 +25,11 @@ def button(found: Sequence[Run]) -> None:
         return
     trial_ids = {run.trial_id for run in found}
     with st.popover("Run more", icon=":material/repeat:"):
-        count = st.number_input("Further repeats", 1, left, min(USUAL, left), key="further")
+        count = fields.whole("Further repeats", min(USUAL, left), 1, left, key="further")
         st.caption(_about(len(found), len(trial_ids) == 1 and None not in trial_ids))
-        if st.button("Run them", type="primary", key="run-more"):
-            _start(found, int(count))
+        pressed = st.button("Run them", type="primary", key="run-more", disabled=count is None)
+        if pressed and count is not None:
+            _start(found, count)
 
 
 def _about(runs: int, in_turns: bool) -> str:

@@ -19,11 +19,13 @@ def which(start: EngineConfig | None, or_none: bool = False) -> str:
     """Ask which engine; `or_none`: or a server that is there already."""
     names = [*ENGINES, NOTHING] if or_none else list(ENGINES)
     labels = {NOTHING: "A server that is there"}
+    widget = linked.keyed(f"{fields.ENGINE}engine", start.engine if start else NOTHING)
+    if st.session_state[widget["key"]] not in names:  # another preset, which starts its engine
+        st.session_state[widget["key"]] = start.engine if start else names[0]
     chosen = st.segmented_control(
         "Engine", names, required=True, label_visibility="collapsed",
         format_func=lambda name: labels.get(name) or ENGINES[name].label,
-        key=linked.begin(f"{fields.ENGINE}engine", start.engine if start else NOTHING),
-        on_change=linked.touched,
+        **widget,
     )  # fmt: skip
     return chosen or NOTHING
 

@@ -3,18 +3,22 @@ RunConfig or EngineConfig."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 import streamlit as st
 
 from pages.widgets import linked
-from services.config import LONG_EVERY, LONG_TIMES, RunConfig
+from pages.widgets.view import plain
+from services.config import LONG_EVERY, LONG_TIMES, InvalidConfig, RunConfig, made
 from services.engines import EngineConfig
+from services.studies.asked import StudyConfig
 
 PREFIX = "run-"
 ENGINE = "engine-"
-Config = RunConfig | EngineConfig
+STUDY = "study-"
+Config = RunConfig | EngineConfig | StudyConfig
+PREFIXES = {RunConfig: PREFIX, EngineConfig: ENGINE, StudyConfig: STUDY}  # of the widgets' keys
 
 LABELS = {
     "pause_s": "Pause (s)",
@@ -91,99 +95,113 @@ def in_words(sentence: str) -> str:
     return f"{label(field)} {rest}" if known else sentence[:1].upper() + sentence[1:]
 
 
-def begin(key: str, value: Any, prefix: str = PREFIX) -> str:
-    """Give a widget of the form its first value; return its key."""
-    return linked.begin(prefix + key, value)
+def keyed(key: str, first: Any, on_change: Callable[[], None] = linked.touched) -> dict[str, Any]:
+    """Give a widget of a run's form its first value; return what it is made with."""
+    return linked.keyed(PREFIX + key, first, on_change)
 
 
-def prefix_of(start: Config) -> str:
-    """Return what the keys of a config's widgets begin with."""
-    return PREFIX if isinstance(start, RunConfig) else ENGINE
+def of_field(field: str, start: Config, whose: str = "") -> dict[str, Any]:
+    """Return what the widget of a config's field is made with, help included."""
+    prefix = PREFIXES[type(start)]
+    info = type(start).model_fields[field]
+    return {"help": info.description} | linked.keyed(prefix + whose + field, getattr(start, field))
 
 
-def number(field: str, start: Config, words: str | None = None) -> float | int | None:
-    """A number with the limits of the field; None where it may be left empty, and is. `words`:
-    what it is called here, where that is not its label."""
+def number(
+    field: str, start: Config, words: str | None = None, whose: str = ""
+) -> float | int | None:
+    """A number; None where it may be left empty, and is. `words`: what it is called here, where
+    that is not its label. `whose`: the candidate that it is of, where that is not the reference.
+
+    The field's limits are looked at here and not by the widget, which would keep what it had, and
+    show what was typed.
+    """
     info = type(start).model_fields[field]
     kind: type[int] | type[float] = int if "int" in str(info.annotation) else float
     optional = "None" in str(info.annotation)
-    first = getattr(start, field)
-    shape: dict[str, Any] = {
-        "value": None if optional else "min",
-        "step": 1 if kind is int else STEPS.get(field, 1.0),
-        "format": None if kind is int else "%.5g",
-    }
-    value: float | int | None = st.number_input(
-        words or label(field),
-        **limits(field, kind, type(start)),
-        **shape,
-        key=begin(field, None if first is None else kind(first), prefix_of(start)),
-        help=info.description,
-        placeholder=EMPTY.get(field, "none") if optional else None,
-        on_change=linked.touched,
-    )
+    if (first := getattr(start, field)) is not None:
+        start = start.model_copy(update={field: kind(first)})
+    with st.container(gap="xxsmall"):
+        value: float | int | None = st.number_input(
+            words or label(field),
+            value=None if optional else "min",
+            step=1 if kind is int else STEPS.get(field, 1.0),
+            format=None if kind is int else "%.5g",
+            placeholder=EMPTY.get(field, "none") if optional else None,
+            **of_field(field, start, whose),
+        )
+        wrong(problem(type(start), field, value))
     return value
 
 
-def limits(
-    field: str, kind: type[int] | type[float], config: type[Config] = RunConfig
-) -> dict[str, Any]:
-    """Return the bounds of a field as a number widget takes them."""
-    names = {"ge": "min_value", "gt": "min_value", "le": "max_value"}
-    return {
-        argument: kind(getattr(rule, bound))
-        for rule in config.model_fields[field].metadata
-        for bound, argument in names.items()
-        if getattr(rule, bound, None) is not None
-    }
+def whole(words: str, first: int, least: int, most: int, key: str) -> int | None:
+    """A whole number that is of no config; None, and said there, where it is beyond its limits."""
+    with st.container(gap="xxsmall"):
+        value = int(st.number_input(words, value=first, step=1, key=key))
+        if least <= value <= most:
+            return value
+        wrong(f"It must be from {least} to {most}.")
+    return None
+
+
+def problem(config: type[Config], field: str, value: Any) -> str:
+    """Return what is wrong with a field's value, whatever the others have; "" where nothing is."""
+    try:
+        made(
+            config, {"workload": "builtin", field: value} if config is RunConfig else {field: value}
+        )
+    except InvalidConfig as error:
+        return error.problems.get(field, "")
+    return ""
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Say what is wrong with what a form asks for, a sentence each: it cannot be started."""
+    for sentence in problems:
+        st.error(plain(in_words(sentence)), icon=":material/error:")
+
+
+def wrong(sentence: str) -> None:
+    """Say at a field what is wrong with it, if anything is."""
+    if sentence:
+        st.caption(f":red[{plain(in_words(sentence))}]")
 
 
 def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:
     """One entry of a table, shown by its label."""
-    chosen = st.segmented_control(
+    chosen: str | None = st.segmented_control(
         label(field),
         list(table),
         required=True,
         format_func=lambda name: table[name].label,
-        key=begin(field, getattr(start, field)),
         label_visibility="collapsed",
-        on_change=linked.touched,
+        **keyed(field, getattr(start, field)),
     )
     return chosen or getattr(start, field)
 
 
 def switch(field: str, start: Config) -> bool:
     """Yes or no."""
-    key = begin(field, getattr(start, field), prefix_of(start))
-    info = type(start).model_fields[field]
-    return st.toggle(label(field), key=key, help=info.description, on_change=linked.touched)
+    return st.toggle(label(field), **of_field(field, start))
 
 
 def perhaps(field: str, start: Config) -> bool | None:
     """Yes, no, or as the engine itself would have it."""
     words = {None: "Its own choice", True: "On", False: "Off"}
-    info = type(start).model_fields[field]
     chosen: bool | None = st.selectbox(
-        label(field), list(words), format_func=words.__getitem__, help=info.description,
-        key=begin(field, getattr(start, field), prefix_of(start)), on_change=linked.touched,
-    )  # fmt: skip
+        label(field), list(words), format_func=words.__getitem__, **of_field(field, start)
+    )
     return chosen
 
 
 def word(field: str, start: Config) -> str:
     """One of the words that the field may be."""
     info = type(start).model_fields[field]
-    chosen: str = st.selectbox(
-        label(field), get_args(info.annotation), help=info.description,
-        key=begin(field, getattr(start, field), prefix_of(start)), on_change=linked.touched,
-    )  # fmt: skip
+    chosen: str = st.selectbox(label(field), get_args(info.annotation), **of_field(field, start))
     return chosen
 
 
 def text(field: str, start: Config, placeholder: str = "") -> str:
     """A line of text."""
-    info = type(start).model_fields[field]
-    return st.text_input(
-        label(field), help=info.description, placeholder=placeholder,
-        key=begin(field, getattr(start, field), prefix_of(start)), on_change=linked.touched,
-    ).strip()  # fmt: skip
+    found: str = st.text_input(label(field), placeholder=placeholder, **of_field(field, start))
+    return found.strip()

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import fields, judging, to_whom
-from pages.widgets.linked import touched
+from pages.widgets.linked import keyed, touched
 from pages.widgets.view import plain
 from services.backends import BACKENDS
 from services.config import JUDGEMENT, RunConfig
@@ -26,6 +26,7 @@ NARROW = 130  # pixels: two fields beside each other on a phone
 def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str, Any]:
     """Show the form, beginning with `start`; return fields of a RunConfig. `once`: of one run,
     whose repeats are asked for, and not of a comparison, which has its own."""
+    st.subheader("Backend", anchor=False)
     values = to_whom.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
     with st.expander("Warm-up, limits, client"):
         values |= _more(start, values["backend"])
@@ -51,8 +52,9 @@ def _workload(start: RunConfig) -> dict[str, Any]:
     st.caption(WORKLOADS[name].help)
     values: dict[str, Any] = {"workload": name}
     if name == "text":
-        key = fields.begin("prompt", start.prompt or "")
-        values["prompt"] = st.text_area("Prompt", key=key, max_chars=200_000, on_change=touched)
+        values["prompt"] = st.text_area(
+            "Prompt", max_chars=200_000, **fields.keyed("prompt", start.prompt or "")
+        )
     elif name == "file":
         values["prompts"] = _file(start)
     elif own := WORKLOADS[name].parameters:
@@ -102,16 +104,15 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
 
 def _judgement(start: RunConfig) -> dict[str, Any]:
     """By what the run is judged: it can be changed afterwards."""
-    key = fields.begin("preset", None)
 
     def fill() -> None:
         touched()
-        if chosen := PRESETS.get(st.session_state[key] or ""):
+        if chosen := PRESETS.get(st.session_state[f"{fields.PREFIX}preset"] or ""):
             limits = {"ttft": chosen.ttft_s, "tpot": chosen.tpot_s, "e2e": chosen.e2e_s}
             for name, limit in limits.items():
                 st.session_state[f"{fields.PREFIX}{name}_limit_s"] = limit
 
-    judging.preset(key, fill)
+    judging.preset(**fields.keyed("preset", None, fill))
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         return {field: fields.number(field, start) for field in JUDGEMENT}
 
@@ -120,9 +121,8 @@ def _calibrate(start: RunConfig) -> bool | None:
     chosen = st.selectbox(
         fields.label("calibrate"),
         list(CALIBRATE),
-        key=fields.begin("calibrate", _word_of(start.calibrate)),
         help=RunConfig.model_fields["calibrate"].description,
-        on_change=touched,
+        **fields.keyed("calibrate", _word_of(start.calibrate)),
     )
     return CALIBRATE[chosen]
 
@@ -134,10 +134,9 @@ def _word_of(calibrate: bool | None) -> str:
 def _client(start: RunConfig) -> str:
     through = st.toggle(
         "Measure through LiteLLM",
-        key=fields.begin("client", start.client == "litellm"),
         help="For providers with a wire format of their own. LiteLLM adds about 10 ms of CPU to "
         "each request and 0.4 ms to each chunk, and they stand in the numbers.",
-        on_change=touched,
+        **fields.keyed("client", start.client == "litellm"),
     )
     return "litellm" if through else "wire"
 
@@ -150,13 +149,11 @@ def about() -> dict[str, Any]:
 
 def _about() -> dict[str, Any]:
     name = st.text_input(
-        "Name", key="about-name", max_chars=200, placeholder="made from the settings",
-        on_change=touched,
+        "Name", max_chars=200, placeholder="made from the settings",
+        **keyed("about-name", ""),
     )  # fmt: skip
-    tags = st.text_input(
-        "Tags, separated by commas", key="about-tags", max_chars=1200, on_change=touched
-    )
+    tags = st.text_input("Tags, separated by commas", max_chars=1200, **keyed("about-tags", ""))
     note = st.text_area(
-        "Note", key="about-note", max_chars=10_000, height=68, on_change=touched
+        "Note", max_chars=10_000, height=68, **keyed("about-note", "")
     )  # fmt: skip
     return {"name": name, "tags": tags.split(","), "note": note}

@@ -6,7 +6,8 @@ and what it says as empty is not asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -46,12 +47,11 @@ def button(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> 
         )
 
 
-def preset(key: str, on_change: Callable[[], None]) -> None:
-    """Choose one of MLPerf's sets of limits."""
+def preset(**widget: Any) -> None:
+    """Choose one of MLPerf's sets of limits; `widget`: its key and what else widgets have."""
     st.selectbox(
-        "Limits of MLPerf's server scenarios", list(PRESETS), index=None, key=key,
-        placeholder="Choose a set", on_change=on_change,
-        help="MLPerf asks them of 99 % of the requests",
+        "Limits of MLPerf's server scenarios", list(PRESETS), index=None,
+        placeholder="Choose a set", help="MLPerf asks them of 99 % of the requests", **widget,
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def _preset(shown: Sequence[RunConfig]) -> None:
             for name, limit in zip(("ttft", "tpot", "e2e"), limits, strict=True):
                 st.query_params[name] = _text(limit)
 
-    preset(key, into_url)
+    preset(key=key, on_change=into_url)
 
 
 def _number(name: str, field: str, values: set[float | None]) -> None:
@@ -79,7 +79,7 @@ def _number(name: str, field: str, values: set[float | None]) -> None:
         st.query_params[name] = _text(st.session_state[key])
 
     st.number_input(
-        fields.label(field), value=None, **fields.limits(field, float),
+        fields.label(field), value=None,
         step=fields.STEPS.get(field, 1.0), format="%.5g", key=key,
         placeholder="as each run has it" if several else "none",
         help=RunConfig.model_fields[field].description, on_change=into_url,

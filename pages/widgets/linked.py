@@ -12,7 +12,7 @@ is not about one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import streamlit as st
@@ -20,15 +20,20 @@ import streamlit as st
 KEPT = ("view",)  # parameters that the frame of all pages reads
 
 
-def begin(key: str, value: Any) -> str:
-    """Give a widget its first value; return its key."""
-    st.session_state.setdefault(key, value)
-    return key
-
-
 def touched() -> None:
     """The callback of every widget of a linked page."""
     st.session_state["touched"] = True
+
+
+def keyed(key: str, first: Any, on_change: Callable[[], None] = touched) -> dict[str, Any]:
+    """Give a widget of a linked page its first value; return what all such widgets are made with.
+
+    Streamlit forgets a widget that a run of the page does not come to: it is hidden, or something
+    broke above it. `persist_state` keeps its value, and shows it when it is there again; without,
+    the browser would show, and send, the widget's own default.
+    """
+    st.session_state.setdefault(key, first)
+    return {"key": key, "persist_state": "page", "on_change": on_change}
 
 
 def parameters() -> dict[str, str]:
@@ -43,10 +48,16 @@ def follow(prefix: str | tuple[str, ...]) -> bool:
         return True
     here = parameters()
     if here != st.session_state.get("followed", here):  # a new session has none: after a restart
-        for key in [key for key in st.session_state if str(key).startswith(prefix)]:
-            del st.session_state[key]
+        forget(prefix)
     st.session_state["followed"] = here
     return False
+
+
+def forget(prefix: str | tuple[str, ...], kept: Collection[str] = ()) -> None:
+    """Let the widgets whose keys begin so begin anew, but for those that are `kept`."""
+    for key in [key for key in st.session_state if str(key).startswith(prefix)]:
+        if key not in kept:
+            del st.session_state[key]
 
 
 def write(found: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import streamlit as st
 
+from pages.widgets import fields
 from pages.widgets.view import plain
 from services.backends import BackendProblem, Target
 from services.backends.address import InvalidAddress, normal_url
@@ -22,8 +23,10 @@ def ask(config: EngineConfig) -> None:
     if not ENGINES[config.engine].several_nodes:
         return
     with st.expander("Several machines", icon=":material/lan:"):
-        count = int(st.number_input("Machines", 2, 64, max(2, config.nodes), key="nodes-count"))
+        count = fields.whole("Machines", max(2, config.nodes), 2, 64, key="nodes-count")
         head = st.text_input("Address of the first", "10.0.0.1", key="nodes-head").strip()
+        if count is None:
+            return
         spread = config.model_copy(update={"nodes": count})
         try:
             for node in commands(spread, head, PORT):

@@ -22,62 +22,59 @@ def listed(backend: str, base_url: str | None) -> tuple[tuple[str, ...], str | N
     return models(backend, base_url, settings.environment())
 
 
-def ask(start: RunConfig, env: Mapping[str, str]) -> dict[str, Any]:
-    """Show backend, address and model; return those fields of a RunConfig."""
-    st.subheader("Backend", anchor=False)
+def ask(start: RunConfig, env: Mapping[str, str], whose: str = "") -> dict[str, Any]:
+    """Show backend, address and model; return those fields of a RunConfig. `whose`: the candidate
+    of a comparison that is asked about, in the keys of its widgets; empty: the reference."""
     name = st.selectbox(
         "Backend",
         list(BACKENDS),
         format_func=lambda name: BACKENDS[name].label,
-        key=fields.begin("backend", start.backend),
         label_visibility="collapsed",
-        on_change=touched,
+        **fields.keyed(f"{whose}backend", start.backend),
     )
-    return {"backend": name, **place(name, start, env)}
+    base_url = _address(name, start, whose) if BACKENDS[name].kind == "openai" else None
+    return {
+        "backend": name,
+        "base_url": base_url,
+        "model": _model(name, base_url, start, env, whose),
+    }
 
 
-def place(name: str, start: RunConfig, env: Mapping[str, str]) -> dict[str, Any]:
-    """Show a backend's address, where it may have another, and its model; return both."""
-    values: dict[str, Any] = {}
-    if BACKENDS[name].kind == "openai":
-        values["base_url"] = _address(name, start)
-    return values | {"model": _model(name, values.get("base_url"), start, env)}
-
-
-def _address(name: str, start: RunConfig) -> str | None:
+def _address(name: str, start: RunConfig, whose: str) -> str | None:
     text = st.text_input(
         fields.label("base_url"),
-        key=fields.begin(f"base_url-{name}", _given("base_url", name, start) or ""),
         placeholder=BACKENDS[name].base_url or "http://127.0.0.1:8000/v1",
         help="Empty: the backend's own, from the environment or the default shown.",
-        on_change=touched,
+        **fields.keyed(f"{whose}base_url-{name}", _given("base_url", name, start) or ""),
     )
+    fields.wrong(fields.problem(RunConfig, "base_url", text))
     return text.strip() or None
 
 
-def _model(name: str, base_url: str | None, start: RunConfig, env: Mapping[str, str]) -> str:
+def _model(
+    name: str, base_url: str | None, start: RunConfig, env: Mapping[str, str], whose: str
+) -> str:
     there, problem = _models(name, base_url)
     if problem:
         st.warning(plain(problem), icon=":material/cloud_off:")
         st.button(
-            "Ask again", icon=":material/refresh:", type="tertiary", on_click=_forget,
-            help="Ask the server for its models once more",
+            "Ask again", key=f"{fields.PREFIX}{whose}again", icon=":material/refresh:",
+            type="tertiary", on_click=_forget, help="Ask the server for its models once more",
         )  # fmt: skip
     own = env.get(BACKENDS[name].model_env or "", "").strip()
     given = _given("model", name, start) if base_url == _given("base_url", name, start) else ""
     options = list(dict.fromkeys(filter(None, [given, own, *there])))
-    key = fields.begin(f"model-{name}-{base_url}", options[0] if options else None)
-    if options and st.session_state[key] is None:
-        st.session_state[key] = options[0]  # the server has come up since
+    widget = fields.keyed(f"{whose}model-{name}-{base_url}", options[0] if options else None)
+    if options and st.session_state[widget["key"]] is None:
+        st.session_state[widget["key"]] = options[0]  # the server has come up since
     chosen = st.selectbox(
         "Model",
         options,
         index=0 if options else None,
         accept_new_options=True,
         placeholder="provider/model" if name == "litellm" else "Type a model's name",
-        key=key,
         help="As the server lists them; another name can be typed.",
-        on_change=touched,
+        **widget,
     )
     return (chosen or "").strip()
 

@@ -29,8 +29,7 @@ def choose(prefix: str, said: Mapping[str, str]) -> dict[str, str]:
         "Trend of",
         MEASURES,
         format_func=lambda name: measure_of(name)[0],
-        key=linked.begin(prefix + PARAMETER, given if given in MEASURES else None),
-        on_change=linked.touched,
+        **linked.keyed(prefix + PARAMETER, given if given in MEASURES else None),
     )
     return {PARAMETER: chosen} if chosen else {}
 

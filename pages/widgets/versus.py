@@ -15,10 +15,10 @@ from pages.widgets import fields, linked, to_whom
 from pages.widgets.view import as_id, plain
 from services import settings, trial, versus
 from services.backends import BACKENDS
-from services.compare import LEAST_MARGIN, MOST
+from services.compare import MOST
 from services.compare.differences import read_fields
 from services.compare.findings import MARGIN
-from services.config import MOST_REPEATS, InvalidConfig, RunConfig
+from services.config import InvalidConfig, RunConfig
 from services.modes import MODES
 from services.trial import Asked
 
@@ -26,7 +26,7 @@ Others = list[dict[str, Any]]
 PARAMETERS = ("vs", "each", "most", "target", "within")  # of the URL
 OFF = "one run"
 NARROW = 130
-LEAST, WIDEST = 100 * LEAST_MARGIN, 99.0  # per cent
+PER_CENT = {"margin": "within", "target": "target"}  # of a trial's shares, in the URL
 
 
 def take(said: dict[str, str]) -> dict[str, str]:
@@ -39,11 +39,11 @@ def kind_of(said: Mapping[str, str], start: RunConfig) -> tuple[str, Others, tup
     if "vs" not in said:
         return OFF, [], ()
     others, problems = versus.read(said["vs"], start)
-    names = [next(iter(changes), "") for changes in others]
-    for kind, field in (("backends", "backend"), ("modes", "mode")):
-        if field in names:
+    said_of = {name for changes in others for name in changes}
+    for kind, names in (("backends", {"backend", "base_url"}), ("modes", {"mode"})):
+        if names & said_of:
             return kind, others, problems
-    return ("settings" if any(names) else "itself"), others, problems
+    return ("settings" if said_of else "itself"), others, problems
 
 
 def choose(kind: str) -> str:
@@ -53,8 +53,7 @@ def choose(kind: str) -> str:
         [OFF, *KINDS],
         required=True,
         format_func=str.capitalize,
-        key=fields.begin("versus", kind),
-        on_change=linked.touched,
+        **fields.keyed("versus", kind),
     )
     return chosen or kind
 
@@ -66,22 +65,21 @@ def ask(kind: str, values: dict[str, Any], given: Others, start: RunConfig) -> O
 
 
 def how(said: Mapping[str, str]) -> Asked:
-    """Show how the candidates take turns."""
+    """Show how the candidates take turns; what of it cannot be is said at its field."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         each = _whole("each", "Repeats of each", said, trial.USUAL_REPEATS)
-        within = _share("within", "Differences that do not matter, ± %", said, MARGIN)
+        margin = _share("margin", "Differences that do not matter, ± %", said, MARGIN)
         target = _share("target", "Go on until the interval is within ± %", said, None)
         most = each
         if target is not None:
             usual = max(trial.USUAL_MOST, each)
             most = _whole("most", "Repeats of each, at most", said, usual)
-    margin = MARGIN if within is None else within
-    return Asked(repeats=each, most=max(most, each), target=target, margin=margin)
+    return Asked(repeats=each, most=most, target=target, margin=margin or 0.0)
 
 
-def query(others: Others, asked: Asked, start: RunConfig) -> dict[str, str]:
+def query(others: Others, asked: Asked) -> dict[str, str]:
     """Return the comparison as parameters of the URL."""
-    found = {"vs": versus.written(others, start)}
+    found = {"vs": versus.written(others)}
     usual = Asked()
     if asked.repeats != usual.repeats:
         found["each"] = str(asked.repeats)
@@ -93,38 +91,85 @@ def query(others: Others, asked: Asked, start: RunConfig) -> dict[str, str]:
 
 
 def _whole(name: str, label: str, said: Mapping[str, str], usual: int) -> int:
-    text = said.get(name, "")
-    said_so = as_id(text)
-    first = said_so if said_so is not None and 1 <= said_so <= MOST_REPEATS else usual
-    key = fields.begin(f"trial-{name}", first)
-    return int(st.number_input(label, 1, MOST_REPEATS, key=key, on_change=linked.touched))
+    asked = as_id(said.get(name, ""))
+    first = usual if asked is None or trial.problem(name, asked) else asked
+    with st.container(gap="xxsmall"):
+        value = int(st.number_input(label, step=1, **fields.keyed(f"trial-{name}", first)))
+        fields.wrong(trial.problem(name, value))
+    return value
 
 
 def _share(name: str, label: str, said: Mapping[str, str], usual: float | None) -> float | None:
+    """A share of 1, asked for in per cent."""
     try:
-        first = float(said.get(name, ""))
+        first: float | None = float(said.get(PER_CENT[name], ""))
     except ValueError:
-        first = 0.0
-    known = first if LEAST <= first <= WIDEST else None if usual is None else usual * 100
-    found = st.number_input(
-        label, LEAST, WIDEST, value=None if usual is None else "min", step=0.5, format="%.3g",
-        key=fields.begin(f"trial-{name}", known), placeholder="no target",
-        on_change=linked.touched,
-    )  # fmt: skip
-    return None if found is None else found / 100
+        first = None
+    if first is None or trial.problem(name, first / 100):
+        first = None if usual is None else usual * 100
+    with st.container(gap="xxsmall"):
+        found = st.number_input(
+            label, value=None if usual is None else "min", step=0.5, format="%.3g",
+            placeholder="no target", **fields.keyed(f"trial-{name}", first),
+        )  # fmt: skip
+        value = None if found is None else found / 100
+        fields.wrong(trial.problem(name, value))
+    return value
 
 
 def _backends(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
-    there = [name for name in BACKENDS if name != values["backend"]]
-    chosen = _several("backend", "Other backends", there, given, lambda name: BACKENDS[name].label)
+    """Each candidate has a backend, an address and a model of its own: two may be of one backend,
+    and even the same."""
+    unlike = next(name for name in BACKENDS if name != values["backend"])
+    candidates = _candidates(given or [{"backend": unlike}])
     found: Others = []
-    for name in chosen:
-        said = next((one for one in given if one.get("backend") == name), {})
-        first = start.model_copy(update={"base_url": None, "model": "", **said, "backend": name})
+    for position, (number, said) in enumerate(candidates.items(), 2):
+        own = {"base_url": None, "model": ""} if "backend" in said else {}
+        first = start.model_copy(update=own | said)
         with st.container(border=True):
-            st.markdown(f"**{plain(BACKENDS[name].label)}**")
-            found.append({"backend": name, **to_whom.place(name, first, settings.environment())})
+            with st.container(horizontal=True, horizontal_alignment="distribute"):
+                st.markdown(f"**Candidate {position}**", width="content")
+                if len(candidates) > 1:
+                    st.button(
+                        "Remove", key=f"{fields.PREFIX}{number}-remove", icon=":material/close:",
+                        type="tertiary", on_click=_remove, args=(number,),
+                    )  # fmt: skip
+            server = to_whom.ask(first, settings.environment(), f"{number}-")
+            if all(server[name] == values[name] for name in server):
+                st.caption("The same server and model as the reference: an A/A check.")
+        found.append(server)
+    if len(candidates) < MOST - 1:
+        st.button(
+            "Add a candidate", key=f"{fields.PREFIX}add", icon=":material/add:",
+            on_click=_add, args=(found[-1],),
+        )  # fmt: skip
     return found
+
+
+CANDIDATES = f"{fields.PREFIX}candidates"
+
+
+def _candidates(first: Others) -> dict[int, dict[str, Any]]:
+    """Return what each other candidate begins with, under the number that its widgets' keys have;
+    a number is given once."""
+    there: dict[int, dict[str, Any]] = st.session_state.setdefault(
+        CANDIDATES, dict(enumerate(first, 2))
+    )
+    return there
+
+
+def _add(like: dict[str, Any]) -> None:
+    """One more candidate, beginning as the last one is."""
+    linked.touched()
+    there = _candidates([])
+    st.session_state[CANDIDATES] = there | {max(there) + 1: dict(like)}
+
+
+def _remove(number: int) -> None:
+    linked.touched()
+    there = _candidates([])
+    st.session_state[CANDIDATES] = {n: said for n, said in there.items() if n != number}
+    linked.forget(f"{fields.PREFIX}{number}-")
 
 
 def _modes(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
@@ -135,7 +180,10 @@ def _modes(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
         said = next((one for one in given if one.get("mode") == name), {})
         first = start.model_copy(update=said)
         with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
-            own = {field: fields.number(field, first) for field in MODES[name].parameters}
+            own = {
+                field: fields.number(field, first, whose=f"{name}-")
+                for field in MODES[name].parameters
+            }
         found.append({"mode": name, **own})
     return found
 
@@ -144,13 +192,12 @@ def _several(
     field: str, label: str, there: list[str], given: Others, shown: Callable[[str], str]
 ) -> list[str]:
     first = [one[field] for one in given if one.get(field) in there] or there[:1]
-    key = fields.begin(f"versus-{field}", first)
-    known = dict.fromkeys(name for name in st.session_state[key] if name in there)  # each once
-    st.session_state[key] = list(known)
-    return st.multiselect(
-        label, there, format_func=shown, max_selections=MOST - 1, key=key,
-        on_change=linked.touched,
-    )  # fmt: skip
+    widget = fields.keyed(f"versus-{field}", first)
+    chosen = st.session_state[widget["key"]]
+    known = list(dict.fromkeys(name for name in chosen if name in there))  # each once
+    if known != chosen:
+        st.session_state[widget["key"]] = known
+    return st.multiselect(label, there, format_func=shown, max_selections=MOST - 1, **widget)
 
 
 def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
@@ -158,16 +205,14 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     there = [field for field in versus.SETTINGS if field in read]
     said = next((name for one in given for name in one if name in there), there[0])
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        key = fields.begin("versus-setting", said)
-        if st.session_state[key] not in there:
-            st.session_state[key] = there[0]
-        field = st.selectbox(
-            "Setting", there, format_func=fields.label, key=key, on_change=linked.touched
-        )
+        widget = fields.keyed("versus-setting", said)
+        if st.session_state[widget["key"]] not in there:
+            st.session_state[widget["key"]] = there[0]
+        field = st.selectbox("Setting", there, format_func=fields.label, **widget)
         first = ", ".join(str(one[field]) for one in given if one.get(field) is not None)
         text = st.text_input(
-            "Other values, separated by commas", key=fields.begin(f"versus-of-{field}", first),
-            placeholder="8, 16, 64", on_change=linked.touched,
+            "Other values, separated by commas", placeholder="8, 16, 64",
+            **fields.keyed(f"versus-of-{field}", first),
         )  # fmt: skip
     own = values.get(field)
     own = fields.EMPTY.get(field, "none") if own is None else own
@@ -175,8 +220,7 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     try:
         return versus.values_of(field, text)
     except InvalidConfig as error:
-        for sentence in error.problems.values():
-            st.error(plain(fields.in_words(sentence)), icon=":material/error:")
+        fields.refuse(error.problems.values())
     return []
 
 

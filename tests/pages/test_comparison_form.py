@@ -42,7 +42,7 @@ def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Vis
     at = choose(visit("run", requests="8", pause_s="0"), "versus", "modes")
     assert not [widget for widget in at.number_input if widget.key == "run-repeats"]
     at = choose(at, "versus-mode", ["batch"])
-    at = choose(at, "concurrency", 8)
+    at = choose(at, "batch-concurrency", 8)
     assert "2 candidates take turns, 5 repeats of each" in said(at)
     start(at)
     one, other = stopped(database)
@@ -79,11 +79,68 @@ def test_a_value_that_a_link_cannot_have_is_complained_of_once(visit: Visit) -> 
     assert "None" not in words
 
 
-@pytest.mark.parametrize("twice", ["backend=url;backend=url", "mode=batch;mode=batch"])
-def test_a_candidate_that_a_link_names_twice_is_asked_for_once(visit: Visit, twice: str) -> None:
-    at = visit("run", vs=twice)
-    (chosen,) = (each for each in at.multiselect if (each.key or "").startswith("run-versus"))
-    assert chosen.value == [twice.rpartition("=")[2]]
+def test_a_mode_that_a_link_names_twice_is_asked_for_once(visit: Visit) -> None:
+    at = visit("run", vs="mode=batch;mode=batch")
+    assert at.multiselect(key="run-versus-mode").value == ["batch"]
+
+
+def test_two_backends_that_do_not_answer_break_nothing_and_no_default_is_lost(
+    visit: Visit,
+) -> None:
+    at = choose(visit("run"), "versus", "backends")
+    at = choose(at, "backend", "vllm")
+    assert [button.label for button in at.button].count("Ask again") == 2
+    at = choose(at, "backend", "embedded")
+    each = at.number_input(key="run-trial-each")
+    assert (each.value, at.number_input(key="run-trial-margin").value) == (5, 5.0)
+    assert "2 candidates take turns, 5 repeats of each" in said(at)
+
+
+@pytest.mark.parametrize("port", [1, None])
+def test_two_servers_of_one_kind_are_compared(
+    visit: Visit, reference: ReferenceServer, database: Engine, port: int | None
+) -> None:
+    other = f"http://127.0.0.1:{port}/v1" if port else reference.base_url  # the same: an A/A check
+    at = choose(visit("run", backend="url", base_url=reference.base_url), "versus", "backends")
+    at = choose(at, "2-backend", "url")
+    at = choose(at, "2-base_url-url", other)
+    assert ("an A/A check" in said(at)) == (port is None)
+    link = link_of(at)
+    start(at)
+    if port:  # nobody lists a model there
+        assert "No model is chosen" in said(at)
+        assert link["vs"] == "backend=url&base_url=http%3A%2F%2F127.0.0.1%3A1%2Fv1&model="
+        return
+    one, two = stopped(database)
+    assert one.config.base_url == two.config.base_url == reference.base_url
+    assert one.trial_id == two.trial_id is not None
+
+
+def test_a_candidate_is_added_and_removed(visit: Visit) -> None:
+    at = choose(visit("run"), "versus", "backends")
+    at = choose(at, "2-backend", "ollama")
+    sound(next(one for one in at.button if one.label == "Add a candidate").click().run())
+    assert at.selectbox(key="run-3-backend").value == "ollama"
+    at = choose(at, "3-backend", "groq")
+    assert "3 candidates take turns" in said(at)
+    sound(at.button(key="run-2-remove").click().run())
+    assert "2 candidates take turns" in said(at)
+    assert link_of(at)["vs"].startswith("backend=groq")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("trial-each", 0, "measured 1 to 50 times"), ("trial-margin", 0.01, "from 0.1 %"),
+     ("requests", 20_000, "must be at most 10000")],
+)  # fmt: skip
+def test_what_cannot_be_is_said_at_its_field_and_not_started(
+    visit: Visit, key: str, value: float, words: str
+) -> None:
+    at = choose(visit("run", vs="same"), key, value)
+    at_field = [one.value for one in at.caption if one.value.startswith(":red[")]
+    assert len(at_field) == 1 and words in at_field[0].replace("\\", "")
+    assert len(at.error) == 1 and words in said(at)
+    assert next(button for button in at.button if button.label == "Start").disabled
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,30 @@ START = RunConfig(requests=8)
     ],
 )
 def test_what_is_written_is_read_back(others: list[dict[str, Any]]) -> None:
-    assert read(written(others, START), START) == (others, ())
+    assert read(written(others), START) == (others, ())
 
 
 def test_a_candidate_that_changes_nothing_is_said() -> None:
-    assert written([{}, {"requests": 8}], START) == f"{SAME};{SAME}"
+    assert written([{}, {}]) == f"{SAME};{SAME}"
     assert read("", START) == ([], ())
+
+
+def test_a_candidate_says_what_it_has_even_where_the_reference_has_it_too() -> None:
+    assert written([{"backend": "embedded", "requests": 8}]) == "backend=embedded&requests=8"
+
+
+def test_another_backend_is_at_its_own_address() -> None:
+    at = {"backend": "vllm", "base_url": "http://127.0.0.1:8001/v1", "model": "m"}
+    _, ollama, same = candidates(at, [{"backend": "ollama"}, {"model": "n"}])
+    assert (ollama.base_url, ollama.model) == (None, "m")
+    assert (same.base_url, same.model) == (at["base_url"], "n")
+
+
+def test_two_servers_of_one_kind_are_told_apart_by_where_they_are() -> None:
+    both = candidates(
+        {"backend": "vllm"}, [{"backend": "vllm", "base_url": "http://127.0.0.1:8001/v1"}]
+    )
+    assert names(both, "", ["vllm", "vllm"]) == ["vllm · its own address", "vllm · 127.0.0.1:8001"]
 
 
 def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() -> None:

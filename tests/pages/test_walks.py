@@ -1,0 +1,188 @@
+"""Every form, walked at random: nothing breaks, no control loses its value, and the plan is that of
+what is shown. `PACELINE_WALKS=500` walks more of them than the usual."""
+
+from __future__ import annotations
+
+import os
+from random import Random
+from typing import Any
+
+import pytest
+
+from pages.widgets.form import CALIBRATE
+from pages.widgets.versus import KINDS, OFF
+from services import versus, workloads
+from services.backends import BACKENDS
+from services.config import InvalidConfig, RunConfig, parse
+from services.engines import ENGINES, EngineConfig
+from services.modes import MODES
+from services.plan import in_turns, plan, together
+from services.studies.presets import PRESETS
+from services.studies.written import begun
+from services.trial import Asked, InvalidTrial, check, sentence
+from services.workloads import WORKLOADS
+from tests.conftest import ReferenceServer
+from tests.pages.conftest import Visit, link_of, said
+from tests.pages.walker import Walk, widgets
+
+WALKS = int(os.environ.get("PACELINE_WALKS", "24"))
+STEPS = 12
+NOBODY = "http://127.0.0.1:9/v1"
+RAW = (
+    *BACKENDS, *MODES, *WORKLOADS, *ENGINES, *PRESETS, *KINDS, OFF, *versus.SETTINGS, "", None,
+    True, False,
+)  # fmt: skip
+
+
+def of_run(key: str) -> tuple[str, ...]:
+    """What may change with a control of a run's form."""
+    if key == "run-preset":
+        return ("run-ttft_limit_s", "run-tpot_limit_s", "run-e2e_limit_s")
+    if key.endswith("-remove"):
+        return (key.removesuffix("remove"),)
+    known = {"run-mode": ("run-versus-mode", "run-versus-setting"),
+             "run-workload": ("run-versus-setting",)}  # fmt: skip
+    return known.get(key, ())
+
+
+def of_study(key: str) -> tuple[str, ...]:
+    """What may change with a control of a study's form."""
+    return ("study-", "run-", "engine-engine") if key == "study-preset" else ()
+
+
+def server_of(walk: Walk, whose: str = "") -> dict[str, Any]:
+    """The backend, address and model that are shown."""
+    name = walk.value(f"run-{whose}backend")
+    models = [widget.value for widget in widgets(walk.at)
+              if widget.key.startswith(f"run-{whose}model-{name}-")]  # fmt: skip
+    address = walk.value(f"run-{whose}base_url-{name}", "").strip() or None
+    return {"backend": name, "base_url": address, "model": (models[0] or "").strip()}
+
+
+def shown(walk: Walk) -> dict[str, Any]:
+    """The fields of a run, as the controls show them."""
+    there = {widget.key: widget.value for widget in widgets(walk.at)}
+    found = {
+        name: there[f"run-{name}"] for name in RunConfig.model_fields if f"run-{name}" in there
+    }
+    if "client" in found:
+        found["client"] = "litellm" if found["client"] else "wire"
+    return found | {"calibrate": CALIBRATE[found["calibrate"]]} | server_of(walk)
+
+
+def others(walk: Walk) -> list[dict[str, Any]]:
+    """What the other candidates change, as the controls show it."""
+    kind = walk.value("run-versus")
+    if kind == "itself":
+        return [{}]
+    if kind == "modes":
+        return [{"mode": mode} | {name: walk.value(f"run-{mode}-{name}")
+                                  for name in MODES[mode].parameters}
+                for mode in walk.value("run-versus-mode")]  # fmt: skip
+    if kind == "settings":
+        field = walk.value("run-versus-setting")
+        return versus.values_of(field, walk.value(f"run-versus-of-{field}"))
+    keys = [widget.key for widget in widgets(walk.at)]
+    return [server_of(walk, key[4:-7]) for key in keys
+            if key.endswith("-backend") and key != "run-backend"]  # fmt: skip
+
+
+def sentence_of(walk: Walk) -> str:
+    """How the plan of what is shown begins. Raises InvalidConfig, InvalidTrial."""
+    if walk.value("run-versus") == OFF:
+        return plan(parse(shown(walk)), None).sentence.partition(" prompt token")[0]
+    configs = versus.candidates(shown(walk), others(walk))
+    each, target = walk.value("run-trial-each"), walk.value("run-trial-target")
+    most = each if target is None else walk.value("run-trial-most")
+    asked = Asked(None, each, most, target and target / 100, walk.value("run-trial-margin") / 100)
+    check(asked, configs)
+    turns = [in_turns(config, each) for config in configs]
+    how = sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
+    return together([plan(one, None) for one in turns], how).sentence.partition(" prompt token")[0]
+
+
+def is_planned(walk: Walk) -> bool:
+    """The plan is of what is shown; where that cannot be asked for, it cannot be started."""
+    (start,) = [button for button in walk.at.button if button.label == "Start"]
+    try:
+        wanted = sentence_of(walk)
+    except (InvalidConfig, InvalidTrial):
+        assert start.disabled, str(walk)
+        assert walk.at.error or walk.at.info, walk.done
+        return False
+    assert wanted in said(walk.at), (str(walk), wanted)
+    assert not start.disabled, str(walk)
+    return True
+
+
+@pytest.mark.parametrize("seed", range(WALKS))
+def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer, seed: int) -> None:
+    random = Random(seed)
+    kind = random.choice([OFF, *KINDS])
+    walk = Walk(
+        visit("run"), random, RAW,
+        {"run-base_url": (reference.base_url, NOBODY, "nonsense", ""),
+         **{f"run-{n}-base_url": (reference.base_url, NOBODY, "") for n in range(2, 10)},
+         "run-versus-of-": ("1, 2", "8", "8, x", "", "0.5", "a, b"),
+         "about-": ("", "a, b", "<b>x</b>")},
+        of_run,
+    )  # fmt: skip
+    for name in RunConfig.model_fields:
+        first = walk.value(f"run-{name}", getattr(RunConfig(), name))
+        usual = {"calibrate": next(iter(CALIBRATE)), "client": False}
+        assert first == usual.get(name, getattr(RunConfig(), name)) or name == "model"
+    walk.at.segmented_control(key="run-versus").set_value(kind)
+    walk.same["run-versus"] = [kind.capitalize()]
+    walk.shown[walk.at.segmented_control(key="run-versus").proto.id] = [kind.capitalize()]
+    walk.at.run()
+    walk.look()
+    if kind != OFF:
+        found = {name: walk.value(f"run-trial-{name}") for name in ("each", "margin", "target")}
+        assert found == {"each": 5, "margin": 5.0, "target": None}
+    for _ in range(STEPS):
+        walk.step()
+        is_planned(walk)
+    if is_planned(walk) and walk.value("run-workload") not in ("text", "file"):
+        again = visit("run", **link_of(walk.at))
+        assert sentence_of(walk) in said(again), (str(walk), link_of(walk.at), said(again))
+
+
+@pytest.mark.parametrize("seed", range(WALKS // 2))
+def test_a_walk_over_the_form_of_a_study(
+    visit: Visit, reference: ReferenceServer, seed: int
+) -> None:
+    random = Random(seed)
+    preset = random.choice(list(PRESETS))
+    walk = Walk(
+        visit("study", preset=preset), random, RAW,
+        {"run-base_url": (reference.base_url, NOBODY, ""),
+         "study-parallel": ("TP=1", "TP=1; TP=2", "TP=0", "x", ""),
+         "study-": ("", "1, 8", "4", "x", "4, 16"),
+         "engine-model": ("", "a/b")},
+        of_study,
+    )  # fmt: skip
+    begins = begun(preset)
+    for name in EngineConfig.model_fields if begins.engine else ():
+        first = walk.value(f"engine-{name}", getattr(begins.engine, name))
+        assert first == getattr(begins.engine, name) or first == "", name
+    for name in ("max_tokens", "repeats", "warmup", "ignore_eos"):
+        assert walk.value(f"run-{name}") == getattr(begins.run, name)
+    for _ in range(STEPS):
+        walk.step()
+        (start,) = [b for b in walk.at.button if b.label == "Start the study"]
+        assert start.disabled or not walk.trouble, str(walk)
+    if not walk.trouble:
+        again = Walk(visit("study", **link_of(walk.at)), random, RAW, {}, of_study)
+        now = {widget.key: widget.value for widget in widgets(again.at)}
+        before = {widget.key: widget.value for widget in widgets(walk.at)}
+        unlike = {key for key in now if now[key] != before.get(key) and not key.startswith("about")}
+        assert not unlike, (str(walk), unlike, link_of(walk.at))
+
+
+@pytest.mark.parametrize("seed", range(WALKS // 4))
+def test_a_walk_over_the_form_of_an_engine(visit: Visit, seed: int) -> None:
+    walk = Walk(visit("engines"), Random(seed), RAW, {"engine-model": ("", "a/b")}, lambda key: ())
+    for _ in range(STEPS):
+        walk.step()
+        (start,) = [b for b in walk.at.button if b.label == "Start the engine"]
+        assert start.disabled or not walk.trouble, str(walk)
