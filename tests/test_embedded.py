@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 import jobs
 from db import runs
 from services.config import RunConfig, parse
-from services.embedded import NICE
+from services.embedded import NICE, threads
 from services.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
 from services.turn import Turn, written
 from tests.conftest import ROOT, finished, until
@@ -107,6 +107,10 @@ def test_slots_fit_the_runs_concurrency_and_the_memory(
 def test_a_request_longer_than_the_models_context_is_a_sentence() -> None:
     with pytest.raises(EngineProblem, match=r"holds 8,192 tokens .* could need 8,[0-9]{3}\. Lower"):
         size(RunConfig(max_tokens=CONTEXT_MOST), 100)
+
+
+def test_half_of_the_cores_are_left_to_others() -> None:
+    assert [threads(cores) for cores in (1, 2, 3, 4, 8, 128)] == [1, 1, 1, 2, 4, 4]
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")

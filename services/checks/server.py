@@ -4,7 +4,7 @@ requests were measured."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from statistics import median
+from statistics import fmean, median
 
 from services import modes, telemetry, units
 from services.checks.doubt import Doubt
@@ -14,9 +14,14 @@ from services.summary import Summary
 UNEVEN = 0.1  # of the highest: how far the engine's GPUs may lie apart
 HELD = 0.05  # of its memory: a GPU that holds less is not the engine's
 CACHED_SHARE = 0.05  # of the prompt tokens
+WAITED_SHARE = 0.2  # of the time in which an engine could have computed
+OTHERS_CORES = 0.5  # used by others: with less, its own threads waited for each other
+LEAST_CORES = 0.1  # wanted by an engine that has something to do
 CROWDED = 0.9  # of the machine's cores
 STARVED = 0.5  # of the busy cores: a server that has fewer of them had to share
 FEWEST = 5  # samples, below which a moment may be chance
+FEW = 2  # samples of what is counted without a gap
+LATEST = 10  # samples, of one second each, by which a run is judged while it is measured
 
 Check = Callable[[Run, Sequence[Sample], Summary], Doubt | None]
 
@@ -30,6 +35,12 @@ def doubts(
     checks = [check for check in CHECKS if not (cache_known and check is _cached)]
     found = (check(run, seen, summary) for check in checks)
     return [doubt for doubt in found if doubt is not None]
+
+
+def so_far(run: Run, samples: Sequence[Sample]) -> list[Doubt]:
+    """Return the reasons to doubt a run that show while it is measured, by its latest samples."""
+    found = _crowded(run, telemetry.during(run, samples)[-LATEST:])
+    return [] if found is None else [found]
 
 
 def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
@@ -137,28 +148,49 @@ def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
     )
 
 
-def _crowded(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
-    """The embedded engine computes on all cores and steps back: others had taken the rest. Of
-    another server it is not known how many cores it would have used."""
-    if run.config.backend != "embedded":
-        return None
+def _crowded(run: Run, seen: Sequence[Sample], summary: Summary | None = None) -> Doubt | None:
+    """An engine on this machine that could have run and had no core, because others had it."""
     both = [
-        (s.values["engine_cores"], s.values["machine_cores"])
+        (s.values["engine_cores"], s.values["machine_cores"], s.values.get("engine_waiting_cores"))
         for s in seen
         if {"engine_cores", "machine_cores"} <= s.values.keys()
     ]
-    cores = run.environment.get("cores")
-    if len(both) < FEWEST or not isinstance(cores, int):
+    if len(both) < FEW:
         return None
-    engine, machine = (median(values) for values in zip(*both, strict=True))
+    engine, machine = (fmean(values) for values in list(zip(*both, strict=True))[:2])
+    waited = [cores for _, _, cores in both if cores is not None]
+    others = machine - engine
+    if not waited:
+        return _crowded_by_guess(run, engine, machine) if len(both) >= FEWEST else None
+    share = fmean(waited) / (engine + fmean(waited) or 1.0)
+    if engine + fmean(waited) < LEAST_CORES or others < OTHERS_CORES or share < WAITED_SHARE:
+        return None
+    return _busy_machine(
+        f"Of the time in which the engine could have computed, it waited {units.share(share)} for "
+        f"a core: other programs used {units.significant(others)} cores on average."
+    )
+
+
+def _crowded_by_guess(run: Run, engine: float, machine: float) -> Doubt | None:
+    """Where the system does not say who waited: the embedded engine would have used more cores.
+    Of another server nobody knows how many it would have used."""
+    cores = run.environment.get("cores")
+    if run.config.backend != "embedded" or not isinstance(cores, int):
+        return None
     if machine < CROWDED * cores or engine >= STARVED * machine:
         return None
+    return _busy_machine(
+        f"Of {units.significant(machine)} busy cores the engine had {units.significant(engine)} on "
+        "average."
+    )
+
+
+def _busy_machine(what: str) -> Doubt:
     return Doubt(
         "warning",
-        "Other programs kept this machine's cores busy",
-        f"Of {units.significant(machine)} busy cores the server had {units.significant(engine)} "
-        "(medians), so it was measured at a fraction of its speed. Stop what else runs here, and "
-        "measure again.",
+        "This machine was slow, not the model",
+        f"{what} The engine was measured at a fraction of its speed. Close other programs on this "
+        "machine, and measure again.",
     )
 
 

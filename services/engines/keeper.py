@@ -31,7 +31,6 @@ from services.talk import sender
 STOP_ENV = "PACELINE_ENGINE_STOP_S"
 STOP_S = 30.0  # SGLang has taken 17 with a pipeline
 COPY_S = 10.0
-NICE = 3  # half of the client's share; with less, one that starts on busy cores starves
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -85,7 +84,7 @@ def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
             if os.getppid() != parent:
                 os._exit(1)
         if job["steps_back"]:
-            step_back(NICE)
+            step_back()
 
     return subprocess.Popen(
         job["argv"],

@@ -17,12 +17,10 @@ from services.talk import sender, standard_input
 from services.telemetry.asked import Asked
 from services.telemetry.sampler import Sampler
 
-NICE = 3  # as an engine: behind the client, but not starved where the engine has every core
-
 
 async def work() -> None:
     """Look once a period, until whoever asked is gone."""
-    step_back(NICE)
+    step_back()
     send, reader = sender(), await standard_input()
     asked = Asked(**orjson.loads(await reader.readline()))
     sampler = Sampler(asked)

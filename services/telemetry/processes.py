@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -9,7 +12,8 @@ import psutil
 
 SHORTEST_S = 0.2  # of which a share of busy time can be told: the kernel counts in 10 ms
 
-Key = tuple[int, float]  # a process' number may be given again: and when it began
+Key = tuple[int, float]  # a process and when it began, since its number may be given again; or a
+# process and its thread
 
 
 class Tree:
@@ -19,12 +23,13 @@ class Tree:
         """Raises psutil.NoSuchProcess."""
         self._root = psutil.Process(pid)
         self._cpu_s: dict[Key, float] = {}
+        self._waited_s: dict[Key, float] = {}
         self._at = perf_counter()
         self.read()
 
     def read(self) -> tuple[dict[str, float], set[int]]:
-        """Return engine_cores since the last look and memory_bytes, and the processes' numbers;
-        nothing of a tree that has ended."""
+        """Return engine_cores and engine_waiting_cores since the last look and memory_bytes, and
+        the processes' numbers; nothing of a tree that has ended."""
         try:
             members = [self._root, *self._root.children(recursive=True)]
         except psutil.NoSuchProcess:
@@ -32,16 +37,21 @@ class Tree:
         seen = {m.pid: told for m in members if (told := _told(m)) is not None}
         cpu_s = {key: spent for key, spent, _ in seen.values()}
         values = {"memory_bytes": float(sum(memory for _, _, memory in seen.values()))}
-        return values | self._cores(cpu_s), set(seen)
+        return values | self._cores(cpu_s, _waited_s(seen)), set(seen)
 
-    def _cores(self, cpu_s: dict[Key, float]) -> dict[str, float]:
+    def _cores(self, cpu_s: dict[Key, float], waited_s: dict[Key, float]) -> dict[str, float]:
         now = perf_counter()
         passed = now - self._at
         if passed < SHORTEST_S and self._cpu_s:
             return {}
-        before, self._cpu_s, self._at = self._cpu_s, cpu_s, now
-        spent = sum(seconds - before.get(key, 0.0) for key, seconds in cpu_s.items())
-        return {"engine_cores": spent / passed} if before else {}
+        before, waited_before = self._cpu_s, self._waited_s
+        self._cpu_s, self._waited_s, self._at = cpu_s, waited_s, now
+        if not before:
+            return {}
+        values = {"engine_cores": _grown(before, cpu_s) / passed}
+        if waited_before:
+            values["engine_waiting_cores"] = _grown(waited_before, waited_s) / passed
+        return values
 
 
 class Machine:
@@ -57,6 +67,21 @@ class Machine:
             return {}
         self._at = perf_counter()
         return {"machine_cores": psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)}
+
+
+def _grown(before: dict[Key, float], now: dict[Key, float]) -> float:
+    return sum(seconds - before.get(key, 0.0) for key, seconds in now.items())
+
+
+def _waited_s(pids: Iterable[int]) -> dict[Key, float]:
+    """Return the seconds that each thread could have run and had no core, as Linux counts them
+    (Documentation/scheduler/sched-stats.rst); empty on another system."""
+    waited: dict[Key, float] = {}
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with suppress(OSError, ValueError, IndexError):  # it has ended meanwhile
+                waited[pid, int(thread.parent.name)] = int(thread.read_text().split()[1]) / 1e9
+    return waited
 
 
 def listener(port: int) -> int | None:

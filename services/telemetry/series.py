@@ -53,6 +53,7 @@ SERIES = (
     Series("gpu{i}_memory_total_bytes", "GPU {i}, memory it has", "bytes", fixed=True),
     Series("gpu{i}_use_share", "GPU {i}, time in use", "share"),
     Series("engine_cores", "Cores that the engine keeps busy", "cores"),
+    Series("engine_waiting_cores", "Cores that the engine waited for", "cores"),
     Series("machine_cores", "Cores busy on the machine", "cores"),
     Series("memory_bytes", "Memory of the engine's processes", "bytes"),
 )

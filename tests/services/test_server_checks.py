@@ -60,14 +60,42 @@ def test_a_server_to_doubt_is_doubted(series: dict[str, Any], title: str) -> Non
     assert title in watched(**{**EVEN, **series})
 
 
-def test_an_engine_that_got_no_cores_is_told_from_one_that_takes_them() -> None:
-    def told(engine: float, machine: float, **of_run: Any) -> str:
-        return seen_by(sampled(engine_cores=[engine] * 9, machine_cores=[machine] * 9), **of_run)
+SLOW = "This machine was slow, not the model"
 
-    assert "Other programs kept this machine's cores busy" in told(0.2, 2.0)
-    assert told(1.5, 2.0) == ""
-    assert told(0.2, 0.9) == ""  # it had nothing to do
-    assert told(0.2, 2.0, backend="vllm") == ""  # nobody knows what it would have used
+
+def on_cores(
+    engine: float, machine: float, waited: float | None = None, many: int = 9, **of_run: Any
+) -> str:
+    series = {"engine_cores": [engine] * many, "machine_cores": [machine] * many}
+    if waited is not None:
+        series["engine_waiting_cores"] = [waited] * many
+    return seen_by(sampled(**series), **of_run)
+
+
+def test_an_engine_that_waited_for_cores_that_others_used_is_told() -> None:
+    assert on_cores(0.4, 2.0, 0.6) == SLOW
+    assert on_cores(0.4, 2.0, 0.6, many=2) == SLOW  # counted without a gap: two are enough
+    assert on_cores(0.4, 2.0, 0.6, backend="vllm") == SLOW
+    assert on_cores(1.0, 2.0, 0.05) == ""  # others were busy, on the other core
+    assert on_cores(1.8, 2.0, 1.5) == ""  # its own threads, more than there are cores
+    assert on_cores(0.01, 2.0, 0.05) == ""  # it had nothing to do
+
+
+def test_where_waiting_is_not_counted_few_cores_of_a_busy_machine_tell() -> None:
+    assert on_cores(0.2, 2.0) == SLOW
+    assert on_cores(1.5, 2.0) == ""
+    assert on_cores(0.2, 0.9) == ""  # it had nothing to do
+    assert on_cores(0.2, 2.0, backend="vllm") == ""  # nobody knows what it would have used
+
+
+def test_a_slow_machine_is_told_while_it_is_measured() -> None:
+    samples = sampled(
+        engine_cores=[0.9] * 20 + [0.4] * 10, machine_cores=[1.1] * 20 + [2.0] * 10,
+        engine_waiting_cores=[0.0] * 20 + [0.6] * 10,
+    )  # fmt: skip
+    run = candidate([measured(i) for i in range(4)], samples=samples, health=FACTS).run
+    assert [doubt.title for doubt in server.so_far(run, samples)] == [SLOW]
+    assert server.so_far(run, samples[:20]) == []
 
 
 def test_gpus_that_are_not_the_engines_need_not_be_equal() -> None:

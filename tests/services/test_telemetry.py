@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from types import SimpleNamespace
 from typing import Any
@@ -373,6 +375,19 @@ def test_what_a_process_started_counts_with_it() -> None:
         values, pids = tree.read()
         assert values["memory_bytes"] > 2**20 and pid in pids
     until(lambda: tree.read() == ({}, set()), 10)
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux counts it")
+def test_what_a_process_waited_for_a_core_is_counted() -> None:
+    """Two that are always busy share one core: each waits while the other runs."""
+    with busy() as pid, busy() as other:
+        core = {min(os.sched_getaffinity(0))}
+        tree = Tree(pid)
+        until(lambda: len(tree.read()[1]) == 2, 30)
+        for one in (pid, other):
+            for process in (one, *(p.pid for p in psutil.Process(one).children())):
+                os.sched_setaffinity(process, core)
+        until(lambda: tree.read()[0].get("engine_waiting_cores", 0.0) > 0.2, 30)
 
 
 def test_who_listens_on_a_port_is_found(reference: ReferenceServer) -> None:
