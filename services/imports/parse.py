@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
+from services import text_file
 from services.imports.imported import MOST_REQUESTS, InvalidImport
 
 MOST_BYTES = 256_000_000
 MOST_VALUES = 30_000_000  # of a file: two bytes there are fifty in memory
 PARQUET = b"PAR1"
+_COMMA = re.compile(r"\s*-?\d+,\d+\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,17 @@ def document(data: bytes) -> Document:
     if data[:4] == PARQUET:
         return Document("parquet", ({"data": data},))
     try:
-        text = data.decode("utf-8-sig")
+        text = text_file.decoded(data)
     except UnicodeDecodeError:
         raise InvalidImport(
-            "It is not text. Paceline reads JSON, JSON lines, CSV and its own Parquet."
+            "It is not text in UTF-8 or UTF-16. Paceline reads JSON, JSON lines, CSV and its own "
+            "Parquet."
         ) from None
-    see_to_values(text.count(","))
-    found = _json(text) if text.lstrip()[:1] in ("{", "[") else Document("csv", _some(_csv(text)))
+    if text.lstrip()[:1] in ("{", "["):
+        see_to_values(text.count(",") + text.count("[") + text.count("{"))
+        found = _json(text)
+    else:
+        found = Document("csv", _some(_csv(text)))
     if not found.rows:
         raise InvalidImport("It holds no request and no result.")
     if len(found.rows) > MOST_REQUESTS:
@@ -107,12 +114,25 @@ def _broken(text: str, line: str, place: int, error: ValueError) -> str:
     )
 
 
+def _with_point(cell: str) -> str:
+    """A number as `12,5` is what a spreadsheet writes where it separates by semicolons."""
+    return cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell
+
+
 def _csv(text: str) -> Iterator[dict[str, Any]]:
-    rows = csv.reader(io.StringIO(text, newline=""))
+    sign = text_file.separator(text)
+    if sign is None:
+        raise InvalidImport(
+            "It is a table, but not certainly separated by commas, semicolons or tabs. Save it as "
+            "CSV with commas."
+        )
+    see_to_values(text.count(sign))
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
     try:
         columns = [name.strip() for name in next(rows, [])]
         for row in rows:
             if any(cell.strip() for cell in row):
-                yield dict(zip(columns, row, strict=False))
+                cells = map(_with_point, row) if sign == ";" else row
+                yield dict(zip(columns, cells, strict=False))
     except csv.Error:
         raise InvalidImport("It is neither JSON nor a CSV file that can be read.") from None

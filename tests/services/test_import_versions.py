@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.imports import fields, read
+from services.imports import InvalidImport, fields, read
 from services.imports.stated import table
 from services.summary import summarize, summary_row
 from tests.conftest import ROOT
@@ -212,3 +212,25 @@ def test_an_error_is_classed_by_what_it_says(said: str, kind: str | None) -> Non
 def test_a_number_that_no_database_keeps_is_none_or_nothing(value: Any) -> None:
     assert fields.number(value) in (None, 0.0)
     assert fields.seconds(value) in (None, 0.0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["vllm/result.json", "locust/results_stats.csv"])
+def test_a_file_is_read_in_every_encoding_of_unicode(name: str, encoding: str) -> None:
+    text = (DATA / name).read_text()
+    [one] = read(text.encode(encoding), name)
+    assert one.source["stated"] == only(name).source["stated"]
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_table_is_read_whatever_separates_its_columns(sign: str) -> None:
+    text = (DATA / "locust" / "results_stats.csv").read_text().replace(",", sign)
+    if sign == ";":  # as a German spreadsheet writes it
+        text = text.replace(".", ",")
+    [one] = read(text.encode(), "s.csv")
+    assert one.source["stated"] == only("locust/results_stats.csv").source["stated"]
+
+
+def test_a_table_whose_separator_is_not_certain_is_not_guessed() -> None:
+    with pytest.raises(InvalidImport, match="not certainly separated"):
+        read(b"a;b,c\n1;2,3\n4;5,6\n", "s.csv")

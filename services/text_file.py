@@ -1,0 +1,72 @@
+"""A file of text as people's programs write it: which encoding, and which character separates the
+columns of a table."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Collection
+from itertools import islice
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+LOOKED_AT = 20  # rows
+MOST_LOOKED_AT = 1_000_000  # characters
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark begins it
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def encoding(data: bytes) -> str:
+    """Return how text is encoded: as its byte order mark says; without one UTF-16 where every
+    other byte of the first two is NUL, else UTF-8."""
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return name
+    first, second = data[:1], data[1:2]
+    if first and second == b"\0" and first != b"\0":
+        return "utf-16-le"
+    return "utf-16-be" if first == b"\0" and second not in (b"", b"\0") else "utf-8"
+
+
+def decoded(data: bytes) -> str:
+    """Return text of UTF-8, UTF-16 or UTF-32, without its byte order mark.
+
+    Raises:
+        UnicodeDecodeError: it is none of these.
+    """
+    return data.decode(encoding(data))
+
+
+def separator(text: str, known: Collection[str] = ()) -> str | None:
+    """Return the character that separates the columns of a table; None where it is not certain.
+
+    The first row decides: the one character that separates columns there, of several the one that
+    makes a column that is `known` (in small letters), or that gives all rows as many fields. A
+    first row without any is one column, as with a comma.
+    """
+    head = text[:MOST_LOOKED_AT]
+    found = {sign: rows for sign in SEPARATORS if len((rows := _rows(head, sign))[0]) > 1}
+    if len(found) < 2:
+        return next(iter(found), ",")
+    named = [s for s, rows in found.items() if {t.strip().lower() for t in rows[0]} & set(known)]
+    even = [s for s, rows in found.items() if len(rows) > 1 and len(set(map(len, rows))) == 1]
+    for certain in (named, even):
+        if len(certain) == 1:
+            return certain[0]
+    return None
+
+
+def _rows(text: str, sign: str) -> list[list[str]]:
+    """The first rows that hold anything; at least one."""
+    rows: list[list[str]] = []
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
+        rows += (row for row in islice(reader, LOOKED_AT) if any(cell.strip() for cell in row))
+    except csv.Error:
+        pass  # what was read before it tells; who reads the file says what is wrong with it
+    return rows or [[]]
