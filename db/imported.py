@@ -12,7 +12,7 @@ from db.database import writing
 from db.schema import Value
 from services.compare import Candidate
 from services.compare.headline import headline
-from services.imports import Imported, InvalidImport, read
+from services.imports import Imported, InvalidImport, apart
 from services.measurement import Run
 from services.objectives import objectives_of
 from services.prices import price_of
@@ -43,7 +43,7 @@ def bring_in(engine: Engine, data: bytes, filename: str, again: bool = False) ->
         AlreadyImported: unless `again` asks for it all the same.
         InvalidImport: it cannot be read; nothing is stored then.
     """
-    found = read(data, filename)
+    found = apart.read(data, filename)
     source = found[0].source
     if not again and (ids := _runs_of(engine, source["sha256"])):
         raise AlreadyImported(source["file"], ids)

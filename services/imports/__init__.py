@@ -52,8 +52,7 @@ def read(data: bytes, filename: str) -> list[Imported]:
     Raises:
         InvalidImport: a sentence that names the file, says what is wrong and what to do.
     """
-    name = "".join(c if c.isprintable() else "?" for c in PureWindowsPath(filename).name)
-    name = name[-LONGEST_NAME:] or "The file"
+    name = name_of(filename)
     try:
         found = document(data)
         runs = _format(found).read(found)
@@ -68,6 +67,12 @@ def read(data: bytes, filename: str) -> list[Imported]:
         raise InvalidImport(f"{name}: {error}") from None
     file = {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     return [replace(run, source={**run.source, **file}) for run in runs]
+
+
+def name_of(filename: str) -> str:
+    """Return a file's name as sentences begin with it."""
+    name = "".join(c if c.isprintable() else "?" for c in PureWindowsPath(filename).name)
+    return name[-LONGEST_NAME:] or "The file"
 
 
 def known_tools() -> str:

@@ -15,7 +15,7 @@ from services.config import MOST, MOST_REPEATS, RunConfig
 from services.halves import clean
 from services.imports import fields
 from services.imports.imported import Imported, InvalidImport, Load, Says, imported, stated
-from services.imports.parse import Document, see_to_values
+from services.imports.parse import MOST_BYTES, Document, see_to_requests, see_to_values
 from services.measurement import FINISHED, Measurement, Repeat, Sample, Status
 from services.telemetry import series_of
 from services.workloads.promptfile import FILE_BYTES_MOST
@@ -27,6 +27,12 @@ LONGEST_ERROR = 300
 LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
 DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
 ROWS_AT_ONCE = 2_000
+TEXTS = ("status", "error_class", "error", "token_source", "finish_reason")
+COLUMNS = {  # of Parquet: what `_request` reads
+    *TEXTS, "repeat", "index", "due_s", "sent_s", "first_s", "answer_s", "last_s", "ended_s",
+    "chunks_s", "ttft_s", "ttfa_s", "e2e_s", "http_status", "prompt_tokens", "output_tokens",
+    "cached_tokens", "reasoning_tokens", "connect_s", "coalesced_reads",
+}  # fmt: skip
 MOST_SAMPLES = 10_000
 CALIBRATED = (  # see services/calibrate.py
     "requests", "lost", "ttft_p50_s", "ttft_p99_s", "e2e_p50_s", "e2e_p99_s", "inter_chunk_p50_s",
@@ -52,15 +58,17 @@ def read_parquet(document: Document) -> list[Imported]:
     import pyarrow.parquet
 
     try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(document.first["data"]))
+        data = document.first["data"]
+        columns = pyarrow.parquet.read_schema(io.BytesIO(data)).names
+        texts = [name for name in TEXTS if name in columns]
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
         said = (file.schema_arrow.metadata or {}).get(KEY)
         if said is None:
             raise InvalidImport("It is Parquet, but not of a run of Paceline's.")
         found = json.loads(said)
-        groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
-        parts = [group.column(n) for group in groups for n in range(group.num_columns)]
-        see_to_values(sum(part.num_values for part in parts))
-        rows = [r for part in file.iter_batches(ROWS_AT_ONCE) for r in part.to_pylist()]
+        rows = _rows(file)
+    except MemoryError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidImport):
             raise
@@ -68,6 +76,41 @@ def read_parquet(document: Document) -> list[Imported]:
     if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
         raise InvalidImport("It is Parquet, but not of a run that this Paceline knows.")
     return [_run({**found, "requests": rows})]
+
+
+def _rows(file: Any) -> list[dict[str, Any]]:
+    """The requests of a Parquet file: rows, values and bytes are counted before any is read, and
+    only columns that are known are. Text stays as it is written, once however often it stands
+    there, and is cut before each row gets its own."""
+    see_to_requests(file.metadata.num_rows)
+    groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+    parts = [group.column(n) for group in groups for n in range(group.num_columns)]
+    kept = [part for part in parts if part.path_in_schema.partition(".")[0] in COLUMNS]
+    see_to_values(sum(part.num_values for part in kept))
+    if (size := sum(part.total_uncompressed_size for part in kept)) > MOST_BYTES:
+        raise InvalidImport(
+            f"It holds {size / 1e6:,.0f} MB when it is unpacked. Paceline reads up to "
+            f"{MOST_BYTES / 1e6:,.0f} MB."
+        )
+    known = [name for name in file.schema_arrow.names if name in COLUMNS]
+    rows: list[dict[str, Any]] = []
+    for part in file.iter_batches(ROWS_AT_ONCE, columns=known):
+        rows += part.from_arrays(
+            [_brief(part.column(name)) for name in part.schema.names], part.schema.names
+        ).to_pylist()
+    return rows
+
+
+def _brief(column: Any) -> Any:
+    """A column of a batch, its texts cut."""
+    import pyarrow
+    import pyarrow.compute
+
+    kind = column.type
+    if not pyarrow.types.is_dictionary(kind) or not pyarrow.types.is_string(kind.value_type):
+        return column
+    texts = pyarrow.compute.utf8_slice_codeunits(column.dictionary, 0, LONGEST_ERROR + 1)
+    return pyarrow.DictionaryArray.from_arrays(column.indices, texts)
 
 
 def _run(document: Mapping[str, Any]) -> Imported:

@@ -60,9 +60,14 @@ def document(data: bytes) -> Document:
         found = Document("csv", _some(_csv(text)))
     if not found.rows:
         raise InvalidImport("It holds no request and no result.")
-    if len(found.rows) > MOST_REQUESTS:
-        raise InvalidImport(f"It has more than {MOST_REQUESTS:,} entries, which are the most.")
+    see_to_requests(len(found.rows))
     return found
+
+
+def see_to_requests(number: int) -> None:
+    """Refuse a file that holds too many requests. Raises InvalidImport."""
+    if number > MOST_REQUESTS:
+        raise InvalidImport(f"It has more than {MOST_REQUESTS:,} entries, which are the most.")
 
 
 def see_to_values(number: int) -> None:

@@ -1,0 +1,125 @@
+"""A small file that is expensive to read costs no more than a process of its own may have."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from services.export.parquet import requests_parquet
+from services.imports import InvalidImport, apart, paceline, parse, read
+from tests.conftest import ROOT
+from tests.values import candidate, failed, measured
+
+DATA = ROOT / "tests" / "data" / "imports"
+RUN = {b"paceline": json.dumps({"schema": "paceline/run/2", "run": {"status": "done"}}).encode()}
+
+
+def parquet(**columns: Any) -> bytes:
+    table = pyarrow.table(columns).replace_schema_metadata(RUN)
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(table, out, compression="zstd")
+    return out.getvalue()
+
+
+def once(text: str, rows: int) -> Any:
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows), [text])
+
+
+@pytest.mark.parametrize("name", ["vllm/result.json", "locust/results_stats.csv"])
+def test_a_process_of_its_own_answers_as_the_reader_does(name: str) -> None:
+    data = (DATA / name).read_bytes()
+    assert apart.read(data, name) == read(data, name)
+
+
+def test_a_run_of_paceline_comes_back_whole_from_a_process_of_its_own() -> None:
+    data = requests_parquet([candidate([measured(0), failed(1, "http_5xx"), measured(2)])])
+    assert apart.read(data, "f.parquet") == read(data, "f.parquet")
+
+
+@pytest.mark.parametrize("name", ["x.json", "fo\nlder/x.json", "é\udce9.json"])
+def test_a_bad_file_gets_the_same_sentence_from_a_process_of_its_own(name: str) -> None:
+    with pytest.raises(InvalidImport, match=r"json: It is not a result that Paceline knows"):
+        apart.read(b'{"a": 1}', name)
+
+
+def test_no_key_is_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-one")
+    started: list[Any] = []
+    popen = subprocess.Popen
+
+    def noted(*args: Any, **kept: Any) -> Any:
+        started.append(kept["env"])
+        return popen(*args, **kept)
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    with pytest.raises(InvalidImport):
+        apart.read(b"{}", "f")
+    assert started and not any("sk-not-a-real-one" in env.values() for env in started)
+
+
+def test_text_that_a_file_holds_once_does_not_cost_every_row_of_it() -> None:
+    rows, long = 50_000, "x" * 50_000  # 2.5 GB, where every row has its own
+    data = parquet(
+        repeat=[0] * rows, index=list(range(rows)), status=["ok"] * rows, sent_s=[0.0] * rows,
+        error=once(long, rows), unknown=once(long, rows),
+    )  # fmt: skip
+    assert len(data) < 500_000
+    [one] = apart.read(data, "f.parquet")
+    assert len(one.measurements) == rows
+    assert len(one.measurements[0].error or "") == paceline.LONGEST_ERROR
+
+
+def test_rows_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = parquet(unknown=[0] * 1_000_000)
+    assert len(data) < 10_000
+    monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", None)
+    with pytest.raises(InvalidImport, match="more than 200,000 entries"):
+        read(data, "f.parquet")
+
+
+def test_bytes_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paceline, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", None)
+    with pytest.raises(InvalidImport, match="when it is unpacked"):
+        read(parquet(error=[str(i) * 10 for i in range(1_000)]), "f.parquet")
+
+
+def test_empty_lists_are_counted_as_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "MOST_VALUES", 1_000)
+    with pytest.raises(InvalidImport, match="up to 1,000"):
+        read(b'{"a": [' + b"[]," * 600 + b"[]]}", "f")
+
+
+def test_a_file_that_takes_more_memory_than_it_may_gets_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apart, "MOST_MEMORY", 700 * 2**20)
+    data = b'{"a": [' + b"{}," * 9_000_000 + b"{}]}"
+    with pytest.raises(InvalidImport, match=r"f\.json: It takes more memory"):
+        apart.read(data, "folder/f.json")
+
+
+def test_a_file_that_takes_too_long_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "MOST_CPU_S", 1)
+    monkeypatch.setattr(apart, "LOOK_S", 0.05)
+    data = b'{"a": [' + b"[1.5,2.5]," * 6_000_000 + b"{}]}"
+    with pytest.raises(InvalidImport, match=r"f\.json: It takes"):
+        apart.read(data, "f.json")
+
+
+def test_a_system_without_limits_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_too_much", lambda pid: apart.TOO_MUCH)
+    monkeypatch.setattr(apart, "LOOK_S", 0.001)
+    with pytest.raises(InvalidImport, match=r"f: It takes more memory"):
+        apart.read(b'{"a": 1}', "f")
+    monkeypatch.undo()
+    assert apart._too_much(os.getpid()) == ""
+    monkeypatch.setattr(apart, "MOST_MEMORY", 1)
+    assert apart._too_much(os.getpid()) == apart.TOO_MUCH
