@@ -30,7 +30,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db.columns import Utc
 from db.database import writing
-from db.runs import AlreadyFinished, load
+from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import TABLES, Value, engines, row, runs
 from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
 
@@ -38,11 +38,13 @@ INTERRUPTED = (
     "The process that measured this run ended before the run did. What it had measured is kept."
 )
 
+LONG_LOST_S = 60.0  # another machine's supervisor that has not been heard of is gone
+
 
 def claim(engine: Engine, machine: str = "") -> Run | None:
     """Take the oldest queued run of a lane in which none is running; None: there is none.
 
-    It is `running` from now on, and the caller's: call `heartbeat` until `finish`.
+    It is `running` from now on, on `machine`, and the caller's: call `heartbeat` until `finish`.
     """
     with engine.connect() as connection:
         waiting = select(runs.c.id).where(runs.c.status == "queued")
@@ -54,12 +56,13 @@ def claim(engine: Engine, machine: str = "") -> Run | None:
             runs.c.lane.not_in(busy),
             _has_its_turn(),
             _has_its_engine(machine),
+            _has_its_keys(machine),
         )
         first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
         finish(engine, run_id, "cancelled")
     for run_id in sorted(first_of_each_lane):
-        if _take(engine, run_id):
+        if _take(engine, run_id, machine):
             return load(engine, run_id)
     return None
 
@@ -79,11 +82,20 @@ def _has_its_engine(machine: str) -> ColumnElement[bool]:
     return or_(runs.c.engine_id.is_(None), ready)
 
 
-def _take(engine: Engine, run_id: int) -> bool:
+def _has_its_keys(machine: str) -> ColumnElement[bool]:
+    """A run whose keys are in the memory of a supervisor is left to that one's machine, until
+    nobody has said there for a long time that it holds them."""
+    here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
+    heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
+    lost = heard < datetime.now(UTC) - timedelta(seconds=LONG_LOST_S)
+    return or_(runs.c.ticket.is_(None), here, lost)
+
+
+def _take(engine: Engine, run_id: int, machine: str = "") -> bool:
     now = datetime.now(UTC)
     waiting = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
     began = func.coalesce(runs.c.started_at, now)  # of its first turn
-    taken = waiting.values(status="running", started_at=began, heartbeat_at=now)
+    taken = waiting.values(status="running", started_at=began, heartbeat_at=now, machine=machine)
     try:
         with writing(engine) as connection:
             return connection.execute(taken).rowcount == 1
@@ -100,6 +112,35 @@ def heartbeat(engine: Engine, run_id: int, phase: str | None = None) -> bool:
     alive = update(runs).where(runs.c.id == run_id, runs.c.status == "running").values(values)
     with writing(engine) as connection:
         return any(connection.scalars(alive.returning(runs.c.cancel_requested)).all() or [True])
+
+
+def tickets(engine: Engine) -> set[str]:
+    """Return under which tickets something is held that is still wanted: by a run that waits or is
+    measured, or by one whose trial may go on."""
+    goes_on = select(runs.c.trial_id).where(runs.c.status.in_(ACTIVE), runs.c.trial_id.is_not(None))
+    wanted = or_(runs.c.status.in_(ACTIVE), runs.c.trial_id.in_(goes_on))
+    with engine.connect() as connection:
+        found = select(runs.c.ticket).where(runs.c.ticket.is_not(None), wanted)
+        return set(connection.scalars(found))
+
+
+def hold(engine: Engine, machine: str) -> None:
+    """Say that what the runs wait with is held on this machine."""
+    here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
+    waiting = update(runs).where(runs.c.status == "queued", here)
+    with writing(engine) as connection:
+        connection.execute(waiting.values(heartbeat_at=datetime.now(UTC)))
+
+
+def destination(engine: Engine, run_id: int) -> tuple[dict[str, Any] | None, str | None]:
+    """Return to whom a run goes, without its secrets, and the ticket under which those are held.
+    None: an older Paceline stored it. Raises RunNotFound."""
+    with engine.connect() as connection:
+        found = select(runs.c.destination, runs.c.ticket).where(runs.c.id == run_id)
+        row = connection.execute(found).first()
+    if row is None:
+        raise RunNotFound(run_id)
+    return row.destination, row.ticket
 
 
 def set_model(engine: Engine, run_id: int, model: str) -> None:

@@ -68,6 +68,14 @@ class NewRun:
     name: str = ""
     tags: tuple[str, ...] = ()
     note: str = ""
+    destination: dict[str, Any] | None = None  # to whom it goes, without its secrets
+    ticket: str | None = None  # under which a supervisor holds those in memory
+
+
+def enqueue(engine: Engine, new: NewRun) -> int:
+    """Queue a run and return its id. Raises InvalidEdit."""
+    with writing(engine) as connection:
+        return add(connection, new)
 
 
 def create(
@@ -83,8 +91,7 @@ def create(
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept.
     """
-    with writing(engine) as connection:
-        return add(connection, NewRun(config, lane, name, tuple(tags), note))
+    return enqueue(engine, NewRun(config, lane, name, tuple(tags), note))
 
 
 def add(connection: Connection, new: NewRun, **more: Any) -> int:
@@ -97,6 +104,8 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         "lane": new.lane,
         "created_at": datetime.now(UTC),
         "config": config.model_dump(mode="json"),
+        "destination": new.destination,
+        "ticket": new.ticket,
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
         **more,
     }

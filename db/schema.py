@@ -29,7 +29,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Key, TokenTimes, Utc
 from services.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0004"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0005"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -72,6 +72,9 @@ runs = Table(
     Column("study_id", Key),  # the study that it is a cell of
     Column("cell", Integer),  # its place in the study's grid, from 0
     Column("engine_id", Key),  # the engine that Paceline starts for it
+    Column("destination", JSON(none_as_null=True)),  # to whom it goes, without its secrets
+    Column("ticket", Text),  # under which a supervisor holds those in memory
+    Column("machine", Text),  # where it was measured last, as a hash
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
 

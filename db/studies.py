@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from db import results, schema
 from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many, unshare
 from db.schema import engines, runs, studies
+from db.trials import NOWHERE
 from services.engines import EngineConfig
 from services.engines.server import UP
 from services.measurement import ACTIVE, FINISHED, Run
@@ -82,14 +83,24 @@ def extend(engine: Engine, study_id: int, config: StudyConfig, new: Sequence[New
         _add_cells(connection, study_id, new)
 
 
-def resume(engine: Engine, study_id: int, run_ids: Sequence[int]) -> None:
-    """Measure the cells of these runs anew: each gets another run, the old ones are kept."""
+def resume(
+    engine: Engine,
+    study_id: int,
+    run_ids: Sequence[int],
+    sent: Mapping[int, tuple[dict[str, Any], str | None]] = NOWHERE,
+) -> None:
+    """Measure the cells of these runs anew: each gets another run, the old ones are kept. `sent`:
+    destination and ticket of those that are measured on a server that is there."""
     study = load(engine, study_id)
     with writing(engine) as connection:
         for run in study.runs:
             if run.id in run_ids:
                 lane = select(runs.c.lane).where(runs.c.id == run.id)
-                new = NewRun(run.config, connection.execute(lane).scalar_one(), run.name, run.tags)
+                destination, ticket = sent.get(run.id, (None, None))
+                new = NewRun(
+                    run.config, connection.execute(lane).scalar_one(), run.name, run.tags,
+                    destination=destination, ticket=ticket,
+                )  # fmt: skip
                 add(
                     connection, new,
                     study_id=study_id, cell=run.cell, engine_id=run.engine_id,

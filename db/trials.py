@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,8 @@ from db.schema import runs, trials
 from services.config import MOST_REPEATS
 from services.measurement import FINISHED, Run
 from services.trial import Asked, Trial, turn
+
+NOWHERE: Mapping[int, tuple[dict[str, Any], str | None]] = {}
 
 
 class TrialNotFound(LookupError):
@@ -84,9 +86,21 @@ def another_round(engine: Engine, running: Run, done: Sequence[Run]) -> None:
         _grow(connection, [running.trial_id] if running.trial_id is not None else [])
 
 
-def repeat_more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
+def check_more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
+    """See that `repeat_more` could be done. Raises CannotRepeat, RunNotFound."""
+    for run in load_many(engine, run_ids):
+        _check(run, count)
+
+
+def repeat_more(
+    engine: Engine,
+    run_ids: Sequence[int],
+    count: int,
+    sent: Mapping[int, tuple[dict[str, Any], str | None]] = NOWHERE,
+) -> None:
     """Queue finished runs once more, for `count` further repeats of each; the runs of a trial that
-    are not among them stay as they are.
+    are not among them stay as they are. `sent`: destination and ticket of a run, where they are
+    new.
 
     Raises:
         CannotRepeat: one of them is not done, or would have more repeats than a run may have.
@@ -97,7 +111,11 @@ def repeat_more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
         for run in found:
             _check(run, count)
         for run in found:
-            if not connection.execute(_once_more(connection, run, count)).rowcount:
+            again = _once_more(connection, run, count)
+            if run.id in sent:
+                destination, ticket = sent[run.id]
+                again = again.values(destination=destination, ticket=ticket)
+            if not connection.execute(again).rowcount:
                 raise CannotRepeat(f"Run {run.id} is being measured again already.")
         _grow(connection, {run.trial_id for run in found if run.trial_id is not None})
 

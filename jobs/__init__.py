@@ -9,20 +9,21 @@ workflow engine: a run that was cut short is to be marked and kept, never silent
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from secrets import randbelow
-from threading import Thread
+from typing import Any
 
 from sqlalchemy import Engine
 
 from db import engines, queue, runs, trials
 from db.runs import AlreadyFinished, NewRun
-from jobs.place import ROOT, QueueProblem, log_of, place, see_to_place
-from services import backends, settings, versus
+from jobs.keys import hand_over
+from jobs.place import QueueProblem, place, see_to_place
+from jobs.sent import Secrets, Sent, sent
+from jobs.starting import start
+from services import versus
 from services.config import RunConfig
 from services.measurement import Run
 from services.trial import Asked, Trial, check
@@ -31,20 +32,32 @@ __all__ = [
     "QueueProblem", "cancel", "cancel_trial", "ensure", "more", "submit", "submit_trial",
 ]  # fmt: skip
 
+NONE: Secrets = {}
+
 
 def submit(
-    engine: Engine, config: RunConfig, name: str = "", tags: Sequence[str] = (), note: str = ""
+    engine: Engine,
+    config: RunConfig,
+    name: str = "",
+    tags: Sequence[str] = (),
+    note: str = "",
+    secrets: Secrets = NONE,
 ) -> int:
     """Queue a run, see that somebody works the queue off, and return the run's id.
 
+    `secrets`: keys by the names of the variables that would hold them; they go before those of the
+    environment, are in memory only, and are gone when the run is over.
+
     Raises:
         BackendProblem: no such backend, no key, no address.
+        InvalidSettings: .env cannot be read.
         InvalidEdit: a name, tag or note that cannot be kept.
         QueueProblem: nobody could work it off.
     """
-    new = _new(config, name, tags, note)
+    to = sent(config, secrets)
     see_to_place(engine)  # before the run is stored: where it fails, nothing has been done
-    run_id = runs.create(engine, config, new.lane, new.name, new.tags, new.note)
+    hand_over(engine, kept_of([to]))
+    run_id = runs.enqueue(engine, _new(config, to, name, tags, note))
     ensure(engine)
     return run_id
 
@@ -56,6 +69,7 @@ def submit_trial(
     name: str = "",
     tags: Sequence[str] = (),
     note: str = "",
+    secrets: Secrets = NONE,
 ) -> Trial:
     """Queue runs that take turns, the reference first; each has the trial's repeats, whatever its
     config says. They are called by `name`, or by what they are, and by what differs between them.
@@ -67,12 +81,12 @@ def submit_trial(
     check(asked, configs)
     if asked.seed is None:
         asked = replace(asked, seed=randbelow(2**31))
-    new = [
-        _new(config.model_copy(update={"repeats": asked.repeats}), "", tags, note)
-        for config in configs
-    ]
+    configs = [config.model_copy(update={"repeats": asked.repeats}) for config in configs]
+    to = [sent(config, secrets) for config in configs]
+    new = [_new(config, each, "", tags, note) for config, each in zip(configs, to, strict=True)]
     called = versus.names(configs, name.strip(), [one.name for one in new])
     see_to_place(engine)
+    hand_over(engine, kept_of(to))
     trial = trials.create(
         engine, asked, [replace(one, name=text) for one, text in zip(new, called, strict=True)]
     )
@@ -80,16 +94,20 @@ def submit_trial(
     return trial
 
 
-def more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
-    """Measure finished runs again, `count` times each: further repeats of the same runs. The runs
-    of a trial take turns once more.
+def more(engine: Engine, run_ids: Sequence[int], count: int, secrets: Secrets = NONE) -> None:
+    """Measure finished runs again, `count` times each: further repeats of the same runs, sent to
+    where they went. The runs of a trial take turns once more.
 
     Raises:
         CannotRepeat: one of them is not done, or would have too many.
+        BackendProblem, InvalidSettings: see `submit`.
         RunNotFound, QueueProblem.
     """
+    trials.check_more(engine, run_ids, count)
+    to = sent_again(engine, runs.load_many(engine, run_ids), secrets)
     see_to_place(engine)
-    trials.repeat_more(engine, run_ids, count)
+    hand_over(engine, kept_of(to.values()))
+    trials.repeat_more(engine, run_ids, count, {run_id: to[run_id].stored_as for run_id in to})
     ensure(engine)
 
 
@@ -105,11 +123,24 @@ def cancel_trial(engine: Engine, trial_id: int) -> None:
     ensure(engine)
 
 
-def _new(config: RunConfig, name: str, tags: Sequence[str], note: str) -> NewRun:
-    model = backends.target(config, settings.environment()).model
-    lane = backends.lane(config, settings.environment())
-    named = name if name.strip() else runs.default_name(config, lane, model)
-    return NewRun(config, lane, named, tuple(tags), note)
+def kept_of(to: Iterable[Sent]) -> Mapping[str, Any]:
+    """Return what is to be handed over for these runs, by ticket."""
+    return {one.ticket: one.kept for one in to if one.ticket is not None}
+
+
+def sent_again(engine: Engine, again: Iterable[Run], secrets: Secrets) -> dict[int, Sent]:
+    """Return to whom runs go that are measured again: to where they went. Not those for which an
+    engine is started. Raises BackendProblem, InvalidSettings."""
+    return {
+        run.id: sent(run.config, secrets, queue.destination(engine, run.id)[0])
+        for run in again
+        if run.engine_id is None
+    }
+
+
+def _new(config: RunConfig, to: Sent, name: str, tags: Sequence[str], note: str) -> NewRun:
+    named = name if name.strip() else runs.default_name(config, to.lane, to.model)
+    return NewRun(config, to.lane, named, tuple(tags), note, to.stored, to.ticket)
 
 
 def cancel(engine: Engine, run_id: int) -> Run:
@@ -133,21 +164,4 @@ def ensure(engine: Engine) -> None:
         return
     with place(engine) as held:
         if held is not None:
-            _start(engine, held)
-
-
-def _start(engine: Engine, held: int) -> None:
-    """Start a supervisor that has the place `held`, so that nobody starts another meanwhile."""
-    url = engine.url.render_as_string(hide_password=False)
-    with log_of(engine) as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jobs", str(held)],
-            cwd=ROOT,
-            env={**settings.without_file(), "PACELINE_DATABASE_URL": url},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            pass_fds=[held],
-            start_new_session=True,  # it outlives the terminal and the web server
-        )
-    Thread(target=process.wait, daemon=True).start()  # or its end leaves a zombie with us
+            start(engine, held)

@@ -17,7 +17,8 @@ from db import engines, queue
 from db.database import UNUSABLE, connect, upgrade
 from jobs.carrier import KILL_S, Carrier
 from jobs.keeper import END_S, Keeper, tidied
-from jobs.place import ROOT, QueueProblem, machine, place
+from jobs.keys import Keys, listening
+from jobs.place import QueueProblem, machine, place
 from services import settings
 
 POLL_S = 0.25
@@ -29,8 +30,9 @@ TRIES = 10  # for the place, which whoever looks for a supervisor holds for an i
 log = logging.getLogger("paceline.jobs")
 
 
-def supervise(engine: Engine, stopping: Event) -> None:
-    """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set."""
+def supervise(engine: Engine, stopping: Event, keys: Keys) -> None:
+    """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set. `keys`:
+    what is handed over for runs, perhaps before they are there."""
     carriers: list[Carrier] = []
     keepers: list[Keeper] = []
     busy_at, trouble = monotonic(), ""
@@ -39,8 +41,9 @@ def supervise(engine: Engine, stopping: Event) -> None:
         try:
             keep(engine, keepers, stale_s)
             stale_s = STALE_S
-            work(engine, carriers)
-            if carriers or keepers or wanted(engine):
+            work(engine, carriers, keys)
+            hold(engine, keys)
+            if carriers or keepers or keys or wanted(engine):
                 busy_at = monotonic()
             trouble = ""
         except DBAPIError as error:  # locked, or not there for a while: the runs go on meanwhile
@@ -76,7 +79,7 @@ def shut_down(carriers: list[Carrier], keepers: list[Keeper]) -> None:
         keeper.join(END_S)
 
 
-def work(engine: Engine, carriers: list[Carrier]) -> None:
+def work(engine: Engine, carriers: list[Carrier], keys: Keys) -> None:
     """Look after the runs in hand, then those that lost their process, then begin new ones."""
     for carrier in carriers:  # first: a supervisor that was suspended must not count itself lost
         carrier.tick()
@@ -84,8 +87,16 @@ def work(engine: Engine, carriers: list[Carrier]) -> None:
     queue.interrupt_stale(engine, STALE_S)
     while (run := queue.claim(engine, machine())) is not None:
         log.info("run %s: begins", run.id)
-        carriers.append(Carrier(engine, run))
+        carriers.append(Carrier(engine, run, keys))
         carriers[-1].start()
+
+
+def hold(engine: Engine, keys: Keys) -> None:
+    """Forget the keys that no run wants any more, and say that those that wait are held here."""
+    if keys:
+        keys.forget(queue.tickets(engine))
+        if keys.to_be_said():
+            queue.hold(engine, machine())
 
 
 def keep(engine: Engine, keepers: list[Keeper], stale_s: float) -> None:
@@ -109,16 +120,17 @@ def main(given: str | None = None) -> None:
     held = None if given is None else int(given)
     if held is not None:
         os.set_inheritable(held, False)  # a worker that outlived us would keep the place
-    settings.load(ROOT / ".env")
+    settings.load()
     engine = connect()
     upgrade(engine)
-    stopping = Event()
+    stopping, keys = Event(), Keys()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     for attempt in range(TRIES):
         with place(engine, held if attempt == 0 else None) as have:
             if have is not None:
-                supervise(engine, stopping)
-        if have is not None and (stopping.is_set() or not wanted(engine)):
+                with listening(keys, have):
+                    supervise(engine, stopping, keys)
+        if have is not None and (stopping.is_set() or not (keys or wanted(engine))):
             return  # else a run was queued while this one was ending
         stopping.wait(0.1)
 

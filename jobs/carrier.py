@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -17,13 +18,17 @@ from sqlalchemy import Engine
 
 from db import engines, queue, results, runs
 from jobs import rounds
+from jobs.keys import Keys
 from jobs.patience import patiently
 from jobs.place import ROOT
+from jobs.sent import found
 from jobs.watch import Watch
+from services.backends import BackendProblem, Target, target
 from services.compare.headline import headline
 from services.engines import ENGINES
 from services.engines.server import Server
 from services.measurement import Progress, Repeat, Run
+from services.settings import InvalidSettings
 from services.talk import measurement_of
 from services.telemetry.asked import Asked
 from services.turn import Turn, written
@@ -36,9 +41,10 @@ log = logging.getLogger("paceline.jobs")
 class Carrier(Thread):
     """Carries one turn of a run, which is often the whole run."""
 
-    def __init__(self, engine: Engine, run: Run) -> None:
+    def __init__(self, engine: Engine, run: Run, keys: Keys) -> None:
         super().__init__(daemon=True, name=f"run-{run.id}")
-        self._engine, self._run = engine, run
+        self._engine, self._run, self._keys = engine, run, keys
+        self._target: Target | None = None  # once it is known
         self._environment: dict[str, Any] = dict(run.environment)  # of its turns before
         self._spent_s = queue.last_moment(engine, run.id)
         self._end: dict[str, Any] | None = None
@@ -57,8 +63,14 @@ class Carrier(Thread):
         process, run_id = self._process, self._run.id
         assert process.stdin and process.stdout
         with process:
+            asked = b""
+            try:
+                asked = orjson.dumps(written(patiently(self._turn, f"run {run_id}"))) + b"\n"
+            except (BackendProblem, InvalidSettings) as problem:  # a key that is lost
+                self._end = {"cancelled": False, "problem": str(problem)}
+                process.kill()
             with suppress(OSError, ValueError):  # stopped or dead already: its end says so
-                process.stdin.write(orjson.dumps(written(self._turn())) + b"\n")
+                process.stdin.write(asked)
                 process.stdin.flush()
             for line in process.stdout:
                 if line.endswith(b"\n"):  # a killed worker's last line may be half a line
@@ -76,19 +88,26 @@ class Carrier(Thread):
     def _turn(self) -> Turn:
         """What the worker is to measure now: all repeats that are left, or one of a trial's."""
         run = self._run
+        self._target, env = self._to_whom()
         return Turn(
             config=run.config,
             first=len(run.repeats),
             count=None if run.trial_id is None else 1,
             mark=self._environment.get("prompt_mark", ""),
             calibrate=run.calibration is None,
-            base_url=self._base_url(),
+            target=self._target,
+            env=env,
         )
 
-    def _base_url(self) -> str | None:
-        """Where the engine answers that was started for this run; None: the config says it."""
-        server = self._server()
-        return None if server is None else server.base_url
+    def _to_whom(self) -> tuple[Target, Mapping[str, str]]:
+        """To whom it goes: as it was submitted, or to the engine that was started for it, which has
+        no key and serves one model, whatever it is called."""
+        server, run = self._server(), self._run
+        if server is not None:
+            there = run.config.model_copy(update={"base_url": server.base_url, "model": ""})
+            return target(there, {}), {}
+        stored, ticket = queue.destination(self._engine, run.id)
+        return found(run.config, stored, self._keys.of(ticket))
 
     def _server(self) -> Server | None:
         engine_id = self._run.engine_id
@@ -156,7 +175,8 @@ class Carrier(Thread):
     def _asked(self, at: dict[str, Any]) -> Asked:
         """What to watch. An engine that was started for this run is seen from its first process:
         the one that listens may be a proxy before those that compute."""
-        asked, server = Asked(self._run.config.backend, **at), self._server()
+        asked = Asked(self._run.config.backend, to=self._target, **at)
+        server = self._server()
         if server is None:
             return asked
         on_cores = ENGINES[server.config.engine].on_cores

@@ -18,10 +18,12 @@ LOG_MOST = 1_000_000  # bytes; a longer log is put aside, and the one put aside 
 
 
 class QueueProblem(RuntimeError):
-    """The files by which supervisors keep apart cannot be written, in a sentence."""
+    """Nobody can work the queue off, in a sentence."""
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(
+    @classmethod
+    def unwritable(cls, error: OSError) -> QueueProblem:
+        """Return what is wrong where the files cannot be written that keep supervisors apart."""
+        return cls(
             f"The queue cannot be worked off: {error.strerror} ({error.filename}). "
             "Make that place writable for Paceline, then try again."
         )
@@ -71,7 +73,7 @@ def log_of(engine: Engine) -> IO[bytes]:
             file.replace(beside(engine, "log.old"))
         return file.open("ab")
     except OSError as error:
-        raise QueueProblem(error) from error
+        raise QueueProblem.unwritable(error) from error
 
 
 def _taken(engine: Engine) -> int | None:
@@ -90,4 +92,4 @@ def _lock(engine: Engine) -> int:
         file.parent.mkdir(exist_ok=True)
         return os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise QueueProblem(error) from error
+        raise QueueProblem.unwritable(error) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from sqlalchemy import Engine
@@ -12,8 +12,11 @@ from db import counts, queue, runs, studies
 from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
+from jobs import NONE, kept_of, sent_again
 from jobs.keeper import log_file
+from jobs.keys import hand_over
 from jobs.place import see_to_place
+from jobs.sent import Secrets, Sent, sent
 from services import backends, engines, settings
 from services.config import RunConfig
 from services.engines import EngineConfig, parallel_label
@@ -28,7 +31,7 @@ from services.studies.study import Study
 from services.versus import SERVER, labels
 
 
-def plan(study: StudyConfig) -> list[Planned]:
+def plan(study: StudyConfig, secrets: Secrets = NONE) -> list[Planned]:
     """Return the grid of a study with what cannot run on this machine, and why.
 
     Raises:
@@ -36,7 +39,7 @@ def plan(study: StudyConfig) -> list[Planned]:
         BackendProblem: there is no server that it could be measured on.
     """
     if study.engine is None:
-        backends.target(study.run, settings.environment())
+        sent(study.run, secrets)
     here, env = engines.devices(), settings.environment()
     return planned(study, lambda config: engines.obstacle(config, here, env))
 
@@ -51,7 +54,12 @@ def ahead(engine: Engine, study: StudyConfig, grid: Sequence[Planned]) -> Estima
 
 
 def submit(
-    engine: Engine, study: StudyConfig, name: str = "", tags: Sequence[str] = (), note: str = ""
+    engine: Engine,
+    study: StudyConfig,
+    name: str = "",
+    tags: Sequence[str] = (),
+    note: str = "",
+    secrets: Secrets = NONE,
 ) -> int:
     """Queue a study and return its id. A cell that cannot run here is kept as failed, with why.
 
@@ -59,15 +67,17 @@ def submit(
         InvalidConfig, BackendProblem: see `plan`.
         InvalidEdit, QueueProblem: see `jobs.submit`; nothing is queued then.
     """
-    grid = plan(study)
+    grid = plan(study, secrets)
+    to = _sent(grid, secrets)
     see_to_place(engine)
     called = name.strip() or default_name(study)
-    study_id = studies.create(engine, study, called, _new(study, grid, tags), note)
+    hand_over(engine, kept_of(to.values()))
+    study_id = studies.create(engine, study, called, _new(study, grid, to, tags), note)
     jobs.ensure(engine)
     return study_id
 
 
-def extend(engine: Engine, study_id: int, study: StudyConfig) -> int:
+def extend(engine: Engine, study_id: int, study: StudyConfig, secrets: Secrets = NONE) -> int:
     """Add the cells of `study` that the stored one does not have; return how many.
 
     Raises:
@@ -75,23 +85,26 @@ def extend(engine: Engine, study_id: int, study: StudyConfig) -> int:
     """
     stored = studies.load(engine, study_id)
     there = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
-    more = [one for one in plan(study) if _key(one.cell.engine, one.cell.config) not in there]
+    grid = plan(study, secrets)
+    more = [one for one in grid if _key(one.cell.engine, one.cell.config) not in there]
+    to = _sent(more, secrets)
     see_to_place(engine)
     tags = stored.runs[0].tags if stored.runs else ()
-    studies.extend(engine, study_id, study, _new(study, more, tags))
+    hand_over(engine, kept_of(to.values()))
+    studies.extend(engine, study_id, study, _new(study, more, to, tags))
     jobs.ensure(engine)
     return len(more)
 
 
-def resume(engine: Engine, study_id: int, failed: bool = False) -> int:
+def resume(engine: Engine, study_id: int, failed: bool = False, secrets: Secrets = NONE) -> int:
     """Measure anew the cells that were cut short, and those that failed where that is asked for;
     return how many. What cannot run here is left as it is.
 
     Raises:
         StudyNotFound, QueueProblem.
+        BackendProblem, InvalidSettings: see `jobs.submit`.
     """
     study = studies.load(engine, study_id)
-    see_to_place(engine)
     here, env = engines.devices(), settings.environment()
     lost = {
         server.id
@@ -99,8 +112,12 @@ def resume(engine: Engine, study_id: int, failed: bool = False) -> int:
         if engines.obstacle(server.config, here, env) is not None
     }
     again = (*study.to_resume, *(study.failed if failed else ()))
-    wanted = [run.id for run in again if run.engine_id not in lost]
-    studies.resume(engine, study_id, wanted)
+    wanted = [run for run in again if run.engine_id not in lost]
+    to = sent_again(engine, wanted, secrets)
+    see_to_place(engine)
+    hand_over(engine, kept_of(to.values()))
+    stored = {run_id: to[run_id].stored_as for run_id in to}
+    studies.resume(engine, study_id, [run.id for run in wanted], stored)
     jobs.ensure(engine)
     return len(wanted)
 
@@ -141,16 +158,32 @@ def default_name(study: StudyConfig) -> str:
     return f"{engines.ENGINES[study.engine.engine].label} · {preset.lower()}"
 
 
-def _new(study: StudyConfig, grid: Sequence[Planned], tags: Sequence[str]) -> list[NewCell]:
+def _sent(grid: Sequence[Planned], secrets: Secrets) -> dict[int, Sent]:
+    """Return to whom the cells go that are measured on a server that is there, by their place."""
+    cells = [one.cell for one in grid if one.cell.engine is None]
+    return {cell.place: sent(cell.config, secrets) for cell in cells}
+
+
+def _new(
+    study: StudyConfig, grid: Sequence[Planned], to: Mapping[int, Sent], tags: Sequence[str]
+) -> list[NewCell]:
     said = dict(zip([one.cell.place for one in grid], _load_labels(grid), strict=True))
     return [
         NewCell(
             one.cell,
-            NewRun(_config(one.cell), _lane(one.cell), _name(one.cell, said), tuple(tags)),
+            _run(one.cell, to.get(one.cell.place), said, tags),
             one.obstacle,
         )
         for one in grid
     ]
+
+
+def _run(cell: Cell, to: Sent | None, said: dict[int, str], tags: Sequence[str]) -> NewRun:
+    """Return a cell's run. What an engine's waits for, the database says."""
+    named = _name(cell, "" if to is None else to.lane, said)
+    if to is None:
+        return NewRun(_config(cell), "", named, tuple(tags))
+    return NewRun(_config(cell), to.lane, named, tuple(tags), "", to.stored, to.ticket)
 
 
 def _config(cell: Cell) -> RunConfig:
@@ -160,14 +193,9 @@ def _config(cell: Cell) -> RunConfig:
     return cell.config.model_copy(update={"backend": backend, "base_url": None, "model": ""})
 
 
-def _lane(cell: Cell) -> str:
-    """What runs of the same server wait for; of an engine to be started the database says it."""
-    return "" if cell.engine is not None else backends.lane(cell.config, settings.environment())
-
-
-def _name(cell: Cell, said: dict[int, str]) -> str:
+def _name(cell: Cell, lane: str, said: dict[int, str]) -> str:
     if cell.engine is None:
-        server = runs.default_name(cell.config, _lane(cell), cell.config.model)
+        server = runs.default_name(cell.config, lane, cell.config.model)
         return " · ".join(filter(None, (server, said[cell.place])))
     spec = engines.ENGINES[cell.engine.engine]
     parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), said[cell.place])

@@ -8,16 +8,14 @@ the end of standard input ends everything: a member does not outlive its team.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from time import perf_counter_ns
 from typing import Any
 
 import orjson
 
-from services import backends, limits, modes
-from services.backends import BackendProblem, Target
+from services import limits, modes
+from services.backends.halves import private, public, whole
 from services.config import parse
 from services.fault import fault
 from services.repeat import Job, Playing
@@ -28,32 +26,19 @@ Inbox = asyncio.Queue[dict[str, Any]]
 
 
 def described(job: Job) -> dict[str, Any]:
-    """Return a job as JSON-ready data: of its key and its proxy, only whether it has them."""
-    target = job.target
+    """Return a job as JSON-ready data, with its keys: for a pipe, and for nothing else."""
     return {
         "config": job.config.model_dump(mode="json"),
-        "target": {
-            "backend": target.backend,
-            "base_url": target.base_url,
-            "model": target.model,
-            "client": target.client,
-        },
-        "keyed": target.key is not None,
-        "proxied": target.proxy is not None,
+        "target": {**public(job.target), **private(job.target)},
         "mark": job.mark,
         "run_began_ns": job.run_began_ns,
         "share": asdict(job.share),
     }
 
 
-def job_of(data: dict[str, Any], env: Mapping[str, str]) -> Job:
-    """Return the job that `described` wrote down. The key and the proxy, which the environment
-    holds, only where it had them: a calibration goes to another server than its run."""
-    config, target = parse(data["config"]), Target(**data["target"])
-    if data["keyed"] or data["proxied"]:
-        own = backends.target(config, env)
-        key, proxy = own.key if data["keyed"] else None, own.proxy if data["proxied"] else None
-        target = replace(target, key=key, proxy=proxy)
+def job_of(data: dict[str, Any]) -> Job:
+    """Return the job that `described` wrote down."""
+    config, target = parse(data["config"]), whole(data["target"], {})
     return Job(config, target, data["mark"], data["run_began_ns"], Share(**data["share"]))
 
 
@@ -79,9 +64,9 @@ async def work() -> None:
     """Play what standard input asks for until it ends."""
     send, reader, inbox = sender(), await standard_input(), Inbox()
     try:
-        job = job_of(orjson.loads(await reader.readline()), os.environ)
+        job = job_of(orjson.loads(await reader.readline()))
         limits.allow_files(at_once(job) + limits.SPARE_FILES)
-    except (BackendProblem, limits.Impossible) as error:
+    except limits.Impossible as error:
         send({"type": "problem", "sentence": str(error)})
         return
     playing = Playing(job, send)

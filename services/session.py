@@ -94,13 +94,8 @@ async def measure(session: Session) -> None:
 
 
 def _target(session: Session) -> backends.Target:
-    """To whom it goes. An engine that was started for the run serves one model: whatever name is
-    set for the backend is another's."""
-    here = session.turn.base_url
-    if here is None:
-        return backends.target(session.config, session.env)
-    config = session.config.model_copy(update={"base_url": here, "model": ""})
-    return backends.target(config, session.env).named("")
+    """To whom it goes: as it was submitted, else as this process's environment says."""
+    return session.turn.target or backends.target(session.config, session.env)
 
 
 async def _on(session: Session, target: backends.Target, pid: int | None = None) -> Job:

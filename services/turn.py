@@ -7,9 +7,11 @@ each repeat, and a run that is repeated afterwards has another for what is to co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from services.backends import Target
+from services.backends.halves import private, public, whole
 from services.config import RunConfig, parse
 
 
@@ -19,7 +21,8 @@ class Turn:
 
     `mark` tells the run's prompts from those of every other run; "": the worker makes one.
     `calibrate`: whether the client is looked at afterwards, where the config wants that.
-    `base_url`: where an engine answers that was started for this run; the config names none.
+    `target`: to whom it goes, as whoever submitted it has it; None: the worker's environment says.
+    `env`: variables that LiteLLM looks for by itself. Both may hold keys, and are in no repr.
     """
 
     config: RunConfig
@@ -27,7 +30,8 @@ class Turn:
     count: int | None = None  # None: all that the config asks for and that are left
     mark: str = ""
     calibrate: bool = True
-    base_url: str | None = None
+    target: Target | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def repeats(self) -> range:
@@ -37,14 +41,15 @@ class Turn:
 
 
 def written(turn: Turn) -> dict[str, Any]:
-    """Return the turn as JSON-ready data."""
+    """Return the turn as JSON-ready data, with its keys: for a pipe, and for nothing else."""
     return {
         "config": turn.config.model_dump(mode="json"),
         "first": turn.first,
         "count": turn.count,
         "mark": turn.mark,
         "calibrate": turn.calibrate,
-        "base_url": turn.base_url,
+        "target": turn.target and {**public(turn.target), **private(turn.target)},
+        "env": dict(turn.env),
     }
 
 
@@ -54,4 +59,5 @@ def read(data: Mapping[str, Any]) -> Turn:
     Raises:
         InvalidConfig: its config cannot be asked for.
     """
-    return Turn(**{**data, "config": parse(data["config"])})
+    target = data["target"] and whole(data["target"], {})
+    return Turn(**{**data, "config": parse(data["config"]), "target": target})

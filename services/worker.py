@@ -43,6 +43,7 @@ async def _carry_out(send: Send) -> tuple[bool, str | None]:
     """Return whether the turn was cut short, and why it could not be carried out."""
     turn = read(orjson.loads(sys.stdin.buffer.readline()))
     turn = replace(turn, mark=turn.mark or token_hex(4))
+    os.environ.update(turn.env)  # in memory: what /proc shows of a process is how it began
     session = Session(turn, os.environ, send, perf_counter_ns())
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(measure(session))

@@ -22,7 +22,7 @@ async def work() -> None:
     """Look once a period, until whoever asked is gone."""
     step_back()
     send, reader = sender(), await standard_input()
-    asked = Asked(**orjson.loads(await reader.readline()))
+    asked = Asked.read(orjson.loads(await reader.readline()))
     sampler = Sampler(asked)
     ended = asyncio.create_task(reader.read())
     due = monotonic()

@@ -12,6 +12,7 @@ import psutil
 from services import backends
 from services.backends import Target
 from services.backends.address import LOOPBACK, origin
+from services.backends.halves import whole
 from services.config import parse
 
 # Whose metrics may be asked for elsewhere: a server of one's own. A provider's is not watched.
@@ -22,7 +23,8 @@ OWN_SERVERS = ("sglang", "vllm", "url")
 class Asked:
     """One line on a sampler's standard input. `pid`: the engine's first process, where that is
     known. `began_ns`: the moment of this machine's monotonic clock that samples count from.
-    `on_cores`: it is known to compute on no GPU."""
+    `on_cores`: it is known to compute on no GPU. `to`: the run's target, which may hold keys; None:
+    the environment says it."""
 
     backend: str
     base_url: str
@@ -30,10 +32,16 @@ class Asked:
     pid: int | None = None
     period_s: float = 1.0
     on_cores: bool = False
+    to: Target | None = None
 
     def written(self) -> dict[str, Any]:
-        """Return it as JSON-ready data."""
+        """Return it as JSON-ready data, with its keys: for a pipe, and for nothing else."""
         return asdict(self)
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Asked:
+        """Return what `written` wrote."""
+        return cls(**{**data, "to": data["to"] and whole(data["to"], {})})
 
     @property
     def here(self) -> bool:
@@ -55,6 +63,8 @@ class Asked:
     def target(self, env: Mapping[str, str] = os.environ) -> Target:
         """Return where its pages are, with the key that belongs there, if one does."""
         root = self.base_url.removesuffix("/v1")
+        if self.to is not None:
+            return self.to.at(root)
         if backends.find(self.backend).kind == "embedded":
             return Target(self.backend, root)
         config = parse({"backend": self.backend, "base_url": self.base_url})

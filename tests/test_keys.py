@@ -1,0 +1,192 @@
+"""Keys and addresses of whoever submits a run, with a supervisor that has others or none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import queue, runs
+from jobs.keys import Keys
+from jobs.place import beside
+from jobs.sent import LOST
+from services.backends import BackendProblem
+from services.config import parse
+from services.trial import Asked
+from tests.conftest import ROOT, ReferenceServer, finished, serving, until
+from tests.reference import KEY
+from tests.test_jobs import SLOW, supervisors
+
+OPEN = "ref tokens=2 fault=needs-key"
+ASKED = {"backend": "openai", "model": OPEN, "requests": 1, "warmup": 0, "calibrate": False}
+
+
+@pytest.fixture
+def keyless(database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A supervisor at work that was started without a key; the run that keeps it busy."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    busy = {"backend": "url", "base_url": reference.base_url}
+    run_id = jobs.submit(database, parse({**busy, "model": SLOW, "requests": 1}))
+    until(supervisors, 20)
+    return run_id
+
+
+def everything_beside(database: Engine) -> bytes:
+    """All that is written down: the database with its log, the lock, what was said."""
+    folder = beside(database, "lock").parent
+    return b"".join(file.read_bytes() for file in folder.iterdir() if file.is_file())
+
+
+def visible() -> str:
+    """Command lines and first environments of the processes of this test's database."""
+    found = psutil.process_iter(["cmdline", "environ"])
+    return "".join(
+        f"{each.info}"
+        for each in found
+        if (each.info["environ"] or {}).get("PACELINE_DATABASE_URL")
+        == os.environ["PACELINE_DATABASE_URL"]
+        and each.pid != os.getpid()
+    )
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[ReferenceServer]:
+    """Another server, for which nobody waits."""
+    with serving() as port:
+        yield ReferenceServer(port)
+
+
+def test_the_cli_sends_its_own_key_to_its_own_address(
+    database: Engine, keyless: int, other: ReferenceServer
+) -> None:
+    flags = ["--backend", "openai", "--model", OPEN, "--requests", "1", "--warmup", "0", "--json"]
+    own = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": other.base_url}
+    done = subprocess.run(
+        [sys.executable, "cli.py", "run", *flags],
+        cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run_id,) = {run.id for run in runs.search(database)} - {keyless}
+    assert runs.load(database, run_id).status == "done"
+    stored, ticket = queue.destination(database, run_id)
+    assert stored is not None and ticket is not None
+    assert stored["target"]["base_url"] == other.base_url
+    assert KEY.encode() not in everything_beside(database)
+    assert KEY not in done.stdout + done.stderr
+    jobs.cancel(database, keyless)
+
+
+def test_a_key_that_was_typed_is_gone_with_its_run(
+    database: Engine, keyless: int, other: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
+    with pytest.raises(BackendProblem, match="needs a key"):
+        jobs.submit(database, parse(ASKED))
+    slow = {**ASKED, "model": "ref tokens=40 gap=0.05 fault=needs-key"}
+    run_id = jobs.submit(database, parse(slow), secrets={"OPENAI_API_KEY": KEY})
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 30)
+    assert KEY not in visible()
+    assert finished(database, run_id).status == "done"
+    assert KEY.encode() not in everything_beside(database)
+    with pytest.raises(BackendProblem, match="needs a key"):
+        jobs.more(database, [run_id], 1)
+    jobs.more(database, [run_id], 1, secrets={"OPENAI_API_KEY": KEY})
+    run = finished(database, run_id)
+    assert (run.status, len(run.repeats)) == ("done", 2)
+    jobs.cancel(database, keyless)
+
+
+def test_the_runs_of_a_trial_take_their_keys_along(
+    database: Engine, keyless: int, other: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
+    there = parse({**ASKED, "mode": "batch"})
+    asked = Asked(repeats=2, most=3, target=1e-9)
+    trial = jobs.submit_trial(database, [there, there], asked, secrets={"OPENAI_API_KEY": KEY})
+    ended = [finished(database, run_id, 90) for run_id in trial.run_ids]
+    until(lambda: queue.active(database) == 1, 90)
+    ended = [runs.load(database, run_id) for run_id in trial.run_ids]
+    assert [(run.status, len(run.repeats)) for run in ended] == [("done", 3)] * 2
+    jobs.cancel(database, keyless)
+
+
+def submitted_behind(database: Engine, keyless: int, reference: ReferenceServer) -> int:
+    """A run with a key of its own, which waits for one that is measured."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("OPENAI_BASE_URL", reference.base_url)
+        return jobs.submit(database, parse(ASKED), secrets={"OPENAI_API_KEY": KEY})
+
+
+def killed(database: Engine, keyless: int) -> None:
+    """Kill the supervisor while the first run is measured and the other waits."""
+    (supervisor,) = supervisors()
+    supervisor.kill()
+    supervisor.wait(5)
+    jobs.ensure(database)
+
+
+def test_a_key_dies_with_its_supervisor_and_the_run_says_so(
+    database: Engine, keyless: int, reference: ReferenceServer
+) -> None:
+    run_id = submitted_behind(database, keyless, reference)
+    killed(database, keyless)
+    run = finished(database, run_id, 60)
+    assert (run.status, run.error) == ("failed", LOST)
+
+
+def test_a_lost_key_is_taken_from_the_environment_of_the_next_supervisor(
+    database: Engine, keyless: int, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = submitted_behind(database, keyless, reference)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", reference.base_url)
+    killed(database, keyless)
+    assert finished(database, run_id, 60).status == "done"
+
+
+def test_a_key_of_the_supervisor_does_not_go_to_an_address_of_somebody_else(
+    database: Engine, keyless: int, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = submitted_behind(database, keyless, reference)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    killed(database, keyless)
+    assert finished(database, run_id, 60).error == LOST
+
+
+def test_nobody_but_our_own_user_may_hand_over_or_look(database: Engine, keyless: int) -> None:
+    where = Path(until(lambda: beside(database, "lock").read_text(), 10))
+    assert where.parent.stat().st_mode & 0o777 == 0o700
+    uid = 65_534
+    if os.getuid() == 0:  # another user, who was let into the folder
+        os.chmod(where.parent, 0o777)
+        os.chmod(where, 0o777)
+        code = (
+            f"import os, socket; os.setuid({uid}); s = socket.socket(socket.AF_UNIX); "
+            f"s.connect({str(where)!r}); s.sendall(b'{{\"t\": {{}}}}\\n'); print(s.recv(9))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout.strip() in ("", "b''"), "it was kept"
+    jobs.cancel(database, keyless)
+
+
+def test_what_is_handed_over_waits_for_its_run_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = Keys()
+    keys.take({"a": {"target": {"key": "one"}}, "b": {"target": {"key": "two"}}})
+    keys.forget({"b"})
+    assert keys.of("b") and keys, "one has its run, the other may get it"
+    keys.forget(set())
+    assert keys.of("b") is None
+    monkeypatch.setattr("jobs.keys.GRACE_S", 0.0)
+    keys.take({"c": {}})
+    keys.forget(set())
+    assert not keys.of("c")
