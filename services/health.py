@@ -41,6 +41,7 @@ def table(candidate: Candidate) -> Table:
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 
 
+NO_LIMIT = "none here"  # the kernel stamps arrivals, and nothing is due: see `lag_limit_s`
 SLOW = 0.8  # of the pace that was to be played
 
 Rows = Iterable[tuple[str, str, str]]
@@ -53,7 +54,8 @@ def _loop(candidate: Candidate) -> Rows:
     yield "Clock of arrivals", _clock({health.get("clock") for health in said}), ""
     yield "Processes that sent", str(max((h.get("processes", 1) for h in said), default=1)), ""
     lag = _worst(health.get("loop_lag_p99_s") for health in said)
-    yield "Behind, p99", _seconds(lag), units.seconds(client.LAG_S)
+    limit = client.lag_limit_s(run.config, client.by_kernel(run))
+    yield "Behind, p99", _seconds(lag), NO_LIMIT if limit is None else units.seconds(limit)
     cpu = _worst(health.get("cpu_share") for health in said)
     yield (
         "Share of a core",

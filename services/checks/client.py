@@ -144,15 +144,27 @@ def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) 
 
 def _lagging(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     lag = max(_health(run, "loop_lag_p99_s"), default=0.0)
-    kernel = all(repeat.health.get("clock") == "kernel" for repeat in run.repeats)
-    return _lag(run.config, lag, kernel)
+    return _lag(run.config, lag, by_kernel(run))
+
+
+def lag_limit_s(config: RunConfig, kernel: bool) -> float | None:
+    """Return how far the loop may be behind, in seconds; None where it does not matter.
+
+    A loop that is behind spoils the loop's stamps, and the times at which requests are due. With
+    the kernel's stamps and requests that wait for answers it spoils nothing: 5,000 sends at once
+    hold the loop up for a quarter of a second, and every arrival still has its own time.
+    """
+    return None if kernel and MODES[config.mode].loop == "closed" else LAG_S
+
+
+def by_kernel(run: Run) -> bool:
+    """Whether every arrival was stamped by the kernel."""
+    return all(repeat.health.get("clock") == "kernel" for repeat in run.repeats)
 
 
 def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Doubt | None:
-    """A loop that is behind spoils the loop's stamps, and the times at which requests are due. With
-    the kernel's stamps and requests that wait for answers it spoils nothing: 5,000 sends at once
-    hold the loop up for a quarter of a second, and every arrival still has its own time."""
-    if lag_s <= LAG_S or (kernel and MODES[config.mode].loop == "closed"):
+    limit = lag_limit_s(config, kernel)
+    if limit is None or lag_s <= limit:
         return None
     meaning = (
         "Arrivals are stamped by the kernel and hold, but requests may have been sent late."

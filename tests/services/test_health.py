@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from services import health
+from services.checks.client import past_limits
 from services.compare import Candidate
+from services.modes import MODES
 from tests.values import candidate, measured
 
 CALIBRATED = {
@@ -78,3 +80,43 @@ def test_what_is_not_known_is_left_open(config: dict[str, Any], client: str) -> 
     assert found["Behind, p99"][0] == found["Share of a core"][0] == "–"
     assert "Requests a second, sent" not in found
     assert "Error of TTFT, p99" not in found
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("clock", ["kernel", "loop", None])
+@pytest.mark.parametrize("client", ["wire", "litellm"])
+@pytest.mark.parametrize("lag", [0.001, 0.0199])
+@pytest.mark.parametrize("cpu", [0.5, 0.95])
+@pytest.mark.parametrize("late", [0.0, 0.5])
+def test_a_limit_is_shown_only_where_it_is_one(
+    mode: str, clock: str | None, client: str, lag: float, cpu: float, late: float
+) -> None:
+    """Whatever stands past the limit beside it is why the client is past its limits, and what it is
+    past stands there."""
+    requests = [measured(i, send=i * 0.1 + late * (i > 8), t_due=i * 0.1) for i in range(11)]
+    kept = {"loop_lag_p99_s": lag, "cpu_share": cpu, **({"clock": clock} if clock else {})}
+    of = candidate(
+        requests, mode=mode, requests=11, interval_s=0.1, client=client, health=kept,
+        calibration={**CALIBRATED, "ttft_p99_s": late},
+    )  # fmt: skip
+    shown = {name: (number(value), number(limit)) for name, (value, limit) in rows(of).items()}
+    least = ("Requests a second, sent",)  # there more is better
+    past = [
+        name for name, (value, limit) in shown.items()
+        if value is not None and limit is not None
+        and (value < limit if name in least else value > limit)
+    ]  # fmt: skip
+    found = past_limits(of.run, of.measurements, of.summary)
+    assert len(found) == len(past), (past, [doubt.title for doubt in found])
+
+
+UNITS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "%": 0.01, "": 1.0}
+
+
+def number(text: str) -> float | None:
+    """A number with its unit as one, or nothing of what is none."""
+    value, _, unit = text.partition(" ")
+    try:
+        return float(value) * UNITS[unit]
+    except (ValueError, KeyError):
+        return None
