@@ -14,8 +14,7 @@ from typing import Any
 
 from services.compare import Candidate, Comparison, Verdict, Word
 from services.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
-from services.compare.headline import row_of
-from services.compare.rows import names_of
+from services.compare.rows import names_of, row_of
 from services.compare.wording import in_words
 from services.metrics import Metric, metric, of_class
 from services.statistics import FLOORS

@@ -10,7 +10,7 @@ from typing import Any
 from services import fingerprint, theme
 from services.compare import COMPARED, Candidate, Comparison
 from services.compare.differences import flat
-from services.compare.headline import row_of
+from services.compare.rows import row_of
 from services.compare.wording import times_with_interval
 from services.config import without_prompts
 from services.measurement import Run
@@ -20,6 +20,7 @@ from services.summary import Summary
 from services.units import NOTHING, show
 
 DIFFERS = "≠"
+OF_ALL = "Counts and sums are of all repeats together, rates their means."
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
         for row in comparison.rows
     )
     note = (
-        "Means over repeats, then times the reference, "
-        "with a 95 % interval where there are repeats enough."
+        "Numbers as on the result of each run; a sum of a repeat is the mean of the repeats'. "
+        "Below them the ratio to the reference, of geometric means over the repeats, with a 95 % "
+        "interval where there are enough of them."
         + judged_by((comparison.reference, *comparison.others))
     )
     return Table("Comparison", ("", f"{labels[0]} (reference)", *labels[1:]), rows, note)
@@ -114,7 +116,7 @@ def figures(
         (f"Failed: {name}", *(f"{summary.errors.get(name, 0):,}" for summary in summaries))
         for name in errors
     ]
-    return Table("Figures", ("", *labels), tuple(rows), judged_by(candidates).strip())
+    return Table("Figures", ("", *labels), tuple(rows), (OF_ALL + judged_by(candidates)))
 
 
 def judged_by(candidates: Sequence[Candidate]) -> str:
@@ -268,7 +270,7 @@ FIGURES = (
     ("total_tokens_per_s", "Total throughput", "tokens/s"),
     ("requests_per_s", "Queries/s", "queries/s"),
     ("steady_output_tokens_per_s", "Steady-state output throughput", "tokens/s"),
-    ("total_e2e_s", "E2E latency, total", "s"),
+    ("total_e2e_s", "E2E latency, sum of all requests", "s"),
     ("goodput_per_s", "Goodput", "queries/s"),
     ("slo_attainment", "SLO attainment", "share"),
     ("slo_attainment_low", "SLO attainment, 95 % interval from", "share"),
@@ -278,11 +280,11 @@ FIGURES = (
     ("failed", "Failed", "count"),
     ("cancelled", "Cancelled", "count"),
     ("error_rate", "Error rate", "share"),
-    ("prompt_tokens", "Prompt tokens", "tokens"),
-    ("output_tokens", "Output tokens", "tokens"),
+    ("prompt_tokens", "Prompt tokens, sum of all requests", "tokens"),
+    ("output_tokens", "Output tokens, sum of all requests", "tokens"),
     ("peak_in_flight", "Most in flight", "count"),
     ("fairness", "Fairness (Jain's index)", ""),
-    ("cost_usd", "Cost", "USD"),
+    ("cost_usd", "Cost, sum of all requests", "USD"),
     ("usd_per_million_output", "Cost per million output tokens", "USD"),
 )
 _FIGURES = {name: (label, unit) for name, label, unit in FIGURES}

@@ -26,12 +26,17 @@ HEADLINE: tuple[tuple[str, str, str, str], ...] = (
     ("e2e_s_median", "E2E, median", "s", "End-to-end latency: from sent to the last token"),
     ("e2e_s_mean", "E2E, mean", "s", "End-to-end latency: from sent to the last token"),
     ("e2e_s_sd", "E2E, std dev", "s", "Standard deviation over the successful requests"),
-    ("total_e2e_s", "E2E, total", "s", "The latencies of all successes, added up"),
+    ("total_e2e_s", "E2E, sum of all", "s", "The latencies of all successes of all repeats"),
     ("requests_per_s", "Queries/s", "", "Successful requests over the window"),
     ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
-    ("output_tokens", "Output tokens", "tokens", "Of successful requests"),
+    ("output_tokens", "Output tokens, sum", "tokens", "Of all successes of all repeats"),
     ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
-    ("cost_usd", "Cost", "USD", "By the price of an hour or of a token; unknown without"),
+    (
+        "cost_usd",
+        "Cost, sum",
+        "USD",
+        "Of all repeats, by the price of an hour or a token",
+    ),
 )
 STATUS_COLOURS: dict[str, Colour] = {
     "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",

@@ -33,6 +33,7 @@ def trend_chart(found: Trend, dark: bool = False) -> alt.LayerChart | None:
         return None
     band = [_row(found.reference)] if found.reference else []
     label, unit = measure_of(found.measure)
+    label = f"{label}, mean of repeats"  # a geometric one, as its interval takes it
     wish = "More is better." if FAMILY[found.measure][1] == "higher" else "Less is better."
     title = heading(f"{label} over time", wish, *_said(rows, band))
     return layered(

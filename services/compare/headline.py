@@ -13,10 +13,9 @@ from typing import Any
 
 from services import modes
 from services.compare.findings import FAMILY
-from services.compare.rows import COMPARED, Candidate, Compared, by_index
+from services.compare.rows import COMPARED, Candidate, Compared, by_index, row_of
 from services.measurement import Run
 from services.modes import MODES
-from services.summary import summary_row
 from services.workloads import WORKLOADS
 
 OURS = "Paceline"  # and what another Paceline measured is like ours
@@ -46,29 +45,6 @@ def headline(candidate: Candidate) -> dict[str, Any]:
         "waiting": waiting,
         **via,
     }
-
-
-def only_stated(candidate: Candidate) -> dict[str, float]:
-    """Return what an imported run's tool says and its requests do not give, as `summary_row`."""
-    row = _seen(candidate)
-    stated = (candidate.run.source or {}).get("stated", {})
-    return {name: number for name, number in stated.items() if row.get(name) is None}
-
-
-def row_of(candidate: Candidate) -> dict[str, Any]:
-    """Return a run's numbers as `summary_row`, those of an imported run's tool where its requests
-    do not give them. Where the file holds no request, nobody counted any: None, not 0."""
-    row = _seen(candidate) | only_stated(candidate)
-    if row["sent"] is None and row["ok"] is not None and row["failed"] is not None:
-        row["sent"] = row["ok"] + row["failed"] + (row["cancelled"] or 0)
-    return row
-
-
-def _seen(candidate: Candidate) -> dict[str, Any]:
-    row = summary_row(candidate.summary)
-    if candidate.run.source is None or candidate.measurements:
-        return row
-    return {name: value or None for name, value in row.items()}
 
 
 def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
+from typing import Any
 
 from services import modes
 from services.measurement import Measurement, Run, Sample
 from services.metrics import Better, metric, of_class
 from services.statistics import MINIMUM_REPEATS, Ratio, ratio
-from services.summary import Summary
+from services.summary import Summary, summary_row
 from services.summary.repeats import (
     RepeatSummary,
     by_class,
@@ -27,6 +28,7 @@ from services.summary.repeats import (
 )
 from services.workloads.mixed import CLASSES
 
+SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # no number of the whole run
 PART = " · "  # between the parts of a name that Paceline has made
 
 
@@ -66,7 +68,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A measure of whole runs: a name as in `summary_row`, and its number for each repeat."""
+    """A measure of whole runs: a name as in `summary_row` (but SUM_OF_A_REPEAT), and its number
+    for each repeat."""
 
     name: str
     label: str
@@ -79,8 +82,9 @@ class Compared:
 class Row:
     """One measure of every candidate, the reference first.
 
-    `values` are means over the repeats. `ratios` are to the reference (whose own is None), by
-    geometric means, and None where a number is missing or zero.
+    `values` are the runs' own numbers, as in `summary_row`: what has one label is one number,
+    wherever it stands. `ratios` are to the reference (whose own is None), by geometric means over
+    the repeats, and None where a number is missing or zero.
     """
 
     metric: str
@@ -102,6 +106,29 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 def leading(measures: Sequence[Compared], waits: bool) -> list[Compared]:
     """Return the measures in the order in which they are read, see `rows`."""
     return sorted(measures, key=lambda one: waits and one.name in modes.WALL_CLOCK)
+
+
+def only_stated(candidate: Candidate) -> dict[str, float]:
+    """Return what an imported run's tool says and its requests do not give, as `summary_row`."""
+    row = _seen(candidate)
+    stated = (candidate.run.source or {}).get("stated", {})
+    return {name: number for name, number in stated.items() if row.get(name) is None}
+
+
+def row_of(candidate: Candidate) -> dict[str, Any]:
+    """Return a run's numbers as `summary_row`, those of an imported run's tool where its requests
+    do not give them. Where the file holds no request, nobody counted any: None, not 0."""
+    row = _seen(candidate) | only_stated(candidate)
+    if row["sent"] is None and row["ok"] is not None and row["failed"] is not None:
+        row["sent"] = row["ok"] + row["failed"] + (row["cancelled"] or 0)
+    return row
+
+
+def _seen(candidate: Candidate) -> dict[str, Any]:
+    row = summary_row(candidate.summary)
+    if candidate.run.source is None or candidate.measurements:
+        return row
+    return {name: value or None for name, value in row.items()}
 
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
@@ -138,7 +165,7 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
         compared.label,
         compared.unit,
         compared.better,
-        tuple(fmean(numbers.values()) if numbers else None for numbers in found),
+        tuple(_whole(compared.name, *each) for each in zip(candidates, found, strict=True)),
         (
             None,
             *(
@@ -147,6 +174,15 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
             ),
         ),
     )
+
+
+def _whole(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> float | None:
+    """The number of the whole run; of a sum of a repeat their mean."""
+    row = row_of(candidate)
+    number: float | None = row.get(name)
+    if name in row or not repeats:
+        return number
+    return fmean(repeats.values())
 
 
 def in_turns(one: Candidate, other: Candidate) -> bool:
@@ -249,7 +285,9 @@ COMPARED: tuple[Compared, ...] = (
     _median("tpot_s"),
     _median("e2e_s"),
     Compared("e2e_s_mean", "E2E latency, mean", "s", "lower", _over_requests("e2e_s", fmean)),
-    Compared("total_e2e_s", "E2E latency, total", "s", "lower", _over_requests("e2e_s", sum)),
+    Compared(
+        SUM_OF_A_REPEAT, "E2E latency, sum of a repeat", "s", "lower", _over_requests("e2e_s", sum)
+    ),
     Compared(
         "goodput_per_s",
         "Goodput",

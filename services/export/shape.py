@@ -182,8 +182,12 @@ class MeasureRow(BaseModel):
     label: str
     unit: str
     better: Literal["higher", "lower", "neither"]
-    values: list[float | None] = Field(description="In the order of `runs`")
-    ratios: list[RatioFacts | None] = Field(description="To the reference, whose own is null")
+    values: list[float | None] = Field(
+        description="In the order of `runs`, as in their summaries; else means over the repeats"
+    )
+    ratios: list[RatioFacts | None] = Field(
+        description="To the reference, whose own is null; of geometric means over the repeats"
+    )
 
 
 class DifferenceRow(BaseModel):

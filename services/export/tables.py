@@ -10,7 +10,7 @@ from typing import Any
 from services.charts.frame import number
 from services.checks import client
 from services.compare import Candidate, compare
-from services.compare.headline import row_of
+from services.compare.rows import row_of
 from services.export.document import about
 from services.measurement import Measurement
 from services.metrics import FIELDS, metric, request_row

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services import tables
 from services.compare import Candidate, Comparison, Row
-from services.compare.headline import only_stated
+from services.compare.rows import only_stated
 from services.compare.wording import times
 from services.imports.stated import tool_of
 from services.statistics import Ratio

@@ -9,7 +9,7 @@ from typing import Any
 from services import backends, health, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
-from services.compare.headline import row_of
+from services.compare.rows import row_of
 from services.compare.standing import Standing, brief
 from services.gates import Checked
 from services.imports import stated

@@ -241,7 +241,7 @@ def test_a_run_alone_has_a_table_too() -> None:
     assert re.match(
         r"### A\n\n\*\*[\d.]+ tokens a second, the first after 1.00 s\*\*\n\nRun 12", text
     )
-    assert "| E2E latency, total |" in text
+    assert "| E2E latency, sum of all requests |" in text
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
@@ -447,7 +447,7 @@ def test_a_page_without_a_success_says_so_in_big_words() -> None:
 
 def test_the_page_of_one_run_has_system_as_numbers() -> None:
     text = Page(export("page.html").write([private()])).text
-    for part in ("E2E latency, total", "Queries/s", "Mean", "Median", "Std dev"):
+    for part in ("E2E latency, sum of all requests", "Queries/s", "Mean", "Median", "Std dev"):
         assert part in text
     assert all(metric.label in text for metric in METRICS)
     assert "Failed: http_5xx" in text

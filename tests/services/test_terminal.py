@@ -49,7 +49,7 @@ def test_a_run_is_shown_with_its_numbers_failures_and_doubts() -> None:
     assert lines[0] == "Run 7 · Mine · done"
     assert "  Requests sent                                    3" in lines
     assert "  E2E latency, mean                           3.00 s" in lines
-    assert "  E2E latency, total                          6.00 s" in lines
+    assert "  E2E latency, sum of all requests            6.00 s" in lines
     assert "  failed, http_5xx                                 1" in lines
     assert any(line.startswith("warning: ") for line in lines)
 
