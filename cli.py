@@ -1,7 +1,8 @@
 """The same actions in a terminal: `python cli.py run|trial|study|engine|list|compare|share|…`.
 
 Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
-for does not hold, or nobody can tell whether it does, 2 bad usage: nothing was done.
+for does not hold, or nobody can tell whether it does, or Paceline itself failed, 2 bad usage:
+nothing was done. PACELINE_DEBUG=1 shows where it failed.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ from services.visit import visit
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
+DEBUG = "PACELINE_DEBUG"  # set: an error that nobody foresaw is shown with its traceback
 
 
 class Usage(ValueError):
@@ -77,7 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(said_of(error))
     except KeyboardInterrupt:
         return _refuse("Stopped.", FAILED)
+    except Exception as error:  # what nobody foresaw
+        if os.environ.get(DEBUG):
+            raise
+        return _refuse(f"{_cause(error)} Set {DEBUG}=1 to see where.", FAILED)
     return code
+
+
+def _cause(error: Exception) -> str:
+    """Say what went wrong without repeating a text that may hold a key or a prompt."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"The operating system refuses: {error.strerror}."
+    return f"Paceline failed here ({type(error).__name__}). This is a fault of its own."
 
 
 def run(options: argparse.Namespace) -> int:
@@ -200,7 +213,7 @@ def _save(options: argparse.Namespace, data: bytes) -> int:
         Path(options.output).write_bytes(data)
     except OSError as error:
         raise Usage(f"--output: cannot write {options.output!r}: {error.strerror}.") from None
-    _write(f"{options.output}: {len(data):,} bytes\n".encode())
+    _write(f"{options.output}: {len(data):,} bytes\n".encode(errors="replace"))
     return DONE
 
 
@@ -369,7 +382,7 @@ def _submitted(options: argparse.Namespace) -> int:
 def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
     with _in_flags(options):
         values = flags.values(options)
-        repeats = int(values.pop("repeats", USUAL_REPEATS))
+        repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
         configs = versus.candidates(values, flags.changes(options.vs))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
         asked = Asked(options.order_seed, repeats, most, options.target, options.within)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser
+import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any, NoReturn, get_args
 
 from services.backends import BACKENDS
@@ -48,6 +50,15 @@ WRONG = 2  # the exit code of bad usage
 
 class Parser(ArgumentParser):
     """One that says what is wrong in a sentence."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Namespace, Any]:  # type: ignore[override]
+        """Do so, but for `--name=--`: some versions of Python take the value away as the mark that
+        ends the options, and give a list without entries to whoever asks for the option."""
+        given = sys.argv[1:] if args is None else list(args)
+        for word in takewhile(lambda word: word != "--", given):
+            if word.startswith("--") and word.endswith("=--") and word.count("=") == 1:
+                self.error(f"argument {word[:-3]}: -- is not a value")
+        return super().parse_known_args(given, namespace)
 
     def error(self, message: str) -> NoReturn:
         said = re.sub(r"^argument (\S+): ", r"\1: ", message)

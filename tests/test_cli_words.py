@@ -1,0 +1,122 @@
+"""Every flag of every command with values that nobody should give: a sentence, no traceback."""
+
+from __future__ import annotations
+
+from argparse import Action, ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from sqlalchemy import Engine
+
+import cli
+from jobs.place import beside
+from services import flags
+from tests.stored import store
+
+NASTY = (
+    "", " ", "--", "-", "-1", "0", "00", "1e999", "-1e-320", "nan", "inf", "9" * 5000, "\udcff",
+    "\u0663", "\u00b2", "1_000", "0x10", "true", "null", "{", "[" * 3000, "%s", "%(prog)s", "{0}",
+    "a=b", "=", ",", ";", ",,,", "1,", "--json", "\n", "\r\n", "\x1b[31m", "/", "/dev/null",
+    "nobody", "\u00e9" * 300, "\U0001f600", "x" * 250_000, "http://", "http://[", "http://a:b@c",
+    "http://127.0.0.1:99999", "://", "@file", "~", "'", '"', "\\", "TP=0", "TP=99999999999", "<1",
+    "ttft:p95<", "ttft:p999999<1", "x:y<z", "mode=", "mode=batch,mode=", "on,off,on", "-h",
+)  # fmt: skip
+EACH = 4  # of these for every flag
+REQUIRED = {"vs": ("--vs", "mode=batch"), "slo": ("--slo", "error_rate<1")}
+
+
+def commands(parser: ArgumentParser, *front: str) -> Iterator[tuple[tuple[str, ...], list[Action]]]:
+    groups = [action for action in parser._actions if isinstance(action, _SubParsersAction)]
+    if not groups:
+        yield front, parser._actions
+    for group in groups:
+        for name, inner in group.choices.items():
+            yield from commands(inner, *front, name)
+
+
+ALL = dict(commands(flags.parser("", cli.COMMANDS)))
+
+
+def test_every_command_is_tried() -> None:
+    assert {" ".join(words) for words in ALL} == set(cli.COMMANDS)
+
+
+@pytest.fixture
+def nothing_starts(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs are stored, and nobody can work off a queue: what is asked for rightly is refused
+    as the last thing."""
+    for _ in range(2):
+        store(database)
+    beside(database, "lock").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
+        monkeypatch.setenv(name, "")
+
+
+def said(arguments: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> tuple[int, str]:
+    try:
+        code = cli.main(arguments)
+    except SystemExit as end:  # argparse
+        code = int(end.code or 0)
+    return code, capfdbinary.readouterr().err.decode(errors="replace")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_a_nasty_value_ends_in_a_sentence(
+    nothing_starts: None, capfdbinary: pytest.CaptureFixture[bytes], words: tuple[str, ...]
+) -> None:
+    chance, actions = Random(" ".join(words)), ALL[words]
+    required = [str(n + 1) for n, one in enumerate(actions) if not one.option_strings]
+    needed = [word for one in actions if one.required for word in REQUIRED.get(one.dest, ())]
+    tried: list[list[str]] = [[*required, *needed, f"{flag}=--"] for flag in options(actions)]
+    for flag in options(actions):
+        for value in chance.sample(NASTY, EACH):
+            tried.append([*required, *needed, f"{flag}={value}"])
+            tried.append([*required, *needed, flag, value])
+    for value in chance.sample(NASTY, 10):
+        tried.append([value, *needed])
+    for arguments in tried:
+        code, error = said([*words, *arguments], capfdbinary)
+        shown = [argument[:40] for argument in arguments]
+        assert code in (0, 1, 2), shown
+        assert "Traceback" not in error and "Paceline failed here" not in error, (shown, error)
+        if code == 2:
+            assert error.rstrip().endswith("."), (shown, error)
+
+
+def options(actions: list[Action]) -> list[str]:
+    return [name for one in actions for name in one.option_strings if name.startswith("--")
+            and name != "--help"]  # fmt: skip
+
+
+def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
+    database: Engine, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> int:
+        raise RuntimeError("with the key sk-topsecret")
+
+    monkeypatch.setitem(cli.COMMANDS, "list", fails)
+    code, error = said(["list"], capfdbinary)
+    assert (code, error.count("\n")) == (1, 1)
+    assert error.startswith("Paceline failed here (RuntimeError). ")
+    assert "topsecret" not in error
+    monkeypatch.setenv(cli.DEBUG, "1")
+    with pytest.raises(RuntimeError):
+        cli.main(["list"])
+
+
+def test_a_refusal_of_the_system_is_said_in_its_words(
+    database: Engine, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> int:
+        raise OSError(28, "No space left on device", "/home/me/private")
+
+    monkeypatch.setitem(cli.COMMANDS, "list", fails)
+    code, error = said(["list"], capfdbinary)
+    assert (code, error.partition(". ")[0]) == (
+        1,
+        "The operating system refuses: No space left on device",
+    )
