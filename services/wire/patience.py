@@ -1,4 +1,4 @@
-"""How long a request is waited for: four limits, each with its own error class.
+"""How long a request is waited for: four limits, each with its own error class; and for how much.
 
 One look at all requests in flight every now and then, instead of timers that every token moves.
 """
@@ -33,11 +33,13 @@ class Patience:
         return min(SELDOM_S, max(OFTEN_S, shortest / LOOKS))
 
     def end_overdue(self, exchanges: Iterable[Exchange], now_ns: int) -> None:
-        """Fail the requests that are over one of the limits."""
+        """Fail the requests that are over one of the limits, of time or of size."""
         for exchange in exchanges:
             if exchange.sent is None:
                 continue
-            if now_ns - exchange.sent > self.total_s * 1e9:
+            if exchange.endless:
+                exchange.fail("stream_error", "The answer does not end.", now_ns)
+            elif now_ns - exchange.sent > self.total_s * 1e9:
                 self._end(exchange, "timeout", "No end of the answer", self.total_s, now_ns)
             elif exchange.last is None:
                 if self.first_token_s and now_ns - exchange.sent > self.first_token_s * 1e9:

@@ -110,7 +110,7 @@ def test_an_answer_has_an_end_of_its_own(flood: Flood, monkeypatch: pytest.Monke
     monkeypatch.setattr(exchange, "CHUNKS_MOST", 20_000)
     seen, _ = drown(flood, 30.0, None)
     assert (seen.error_class, "does not end" in str(seen.error)) == ("stream_error", True)
-    assert len(seen.token_times) < 60_000
+    assert len(seen.token_times) < 2_000_000
 
 
 @pytest.mark.parametrize("flood", [comments, empty_lines])
