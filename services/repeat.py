@@ -103,11 +103,13 @@ class Playing:
         try:
             async with pulse:
                 duration = await player.play(schedule, asks, begin)
-                health = {
+                health: dict[str, Any] = {
                     "clock": "kernel" if self.client.kernel_clock else "loop",
                     "cpu_share": pulse.cpu_share(),
                     "loop_lag_p99_s": pulse.lag_p99_s(),
                 }
+                if player.oddities:
+                    health["oddities"] = dict(player.oddities)
         finally:
             gc.enable()
             for limit in limits:

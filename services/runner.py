@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -47,6 +48,7 @@ class Player:
         self.finished: list[Measurement] = []
         self.rhythms: list[Rhythm] = []
         self.late: list[float] = []  # seconds, of those that were sent
+        self.oddities: Counter[str] = Counter()  # answers by what is unusual in how they came
         self.began_ns = 0
         self._client = client
         self._repeat = repeat
@@ -148,6 +150,7 @@ class Player:
             self._previous_end = exchange.ended or perf_counter_ns()
         finally:
             slots.release()
+        self.oddities.update(exchange.oddities)
         if rhythm := rhythm_of(exchange):
             self.rhythms.append(rhythm)
         if exchange.sent is not None:  # else it was cancelled before it was due

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -187,5 +188,7 @@ def together(played: Sequence[Played]) -> Played:
         "loop_lag_p99_s": max(lags, default=None),
         "processes": len(played),
     }
+    if odd := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
+        health["oddities"] = dict(odd)
     rhythm = typical([one.rhythm for one in played if one.rhythm])
     return Played(played[0].began_ns, max(one.duration_s for one in played), health, rhythm)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from services import units
+from services.checks import answers
 from services.checks import client as client_checks
 from services.checks import server as server_checks
 from services.checks.doubt import Doubt
@@ -177,6 +178,7 @@ CHECKS: tuple[Check, ...] = (
     _failures,
     _unknown_tokens,
     _cached_prompts,
+    *answers.CHECKS,
     *client_checks.CHECKS,
     _stopped_early,
     _all_cut,

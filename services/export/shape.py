@@ -59,7 +59,8 @@ class RepeatRow(BaseModel):
     began_at: str = Field(description="ISO 8601")
     duration_s: float | None = Field(description="null: it was cut short")
     health: dict[str, Any] = Field(
-        description="The client's own: CPU share, lag, clock; t: when it began, see samples"
+        description="The client's own: CPU share, lag, clock; t: when it began, see samples; "
+        "oddities: answers by what is unusual in how the server sent them"
     )
 
 

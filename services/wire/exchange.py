@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from services import untrusted
+from services import oddities, untrusted
 from services.halves import joined
 from services.redact import redact
-from services.wire import oddities
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
 from services.wire.encoding import Undecodable
 from services.wire.likeness import Likeness

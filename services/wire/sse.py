@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from services.oddities import BARE_JSON, BYTE_ORDER_MARK, ONE_NEWLINE, UNENDED
 from services.wire.chunk import is_whole
-from services.wire.oddities import BARE_JSON, BYTE_ORDER_MARK, ONE_NEWLINE, UNENDED
 
 EVENT_LIMIT = 64 * 2**20  # bytes; an endless event must not fill the memory
 STRAY_BYTES = 64 * 1024  # of lines that are no part of an event

@@ -119,6 +119,30 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "note",
         "This client was not calibrated",
     ),
+    (
+        with_config(health={"oddities": {"one_newline": 3, "a later version's": 1}}),
+        MANY,
+        "note",
+        "The server frames its streams in an unusual way",
+    ),
+    (
+        with_config(health={"oddities": {"not_streamed": 80}}),
+        MANY,
+        "warning",
+        "240 answers came in one piece",
+    ),
+    (
+        good(),
+        [*MANY[3:], *(replace(m, finish_reason="length") for m in MANY[:3])],
+        "warning",
+        "3 of 240 answers are shorter than asked for",
+    ),
+    (
+        with_config(ignore_eos=True, max_tokens=6),
+        MANY,
+        "warning",
+        "240 of 240 answers are shorter than asked for",
+    ),
     (with_config(environment={"through_proxy": True}), MANY, "note", "Measured through a proxy"),
     (with_config(client="litellm"), MANY, "warning", "Measured through LiteLLM"),
     (with_config(backend="litellm"), MANY, "warning", "Measured through LiteLLM"),
@@ -166,6 +190,8 @@ def test_every_check_has_a_case() -> None:
         (with_config(health={"loop_lag_p99_s": 0.004, "cpu_share": 0.7, "clock": "kernel"}), MANY),
         (with_config(health={"loop_lag_p99_s": None}), MANY),
         (good(), [*MANY[1:], replace(MANY[0], finish_reason="length")]),
+        (with_config(ignore_eos=True, max_tokens=5), MANY),
+        (with_config(health={"oddities": "of no kind"}), MANY),
         (good(), [*MANY[1:], replace(MANY[0], coalesced_reads=5)]),
     ],
     ids=[
@@ -175,6 +201,8 @@ def test_every_check_has_a_case() -> None:
         "healthy",
         "lag unknown",
         "one cut",
+        "full length",
+        "odd health",
         "few joined",
     ],
 )

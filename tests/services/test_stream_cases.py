@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise, repeat
 from socket import socket
-from time import sleep
+from time import perf_counter_ns, sleep
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.wire import Patience, oddities
+from services import oddities
+from services.backends import target
+from services.config import parse
+from services.repeat import Job, Playing
+from services.team import together
+from services.wire import Patience
 from services.wire.chunk import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder
 from services.wire.exchange import Exchange
@@ -618,3 +625,20 @@ def test_most_of_a_servers_chunks_are_read_by_likeness() -> None:
         exchange.read(stamp, piece)
     assert len(exchange.token_times) == 50
     assert len(parsed) == 3, "the first token, the finish_reason, [DONE]"
+
+
+def test_what_is_odd_is_counted_in_the_health_of_its_repeat() -> None:
+    odd = chunked(token("a"), b"data:\n\n", STOP, DONE, head=PLAIN)
+    with canned(odd) as base_url:
+        given = {"backend": "url", "base_url": base_url, "model": "m", "mode": "batch"}
+        config = parse({**given, "requests": 3})
+        playing = Playing(Job(config, target(config, {}), "mark", 0), lambda _: None)
+
+        async def now() -> int:
+            return perf_counter_ns()
+
+        played = asyncio.run(playing.play(0, now))
+    seen = {oddities.CONTENT_TYPE: 3, oddities.EMPTY_EVENT: 3}
+    assert played.health["oddities"] == seen
+    both = together([replace(played, health={**played.health}), played])
+    assert both.health["oddities"] == dict.fromkeys(seen, 6)

@@ -1,7 +1,7 @@
 """What is unusual in how a server answers: it is read, and told, since other clients may fail.
 
 The names are stored with a run (`oddities` in a repeat's health); what each means stands in
-`services/checks/oddities.py`.
+`services/checks/answers.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,90 @@
+"""Reasons to doubt a run that lie in how the server answered: its framing, its lengths."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from services import oddities, units
+from services.checks.doubt import Doubt
+from services.measurement import Measurement, Run
+from services.summary import Summary
+from services.summary.repeats import successes
+from services.workloads import parts
+
+SHORT = 0.9  # of the tokens asked for: an answer with fewer is short
+SHORT_SHARE = 0.01  # of the answers
+
+
+def odd_framing(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    seen = {name: count for name, count in _oddities(run).items() if name in FRAMING}
+    if not seen:
+        return None
+    said = "; ".join(f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in seen.items())
+    return Doubt(
+        "note",
+        "The server frames its streams in an unusual way",
+        f"There were {said}. They are read, and each token has its own time, but another client "
+        "may fail or count them otherwise. Tell who runs the server, or the proxy before it.",
+    )
+
+
+def not_streamed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    count = _oddities(run)[oddities.NOT_STREAMED]
+    if not count:
+        return None
+    return Doubt(
+        "warning",
+        f"{units.many(count, 'answer')} came in one piece",
+        "A stream was asked for. An answer in one piece has no TTFT and no TPOT, so those here are "
+        "of the others alone; E2E latency and throughput hold. Look for a setting of the server, "
+        "or of a proxy before it, that keeps it from streaming.",
+    )
+
+
+def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    """Answers that end for their length long before the length asked for, or that end at all where
+    they were not to."""
+    least = min((part.max_tokens or 0 for part in parts(run.config)), default=0)
+    counted = [m for m in successes(measurements) if m.output_tokens is not None]
+    short = [
+        m.output_tokens or 0
+        for m in counted
+        if (m.output_tokens or 0) < SHORT * least
+        and (run.config.ignore_eos or m.finish_reason == "length")
+    ]
+    if len(short) <= SHORT_SHARE * len(counted):
+        return None
+    why = "the end of a text was to be ignored" if run.config.ignore_eos else "they say why: length"
+    return Doubt(
+        "warning",
+        f"{len(short)} of {len(counted)} answers are shorter than asked for",
+        f"They have {min(short):,} to {max(short):,} tokens where {least:,} were asked for, and "
+        f"{why}. The server may refuse work by short answers, hold a limit of its own, or not know "
+        "ignore_eos: look into its log before comparing.",
+    )
+
+
+def _oddities(run: Run) -> Counter[str]:
+    """How many answers each oddity was seen in; nothing else that a stored run may hold."""
+    total: Counter[str] = Counter()
+    for repeat in run.repeats:
+        found = repeat.health.get("oddities")
+        if isinstance(found, dict):
+            total.update({name: n for name, n in found.items() if isinstance(n, int)})
+    return total
+
+
+CHECKS = (not_streamed, too_short, odd_framing)
+
+# What was seen, in words.
+FRAMING = {
+    oddities.EMPTY_EVENT: "events without data",
+    oddities.PING: "signs of life sent as data",
+    oddities.BYTE_ORDER_MARK: "a byte order mark",
+    oddities.ONE_NEWLINE: "events with no empty line between them",
+    oddities.UNENDED: "a last event with no empty line after it",
+    oddities.BARE_JSON: "JSON that is in no event",
+    oddities.CONTENT_TYPE: "a stream under another Content-Type",
+    oddities.UNKNOWN_CHUNK: "JSON that is no part of a chat completion",
+}
