@@ -12,12 +12,15 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, Text
+from sqlalchemy import JSON, DateTime, Dialect, Double, Integer, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
+from services.finite import LARGEST as LARGEST_64
+from services.finite import finite, kept
 from services.halves import clean
 
 LARGEST = 2**31 - 1  # of an INTEGER in PostgreSQL
+LONGEST_S = LARGEST_64 / 4e9  # that fits the nanoseconds of `pack`, and their differences
 
 
 class Key(TypeDecorator[int]):
@@ -56,6 +59,48 @@ class Utc(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Number(TypeDecorator[float]):
+    """A number that is finite, or not known: whatever it was made of, and whoever stored it."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        return finite(value)
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
+        return finite(value)
+
+
+class Json(TypeDecorator[Any]):
+    """JSON whose numbers every reader holds, see `finite.kept`; also what was stored before."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return kept(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return kept(value)
+
+
+class Values(Json):
+    """Numbers by their names. One that is not known is left out."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return _known(kept(value))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return _known(kept(value))
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class CleanText(TypeDecorator[str]):
@@ -131,6 +176,8 @@ def pack(times: Sequence[float]) -> bytes:
     """
     if not times:
         return b""
+    if not all(abs(seconds) < LONGEST_S for seconds in times):  # among them: what is no number
+        return b""  # no clock counts so far: nothing is known of when they came
     whole = [round(seconds * 1e9) for seconds in times]
     steps = array("q", map(sub, whole, [0, *whole]))
     if sys.byteorder == "big":

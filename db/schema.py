@@ -10,11 +10,9 @@ from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
-    Double,
     ForeignKey,
     Index,
     Integer,
@@ -26,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import Label
 
-from db.columns import CleanText, Count, Key, TokenTimes, Utc
+from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.measurement import Measurement, Progress, Repeat, Sample
 
 REVISION = "0005"  # the newest migration: a database that says so needs no Alembic
@@ -54,7 +52,7 @@ runs = Table(
     Column("model", CleanText, nullable=False),  # the one that answers, once that is known
     Column("mode", Text, nullable=False),
     Column("lane", CleanText, nullable=False),  # what only one run at a time may use
-    Column("config", JSON, nullable=False),  # exactly what was asked
+    Column("config", Json, nullable=False),  # exactly what was asked
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
     Column("ended_at", Utc),
@@ -62,17 +60,17 @@ runs = Table(
     Column("phase", CleanText, nullable=False, server_default=""),
     Column("error", CleanText),
     Column("note", CleanText, nullable=False, server_default=""),
-    Column("environment", JSON, nullable=False, server_default="{}"),
+    Column("environment", Json, nullable=False, server_default="{}"),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
-    Column("headline", JSON, nullable=False, server_default="{}"),  # the numbers History shows
-    Column("calibration", JSON(none_as_null=True)),
-    Column("source", JSON(none_as_null=True)),  # the other tool's file, of an imported run
+    Column("headline", Json, nullable=False, server_default="{}"),  # the numbers History shows
+    Column("calibration", Json(none_as_null=True)),
+    Column("source", Json(none_as_null=True)),  # the other tool's file, of an imported run
     Column("trial_id", Key),  # the runs that this one takes turns with
     Column("turn", Integer),  # its next turn in the trial, from 0
     Column("study_id", Key),  # the study that it is a cell of
     Column("cell", Integer),  # its place in the study's grid, from 0
     Column("engine_id", Key),  # the engine that Paceline starts for it
-    Column("destination", JSON(none_as_null=True)),  # to whom it goes, without its secrets
+    Column("destination", Json(none_as_null=True)),  # to whom it goes, without its secrets
     Column("ticket", Text),  # under which a supervisor holds those in memory
     Column("machine", Text),  # where it was measured last, as a hash
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
@@ -106,8 +104,8 @@ trials = Table(  # runs that are measured in turns, see services/trial.py
     Column("seed", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),  # of each run, at least
     Column("most", Integer, nullable=False),  # of each run, where the target asks for more
-    Column("target", Double),  # half the interval's width, as a share; NULL: not looked at
-    Column("margin", Double, nullable=False),  # differences within it do not matter, as a share
+    Column("target", Number),  # half the interval's width, as a share; NULL: not looked at
+    Column("margin", Number, nullable=False),  # differences within it do not matter, as a share
     sqlite_autoincrement=True,
 )
 
@@ -116,7 +114,7 @@ engines = Table(  # server processes that Paceline starts, see services/engines/
     metadata,
     Column("id", Key, primary_key=True),
     Column("status", Text, nullable=False),
-    Column("config", JSON, nullable=False),  # exactly what was asked
+    Column("config", Json, nullable=False),  # exactly what was asked
     Column("study_id", Key),  # the study that it was started for
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
@@ -130,7 +128,7 @@ engines = Table(  # server processes that Paceline starts, see services/engines/
     Column("pid", Integer),  # of its first process
     Column("machine", Text),  # where it was started, as a hash: its address is that machine's own
     Column("command", CleanText, nullable=False, server_default=""),  # to copy
-    Column("facts", JSON, nullable=False, server_default="{}"),  # what it says of itself
+    Column("facts", Json, nullable=False, server_default="{}"),  # what it says of itself
     Column("error", CleanText),  # why it ended, a sentence
     Column("hint", CleanText),  # and what to try
     sqlite_autoincrement=True,
@@ -144,7 +142,7 @@ studies = Table(  # runs that differ in one thing or two, see services/studies/
     Column("name", CleanText, nullable=False),
     Column("note", CleanText, nullable=False, server_default=""),
     Column("created_at", Utc, nullable=False),
-    Column("grid", JSON, nullable=False),  # exactly what was asked
+    Column("grid", Json, nullable=False),  # exactly what was asked
     sqlite_autoincrement=True,
 )
 
@@ -153,7 +151,7 @@ shares = Table(  # pages that anybody with the token may see
     metadata,
     Column("token", Text, primary_key=True),
     Column("title", CleanText, nullable=False),
-    Column("run_ids", JSON, nullable=False),
+    Column("run_ids", Json, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc),
     Column("texts", Boolean, nullable=False),  # with prompts and answers
@@ -182,8 +180,8 @@ repeats = Table(
     _run_id(),
     Column("idx", Key, primary_key=True),
     Column("began_at", Utc, nullable=False),
-    Column("duration_s", Double),
-    Column("health", JSON, nullable=False),
+    Column("duration_s", Number),
+    Column("health", Json, nullable=False),
 )
 
 requests = Table(
@@ -193,12 +191,12 @@ requests = Table(
     Column("repeat", Key, primary_key=True),
     Column("idx", Key, primary_key=True),
     Column("status", Text, nullable=False),
-    Column("t_due", Double, nullable=False),
-    Column("t_send", Double),
-    Column("t_first", Double),
-    Column("t_answer", Double),
-    Column("t_last", Double),
-    Column("t_end", Double),
+    Column("t_due", Number, nullable=False),
+    Column("t_send", Number),
+    Column("t_first", Number),
+    Column("t_answer", Number),
+    Column("t_last", Number),
+    Column("t_end", Number),
     Column("token_times", TokenTimes, nullable=False),
     Column("prompt_tokens", Count),
     Column("output_tokens", Count),
@@ -207,10 +205,10 @@ requests = Table(
     Column("token_source", Text, nullable=False),
     Column("error_class", CleanText),
     Column("error", CleanText),
-    Column("http_status", Integer),
+    Column("http_status", Count),
     Column("finish_reason", CleanText),
-    Column("connect_s", Double),
-    Column("coalesced_reads", Integer, nullable=False),
+    Column("connect_s", Number),
+    Column("coalesced_reads", Count, nullable=False),
     Column("answer", CleanText),  # the last column, so that reading the others passes it by
 )
 
@@ -218,24 +216,24 @@ progress = Table(
     "progress",
     metadata,
     _run_id(),
-    Column("t", Double, primary_key=True),
+    Column("t", Number, primary_key=True),
     Column("repeat", Integer, nullable=False),
     Column("sent", Integer, nullable=False),
     Column("in_flight", Integer, nullable=False),
     Column("done", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
     Column("tokens", BigInteger, nullable=False),
-    Column("late_p99_s", Double),
-    Column("lag_p99_s", Double),
-    Column("cpu_share", Double),
+    Column("late_p99_s", Number),
+    Column("lag_p99_s", Number),
+    Column("cpu_share", Number),
 )
 
 samples = Table(
     "samples",
     metadata,
     _run_id(),
-    Column("t", Double, primary_key=True),
-    Column("values", JSON, nullable=False),
+    Column("t", Number, primary_key=True),
+    Column("values", Values, nullable=False),
 )
 
 Value = Measurement | Repeat | Progress | Sample

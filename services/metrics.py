@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from services.finite import rate
 from services.measurement import Measurement
 
 Better = Literal["higher", "lower", "neither"]
@@ -95,12 +96,11 @@ def _tpot(m: Measurement) -> float | None:
 
 def _decode_rate(m: Measurement) -> float | None:
     span = _decode_s(m)
-    return None if span is None or m.output_tokens is None else (m.output_tokens - 1) / span
+    return None if m.output_tokens is None else rate(m.output_tokens - 1, span)
 
 
 def _rate(m: Measurement) -> float | None:
-    span = _e2e(m)
-    return m.output_tokens / span if span and m.output_tokens else None
+    return rate(m.output_tokens or None, _e2e(m))
 
 
 METRICS: tuple[Metric, ...] = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.config import JUDGEMENT, InvalidConfig, RunConfig, parse
+from services.finite import rate
 from services.measurement import Measurement
 from services.metrics import metric
 from services.statistics import wilson
@@ -100,7 +101,7 @@ def goodput(good: int, ended: int, window_s: float | None) -> float | None:
     """Return the good requests of one repeat per second of its window; none is 0, whatever the
     window."""
     if good and window_s:
-        return good / window_s
+        return rate(good, window_s)
     return 0.0 if ended and not good else None
 
 

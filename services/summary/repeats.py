@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from services.config import RunConfig
+from services.finite import rate
 from services.measurement import Measurement
 from services.metrics import metric
 from services.objectives import Objectives, counted, goodput
@@ -48,10 +49,6 @@ def summarize_repeat(
     unsent = sum(m.status == "cancelled" and m.t_send is None for m in group)
     prompt_tokens, output_tokens = tokens(good)
     seconds = window(group) if good and placed else None
-
-    def rate(amount: int | None) -> float | None:
-        return amount / seconds if seconds and amount is not None else None
-
     known = prompt_tokens is not None and output_tokens is not None
     met, ended = counted(objectives, group) if objectives else (0, 0)
     cost = price.of(prompt_tokens, output_tokens, seconds) if price else None
@@ -64,9 +61,11 @@ def summarize_repeat(
         cancelled=count["cancelled"],
         output_tokens=output_tokens,
         prompt_tokens=prompt_tokens,
-        output_tokens_per_s=rate(output_tokens),
-        total_tokens_per_s=rate((prompt_tokens or 0) + (output_tokens or 0)) if known else None,
-        requests_per_s=rate(len(good)),
+        output_tokens_per_s=rate(output_tokens, seconds),
+        total_tokens_per_s=rate((prompt_tokens or 0) + (output_tokens or 0), seconds)
+        if known
+        else None,
+        requests_per_s=rate(len(good), seconds),
         cost_usd=cost,
         usd_per_million_output=cost / output_tokens * 1e6 if cost and output_tokens else None,
         goodput_per_s=goodput(met, ended, seconds),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from services.finite import rate
 from services.measurement import Measurement
 
 NEAR_PEAK = 0.8
@@ -60,7 +61,7 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     shares = [(m.output_tokens or 0) / count for m, count in zip(good, counts, strict=True)]
     tokens = np.repeat(shares, counts)
     inside = np.searchsorted(edges, times) % 2 == 1  # after a start, up to and with its end
-    return float(tokens[inside].sum() / seconds)
+    return rate(float(tokens[inside].sum()), seconds)
 
 
 def _edges(measurements: Sequence[Measurement]) -> list[float]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from db.columns import Key, StoredTimes, Utc, pack
+from db.columns import Json, Key, StoredTimes, Utc, Values, pack
 from services.halves import clean
 
 clock_ns = st.lists(st.integers(0, 10**16), max_size=300)
@@ -82,3 +82,36 @@ def test_a_moment_is_stored_in_utc() -> None:
 def test_a_moment_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         Utc().process_bind_param(datetime(2026, 1, 2), sqlite.dialect())
+
+
+BIG = 2**64
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (1.5, 1.5),
+        (float("inf"), None),
+        (float("nan"), None),
+        (BIG, None),
+        (-BIG, None),
+        (2**63 - 1, 2**63 - 1),
+        (True, True),
+        ({"a": [1, float("-inf"), {"b": BIG}]}, {"a": [1, None, {"b": None}]}),
+        ((1, "text"), [1, "text"]),
+    ],
+)
+def test_json_holds_only_numbers_that_every_reader_holds(given: object, kept: object) -> None:
+    for process in (Json().process_bind_param, Json().process_result_value):
+        assert process(given, sqlite.dialect()) == kept
+
+
+def test_a_sample_is_without_what_is_not_known() -> None:
+    values = {"sum": float("inf"), "count": 3, "null": None}
+    for process in (Values().process_bind_param, Values().process_result_value):
+        assert process(values, sqlite.dialect()) == {"count": 3}
+
+
+@given(st.lists(st.floats(), max_size=9))
+def test_times_that_no_clock_gives_break_nothing(times: list[float]) -> None:
+    assert len(StoredTimes(pack(times))) in (0, len(times))
