@@ -23,6 +23,7 @@ from jobs.patience import patiently
 from jobs.place import ROOT
 from jobs.sent import found
 from jobs.watch import Watch
+from services import untrusted
 from services.backends import BackendProblem, Target, target
 from services.compare.headline import headline
 from services.engines import ENGINES
@@ -147,10 +148,10 @@ class Carrier(Thread):
             case "model":
                 queue.set_model(engine, run_id, message["model"])
             case "environment":
-                self._environment |= message["values"]
+                self._environment |= untrusted.data(message["values"])
                 queue.set_environment(engine, run_id, self._environment)
             case "calibration":
-                queue.set_calibration(engine, run_id, message["calibration"])
+                queue.set_calibration(engine, run_id, untrusted.data(message["calibration"]))
             case "repeat":
                 queue.add_repeat(engine, run_id, self._placed(repeat_of(message["repeat"])))
             case "requests":

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from threading import Thread
+from typing import Any
 
 import orjson
 from sqlalchemy import Engine
@@ -17,7 +18,9 @@ from sqlalchemy.exc import OperationalError
 
 from db import queue
 from jobs.place import ROOT
+from services import untrusted
 from services.measurement import Sample
+from services.telemetry import series_of
 from services.telemetry.asked import Asked
 
 log = logging.getLogger("paceline.jobs")
@@ -62,7 +65,7 @@ class Watch(Thread):
                 process.stdin.flush()
             for line in process.stdout:
                 if line.endswith(b"\n"):
-                    self._keep(Sample(**orjson.loads(line)))
+                    self._keep(sample_of(orjson.loads(line)))
 
     def _keep(self, sample: Sample) -> None:
         placed = Sample(sample.t + self._spent_s, sample.values)
@@ -70,3 +73,11 @@ class Watch(Thread):
             queue.add_sample(self._engine, self._run_id, placed)
         except OperationalError as error:  # a database that is locked: the next one may be kept
             log.warning("run %s: %s", self._run_id, error.orig)
+
+
+def sample_of(data: dict[str, Any]) -> Sample:
+    """Return a sample that came as JSON: of its values those that are numbers to keep, in series
+    that are known."""
+    sound = {name: untrusted.number(value) for name, value in data["values"].items()}
+    known = {name: value for name, value in sound.items() if value is not None and series_of(name)}
+    return Sample(float(data["t"]), known)

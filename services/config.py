@@ -341,12 +341,19 @@ _SILENT = {  # what was given is not said again
 }  # fmt: skip
 
 
+def own_prompts(config: RunConfig) -> tuple[str, ...]:
+    """Return the prompts that the person wrote or gave in a file, which are nobody else's."""
+    if config.prompt and config.workload == "text":
+        return (config.prompt,)
+    return config.prompts
+
+
 def without_prompts(config: RunConfig) -> dict[str, Any]:
     """Return the config as plain data with the person's own prompts left out, for what leaves
     the database: `prompt` and `prompts` are replaced by how many there were and how long."""
     data = config.model_dump(mode="json")
-    prompt, prompts = data.pop("prompt"), data.pop("prompts")
-    texts = [prompt] if prompt and config.workload == "text" else list(prompts)
+    del data["prompt"], data["prompts"]
+    texts = own_prompts(config)
     data["own_prompts"] = len(texts)
     data["own_prompt_characters"] = sum(map(len, texts))
     return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 LONGEST = 300  # characters of a server's own words that are kept
 READ = 2000  # characters that are looked at
@@ -35,7 +35,7 @@ def redact(text: str, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
     """Return `text` without the given secrets and without anything that looks like a key, cut to
     `limit` characters. A server may quote a prompt in part, escaped, or on one line: every run of
     RUN characters that a secret holds, however it is written, is removed."""
-    whole, text = len(text) <= READ, _without(text[:READ], secrets)
+    whole, text = len(text) <= READ, without_secrets(text[:READ], secrets)
     text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
     text = _USER.sub("[removed]@", text)
     if not whole:  # a secret that was cut may begin there, too short to be known
@@ -43,9 +43,27 @@ def redact(text: str, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return `text`, of any length, without the secrets and without RUN characters of one in a row,
+    plain, escaped, or on one line."""
+    blocks: set[str] = set()  # of the text, once they are wanted
+    for secret in secrets:
+        if len(secret) < SHORTEST or len(text) < min(RUN, len(secret)):
+            continue
+        for written in _written(secret, text):
+            if len(written) < RUN:
+                text = text.replace(written, REMOVED)
+                continue
+            few = len(text) > len(written)  # blocks of the secret, so each is looked for at once
+            blocks = blocks or (set() if few else _blocks(text))
+            if runs := _runs(text, text if few else blocks, written):
+                text, blocks = _cut_out(text, runs), set()
+    return text
+
+
 def holds(text: str, secrets: Iterable[str]) -> bool:
     """Return whether `text`, of any length, holds one of the secrets, or RUN characters of it."""
-    return _without(text, secrets) != text
+    return without_secrets(text, secrets) != text
 
 
 def holds_key(text: str) -> bool:
@@ -57,21 +75,6 @@ def without_paths(text: str) -> str:
     """Return `text` with the folders of every file in it left out: "…/model.gguf". A folder's name
     tells who uses a machine, and for what."""
     return _PATH.sub("…/", text)
-
-
-def _without(text: str, secrets: Iterable[str]) -> str:
-    blocks = _blocks(text)
-    for secret in secrets:
-        if len(secret) < SHORTEST or len(text) < min(RUN, len(secret)):
-            continue
-        for written in _written(secret, text):
-            if len(written) < RUN:
-                cleaned = text.replace(written, REMOVED)
-            else:
-                cleaned = _cut_out(text, _runs(text, blocks, written))
-            if cleaned != text:
-                text, blocks = cleaned, _blocks(cleaned)
-    return text
 
 
 def _written(secret: str, text: str) -> tuple[str, ...]:
@@ -89,7 +92,7 @@ def _blocks(text: str) -> set[str]:
     return {text[at : at + BLOCK] for at in range(len(text) - BLOCK + 1)}
 
 
-def _runs(text: str, blocks: set[str], secret: str) -> set[str]:
+def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
     """Return which RUN characters of `text` the secret holds. A prompt may have 200,000 characters,
     and the requests of others wait meanwhile: only each STEP-th block of it is looked up, since
     any RUN characters in a row hold one of those."""
@@ -104,8 +107,6 @@ def _runs(text: str, blocks: set[str], secret: str) -> set[str]:
 
 
 def _cut_out(text: str, runs: set[str]) -> str:
-    if not runs:
-        return text
     kept, at = [], 0
     while at < len(text):
         end = start = at

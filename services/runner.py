@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from services.measurement import Measurement, Progress, Status
 from services.modes import Schedule
+from services.redact import without_secrets
 from services.rhythm import Rhythm, rhythm_of
 from services.wire.exchange import Exchange
 from services.wire.flights import Flights
@@ -154,7 +155,8 @@ class Player:
         if rhythm := rhythm_of(exchange):
             self.rhythms.append(rhythm)
         if exchange.sent is not None:  # else it was cancelled before it was due
-            self._count(measurement_of(exchange, self._repeat, ask.index, due, self.began_ns))
+            seen = measurement_of(exchange, self._repeat, ask.index, due, self.began_ns, self._key)
+            self._count(seen)
 
     def _count(self, measurement: Measurement) -> None:
         if measurement.t_send is not None:
@@ -195,9 +197,10 @@ def at_once(schedule: Schedule) -> int:
 
 
 def measurement_of(
-    exchange: Exchange, repeat: int, index: int, due_ns: int, began_ns: int
+    exchange: Exchange, repeat: int, index: int, due_ns: int, began_ns: int, key: str | None = None
 ) -> Measurement:
-    """Turn an exchange into the value that is kept: seconds since the repeat began."""
+    """Turn an exchange into the value that is kept: seconds since the repeat began. Not even the
+    answer holds the key, should the server say it."""
 
     def since(stamp: int | None) -> float | None:
         return None if stamp is None else (stamp - began_ns) / 1e9
@@ -227,5 +230,5 @@ def measurement_of(
         finish_reason=exchange.finish_reason,
         connect_s=exchange.connect_s,
         coalesced_reads=exchange.coalesced,
-        answer=exchange.answer,
+        answer=without_secrets(exchange.answer, filter(None, [key])),
     )

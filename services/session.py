@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from services import backends, engines, limits, machine, probe
+from services import backends, engines, limits, machine, probe, untrusted
 from services.calibrate import calibrate
-from services.config import RunConfig
+from services.config import RunConfig, own_prompts
 from services.measurement import Repeat
 from services.plan import calibrates
 from services.players import players
@@ -37,6 +37,7 @@ class Session:
     send: Send
     began_ns: int
     playing: Playing | Team | None = None
+    secrets: tuple[str, ...] = ()  # what no server may have kept: the key, the person's prompts
     rhythm: Rhythm | None = None  # of the last repeat's answers
     cancelled: bool = False
     measured: bool = False  # every repeat is over
@@ -61,6 +62,10 @@ class Session:
         finally:
             self.playing = None
 
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send what a server may have had a say in, as far as the gate lets it pass."""
+        self.send(untrusted.data(message, self.secrets))
+
     def phase(self, words: str) -> None:
         self.send({"type": "phase", "phase": words})
 
@@ -79,6 +84,7 @@ async def measure(session: Session) -> None:
     """
     config = session.config
     target = _target(session)
+    session.secrets = (*target.secrets, *own_prompts(config))
     longest = limits.check(config)
     if config.backend not in engines.WITHIN:
         await _calibrate(session, await _on(session, target))
@@ -101,8 +107,9 @@ def _target(session: Session) -> backends.Target:
 async def _on(session: Session, target: backends.Target, pid: int | None = None) -> Job:
     """Measure what answers at `target`; `pid`: its process, where this one has started it."""
     config = session.config
-    target = await probe.with_model(target)
-    facts = await probe.engine_facts(target)
+    prompts = own_prompts(config)
+    target = await probe.with_model(target, prompts)
+    facts = await probe.engine_facts(target, prompts)
     libraries = ("litellm",) if target.client == "litellm" else ()
     environment = {
         **machine.environment(libraries=libraries),
@@ -112,7 +119,7 @@ async def _on(session: Session, target: backends.Target, pid: int | None = None)
     if target.proxy:
         environment["through_proxy"] = True
     session.send({"type": "model", "model": target.model})
-    session.send({"type": "environment", "values": environment})
+    session.tell({"type": "environment", "values": environment})
     session.serving(target, pid)
     job = Job(config, target, session.turn.mark, session.began_ns)
     await _warm_up(session, job)
@@ -172,4 +179,4 @@ async def _calibrate(session: Session, job: Job) -> None:
     except (OSError, ValueError, httpx.HTTPError, TeamProblem) as error:
         found = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
     if not session.cancelled:
-        session.send({"type": "calibration", "calibration": found})
+        session.tell({"type": "calibration", "calibration": found})

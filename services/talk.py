@@ -12,9 +12,11 @@ from typing import Any
 
 import orjson
 
+from services import untrusted
 from services.measurement import Measurement
 
 Send = Callable[[dict[str, Any]], None]
+OWN = ("token_times", "answer")  # fields of a request that have no limits
 LINE_BYTES = 2**26  # the longest message: a config with 10,000 prompts, or a batch of results
 
 
@@ -44,7 +46,11 @@ async def standard_input() -> asyncio.StreamReader:
 
 
 def measurement_of(row: Measurement | dict[str, Any]) -> Measurement:
-    """Return the value that a message's row holds, or was before it was written as JSON."""
+    """Return the value that a message's row holds, or was before it was written as JSON. What it
+    says passes the gate once more, whatever it has been told by the server; of the answer, which is
+    the server's own, all is kept."""
     if isinstance(row, Measurement):
         return row
-    return Measurement(**{**row, "token_times": tuple(row["token_times"])})
+    times, answer = tuple(row["token_times"]), row["answer"]
+    others = {name: value for name, value in row.items() if name not in OWN}
+    return Measurement(**untrusted.data(others), token_times=times, answer=answer)

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from services.halves import joined
-from services.redact import LONGEST, READ, redact
+from services.redact import LONGEST, READ, holds, redact
 
 FURTHEST = 5 * READ  # characters of a text that are looked at, spaces among them
+SENTENCE = 1_000  # characters of a text among data that are kept
 DEEPEST = 8  # levels of lists and objects that are kept
 ENTRIES = 1_000  # of one list or object that are kept
 _LEAST, _MOST = -(2**63), 2**63 - 1  # what databases and JSON readers hold
@@ -64,15 +65,23 @@ def integer(value: Any) -> int | None:
     return value if _LEAST <= value <= _MOST else None
 
 
+def name(value: Any, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
+    """Return a name that a server is to be asked by, such as a model's, as it was written; "" where
+    it is none, longer, not printable, or holds one of the secrets."""
+    fits = isinstance(value, str) and len(value) <= limit and value.isprintable()
+    return value if fits and not holds(value, secrets) else ""
+
+
 def data(value: Any, secrets: Iterable[str] = (), depth: int = DEEPEST) -> Any:
     """Return JSON-ready data with each text and number in it passed through the gate: what is no
-    number that can be kept is None, and what is deeper or longer than can be meant is left out."""
+    number that can be kept is None, and what is deeper or longer than can be meant is left out.
+    Texts may be sentences, of SENTENCE characters."""
     secrets = tuple(secrets)
     match value:
         case None | bool():
             return value
         case str():
-            return text(value, secrets)
+            return text(value, secrets, SENTENCE)
         case int():
             return integer(value)
         case float():

@@ -17,6 +17,7 @@ from time import perf_counter_ns
 
 import orjson
 
+from services import untrusted
 from services.backends import BackendProblem
 from services.engines import EngineProblem
 from services.fault import fault
@@ -63,6 +64,7 @@ async def _carry_out(send: Send) -> tuple[bool, str | None]:
         problem = str(error)
     except OSError as error:
         problem = f"The backend cannot be reached: {error.strerror or error}."
+    problem = problem and untrusted.text(problem, session.secrets, untrusted.SENTENCE)
     return session.cancelled and not session.measured, problem
 
 

@@ -7,6 +7,7 @@ what was found, with a sentence about what was not.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
@@ -14,15 +15,15 @@ from typing import Any
 
 import httpx
 
-from services import facts
+from services import facts, untrusted
 from services.backends import BACKENDS, BackendProblem, Target
 from services.embedded import MODEL_NAME
 from services.probe import inquiry, providers
 from services.probe.trial import converse
+from services.redact import holds
 
 ANSWER_TIMES = 4  # a first token may take this many timeouts: a model may have to be loaded
 MODELS_MOST = 5_000
-NAME_CHARACTERS = 300
 ROUND_TRIPS = 5
 MODELS = "/models"
 
@@ -58,7 +59,7 @@ async def probe(target: Target, timeout_s: float = 5.0) -> Probe:
     async with inquiry.connected(target) as client:
         try:
             answer = await inquiry.get(client, target, MODELS, timeout_s)
-            server = inquiry.plain(answer.headers.get("server", ""), 80)
+            server = inquiry.words(answer.headers.get("server", ""), target, 80)
             found = Probe(True, server=server or None)
             models = _models(answer, target)
             found = replace(found, models=models)
@@ -84,8 +85,11 @@ async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]
         return _models(await inquiry.get(client, target, MODELS, timeout_s), target)
 
 
-async def with_model(target: Target, timeout_s: float = 5.0) -> Target:
-    """Return `target` with a model: its own, else the first that its server lists.
+async def with_model(
+    target: Target, prompts: Collection[str] = (), timeout_s: float = 5.0
+) -> Target:
+    """Return `target` with a model: its own, else the first that its server lists, of those that
+    hold none of the `prompts`.
 
     Raises:
         BackendProblem: as `list_models`, or there is none, or only the person can choose.
@@ -93,6 +97,7 @@ async def with_model(target: Target, timeout_s: float = 5.0) -> Target:
     if target.model:
         return target
     models = await list_models(target, timeout_s)
+    models = tuple(model for model in models if not holds(model, prompts))
     if model := _first(models, target):
         return target.named(model)
     backend = BACKENDS[target.backend]
@@ -102,11 +107,11 @@ async def with_model(target: Target, timeout_s: float = 5.0) -> Target:
     )
 
 
-async def engine_facts(target: Target) -> dict[str, Any]:
+async def engine_facts(target: Target, prompts: Collection[str] = ()) -> dict[str, Any]:
     """Return what the engine tells of itself (see `facts.engine_facts`); nothing of a cloud."""
     if target.base_url is None or BACKENDS[target.backend].needs_key:
         return {}
-    return await facts.engine_facts(target)
+    return await facts.engine_facts(target, prompts)
 
 
 # --- the models --------------------------------------------------------------------------------
@@ -128,14 +133,10 @@ def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
     if not isinstance(listed, list):
         raise BackendProblem(_incompatible(target, 'JSON without a list "data" of models'))
     names = [entry.get("id") for entry in listed[:MODELS_MOST] if isinstance(entry, dict)]
-    fit = tuple(name for name in names if isinstance(name, str) and _is_name(name))
+    fit = tuple(filter(None, (untrusted.name(name, target.secrets) for name in names)))
     if listed and not fit:
-        raise BackendProblem(_incompatible(target, "models without a name"))
+        raise BackendProblem(_incompatible(target, "models without a usable name"))
     return fit
-
-
-def _is_name(name: str) -> bool:
-    return 0 < len(name) <= NAME_CHARACTERS and name.isprintable()
 
 
 def _incompatible(target: Target, what: str) -> str:

@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services import untrusted
 from services.backends import BACKENDS, BackendProblem, Target
 from services.backends.address import LOOPBACK, origin
-from services.redact import redact
+from services.redact import LONGEST
 from services.wire.message import message_of
 
 CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
@@ -114,9 +115,8 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     status, where = answer.status, target.netloc
     said = message(answer, target)
     if 300 <= status < 400:
-        return (
-            f"{where} redirects to {_location(answer)}. Give that address, if it is the right one."
-        )
+        there = _location(answer, target)
+        return f"{where} redirects to {there}. Give that address, if it is the right one."
     if status in (401, 403):
         return _about_the_key(target, f"(HTTP {status}{said})")
     if status == 404:
@@ -133,14 +133,14 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
 
 def message(answer: Answer, target: Target) -> str:
     """Return ": " and the server's own words, without the key; nothing where it has none."""
-    words = message_of(answer.content)
-    return f": {plain(redact(words, filter(None, [target.key])))}" if words else ""
+    said = words(message_of(answer.content), target)
+    return f": {said}" if said else ""
 
 
-def plain(text: str, most: int = 300) -> str:
-    """Return one line of printable characters, without the full stop at its end."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[:most]).split())
-    return line.rstrip(".")
+def words(said: str, target: Target, limit: int = LONGEST) -> str:
+    """Return what a server said as a part of a sentence: one line, without the secrets that go to
+    it and without the full stop at its end."""
+    return untrusted.text(said, target.secrets, limit).rstrip(".")
 
 
 def _about_the_key(target: Target, details: str) -> str:
@@ -153,9 +153,9 @@ def _about_the_key(target: Target, details: str) -> str:
     return f"{target.netloc} wants a key {details}: put {backend.key_env}=…{address} into .env."
 
 
-def _location(answer: Answer) -> str:
+def _location(answer: Answer, target: Target) -> str:
     """Where a redirect points, as a base URL and without a query, which may hold a secret."""
-    location = plain(answer.headers.get("location", "nowhere"), 200)
+    location = words(answer.headers.get("location", "nowhere"), target, 200)
     return location.partition("?")[0].removesuffix("/models").removesuffix("/chat/completions")
 
 
@@ -171,6 +171,7 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
             return f"{where} does not speak TLS ({cause.reason}). Try http:// instead of https://."
         if isinstance(cause, ConnectionRefusedError):
             return f"Nothing answers on {where}. {_start(target)}"
+    said = words(str(error), target)
     match error:
         case httpx.ConnectTimeout():
             waited = min(CONNECT_S, timeout_s / 2)
@@ -178,11 +179,11 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
         case httpx.TimeoutException() | TimeoutError():
             return f"{where} takes connections, but did not answer within {timeout_s:g} s."
         case httpx.ConnectError():
-            return f"{where} cannot be reached ({plain(str(error)) or 'no reason given'})."
+            return f"{where} cannot be reached ({said or 'no reason given'})."
         case httpx.RemoteProtocolError():
-            return f"{where} does not answer in HTTP ({plain(str(error))}). Is it another service?"
+            return f"{where} does not answer in HTTP ({said}). Is it another service?"
         case _:
-            return f"The connection to {where} broke ({plain(str(error)) or 'no reason given'})."
+            return f"The connection to {where} broke ({said or 'no reason given'})."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

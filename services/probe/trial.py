@@ -16,11 +16,10 @@ from services.probe.inquiry import (
     NoAnswer,
     answering,
     message,
-    plain,
     read,
     refusal,
+    words,
 )
-from services.redact import redact
 from services.wire.chunk import Chunk, read_chunk
 from services.wire.ndjson import LineStream
 from services.wire.opening import STREAMS
@@ -64,7 +63,7 @@ async def converse(
             raise
         ended = False
     if heard.error:
-        said = plain(redact(heard.error, filter(None, [target.key])))
+        said = words(heard.error, target)
         raise BackendProblem(f"{target.netloc} answers the test question with an error: {said}.")
     if not heard.makes_sense:
         raise BackendProblem(

@@ -284,8 +284,8 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(200, {"data": [1, 2]}),
-        "HOST is not OpenAI-compatible: it answers with models without a name. Check the address; "
-        "most end in /v1.",
+        "HOST is not OpenAI-compatible: it answers with models without a usable name. Check the "
+        "address; most end in /v1.",
     ),
     (
         http(200, {"data": [{"id": "m", "x": "y" * 2**22}]}),
