@@ -69,6 +69,7 @@ from services.messages.studies import (
 )
 from services.settings import InvalidSettings
 from services.studies.asked import inner
+from services.studies.feasible import NothingToResume
 from services.trial import InvalidTrial, Trial
 from services.workloads.promptfile import FILE_BYTES_MOST
 
@@ -538,6 +539,7 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     EngineProblem: _with(422),
     EngineNotFound: _with(404),
     StudyNotFound: _with(404),
+    NothingToResume: _with(409),
     InvalidShare: _with(422),
     ShareNotFound: _with(404),
     RunNotFound: _no_run,

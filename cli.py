@@ -48,6 +48,7 @@ from services.imports import MOST_BYTES, InvalidImport
 from services.messages.engines import as_facts
 from services.messages.studies import plan_facts
 from services.studies.asked import StudyConfig
+from services.studies.feasible import NothingToResume
 from services.studies.report import report as study_report
 from services.studies.study import Study
 from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
@@ -288,10 +289,8 @@ def study(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Measure the cells of a study that were cut short, and print what it says."""
-    with _stopping() as stop:
-        if not at_work.resume(opened(), options.study, options.failed):
-            also = "" if options.failed else " Those that failed are tried again by --failed."
-            raise Usage(f"Study {options.study} has no cell that was cut short.{also}")
+    with _in_flags(options), _stopping() as stop:
+        at_work.resume(opened(), options.study, options.failed)
         return _followed(options, options.study, stop)
 
 
@@ -403,6 +402,8 @@ def _in_flags(options: argparse.Namespace) -> Iterator[None]:
         raise Usage(f"--backend: {flags.in_flags(str(error))}") from None
     except EngineProblem as error:
         raise Usage(flags.in_flags(str(error))) from None
+    except NothingToResume as error:
+        raise Usage(str(error).replace("failed=true", "--failed")) from None
     except InvalidEdit as error:
         about = re.search("name|note|tag", str(error))
         raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None

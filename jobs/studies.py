@@ -24,6 +24,12 @@ from services.measurement import ACTIVE
 from services.studies.asked import StudyConfig
 from services.studies.cell import Cell, Measured
 from services.studies.estimate import Estimate, estimate
+from services.studies.feasible import (
+    NothingToResume,
+    check_feasible,
+    none_can_run,
+    nothing_to_resume,
+)
 from services.studies.grid import Planned, planned
 from services.studies.presets import PRESETS
 from services.studies.report import Device
@@ -65,9 +71,11 @@ def submit(
 
     Raises:
         InvalidConfig, BackendProblem: see `plan`.
-        InvalidEdit, QueueProblem: see `jobs.submit`; nothing is queued then.
+        EngineProblem: no cell can run here.
+        InvalidEdit, QueueProblem: see `jobs.submit`. Nothing is queued after any of these.
     """
     grid = plan(study, secrets)
+    check_feasible(grid)
     to = _sent(grid, secrets)
     see_to_place(engine)
     called = name.strip() or default_name(study)
@@ -87,6 +95,7 @@ def extend(engine: Engine, study_id: int, study: StudyConfig, secrets: Secrets =
     there = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
     grid = plan(study, secrets)
     more = [one for one in grid if _key(one.cell.engine, one.cell.config) not in there]
+    check_feasible(more)
     to = _sent(more, secrets)
     see_to_place(engine)
     tags = stored.runs[0].tags if stored.runs else ()
@@ -101,18 +110,23 @@ def resume(engine: Engine, study_id: int, failed: bool = False, secrets: Secrets
     return how many. What cannot run here is left as it is.
 
     Raises:
+        NothingToResume: there is no such cell, or none that can run here.
         StudyNotFound, QueueProblem.
         BackendProblem, InvalidSettings: see `jobs.submit`.
     """
     study = studies.load(engine, study_id)
-    here, env = engines.devices(), settings.environment()
-    lost = {
-        server.id
-        for server in study.servers
-        if engines.obstacle(server.config, here, env) is not None
-    }
     again = (*study.to_resume, *(study.failed if failed else ()))
+    if not again:
+        raise NothingToResume(nothing_to_resume(study, failed))
+    here, env = engines.devices(), settings.environment()
+    lost: dict[int | None, str] = {
+        server.id: why
+        for server in study.servers
+        if (why := engines.obstacle(server.config, here, env)) is not None
+    }
     wanted = [run for run in again if run.engine_id not in lost]
+    if not wanted:
+        raise NothingToResume(none_can_run([lost[run.engine_id] for run in again]))
     to = sent_again(engine, wanted, secrets)
     see_to_place(engine)
     hand_over(engine, kept_of(to.values()))

@@ -21,7 +21,7 @@ from pages.widgets.view import as_id, plain, stop_with
 from services import settings
 from services.backends import BackendProblem, target
 from services.config import InvalidConfig
-from services.engines import devices
+from services.engines import EngineProblem, devices
 from services.once import Once
 from services.studies.asked import StudyConfig
 from services.studies.grid import Planned
@@ -119,7 +119,7 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
             study_id = int(to)
             once.get(lambda: at_work.extend(opened(), study_id, config))
     except (
-        BackendProblem, InvalidConfig, InvalidEdit, StudyNotFound, jobs.QueueProblem,
+        BackendProblem, EngineProblem, InvalidConfig, InvalidEdit, StudyNotFound, jobs.QueueProblem,
     ) as error:  # fmt: skip
         st.error(plain(str(error)), icon=":material/error:")
         return

@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import Engine
 
 from db import engines as stored_engines
-from db import runs, studies
+from db import queue, runs, studies
+from jobs import studies as at_work
 from services.engines.server import UP
 from services.export.study_shape import StudyDocument
+from services.studies.feasible import NothingToResume
 from tests.conftest import ReferenceServer, started_engines_end, until
 from tests.test_api import ask, problem
 
@@ -82,6 +84,43 @@ def test_a_study_is_cancelled_and_resumed(database: Engine, reference: Reference
     assert [cell["run"] for cell in again.json()["cells"]] == [3, 4]
     ask("POST", "/studies/1/cancel")
     until(lambda: over(database, 1), 60)
+
+
+def test_a_study_of_which_nothing_can_run_here_is_refused_as_its_engine_is(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
+    engine = {"engine": "vllm", "model": "org/model"}
+    study = {"preset": "tensor", "engine": engine, "parallel": [[1, 1, 1], [2, 1, 1]]}
+    answer = ask("POST", "/studies", json=study)
+    problem(answer, 422)
+    assert answer.json() == ask("POST", "/engines", json=engine).json()
+    assert "vLLM is not installed: " in answer.json()["error"]
+    assert ask("POST", "/studies/plan", json=study).json()["impossible"] == 6
+    assert studies.listed(database) == [] and runs.count(database) == 0
+
+
+def test_resume_says_at_every_door_what_it_cannot_do(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
+    engine = pretended(tmp_path, monkeypatch, "exit 1")
+    study = {"engine": engine, "parallel": [[1, 1, 1]], "batches": [1, 2]}
+    assert ask("POST", "/studies", json=study).status_code == 202
+    for run in studies.load(database, 1).runs:
+        queue.finish(database, run.id, "failed", "It broke.")
+    for body, words in (
+        ({}, "Study 1 has no cell that was cut short. Its 2 failed cells can be tried again with "),
+        ({"failed": True}, "vLLM is not installed: "),
+    ):
+        monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
+        answer = ask("POST", "/studies/1/resume", json=body)
+        problem(answer, 409)
+        assert answer.json()["error"].startswith(words)
+        with pytest.raises(NothingToResume) as raised:  # what the page shows
+            at_work.resume(database, 1, bool(body))
+        assert str(raised.value) == answer.json()["error"]
+    assert [run.status for run in studies.load(database, 1).runs] == ["failed"] * 2
 
 
 def test_what_a_study_does_not_say_is_as_its_preset_begins(database: Engine) -> None:

@@ -65,7 +65,7 @@ def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
         assert said.out == f"{file}: {file.stat().st_size:,} bytes\n"
     again = ask("resume", "1")
     assert (again.code, again.out) == (2, "")
-    assert again.err.startswith("Study 1 has no cell that was cut short. Those that failed are")
+    assert again.err == "Study 1 has no cell that was cut short.\n"
 
 
 def test_ctrl_c_cancels_a_study_and_resume_goes_on(
@@ -91,9 +91,26 @@ def test_a_cell_that_fails_is_printed_and_exits_with_1(
     said = ask(*sweep(reference, "ref status=500"))
     assert said.code == 1
     assert "0 of 2 cells measured, 2 failed.\n\nNothing could be measured." in said.out
+    refused = ask("resume", "1")
+    tried = "Its 2 failed cells can be tried again with --failed."
+    assert (refused.code, refused.err) == (
+        2,
+        f"Study 1 has no cell that was cut short. {tried}\n",
+    )
     again = ask("resume", "1", "--failed", "--json")
     assert again.code == 1
     assert [cell["runs"] for cell in json.loads(again.out)["cells"]] == [[], []]
+
+
+def test_a_study_of_which_nothing_can_run_here_is_refused_and_not_kept(
+    database: Engine, ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
+    said = ask("study", "--engine", "vllm", "--model", "org/model", "--batches", "1,8")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == ask("engine", "start", "--model", "org/model").err
+    assert said.err.startswith("vLLM is not installed: ")
+    assert ask("studies").out == "No study is stored.\n" and not runs.count(database)
 
 
 def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, ask: Ask) -> None:

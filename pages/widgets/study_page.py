@@ -13,7 +13,9 @@ from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import engine, study_grid, study_report
 from pages.widgets.view import as_id, plain, sentences, shared, stop_with
+from services.backends import BackendProblem
 from services.engines.server import UP
+from services.studies.feasible import NothingToResume
 from services.studies.presets import PRESETS
 from services.studies.study import Study, standing_of
 
@@ -134,9 +136,8 @@ def cancel(study_id: int) -> None:
 @sentences()
 def resume(study_id: int, failed: bool) -> None:
     try:
-        if not at_work.resume(opened(), study_id, failed):
-            st.toast("None of these cells can be measured on this machine.")
-    except (StudyNotFound, jobs.QueueProblem) as error:
+        at_work.resume(opened(), study_id, failed)
+    except (BackendProblem, NothingToResume, StudyNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
 
 

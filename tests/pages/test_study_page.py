@@ -171,6 +171,21 @@ def test_what_was_cut_short_can_be_resumed_and_what_failed_tried_again(
     assert [run.status for run in studies.load(database, study_id).runs] == ["queued", "failed"]
 
 
+def test_what_cannot_be_tried_again_here_says_why_on_the_page(
+    visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
+    (tmp_path / "python").touch(0o755)
+    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "python"))
+    study_id = submitted(database, read({**LLAMA, "engine": "vllm", "model": "org/model"}))
+    for run in studies.load(database, study_id).runs:
+        queue.finish(database, run.id, "failed", "It broke.")
+    at = visit("study", study=str(study_id))
+    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
+    at.button[[button.label for button in at.button].index("Try the failed cells again")].click()
+    assert "vLLM is not installed: " in complaints(at.run())
+
+
 def test_a_shared_study_has_no_controls(visit: Visit, database: Engine) -> None:
     study_id = submitted(database, read({**LLAMA}))
     for run in studies.load(database, study_id).runs:
