@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import median
-
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, true
 
 from db import schema
+from services.pace import Seen
 
-REMEMBERED = 5  # latest runs that a pace is taken from
+REMEMBERED = 20  # latest runs that a pace is taken from
 
 
 def counted(engine: Engine, run_id: int) -> dict[str, int]:
@@ -23,17 +22,16 @@ def counted(engine: Engine, run_id: int) -> dict[str, int]:
         return {status: int(number) for status, number in connection.execute(query)}
 
 
-def pace(engine: Engine, backend: str, model: str) -> float | None:
-    """Return the tokens/s of a request, as the latest runs of a backend and model had it.
-
-    None: there is none.
-    """
+def seen(engine: Engine, backend: str, model: str, lane: str | None) -> list[Seen]:
+    """Return the latest runs on a server, newest first. `model` empty: whatever answered. `lane`
+    None: on any engine of that backend that Paceline had started."""
     runs = schema.runs
     query = (
-        select(runs.c.headline)
+        select(runs.c.headline["tokens_per_s_median"], runs.c.headline["peak_in_flight"])
         .where(
             runs.c.backend == backend,
-            runs.c.model == model,
+            runs.c.model == model if model else true(),
+            runs.c.engine_id.is_not(None) if lane is None else runs.c.lane == lane,
             runs.c.status == "done",
             runs.c.source.is_(None),
         )
@@ -41,6 +39,5 @@ def pace(engine: Engine, backend: str, model: str) -> float | None:
         .limit(REMEMBERED)
     )
     with engine.connect() as connection:
-        headlines = connection.scalars(query).all()
-    known = [h["tokens_per_s_median"] for h in headlines if h and h.get("tokens_per_s_median")]
-    return median(known) if known else None
+        rows = connection.execute(query).all()
+    return [Seen(float(rate), int(at_once)) for rate, at_once in rows if rate and at_once]

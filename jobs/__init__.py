@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import engines, queue, runs, trials
+from db import counts, engines, queue, runs, trials
 from db.runs import AlreadyFinished, NewRun
 from jobs.keys import hand_over
 from jobs.place import QueueProblem, place, see_to_place
@@ -26,10 +26,12 @@ from jobs.starting import start
 from services import versus
 from services.config import RunConfig
 from services.measurement import Run
+from services.pace import Pace
+from services.pace import pace as foreseen
 from services.trial import Asked, Trial, check
 
 __all__ = [
-    "QueueProblem", "cancel", "cancel_trial", "ensure", "more", "submit", "submit_trial",
+    "QueueProblem", "cancel", "cancel_trial", "ensure", "more", "pace", "submit", "submit_trial",
 ]  # fmt: skip
 
 NONE: Secrets = {}
@@ -141,6 +143,16 @@ def sent_again(engine: Engine, again: Iterable[Run], secrets: Secrets) -> dict[i
 def _new(config: RunConfig, to: Sent, name: str, tags: Sequence[str], note: str) -> NewRun:
     named = name if name.strip() else runs.default_name(config, to.lane, to.model)
     return NewRun(config, to.lane, named, tuple(tags), note, to.stored, to.ticket)
+
+
+def pace(engine: Engine, config: RunConfig) -> Pace | None:
+    """Return how fast the answers of a run will come, by earlier runs on its server."""
+    env = settings.environment()
+    try:
+        model, lane = backends.target(config, env).model, backends.lane(config, env)
+    except backends.BackendProblem:
+        return foreseen(config, ())
+    return foreseen(config, counts.seen(engine, config.backend, model, lane))
 
 
 def cancel(engine: Engine, run_id: int) -> Run:

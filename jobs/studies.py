@@ -21,6 +21,7 @@ from services import backends, engines, settings
 from services.config import RunConfig
 from services.engines import EngineConfig, parallel_label
 from services.measurement import ACTIVE
+from services.pace import Pace, pace
 from services.studies.asked import StudyConfig
 from services.studies.cell import Cell, Measured
 from services.studies.estimate import Estimate, estimate
@@ -55,8 +56,15 @@ def ahead(engine: Engine, study: StudyConfig, grid: Sequence[Planned]) -> Estima
     return estimate(
         study, grid,
         lambda name: stored.seconds_to_ready(engine, name),
-        lambda config: counts.pace(engine, config.backend, config.model),
+        lambda cell: _pace(engine, cell),
     )  # fmt: skip
+
+
+def _pace(engine: Engine, cell: Cell) -> Pace | None:
+    if cell.engine is None:
+        return jobs.pace(engine, cell.config)
+    config = _config(cell)  # its engine will be at another address than those before it
+    return pace(config, counts.seen(engine, config.backend, "", None), "on such an engine")
 
 
 def submit(

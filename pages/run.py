@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 import jobs
-from db import counts, runs
+from db import runs
 from db.database import opened
 from db.runs import InvalidEdit, RunNotFound
 from pages.widgets import fields, form, linked
@@ -43,13 +43,9 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
         return RunConfig(), (str(error),)
 
 
-def pace_of(config: RunConfig) -> float | None:
-    """Tokens/s of a request in earlier runs like it."""
-    return counts.pace(opened(), config.backend, config.model)
-
-
 def plan_of(config: RunConfig) -> Plan:
-    return plan.plan(config, prices.price_of(config), pace_of(config))
+    """What a run will do, by what its server did in earlier ones."""
+    return plan.plan(config, prices.price_of(config), jobs.pace(opened(), config))
 
 
 def foretell(ahead: Plan) -> None:
@@ -62,17 +58,16 @@ def foretell(ahead: Plan) -> None:
 
 def picture(config: RunConfig) -> None:
     """Draw when the requests will be sent."""
-    pace = pace_of(config)
-    ahead = plan_of(config)
-    each = ahead.tokens_at_most / ahead.requests_total / pace if pace else GUESSED_REQUEST_S
+    pace, ahead = jobs.pace(opened(), config), plan_of(config)
+    each = ahead.tokens_at_most / ahead.requests_total / pace.usual if pace else GUESSED_REQUEST_S
     bars = modes.picture(modes.schedule(config), each)
     st.vega_lite_chart(
         schedule_spec(bars, dark=dark()), theme=None, width="stretch", key="plan",
         alt="When each request is sent",
     )  # fmt: skip
     st.caption(
-        f"Drawn as if every answer took {plan.duration(each)}"
-        + (", as earlier ones did." if pace else "; what it really takes is what the run finds.")
+        f"Assumes {plan.duration(each)} per answer"
+        + (f", {pace.source}." if pace else "; real times will differ.")
     )
 
 

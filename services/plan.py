@@ -8,6 +8,7 @@ from math import ceil
 
 from services.config import RunConfig
 from services.modes import MODES, picture, schedule
+from services.pace import Pace
 from services.prices import Hourly, Price
 from services.units import many
 from services.workloads import MARK_TOKENS, WORKLOADS, parts, warm_ups
@@ -29,37 +30,42 @@ class Plan:
     tokens_at_most: int  # of all answers
     prompt_tokens_about: int  # without what a chat template adds
     seconds_at_least: float | None
-    seconds_about: float | None
+    seconds_about: float | None  # by the usual pace; it lies in `seconds_between`
     usd_at_most: float | None  # as far as the prompts' length, or by the hour the time, is known
     sentence: str
     hourly: bool = False  # the price is of time, so that nobody knows the most
+    seconds_between: tuple[float, float] | None = None  # by the fastest and the slowest pace
+    source: str = ""  # where the time is from, in words
 
 
-def plan(
-    config: RunConfig, price: Price | Hourly | None, tokens_per_s: float | None = None
-) -> Plan:
+def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = None) -> Plan:
     """Work out what `config` will do.
 
-    `tokens_per_s` is what one request of such a run got before, end to end; without it only the
-    schedule's own time is known, and of a batch nothing. Answers are taken to be of full length.
+    `pace` is how fast its requests will be; without it only the schedule's own time is known, and
+    of a batch nothing. Answers are taken to be of full length.
     """
     total = config.requests * config.repeats + warm_ups(config)
     output = sum(_times(part) * part.max_tokens for part in parts(config))
     prompts = sum(map(_prompt_tokens, parts(config)))
     at_least = config.repeats * _repeat_s(config, 0.0) or None
-    about = None
-    if tokens_per_s is not None and tokens_per_s > 0:
-        one = output / total / tokens_per_s
-        about = config.repeats * _repeat_s(config, one) + warm_ups(config) * one
+    about, between = None, None
+    if pace is not None:
+        fast, about, slow = (
+            _seconds(config, output / total / rate) for rate in (pace.fast, pace.usual, pace.slow)
+        )
+        between = fast, slow
     usd = price.of(prompts, output, about) if price is not None else None
     hourly = isinstance(price, Hourly)
     what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
-    then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd, hourly)]))
-    sentence = f"{what} {then[0].upper()}{then[1:]}." if then else what
+    source = pace.source if pace else ""
+    then = "; ".join(filter(None, [_takes(at_least, between, source), _costs(usd, hourly)]))
+    sentence = f"{what} {then[0].upper()}{then[1:]}."
     if calibrates(config):
         sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
-    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly)
+    return Plan(
+        total, output, prompts, at_least, about, usd, sentence, hourly, between, source
+    )  # fmt: skip
 
 
 def together(plans: Sequence[Plan], how: str) -> Plan:
@@ -71,14 +77,21 @@ def together(plans: Sequence[Plan], how: str) -> Plan:
         sum(plan.tokens_at_most for plan in plans),
         sum(plan.prompt_tokens_about for plan in plans),
     )
-    at_least = _sum(plan.seconds_at_least for plan in plans)
+    at_least = sum(plan.seconds_at_least or 0.0 for plan in plans) or None
     about = _sum(plan.seconds_about for plan in plans)
+    ranges = [plan.seconds_between for plan in plans if plan.seconds_between]
+    between = None
+    if len(ranges) == len(plans):
+        between = sum(low for low, _ in ranges), sum(high for _, high in ranges)
+    source = "; ".join(dict.fromkeys(plan.source for plan in plans))
     usd, hourly = _sum(plan.usd_at_most for plan in plans), any(plan.hourly for plan in plans)
     what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
-    then = " and ".join(filter(None, [_takes(at_least, about), _costs(usd, hourly)]))
-    sentence = f"{what}; {then}." if then else f"{what}."
+    then = "; ".join(filter(None, [_takes(at_least, between, source), _costs(usd, hourly)]))
+    sentence = f"{what}. {then[0].upper()}{then[1:]}."
     total = sum(plan.requests_total for plan in plans)
-    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly)
+    return Plan(
+        total, output, prompts, at_least, about, usd, sentence, hourly, between, source
+    )  # fmt: skip
 
 
 def in_turns(config: RunConfig, repeats: int) -> RunConfig:
@@ -104,6 +117,11 @@ def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
     """Return how long one repeat takes, in seconds, if each answer takes as long as the others."""
     lasts = picture(schedule(config), seconds_per_request)[-1][2]
     return min(lasts, config.stop_after_s) if config.stop_after_s is not None else lasts
+
+
+def _seconds(config: RunConfig, each: float) -> float:
+    """Return how long a run takes whose answers take `each` seconds."""
+    return config.repeats * _repeat_s(config, each) + warm_ups(config) * each
 
 
 def _times(part: RunConfig) -> int:
@@ -132,10 +150,13 @@ def _requests(config: RunConfig) -> str:
     return f"{count} and {warm_ups(config):,} to warm up" if config.warmup else count
 
 
-def _takes(at_least: float | None, about: float | None) -> str:
-    if about is not None:
-        return f"takes about {duration(about)}"
-    return f"takes at least {duration(at_least)}" if at_least is not None else ""
+def _takes(at_least: float | None, between: tuple[float, float] | None, source: str) -> str:
+    if between is not None:
+        return f"takes about {span(*between)}, {source}"
+    unknown = "is not known, as there is no earlier run on this server"
+    if at_least is None:
+        return f"how long it takes {unknown}"
+    return f"takes at least {duration(at_least)}; how long the answers take {unknown}"
 
 
 def _costs(usd: float | None, hourly: bool) -> str:
@@ -143,6 +164,15 @@ def _costs(usd: float | None, hourly: bool) -> str:
         return ""
     how = "about" if hourly else "at most"
     return f"costs {how} ${ceil(usd * 100) / 100:,.2f}" if usd > 0.01 else f"costs {how} a cent"
+
+
+def span(low: float, high: float) -> str:
+    """Return the time between two as a person says it: 2–4 min, 40 s to 3 min; one where both are
+    said alike."""
+    (first, unit), (second, other) = duration(low).split(" "), duration(high).split(" ")
+    if unit != other:
+        return f"{first} {unit} to {second} {other}"
+    return f"{first}–{second} {unit}" if first != second else f"{first} {unit}"
 
 
 def duration(seconds: float) -> str:

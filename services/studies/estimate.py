@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.config import RunConfig
 from services.engines import EngineConfig
-from services.plan import duration, plan
+from services.pace import Pace
+from services.plan import duration, plan, span
 from services.studies.asked import StudyConfig
+from services.studies.cell import Cell
 from services.studies.grid import Planned
 from services.units import many
 
 START_S = 60.0  # of an engine that has never been started here
 
 Seconds = Callable[[str], float | None]
-Pace = Callable[[RunConfig], float | None]
+PaceOf = Callable[[Cell], Pace | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`seconds`: about, with the starts; `at_least`: where the pace of a cell is not known, so
-    that it counts as nothing. `usd` None: no price was given, or no engine is started."""
+    """`seconds`: about, with the starts, in `between`; `at_least`: where the pace of a cell is not
+    known, so that it counts as nothing. `usd` None: no price was given, or no engine is started.
+    `source`: where the paces are from, in words."""
 
     cells: int
     impossible: int
@@ -29,6 +31,8 @@ class Estimate:
     seconds: float
     at_least: bool
     usd: float | None
+    between: tuple[float, float] = (0.0, 0.0)
+    source: str = ""
 
     @property
     def sentence(self) -> str:
@@ -40,28 +44,47 @@ class Estimate:
             what += f" on {many(self.starts, 'engine')}, started one after the other"
         if self.impossible:
             what += f"; {self.impossible:,} cannot be measured here"
-        takes = f"takes {'at least' if self.at_least else 'about'} {duration(self.seconds)}"
-        cost = "" if self.usd is None else f" and costs about ${self.usd:,.2f}"
-        return f"{what}. It {takes}{cost}."
+        cost = "" if self.usd is None else f"; it costs {self._about} ${self.usd:,.2f}"
+        return f"{what}. It {self._takes}{cost}."
+
+    @property
+    def _about(self) -> str:
+        return "at least" if self.at_least else "about"
+
+    @property
+    def _takes(self) -> str:
+        if not self.at_least:
+            return f"takes about {span(*self.between)}, {self.source}"
+        least = f"takes at least {duration(self.between[0])}"
+        return f"{least}; how long the answers take is not known, as no such server has a run yet"
 
 
-def estimate(study: StudyConfig, grid: Sequence[Planned], ready_s: Seconds, pace: Pace) -> Estimate:
-    """Estimate a study. `ready_s` tells how long an engine of a name took to start, `pace` the
-    tokens/s of a request of earlier runs like one."""
+def estimate(
+    study: StudyConfig, grid: Sequence[Planned], ready_s: Seconds, pace: PaceOf
+) -> Estimate:
+    """Estimate a study. `ready_s` tells how long an engine of a name took to start, `pace`
+    how fast the answers of a cell will come."""
     possible = [one.cell for one in grid if one.obstacle is None]
     starts = list(dict.fromkeys(cell.engine for cell in possible if cell.engine is not None))
     took = {engine: ready_s(engine.engine) or START_S for engine in starts}
     total, usd, unknown = sum(took.values()), 0.0, False
+    low = high = total
+    sources: list[str] = []
     for cell in possible:
-        ahead = plan(cell.config, None, pace(cell.config))
+        ahead = plan(cell.config, None, pace(cell))
         unknown |= ahead.seconds_about is None
         seconds = ahead.seconds_about or ahead.seconds_at_least or 0.0
-        total += seconds
+        least, most = ahead.seconds_between or (seconds, seconds)
+        total, low, high = total + seconds, low + least, high + most
+        sources += [ahead.source] * bool(ahead.source)
         usd += _usd(study, cell.engine, seconds)
     usd += sum(_usd(study, engine, seconds) for engine, seconds in took.items())
     priced = study.usd_per_gpu_hour is not None and bool(starts)
     impossible = len(grid) - len(possible)
-    return Estimate(len(grid), impossible, len(starts), total, unknown, usd if priced else None)
+    return Estimate(
+        len(grid), impossible, len(starts), total, unknown, usd if priced else None, (low, high),
+        "; ".join(dict.fromkeys(sources)),
+    )  # fmt: skip
 
 
 def _usd(study: StudyConfig, engine: EngineConfig | None, seconds: float) -> float:

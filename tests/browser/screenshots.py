@@ -57,8 +57,8 @@ class Picture:
 
 
 PICTURES = (
-    Picture("run", "/?mode=staggered&requests=16", "Drawn as if"),
-    Picture("run-phone", "/?mode=staggered&requests=16", "Drawn as if", PHONE),
+    Picture("run", "/?mode=staggered&requests=16", "per answer"),
+    Picture("run-phone", "/?mode=staggered&requests=16", "per answer", PHONE),
     Picture("comparison", "/?requests=8&pause_s=0&vs=mode%3Dbatch%26concurrency%3D8", "take turns"),
     Picture("history", "/history", r"4 runs\."),
     Picture("result", "/result?run=2", "How fast did each"),

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from db import counts, queue, runs
 from services.config import RunConfig
 from services.measurement import Measurement
+from services.pace import Seen
 
 
 def new(engine: Engine, model: str = "m") -> int:
@@ -22,10 +23,28 @@ def test_requests_are_counted_by_status(engine: Engine) -> None:
     assert counts.counted(engine, run_id) == {"ok": 2, "failed": 1, "cancelled": 1}
 
 
-def test_the_pace_is_the_median_of_the_latest_runs_of_the_same_model(engine: Engine) -> None:
-    assert counts.pace(engine, "embedded", "m") is None
-    for rate in (1000.0, 10.0, 20.0, 30.0, 40.0, 50.0):
-        queue.finish(engine, new(engine), "done", headline={"tokens_per_s_median": rate})
-    queue.finish(engine, new(engine, "other"), "done", headline={"tokens_per_s_median": 7.0})
-    queue.finish(engine, new(engine), "failed", headline={"tokens_per_s_median": 8.0})
-    assert counts.pace(engine, "embedded", "m") == 30.0
+def headline(rate: float | None, at_once: int | None = 1) -> dict[str, float | None]:
+    return {"tokens_per_s_median": rate, "peak_in_flight": at_once}
+
+
+def test_what_a_server_did_is_of_its_model_at_its_address(engine: Engine) -> None:
+    assert counts.seen(engine, "embedded", "m", "lane") == []
+    for rate in (10.0, 20.0):
+        queue.finish(engine, new(engine), "done", headline=headline(rate, 4))
+    for model, status, numbers in (
+        ("other", "done", headline(7.0)), ("m", "failed", headline(8.0)),
+        ("m", "done", headline(None)), ("m", "done", headline(9.0, None)), ("m", "done", {}),
+    ):  # fmt: skip
+        queue.finish(engine, new(engine, model), status, headline=numbers)
+    elsewhere = runs.create(engine, RunConfig(model="m"), "another lane")
+    queue.finish(engine, elsewhere, "done", headline=headline(3.0))
+    assert counts.seen(engine, "embedded", "m", "lane") == [Seen(20.0, 4), Seen(10.0, 4)]
+    assert Seen(7.0, 1) in counts.seen(engine, "embedded", "", "lane")
+    assert counts.seen(engine, "embedded", "m", None) == []  # none was on a started engine
+
+
+def test_only_the_latest_runs_are_remembered(engine: Engine) -> None:
+    for rate in range(1, counts.REMEMBERED + 5):
+        queue.finish(engine, new(engine), "done", headline=headline(float(rate)))
+    seen = counts.seen(engine, "embedded", "m", "lane")
+    assert len(seen) == counts.REMEMBERED and min(one.tokens_per_s for one in seen) == 5.0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from services.engines import EngineConfig
+from services.pace import Pace
 from services.studies.asked import StudyConfig
 from services.studies.estimate import START_S, estimate
 from services.studies.grid import planned
 from services.studies.parallel import Parallel
 
+PACE = Pace(6.4, 12.8, 25.6, "from a test")
 TWO = StudyConfig(
     engine=EngineConfig(), parallel=(Parallel(), Parallel(2)), batches=(1, 8), usd_per_gpu_hour=3.6
 )
@@ -15,27 +17,28 @@ TWO = StudyConfig(
 
 def test_starts_and_cells_add_up_and_each_gpu_costs() -> None:
     grid = planned(TWO, lambda config: None)
-    found = estimate(TWO, grid, lambda name: 100.0, lambda config: 12.8)
-    # a cell: 3 repeats of 128 tokens at 12.8 tokens/s, and 1 request to warm up: 40 s
+    found = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
+    # a cell: 3 repeats of 128 tokens at 12.8 tokens/s, and 1 request to warm up: 40 s; 20 to 80
     assert (found.cells, found.starts, found.seconds) == (4, 2, 2 * 100 + 4 * 40)
     assert found.usd is not None and abs(found.usd - 0.001 * (180 + 2 * 180)) < 1e-9
+    assert found.between == (2 * 100 + 4 * 20, 2 * 100 + 4 * 80)
     assert found.sentence == (
-        "4 cells on 2 engines, started one after the other. It takes about 6 min and costs about "
-        "$0.54."
+        "4 cells on 2 engines, started one after the other. It takes about 5–9 min, from a test; "
+        "it costs about $0.54."
     )
 
 
 def test_without_earlier_runs_it_is_at_least_the_starts() -> None:
     grid = planned(TWO, lambda config: None)
-    found = estimate(TWO, grid, lambda name: None, lambda config: None)
+    found = estimate(TWO, grid, lambda name: None, lambda cell: None)
     assert found.at_least and found.seconds == 2 * START_S
-    assert "It takes at least 2 min" in found.sentence or "at least 120 s" in found.sentence
+    assert "It takes at least 2 min; how long the answers take is not known" in found.sentence
 
 
 def test_what_cannot_run_takes_no_time_and_costs_nothing() -> None:
     grid = planned(TWO, lambda config: "no" if config.ranks > 1 else None)
-    found = estimate(TWO, grid, lambda name: 100.0, lambda config: 12.8)
+    found = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
     assert (found.impossible, found.starts, found.seconds) == (2, 1, 180)
     assert "2 cannot be measured here" in found.sentence
-    none = estimate(TWO, planned(TWO, lambda config: "no"), lambda name: 1.0, lambda config: 1.0)
+    none = estimate(TWO, planned(TWO, lambda config: "no"), lambda name: 1.0, lambda cell: PACE)
     assert none.sentence == "4 cells, and none of them can be measured here."

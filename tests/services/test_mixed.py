@@ -15,11 +15,13 @@ from services.config import InvalidConfig, RunConfig, parse
 from services.engines.within import size
 from services.limits import check
 from services.measurement import WARM_UP
+from services.pace import Pace
 from services.plan import plan
 from services.summary import summarize, summary_row
 from services.workloads import mixed
 from tests.values import failed, measured
 
+PACE = Pace(10.0, 10.0, 10.0, "from a test")
 MIX = parse(
     {"input_tokens": 20, "long_input_tokens": 200, "long_every": 3, "max_tokens": 8,
      "long_max_tokens": 16, "requests": 7, "mode": "staggered", "interval_s": 0.1}
@@ -95,7 +97,7 @@ def test_each_request_asks_for_its_own_class_s_answer() -> None:
 
 
 def test_a_plan_counts_the_tokens_of_both_classes() -> None:
-    found = plan(MIX.model_copy(update={"warmup": 1, "repeats": 2}), None, tokens_per_s=10)
+    found = plan(MIX.model_copy(update={"warmup": 1, "repeats": 2}), None, PACE)
     assert found.requests_total == 2 * 7 + 2
     assert found.prompt_tokens_about == (2 * 5 + 1) * 20 + (2 * 2 + 1) * 200
     assert found.tokens_at_most == (2 * 5 + 1) * 8 + (2 * 2 + 1) * 16

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from services.config import RunConfig, parse
-from services.plan import duration, in_turns, plan, together
+from services.pace import Pace
+from services.plan import duration, in_turns, plan, span, together
 from services.prices import Hourly, Price
 
+AT_64 = Pace(64.0, 64.0, 64.0, "from a test")
 PRICE = Price(1e-6, 4e-6, "a test")
 
 
@@ -63,7 +65,7 @@ def test_prompt_tokens_are_estimated_from_characters_or_known(
 def test_time_is_the_schedules_own_and_with_a_known_speed_an_estimate(
     asked: dict[str, Any], at_least: float | None, about: float
 ) -> None:
-    planned = plan(RunConfig(**asked), None, tokens_per_s=64.0)
+    planned = plan(RunConfig(**asked), None, AT_64)
     assert (planned.seconds_at_least, planned.seconds_about) == (at_least, about)
 
 
@@ -74,22 +76,23 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "price", "tokens_per_s", "sentence"),
+    ("asked", "price", "pace", "sentence"),
     [
         (
             {"workload": "synthetic", "input_tokens": 100},
             None,
             None,
             "Sends 5 requests and 1 to warm up, one after the other, with a pause of 2 s: at most "
-            "768 output tokens for about 600 prompt tokens. Takes at least 8 s.",
+            "768 output tokens for about 600 prompt tokens. Takes at least 8 s; how long the "
+            "answers take is not known, as there is no earlier run on this server.",
         ),
         (
             {"workload": "synthetic", "input_tokens": 1000, "repeats": 3, "warmup": 0},
             PRICE,
-            64.0,
+            AT_64,
             "Sends 3 times 5 requests, one after the other, with a pause of 2 s: at most 1,920 "
-            "output tokens for about 15,000 prompt tokens. Takes about 54 s and costs at most "
-            "$0.03.",
+            "output tokens for about 15,000 prompt tokens. Takes about 54 s, from a test; "
+            "costs at most $0.03.",
         ),
         (
             {
@@ -102,7 +105,8 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             },
             None,
             None,
-            "Sends 1 request, all at once: at most 1 output token for about 1 prompt token.",
+            "Sends 1 request, all at once: at most 1 output token for about 1 prompt token. How "
+            "long it takes is not known, as there is no earlier run on this server.",
         ),
         (
             {
@@ -117,28 +121,30 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             PRICE,
             None,
             "Sends 5,000 requests, at most 64 in flight: at most 5,000 output tokens for about "
-            "5,000 prompt tokens. Costs at most $0.03.",
+            "5,000 prompt tokens. How long it takes is not known, as there is no earlier run on "
+            "this server; costs at most $0.03.",
         ),
         (
             {"mode": "batch", "requests": 8, "concurrency": 4, "warmup": 0, "input_tokens": 100},
             Hourly(900.0),
-            64.0,  # 2 s an answer, two after each other: 4 s at 25 cents
+            AT_64,  # 2 s an answer, two after each other: 4 s at 25 cents
             "Sends 8 requests, at most 4 in flight: at most 1,024 output tokens for about 800 "
-            "prompt tokens. Takes about 4 s and costs about $1.00.",
+            "prompt tokens. Takes about 4 s, from a test; costs about $1.00.",
         ),
         (
             {"workload": "synthetic", "input_tokens": 100, "pause_s": 0},
             PRICE,
-            0.0,
+            Pace(4.0, 8.0, 16.0, "from 3 earlier runs on this server"),
             "Sends 5 requests and 1 to warm up, one after the other, without a pause: at most 768 "
-            "output tokens for about 600 prompt tokens. Costs at most a cent.",
+            "output tokens for about 600 prompt tokens. Takes about 48 s to 3 min, from 3 earlier "
+            "runs on this server; costs at most a cent.",
         ),
     ],
 )
 def test_a_plan_is_said_in_a_sentence_or_two(
-    asked: dict[str, Any], price: Price | Hourly | None, tokens_per_s: float | None, sentence: str
+    asked: dict[str, Any], price: Price | Hourly | None, pace: Pace | None, sentence: str
 ) -> None:
-    assert plan(RunConfig(**asked), price, tokens_per_s).sentence == sentence
+    assert plan(RunConfig(**asked), price, pace).sentence == sentence
 
 
 @pytest.mark.parametrize(
@@ -149,13 +155,24 @@ def test_a_time_is_said_as_a_person_does(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(125.0, 260.0, "2–4 min"), (40.0, 200.0, "40 s to 3 min"), (119.6, 119.7, "120 s")],
+)
+def test_a_span_is_said_in_one_unit_where_it_has_one(low: float, high: float, words: str) -> None:
+    assert span(low, high) == words
+
+
 def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
-    one = plan(in_turns(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, 10.0)
-    other = plan(in_turns(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, 10.0)
+    TEN = Pace(5.0, 10.0, 20.0, "from a test")
+    one = plan(in_turns(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, TEN)
+    other = plan(in_turns(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, TEN)
     both = together([one, other], "2 candidates take turns.")
     assert both.requests_total == 2 * (4 * 5 + 5)  # a warm-up request in each turn
     assert both.seconds_about == pytest.approx(one.seconds_about + other.seconds_about)  # type: ignore[operator]
     assert both.usd_at_most is None
     assert both.sentence.startswith("2 candidates take turns. At most 500 output tokens")
     unknown = plan(parse({"mode": "batch"}), None)
-    assert together([one, unknown], "").seconds_about is None
+    some = together([one, unknown], "")
+    assert some.seconds_about is None and some.seconds_at_least == one.seconds_at_least
+    assert "at least" in some.sentence

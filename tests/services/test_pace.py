@@ -1,0 +1,60 @@
+"""How fast answers will come is taken from what the same server did with as many in flight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.config import RunConfig
+from services.pace import FAST, SLOW, Seen, in_flight, pace
+
+BATCH = RunConfig(backend="vllm", mode="batch", requests=64, concurrency=32)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rate", "at_once"),
+    [
+        ({"requests": 9}, 10.0, 1),
+        ({"mode": "batch", "requests": 9}, 10.0, 9),
+        ({"mode": "batch", "requests": 9, "concurrency": 4}, 10.0, 4),
+        ({"mode": "staggered", "requests": 9, "interval_s": 5}, 32.0, 1),  # 4 s an answer
+        ({"mode": "staggered", "requests": 9, "interval_s": 1}, 32.0, 4),
+        ({"mode": "staggered", "requests": 9, "interval_s": 0}, 32.0, 9),
+    ],
+)
+def test_what_will_be_in_flight(asked: dict[str, Any], rate: float, at_once: int) -> None:
+    assert in_flight(RunConfig(**asked), rate) == at_once
+
+
+def test_runs_with_about_as_many_in_flight_count_as_they_were() -> None:
+    found = pace(BATCH, [Seen(20.0, 16), Seen(30.0, 32), Seen(25.0, 64), Seen(90.0, 1)])
+    assert found and (found.slow, found.usual, found.fast) == (20.0, 25.0, 30.0)
+    assert found.source == "from 3 earlier runs on this server"
+
+
+def test_with_more_in_flight_a_request_is_slower_at_worst_by_as_much() -> None:
+    found = pace(BATCH, [Seen(64.0, 2), Seen(80.0, 1)])
+    assert found and (found.slow, found.fast) == (4.0, 64.0)
+    assert found.source == "from one earlier run on this server, which had 2 in flight"
+
+
+def test_with_fewer_in_flight_a_request_is_faster_at_best_by_as_much() -> None:
+    found = pace(RunConfig(backend="vllm"), [Seen(5.0, 8)])
+    assert found and (found.slow, found.fast) == (5.0, 40.0)
+
+
+def test_a_server_that_was_never_measured_is_not_known() -> None:
+    assert pace(BATCH, []) is None
+    assert pace(BATCH, [Seen(0.0, 1)]) is None
+
+
+def test_of_the_embedded_model_it_says_what_it_assumes() -> None:
+    found = pace(RunConfig(), [])
+    assert found and (found.slow, found.fast) == (SLOW, FAST)
+    assert found.source == (
+        "assuming 12 to 100 tokens/s in all, as the embedded model was never measured here"
+    )
+    eight = pace(RunConfig(mode="batch", requests=8), [])
+    assert eight and (eight.slow, eight.fast) == (SLOW / 8, 300 / 8)
+    assert "12 to 300 tokens/s in all" in eight.source
