@@ -11,12 +11,14 @@ from services.engines.config import EngineConfig
 from services.engines.devices import Devices, devices
 from services.engines.problem import EngineProblem
 from services.engines.within import ROOT
+from services.private_names import is_private, is_proxy, without_user
 
 PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
 # No cached byte code doubles every start; another environment's paths mix two engines up; the
 # database's address may hold a password.
 UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV",
             "PACELINE_DATABASE_URL")  # fmt: skip
+HUB = ("HF_", "HUGGING_FACE_")  # Hugging Face's own variables, HF_TOKEN among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,24 @@ class Place:
         compiled with the ninja beside its Python), and no look at the hub for a local folder."""
         own = {"PATH": f"{python.parent}{os.pathsep}{self.env.get('PATH', os.defpath)}"}
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if local else {}
-        return own | offline
+        return own | offline | self._proxies()
+
+    def _proxies(self) -> dict[str, str]:
+        """The proxies that have a user and a password, without them."""
+        proxies = {name: value for name, value in self.env.items() if is_proxy(name)}
+        bare = {name: without_user(value) for name, value in proxies.items()}
+        return {name: value for name, value in bare.items() if value != proxies[name]}
 
     def unset(self) -> tuple[str, ...]:
-        """Return what no engine may see: the client's keys above all, whatever they are called.
-        vLLM takes VLLM_API_KEY as the key that its clients must send."""
-        keys = sorted(name for name in self.env if name.endswith("_API_KEY"))
-        return (*(name for name in UNWANTED if name in self.env), *keys)
+        """Return what no engine may see: keys and accounts above all, whatever they are called, but
+        for the hub's, with which it fetches a model that is not for everybody. vLLM takes
+        VLLM_API_KEY as the key that its clients must send."""
+        private = sorted(
+            name
+            for name, value in self.env.items()
+            if is_private(name, value) and not is_proxy(name) and not name.startswith(HUB)
+        )
+        return tuple(dict.fromkeys([*(name for name in UNWANTED if name in self.env), *private]))
 
 
 def here(env: Mapping[str, str]) -> Place:

@@ -192,6 +192,19 @@ def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None
     assert "secret" not in launch.text() + json.dumps(launch.job("token"))
 
 
+def test_no_engine_has_an_account_or_a_proxys_password(tmp_path: Path) -> None:
+    """The hub's token stays: without it a gated model cannot be fetched."""
+    place = place_of(
+        tmp_path, GPUS, AWS_SECRET_ACCESS_KEY="secret", HF_TOKEN="stays", HF_TOKEN_PATH="/t",
+        HTTPS_PROXY="http://me:secret@proxy:1", no_proxy="localhost",
+    )  # fmt: skip
+    launch = launched(place, engine="vllm", model="a/b")
+    assert launch.unset == ("AWS_SECRET_ACCESS_KEY",)
+    assert launch.env["HTTPS_PROXY"] == "http://proxy:1"
+    assert "no_proxy" not in launch.env
+    assert "secret" not in launch.text() + json.dumps(launch.job("token"))
+
+
 def test_the_interpreter_may_be_named(tmp_path: Path) -> None:
     place = place_of(tmp_path, GPUS, PACELINE_VLLM_PYTHON=sys.executable)
     assert launched(place, engine="vllm", model="a/b").argv[0] == sys.executable

@@ -1,0 +1,56 @@
+"""Which variables are private, by their names and by what they hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.private_names import is_private, private, without_user
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENAI_API_KEY", "my_key", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE",
+        "AWS_SESSION_TOKEN", "AZURE_AD_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_API_BASE",
+        "REPLICATE_API_TOKEN", "WATSONX_APIKEY", "WATSONX_ZENAPIKEY", "WX_PROJECT_ID",
+        "GOOGLE_APPLICATION_CREDENTIALS", "VERTEXAI_PROJECT", "DB_PASSWORD", "PGPASSWORD",
+        "GITHUB_TOKEN", "HF_TOKEN", "SENTRY_DSN", "SSH_AUTH_SOCK", "TOKEN", "VAULT_TOKEN_FILE",
+    ],
+)  # fmt: skip
+def test_a_secret_is_known_by_its_name(name: str) -> None:
+    assert is_private(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PATH", "HOME", "PWD", "OLDPWD", "TOKENIZERS_PARALLELISM", "VLLM_MAX_TOKENS_PER_EXPERT",
+        "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK", "CUDA_VISIBLE_DEVICES", "NCCL_DEBUG",
+        "VLLM_BASE_URL", "KEYBOARD", "LANG", "http_proxy", "OMP_NUM_THREADS",
+    ],
+)  # fmt: skip
+def test_an_engines_setting_is_no_secret(name: str) -> None:
+    assert not is_private(name, "http://127.0.0.1:1/v1")
+
+
+def test_an_address_with_a_user_is_private_whatever_it_is_called() -> None:
+    assert is_private("ANYTHING", "postgresql://me:hush@db/name")
+    assert not is_private("ANYTHING", "postgresql://db/name?of=me@home")
+
+
+@pytest.mark.parametrize(
+    ("address", "bare"),
+    [
+        ("http://me:hush@proxy:3128", "http://proxy:3128"),
+        ("me:hush@proxy:3128", "proxy:3128"),
+        ("http://proxy:3128", "http://proxy:3128"),
+        ("localhost,.example.org", "localhost,.example.org"),
+    ],
+)
+def test_a_proxy_is_left_without_its_user(address: str, bare: str) -> None:
+    assert without_user(address) == bare
+
+
+def test_what_litellm_looks_for_is_private_and_the_proxies() -> None:
+    env = {"ANTHROPIC_API_KEY": "a", "https_proxy": "http://p:1", "PATH": "/bin", "LANG": "C"}
+    assert set(private(env)) == {"ANTHROPIC_API_KEY", "https_proxy"}
