@@ -23,7 +23,7 @@ from jobs.keys import hand_over
 from jobs.place import QueueProblem, place, see_to_place
 from jobs.sent import Secrets, Sent, sent
 from jobs.starting import start
-from services import versus
+from services import backends, settings, versus
 from services.config import RunConfig
 from services.measurement import Run
 from services.pace import Pace
