@@ -254,7 +254,8 @@ def list_pins() -> list[Pin]:
     **takes_json(_404="There is no such run"),
 )
 def pin(kind: Kind, value: str, pinned: Pinned) -> Pin:
-    """Make a run the reference of its model, or of one of its tags, in place of the one before."""
+    """Make a run the reference of its model, or of a tag, in place of the one before. A run without
+    that tag gets it."""
     return pins.pin(opened(), kind, value, pinned.run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select, update
@@ -10,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from db import results, schema
 from db.database import writing
-from db.runs import RunNotFound
+from db.runs import InvalidEdit, RunNotFound, add_tag
 from services.compare.headline import headline
 from services.compare.pin import KINDS, Kind, Pin
 from services.halves import clean
@@ -30,16 +31,18 @@ class NotPinned(LookupError):
 
 
 def pin(engine: Engine, kind: Kind, value: str, run_id: int) -> Pin:
-    """Make a run the reference of its model or of one of its tags, in place of the one before.
+    """Make a run the reference of its model or of a tag, in place of the one before. A run without
+    that tag gets it.
 
     Raises:
-        InvalidPin: the run has not that model or tag, is not done, or has no success.
+        InvalidPin: the run has not that model, cannot have that tag, is not done, or has no
+            success.
         RunNotFound: there is no such run.
     """
     _refresh(engine, run_id)
     made = Pin(kind, clean(value), run_id, datetime.now(UTC))
     with writing(engine) as connection:
-        _check(connection, made)
+        made = replace(made, value=_check(connection, made))
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         row = {name: getattr(made, name) for name in ("kind", "value", "run_id", "pinned_at")}
         changed = {name: row[name] for name in ("run_id", "pinned_at")}
@@ -65,8 +68,9 @@ def pins(engine: Engine) -> tuple[Pin, ...]:
         return tuple(Pin(**row) for row in connection.execute(found).mappings())
 
 
-def _check(connection: Connection, wanted: Pin) -> None:
-    runs, tags = schema.runs.c, schema.run_tags.c
+def _check(connection: Connection, wanted: Pin) -> str:
+    """Return the model or the tag of which the run can be the reference. Raises see `pin`."""
+    runs = schema.runs.c
     found = select(runs.model, runs.status, runs.headline).where(runs.id == wanted.run_id)
     row = connection.execute(found.with_for_update()).one_or_none()
     if row is None:
@@ -74,13 +78,17 @@ def _check(connection: Connection, wanted: Pin) -> None:
     if row.status != "done" or not row.headline.get("ok"):
         how = row.status if row.status != "done" else "done, but without a request that succeeded"
         raise InvalidPin(f"Run {wanted.run_id} cannot be a reference: it is {how}.")
-    tagged = select(tags.tag).where(tags.run_id == wanted.run_id)
-    has = {"model": [row.model], "tag": connection.scalars(tagged).all()}
-    if wanted.kind not in KINDS or not wanted.value or wanted.value not in has[wanted.kind]:
+    if wanted.kind == "tag":
+        try:
+            return add_tag(connection, wanted.run_id, wanted.value)
+        except InvalidEdit as error:
+            raise InvalidPin(str(error)) from None
+    if wanted.kind not in KINDS or not wanted.value or wanted.value != row.model:
         raise InvalidPin(
             f"Run {wanted.run_id} has not the {wanted.kind} {wanted.value[:60]!r}: it cannot be "
             "the reference of it."
         )
+    return wanted.value
 
 
 def _refresh(engine: Engine, run_id: int) -> None:

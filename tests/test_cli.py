@@ -791,7 +791,7 @@ def test_a_run_is_pinned_and_the_list_says_how_the_others_stand(database: Engine
     ("words", "said"),
     [
         (["pin", "9"], "There is no run 9."),
-        (["pin", "1", "--tag", "weekly"], "Run 1 has not the tag 'weekly'"),
+        (["pin", "1", "--tag", "a,b"], "The tag 'a,b' holds a comma."),
         (["pin", "1", "--model", "--tag", "a"], "not allowed with argument --model"),
         (["unpin", "1"], "Run 1 is not the reference of that."),
         (["unpin", "9"], "There is no run 9."),

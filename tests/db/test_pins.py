@@ -28,6 +28,21 @@ def test_a_run_is_pinned_in_place_of_the_one_before(engine: Engine) -> None:
     assert pins.pins(engine)[0] == made
 
 
+def test_a_run_gets_the_tag_that_it_is_pinned_for(engine: Engine) -> None:
+    store(engine, tags=["a"])
+    for written in (" nightly  run ", "nightly run", "a"):
+        pins.pin(engine, "tag", written, 1)
+    assert sorted(runs.load(engine, 1).tags) == ["a", "nightly run"]
+    assert pinned(engine) == [("tag", "a", 1), ("tag", "nightly run", 1)]
+
+
+def test_a_run_has_no_more_tags_by_a_pin_than_else(engine: Engine) -> None:
+    store(engine, tags=[f"t{n}" for n in range(20)])
+    with pytest.raises(InvalidPin, match="at most 20 tags"):
+        pins.pin(engine, "tag", "nightly", 1)
+    assert pinned(engine) == [] and len(runs.load(engine, 1).tags) == 20
+
+
 def test_a_pin_is_taken_away_once(engine: Engine) -> None:
     store(engine)
     pins.pin(engine, "model", "tiny", 1)
@@ -41,8 +56,9 @@ def test_a_pin_is_taken_away_once(engine: Engine) -> None:
     ("run_id", "kind", "value", "words"),
     [
         (1, "model", "huge", "Run 1 has not the model 'huge'"),
-        (1, "tag", "tiny", "Run 1 has not the tag 'tiny'"),
-        (1, "tag", "", "Run 1 has not the tag ''"),
+        (1, "tag", "a,b", "The tag 'a,b' holds a comma"),
+        (1, "tag", "x" * 51, "Shorten it to 50"),
+        (1, "tag", "", "is empty"),
         (1, "colour", "tiny", "Run 1 has not the colour 'tiny'"),
         (2, "model", "tiny", "it is queued"),
         (3, "model", "tiny", "it is done, but without a request that succeeded"),
