@@ -280,6 +280,7 @@ def study(options: argparse.Namespace) -> int:
     """Queue a study, follow it to its end, print what it says."""
     with _in_flags(options):
         config = flags.study(options)
+        _say_notes(options)
         if options.plan:
             return _say_plan(options, config)
         with _stopping() as stop:
@@ -375,18 +376,26 @@ def _followed(options: argparse.Namespace, study_id: int, stop: Event) -> int:
 def _submitted(options: argparse.Namespace) -> int:
     with _in_flags(options):
         config = parse(flags.values(options))
+        _say_notes(options)
         return jobs.submit(opened(), config, options.name, options.tag, options.note)
 
 
 def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
     with _in_flags(options):
         values = flags.values(options)
+        _say_notes(options)
         repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
         configs = versus.candidates(values, flags.changes(options.vs))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
         asked = Asked(options.order_seed, repeats, most, options.target, options.within)
         engine, about = opened(), (options.name, options.tag, options.note)
         return jobs.submit_trial(engine, configs, asked, *about).run_ids
+
+
+def _say_notes(options: argparse.Namespace) -> None:
+    """Say what of a file of prompts is not used."""
+    for note in getattr(options, "prompt_notes", ()):
+        _aside(f"{Path(options.prompts).name}: {note}")
 
 
 @contextmanager

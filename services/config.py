@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from services import dialogue
+
 MODE_NAMES = ("sequential", "staggered", "batch")
 WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic", "mixed")
 
@@ -222,6 +224,13 @@ class RunConfig(BaseModel):
             raise ValueError("prompts: are missing. Give a JSONL or CSV file with prompts.")
         if any(not prompt.strip() for prompt in self.prompts):
             raise ValueError("prompts: hold an empty one. Remove it.")
+        for prompt in (*self.prompts, self.prompt or ""):
+            try:
+                dialogue.messages_of(prompt)
+            except ValueError:
+                raise ValueError(
+                    "prompts: hold messages that are not a list of role and content."
+                ) from None
         return self
 
     @model_validator(mode="after")

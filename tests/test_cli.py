@@ -437,7 +437,7 @@ def test_several_wrong_flags_are_each_named(database: Engine, ask: Ask) -> None:
         ("no.jsonl", None, "cannot read"),
         ("", None, "cannot read ''"),
         (".", None, "Is a directory"),
-        ("notes.txt", b"hello", "is neither .jsonl nor .csv"),
+        ("notes.md", b"hello", "is neither .jsonl, .json, .csv, .tsv nor .txt"),
         ("empty.jsonl", b"", "holds no prompt"),
         ("half.jsonl", b'"a"\n{"prompt": ', "line 2: is not JSON"),
         ("bytes.jsonl", b'"\xff"', "line 1: is not UTF-8"),

@@ -132,11 +132,13 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, a
 
 def test_what_is_typed_reaches_the_run_and_the_engine(ask: Ask, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
-    file.write_text('"one"\n"two"\n')
+    file.write_text('"one"\n{"prompt": "two", "output_tokens": 9}\n')
     flags = ("--engine", "vllm", "--model", "org/m", "--eager", "--no-chunked-prefill",
              "--max-seqs", "4", "--extra=--seed 1", "--prompts", str(file), "--shared-prompts",
              "--parallel", "2x2", "--batches", "3", "--ignore-eos")  # fmt: skip
-    (cell,) = json.loads(ask("study", *flags, "--plan", "--json").out)["cells"]
+    said = ask("study", *flags, "--plan", "--json")
+    assert "prompts.jsonl: Not used" in said.err and "output_tokens (in 1 of 2)" in said.err
+    (cell,) = json.loads(said.out)["cells"]
     engine, run = cell["engine"], cell["run"]
     assert (engine["model"], engine["tp"], engine["pp"], engine["max_seqs"]) == ("org/m", 2, 2, 4)
     assert (engine["eager"], engine["chunked_prefill"], engine["extra"]) == (

@@ -16,7 +16,12 @@ from services.modes import MODES
 from services.objectives import PRESETS
 from services.units import many
 from services.workloads import WORKLOADS
-from services.workloads.promptfile import InvalidPrompts, read_prompts
+from services.workloads.promptfile import (
+    ENDINGS,
+    FILE_BYTES_MOST,
+    InvalidPrompts,
+    read_file,
+)
 
 TIMEOUTS = ("timeout_s", "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s")
 CALIBRATE = {"With more than 64 in flight": None, "Always": True, "Never": False}
@@ -66,7 +71,11 @@ def _workload(start: RunConfig) -> dict[str, Any]:
 
 def _file(start: RunConfig) -> tuple[str, ...]:
     uploaded = st.file_uploader(
-        "Prompts, as JSONL or CSV", type=["jsonl", "csv"], key="prompt-file", on_change=touched
+        "Prompts, as JSONL, JSON, CSV or plain lines",
+        type=list(ENDINGS),
+        key="prompt-file",
+        on_change=touched,
+        max_upload_size=FILE_BYTES_MOST // 10**6,
     )
     if uploaded is None:
         if start.prompts:
@@ -74,12 +83,13 @@ def _file(start: RunConfig) -> tuple[str, ...]:
             st.caption(f"{prompts} of the earlier run, unless you give others.")
         return start.prompts
     try:
-        found = read_prompts(uploaded.getvalue(), uploaded.name)
+        found = read_file(uploaded.getvalue(), uploaded.name)
     except InvalidPrompts as error:
         st.error(plain(str(error)), icon=":material/error:")
         return ()
-    st.caption(f"{many(len(found), 'prompt')}, used in turn.")
-    return found
+    used = f"{many(len(found.prompts), 'prompt')}, used in turn."
+    st.caption(plain(" ".join((used, *found.notes))))
+    return found.prompts
 
 
 def _sampling(start: RunConfig) -> dict[str, Any]:

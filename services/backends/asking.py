@@ -12,6 +12,7 @@ from typing import Any
 
 from services.backends import BACKENDS, Target
 from services.config import RunConfig
+from services.dialogue import messages_of
 
 Body = dict[str, Any]
 
@@ -49,7 +50,7 @@ def _openai(config: RunConfig, target: Target, prompt: str) -> Body:
     openai = target.backend == "openai"
     asked: Body = {
         "model": target.model,
-        "messages": [{"role": "user", "content": prompt}],
+        "messages": messages_of(prompt),
         "stream": True,
         "stream_options": {"include_usage": True},
         "max_completion_tokens" if openai else "max_tokens": config.max_tokens,
@@ -73,7 +74,7 @@ def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
     }
     return {
         "model": target.model,
-        "messages": [{"role": "user", "content": prompt}],
+        "messages": messages_of(prompt),
         "stream": True,
         "options": {name: value for name, value in options.items() if value is not None},
     }

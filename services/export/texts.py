@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services import theme
 from services.compare import Candidate
+from services.dialogue import text_of
 from services.measurement import Measurement
 from services.workloads import prompt
 
@@ -36,7 +37,7 @@ def _talk(candidate: Candidate, measured: Measurement) -> Talk:
     asked = None
     if run.source is None:  # what another tool sent stands in no config
         mark = run.environment.get("prompt_mark", "")
-        asked = prompt(run.config, measured.repeat, measured.index, mark)
+        asked = text_of(prompt(run.config, measured.repeat, measured.index, mark))
     heading = f"Request {measured.index + 1}"
     if run.config.repeats > 1:
         heading += f" of repeat {measured.repeat + 1}"

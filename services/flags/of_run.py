@@ -20,7 +20,7 @@ from services.engines import EngineConfig
 from services.flags.kinds import per_cent, whole
 from services.flags.of_field import add, flag, given
 from services.studies.asked import StudyConfig
-from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, read_prompts
+from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, PromptFile, read_file
 
 PLAIN = ("unique_prompts", "prompts")  # their flags have their own shape
 KNOWN = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}
@@ -34,7 +34,9 @@ class Misused(ValueError):
 def run(command: ArgumentParser, defaults: bool = True) -> None:
     """Let a command take all that a run is; `defaults`: say those of a run."""
     add(command, RunConfig, (n for n in RunConfig.model_fields if n not in PLAIN), defaults)
-    command.add_argument("--prompts", metavar="FILE", help="JSONL or CSV file with prompts")
+    command.add_argument(
+        "--prompts", metavar="FILE", help="File with prompts: JSONL, JSON, CSV or plain lines"
+    )
     command.add_argument(
         "--shared-prompts", action="store_true", help="No unique mark before each prompt"
     )
@@ -67,7 +69,8 @@ def trial(command: ArgumentParser) -> None:
 
 
 def values(options: Namespace) -> dict[str, Any]:
-    """Return what was given of a run, by field.
+    """Return what was given of a run, by field. What of a file of prompts is not used stands in
+    `options.prompt_notes` then.
 
     Raises:
         Misused: see there.
@@ -82,7 +85,8 @@ def values(options: Namespace) -> dict[str, Any]:
     if options.shared_prompts:
         found["unique_prompts"] = False
     if "prompts" in found:
-        found["prompts"] = _prompts_of(found["prompts"])
+        file = _prompts_of(found["prompts"])
+        found["prompts"], options.prompt_notes = file.prompts, file.notes
     return found | _to_whom(found)
 
 
@@ -140,10 +144,10 @@ def _to_whom(found: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _prompts_of(name: str) -> tuple[str, ...]:
+def _prompts_of(name: str) -> PromptFile:
     try:
         with open(name, "rb") as file:
-            return read_prompts(file.read(FILE_BYTES_MOST + 1), Path(name).name)
+            return read_file(file.read(FILE_BYTES_MOST + 1), Path(name).name)
     except OSError as error:
         raise Misused(f"--prompts: cannot read {name!r}: {error.strerror}.") from None
     except InvalidPrompts as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from services import dialogue
 from services.config import RunConfig
 from services.measurement import WARM_UP
 from services.workloads import mixed
@@ -46,7 +47,7 @@ def prompt(config: RunConfig, repeat: int, index: int, salt: str = "") -> str:
     text = texts[_like(config, repeat, index) % len(texts)]
     if not config.unique_prompts:
         return text
-    return f"{_mark(config.seed or 0, salt, repeat, index)} {text}"
+    return dialogue.marked(text, _mark(config.seed or 0, salt, repeat, index))
 
 
 def class_of(config: RunConfig, index: int) -> str:
@@ -136,7 +137,7 @@ _ENTRIES = (
     WorkloadSpec(
         name="file",
         label="File",
-        help="JSONL or CSV, taken in turn.",
+        help="JSONL, JSON, CSV or plain lines, taken in turn.",
         parameters=("prompts",),
         prompts=lambda config: config.prompts,
     ),

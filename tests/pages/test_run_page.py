@@ -144,7 +144,7 @@ FILES = [
     ("a.jsonl", b"", "holds no prompt"),
     ("a.csv", b"", "holds no prompt"),
     ("a.jsonl", b'{"prompt": "x"}\n{"prompt": ', "line 2"),
-    ("a.jsonl", b'{"question": "x"}', "line 1"),
+    ("a.jsonl", b'{"answer": "x"}', "line 1"),
     ("a.jsonl", b'{"prompt": 5}', "line 1"),
     ("a.jsonl", b'{"prompt": ""}', "line 1"),
     ("a.jsonl", b'"x"\n\xff\xfe', "line 2"),

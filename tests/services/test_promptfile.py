@@ -6,8 +6,23 @@ import json
 
 import pytest
 
-from services.config import RunConfig
-from services.workloads import InvalidPrompts, read_prompts
+from services import dialogue
+from services.backends import Target
+from services.backends.asking import body
+from services.config import InvalidConfig, RunConfig, parse
+from services.workloads import InvalidPrompts, prompt, promptfile, read_prompts
+from services.workloads.promptfile import read_file
+
+SHAREGPT = json.dumps(
+    [
+        {"id": "a", "conversations": [{"from": "human", "value": "one"}]},
+        {"id": "b", "conversations": []},
+        {"id": "c", "conversations": [
+            {"from": "system", "value": "be"}, {"from": "human", "value": "two"},
+            {"from": "gpt", "value": "yes"}, {"from": "human", "value": "three"},
+        ]},
+    ]
+).encode()  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -19,11 +34,36 @@ from services.workloads import InvalidPrompts, read_prompts
         ("p.jsonl", b"\xef\xbb\xbf" + '"Frühling"\n'.encode(), ("Frühling",)),
         ("P.JSONL", '"one\u2028line"'.encode(), ("one\u2028line",)),
         ("p.ndjson", b'"one"\r"two"', ("one", "two")),
+        ("p.jsonl", b'{"messages":[{"role":"user","content":"Hi"}]}', ("Hi",)),
+        ("p.jsonl", b'{"messages":[{"content":[{"type":"text","text":"Hi"}]}]}', ("Hi",)),
+        ("p.jsonl", b'{"prompt":["one"]}', ("one",)),
+        ("p.jsonl", b'[\n {"prompt": "a"},\n "b"\n]', ("a", "b")),
+        ("p.jsonl", b'{"text_input":"a"}', ("a",)),
+        ("p.jsonl", b'{"texts":[{"name":"text","contents":["a"]}]}', ("a",)),
         (
             "p.jsonl",
-            b'{"messages":[{"role":"system","content":"Be brief."},{"content":"Hi"}]}',
-            ("Be brief.\n\nHi",),
+            b'{"custom_id":"1","body":{"messages":[{"role":"user","content":"a"}]}}',
+            ("a",),
         ),
+        (
+            "p.json",
+            b'{"data":[{"payload":[{"messages":[{"role":"user","content":"a"}]}]}]}',
+            ("a",),
+        ),
+        ("p.json", b'"a"\n"b"', ("a", "b")),
+        ("p.json", SHAREGPT, ("one", "two")),
+        ("p.jsonl", '"Gr\u00fc\u00dfe"'.encode("utf-16"), ("Gr\u00fc\u00dfe",)),
+        ("p.txt", b"one\r\n\r\ntwo; and, more\n", ("one", "two; and, more")),
+        (
+            "p.csv",
+            b"id;prompt\n1;Write a haiku, please\n2;Tell a joke",
+            ("Write a haiku, please", "Tell a joke"),
+        ),
+        ("p.csv", b'"id";"prompt"\n"1";"a; b"\n', ("a; b",)),
+        ("p.csv", b"prompt\tlabel\nWrite, and write\tpoem\n", ("Write, and write",)),
+        ("p.tsv", b"id\tprompt\n1\ta\n", ("a",)),
+        ("p.csv", b"id,question,answer\n1,What is the sky?,blue\n", ("What is the sky?",)),
+        ("p.csv", b"id;prompt,text\n1;a,b\n2;c,d\n", ("b", "d")),
         ("p.csv", b"id,Prompt\n1,a\n2,b\n", ("a", "b")),
         ("p.csv", b"\xef\xbb\xbftext,id\r\na,1\r\n", ("a",)),
         ("p.csv", b"question\na\n\nb\n", ("a", "b")),
@@ -53,18 +93,43 @@ LONG = "x" * 200_001
         ("p.jsonl", b"9" * 5_000, "p.jsonl, line 1: is not JSON (too deep or too long). "),
         ("p.jsonl", b'"a"\n["b"]', "p.jsonl, line 2: must be a JSON string or an object with "),
         ("p.jsonl", b"12", "p.jsonl, line 1: must be a JSON string or an object with "),
-        ("p.jsonl", b"{}", 'p.jsonl, line 1: has no "prompt", "text" or "messages". '),
+        ("p.jsonl", b"{}", 'p.jsonl, line 1: has no "prompt", "text" or "messages", nor '),
         ("p.jsonl", b'{"prompt":null}', "p.jsonl, line 1: has a prompt that is not text. "),
         ("p.jsonl", b'{"prompt":" "}', "p.jsonl, line 1: has an empty prompt. "),
         ("p.jsonl", b'{"messages":"Hi"}', 'p.jsonl, line 1: has "messages" that are not '),
         ("p.jsonl", b'{"messages":[{"role":"user"}]}', 'p.jsonl, line 1: has "messages" that '),
-        ("p.jsonl", b'{"messages":[{"content":[1]}]}', 'p.jsonl, line 1: has "messages" that '),
+        ("p.jsonl", b'{"messages":[{"content":[1]}]}', "p.jsonl, line 1: has a part that is no "),
+        (
+            "p.jsonl",
+            b'{"messages":[{"content":[{"type":"image_url","image_url":{}}]}]}',
+            "p.jsonl, line 1: has a part that is no text (image_url). Only text is sent",
+        ),
+        (
+            "p.jsonl",
+            b'{"messages":[{"role":"tool","content":"x"}]}',
+            'p.jsonl, line 1: has a message of the role "tool". ',
+        ),
+        ("p.jsonl", b'{"prompt":["a","b"]}', "p.jsonl, line 1: has a list of prompts. Give each "),
+        ("p.jsonl", b'{"prompt":[1,2]}', "p.jsonl, line 1: has a prompt of token numbers. "),
+        (
+            "p.jsonl",
+            b'{"timestamp":0,"input_length":512,"output_length":64,"hash_ids":[0]}',
+            "p.jsonl, line 1: is a line of a trace (as Mooncake's), which holds lengths and no ",
+        ),
+        (
+            "p.jsonl",
+            b'"\\u001emessages:[]"',
+            "p.jsonl, line 1: has a prompt with a character that ",
+        ),
+        ("p.json", b'[{"prompt":"a"},{"prompt":1}]', "p.json, entry 2: has a prompt that is not "),
+        ("p.csv", b"a;b,c\n1;2,3\n4;5,6\n", "p.csv, line 1: could be separated by several "),
+        ("p.csv", b"1;Write a haiku\n2;Tell a joke", "p.csv, line 1: names no column "),
         ("p.jsonl", b'{"messages":[]}', "p.jsonl, line 1: has an empty prompt. "),
         ("p.jsonl", json.dumps(LONG).encode(), "p.jsonl, line 1: has a prompt of 200,001 "),
         ("p.jsonl", b'"a\\ud800"', "p.jsonl, line 1: has a prompt with a character that is not "),
         ("p.jsonl", b'"a\\u0000"', "p.jsonl, line 1: has a prompt with a character that is not "),
         ("p.jsonl", b'"a"\n"\xff"', "p.jsonl, line 2: is not UTF-8 text (byte 0xff). "),
-        ("p.jsonl", '"a"'.encode("utf-16"), "p.jsonl, line 1: is not UTF-8 text (byte 0xff). "),
+        ("p.jsonl", '"a"'.encode("utf-16")[:-1], "p.jsonl is not whole: "),
         ("p.jsonl", b'"a"\n\0\1\2', "p.jsonl, line 2: holds a NUL character: "),
         ("p.jsonl", b"", "p.jsonl holds no prompt. "),
         ("p.jsonl", b" \n\n", "p.jsonl holds no prompt. "),
@@ -72,8 +137,8 @@ LONG = "x" * 200_001
         ("p.jsonl", b" " * 20_000_001, "p.jsonl has 20.0 MB. At most 20 MB are read: "),
         ("p.csv", b"", "p.csv holds no prompt. "),
         ("p.csv", b"prompt\n", "p.csv holds no prompt. "),
-        ("p.csv", b"id,name\n1,a", 'p.csv, line 1: names no column "prompt" or "text". '),
-        ("p.csv", b"Write a poem\nWrite a song", 'p.csv, line 1: names no column "prompt" or '),
+        ("p.csv", b"id,name\n1,a", 'p.csv, line 1: names no column "prompt", "text" or "question'),
+        ("p.csv", b"Write a poem\nWrite a song", 'p.csv, line 1: names no column "prompt", '),
         ("p.csv", b"prompt,Prompt\na,b", 'p.csv, line 1: names two columns "prompt". '),
         ("p.csv", b"id,prompt\n1,a\n2,b, c\n", "p.csv, line 3: has 3 fields where the first row "),
         ("p.csv", b'prompt\n"two\nlines"\n"open', "p.csv, line 4: is not CSV (unexpected end of "),
@@ -85,9 +150,9 @@ LONG = "x" * 200_001
             "p.csv, line 2: is not CSV (field larger than field limit (131072)). "
             "Close every quote; for prompts of over 100,000 characters use JSONL.",
         ),
-        ("p.txt", b"a", "p.txt is neither .jsonl nor .csv. "),
-        ("p.json", b"[]", "p.json is neither .jsonl nor .csv. "),
-        ("", b"a", "The file is neither .jsonl nor .csv. "),
+        ("p.md", b"a", "p.md is neither .jsonl, .json, .csv, .tsv nor .txt. "),
+        ("p.json", b"[]", "p.json holds no prompt. "),
+        ("", b"a", "The file is neither .jsonl, .json, .csv, .tsv nor .txt. "),
         ("../../x\n\x1b.csv", b"", "x??.csv holds no prompt. "),
     ],
 )
@@ -103,3 +168,68 @@ def test_what_is_wrong_with_a_prompt_file_is_said_in_a_sentence(
 def test_what_read_prompts_lets_through_makes_a_config() -> None:
     prompts = read_prompts(b'"a"\n' * 10000, "p.jsonl")
     assert RunConfig(workload="file", prompts=prompts).prompts == prompts
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "note"),
+    [
+        ("p.jsonl", b'{"prompt":"a","output_tokens":10}\n"b"', "output_tokens (in 1 of 2)"),
+        ("p.jsonl", b'{"body":{"model":"m","prompt":"a"}}', "model (in 1 of 1)"),
+        ("p.json", SHAREGPT, "Of 1 conversation of several turns only the first turn is asked."),
+        ("p.json", SHAREGPT, "Left out: 1 conversation in which nobody asks."),
+        ("p.csv", b"id;prompt\n1;a", "the column “prompt” of 2 columns, separated by semicolons"),
+        ("p.txt", b"a", "Each line of the file is a prompt."),
+        (
+            "p.jsonl",
+            b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}',
+            "Not sent: 1 answer that messages end with.",
+        ),
+    ],
+)
+def test_what_is_not_used_or_was_assumed_is_said(name: str, data: bytes, note: str) -> None:
+    assert any(note in said for said in read_file(data, name).notes)
+
+
+def test_a_file_that_is_used_as_it_is_says_nothing() -> None:
+    assert not read_file(b'{"prompt":"a","id":7}', "p.jsonl").notes
+
+
+def test_a_file_of_values_without_end_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promptfile, "VALUES_MOST", 100)
+    monkeypatch.setattr(promptfile, "LINE_MOST", 500)
+    with pytest.raises(InvalidPrompts, match="has more than 500 characters"):
+        read_prompts(b"[" + b"[]," * 300 + b"[]]", "p.json")
+
+
+MESSAGES = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hello"},
+    {"role": "user", "content": "Grüße?"},
+]
+
+
+@pytest.mark.parametrize("backend", ["vllm", "ollama"])
+def test_messages_reach_the_wire_as_they_are(backend: str) -> None:
+    prompts = read_prompts(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl")
+    config = RunConfig(backend=backend, workload="file", prompts=prompts, unique_prompts=False)
+    config = RunConfig.model_validate_json(config.model_dump_json())  # as it is stored
+    target = Target(backend, "http://127.0.0.1:1/v1", "m")
+    assert body(config, target, prompt(config, 0, 0))["messages"] == MESSAGES
+
+
+def test_the_mark_that_makes_a_prompt_unique_comes_first_of_all() -> None:
+    prompts = read_prompts(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl")
+    config = RunConfig(workload="file", prompts=prompts)
+    one, two = (dialogue.messages_of(prompt(config, 0, i)) for i in range(2))
+    assert one[0]["content"].endswith("] Be brief.") and one[0] != two[0]
+    assert one[1:] == two[1:] == MESSAGES[1:]
+    assert dialogue.text_of(prompts[0]) == "Be brief.\n\nHi\n\nHello\n\nGrüße?"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "[1]", '[{"role":"tool","content":"a"}]', "[" * 99_999]
+)
+def test_a_config_holds_no_messages_that_are_none(text: str) -> None:
+    with pytest.raises(InvalidConfig, match="not a list of role and content"):
+        parse({"workload": "file", "prompts": [dialogue.MARK + text]})
