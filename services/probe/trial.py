@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -20,10 +21,10 @@ from services.probe.inquiry import (
     refusal,
     words,
 )
-from services.wire.chunk import Chunk, read_chunk
-from services.wire.ndjson import LineStream
-from services.wire.opening import STREAMS
-from services.wire.sse import EventStream
+from services.wire.chunk import Chunk, is_ping, read_chunk
+from services.wire.message import message_of
+from services.wire.opening import Opening
+from services.wire.sse import Event
 
 QUESTION = RunConfig(max_tokens=4, temperature=1.0)  # 1: what every model takes
 NAMES_SHOWN = 5
@@ -84,29 +85,39 @@ class _Heard:
         self.error: str | None = None
 
     async def listen(self, response: httpx.Response) -> None:
-        """Read to the end, to [DONE], or to BODY_BYTES."""
+        """Read to the end, to [DONE], or to BODY_BYTES, as a run would."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        self.streams = kind.encode() in STREAMS
+        opening, stream, size = Opening(kind.encode()), None, 0
         try:
-            if self.streams:
-                await self._events(response, STREAMS[kind.encode()](limit=BODY_BYTES))
+            async for part in response.aiter_raw():
+                if stream is None and (stream := opening.stream(part)):
+                    part = bytes(opening.seen)
+                if stream is not None and self._ended(stream.feed(part)):
+                    return
+                size += len(part)
+                if size > BODY_BYTES:
+                    return
+            if stream is not None:
+                self._ended(stream.rest())
             else:
-                self._take(read_chunk((await read(response)).content))
+                self._take(read_chunk(opening.seen))
         except BackendProblem:
             raise
         except ValueError:  # what was understood before it counts
             return
 
-    async def _events(self, response: httpx.Response, events: EventStream | LineStream) -> None:
-        size = 0
-        async for part in response.aiter_raw():
-            for event in events.feed(part):
-                if event.data.strip() == b"[DONE]":
-                    return
-                self._take(read_chunk(event.data))
-            size += len(part)
-            if size > BODY_BYTES:
-                return
+    def _ended(self, events: Sequence[Event]) -> bool:
+        """Take events; return whether the last of the stream is among them."""
+        for kind, data in events:
+            if data.strip() == b"[DONE]":
+                return True
+            if kind == b"error":
+                self.error = self.error or message_of(data) or data[:200].decode("utf-8", "replace")
+            elif data.strip() and not is_ping(data.strip()):
+                chunk = read_chunk(data)
+                self._take(chunk)
+                self.streams = self.streams or not (chunk.whole or chunk.error or chunk.oddity)
+        return False
 
     def _take(self, chunk: Chunk) -> None:
         self.error = self.error or chunk.error

@@ -57,7 +57,7 @@ class Chunk(NamedTuple):
         return bool(self.text) and self.finish_reason is None and self.usage is None
 
 
-def read_chunk(payload: bytes) -> Chunk:
+def read_chunk(payload: bytes | bytearray) -> Chunk:
     """Read one chunk, streamed (`delta`) or whole (`message`).
 
     A chunk with only a role, or with empty content, carries no token (vLLM and SGLang send one
@@ -86,7 +86,7 @@ def read_chunk(payload: bytes) -> Chunk:
     return Chunk(oddity=oddities.UNKNOWN_CHUNK)
 
 
-def load(payload: bytes) -> dict[str, Any]:
+def load(payload: bytes | bytearray) -> dict[str, Any]:
     """Return the object that `payload` holds; of a list, the error that is its first entry.
 
     Raises:
@@ -124,7 +124,7 @@ def is_ping(payload: bytes) -> bool:
     return len(payload) <= 120 and _PING.fullmatch(payload) is not None
 
 
-def _with_half_characters(payload: bytes) -> Any:
+def _with_half_characters(payload: bytes | bytearray) -> Any:
     """Read JSON in which half of a surrogate pair stands alone; its other half is in the next
     chunk. orjson is right to refuse it, and the standard library takes it."""
     try:

@@ -176,6 +176,10 @@ def test_a_server_of_known_times_is_found_to_be_one(reference: ReferenceServer) 
         (http(200, events({"choices": [{"delta": {"content": "Hi"}}]})), True, False),
         (http(200, events({"choices": [{"delta": {"reasoning": "Hm"}}]})), True, False),
         (http(200, events({"choices": [{"delta": {}, "finish_reason": "length"}]})), True, False),
+        (http(200, b"data: ping\n\n" + events({"choices": [{"text": "Hi"}]})), True, False),
+        (http(200, events({"choices": [{"text": "Hi"}]})[:-1]), True, False),
+        (http(200, json.dumps(WHOLE).encode() + b"\n\ndata: [DONE]\n\n"), False, True),
+        (http(200, events({"choices": [{"text": "Hi"}]}).decode()), True, False),
     ],
 )
 def test_whether_it_streams_and_counts_is_seen(
@@ -386,6 +390,10 @@ CHAT_PROBLEMS: list[tuple[Page, str]] = [
     (
         http(200, events({"error": {"message": f"CUDA out of memory with {KEY}"}})),
         "HOST answers the test question with an error: CUDA out of memory with [removed].",
+    ),
+    (
+        http(200, b'error: {"code": 500, "message": "context is full"}\n\n'),
+        "HOST answers the test question with an error: context is full.",
     ),
     (None, "HOST takes connections, but did not answer within 0.8 s."),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{", "HOST does not answer"),
