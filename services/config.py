@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -21,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from services import dialogue
+from services import dialogue, fit
 
 MODE_NAMES = ("sequential", "staggered", "batch")
 WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic", "mixed")
@@ -29,11 +28,16 @@ WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic", "mixed")
 Mode = Literal["sequential", "staggered", "batch"]
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
 Client = Literal["wire", "litellm"]
+Omittable = Literal["max_tokens", "temperature", "top_p", "stream_options"]
+LengthName = Literal["max_tokens", "max_completion_tokens"]
 MOST = 10_000  # requests in a repeat
 MOST_REPEATS = 50
 MOST_PROCESSES = 64
 MOST_SENTENCES = 50  # about fields that are wrong: no config has more of its own
 Text = Annotated[str, Field(max_length=200_000)]
+# Backends whose newest models refuse any temperature and top-p but their own, which are 1: a 1 need
+# not be sent there. An engine may have another default (vLLM takes the model's).
+OWN_SAMPLING = ("openai",)
 
 # How a run is judged, not what it does: they are no difference between runs.
 JUDGEMENT = ("ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour")
@@ -120,10 +124,39 @@ class RunConfig(BaseModel):
     )
 
     max_tokens: int = Field(128, ge=1, le=131_072, description="Most tokens an answer may have")
-    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature")
-    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="Sampling temperature; empty: 0, and not sent to OpenAI"
+    )
+    top_p: float | None = Field(None, gt=0, le=1, description="Nucleus sampling; empty: not sent")
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Seed, where the server has one")
     ignore_eos: bool = Field(False, description="Answer to full length (engines that know it)")
+
+    omit: tuple[Omittable, ...] = Field(
+        (),
+        description="Fields not to send, where a server refuses them: max_tokens, temperature, "
+        "top_p, stream_options",
+    )
+    max_tokens_field: LengthName | None = Field(
+        None,
+        description="Name under which the most tokens are sent; empty: max_completion_tokens at "
+        "OpenAI, max_tokens elsewhere",
+    )
+    extra_body: dict[str, Any] = Field(
+        {}, description='Further fields of each request, a JSON object: {"min_tokens": 64}'
+    )
+    headers: dict[str, str] = Field(
+        {},
+        description="Further headers, Name: value; a secret by its variable, "
+        "api-key: $PACELINE_URL_API_KEY",
+    )
+    ca_file: str | None = Field(
+        None,
+        max_length=1000,
+        description="File of certificates (PEM) to trust, on the machine that sends",
+    )
+    insecure_tls: bool = Field(
+        False, description="Take any certificate, a self-signed one too: who answers is not checked"
+    )
 
     warmup: int = Field(
         1,
@@ -175,10 +208,35 @@ class RunConfig(BaseModel):
         None, gt=0, le=1_000_000, description="What the server costs an hour, all its GPUs; US $"
     )
 
+    def __hash__(self) -> int:
+        """Objects have no hash: equal configs have the same one without them."""
+        return hash(tuple(value for value in vars(self).values() if not isinstance(value, dict)))
+
     @property
     def via_litellm(self) -> bool:
         """Whether LiteLLM's own work is part of every number."""
         return "litellm" in (self.client, self.backend)
+
+    @property
+    def sent_temperature(self) -> float | None:
+        """The temperature that a request holds; None: none is sent."""
+        if self.temperature is None and self.backend not in OWN_SAMPLING:
+            return self._unless_left_out("temperature", 0.0)
+        return self._unless_left_out("temperature", self.temperature)
+
+    @property
+    def sent_top_p(self) -> float | None:
+        """The top-p that a request holds; None: none is sent."""
+        return self._unless_left_out("top_p", self.top_p)
+
+    def _unless_left_out(self, name: str, value: float | None) -> float | None:
+        neutral = value == 1 and self.backend in OWN_SAMPLING
+        return None if neutral or name in self.omit else value
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is always taken, so that top-p and seed change nothing."""
+        return self.sent_temperature == 0
 
     @model_validator(mode="before")
     @classmethod
@@ -200,21 +258,27 @@ class RunConfig(BaseModel):
     def _address(cls, value: str | None) -> str | None:
         if value is None or not value.strip():
             return None
-        value = value.strip().rstrip("/")
-        try:  # what was given is not said again: it may hold a password
-            parts = urlsplit(value)
-            parts.port  # noqa: B018  urlsplit checks the port only when it is read
-        except ValueError:
-            raise ValueError("is not an address: its host or its port cannot exist") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(
-                "is not an address: it must start with http:// or https:// and name a host"
-            )
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError(
-                "must hold no user, password or query: put the key into the environment instead"
-            )
-        return value
+        return fit.address(value.strip())
+
+    @field_validator("omit", mode="before")
+    @classmethod
+    def _omitted(cls, value: Any) -> Any:
+        return fit.words(value)
+
+    @field_validator("extra_body", mode="before")
+    @classmethod
+    def _further_fields(cls, value: Any) -> Any:
+        return fit.further_fields(value)
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _further_headers(cls, value: Any) -> Any:
+        return fit.further_headers(value)
+
+    @field_validator("ca_file")
+    @classmethod
+    def _file(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
 
     @model_validator(mode="after")
     def _prompts_are_there(self) -> RunConfig:

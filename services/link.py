@@ -6,6 +6,7 @@ person's own prompts are never in it: links are sent around, and kept in logs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,4 +71,8 @@ def text_of(value: Any) -> str:
     """Return a value as a link holds it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False) if value else ""
     return f"{value:.12g}" if isinstance(value, float) else str("" if value is None else value)

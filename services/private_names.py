@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 _SECRET = re.compile(
     r"(?:^|_)\w*(?:KEYS?|SECRETS?|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)(?:_|$)"
     r"|(?:^|_)(?:PASS|PAT|AUTH|COOKIE|DSN)(?:_|$)"
+    r"|_HEADER_"  # what a request's headers may name, see docs/requests.md
     r"|TOKEN(?:$|_FILE$|_PATH$)"  # not MAX_TOKENS, nor TOKENIZERS_PARALLELISM
 )
 _PROVIDERS = (  # everything of theirs: their keys have further names, their regions go with them

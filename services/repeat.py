@@ -19,7 +19,7 @@ from services.rhythm import Rhythm, typical
 from services.runner import Ask, Player
 from services.share import WHOLE, Share
 from services.talk import Send
-from services.wire import Patience, Wire
+from services.wire import Fitting, Patience, Wire
 
 Go = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
 
@@ -146,7 +146,8 @@ def client_of(job: Job) -> Any:
         from services.via_litellm import ViaLiteLLM  # five seconds of imports, only when asked for
 
         return ViaLiteLLM(target, patience)
-    return Wire(chat_url(target), target.key, patience, target.proxy)
+    fitting = Fitting(target.headers, target.hidden, target.trust.context)
+    return Wire(chat_url(target), target.key, patience, target.proxy, fitting)
 
 
 async def _now() -> int:

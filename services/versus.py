@@ -126,5 +126,7 @@ def _word(name: str, value: Any) -> str:
         return urlsplit(value).netloc if value else "its own address"
     if isinstance(value, str):
         return value
+    if isinstance(value, tuple | Mapping):
+        return f"{name.replace('_', ' ')} {link.text_of(value) or 'none'}"
     shown = f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
     return f"{name.removesuffix('_s').replace('_', ' ')} {shown}"

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from services.backends.address import InvalidAddress, machine, normal_url, origin
+from services import fit
+from services.backends.address import InvalidAddress, Place, machine, origin, place
 from services.backends.proxy import proxy_for
+from services.backends.trust import Trust, UntrustedFile
 from services.config import Client, RunConfig
 from services.embedded import MODEL_NAME
 
@@ -39,6 +41,14 @@ class Backend:
     knows_ignore_eos: bool = False
     dialect: Literal["openai", "ollama"] = "openai"  # see asking.py
 
+    @property
+    def header_env(self) -> str | None:
+        """How the names of the variables begin that a header may name; None: it may name none."""
+        named = self.url_env or self.key_env
+        if self.kind != "openai" or named is None:
+            return None
+        return named.removesuffix("_BASE_URL").removesuffix("_API_KEY") + "_HEADER_"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -54,10 +64,26 @@ class Target:
     key: str | None = field(default=None, repr=False)
     client: Client = "wire"
     proxy: str | None = field(default=None, repr=False)  # it may hold a password
+    endpoint: str = ""  # its path, where the address gives it whole; else the dialect's is asked
+    query: str = ""  # of every question, without the question mark
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # with their secrets
+    hidden: tuple[str, ...] = field(default=(), repr=False)  # what must be quoted nowhere: those
+    ca_file: str | None = None
+    insecure_tls: bool = False
 
     def at(self, base_url: str) -> Target:
         """Return the same target at the address where its engine now answers."""
-        return replace(self, base_url=base_url)
+        return replace(self, base_url=base_url, endpoint="", query="")
+
+    def url(self, path: str) -> str:
+        """Return the address of `path`, which stands below the base URL, with the query."""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.base_url or ''}{path}{query}"
+
+    @property
+    def trust(self) -> Trust:
+        """Return whose certificates are taken."""
+        return Trust(self.ca_file, self.insecure_tls)
 
     def named(self, model: str) -> Target:
         """Return the same target with a model."""
@@ -67,7 +93,7 @@ class Target:
     def secrets(self) -> tuple[str, ...]:
         """Return what goes to the server, or to its proxy, and may never be kept of an answer."""
         proxy = urlsplit(self.proxy or "")
-        return tuple(filter(None, (self.key, unquote(proxy.password or ""))))
+        return tuple(filter(None, (self.key, unquote(proxy.password or ""), *self.hidden)))
 
     @property
     def netloc(self) -> str:
@@ -89,12 +115,23 @@ def target(config: RunConfig, env: Mapping[str, str]) -> Target:
         return _embedded(config, model)
     if backend.kind == "litellm":
         return _litellm(config, backend, model, env)
-    url = address(backend, env, config.base_url)
+    where = _place(backend, env, config.base_url)
+    url = where.base_url
     own = not config.base_url or origin(url) == _own_origin(backend, env)
     if backend.needs_key and not own:
         raise BackendProblem(_withheld(backend, url))
-    key = _key(backend, env) if own else None
-    return Target(backend.name, url, model, key, config.client, _proxy(url, env))
+    if config.client == "litellm" and (where.endpoint or where.query):
+        raise BackendProblem(
+            "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
+            "query, or measure with Paceline's own client."
+        )
+    _check_trust(config, backend)
+    headers, hidden = _headers(config, backend, env, url if not own else None)
+    key = _key(backend, env) if own and not _replaces_key(config, backend) else None
+    return Target(
+        backend.name, url, model, key, config.client, _proxy(url, env), where.endpoint, where.query,
+        headers, hidden, config.ca_file, config.insecure_tls,
+    )  # fmt: skip
 
 
 def lane(config: RunConfig, env: Mapping[str, str]) -> str:
@@ -129,14 +166,7 @@ def address(backend: Backend, env: Mapping[str, str], asked: str | None = None) 
     Raises:
         BackendProblem: there is none, or it is not an address.
     """
-    if asked:
-        return _base_url(asked, "The address")
-    found = _value(env, backend.url_env) or backend.base_url
-    if not found:
-        raise BackendProblem(
-            f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env."
-        )
-    return _base_url(found, backend.url_env or "The address")
+    return _place(backend, env, asked).base_url
 
 
 def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
@@ -152,7 +182,8 @@ def _embedded(config: RunConfig, model: str) -> Target:
         )
     if model not in ("", MODEL_NAME):
         raise BackendProblem(f"The embedded backend serves {MODEL_NAME} only. Leave model empty.")
-    return Target("embedded", None, MODEL_NAME, None, config.client)
+    headers, _ = _headers(config, BACKENDS["embedded"], {}, None)
+    return Target("embedded", None, MODEL_NAME, client=config.client, headers=headers)
 
 
 def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, str]) -> Target:
@@ -164,8 +195,12 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
             'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": '
             "give one, or put LITELLM_MODEL=… into .env."
         )
+    if config.ca_file or config.insecure_tls:
+        raise BackendProblem("LiteLLM's providers have certificates of their own. Leave that out.")
     own = provider == _value(env, backend.model_env).partition("/")[0]
-    return Target(backend.name, None, model, _key(backend, env) if own else None, "litellm")
+    headers, _ = _headers(config, backend, {}, None)
+    key = _key(backend, env) if own else None
+    return Target(backend.name, None, model, key, "litellm", headers=headers)
 
 
 def _key(backend: Backend, env: Mapping[str, str]) -> str | None:
@@ -175,6 +210,64 @@ def _key(backend: Backend, env: Mapping[str, str]) -> str | None:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise BackendProblem(f"{backend.key_env} holds a space or a character that no key has.")
     return key or None
+
+
+def _headers(
+    config: RunConfig, backend: Backend, env: Mapping[str, str], elsewhere: str | None
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return the headers with their variables' values, and those values. A variable is the owner's
+    like the key, and goes where the key goes; `elsewhere`: the address is not the owner's."""
+    values = {}
+    for name in fit.variables(config.headers):
+        _check_variable(name, backend)
+        if elsewhere:
+            raise BackendProblem(
+                f"{name} is not sent to {urlsplit(elsewhere).netloc}: it goes to the address in "
+                f"{backend.url_env or backend.label} only. Put this address there."
+            )
+        values[name] = _value(env, name)
+        if not values[name]:
+            raise BackendProblem(f"A header needs {name}: put {name}=… into .env.")
+        if not values[name].isascii() or not values[name].isprintable():
+            raise BackendProblem(f"{name} holds a character that no header has.")
+    filled = tuple(
+        (name, fit.VARIABLE.sub(lambda found: values[found[1]], said))
+        for name, said in config.headers.items()
+    )
+    return filled, tuple(values.values())
+
+
+def _check_variable(name: str, backend: Backend) -> None:
+    """Only what was put beside the address is sent: whoever can ask for a run could otherwise have
+    any variable of this machine sent somewhere."""
+    prefix = backend.header_env
+    if prefix is None:
+        raise BackendProblem(f"A header for {backend.label} cannot name a variable ({name[:80]}).")
+    if name != backend.key_env and not name.startswith(prefix):
+        keys = f"{backend.key_env} or a variable" if backend.key_env else "a variable"
+        raise BackendProblem(
+            f"A header for {backend.label} may name {keys} that begins with {prefix}, and not "
+            f"{name[:80]}."
+        )
+
+
+def _replaces_key(config: RunConfig, backend: Backend) -> bool:
+    """Whether a header takes the place of the key's own: Azure has the key under another name."""
+    named = backend.key_env in fit.variables(config.headers)
+    return named or any(name.lower() == "authorization" for name in config.headers)
+
+
+def _check_trust(config: RunConfig, backend: Backend) -> None:
+    if config.insecure_tls and backend.needs_key:
+        raise BackendProblem(
+            f"The certificate of {backend.label} is always checked. Switch insecure_tls off, or "
+            "give the certificates of a gateway as ca_file."
+        )
+    if config.ca_file:
+        try:
+            Trust(config.ca_file).context()
+        except UntrustedFile as error:
+            raise BackendProblem(str(error)) from None
 
 
 def _proxy(url: str, env: Mapping[str, str]) -> str | None:
@@ -198,9 +291,20 @@ def _own_origin(backend: Backend, env: Mapping[str, str]) -> tuple[str, str, int
         return None  # no address of its own, or a broken one: nothing that a key belongs to
 
 
-def _base_url(written: str, what: str) -> str:
+def _place(backend: Backend, env: Mapping[str, str], asked: str | None) -> Place:
+    if asked:
+        return _taken_apart(asked, "The address")
+    found = _value(env, backend.url_env) or backend.base_url
+    if not found:
+        raise BackendProblem(
+            f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env."
+        )
+    return _taken_apart(found, backend.url_env or "The address")
+
+
+def _taken_apart(written: str, what: str) -> Place:
     try:
-        return normal_url(written, what)
+        return place(written, what)
     except InvalidAddress as error:
         raise BackendProblem(str(error)) from None
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from services import fit
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # as a client sees them
-_ENDPOINT = re.compile(r"/(chat/completions|completions|models)$")
+_ENDPOINT = re.compile(r"/(chat/completions|completions)$")
 _PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
+_QUERY = re.compile(r"[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
 _NUMBERS = re.compile(r"[\d.]+", re.ASCII)
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
 
@@ -17,8 +21,19 @@ class InvalidAddress(ValueError):
     """What was written is no http or https address, in a sentence."""
 
 
-def normal_url(written: str, what: str = "The address") -> str:
-    """Return `written` as a base URL: /v1 where it has no path, and no endpoint at its end.
+class Place(NamedTuple):
+    """Where a server is: its base URL without a slash at its end; the path of the endpoint and the
+    query where the address gave them, "" where it did not."""
+
+    base_url: str
+    endpoint: str = ""
+    query: str = ""
+
+
+def place(written: str, what: str = "The address") -> Place:
+    """Take an address apart. Its base URL ends in /v1 where the address has no path. An endpoint
+    (…/chat/completions, …/completions) is asked exactly as given; what else is asked, such as the
+    list of models, is beside it.
 
     Raises:
         InvalidAddress: with a sentence that begins with `what`, the name of the thing written.
@@ -26,12 +41,31 @@ def normal_url(written: str, what: str = "The address") -> str:
     parts = _split(written.strip(), what)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidAddress(f"{what} is not an address: it must start with http:// or https://.")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InvalidAddress(f"{what} must hold no user, password or query.")
+    if "@" in parts.netloc or parts.fragment:
+        raise InvalidAddress(f"{what} must hold no user, password or fragment.")
+    if secret := fit.secret_in(parts.query):
+        raise InvalidAddress(
+            f"{what} must hold no key: its parameter {secret!r} looks like one. Send it as a "
+            "header that names a variable."
+        )
     if not _is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
         raise InvalidAddress(f"{what} holds a host name or a path that cannot exist.")
-    path = _ENDPOINT.sub("", parts.path.rstrip("/"))
-    return f"{parts.scheme}://{parts.netloc.lower()}{path or '/v1'}"
+    if not _QUERY.fullmatch(parts.query):
+        raise InvalidAddress(f"{what} holds a query that cannot be sent.")
+    server = f"{parts.scheme}://{parts.netloc.lower()}"
+    path = parts.path.rstrip("/")
+    if _ENDPOINT.search(path):
+        return Place(f"{server}{_ENDPOINT.sub('', path)}", path, parts.query)
+    return Place(f"{server}{path.removesuffix('/models') or '/v1'}", "", parts.query)
+
+
+def normal_url(written: str, what: str = "The address") -> str:
+    """Return `written` as a base URL: /v1 where it has no path, no endpoint at its end, no query.
+
+    Raises:
+        InvalidAddress: as `place` does.
+    """
+    return place(written, what).base_url
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -49,6 +83,10 @@ def machine(url: str) -> str:
 def _split(written: str, what: str) -> SplitResult:
     if not written.isascii() or not written.isprintable():  # urlsplit drops tabs and line breaks
         raise InvalidAddress(f"{what} holds a character that no address has.")
+    if fit.is_bare_ipv6(written):
+        raise InvalidAddress(
+            f"{what} is not an address: an IPv6 host stands in brackets, http://[::1]:8000."
+        )
     try:
         parts = urlsplit(written)
         port = parts.port

@@ -1,4 +1,9 @@
-"""How a chat completion is asked for: where, and in which words. One entry for each wire format.
+"""How an answer is asked for: where, and in which words. One entry for each wire format.
+
+A field that says only what a server does anyway is not sent, since some servers refuse it: no top-p
+unless a person gave one, no seed, no ignore_eos. The temperature is 0 unless something else is
+asked for, so that answers have the same length each time; OpenAI is sent none, since its newest
+models refuse all but their own.
 
 Most servers speak OpenAI's. Ollama speaks it too, under /v1, but says how many tokens it counted
 only at the end of its own, and takes the context's length only there: so that is what is measured.
@@ -7,12 +12,13 @@ only at the end of its own, and takes the context's length only there: so that i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from services.backends import BACKENDS, Target
 from services.config import RunConfig
-from services.dialogue import messages_of
+from services.dialogue import messages_of, text_of
 
 Body = dict[str, Any]
 
@@ -27,49 +33,74 @@ class Dialect:
 
 
 def chat_url(target: Target) -> str:
-    """Return the address that chat completions are asked of."""
+    """Return the address that answers are asked of."""
     dialect = _dialect(target)
-    return f"{(target.base_url or '').removesuffix(dialect.under)}{dialect.path}"
+    root = target.at((target.base_url or "").removesuffix(dialect.under))
+    if target.endpoint:
+        root, path = target.at(_server(target)), target.endpoint
+    else:
+        path = dialect.path
+    return replace(root, query=target.query).url(path)
 
 
 def body(config: RunConfig, target: Target, prompt: str) -> Body:
-    """Build the chat completion that asks `prompt`."""
-    return _dialect(target).body(config, target, prompt)
+    """Build the request that asks `prompt`. What a person wants sent further comes last, and what
+    is to be left out is not there."""
+    asked = _dialect(target).body(config, target, prompt)
+    return {
+        **{name: value for name, value in asked.items() if value is not None},
+        **config.extra_body,
+    }
+
+
+def _server(target: Target) -> str:
+    parts = urlsplit(target.base_url or "")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _dialect(target: Target) -> Dialect:
-    """LiteLLM is given OpenAI's words for everybody."""
-    own = BACKENDS[target.backend].dialect if target.client == "wire" else "openai"
-    return DIALECTS[own]
+    """LiteLLM is given OpenAI's words for everybody. An address that names its endpoint says which
+    of OpenAI's it is."""
+    if target.client != "wire":
+        return DIALECTS["openai"]
+    if target.endpoint:
+        chat = target.endpoint.endswith(DIALECTS["openai"].path)
+        return DIALECTS["openai" if chat else "completions"]
+    return DIALECTS[BACKENDS[target.backend].dialect]
 
 
 def _openai(config: RunConfig, target: Target, prompt: str) -> Body:
-    """OpenAI's newer models want `max_completion_tokens`, and refuse a temperature or top-p even at
-    the API's own default of 1: there, and only there, a 1 is left out. An engine may have another
-    default (vLLM takes the model's), so everybody else is told."""
-    openai = target.backend == "openai"
-    asked: Body = {
-        "model": target.model,
-        "messages": messages_of(prompt),
+    return {"model": target.model, "messages": messages_of(prompt), **_wanted(config, target)}
+
+
+def _completions(config: RunConfig, target: Target, prompt: str) -> Body:
+    """The text itself, in no chat template: what a model without one takes."""
+    return {"model": target.model, "prompt": text_of(prompt), **_wanted(config, target)}
+
+
+def _wanted(config: RunConfig, target: Target) -> Body:
+    """OpenAI's newer models want `max_completion_tokens`."""
+    newer = "max_completion_tokens" if target.backend == "openai" else "max_tokens"
+    return {
         "stream": True,
-        "stream_options": {"include_usage": True},
-        "max_completion_tokens" if openai else "max_tokens": config.max_tokens,
-        "temperature": config.temperature,
-        "top_p": config.top_p,
+        "stream_options": _unless("stream_options", config, {"include_usage": True}),
+        config.max_tokens_field or newer: _unless("max_tokens", config, config.max_tokens),
+        "temperature": config.sent_temperature,
+        "top_p": config.sent_top_p,
         "seed": config.seed,
         "ignore_eos": config.ignore_eos or None,
     }
-    for name in ("temperature", "top_p"):
-        if openai and asked[name] == 1:
-            asked[name] = None
-    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _unless(name: str, config: RunConfig, value: Any) -> Any:
+    return None if name in config.omit else value
 
 
 def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
     options = {
-        "num_predict": config.max_tokens,
-        "temperature": config.temperature,
-        "top_p": config.top_p,
+        "num_predict": _unless("max_tokens", config, config.max_tokens),
+        "temperature": config.sent_temperature,
+        "top_p": config.sent_top_p,
         "seed": config.seed,
     }
     return {
@@ -82,5 +113,6 @@ def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
 
 DIALECTS: dict[str, Dialect] = {
     "openai": Dialect("/chat/completions", "", _openai),
+    "completions": Dialect("/completions", "", _completions),
     "ollama": Dialect("/api/chat", "/v1", _ollama),
 }

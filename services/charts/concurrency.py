@@ -17,7 +17,7 @@ from services.compare import Candidate
 SAME = (  # fields of the config that runs of one line have in common
     "backend", "base_url", "model", "client", "workload", "prompt", "prompts", "input_tokens",
     "long_input_tokens", "long_every", "long_max_tokens", "unique_prompts", "max_tokens",
-    "temperature", "top_p", "ignore_eos",
+    "sent_temperature", "sent_top_p", "ignore_eos", "omit", "extra_body", "headers",
 )  # fmt: skip
 MEASURES = {"e2e_s": "E2E latency, median", "ttft_s": "TTFT, median"}
 
@@ -46,7 +46,7 @@ def _sweeps(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     """Runs that are alike but for their load, least in flight first."""
     groups: dict[str, list[Candidate]] = {}
     for candidate in filter(_in_flight, candidates):
-        same = candidate.run.config.model_dump(include=set(SAME))
+        same = {name: getattr(candidate.run.config, name) for name in SAME}
         groups.setdefault(repr(same), []).append(candidate)
     ordered = [sorted(group, key=_in_flight) for group in groups.values()]
     return [group for group in ordered if len(set(map(_in_flight, group))) > 1]

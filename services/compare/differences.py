@@ -5,6 +5,7 @@ A person's own prompts never appear: how long they are does.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,13 @@ def read_fields(config: RunConfig) -> dict[str, Any]:
     of_some |= {name for workload in WORKLOADS.values() for name in workload.parameters}
     read = {*MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters}
     fields = [name for name in RunConfig.model_fields if name not in AFTERWARDS]
-    return {name: getattr(config, name) for name in fields if name in read or name not in of_some}
+    found = {name: getattr(config, name) for name in fields if name in read or name not in of_some}
+    return found | {"temperature": config.sent_temperature, "top_p": _top_p(config)}
+
+
+def _top_p(config: RunConfig) -> float | None:
+    """What was sent, where it changes an answer: an earlier Paceline always sent a 1."""
+    return None if config.greedy else config.sent_top_p
 
 
 def _known_fields(run: Run) -> dict[str, Any]:
@@ -118,7 +125,19 @@ def _own_prompts(prompts: Sequence[str]) -> str:
     return f"{many(len(prompts), 'own prompt')}, {many(sum(map(len, prompts)), 'character')}"
 
 
+def _written(value: Any) -> str:
+    """A list by its words, an object as JSON, without the marks around it."""
+    if isinstance(value, Mapping):
+        text = json.dumps(value, ensure_ascii=False)[1:-1] or NOT_SET
+    else:
+        text = ", ".join(value) or NOT_SET
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
 SPECIAL: dict[str, Callable[[Any], str]] = {
+    "omit": _written,
+    "extra_body": _written,
+    "headers": _written,
     "prompt": lambda text: f"own text, {many(len(text), 'character')}",
     "prompts": _own_prompts,
 }

@@ -14,6 +14,7 @@ from typing import Any
 from services import modes
 from services.compare.findings import FAMILY
 from services.compare.rows import COMPARED, Candidate, Compared, by_index, row_of
+from services.config import RunConfig
 from services.measurement import Run
 from services.modes import MODES
 from services.workloads import WORKLOADS
@@ -24,6 +25,7 @@ WORK = (
     "mode", "requests", "workload", "unique_prompts", "max_tokens", "temperature", "top_p",
     "ignore_eos", "stop_after_s", "stop_after_errors",
 )  # fmt: skip
+IF_SET = ("extra_body",)  # work, too; left out where it is empty, as it was before there was any
 
 
 def headline(candidate: Candidate) -> dict[str, Any]:
@@ -63,10 +65,19 @@ def work_of(run: Run) -> str:
     config = run.config
     names = (*WORK, *MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters)
     asked = {name: value for name, value in config.model_dump(mode="json").items() if name in names}
-    if config.temperature > 0 or config.workload in ("synthetic", "mixed"):
+    asked |= {name: value for name, value in _sent(config).items() if asked[name] is None}
+    asked |= {name: None for name in config.omit if name in asked}
+    asked |= {name: getattr(config, name) for name in IF_SET if getattr(config, name)}
+    if not config.greedy or config.workload in ("synthetic", "mixed"):
         asked["seed"] = config.seed
     asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _sent(config: RunConfig) -> dict[str, float | None]:
+    """What is sent where nothing was asked for. An earlier Paceline always sent a top-p of 1, which
+    changes nothing where the likeliest token is taken."""
+    return {"temperature": config.sent_temperature, "top_p": 1.0 if config.greedy else None}
 
 
 def by_place(kept: Mapping[str, Any], name: str) -> dict[int, float]:

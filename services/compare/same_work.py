@@ -113,13 +113,16 @@ def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
 
 
 def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
-    chance = any(c.run.config.temperature > 0 for c in candidates)
+    chance = any(not c.run.config.greedy for c in candidates)
 
     def said(c: Candidate) -> str | None:
         config = c.run.config
         if not c.run.knows("temperature"):
             return None
-        text = f"temperature {config.temperature:g}, top-p {config.top_p:g}"
+        temperature, top_p = config.sent_temperature, config.sent_top_p
+        text = f"temperature {_said(temperature)}"
+        if not config.greedy:  # else it changes nothing
+            text += f", top-p {_said(top_p)}"
         text += f", seed {config.seed}" if chance and config.seed is not None else ""
         return text + (", ignore_eos" if config.ignore_eos else "")
 
@@ -129,6 +132,10 @@ def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
         "Different sampling",
         "Sampling changes the answers and their lengths: use the same settings.",
     )
+
+
+def _said(value: float | None) -> str:
+    return "of the server" if value is None else f"{value:g}"
 
 
 def _token_source(candidates: Sequence[Candidate]) -> Doubt | None:

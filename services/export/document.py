@@ -83,7 +83,7 @@ def _hash(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
         seen["stated"] = run.source.get("stated", {})
     return digest(
         {
-            "config": {name: value for name, value in asked if value is not None},
+            "config": {name: value for name, value in asked if value not in NOT_ASKED},
             "environment": run.environment,
             "repeats": [_repeat(repeat) for repeat in run.repeats],
             **seen,
@@ -151,13 +151,16 @@ _WHOLE: dict[str, Callable[[Measurement], Any]] = {
 }
 REQUEST_FIELDS: tuple[str, ...] = (*FIELDS, *_WHOLE)
 # Of the config: what a request or its time depends on; not the prompts, what is judged by, a price.
-# Another one may be added where its null means what was always done: nulls are left out.
+# Another one may be added where its null or emptiness means what was always done: those are left
+# out.
+NOT_ASKED: tuple[Any, ...] = (None, (), {})
 ASKED = (
     "backend", "base_url", "model", "client", "mode", "requests", "pause_s", "interval_s",
     "concurrency", "workload", "input_tokens", "long_input_tokens", "long_every",
     "long_max_tokens", "unique_prompts", "max_tokens", "temperature", "top_p", "seed",
     "ignore_eos", "warmup", "repeats", "timeout_s", "connect_timeout_s", "first_token_timeout_s",
-    "chunk_timeout_s", "stop_after_s", "stop_after_errors", "processes",
+    "chunk_timeout_s", "stop_after_s", "stop_after_errors", "processes", "omit",
+    "max_tokens_field", "extra_body", "headers",
 )  # fmt: skip
 # What was seen, not worked out, in the order of the content hash: an added field needs a schema 3.
 SEEN = (

@@ -16,9 +16,10 @@ def public(candidate: Candidate) -> Candidate:
     people wrote (name, tags, note, prompts) is theirs and stays."""
     run = candidate.run
     model = without_paths(run.config.model)
+    ca_file = run.config.ca_file and without_paths(run.config.ca_file)
     told = replace(
         run,
-        config=run.config.model_copy(update={"model": model}),
+        config=run.config.model_copy(update={"model": model, "ca_file": ca_file}),
         error=_public(run.error),
         environment=_public(run.environment),
         source=_public(run.source),

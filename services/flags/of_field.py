@@ -9,10 +9,14 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 Kind = type[BaseModel]
+# Flags that may be given several times, each with what stands for its value.
+REPEATED = {"headers": ("--header", "NAME: VALUE"), "omit": ("--omit", "FIELD")}
 
 
 def flag(name: str) -> str:
-    """Return the flag of a field: `--pause` of `pause_s`."""
+    """Return the flag of a field: `--pause` of `pause_s`, `--header` of `headers`."""
+    if name in REPEATED:
+        return REPEATED[name][0]
     return "--" + name.removesuffix("_s").replace("_", "-")
 
 
@@ -20,11 +24,13 @@ def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: boo
     """Let a command take these fields; `defaults`: say what is so where nothing is said."""
     for name in names:
         field = kind.model_fields[name]
-        known = defaults and field.default not in (None, "", (), False)
+        known = defaults and field.default not in (None, "", (), {}, False)
         text = f"{field.description}{f' (default: {field.default})' if known else ''}"
         about: dict[str, Any] = {"dest": name, "help": text.replace("%", "%%")}
         if field.annotation is bool:
             about |= {"action": "store_true", "default": None}
+        elif name in REPEATED:
+            about |= {"action": "append", "metavar": REPEATED[name][1]}
         elif field.annotation == bool | None:
             about |= {"action": BooleanOptionalAction}
         else:

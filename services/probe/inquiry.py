@@ -22,6 +22,7 @@ import httpx
 from services import untrusted
 from services.backends import BACKENDS, BackendProblem, Target
 from services.backends.address import LOOPBACK, origin
+from services.backends.trust import UntrustedFile, why_untrusted
 from services.redact import LONGEST
 from services.wire.message import message_of
 
@@ -52,11 +53,20 @@ class Answer:
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that sends the target's key and nothing else of this machine's."""
-    headers = {"Accept-Encoding": "identity", "User-Agent": "paceline"}
+    """Yield a client that sends the target's key and headers and nothing else of this machine's,
+    and takes the certificates that the client which measures takes.
+
+    Raises:
+        BackendProblem: the file of certificates can no longer be read.
+    """
+    headers = httpx.Headers({"Accept-Encoding": "identity", "User-Agent": "paceline"})
     if target.key:
         headers["Authorization"] = f"Bearer {target.key}"
-    trusted = ssl.create_default_context()  # the same certificates as the client that measures
+    headers.update(target.headers)
+    try:
+        trusted = target.trust.context()
+    except UntrustedFile as error:
+        raise BackendProblem(str(error)) from None
     async with httpx.AsyncClient(
         headers=headers, verify=trusted, trust_env=False, proxy=target.proxy
     ) as client:
@@ -106,7 +116,7 @@ async def get(client: httpx.AsyncClient, target: Target, path: str, timeout_s: f
     Raises:
         NoAnswer: as `answering` does.
     """
-    async with answering(client, target, f"{target.base_url}{path}", timeout_s) as response:
+    async with answering(client, target, target.url(path), timeout_s) as response:
         return await read(response)
 
 
@@ -166,7 +176,7 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
             why = getattr(cause, "strerror", None) or "not a host name"
             return f"No host is called {host} ({why}). Check the address."
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {where} is not trusted ({cause.verify_message})."
+            return f"{where} cannot be reached: {why_untrusted(cause)}"
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
             return f"{where} does not speak TLS ({cause.reason}). Try http:// instead of https://."
         if isinstance(cause, ConnectionRefusedError):

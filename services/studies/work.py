@@ -6,11 +6,11 @@ in how much they ask at once are the points of one curve.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services import units
+from services import link, units
 from services.compare.differences import read_fields
 from services.config import RunConfig
 from services.modes import MODES
@@ -20,7 +20,7 @@ Facts = tuple[tuple[str, Hashable], ...]
 # Which server answers, how often it is measured, when it is given up.
 ASIDE = (
     "backend", "base_url", "model", "warmup", "repeats", "timeout_s", "connect_timeout_s",
-    "first_token_timeout_s", "chunk_timeout_s", "processes",
+    "first_token_timeout_s", "chunk_timeout_s", "processes", "headers", "ca_file", "insecure_tls",
 )  # fmt: skip
 LOAD = ("requests", "concurrency")  # they are in the size
 
@@ -54,8 +54,13 @@ class Work:
 def work_of(config: RunConfig) -> Work:
     """Return what a cell asks, without the fields that its mode and workload do not read."""
     read = read_fields(config).items()
-    others = tuple((name, value) for name, value in read if name not in (*ASIDE, *LOAD))
+    others = tuple((name, _fact(value)) for name, value in read if name not in (*ASIDE, *LOAD))
     return Work(size_of(config), config.requests, others)
+
+
+def _fact(value: Any) -> Hashable:
+    """An object by its JSON; None where it is empty."""
+    return link.text_of(value) or None if isinstance(value, Mapping) else value
 
 
 def size_of(config: RunConfig) -> int | None:
@@ -109,6 +114,8 @@ def _word(name: str, value: Any, place: int) -> str:
         return f"prompts {place + 1}"
     if name in WORDS:
         return WORDS[name].format(value)
+    if isinstance(value, tuple):
+        value = link.text_of(value) or None
     plain = {True: "yes", False: "no", None: "not set"}
     shown = plain[value] if value is None or isinstance(value, bool) else value
     return f"{name.removesuffix('_s').replace('_', ' ')} {shown}"

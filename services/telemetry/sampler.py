@@ -49,7 +49,7 @@ class Page:
 
     async def _answer(self) -> inquiry.Answer:
         if self._client is None:
-            self._client = await self._connected(replace(self._target, key=None))
+            self._client = await self._connected(replace(self._target, key=None, headers=()))
         answer = await inquiry.get(self._client, self._target, PAGE, TIMEOUT_S)
         if (
             answer.status in REFUSED

@@ -2,5 +2,6 @@
 
 from services.wire.client import Wire, wait_until
 from services.wire.patience import Patience
+from services.wire.route import Fitting
 
-__all__ = ["Patience", "Wire", "wait_until"]
+__all__ = ["Fitting", "Patience", "Wire", "wait_until"]

@@ -7,17 +7,19 @@ stamped before anything is parsed. Nothing is retried and no redirect is followe
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from errno import EADDRNOTAVAIL, EMFILE, ENFILE
 from functools import partial
 from time import perf_counter_ns
 
+from services.backends.trust import why_untrusted
 from services.wire.exchange import Exchange, settling
 from services.wire.flights import Flights
 from services.wire.patience import Patience
 from services.wire.pool import Pool
 from services.wire.readers import Readers
-from services.wire.route import Route
+from services.wire.route import Fitting, Route
 from services.wire.stream import Stream
 
 DONE_GRACE_S = 0.5  # how long a body may stay open after [DONE]
@@ -34,8 +36,9 @@ class Wire:
         key: str | None = None,
         patience: Patience | None = None,
         proxy: str | None = None,
+        fitting: Fitting | None = None,
     ) -> None:
-        self._route = Route(url, key, proxy)
+        self._route = Route(url, key, proxy, fitting)
         patience = patience or Patience()
         self._pool = Pool(self._route, min(patience.connect_s, patience.total_s))
         self._readers = Readers()
@@ -196,6 +199,8 @@ def _no_connection(error: OSError, whom: str) -> tuple[str, str]:
         return "timeout_connect", f"No connection to {whom} in time."
     if isinstance(error, ConnectionRefusedError):
         return "connect", f"Nothing answers on {whom}."
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "connect", f"No connection to {whom}: {why_untrusted(error)}"
     if error.errno in _LACKS:
         return "connect", f"This machine has no {_LACKS[error.errno]} left for a connection."
     return "connect", f"No connection to {whom}: {error.strerror or error}."

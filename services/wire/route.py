@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -13,27 +15,51 @@ from services.wire.stream import Address
 from services.wire.tunnel import credentials, through
 
 
-class Route:
-    """A server at `url` (its full path included), asked with `key`, through `proxy` if any."""
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a server wants beside its key: headers, of which no error may quote `hidden`, and with
+    what a TLS connection to it is made."""
 
-    def __init__(self, url: str, key: str | None = None, proxy: str | None = None) -> None:
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+
+
+class Route:
+    """A server at `url` (path and query included), asked with `key`, through `proxy` if any."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        proxy: str | None = None,
+        fitting: Fitting | None = None,
+    ) -> None:
+        fitting = fitting or Fitting()
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
+        self._context = fitting.tls
         self._proxy = urlsplit(proxy) if proxy else None
         self.whom = parts.netloc  # is connected to, in a sentence
         self.secrets: tuple[str, ...] = ()
         if self._proxy is not None:
             self.whom = f"the proxy {self._proxy.hostname}:{self._proxy.port or 80}"
             self.secrets = tuple(filter(None, [unquote(self._proxy.password or "")]))
+        self.secrets += fitting.hidden
         plain_proxy = self._proxy is not None and not self._tls
-        target = url if plain_proxy else parts.path  # a proxy wants the whole (RFC 9112, 3.2.2)
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        target = url if plain_proxy else path  # a proxy wants the whole (RFC 9112, 3.2.2)
+        further = dict(fitting.headers)
+        if "user-agent" not in map(str.lower, further):
+            further["User-Agent"] = "paceline"
         self._head = (
             f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
             + (f"Authorization: Bearer {key}\r\n" if key else "")
             + (credentials(self._proxy) if self._proxy and plain_proxy else "")
-            + "User-Agent: paceline\r\nAccept: text/event-stream\r\nAccept-Encoding: identity\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in further.items())
+            + "Accept: text/event-stream\r\nAccept-Encoding: identity\r\n"
             "Content-Type: application/json\r\nContent-Length: "
         ).encode("latin-1")
 
@@ -54,7 +80,7 @@ class Route:
             tunnel = through(self._proxy, f"{_bracketed(self._host)}:{self._port}")
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        context = ssl.create_default_context() if self._tls else None
+        context = self._context() if self._tls else None
         return [
             Address(family, sockaddr, self._host, context, tunnel if self._tls else b"")
             for family, _, _, _, sockaddr in sorted(found, key=lambda it: it[0] != socket.AF_INET)

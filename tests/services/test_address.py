@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backends.address import InvalidAddress, machine, normal_url, origin
+from services.backends.address import InvalidAddress, Place, machine, normal_url, origin, place
+
+ENDED = re.compile("/(chat/)?completions$")
 
 
 @pytest.mark.parametrize(
@@ -22,10 +26,33 @@ from services.backends.address import InvalidAddress, machine, normal_url, origi
         ("http://host/models", "http://host/v1"),
         ("http://my_service.local.:80/api", "http://my_service.local.:80/api"),
         ("http://[::1]:8000", "http://[::1]:8000/v1"),
+        ("http://host/?a=b", "http://host/v1"),
+        ("http://host/api/paas/v4", "http://host/api/paas/v4"),
     ],
 )
 def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
     assert normal_url(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("http://h/chat/completions", Place("http://h", "/chat/completions")),
+        ("http://h/v1/chat/completions/", Place("http://h/v1", "/v1/chat/completions")),
+        ("http://h/v1/completions", Place("http://h/v1", "/v1/completions")),
+        ("http://h/v1?api-version=2", Place("http://h/v1", "", "api-version=2")),
+        (
+            "https://X.openai.azure.com/openai/deployments/D/chat/completions?api-version=2024-10",
+            Place(
+                "https://x.openai.azure.com/openai/deployments/D",
+                "/openai/deployments/D/chat/completions",
+                "api-version=2024-10",
+            ),
+        ),
+    ],
+)
+def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Place) -> None:
+    assert place(written) == expected
 
 
 @pytest.mark.parametrize(
@@ -38,9 +65,23 @@ def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
         ("http://:80", "X is not an address: it must start with http:// or https://."),
         ("http://h:99999", "X is not an address: Port out of range 0-65535."),
         ("http://h:0", "X has port 0, where nothing can answer."),
-        ("http://me:pw@host", "X must hold no user, password or query."),
-        ("http://@host", "X must hold no user, password or query."),
-        ("http://host/?key=1", "X must hold no user, password or query."),
+        ("http://me:pw@host", "X must hold no user, password or fragment."),
+        ("http://@host", "X must hold no user, password or fragment."),
+        ("http://host/#v1", "X must hold no user, password or fragment."),
+        (
+            "http://host/?a=b&api-key=1",
+            "X must hold no key: its parameter 'api-key' looks like one. Send it as a header that "
+            "names a variable.",
+        ),
+        ("http://host/?a=<b>", "X holds a query that cannot be sent."),
+        (
+            "http://::1:8000",
+            "X is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
+        ),
+        (
+            "http://fe80::1/v1",
+            "X is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
+        ),
         ("http://host/\r\nX-Evil: 1", "X holds a character that no address has."),
         ("http://bücher.de", "X holds a character that no address has."),
         ("http://a b/", "X holds a host name or a path that cannot exist."),
@@ -51,7 +92,7 @@ def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
         ("http://-a", "X holds a host name or a path that cannot exist."),
         (f"http://{'a' * 64}.de", "X holds a host name or a path that cannot exist."),
         (f"http://{'a.' * 127}de", "X holds a host name or a path that cannot exist."),
-        ("http://host\\@evil", "X must hold no user, password or query."),
+        ("http://host\\@evil", "X must hold no user, password or fragment."),
     ],
 )
 def test_what_is_no_address_gets_a_sentence(written: str, sentence: str) -> None:
@@ -70,10 +111,11 @@ def test_an_address_that_is_let_through_stays_as_it_is_and_every_client_reads_it
     written: str,
 ) -> None:
     try:
-        url = normal_url(written)
+        url, endpoint, query = place(written)
     except InvalidAddress:
         return
-    assert normal_url(url) == url
+    whole = (url.removesuffix(ENDED.sub("", endpoint)) + endpoint) if endpoint else url
+    assert place(f"{whole}?{query}" if query else whole) == (url, endpoint, query)
     assert origin(url)[2] == (httpx.URL(url).port or {"http": 80, "https": 443}[origin(url)[0]])
     assert httpx.URL(url).raw_host.decode("ascii") == origin(url)[1]
 

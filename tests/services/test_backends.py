@@ -113,7 +113,7 @@ def test_a_key_without_an_address_of_its_own_is_sent_nowhere() -> None:
     ("backend", "base_url"),
     [
         ("openai", "https://API.openai.com:443"),
-        ("openai", "https://api.openai.com/v1/chat/completions"),
+        ("openai", "https://api.openai.com/v1/chat/completions?version=2"),
         ("groq", "https://api.groq.com/openai/v1/"),
         ("url", "https://llm.example.org/other"),
     ],
@@ -205,7 +205,7 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {"VLLM_BASE_URL": "http://user:secret@host"},
             {"backend": "vllm"},
-            "VLLM_BASE_URL must hold no user, password or query.",
+            "VLLM_BASE_URL must hold no user, password or fragment.",
         ),
         (
             {"GROQ_API_KEY": "gsk_x\r\nX-Evil: 1"},

@@ -137,6 +137,19 @@ def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
     assert len(content_hash(one)) == 64
 
 
+def test_the_hash_of_a_run_before_requests_could_be_fitted_stands() -> None:
+    asked = {"backend": "vllm", "model": "m", "temperature": 0.0, "top_p": 1.0}
+    one = candidate([measured(0), measured(1)], **asked)
+    assert content_hash(one) == "0dc54d10247a5a4eb15e7d6c5c3c639f44cd66d7bb2308d35facd4ace4462ac2"
+    fitted = candidate([measured(0), measured(1)], **asked, omit=["top_p"])
+    assert content_hash(fitted) != content_hash(one)
+
+
+def test_a_file_of_certificates_is_exported_without_its_folder() -> None:
+    text = export("run.json").write([candidate(some(), ca_file="/home/me/lab/ca.pem")]).decode()
+    assert "/home/me" not in text and "ca.pem" in text
+
+
 def test_a_run_of_which_anything_measured_is_changed_has_another_hash() -> None:
     one = candidate(some(), environment={"cpu": "x"})
     later = measured(0)
@@ -155,6 +168,7 @@ def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() 
     left_out = {"prompt", "prompts"}  # private
     left_out |= {"calibrate"}  # what is measured afterwards
     left_out |= {"ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour"}  # how it is judged
+    left_out |= {"ca_file", "insecure_tls"}  # whom to trust: no request is another for it
     assert set(ASKED) | left_out == set(RunConfig.model_fields)
     renamed = {RENAMED.get(field.name, field.name) for field in fields(Measurement)}
     assert set(SEEN) == renamed - {"answer"}
@@ -188,8 +202,9 @@ def test_the_hash_of_a_document_can_be_worked_out_by_anybody() -> None:
 
     document = orjson.loads(export("run.json").write([candidate(some())]))
     run = document["run"]
+    asked = {k: v for k, v in run["config"].items() if k in ASKED and v not in (None, [], {})}
     whole = {
-        "config": {k: v for k, v in run["config"].items() if k in ASKED and v is not None},
+        "config": asked,
         "environment": run["environment"],
         "repeats": run["repeats"],
         "requests": [[row[name] for name in SEEN] for row in document["requests"]],

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from services.compare.findings import FAMILY
-from services.compare.headline import WORK, by_place, headline, work_of
+from services.compare.headline import IF_SET, WORK, by_place, headline, work_of
 from services.config import JUDGEMENT, RunConfig
 from services.imports import read
 from services.modes import MODES
@@ -21,7 +21,7 @@ SECRET = "words of my own"
 NO_WORK = {  # to whom, how often, how long at most, and by how many processes
     "backend", "base_url", "model", "client", "warmup", "repeats", "timeout_s",
     "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s", "processes", "calibrate",
-    "seed", *JUDGEMENT,
+    "seed", "omit", "max_tokens_field", "headers", "ca_file", "insecure_tls", *JUDGEMENT,
 }  # fmt: skip
 
 
@@ -112,5 +112,33 @@ def test_no_prompt_is_kept() -> None:
 def test_every_field_of_a_config_is_work_or_is_not() -> None:
     read = {name for table in (MODES, WORKLOADS) for entry in table.values()
             for name in entry.parameters}  # fmt: skip
-    assert {*WORK, *read} | NO_WORK == set(RunConfig.model_fields)
-    assert not {*WORK, *read} & NO_WORK
+    assert {*WORK, *IF_SET, *read} | NO_WORK == set(RunConfig.model_fields)
+    assert not {*WORK, *IF_SET, *read} & NO_WORK
+
+
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        ({"temperature": 0.0, "top_p": 1.0}, "0e1cca38a485c457"),
+        ({}, "0e1cca38a485c457"),  # what is sent has not changed but for a top-p without effect
+        ({"temperature": 0.7, "top_p": 0.9}, "f25274559aad61aa"),
+    ],
+)
+def test_the_key_of_work_done_before_requests_could_be_fitted_stands(
+    asked: dict[str, Any], key: str
+) -> None:
+    config = RunConfig(backend="vllm", model="m", **asked)
+    assert work_of(replace(run(), config=config)) == key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"omit": ["temperature"]},
+        {"omit": ["max_tokens"]},
+        {"extra_body": {"min_tokens": 64}},
+        {"backend": "openai"},  # which is sent no temperature unless asked for
+    ],
+)
+def test_what_changes_the_answers_is_other_work(changes: dict[str, Any]) -> None:
+    assert work(**changes) != work()

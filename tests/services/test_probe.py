@@ -483,7 +483,11 @@ def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "c", tmp_path / "k")
     found = probed({"*": MODELS}, scheme="https", tls=context)
-    assert found.problem == "The certificate of HOST is not trusted (self-signed certificate)."
+    assert found.problem == (
+        "HOST cannot be reached: its certificate is not trusted (self-signed certificate). Give "
+        "the file of its authority (ca_file), or switch the check off for a server of your own "
+        "(insecure_tls)."
+    )
 
 
 # --- the rest ----------------------------------------------------------------------------------

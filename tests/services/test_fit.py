@@ -1,0 +1,314 @@
+"""A request is made to fit its server, and no secret is in what is stored of it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import pytest
+
+from services.backends import BackendProblem, target
+from services.config import InvalidConfig, RunConfig, parse
+from services.repeat import Job, Playing
+from services.talk import measurement_of
+from tests.picky import Body, Picky, Refusal, serving
+
+AZURE = {"PACELINE_URL_API_KEY": "azure-secret-1", "HOME": "/root"}
+
+
+def played(picky: Picky, env: dict[str, str] | None = None, **asked: Any) -> list[dict[str, Any]]:
+    """Send one request, as a run does; return its measurement."""
+    given = {"backend": "url", "model": "m", "requests": 1, "warmup": 0, **asked}
+    if "base_url" not in given and not env:
+        given["base_url"] = f"{picky.url}/v1"
+    config = parse(given)
+    told: list[dict[str, Any]] = []
+
+    async def now() -> int:
+        return perf_counter_ns()
+
+    async def play() -> None:
+        playing = Playing(Job(config, target(config, env or {}), "mark", 0), told.append)
+        try:
+            await playing.play(0, now)
+        finally:
+            playing.client.close()
+
+    asyncio.run(play())
+    rows = (row for message in told if message["type"] == "requests" for row in message["rows"])
+    return [asdict(measurement_of(row)) for row in rows]
+
+
+def wants(**rules: Callable[[Any], bool]) -> Callable[[Body, dict[str, str]], Refusal]:
+    """Return what refuses a body with a field that breaks its rule, and names the field."""
+
+    def refuses(body: Body, headers: dict[str, str]) -> Refusal:
+        wrong = [name for name, holds in rules.items() if not holds(body.get(name))]
+        return (422, {"detail": [{"loc": ["body", wrong[0]], "msg": "No"}]}) if wrong else None
+
+    return refuses
+
+
+def absent(value: Any) -> bool:
+    return value is None
+
+
+@pytest.mark.parametrize(
+    ("refuses", "asked"),
+    [
+        (wants(top_p=absent), {}),  # TGI: below 1; Claude: not beside a temperature
+        (wants(temperature=lambda it: it == 0), {}),
+        (wants(temperature=absent), {"backend": "openai"}),  # gpt-5
+        (wants(temperature=absent), {"omit": ["temperature"]}),
+        (wants(stream_options=absent), {"omit": ["stream_options"]}),
+        (wants(max_tokens=absent), {"omit": ["max_tokens"]}),
+        (wants(top_p=lambda it: it == 1), {"top_p": 1}),
+        (
+            wants(max_tokens=absent, max_completion_tokens=lambda it: it == 128),
+            {"max_tokens_field": "max_completion_tokens"},
+        ),
+        (wants(max_tokens=lambda it: it == 128), {"backend": "openai",
+                                                  "max_tokens_field": "max_tokens"}),
+        (
+            wants(min_tokens=lambda it: it == 64, chat_template_kwargs=lambda it: it == {"a": [1]}),
+            {"extra_body": {"min_tokens": 64, "chat_template_kwargs": {"a": [1]}}},
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("client", ["wire"])
+def test_a_server_gets_its_requests_as_it_wants_them(
+    refuses: Any, asked: dict[str, Any], client: str
+) -> None:
+    with serving(Picky(refuses)) as picky:
+        env = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": picky.url}
+        (row,) = played(picky, env if asked.get("backend") == "openai" else None, **asked)
+        assert (row["status"], row["error"]) == ("ok", None)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "listed"),
+    [
+        ("/chat/completions", "/chat/completions", "/models"),
+        ("/", "/v1/chat/completions", "/v1/models"),
+        ("/v1/", "/v1/chat/completions", "/v1/models"),
+        ("/v1/chat/completions/", "/v1/chat/completions", "/v1/models"),
+        ("/api/paas/v4", "/api/paas/v4/chat/completions", "/api/paas/v4/models"),
+        ("/v1/completions", "/v1/completions", "/v1/models"),
+        ("/v1?a=b", "/v1/chat/completions?a=b", "/v1/models?a=b"),
+        (
+            "/openai/deployments/d/chat/completions?api-version=2024-10-21",
+            "/openai/deployments/d/chat/completions?api-version=2024-10-21",
+            "/openai/deployments/d/models?api-version=2024-10-21",
+        ),
+    ],
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_is_asked_as_it_is_given(path: str, asked: str, listed: str, host: str) -> None:
+    endpoint, models = asked.partition("?")[0], {listed.partition("?")[0]: {"data": [{"id": "m"}]}}
+    with serving(Picky(paths=(endpoint,), models=models), host=host) as picky:
+        (row,) = played(picky, base_url=f"{picky.url}{path}")
+        assert row["status"] == "ok", row["error"]
+        assert picky.asked[0][0] == asked
+        assert ("prompt" in picky.asked[0][2]) == (path == "/v1/completions")
+        assert row["output_tokens"] == 4
+
+
+# --- headers and their secrets -----------------------------------------------------------------
+
+
+def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> None:
+    def refuses(_: Body, headers: dict[str, str]) -> Refusal:
+        right = headers.get("api-key") == "azure-secret-1" and headers.get("X-Route") == "a"
+        said = f"wrong key {headers}"
+        return None if right and "Authorization" not in headers else (401, {"error": said})
+
+    with serving(Picky(refuses)) as picky:
+        env = {**AZURE, "PACELINE_URL": picky.url}
+        headers = ["api-key: $PACELINE_URL_API_KEY", "X-Route: a"]
+        (row,) = played(picky, env, headers=headers)
+        assert row["status"] == "ok", row["error"]
+        bearer = played(picky, env | {"PACELINE_URL_HEADER_ONE": "other-secret-2"},
+                        headers={"X-Tenant": "$PACELINE_URL_HEADER_ONE"})  # fmt: skip
+        assert picky.asked[-1][1]["Authorization"] == "Bearer azure-secret-1"
+        assert "azure-secret" not in bearer[0]["error"] and "other-secret" not in bearer[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (
+            {"headers": {"X-Home": "$HOME"}},
+            "A header for OpenAI-compatible URL may name PACELINE_URL_API_KEY or a variable that "
+            "begins with PACELINE_URL_HEADER_, and not HOME.",
+        ),
+        (
+            {"headers": {"X-Home": "$OPENAI_API_KEY"}},
+            "A header for OpenAI-compatible URL may name PACELINE_URL_API_KEY or a variable that "
+            "begins with PACELINE_URL_HEADER_, and not OPENAI_API_KEY.",
+        ),
+        (
+            {"headers": {"api-key": "$PACELINE_URL_API_KEY"}, "base_url": "http://evil.example"},
+            "PACELINE_URL_API_KEY is not sent to evil.example: it goes to the address in "
+            "PACELINE_URL only. Put this address there.",
+        ),
+        (
+            {"headers": {"X-Tenant": "$PACELINE_URL_HEADER_B"}},
+            "A header needs PACELINE_URL_HEADER_B: put PACELINE_URL_HEADER_B=… into .env.",
+        ),
+        (
+            {"headers": {"X-Tenant": "$PACELINE_URL_HEADER_TWO_LINES"}},
+            "PACELINE_URL_HEADER_TWO_LINES holds a character that no header has.",
+        ),
+        (
+            {"backend": "ollama", "headers": {"X-Tenant": "$PACELINE_URL_API_KEY"}},
+            "A header for Ollama may name a variable that begins with OLLAMA_HEADER_, and not "
+            "PACELINE_URL_API_KEY.",
+        ),
+        (
+            {"backend": "embedded", "headers": {"X-Tenant": "$PACELINE_URL_API_KEY"}},
+            "A header for Embedded llama.cpp cannot name a variable (PACELINE_URL_API_KEY).",
+        ),
+        (
+            {"backend": "openai", "insecure_tls": True},
+            "The certificate of OpenAI is always checked. Switch insecure_tls off, or give the "
+            "certificates of a gateway as ca_file.",
+        ),
+        (
+            {"ca_file": "/etc/shadow"},
+            "ca_file is no file of certificates (PEM) that can be read here. Give its whole path "
+            "on the machine that sends.",
+        ),
+        (
+            {"ca_file": "/dev/zero"},
+            "ca_file is no file of certificates (PEM) that can be read here. Give its whole path "
+            "on the machine that sends.",
+        ),
+        (
+            {"client": "litellm", "base_url": "http://h/chat/completions"},
+            "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
+            "query, or measure with Paceline's own client.",
+        ),
+    ],
+)
+def test_what_may_not_be_sent_is_a_sentence(asked: dict[str, Any], sentence: str) -> None:
+    env = {**AZURE, "PACELINE_URL": "https://mine.example/v1", "OPENAI_API_KEY": "sk-1",
+           "PACELINE_URL_HEADER_TWO_LINES": "a\r\nX-Evil: 1"}  # fmt: skip
+    with pytest.raises(BackendProblem) as caught:
+        target(RunConfig(**{"backend": "url", **asked}), env)
+    assert str(caught.value) == sentence
+
+
+SECRET = (
+    "headers must not hold the secret of {0} itself, since they are stored with the run. Put it "
+    "into .env, such as PACELINE_URL_HEADER_KEY=…, and write {0}: $PACELINE_URL_HEADER_KEY."
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"headers": {"api-key": "abc"}}, SECRET.format("api-key")),
+        ({"headers": {"Authorization": "Bearer abc"}}, SECRET.format("Authorization")),
+        ({"headers": {"Cookie": "a=b"}}, SECRET.format("Cookie")),
+        ({"headers": {"X-Auth-Token": "abc $PACELINE_URL_API_KEY"}}, SECRET.format("X-Auth-Token")),
+        ({"headers": {"X-Route": "sk-abcdefghij"}}, SECRET.format("X-Route")),
+        ({"headers": {"Host": "h"}}, "headers must not hold Host, which Paceline sets itself."),
+        (
+            {"headers": ["Transfer-Encoding: chunked"]},
+            "headers must not hold Transfer-Encoding, which Paceline sets itself.",
+        ),
+        (
+            {"headers": {"X-A": "1\r\nX-Evil: 1"}},
+            "headers hold a value of X-A that cannot be sent: it must be one line of ASCII.",
+        ),
+        ({"headers": {"X A": "1"}}, "headers hold a name that no header can have."),
+        ({"headers": {"X-A\r\nB": "1"}}, "headers hold a name that no header can have."),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "headers must name each header once."),
+        ({"headers": "X-A"}, 'headers must be written as "Name: value".'),
+        (
+            {"headers": {f"X-{i}": "1" for i in range(21)}},
+            "headers must have at most 20 entries.",
+        ),
+        (
+            {"extra_body": {"messages": []}},
+            "extra_body must not hold 'messages': set prompt instead.",
+        ),
+        ({"extra_body": {"stream": False}}, "extra_body must not hold 'stream': Paceline always "
+                                            "streams."),
+        ({"extra_body": "[1]"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
+        ({"extra_body": "{"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
+        (
+            {"extra_body": {"a": "x" * 10_001}},
+            "extra_body must have at most 10,000 characters of JSON.",
+        ),
+        (
+            {"extra_body": {"a": float("inf")}},
+            "extra_body must be a JSON object of finite numbers, texts, lists and objects.",
+        ),
+        (
+            {"extra_body": {"a": [{"api_key": "x"}]}},
+            "extra_body must hold no key, and 'api_key' looks like one: send it as a header that "
+            "names a variable.",
+        ),
+        (
+            {"extra_body": {"a": ["sk-abcdefghij"]}},
+            "extra_body must hold no key, and one of its texts looks like one.",
+        ),
+        (
+            {"base_url": "https://h/v1?api-key=1"},
+            "base_url must hold no key: its parameter 'api-key' looks like one. Put the key into "
+            "the environment, or send it as a header that names a variable.",
+        ),
+        (
+            {"base_url": "http://::1:8000"},
+            "base_url is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_stored_or_sent_is_refused(asked: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(asked)
+    assert str(caught.value) == sentence
+
+
+def test_what_is_no_key_is_let_through() -> None:
+    config = parse(
+        {
+            "extra_body": '{"stop_token": "x", "prompt_cache_key": "p", "stream_options": {}}',
+            "headers": "X-Session-ID: 4\nAuthorization: Basic $PACELINE_URL_HEADER_BASIC",
+            "omit": "temperature, top_p temperature",
+            "base_url": "https://h/v1?api-version=1&deployment=d",
+        }
+    )
+    assert config.extra_body["prompt_cache_key"] == "p"
+    assert config.headers["X-Session-ID"] == "4"
+    assert config.omit == ("temperature", "top_p")
+    assert config.base_url == "https://h/v1?api-version=1&deployment=d"
+    assert parse(config.model_dump(mode="json")) == config
+
+
+# --- certificates ------------------------------------------------------------------------------
+
+
+def test_a_file_of_an_authority_or_the_switch_lets_a_lab_server_in(
+    authority: Any, tmp_path: Path
+) -> None:
+    certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(certificate)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with serving(Picky(), certificate) as picky:
+        named = picky.url.replace("127.0.0.1", "localhost") + "/v1"
+        (row,) = played(picky, base_url=named)
+        assert row["error_class"] == "connect" and "ca_file" in row["error"]
+        (row,) = played(picky, base_url=named, ca_file=str(tmp_path / "ca.pem"))
+        assert row["status"] == "ok", row["error"]
+        other = f"{picky.url}/v1"  # a name that the certificate does not hold
+        (row,) = played(picky, base_url=other, ca_file=str(tmp_path / "ca.pem"))
+        assert row["error_class"] == "connect"
+        (row,) = played(picky, base_url=other, insecure_tls=True)
+        assert row["status"] == "ok", row["error"]
