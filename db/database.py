@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,21 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Interval,
     NullPool,
     create_engine,
     event,
+    func,
     inspect,
+    literal,
     make_url,
     text,
+    type_coerce,
 )
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
 
 from db import schema
+from db.columns import Utc
 
 HERE = Path(__file__).parent
 DEFAULT_FILE = HERE.parent / "data" / "paceline.db"
@@ -131,6 +137,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
+
+
+def now(of: Engine | Connection, ago: timedelta = timedelta(0)) -> Any:
+    """Return the moment, or one `ago`, by the one clock that all who use a database share, for a
+    statement: the server's; of a SQLite file, this machine's."""
+    if of.dialect.name == "postgresql":
+        return type_coerce(func.clock_timestamp() - literal(ago, Interval), Utc)
+    return literal(datetime.now(UTC) - ago, Utc)
 
 
 def upgrade(engine: Engine) -> None:

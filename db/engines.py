@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -29,14 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 
-from db.database import writing
+from db.beats import Beat, beats_of, unchanged
+from db.database import now, writing
 from db.schema import engines, runs
 from services.engines import EngineConfig, parse_engine
 from services.engines.server import UP, Server
 
 MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
 LOST = "The process that looked after this engine ended, and the engine with it."
-LONG_LOST_S = 60.0  # another machine's supervisor that has not been heard of is gone
 
 _PLAIN = tuple(f.name for f in fields(Server) if f.name != "config")
 
@@ -67,7 +66,7 @@ def add(connection: Connection, config: EngineConfig, study_id: int | None = Non
         "status": "planned",
         "config": config.model_dump(mode="json"),
         "study_id": study_id,
-        "created_at": datetime.now(UTC),
+        "created_at": now(connection),
     }
     made = insert(engines).values(values).returning(engines.c.id)
     engine_id: int = connection.execute(made).scalar_one()
@@ -106,9 +105,9 @@ def claim(engine: Engine, machine: str = "") -> Server | None:
         waiting = select(engines.c.id).where(_may_start(machine)).order_by(engines.c.id)
         ids = connection.scalars(waiting).all()
     for engine_id in ids:
-        now = datetime.now(UTC)
+        moment = now(engine)
         fresh = {
-            "status": "starting", "started_at": now, "heartbeat_at": now, "ready_at": None,
+            "status": "starting", "started_at": moment, "heartbeat_at": moment, "ready_at": None,
             "ended_at": None, "base_url": None, "pid": None, "error": None, "hint": None,
             "facts": {}, "starts": engines.c.starts + 1, "machine": machine,
         }  # fmt: skip
@@ -152,7 +151,7 @@ def heartbeat(engine: Engine, engine_id: int) -> bool:
     wanted = or_(engines.c.study_id.is_(None), _needed(("queued",)), _running())
     asked = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
     with writing(engine) as connection:
-        if not connection.execute(alive.values(heartbeat_at=datetime.now(UTC))).rowcount:
+        if not connection.execute(alive.values(heartbeat_at=now(engine))).rowcount:
             return True
         stop, is_wanted = connection.execute(asked).one()
     return bool(stop) or not is_wanted
@@ -169,7 +168,7 @@ def keep(engine: Engine, engine_id: int, **values: Any) -> None:
 
 def ready(engine: Engine, engine_id: int, facts: dict[str, Any]) -> None:
     """From now on its runs may be measured."""
-    values = {"status": "ready", "ready_at": datetime.now(UTC), "phase": "", "facts": facts}
+    values = {"status": "ready", "ready_at": now(engine), "phase": "", "facts": facts}
     _set(engine, _this(engine_id).where(engines.c.status == "starting").values(values))
 
 
@@ -186,7 +185,7 @@ def ended(
         return
     values = {
         "status": "failed" if error else "stopped",
-        "ended_at": datetime.now(UTC),
+        "ended_at": now(engine),
         "phase": "",
         "pid": None,
         "error": error,
@@ -208,23 +207,24 @@ def request_stop(engine: Engine, engine_id: int) -> Server:
     load(engine, engine_id)
     with writing(engine) as connection:
         connection.execute(_this(engine_id).values(stop_requested=True))
-        stopped = {"status": "stopped", "ended_at": datetime.now(UTC), "phase": ""}
+        stopped = {"status": "stopped", "ended_at": now(engine), "phase": ""}
         waits = _this(engine_id).where(engines.c.status == "planned")
         connection.execute(waits.values(stopped))
     return load(engine, engine_id)
 
 
-def lost(engine: Engine, older_than_s: float, machine: str = "") -> list[int]:
-    """End the engines that nobody has looked after for so long, another machine's after
-    LONG_LOST_S; those of a study for which runs wait are planned anew. Returns their ids: whoever
-    asks sees to what is left of their processes."""
-    now = datetime.now(UTC)
-    here = and_(
-        engines.c.machine == machine,
-        engines.c.heartbeat_at < now - timedelta(seconds=older_than_s),
-    )
-    long_lost = engines.c.heartbeat_at < now - timedelta(seconds=LONG_LOST_S)
-    stale = update(engines).where(engines.c.status.in_(UP), or_(here, long_lost))
+def beats(engine: Engine) -> list[Beat]:
+    """Return the last sign of life of each engine that is up."""
+    return beats_of(engine, engines, engines.c.status.in_(UP))
+
+
+def lost(engine: Engine, silent: Sequence[Beat]) -> list[int]:
+    """End the engines that have given no sign of life since these; those of a study for which runs
+    wait are planned anew. Returns their ids: whoever asks sees to what is left of their
+    processes."""
+    if not silent:
+        return []
+    stale = update(engines).where(engines.c.status.in_(UP), unchanged(engines, silent))
     stopped = engines.c.stop_requested
     gone = {
         "status": case((stopped, "stopped"), else_="failed"),
@@ -249,7 +249,7 @@ def give_up_runs(engine: Engine) -> None:
         runs.c.status == "queued", or_(exists().where(of_it, gone), deleted)
     )
     error = func.coalesce(why, "Its engine was stopped.")
-    values = {"status": "failed", "error": error, "ended_at": datetime.now(UTC)}
+    values = {"status": "failed", "error": error, "ended_at": now(engine)}
     with writing(engine) as connection:
         connection.execute(waiting.values(values))
 

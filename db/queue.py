@@ -7,7 +7,7 @@ number of processes may claim at once; one that comes second gets the next lane 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -19,8 +19,8 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     not_,
+    null,
     or_,
     select,
     update,
@@ -28,8 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from db.columns import Utc
-from db.database import writing
+from db.beats import Beat, beats_of, unchanged
+from db.database import now, writing
 from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import TABLES, Value, engines, row, runs
 from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
@@ -56,7 +56,7 @@ def claim(engine: Engine, machine: str = "") -> Run | None:
             runs.c.lane.not_in(busy),
             _has_its_turn(),
             _has_its_engine(machine),
-            _has_its_keys(machine),
+            _has_its_keys(engine, machine),
         )
         first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
@@ -82,20 +82,20 @@ def _has_its_engine(machine: str) -> ColumnElement[bool]:
     return or_(runs.c.engine_id.is_(None), ready)
 
 
-def _has_its_keys(machine: str) -> ColumnElement[bool]:
+def _has_its_keys(engine: Engine, machine: str) -> ColumnElement[bool]:
     """A run whose keys are in the memory of a supervisor is left to that one's machine, until
     nobody has said there for a long time that it holds them."""
     here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
     heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
-    lost = heard < datetime.now(UTC) - timedelta(seconds=LONG_LOST_S)
+    lost = heard < now(engine, timedelta(seconds=LONG_LOST_S))
     return or_(runs.c.ticket.is_(None), here, lost)
 
 
 def _take(engine: Engine, run_id: int, machine: str = "") -> bool:
-    now = datetime.now(UTC)
+    moment = now(engine)
     waiting = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
-    began = func.coalesce(runs.c.started_at, now)  # of its first turn
-    taken = waiting.values(status="running", started_at=began, heartbeat_at=now, machine=machine)
+    began = func.coalesce(runs.c.started_at, moment)  # of its first turn
+    taken = waiting.values(status="running", started_at=began, heartbeat_at=moment, machine=machine)
     try:
         with writing(engine) as connection:
             return connection.execute(taken).rowcount == 1
@@ -105,8 +105,8 @@ def _take(engine: Engine, run_id: int, machine: str = "") -> bool:
 
 def heartbeat(engine: Engine, run_id: int, phase: str | None = None) -> bool:
     """Say that a run is alive, and what happens now. Returns whether it must stop: somebody
-    cancelled it, or it counts as ended already (see `interrupt_stale`)."""
-    values: dict[str, Any] = {"heartbeat_at": datetime.now(UTC)}
+    cancelled it, or it counts as ended already (see `interrupt`)."""
+    values: dict[str, Any] = {"heartbeat_at": now(engine)}
     if phase is not None:
         values["phase"] = phase
     alive = update(runs).where(runs.c.id == run_id, runs.c.status == "running").values(values)
@@ -129,7 +129,7 @@ def hold(engine: Engine, machine: str) -> None:
     here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
     waiting = update(runs).where(runs.c.status == "queued", here)
     with writing(engine) as connection:
-        connection.execute(waiting.values(heartbeat_at=datetime.now(UTC)))
+        connection.execute(waiting.values(heartbeat_at=now(engine)))
 
 
 def destination(engine: Engine, run_id: int) -> tuple[dict[str, Any] | None, str | None]:
@@ -204,7 +204,7 @@ def finish(
 ) -> bool:
     """End a queued or running run. Returns False, and changes nothing, if it has ended already."""
     active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
-    ended = active.values(status=status, error=error, ended_at=datetime.now(UTC), phase="")
+    ended = active.values(status=status, error=error, ended_at=now(engine), phase="")
     return _set(engine, ended if headline is None else ended.values(headline=headline))
 
 
@@ -239,7 +239,7 @@ def request_cancel(engine: Engine, run_id: int) -> Run:
     asked = active.values(  # in one statement: a turn may begin or end at the same moment
         cancel_requested=True,
         status=case((waits, "cancelled"), else_=runs.c.status),
-        ended_at=case((waits, literal(datetime.now(UTC), Utc)), else_=runs.c.ended_at),
+        ended_at=case((waits, now(engine)), else_=runs.c.ended_at),
     )
     changed = _set(engine, asked)
     run = load(engine, run_id)
@@ -248,12 +248,22 @@ def request_cancel(engine: Engine, run_id: int) -> Run:
     return run
 
 
-def interrupt_stale(engine: Engine, older_than_s: float) -> list[int]:
-    """End the running runs whose last heartbeat is older, at that heartbeat. Returns their ids."""
-    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-    stale = update(runs).where(runs.c.status == "running", runs.c.heartbeat_at < before)
+def beats(engine: Engine) -> list[Beat]:
+    """Return the last sign of life of each running run."""
+    return beats_of(engine, runs, runs.c.status == "running")
+
+
+def interrupt(engine: Engine, lost: Sequence[Beat]) -> list[int]:
+    """End the running runs that have given no sign of life since these, at these; one that was to
+    be cancelled is. Returns their ids."""
+    if not lost:
+        return []
+    stale = update(runs).where(runs.c.status == "running", unchanged(runs, lost))
     ended = stale.values(
-        status="interrupted", error=INTERRUPTED, ended_at=runs.c.heartbeat_at, phase=""
+        status=case((runs.c.cancel_requested, "cancelled"), else_="interrupted"),
+        error=case((runs.c.cancel_requested, null()), else_=INTERRUPTED),
+        ended_at=runs.c.heartbeat_at,
+        phase="",
     )
     with writing(engine) as connection:
         return sorted(connection.scalars(ended.returning(runs.c.id)).all())

@@ -6,14 +6,13 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from db import schema
-from db.database import writing
+from db.database import now, writing
 from db.search import RunRow as RunRow
 from db.search import choices as choices
 from db.search import count as count
@@ -102,7 +101,7 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         "note": _note(new.note),
         "status": "queued",
         "lane": new.lane,
-        "created_at": datetime.now(UTC),
+        "created_at": now(connection),
         "config": config.model_dump(mode="json"),
         "destination": new.destination,
         "ticket": new.ticket,

@@ -19,11 +19,11 @@ from jobs.carrier import KILL_S, Carrier
 from jobs.keeper import END_S, Keeper, tidied
 from jobs.keys import Keys, listening
 from jobs.place import QueueProblem, machine, place
+from jobs.silence import STALE_S, Silence
 from services import settings
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
-STALE_S = 5.0  # a running run without a sign of life for so long has lost its process
 WRITE_S = 5.0  # for how a killed worker's run ended to be written down
 TRIES = 10  # for the place, which whoever looks for a supervisor holds for an instant
 
@@ -36,12 +36,13 @@ def supervise(engine: Engine, stopping: Event, keys: Keys) -> None:
     carriers: list[Carrier] = []
     keepers: list[Keeper] = []
     busy_at, trouble = monotonic(), ""
+    runs_silence, engines_silence = Silence(machine()), Silence(machine())
     stale_s = 0.0  # there was no other supervisor: what engines there are were an earlier one's
     while not stopping.wait(POLL_S):
         try:
-            keep(engine, keepers, stale_s)
+            keep(engine, keepers, engines_silence, stale_s)
             stale_s = STALE_S
-            work(engine, carriers, keys)
+            work(engine, carriers, keys, runs_silence)
             hold(engine, keys)
             if carriers or keepers or keys or wanted(engine):
                 busy_at = monotonic()
@@ -79,12 +80,13 @@ def shut_down(carriers: list[Carrier], keepers: list[Keeper]) -> None:
         keeper.join(END_S)
 
 
-def work(engine: Engine, carriers: list[Carrier], keys: Keys) -> None:
+def work(engine: Engine, carriers: list[Carrier], keys: Keys, silence: Silence) -> None:
     """Look after the runs in hand, then those that lost their process, then begin new ones."""
     for carrier in carriers:  # first: a supervisor that was suspended must not count itself lost
         carrier.tick()
     carriers[:] = [carrier for carrier in carriers if carrier.is_alive()]
-    queue.interrupt_stale(engine, STALE_S)
+    in_hand = {carrier.run_id for carrier in carriers}
+    queue.interrupt(engine, silence.lost(queue.beats(engine), in_hand))
     while (run := queue.claim(engine, machine())) is not None:
         log.info("run %s: begins", run.id)
         carriers.append(Carrier(engine, run, keys))
@@ -99,12 +101,14 @@ def hold(engine: Engine, keys: Keys) -> None:
             queue.hold(engine, machine())
 
 
-def keep(engine: Engine, keepers: list[Keeper], stale_s: float) -> None:
+def keep(engine: Engine, keepers: list[Keeper], silence: Silence, stale_s: float) -> None:
     """Look after the engines in hand, then those that lost their process, then start new ones."""
     for keeper in keepers:
         keeper.tick()
     keepers[:] = [keeper for keeper in keepers if keeper.is_alive()]
-    for engine_id in engines.lost(engine, stale_s, machine()):
+    in_hand = {keeper.engine_id for keeper in keepers}
+    silent = silence.lost(engines.beats(engine), in_hand, stale_s)
+    for engine_id in engines.lost(engine, silent):
         tidied(engine, engine_id)
     while (server := engines.claim(engine, machine())) is not None:
         log.info("engine %s: starts", server.id)

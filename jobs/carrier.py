@@ -60,6 +60,10 @@ class Carrier(Thread):
             start_new_session=True,
         )
 
+    @property
+    def run_id(self) -> int:
+        return self._run.id
+
     def run(self) -> None:
         process, run_id = self._process, self._run.id
         assert process.stdin and process.stdout

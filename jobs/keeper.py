@@ -44,6 +44,10 @@ class Keeper(Thread):
         self._code: int | None = None
         self._problem: str | None = None  # what the keeper's process could not do
 
+    @property
+    def engine_id(self) -> int:
+        return self._server.id
+
     def run(self) -> None:
         try:
             env = settings.environment()

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db import queue, runs, schema
 from db.database import connect, writing
+from db.runs import NewRun
 from services.config import RunConfig
 from services.measurement import Measurement, Run, RunStatus
 
@@ -148,8 +149,8 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_keeps_what_it_had(
     killed = subprocess.run([sys.executable, "-c", CLAIM_AND_DIE, url], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
     assert claimed(engine) is None
-    assert queue.interrupt_stale(engine, 3600) == []
-    assert queue.interrupt_stale(engine, 0) == [first]
+    assert queue.interrupt(engine, []) == []
+    assert queue.interrupt(engine, queue.beats(engine)) == [first]
     run = runs.load(engine, first)
     assert (run.status, run.error, run.phase) == ("interrupted", queue.INTERRUPTED, "")
     assert run.started_at and run.ended_at and run.started_at <= run.ended_at
@@ -160,10 +161,11 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_keeps_what_it_had(
 def test_a_heartbeat_says_what_happens_and_keeps_the_run_alive(engine: Engine) -> None:
     new(engine, "a")
     claimed(engine)
+    (before,) = queue.beats(engine)
     assert queue.heartbeat(engine, 1, "Warming up") is False
     assert queue.heartbeat(engine, 1) is False
     assert runs.load(engine, 1).phase == "Warming up"
-    assert queue.interrupt_stale(engine, 60) == []
+    assert queue.interrupt(engine, [before]) == [], "it has been heard of since"
 
 
 def test_a_heartbeat_tells_of_a_cancel(engine: Engine) -> None:
@@ -177,10 +179,37 @@ def test_a_heartbeat_tells_of_a_cancel(engine: Engine) -> None:
 def test_a_heartbeat_tells_a_run_that_counts_as_ended_to_stop(engine: Engine) -> None:
     new(engine, "a")
     claimed(engine)
-    queue.interrupt_stale(engine, 0)
+    queue.interrupt(engine, queue.beats(engine))
     assert queue.heartbeat(engine, 1, "Measuring") is True
     assert queue.heartbeat(engine, 99) is True
     assert runs.load(engine, 1).phase == ""
+
+
+def test_a_run_that_is_lost_and_was_to_be_cancelled_is(engine: Engine) -> None:
+    new(engine, "a")
+    claimed(engine)
+    queue.request_cancel(engine, 1)
+    queue.interrupt(engine, queue.beats(engine))
+    assert (runs.load(engine, 1).status, runs.load(engine, 1).error) == ("cancelled", None)
+
+
+def test_a_run_whose_keys_another_machine_holds_is_left_to_it(engine: Engine) -> None:
+    for number, ticket in enumerate(("here-1", "there-1")):
+        runs.enqueue(engine, NewRun(RunConfig(), f"lane {number}", ticket=ticket))
+    assert queue.tickets(engine) == {"here-1", "there-1"}
+    first = queue.claim(engine, "here")
+    assert first and first.id == 1
+    assert queue.claim(engine, "here") is None
+    long_ago = datetime.now(UTC) - timedelta(seconds=queue.LONG_LOST_S + 1)
+    with writing(engine) as connection:
+        this = update(schema.runs).where(schema.runs.c.id == 2)
+        connection.execute(this.values(created_at=long_ago))
+    queue.hold(engine, "there")
+    assert queue.claim(engine, "here") is None, "they are held"
+    with writing(engine) as connection:
+        connection.execute(this.values(heartbeat_at=long_ago))
+    lost = queue.claim(engine, "here")
+    assert lost and lost.id == 2
 
 
 def test_a_queued_run_is_cancelled_at_once(engine: Engine) -> None:
@@ -208,7 +237,7 @@ def test_what_has_finished_stays_as_it_is(engine: Engine, status: RunStatus) -> 
     with pytest.raises(runs.AlreadyFinished, match="Run 1 has finished already"):
         queue.request_cancel(engine, 1)
     assert queue.finish(engine, 1, "done", "late", {"ok": 9}) is False
-    assert queue.interrupt_stale(engine, 0) == []
+    assert queue.beats(engine) == []
     assert runs.load(engine, 1) == before
     assert runs.search(engine)[0].headline == {"ok": 5}
 

@@ -106,11 +106,11 @@ def test_what_nobody_looks_after_is_lost_or_planned_anew(engine: Engine) -> None
     submitted(engine)
     of_study = engines.claim(engine)
     assert of_study
-    assert engines.lost(engine, 5) == []
+    silent = engines.beats(engine)
     stale(engine, own)
     stale(engine, of_study.id)
-    assert engines.lost(engine, 5, "another") == [], "that machine's supervisor looks after its own"
-    assert sorted(engines.lost(engine, 5)) == [own, of_study.id]
+    assert engines.lost(engine, silent) == [], "they have been heard of since"
+    assert sorted(engines.lost(engine, engines.beats(engine))) == [own, of_study.id]
     assert engines.load(engine, own).status == "failed"
     assert engines.load(engine, own).error == engines.LOST
     assert engines.load(engine, of_study.id).status == "planned"
@@ -254,7 +254,7 @@ def test_a_stop_that_was_asked_for_outlives_whoever_was_to_do_it(engine: Engine)
     assert server
     engines.request_stop(engine, server.id)
     stale(engine, server.id)
-    assert engines.lost(engine, 5) == [server.id]
+    assert engines.lost(engine, engines.beats(engine)) == [server.id]
     found = engines.load(engine, server.id)
     assert (found.status, found.error) == ("stopped", None)
     engines.give_up_runs(engine)
@@ -267,7 +267,7 @@ def test_an_engine_that_takes_its_supervisor_along_is_not_started_for_ever(engin
         server = engines.claim(engine)
         assert server and server.config.tp == 1
         stale(engine, server.id)
-        assert engines.lost(engine, 5) == [server.id]
+        assert engines.lost(engine, engines.beats(engine)) == [server.id]
     assert engines.load(engine, server.id).status == "failed"
     engines.give_up_runs(engine)
     after = engines.claim(engine)
@@ -286,9 +286,7 @@ def test_another_machines_engine_is_its_own_until_that_machine_is_gone(engine: E
     assert queue.claim(engine, "here") is None
     run = queue.claim(engine, "there")
     assert run and run.engine_id == there.id
-    assert engines.lost(engine, 5, "here") == []
-    stale(engine, there.id, 300)
-    assert engines.lost(engine, 5, "here") == [there.id]
+    assert [beat.machine for beat in engines.beats(engine)] == ["there", "here"]
 
 
 def test_runs_of_an_engine_that_is_not_there_do_not_wait_for_ever(engine: Engine) -> None:
