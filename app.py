@@ -56,11 +56,27 @@ except (settings.InvalidSettings, host_names.InvalidHosts) as problem:
 Scope = MutableMapping[str, Any]
 
 
+def index() -> str:
+    """Return Streamlit's page, told where its server is: beside the page, for none of ours is
+    deeper. By itself it asks below each deep link first, and in vain."""
+    installed = (Path(st.__file__).parent / "static" / "index.html").read_text()
+    told = "window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.href).href}"
+    return installed.replace("<script>", f"<script>{told}</script>\n    <script>", 1)
+
+
+INDEX = index()
+DEEPER = ("history", "compare", "study", "engines", "backends", "live", "result")  # pages below /
+
+
+def page(_: Request) -> Response:
+    """Answer with the page that all pages are drawn in."""
+    return Response(INDEX, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+
 def content_policy() -> str:
-    """Return a policy under which nothing is loaded from elsewhere. Streamlit's one inline script
-    is allowed by its hash, read from the installed page."""
-    index = Path(st.__file__).parent / "static" / "index.html"
-    inline = re.findall(r"<script>(.*?)</script>", index.read_text(), re.DOTALL)
+    """Return a policy under which nothing is loaded from elsewhere. The inline scripts of the page
+    are allowed by their hashes."""
+    inline = re.findall(r"<script>(.*?)</script>", INDEX, re.DOTALL)
     hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in inline)
     return (
         f"default-src 'self'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
@@ -213,6 +229,7 @@ app = st.App(
         Mount("/api", app=api),
         Route("/api", endpoint=api),
         Route("/share/{token}", endpoint=shared),
+        *(Route(f"/{name}", endpoint=page) for name in ("", *DEEPER)),
     ],
 )
 

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app import LOOPBACK, Security, content_policy, foreign, keep_queue, shared
+from app import DEEPER, INDEX, LOOPBACK, Security, content_policy, foreign, keep_queue, shared
 from db import runs, shares
 from tests.conftest import ROOT, until
 from tests.stored import store
@@ -305,6 +305,13 @@ def test_a_body_of_fifty_megabytes_is_refused_before_it_is_sent(served: int) -> 
         head = "POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         connection.sendall(f"{head}Content-Length: 50000000\r\n\r\n{{".encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_every_page_is_told_where_its_server_is() -> None:
+    with_own_file = {file.stem for file in (ROOT / "pages").glob("[a-z]*.py")}
+    assert {"run", *DEEPER} == with_own_file
+    assert "BACKEND_BASE_URL" in INDEX and INDEX.count("<script>") == 2
+    assert content_policy().count("sha256-") == 2
 
 
 def test_another_sites_page_starts_no_run(served: int) -> None:

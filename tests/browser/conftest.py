@@ -35,7 +35,6 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PROBES = ("/_stcore/health", "/_stcore/host-config")  # a deep link asks for them in vain first
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 MISSING = (
@@ -152,7 +151,7 @@ def watched(context: BrowserContext, app: App) -> list[str]:
         return url.startswith((app.url, "data:", "blob:"))
 
     def heard(message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.location["url"].endswith(PROBES):
+        if message.type == "error":
             troubles.append(message.text)
 
     context.on("request", lambda r: None if ours(r.url) else troubles.append(r.url))

@@ -19,7 +19,10 @@ ODD = (
     ":red[x] :smile: :material/home: a -> b <- c -- d >= e ~= f https://example.org me@example.org",
     "שלום עולם 😀 漢字 " + "W" * 180,
 )
-PAGES = ("", "history", "compare?runs=1,2,3", "result?run=1", "live?run=1", "backends")
+PAGES = (
+    "", "history", "compare?runs=1,2,3", "result?run=1", "live?run=1", "study?preset=tensor",
+    "engines", "backends",
+)  # fmt: skip
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))
 
 
