@@ -1,0 +1,145 @@
+"""Every command line and every request that the documentation shows, done as it is written.
+
+Where a line means a model server, the reference server stands in for it; vLLM is not installed, and
+what would start it ends in the refusal that says so.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+import cli
+import jobs
+from db import engines as stored_engines
+from db import queue, runs, studies
+from jobs import studies as at_work
+from services.config import parse
+from services.engines import EngineConfig
+from services.measurement import ACTIVE
+from services.studies.asked import StudyConfig
+from tests.conftest import ROOT, ReferenceServer, started_engines_end
+from tests.stored import store
+from tests.test_api import ask
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+MODEL = "ref tokens=3"
+SOONER = ("--pause", "0", "--interval", "0.001", "--no-calibrate")
+NOT_INSTALLED = "vLLM is not installed: "
+MAY_FAIL = ("--fail-if", "check")  # whether a condition holds is not what is tested
+
+
+def lines(start: str) -> list[str]:
+    """The lines of every block of commands that begin so, those that go on joined."""
+    found: list[str] = []
+    for page in PAGES:
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
+            found += block.replace("\\\n", " ").splitlines()
+    return list(dict.fromkeys(" ".join(line.split()) for line in found if line.startswith(start)))
+
+
+@pytest.fixture
+def prepared(
+    database: Engine,
+    reference: ReferenceServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Engine]:
+    """Fifteen runs and three studies of the reference server, and an engine that waits to start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VLLM_BASE_URL", reference.base_url)
+    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "not" / "python"))
+    for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
+        monkeypatch.setenv(name, "")
+    shutil.copy(ROOT / "tests" / "data" / "imports" / "vllm" / "result.json", tmp_path)
+    server = {"backend": "url", "base_url": reference.base_url, "model": MODEL}
+    for _ in range(15):
+        store(database, **server)
+    stored_engines.create(database, EngineConfig(engine="vllm", model="org/model"))
+    cell = parse({**server, "requests": 2, "warmup": 0, "mode": "batch"})
+    with monkeypatch.context() as nobody:
+        nobody.setattr(jobs, "ensure", lambda engine: None)
+        for _ in range(3):
+            study = StudyConfig(preset="concurrency", run=cell, concurrencies=(1, 2))
+            number = at_work.submit(database, study)
+            for run, status in zip(
+                studies.load(database, number).runs, ("failed", "interrupted"), strict=True
+            ):
+                queue.finish(database, run.id, status, "It broke.")
+    yield database
+    started_engines_end(database)
+
+
+def to_the_reference(words: list[str], server: ReferenceServer) -> list[str]:
+    """Let a command that measures a server measure the one that is there."""
+    if words[0] not in ("run", "trial", "study") or "--engine" in words:
+        return words
+    at = [server.base_url if word.startswith("http://") else word for word in words]
+    backend = [] if "--backend" in at else ["--backend", server.base_url]
+    return [*at, *backend, "--model", MODEL, *SOONER]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("line", lines("python cli.py "))
+def test_a_command_of_the_documentation_works_as_written(
+    prepared: Engine,
+    reference: ReferenceServer,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    line: str,
+) -> None:
+    words, _, file = line.removeprefix("python cli.py ").partition(" > ")
+    code = cli.main(to_the_reference(shlex.split(words, comments=True), reference))
+    out, err = (each.decode() for each in capfdbinary.readouterr())
+    if "--engine vllm" in line:
+        assert (code, out) == (2, "") and err.startswith(NOT_INSTALLED), (code, out, err)
+        return
+    assert code in ((0, 1) if any(word in line for word in MAY_FAIL) else (0,)), (out, err)
+    assert out.strip() and (not file or out.startswith("{"))
+    if "--output" in line:
+        name = words.partition("--output ")[2].split()[0]
+        assert Path(name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("line", lines("curl "))
+def test_a_request_of_the_documentation_works_as_written(
+    prepared: Engine, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setattr(jobs, "ensure", lambda engine: None)
+    words = shlex.split(line, comments=True)[1:]
+    given = dict(pairwise(words))
+    (url,) = [word for word in words if word.startswith("127.0.0.1:8501/api")]
+    if url.endswith("/runs/1/cancel"):  # one that has not ended
+        url = url.replace("/1/", f"/{runs.create(prepared, parse({}), 'embedded')}/")
+    header = dict([given["-H"].split(": ")]) if "-H" in given else {}
+    answer = ask(
+        given.get("-X", "GET"),
+        url.removeprefix("127.0.0.1:8501/api"),
+        headers=header,
+        content=given.get("-d", ""),
+    )
+    if '"engine": "vllm"' in line:
+        assert answer.status_code == 422
+        assert answer.json()["error"].startswith(NOT_INSTALLED)
+    else:
+        assert 200 <= answer.status_code < 300, answer.text
+    for row in runs.search(prepared):
+        if row.status in ACTIVE:
+            queue.finish(prepared, row.id, "cancelled")
+
+
+def test_the_blocks_are_found() -> None:
+    assert len(lines("python cli.py ")) >= 22 and len(lines("curl ")) >= 11
+
+
+def test_what_is_made_can_be_made() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for page in PAGES for word in re.findall(r"\bmake ([a-z-]+)\b", "\n".join(
+        re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)))}  # fmt: skip
+    assert named and named <= targets
