@@ -1,7 +1,7 @@
 """Reasons to doubt a run: what each means for its numbers, and what to do about it.
 
 A check looks at one run and returns a Doubt, or None. Checks of the client, whose own faults look
-like the server's, are in `client_checks.py`.
+like the server's, are in `client.py`, those of the server in `server.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from services import units
 from services.checks import answers
 from services.checks import client as client_checks
 from services.checks import server as server_checks
+from services.checks.advice import advice
 from services.checks.doubt import Doubt
 from services.measurement import ACTIVE, Measurement, Run, Sample
 from services.statistics import FLOORS
@@ -34,6 +35,8 @@ def doubts(
 ) -> list[Doubt]:
     """Return the reasons to doubt a run, warnings first; `samples`: of its server."""
     checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
+    if summary.failed and not summary.ok:  # no number is there to be doubted
+        checks = [check for check in checks if check in OF_FAILURES]
     found = [doubt for check in checks if (doubt := check(run, measurements, summary)) is not None]
     cache_known = cached_share(successes(measurements)) is not None
     found += server_checks.doubts(run, samples, summary, cache_known)
@@ -83,13 +86,16 @@ def _measured_elsewhere(
 def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     if not summary.failed:
         return None
-    classes = ", ".join(f"{name} {count}" for name, count in sorted(summary.errors.items()))
+    by_count = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
+    classes = ", ".join(f"{name} {count}" for name, count in by_count)
+    rest = (
+        " Latencies and rates are those of the successful requests, so a server that fails can "
+        "look faster than it is: fix the cause before relying on the rest."
+    )
     return Doubt(
         "warning",
         f"{summary.failed} of {summary.ok + summary.failed} requests failed",
-        f"By class: {classes}. Latencies and rates are those of the successful requests, so a "
-        "server that fails can look faster than it is. See the errors in the table of requests, "
-        "and mend the cause before relying on the rest.",
+        f"By class: {classes}. {advice(measurements)}{rest if summary.ok else ''}",
     )
 
 
@@ -98,12 +104,15 @@ def _stopped_early(run: Run, measurements: Sequence[Measurement], summary: Summa
     short = [repeat for repeat in summary.repeats if repeat.ok + repeat.failed < wanted]
     if run.status != "done" or not short:
         return None
-    return Doubt(
-        "note",
-        "Not every request was answered",
+    said = (
         f"{len(short)} of {len(summary.repeats)} repeats ended before all {wanted} requests were "
-        "answered, by the limit on time or on errors. Raise the limit to measure them all.",
     )
+    most = run.config.stop_after_errors
+    if most is not None and any(repeat.failed >= most for repeat in short):
+        said += f"sent, as {most} had failed. Fix the failures first."
+    else:
+        said += "answered, by the limit on time. Raise the limit to measure them all."
+    return Doubt("note", "Not every request was answered", said)
 
 
 def _unknown_tokens(
@@ -172,6 +181,9 @@ def _one_repeat(run: Run, measurements: Sequence[Measurement], summary: Summary)
     )
 
 
+OF_FAILURES: tuple[Check, ...] = (
+    _unfinished, _measured_elsewhere, _failures, _stopped_early, client_checks.through_proxy,
+)  # fmt: skip
 CHECKS: tuple[Check, ...] = (
     _unfinished,
     _measured_elsewhere,

@@ -105,11 +105,14 @@ def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary)
     wanted = min(run.config.requests, run.config.concurrency or run.config.requests)
     if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
+    todo = "Ask for longer answers, or for less concurrency."
+    if summary.failed:  # those that fail at once make room
+        todo = "Requests that fail end early: fix the failures first."
     return Doubt(
         "warning",
         f"At most {summary.peak_in_flight:,} in flight, not {wanted:,}",
         "The first ended before the last was sent, so the concurrency asked for was never there: "
-        "these numbers are for the lower one. Ask for longer answers, or for less concurrency.",
+        f"these numbers are for the lower one. {todo}",
     )
 
 
@@ -226,7 +229,7 @@ def _not_calibrated(
     )
 
 
-def _through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     if not run.environment.get("through_proxy"):
         return None
     return Doubt(
@@ -257,4 +260,4 @@ def _health(run: Run, name: str) -> Iterable[float]:
 
 HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits
 
-CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, _through_proxy)
+CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, through_proxy)

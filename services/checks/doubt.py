@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,3 +14,12 @@ class Doubt:
     level: Literal["warning", "note"]
     title: str
     sentence: str
+
+
+def long(found: Iterable[Doubt]) -> bool:
+    """Whether the sentences together are too long to stand in full above the numbers: then titles
+    do, with their sentences folded below each."""
+    return sum(len(doubt.sentence) for doubt in found) > LONG
+
+
+LONG = 900  # characters

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from services.checks import CHECKS, Doubt, doubts
+from services.checks.advice import advice
 from services.checks.client import intervals_s, past_limits, so_far
 from services.config import RunConfig
-from services.measurement import Measurement, Progress, Run
+from services.measurement import ERROR_CLASSES, Measurement, Progress, Run
 from services.summary import summarize
 from tests.values import failed, measured, run
 
@@ -234,7 +235,46 @@ def test_kernel_stamps_are_said_to_hold_where_the_client_lags() -> None:
 
 def test_failures_are_listed_by_class() -> None:
     (doubt,) = found(good(), [*MANY, failed(80), failed(81, "http_429"), failed(82)])
-    assert "http_429 1, timeout 2" in doubt.sentence
+    assert "timeout 2, http_429 1" in doubt.sentence
+
+
+@pytest.mark.parametrize("error_class", ERROR_CLASSES)
+def test_every_class_of_failure_has_its_advice(error_class: str) -> None:
+    said = advice([failed(0, error_class)])
+    assert said.endswith(".") and said != advice([failed(0, "unknown")])
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(401, "refused the key"), (403, "refused the key"), (404, "the model"), (422, "leave out"),
+     (413, "too long"), (418, "leave out")],
+)  # fmt: skip
+def test_advice_fits_the_status_of_a_refusal(status: int, word: str) -> None:
+    assert word in advice([failed(0, "http_4xx", http_status=status)])
+
+
+def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
+    """No longer answers, no lower concurrency, no more requests for a percentile."""
+    refused = [failed(i, "http_4xx", http_status=401) for i in range(80)]
+    (doubt,) = found(with_config(requests=80, concurrency=80), refused)
+    assert doubt.title == "80 of 80 requests failed"
+    assert doubt.sentence == (
+        "By class: http_4xx 80. The server refused the key: set the right one, and test the "
+        "backend."
+    )
+
+
+def test_failures_that_made_room_are_no_reason_for_longer_answers() -> None:
+    some = [*MANY, *(failed(80 + i) for i in range(20))]
+    said = [doubt.sentence for doubt in found(with_config(requests=100), some)]
+    assert not any("longer answers" in one for one in said)
+
+
+def test_a_repeat_that_its_failures_ended_is_not_told_to_raise_the_limit() -> None:
+    stopped = [measured(0), *(failed(i) for i in range(1, 4))]
+    said = found(with_config(requests=100, stop_after_errors=3), stopped)
+    (doubt,) = [one for one in said if one.title == "Not every request was answered"]
+    assert doubt.sentence.endswith("as 3 had failed. Fix the failures first.")
 
 
 def test_warnings_come_before_notes() -> None:
