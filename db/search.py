@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from db.schema import run_tags, runs, trials
 from services.compare.findings import FAMILY
+from services.compare.served import FACTS
 from services.measurement import RunStatus
 
 MOST_OF_TREND = 500  # runs
@@ -68,6 +69,7 @@ class RunRow:
     trial_id: int | None
     margin: float | None  # of its trial, see `Run`
     headline: dict[str, Any]
+    server: dict[str, Any]  # by whom it was served, as far as that is known: see compare/served
 
     @property
     def began(self) -> datetime:
@@ -81,6 +83,13 @@ COLUMNS = (
     _MARGIN.label("margin"),
 )
 
+SAID = tuple(name for name in FACTS if name not in ("backend", "address", "model"))
+_SERVER = (
+    runs.c.lane.label("server_lane"),
+    runs.c.engine_id.label("server_engine_id"),
+    *(runs.c.environment[name].label(f"server_{name}") for name in SAID),
+)
+
 
 def search(
     engine: Engine, text: str = "", *, limit: int = 100, offset: int = 0, **filters: Unpack[Filters]
@@ -90,12 +99,14 @@ def search(
     `text` is looked for in name, note, model and tags, in any case and as it stands: `%` is a
     percent sign. Filters: `backend`, `model`, `mode`, `tag`, `status`, each exact.
     """
-    found = select(*COLUMNS).where(*_conditions(text, filters))
+    found = select(*COLUMNS, *_SERVER).where(*_conditions(text, filters))
     page = found.order_by(runs.c.id.desc()).limit(limit).offset(offset)
     with engine.connect() as connection:
         rows = connection.execute(page).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
-    return [RunRow(**row, tags=tags.get(row["id"], ())) for row in rows]
+    return [
+        RunRow(**_plain(row), server=_server(row), tags=tags.get(row["id"], ())) for row in rows
+    ]
 
 
 def rows_of(engine: Engine, run_ids: Iterable[int]) -> list[RunRow]:
@@ -119,7 +130,9 @@ def _narrow(
     wide = ("note", "error", "headline")
     plain = [column for column in COLUMNS if column.name not in wide]
     kept = [runs.c.headline[name].label(f"kept_{name}") for name in KEPT]
-    found = select(*plain, *kept).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
+    found = (
+        select(*plain, *kept, *_SERVER).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
+    )
     with engine.connect() as connection:
         rows = connection.execute(found).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
@@ -127,9 +140,24 @@ def _narrow(
 
 
 def _as_row(row: RowMapping, tags: tuple[str, ...]) -> RunRow:
-    values = {name: row[name] for name in row if not name.startswith("kept_")}
     headline = {name: row[f"kept_{name}"] for name in KEPT if row[f"kept_{name}"] is not None}
-    return RunRow(**values, tags=tags, note="", error=None, headline=headline)
+    values = {**_plain(row), "server": _server(row), "headline": headline}
+    return RunRow(**values, tags=tags, note="", error=None)
+
+
+def _plain(row: RowMapping) -> dict[str, Any]:
+    return {name: row[name] for name in row if not name.startswith(("kept_", "server_"))}
+
+
+def _server(row: RowMapping) -> dict[str, Any]:
+    """What both `served.FACTS` and the run know. An engine that Paceline starts has another port
+    each time, so its address says nothing."""
+    facts = {name: row[f"server_{name}"] for name in SAID} | {
+        "backend": row["backend"],
+        "model": row["model"],
+        "address": None if row["server_engine_id"] else row["server_lane"],
+    }
+    return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
 def count(engine: Engine, text: str = "", **filters: Unpack[Filters]) -> int:

@@ -11,6 +11,7 @@ from services import theme
 from services.charts.frame import Rows, heading, layered
 from services.compare import COMPARED
 from services.compare.findings import FAMILY
+from services.compare.served import listed
 from services.compare.standing import REFERENCE
 from services.compare.trend import NO_VERDICT, Point, Trend
 
@@ -59,6 +60,7 @@ def _row(point: Point) -> dict[str, object]:
         "interval": low is not None,
         "between": f"{low:.4g} – {high:.4g}" if low and high else "too few repeats",
         "word": point.word,
+        "server": f"another: {listed(point.differs)}" if point.differs else "as the reference's",
     }
 
 
@@ -144,6 +146,7 @@ COLUMNS = alt.ExprRef("max(2, floor(width / 130))")
 TOOLTIP = [
     alt.Tooltip("name:N", title="Run"),
     alt.Tooltip("word:N", title="Verdict"),
+    alt.Tooltip("server:N", title="Server"),
     alt.Tooltip("value:Q", title="Mean over repeats", format=",.4~r"),
     alt.Tooltip("between:N", title="95 % interval"),
     alt.Tooltip("began:T", title="Started", format="%Y-%m-%d %H:%M"),

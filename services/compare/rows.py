@@ -98,14 +98,10 @@ class Row:
 def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
     """Return a row for each measure that at least one candidate has; where the client itself waits
     in one of them, what is counted by wall time comes last."""
-    waits = any(modes.waiting(candidate.run.config) for candidate in candidates)
-    found = (_row(compared, candidates) for compared in leading(COMPARED, waits))
+    by_name = {compared.name: compared for compared in COMPARED}
+    names = modes.leading(by_name, *(candidate.run.config for candidate in candidates))
+    found = (_row(by_name[name], candidates) for name in names)
     return tuple(row for row in found if any(value is not None for value in row.values))
-
-
-def leading(measures: Sequence[Compared], waits: bool) -> list[Compared]:
-    """Return the measures in the order in which they are read, see `rows`."""
-    return sorted(measures, key=lambda one: waits and one.name in modes.WALL_CLOCK)
 
 
 def only_stated(candidate: Candidate) -> dict[str, float]:

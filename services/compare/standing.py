@@ -12,12 +12,13 @@ from services.compare.findings import FAMILY, MARGIN, Finding, Word, margin_amon
 from services.compare.headline import by_place
 from services.compare.pin import Pin, fitting, of_run
 from services.compare.rows import ratio_of
+from services.compare.served import differing, listed
 from services.compare.verdicts import deciding, judged, refused
 from services.compare.wording import changed, verdict, within
 from services.measurement import RunStatus
 from services.modes import MODES, WAITS
 
-REFERENCE, OTHER_WORK = "reference", "other work"
+REFERENCE, OTHER_WORK, OTHER_SERVER = "reference", "other work", "another server"
 
 
 class Standable(Protocol):
@@ -41,6 +42,8 @@ class Standable(Protocol):
     def margin(self) -> float | None: ...
     @property
     def headline(self) -> Mapping[str, Any]: ...
+    @property
+    def server(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Standing:
     `word` is a verdict's, or REFERENCE of the reference itself, or OTHER_WORK, which allows none.
     `findings` has every measure of the family, that one first by which the word is; it is empty
     where nothing was compared. `why_not` says why there must be no verdict, or ""; `waiting` where
-    the client itself waits in both, or "".
+    the client itself waits in both, or ""; `differs` what is not the same of their servers.
     """
 
     run_id: int
@@ -61,6 +64,7 @@ class Standing:
     why_not: str = ""
     margin: float = MARGIN
     waiting: str = ""
+    differs: tuple[str, ...] = ()
 
 
 def standings(
@@ -111,7 +115,8 @@ def against(reference: Standable, run: Standable, pin: Pin) -> Standing | None:
     decides = deciding((reference.mode, run.mode), bool(waiting))
     findings = judged(ratios, why_not, decides, margin)
     word = findings[0].word
-    return Standing(run.id, reference.id, (pin,), word, findings, why_not, margin, waiting)
+    apart = differing(reference.server, run.server)
+    return Standing(run.id, reference.id, (pin,), word, findings, why_not, margin, waiting, apart)
 
 
 def waiting_in(headline: Mapping[str, Any], mode: str) -> str:
@@ -136,16 +141,25 @@ def sentence(standing: Standing) -> str:
         standing.run_id, names, standing.findings, standing.why_not, standing.margin,
         standing.waiting,
     )  # fmt: skip
-    return said.sentence
+    other = f" {another(standing)}" if standing.differs else ""
+    return said.sentence + other
+
+
+def another(standing: Standing) -> str:
+    """Say that another server was measured."""
+    verb = "differs" if len(standing.differs) == 1 else "differ"
+    return f"It was another server than the reference's: {listed(standing.differs)} {verb}."
 
 
 def brief(standing: Standing) -> str:
     """Return a standing in a cell of a table: `faster, 8 % higher`, `≈ within ±5 %`."""
+    other = f" ({OTHER_SERVER})" if standing.differs else ""
     if standing.word == "equivalent":
-        return f"≈ {within(standing.margin)}"
+        return f"≈ {within(standing.margin)}{other}"
     first = standing.findings[0] if standing.findings else None
-    sure = standing.word != "no verdict"
-    return f"{standing.word}, {changed(first)}" if first and first.ratio and sure else standing.word
+    if first is None or first.ratio is None or standing.word == "no verdict":
+        return standing.word
+    return f"{standing.word}, {changed(first)}{other}"
 
 
 def as_row(standing: Standing) -> dict[str, Any]:
@@ -162,6 +176,7 @@ def as_row(standing: Standing) -> dict[str, Any]:
         "speed": speed,
         "low": low,
         "high": high,
+        "differs": list(standing.differs),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,7 +10,9 @@ from typing import Protocol
 from services.compare.findings import FAMILY
 from services.compare.headline import by_place
 from services.compare.pin import Pin
+from services.compare.served import listed
 from services.compare.standing import (
+    OTHER_SERVER,
     OTHER_WORK,
     REFERENCE,
     Standable,
@@ -43,6 +45,7 @@ class Point:
     began: datetime
     level: Level
     word: str
+    differs: tuple[str, ...] = ()  # what is not the same of its server as of the reference's
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ def _point(run: Named, standing: Standing | None, measure: str, word: str = "") 
     if standing is not None and standing.word == REFERENCE:
         word = REFERENCE
     word = word or (standing and word_by(standing, measure)) or NO_VERDICT
-    return Point(run.id, run.name, run.began, found, word)
+    differs = standing.differs if standing else ()
+    return Point(run.id, run.name, run.began, found, word, differs)
 
 
 def _sentences(
@@ -109,13 +113,24 @@ def _sentences(
     held: Mapping[int, Standing],
 ) -> tuple[str, ...]:
     judged = [p for p in points if p.run_id in held and p.word != REFERENCE]
+    others = {p.run_id: p.differs for p in judged if p.differs}
     of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
-    said = [_since(len(judged), of["slower"], reference, references)] if references else [UNPINNED]
+    said = (
+        [_since(len(judged), of["slower"], reference, references, others)]
+        if references
+        else [UNPINNED]
+    )
     said += [
-        f"{_are(ids)} {WORDS[word]}{_within(word, ids, held)}."
+        f"{_are(ids, others)} {WORDS[word]}{_within(word, ids, held)}."
         for word, ids in of.items()
         if ids and word != "slower"
     ]
+    for differs in dict.fromkeys(others.values()):
+        ids = [run_id for run_id, words in others.items() if words == differs]
+        said.append(
+            f"{_named(ids).capitalize()} measured another server than the reference: "
+            f"{listed(differs)} {'differs' if len(differs) == 1 else 'differ'}."
+        )
     if of["slower"] or of["faster"]:
         said.append(CHANCE)
     if references > 1:
@@ -133,31 +148,40 @@ def _within(word: str, ids: Sequence[int], held: Mapping[int, Standing]) -> str:
     return f", {within(margins.pop())}" if len(margins) == 1 else ", each within its own margin"
 
 
-def _since(judged: int, slower: Sequence[int], one: Point | None, references: int) -> str:
+def _since(
+    judged: int,
+    slower: Sequence[int],
+    one: Point | None,
+    references: int,
+    others: Collection[int],
+) -> str:
     since = f"the reference (run {one.run_id})" if one else f"their {references} references"
     if not judged:
         return f"No run has been measured since {since}."
     if judged == 1:
-        word = f"slower: {_named(slower)}" if slower else "not shown to be slower"
+        word = f"slower: {_named(slower, others)}" if slower else "not shown to be slower"
         return f"The only run since {since} is {word}."
     runs = f"Of {many(judged, 'run')} since {since},"
     if not slower:
         return f"{runs} none is shown to be slower."
     are = "one is" if len(slower) == 1 else f"{len(slower)} are"
-    return f"{runs} {are} slower: {_named(slower)}."
+    return f"{runs} {are} slower: {_named(slower, others)}."
 
 
-def _are(ids: Sequence[int]) -> str:
-    return f"{_named(ids).capitalize()} {'is' if len(ids) == 1 else 'are'}"
+def _are(ids: Sequence[int], others: Collection[int]) -> str:
+    return f"{_named(ids, others).capitalize()} {'is' if len(ids) == 1 else 'are'}"
 
 
 def _are_many(count: int) -> str:
     return "One run is" if count == 1 else f"{many(count, 'run')} are"
 
 
-def _named(ids: Iterable[int]) -> str:
-    """`run 41`, `runs 41 and 44`, `runs 1, 2, 3, 4, 5, 6, 7, 8 and 12 more`."""
-    numbers = [str(run_id) for run_id in sorted(ids)]
+def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
+    """`run 41`, `runs 41 and 44`, `runs 1, 2, 3, 4, 5, 6, 7, 8 and 12 more`; those in `others` with
+    the word that theirs is another server."""
+    numbers = [
+        f"{run_id} ({OTHER_SERVER})" if run_id in others else str(run_id) for run_id in sorted(ids)
+    ]
     if len(numbers) == 1:
         return f"run {numbers[0]}"
     if len(numbers) > LISTED:

@@ -44,6 +44,7 @@ class Row:
     trial_id: int | None = None
     margin: float | None = None
     began: datetime = field(default=NOON)
+    server: dict[str, Any] = field(default_factory=dict)
 
 
 def of(one: Candidate, **changes: Any) -> Row:
@@ -227,3 +228,18 @@ def test_a_run_older_than_one_reference_stands_against_the_next() -> None:
 def test_without_a_pin_no_run_stands_anywhere() -> None:
     assert standings([of(SLOW), of(FAST)], (), {}) == {}
     assert standings([of(FAST)], (MODEL,), {}) == {}  # it has been deleted meanwhile
+
+
+def test_another_server_is_not_called_faster_without_a_word() -> None:
+    one = {"address": "127.0.0.1:1", "engine_version": "0.9", "cpu": "a", "cores": 2}
+    reference = of(SLOW, server=one)
+    same = against(reference, of(FAST, server=one), MODEL)
+    assert same is not None and same.differs == ()
+    other = one | {"address": "127.0.0.1:2", "cpu": "b", "cores": 4, "engine": "only here"}
+    found = against(reference, of(FAST, server=other), MODEL)
+    assert found is not None and found.differs == ("address", "machine")
+    assert brief(found) == "faster, 2.00× (another server)"
+    assert sentence(found).endswith(
+        "It was another server than the reference's: address and machine differ."
+    )
+    assert as_row(found)["differs"] == ["address", "machine"]

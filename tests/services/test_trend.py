@@ -181,3 +181,20 @@ def test_a_trend_becomes_an_image() -> None:
     assert chart is not None
     assert charts.png(chart).startswith(b"\x89PNG")
     assert b"over time" in charts.svg(chart)
+
+
+def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster() -> None:
+    own = {"address": "a:1", "model": "m"}
+    served = [replace(run, server=own) for run in RUNS]
+    for at in (1, 3):
+        served[at] = replace(served[at], server={"address": "b:1", "model": "m"})
+    found = trend(served[::-1], (PIN,), {1: served[0]}, E2E)
+    assert found.sentences[:2] == (
+        "Of 6 runs since the reference (run 1), 2 are slower: runs 4 (another server) and 7.",
+        "Run 2 (another server) is faster.",
+    )
+    assert (
+        "Runs 2 and 4 measured another server than the reference: address differs."
+        in found.sentences
+    )
+    assert [p.run_id for p in found.points if p.differs] == [2, 4]

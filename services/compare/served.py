@@ -1,0 +1,39 @@
+"""By whom a run was served: whether a faster run had the same server, or is another one's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return in words what is not the same of two runs' servers, where both say it."""
+    found = (
+        word
+        for fact, word in FACTS.items()
+        if fact in one and fact in other and one[fact] != other[fact]
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def listed(words: tuple[str, ...]) -> str:
+    """`address`, `address and machine`, `address, model and machine`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+FACTS = {
+    "backend": "backend",
+    "address": "address",
+    "model": "model",
+    "engine": "engine",
+    "engine_version": "engine version",
+    "tensor_parallel": "tensor parallel",
+    "pipeline_parallel": "pipeline parallel",
+    "data_parallel": "data parallel",
+    "quantization": "quantization",
+    "dtype": "data type",
+    "cpu": "machine",
+    "cores": "machine",
+    "memory_bytes": "machine",
+}
