@@ -6,7 +6,7 @@ requests come when they come, whatever the earlier ones do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +47,19 @@ def waiting(config: RunConfig) -> str:
     field = MODES[config.mode].waits
     seconds = getattr(config, field) if field else 0
     return f"{WAITS[field]} of {seconds:g} s" if seconds else ""
+
+
+def counted(config: RunConfig) -> str:
+    """Say that throughput counts the client's own waiting; "" where there is none."""
+    said = waiting(config)
+    return f"Throughput and queries/s count the client's own waiting ({said})." if said else ""
+
+
+def leading(names: Iterable[str], *configs: RunConfig) -> list[str]:
+    """Return the names of numbers in the order in which they are read: where the client itself
+    waits in one of the runs, what is by wall time comes last."""
+    waits = any(map(waiting, configs))
+    return sorted(names, key=lambda name: waits and name in WALL_CLOCK)
 
 
 def schedule(config: RunConfig) -> Schedule:

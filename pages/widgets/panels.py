@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from pages.widgets.view import plain
-from services import checks, health
-from services.checks.doubt import Doubt
+from services import checks, health, modes
+from services.checks.doubt import Doubt, long
 from services.compare import Candidate
 from services.measurement import IMPORT, Run
 from services.summary import summary_row
@@ -42,7 +42,6 @@ STATUS_COLOURS: dict[str, Colour] = {
     "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
     "running": "blue",
 }  # fmt: skip
-LONG = 900  # characters of warnings, beyond which they are folded up
 VERDICT_COLOURS: dict[str, Colour] = {
     "faster": "green", "slower": "orange", "equivalent": "blue",
 }  # fmt: skip
@@ -68,10 +67,14 @@ def head(run: Run) -> None:
 
 def headline(candidate: Candidate) -> None:
     """The run in twelve numbers."""
-    row = summary_row(candidate.summary)
+    row, config = summary_row(candidate.summary), candidate.run.config
+    tiles = {name: rest for name, *rest in HEADLINE}
     with st.grid(4, min_column_width=130):
-        for name, label, unit, meaning in HEADLINE:
+        for name in modes.leading(tiles, config):
+            label, unit, meaning = tiles[name]
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
+    if said := modes.counted(config):
+        st.caption(said)
 
 
 def judgement(candidate: Candidate) -> None:
@@ -86,7 +89,7 @@ def doubts(found: Sequence[Doubt]) -> None:
     """Reasons to doubt: warnings in sight, if only by their titles, notes below them."""
     warnings = [doubt for doubt in found if doubt.level == "warning"]
     notes = [doubt for doubt in found if doubt.level == "note"]
-    brief = sum(len(doubt.sentence) for doubt in warnings) > LONG
+    brief = long(warnings)
     if warnings:
         titles = " ".join(f"**{plain(doubt.title)}.**" for doubt in warnings)
         st.warning(titles if brief else _sentences(warnings), icon=":material/warning:")

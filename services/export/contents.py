@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from services import health, tables, theme
+from services import health, modes, tables, theme
 from services.checks import Doubt, doubts
+from services.checks.doubt import long
 from services.compare import Candidate, Comparison, compare
 from services.export.tiles import Tile, headline, of_comparison, of_run
 from services.imports import stated
@@ -40,6 +41,21 @@ class Contents:
     results: tuple[Table, ...]
     circumstances: tuple[Table, ...]
     notes: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def warnings(self) -> tuple[tuple[Doubt, str], ...]:
+        """What stands right below the findings."""
+        return tuple(one for one in self.doubts if one[0].level == "warning")
+
+    @property
+    def remarks(self) -> tuple[tuple[Doubt, str], ...]:
+        """The other doubts: notes on these numbers."""
+        return tuple(one for one in self.doubts if one[0].level != "warning")
+
+    @property
+    def folded(self) -> bool:
+        """Whether the warnings are too long to stand there in full."""
+        return long([doubt for doubt, _ in self.warnings])
 
     @property
     def description(self) -> str:
@@ -101,6 +117,8 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
+        if (said := modes.counted(candidate.run.config)) and not comparison:
+            yield said
         if attainment := candidate.summary.attainment:
             said = attainment.sentence
             yield f"{label}: {said}" if comparison else said

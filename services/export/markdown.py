@@ -1,4 +1,4 @@
-"""Runs as Markdown for a pull request: what is said first, then the numbers, then the doubts."""
+"""Runs as Markdown for a pull request: what was found, what makes one doubt it, the numbers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,17 @@ def markdown(candidates: Sequence[Candidate]) -> bytes:
 
 def written(said: Contents) -> bytes:
     """Write what a page says."""
-    return ("\n\n".join(chain(_words(said), _tables(said), _doubts(said))) + "\n").encode()
+    parts = chain(_found(said), _doubts(said), _words(said), _tables(said))
+    return ("\n\n".join(parts) + "\n").encode()
 
 
-def _words(said: Contents) -> Iterator[str]:
+def _found(said: Contents) -> Iterator[str]:
     yield f"### {escaped(said.title)}"
     for found in said.findings:
         yield _paragraph(found.sentence) if found.sentence else f"**{escaped(found.words)}**"
+
+
+def _words(said: Contents) -> Iterator[str]:
     yield from map(_paragraph, (said.lead, *said.sentences))
 
 
@@ -44,9 +48,12 @@ def _tables(said: Contents) -> Iterator[str]:
 
 
 def _doubts(said: Contents) -> Iterator[str]:
-    for doubt, runs in said.doubts:
-        about = f"{runs}: " if runs else ""
-        yield f"- **{escaped(f'{about}{doubt.title}')}.** {escaped(doubt.sentence)}"
+    lines = [
+        f"- **{escaped(f'{runs}: ' * bool(runs) + doubt.title)}.** {escaped(doubt.sentence)}"
+        for doubt, runs in said.doubts
+    ]
+    if lines:
+        yield "\n".join(lines)
 
 
 def _table(table: Table) -> str:

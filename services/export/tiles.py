@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services import tables
+from services import modes, tables
 from services.compare import Candidate, Comparison, Row
 from services.compare.rows import only_stated
 from services.compare.wording import times
@@ -45,6 +45,9 @@ def headline(candidate: Candidate) -> str:
         each = "" if took is None else f", in {seconds(took)} each"
         return f"{many(summary.ok, 'request')} answered{each}"
     soon = "" if first is None else f", the first after {seconds(first)}"
+    each = row["tokens_per_s_median"]
+    if modes.waiting(candidate.run.config) and each is not None:
+        return f"{significant(each)} tokens a second for each request{soon}"
     return f"{significant(rate)} tokens a second{soon}"
 
 
@@ -64,7 +67,8 @@ def of_run(candidate: Candidate) -> tuple[Tile, ...]:
     if not summary.ok:
         said = {} if summary.sent else only_stated(candidate)
         return tuple(_tile(name, said[name]) for name in HEADLINE if name in said)
-    tiles = [_tile(name, row[name]) for name in HEADLINE if row.get(name) is not None]
+    names = modes.leading(HEADLINE, candidate.run.config)
+    tiles = [_tile(name, row[name]) for name in names if row.get(name) is not None]
     failed = f"{summary.failed:,} failed" if summary.failed else "none failed"
     return (*tiles, Tile("Requests answered", (Line(None, f"{summary.ok:,}", (failed,)),)))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from services import backends, health, tables
+from services import backends, health, modes, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.compare.rows import row_of
@@ -31,7 +31,8 @@ def run_text(candidate: Candidate) -> str:
     lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, run.through, run.status)))]
     if run.error:
         lines.append(run.error)
-    lines += [_figure(name, row) for name in SHOWN]
+    lines += [_figure(name, row) for name in modes.leading(SHOWN, run.config)]
+    lines += filter(None, [modes.counted(run.config)])
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)
     lines += [text_of(classes), classes.note] if classes.rows else []

@@ -27,6 +27,7 @@ from services.export import (
     run_document,
     tables,
 )
+from services.export.contents import contents
 from services.export.document import REQUEST_FIELDS
 from services.metrics import FIELDS, METRICS
 from services.summary import summary_row
@@ -223,7 +224,8 @@ def rows_of(text: str) -> list[list[str]]:
 
 def test_a_pull_requests_table_says_the_verdict_first() -> None:
     text = export("markdown.md").write(several(3)).decode()
-    title, first, second, reference, *_ = text.split("\n\n")
+    title, first, second, doubts, reference, *_ = text.split("\n\n")
+    assert "requests failed.**" in doubts
     assert (title, reference) == ("### 3 runs compared", "Reference: Run 1")
     assert first.startswith("Run 2 is as fast as Run 1, within ±5 %, by output throughput: 1.00")
     assert second.startswith("Run 3 is as fast as Run 1")
@@ -239,8 +241,9 @@ def test_a_pull_requests_table_says_the_verdict_first() -> None:
 def test_a_run_alone_has_a_table_too() -> None:
     text = export("markdown.md").write([private()]).decode()
     assert re.match(
-        r"### A\n\n\*\*[\d.]+ tokens a second, the first after 1.00 s\*\*\n\nRun 12", text
+        r"### A\n\n\*\*[\d.]+ tokens a second, the first after 1.00 s\*\*\n\n- \*\*1 of 7", text
     )
+    assert "\n\nRun 12" in text
     assert "| E2E latency, sum of all requests |" in text
 
 
@@ -365,10 +368,38 @@ def test_whatever_a_person_writes_stays_text() -> None:
 
 def test_the_page_says_what_the_comparison_says() -> None:
     text = Page(export("page.html").write(several(3))).text
-    for part in ("3 runs compared", "Reference: Run 1", "Reasons for doubt", "What differs"):
+    for part in ("3 runs compared", "Reference: Run 1", "requests failed", "What differs"):
         assert (part in text) == (part != "What differs"), part
     assert "1 · Run 1 (reference)" in text
     assert "own_prompt_characters" in text
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_makes_one_doubt_the_numbers_stands_right_below_the_headline(count: int) -> None:
+    """Below the findings, above every figure and chart; notes are folded up below the figures."""
+    runs = several(count) if count > 1 else [private()]
+    found = contents(runs)
+    assert found.warnings and found.remarks
+    page = export("page.html").write(runs).decode()
+    first = page.index('class="doubts"')
+    assert page.index('class="finding"') < first < page.index('class="tiles"')
+    assert first < page.index("notes on these numbers") < page.index('aria-label="Charts"')
+    text = export("markdown.md").write(runs).decode()
+    assert text.index("failed.**") < text.index("\n| ")
+    assert text.index("failed.**") < text.index("\n\nRun 12" if count == 1 else "Reference: ")
+
+
+def test_many_warnings_are_folded_to_their_titles() -> None:
+    shown = Page(export("page.html").write([private(health={"cpu_share": 0.97})]))
+    many = [
+        private(1, health={"cpu_share": 0.97, "loop_lag_p99_s": 1.0, "clock": "loop"}),
+        private(2, client="litellm", status="interrupted", environment={"cpu": "y"}),
+    ]
+    assert not contents([private()]).folded and contents(many).folded
+    assert "Near its limit a client adds" in shown.text
+    page = export("page.html").write(many).decode()
+    assert '<details class="doubt warning"><summary><strong>' in page
+    assert "Measured through LiteLLM.</strong></summary>" in page
 
 
 @pytest.mark.parametrize("count", [2, 3])
