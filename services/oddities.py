@@ -8,6 +8,7 @@ from __future__ import annotations
 
 BARE_JSON = "bare_json"
 BYTE_ORDER_MARK = "byte_order_mark"
+COMPRESSED = "compressed"
 CONTENT_TYPE = "content_type"
 EMPTY_EVENT = "empty_event"
 NOT_STREAMED = "not_streamed"

@@ -149,6 +149,8 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     good = successes(measurements)
     if not good or any(m.finish_reason != "length" for m in good):
         return None
+    if answers.too_short(run, measurements, summary):  # it was another limit than the one asked for
+        return None
     limits = " or ".join(dict.fromkeys(str(part.max_tokens) for part in parts(run.config)))
     return Doubt(
         "note",

@@ -55,13 +55,18 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     ]
     if len(short) <= SHORT_SHARE * len(counted):
         return None
-    why = "the end of a text was to be ignored" if run.config.ignore_eos else "they say why: length"
+    lengths = f"{min(short):,}" if min(short) == max(short) else f"{min(short):,} to {max(short):,}"
+    though = (
+        "though the end of a text was to be ignored"
+        if run.config.ignore_eos
+        else "and say that they were cut for their length"
+    )
     return Doubt(
         "warning",
         f"{len(short)} of {len(counted)} answers are shorter than asked for",
-        f"They have {min(short):,} to {max(short):,} tokens where {least:,} were asked for, and "
-        f"{why}. The server may refuse work by short answers, hold a limit of its own, or not know "
-        "ignore_eos: look into its log before comparing.",
+        f"They have {lengths} of {least:,} tokens, {though}. The server may answer shortly where "
+        "it refuses work, have a limit of its own, or not know ignore_eos: look into its log "
+        "before comparing.",
     )
 
 
@@ -85,6 +90,7 @@ FRAMING = {
     oddities.ONE_NEWLINE: "events with no empty line between them",
     oddities.UNENDED: "a last event with no empty line after it",
     oddities.BARE_JSON: "JSON that is in no event",
+    oddities.COMPRESSED: "compressed streams, in which tokens may be held back",
     oddities.CONTENT_TYPE: "a stream under another Content-Type",
     oddities.UNKNOWN_CHUNK: "JSON that is no part of a chat completion",
 }

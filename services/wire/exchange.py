@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from services import oddities, untrusted
 from services.halves import joined
-from services.redact import redact
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
 from services.wire.encoding import Undecodable
 from services.wire.likeness import Likeness
@@ -116,7 +115,7 @@ class Exchange:
     def fail(self, error_class: str, sentence: str, stamp: int) -> None:
         """End as failed, keeping what was seen so far."""
         if not self.over:
-            self.error_class, self.error = error_class, redact(joined(sentence), self._secrets)
+            self.error_class, self.error = error_class, untrusted.text(sentence, self._secrets)
             self._finish(stamp)
 
     @property
@@ -325,6 +324,8 @@ class Exchange:
         self.ended, self.over = stamp, True
         if self._stream is not None:
             self.oddities |= self._stream.oddities
+        if self._response.compressed and self.http_status == 200:
+            self.oddities.add(oddities.COMPRESSED)
         self._on_end()
 
 

@@ -45,6 +45,10 @@ class Response:
         return self._unpacked(bodies) if self._encoding else bodies
 
     @property
+    def compressed(self) -> bool:
+        return bool(self._encoding)
+
+    @property
     def unpacking(self) -> bool:
         """Whether there is more of what was fed already."""
         return self._decoder is not None and self._decoder.waiting

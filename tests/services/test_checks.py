@@ -148,7 +148,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
     (with_config(client="litellm"), MANY, "warning", "Measured through LiteLLM"),
     (with_config(backend="litellm"), MANY, "warning", "Measured through LiteLLM"),
     (with_config(requests=90), MANY, "note", "Not every request was answered"),
-    (good(), changed(finish_reason="length"), "note", "Every answer was cut at the token limit"),
+    (
+        with_config(max_tokens=5),
+        changed(finish_reason="length"),
+        "note",
+        "Every answer was cut at the token limit",
+    ),
     (good(), MANY[:71], "note", "Too few requests for the 95th percentile (71)"),
     (good(), MANY[:80], "note", "One repeat: no uncertainty"),
 ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.redact import LONGEST, READ, RUN, holds, redact
+from services.redact import LONGEST, READ, RUN, _may_share_a_run, _on_one_line, holds, redact
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,19 @@ def test_a_long_text_is_cut_after_it_was_searched() -> None:
     assert len(said) == LONGEST
     assert said.endswith("x[removed…")
     assert redact("x" * LONGEST) == "x" * LONGEST
+
+
+SPACED = st.text(st.sampled_from("ab \n\t\r\v\f\x1c\x1f é\u3000"), max_size=30)
+
+
+@given(SPACED)
+def test_a_secret_on_one_line_is_what_splitting_and_joining_makes(secret: str) -> None:
+    assert _on_one_line(secret).strip() == " ".join(secret.split())
+
+
+@given(st.text(st.sampled_from("ab é"), min_size=RUN, max_size=60), st.data())
+def test_no_run_of_a_secret_is_missed(secret: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(secret) - RUN))
+    before = data.draw(st.text(st.sampled_from("xyz"), max_size=9))
+    assert _may_share_a_run(before + secret[at : at + RUN], secret)
+    assert secret[at : at + RUN] not in redact(before + secret[at : at + RUN], [secret])

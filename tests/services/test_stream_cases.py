@@ -401,6 +401,9 @@ REFUSED: dict[str, tuple[list[bytes], str, str]] = {
     "429 with Retry-After": (status("429 Too Many Requests", b'{"error": "slow down"}',
                                     "Retry-After: 7"), "http_429",
                              "HTTP 429: slow down (Retry-After: 7)"),
+    "429 in HTML": (status("429 Too Many Requests", b"<html>slow</html>", "Retry-After: 20",
+                           "Content-Type: text/html"), "http_429",
+                    "HTTP 429: text/html (Retry-After: 20)"),
     "500": (status("500 Oops", b"Internal Server Error"), "http_5xx", "Internal Server Error"),
     "503 in HTML": (status("503 Unavailable", b"<html>\xff</html>", "Content-Type: text/html"),
                     "http_5xx", "HTTP 503: text/html"),
@@ -448,7 +451,8 @@ def test_a_stream_that_is_compressed_unasked_is_read(name: str) -> None:
         for part in (token("a"), token("b"), STOP, DONE)
     ]
     head = HEAD + f"Content-Encoding: {name}\r\n".encode()
-    assert seen(hear(chunked(*bodies, squeeze.flush(), head=head))) == (None, 2, "ab")
+    exchange = hear(chunked(*bodies, squeeze.flush(), head=head))
+    assert (seen(exchange), exchange.oddities) == ((None, 2, "ab"), {oddities.COMPRESSED})
 
 
 @pytest.mark.parametrize(
