@@ -6,7 +6,7 @@ import asyncio
 
 import streamlit as st
 
-from pages.widgets.view import plain
+from pages.widgets.view import code, plain
 from services import settings
 from services.backends import BACKENDS, Backend, has_key
 from services.probe import Probe
@@ -52,7 +52,7 @@ def key_state(backend: Backend) -> str:
 def about(backend: Backend) -> None:
     place = where(backend, settings.environment())
     st.markdown(f"**{backend.label}**")
-    st.caption(f"{f'`{place}`' if '://' in place else plain(place)} · {key_state(backend)}")
+    st.caption(f"{code(place) if '://' in place else plain(place)} · {key_state(backend)}")
 
 
 def show(backend: Backend) -> None:

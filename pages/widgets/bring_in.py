@@ -14,7 +14,9 @@ from services.imports import MOST_BYTES, InvalidImport, known_tools
 def button() -> None:
     """A popover that takes files; what became of each stands below them."""
     with st.popover("Import", icon=":material/upload_file:"):
-        st.caption(f"Result files of {known_tools()}. Prompts and answers in them are not kept.")
+        st.caption(
+            f"Result files of {plain(known_tools())}. Prompts and answers in them are not kept."
+        )
         with st.form("import", border=False, clear_on_submit=True):
             files = st.file_uploader(
                 "Files", accept_multiple_files=True, max_upload_size=MOST_BYTES // 10**6

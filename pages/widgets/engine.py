@@ -7,7 +7,7 @@ import streamlit as st
 from db.database import opened
 from jobs import serving
 from pages.widgets.panels import Colour
-from pages.widgets.view import plain
+from pages.widgets.view import code, plain
 from services.engines import ENGINES, parallel_label
 from services.engines.server import Server
 
@@ -24,7 +24,7 @@ def panel(server: Server, log: bool = True) -> None:
         st.markdown(f"**{plain(name)}**")
         st.badge(server.status, color=COLOURS[server.status])
         if server.status == "ready" and server.base_url:
-            st.caption(f"`{server.base_url}`")
+            st.caption(code(server.base_url))
     if server.phase:
         st.caption(plain(server.phase))
     if server.error:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from pages.widgets.view import plain
+from pages.widgets.view import badge, plain
 from services import checks, health, modes
 from services.checks.doubt import Doubt, long
 from services.compare import Candidate
@@ -53,9 +53,9 @@ def head(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray"))
         for tag in run.tags:
-            st.markdown(f":gray-badge[:material/sell: {plain(tag)}]")  # st.badge escapes once more
+            st.markdown(badge(tag, "sell", "gray"))
         if run.source is not None:
-            st.badge(run.through, icon=":material/upload_file:", color="violet")
+            st.markdown(badge(run.through, "upload_file", "violet"))
         backend = "" if run.config.backend == IMPORT else run.config.backend
         via = "" if run.source is not None else run.through
         facts = (f"Run {run.id}", backend, via, run.config.model)

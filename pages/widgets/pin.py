@@ -9,7 +9,7 @@ from db.database import opened
 from db.pins import InvalidPin, NotPinned
 from db.runs import RunNotFound
 from pages.widgets.linked import touched
-from pages.widgets.view import plain
+from pages.widgets.view import badge, plain
 from services.compare.pin import Pin, of_run
 from services.compare.standing import REFERENCE, Standing, sentence
 from services.measurement import Run
@@ -21,8 +21,7 @@ def badges(run_id: int) -> None:
     if pinned:
         with st.container(horizontal=True, gap="xsmall"):
             for pin in pinned:
-                said = plain(f"reference of {pin.kind} {pin.value}")
-                st.markdown(f":blue-badge[:material/keep: {said}]")
+                st.markdown(badge(f"reference of {pin.kind} {pin.value}", "keep", "blue"))
 
 
 def button(run: Run) -> None:

@@ -24,14 +24,14 @@ def table(found: Table, question: str = "") -> None:
     if not found.rows:
         return
     if question:
-        st.subheader(question, anchor=found.title.lower().replace(" ", "-"))
+        st.subheader(plain(question), anchor=found.title.lower().replace(" ", "-"))
     columns = [plain(column) or " " for column in found.columns]
     rows = [[_cell(text) for text in row] for row in found.rows]
     st.table(
         pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=found.title
     )
     if found.note:
-        st.caption(found.note)
+        st.caption(plain(found.note))
 
 
 def _cell(text: str) -> str:
@@ -61,7 +61,7 @@ def circumstances(candidates: Sequence[Candidate]) -> None:
     with st.expander("Config and environment", icon=":material/settings:"):
         for found in (tables.configuration(candidates), tables.environment(candidates)):
             if found.rows:
-                st.markdown(f"**{found.title}**")
+                st.markdown(f"**{plain(found.title)}**")
                 table(found)
 
 

@@ -90,6 +90,16 @@ def plain(text: str) -> str:
     return _APART.join(_MARKUP.sub(r"\\\1", part) for part in _CHANGED.split(text))
 
 
+def code(text: str) -> str:
+    """Return text so that markdown shows it as code, on one line."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`" if text.strip() else ""
+
+
+def badge(text: str, icon: str, colour: str) -> str:
+    """Return a badge as markdown, its text as it is: `st.badge` takes markup."""
+    return f":{colour}-badge[:material/{icon}: {plain(text)}]"
+
+
 def stop_with(what: str, then: str = "") -> NoReturn:
     """Say what is wrong and what to do, offer the way on, and end the page here."""
     st.warning(plain(f"{what} {then}".strip()), icon=":material/info:")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import imported, runs
+from services.imports import MOST_BYTES
+from services.workloads.promptfile import FILE_BYTES_MOST
 from tests.conftest import ROOT
 from tests.pages.conftest import Visit, complaints, said, sound
 from tests.pages.test_stored_pages import headings, specs
@@ -105,3 +109,13 @@ def test_a_bad_file_gets_a_sentence_in_history(visit: Visit, database: Engine) -
     at = upload(visit("history"), "x.json", b'{"a": 1}')
     assert "x.json: It is not a result that Paceline knows." in complaints(at)
     assert not runs.count(database)
+
+
+def test_the_server_takes_as_much_as_each_page_says(visit: Visit) -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    most = config["server"]["maxUploadSize"]  # MB, of any file
+    assert most == MOST_BYTES // 10**6
+    (imports,) = visit("history").file_uploader
+    (prompts,) = visit("run", workload="file").file_uploader
+    assert imports.proto.max_upload_size_mb == most
+    assert prompts.proto.max_upload_size_mb == FILE_BYTES_MOST // 10**6 <= most
