@@ -103,15 +103,20 @@ def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, An
 def checked(values: dict[str, Any], others: Others, asked: Asked | None) -> list[RunConfig]:
     """Return the runs that the form asks for, or none and say what is wrong with them."""
     problems: list[str] = []
+    missing: list[str] = []
     try:
         configs = versus.candidates(values, others)
         if asked and versus.enough(others):
             trial.check(asked, configs)
         return configs
     except InvalidConfig as error:
-        problems += error.problems.values()
+        for name, sentence in error.problems.items():
+            empty = name in link.PRIVATE and not "".join(values.get(name) or ()).strip()
+            (missing if empty else problems).append(sentence)
     except InvalidTrial as error:
         problems.append(str(error))
+    for sentence in missing:  # nothing is wrong before a word is typed
+        st.info(plain(fields.in_words(sentence)), icon=":material/edit:")
     fields.refuse(problems)
     return []
 

@@ -134,9 +134,10 @@ def test_a_number_beyond_its_limits_is_refused_or_not_taken(
 
 def test_an_own_prompt_that_is_empty_is_asked_for(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "text")
-    assert "Prompt is empty. Write the prompt" in complaints(at)
+    assert "Prompt is empty. Write the prompt" in said(at)
+    assert not complaints(at), "nothing is wrong before a word is typed"
     at.text_area(key="run-prompt").set_value(" \n ")
-    assert "Prompt is empty" in complaints(sound(at.run()))
+    assert "Prompt is empty" in said(sound(at.run()))
     assert next(button for button in at.button if button.label == "Start").disabled
 
 
@@ -160,7 +161,7 @@ def test_a_broken_prompt_file_is_refused_with_its_line(
     visit: Visit, name: str, data: bytes, words: str
 ) -> None:
     at = choose(visit("run"), "workload", "file")
-    assert "Prompts are missing. Give a JSONL or CSV file" in complaints(at)
+    assert "Prompts are missing. Give a JSONL or CSV file" in said(at) and not complaints(at)
     at.file_uploader[0].upload(name, data, "text/plain")
     sound(at.run())
     assert words in complaints(at)
