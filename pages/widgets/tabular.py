@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.widgets.view import plain
 from services import tables
+from services.charts.frame import number
 from services.compare import Candidate
 from services.metrics import request_row
 from services.tables import Table
@@ -41,12 +42,16 @@ def _cell(text: str) -> str:
 
 
 def request_table(candidate: Candidate) -> None:
-    """Every request, a row each. Times in seconds; what no request has is left out."""
+    """Every request, a row each, counted from 1 as in the charts. Times in seconds; what no request
+    has is left out."""
     st.subheader("Every request", anchor="requests")
     mix = bool(candidate.classes)
     rows = pd.DataFrame(
         [
-            request_row(m) | ({"class": class_of(candidate.run.config, m.index)} if mix else {})
+            {"request": number(candidate, m)}
+            | {name: value for name, value in request_row(m).items() if name != "index"}
+            | {"repeat": m.repeat + 1}
+            | ({"class": class_of(candidate.run.config, m.index)} if mix else {})
             for m in candidate.measurements
         ]
     )
@@ -73,7 +78,7 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
         )
         keys = [(m.repeat, m.index) for m in candidate.measurements]
         chosen = st.selectbox(
-            "Request", keys, format_func=lambda key: f"repeat {key[0]}, request {key[1]}"
+            "Request", keys, format_func=lambda key: f"repeat {key[0] + 1}, request {key[1] + 1}"
         )
         mark = candidate.run.environment.get("prompt_mark", "")
         if chosen:

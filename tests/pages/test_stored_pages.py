@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -11,8 +13,9 @@ import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import queue, runs, shares
+from db import queue, results, runs, shares
 from jobs.place import beside
+from services.export.tables import requests_csv
 from services.measurement import Progress, Repeat, Sample
 from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
 from tests.stored import store
@@ -89,6 +92,24 @@ def test_a_mix_says_how_each_class_fared(visit: Visit, database: Engine) -> None
     at = visit("result", run="2")
     assert "How did short and long requests fare?" not in headings(at)
     assert "class" not in at.dataframe[0].value.columns
+
+
+def test_a_request_has_one_number_on_the_page_in_charts_and_in_the_csv(
+    visit: Visit, database: Engine
+) -> None:
+    twice = [measured(i, repeat=r) for r in range(2) for i in range(3)]
+    run_id = store(database, twice, requests=3, repeats=2)
+    at = visit("result", run=str(run_id))
+    table = at.dataframe[0].value
+    assert list(table["request"]) == [1, 2, 3, 4, 5, 6]
+    assert list(table["repeat"]) == [1, 1, 1, 2, 2, 2]
+    assert "index" not in table.columns
+    lines = csv.DictReader(
+        io.StringIO(requests_csv([results.candidate(database, run_id)]).decode(), newline="")
+    )
+    rows = list(lines)
+    assert [int(row["Request Number"]) for row in rows] == list(table["request"])
+    assert [int(row["index"]) for row in rows] == [0, 1, 2, 0, 1, 2], "what identifies it, from 0"
 
 
 def test_where_nothing_succeeded_no_empty_numbers_and_pictures_stand(

@@ -29,6 +29,7 @@ from services.export import (
 )
 from services.export.contents import contents
 from services.export.document import REQUEST_FIELDS
+from services.export.tables import requests_csv
 from services.metrics import FIELDS, METRICS
 from services.summary import summary_row
 from tests.conftest import ROOT
@@ -523,3 +524,11 @@ def test_the_page_opens_offline_without_a_word_of_complaint(
     assert overflow <= 0
     assert "<img" in tooltip or "</scr" in tooltip
     assert hacked is None
+
+
+def test_every_column_of_the_requests_csv_is_documented() -> None:
+    said = (ROOT / "docs" / "exports.md").read_text() + (ROOT / "docs" / "metrics.md").read_text()
+    readme = (ROOT / "README.md").read_text().replace("\n", " ")
+    header = requests_csv([candidate([measured()])]).decode().splitlines()[0].split(",")
+    for name in header:
+        assert f"`{name}`" in said or f"{name}," in readme or f"{name}`" in readme, name
