@@ -6,6 +6,7 @@ Whatever goes wrong here costs samples, never the run.
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -22,6 +23,8 @@ from services import untrusted
 from services.measurement import Sample
 from services.telemetry import series_of
 from services.telemetry.asked import Asked
+
+ENDED = (0, -signal.SIGKILL)  # as it is told to
 
 log = logging.getLogger("paceline.jobs")
 
@@ -66,6 +69,8 @@ class Watch(Thread):
             for line in process.stdout:
                 if line.endswith(b"\n"):
                     self._keep(sample_of(orjson.loads(line)))
+        if process.returncode not in ENDED:
+            log.warning("run %s: no more telemetry (%s)", self._run_id, process.returncode)
 
     def _keep(self, sample: Sample) -> None:
         placed = Sample(sample.t + self._spent_s, sample.values)

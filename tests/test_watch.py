@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from time import perf_counter_ns
+from typing import Any
 
 import psutil
 import pytest
@@ -16,9 +17,11 @@ from db import engines, queue, runs, studies
 from db.runs import NewRun
 from db.studies import NewCell
 from jobs.carrier import Carrier
-from jobs.watch import Watch
+from jobs.keys import Keys
+from jobs.watch import Watch, sample_of
 from services.config import RunConfig
 from services.engines import EngineConfig
+from services.measurement import Sample
 from services.studies.asked import StudyConfig
 from services.studies.grid import cells
 from services.telemetry import began
@@ -31,11 +34,11 @@ Submit = Callable[..., int]
 
 def samplers() -> list[psutil.Process]:
     """The samplers of this test's database."""
-    url = os.environ["PACELINE_DATABASE_URL"]
+    file = os.environ["PACELINE_DATABASE_URL"].partition("://")[2]  # a driver may stand before it
     return [
         process
         for process in psutil.process_iter(["cmdline", "environ"])
-        if (process.info["environ"] or {}).get("PACELINE_DATABASE_URL") == url
+        if (process.info["environ"] or {}).get("PACELINE_DATABASE_URL", "").endswith(file)
         and (process.info["cmdline"] or [])[1:3] == ["-m", "services.telemetry"]
     ]
 
@@ -68,6 +71,15 @@ def test_a_run_is_watched_while_it_is_measured(
     assert at is not None and repeat.duration_s is not None
     assert at < busy[0].t < at + repeat.duration_s
     until(lambda: not samplers(), 10)
+
+
+def test_a_sample_holds_numbers_of_known_series_only() -> None:
+    told: dict[str, Any] = {
+        "running": 1.0, "waiting": None, "kv_cache_share": "0.5", "preemptions": 1e300,
+        "password": 1.0, "gpu0_use_share": 0.5, "gpu99999_use_share": 0.5, "memory_bytes": [],
+    }  # fmt: skip
+    values = {"running": 1.0, "kv_cache_share": 0.5, "gpu0_use_share": 0.5}
+    assert sample_of({"t": 1, "values": told}) == Sample(1.0, values)
 
 
 def test_each_turn_goes_on_where_the_one_before_ended(
@@ -112,7 +124,7 @@ def test_an_engine_is_watched_from_its_first_process_not_from_the_one_that_liste
         engines.ready(database, server.id, {})
         run = queue.claim(database)
         assert run is not None and run.engine_id == server.id
-        carrier = Carrier(database, run)
+        carrier = Carrier(database, run, Keys())
         carrier.start()
         try:
             seen = until(lambda: _memory(database, run.id), 90)
@@ -131,8 +143,6 @@ def _memory(database: Engine, run_id: int) -> list[float]:
 
 
 def test_of_many_samples_some_are_read(database: Engine) -> None:
-    from services.measurement import Sample
-
     run_id = store(database)
     for t in range(25):
         queue.add_sample(

@@ -8,38 +8,38 @@ sample that comes late is better than a token that is read late.
 from __future__ import annotations
 
 import asyncio
+import sys
 from time import monotonic
 
 import orjson
 
 from services.embedded import step_back
-from services.talk import sender, standard_input
+from services.talk import Send, sender
 from services.telemetry.asked import Asked
 from services.telemetry.sampler import Sampler
+from services.watchdog import cpu_limit, end_with_parent
+
+LOOK_CPU_S = 5.0  # one takes milliseconds; a page of 4 MB, half a second
 
 
-async def work() -> None:
-    """Look once a period, until whoever asked is gone."""
-    step_back()
-    send, reader = sender(), await standard_input()
-    asked = Asked.read(orjson.loads(await reader.readline()))
+async def work(asked: Asked, send: Send) -> None:
+    """Look once a period, until this process is ended."""
     sampler = Sampler(asked)
-    ended = asyncio.create_task(reader.read())
     due = monotonic()
-    while not ended.done():
-        looking = asyncio.create_task(sampler.look())
-        await asyncio.wait([looking, ended], return_when=asyncio.FIRST_COMPLETED)
-        if not looking.done():
-            looking.cancel()
-            break
-        if (sample := looking.result()).values:
+    while True:
+        with cpu_limit(LOOK_CPU_S):
+            sample = await sampler.look()
+        if sample.values:
             send({"t": sample.t, "values": sample.values})
         due += asked.period_s
         if due < monotonic():  # late: no two looks in a row to make up for it
             due = monotonic() + asked.period_s
-        await asyncio.wait([ended], timeout=due - monotonic())
-    await sampler.close()
+        await asyncio.sleep(due - monotonic())
 
 
 if __name__ == "__main__":
-    asyncio.run(work())
+    step_back()
+    out = sender()
+    line = sys.stdin.buffer.readline()
+    end_with_parent()
+    asyncio.run(work(Asked.read(orjson.loads(line)), out))

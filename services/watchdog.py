@@ -1,0 +1,39 @@
+"""Ends this process when it should not go on, whatever it is doing: not even a loop in C that never
+lets another thread run can put that off, since the kernel does it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+
+PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
+
+
+def end_with_parent() -> None:
+    """End this process when the thread that started it does, or closes this one's standard input,
+    which nobody else may read from now on. On systems other than Linux a thread looks for the
+    latter alone."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    Thread(target=_end_with_input, daemon=True).start()
+
+
+def _end_with_input() -> None:
+    while os.read(sys.stdin.fileno(), 65_536):  # not by its buffer, which would hold up an end
+        pass
+    os._exit(0)
+
+
+@contextmanager
+def cpu_limit(seconds: float) -> Iterator[None]:
+    """End this process should what is done meanwhile take more CPU time than that."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF, which nothing here catches
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
