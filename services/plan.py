@@ -59,7 +59,8 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
     source = pace.source if pace else ""
-    then = "; ".join(filter(None, [_takes(at_least, between, source), _costs(usd, hourly)]))
+    takes = _takes(at_least, between, source, "there is no earlier run on this server")
+    then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
     sentence = f"{what} {then[0].upper()}{then[1:]}."
     if calibrates(config):
         sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
@@ -86,7 +87,8 @@ def together(plans: Sequence[Plan], how: str) -> Plan:
     source = "; ".join(dict.fromkeys(plan.source for plan in plans))
     usd, hourly = _sum(plan.usd_at_most for plan in plans), any(plan.hourly for plan in plans)
     what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
-    then = "; ".join(filter(None, [_takes(at_least, between, source), _costs(usd, hourly)]))
+    takes = _takes(at_least, between, source, "one of these servers has no earlier run")
+    then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
     sentence = f"{what}. {then[0].upper()}{then[1:]}."
     total = sum(plan.requests_total for plan in plans)
     return Plan(
@@ -150,10 +152,12 @@ def _requests(config: RunConfig) -> str:
     return f"{count} and {warm_ups(config):,} to warm up" if config.warmup else count
 
 
-def _takes(at_least: float | None, between: tuple[float, float] | None, source: str) -> str:
+def _takes(
+    at_least: float | None, between: tuple[float, float] | None, source: str, why_not: str
+) -> str:
     if between is not None:
         return f"takes about {span(*between)}, {source}"
-    unknown = "is not known, as there is no earlier run on this server"
+    unknown = f"is not known, as {why_not}"
     if at_least is None:
         return f"how long it takes {unknown}"
     return f"takes at least {duration(at_least)}; how long the answers take {unknown}"

@@ -72,9 +72,12 @@ def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list
     told = labels(configs, () if given else IN_NAME)
     called = [given or one for one in made]
     said = [" · ".join(filter(None, both)) for both in zip(called, told, strict=True)]
-    if not given and len(set(said)) < len(said):  # two servers of one kind
+    if not given:  # two servers of one kind are called by where they are, too
         there = labels(configs, [name for name in RunConfig.model_fields if name != "base_url"])
-        said = [" · ".join(filter(None, both)) for both in zip(said, there, strict=True)]
+        said = [
+            " · ".join(filter(None, [text, where * (said.count(text) > 1)]))
+            for text, where in zip(said, there, strict=True)
+        ]
     letters = [chr(ord("A") + place) for place in range(len(said))]
     return [
         f"{text} · {letter}" if said.count(text) > 1 else text

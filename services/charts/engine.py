@@ -29,6 +29,7 @@ MOST_POINTS = 4_500  # of all lines together
 MOST_OF_A_LINE = 300
 ROW_HEIGHT = 74  # pixels
 LEFT_AXIS = 40  # pixels: about what the charts above have, so that moments stand below each other
+BELOW = 6  # pixels under the last axis's title, which is cut without
 RIGHT_AXIS = 39  # likewise, of the live chart
 FILLED = 0.62  # of a row; above it stands its title
 
@@ -89,7 +90,7 @@ def live_engine(
     )
     colour: Any = alt.value(theme.palette(dark).decode)
     drawn = _drawn(rows, {"": samples}, x, colour, heading("The server meanwhile"))
-    drawn.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": 0}
+    drawn.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": BELOW}
     return drawn
 
 

@@ -229,6 +229,7 @@ def test_the_live_server_stands_on_the_axis_of_the_live_chart() -> None:
     alt.LayerChart.from_dict(spec)
     assert spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0, 30.0]
     assert spec["layer"][0]["encoding"]["x"]["title"] == "Time since the run began (s)"
+    assert spec["padding"]["bottom"] >= 5, "else a browser cuts that title"
 
 
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)

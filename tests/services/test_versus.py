@@ -46,6 +46,8 @@ def test_two_servers_of_one_kind_are_told_apart_by_where_they_are() -> None:
     both = candidates(
         {"backend": "vllm"}, [{"backend": "vllm", "base_url": "http://127.0.0.1:8001/v1"}]
     )
+    three = candidates({}, [{"backend": "vllm"}, {"backend": "vllm", "base_url": "http://h:1/v1"}])
+    assert names(three, "", ["a", "b", "b"]) == ["a", "b · its own address", "b · h:1"]
     assert names(both, "", ["vllm", "vllm"]) == ["vllm · its own address", "vllm · 127.0.0.1:8001"]
 
 
