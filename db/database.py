@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -26,10 +26,11 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, DisconnectionError
 
 from db import schema
 from db.columns import Utc
+from services import private_file
 
 HERE = Path(__file__).parent
 DEFAULT_FILE = HERE.parent / "data" / "paceline.db"
@@ -55,6 +56,16 @@ UPGRADE_LOCK = 0x7061636C  # any number, the same in every process; PostgreSQL w
 
 class DatabaseProblem(ValueError):
     """A database that cannot be used: a sentence that says what to do, without a password."""
+
+
+class DatabaseGone(DatabaseProblem):
+    """The file of a database that was in use is not there any more."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"The database {file} is gone: it was removed or moved while Paceline ran. Put it "
+            "back, or start Paceline again, which begins a new one."
+        )
 
 
 UNUSABLE = (DatabaseProblem, DBAPIError)  # what any query may end with, however it is asked
@@ -93,7 +104,7 @@ def _file(name: str | None) -> Path:
         raise DatabaseProblem(f"A database in memory cannot be shared by processes. {KNOWN}")
     file = Path(name).absolute()  # the process that runs the queue may start in another folder
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private_file.folder(file.parent)
     except OSError as error:
         raise _unusable(str(file), error) from None
     return file
@@ -106,9 +117,50 @@ def _engine(address: URL, **options: Any) -> Engine:
         timeout = {"connect_timeout": 5}
         return create_engine(address, pool_pre_ping=True, connect_args=timeout, **options)
     engine = create_engine(address, **options)
+    file = SqliteFile(Path(address.database or ""))
+    event.listen(engine, "do_connect", file.before_connect)
+    event.listen(engine, "connect", file.connected)
+    event.listen(engine, "checkout", file.checked_out)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+class SqliteFile:
+    """Looks after the file: for its owner alone, and the one that was opened. Where somebody has
+    removed it, what is written through a connection to it is written to nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened = False
+
+    def before_connect(self, *_: object) -> None:
+        """Make the file the first time; SQLite gives the rights that it has to those beside it.
+
+        Raises:
+            DatabaseProblem: it was there, and is gone.
+        """
+        if self._opened and not self._path.exists():
+            raise DatabaseGone(self._path)
+        with suppress(OSError):  # then SQLite says what is wrong with it
+            os.close(private_file.opened(self._path, os.O_RDWR))
+
+    def connected(self, _connection: object, record: Any) -> None:
+        """Remember which file a connection has open."""
+        record.info["file"] = self._now()
+        self._opened = True
+
+    def checked_out(self, _connection: object, record: Any, _proxy: object) -> None:
+        """See that a connection is one to the file that is there now."""
+        if record.info["file"] != self._now():
+            raise DisconnectionError  # another is made in its place, if it can be
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            there = self._path.stat()
+        except OSError:
+            return None
+        return there.st_dev, there.st_ino
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from db import engines, queue
-from db.database import UNUSABLE, connect, upgrade
+from db.database import UNUSABLE, DatabaseGone, connect, upgrade
 from jobs.carrier import KILL_S, Carrier
 from jobs.keeper import END_S, Keeper, tidied
 from jobs.keys import Keys, listening
@@ -52,6 +52,9 @@ def supervise(engine: Engine, stopping: Event, keys: Keys) -> None:
                 trouble = str(error.orig)
                 log.warning("the database cannot be used: %s", trouble)
             busy_at = monotonic()
+        except DatabaseGone as error:  # what is measured now could be kept nowhere
+            log.warning("%s", error)
+            break
         if monotonic() - busy_at > IDLE_S:
             return
     shut_down(carriers, keepers)

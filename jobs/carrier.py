@@ -17,9 +17,10 @@ import orjson
 from sqlalchemy import Engine
 
 from db import engines, queue, results, runs
+from db.database import DatabaseProblem
 from jobs import rounds
 from jobs.keys import Keys
-from jobs.patience import patiently
+from jobs.patience import TROUBLE, patiently, reason
 from jobs.place import ROOT
 from jobs.sent import found
 from jobs.watch import Watch
@@ -35,6 +36,7 @@ from services.telemetry.asked import Asked
 from services.turn import Turn, written
 
 KILL_S = 3.0  # a worker that was told to stop and has not
+MEASURED = ("repeat", "requests")  # the messages without which a run is not what it says
 
 log = logging.getLogger("paceline.jobs")
 
@@ -49,6 +51,7 @@ class Carrier(Thread):
         self._environment: dict[str, Any] = dict(run.environment)  # of its turns before
         self._spent_s = queue.last_moment(engine, run.id)
         self._end: dict[str, Any] | None = None
+        self._unkept: str | None = None  # why what was measured could not be stored
         self._told_to_stop: float | None = None
         self._shutting_down = False
         self._watch: Watch | None = None  # of the server, while it is measured
@@ -81,7 +84,12 @@ class Carrier(Thread):
                 if line.endswith(b"\n"):  # a killed worker's last line may be half a line
                     self._keep(orjson.loads(line))
         self._watch_no_more()
-        status, error = self._outcome(process.returncode)
+        patiently(lambda: self._finish(process.returncode), f"run {run_id}")
+
+    def _finish(self, code: int) -> None:
+        """Write down how it ended, or that it waits for its next turn."""
+        run_id = self._run.id
+        status, error = self._outcome(code)
         if status == "done" and (turn := rounds.next_turn(self._engine, run_id)) is not None:
             if queue.wait_turn(self._engine, run_id, turn, self._headline()):
                 log.info("run %s: waits for its next turn", run_id)
@@ -141,8 +149,17 @@ class Carrier(Thread):
         self._process.kill()
 
     def _keep(self, message: dict[str, Any]) -> None:
-        """Write a message down, again and again while the database is locked or gone."""
-        patiently(lambda: self._take(dict(message)), f"run {self._run.id}")
+        """Write a message down, again and again while the database is locked, full or gone. Where
+        what was measured cannot be kept, there is no sense in measuring on."""
+        if self._unkept is not None and message["type"] != "end":
+            return
+        try:
+            patiently(lambda: self._take(dict(message)), f"run {self._run.id}")
+        except (*TROUBLE, DatabaseProblem) as error:
+            log.warning("run %s: %s is lost: %s", self._run.id, message["type"], reason(error))
+            if message["type"] in MEASURED:
+                self._unkept = reason(error)
+                self.stop()
 
     def _take(self, message: dict[str, Any]) -> None:
         engine, run_id = self._engine, self._run.id
@@ -198,6 +215,11 @@ class Carrier(Thread):
             self._watch = None
 
     def _outcome(self, code: int) -> tuple[Any, str | None]:
+        if self._unkept is not None:
+            return "interrupted", (
+                f"What was measured could not be stored: {self._unkept}. What had been stored "
+                "before is kept."
+            )
         if self._shutting_down and (self._end is None or self._end["cancelled"]):
             return "interrupted", "Paceline was stopped while this run was measured."
         if self._end is None:

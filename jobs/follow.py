@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event
@@ -15,6 +16,7 @@ from db import counts, engines, queue, runs
 from db.runs import AlreadyFinished
 from jobs import serving
 from jobs.keeper import log_file
+from jobs.patience import patiently
 from services.engines import lines_after
 from services.engines.server import UP, Server
 from services.measurement import ACTIVE, Run
@@ -32,24 +34,45 @@ def follow(engine: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) ->
     Raises:
         RunNotFound: somebody has deleted one.
         QueueProblem: nobody can work them off.
+        DatabaseProblem, DBAPIError: the database was away for too long (see `patience.py`).
     """
-    kept_at, waited_for = monotonic(), list(run_ids)
-    back: dict[int, int] = {}  # how many requests of each run have come back
     with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
-        while True:
-            found = runs.load_many(engine, waited_for)  # what has ended is asked for no more
-            active = [run for run in found if run.status in ACTIVE]
-            if not active:
-                return
-            waited_for = [run.id for run in active]
-            back |= {run.id: _back(engine, run) for run in found}
-            if stop.is_set():
-                _cancel(engine, active)
-            if monotonic() - kept_at > KEEPER_S:
-                kept_at = monotonic()
-                jobs.ensure(engine)
-            _draw(engine, bar, back, active)
+        following = Following(engine, run_ids, stop, bar)
+        while patiently(following.look, "The database cannot be read", say):
             sleep(POLL_S)
+
+
+class Following:
+    """What is known of runs that are followed."""
+
+    def __init__(self, engine: Engine, run_ids: Sequence[int], stop: Event, bar: tqdm) -> None:
+        self._engine, self._stop, self._bar = engine, stop, bar
+        self._waited_for = list(run_ids)
+        self._kept_at = monotonic()
+        self._back: dict[int, int] = {}  # how many requests of each run have come back
+
+    def look(self) -> bool:
+        """Look once; return whether there is something left to wait for."""
+        engine = self._engine
+        found = runs.load_many(engine, self._waited_for)  # what has ended is asked for no more
+        active = [run for run in found if run.status in ACTIVE]
+        if not active:
+            return False
+        self._waited_for = [run.id for run in active]
+        self._back |= {run.id: _back(engine, run) for run in found}
+        if self._stop.is_set():
+            _cancel(engine, active)
+        if monotonic() - self._kept_at > KEEPER_S:
+            self._kept_at = monotonic()
+            jobs.ensure(engine)
+        _draw(engine, self._bar, self._back, active)
+        return True
+
+
+def say(line: str) -> None:
+    """Say something beside the bar."""
+    if sys.stderr is not None:
+        tqdm.write(f"{line}.", file=sys.stderr)
 
 
 def _cancel(engine: Engine, active: Sequence[Run]) -> None:
@@ -123,5 +146,9 @@ def until_ended(engine: Engine, engine_id: int) -> Server:
 
 def _kept(engine: Engine, engine_id: int) -> Server:
     """Return an engine, and see that somebody looks after it."""
-    jobs.ensure(engine)
-    return engines.load(engine, engine_id)
+
+    def look() -> Server:
+        jobs.ensure(engine)
+        return engines.load(engine, engine_id)
+
+    return patiently(look, "The database cannot be read", say)

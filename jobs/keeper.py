@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from db import engines as stored
 from jobs.patience import patiently
 from jobs.place import ROOT, beside
-from services import engines, settings
+from services import engines, private_file, settings
 from services.backends import Target
 from services.engines import EngineProblem, Launch
 from services.engines.marks import sweep
@@ -72,7 +72,7 @@ class Keeper(Thread):
         mark = mark_of(self._engine, self._server.id)
         sweep(mark)  # what an earlier start may have left
         file = log_file(self._engine, self._server.id)
-        file.parent.mkdir(exist_ok=True)
+        private_file.folder(file.parent)
         file.unlink(missing_ok=True)
         self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
         self._process = subprocess.Popen(

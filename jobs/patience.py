@@ -1,34 +1,45 @@
-"""Writing to a database that is locked, or gone for a while: again and again, then not any more."""
+"""Reading and writing a database that is locked, full, or gone for a while: again and again, then
+not any more. One patience for all who need it: the supervisor's threads, and who follows a run."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from threading import Event
+from time import monotonic
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-TRIES, RETRY_S = 60, 1.0
+PATIENCE_S, RETRY_S = 900.0, 1.0
+TROUBLE = (OperationalError, InterfaceError)  # what may pass: of PostgreSQL, the server's end too
 
 T = TypeVar("T")
 log = logging.getLogger("paceline.jobs")
 _never = Event()
 
 
-def patiently(write: Callable[[], T], about: str) -> T:
-    """Return what `write` gives, tried TRIES times while the database is locked or gone; `about`:
-    what is being written, for the log.
+def patiently(work: Callable[[], T], about: str, say: Callable[[str], object] = log.warning) -> T:
+    """Return what `work` gives, tried for PATIENCE_S while the database is locked, full or gone.
+    `say` is told `about` what, and why, once for each reason.
 
     Raises:
-        OperationalError: it still was, the last time.
+        OperationalError, InterfaceError: it still was, at the end.
     """
-    for tries_left in reversed(range(TRIES)):
+    until, said = monotonic() + PATIENCE_S, ""
+    while True:
         try:
-            return write()
-        except OperationalError as error:
-            if not tries_left:
+            return work()
+        except TROUBLE as error:
+            if monotonic() > until:
                 raise
-            log.warning("%s: %s", about, error.orig)
+            if reason(error) != said:
+                said = reason(error)
+                say(f"{about}: {said}; trying again")
             _never.wait(RETRY_S)
-    raise AssertionError("the last try returns or raises")
+
+
+def reason(error: DBAPIError | ValueError) -> str:
+    """Return on one line what is wrong, without the statement and its values."""
+    words = error.orig if isinstance(error, DBAPIError) else error
+    return " ".join(str(words).split()).rstrip(".")

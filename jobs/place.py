@@ -13,6 +13,8 @@ from typing import IO
 
 from sqlalchemy import Engine
 
+from services import private_file
+
 ROOT = Path(__file__).resolve().parent.parent
 LOG_MOST = 1_000_000  # bytes; a longer log is put aside, and the one put aside before it is gone
 
@@ -71,7 +73,7 @@ def log_of(engine: Engine) -> IO[bytes]:
     try:
         if file.exists() and file.stat().st_size > LOG_MOST:
             file.replace(beside(engine, "log.old"))
-        return file.open("ab")
+        return open(file, "ab", opener=private_file.opened)
     except OSError as error:
         raise QueueProblem.unwritable(error) from error
 
@@ -89,7 +91,7 @@ def _taken(engine: Engine) -> int | None:
 def _lock(engine: Engine) -> int:
     file = beside(engine, "lock")
     try:
-        file.parent.mkdir(exist_ok=True)
-        return os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        private_file.folder(file.parent)
+        return private_file.opened(file, os.O_RDWR)
     except OSError as error:
         raise QueueProblem.unwritable(error) from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services import private_file
+
 MOST_BYTES = 20_000_000
 CUT = b"[The log was cut here: it grew beyond %d MB.]\n" % (MOST_BYTES // 1_000_000)
 TAIL_BYTES = 200_000
@@ -17,8 +19,8 @@ class LogFile:
         self._most = most_bytes
 
     def __enter__(self) -> LogFile:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a+b", buffering=0)
+        private_file.folder(self._path.parent)
+        self._file = open(self._path, "a+b", buffering=0, opener=private_file.opened)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,7 +15,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from db import runs, schema
-from db.database import DEFAULT_FILE, HERE, UPGRADE_LOCK, DatabaseProblem, connect, upgrade, writing
+from db.database import (
+    DEFAULT_FILE,
+    HERE,
+    UPGRADE_LOCK,
+    DatabaseGone,
+    DatabaseProblem,
+    connect,
+    upgrade,
+    writing,
+)
 
 UPGRADE = """
 import sys
@@ -184,3 +193,48 @@ def test_what_fails_in_a_transaction_changes_nothing(engine: Engine) -> None:
         connection.execute(text("DELETE FROM alembic_version"))
         raise ZeroDivisionError
     upgrade(engine)
+
+
+def mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
+def test_a_sqlite_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "made" / "paceline.db"
+    engine = connect(f"sqlite:///{file}")
+    upgrade(engine)
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE runs SET note = ''"))
+        beside = sorted(file.parent.iterdir())
+        assert len(beside) == 3, "with what it writes first"
+        assert {mode(one) for one in beside} == {0o600}
+    assert mode(file.parent) == 0o700
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o644, 0o600), (0o640, 0o640), (0o666, 0o600)])
+def test_a_file_that_all_may_read_is_closed_to_others(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    file = tmp_path / "paceline.db"
+    file.touch()
+    file.chmod(before)
+    upgrade(connect(f"sqlite:///{file}"))
+    assert mode(file) == after
+
+
+def test_a_file_that_was_removed_is_said_and_not_begun_anew(tmp_path: Path) -> None:
+    file = tmp_path / "paceline.db"
+    engine = connect(f"sqlite:///{file}")
+    upgrade(engine)
+    kept = {one: one.read_bytes() for one in tmp_path.iterdir()}
+    for one in kept:
+        one.unlink()
+    with pytest.raises(DatabaseGone, match=f"{file} is gone"), writing(engine):
+        pass
+    with pytest.raises(DatabaseGone), engine.connect():
+        pass
+    assert not list(tmp_path.iterdir())
+    for one, data in kept.items():
+        one.write_bytes(data)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM runs")) == 0, "it was put back"

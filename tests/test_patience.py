@@ -1,0 +1,124 @@
+"""A database that is away, full or removed while runs are measured and followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
+
+import jobs
+from db import queue, runs
+from db.database import DatabaseGone, opened
+from jobs import patience
+from jobs.carrier import Carrier
+from jobs.follow import follow
+from jobs.keys import Keys
+from jobs.patience import patiently
+from jobs.place import beside, machine
+from services.config import parse
+from services.measurement import FINISHED
+from tests.conftest import ReferenceServer, finished, until
+from tests.test_jobs import SLOW, Submit, supervisors
+
+
+def away(times: int) -> Any:
+    """Something that fails so often, then works."""
+    left = [times]
+
+    def work() -> str:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OperationalError("SELECT 'a prompt'", None, Exception("the server\nis away"))
+        return "done"
+
+    return work
+
+
+def test_what_fails_for_a_while_is_tried_again_and_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert patience.PATIENCE_S >= 600, "a server that is moved takes minutes"
+    monkeypatch.setattr(patience, "RETRY_S", 0.001)
+    said: list[str] = []
+    assert patiently(away(200), "run 1", said.append) == "done"
+    assert said == ["run 1: the server is away; trying again"]
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.0)
+    with pytest.raises(OperationalError):
+        patiently(away(10**6), "run 1", said.append)
+
+
+def test_who_follows_a_run_waits_for_a_database_that_is_away(
+    database: Engine, reference_run: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = reference_run("ref tokens=20 gap=0.05", requests=1, warmup=0, calibrate=False)
+    real, failed = runs.load_many, []
+
+    def load_many(*arguments: Any) -> Any:
+        if len(failed) < 3:
+            failed.append(1)
+            raise OperationalError("SELECT", None, Exception("away"))
+        return real(*arguments)
+
+    monkeypatch.setattr(runs, "load_many", load_many)
+    follow(database, [run_id], Event(), hidden=True)
+    assert runs.load(database, run_id).status == "done"
+    assert len(failed) == 3
+
+
+def test_a_full_disk_is_the_reason_that_a_run_tells(
+    database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says so by itself where its file may have no more pages."""
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(patience, "RETRY_S", 0.05)
+    asked = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=50"}
+    many = {"mode": "batch", "requests": 400, "warmup": 0, "calibrate": False}
+    run_id = runs.create(database, parse({**asked, **many}), "lane")
+    run = queue.claim(database, machine())
+    assert run is not None and run.id == run_id
+    carrier = Carrier(database, run, Keys())
+    full = [True]
+
+    @event.listens_for(database, "checkout")
+    def limit(connection: Any, *_: Any) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        most = 1 if full[0] and carrier._unkept is None else pages + 100
+        connection.execute(f"PRAGMA max_page_count = {most}").close()
+
+    try:
+        carrier.start()
+        carrier.join(60)
+        assert not carrier.is_alive()
+    finally:
+        event.remove(database, "checkout", limit)
+    found = runs.load(database, run_id)
+    assert found.status == "interrupted"
+    assert "could not be stored: database or disk is full." in str(found.error)
+
+
+def test_where_the_database_was_removed_nothing_is_queued_and_the_supervisor_ends(
+    database: Engine, reference_run: Submit, reference: ReferenceServer
+) -> None:
+    run_id = reference_run(SLOW, requests=1, warmup=0)
+    until(lambda: runs.load(database, run_id).status == "running", 30)
+    file = Path(str(database.url.database))
+    kept = file.rename(file.with_name("elsewhere.db"))
+    with pytest.raises(DatabaseGone, match="was removed or moved while Paceline ran"):
+        jobs.submit(opened(), parse({"backend": "url", "base_url": reference.base_url}))
+    until(lambda: not supervisors(), 30)
+    assert not file.exists(), "nobody has begun another in its place"
+    kept.rename(file)
+    until(lambda: jobs.ensure(database) or runs.load(database, run_id).status in FINISHED, 60)
+
+
+def test_the_queues_files_are_for_their_owner_alone(
+    database: Engine, reference_run: Submit
+) -> None:
+    finished(database, reference_run("ref tokens=2", requests=1, warmup=0, calibrate=False))
+    folder = beside(database, "lock").parent
+    modes = {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir() if file.is_file()}
+    assert len(modes) >= 3 and set(modes.values()) == {0o600}, modes
