@@ -30,6 +30,8 @@ os.environ["no_proxy"] = ",".join(  # else this machine would be asked for throu
     (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "", *LOOPBACK)
 )
 
+import aiohttp
+import httpx
 import litellm
 
 # Names of its exceptions, each with the error class it stands for. What is not here has a status.
@@ -38,6 +40,24 @@ _CLASSES: dict[str, str] = {
     "APIConnectionError": "connect",
     "MidStreamFallbackError": "stream_error",
 }
+
+
+def _follow_no_redirect() -> None:
+    """Have every client in this process take a redirect as the answer. LiteLLM makes its clients by
+    provider, and most would go on: another server would be measured, and get the prompt."""
+    send, request = httpx.AsyncClient.send, aiohttp.ClientSession._request
+
+    async def send_once(self: Any, asked: httpx.Request, **options: Any) -> httpx.Response:
+        return await send(self, asked, **{**options, "follow_redirects": False})
+
+    async def request_once(self: Any, *asked: Any, **options: Any) -> aiohttp.ClientResponse:
+        return await request(self, *asked, **{**options, "allow_redirects": False})
+
+    httpx.AsyncClient.send = send_once  # type: ignore[assignment, method-assign]
+    aiohttp.ClientSession._request = request_once  # type: ignore[method-assign]
+
+
+_follow_no_redirect()
 
 
 class ViaLiteLLM:
@@ -101,6 +121,7 @@ class ViaLiteLLM:
             timeout=self._timeout_s,
             num_retries=0,
             max_retries=0,
+            extra_headers=dict(target.headers) or None,
         )
         async for chunk in stream:
             exchange.take(perf_counter_ns(), read_chunk(chunk.model_dump_json().encode()))
@@ -110,6 +131,11 @@ def _fail(exchange: Exchange, error: Exception) -> None:
     """Map an exception to an error class: by its name, else by the status it carries."""
     status = getattr(error, "status_code", None)
     named = _CLASSES.get(type(error).__name__)
+    if isinstance(status, int) and 300 <= status < 400:
+        exchange.http_status = status
+        said = f"The server redirects (HTTP {status}): use the address it points to."
+        exchange.fail("http_3xx", said, perf_counter_ns())
+        return
     if named is None and isinstance(status, int) and status >= 400:
         exchange.http_status = status
         named = "http_429" if status == 429 else f"http_{status // 100}xx"

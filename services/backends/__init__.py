@@ -120,11 +120,8 @@ def target(config: RunConfig, env: Mapping[str, str]) -> Target:
     own = not config.base_url or origin(url) == _own_origin(backend, env)
     if backend.needs_key and not own:
         raise BackendProblem(_withheld(backend, url))
-    if config.client == "litellm" and (where.endpoint or where.query):
-        raise BackendProblem(
-            "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
-            "query, or measure with Paceline's own client."
-        )
+    if config.client == "litellm":
+        _check_litellm(config, where)
     _check_trust(config, backend)
     headers, hidden = _headers(config, backend, env, url if not own else None)
     key = _key(backend, env) if own and not _replaces_key(config, backend) else None
@@ -255,6 +252,19 @@ def _replaces_key(config: RunConfig, backend: Backend) -> bool:
     """Whether a header takes the place of the key's own: Azure has the key under another name."""
     named = backend.key_env in fit.variables(config.headers)
     return named or any(name.lower() == "authorization" for name in config.headers)
+
+
+def _check_litellm(config: RunConfig, where: Place) -> None:
+    if where.endpoint or where.query:
+        raise BackendProblem(
+            "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
+            "query, or measure with Paceline's own client."
+        )
+    if config.ca_file or config.insecure_tls:
+        raise BackendProblem(
+            "LiteLLM takes this machine's certificates only. Leave ca_file and insecure_tls out, "
+            "or measure with Paceline's own client."
+        )
 
 
 def _check_trust(config: RunConfig, backend: Backend) -> None:

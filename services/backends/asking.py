@@ -47,10 +47,12 @@ def body(config: RunConfig, target: Target, prompt: str) -> Body:
     """Build the request that asks `prompt`. What a person wants sent further comes last, and what
     is to be left out is not there."""
     asked = _dialect(target).body(config, target, prompt)
-    return {
-        **{name: value for name, value in asked.items() if value is not None},
-        **config.extra_body,
-    }
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    if not config.extra_body:
+        return wanted
+    if target.client == "litellm":  # beside the others they would be LiteLLM's own arguments:
+        return {**wanted, "extra_body": config.extra_body}  # whom to ask, with which key
+    return {**wanted, **config.extra_body}
 
 
 def _server(target: Target) -> str:

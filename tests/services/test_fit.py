@@ -80,10 +80,7 @@ def absent(value: Any) -> bool:
         ),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("client", ["wire"])
-def test_a_server_gets_its_requests_as_it_wants_them(
-    refuses: Any, asked: dict[str, Any], client: str
-) -> None:
+def test_a_server_gets_its_requests_as_it_wants_them(refuses: Any, asked: dict[str, Any]) -> None:
     with serving(Picky(refuses)) as picky:
         env = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": picky.url}
         (row,) = played(picky, env if asked.get("backend") == "openai" else None, **asked)
@@ -290,6 +287,39 @@ def test_what_is_no_key_is_let_through() -> None:
     assert config.omit == ("temperature", "top_p")
     assert config.base_url == "https://h/v1?api-version=1&deployment=d"
     assert parse(config.model_dump(mode="json")) == config
+
+
+# --- through LiteLLM ---------------------------------------------------------------------------
+
+
+def test_litellm_sends_what_is_asked_for_and_takes_no_further_field_as_an_argument() -> None:
+    def refuses(body: Body, headers: dict[str, str]) -> Refusal:
+        both = "temperature" in body and "top_p" in body
+        return (400, {"error": {"message": "not both"}}) if both else None
+
+    with serving(Picky(refuses)) as picky, serving(Picky()) as other:
+        further = {"min_tokens": 4, "api_base": f"{other.url}/v1", "base_url": f"{other.url}/v1"}
+        (row,) = played(picky, client="litellm", extra_body=further, headers={"X-Route": "a"})
+        assert row["status"] == "ok", row["error"]
+        assert picky.asked[0][2]["min_tokens"] == 4
+        sent = {name.lower(): value for name, value in picky.asked[0][1].items()}
+        assert sent["x-route"] == "a"
+        assert other.asked == []
+
+
+@pytest.mark.parametrize("client", ["wire", "litellm"])
+@pytest.mark.parametrize("model", ["m", "gpt-5-mini"])
+def test_a_redirect_is_a_failure_and_the_prompt_goes_nowhere_else(client: str, model: str) -> None:
+    with serving(Picky()) as other:
+        with serving(Picky(redirects=f"{other.url}/v1/chat/completions")) as picky:
+            (row,) = played(picky, client=client, model=model)
+        assert (row["status"], row["error_class"], row["http_status"]) == (
+            "failed",
+            "http_3xx",
+            307,
+        )
+        assert row["error"] == "The server redirects (HTTP 307): use the address it points to."
+        assert other.asked == other.listed == []
 
 
 # --- certificates ------------------------------------------------------------------------------
