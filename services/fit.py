@@ -119,7 +119,8 @@ def further_fields(value: Any) -> Any:
 
 
 def further_headers(value: Any) -> Any:
-    """Return headers by name: of an object, of a list of "Name: value", or of lines of that.
+    """Return headers by name: of an object or its text, of a list of "Name: value", or of lines of
+    that.
 
     Raises:
         ValueError: one cannot be sent, is Paceline's own, or holds a secret itself.
@@ -127,7 +128,7 @@ def further_headers(value: Any) -> Any:
     if value is None:
         return {}
     if isinstance(value, str):
-        value = value.splitlines()
+        value = _read(value) if value.lstrip().startswith("{") else value.splitlines()
     if isinstance(value, list | tuple):
         value = dict(map(_header, filter(_filled, value)))
     if not isinstance(value, Mapping):

@@ -14,6 +14,7 @@ from services.backends import BACKENDS
 from services.config import InvalidConfig, RunConfig, parse
 
 PRIVATE = ("prompt", "prompts")
+PERHAPS_SECRET = ("base_url", "headers", "extra_body")
 
 
 def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
@@ -21,7 +22,7 @@ def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
     return {
         name: text_of(value)
         for name, value in values.items()
-        if name not in PRIVATE and value != getattr(start, name)
+        if name not in PRIVATE and value != getattr(start, name) and not _is_refused(name, value)
     }
 
 
@@ -36,6 +37,17 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> tuple[RunConfig, tu
         except InvalidConfig as error:
             problems += error.problems.values()
     return start.model_copy(update=changes), tuple(problems)
+
+
+def _is_refused(name: str, value: Any) -> bool:
+    """Whether it cannot be, perhaps because it holds a secret: that stands in no address."""
+    if name not in PERHAPS_SECRET:
+        return False
+    try:
+        parse({name: value})
+    except InvalidConfig:
+        return True
+    return False
 
 
 def change(name: str, text: str) -> dict[str, Any]:

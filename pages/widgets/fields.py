@@ -42,6 +42,12 @@ LABELS = {
     "stop_after_s": "Stop a repeat after (s)",
     "stop_after_errors": "Stop a repeat after this many failures",
     "base_url": "Address",
+    "omit": "Leave out",
+    "max_tokens_field": "Name of the most tokens",
+    "extra_body": "Further fields (JSON)",
+    "headers": "Further headers",
+    "ca_file": "File of certificates (PEM)",
+    "insecure_tls": "Take any certificate",
     "ttft_limit_s": "TTFT at most (s)",
     "tpot_limit_s": "TPOT at most (s)",
     "e2e_limit_s": "E2E at most (s)",
@@ -72,6 +78,8 @@ EMPTY = {
     "long_input_tokens": f"{LONG_TIMES} times a short one",
     "long_every": str(LONG_EVERY),
     "long_max_tokens": "as all",
+    "temperature": "0; OpenAI's own there",
+    "top_p": "not sent",
 }
 STEPS = {
     "pause_s": 0.5,
@@ -203,5 +211,7 @@ def word(field: str, start: Config) -> str:
 
 def text(field: str, start: Config, placeholder: str = "") -> str:
     """A line of text."""
-    found: str = st.text_input(label(field), placeholder=placeholder, **of_field(field, start))
-    return found.strip()
+    found: str | None = st.text_input(
+        label(field), placeholder=placeholder, **of_field(field, start)
+    )
+    return (found or "").strip()

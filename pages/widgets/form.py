@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import fields, judging, to_whom
+from pages.widgets import fields, judging, request, to_whom
 from pages.widgets.linked import keyed, touched
 from pages.widgets.view import plain
 from services.backends import BACKENDS
@@ -35,6 +35,8 @@ def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str
     values = to_whom.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
     with st.expander("Warm-up, limits, client"):
         values |= _more(start, values["backend"])
+    with st.expander("Request"):
+        values |= request.ask(start)
     with st.expander("Objectives and price"):
         values |= _judgement(start)
     return values

@@ -1,0 +1,55 @@
+"""The form's question of how a request is made to fit its server, folded away: few need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import streamlit as st
+
+from pages.widgets import fields
+from services import fit, link
+from services.config import LengthName, Omittable, RunConfig
+
+LENGTH_NAMES = {None: "As the backend wants it", **{name: name for name in get_args(LengthName)}}
+
+
+def ask(start: RunConfig) -> dict[str, Any]:
+    """Show what is left out of a request and what is added to it; return those fields."""
+    omit = st.multiselect(
+        fields.label("omit"), get_args(Omittable), placeholder="nothing",
+        help="Fields that a server refuses", **fields.keyed("omit", list(start.omit)),
+    )  # fmt: skip
+    length = st.selectbox(
+        fields.label("max_tokens_field"), list(LENGTH_NAMES),
+        format_func=LENGTH_NAMES.__getitem__, **fields.of_field("max_tokens_field", start),
+    )  # fmt: skip
+    lines = [f"{name}: {value}" for name, value in start.headers.items()]
+    body = _text("extra_body", link.text_of(start.extra_body), '{"min_tokens": 64}')
+    headers = _text("headers", "\n".join(lines), "X-Route: a")
+    file = fields.text("ca_file", start, "this machine's own")
+    return {
+        "omit": tuple(omit),
+        "max_tokens_field": length,
+        "extra_body": _read(fit.further_fields, body),
+        "headers": _read(fit.further_headers, headers),
+        "ca_file": file or None,
+        "insecure_tls": fields.switch("insecure_tls", start),
+    }
+
+
+def _text(field: str, first: str, example: str) -> str:
+    about = RunConfig.model_fields[field].description
+    text: str = st.text_area(
+        fields.label(field), height=68, help=about, placeholder=example,
+        **fields.keyed(field, first),
+    )  # fmt: skip
+    return text
+
+
+def _read(read: Callable[[str], Any], text: str) -> Any:
+    """What a text says; itself where it cannot be read, so that the page says why."""
+    try:
+        return read(text)
+    except ValueError:
+        return text
