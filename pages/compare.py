@@ -22,6 +22,7 @@ from services.compare import (
     compare,
     margin_of,
 )
+from services.compare.rows import apart
 from services.compare.wording import in_words
 
 RECENT = 200  # runs offered to be added
@@ -139,7 +140,8 @@ if len(ids) < 2:
               "The first is the reference of the others.")  # fmt: skip
 judgement = judging.in_url()
 candidates = load(ids, judgement, margin)
-comparison = compare(candidates)
+shown = apart(candidates)
+comparison = compare(shown)
 if not shared():
     choose_margin(margin_of(candidates), right)
 
@@ -154,11 +156,11 @@ if not shared():
         chosen = {"runs": ",".join(map(str, ids)), **within, **judging.parameters()}
         share.button(ids, "compare", chosen, judgement, margin)
 for name in FIRST:
-    pictures.draw(chart(name), candidates, "compare")
-tabular.table(tables.measures(comparison, tables.labels_of(candidates)), "What are the numbers?")
+    pictures.draw(chart(name), shown, "compare")
+tabular.table(tables.measures(comparison, tables.labels_of(shown)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
 told.brief(candidates)
 for entry in CHARTS:
     if entry.name not in FIRST:
-        pictures.draw(entry, candidates, "compare")
-tabular.circumstances(candidates)
+        pictures.draw(entry, shown, "compare")
+tabular.circumstances(shown)

@@ -185,17 +185,15 @@ def differences(comparison: Comparison) -> Table:
     return Table("What differs", ("", *labels_of(candidates)), rows)
 
 
-def identities(candidates: Sequence[Candidate]) -> Table:
+def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """What the runs are called and when they were."""
-    return _side_by_side(
-        "Runs", [_identity(candidate.run) for candidate in candidates], labels_of(candidates)
-    )
+    return _side_by_side("Runs", [_identity(candidate.run) for candidate in candidates], labels)
 
 
-def configuration(candidates: Sequence[Candidate]) -> Table:
+def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """What was asked for; a person's own prompts by their number and length."""
     configs = [_in_words(_asked(candidate.run)) for candidate in candidates]
-    return _side_by_side("Configuration", configs, labels_of(candidates), mark=True)
+    return _side_by_side("Configuration", configs, labels, mark=True)
 
 
 def _asked(run: Run) -> dict[str, Any]:
@@ -208,10 +206,10 @@ def _asked(run: Run) -> dict[str, Any]:
     return {**file, **known, **run.source.get("facts", {})}
 
 
-def environment(candidates: Sequence[Candidate]) -> Table:
+def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """Where it was measured: machine, client, engine; first what those who share it share."""
     surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
-    return _side_by_side("Environment", surroundings, labels_of(candidates), mark=True)
+    return _side_by_side("Environment", surroundings, labels, mark=True)
 
 
 def _surroundings(found: Mapping[str, Any]) -> dict[str, str]:

@@ -64,7 +64,9 @@ def request_table(candidate: Candidate) -> None:
 def circumstances(candidates: Sequence[Candidate]) -> None:
     """What was asked for and where it was measured; prompts by their length only."""
     with st.expander("Config and environment", icon=":material/settings:"):
-        for found in (tables.configuration(candidates), tables.environment(candidates)):
+        labels = tables.labels_of(candidates)
+        for of in (tables.configuration, tables.environment):
+            found = of(candidates, labels)
             if found.rows:
                 st.markdown(f"**{plain(found.title)}**")
                 table(found)

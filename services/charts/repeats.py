@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from services import theme
+from services import modes, theme
 from services.charts.frame import Rows, heading, layered, run_colour
 from services.charts.ratio_scale import AXIS, bands, one, ratio_scale
 from services.compare import COMPARED, Candidate
@@ -40,9 +40,9 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
     """A row for each repeat's number, and one for each run's mean; ends are None where unknown."""
     dots: Rows = []
     means: Rows = []
-    for compared in COMPARED:
-        if compared.name not in MEASURES:
-            continue
+    by_name = {compared.name: compared for compared in COMPARED}
+    for name in modes.leading(MEASURES, *(candidate.run.config for candidate in candidates)):
+        compared = by_name[name]
         found = [[number or 0.0 for number in compared.of(candidate)] for candidate in candidates]
         known = [[number for number in numbers if number > 0] for numbers in found]
         reference = level(known[0])

@@ -76,7 +76,9 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
         scale=alt.Scale(padding=PADDING),
     )
     scale, said = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
-    y = alt.Y("value:Q", title=title + said, scale=scale, axis=alt.Axis(format=",.3~r"))
+    # on a linear axis the digits follow the distance of the ticks: 0.500 and 0.501, not twice 0.5
+    axis = alt.Axis(format=",.3~r") if said else alt.Axis(tickCount=6)
+    y = alt.Y("value:Q", title=title + said, scale=scale, axis=axis)
     look = theme.palette(dark)
     words = [word for word in SHAPES if any(row["word"] == word for row in rows)]
     colours = _colours(look)

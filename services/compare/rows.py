@@ -140,6 +140,16 @@ def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     )
 
 
+def apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the runs with names of only what tells them apart, for legends and the heads of
+    tables, where a whole name would be cut to what all of them have; as in the headline."""
+    names = _apart([" ".join(c.run.name.split()) for c in candidates])
+    return [
+        replace(candidate, run=replace(candidate.run, name=name))
+        for name, candidate in zip(names, candidates, strict=True)
+    ]
+
+
 def _apart(names: Sequence[str]) -> list[str]:
     """The names without the parts between middle dots that all of them have, as long as something
     is left of each: what tells `embedded · batch` from `embedded · sequential`."""

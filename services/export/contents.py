@@ -12,6 +12,7 @@ from services import health, modes, tables, theme
 from services.checks import Doubt, doubts
 from services.checks.doubt import long
 from services.compare import Candidate, Comparison, compare
+from services.compare.rows import apart
 from services.export.tiles import Tile, headline, of_comparison, of_run
 from services.imports import stated
 from services.measurement import IMPORT
@@ -65,8 +66,9 @@ class Contents:
 
 def contents(candidates: Sequence[Candidate]) -> Contents:
     """Return the page's words for one run, or for two to eight, the reference first."""
-    comparison = compare(candidates) if len(candidates) > 1 else None
-    labels = tables.labels_of(candidates)
+    brief = apart(candidates)
+    comparison = compare(brief) if len(candidates) > 1 else None
+    labels = tables.labels_of(brief)
     names = _names(candidates)
     return Contents(
         title=title_of(candidates),
@@ -76,8 +78,8 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
         sentences=tuple(_sentences(candidates, labels, comparison)),
         doubts=tuple(_doubts(candidates, labels, comparison)),
         results=_results(candidates, labels, comparison),
-        circumstances=_circumstances(candidates, comparison),
-        notes=tuple((theme.label(c.run), c.run.note) for c in candidates if c.run.note),
+        circumstances=_circumstances(candidates, labels, comparison),
+        notes=tuple((theme.label(c.run), c.run.note) for c in brief if c.run.note),
     )
 
 
@@ -160,12 +162,12 @@ def _results(
 
 
 def _circumstances(
-    candidates: Sequence[Candidate], comparison: Comparison | None
+    candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> tuple[Table, ...]:
     alone = candidates[0]
     found = (
         [tables.differences(comparison)] if comparison else [told.table(alone), health.table(alone)]
     )
     for table in (tables.identities, tables.configuration, tables.environment):
-        found.append(table(candidates))
+        found.append(table(candidates, labels))
     return tuple(table for table in found if table.rows)

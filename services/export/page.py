@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from services import VERSION, charts, theme
 from services.compare import Candidate
+from services.compare.rows import apart
 from services.export import texts as said
 from services.export.contents import Contents, contents
 from services.export.document import content_hash
@@ -48,9 +49,11 @@ def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
     """Write one to eight runs, the reference first, as a page; prompts and answers are only in it
     where `texts` asks for them."""
     told = [public(candidate) for candidate in candidates]
-    shown = [_drawn(chart, told) for chart in charts.CHARTS if len(told) >= chart.least]
+    brief = apart(told)
+    shown = [_drawn(chart, brief) for chart in charts.CHARTS if len(told) >= chart.least]
     shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
-    runs = [_run(candidate) for candidate in told]
+    hashes = map(content_hash, told)
+    runs = [_run(*each) for each in zip(brief, hashes, strict=True)]
     return written(contents(told), shown, runs, said.talks(told) if texts else [])
 
 
@@ -97,9 +100,9 @@ def policy_of(page: bytes) -> str:
     return html.unescape(found[1].decode()) if found else "default-src 'none'"
 
 
-def _run(candidate: Candidate) -> dict[str, Any]:
+def _run(candidate: Candidate, content_sha256: str) -> dict[str, Any]:
     run = candidate.run
-    return {"id": run.id, "label": theme.label(run), "sha256": content_hash(candidate)}
+    return {"id": run.id, "label": theme.label(run), "sha256": content_sha256}
 
 
 def _drawn(chart: charts.Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:

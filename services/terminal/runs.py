@@ -9,7 +9,7 @@ from typing import Any
 from services import backends, health, modes, tables
 from services.checks import doubts
 from services.compare import Candidate, Comparison
-from services.compare.rows import row_of
+from services.compare.rows import apart, row_of
 from services.compare.standing import Standing, brief
 from services.gates import Checked
 from services.imports import stated
@@ -80,7 +80,7 @@ def list_text(
 
 def comparison_text(comparison: Comparison) -> str:
     """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
-    labels = tables.labels_of((comparison.reference, *comparison.others))
+    labels = tables.labels_of(apart((comparison.reference, *comparison.others)))
     parts = [verdict.sentence for verdict in comparison.verdicts]
     parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
     found = (tables.measures(comparison, labels), tables.differences(comparison))

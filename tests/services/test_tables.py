@@ -12,7 +12,7 @@ from tests.values import candidate, failed, measured, repeats
 
 def test_a_line_of_the_config_that_is_not_alike_is_marked() -> None:
     runs = [candidate(repeats(), run_id=i, max_tokens=i * 64) for i in (1, 2)]
-    found = tables.configuration(runs)
+    found = tables.configuration(runs, tables.labels_of(runs))
     rows = {row[0]: row[1:] for row in found.rows}
     assert rows["≠ max_tokens"] == ("64", "128") and "max_tokens" not in rows
     assert "temperature" in rows
@@ -21,7 +21,10 @@ def test_a_line_of_the_config_that_is_not_alike_is_marked() -> None:
 
 def test_one_run_and_runs_alike_have_nothing_to_mark() -> None:
     runs = [candidate(repeats(), run_id=i) for i in (1, 2)]
-    for found in (tables.configuration(runs[:1]), tables.configuration(runs)):
+    for found in (
+        tables.configuration(runs[:1], tables.labels_of(runs[:1])),
+        tables.configuration(runs, tables.labels_of(runs)),
+    ):
         assert found.note == "" and not any("≠" in row[0] for row in found.rows)
 
 
