@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import inf
 
 import altair as alt
 
@@ -34,11 +35,13 @@ def trend_chart(found: Trend, dark: bool = False) -> alt.LayerChart | None:
         return None
     band = [_row(found.reference)] if found.reference else []
     label, unit = measure_of(found.measure)
-    label = f"{label}, mean of repeats"  # a geometric one, as its interval takes it
     wish = "More is better." if FAMILY[found.measure][1] == "higher" else "Less is better."
-    title = heading(f"{label} over time", wish, *_said(rows, band))
+    title = heading(f"{label} over time", "Means of each run's repeats.", wish, *_said(rows, band))
     return layered(
-        _layers(rows, band, f"{label} ({unit})", dark), title, 300, {"runs": rows, "band": band}
+        _layers(rows, band, f"{label}, mean of repeats ({unit})", dark),
+        title,
+        300,
+        {"runs": rows, "band": band},
     )
 
 
@@ -69,11 +72,12 @@ def _moment(when: datetime) -> str:
 
 
 def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
+    ends = _span([datetime.fromisoformat(str(row["began"])) for row in rows])
     x = alt.X(
         "began:T",
         title="Started",
-        axis=alt.Axis(tickCount=TICKS, labelOverlap=True),
-        scale=alt.Scale(padding=PADDING),
+        axis=alt.Axis(tickCount=TICKS, labelOverlap=True, format=_time_format(*ends)),
+        scale=alt.Scale(padding=PADDING, domain=ends, nice=False),
     )
     scale, said = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
     # on a linear axis the digits follow the distance of the ticks: 0.500 and 0.501, not twice 0.5
@@ -109,6 +113,20 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
     ]
 
 
+def _span(moments: Sequence[datetime]) -> list[float]:
+    """Return from when to when, in milliseconds of Unix time: a minute at the least, so that no
+    two ticks are of one second."""
+    first, last = (moment.timestamp() for moment in (min(moments), max(moments)))
+    room = max(0.0, MINUTE - (last - first)) / 2
+    return [1000 * (first - room), 1000 * (last + room)]
+
+
+def _time_format(first: float, last: float) -> str:
+    """Return how times are written on an axis of that span, so that no two ticks say the same."""
+    seconds = (last - first) / 1000
+    return next(words for most, words in FORMATS if seconds <= most)
+
+
 def _scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
     """Return a scale that holds the values closely, for a trend is small beside what it is of; and
     what to say about it. It is logarithmic where the highest is many times the lowest."""
@@ -141,6 +159,14 @@ def _said(rows: Rows, band: Rows) -> list[str]:
     return said
 
 
+MINUTE, DAY = 60.0, 86_400.0
+FORMATS = (  # of an axis of up to so many seconds
+    (10 * MINUTE, "%H:%M:%S"),
+    (DAY, "%H:%M"),
+    (20 * DAY, "%b %d, %H:%M"),
+    (300 * DAY, "%b %d"),
+    (inf, "%Y-%m-%d"),
+)
 FAR = 30
 PADDING = 16  # pixels beside the first and the last mark
 TICKS = alt.ExprRef("ceil(width / 100)")

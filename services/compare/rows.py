@@ -7,6 +7,7 @@ what changed on the machine meanwhile met both, so their repeats are compared in
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,6 +30,7 @@ from services.summary.repeats import (
 from services.workloads.mixed import CLASSES
 
 SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # no number of the whole run
+LONG = 22  # characters of a name, of which more would be cut in a legend
 PART = " · "  # between the parts of a name that Paceline has made
 
 
@@ -152,11 +154,18 @@ def apart(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def _apart(names: Sequence[str]) -> list[str]:
     """The names without the parts between middle dots that all of them have, as long as something
-    is left of each: what tells `embedded · batch` from `embedded · sequential`."""
+    is left of each: what tells `embedded · batch` from `embedded · sequential`. Of a name that
+    is still long, the parts that no other has."""
     parts = [name.split(PART) for name in names]
     common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
     brief = [PART.join(part for part in own if part not in common) for own in parts]
-    return brief if all(brief) else list(names)
+    if not all(brief):
+        return list(names)
+    shared = Counter(part for own in parts for part in set(own))
+    alone = [PART.join(part for part in own if shared[part] == 1) for own in parts]
+    return [
+        own if own and len(name) > LONG else name for name, own in zip(brief, alone, strict=True)
+    ]
 
 
 def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:

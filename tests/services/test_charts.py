@@ -20,6 +20,7 @@ import pytest
 
 from services import charts, theme
 from services.compare import Candidate
+from services.compare.rows import apart
 from services.measurement import Measurement, Progress, Sample
 from services.prices import Price
 from tests.values import candidate, failed, measured, run, sampled
@@ -638,3 +639,15 @@ def test_the_timeline_marks_the_long_requests_of_a_mix() -> None:
     assert [row["y"] for row in rows_of(spec, "long")] == list(range(2, 25, 2))
     assert "triangle marks a long one" in subtitle(spec)
     assert "long" not in drawn("timeline", runs(1))["datasets"]
+
+
+def test_legends_tell_runs_apart() -> None:
+    """Cut at the end, both would be called what both of them have."""
+    name = "vllm.example.internal:8000 · Qwen3-8B · {} · 8 requests"
+    modes = ("sequential", "staggered")
+    runs = [
+        candidate([measured(0)], run_id=at, name=name.format(mode))
+        for at, mode in enumerate(modes, 1)
+    ]
+    assert [theme.label(one.run) for one in apart(runs)] == ["1 · sequential", "2 · staggered"]
+    assert [theme.label(one.run) for one in apart(runs[:1])] == ["1 · vllm.example.internal…"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -198,3 +199,26 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
         in found.sentences
     )
     assert [p.run_id for p in found.points if p.differs] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "%H:%M:%S"), (0.5, "%H:%M:%S"), (3600, "%H:%M"), (86_400 * 7, "%b %d, %H:%M"),
+     (86_400 * 90, "%b %d"), (86_400 * 900, "%Y-%m-%d")],
+)  # fmt: skip
+def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, words: str) -> None:
+    """Runs that began within a second were drawn over ".500", ".500"."""
+    began = RUNS[0].began
+    moved = [
+        replace(run, began=began + timedelta(seconds=seconds * at / (len(RUNS) - 1)))
+        for at, run in enumerate(RUNS)
+    ]
+    drawn = trend_chart(trend(moved[::-1], (), {}, E2E))
+    assert drawn is not None
+    x = next(
+        layer["encoding"]["x"] for layer in spec(drawn)["layer"]
+        if "axis" in layer.get("encoding", {}).get("x", {})
+    )  # fmt: skip
+    assert x["axis"]["format"] == words
+    first, last = x["scale"]["domain"]
+    assert last - first >= 60_000

@@ -409,6 +409,9 @@ def test_names_are_without_what_all_of_them_have() -> None:
     modes = "embedded · sequential · 8 requests · pause 0", "embedded · batch · 8 requests"
     assert named(*modes) == ("sequential · pause 0", "batch")
     assert named("Same · A", "Same · B") == ("A", "B")
+    server = "vllm.example.internal:8000 · Qwen3-8B · {} · 8 requests"
+    mixed = server.format("sequential"), server.format("staggered"), "Another one"
+    assert named(*mixed) == ("sequential", "staggered", "Another one"), "what is its own"
     assert named("vLLM · TP 2", "vLLM") == ("vLLM · TP 2", "vLLM"), "something is left of each"
     assert named("one", "one") == ("one (run 1)", "one (run 2)")
     assert named("embedded · batch") == ("embedded · batch",)
