@@ -66,7 +66,7 @@ def picture(config: RunConfig) -> None:
         alt="When each request is sent",
     )  # fmt: skip
     st.caption(
-        f"Assumes {plan.duration(each)} per answer"
+        f"Drawn with {plan.duration(each)} per answer"
         + (f", {pace.source}." if pace else "; real times will differ.")
     )
 

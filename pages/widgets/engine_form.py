@@ -23,7 +23,7 @@ def which(start: EngineConfig | None, or_none: bool = False) -> str:
     if st.session_state[widget["key"]] not in names:  # another preset, which starts its engine
         st.session_state[widget["key"]] = start.engine if start else names[0]
     chosen = st.segmented_control(
-        "Engine", names, required=True, label_visibility="collapsed",
+        "Engine", names, required=True, wrap=True, label_visibility="collapsed",
         format_func=lambda name: labels.get(name) or ENGINES[name].label,
         **widget,
     )  # fmt: skip

@@ -181,6 +181,7 @@ def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:
         label(field),
         list(table),
         required=True,
+        wrap=True,
         format_func=lambda name: table[name].label,
         label_visibility="collapsed",
         **keyed(field, getattr(start, field)),

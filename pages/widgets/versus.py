@@ -52,6 +52,7 @@ def choose(kind: str) -> str:
         "Measure one run, or compare",
         [OFF, *KINDS],
         required=True,
+        wrap=True,
         format_func=str.capitalize,
         **fields.keyed("versus", kind),
     )
