@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from math import isfinite
 from typing import Any
@@ -83,9 +84,12 @@ def inside(value: Any, *names: str) -> Any:
 
 def line(value: Any, longest: int = LONGEST_FACT) -> str:
     """Return text as one line that can be stored, without keys; "" for what is no text."""
-    if not isinstance(value, str):
-        return ""
-    kept = redact(" ".join(clean(value[: 10 * longest]).split()))
+    return _line(value[: 10 * longest], longest) if isinstance(value, str) else ""
+
+
+@lru_cache(maxsize=1_000)  # the same failure stands in a file thousands of times
+def _line(text: str, longest: int) -> str:
+    kept = redact(" ".join(clean(text).split()))
     return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
 
 

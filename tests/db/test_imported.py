@@ -187,3 +187,19 @@ def test_every_export_takes_what_a_tool_left_out(engine: Engine, name: str) -> N
     one, two = results.candidates(engine, [run_id, other])
     for entry in EXPORTS:
         assert entry.write([one, two][: entry.least]), entry.name
+
+
+@pytest.mark.parametrize("time", ["1e-320", "5e-324", "1e308", "inf", "nan", "-1", "9" * 39])
+def test_a_time_that_no_clock_shows_is_refused_or_stored(engine: Engine, time: str) -> None:
+    """PostgreSQL refuses numbers between 0 and the smallest that it writes."""
+    rows = f"Total Time Taken,Tokens Generated\n1.5,3\n{time},3\n"
+    try:
+        imported.bring_in(engine, rows.encode(), "results.csv")
+    except InvalidImport as error:
+        assert "Row 2" in str(error)
+        assert not runs.count(engine)
+    own = f"repeat,index,status,sent_s,ttft_s,e2e_s\n0,0,ok,0,{time},1\n0,1,ok,{time},0.1,1\n"
+    own = own.replace("e2e_s", "e2e_s,Total Time Taken,Tokens Generated")
+    [run_id] = imported.bring_in(engine, own.replace(",1\n", ",1,1,3\n").encode(), "requests.csv")
+    assert len(runs.measurements(engine, run_id)) == 2
+    assert results.candidate(engine, run_id).summary.sent
