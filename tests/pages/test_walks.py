@@ -14,6 +14,7 @@ from pages.widgets.versus import KINDS, OFF
 from services import versus, workloads
 from services.backends import BACKENDS
 from services.config import InvalidConfig, RunConfig, parse
+from services.embedded import MODEL_NAME
 from services.engines import ENGINES, EngineConfig
 from services.modes import MODES
 from services.plan import in_turns, plan, together
@@ -123,14 +124,14 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
         visit("run"), random, RAW,
         {"run-base_url": (reference.base_url, NOBODY, "nonsense", ""),
          **{f"run-{n}-base_url": (reference.base_url, NOBODY, "") for n in range(2, 10)},
+         "run-extra_body": ('{"min_tokens": 64}', "{", "[]", ""),
+         "run-headers": ("X-Route: a", "nonsense", ""),
+         "run-ca_file": ("", "/nowhere.pem"),
          "run-versus-of-": ("1, 2", "8", "8, x", "", "0.5", "a, b"),
          "about-": ("", "a, b", "<b>x</b>")},
         of_run,
     )  # fmt: skip
-    for name in RunConfig.model_fields:
-        first = walk.value(f"run-{name}", getattr(RunConfig(), name))
-        usual = {"calibrate": next(iter(CALIBRATE)), "client": False}
-        assert first == usual.get(name, getattr(RunConfig(), name)) or name == "model"
+    assert parse(shown(walk)) == RunConfig(model=MODEL_NAME)
     walk.at.segmented_control(key="run-versus").set_value(kind)
     walk.same["run-versus"] = [kind.capitalize()]
     walk.shown[walk.at.segmented_control(key="run-versus").proto.id] = [kind.capitalize()]
