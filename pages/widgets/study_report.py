@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
 from db import studies
 from db.database import opened
-from pages.widgets import pictures, share, tabular
+from pages.widgets import panels, pictures, share, tabular
 from pages.widgets.view import plain
 from services.charts.scaling import STUDY_CHARTS
+from services.export.study_contents import doubts_of
 from services.export.study_files import STUDY_EXPORTS
 from services.studies.cell import Measured
 from services.studies.report import Report, report
@@ -36,8 +38,10 @@ def show(study: Study) -> None:
 def words(told: Report) -> None:
     """The first sentence large, the others below it."""
     st.subheader(plain(told.headline), anchor="verdict")
-    st.markdown(plain(told.details))
+    if told.details:
+        st.markdown(plain(told.details))
     st.caption(plain(told.varied))
+    panels.doubts([replace(one, title=f"{of}: {one.title}") for one, of in doubts_of(told)])
     if told.sentences:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told.sentences))
     for note in told.notes:

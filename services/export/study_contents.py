@@ -13,7 +13,6 @@ from services.export.contents import Contents, Finding
 from services.export.tiles import Line, Tile
 from services.studies.best import Best
 from services.studies.report import Report
-from services.studies.scaling import Row
 from services.studies.tables import all_tables
 from services.tables import Table
 from services.units import NOTHING, many, show
@@ -32,7 +31,7 @@ def study_contents(name: str, report: Report) -> Contents:
         findings=(Finding(report.headline, report.sentence, report.details),),
         tiles=tuple(map(_tile, _firsts(report))),
         sentences=(*report.sentences, *report.notes),
-        doubts=tuple(_doubts(report.scaling.rows)),
+        doubts=tuple(doubts_of(report)),
         results=all_tables(report),
         circumstances=tuple(_circumstances(report)),
     )
@@ -51,10 +50,10 @@ def _tile(one: Best) -> Tile:
     return Tile(f"Best: {one.criterion.label}", (Line(None, value, about),), better)
 
 
-def _doubts(rows: Sequence[Row]) -> Iterator[tuple[Doubt, str]]:
-    """Those of the runs; one that several cells share is said once."""
+def doubts_of(report: Report) -> Iterator[tuple[Doubt, str]]:
+    """Return those of the runs, each with its cells; one that several cells share is said once."""
     shared: dict[Doubt, list[str]] = {}
-    for row in rows:
+    for row in report.scaling.rows:
         for one in row.candidates:
             for doubt in doubts(one.run, one.measurements, one.summary, one.samples):
                 shared.setdefault(doubt, []).append(f"{row.label}, {row.work_label}")

@@ -246,10 +246,12 @@ def _alone(one: Best) -> str:
     if len(one.among) < 2:
         return "nothing else was measured"
     works = [row.work for row in one.among]
-    least = min(one.among, key=lambda row: row.work.size or row.work.requests)
-    which = "the least loaded" if one.row is least and not one.criterion.more else "the best"
-    differ = size_word(works) if len({work.size for work in works}) > 1 else "kind of load"
-    return f"{which} of {len(works)} ({differ}), on the only configuration that was measured"
+    lowest = one.criterion.name == "latency"  # which is looked at where least is asked at once
+    levels = "ways to ask"
+    if len({work.size for work in works}) == len(works):
+        levels = LEVELS[size_word(works)]
+    which = "the lowest of" if lowest else "the best of"
+    return f"{which} {len(works)} {levels}; no other configuration was measured"
 
 
 def _ahead(one: Best, name: str) -> str:
@@ -270,4 +272,5 @@ def _inverse(found: Ratio) -> Ratio:
     return replace(found, value=1 / found.value, low=low, high=high)
 
 
+LEVELS = {"batch size": "batch sizes", "concurrency": "concurrency levels"}
 SIGMA, KAPPA = "σ", "κ"

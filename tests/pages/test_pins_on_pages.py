@@ -94,7 +94,7 @@ def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: 
 def test_the_history_says_how_each_later_run_stands(visit: Visit, nights: Engine) -> None:
     assert column(visit("history")) == [None] * 4
     pins.pin(nights, "model", "tiny", 1)
-    assert column(visit("history")) == [None, "other work", "slower, 0.50 ×", "reference"]
+    assert column(visit("history")) == [None, "other work", "slower, 50 % lower", "reference"]
 
 
 def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -> None:

@@ -254,8 +254,8 @@ def test_nothing_else_is_only_said_where_nothing_else_was_measured() -> None:
     assert all("nothing else was measured" in said for said in alone(swept(4)))
     assert swept(4).varied == "Nothing was varied. 1 of 1 cell measured."
     throughput, latency = alone(swept(1, 2, 4))
-    assert "the best of 3 (concurrency), on the only configuration" in throughput
-    assert "the least loaded of 3 (concurrency), on the only configuration" in latency
+    assert "the best of 3 concurrency levels; no other configuration was measured" in throughput
+    assert "the lowest of 3 concurrency levels; no other configuration was measured" in latency
 
 
 @pytest.mark.parametrize(
