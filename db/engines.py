@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -211,6 +212,18 @@ def request_stop(engine: Engine, engine_id: int) -> Server:
         waits = _this(engine_id).where(engines.c.status == "planned")
         connection.execute(waits.values(stopped))
     return load(engine, engine_id)
+
+
+def lived(engine: Engine, engine_id: int) -> tuple[int | None, datetime | None, datetime | None]:
+    """Return the first process of an engine's last start, when that was, and its last sign of life.
+    Raises EngineNotFound."""
+    c = engines.c
+    with engine.connect() as connection:
+        found = select(c.pid, c.started_at, c.heartbeat_at).where(c.id == engine_id)
+        row = connection.execute(found).first()
+    if row is None:
+        raise EngineNotFound(engine_id)
+    return row.pid, row.started_at, row.heartbeat_at
 
 
 def beats(engine: Engine) -> list[Beat]:

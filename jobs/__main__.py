@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import engines, queue
 from db.database import UNUSABLE, DatabaseGone, connect, upgrade
+from jobs import children
 from jobs.carrier import KILL_S, Carrier
 from jobs.keeper import END_S, Keeper, tidied
 from jobs.keys import Keys, listening
@@ -106,6 +107,7 @@ def hold(engine: Engine, keys: Keys) -> None:
 
 def keep(engine: Engine, keepers: list[Keeper], silence: Silence, stale_s: float) -> None:
     """Look after the engines in hand, then those that lost their process, then start new ones."""
+    children.bury()
     for keeper in keepers:
         keeper.tick()
     keepers[:] = [keeper for keeper in keepers if keeper.is_alive()]
@@ -130,6 +132,7 @@ def main(given: str | None = None) -> None:
     settings.load()
     engine = connect()
     upgrade(engine)
+    children.adopt()
     stopping, keys = Event(), Keys()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     for attempt in range(TRIES):

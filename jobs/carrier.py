@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from db import engines, queue, results, runs
 from db.database import DatabaseProblem
-from jobs import rounds
+from jobs import children, rounds
 from jobs.keys import Keys
 from jobs.patience import TROUBLE, patiently, reason
 from jobs.place import ROOT
@@ -55,7 +55,7 @@ class Carrier(Thread):
         self._told_to_stop: float | None = None
         self._shutting_down = False
         self._watch: Watch | None = None  # of the server, while it is measured
-        self._process = subprocess.Popen(
+        self._process = children.start(
             [sys.executable, "-m", "services.worker"],
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -13,21 +13,24 @@ from threading import Event, Thread
 from typing import Any
 
 import orjson
+import psutil
 from sqlalchemy import Engine
 
 from db import engines as stored
+from jobs import children
 from jobs.patience import patiently
 from jobs.place import ROOT, beside
 from services import engines, private_file, settings
 from services.backends import Target
 from services.engines import EngineProblem, Launch
-from services.engines.marks import sweep
+from services.engines.marks import end, in_session, marked, sweep
 from services.engines.server import Server
 from services.facts import engine_facts
 from services.settings import InvalidSettings
 
 log = logging.getLogger("paceline.jobs")
 
+CLOCKS_S = 60.0  # by which a database's clock may differ from this machine's
 END_S = 40.0  # what the keeper's process may take to end the engine
 
 
@@ -75,7 +78,7 @@ class Keeper(Thread):
         private_file.folder(file.parent)
         file.unlink(missing_ok=True)
         self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
-        self._process = subprocess.Popen(
+        self._process = children.start(
             [sys.executable, "-m", "services.engines.keeper", str(file)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -168,11 +171,23 @@ class Keeper(Thread):
 
 
 def tidied(engine: Engine, engine_id: int) -> None:
-    """End what is left of an engine; what cannot be ended yet is looked for at its next start."""
+    """End what is left of an engine: what carries its mark, what is in its first process's session,
+    and what its keeper left to us. What cannot be ended yet is looked for at its next start."""
+    mark, session = mark_of(engine, engine_id), _session(engine, engine_id)
     try:
-        sweep(mark_of(engine, engine_id))
+        end(lambda: [*marked(mark), *session(), *children.orphans()], 0)
     except TimeoutError as error:
         log.warning("engine %s: %s", engine_id, error)
+
+
+def _session(engine: Engine, engine_id: int) -> Callable[[], list[psutil.Process]]:
+    """Return what finds the engine's session: of those who have its number, only what was started
+    while it lived. A number may be another's by now."""
+    pid, began, heard = stored.lived(engine, engine_id)
+    if pid is None or began is None or heard is None:
+        return list
+    since, until = began.timestamp() - CLOCKS_S, heard.timestamp() + CLOCKS_S
+    return lambda: in_session(pid, since, until)
 
 
 def mark_of(engine: Engine, engine_id: int) -> str:

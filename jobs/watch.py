@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from db import queue
+from jobs import children
 from jobs.place import ROOT
 from services import untrusted
 from services.measurement import Sample
@@ -41,7 +42,7 @@ class Watch(Thread):
     def start(self) -> None:
         """Start the sampler, if this machine can."""
         try:
-            self._process = subprocess.Popen(
+            self._process = children.start(
                 [sys.executable, "-m", "services.telemetry"],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,

@@ -2,7 +2,8 @@
 
 Habits: `slow` answers /health only after a second, `broken` dies at its first request, `refuses`
 answers it with an error, `fails` ends at once, `forgetful` leaves shared memory behind, `family`
-has a child that ignores SIGTERM, and that one a child in a session of its own that ignores it too.
+has a child that ignores SIGTERM, and that one a child in a session of its own that ignores it too;
+`hides` has two without an environment, one of them in a session of its own.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ def main(port: int, *habits: str) -> None:
         sys.exit(1)
     if "family" in habits:
         subprocess.Popen([sys.executable, "-c", CHILD, CHILD])
+    if "hides" in habits:
+        for away in (True, False):
+            child = [sys.executable, "-c", CHILD]
+            subprocess.Popen(child, env={}, start_new_session=away)
     if "forgetful" in habits:
         memory = open(f"/dev/shm/paceline-test-{os.getpid()}", "w+b")  # noqa: SIM115
         memory.truncate(4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -27,6 +28,20 @@ def sweep(token: str) -> None:
 def marked(token: str) -> list[psutil.Process]:
     """Return the processes whose environment carries the mark `token`."""
     return [p for p in psutil.process_iter() if _environ(p).get(MARK) == token and lives(p)]
+
+
+def in_session(number: int, since: float, until: float) -> list[psutil.Process]:
+    """Return our processes in the session of that number that were started between two moments, in
+    seconds since 1970: it may have been another's before or after."""
+    return [p for p in psutil.process_iter() if _in_session(p, number, since, until) and lives(p)]
+
+
+def _in_session(process: psutil.Process, number: int, since: float, until: float) -> bool:
+    try:
+        ours = os.getsid(process.pid) == number and process.uids().real == os.getuid()
+        return ours and since <= process.create_time() <= until
+    except (psutil.Error, OSError):  # gone, or another user's
+        return False
 
 
 def end(find: Find, grace_s: float, first: psutil.Process | None = None) -> None:

@@ -1,0 +1,116 @@
+"""What a killed keeper or worker leaves behind is found and ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import Engine
+
+from db import engines
+from db.database import opened
+from jobs.keeper import mark_of, tidied
+from services.engines import EngineConfig, free_port
+from services.engines.marks import lives, marked
+from tests.conftest import ROOT, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
+
+HOLD = """
+import os, signal, subprocess, sys
+import orjson
+from db import engines
+from db.database import opened
+from jobs import children
+from jobs.keeper import mark_of, tidied
+
+children.adopt()
+engine_id, port, log = map(str, sys.argv[1:])
+keeper = children.start(
+    [sys.executable, "-m", "services.engines.keeper", log],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+)
+argv = [sys.executable, "-m", "tests.engine", port, "hides"]
+job = {"token": mark_of(opened(), int(engine_id)), "argv": argv, "env": {}, "unset": [], "cwd": ".",
+       "port": int(port), "steps_back": False}
+keeper.stdin.write(orjson.dumps(job) + b"\\n")
+keeper.stdin.flush()
+pid = orjson.loads(keeper.stdout.readline())["pid"]
+engines.keep(opened(), int(engine_id), pid=pid)
+print(pid, flush=True)
+for line in sys.stdin:
+    if line == "kill keeper\\n":
+        os.kill(keeper.pid, signal.SIGKILL)
+        keeper.wait()
+        tidied(opened(), int(engine_id))
+        children.bury()
+        print(len(children.orphans()), flush=True)
+"""
+
+
+def bare(first: int, log: Path) -> list[psutil.Process]:
+    """The engine's children that have cleared their environment, once they have begun."""
+    if not log.exists() or log.read_text().count("child") < 2:
+        return []
+    there = [p for p in psutil.Process(first).children() if p.cmdline()[1:2] == ["-c"]]
+    return there if len(there) == 2 and not any(p.environ() for p in there) else []
+
+
+@pytest.fixture
+def holder(database: Engine, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """A process that keeps an engine as the supervisor does, the engine's id and first process."""
+    engine_id = engines.create(database, EngineConfig())
+    assert engines.claim(database)
+    command = [sys.executable, "-c", HOLD, str(engine_id), str(free_port()), f"{tmp_path}/log"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        yield holder, engine_id, int(holder.stdout.readline())
+        holder.kill()
+
+
+Held = tuple[subprocess.Popen[str], int, int]
+
+
+def test_a_killed_keeper_leaves_no_child_that_cleared_its_environment(
+    holder: Held, tmp_path: Path
+) -> None:
+    process, engine_id, first = holder
+    left = until(lambda: bare(first, tmp_path / "log"), 30)
+    assert not {p.pid for p in left} & {p.pid for p in marked(mark_of(opened(), engine_id))}
+    assert process.stdin and process.stdout
+    process.stdin.write("kill keeper\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "0\n"
+    assert not any(lives(p) for p in left)
+    process.stdin.close()
+    assert process.wait(10) == 0
+
+
+def test_where_the_supervisor_died_too_its_next_ends_the_engines_session(
+    holder: Held, tmp_path: Path
+) -> None:
+    process, engine_id, first = holder
+    left = until(lambda: bare(first, tmp_path / "log"), 30)
+    keeper = psutil.Process(first).parent()
+    assert keeper is not None
+    keeper.kill()
+    process.kill()
+    process.wait()
+    until(lambda: not psutil.pid_exists(first) or not lives(psutil.Process(first)), 30)
+    (inside,) = [p for p in left if lives(p) and _session_of(p) == first]
+    tidied(opened(), engine_id)
+    assert not lives(inside)
+    for one in left:  # the other has left everything behind by which it could be known
+        if one.is_running():
+            one.kill()
+
+
+def _session_of(process: psutil.Process) -> int:
+    return os.getsid(process.pid)
