@@ -58,7 +58,8 @@ def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary)
         return Doubt(
             "note",
             "The run is not finished",
-            "These are the numbers so far. They move until it is: wait before comparing them.",
+            "These are the numbers so far. They will change until it finishes: wait before "
+            "comparing them.",
         )
     if run.status == "done":
         return None
@@ -168,7 +169,7 @@ def _few_requests(run: Run, measurements: Sequence[Measurement], summary: Summar
         "note",
         f"Too few requests for the 95th percentile ({summary.ok})",
         f"p95 is shown from {FLOORS[95]} successful requests on and p99 from {FLOORS[99]}: with "
-        "fewer, chance decides them. Send more requests, or read the median.",
+        "fewer, they are mostly noise. Send more requests, or read the median.",
     )
 
 

@@ -81,8 +81,8 @@ def _late(config: RunConfig, late_s: float, interval_s: float) -> Doubt | None:
         "warning",
         f"Requests were sent up to {units.seconds(late_s)} late",
         f"One in a hundred left this client {units.seconds(late_s)} or more after it was due (the "
-        f"limit is {units.seconds(limit)}), so the load was not the one asked for. Leave the "
-        "machine to the run, or choose a longer interval.",
+        f"limit is {units.seconds(limit)}), so the load was not the one asked for. Close "
+        "other programs on this machine, or choose a longer interval.",
     )
 
 
@@ -96,8 +96,8 @@ def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary
         "warning",
         RATE_MISSED,
         f"A request was to be sent every {units.seconds(wanted)}; it was every "
-        f"{units.seconds(achieved)}. The server saw less load than the config says. Leave the "
-        "machine to the run, or choose a longer interval.",
+        f"{units.seconds(achieved)}. The server saw less load than the config says. Close "
+        "other programs on this machine, or choose a longer interval.",
     )
 
 
@@ -141,7 +141,7 @@ def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) 
         f"{units.share(share)} of all chunks were read together with another. Chunks that are read "
         "together have one time, so do not rely on inter-chunk latencies; TTFT, E2E latency and "
         "throughput hold. The server or a proxy sends in bursts, or this client reads too slowly: "
-        "look for a proxy that buffers, and leave the machine to the run.",
+        "look for a proxy that buffers, and close other programs on this machine.",
     )
 
 
@@ -212,7 +212,8 @@ def _error_large(run: Run, measurements: Sequence[Measurement], summary: Summary
         f"This client adds up to {units.seconds(error)} to TTFT",
         "That is its own error at this load, measured against a server that knows when it sent "
         f"(99th percentile; the limit is {units.seconds(limit)}). Differences of that size are the "
-        "client's, not the server's: leave the machine to the run, or measure from another one.",
+        "client's, not the server's: close other programs on this machine, or measure from "
+        "another one.",
     )
 
 
