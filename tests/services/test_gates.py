@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compare import Word
-from services.gates import MEASURES, REQUESTS, RUNS, STATISTICS, WORDS, InvalidGate, check, gate
+from services.compare import Candidate, Word, compare
+from services.gates import (
+    MEASURES,
+    REQUESTS,
+    RUNS,
+    STATISTICS,
+    WORDS,
+    InvalidGate,
+    against,
+    check,
+    gate,
+)
 from services.objectives import Objectives
 from services.prices import Hourly
 from tests.values import candidate, measured
@@ -77,3 +87,29 @@ def test_a_class_of_requests_is_a_condition_of_a_mix_only() -> None:
     few = candidate([measured(i) for i in range(8)], workload="mixed", requests=8)
     (short,) = check([gate("long_e2e:p95<9")], few)
     assert "not known by 4 requests, it takes 72" in short.sentence
+
+
+def test_no_gate_is_about_the_clients_own_waiting() -> None:
+    """Thirteen times the throughput for a pause that the other run has not passes no gate, and
+    fails none that looks for what is slower."""
+
+    def paced(step: float, **of_run: Any) -> Candidate:
+        requests = [
+            measured(i, repeat=r, send=step * i, ttft=0.5 * f, e2e=2 * f)
+            for r, f in enumerate((1.0, 1.004, 0.996, 1.002))
+            for i in range(4)
+        ]
+        return candidate(requests, **of_run)
+
+    pair = [
+        paced(22, run_id=1, name="A", mode="sequential", pause_s=20),
+        paced(1, run_id=2, name="B", mode="staggered", interval_s=1),
+    ]
+    found = compare(pair)
+    assert against(found, ("faster", "slower")) == []
+    assert against(found, ("equivalent",)) == [
+        "B against A: equivalent within ±5 %, by median tokens/s per request."
+    ]
+    assert against(found, ("faster",), "throughput") == [
+        "B against A: no verdict, by output throughput."
+    ]
