@@ -32,7 +32,7 @@ def _run(found: dict[str, Any]) -> Imported:
     asked, failed = (fields.decimal(row.get(name)) for name in ("Request Count", "Failure Count"))
     says = [(entry, fields.decimal(row.get(entry.key))) for entry in SAYS]
     if asked is not None and failed is not None:
-        says.append((OK, asked - failed))
+        says.insert(0, (OK, asked - failed))
     facts = {name: fields.line(row.get(name)) for name in ("Type", "Name") if row.get(name)}
     return imported(
         TOOL, Load(fields.count(asked) or None), says=stated(says), facts=facts, placed=False,

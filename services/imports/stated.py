@@ -9,6 +9,7 @@ from services.units import NOTHING, many, show, significant
 
 NONE = "none"
 MOST_NAMES = 12
+NOISE = 1e-12  # what is left of numbers that are alike, where their difference is taken
 SAME = 5e-5  # relative: closer than that is the same in five digits
 
 
@@ -92,7 +93,7 @@ def _row(name: str, theirs: float, ours: float | None) -> tuple[str, ...]:
 
 def _difference(theirs: float, ours: float | None) -> str:
     """By how much the tool's number is above ours."""
-    if theirs == ours:
+    if ours is not None and abs(theirs - ours) < NOISE:
         return NONE
     if not ours:
         return NOTHING
@@ -121,4 +122,4 @@ def _unread(candidate: Candidate) -> str:
     """What the file holds besides, by name."""
     names = (candidate.run.source or {}).get("unread", [])
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f" Not read of it: {', '.join(names[:MOST_NAMES])}{more}." if names else ""
+    return f" Not read from the file: {', '.join(names[:MOST_NAMES])}{more}." if names else ""

@@ -172,7 +172,7 @@ def test_an_imported_summary_is_shown_with_its_tools_numbers() -> None:
     assert "  E2E latency, median                         900 ms" in lines
     assert "  TTFT, median                                     –" in lines
     assert any(line.startswith("What the tool itself says") for line in lines)
-    assert any("Not read of it: Median Response Time" in line for line in lines)
+    assert any("Not read from the file: Median Response Time" in line for line in lines)
 
 
 def test_what_a_summary_does_not_count_is_a_dash_not_nought() -> None:
