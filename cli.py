@@ -40,10 +40,11 @@ from services import flags, gates, settings, terminal, versus
 from services.backends import BACKENDS, BackendProblem
 from services.compare import FEWEST, MOST, Candidate, Comparison, compare
 from services.compare.standing import as_row
-from services.config import InvalidConfig, parse
+from services.config import InvalidConfig, RunConfig, parse
 from services.engines import EngineProblem, devices
 from services.export.study import study_document
 from services.export.study_files import study_export
+from services.flags.of_field import given
 from services.imports import MOST_BYTES, InvalidImport
 from services.messages.engines import as_facts
 from services.messages.studies import plan_facts
@@ -352,7 +353,12 @@ def backends(options: argparse.Namespace) -> int:
     names = [options.name] if options.name else list(BACKENDS)
     probes = None
     if options.test:
-        probes = {name: asyncio.run(visit(name, None, settings.environment())) for name in names}
+        asked = given(options, RunConfig)
+        model, base_url = asked.pop("model", None), asked.pop("base_url", None)
+        probes = {
+            name: asyncio.run(visit(name, model, settings.environment(), base_url, asked))
+            for name in names
+        }
     rows = terminal.backend_rows(names, settings.environment(), probes)
     _say(options, lambda: rows, lambda: terminal.backends_text(rows))
     return DONE

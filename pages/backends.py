@@ -6,6 +6,7 @@ import asyncio
 
 import streamlit as st
 
+from pages.widgets.remedied import changed
 from pages.widgets.view import code, plain
 from services import settings
 from services.backends import BACKENDS, Backend, has_key
@@ -26,6 +27,8 @@ def facts(probe: Probe) -> None:
                 st.badge(name if holds else f"no: {name}", color="green" if holds else "orange")
         if probe.rtt_s is not None:
             st.badge(f"round trip {seconds(probe.rtt_s)}", color="blue")
+    if probe.lists is False:
+        st.caption("It answers without a list of models: name the model of a run.")
     if probe.models:
         more = " …" if len(probe.models) > SHOWN else ""
         st.caption(
@@ -33,10 +36,15 @@ def facts(probe: Probe) -> None:
         )
 
 
-def answer(probe: Probe) -> None:
+def answer(name: str, probe: Probe) -> None:
     """What the test found, in a sentence or in its parts."""
     if probe.problem:
         st.warning(plain(probe.problem), icon=":material/cloud_off:")
+    if probe.remedy is not None:
+        st.page_link(
+            "run.py", label=f"{probe.remedy.words} in a run", icon=":material/build:",
+            query_params={"backend": name, **changed(probe.remedy)},
+        )  # fmt: skip
     if probe.reachable:
         facts(probe)
 
@@ -78,7 +86,7 @@ def show(backend: Backend) -> None:
                     visit(backend.name, None, settings.environment())
                 )
         if kept in st.session_state:
-            answer(st.session_state[kept])
+            answer(backend.name, st.session_state[kept])
 
 
 st.title("Backends", anchor=False)

@@ -15,6 +15,7 @@ from pages.widgets import (
     panels,
     pictures,
     pin,
+    remedied,
     share,
     tabular,
     told,
@@ -97,6 +98,8 @@ if run.error:
     st.warning(plain(run.error), icon=":material/error:")
 if not shared():
     actions(candidate)
+    if run.source is None:
+        remedied.button(candidate)
 if run.status in ACTIVE:
     st.info("The run is not over yet: these are the requests that have come back so far.")
     st.page_link(

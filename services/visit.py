@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from services import backends, engines, probe
 from services.backends import BackendProblem
@@ -35,24 +36,33 @@ def models(
 
 
 async def visit(
-    name: str, model: str | None, env: Mapping[str, str], base_url: str | None = None
+    name: str,
+    model: str | None,
+    env: Mapping[str, str],
+    base_url: str | None = None,
+    fitted: Mapping[str, Any] | None = None,
 ) -> Probe:
-    """Test a backend: reachable, models, streams, reports usage, round-trip time.
+    """Test a backend: reachable, models, streams, reports usage, round-trip time. `fitted`: further
+    fields of a run, such as its headers and what it leaves out.
 
     Whatever is wrong stands in the probe's `problem`, as a sentence; nothing is raised.
     """
     try:
-        target = backends.target(_config(name, model, base_url), env)
+        config = _config(name, model, base_url, fitted)
+        target = backends.target(config, env)
         if name != "embedded":
-            return await probe.probe(target)
+            return await probe.probe(target, config=config)
         async with engines.started(name) as engine:
-            return await probe.probe(target.at(engine.base_url))
+            return await probe.probe(target.at(engine.base_url), config=config)
     except (BackendProblem, InvalidConfig, engines.EngineProblem) as error:
         return Probe(reachable=False, problem=str(error))
 
 
-def _config(name: str, model: str | None, base_url: str | None) -> RunConfig:
-    return parse({"backend": name, "model": model or "", "base_url": base_url})
+def _config(
+    name: str, model: str | None, base_url: str | None, fitted: Mapping[str, Any] | None = None
+) -> RunConfig:
+    whom = {"backend": name, "model": model or "", "base_url": base_url}
+    return parse({**(fitted or {}), **whom})
 
 
 def _packaged() -> tuple[tuple[str, ...], str | None]:

@@ -200,8 +200,14 @@ def _backends(command: ArgumentParser) -> None:
         "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend; without: all"
     )
     command.add_argument("--test", action="store_true", help="Ask each whether it answers")
+    add(command, RunConfig, FITTED)
 
 
+# Of a run: what a test's question is like, and to whom it goes.
+FITTED = (
+    "model", "base_url", "omit", "max_tokens_field", "temperature", "top_p", "extra_body",
+    "headers", "ca_file", "insecure_tls",
+)  # fmt: skip
 GROUPS = {"engine": "Start an engine, list, read and stop those that run"}
 FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "run": run,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from shlex import quote
 from typing import Any, get_args
 
 from pydantic import BaseModel
+
+from services import link
 
 Kind = type[BaseModel]
 # Flags that may be given several times, each with what stands for its value.
@@ -36,6 +39,14 @@ def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: boo
         else:
             about |= {"metavar": metavar(kind, name)}
         command.add_argument(flag(name), **about)
+
+
+def typed(changes: Mapping[str, Any]) -> str:
+    """Return changed fields as they are typed, quoted for a shell; "" where there is no flag that
+    says it: a flag that was given is then to be left out."""
+    said = [f"{flag(name)} {quote(link.text_of(value))}" for name, value in changes.items()
+            if link.text_of(value) and not isinstance(value, bool)]  # fmt: skip
+    return " ".join(said)
 
 
 def metavar(kind: Kind, name: str) -> str:

@@ -12,15 +12,18 @@ from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from services import facts, untrusted
 from services.backends import BACKENDS, BackendProblem, Target
+from services.config import RunConfig
 from services.embedded import MODEL_NAME
 from services.probe import inquiry, providers
-from services.probe.trial import converse
+from services.probe.trial import Refused, converse
 from services.redact import holds
+from services.remedy import Remedy
 
 ANSWER_TIMES = 4  # a first token may take this many timeouts: a model may have to be loaded
 MODELS_MOST = 5_000
@@ -42,10 +45,17 @@ class Probe:
     rtt_s: float | None = None
     server: str | None = None
     problem: str | None = None
+    remedy: Remedy | None = None  # what may help
+    lists: bool | None = None  # models; a server without a list may answer all the same
 
 
-async def probe(target: Target, timeout_s: float = 5.0) -> Probe:
-    """List the models, measure the round trip, and have one model say four tokens.
+class NoList(BackendProblem):
+    """The server has no list of models where it should be."""
+
+
+async def probe(target: Target, timeout_s: float = 5.0, config: RunConfig | None = None) -> Probe:
+    """List the models, measure the round trip, and have one model say a few tokens, asked as
+    `config` asks. A server may have no list: with a model named, it is asked all the same.
 
     A cloud is asked nothing until a model is chosen: the first that it lists may be any, and costs
     money. Takes up to `timeout_s` for each step, and ANSWER_TIMES as long for the answer.
@@ -61,13 +71,18 @@ async def probe(target: Target, timeout_s: float = 5.0) -> Probe:
             answer = await inquiry.get(client, target, MODELS, timeout_s)
             server = inquiry.words(answer.headers.get("server", ""), target, 80)
             found = Probe(True, server=server or None)
-            models = _models(answer, target)
-            found = replace(found, models=models)
+            models = _listed(answer, target)
+            found = replace(found, models=models or (), lists=models is not None)
             found = replace(found, rtt_s=await _round_trip(client, target, timeout_s))
-            model = target.model or _first(models, target)
+            model = target.model or _first(models or (), target)
             if not model:
                 return found
-            heard = await converse(client, target.named(model), models, timeout_s * ANSWER_TIMES)
+            asked = config or RunConfig(backend=target.backend)
+            heard = await converse(
+                client, target.named(model), models or (), timeout_s * ANSWER_TIMES, asked
+            )
+        except Refused as problem:
+            return replace(found, problem=str(problem), remedy=problem.remedy)
         except BackendProblem as problem:
             return replace(found, problem=str(problem))
     return replace(found, streams=heard.streams, reports_usage=heard.reports_usage)
@@ -117,8 +132,20 @@ async def engine_facts(target: Target, prompts: Collection[str] = ()) -> dict[st
 # --- the models --------------------------------------------------------------------------------
 
 
+def _listed(answer: inquiry.Answer, target: Target) -> tuple[str, ...] | None:
+    """Return the models; None where there is no list, and the model is known without it."""
+    try:
+        return _models(answer, target)
+    except NoList:
+        if target.model:
+            return None
+        raise
+
+
 def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
     """Return the ids of a list of models, whatever else the answer holds."""
+    if answer.status in (404, 405, 501):
+        raise NoList(_no_list(answer, target))
     if answer.status != 200:
         raise BackendProblem(inquiry.refusal(answer, target, f"{target.base_url}{MODELS}"))
     if len(answer.content) >= inquiry.BODY_BYTES:
@@ -127,7 +154,7 @@ def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
     if data is None:
         kind = "a web page" if b"<html" in answer.content[:1000].lower() else "no JSON"
         raise BackendProblem(_incompatible(target, f"{kind} where the list of models should be"))
-    listed = data.get("data") if isinstance(data, dict) else None
+    listed = data.get("data") if isinstance(data, dict) else data  # Together's is a bare list
     if isinstance(data, dict) and listed is None and data.get("object") == "list":
         listed = []  # Ollama, where no model has been pulled
     if not isinstance(listed, list):
@@ -137,6 +164,14 @@ def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
     if listed and not fit:
         raise BackendProblem(_incompatible(target, "models without a usable name"))
     return fit
+
+
+def _no_list(answer: inquiry.Answer, target: Target) -> str:
+    path = urlsplit(target.url(MODELS)).path
+    return (
+        f"{target.netloc} has no list of models at {path} (HTTP {answer.status}). Name the model, "
+        f"if the server answers without a list{inquiry.where_else(target)}."
+    )
 
 
 def _incompatible(target: Target, what: str) -> str:

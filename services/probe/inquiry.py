@@ -24,6 +24,7 @@ from services.backends import BACKENDS, BackendProblem, Target
 from services.backends.address import LOOPBACK, origin
 from services.backends.trust import UntrustedFile, why_untrusted
 from services.redact import LONGEST
+from services.remedy import VERSIONED
 from services.wire.message import message_of
 
 CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
@@ -132,13 +133,26 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     if status == 404:
         return (
             f"{where} has no {urlsplit(url).path} (HTTP 404): the path of "
-            "the address is wrong, or the server is not OpenAI-compatible."
+            f"the address is wrong, or the server is not OpenAI-compatible{where_else(target)}."
         )
     if status == 429:
         return f"{where} is asked too often (HTTP 429{said}). Wait a little, or check your quota."
+    if status == 503 and "load" in said.lower():  # llama.cpp says so
+        return f"{where} is still loading its model (HTTP 503{said}). Wait until it has."
     if status >= 500:
         return f"{where} is still starting or broken (HTTP {status}{said}). Look into its log."
     return f"{where} refuses the question (HTTP {status}{said})."
+
+
+def where_else(target: Target) -> str:
+    """Return, as the end of a sentence, which other address to try; "" where none is likelier."""
+    base = target.base_url or ""
+    if target.endpoint:
+        return ""
+    if VERSIONED.search(base):
+        root = base.removesuffix("/v1")
+        return f"; an endpoint elsewhere can be given whole, such as {root}/chat/completions"
+    return f"; try {base}/v1"
 
 
 def message(answer: Answer, target: Target) -> str:

@@ -21,18 +21,27 @@ from services.probe.inquiry import (
     refusal,
     words,
 )
+from services.remedy import Remedy, remedy
 from services.wire.chunk import Chunk, is_ping, read_chunk
 from services.wire.message import message_of
 from services.wire.opening import Opening
 from services.wire.sse import Event
 
-QUESTION = RunConfig(max_tokens=4, temperature=1.0)  # 1: what every model takes
+TOKENS = 4  # of the answer
 NAMES_SHOWN = 5
 _UNKNOWN = re.compile(
     r"model_not_found|decommissioned|(unknown|invalid|no such) model|"
     r"\bmodel\b.{0,320}\b(not found|not exist|not available|no longer)",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+class Refused(BackendProblem):
+    """The server refuses the question; `remedy` may help."""
+
+    def __init__(self, sentence: str, remedy: Remedy | None) -> None:
+        super().__init__(sentence)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +53,27 @@ class Trial:
 
 
 async def converse(
-    client: httpx.AsyncClient, target: Target, models: tuple[str, ...], timeout_s: float
+    client: httpx.AsyncClient,
+    target: Target,
+    models: tuple[str, ...],
+    timeout_s: float,
+    config: RunConfig,
 ) -> Trial:
-    """Have `target` say four tokens. `models` are those it lists, for the sentence.
+    """Have `target` say a few tokens, asked as `config` asks. `models` are those it lists, for the
+    sentence.
 
     Raises:
         BackendProblem: it does not answer, does not know the model, or answers with an error.
     """
     heard = _Heard()
     ended = True
-    asked = body(QUESTION, target, "Say hello.")
+    config = config.model_copy(update={"max_tokens": TOKENS})
+    asked = body(config, target, "Say hello.")
     try:
         async with answering(client, target, chat_url(target), timeout_s, asked) as response:
             if response.status_code != 200:
-                raise BackendProblem(_refused(await read(response), target, models))
+                answer = await read(response)
+                raise Refused(_refused(answer, target, models), _remedy(answer, target, config))
             await heard.listen(response)
     except NoAnswer:
         if not heard.makes_sense:
@@ -124,6 +140,11 @@ class _Heard:
         self.usage = self.usage or chunk.usage is not None
         said = chunk.has_token or chunk.finish_reason is not None
         self.makes_sense = self.makes_sense or said
+
+
+def _remedy(answer: Answer, target: Target, config: RunConfig) -> Remedy | None:
+    base_url = None if target.endpoint else target.base_url
+    return remedy(message_of(answer.content), answer.status, config, base_url)
 
 
 def _refused(answer: Answer, target: Target, models: tuple[str, ...]) -> str:

@@ -11,9 +11,11 @@ from services.checks import doubts
 from services.compare import Candidate, Comparison
 from services.compare.rows import apart, row_of
 from services.compare.standing import Standing, brief
+from services.flags.of_field import typed
 from services.gates import Checked
 from services.imports import stated
 from services.probe import Probe
+from services.remedy import of_run
 from services.terminal.text import cut, minute, table, text_of
 from services.units import many, seconds, show
 
@@ -42,6 +44,8 @@ def run_text(candidate: Candidate) -> str:
     lines += [attainment.sentence] if attainment else []
     lines += [f"Cost: {source}."] if source else []
     lines += filter(None, [health.sentence(candidate)])
+    if (may_help := of_run(run, candidate.measurements)) is not None:
+        lines.append(_advice(asdict(may_help)).strip())
     found = doubts(run, candidate.measurements, candidate.summary, candidate.samples)
     lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
     return "\n".join(lines)
@@ -161,13 +165,23 @@ def backends_text(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([text, *(_tested(row) for row in rows if "test" in row)])
 
 
+def _advice(remedy: Mapping[str, Any] | None) -> str:
+    """What may help, as it is typed; "" where nothing is known."""
+    if not remedy:
+        return ""
+    said = typed(remedy["changes"])
+    return f" {remedy['words']}" + (f": {said}" if said else ".")
+
+
 def _tested(row: dict[str, Any]) -> str:
     test = row["test"]
     if test["problem"]:
-        return f"{row['name']}: {test['problem']}"
+        return f"{row['name']}: {test['problem']}{_advice(test['remedy'])}"
     if test["reachable"] is None:
         return f"{row['name']}: not asked, since that would cost money."
-    says = [many(len(test["models"]), "model")]
+    says = [
+        many(len(test["models"]), "model") if test["lists"] is not False else "no list of models"
+    ]
     if test["streams"] is None:
         says.append("streaming not tried, since no model is chosen")
     else:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Engine
+
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.stored import store
+from tests.values import failed
 
 
 def test_what_a_request_is_made_of_is_in_the_link_and_comes_back(visit: Visit) -> None:
@@ -35,3 +39,17 @@ def test_what_is_not_touched_is_in_no_link(visit: Visit) -> None:
     at = sound(visit("run", backend="vllm", base_url="http://127.0.0.1:9/v1").run())
     assert not {"omit", "extra_body", "headers", "ca_file", "insecure_tls"} & set(link_of(at))
     assert said(at)
+
+
+def test_a_refused_run_offers_the_form_without_what_was_refused(
+    database: Engine, visit: Visit
+) -> None:
+    refused = failed(0, "http_4xx", error="HTTP 422: temperature: No", http_status=422)
+    run_id = store(database, [refused])
+    at = sound(visit("result", run=str(run_id)))
+    (found,) = [one for one in at.get("page_link") if "temperature" in one.proto.label]
+    assert found.proto.label == "Leave temperature out, and start again"
+    assert f"like={run_id}" in found.proto.query_string
+    assert "omit=temperature" in found.proto.query_string
+    again = sound(visit("run", like=str(run_id), omit="temperature"))
+    assert again.multiselect(key="run-omit").value == ["temperature"]

@@ -14,8 +14,10 @@ import pytest
 
 from services.backends import BackendProblem, target
 from services.config import InvalidConfig, RunConfig, parse
+from services.remedy import remedy
 from services.repeat import Job, Playing
 from services.talk import measurement_of
+from services.visit import visit
 from tests.picky import Body, Picky, Refusal, serving
 
 AZURE = {"PACELINE_URL_API_KEY": "azure-secret-1", "HOME": "/root"}
@@ -342,3 +344,109 @@ def test_a_file_of_an_authority_or_the_switch_lets_a_lab_server_in(
         assert row["error_class"] == "connect"
         (row,) = played(picky, base_url=other, insecure_tls=True)
         assert row["status"] == "ok", row["error"]
+
+
+# --- what a refusal says -----------------------------------------------------------------------
+
+UNSUPPORTED = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+GPT5 = {"error": {"message": UNSUPPORTED, "param": "max_tokens"}}
+EXTRA = {"detail": [{"type": "extra", "loc": ["body", "stream_options"], "msg": "Extra"}]}
+REFUSALS: list[tuple[int, Any, dict[str, Any], dict[str, Any]]] = [
+    (400, GPT5, {}, {"max_tokens_field": "max_completion_tokens"}),
+    (422, {"object": "error", "message": EXTRA}, {}, {"omit": ("stream_options",)}),
+    (
+        422,
+        {"status": 422, "message": "Invalid params: temperature must be in range (0, +inf)"},
+        {"omit": ["top_p"]},
+        {"omit": ("top_p", "temperature")},
+    ),
+    (
+        400,
+        {"type": "error", "error": {"message": "`temperature` and `top_p` cannot both be set"}},
+        {"top_p": 0.9},
+        {"omit": ("top_p",)},
+    ),
+    (
+        422,
+        {"error": "Input validation error: `top_p` must be < 1.0"},
+        {"top_p": 1},
+        {"omit": ("top_p",)},
+    ),
+    (422, {"detail": [{"loc": ["body", "seed"], "msg": "No"}]}, {"seed": 1}, {"seed": None}),
+    (
+        400,
+        {"error": {"message": "Unrecognized request argument supplied: think"}},
+        {"extra_body": {"think": False, "a": 1}},
+        {"extra_body": {"a": 1}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "said", "asked", "changes"), REFUSALS)
+def test_what_a_refusal_names_is_left_out_by_what_the_test_and_the_run_advise(
+    status: int, said: Any, asked: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    refused = Picky(lambda body, headers: (status, said))
+    with serving(refused) as picky:
+        url = f"{picky.url}/v1"
+        found = asyncio.run(visit("url", "m", {}, url, asked))
+        assert found.remedy is not None and found.remedy.changes == changes
+        (row,) = played(picky, base_url=url, **asked)
+        config = parse({"backend": "url", "base_url": url, **asked})
+        may_help = remedy(row["error"], row["http_status"], config, url)
+        assert may_help is not None and may_help.changes == changes
+        picky.refuses = lambda body, headers: None
+        again = {**asked, **changes}
+        assert asyncio.run(visit("url", "m", {}, url, again)).problem is None
+
+
+def test_a_length_beyond_the_context_names_max_tokens_and_is_no_field_to_leave_out() -> None:
+    said = "This model's maximum context length is 4096 tokens, max_tokens is too large"
+    assert remedy(said, 400, RunConfig(backend="url")) is None
+    assert remedy("temperature", 500, RunConfig(backend="url")) is None
+
+
+def test_a_base_model_is_asked_with_text() -> None:
+    said = {"error": {"message": "As of transformers v4.44, default chat template is not allowed"}}
+    with serving(Picky(lambda body, headers: (400, said) if "messages" in body else None,
+                       paths=("/v1/chat/completions", "/v1/completions"))) as picky:  # fmt: skip
+        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/v1"))
+        assert found.remedy is not None
+        url = found.remedy.changes["base_url"]
+        assert url == f"{picky.url}/v1/completions"
+        again = asyncio.run(visit("url", "m", {}, url))
+        assert (again.problem, again.streams, again.reports_usage) == (None, True, True)
+
+
+def test_a_server_without_a_list_of_models_answers_all_the_same() -> None:
+    with serving(Picky(models={})) as picky:
+        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/v1"))
+        assert (found.problem, found.lists, found.streams) == (None, False, True)
+        unnamed = asyncio.run(visit("url", None, {}, f"{picky.url}/v1"))
+        assert unnamed.problem is not None and "Name the model" in unnamed.problem
+
+
+def test_a_bare_list_of_models_is_one() -> None:
+    listed = [{"id": "org/a", "object": "model"}, {"id": "org/b", "object": "model"}]
+    with serving(Picky(models={"/v1/models": listed})) as picky:
+        found = asyncio.run(visit("url", None, {}, f"{picky.url}/v1"))
+        assert (found.models, found.problem, found.streams) == (("org/a", "org/b"), None, True)
+
+
+def test_a_path_without_v1_is_said_with_the_one_to_try() -> None:
+    models = {"/api/v1/models": {"data": [{"id": "m"}]}}
+    with serving(Picky(paths=("/api/v1/chat/completions",), models=models)) as picky:
+        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/api"))
+        assert found.problem is not None and f"try {picky.url}/api/v1" in found.problem
+        assert found.remedy is not None
+        assert found.remedy.changes == {"base_url": f"{picky.url}/api/v1"}
+        assert asyncio.run(visit("url", None, {}, f"{picky.url}/api/v1")).problem is None
+
+
+def test_a_server_that_loads_says_so() -> None:
+    said = {"error": {"message": "Loading model", "code": 503}}
+    with serving(Picky(lambda body, headers: (503, said))) as picky:
+        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/v1"))
+        assert found.problem is not None and "is still loading its model" in found.problem
+        (row,) = played(picky)
+        assert (row["error_class"], row["error"]) == ("http_5xx", "HTTP 503: Loading model")

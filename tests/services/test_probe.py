@@ -307,8 +307,9 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(404, {"detail": "Not Found"}),
-        "HOST has no /v1/models (HTTP 404): the path of the address is wrong, or the server is "
-        "not OpenAI-compatible.",
+        "HOST has no list of models at /v1/models (HTTP 404). Name the model, if the server "
+        "answers without a list; an endpoint elsewhere can be given whole, such as "
+        "http://HOST/chat/completions.",
     ),
     (
         http(302, "", "Location: https://elsewhere.example/v1/models?token=secret"),
@@ -323,7 +324,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(503, {"error": {"message": "Loading model", "code": 503}}),
-        "HOST is still starting or broken (HTTP 503: Loading model). Look into its log.",
+        "HOST is still loading its model (HTTP 503: Loading model). Wait until it has.",
     ),
     (http(418, "I am a teapot"), "HOST refuses the question (HTTP 418)."),
     (b"SSH-2.0-OpenSSH_9.6\r\n", "HOST does not answer in HTTP ("),
@@ -366,7 +367,8 @@ CHAT_PROBLEMS: list[tuple[Page, str]] = [
     (
         http(404, {"detail": "Not Found"}),
         "HOST has no /v1/chat/completions (HTTP 404): the path of the address is wrong, or the "
-        "server is not OpenAI-compatible.",
+        "server is not OpenAI-compatible; an endpoint elsewhere can be given whole, such as "
+        "http://HOST/chat/completions.",
     ),
     (
         http(400, {"error": {"message": "temperature must be non-negative."}}),

@@ -1,0 +1,24 @@
+"""What may help where a server refuses a request, in one press: the form, with the option set."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.widgets.view import onward
+from services import link
+from services.compare import Candidate
+from services.remedy import Remedy, of_run
+
+
+def changed(remedy: Remedy) -> dict[str, str]:
+    """Return the changes as a link to the form holds them."""
+    return {name: link.text_of(value) for name, value in remedy.changes.items()}
+
+
+def button(candidate: Candidate) -> None:
+    """A link to the form that asks as this run did, but for what the server refused."""
+    if (found := of_run(candidate.run, candidate.measurements)) is not None:
+        st.page_link(
+            "run.py", label=f"{found.words}, and start again", icon=":material/build:",
+            query_params=onward(like=str(candidate.run.id), **changed(found)),
+        )  # fmt: skip
