@@ -91,8 +91,8 @@ def show(backend: Backend) -> None:
 
 st.title("Backends", anchor=False)
 st.caption(
-    "Addresses and keys come from the environment or from `.env`; `.env.example` lists all. "
-    "A key is never shown, stored or exported."
+    "Addresses and keys come from the environment or from `.env`; `.env.example` lists all. A key "
+    "can also be typed on *Run*, for one session. It is never shown, stored or exported."
 )
 for backend in BACKENDS.values():
     show(backend)

@@ -14,7 +14,7 @@ import jobs
 from db import runs
 from db.database import opened
 from db.runs import InvalidEdit, RunNotFound
-from pages.widgets import fields, form, linked
+from pages.widgets import fields, form, linked, typed_keys
 from pages.widgets import versus as comparison
 from pages.widgets.versus import Others
 from pages.widgets.view import as_id, dark, plain
@@ -85,14 +85,15 @@ def pressed(possible: bool) -> bool:
 def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
     """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
+    more = about | {"secrets": typed_keys.typed()}
     try:
-        if not all(target(config, settings.environment()).model for config in configs):
+        if not all(target(config, typed_keys.environment()).model for config in configs):
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
         if asked is None:
-            there = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **about)))}
+            there = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
         else:
-            turns = once.get(lambda: jobs.submit_trial(opened(), configs, asked, **about).id)
+            turns = once.get(lambda: jobs.submit_trial(opened(), configs, asked, **more).id)
             there = {"trial": str(turns)}
     except (BackendProblem, InvalidEdit, InvalidTrial, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
@@ -177,6 +178,7 @@ with left:
     values = form.ask(first, settings.environment(), once)
     others: Others = [] if once else comparison.ask(kind, values, given, first)
     asked = None if once else comparison.how(turns)
+    typed_keys.ask([values["backend"], *(one.get("backend", values["backend"]) for one in others)])
     about = form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.widgets import fields
 from pages.widgets.linked import touched
+from pages.widgets.typed_keys import typed
 from pages.widgets.view import plain
 from services import settings
 from services.backends import BACKENDS
@@ -17,9 +18,12 @@ from services.visit import models
 
 
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)
-def listed(backend: str, base_url: str | None) -> tuple[tuple[str, ...], str | None]:
-    """Return (models, None), or (no models, a sentence that says what is wrong)."""
-    return models(backend, base_url, settings.environment())
+def listed(
+    backend: str, base_url: str | None, keys: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, ...], str | None]:
+    """Return (models, None), or (no models, a sentence that says what is wrong). `keys`: typed
+    ones, which the cache keeps as a hash."""
+    return models(backend, base_url, {**settings.environment(), **dict(keys)})
 
 
 def ask(start: RunConfig, env: Mapping[str, str], whose: str = "") -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _models(name: str, base_url: str | None) -> tuple[tuple[str, ...], str | Non
         parse({"base_url": base_url})
     except InvalidConfig:
         return (), None  # the page says what is wrong with the address
-    return listed(name, base_url)
+    return listed(name, base_url, tuple(typed().items()))
 
 
 def _given(field: str, backend: str, start: RunConfig) -> Any:
