@@ -417,8 +417,8 @@ _SILENT = {  # what was given is not said again
 def own_prompts(config: RunConfig) -> tuple[str, ...]:
     """Return the prompts that the person wrote or gave in a file, which are nobody else's."""
     if config.prompt and config.workload == "text":
-        return (config.prompt,)
-    return config.prompts
+        return (dialogue.text_of(config.prompt),)
+    return tuple(map(dialogue.text_of, config.prompts))
 
 
 def without_prompts(config: RunConfig) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from services import modes, workloads
 from services.backends import Target
 from services.backends.asking import body, chat_url
 from services.config import RunConfig
+from services.dialogue import text_of
 from services.measurement import WARM_UP
 from services.pulse import Pulse
 from services.rhythm import Rhythm, typical
@@ -128,7 +129,8 @@ class Playing:
         def ask(index: int) -> Ask:
             text = workloads.prompt(job.config, repeat, index, job.mark)
             config = workloads.asking(job.config, repeat, index)
-            return Ask(index, self.client.request(body(config, job.target, text)), text)
+            asked = self.client.request(body(config, job.target, text))
+            return Ask(index, asked, text_of(text))
 
         return [ask(index) for index in indices]
 

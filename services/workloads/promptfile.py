@@ -99,8 +99,10 @@ def _decoded(data: bytes, name: str) -> str:
 def _prompt(value: Any, notes: Notes, name: str, place: str) -> str | None:
     try:
         prompt = prompt_of(value, notes)
-    except (Unusable, RecursionError) as error:
+    except Unusable as error:
         raise _problem(name, place, str(error)) from None
+    except RecursionError:
+        raise _problem(name, place, "is nested too deep. Give the prompt itself.") from None
     if prompt is not None and len(prompt) > CHARACTERS_MOST:
         size = f"has a prompt of {len(prompt):,} characters"
         raise _problem(name, place, f"{size}. At most {CHARACTERS_MOST:,} are allowed: shorten it.")

@@ -10,6 +10,7 @@ from services import dialogue
 from services.backends import Target
 from services.backends.asking import body
 from services.config import InvalidConfig, RunConfig, parse
+from services.redact import redact
 from services.workloads import InvalidPrompts, prompt, promptfile, read_prompts
 from services.workloads.promptfile import read_file
 
@@ -188,6 +189,21 @@ def test_what_read_prompts_lets_through_makes_a_config() -> None:
 )
 def test_what_is_not_used_or_was_assumed_is_said(name: str, data: bytes, note: str) -> None:
     assert any(note in said for said in read_file(data, name).notes)
+
+
+def test_a_body_in_a_body_without_end_gets_a_sentence() -> None:
+    with pytest.raises(InvalidPrompts, match=r"too deep"):
+        read_prompts(b'{"body":' * 800 + b'{"prompt":"a"}' + b"}" * 800, "p.jsonl")
+
+
+def test_no_part_of_messages_is_told_by_an_error_that_quotes_it() -> None:
+    message = "What is the plan for the third quarter of Example Company?"
+    said = [
+        {"role": "system", "content": "Be brief, please."},
+        {"role": "user", "content": message},
+    ]
+    [written] = read_prompts(json.dumps({"messages": said}).encode(), "p.jsonl")
+    assert message not in redact(f"cannot answer: {message}", [dialogue.text_of(written)])
 
 
 def test_a_file_that_is_used_as_it_is_says_nothing() -> None:
