@@ -16,7 +16,7 @@ SPACES = ("  ", "\n", "\t", "\r")  # what is one space where a text is on one li
 WHITESPACE = "\n\t\r\v\f\x1c\x1d\x1e\x1f"  # of ASCII, beside the space
 REMOVED = "[removed]"
 _KEY_LIKE = re.compile(
-    r"\b(?:sk|gsk|hf|pk|xai)[-_][\w*.…-]{6,}|\bkey[-_](?=[\w.…-]*[\d*])[\w*.…-]{6,}"
+    r"\b(?:sk|gsk|hf|pk|xai)[-_][\w*.…-]{6,}|\bkey[-_](?=[\w.…-]{0,200}[\d*])[\w*.…-]{6,}"
     r"|\bAIza[\w-]{20,}"
     r"|(?<=key=)[^&\s]+"
 )
