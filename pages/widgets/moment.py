@@ -1,0 +1,58 @@
+"""A run at this moment, as its live page shows it: worked out once a second for all who watch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from db import counts, runs
+from db.database import opened
+from services.charts import live_engine, live_spec, spec
+from services.checks import client, server
+from services.checks.doubt import Doubt
+from services.measurement import Run
+from services.progress import Standing, standing
+
+SHOWN = 300  # moments in a chart
+FRESH_S = 0.9  # of the second after which every viewer asks again
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is known of a run. A chart is None where there is nothing to draw."""
+
+    standing: Standing
+    begun: bool
+    doubts: Sequence[Doubt]
+    chart: dict[str, Any] | None
+    engine_chart: dict[str, Any] | None
+
+
+def moment(run: Run, dark: bool) -> Moment:
+    """Return it, at most FRESH_S old unless the run's status or phase has changed."""
+    found: Moment = _moment(str(opened().url), run.id, run.status, run.phase, dark, run)
+    return found
+
+
+@st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
+def _moment(
+    database: str, run_id: int, status: str, phase: str | None, dark: bool, _run: Run
+) -> Moment:
+    progress = runs.progress(opened(), run_id, limit=SHOWN)
+    samples = runs.samples(opened(), run_id, limit=SHOWN)
+    now = standing(_run.config, progress, counts.counted(opened(), run_id))
+    doubts = (
+        [*client.so_far(_run.config, progress[-1]), *server.so_far(_run, samples)]
+        if progress
+        else []
+    )
+    moves = any(one.tokens or one.in_flight for one in progress)
+    drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark)
+    return Moment(
+        now, bool(progress), doubts,
+        live_spec(progress, dark) if moves else None,
+        spec(drawn, dark) if drawn is not None else None,
+    )  # fmt: skip
