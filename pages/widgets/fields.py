@@ -145,7 +145,7 @@ def number(
 def whole(words: str, first: int, least: int, most: int, key: str) -> int | None:
     """A whole number that is of no config; None, and said there, where it is beyond its limits."""
     with st.container(gap="xxsmall"):
-        value = int(st.number_input(words, value=first, step=1, key=key))
+        value = int(st.number_input(words, step=1, **linked.unlinked(key, first)))
         if least <= value <= most:
             return value
         wrong(f"It must be from {least} to {most}.")

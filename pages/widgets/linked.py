@@ -26,14 +26,19 @@ def touched() -> None:
 
 
 def keyed(key: str, first: Any, on_change: Callable[[], None] = touched) -> dict[str, Any]:
-    """Give a widget of a linked page its first value; return what all such widgets are made with.
+    """Give a widget of a linked page its first value; return what they are all made with."""
+    return unlinked(key, first) | {"on_change": on_change}
+
+
+def unlinked(key: str, first: Any) -> dict[str, Any]:
+    """Give a widget that is in no link its first value; return what it is made with.
 
     Streamlit forgets a widget that a run of the page does not come to: it is hidden, or something
     broke above it. `persist_state` keeps its value, and shows it when it is there again; without,
     the browser would show, and send, the widget's own default.
     """
     st.session_state.setdefault(key, first)
-    return {"key": key, "persist_state": "page", "on_change": on_change}
+    return {"key": key, "persist_state": "page"}
 
 
 def parameters() -> dict[str, str]:
