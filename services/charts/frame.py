@@ -29,7 +29,11 @@ Rows = list[dict[str, Any]]
 FIT: dict[str, Any] = {"type": "fit-x", "contains": "padding"}
 LINE_LENGTH = 56  # a subtitle does not wrap by itself; this many characters fit a phone
 ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
-BESIDE = alt.ExprRef("max(1, floor(width / 240))")  # runs in a line of the legend; a phone has one
+# Runs in a line of the legend; a phone has one. By the width of everything: that of the plot
+# shrinks once its axis is laid out, and a legend that then took a line more pushed the title out.
+BESIDE = alt.ExprRef(
+    "max(1, floor((isFinite(containerSize()[0]) ? containerSize()[0] : width) / 270))"
+)
 LANE = 0.72  # how much of a lane its data fill; above them stands the run's name
 
 

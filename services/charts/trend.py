@@ -170,7 +170,9 @@ FORMATS = (  # of an axis of up to so many seconds
 FAR = 30
 PADDING = 16  # pixels beside the first and the last mark
 TICKS = alt.ExprRef("ceil(width / 100)")
-COLUMNS = alt.ExprRef("max(2, floor(width / 130))")
+COLUMNS = alt.ExprRef(
+    "max(2, floor((isFinite(containerSize()[0]) ? containerSize()[0] : width) / 150))"
+)
 TOOLTIP = [
     alt.Tooltip("name:N", title="Run"),
     alt.Tooltip("word:N", title="Verdict"),

@@ -56,6 +56,13 @@ def stranger(chromium: Browser, allowed: str, **options: Any) -> Iterator[Page]:
     assert troubles == []
 
 
+CUT = """() => [...document.querySelectorAll('svg.marks')].flatMap(chart => {
+  const top = chart.getBoundingClientRect().top;
+  return [...chart.querySelectorAll('text')]
+    .filter(text => text.getBoundingClientRect().top < top - 1).map(text => text.textContent);
+})"""
+
+
 def drawn(page: Page, runs: int) -> float:
     """Wait for every chart; return when the last was there, in milliseconds from the start."""
     count = page.locator("figure > [id^=chart-]").count()  # the others say why they are empty
@@ -64,6 +71,7 @@ def drawn(page: Page, runs: int) -> float:
     page.wait_for_load_state()
     assert page.locator("svg.marks").count() == count
     assert page.evaluate("window.hacked") is None
+    assert page.evaluate(CUT) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     marks: float = page.evaluate("performance.getEntriesByName('drawn')[0].startTime")
     return marks
