@@ -15,12 +15,12 @@ import orjson
 
 from services.checks import doubts
 from services.compare import Candidate
+from services.compare.rows import row_of
 from services.config import without_prompts
 from services.export.public import public
 from services.fingerprint import digest
 from services.measurement import Measurement, Repeat, Run
 from services.metrics import FIELDS, request_row
-from services.summary import summary_row
 
 SCHEMA = "paceline/run/2"
 
@@ -39,7 +39,7 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
         "schema": SCHEMA,
         "content_sha256": _hash(told.run, rows),
         "run": _run(told.run, prompts),
-        "summary": summary_row(told.summary),
+        "summary": row_of(told),
         "doubts": [asdict(doubt) for doubt in found],
         "requests": rows,
         "samples": [{"t": sample.t, "values": sample.values} for sample in told.samples],

@@ -54,6 +54,10 @@ def test_a_summary_alone_is_a_run_whose_numbers_are_the_tools(engine: Engine) ->
     [row] = runs.search(engine)
     assert row.headline["ttft_s_median"] == pytest.approx(0.21225, rel=1e-3)
     assert table(candidate).rows
+    summary = run_document(candidate)["summary"]
+    assert summary["ttft_s_median"] == pytest.approx(0.21225, rel=1e-3)
+    assert summary["ok"] == candidate.run.source["stated"]["ok"]
+    assert summary["cancelled"] is None, "nobody counted any: that is no 0"
 
 
 def test_the_same_file_twice_is_told_apart_by_its_content(engine: Engine) -> None:
