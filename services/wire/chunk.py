@@ -248,11 +248,10 @@ def _ollama_usage(data: Mapping[str, Any]) -> Usage | None:
     return _usage(data) if data.get("done") else None
 
 
-def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    """Return the first count there is under one of `names`; `a.b` is `b` in `a`."""
-    for name in names:
-        holder, _, inner = name.rpartition(".")
-        found = _count(usage.get(holder) if holder else usage, inner)
+def _first(usage: Mapping[str, Any], names: tuple[tuple[str, str], ...]) -> int | None:
+    """Return the first count that there is in one of these places: (of which object, name)."""
+    for holder, name in names:
+        found = _count(usage.get(holder) if holder else usage, name)
         if found is not None:
             return found
     return None
@@ -265,21 +264,21 @@ def _count(data: Any, key: str) -> int | None:
     return value if 0 <= value <= COUNT_MOST else None
 
 
-# Under which names servers report each count of Usage.
-COUNTS: tuple[tuple[str, ...], ...] = (
-    ("prompt_tokens", "input_tokens", "prompt_eval_count"),
-    ("completion_tokens", "output_tokens", "eval_count"),
+# Under which names servers report each count of Usage: of an object inside, or by themselves.
+COUNTS: tuple[tuple[tuple[str, str], ...], ...] = (
+    (("", "prompt_tokens"), ("", "input_tokens"), ("", "prompt_eval_count")),
+    (("", "completion_tokens"), ("", "output_tokens"), ("", "eval_count")),
     (
-        "completion_tokens_details.reasoning_tokens",
-        "output_tokens_details.reasoning_tokens",
-        "reasoning_tokens",
+        ("completion_tokens_details", "reasoning_tokens"),
+        ("output_tokens_details", "reasoning_tokens"),
+        ("", "reasoning_tokens"),
     ),
     (
-        "prompt_tokens_details.cached_tokens",
-        "input_tokens_details.cached_tokens",
-        "prompt_cache_hit_tokens",  # DeepSeek
-        "cached_tokens",  # Moonshot
-        "cache_read_input_tokens",  # Anthropic
-        "prompt_eval_cached_count",  # Ollama
+        ("prompt_tokens_details", "cached_tokens"),
+        ("input_tokens_details", "cached_tokens"),
+        ("", "prompt_cache_hit_tokens"),  # DeepSeek
+        ("", "cached_tokens"),  # Moonshot
+        ("", "cache_read_input_tokens"),  # Anthropic
+        ("", "prompt_eval_cached_count"),  # Ollama
     ),
 )

@@ -25,6 +25,7 @@ ANSWER_BYTES = 256 * 2**20  # of a stream, unpacked
 CHUNKS_MOST = 2**19  # with tokens: no model writes so many
 ERROR_BYTES = 64 * 1024  # of an error's body that are read
 WORDS_BYTES = 200  # of a body without a message that are told
+REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})  # OpenAI's; they are safe
 REASON_CHARACTERS = 60  # of a finish_reason
 
 
@@ -183,6 +184,9 @@ class Exchange:
         if self.over:
             return None
         kind, data = event
+        if data == b"[DONE]":
+            self._said_done = True
+            return None
         if kind == b"error":
             self._fail_with(message_of(data) or _beginning(data) or "no reason given", stamp)
             return None
@@ -199,7 +203,7 @@ class Exchange:
     def _no_json(self, stamp: int, data: bytes) -> None:
         """Take the end of a stream, a sign of life, or what cannot be read."""
         data = data.removeprefix(BOM).strip()
-        if data == b"[DONE]":
+        if data == b"[DONE]":  # with spaces, or after a byte order mark
             self._said_done = True
         elif not data or is_ping(data):
             self.oddities.add(oddities.PING if data else oddities.EMPTY_EVENT)
@@ -222,7 +226,8 @@ class Exchange:
                 chunk.finish_reason, self._secrets, REASON_CHARACTERS
             )
         if chunk.usage is not None:
-            self.usage, self.has_usage = chunk.usage.after(self.usage), True
+            self.usage = chunk.usage.after(self.usage) if self.has_usage else chunk.usage
+            self.has_usage = True
         if chunk.error is not None:
             self._fail_with(chunk.error, stamp)
             return
@@ -235,6 +240,11 @@ class Exchange:
             self.answered = stamp
         if chunk.text:
             self.text.append(chunk.text)
+
+    def _reason_of(self, said: str) -> str | None:
+        if said in REASONS:
+            return said
+        return untrusted.text(said, self._secrets, REASON_CHARACTERS) or None
 
     def _take_whole(self, stamp: int, chunk: Chunk) -> None:
         """Take a whole answer: all of it, or what has been streamed once more."""
