@@ -26,9 +26,9 @@ import jobs
 from db import engines as stored_engines
 from db import imported, pins, results, runs, shares, standings, studies
 from db.database import UNUSABLE, opened, said_of
-from db.engines import EngineNotFound
+from db.engines import EngineBusy, EngineNotFound
 from db.pins import InvalidPin, NotPinned
-from db.runs import InvalidEdit, RunNotFound
+from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
 from db.studies import StudyNotFound
 from db.trials import CannotRepeat
@@ -544,9 +544,28 @@ def _once(run_ids: Sequence[int]) -> Sequence[int]:
 
 
 REFUSED = (  # what cannot be done, each with a sentence
-    Usage, flags.Misused, settings.InvalidSettings, jobs.QueueProblem, InvalidPin, NotPinned,
-    InvalidShare, ShareNotFound, StudyNotFound, EngineNotFound,
-)  # fmt: skip
+    Usage,
+    flags.Misused,
+    settings.InvalidSettings,
+    jobs.QueueProblem,
+    InvalidPin,
+    NotPinned,
+    InvalidShare,
+    ShareNotFound,
+    StudyNotFound,
+    EngineNotFound,
+    InvalidConfig,
+    InvalidEdit,
+    InvalidTrial,
+    BackendProblem,
+    EngineProblem,
+    NothingToResume,
+    CannotRepeat,
+    InvalidImport,
+    AlreadyFinished,
+    RunBusy,
+    EngineBusy,
+)
 COMMANDS = {
     "run": run,
     "trial": trial,

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 import cli
+from api import HANDLERS
 from jobs.place import beside
 from services import flags
 from tests.stored import store
@@ -106,6 +107,31 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
     monkeypatch.setenv(cli.DEBUG, "1")
     with pytest.raises(RuntimeError):
         cli.main(["list"])
+
+
+FRAMEWORK = ("RequestValidationError", "HTTPException", "DBAPIError", "Exception", "TrialNotFound")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in HANDLERS if kind.__name__ not in FRAMEWORK], ids=lambda k: k.__name__
+)
+def test_what_the_api_refuses_in_a_sentence_the_terminal_does_too(
+    database: Engine,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception],
+) -> None:
+    """No command raises some of these today; one that will says the same, and is no fault."""
+
+    def refuses(_: object) -> int:
+        error = kind.__new__(kind)
+        error.args = ("That cannot be done.",)
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "list", refuses)
+    code, error = said(["list"], capfdbinary)
+    assert code == 2
+    assert error.startswith("That cannot be done.")
 
 
 def test_a_refusal_of_the_system_is_said_in_its_words(
