@@ -241,6 +241,17 @@ def through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summar
     )
 
 
+def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not run.config.insecure_tls:
+        return None
+    return Doubt(
+        "warning",
+        "The server's certificate was not checked",
+        "Any certificate was taken (insecure_tls), so who answered is not known: another server "
+        "may have. Give the file of its authority as ca_file to know.",
+    )
+
+
 def _via_litellm(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     if not run.config.via_litellm:
         return None
@@ -261,4 +272,4 @@ def _health(run: Run, name: str) -> Iterable[float]:
 
 HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits
 
-CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, through_proxy)
+CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, through_proxy, unchecked)

@@ -145,6 +145,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "240 of 240 answers are shorter than asked for",
     ),
     (with_config(environment={"through_proxy": True}), MANY, "note", "Measured through a proxy"),
+    (
+        with_config(backend="vllm", insecure_tls=True),
+        MANY,
+        "warning",
+        "The server's certificate was not checked",
+    ),
     (with_config(client="litellm"), MANY, "warning", "Measured through LiteLLM"),
     (with_config(backend="litellm"), MANY, "warning", "Measured through LiteLLM"),
     (with_config(requests=90), MANY, "note", "Not every request was answered"),

@@ -176,3 +176,8 @@ def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
     some = together([one, unknown], "")
     assert some.seconds_about is None and some.seconds_at_least == one.seconds_at_least
     assert "at least" in some.sentence
+
+
+def test_a_limit_that_is_not_sent_is_no_promise() -> None:
+    said = plan(RunConfig(omit=("max_tokens",)), None).sentence
+    assert "The server is told no limit, so answers may be longer." in said
