@@ -45,6 +45,8 @@ def not_streamed(run: Run, measurements: Sequence[Measurement], summary: Summary
 def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
     """Answers that end for their length long before the length asked for, or that end at all where
     they were not to."""
+    if not run.knows("max_tokens") or "max_tokens" in run.config.omit:
+        return None
     least = min((part.max_tokens or 0 for part in parts(run.config)), default=0)
     counted = [m for m in successes(measurements) if m.output_tokens is not None]
     short = [

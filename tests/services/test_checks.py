@@ -183,6 +183,14 @@ def test_the_client_of_another_tool_is_not_held_to_our_limits() -> None:
     assert "sent late" not in titles(elsewhere, late)
 
 
+def test_an_answer_is_not_short_of_what_nobody_asked_for() -> None:
+    cut = changed(finish_reason="length")
+    assert "shorter" in titles(good(), cut)
+    assert "shorter" not in titles(with_config(omit=("max_tokens",)), cut)
+    elsewhere = {"tool": "guidellm", "known": ["requests"]}
+    assert "shorter" not in titles(good(source=elsewhere), cut)
+
+
 def test_every_check_has_a_case() -> None:
     fired = {
         check

@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import orjson
 import pytest
 
+from services.config import parse
 from services.engines.within import ROOT
 from services.fault import fault
 from services.redact import redact
+from services.turn import Turn, written
+from tests.canned import canned
+from tests.services.test_floods import tokens
 
 SECRET = "sk-very-secret-000000"
 
@@ -35,3 +41,39 @@ def test_a_worker_that_meets_one_says_so_in_its_last_message(line: bytes) -> Non
     last = orjson.loads(worker.stdout.splitlines()[-1])
     assert (worker.returncode, last["type"], last["cancelled"]) == (0, "end", False)
     assert "has a fault" in last["problem"] and "Traceback" not in worker.stderr.decode()
+
+
+def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight() -> None:
+    with answering(tokens) as base_url:
+        config = parse({"backend": "url", "base_url": base_url, "model": "m", "mode": "batch",
+                        "requests": 1, "warmup": 0, "timeout_s": 60.0})  # fmt: skip
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "services.worker"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert worker.stdin and worker.stdout
+        with worker:
+            worker.stdin.write(orjson.dumps(written(Turn(config))) + b"\n")
+            worker.stdin.flush()
+            told = map(orjson.loads, iter(worker.stdout.readline, b""))
+            next(m for m in told if m["type"] == "progress" and m["progress"]["tokens"])
+            worker.stdin.close()
+            rest = list(told)
+    rows = [row for message in rest if message["type"] == "requests" for row in message["rows"]]
+    assert [row["status"] for row in rows] == ["cancelled"]
+    assert len(rows[0]["token_times"]) > 1000
+    assert rest[-1]["type"] == "end" and rest[-1]["cancelled"]
+
+
+@contextmanager
+def answering(flood: Callable[[], Iterable[bytes]]) -> Iterator[str]:
+    """A server whose answers, of whatever it is asked, are that flood."""
+
+    class Anew:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(flood())
+
+    with canned(Anew()) as base_url:
+        yield base_url
