@@ -1,0 +1,38 @@
+"""What a message says of a request passes the gate before it is written down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from services.measurement import Measurement
+from services.talk import measurement_of
+
+SEEN = Measurement(
+    repeat=0, index=1, status="ok", t_due=0.0, t_send=0.1, t_first=0.2, t_answer=0.2, t_last=1.0,
+    t_end=1.0, token_times=tuple(i / 1000 for i in range(5_000)), prompt_tokens=5,
+    output_tokens=5_000, token_source="usage", http_status=200, finish_reason="stop",
+    answer="two\nlines " * 1_000,
+)  # fmt: skip
+
+
+def told(**changes: Any) -> Measurement:
+    return measurement_of({**orjson.loads(orjson.dumps(SEEN)), **changes})
+
+
+def test_a_request_comes_back_as_it_was() -> None:
+    assert told() == SEEN
+
+
+@pytest.mark.parametrize("field", ["finish_reason", "error", "error_class"])
+def test_words_are_short_and_on_one_line(field: str) -> None:
+    kept = getattr(told(**{field: "a\n\u202e sk-0123456789 " + "x" * 5_000_000}), field)
+    assert kept.startswith("a [removed] xxx") and len(kept) <= 1_000
+
+
+@pytest.mark.parametrize("field", ["prompt_tokens", "t_first", "http_status"])
+@pytest.mark.parametrize("value", [10**24, 1e308, float("nan")])
+def test_numbers_that_cannot_be_kept_are_not_known(field: str, value: float) -> None:
+    assert getattr(told(**{field: value}), field) is None
