@@ -9,6 +9,7 @@ import streamlit as st
 
 from db.studies import StudyRow
 from pages.widgets.run_table import NUMBERS, STATUSES
+from pages.widgets.view import plain
 from services.engines import ENGINES, EngineConfig, parallel_label
 from services.measurement import FINISHED
 from services.studies.grid import Planned
@@ -38,6 +39,8 @@ def planned(grid: Sequence[Planned]) -> None:
         styled, hide_index=True, width="stretch", alt="The cells of the study",
         column_config={"Here": st.column_config.TextColumn("Here", width=330)},
     )  # fmt: skip
+    for reason in dict.fromkeys(one.obstacle for one in grid if one.obstacle):
+        st.caption(plain(reason))  # whole: a cell cuts it
 
 
 def _engine(config: EngineConfig | None) -> str:

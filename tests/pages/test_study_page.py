@@ -74,6 +74,7 @@ def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> No
     at = visit("study", preset="tensor", engine="vllm", parallel="TP=64", batches="1, 8")
     table = at.dataframe[0].value
     assert all(text.endswith(".") for text in table["Here"]), "not installed, or too few devices"
+    assert all(text in said(at) for text in table["Here"]), "and whole, below the table"
     assert "2 cells, and none of them can be measured here." in said(at)
     (start,) = [button for button in at.button if button.label == "Start the study"]
     assert start.disabled
