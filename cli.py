@@ -124,7 +124,7 @@ def more(options: argparse.Namespace) -> int:
     with _stopping() as stop:
         try:
             jobs.more(opened(), _once(options.runs), options.repeats)
-        except CannotRepeat as error:
+        except (BackendProblem, CannotRepeat) as error:
             raise Usage(str(error)) from None
         return _to_the_end(options, options.runs, stop)
 

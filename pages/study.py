@@ -16,9 +16,8 @@ from db.database import opened
 from db.runs import InvalidEdit
 from db.studies import StudyNotFound
 from jobs import studies as at_work
-from pages.widgets import fields, form, linked, study_form, study_grid, study_page
+from pages.widgets import fields, form, linked, study_form, study_grid, study_page, typed_keys
 from pages.widgets.view import as_id, plain, stop_with
-from services import settings
 from services.backends import BackendProblem, target
 from services.config import InvalidConfig
 from services.engines import EngineProblem, devices
@@ -56,7 +55,7 @@ def asked() -> StudyConfig:
 def grid_of(config: StudyConfig) -> list[Planned]:
     """Return the grid, or nothing and say what is wrong with it."""
     try:
-        return at_work.plan(config)
+        return at_work.plan(config, typed_keys.typed())
     except (BackendProblem, InvalidConfig) as error:
         st.error(plain(fields.in_words(str(error))), icon=":material/error:")
     return []
@@ -109,15 +108,16 @@ def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str 
 def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     """Queue the study, or add its cells to the one it was called for, and go to it."""
     once: Once = st.session_state.setdefault("start-study", Once())
+    typed = typed_keys.typed()
     try:
-        if config.engine is None and not target(config.run, settings.environment()).model:
+        if config.engine is None and not target(config.run, typed_keys.environment()).model:
             st.error("No model is chosen, and the server lists none. Type a model's name.")
             return
         if to is None:
-            study_id = once.get(lambda: at_work.submit(opened(), config, **about))
+            study_id = once.get(lambda: at_work.submit(opened(), config, **about, secrets=typed))
         else:
             study_id = int(to)
-            once.get(lambda: at_work.extend(opened(), study_id, config))
+            once.get(lambda: at_work.extend(opened(), study_id, config, typed))
     except (
         BackendProblem, EngineProblem, InvalidConfig, InvalidEdit, StudyNotFound, jobs.QueueProblem,
     ) as error:  # fmt: skip

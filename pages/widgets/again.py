@@ -12,6 +12,7 @@ from db.runs import RunNotFound
 from db.trials import CannotRepeat
 from pages.widgets import fields
 from pages.widgets.view import plain, sentences
+from services.backends import BackendProblem
 from services.config import MOST_REPEATS
 from services.measurement import Run
 
@@ -43,7 +44,7 @@ def _about(runs: int, in_turns: bool) -> str:
 def _start(found: Sequence[Run], count: int) -> None:
     try:
         jobs.more(opened(), [run.id for run in found], count)
-    except (CannotRepeat, RunNotFound, jobs.QueueProblem) as error:
+    except (BackendProblem, CannotRepeat, RunNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     trial_id = found[0].trial_id

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import engine_form, fields, linked, to_whom
+from pages.widgets import engine_form, fields, linked, to_whom, typed_keys
 from pages.widgets.linked import touched
 from services import settings
 from services.config import InvalidConfig
@@ -70,7 +70,9 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     name = engine_form.which(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
         st.subheader("Backend", anchor=False)
-        return {"engine": None, "run": to_whom.ask(start.run, settings.environment())}
+        there = to_whom.ask(start.run, settings.environment())
+        typed_keys.ask([there["backend"]])
+        return {"engine": None, "run": there}
     same = start.engine is not None and start.engine.engine == name
     other = EngineConfig.model_validate({"engine": name})
     first = start.engine if same and start.engine else begun(start.preset, other).engine or other
