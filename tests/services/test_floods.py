@@ -93,8 +93,8 @@ def test_a_flood_is_timed_out(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> 
     seen, lag_s = drown(flood, 1.0, None)
     assert seen.sent is not None and seen.ended is not None
     assert seen.error_class == "timeout", seen.error
-    assert (seen.ended - seen.sent) / 1e9 < 3.0
-    assert lag_s < 1.0
+    assert (seen.ended - seen.sent) / 1e9 < 8.0  # without limits it takes minutes, or no end
+    assert lag_s < 5.0
 
 
 @pytest.mark.parametrize("flood", FLOODS)
@@ -102,7 +102,7 @@ def test_a_flood_is_cancelled(flood: Flood) -> None:
     seen, _ = drown(flood, 30.0, 0.3)
     assert seen.sent is not None and seen.ended is not None
     assert seen.cancelled
-    assert (seen.ended - seen.sent) / 1e9 < 2.0
+    assert (seen.ended - seen.sent) / 1e9 < 8.0
 
 
 @pytest.mark.parametrize("flood", [tokens, packed_tokens])
