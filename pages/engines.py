@@ -14,6 +14,7 @@ from db.engines import EngineBusy, EngineNotFound
 from jobs import serving
 from pages.widgets import engine_form, fields, linked, nodes
 from pages.widgets.engine import panel
+from pages.widgets.pace import PACE
 from pages.widgets.view import plain, sentences
 from services import link, settings
 from services.config import InvalidConfig
@@ -29,7 +30,6 @@ from services.engines import (
 from services.engines.server import UP, Server
 from services.once import Once
 
-REFRESH_S = 1.0
 SHOWN = 10  # engines that have ended
 ANY_PORT = 30000  # in the command that is shown before it starts
 
@@ -102,12 +102,11 @@ def begin(config: EngineConfig) -> None:
     st.rerun()
 
 
-@st.fragment(run_every=REFRESH_S)
 @sentences()
-def watch(ids: tuple[int, ...]) -> None:
+def watch(ids: tuple[int, ...], every_s: float) -> None:
     """The engines that are wanted, and their logs."""
     found = wanted()
-    if tuple(server.id for server in found) != ids:
+    if tuple(server.id for server in found) != ids or PACE.seconds() != every_s:
         st.rerun()
     for server in found:
         with st.container(border=True):
@@ -196,7 +195,8 @@ st.caption(
 )
 found = tuple(server.id for server in wanted())
 if found:
-    watch(found)
+    every_s = PACE.seconds()
+    st.fragment(watch, run_every=every_s)(found, every_s)
 left, right = st.columns([3, 2], gap="large")
 with left:
     config, problems = form(start)

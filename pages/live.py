@@ -11,13 +11,12 @@ from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels, turns
 from pages.widgets.moment import Moment, moment
+from pages.widgets.pace import PACE
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.measurement import ACTIVE, Run
 from services.plan import duration
 from services.progress import Standing
 from services.units import many, show
-
-REFRESH_S = 1.0
 
 
 def load(run_id: int) -> Run:
@@ -27,12 +26,11 @@ def load(run_id: int) -> Run:
         stop_without(error)
 
 
-@st.fragment(run_every=REFRESH_S)
 @sentences()
-def watch(run_id: int, status: str) -> None:
+def watch(run_id: int, status: str, every_s: float) -> None:
     run = load(run_id)
-    if run.status != status:
-        st.rerun()  # the whole page: it shows that the run has begun, or how it ended
+    if run.status != status or PACE.seconds() != every_s:
+        st.rerun()  # the whole page: the run has begun or ended, or is to be drawn at another pace
     if run.status == "queued":
         waiting(run)
     else:
@@ -135,7 +133,8 @@ run = load(run_in_url())
 panels.head(run)
 if run.status in ACTIVE:
     st.session_state["watched"] = run.id
-    watch(run.id, run.status)
+    every_s = PACE.seconds()
+    st.fragment(watch, run_every=every_s)(run.id, run.status, every_s)
 elif st.session_state.pop("watched", None) == run.id and run.status == "done":
     st.switch_page("result.py", query_params=onward(run=str(run.id)))
 else:

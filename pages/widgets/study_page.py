@@ -12,6 +12,7 @@ from db.runs import RunBusy
 from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import engine, study_grid, study_report
+from pages.widgets.pace import PACE
 from pages.widgets.view import as_id, plain, sentences, shared, stop_with
 from services.backends import BackendProblem
 from services.engines.server import UP
@@ -19,7 +20,7 @@ from services.studies.feasible import NothingToResume
 from services.studies.presets import PRESETS
 from services.studies.study import Study, standing_of
 
-REFRESH_S = 2.0
+SLOWER = 2  # than a run: a study takes long
 
 
 def load(text: str) -> Study:
@@ -40,7 +41,8 @@ def page(text: str) -> None:
     if study.note:
         st.markdown(plain(study.note))
     if going_on(study):
-        watch(text)
+        every_s = PACE.seconds()
+        st.fragment(watch, run_every=SLOWER * every_s)(text, every_s)
     else:
         standing(study)
         if not shared():
@@ -54,13 +56,13 @@ def going_on(study: Study) -> bool:
     return study.active or any(server.status in UP for server in study.servers)
 
 
-@st.fragment(run_every=REFRESH_S)
 @sentences()
-def watch(text: str) -> None:
+def watch(text: str, every_s: float) -> None:
     """The study while it is measured."""
     study = load(text)
     done = sum(run.status == "done" for run in study.runs)
-    if not going_on(study) or st.session_state.get(f"study-done-{study.id}", done) != done:
+    ended_more = st.session_state.get(f"study-done-{study.id}", done) != done
+    if not going_on(study) or ended_more or PACE.seconds() != every_s:
         st.session_state[f"study-done-{study.id}"] = done
         st.rerun()  # the whole page: the report has more to say
     st.session_state[f"study-done-{study.id}"] = done

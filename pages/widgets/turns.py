@@ -11,13 +11,12 @@ import jobs
 from db import counts, runs, trials
 from db.database import opened
 from db.trials import TrialNotFound
+from pages.widgets.pace import PACE
 from pages.widgets.view import as_id, onward, plain, sentences, shared, stop_with
 from services import trial as services_trial
 from services.measurement import ACTIVE, Run
 from services.trial import Trial
 from services.units import many
-
-REFRESH_S = 1.0
 
 
 def load(text: str) -> tuple[Trial, list[Run]]:
@@ -42,7 +41,8 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
     st.caption(plain(services_trial.sentence(trial.asked, len(found))))
     if any(run.status in ACTIVE for run in found):
         st.session_state["watched"] = trial.run_ids
-        watch(text, of_one)
+        every_s = PACE.seconds()
+        st.fragment(watch, run_every=every_s)(text, of_one, every_s)
     elif st.session_state.pop("watched", None) == trial.run_ids:
         judge(trial)
     else:
@@ -53,11 +53,10 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
         )  # fmt: skip
 
 
-@st.fragment(run_every=REFRESH_S)
 @sentences()
-def watch(text: str, of_one: Callable[[Run], None]) -> None:
+def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
     trial, found = load(text)
-    if not any(run.status in ACTIVE for run in found):
+    if not any(run.status in ACTIVE for run in found) or PACE.seconds() != every_s:
         st.rerun()
     standings(found)
     if any(run.cancel_requested for run in found):
