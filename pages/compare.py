@@ -3,6 +3,9 @@ what differs by less than 5 % counts as equal)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -120,6 +123,11 @@ def load(
     return candidates
 
 
+def apart_again(load: Callable[[], list[Candidate]]) -> Sequence[Candidate]:
+    """Return what is drawn, read again for a picture."""
+    return apart(load())
+
+
 st.title("Compare", anchor=False)
 ids, problem = runs_in_url()
 margin = margin_in_url()
@@ -141,6 +149,7 @@ if len(ids) < 2:
 judgement = judging.in_url()
 candidates = load(ids, judgement, margin)
 shown = apart(candidates)
+load_again = partial(results.candidates, opened(), ids, judgement, margin)
 comparison = compare(shown)
 if not shared():
     choose_margin(margin_of(candidates), right)
@@ -151,16 +160,16 @@ if not shared():
     with st.container(horizontal=True):
         again.button([candidate.run for candidate in candidates])
         judging.button([candidate.run.config for candidate in candidates], judgement)
-        downloads.button(candidates)
+        downloads.button(ids, load_again)
         within = {} if margin is None else {"within": f"{100 * margin:g}"}
         chosen = {"runs": ",".join(map(str, ids)), **within, **judging.parameters()}
         share.button(ids, "compare", chosen, judgement, margin)
 for name in FIRST:
-    pictures.draw(chart(name), shown, "compare")
+    pictures.draw(chart(name), shown, "compare", partial(apart_again, load_again))
 tabular.table(tables.measures(comparison, tables.labels_of(shown)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
 told.brief(candidates)
 for entry in CHARTS:
     if entry.name not in FIRST:
-        pictures.draw(entry, shown, "compare")
+        pictures.draw(entry, shown, "compare", partial(apart_again, load_again))
 tabular.circumstances(shown)

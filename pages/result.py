@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from db import results, runs
@@ -53,7 +55,7 @@ def actions(candidate: Candidate) -> None:
         edit.button(candidate.run)
         judging.button([candidate.run.config], judgement)
         pin.button(candidate.run)
-        downloads.button([candidate])
+        downloads.button([candidate.run.id], load_again)
         share.button(
             [candidate.run.id], "result", {"run": run_id, **judging.parameters()}, judgement
         )
@@ -65,12 +67,12 @@ def charts(candidate: Candidate) -> None:
     first = FIRST if candidate.summary.ok else OF_FAILURES
     for chart in single:
         if chart.name in first:
-            pictures.draw(chart, [candidate], "result")
+            pictures.draw(chart, [candidate], "result", load_again)
     if candidate.summary.ok:
         with st.expander("More pictures", icon=":material/bar_chart:"):
             for chart in single:
                 if chart.name not in first:
-                    pictures.draw(chart, [candidate], "result")
+                    pictures.draw(chart, [candidate], "result", load_again)
 
 
 def numbers(candidate: Candidate) -> None:
@@ -92,6 +94,7 @@ except RunNotFound as error:
     stop_without(error)
 
 run = candidate.run
+load_again = partial(results.candidates, opened(), [run_id], judgement)
 panels.head(run)
 pin.badges(run_id)
 if run.error:

@@ -1,29 +1,35 @@
-"""Runs as files. A file is made when it is asked for, not when the page is shown."""
+"""Runs as files. A file is made when it is asked for, not when the page is shown, and of what is
+read then: a session that kept the requests for it would hold them after its tab is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
 
 from services.compare import Candidate
-from services.export import EXPORTS
+from services.export import EXPORTS, Export
+
+Load = Callable[[], Sequence[Candidate]]
 
 
-def button(candidates: Sequence[Candidate]) -> None:
-    """A menu with every export that takes so many runs."""
-    ids = [candidate.run.id for candidate in candidates]
+def button(run_ids: Sequence[int], load: Load) -> None:
+    """A menu with every export that takes so many runs; `load` reads them."""
     with st.popover("Download", icon=":material/download:"):
         for entry in EXPORTS:
-            if entry.takes(len(candidates)):
+            if entry.takes(len(run_ids)):
                 st.download_button(
                     entry.label,
-                    data=partial(entry.write, candidates),
-                    file_name=entry.filename_of(ids),
+                    data=partial(_file, entry, load),
+                    file_name=entry.filename_of(run_ids),
                     mime=entry.mime,
                     key=f"download-{entry.name}",
                     type="tertiary",
                     on_click="ignore",
                 )
         st.caption("Without prompts, answers, keys and paths.")
+
+
+def _file(entry: Export, load: Load) -> bytes:
+    return entry.write(load())

@@ -15,19 +15,21 @@ from services.charts.scaling import StudyChart
 from services.compare import Candidate
 from services.studies.cell import Measured
 
+Load = Callable[[], Sequence[Any]]
 
-def draw(chart: Chart, candidates: Sequence[Candidate], key: str) -> None:
+
+def draw(chart: Chart, candidates: Sequence[Candidate], key: str, load: Load) -> None:
     """Draw one chart of the table CHARTS, or say why there is nothing to draw; where the table has
-    no words for that, the chart is left out."""
-    _drawn(chart, candidates, key, "-".join(str(each.run.id) for each in candidates))
+    no words for that, the chart is left out. `load` reads the candidates again, for a picture."""
+    _drawn(chart, candidates, key, "-".join(str(each.run.id) for each in candidates), load)
 
 
-def draw_study(chart: StudyChart, cells: Sequence[Measured], study_id: int) -> None:
+def draw_study(chart: StudyChart, cells: Sequence[Measured], study_id: int, load: Load) -> None:
     """Draw one chart of the table STUDY_CHARTS in the same way."""
-    _drawn(chart, cells, "study", f"study-{study_id}")
+    _drawn(chart, cells, "study", f"study-{study_id}", load)
 
 
-def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str) -> None:
+def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str, load: Load) -> None:
     drawn = chart.draw(shown, dark=dark())
     if drawn is None and not chart.nothing:
         return
@@ -41,15 +43,15 @@ def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str) -
             alt=chart.question,
         )  # fmt: skip
         if not shared():
-            _take_away(chart, shown, key, f"paceline-{chart.name}-{of}")
+            _take_away(chart, load, key, f"paceline-{chart.name}-{of}")
 
 
-def _take_away(chart: Chart | StudyChart, shown: Sequence[Any], key: str, name: str) -> None:
+def _take_away(chart: Chart | StudyChart, load: Load, key: str, name: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         for kind, (write, mime) in PICTURES.items():
             st.download_button(
                 kind,
-                data=partial(_picture, chart, shown, write),
+                data=partial(_picture, chart, load, write),
                 file_name=f"{name}.{kind.lower()}",
                 mime=mime,
                 key=f"{key}-{chart.name}-{kind}",
@@ -60,10 +62,8 @@ def _take_away(chart: Chart | StudyChart, shown: Sequence[Any], key: str, name: 
             )
 
 
-def _picture(
-    chart: Chart | StudyChart, shown: Sequence[Any], write: Callable[[LayerChart], bytes]
-) -> bytes:
-    drawn = chart.draw(shown)  # light: a picture is mostly for paper
+def _picture(chart: Chart | StudyChart, load: Load, write: Callable[[LayerChart], bytes]) -> bytes:
+    drawn = chart.draw(load())  # light: a picture is mostly for paper
     assert drawn is not None, "the button stands below a chart that was drawn"
     return write(drawn)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,8 +13,7 @@ from pages.widgets import panels, pictures, share, tabular
 from pages.widgets.view import plain
 from services.charts.scaling import STUDY_CHARTS
 from services.export.study_contents import doubts_of
-from services.export.study_files import STUDY_EXPORTS
-from services.studies.cell import Measured
+from services.export.study_files import STUDY_EXPORTS, StudyExport
 from services.studies.report import Report, report
 from services.studies.study import Study
 from services.studies.tables import all_tables
@@ -30,7 +28,7 @@ def show(study: Study) -> None:
     words(told)
     if not told.mixes:
         for chart in STUDY_CHARTS:
-            pictures.draw_study(chart, cells, study.id)
+            pictures.draw_study(chart, cells, study.id, partial(studies.measured, opened(), study))
     for found in all_tables(told):
         tabular.table(found, found.title)
 
@@ -53,17 +51,15 @@ def take_away(study: Study) -> None:
     cells = studies.measured(opened(), study)
     if any(cell.candidate for cell in cells):
         with st.popover("Download", icon=":material/download:"):
-            _files(study, cells)
+            _files(study)
         share.of_study(study)
 
 
-def _files(study: Study, cells: Sequence[Measured]) -> None:
+def _files(study: Study) -> None:
     for entry in STUDY_EXPORTS:
         st.download_button(
             entry.label,
-            data=partial(
-                entry.write, study.name, cells, study.config.usd_per_gpu_hour, study.device
-            ),
+            data=partial(_file, entry, study),
             file_name=entry.filename.format(study=study.id),
             mime=entry.mime,
             key=f"download-{entry.name}",
@@ -71,3 +67,9 @@ def _files(study: Study, cells: Sequence[Measured]) -> None:
             on_click="ignore",
         )
     st.caption("Without prompts, answers, keys and paths.")
+
+
+def _file(entry: StudyExport, study: Study) -> bytes:
+    """Return the file, of what is read now: a session would hold the requests, see `downloads`."""
+    cells = studies.measured(opened(), study)
+    return entry.write(study.name, cells, study.config.usd_per_gpu_hour, study.device)
