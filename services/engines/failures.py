@@ -135,7 +135,7 @@ SGLANG = (
     ),
     Failure(
         "port",
-        r"Port is already in use\. dist_init_port=|\w*port at \d+ is not available in",
+        r"Port is already in use\. dist_init_port=|port at \d+ is not available in",
         "A port that it needs is taken by another program.",
         "Start it again: it looks for other ports. For several nodes choose another "
         "--dist-init-addr.",
