@@ -33,7 +33,7 @@ def keyless(database: Engine, reference: ReferenceServer, monkeypatch: pytest.Mo
     """A supervisor at work that was started without a key; the run that keeps it busy."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    busy = {"backend": "url", "base_url": reference.base_url}
+    busy = {"backend": "url", "base_url": reference.base_url, "max_tokens": 2000}
     run_id = jobs.submit(database, parse({**busy, "model": SLOW, "requests": 1}))
     until(supervisors, 20)
     return run_id
