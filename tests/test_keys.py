@@ -35,7 +35,7 @@ def keyless(database: Engine, reference: ReferenceServer, monkeypatch: pytest.Mo
         monkeypatch.delenv(name, raising=False)
     busy = {"backend": "url", "base_url": reference.base_url, "max_tokens": 2000}
     run_id = jobs.submit(database, parse({**busy, "model": SLOW, "requests": 1}))
-    until(supervisors, 20)
+    until(lambda: runs.load(database, run_id).status == "running", 30)
     return run_id
 
 
