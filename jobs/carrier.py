@@ -34,6 +34,7 @@ from services.settings import InvalidSettings
 from services.talk import measurement_of
 from services.telemetry.asked import Asked
 from services.turn import Turn, written
+from services.units import many
 
 KILL_S = 3.0  # a worker that was told to stop and has not
 MEASURED = ("repeat", "requests")  # the messages without which a run is not what it says
@@ -51,6 +52,7 @@ class Carrier(Thread):
         self._environment: dict[str, Any] = dict(run.environment)  # of its turns before
         self._spent_s = queue.last_moment(engine, run.id)
         self._end: dict[str, Any] | None = None
+        self._in_flight = 0  # as the worker last said
         self._unkept: str | None = None  # why what was measured could not be stored
         self._told_to_stop: float | None = None
         self._shutting_down = False
@@ -180,6 +182,7 @@ class Carrier(Thread):
                 queue.add_measurements(engine, run_id, rows)
             case "progress":
                 progress = Progress(**message["progress"])
+                self._in_flight = progress.in_flight
                 queue.add_progress(engine, run_id, replace(progress, t=progress.t + self._spent_s))
             case "serving":
                 self._begin_to_watch(self._asked(message))
@@ -224,13 +227,21 @@ class Carrier(Thread):
             return "interrupted", "Paceline was stopped while this run was measured."
         if self._end is None:
             if self._told_to_stop is not None:
-                return "cancelled", None
-            return "interrupted", f"The process that measured this run ended (exit code {code})."
+                return "cancelled", f"It did not stop in time and was killed.{self._lost()}"
+            return "interrupted", (
+                f"The process that measured this run ended (exit code {code}).{self._lost()}"
+            )
         if self._end["cancelled"]:
             return "cancelled", None
         if self._end["problem"]:
             return "failed", self._end["problem"]
         return self._judged()
+
+    def _lost(self) -> str:
+        """Say what a killed worker took with it: it alone knew the requests in flight."""
+        if not self._in_flight:
+            return ""
+        return f" {many(self._in_flight, 'request')} in flight ended with it and are not counted."
 
     def _judged(self) -> tuple[Any, str | None]:
         measured = runs.measurements(self._engine, self._run.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -134,6 +135,7 @@ def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
     run = finished(database, run_id, 5)
     assert run.status == "interrupted"
     assert "ended" in str(run.error)
+    assert re.search(r"\d+ requests? in flight ended with it", str(run.error))
     last = max(m.t_end or 0.0 for m in runs.measurements(database, run_id))
     assert last > alive_for - 1.0
 
