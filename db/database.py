@@ -143,7 +143,7 @@ class SqliteFile:
         if self._opened and not self._path.exists():
             raise DatabaseGone(self._path)
         with suppress(OSError):  # then SQLite says what is wrong with it
-            os.close(private_file.opened(self._path, os.O_RDWR))
+            private_file.made(self._path)
 
     def connected(self, _connection: object, record: Any) -> None:
         """Remember which file a connection has open."""

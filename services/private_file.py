@@ -13,10 +13,24 @@ def opened(path: Path | str, flags: int) -> int:
     of ours that everybody may read is closed to others; a right that somebody gave to a group
     alone stays. Raises OSError."""
     held = os.open(path, flags | os.O_CREAT, 0o600)
-    there = os.fstat(held)
-    if there.st_mode & OTHERS and there.st_uid == os.getuid():
-        os.fchmod(held, 0o600)
+    _close_to_others(held)
     return held
+
+
+def made(path: Path | str) -> None:
+    """See that a file is there and as `opened` leaves one, without opening one that is there: to
+    close it would drop every lock that this process has on it, SQLite's too. Raises OSError."""
+    path = os.path.realpath(path)  # what a link to nowhere points to is made
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        _close_to_others(path)
+
+
+def _close_to_others(file: int | str) -> None:
+    there = os.stat(file)
+    if there.st_mode & OTHERS and there.st_uid == os.getuid():
+        os.chmod(file, 0o600)
 
 
 def folder(path: Path) -> None:

@@ -33,6 +33,13 @@ upgrade(connect(sys.argv[1]))
 print("alembic" in sys.modules)
 """
 
+TABLES = """
+import sys
+from sqlalchemy import inspect
+from db.database import connect
+print(inspect(connect(sys.argv[1])).get_table_names())
+"""
+
 
 def python(code: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -220,6 +227,28 @@ def test_a_file_that_all_may_read_is_closed_to_others(
     file.chmod(before)
     upgrade(connect(f"sqlite:///{file}"))
     assert mode(file) == after
+
+
+def test_a_process_that_ends_takes_nothing_from_one_that_has_the_file_open(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'paceline.db'}"
+    engine = connect(url)
+    upgrade(engine)
+    with engine.connect(), engine.connect():  # the second is made while the first is open
+        pass
+    with python(UPGRADE, url) as other:
+        assert other.wait(60) == 0
+    assert (tmp_path / "paceline.db-wal").exists(), "it was not the last to close the file"
+    with writing(engine) as connection:
+        connection.execute(text("CREATE TABLE later (n INTEGER)"))
+    with python(TABLES, url) as other:
+        assert "later" in other.communicate(timeout=60)[0], "what is written goes to no lost file"
+
+
+def test_a_link_to_a_file_that_is_not_there_makes_one_for_its_owner_alone(tmp_path: Path) -> None:
+    link, file = tmp_path / "link.db", tmp_path / "paceline.db"
+    link.symlink_to(file)
+    upgrade(connect(f"sqlite:///{link}"))
+    assert mode(file) == 0o600
 
 
 def test_a_file_that_was_removed_is_said_and_not_begun_anew(tmp_path: Path) -> None:
