@@ -18,6 +18,10 @@ from services.wire.message import words_of
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
 ANSWERS = ("text", "output_text", "refusal")  # types of a part that is shown to who asked
+STATES = ("object", "type", "status", "status_code", "statusCode", "code")  # of an error, perhaps
+MARKS = frozenset({"error", "errors", "error_code", "success", *STATES} - {"object"})
+STATE_CHARACTERS = 80  # of one that are looked at
+CHOICES_MOST = 16  # of one chunk that are looked at
 COUNT_MOST = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
 _FAILURE = re.compile(r"abort|error|cancel|fail|timeout|insufficient", re.IGNORECASE)
 _PING = re.compile(
@@ -68,12 +72,15 @@ def read_chunk(payload: bytes | bytearray) -> Chunk:
     """
     data = load(payload)
     choices = data.get("choices")
-    if isinstance(choices, list) and not data.get("error"):
-        if not choices:
-            return Chunk(usage=_usage(data.get("usage")) or _groq_usage(data))
-        return _openai(data, choices[0])
+    listed = isinstance(choices, list)
+    if listed and choices and not data.get("error") and (text := _only_text(data, choices[0])):
+        return Chunk(text, True, True)  # nearly every chunk
     if _is_error(data):
         return Chunk(error=words_of(data) or "no message")
+    if listed and choices:
+        return _foremost(data, choices)
+    if listed:
+        return Chunk(usage=_usage(data.get("usage")) or _groq_usage(data))
     message = data.get("message")
     if isinstance(message, dict) and "done" in data:
         reason = (data.get("done_reason") or "stop") if data.get("done") else None
@@ -95,9 +102,7 @@ def load(payload: bytes | bytearray) -> dict[str, Any]:
     try:
         data = orjson.loads(payload)
     except orjson.JSONDecodeError:
-        if b"\\u" not in payload:
-            raise
-        data = _with_half_characters(payload)
+        data = _leniently(payload)
     if isinstance(data, list) and data and isinstance(data[0], dict) and data[0].get("error"):
         data = data[0]
     if not isinstance(data, dict):
@@ -124,11 +129,11 @@ def is_ping(payload: bytes) -> bool:
     return len(payload) <= 120 and _PING.fullmatch(payload) is not None
 
 
-def _with_half_characters(payload: bytes | bytearray) -> Any:
-    """Read JSON in which half of a surrogate pair stands alone; its other half is in the next
-    chunk. orjson is right to refuse it, and the standard library takes it."""
+def _leniently(payload: bytes | bytearray) -> Any:
+    """Read what orjson is right to refuse and servers send: half of a surrogate pair, whose other
+    half is in the next chunk; NaN and Infinity, as Python writes the logprobs of what cannot be."""
     try:
-        return json.loads(payload)
+        return json.loads(payload.decode())
     except RecursionError:
         raise ValueError("the chunk is nested too deeply") from None
 
@@ -137,40 +142,61 @@ def _with_half_characters(payload: bytes | bytearray) -> Any:
 
 
 def _is_error(data: Mapping[str, Any]) -> bool:
+    if data.get("object") == "chat.completion.chunk" and MARKS.isdisjoint(data):
+        return False  # as most of all chunks
     return bool(
         data.get("error")
         or data.get("errors")
         or data.get("error_code")
-        or "error" in (data.get("object"), data.get("type"), data.get("status"))
         or data.get("success") is False
-        or any(_refuses(data.get(name)) for name in ("status", "status_code", "code"))
+        or any(_refuses(data.get(name)) for name in STATES)
     )
 
 
-def _refuses(code: Any) -> bool:
-    return isinstance(code, int) and code >= 400
+def _refuses(state: Any) -> bool:
+    if isinstance(state, str):
+        return bool(_FAILURE.search(state[:STATE_CHARACTERS]))
+    return isinstance(state, int) and state >= 400
 
 
-def _failure(reason: str, *said: Any) -> str | None:
-    """Return what a finish_reason says that is no end but a failure; None of others."""
-    if not _FAILURE.search(reason):
+def _failure(reason: str | None, error: Any, said: Any) -> str | None:
+    """Return what a choice says that has an error, or a finish_reason that is no end but a failure;
+    None of others."""
+    if not (reason or error):
         return None
-    words = next(filter(None, map(words_of, filter(None, said))), "")
-    return f"finish_reason {reason}" + (f": {words}" if words else "")
+    words = next(filter(None, map(words_of, filter(None, (error, said)))), "")
+    if reason and _FAILURE.search(reason):
+        return f"finish_reason {reason}" + (f": {words}" if words else "")
+    return (words or "no message") if error else None
 
 
 # --- what a chunk carries ----------------------------------------------------------------------
 
 
+def _only_text(data: Mapping[str, Any], choice: Any) -> str:
+    """Return the text of a chunk that has nothing else to say; "" for any other."""
+    if type(choice) is dict and not ("error" in choice or data.get("usage")):
+        delta = choice.get("delta")
+        if choice.get("finish_reason") is None and type(delta) is dict:
+            text = delta.get("content")
+            return text if type(text) is str else ""
+    return ""
+
+
+def _foremost(data: Mapping[str, Any], choices: list[Any]) -> Chunk:
+    """Return what counts of the choices of one chunk: a failure, a token, or the first."""
+    first = _openai(data, choices[0])
+    if len(choices) == 1:
+        return first
+    chunks = [first, *(_openai(data, choice) for choice in choices[1:CHOICES_MOST])]
+    return max(chunks, key=lambda chunk: (chunk.error is not None, chunk.has_token))
+
+
 def _openai(data: Mapping[str, Any], choice: Any) -> Chunk:
     if not isinstance(choice, dict):
         return Chunk(oddity=oddities.UNKNOWN_CHUNK)
-    delta, reason, usage = choice.get("delta"), choice.get("finish_reason"), data.get("usage")
-    if reason is None and usage is None and type(delta) is dict:
-        text = delta.get("content")
-        if text and type(text) is str:  # nearly every chunk
-            return Chunk(text, True, True)
-    counts = _usage(usage) or _usage(choice.get("usage")) or _groq_usage(data)
+    delta, reason = choice.get("delta"), choice.get("finish_reason")
+    counts = _usage(data.get("usage")) or _usage(choice.get("usage")) or _groq_usage(data)
     if delta is not None or "delta" in choice:
         return _chunk(choice, {} if delta is None else delta, reason, counts)
     message = choice.get("message")
@@ -195,7 +221,7 @@ def _chunk(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage | No
         has_answer=bool(text) or called,
         finish_reason=name,
         usage=usage,
-        error=_failure(name, choice.get("error"), said) if name else None,
+        error=_failure(name, choice.get("error"), said),
     )
 
 

@@ -69,7 +69,7 @@ class Response:
     # --- what llhttp calls --------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.complete:  # what follows a whole answer is none of this request's business
+        if self.status is not None:  # of a trailer, or of what follows a whole answer
             return
         name = name.lower()
         if name == b"content-type":
@@ -91,6 +91,7 @@ class Response:
 
     def on_message_complete(self) -> None:
         if self.status is not None and self.status < 200:
-            self.status = None  # "100 Continue" and its like announce the real answer
+            self.status = None  # "103 Early Hints" and its like announce the real answer
+            self.type, self.retry_after, self._encoding = b"", "", b""
         else:
             self.complete = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -116,6 +117,11 @@ WELL: dict[str, tuple[list[bytes], int, str]] = {
             {"type": "text", "text": "hm"}]}]}}]}),
         event({"choices": [{"delta": {"content": [{"type": "text", "text": "a"}]}}]}),
         token("b"), STOP, DONE], 3, "ab"),
+    "the token in the second choice": ([event({"choices": [{"index": 1, "delta": {}}, {"index": 0,
+                                         "delta": {"content": "a"}}]}), STOP, DONE], 1, "a"),
+    "logprobs that are no JSON": ([
+        token("a").replace(b'"index": 0', b'"logprobs": [-Infinity, NaN]'),
+        STOP, DONE], 1, "a"),
     "a refusal": ([event({"choices": [{"delta": {"content": None, "refusal": "no"}}]}), STOP, DONE],
                   1, "no"),
     "a chunk of no known shape, and a finish_reason": ([
@@ -354,6 +360,31 @@ ILL: dict[str, tuple[list[bytes], str, str]] = {
     "an answer that ended in an error": ([token("a"), event({"choices": [{"delta": {},
                                           "finish_reason": "error"}]}), DONE],
                                          "stream_error", "finish_reason error"),
+    "an error in a choice": ([token("a"), event({"choices": [{"delta": {"content": ""},
+                              "error": {"message": "provider gone"}, "finish_reason": None}]}),
+                              STOP, DONE], "stream_error", "provider gone"),
+    "an error in a choice that ends well": ([token("a"), event({"choices": [{"delta": {},
+                                             "error": {"message": "provider gone"},
+                                             "finish_reason": "stop"}]}), DONE],
+                                            "stream_error", "provider gone"),
+    "an error in the second choice": ([token("a"), event({"choices": [
+        {"delta": {}, "finish_reason": "stop"}, {"delta": {}, "finish_reason": "error"}]}), DONE],
+        "stream_error", "finish_reason error"),
+    "an error object with no choices": ([token("a"), event({"object": "error", "choices": [],
+                                         "message": "engine died"}), STOP, DONE],
+                                        "stream_error", "engine died"),
+    "an error code beside a choice": ([token("a"), event({"choices": [{"delta": {}}],
+                                       "error_code": 50004, "text": "worker gone"}), STOP, DONE],
+                                      "stream_error", "worker gone"),
+    "a code that names an error": ([token("a"), event({"code": "InternalError", "message":
+                                    "worker gone"}), STOP, DONE], "stream_error", "worker gone"),
+    "a status that is failed": ([token("a"), event({"status": "failed", "message": "worker gone"}),
+                                 STOP, DONE], "stream_error", "worker gone"),
+    "an event of the newer API": ([token("a"), event({"type": "response.failed", "response": {
+                                   "error": {"message": "worker gone"}}}), STOP, DONE],
+                                  "stream_error", "response.failed"),
+    "an error after the end": ([token("a"), STOP, DONE, event({"error": "worker gone"})],
+                               "stream_error", "worker gone"),
     "JSON that is no chunk, without a finish_reason": ([
         token("a"), event({"detail": "worker gone"}), DONE], "stream_error", "worker gone"),
     "nothing but JSON that is no chunk": ([event({"foo": 1}), DONE], "stream_error", '{"foo": 1}'),
@@ -381,6 +412,25 @@ def test_a_stream_fails_for(name: str, way: Way) -> None:
     exchange = hear(way(chunked(*events)))
     assert exchange.error_class == error_class, exchange.error
     assert words in str(exchange.error)
+
+
+@in_each_way
+def test_headers_before_and_after_the_answer_are_not_its_own(way: Way) -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nContent-Encoding: gzip\r\nContent-Type: text/html\r\n\r\n"
+    *answer, end = chunked(token("a"), STOP, DONE)
+    trailer = end[:-2] + b"Content-Encoding: gzip\r\nContent-Type: text/html\r\n\r\n"
+    exchange = hear(way([early, *answer, trailer]))
+    assert seen(exchange) == (None, 1, "a"), exchange.error
+    assert not exchange.oddities
+
+
+@in_each_way
+@pytest.mark.parametrize("more", [b"", b"\0", b"what follows is no part of it" * 1000])
+def test_a_body_compressed_in_members(way: Way, more: bytes) -> None:
+    head = HEAD + b"Content-Encoding: gzip\r\n"
+    members = [gzip.compress(each) for each in (token("a"), b"", b"", token("b"), STOP, DONE)]
+    exchange = hear(way(chunked(*members, *filter(None, [more]), head=head)))
+    assert seen(exchange) == (None, 2, "ab"), exchange.error
 
 
 def status(line: str, body: bytes, *headers: str) -> list[bytes]:
