@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine
 
 import jobs
@@ -23,6 +24,9 @@ from services.config import parse
 from services.measurement import ACTIVE, FINISHED, Run
 
 ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("paceline", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("paceline")
 
 
 class ReferenceServer:

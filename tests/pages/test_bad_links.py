@@ -98,7 +98,7 @@ FORM = [
     ({"workload": "nonsense"}, "Workload must be one of"),
     ({"backend": "nowhere"}, "Backend must be one of embedded, sglang"),
     ({"base_url": "not one", "backend": "url"}, "Address is not an address"),
-    ({"base_url": "http://me:secret@host/v1"}, "Address must hold no user, password or query"),
+    ({"base_url": "http://me:secret@host/v1"}, "Address must hold no user, password or fragment"),
     ({"pause_s": "-1"}, "Pause (s) must be at least 0"),
     ({"pause_s": "inf"}, "Pause (s) must be a finite number"),
     ({"interval_s": "nan", "mode": "staggered"}, "Interval (s) must be a finite number"),
