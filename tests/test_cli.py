@@ -649,7 +649,7 @@ def test_runs_are_listed_newest_first_and_narrowed(database: Engine, ask: Ask) -
 def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
     ids = [str(store(database, name=name)) for name in ("A", "B")]
     found = json.loads(ask("compare", *ids, "--json").out)
-    assert found["schema"] == "paceline/comparison/1"
+    assert found["schema"] == "paceline/comparison/2"
     assert [run["id"] for run in found["runs"]] == [1, 2]
     assert {"verdicts", "rows", "differences", "warnings"} < set(found)
     said = ask("compare", *ids)

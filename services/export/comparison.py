@@ -12,7 +12,7 @@ from services.compare import Candidate, compare
 from services.export.document import about, content_hash
 from services.export.public import public
 
-SCHEMA = "paceline/comparison/1"
+SCHEMA = "paceline/comparison/2"
 PARTS = ("verdicts", "rows", "differences", "warnings")
 
 

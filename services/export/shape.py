@@ -206,7 +206,7 @@ class ComparisonDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: Literal["paceline/comparison/1"] = Field(alias="schema", description="Name, version")
+    schema_: Literal["paceline/comparison/2"] = Field(alias="schema", description="Name, version")
     runs: list[ComparedRun]
     verdicts: list[VerdictRow] = Field(description="One for each run after the first")
     rows: list[MeasureRow]
@@ -229,7 +229,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "run-2": RunDocument,
-    "comparison-1": ComparisonDocument,
+    "comparison-2": ComparisonDocument,
     "study-1": StudyDocument,
 }
 

@@ -111,7 +111,7 @@ def test_what_is_written_is_what_the_schemas_say() -> None:
             ),
             orjson.loads(orjson.dumps(run_document(candidate(some()), prompts=True))),
         ],
-        "comparison-1.json": [orjson.loads(export("comparison.json").write(both))],
+        "comparison-2.json": [orjson.loads(export("comparison.json").write(both))],
     }
     for name, documents in written.items():
         schema = orjson.loads(schema_texts()[name])
