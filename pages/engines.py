@@ -14,7 +14,6 @@ from db.engines import EngineBusy, EngineNotFound
 from jobs import serving
 from pages.widgets import engine_form, fields, linked, nodes
 from pages.widgets.engine import panel
-from pages.widgets.pace import PACE
 from pages.widgets.view import plain, sentences
 from services import link, settings
 from services.config import InvalidConfig
@@ -29,6 +28,7 @@ from services.engines import (
 )
 from services.engines.server import UP, Server
 from services.once import Once
+from services.refresh import REFRESH
 
 SHOWN = 10  # engines that have ended
 ANY_PORT = 30000  # in the command that is shown before it starts
@@ -106,7 +106,7 @@ def begin(config: EngineConfig) -> None:
 def watch(ids: tuple[int, ...], every_s: float) -> None:
     """The engines that are wanted, and their logs."""
     found = wanted()
-    if tuple(server.id for server in found) != ids or PACE.seconds() != every_s:
+    if tuple(server.id for server in found) != ids or REFRESH.seconds() != every_s:
         st.rerun()
     for server in found:
         with st.container(border=True):
@@ -195,7 +195,7 @@ st.caption(
 )
 found = tuple(server.id for server in wanted())
 if found:
-    every_s = PACE.seconds()
+    every_s = REFRESH.seconds()
     st.fragment(watch, run_every=every_s)(found, every_s)
 left, right = st.columns([3, 2], gap="large")
 with left:

@@ -11,11 +11,11 @@ from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels, turns
 from pages.widgets.moment import Moment, moment
-from pages.widgets.pace import PACE
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.measurement import ACTIVE, Run
 from services.plan import duration
 from services.progress import Standing
+from services.refresh import REFRESH
 from services.units import many, show
 
 
@@ -29,7 +29,7 @@ def load(run_id: int) -> Run:
 @sentences()
 def watch(run_id: int, status: str, every_s: float) -> None:
     run = load(run_id)
-    if run.status != status or PACE.seconds() != every_s:
+    if run.status != status or REFRESH.seconds() != every_s:
         st.rerun()  # the whole page: the run has begun or ended, or is to be drawn at another pace
     if run.status == "queued":
         waiting(run)
@@ -133,7 +133,7 @@ run = load(run_in_url())
 panels.head(run)
 if run.status in ACTIVE:
     st.session_state["watched"] = run.id
-    every_s = PACE.seconds()
+    every_s = REFRESH.seconds()
     st.fragment(watch, run_every=every_s)(run.id, run.status, every_s)
 elif st.session_state.pop("watched", None) == run.id and run.status == "done":
     st.switch_page("result.py", query_params=onward(run=str(run.id)))

@@ -12,10 +12,10 @@ from db.runs import RunBusy
 from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import engine, study_grid, study_report
-from pages.widgets.pace import PACE
 from pages.widgets.view import as_id, plain, sentences, shared, stop_with
 from services.backends import BackendProblem
 from services.engines.server import UP
+from services.refresh import REFRESH
 from services.studies.feasible import NothingToResume
 from services.studies.presets import PRESETS
 from services.studies.study import Study, standing_of
@@ -41,7 +41,7 @@ def page(text: str) -> None:
     if study.note:
         st.markdown(plain(study.note))
     if going_on(study):
-        every_s = PACE.seconds()
+        every_s = REFRESH.seconds()
         st.fragment(watch, run_every=SLOWER * every_s)(text, every_s)
     else:
         standing(study)
@@ -62,7 +62,7 @@ def watch(text: str, every_s: float) -> None:
     study = load(text)
     done = sum(run.status == "done" for run in study.runs)
     ended_more = st.session_state.get(f"study-done-{study.id}", done) != done
-    if not going_on(study) or ended_more or PACE.seconds() != every_s:
+    if not going_on(study) or ended_more or REFRESH.seconds() != every_s:
         st.session_state[f"study-done-{study.id}"] = done
         st.rerun()  # the whole page: the report has more to say
     st.session_state[f"study-done-{study.id}"] = done

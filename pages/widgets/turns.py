@@ -11,10 +11,10 @@ import jobs
 from db import counts, runs, trials
 from db.database import opened
 from db.trials import TrialNotFound
-from pages.widgets.pace import PACE
 from pages.widgets.view import as_id, onward, plain, sentences, shared, stop_with
 from services import trial as services_trial
 from services.measurement import ACTIVE, Run
+from services.refresh import REFRESH
 from services.trial import Trial
 from services.units import many
 
@@ -41,7 +41,7 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
     st.caption(plain(services_trial.sentence(trial.asked, len(found))))
     if any(run.status in ACTIVE for run in found):
         st.session_state["watched"] = trial.run_ids
-        every_s = PACE.seconds()
+        every_s = REFRESH.seconds()
         st.fragment(watch, run_every=every_s)(text, of_one, every_s)
     elif st.session_state.pop("watched", None) == trial.run_ids:
         judge(trial)
@@ -56,7 +56,7 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
 @sentences()
 def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
     trial, found = load(text)
-    if not any(run.status in ACTIVE for run in found) or PACE.seconds() != every_s:
+    if not any(run.status in ACTIVE for run in found) or REFRESH.seconds() != every_s:
         st.rerun()
     standings(found)
     if any(run.cancel_requested for run in found):

@@ -11,9 +11,9 @@ import pytest
 import streamlit as st
 from sqlalchemy import Engine
 
-from pages.widgets.pace import BUSY, EVERY_S, IDLE, LOOK_S, Pace
 from services.compare import Candidate
 from services.measurement import Measurement
+from services.refresh import BUSY, EVERY_S, IDLE, LOOK_S, Refresh
 from tests.pages.conftest import Visit
 from tests.stored import store
 
@@ -23,7 +23,7 @@ class Process:
 
     def __init__(self) -> None:
         self.wall, self.cpu = 0.0, 0.0
-        self.pace = Pace(lambda: self.wall, lambda: self.cpu)
+        self.pace = Refresh(lambda: self.wall, lambda: self.cpu)
 
     def at_work(self, share: float, seconds: float = LOOK_S) -> float:
         """Return the pace after so long at such a share of a core."""

@@ -12,7 +12,7 @@ LOOK_S = 3.0  # of the process, by which a pace is chosen
 BUSY, IDLE = 0.4, 0.15  # of a core: above, a slower pace is taken; below, a quicker one
 
 
-class Pace:
+class Refresh:
     """One for the whole process. Half the pace costs half, so between IDLE and BUSY it stays."""
 
     def __init__(
@@ -41,4 +41,4 @@ class Pace:
             return EVERY_S[self._step]
 
 
-PACE = Pace()
+REFRESH = Refresh()
