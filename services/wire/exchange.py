@@ -222,9 +222,7 @@ class Exchange:
     def take(self, stamp: int, chunk: Chunk) -> None:
         """Take one chunk of a stream, already read, that arrived at `stamp`."""
         if chunk.finish_reason:
-            self.finish_reason = untrusted.text(
-                chunk.finish_reason, self._secrets, REASON_CHARACTERS
-            )
+            self.finish_reason = self._reason_of(chunk.finish_reason)
         if chunk.usage is not None:
             self.usage = chunk.usage.after(self.usage) if self.has_usage else chunk.usage
             self.has_usage = True
