@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, Table, and_, or_, select
 
+LONG_LOST_S = 60.0  # on another machine, whose supervisor may have lost the database for a while
+
 
 class Beat(NamedTuple):
     """The last sign of life of a row: where and when, by that database's or machine's clock."""

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from db.beats import Beat, beats_of, unchanged
+from db.beats import LONG_LOST_S, Beat, beats_of, unchanged
 from db.database import now, writing
 from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import TABLES, Value, engines, row, runs
@@ -37,8 +37,6 @@ from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, Run
 INTERRUPTED = (
     "The process that measured this run ended before the run did. What it had measured is kept."
 )
-
-LONG_LOST_S = 60.0  # another machine's supervisor that has not been heard of is gone
 
 
 def claim(engine: Engine, machine: str = "") -> Run | None:

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from time import monotonic
 
-from db.beats import Beat
+from db.beats import LONG_LOST_S, Beat
 
 STALE_S = 5.0  # here, where nobody else holds the supervisor's place
-LONG_LOST_S = 60.0  # on another machine, whose supervisor may have lost the database for a while
 
 
 class Silence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-SMALLEST, LARGEST = -(2**63), 2**63 - 1
+SMALLEST, LARGEST = -(2**63), 2**63 - 1  # what databases and JSON readers hold
 
 
 def rate(amount: float | None, seconds: float | None) -> float | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from services.finite import LARGEST, SMALLEST
 from services.halves import joined
 from services.redact import LONGEST, READ, holds, redact
 
@@ -18,7 +19,6 @@ FURTHEST = 5 * READ  # characters of a text that are looked at, spaces among the
 SENTENCE = 1_000  # characters of a text among data that are kept
 DEEPEST = 8  # levels of lists and objects that are kept
 ENTRIES = 1_000  # of one list or object that are kept
-_LEAST, _MOST = -(2**63), 2**63 - 1  # what databases and JSON readers hold
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,4})?"
@@ -52,7 +52,7 @@ def number(value: Any) -> float | None:
         value = float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if _LEAST <= value <= _MOST else None  # NaN is in no order
+    return float(value) if SMALLEST <= value <= LARGEST else None  # NaN is in no order
 
 
 def integer(value: Any) -> int | None:
@@ -62,7 +62,7 @@ def integer(value: Any) -> int | None:
         value = int(value) if _INTEGER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if _LEAST <= value <= _MOST else None
+    return value if SMALLEST <= value <= LARGEST else None
 
 
 def name(value: Any, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.beats import Beat
+from db.beats import LONG_LOST_S, Beat
 from jobs import silence
-from jobs.silence import LONG_LOST_S, STALE_S, Silence
+from jobs.silence import STALE_S, Silence
 
 NOW = datetime.now(UTC)
 CLOCKS = (timedelta(seconds=-10), timedelta(hours=-1), timedelta(seconds=10), timedelta(days=1))

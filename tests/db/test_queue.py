@@ -14,6 +14,7 @@ from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from db import queue, runs, schema
+from db.beats import LONG_LOST_S
 from db.database import connect, writing
 from db.runs import NewRun
 from services.config import RunConfig
@@ -200,7 +201,7 @@ def test_a_run_whose_keys_another_machine_holds_is_left_to_it(engine: Engine) ->
     first = queue.claim(engine, "here")
     assert first and first.id == 1
     assert queue.claim(engine, "here") is None
-    long_ago = datetime.now(UTC) - timedelta(seconds=queue.LONG_LOST_S + 1)
+    long_ago = datetime.now(UTC) - timedelta(seconds=LONG_LOST_S + 1)
     with writing(engine) as connection:
         this = update(schema.runs).where(schema.runs.c.id == 2)
         connection.execute(this.values(created_at=long_ago))
