@@ -45,15 +45,15 @@ _CLASSES: dict[str, str] = {
 def _follow_no_redirect() -> None:
     """Have every client in this process take a redirect as the answer. LiteLLM makes its clients by
     provider, and most would go on: another server would be measured, and get the prompt."""
-    send, request = httpx.AsyncClient.send, aiohttp.ClientSession._request
+    send, ask = httpx.AsyncClient.send, aiohttp.ClientSession._request
 
-    async def send_once(self: Any, asked: httpx.Request, **options: Any) -> httpx.Response:
-        return await send(self, asked, **{**options, "follow_redirects": False})
+    async def send_once(self: Any, request: httpx.Request, **options: Any) -> httpx.Response:
+        return await send(self, request, **{**options, "follow_redirects": False})
 
     async def request_once(self: Any, *asked: Any, **options: Any) -> aiohttp.ClientResponse:
-        return await request(self, *asked, **{**options, "allow_redirects": False})
+        return await ask(self, *asked, **{**options, "allow_redirects": False})
 
-    httpx.AsyncClient.send = send_once  # type: ignore[assignment, method-assign]
+    httpx.AsyncClient.send = send_once  # type: ignore[method-assign]
     aiohttp.ClientSession._request = request_once  # type: ignore[method-assign]
 
 
