@@ -14,6 +14,7 @@ _ENDPOINT = re.compile(r"/(chat/completions|completions)$")
 _PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
 _QUERY = re.compile(r"[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
 _NUMBERS = re.compile(r"[\d.]+", re.ASCII)
+_NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", re.ASCII)  # and nothing beside a bracket
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
 
 
@@ -92,6 +93,8 @@ def _split(written: str, what: str) -> SplitResult:
         port = parts.port
     except ValueError as error:
         raise InvalidAddress(f"{what} is not an address: {error}.") from None
+    if parts.hostname and not _NETLOC.fullmatch(parts.netloc.rpartition("@")[2]):
+        raise InvalidAddress(f"{what} holds a host name or a path that cannot exist.")
     if port == 0:
         raise InvalidAddress(f"{what} has port 0, where nothing can answer.")
     return parts

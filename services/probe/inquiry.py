@@ -95,7 +95,12 @@ async def answering(
             client.stream(method, url, json=body, timeout=limits) as response,
         ):
             yield response
-    except (httpx.HTTPError, TimeoutError, UnicodeError) as error:  # a name that is no name
+    except (
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        TimeoutError,
+        UnicodeError,
+    ) as error:  # a name that is no name
         raise NoAnswer(_failure(error, target, timeout_s)) from None
 
 

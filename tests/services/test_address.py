@@ -87,6 +87,8 @@ def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Place
         ("http://a b/", "X holds a host name or a path that cannot exist."),
         ("http://host/a b", "X holds a host name or a path that cannot exist."),
         ('http://a"b', "X holds a host name or a path that cannot exist."),
+        ("http://[::1]a:80", "X holds a host name or a path that cannot exist."),
+        ("http://a[::1]:80", "X holds a host name or a path that cannot exist."),
         ("http://a..b", "X holds a host name or a path that cannot exist."),
         ("http://999.1.1.1", "X holds a host name or a path that cannot exist."),
         ("http://-a", "X holds a host name or a path that cannot exist."),
