@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from services.halves import joined
 from services.redact import holds_key, names_key
 
 BODY_BYTES = 10_000  # of all further fields, as JSON
+LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be written down again
 HEADERS_MOST = 20
 VALUE_CHARACTERS = 2000
 VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
@@ -111,6 +113,7 @@ def further_fields(value: Any) -> Any:
         ) from None
     if size > BODY_BYTES:
         raise ValueError(f"must have at most {BODY_BYTES:,} characters of JSON")
+    _can_be_sent(value, LEVELS_MOST)
     for name in value:
         if name in _OURS:
             raise ValueError(f"must not hold {name!r}: {_instead(name)}")
@@ -162,10 +165,23 @@ def _instead(name: str) -> str:
     return f"set {field} instead" if field else "Paceline always streams"
 
 
+def _can_be_sent(value: Any, levels: int) -> None:
+    if isinstance(value, str) and joined(value) != value:
+        raise ValueError("must not hold half of a character")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError("must not hold whole numbers of more than 64 bits")
+    if isinstance(value, Mapping | list | tuple):
+        if not levels:
+            raise ValueError(f"must have at most {LEVELS_MOST} levels of lists and objects")
+        inside = [*value, *value.values()] if isinstance(value, Mapping) else value
+        for inner in inside:
+            _can_be_sent(inner, levels - 1)
+
+
 def _no_secret(value: Any) -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if isinstance(inner, str) and _SECRET_FIELD.search(str(name)):
+            if isinstance(inner, str | list | tuple) and _SECRET_FIELD.search(str(name)):
                 raise ValueError(
                     f"must hold no key, and {str(name)[:40]!r} looks like one: send it as a header "
                     "that names a variable"

@@ -202,6 +202,13 @@ def test_what_may_not_be_sent_is_a_sentence(asked: dict[str, Any], sentence: str
     assert str(caught.value) == sentence
 
 
+def nested(levels: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(levels - 1):
+        inner = [inner]
+    return inner
+
+
 SECRET = (
     "headers must not hold the secret of {0} itself, since they are stored with the run. Put it "
     "into .env, such as PACELINE_URL_HEADER_KEY=…, and write {0}: $PACELINE_URL_HEADER_KEY."
@@ -248,6 +255,18 @@ SECRET = (
         (
             {"extra_body": {"a": float("inf")}},
             "extra_body must be a JSON object of finite numbers, texts, lists and objects.",
+        ),
+        (
+            {"extra_body": {"a": nested(20)}},
+            "extra_body must have at most 20 levels of lists and objects.",
+        ),
+        ({"extra_body": {"a": [{"b\ud800": 1}]}}, "extra_body must not hold half of a character."),
+        ({"extra_body": {"a": [2**64]}}, "extra_body must not hold whole numbers of more than 64 "
+                                         "bits."),
+        (
+            {"extra_body": {"api_key": ["x"]}},
+            "extra_body must hold no key, and 'api_key' looks like one: send it as a header that "
+            "names a variable.",
         ),
         (
             {"extra_body": {"a": [{"api_key": "x"}]}},
