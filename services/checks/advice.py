@@ -23,36 +23,35 @@ def _kind(m: Measurement) -> str:
     return status if m.error_class == "http_4xx" and status in BY_KIND else m.error_class or ""
 
 
-OTHERWISE = "See what the server said in the table of failures, and its log."
-KEY = "The server refused the key: set the right one, and test the backend."
+OTHERWISE = "See the error messages in the table of failures, and the server's log."
+KEY = "The server rejected the key: set a valid one, then test the backend."
 FIELD = (
-    "The server refused what was asked: see its words in the table of failures, and leave out the "
-    "field that it does not take."
+    "The server rejected the request: see the error message in the table of failures, and leave "
+    "out the field that it does not accept."
 )
-SLOW = "Ask for less at once, or allow more time."
+SLOW = "Send fewer requests at once, or raise the timeout."
 BY_KIND = {
-    "connect": "Nothing answered at the address, or the connection broke: see whether the server "
-    "runs, and test the backend.",
-    "http_3xx": "The server answers elsewhere: give the address that it redirects to.",
+    "connect": "Nothing answered at the address, or the connection broke: check that the server "
+    "is running, then test the backend.",
+    "http_3xx": "The server redirects: use the address that it redirects to.",
     "http_4xx": FIELD,
     "400": FIELD,
     "401": KEY,
     "403": KEY,
-    "404": "The server does not know the address or the model: choose one that it lists.",
+    "404": "The server does not know the address or the model: choose a model that it lists.",
     "413": "The prompt is too long for the server: make it shorter.",
     "422": FIELD,
-    "http_429": "The server limits how much it takes: send less at once or less often, or have its "
-    "limit raised.",
-    "http_5xx": "The server itself failed: its log says why.",
-    "timeout_connect": "The server did not take the connection in time: see whether it runs, and "
-    "whether it takes so many at once.",
-    "timeout_first_token": f"No token came in time. {SLOW}",
-    "timeout_between_chunks": f"An answer stood still for too long. {SLOW}",
-    "timeout": "Answers took longer than allowed: ask for shorter ones or for less at once, or "
-    "allow more time.",
-    "stream_error": "Answers broke off with an error: see the server's words in the table of "
-    "failures, and its log.",
-    "truncated": "Answers ended without their end: look for a proxy that closes connections, and "
-    "into the server's log.",
-    "empty": "Answers held no token: see whether the model and its chat template fit the prompt.",
+    "http_429": "The server limits the rate of requests: send fewer at once or less often, or have "
+    "the limit raised.",
+    "http_5xx": "The server itself failed: see its log.",
+    "timeout_connect": "The server did not accept the connection in time: check that it is "
+    "running, and that it accepts so many connections at once.",
+    "timeout_first_token": f"No token arrived in time. {SLOW}",
+    "timeout_between_chunks": f"An answer stalled for too long. {SLOW}",
+    "timeout": f"Answers took longer than allowed: ask for shorter ones. {SLOW}",
+    "stream_error": "Answers broke off with an error: see the error messages in the table of "
+    "failures, and the server's log.",
+    "truncated": "Answers were cut off: look for a proxy that closes connections, and see the "
+    "server's log.",
+    "empty": "Answers held no token: check that the model and its chat template fit the prompt.",
 }

@@ -24,8 +24,9 @@ def odd_framing(run: Run, measurements: Sequence[Measurement], summary: Summary)
     return Doubt(
         "note",
         "The server frames its streams in an unusual way",
-        f"There were {said}. They are read, and each token has its own time, but another client "
-        "may fail or count them otherwise. Tell who runs the server, or the proxy before it.",
+        f"There were {said}. Paceline reads them, and each token keeps its own time, but other "
+        "clients may fail or count differently. Report it to whoever runs the server, or the "
+        "proxy in front of it.",
     )
 
 
@@ -36,9 +37,9 @@ def not_streamed(run: Run, measurements: Sequence[Measurement], summary: Summary
     return Doubt(
         "warning",
         f"{units.many(count, 'answer')} came in one piece",
-        "A stream was asked for. An answer in one piece has no TTFT and no TPOT, so those here are "
-        "of the others alone; E2E latency and throughput hold. Look for a setting of the server, "
-        "or of a proxy before it, that keeps it from streaming.",
+        "A stream was requested. An answer in one piece has no TTFT and no TPOT, so these come "
+        "from the other answers only; E2E latency and throughput are still valid. Look for a "
+        "setting of the server, or of a proxy in front of it, that prevents streaming.",
     )
 
 
@@ -59,16 +60,14 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
         return None
     lengths = f"{min(short):,}" if min(short) == max(short) else f"{min(short):,} to {max(short):,}"
     though = (
-        "though the end of a text was to be ignored"
-        if run.config.ignore_eos
-        else "and say that they were cut for their length"
+        "although ignore_eos was set" if run.config.ignore_eos else "with a finish_reason of length"
     )
     return Doubt(
         "warning",
         f"{len(short)} of {len(counted)} answers are shorter than asked for",
-        f"They have {lengths} of {least:,} tokens, {though}. The server may answer shortly where "
-        "it refuses work, have a limit of its own, or not know ignore_eos: look into its log "
-        "before comparing.",
+        f"They have {lengths} of {least:,} tokens, {though}. The server may cut answers short "
+        "under load, have a limit of its own, or not support ignore_eos: see its log before "
+        "comparing.",
     )
 
 
@@ -87,12 +86,12 @@ CHECKS = (not_streamed, too_short, odd_framing)
 # What was seen, in words.
 FRAMING = {
     oddities.EMPTY_EVENT: "events without data",
-    oddities.PING: "signs of life sent as data",
+    oddities.PING: "keep-alive messages sent as data",
     oddities.BYTE_ORDER_MARK: "a byte order mark",
     oddities.ONE_NEWLINE: "events with no empty line between them",
     oddities.UNENDED: "a last event with no empty line after it",
     oddities.BARE_JSON: "JSON that is in no event",
-    oddities.COMPRESSED: "compressed streams, in which tokens may be held back",
+    oddities.COMPRESSED: "compressed streams, which may delay tokens",
     oddities.CONTENT_TYPE: "a stream under another Content-Type",
     oddities.UNKNOWN_CHUNK: "JSON that is no part of a chat completion",
 }

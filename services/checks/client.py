@@ -247,8 +247,8 @@ def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     return Doubt(
         "warning",
         "The server's certificate was not checked",
-        "Any certificate was taken (insecure_tls), so who answered is not known: another server "
-        "may have. Give the file of its authority as ca_file to know.",
+        "Any certificate was accepted (insecure_tls), so another server may have answered. Give "
+        "the file of its certificate authority as ca_file to have it checked.",
     )
 
 

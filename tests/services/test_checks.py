@@ -265,7 +265,7 @@ def test_every_class_of_failure_has_its_advice(error_class: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "word"),
-    [(401, "refused the key"), (403, "refused the key"), (404, "the model"), (422, "leave out"),
+    [(401, "rejected the key"), (403, "rejected the key"), (404, "the model"), (422, "leave out"),
      (413, "too long"), (418, "leave out")],
 )  # fmt: skip
 def test_advice_fits_the_status_of_a_refusal(status: int, word: str) -> None:
@@ -278,7 +278,7 @@ def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
     (doubt,) = found(with_config(requests=80, concurrency=80), refused)
     assert doubt.title == "80 of 80 requests failed"
     assert doubt.sentence == (
-        "By class: http_4xx 80. The server refused the key: set the right one, and test the "
+        "By class: http_4xx 80. The server rejected the key: set a valid one, then test the "
         "backend."
     )
 
