@@ -509,14 +509,12 @@ def _no_database(_: Request, error: Any) -> JSONResponse:
 
 
 def _unforeseen(_: Request, error: Any) -> JSONResponse:
-    return _problem(500, f"Paceline failed here ({type(error).__name__}). Its log says more.")
+    return _problem(500, f"Internal error in Paceline ({type(error).__name__}). See its log.")
 
 
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
-_TOO_MUCH = (
-    f"The body has more than {SMALL_MOST // 1000} kB. Nothing that is asked here is so long."
-)
-_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, which are the most."
+_TOO_MUCH = f"The body has more than {SMALL_MOST // 1000} kB, the most that is accepted here."
+_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, the most that Paceline reads."
 _LIMITS = {  # bytes by path, and what is said of more
     IMPORT: (MOST_BYTES, _TOO_LARGE),
     **dict.fromkeys(WITH_PROMPTS, (BODY_MOST, _TOO_LONG)),

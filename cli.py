@@ -91,8 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _cause(error: Exception) -> str:
     """Say what went wrong without repeating a text that may hold a key or a prompt."""
     if isinstance(error, OSError) and error.strerror:
-        return f"The operating system refuses: {error.strerror}."
-    return f"Paceline failed here ({type(error).__name__}). This is a fault of its own."
+        return f"The operating system reports: {error.strerror}."
+    return f"Internal error in Paceline ({type(error).__name__})."
 
 
 def run(options: argparse.Namespace) -> int:

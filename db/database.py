@@ -64,7 +64,7 @@ class DatabaseGone(DatabaseProblem):
     def __init__(self, file: Path) -> None:
         super().__init__(
             f"The database {file} is gone: it was removed or moved while Paceline ran. Put it "
-            "back, or start Paceline again, which begins a new one."
+            "back, or restart Paceline, which creates a new one."
         )
 
 

@@ -34,8 +34,8 @@ MOST = 2**26  # bytes of one hand-over
 KEPT = b"kept\n"
 FOLDER = "paceline-"
 NOBODY = (
-    "The key cannot be handed to the process that works the queue off. If that belongs to another "
-    "user, or to an earlier Paceline, stop it and try again."
+    "The key cannot be passed to the process that runs the queue. If that process belongs to "
+    "another user, or to an older version of Paceline, stop it and try again."
 )
 
 Kept = Mapping[str, Any]

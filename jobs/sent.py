@@ -20,7 +20,7 @@ from services.config import RunConfig
 
 Secrets = Mapping[str, str]  # by the names of the variables that would hold them
 LOST = (
-    "The key of this run was in the memory of a process that has ended, and is stored nowhere. "
+    "The key of this run was held in memory by a process that has ended, and is stored nowhere. "
     "Submit the run again, or put the key into .env first."
 )
 

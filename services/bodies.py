@@ -51,4 +51,4 @@ def look_over(data: bytes) -> None:
 
 
 def _sentence(most: int, what: str) -> str:
-    return f"The body has more than {most:,} {what}, which are the most that Paceline reads."
+    return f"The body has more than {most:,} {what}, the most that Paceline reads."

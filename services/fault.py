@@ -1,4 +1,4 @@
-"""What is told of an error that nobody thought of: which, and where, in a sentence."""
+"""An unforeseen error in a sentence: which one, and where."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ HERE = Path(__file__).parent.name
 
 
 def fault(error: Exception) -> str:
-    """Return and log what names a fault of this program. The error's own words are left out: they
-    may hold a key, a prompt, or what a server said."""
+    """Return and log a sentence about a bug of this program. The error's own words are left out:
+    they may hold a key, a prompt, or what a server said."""
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
         parts = Path(frame.filename).parts
@@ -21,6 +21,6 @@ def fault(error: Exception) -> str:
             where = f" in {below}, line {frame.lineno}"
     log.error("%s%s", type(error).__name__, where)
     return (
-        f"Paceline itself has a fault: {type(error).__name__}{where}. What was measured until then "
+        f"Internal error in Paceline: {type(error).__name__}{where}. What was measured before it "
         "is kept. Please report it."
     )

@@ -41,7 +41,7 @@ def table(candidate: Candidate) -> Table:
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 
 
-NO_LIMIT = "none here"  # the kernel stamps arrivals, and nothing is due: see `lag_limit_s`
+NO_LIMIT = "not applicable"  # the kernel stamps arrivals, and nothing is due: see `lag_limit_s`
 SLOW = 0.8  # of the pace that was to be played
 
 Rows = Iterable[tuple[str, str, str]]

@@ -63,7 +63,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
     sentence = f"{what} {then[0].upper()}{then[1:]}."
     if "max_tokens" in config.omit:
-        sentence += " The server is told no limit, so answers may be longer."
+        sentence += " No limit is sent to the server, so answers may be longer."
     if calibrates(config):
         sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
     return Plan(

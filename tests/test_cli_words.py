@@ -83,7 +83,7 @@ def test_a_nasty_value_ends_in_a_sentence(
         code, error = said([*words, *arguments], capfdbinary)
         shown = [argument[:40] for argument in arguments]
         assert code in (0, 1, 2), shown
-        assert "Traceback" not in error and "Paceline failed here" not in error, (shown, error)
+        assert "Traceback" not in error and "Internal error" not in error, (shown, error)
         if code == 2:
             assert error.rstrip().endswith("."), (shown, error)
 
@@ -102,7 +102,7 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
     monkeypatch.setitem(cli.COMMANDS, "list", fails)
     code, error = said(["list"], capfdbinary)
     assert (code, error.count("\n")) == (1, 1)
-    assert error.startswith("Paceline failed here (RuntimeError). ")
+    assert error.startswith("Internal error in Paceline (RuntimeError). ")
     assert "topsecret" not in error
     monkeypatch.setenv(cli.DEBUG, "1")
     with pytest.raises(RuntimeError):
@@ -144,5 +144,5 @@ def test_a_refusal_of_the_system_is_said_in_its_words(
     code, error = said(["list"], capfdbinary)
     assert (code, error.partition(". ")[0]) == (
         1,
-        "The operating system refuses: No space left on device",
+        "The operating system reports: No space left on device",
     )

@@ -39,11 +39,11 @@ def ask(backends: Iterable[str]) -> None:
         for one, where in wanted:
             st.text_input(
                 f"{one.label}: {one.key_env}", type="password", max_chars=1000,
-                placeholder="is set" if has_key(one, settings.environment()) else "is not set",
+                placeholder="already set" if has_key(one, settings.environment()) else "not set",
                 **linked.keyed(f"{PREFIX}{one.key_env}", ""),
             )  # fmt: skip
             st.caption(plain(f"Sent to {where} and nowhere else."))
-        st.caption("Not stored: handed to the run that is started, and gone with it.")
+        st.caption("Not stored: passed to the runs that you start, and deleted when they end.")
 
 
 def _own(backend: Backend) -> str | None:

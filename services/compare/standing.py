@@ -148,7 +148,7 @@ def sentence(standing: Standing) -> str:
 def another(standing: Standing) -> str:
     """Say that another server was measured."""
     verb = "differs" if len(standing.differs) == 1 else "differ"
-    return f"It was another server than the reference's: {listed(standing.differs)} {verb}."
+    return f"It ran on a different server than the reference: {listed(standing.differs)} {verb}."
 
 
 def brief(standing: Standing) -> str:

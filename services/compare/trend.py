@@ -128,7 +128,7 @@ def _sentences(
     for differs in dict.fromkeys(others.values()):
         ids = [run_id for run_id, words in others.items() if words == differs]
         said.append(
-            f"{_named(ids).capitalize()} measured another server than the reference: "
+            f"{_named(ids).capitalize()} ran on a different server than the reference: "
             f"{listed(differs)} {'differs' if len(differs) == 1 else 'differ'}."
         )
     if of["slower"] or of["faster"]:

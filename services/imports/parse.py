@@ -67,7 +67,9 @@ def document(data: bytes) -> Document:
 def see_to_requests(number: int) -> None:
     """Refuse a file that holds too many requests. Raises InvalidImport."""
     if number > MOST_REQUESTS:
-        raise InvalidImport(f"It has more than {MOST_REQUESTS:,} entries, which are the most.")
+        raise InvalidImport(
+            f"It has more than {MOST_REQUESTS:,} entries, the most that Paceline reads."
+        )
 
 
 def see_to_values(number: int) -> None:

@@ -28,7 +28,7 @@ def test_a_fault_is_named_without_its_own_words(caplog: pytest.LogCaptureFixture
             redact(SECRET, [SECRET], limit=SECRET)  # type: ignore[arg-type]
         except TypeError as error:
             said = fault(error)
-    assert said.startswith("Paceline itself has a fault: TypeError in services/redact.py, line ")
+    assert said.startswith("Internal error in Paceline: TypeError in services/redact.py, line ")
     assert "\n" not in said and SECRET not in said + caplog.text
     assert "TypeError" in caplog.text and "Traceback" not in caplog.text
 
@@ -40,7 +40,7 @@ def test_a_worker_that_meets_one_says_so_in_its_last_message(line: bytes) -> Non
     )
     last = orjson.loads(worker.stdout.splitlines()[-1])
     assert (worker.returncode, last["type"], last["cancelled"]) == (0, "end", False)
-    assert "has a fault" in last["problem"] and "Traceback" not in worker.stderr.decode()
+    assert "Internal error" in last["problem"] and "Traceback" not in worker.stderr.decode()
 
 
 def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight() -> None:

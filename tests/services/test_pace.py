@@ -53,8 +53,8 @@ def test_of_the_embedded_model_it_says_what_it_assumes() -> None:
     found = pace(RunConfig(), [])
     assert found and (found.slow, found.fast) == (SLOW, FAST)
     assert found.source == (
-        "assuming 12 to 100 tokens/s in all, as the embedded model was never measured here"
+        "assuming 12 to 100 tokens/s in total, as the embedded model has not been measured here yet"
     )
     eight = pace(RunConfig(mode="batch", requests=8), [])
     assert eight and (eight.slow, eight.fast) == (SLOW / 8, 300 / 8)
-    assert "12 to 300 tokens/s in all" in eight.source
+    assert "12 to 300 tokens/s in total" in eight.source

@@ -180,4 +180,4 @@ def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
 
 def test_a_limit_that_is_not_sent_is_no_promise() -> None:
     said = plan(RunConfig(omit=("max_tokens",)), None).sentence
-    assert "The server is told no limit, so answers may be longer." in said
+    assert "No limit is sent to the server, so answers may be longer." in said

@@ -240,6 +240,6 @@ def test_another_server_is_not_called_faster_without_a_word() -> None:
     assert found is not None and found.differs == ("address", "machine")
     assert brief(found) == "faster, 2.00× (another server)"
     assert sentence(found).endswith(
-        "It was another server than the reference's: address and machine differ."
+        "It ran on a different server than the reference: address and machine differ."
     )
     assert as_row(found)["differs"] == ["address", "machine"]

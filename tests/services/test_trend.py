@@ -195,7 +195,7 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
         "Run 2 (another server) is faster.",
     )
     assert (
-        "Runs 2 and 4 measured another server than the reference: address differs."
+        "Runs 2 and 4 ran on a different server than the reference: address differs."
         in found.sentences
     )
     assert [p.run_id for p in found.points if p.differs] == [2, 4]
