@@ -14,6 +14,7 @@ from functools import partial
 from time import perf_counter_ns
 
 from services.backends.trust import why_untrusted
+from services.fault import fault
 from services.wire.exchange import Exchange, settling
 from services.wire.flights import Flights
 from services.wire.patience import Patience
@@ -166,7 +167,10 @@ class Wire:
         self._read(stream, exchange, stamp, data)
 
     def _read(self, stream: Stream, exchange: Exchange, stamp: int, data: bytes) -> None:
-        exchange.read(stamp, data)
+        try:
+            exchange.read(stamp, data)
+        except Exception as error:  # a fault of ours: told once, by this request, not at each read
+            exchange.fail("stream_error", fault(error), stamp)
         if exchange.over:
             self._readers.remove(stream.fileno())
         elif exchange.unpacking:  # timeouts, a cancel and the others are looked at in between

@@ -13,6 +13,7 @@ from services.oddities import BARE_JSON, BYTE_ORDER_MARK, ONE_NEWLINE, UNENDED
 from services.wire.chunk import is_whole
 
 EVENT_LIMIT = 64 * 2**20  # bytes; an endless event must not fill the memory
+LINE_BYTES = 64  # that an event's line costs beside what it holds
 STRAY_BYTES = 64 * 1024  # of lines that are no part of an event
 BOM = b"\xef\xbb\xbf"
 
@@ -101,7 +102,7 @@ class EventStream:
             value = line[6:] if line.startswith(b"data: ") else line[5:]
             earlier = self._parted() if self._data else None
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + LINE_BYTES
             return earlier
         if line.startswith(b"event:"):
             earlier = self._parted() if self._data else None
@@ -139,7 +140,7 @@ class EventStream:
         mark before a field; or nothing."""
         if line.startswith(BOM):
             self.oddities.add(BYTE_ORDER_MARK)
-            return self._line(line[len(BOM) :])
+            return self._line(line.lstrip(BOM))  # of many; no field begins with a byte of it
         if line.startswith(b"error:"):
             return Event(b"error", line[6:].strip())
         if line.startswith(b"{") and is_whole(line):

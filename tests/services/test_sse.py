@@ -53,3 +53,10 @@ def test_an_event_without_an_end_is_refused_before_it_fills_the_memory() -> None
     with pytest.raises(TooLong):
         for _ in range(20):
             stream.feed(b"data: aaaaaaaaaa")
+
+
+def test_short_lines_count_as_what_they_cost() -> None:
+    stream = EventStream(limit=10_000)
+    with pytest.raises(TooLong):
+        for _ in range(200):
+            stream.feed(b"data: {\n")

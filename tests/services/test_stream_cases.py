@@ -163,6 +163,8 @@ ODD: dict[str, tuple[list[bytes], set[str]]] = {
                                {oddities.PING}),
     "pings that are JSON": ([token("a"), b"data: {}\n\n", token("b"),
                              event({"type": "ping"}), STOP, DONE], {oddities.PING}),
+    "many byte order marks": ([b"\xef\xbb\xbf" * 3000 + token("a"), token("b"), STOP, DONE],
+                              {oddities.BYTE_ORDER_MARK}),
     "a byte order mark": ([b"\xef\xbb\xbf" + token("a"), token("b"), STOP, DONE],
                           {oddities.BYTE_ORDER_MARK}),
     "two events parted by one newline": ([token("a")[:-1] + token("b"), STOP, DONE],
@@ -412,6 +414,16 @@ def test_a_stream_fails_for(name: str, way: Way) -> None:
     exchange = hear(way(chunked(*events)))
     assert exchange.error_class == error_class, exchange.error
     assert words in str(exchange.error)
+
+
+def test_a_fault_of_ours_ends_the_one_answer_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("what a server said")
+
+    monkeypatch.setattr(Exchange, "_body", broken)
+    exchange = said(token("a"), STOP, DONE)
+    assert exchange.error_class == "stream_error"
+    assert "has a fault: KeyError in services/" in str(exchange.error)
 
 
 @in_each_way
