@@ -78,7 +78,7 @@ EMPTY = {
     "long_input_tokens": f"{LONG_TIMES} times a short one",
     "long_every": str(LONG_EVERY),
     "long_max_tokens": "as all",
-    "temperature": "0; OpenAI's own there",
+    "temperature": "0; OpenAI: its own",
     "top_p": "not sent",
 }
 STEPS = {
