@@ -94,7 +94,10 @@ def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[s
         for name in RunConfig.model_fields
         if name not in left_out and any(one.get(name) != read[0].get(name) for one in read)
     ]
-    return [", ".join(_word(name, one[name]) for name in differ if name in one) for one in read]
+    return [
+        ", ".join(filter(None, [_word(name, one[name]) for name in differ if name in one]))
+        for one in read
+    ]
 
 
 def values_of(field: str, text: str) -> list[dict[str, Any]]:
