@@ -53,7 +53,7 @@ def pace(config: RunConfig, seen: Sequence[Seen], where: str = "on this server")
     source = f"from {many(len(near), 'earlier run')} {where}"
     if not near:
         near = [min(known, key=lambda one: max(one.in_flight / wanted, wanted / one.in_flight))]
-        source = f"from one earlier run {where}, which had {near[0].in_flight:,} in flight"
+        source = f"from {many(1, 'earlier run')} {where}, which had {near[0].in_flight:,} in flight"
         shared = near[0].tokens_per_s * near[0].in_flight / wanted
         near.append(Seen(shared, wanted))
     rates = [one.tokens_per_s for one in near]

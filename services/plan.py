@@ -86,7 +86,7 @@ def together(plans: Sequence[Plan], how: str) -> Plan:
     between = None
     if len(ranges) == len(plans):
         between = sum(low for low, _ in ranges), sum(high for _, high in ranges)
-    source = "; ".join(dict.fromkeys(plan.source for plan in plans))
+    source = _sources(plan.source for plan in plans)
     usd, hourly = _sum(plan.usd_at_most for plan in plans), any(plan.hourly for plan in plans)
     what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
     takes = _takes(at_least, between, source, "one of these servers has no earlier run")
@@ -101,6 +101,14 @@ def together(plans: Sequence[Plan], how: str) -> Plan:
 def in_turns(config: RunConfig, repeats: int) -> RunConfig:
     """Return a config that sends as much as `config` does in so many turns, each warmed up."""
     return config.model_copy(update={"repeats": repeats, "warmup": config.warmup * repeats})
+
+
+def _sources(each: Iterable[str]) -> str:
+    """Return where numbers are from, each place once: "from 1 earlier run on this server, which
+    had 1 in flight" says more than "from 1 earlier run on this server"."""
+    told = list(dict.fromkeys(each))
+    fuller = [one for one in told if not any(o != one and o.startswith(f"{one},") for o in told)]
+    return "; ".join(fuller)
 
 
 def _sum(numbers: Iterable[float | None]) -> float | None:

@@ -178,6 +178,14 @@ def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
     assert "at least" in some.sentence
 
 
+def test_where_numbers_are_from_is_told_once_of_several_runs() -> None:
+    here, near = "from 1 earlier run here", "from 1 earlier run here, which had 1 in flight"
+    config = parse({"requests": 4})
+    plans = [plan(config, None, Pace(5.0, 10.0, 20.0, source)) for source in (here, near, here)]
+    assert together(plans, "").source == near
+    assert together(plans[:1], "").source == here
+
+
 def test_a_limit_that_is_not_sent_is_no_promise() -> None:
     said = plan(RunConfig(omit=("max_tokens",)), None).sentence
     assert "No limit is sent to the server, so answers may be longer." in said
