@@ -14,12 +14,12 @@ import jobs
 from db import runs
 from db.database import opened
 from db.runs import InvalidEdit, RunNotFound
-from pages.widgets import fields, form, linked, typed_keys
+from pages.widgets import fields, form, linked, to_whom, typed_keys
 from pages.widgets import versus as comparison
 from pages.widgets.versus import Others
 from pages.widgets.view import as_id, dark, plain
 from services import link, modes, plan, prices, settings, trial, versus, workloads
-from services.backends import BACKENDS, BackendProblem, lane, target
+from services.backends import BACKENDS, BackendProblem, lane
 from services.charts import schedule_spec
 from services.config import InvalidConfig, RunConfig
 from services.once import Once
@@ -87,8 +87,8 @@ def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, An
     once: Once = st.session_state.setdefault("start", Once())
     more = about | {"secrets": typed_keys.typed()}
     try:
-        if not all(target(config, typed_keys.environment()).model for config in configs):
-            st.error("No model is chosen, and the server lists none. Type a model's name.")
+        if without := to_whom.without_model(configs):
+            st.error(plain(without), icon=":material/error:")
             return
         if asked is None:
             there = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}

@@ -16,9 +16,18 @@ from db.database import opened
 from db.runs import InvalidEdit
 from db.studies import StudyNotFound
 from jobs import studies as at_work
-from pages.widgets import fields, form, linked, study_form, study_grid, study_page, typed_keys
+from pages.widgets import (
+    fields,
+    form,
+    linked,
+    study_form,
+    study_grid,
+    study_page,
+    to_whom,
+    typed_keys,
+)
 from pages.widgets.view import as_id, plain, stop_with
-from services.backends import BackendProblem, target
+from services.backends import BackendProblem
 from services.config import InvalidConfig
 from services.engines import EngineProblem, devices
 from services.once import Once
@@ -110,8 +119,8 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     once: Once = st.session_state.setdefault("start-study", Once())
     typed = typed_keys.typed()
     try:
-        if config.engine is None and not target(config.run, typed_keys.environment()).model:
-            st.error("No model is chosen, and the server lists none. Type a model's name.")
+        if config.engine is None and (without := to_whom.without_model([config.run])):
+            st.error(plain(without), icon=":material/error:")
             return
         if to is None:
             study_id = once.get(lambda: at_work.submit(opened(), config, **about, secrets=typed))

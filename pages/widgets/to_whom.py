@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from pages.widgets import fields
 from pages.widgets.linked import touched
-from pages.widgets.typed_keys import typed
+from pages.widgets.typed_keys import environment, typed
 from pages.widgets.view import plain
 from services import settings
-from services.backends import BACKENDS
+from services.backends import BACKENDS, target
 from services.config import InvalidConfig, RunConfig, parse
 from services.visit import models
 
@@ -42,6 +42,22 @@ def ask(start: RunConfig, env: Mapping[str, str], whose: str = "") -> dict[str, 
         "base_url": base_url,
         "model": _model(name, base_url, start, env, whose),
     }
+
+
+def without_model(configs: Sequence[RunConfig]) -> str | None:
+    """Return which server's model nobody has named, and what to do; None: every one has its own.
+
+    Raises:
+        BackendProblem: one of them goes to nobody.
+    """
+    for config in configs:
+        whom = target(config, environment())
+        if not whom.model:
+            return (
+                f"No model is chosen, and {whom.netloc} lists none. Check that it runs and "
+                "ask it again, or type a model's name."
+            )
+    return None
 
 
 def _address(name: str, start: RunConfig, whose: str) -> str | None:

@@ -108,7 +108,7 @@ def test_two_servers_of_one_kind_are_compared(
     link = link_of(at)
     start(at)
     if port:  # nobody lists a model there
-        assert "No model is chosen" in said(at)
+        assert "No model is chosen, and 127.0.0.1:1 lists none." in said(at)
         assert link["vs"] == "backend=url&base_url=http%3A%2F%2F127.0.0.1%3A1%2Fv1&model="
         return
     one, two = stopped(database)
