@@ -14,7 +14,7 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from socketserver import StreamRequestHandler, UnixStreamServer
+from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 from tempfile import mkdtemp
 from threading import Lock, Thread
 from time import monotonic, sleep
@@ -33,6 +33,7 @@ SAY_S = 5.0  # between two signs of life
 MOST = 2**26  # bytes of one hand-over
 KEPT = b"kept\n"
 FOLDER = "paceline-"
+FOLDER_BYTES = 90  # of its whole name: a socket's may have 104 on macOS, 108 on Linux
 NOBODY = (
     "The key cannot be passed to the process that runs the queue. If that process belongs to "
     "another user, or to an older version of Paceline, stop it and try again."
@@ -115,7 +116,7 @@ def _told(engine: Engine, message: bytes) -> bool:
 def listening(keys: Keys, held: int) -> Iterator[None]:
     """Take what is handed over into `keys` while it lasts. `held`: the open file of the lock."""
     _tidy(os.pread(held, 4096, 0))  # of one that was killed
-    folder = Path(mkdtemp(prefix=FOLDER))  # for its user alone
+    folder = _folder()
     with _Server(str(folder / "keys"), keys) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
@@ -127,6 +128,15 @@ def listening(keys: Keys, held: int) -> Iterator[None]:
             server.shutdown()
             thread.join()
     _tidy(bytes(folder / "keys"))
+
+
+def _folder() -> Path:
+    """Make a folder for this user alone, whose name leaves room for a socket's."""
+    folder = mkdtemp(prefix=FOLDER)
+    if len(os.fsencode(folder)) <= FOLDER_BYTES:
+        return Path(folder)
+    os.rmdir(folder)
+    return Path(mkdtemp(prefix=FOLDER, dir="/tmp"))
 
 
 def _say(held: int, where: bytes) -> None:
@@ -142,7 +152,10 @@ def _tidy(where: bytes) -> None:
             file.parent.rmdir()
 
 
-class _Server(UnixStreamServer):
+class _Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True  # whoever calls and says nothing keeps nobody waiting
+    request_queue_size = 64
+
     def __init__(self, where: str, keys: Keys) -> None:
         self.keys = keys
         super().__init__(where, _Taking)

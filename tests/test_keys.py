@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 
 import psutil
 import pytest
@@ -14,7 +17,7 @@ from sqlalchemy import Engine
 
 import jobs
 from db import queue, runs
-from jobs.keys import Keys
+from jobs.keys import Keys, hand_over
 from jobs.place import beside
 from jobs.sent import LOST
 from services.backends import BackendProblem
@@ -175,6 +178,30 @@ def test_nobody_but_our_own_user_may_hand_over_or_look(database: Engine, keyless
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.stdout.strip() in ("", "b''"), "it was kept"
     jobs.cancel(database, keyless)
+
+
+def test_a_key_is_taken_while_others_call_and_say_nothing(database: Engine, keyless: int) -> None:
+    where = until(lambda: beside(database, "lock").read_text(), 10)
+    with ExitStack() as silent:
+        for _ in range(20):
+            call = silent.enter_context(socket.socket(socket.AF_UNIX))
+            call.settimeout(5)
+            call.connect(where)
+        began = monotonic()
+        hand_over(database, {"t": {}})
+        assert monotonic() - began < 4, "they would be waited for, five seconds each"
+    jobs.cancel(database, keyless)
+
+
+def test_a_long_name_of_the_temporary_folder_stops_nobody(
+    database: Engine, reference: ReferenceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    asked = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=2"}
+    run_id = jobs.submit(database, parse({**asked, "requests": 1, "warmup": 0}))
+    assert finished(database, run_id, 60).status == "done"
 
 
 def test_what_is_handed_over_waits_for_its_run_and_no_longer(
