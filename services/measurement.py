@@ -32,6 +32,13 @@ ERROR_CLASSES = (
 )
 
 
+def class_of_status(status: int) -> str:
+    """Return the error class of an answer with this HTTP status, which is not 200."""
+    if status < 300:  # 204 and its like: no refusal, and no answer either
+        return "stream_error"
+    return "http_429" if status == 429 else f"http_{status // 100}xx"
+
+
 WARM_UP = -1  # the repeat that does not count
 IMPORT = "import"  # the backend of a run that another tool measured
 VIA_LITELLM = "via LiteLLM"

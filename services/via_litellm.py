@@ -17,9 +17,10 @@ import orjson
 
 from services.backends import Target
 from services.backends.address import LOOPBACK
+from services.measurement import class_of_status
 from services.wire import Patience, wait_until
 from services.wire.chunk import read_chunk
-from services.wire.exchange import Exchange, settling
+from services.wire.exchange import REDIRECTS, Exchange, settling
 from services.wire.flights import Flights
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the internet at import
@@ -131,13 +132,9 @@ def _fail(exchange: Exchange, error: Exception) -> None:
     """Map an exception to an error class: by its name, else by the status it carries."""
     status = getattr(error, "status_code", None)
     named = _CLASSES.get(type(error).__name__)
-    if isinstance(status, int) and 300 <= status < 400:
-        exchange.http_status = status
-        said = f"The server redirects (HTTP {status}): use the address it points to."
-        exchange.fail("http_3xx", said, perf_counter_ns())
-        return
-    if named is None and isinstance(status, int) and status >= 400:
-        exchange.http_status = status
-        named = "http_429" if status == 429 else f"http_{status // 100}xx"
     sentence = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(status, int) and 300 <= status < 400:
+        named, sentence = None, REDIRECTS.format(status)
+    if named is None and isinstance(status, int) and status >= 300:
+        exchange.http_status, named = status, class_of_status(status)
     exchange.fail(named or "stream_error", sentence, perf_counter_ns())

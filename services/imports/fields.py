@@ -17,6 +17,7 @@ import numpy as np
 
 from services.halves import clean
 from services.imports.noted import Noted
+from services.measurement import class_of_status
 from services.redact import redact
 
 LARGEST = 1e12
@@ -147,16 +148,12 @@ def error_class(said: str) -> str | None:
     A number is a status only where the words say so: at the beginning, after `HTTP`, `status`,
     `code` or `error`, or before its own reason phrase. A line's number and a length are none."""
     if status := _REASONS.get(said.strip(" .").lower()):
-        return _of_status(status)
+        return class_of_status(status)
     found = next((found for kind in _STATUSES if (found := kind.search(said))), None)
     if found:
-        return _of_status(int(found[1]))
+        return class_of_status(int(found[1]))
     low = said.lower()
     return next((kind for word, kind in _WORDS if re.search(rf"\b{word}", low)), None)
-
-
-def _of_status(status: int) -> str:
-    return "http_429" if status == 429 else f"http_{status // 100}xx"
 
 
 def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
@@ -199,7 +196,7 @@ _STATUSES = tuple(
 )
 # In this order: "connection timed out" never connected.
 _WORDS: tuple[tuple[str, str], ...] = (
-    *((re.escape(phrase) + r"\b", _of_status(status)) for phrase, status in _REASONS.items()
+    *((re.escape(phrase) + r"\b", class_of_status(status)) for phrase, status in _REASONS.items()
       if " " in phrase and "timeout" not in phrase),
     (r"rate ?limit", "http_429"),
     (r"(?:connect(?:ion)?[ _]?time(?:d )?out|timed out (?:while )?connecting|connecttimeout)",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from services import oddities, untrusted
 from services.halves import joined
+from services.measurement import class_of_status
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
 from services.wire.encoding import Undecodable
 from services.wire.likeness import Likeness
@@ -26,6 +27,7 @@ CHUNKS_MOST = 2**19  # with tokens: no model writes so many
 ERROR_BYTES = 64 * 1024  # of an error's body that are read
 WORDS_BYTES = 200  # of a body without a message that are told
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})  # OpenAI's; they are safe
+REDIRECTS = "The server redirects (HTTP {}): use the address it points to."
 REASON_CHARACTERS = 60  # of a finish_reason
 
 
@@ -259,7 +261,7 @@ class Exchange:
     def _end(self, stamp: int) -> None:
         status = self._response.status or 0
         if status != 200:
-            self.fail(_class_of(status), self._refusal(status), stamp)
+            self.fail(class_of_status(status), self._refusal(status), stamp)
         elif self._stream is not None:
             for event in self._stream.rest():
                 self._event(stamp, event)
@@ -315,7 +317,7 @@ class Exchange:
 
     def _refusal(self, status: int) -> str:
         if 300 <= status < 400:
-            return f"The server redirects (HTTP {status}): use the address it points to."
+            return REDIRECTS.format(status)
         wait = self._response.retry_after
         return f"HTTP {status}: {self._reason()}" + (f" (Retry-After: {wait})" if wait else "")
 
@@ -349,9 +351,3 @@ def settling(over: asyncio.Future[None]) -> Callable[[], None]:
 
 def _beginning(body: bytes) -> str:
     return body[:WORDS_BYTES].decode("utf-8", "replace").strip()
-
-
-def _class_of(status: int) -> str:
-    if status < 300:  # 204 and its like: no refusal, and no answer either
-        return "stream_error"
-    return "http_429" if status == 429 else f"http_{status // 100}xx"
