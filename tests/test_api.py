@@ -192,7 +192,10 @@ WRONG = [
     ("stop_after_s", 0), ("connect_timeout_s", 0), ("first_token_timeout_s", 0),
     ("chunk_timeout_s", -1), ("processes", 0), ("processes", 65), ("calibrate", "perhaps"),
     ("stop_after_errors", 0), ("ttft_limit_s", 0), ("tpot_limit_s", -1), ("e2e_limit_s", "soon"),
-    ("usd_per_hour", 0), ("name", "x" * 201), ("name", 5),
+    ("usd_per_hour", 0), ("omit", ["model"]), ("max_tokens_field", "length"),
+    ("extra_body", []), ("extra_body", {"model": "m"}), ("headers", ["no colon"]),
+    ("headers", {"api-key": "sk-secret-00"}), ("ca_file", 5), ("ca_file", "x" * 1001),
+    ("insecure_tls", "perhaps"), ("name", "x" * 201), ("name", 5),
     ("tags", "one"), ("tags", ["a", 5]), ("tags", [f"t{n}" for n in range(21)]),
     ("note", "x" * 10_001), ("speed", 9), ("id", 1),
 ]  # fmt: skip
