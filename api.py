@@ -364,7 +364,7 @@ def cancel_study(study_id: StudyId) -> StudyFacts:
 @api.post(
     "/studies/{study_id}/resume",
     status_code=202,
-    **takes_json(_404="There is no such study", _409="Nothing of it can be measured anew"),
+    **takes_json(_404="There is no such study", _409="There is nothing to resume"),
 )
 def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
     """Measure anew the cells of a study that were cut short."""
@@ -522,7 +522,7 @@ _LIMITS = {  # bytes by path, and what is said of more
 _WORDS = {
     404: "There is no {}. /api/openapi.json says what there is.",
     405: "There is no {}, though something is at that address. /api/openapi.json says what.",
-    422: "The body is not JSON that can be read.",
+    422: "The body is not valid JSON.",
 }
 HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RequestValidationError: _wrong_fields,

@@ -30,7 +30,7 @@ def read_json(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeError, too
-        raise InvalidBody("The body is not JSON that can be read.") from error
+        raise InvalidBody("The body is not valid JSON.") from error
 
 
 def look_over(data: bytes) -> None:

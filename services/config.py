@@ -138,7 +138,7 @@ class RunConfig(BaseModel):
     )
     max_tokens_field: LengthName | None = Field(
         None,
-        description="Name under which the most tokens are sent; empty: max_completion_tokens at "
+        description="Field that holds the token limit; empty: max_completion_tokens at "
         "OpenAI, max_tokens elsewhere",
     )
     extra_body: dict[str, Any] = Field(
@@ -155,7 +155,8 @@ class RunConfig(BaseModel):
         description="File of certificates (PEM) to trust, on the machine that sends",
     )
     insecure_tls: bool = Field(
-        False, description="Take any certificate, a self-signed one too: who answers is not checked"
+        False,
+        description="Accept any certificate, self-signed ones too: the server is not verified",
     )
 
     warmup: int = Field(
@@ -359,7 +360,7 @@ def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for problem in problems:
         if len(found) == MOST_SENTENCES:
-            found.setdefault("", "Further fields are wrong, too.")
+            found.setdefault("", "More fields are wrong.")
             break
         place = [part for part in problem["loc"] if part not in ("body", "query", "path")]
         field = place[0][:80] if place and isinstance(place[0], str) else ""

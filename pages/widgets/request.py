@@ -11,7 +11,7 @@ from pages.widgets import fields
 from services import fit, link
 from services.config import LengthName, Omittable, RunConfig
 
-LENGTH_NAMES = {None: "As the backend wants it", **{name: name for name in get_args(LengthName)}}
+LENGTH_NAMES = {None: "Backend default", **{name: name for name in get_args(LengthName)}}
 
 
 def ask(start: RunConfig) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
             "give one, or put LITELLM_MODEL=… into .env."
         )
     if config.ca_file or config.insecure_tls:
-        raise BackendProblem("LiteLLM's providers have certificates of their own. Leave that out.")
+        raise BackendProblem("ca_file and insecure_tls do not apply to LiteLLM. Leave them out.")
     own = provider == _value(env, backend.model_env).partition("/")[0]
     headers, _ = _headers(config, backend, {}, None)
     key = _key(backend, env) if own else None

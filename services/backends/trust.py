@@ -37,7 +37,7 @@ class Trust:
                 found.load_verify_locations(cadata=_certificates(self.ca_file))
             except (OSError, ValueError):  # ssl.SSLError is an OSError
                 raise UntrustedFile(
-                    "ca_file is no file of certificates (PEM) that can be read here. Give its "
+                    "ca_file is not a readable file of certificates (PEM). Give its "
                     "whole path on the machine that sends."
                 ) from None  # one sentence for all: what is in other files is nobody's business
             found.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a server's own is enough
@@ -48,8 +48,8 @@ class Trust:
 def why_untrusted(error: ssl.SSLCertVerificationError) -> str:
     """Say why a certificate was not taken, and what to do."""
     return (
-        f"its certificate is not trusted ({error.verify_message}). Give the file of its authority "
-        "(ca_file), or switch the check off for a server of your own (insecure_tls)."
+        f"its certificate is not trusted ({error.verify_message}). Give the certificate of its "
+        "authority (ca_file), or turn the check off for a server of your own (insecure_tls)."
     )
 
 

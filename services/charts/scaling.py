@@ -45,7 +45,8 @@ STUDY_CHARTS = (
         "speedup", "How much more do more devices give?", "Speed-up against devices", speedup
     ),
     StudyChart(
-        "batch_throughput", "What does more at once give?", "Throughput against requests at once",
+        "batch_throughput", "What does a higher concurrency give?",
+        "Throughput against requests at once",
         batch_throughput,
     ),
     StudyChart(

@@ -90,8 +90,8 @@ FRAMING = {
     oddities.BYTE_ORDER_MARK: "a byte order mark",
     oddities.ONE_NEWLINE: "events with no empty line between them",
     oddities.UNENDED: "a last event with no empty line after it",
-    oddities.BARE_JSON: "JSON that is in no event",
+    oddities.BARE_JSON: "JSON outside any event",
     oddities.COMPRESSED: "compressed streams, which may delay tokens",
     oddities.CONTENT_TYPE: "a stream under another Content-Type",
-    oddities.UNKNOWN_CHUNK: "JSON that is no part of a chat completion",
+    oddities.UNKNOWN_CHUNK: "JSON that is not part of a chat completion",
 }

@@ -113,8 +113,8 @@ class EngineConfig(BaseModel):
             raise ValueError("hold a quote that is not closed") from None
         if "--" in words:
             raise ValueError(
-                "may not hold a -- of its own: the engine would read nothing after it as an "
-                "argument, the address that Paceline gives it neither"
+                "may not contain a bare --: the engine would ignore all arguments after it, such "
+                "as the address that Paceline gives it"
             )
         if any(map(_is_secret, words)) or holds_key(_values(words)):
             raise ValueError("may hold no key, token or password: put those into the environment")

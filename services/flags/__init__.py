@@ -111,7 +111,7 @@ def _pin(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
     of = command.add_mutually_exclusive_group()
     of.add_argument("--model", action="store_true", help="Of its model (default)")
-    of.add_argument("--tag", help="Of a tag, which it gets where it has not")
+    of.add_argument("--tag", help="Of a tag, which is added to the run")
 
 
 def _unpin(command: ArgumentParser) -> None:

@@ -134,8 +134,7 @@ def _csv(text: str) -> Iterator[dict[str, Any]]:
     sign = text_file.separator(text)
     if sign is None:
         raise InvalidImport(
-            "It is a table, but not certainly separated by commas, semicolons or tabs. Save it as "
-            "CSV with commas."
+            "It is a table with an ambiguous separator. Save it as CSV with commas."
         )
     see_to_values(text.count(sign))
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign)

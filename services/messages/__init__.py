@@ -55,7 +55,7 @@ class Against(BaseModel):
     speed: float | None = Field(description="The ratio; of a latency its inverse")
     low: float | None = Field(description="Where its 95 % interval begins")
     high: float | None = Field(description="Where its 95 % interval ends")
-    differs: list[str] = Field([], description="What is not the same of the two runs' servers")
+    differs: list[str] = Field([], description="What differs between the two runs' servers")
 
 
 class Pinned(BaseModel):

@@ -143,7 +143,7 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     if status == 429:
         return f"{where} is asked too often (HTTP 429{said}). Wait a little, or check your quota."
     if status == 503 and "load" in said.lower():  # llama.cpp says so
-        return f"{where} is still loading its model (HTTP 503{said}). Wait until it has."
+        return f"{where} is still loading its model (HTTP 503{said}). Wait until it is ready."
     if status >= 500:
         return f"{where} is still starting or broken (HTTP {status}{said}). Look into its log."
     return f"{where} refuses the question (HTTP {status}{said})."

@@ -283,7 +283,7 @@ class Exchange:
         none = not self.token_times and not self._whole
         stray = self._stream.stray if self._stream is not None else b""
         if self.finish_reason is None and self._unknown:
-            why = f"The stream holds JSON that is no part of a chat completion: {self._unknown}"
+            why = f"The stream holds JSON that is not part of a chat completion: {self._unknown}"
             self.fail("stream_error", why, stamp)
         elif none and not self._said_done and stray.strip():
             self.fail("stream_error", f"The answer is no stream: {_beginning(stray)}", stamp)
@@ -310,7 +310,7 @@ class Exchange:
             said = f"({kind}){words and f': {words}'}"
             self.fail("stream_error", f"The answer is not a chat completion {said}.", stamp)
         elif not chunk.has_token:
-            self.fail("empty", "The answer: it holds no token.", stamp)
+            self.fail("empty", "The answer holds no token.", stamp)
         else:
             self.take(stamp, chunk._replace(whole=True))
             self._finish(stamp)

@@ -33,19 +33,21 @@ class Notes:
             said = ", ".join(
                 f"{name} (in {count:,} of {entries:,})" for name, count in self.names.items()
             )
-            found.append(f"Not used, since they hold for the whole run: {said}.")
+            found.append(f"Not used, since these are set for the whole run: {said}.")
         if self.first:
-            turn = "only the first turn is asked"
+            turn = "only the first turn is sent"
             found.append(f"Of {many(self.first, 'conversation')} of several turns {turn}.")
         if self.without:
-            found.append(f"Left out: {many(self.without, 'conversation')} in which nobody asks.")
+            found.append(
+                f"Left out: {many(self.without, 'conversation')} without a message of a user."
+            )
         if self.answers:
-            found.append(f"Not sent: {many(self.answers, 'answer')} that messages end with.")
+            found.append(f"Not sent: {many(self.answers, 'answer')} at the end of messages.")
         return found
 
 
 def prompt_of(value: Any, notes: Notes) -> str | None:
-    """Return what an entry asks (see `dialogue`); None for a conversation in which nobody asks.
+    """Return what an entry asks (see `dialogue`); None for a conversation without one.
 
     Raises:
         Unusable: it is no prompt, or one that cannot be sent.
@@ -120,7 +122,7 @@ def _parts(parts: list[Any]) -> str:
             texts.append(part["text"])
         else:
             kind = str(part.get("type"))[:40] if isinstance(part, dict) else "another kind"
-            raise Unusable(f"has a part that is no text ({kind}). Only text is sent: remove it.")
+            raise Unusable(f"has a part that is not text ({kind}). Only text is sent: remove it.")
     return "\n".join(texts)
 
 
@@ -161,7 +163,7 @@ def _within(value: Any, notes: Notes) -> str | None:
     """The body of a request, as OpenAI's batches and genai-perf's inputs hold it."""
     found = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(found, dict):
-        raise Unusable('has a "body" that is no object with a prompt.')
+        raise Unusable('has a "body" that is not an object with a prompt.')
     return prompt_of(found, notes)
 
 

@@ -86,7 +86,7 @@ def _decoded(data: bytes, name: str) -> str:
         text = data.decode(kind)
     except UnicodeDecodeError as error:
         if not kind.startswith("utf-8"):
-            raise InvalidPrompts(f"{name} is not whole: save it as UTF-8.") from None
+            raise InvalidPrompts(f"{name} is damaged: save it as UTF-8.") from None
         line = data.count(b"\n", 0, error.start) + 1
         problem = f"is not UTF-8 text (byte 0x{data[error.start]:02x})"
         raise _problem(name, f"line {line:,}", f"{problem}. Save the file as UTF-8.") from None
@@ -171,7 +171,7 @@ def _csv(text: str, name: str, assumed: list[str]) -> Entries:
     if sign is None:
         raise _problem(
             name, "line 1",
-            "could be separated by several characters. Save the file as CSV with commas.",
+            "has an ambiguous separator. Save the file as CSV with commas.",
         )  # fmt: skip
     rows = _rows(text, name, sign)
     line, header = next(rows, (1, []))

@@ -156,7 +156,7 @@ def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine)
     assert "Varied: configuration (TP 1, TP 2). 2 of 2 cells measured." in said(at)
     notes = "".join(one.value for one in at.markdown).replace("\\", "")
     assert "TP 1, batch 4; TP 2, batch 4: Too few requests for the 95th percentile" in notes
-    assert "What does more at once give?" not in said(at)
+    assert "What does a higher concurrency give?" not in said(at)
     assert "A device here is a share of the cores of one CPU" in said(at)
     assert not at.button or "Resume" not in [button.label for button in at.button]
 

@@ -179,12 +179,12 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         ),
         (
             {"ca_file": "/etc/shadow"},
-            "ca_file is no file of certificates (PEM) that can be read here. Give its whole path "
+            "ca_file is not a readable file of certificates (PEM). Give its whole path "
             "on the machine that sends.",
         ),
         (
             {"ca_file": "/dev/zero"},
-            "ca_file is no file of certificates (PEM) that can be read here. Give its whole path "
+            "ca_file is not a readable file of certificates (PEM). Give its whole path "
             "on the machine that sends.",
         ),
         (

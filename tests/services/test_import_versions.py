@@ -232,7 +232,7 @@ def test_a_table_is_read_whatever_separates_its_columns(sign: str) -> None:
 
 
 def test_a_table_whose_separator_is_not_certain_is_not_guessed() -> None:
-    with pytest.raises(InvalidImport, match="not certainly separated"):
+    with pytest.raises(InvalidImport, match="ambiguous separator"):
         read(b"a;b,c\n1;2,3\n4;5,6\n", "s.csv")
 
 

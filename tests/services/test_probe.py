@@ -324,7 +324,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(503, {"error": {"message": "Loading model", "code": 503}}),
-        "HOST is still loading its model (HTTP 503: Loading model). Wait until it has.",
+        "HOST is still loading its model (HTTP 503: Loading model). Wait until it is ready.",
     ),
     (http(418, "I am a teapot"), "HOST refuses the question (HTTP 418)."),
     (b"SSH-2.0-OpenSSH_9.6\r\n", "HOST does not answer in HTTP ("),
@@ -487,8 +487,8 @@ def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None
     found = probed({"*": MODELS}, scheme="https", tls=context)
     assert found.problem == (
         "HOST cannot be reached: its certificate is not trusted (self-signed certificate). Give "
-        "the file of its authority (ca_file), or switch the check off for a server of your own "
-        "(insecure_tls)."
+        "the certificate of its authority (ca_file), or turn the check off for a server of your "
+        "own (insecure_tls)."
     )
 
 
