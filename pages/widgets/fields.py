@@ -73,12 +73,12 @@ LABELS = {
     "usd_per_gpu_hour": "Price of a GPU-hour (US $)",
 }
 EMPTY = {
-    "processes": "by load and cores",
+    "processes": "auto",
     "concurrency": "all",
     "long_input_tokens": f"{LONG_TIMES} times a short one",
     "long_every": str(LONG_EVERY),
     "long_max_tokens": "as all",
-    "temperature": "0; OpenAI: its own",
+    "temperature": "default",
     "top_p": "not sent",
 }
 STEPS = {

@@ -29,7 +29,7 @@ HEADLINE: tuple[tuple[str, str, str, str], ...] = (
     ("total_e2e_s", "E2E, sum of all", "s", "The latencies of all successes of all repeats"),
     ("requests_per_s", "Queries/s", "", "Successful requests over the window"),
     ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
-    ("output_tokens", "Output tokens, sum", "tokens", "Of all successes of all repeats"),
+    ("output_tokens", "Tokens, sum", "tokens", "Output tokens of all successes of all repeats"),
     ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
     (
         "cost_usd",
