@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns
 from typing import Any
@@ -33,11 +33,12 @@ class Session:
     the prompts differ from those of other runs, which the server may still have in a cache."""
 
     turn: Turn
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     send: Send
     began_ns: int
     playing: Playing | Team | None = None
-    secrets: tuple[str, ...] = ()  # what no server may have kept: the key, the person's prompts
+    # What no server may have kept: the key, the person's prompts.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     rhythm: Rhythm | None = None  # of the last repeat's answers
     cancelled: bool = False
     measured: bool = False  # every repeat is over

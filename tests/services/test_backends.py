@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobs.sent import Sent
 from services.backends import (
     BACKENDS,
     BackendProblem,
@@ -19,6 +20,8 @@ from services.backends import (
 from services.backends.asking import body
 from services.config import InvalidConfig, RunConfig, parse
 from services.engines import ENGINES
+from services.session import Session
+from services.turn import Turn
 
 KEYS = {
     "GROQ_API_KEY": "gsk_groq",
@@ -144,7 +147,10 @@ def test_the_litellm_key_goes_to_the_provider_of_the_litellm_model_only() -> Non
 def test_a_key_stands_in_no_repr() -> None:
     for backend in BACKENDS:
         asked = found(KEYS, backend=backend)
-        assert asked.key is None or asked.key not in f"{asked} {asked!r} {[asked]}"
+        turn = Turn(RunConfig(), target=asked, env=KEYS)
+        session = Session(turn, KEYS, print, 0, secrets=asked.secrets)
+        told = f"{asked} {asked!r} {turn!r} {session!r} {Sent('', '', {}, {'target': KEYS})!r}"
+        assert not [name for name, key in KEYS.items() if name.endswith("_KEY") and key in told]
 
 
 def test_whether_a_key_is_set_is_told_without_it() -> None:
