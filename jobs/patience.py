@@ -4,6 +4,7 @@ not any more. One patience for all who need it: the supervisor's threads, and wh
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from threading import Event
 from time import monotonic
@@ -24,19 +25,26 @@ def patiently(work: Callable[[], T], about: str, say: Callable[[str], object] = 
     `say` is told `about` what, and why, once for each reason.
 
     Raises:
-        OperationalError, InterfaceError: it still was, at the end.
+        OperationalError, InterfaceError: it still was, at the end, or it is no trouble that passes:
+            a table that is not there.
     """
     until, said = monotonic() + PATIENCE_S, ""
     while True:
         try:
             return work()
         except TROUBLE as error:
-            if monotonic() > until:
+            if monotonic() > until or not _may_pass(error):
                 raise
             if reason(error) != said:
                 said = reason(error)
                 say(f"{about}: {said}; trying again")
             _never.wait(RETRY_S)
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether waiting may help. SQLite calls what is wrong with a statement operational, too."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is None or code & 0xFF != sqlite3.SQLITE_ERROR
 
 
 def reason(error: DBAPIError | ValueError) -> str:
