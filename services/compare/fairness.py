@@ -12,7 +12,7 @@ from services.compare.differences import environment_facts
 from services.compare.rows import Candidate, numbers_of
 from services.compare.same_work import listed, unequal
 from services.compare.verdicts import errors_differ
-from services.measurement import ACTIVE
+from services.measurement import ACTIVE, Run
 from services.modes import schedule, waiting
 from services.summary.repeats import successes
 
@@ -28,18 +28,24 @@ def warnings(candidates: Sequence[Candidate]) -> tuple[Doubt, ...]:
 
 
 def _unfinished(candidates: Sequence[Candidate]) -> Doubt | None:
-    numbered = zip(numbers_of(candidates), candidates, strict=True)
-    status = {number: c.run.status for number, c in numbered if c.run.status != "done"}
-    if not status:
+    numbered = zip(numbers_of(candidates), [c.run for c in candidates], strict=True)
+    unfinished = {number: run for number, run in numbered if run.status != "done"}
+    if not unfinished:
         return None
+    ended = listed({number: _ended(run) for number, run in unfinished.items()})
     todo = "A repeat that was cut short is not like a whole one: run it again before you rely on"
-    if all(one in ACTIVE for one in status.values()):
+    if all(run.status in ACTIVE for run in unfinished.values()):
         todo = "More repeats come, and the ratios move with them: wait before you rely on"
     return Doubt(
         "warning",
         "Not every run was measured to its end",
-        f"{listed(status)}. {todo} the ratios.",
+        f"{ended}. {todo} the ratios.",
     )
+
+
+def _ended(run: Run) -> str:
+    why = (run.error or "").rstrip(".")
+    return f"{run.status} ({why})" if why else run.status
 
 
 def _cached(candidates: Sequence[Candidate]) -> Doubt | None:

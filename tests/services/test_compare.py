@@ -279,6 +279,13 @@ def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
     assert "#2: running. More repeats come" in doubt.sentence
 
 
+def test_why_a_run_failed_is_said_where_there_is_no_verdict() -> None:
+    failed_run = b(status="failed")
+    failed_run = replace(failed_run, run=replace(failed_run.run, error="Nothing answers there."))
+    (doubt,) = compare([a(), failed_run]).warnings
+    assert "#2: failed (Nothing answers there). A repeat" in doubt.sentence
+
+
 def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
     other = b(mode="sequential")
     silent = replace(other, run=replace(other.run, source={"tool": "x", "known": ["requests"]}))
