@@ -29,6 +29,7 @@ from services.backends import BackendProblem, Target, target
 from services.compare.headline import headline
 from services.engines import ENGINES
 from services.engines.server import Server
+from services.fault import fault
 from services.measurement import Progress, Repeat, Run
 from services.settings import InvalidSettings
 from services.talk import measurement_of
@@ -70,23 +71,32 @@ class Carrier(Thread):
         return self._run.id
 
     def run(self) -> None:
-        process, run_id = self._process, self._run.id
-        assert process.stdin and process.stdout
+        process = self._process
         with process:
-            asked = b""
             try:
-                asked = orjson.dumps(written(patiently(self._turn, f"run {run_id}"))) + b"\n"
+                self._carry()
             except (BackendProblem, InvalidSettings) as problem:  # a key that is lost
-                self._end = {"cancelled": False, "problem": str(problem)}
-                process.kill()
-            with suppress(OSError, ValueError):  # stopped or dead already: its end says so
-                process.stdin.write(asked)
-                process.stdin.flush()
-            for line in process.stdout:
-                if line.endswith(b"\n"):  # a killed worker's last line may be half a line
-                    self._keep(orjson.loads(line))
+                self._give_up(str(problem))
+            except Exception as error:  # nobody foresaw it: the run tells, not the log alone
+                self._give_up(fault(error))
         self._watch_no_more()
-        patiently(lambda: self._finish(process.returncode), f"run {run_id}")
+        patiently(lambda: self._finish(process.returncode), f"run {self._run.id}")
+
+    def _carry(self) -> None:
+        """Tell the worker what to measure, and keep what it sends."""
+        process = self._process
+        assert process.stdin and process.stdout
+        asked = orjson.dumps(written(patiently(self._turn, f"run {self._run.id}"))) + b"\n"
+        with suppress(OSError, ValueError):  # stopped or dead already: its end says so
+            process.stdin.write(asked)
+            process.stdin.flush()
+        for line in process.stdout:
+            if line.endswith(b"\n"):  # a killed worker's last line may be half a line
+                self._keep(orjson.loads(line))
+
+    def _give_up(self, problem: str) -> None:
+        self._end = {"cancelled": False, "problem": problem}
+        self._process.kill()
 
     def _finish(self, code: int) -> None:
         """Write down how it ended, or that it waits for its next turn."""

@@ -69,6 +69,24 @@ def test_who_follows_a_run_waits_for_a_database_that_is_away(
     assert len(failed) == 3
 
 
+def test_what_nobody_foresaw_ends_a_run_with_a_sentence(database: Engine) -> None:
+    class Broken(Keys):
+        def of(self, ticket: str | None) -> Any:
+            raise ZeroDivisionError("with a prompt in it")
+
+    asked = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    run_id = runs.create(database, parse(asked), "lane")
+    run = queue.claim(database, machine())
+    assert run is not None
+    carrier = Carrier(database, run, Broken())
+    carrier.start()
+    carrier.join(60)
+    found = runs.load(database, run_id)
+    assert found.status == "failed"
+    assert str(found.error).startswith("Internal error in Paceline: ZeroDivisionError")
+    assert "prompt" not in str(found.error)
+
+
 def test_a_full_disk_is_the_reason_that_a_run_tells(
     database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
