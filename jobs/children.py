@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import psutil
@@ -23,12 +23,14 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 _lock = Lock()
 _started: dict[int, subprocess.Popen[bytes]] = {}
+_adopts = Event()
 
 
 def adopt() -> None:
     """Become the parent of what the descendants of this process leave behind. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        _adopts.set()
 
 
 def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
@@ -42,7 +44,10 @@ def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
 
 
 def orphans() -> list[psutil.Process]:
-    """Return the children that were given to us, and all below them."""
+    """Return the children that were given to us, and all below them; none where this process does
+    not `adopt`: its children are its own."""
+    if not _adopts.is_set():
+        return []
     with _lock:
         given = [one for one in psutil.Process().children() if one.pid not in _started]
     found = [one for one in given if lives(one)]

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from db import engines
 from db.database import opened
+from jobs import children
 from jobs.keeper import mark_of, tidied
 from services.engines import EngineConfig, free_port
 from services.engines.marks import lives, marked
@@ -91,6 +92,12 @@ def test_a_killed_keeper_leaves_no_child_that_cleared_its_environment(
     assert not any(lives(p) for p in left)
     process.stdin.close()
     assert process.wait(10) == 0
+
+
+def test_a_process_that_adopts_nobody_has_no_orphans() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert children.orphans() == []
+        child.kill()
 
 
 def test_where_the_supervisor_died_too_its_next_ends_the_engines_session(
