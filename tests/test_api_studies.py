@@ -230,7 +230,7 @@ def test_no_answer_holds_what_is_in_the_environment(
         ({"engine": "llamacpp", "model": "/etc"}, "serves smollm2-135m-instruct only"),
         ({"engine": "vllm", "tp": 64}, "It needs 64 "),
         ({"extra": "--host 0.0.0.0"}, "Paceline sets --host itself"),
-        ({"extra": "--max-logprobs 5 --"}, "extra may not hold a -- of its own"),
+        ({"extra": "--max-logprobs 5 --"}, "extra may not contain a bare --"),
         ({"model": f"--api-key={KEY}"}, "model may not begin with -"),
         ({"model": f" -{KEY}"}, "model may not begin with -"),
         ({"quantization": f"--api-key={KEY}"}, "quantization may not begin with -"),

@@ -84,7 +84,12 @@ def _layers(
     x = alt.X(
         "in_flight:Q",
         title="Most requests in flight" + (" (log scale)" if log else ""),
-        scale=alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=24),
+        scale=alt.Scale(
+            type="log" if log else "linear",
+            zero=alt.Undefined if log else False,
+            nice=False,
+            padding=24,
+        ),
         axis=alt.Axis(values=loads, format=",d", labelOverlap="greedy"),
     )
     scale, note = roomy_scale([row["seconds"] for row in rows])

@@ -54,7 +54,12 @@ def size_axis(sizes: Sequence[int], word: str) -> alt.X:
     return alt.X(
         "size:Q",
         title=word.capitalize() + (" (log scale)" if log else ""),
-        scale=alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=24),
+        scale=alt.Scale(
+            type="log" if log else "linear",
+            zero=alt.Undefined if log else False,
+            nice=False,
+            padding=24,
+        ),
         axis=alt.Axis(values=sorted(set(sizes)), format=",d", labelOverlap="greedy"),
     )
 

@@ -85,6 +85,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
 
     # the link in another browser, right after a restart of the server, shows the same
     said = page.get_by_text("in these repeats only").first.inner_text()
+    page.close()  # it would ask for the server while that is away
     app.stop()
     app.start()
     other = chromium.new_context().new_page()
