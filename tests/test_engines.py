@@ -188,7 +188,7 @@ def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
 
 
 def _interrupted(database: Engine, run_id: int) -> bool:
-    queue.interrupt_stale(database, 5)
+    queue.interrupt(database, queue.beats(database))  # nobody is there to give a sign
     return runs.load(database, run_id).status == "interrupted"
 
 
