@@ -829,7 +829,7 @@ def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, a
         (["--vs", "mode"], "--vs takes what changes, as in mode=batch,concurrency=8"),
         (["--vs", "mode=none"], "--mode must be one of"),
         (["--vs", "prompt=x"], "--prompt is not taken from a link"),
-        (["--vs", "mode=batch", "--repeats", "60"], "1 to 50 times"),
+        (["--vs", "mode=batch", "--repeats", "60"], "must be at most 50"),
         (["--vs", "mode=batch", "--most", "3"], "the most cannot be fewer"),
         (["--vs", "mode=batch", "--target", "0"], "per cent from 0.1 to 100"),
         (["--vs", "mode=batch"] * 9, "2 to 8 candidates"),
