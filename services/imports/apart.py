@@ -10,7 +10,6 @@ import os
 import resource
 import subprocess
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -159,9 +158,6 @@ def main(arguments: Sequence[str]) -> int:
         answer = orjson.dumps({"error": str(error)})
     except MemoryError:
         answer = orjson.dumps({"error": f"{imports.name_of(name.decode())}: {TOO_MUCH}"})
-    except Exception:
-        traceback.print_exc()
-        return 1
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
     return 0
