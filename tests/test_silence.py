@@ -10,7 +10,6 @@ from db.beats import LONG_LOST_S, Beat
 from jobs import silence
 from jobs.silence import STALE_S, Silence
 
-NOW = datetime.now(UTC)
 CLOCKS = (timedelta(seconds=-10), timedelta(hours=-1), timedelta(seconds=10), timedelta(days=1))
 
 
@@ -26,9 +25,9 @@ class Clock:
 def test_what_gives_signs_of_life_lives_whatever_its_clock_says(
     off: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, look = Clock(monkeypatch), Silence("here")
+    clock, look, now = Clock(monkeypatch), Silence("here"), datetime.now(UTC)
     for second in range(300):
-        beat = Beat(1, "there", NOW + off + timedelta(seconds=second))
+        beat = Beat(1, "there", now + off + timedelta(seconds=second))
         assert look.lost([beat], ()) == []
         clock.at += 1.0
 
@@ -38,7 +37,8 @@ def test_what_gives_signs_of_life_lives_whatever_its_clock_says(
 def test_what_gives_none_is_lost_after_its_time(
     off: timedelta, machine: str, longest: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, look, beat = Clock(monkeypatch), Silence("here"), Beat(1, machine, NOW + off)
+    clock, look = Clock(monkeypatch), Silence("here")
+    beat = Beat(1, machine, datetime.now(UTC) + off)
     if machine == "there" or off > timedelta(0):
         assert look.lost([beat], ()) == []
         clock.at += longest - 0.1
@@ -49,10 +49,10 @@ def test_what_gives_none_is_lost_after_its_time(
 
 
 def test_one_that_is_heard_of_again_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, look = Clock(monkeypatch), Silence("here")
-    look.lost([Beat(1, "there", NOW)], ())
+    clock, look, now = Clock(monkeypatch), Silence("here"), datetime.now(UTC)
+    look.lost([Beat(1, "there", now)], ())
     clock.at += LONG_LOST_S - 1
-    later = Beat(1, "there", NOW + timedelta(seconds=59))
+    later = Beat(1, "there", now + timedelta(seconds=59))
     assert look.lost([later], ()) == []
     clock.at += LONG_LOST_S - 1
     assert look.lost([later], ()) == []
