@@ -52,6 +52,9 @@ class Exchange:
         self.error: str | None = None
         self.cancelled = False
         self.over = False
+        # There is more to read of what has come: a little at a time, since a few bytes may stand
+        # for gigabytes.
+        self.unpacking = False
         self._on_end = on_end
         self._secrets = secrets
         self._response = Response()
@@ -84,14 +87,10 @@ class Exchange:
         if len(self.token_times) - before > 1:
             self.coalesced += 1
         self.http_status = response.status
-        if response.complete and not self.over and not response.unpacking:
+        if response.compressed:
+            self.unpacking = not self.over and response.unpacking
+        if response.complete and not self.over and not self.unpacking:
             self._end(stamp)
-
-    @property
-    def unpacking(self) -> bool:
-        """Whether there is more to read of what has come: a little at a time, since a few bytes
-        may stand for gigabytes."""
-        return not self.over and self._response.unpacking
 
     def _unreadable(self, sentence: str, stamp: int) -> None:
         """Fail for a body that can't be read; a refusal stays one, whatever its body is."""
@@ -331,7 +330,7 @@ class Exchange:
         return _beginning(body) or "no reason given"
 
     def _finish(self, stamp: int) -> None:
-        self.ended, self.over = stamp, True
+        self.ended, self.over, self.unpacking = stamp, True, False
         if self._stream is not None:
             self.oddities |= self._stream.oddities
         if self._response.compressed and self.http_status == 200:
