@@ -49,6 +49,7 @@ class Viewer:
         self._url = f"ws://127.0.0.1:{port}/_stcore/stream"
         self._page, self._query = page, query
         self._every: dict[str, float] = {}  # seconds, by the part that is asked for again
+        self._hash = ""  # of the page, as the server named it
         self.opened = asyncio.Event()
         self.updates, self.asked, self.slowest_s = 0, 0, 0.0
 
@@ -77,6 +78,8 @@ class Viewer:
             if kind == "auto_rerun":
                 again = message.auto_rerun
                 self._every = {again.fragment_id: again.interval}
+            elif kind == "navigation":
+                self._hash = message.navigation.page_script_hash
             elif kind == "script_finished":
                 name = ForwardMsg.ScriptFinishedStatus.Name(message.script_finished)
                 self.updates += name == "FINISHED_FRAGMENT_RUN_SUCCESSFULLY"
@@ -86,7 +89,10 @@ class Viewer:
     def _asking(self, part: str | None) -> bytes:
         message = BackMsg()
         message.rerun_script.query_string = self._query
-        message.rerun_script.page_name = self._page
+        if self._hash:
+            message.rerun_script.page_script_hash = self._hash
+        else:
+            message.rerun_script.page_name = self._page
         if part:
             message.rerun_script.fragment_id = part
             message.rerun_script.is_auto_rerun = True

@@ -8,12 +8,18 @@ from collections.abc import Callable
 from threading import Lock
 
 EVERY_S = (1.0, 2.0, 4.0, 8.0)  # between two drawings
-LOOK_S = 3.0  # of the process, by which a pace is chosen
-BUSY, IDLE = 0.4, 0.15  # of a core: above, a slower pace is taken; below, a quicker one
+LOOK_S = 3.0  # of the process at least, by which a pace is chosen
+BUSY = 0.5  # of a core: above it a slower pace is taken
+QUIET = 0.35  # of a core: below it the process must stay at a quicker pace, for that to be taken
+AWAY_S = LOOK_S + 2 * EVERY_S[-1]  # without a question: nobody looks
 
 
 class Refresh:
-    """One for the whole process. Half the pace costs half, so between IDLE and BUSY it stays."""
+    """One for the whole process. Half the pace costs half, so one look tells what each would cost.
+
+    A new pace makes every page be drawn as a whole, once: that is no part of what it costs, and is
+    let pass before the next look.
+    """
 
     def __init__(
         self,
@@ -23,22 +29,37 @@ class Refresh:
         self._wall, self._cpu = wall, cpu
         self._lock = Lock()
         self._step = 0
+        self._settle_s = 0.0  # to let pass before the process is looked at
         self._at, self._spent = wall(), cpu()
 
     def seconds(self) -> float:
         """Return the time between two drawings, as of now."""
         with self._lock:
             passed = self._wall() - self._at
-            if passed >= LOOK_S:
+            if passed > AWAY_S:
+                self._begin(0, 0.0)
+            elif self._settle_s:
+                if passed >= self._settle_s:
+                    self._begin(self._step, 0.0)
+            elif passed >= max(LOOK_S, EVERY_S[self._step]):
                 share = (self._cpu() - self._spent) / passed
-                if passed > LOOK_S + EVERY_S[-1]:
-                    self._step = 0  # nobody has looked for a while
-                elif share > BUSY:
-                    self._step = min(self._step + 1, len(EVERY_S) - 1)
-                elif share < IDLE:
-                    self._step = max(self._step - 1, 0)
-                self._at, self._spent = self._wall(), self._cpu()
+                step = self._chosen(share * EVERY_S[self._step])
+                same = step == self._step
+                self._begin(step, 0.0 if same else max(LOOK_S, EVERY_S[self._step]))
             return EVERY_S[self._step]
+
+    def _begin(self, step: int, settle_s: float) -> None:
+        self._step, self._settle_s = step, settle_s
+        self._at, self._spent = self._wall(), self._cpu()
+
+    def _chosen(self, drawing: float) -> int:
+        """Return the step to take where one drawing for all takes so many seconds of a core."""
+        last = len(EVERY_S) - 1
+        fits = (step for step in range(last) if drawing / EVERY_S[step] <= self._most(step))
+        return next(fits, last)
+
+    def _most(self, step: int) -> float:
+        return QUIET if step < self._step else BUSY
 
 
 REFRESH = Refresh()

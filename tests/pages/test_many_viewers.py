@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from services.compare import Candidate
 from services.measurement import Measurement
-from services.refresh import BUSY, EVERY_S, IDLE, LOOK_S, Refresh
+from services.refresh import EVERY_S, LOOK_S, Refresh
 from tests.pages.conftest import Visit
 from tests.stored import store
 
@@ -32,19 +32,42 @@ class Process:
         return self.pace.seconds()
 
 
-def test_a_busy_process_is_drawn_less_often_and_a_quiet_one_more() -> None:
-    process = Process()
-    assert process.pace.seconds() == EVERY_S[0]
-    assert [process.at_work(0.9) for _ in range(5)] == [*EVERY_S[1:], EVERY_S[-1], EVERY_S[-1]]
-    assert [process.at_work(0.05) for _ in range(4)] == [*EVERY_S[-2::-1], EVERY_S[0]]
+def after(process: Process, drawing: float, seconds: float = 120.0) -> float:
+    """Return the pace after a time in which one drawing for all costs so many seconds of a core."""
+    end = process.wall + seconds
+    while process.wall < end:
+        every = process.pace.seconds()
+        process.wall += every
+        process.cpu += min(drawing, every)
+    return process.pace.seconds()
 
 
-def test_a_pace_that_fits_stays() -> None:
+@pytest.mark.parametrize(
+    ("drawing", "every"), [(0.05, 1.0), (0.3, 1.0), (0.45, 1.0), (0.8, 2.0), (1.8, 4.0), (9, 8.0)]
+)
+def test_the_pace_is_the_quickest_that_leaves_half_a_core(drawing: float, every: float) -> None:
+    assert after(Process(), drawing) == every
+
+
+@pytest.mark.parametrize(("drawing", "every"), [(0.05, 1.0), (0.3, 1.0), (0.45, 2.0), (0.8, 4.0)])
+def test_a_pace_that_became_slow_is_quick_again(drawing: float, every: float) -> None:
+    """Not as soon as it would just fit, or it would change back and forth."""
     process = Process()
-    process.at_work(0.9)
-    between = (BUSY + IDLE) / 2
-    assert {process.at_work(between) for _ in range(9)} == {EVERY_S[1]}
-    assert BUSY / 2 > IDLE  # half the cost of a pace that was too quick is not too little
+    assert after(process, 20) == EVERY_S[-1]
+    assert after(process, drawing) == every
+
+
+def test_the_drawings_that_a_new_pace_causes_do_not_count() -> None:
+    process = Process()
+    every = process.pace.seconds()
+    changes = 0
+    for _ in range(60):
+        process.wall += every
+        process.cpu += 0.6
+        if (now := process.pace.seconds()) != every:
+            process.cpu += 5.0  # every page is drawn as a whole
+            every, changes = now, changes + 1
+    assert (every, changes) == (EVERY_S[1], 1)
 
 
 def test_one_moment_of_work_is_not_the_pace() -> None:
@@ -54,7 +77,7 @@ def test_one_moment_of_work_is_not_the_pace() -> None:
 
 def test_who_comes_after_a_while_begins_quickly() -> None:
     process = Process()
-    process.at_work(0.9)
+    assert process.at_work(0.9) > EVERY_S[0]
     assert process.at_work(0.9, 60.0) == EVERY_S[0]
 
 
