@@ -112,7 +112,7 @@ def _why_not(one: Gate, summary: Summary) -> str:
             return "not known, since it is no mix. Choose --workload mixed."
         return _why_not(replace(one, name=one.name.removeprefix(f"{name}_")), summary.classes[name])
     found = summary.distributions.get(REQUESTS.get(one.name, ""))
-    needed = FLOORS.get(int(one.statistic[1:])) if one.statistic in ("p95", "p99") else None
+    needed = FLOORS.get(int(one.statistic[1:])) if one.statistic in ("p90", "p95", "p99") else None
     if found and needed and found.n < needed:
         return f"not known by {found.n:,} requests, it takes {needed:,}. Send more, or use median."
     return "not known for this run."

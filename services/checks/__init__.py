@@ -168,8 +168,9 @@ def _few_requests(run: Run, measurements: Sequence[Measurement], summary: Summar
     return Doubt(
         "note",
         f"Too few requests for the 95th percentile ({summary.ok})",
-        f"p95 is shown from {FLOORS[95]} successful requests on and p99 from {FLOORS[99]}: with "
-        "fewer, they are mostly noise. Send more requests, or read the median.",
+        f"p90 is shown from {FLOORS[90]} successful requests on, p95 from {FLOORS[95]} and p99 "
+        f"from {FLOORS[99]}: with fewer, they are mostly noise. Send more requests, or read the "
+        "median.",
     )
 
 

@@ -203,10 +203,7 @@ STATISTICS = {
     "mean": "avg", "median": "p50", "sd": "std", "p90": "p90", "p95": "p95", "p99": "p99",
 }  # fmt: skip
 SPREAD = "Over n, where ours is over n − 1; else as its mean."
-EXTRA = {
-    "p99": f" Ours needs {FLOORS[99]} requests.",
-    "p95": f" Ours needs {FLOORS[95]} requests.",
-}
+EXTRA = {f"p{q}": f" Ours needs {floor} requests." for q, floor in FLOORS.items()}
 PHASE = (
     "Over the time of its profiling phase (start_time to end_time), which begins before the first "
     "request is sent. Ours ends with the last token and begins with the first send."

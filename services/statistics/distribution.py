@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 Samples = Sequence[float] | NDArray[np.float64]
 
-# From this many samples on a distribution-free 95 % interval of the percentile exists: q^n ≤ 2.5 %.
-FLOORS = {95: 72, 99: 368}
 CONFIDENCE = 0.95
+# From this many samples on a distribution-free 95 % interval of the percentile exists: q^n ≤ 2.5 %.
+FLOORS = {
+    q: math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(q / 100)) for q in (90, 95, 99)
+}  # 36, 72, 368
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Distribution:
     sd: float | None  # of the sample (n − 1); needs two
     minimum: float
     maximum: float
-    p90: float
+    p90: float | None
     p95: float | None
     p99: float | None
 
@@ -49,7 +51,10 @@ def distribution(samples: Samples) -> Distribution | None:
     if not n:
         return None
     data = np.asarray(samples, dtype=np.float64)
-    median, p90, p95, p99 = map(float, np.percentile(data, (50, 90, 95, 99)))
+    median, *tail = map(float, np.percentile(data, (50, *FLOORS)))
+    p90, p95, p99 = (
+        value if n >= floor else None for value, floor in zip(tail, FLOORS.values(), strict=True)
+    )
     return Distribution(
         n=n,
         mean=float(data.mean()),
@@ -58,8 +63,8 @@ def distribution(samples: Samples) -> Distribution | None:
         minimum=float(data.min()),
         maximum=float(data.max()),
         p90=p90,
-        p95=p95 if n >= FLOORS[95] else None,
-        p99=p99 if n >= FLOORS[99] else None,
+        p95=p95,
+        p99=p99,
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from services.statistics import (
+    FLOORS,
     distribution,
     holm,
     percentile,
@@ -31,8 +32,10 @@ def test_a_distribution_is_what_it_is_by_hand() -> None:
     assert found is not None
     assert (found.n, found.mean, found.median, found.minimum, found.maximum) == (4, 2.5, 2.5, 1, 4)
     assert found.sd == pytest.approx(math.sqrt(5 / 3))
-    assert found.p90 == pytest.approx(3.7)  # rank 0.9 · 3 = 2.7: between 3 and 4
-    assert found.p95 is found.p99 is None
+    assert found.p90 is found.p95 is found.p99 is None
+    many = distribution([float(x) for x in range(36)])
+    assert many is not None
+    assert many.p90 == pytest.approx(31.5)  # rank 0.9 · 35 = 31.5: between 31 and 32
 
 
 def test_nothing_has_no_distribution_and_one_sample_no_deviation() -> None:
@@ -42,20 +45,22 @@ def test_nothing_has_no_distribution_and_one_sample_no_deviation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "p95", "p99"),
-    [(71, False, False), (72, True, False), (367, True, False), (368, True, True)],
-)
-def test_a_percentile_is_hidden_until_there_are_samples_for_it(
-    n: int, p95: bool, p99: bool
-) -> None:
+    ("n", "shown"),
+    [
+        (5, []), (35, []), (36, ["p90"]), (71, ["p90"]), (72, ["p90", "p95"]),
+        (367, ["p90", "p95"]), (368, ["p90", "p95", "p99"]),
+    ],
+)  # fmt: skip
+def test_a_percentile_is_hidden_until_there_are_samples_for_it(n: int, shown: list[str]) -> None:
     found = distribution([float(x) for x in range(n)])
     assert found is not None
-    assert (found.p95 is not None, found.p99 is not None) == (p95, p99)
+    assert [q for q in ("p90", "p95", "p99") if getattr(found, q) is not None] == shown
 
 
-@pytest.mark.parametrize(("q", "floor"), [(0.95, 72), (0.99, 368)])
-def test_the_floors_are_where_an_interval_without_assumptions_begins(q: float, floor: int) -> None:
-    assert q**floor <= 0.025 < q ** (floor - 1)
+@pytest.mark.parametrize(("q", "floor"), [(90, 36), (95, 72), (99, 368)])
+def test_the_floors_are_where_an_interval_without_assumptions_begins(q: int, floor: int) -> None:
+    assert FLOORS[q] == floor
+    assert (q / 100) ** floor <= 0.025 < (q / 100) ** (floor - 1)
 
 
 @given(st.lists(finite, min_size=1), st.floats(0, 100))
