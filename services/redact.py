@@ -6,11 +6,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
 
 LONGEST = 300  # characters of a server's own words that are kept
 READ = 2000  # characters that are looked at
 RUN = 16  # so many characters in a row of a secret give it away
 BLOCK, STEP = 8, 9  # characters: BLOCK + STEP - 1 is RUN
+SIDE = (RUN - BLOCK) // 2  # RUN characters around a block have so many on one side of it at least
+LONG = 20_000  # characters of a secret from which on it is looked through by numpy
 SHORTEST = 6  # a shorter secret would take ordinary words along
 SPACES = ("  ", "\n", "\t", "\r")  # what is one space where a text is on one line
 WHITESPACE = "\n\t\r\v\f\x1c\x1d\x1e\x1f"  # of ASCII, beside the space
@@ -37,7 +40,28 @@ _PATH = re.compile(
 )
 
 
-def redact(text: str, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A secret and the same on one line, made ready for texts that may quote it."""
+
+    secret: str
+    line: str
+
+
+Secret = str | Known
+Secrets = Iterable[Secret]
+
+
+def known(secret: str) -> Known:
+    """Return a secret made ready: with a long one this takes a millisecond, and numpy's import,
+    which no request of others should have to wait for."""
+    if len(secret) >= LONG:
+        import services.long_secret  # noqa: F401
+    spaced = any(space in secret for space in SPACES)
+    return Known(secret, _on_one_line(secret) if spaced else secret)
+
+
+def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
     """Return `text` without the given secrets and without anything that looks like a key, cut to
     `limit` characters. A server may quote a prompt in part, escaped, or on one line: every run of
     RUN characters that a secret holds, however it is written, is removed."""
@@ -49,25 +73,27 @@ def redact(text: str, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
+def without_secrets(text: str, secrets: Secrets) -> str:
     """Return `text`, of any length, without the secrets and without RUN characters of one in a row,
     plain, escaped, or on one line."""
     blocks: set[str] = set()  # of the text, once they are wanted
-    for secret in secrets:
+    for each in secrets:
+        secret = each if isinstance(each, str) else each.secret
         if len(secret) < SHORTEST or len(text) < min(RUN, len(secret)):
             continue
-        for written in _written(secret, text):
+        for written in _written(known(each) if isinstance(each, str) else each, text):
             if len(written) < RUN:
                 text = text.replace(written, REMOVED)
                 continue
-            few = len(text) > len(written)  # blocks of the secret, so each is looked for at once
+            # Few blocks of the secret are each looked for at once; a long one needs no set.
+            few = len(text) > len(written) or len(written) >= LONG
             blocks = blocks or (set() if few else _blocks(text))
             if runs := _runs(text, text if few else blocks, written):
                 text, blocks = _cut_out(text, runs), set()
     return text
 
 
-def holds(text: str, secrets: Iterable[str]) -> bool:
+def holds(text: str, secrets: Secrets) -> bool:
     """Return whether `text`, of any length, holds one of the secrets, or RUN characters of it."""
     return without_secrets(text, secrets) != text
 
@@ -89,13 +115,11 @@ def without_paths(text: str) -> str:
     return _PATH.sub("…/", text)
 
 
-def _written(secret: str, text: str) -> tuple[str, ...]:
+def _written(known: Known, text: str) -> tuple[str, ...]:
     """Return a secret in the ways in which `text` may quote it."""
-    ways = [secret]
-    if any(space in secret for space in SPACES):
-        ways.append(_on_one_line(secret))
-        if not any(sign in text for sign in (*SPACES, "\\")):
-            del ways[0]  # the text is on one line itself
+    secret, ways = known.secret, [known.line]
+    if "\\" in text or any(sign in text for sign in SPACES):  # else it is on one line itself
+        ways.append(secret)
     if "\\" in text:
         as_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
         ways += [*as_json, repr(secret)[1:-1]]
@@ -119,31 +143,30 @@ def _blocks(text: str) -> set[str]:
 
 
 def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
-    """Return which RUN characters of `text` the secret holds. A prompt may have 200,000 characters,
-    and the requests of others wait meanwhile: only each STEP-th block of it is looked up, since
-    any RUN characters in a row hold one of those."""
-    if not _may_share_a_run(text, secret):
-        return set()
+    """Return which RUN characters of `text` the secret holds: any RUN characters in a row hold one
+    of the blocks that are looked up. Blocks alone are often ordinary words."""
     seen = [
-        at for at in range(0, len(secret) - BLOCK + 1, STEP) if secret[at : at + BLOCK] in blocks
+        at
+        for at in _seen(text, blocks, secret)
+        if secret[max(0, at - SIDE) : at + BLOCK] in text or secret[at : at + BLOCK + SIDE] in text
     ]
     if not seen:
         return set()
     runs = {text[at : at + RUN] for at in range(len(text) - RUN + 1)}
-    starts = (start for at in seen for start in range(max(0, at + BLOCK - RUN), at + 1))
-    return runs.intersection(secret[start : start + RUN] for start in starts)
+    around = {secret[max(0, at + BLOCK - RUN) : at + RUN] for at in seen}
+    found = (part[at : at + RUN] for part in around for at in range(len(part) - RUN + 1))
+    return runs.intersection(found)
 
 
-def _may_share_a_run(text: str, secret: str) -> bool:
-    """Whether `text` may hold RUN characters of the secret, told without a step for each block:
-    they would hold eight bytes that begin at a multiple of eight in it."""
-    here, there = (each.encode("utf-8", "surrogatepass") for each in (text, secret))
-    words = {word for shift in range(8) for word in _words(here[shift:])}
-    return not words.isdisjoint(_words(there))
+def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
+    """Return where the secret holds a block of the text, of those that may be all it shares."""
+    if len(secret) >= LONG:
+        from services.long_secret import shared_blocks  # numpy: not for a process without need
 
-
-def _words(data: bytes) -> memoryview:
-    return memoryview(data)[: len(data) // 8 * 8].cast("Q")
+        return shared_blocks(text, secret)
+    return [
+        at for at in range(0, len(secret) - BLOCK + 1, STEP) if secret[at : at + BLOCK] in blocks
+    ]
 
 
 def _cut_out(text: str, runs: set[str]) -> str:

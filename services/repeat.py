@@ -16,6 +16,7 @@ from services.config import RunConfig
 from services.dialogue import text_of
 from services.measurement import WARM_UP
 from services.pulse import Pulse
+from services.redact import known
 from services.rhythm import Rhythm, typical
 from services.runner import Ask, Player
 from services.share import WHOLE, Share
@@ -130,7 +131,7 @@ class Playing:
             text = workloads.prompt(job.config, repeat, index, job.mark)
             config = workloads.asking(job.config, repeat, index)
             asked = self.client.request(body(config, job.target, text))
-            return Ask(index, asked, text_of(text))
+            return Ask(index, asked, known(text_of(text)))
 
         return [ask(index) for index in indices]
 

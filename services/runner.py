@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from services.measurement import Measurement, Progress, Status
 from services.modes import Schedule
-from services.redact import without_secrets
+from services.redact import Secret, without_secrets
 from services.rhythm import Rhythm, rhythm_of
 from services.wire.exchange import Exchange
 from services.wire.flights import Flights
@@ -27,7 +27,7 @@ class Client(Protocol):
 
     async def open(self, count: int) -> None: ...
     async def ask(
-        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
+        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> Exchange: ...
 
 
@@ -37,7 +37,7 @@ class Ask:
 
     index: int
     body: bytes
-    prompt: str
+    prompt: Secret
 
 
 class Player:
@@ -145,7 +145,7 @@ class Player:
         self._left -= 1
         if self._stopped.is_set():
             return
-        secrets = tuple(filter(None, (self._key, ask.prompt)))
+        secrets = (ask.prompt, *filter(None, [self._key]))
         try:
             exchange = await self._client.ask(ask.body, due, lambda: self._left, secrets)
             self._previous_end = exchange.ended or perf_counter_ns()

@@ -8,12 +8,12 @@ stored, exported, shown or logged passes one of these functions first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from services.finite import LARGEST, SMALLEST
 from services.halves import joined
-from services.redact import LONGEST, READ, holds, redact
+from services.redact import LONGEST, READ, Secrets, holds, redact
 
 FURTHEST = 5 * READ  # characters of a text that are looked at, spaces among them
 SENTENCE = 1_000  # characters of a text among data that are kept
@@ -25,7 +25,7 @@ _NUMBER = re.compile(
 )
 
 
-def text(value: Any, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
+def text(value: Any, secrets: Secrets = (), limit: int = LONGEST) -> str:
     """Return a server's words as one line of `limit` printable characters at most, without the
     `secrets` (its key, the prompt) and without what looks like a key; "" where `value` is no
     text."""
@@ -65,14 +65,14 @@ def integer(value: Any) -> int | None:
     return value if SMALLEST <= value <= LARGEST else None
 
 
-def name(value: Any, secrets: Iterable[str] = (), limit: int = LONGEST) -> str:
+def name(value: Any, secrets: Secrets = (), limit: int = LONGEST) -> str:
     """Return a name that a server is to be asked by, such as a model's, as it was written; "" where
     it is none, longer, not printable, or holds one of the secrets."""
     fits = isinstance(value, str) and len(value) <= limit and value.isprintable()
     return value if fits and not holds(value, secrets) else ""
 
 
-def data(value: Any, secrets: Iterable[str] = (), depth: int = DEEPEST) -> Any:
+def data(value: Any, secrets: Secrets = (), depth: int = DEEPEST) -> Any:
     """Return JSON-ready data with each text and number in it passed through the gate: what is no
     number that can be kept is None, and what is deeper or longer than can be meant is left out.
     Texts may be sentences, of SENTENCE characters."""

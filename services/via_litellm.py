@@ -18,6 +18,7 @@ import orjson
 from services.backends import Target
 from services.backends.address import LOOPBACK
 from services.measurement import class_of_status
+from services.redact import Secret
 from services.wire import Patience, wait_until
 from services.wire.chunk import read_chunk
 from services.wire.exchange import REDIRECTS, Exchange, settling
@@ -83,7 +84,7 @@ class ViaLiteLLM:
         """LiteLLM opens its own connections, and not beforehand."""
 
     async def ask(
-        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
+        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> Exchange:
         """Send `body` at `due_ns`; return its exchange when it is over."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()

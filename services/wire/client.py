@@ -15,6 +15,7 @@ from time import perf_counter_ns
 
 from services.backends.trust import why_untrusted
 from services.fault import fault
+from services.redact import Secret
 from services.wire.exchange import Exchange, settling
 from services.wire.flights import Flights
 from services.wire.patience import Patience
@@ -64,7 +65,7 @@ class Wire:
         await self._pool.fill(count)
 
     async def ask(
-        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
+        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> Exchange:
         """Send `body` (made by `request`) at `due_ns`; return its exchange when it is over.
 
@@ -85,7 +86,7 @@ class Wire:
         self.flights.close()
 
     async def _once(
-        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[str, ...]
+        self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> tuple[Exchange, bool]:
         """Send once; return the exchange, and whether a used connection was given up unheard."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()

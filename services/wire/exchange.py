@@ -12,6 +12,7 @@ from collections.abc import Callable
 from services import oddities, untrusted
 from services.halves import joined
 from services.measurement import class_of_status
+from services.redact import Secret
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
 from services.wire.encoding import Undecodable
 from services.wire.likeness import Likeness
@@ -34,7 +35,7 @@ REASON_CHARACTERS = 60  # of a finish_reason
 class Exchange:
     """The state of one request. Times are `perf_counter_ns`; None: not seen."""
 
-    def __init__(self, on_end: Callable[[], None], secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, on_end: Callable[[], None], secrets: tuple[Secret, ...] = ()) -> None:
         self.sent: int | None = None
         self.first: int | None = None
         self.answered: int | None = None

@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services import redact as redact_module
+from services.long_secret import BLOCK, shared_blocks
 from services.redact import (
     LONGEST,
     READ,
     RUN,
-    _may_share_a_run,
     _on_one_line,
     holds,
     holds_key,
+    known,
     redact,
     without_paths,
+    without_secrets,
 )
 
 
@@ -126,12 +129,37 @@ def test_a_secret_on_one_line_is_what_splitting_and_joining_makes(secret: str) -
     assert _on_one_line(secret).strip() == " ".join(secret.split())
 
 
-@given(st.text(st.sampled_from("ab é"), min_size=RUN, max_size=60), st.data())
-def test_no_run_of_a_secret_is_missed(secret: str, data: st.DataObject) -> None:
+ANY = st.sampled_from("ab é日😀\ud800")
+
+
+@given(st.text(ANY, min_size=RUN, max_size=60), st.data())
+def test_no_run_of_a_long_secret_is_missed(secret: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(secret) - RUN))
     before = data.draw(st.text(st.sampled_from("xyz"), max_size=9))
-    assert _may_share_a_run(before + secret[at : at + RUN], secret)
-    assert secret[at : at + RUN] not in redact(before + secret[at : at + RUN], [secret])
+    run = secret[at : at + RUN]
+    assert any(
+        secret[block : block + BLOCK] in run for block in shared_blocks(before + run, secret)
+    )
+    assert run not in redact(before + run, [secret])
+
+
+@given(said=st.text(ANY, max_size=100), secret=st.text(ANY, max_size=100))
+def test_a_long_secret_is_looked_for_as_a_short_one_is(said: str, secret: str) -> None:
+    kept = without_secrets(said, [secret])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(redact_module, "LONG", 0)
+        assert without_secrets(said, [secret]) == kept
+
+
+@given(said=SPACED, secret=SPACED)
+def test_a_secret_that_was_made_ready_is_the_same_secret(said: str, secret: str) -> None:
+    assert without_secrets(said, [known(secret)]) == without_secrets(said, [secret])
+
+
+def test_a_long_prompt_is_removed_where_a_server_quotes_it_on_one_line() -> None:
+    prompt = "".join(f"{line}. The merger\n\tis on Monday.\n" for line in range(10_000))
+    said = f"HTTP 400: too long: {' '.join(prompt[100_000:100_150].split())}"
+    assert redact(said, [known(prompt)]) == "HTTP 400: too long: [removed]"
 
 
 @pytest.mark.parametrize(

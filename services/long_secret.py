@@ -1,0 +1,38 @@
+"""Where a text and a long secret may hold the same words, found by arithmetic on whole arrays: a
+prompt has up to 200,000 characters, and the requests of others wait meanwhile."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 8  # characters that are compared at once
+_BITS = 16  # of a block's hash
+_FACTORS = np.array(
+    (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93), np.uint64
+)
+
+
+def shared_blocks(text: str, secret: str) -> list[int]:
+    """Return where the secret holds BLOCK characters, beginning at a multiple of BLOCK, that the
+    text holds, too; and perhaps some further places, where only the hashes agree."""
+    if min(len(text), len(secret)) < BLOCK:
+        return []
+    plain = text.isascii() and secret.isascii()
+    coding, width = ("ascii", 1) if plain else ("utf-32-le", 4)
+    here, there = (each.encode(coding, "surrogatepass") for each in (text, secret))
+    in_text = np.zeros(1 << _BITS, np.bool_)
+    in_text[_hashes(here, width, 1)] = True
+    found: list[int] = np.flatnonzero(in_text[_hashes(there, width, BLOCK)]).tolist()
+    return [at * BLOCK for at in found]
+
+
+def _hashes(data: bytes, width: int, step: int) -> NDArray[np.uint64]:
+    """Return a hash of each BLOCK characters of `width` bytes that begin at a multiple of `step`
+    characters."""
+    count = (len(data) // width - BLOCK) // step + 1
+    total = np.zeros(count, np.uint64)
+    for column, factor in enumerate(_FACTORS[:width]):
+        words = np.ndarray((count,), np.uint64, data, column * 8, (step * width,))
+        total += words * factor
+    return total >> np.uint64(64 - _BITS)
