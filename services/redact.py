@@ -77,19 +77,24 @@ def without_secrets(text: str, secrets: Secrets) -> str:
     """Return `text`, of any length, without the secrets and without RUN characters of one in a row,
     plain, escaped, or on one line."""
     blocks: set[str] = set()  # of the text, once they are wanted
+    runs: set[str] = set()  # of all secrets: cut out one by one, some would leave halves of others
+    short: list[str] = []
     for each in secrets:
         secret = each if isinstance(each, str) else each.secret
         if len(secret) < SHORTEST or len(text) < min(RUN, len(secret)):
             continue
         for written in _written(known(each) if isinstance(each, str) else each, text):
             if len(written) < RUN:
-                text = text.replace(written, REMOVED)
+                short.append(written)
                 continue
             # Few blocks of the secret are each looked for at once; a long one needs no set.
             few = len(text) > len(written) or len(written) >= LONG
             blocks = blocks or (set() if few else _blocks(text))
-            if runs := _runs(text, text if few else blocks, written):
-                text, blocks = _cut_out(text, runs), set()
+            runs |= _runs(text, text if few else blocks, written)
+    if runs:
+        text = _cut_out(text, runs)
+    for written in short:
+        text = text.replace(written, REMOVED)
     return text
 
 

@@ -102,6 +102,13 @@ def test_no_run_of_a_secret_stays_and_nothing_else_goes(
     assert held is holds(said, [secret]) and held is (kept != said)
 
 
+def test_what_one_secret_takes_away_does_not_hide_another() -> None:
+    first, second = "the merger is on Monday", "is on Monday, and nobody is to know"
+    said = "no: the merger is on Monday, and nobody is to know."
+    for secrets in ([first, second], [second, first], ["Monday", first, second]):
+        assert redact(said, secrets) == "no: [removed]."
+
+
 def test_a_secret_of_a_few_letters_does_not_tear_words_apart() -> None:
     said = "an error in a line"
     assert redact(said, ["a", "", "in", "\n" * 20, "a" + "\n" * 20]) == said
