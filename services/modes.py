@@ -49,9 +49,10 @@ def waiting(config: RunConfig) -> str:
     return f"{WAITS[field]} of {seconds:g} s" if seconds else ""
 
 
-def counted(config: RunConfig) -> str:
-    """Say that throughput counts the client's own waiting; "" where there is none."""
-    said = waiting(config)
+def counted(config: RunConfig, succeeded: int) -> str:
+    """Say that throughput counts the client's own waiting; "" where there is none, and where no
+    request succeeded, so that there is no throughput either."""
+    said = waiting(config) if succeeded else ""
     return f"Throughput and queries/s count the client's own waiting ({said})." if said else ""
 
 

@@ -73,7 +73,7 @@ def headline(candidate: Candidate) -> None:
         for name in modes.leading(tiles, config):
             label, unit, meaning = tiles[name]
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
-    if said := modes.counted(config):
+    if said := modes.counted(config, candidate.summary.ok):
         st.caption(said)
 
 

@@ -119,8 +119,9 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
-        if (said := modes.counted(candidate.run.config)) and not comparison:
-            yield said
+        waited = modes.counted(candidate.run.config, candidate.summary.ok)
+        if waited and not comparison:
+            yield waited
         if attainment := candidate.summary.attainment:
             said = attainment.sentence
             yield f"{label}: {said}" if comparison else said

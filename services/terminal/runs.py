@@ -34,7 +34,7 @@ def run_text(candidate: Candidate) -> str:
     if run.error:
         lines.append(run.error)
     lines += [_figure(name, row) for name in modes.leading(SHOWN, run.config)]
-    lines += filter(None, [modes.counted(run.config)])
+    lines += filter(None, [modes.counted(run.config, candidate.summary.ok)])
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)
     lines += [text_of(classes), classes.note] if classes.rows else []

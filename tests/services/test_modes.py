@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.config import MODE_NAMES, RunConfig
-from services.modes import MODES, Schedule, picture, schedule
+from services.modes import MODES, Schedule, counted, picture, schedule
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ from services.modes import MODES, Schedule, picture, schedule
 )
 def test_a_mode_says_when_each_request_is_due(asked: dict[str, Any], expected: Schedule) -> None:
     assert schedule(RunConfig(**asked)) == expected
+
+
+def test_throughput_that_there_is_not_counts_no_waiting() -> None:
+    paused = RunConfig(mode="sequential")
+    assert counted(paused, 1) == (
+        "Throughput and queries/s count the client's own waiting (a pause of 2 s)."
+    )
+    assert counted(paused, 0) == counted(RunConfig(mode="batch"), 1) == ""
 
 
 def test_a_large_batch_is_due_all_at_once() -> None:

@@ -55,7 +55,8 @@ def test_a_run_is_shown_with_its_numbers_failures_and_doubts() -> None:
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
-    text = terminal.run_text(candidate([], repeats=0))
+    text = terminal.run_text(candidate([], repeats=0, mode="sequential"))
+    assert "own waiting" not in text
     assert "  TTFT, median                                     –" in text.splitlines()
 
 
