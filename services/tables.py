@@ -20,6 +20,7 @@ from services.summary import Summary
 from services.units import NOTHING, show
 
 DIFFERS = "≠"
+NOT_SENT = "not sent"
 OF_ALL = "Counts and sums are of all repeats together, rates their means."
 
 
@@ -197,10 +198,12 @@ def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Tab
 
 
 def _asked(run: Run) -> dict[str, Any]:
-    """The config; of an imported run what its file says, and which file that is."""
+    """The config, with the sampling that was sent where none was asked for; of an imported run
+    what its file says, and which file that is."""
     asked = without_prompts(run.config)
     if run.source is None:
-        return asked
+        sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
+        return asked | {name: NOT_SENT if value is None else value for name, value in sent.items()}
     file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
     known = {name: value for name, value in asked.items() if run.knows(name)}
     return {**file, **known, **run.source.get("facts", {})}

@@ -15,8 +15,21 @@ def test_a_line_of_the_config_that_is_not_alike_is_marked() -> None:
     found = tables.configuration(runs, tables.labels_of(runs))
     rows = {row[0]: row[1:] for row in found.rows}
     assert rows["≠ max_tokens"] == ("64", "128") and "max_tokens" not in rows
-    assert "temperature" in rows
     assert found.note == "≠: not the same in all runs."
+
+
+def test_the_sampling_that_was_sent_is_in_the_config() -> None:
+    """No temperature is asked for, and a 0 is sent; OpenAI is sent none."""
+    runs = [
+        candidate(repeats(), run_id=1, backend="vllm"),
+        candidate(repeats(), run_id=2, backend="openai"),
+        candidate(repeats(), run_id=3, backend="vllm", temperature=0.7, top_p=0.9),
+        candidate(repeats(), run_id=4, backend="vllm", omit=("temperature",)),
+    ]
+    found = tables.configuration(runs, tables.labels_of(runs))
+    rows = {row[0].removeprefix("≠ "): row[1:] for row in found.rows}
+    assert rows["temperature"] == ("0.0", "not sent", "0.7", "not sent")
+    assert rows["top_p"] == ("not sent", "not sent", "0.9", "not sent")
 
 
 def test_one_run_and_runs_alike_have_nothing_to_mark() -> None:
