@@ -70,10 +70,10 @@ def publish(
     most = export.export("page.html").most
     if not 1 <= len(run_ids) <= most or len(set(run_ids)) < len(run_ids):
         raise InvalidShare(f"A shared page shows one to {most} runs, each of them once.")
-    ends = _end(days)
+    lasts = _lasting(days)
     candidates = results.candidates(engine, run_ids, judgement, margin, texts)
     page = export.page_html(candidates, texts)
-    return create(engine, run_ids, export.title_of(candidates), page, ends, texts)
+    return create(engine, run_ids, export.title_of(candidates), page, lasts, texts)
 
 
 def publish_study(engine: Engine, study: Study, days: int | None = None) -> Share:
@@ -83,16 +83,16 @@ def publish_study(engine: Engine, study: Study, days: int | None = None) -> Shar
         InvalidShare: no such number of days.
         RunNotFound: the study was deleted meanwhile.
     """
-    ends = _end(days)
+    lasts = _lasting(days)
     cells = studies.measured(engine, study)
     page = study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
-    return create(engine, [run.id for run in study.runs], study.name, page, ends)
+    return create(engine, [run.id for run in study.runs], study.name, page, lasts)
 
 
-def _end(days: int | None) -> datetime | None:
+def _lasting(days: int | None) -> timedelta | None:
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise InvalidShare(f"A link is good for 1 to {LONGEST_DAYS:,} days, or until revoked.")
-    return None if days is None else datetime.now(UTC) + timedelta(days=days)
+    return None if days is None else timedelta(days=days)
 
 
 def create(
@@ -100,15 +100,17 @@ def create(
     run_ids: Sequence[int],
     title: str,
     page: bytes,
-    expires_at: datetime | None = None,
+    lasts: timedelta | None = None,
     texts: bool = False,
 ) -> Share:
-    """Keep a page under a new token. Those that have expired are thrown away meanwhile.
+    """Keep a page under a new token for so long; None: until it is revoked. Those that have
+    expired are thrown away meanwhile.
 
     Raises:
         RunNotFound: a run was deleted while its page was made.
     """
-    now = datetime.now(UTC)
+    now = datetime.now(UTC)  # the page is made: what making it took is no part of its time
+    expires_at = None if lasts is None else now + lasts
     token = secrets.token_urlsafe(TOKEN_BYTES)
     share = Share(token, title, tuple(run_ids), now, expires_at, texts)
     row = {name: getattr(share, name) for name in SHOWN} | {"run_ids": list(run_ids)}

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,7 @@ def test_a_shared_page_comes_packed_to_those_who_unpack_it(database: Engine) -> 
 def test_what_was_never_shared_and_what_is_no_longer_look_the_same(database: Engine) -> None:
     run_id = store(database)
     revoked, deleted = shares.publish(database, [run_id]), shares.publish(database, [run_id])
-    over = shares.create(database, [run_id], "A", b"", datetime.now(UTC) - timedelta(seconds=1))
+    over = shares.create(database, [run_id], "A", b"", timedelta(seconds=-1))
     shares.revoke(database, revoked.token)
     answers = [seen(each.path) for each in (revoked, over)]
     runs.delete(database, run_id)
