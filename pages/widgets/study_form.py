@@ -111,7 +111,7 @@ def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
         for name in AXES:
             first = ", ".join(map(str, getattr(start, name)))
             found[name] = _typed(
-                name, first, partial(numbers, name), problems, placeholder="one, as below",
+                name, first, partial(numbers, name), problems, placeholder="not varied",
                 help=f"{StudyConfig.model_fields[name].description}: 1, 8, 32. "
                 "Every value is crossed with every other.",
             )  # fmt: skip

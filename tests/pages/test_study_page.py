@@ -17,7 +17,7 @@ from services.measurement import Measurement
 from services.studies.asked import StudyConfig
 from services.studies.grid import cells
 from services.studies.presets import PRESETS
-from services.studies.written import begun, query, read
+from services.studies.written import AXES, begun, query, read
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
 from tests.values import repeats
 
@@ -57,6 +57,7 @@ def test_every_preset_has_a_form_that_asks_for_what_its_link_says(
 
 def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
     at = visit("study", **LLAMA)
+    assert [at.text_input(key=f"study-{name}").placeholder for name in AXES] == ["not varied"] * 3
     table = at.dataframe[0].value
     assert list(table["Load"]) == ["requests 1", "requests 8"]
     assert list(table["Here"]) == ["runs", "runs"]
