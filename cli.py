@@ -222,7 +222,7 @@ def _save(options: argparse.Namespace, data: bytes) -> int:
 def compare_runs(options: argparse.Namespace) -> int:
     """Print runs side by side; the first is the reference."""
     if not FEWEST <= len(options.runs) <= MOST:
-        raise Usage(f"Compare takes two to eight runs, not {len(options.runs)}.")
+        raise Usage(f"Compare takes {FEWEST} to {MOST} runs, not {len(options.runs)}.")
     if not options.fail_if and (options.measure or options.allow_no_verdict):
         raise Usage("--measure and --allow-no-verdict go with --fail-if.")
     candidates = results.candidates(opened(), _once(options.runs), margin=options.within)

@@ -29,6 +29,7 @@ from services.compare.rows import apart
 from services.compare.wording import in_words
 
 RECENT = 200  # runs offered to be added
+WANTED = f"Select 2 to {MOST} runs"
 FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables
 
 
@@ -95,7 +96,7 @@ def choose(ids: list[int], where: DeltaGenerator) -> None:
         max_selections=MOST,
         key="chosen",
         on_change=into_url,
-        placeholder="Choose two to eight runs",
+        placeholder=WANTED,
     )
 
 
@@ -144,7 +145,7 @@ if len(ids) < 2 and not shared():
 if not ids and not runs.count(opened()):
     stop_with("No run is stored yet.", "Start a comparison, or two runs one after the other.")
 if len(ids) < 2:
-    stop_with("Choose one more run." if ids else "Choose two to eight runs.",
+    stop_with("Select one more run." if ids else f"{WANTED}.",
               "The first is the reference of the others.")  # fmt: skip
 judgement = judging.in_url()
 candidates = load(ids, judgement, margin)

@@ -74,7 +74,7 @@ def actions(chosen: Sequence[int]) -> None:
         compare = st.button(
             "Compare", type="primary", icon=":material/compare_arrows:",
             disabled=not 2 <= len(chosen) <= MOST, on_click=linked.touched,
-            help=f"Tick two to {MOST} runs. The first ticked is the reference.",
+            help=f"Select 2 to {MOST} runs. The first selected is the reference.",
         )  # fmt: skip
         result = st.button(
             "See result",
@@ -122,7 +122,7 @@ if not touched:
 for measure in shown.values():
     trend.show(measure, asked)
 many = "One run" if total == 1 else f"{total:,} runs"
-st.caption(f"{many}. Tick two to {MOST} to compare them; the first ticked is the reference.")
+st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the reference.")
 page = turn(said.get("page", "1"), pages)
 if touched:
     linked.write(asked | ({"page": str(page)} if page > 1 else {}) | shown)

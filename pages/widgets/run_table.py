@@ -1,4 +1,4 @@
-"""Runs in a table whose rows can be ticked."""
+"""Runs in a table whose rows can be selected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AGAINST = "vs reference"
 
 def choose(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> list[int]:
     """Show the runs, with how each stands to its reference; return the ids of those that are
-    ticked, in the order they were ticked."""
+    selected, in the order they were selected."""
     ids = [row.id for row in rows]
     key = f"runs-{hash(tuple(ids))}"  # ticks are of rows: other rows, no ticks
     chosen = st.dataframe(

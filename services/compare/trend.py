@@ -190,7 +190,7 @@ def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
 
 
 UNPINNED = (
-    "No run is the reference here. Tick one and pin it: each later run is then held against it."
+    "No run is the reference here. Select one and pin it: each later run is then held against it."
 )
 CHANCE = (
     "Each run is tested by itself: of twenty that are all alike, one may be called different by "

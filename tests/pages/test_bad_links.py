@@ -54,10 +54,10 @@ def test_a_comparison_with_something_that_is_no_run_names_it(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("", "Choose two to eight runs."),
-        (",,", "Choose two to eight runs."),
-        ("1", "Choose one more run."),
-        ("1,1", "Choose one more run."),
+        ("", "Select 2 to 8 runs."),
+        (",,", "Select 2 to 8 runs."),
+        ("1", "Select one more run."),
+        ("1,1", "Select one more run."),
         ("1,99", "There is no run 99."),
         ("1,2,3,4,5,6,7,8,9", "9 runs are too many: up to 8 stand together."),
         (",".join(map(str, range(1, 500))), "499 runs are too many"),

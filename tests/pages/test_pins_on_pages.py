@@ -121,5 +121,5 @@ def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: 
 
 def test_a_trend_without_a_reference_says_how_to_get_one(visit: Visit, nights: Engine) -> None:
     at = visit("history", trend="ttft_s_median")
-    assert "No run is the reference here. Tick one and pin it" in said(at)
+    assert "No run is the reference here. Select one and pin it" in said(at)
     assert len(specs(at)) == 1

@@ -114,7 +114,7 @@ def test_without_a_reference_it_is_said_how_to_get_one() -> None:
     assert set(words(found).values()) == {"no verdict"}
     assert found.reference is None
     assert found.sentences == (
-        "No run is the reference here. Tick one and pin it: each later run is then held against "
+        "No run is the reference here. Select one and pin it: each later run is then held against "
         "it.",
     )
 
