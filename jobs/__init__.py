@@ -21,9 +21,10 @@ from db import counts, engines, queue, runs, trials
 from db.runs import AlreadyFinished, NewRun
 from jobs.keys import hand_over
 from jobs.place import QueueProblem, place, see_to_place
-from jobs.sent import Secrets, Sent, sent
+from jobs.sent import Sent, sent
 from jobs.starting import start
 from services import backends, settings, versus
+from services.backends import NO_KEYS, TypedKeys
 from services.config import RunConfig
 from services.measurement import Run
 from services.pace import Pace
@@ -34,8 +35,6 @@ __all__ = [
     "QueueProblem", "cancel", "cancel_trial", "ensure", "more", "pace", "submit", "submit_trial",
 ]  # fmt: skip
 
-NONE: Secrets = {}
-
 
 def submit(
     engine: Engine,
@@ -43,12 +42,12 @@ def submit(
     name: str = "",
     tags: Sequence[str] = (),
     note: str = "",
-    secrets: Secrets = NONE,
+    typed: TypedKeys = NO_KEYS,
 ) -> int:
     """Queue a run, see that somebody works the queue off, and return the run's id.
 
-    `secrets`: keys by the names of the variables that would hold them; they go before those of the
-    environment, are in memory only, and are gone when the run is over.
+    `typed`: keys by the origin that each was typed for. There they go before the environment's;
+    they are in memory only, and gone when the run is over.
 
     Raises:
         BackendProblem: no such backend, no key, no address.
@@ -56,7 +55,7 @@ def submit(
         InvalidEdit: a name, tag or note that cannot be kept.
         QueueProblem: nobody could work it off.
     """
-    to = sent(config, secrets)
+    to = sent(config, typed)
     see_to_place(engine)  # before the run is stored: where it fails, nothing has been done
     hand_over(engine, kept_of([to]))
     run_id = runs.enqueue(engine, _new(config, to, name, tags, note))
@@ -71,7 +70,7 @@ def submit_trial(
     name: str = "",
     tags: Sequence[str] = (),
     note: str = "",
-    secrets: Secrets = NONE,
+    typed: TypedKeys = NO_KEYS,
 ) -> Trial:
     """Queue runs that take turns, the reference first; each has the trial's repeats, whatever its
     config says. They are called by `name`, or by what they are, and by what differs between them.
@@ -84,7 +83,7 @@ def submit_trial(
     if asked.seed is None:
         asked = replace(asked, seed=randbelow(2**31))
     configs = [config.model_copy(update={"repeats": asked.repeats}) for config in configs]
-    to = [sent(config, secrets) for config in configs]
+    to = [sent(config, typed) for config in configs]
     new = [_new(config, each, "", tags, note) for config, each in zip(configs, to, strict=True)]
     called = versus.names(configs, name.strip(), [one.name for one in new])
     see_to_place(engine)
@@ -96,7 +95,7 @@ def submit_trial(
     return trial
 
 
-def more(engine: Engine, run_ids: Sequence[int], count: int, secrets: Secrets = NONE) -> None:
+def more(engine: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys = NO_KEYS) -> None:
     """Measure finished runs again, `count` times each: further repeats of the same runs, sent to
     where they went. The runs of a trial take turns once more.
 
@@ -106,7 +105,7 @@ def more(engine: Engine, run_ids: Sequence[int], count: int, secrets: Secrets = 
         RunNotFound, QueueProblem.
     """
     trials.check_more(engine, run_ids, count)
-    to = sent_again(engine, runs.load_many(engine, run_ids), secrets)
+    to = sent_again(engine, runs.load_many(engine, run_ids), typed)
     see_to_place(engine)
     hand_over(engine, kept_of(to.values()))
     trials.repeat_more(engine, run_ids, count, {run_id: to[run_id].stored_as for run_id in to})
@@ -130,11 +129,11 @@ def kept_of(to: Iterable[Sent]) -> Mapping[str, Any]:
     return {one.ticket: one.kept for one in to if one.ticket is not None}
 
 
-def sent_again(engine: Engine, again: Iterable[Run], secrets: Secrets) -> dict[int, Sent]:
+def sent_again(engine: Engine, again: Iterable[Run], typed: TypedKeys) -> dict[int, Sent]:
     """Return to whom runs go that are measured again: to where they went. Not those for which an
     engine is started. Raises BackendProblem, InvalidSettings."""
     return {
-        run.id: sent(run.config, secrets, queue.destination(engine, run.id)[0])
+        run.id: sent(run.config, typed, queue.destination(engine, run.id)[0])
         for run in again
         if run.engine_id is None
     }

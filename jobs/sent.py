@@ -14,11 +14,10 @@ from typing import Any
 
 from jobs.place import machine
 from services import backends, private_names, settings
-from services.backends import BackendProblem, Target
+from services.backends import NO_KEYS, BackendProblem, Target, TypedKeys
 from services.backends.halves import private, public, whole
 from services.config import RunConfig
 
-Secrets = Mapping[str, str]  # by the names of the variables that would hold them
 LOST = (
     "The key of this run was held in memory by a process that has ended, and is stored nowhere. "
     "Submit the run again, or put the key into .env first."
@@ -42,8 +41,8 @@ class Sent:
         return self.stored, self.ticket
 
 
-def sent(config: RunConfig, secrets: Secrets, to: Mapping[str, Any] | None = None) -> Sent:
-    """Find out to whom a run goes, by this process's environment and the secrets given besides.
+def sent(config: RunConfig, typed: TypedKeys, to: Mapping[str, Any] | None = None) -> Sent:
+    """Find out to whom a run goes, by this process's environment and the keys that were typed.
 
     `to`: what was stored of it when it was measured before, and stays so. A key goes along where
     it belongs to that address.
@@ -52,8 +51,8 @@ def sent(config: RunConfig, secrets: Secrets, to: Mapping[str, Any] | None = Non
         BackendProblem: there is nobody, or there is no key.
         InvalidSettings: .env cannot be read.
     """
-    env = {**settings.environment(), **{name: key for name, key in secrets.items() if key}}
-    target = _target(config, env, to)
+    env = settings.environment()
+    target = _target(config, env, typed, to)
     kept = {"target": private(target), "env": _variables(target, env)}
     stored = {"target": public(target), "kept": {half: sorted(kept[half]) for half in kept}}
     lane, ticket = backends.lane(config, env), None
@@ -88,7 +87,7 @@ def _own(config: RunConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Look in this process's environment for what was handed over and is lost."""
     env = settings.environment()
     try:
-        target = _target(config, env, stored)
+        target = _target(config, env, NO_KEYS, stored)
     except BackendProblem:
         raise BackendProblem(LOST) from None
     there: dict[str, dict[str, Any]] = {"target": private(target), "env": _variables(target, env)}
@@ -98,12 +97,14 @@ def _own(config: RunConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
     return {half: {name: there[half][name] for name in kept[half]} for half in kept}
 
 
-def _target(config: RunConfig, env: Mapping[str, str], to: Mapping[str, Any] | None) -> Target:
+def _target(
+    config: RunConfig, env: Mapping[str, str], typed: TypedKeys, to: Mapping[str, Any] | None
+) -> Target:
     if to is None:
-        return backends.target(config, env)
+        return backends.target(config, env, typed)
     before = to["target"]
     asked = {"base_url": before["base_url"], "model": config.model or before["model"]}
-    target = backends.target(config.model_copy(update=asked), env)
+    target = backends.target(config.model_copy(update=asked), env, typed)
     return whole(before, private(target)).named(asked["model"])
 
 

@@ -12,12 +12,13 @@ from db import counts, queue, runs, studies
 from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
-from jobs import NONE, kept_of, sent_again
+from jobs import kept_of, sent_again
 from jobs.keeper import log_file
 from jobs.keys import hand_over
 from jobs.place import see_to_place
-from jobs.sent import Secrets, Sent, sent
+from jobs.sent import Sent, sent
 from services import backends, engines, settings
+from services.backends import NO_KEYS, TypedKeys
 from services.config import RunConfig
 from services.engines import EngineConfig, parallel_label
 from services.measurement import ACTIVE
@@ -38,7 +39,7 @@ from services.studies.study import Study
 from services.versus import SERVER, labels
 
 
-def plan(study: StudyConfig, secrets: Secrets = NONE) -> list[Planned]:
+def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
     """Return the grid of a study with what cannot run on this machine, and why.
 
     Raises:
@@ -46,7 +47,7 @@ def plan(study: StudyConfig, secrets: Secrets = NONE) -> list[Planned]:
         BackendProblem: there is no server that it could be measured on.
     """
     if study.engine is None:
-        sent(study.run, secrets)
+        sent(study.run, typed)
     here, env = engines.devices(), settings.environment()
     return planned(study, lambda config: engines.obstacle(config, here, env))
 
@@ -73,7 +74,7 @@ def submit(
     name: str = "",
     tags: Sequence[str] = (),
     note: str = "",
-    secrets: Secrets = NONE,
+    typed: TypedKeys = NO_KEYS,
 ) -> int:
     """Queue a study and return its id. A cell that cannot run here is kept as failed, with why.
 
@@ -82,9 +83,9 @@ def submit(
         EngineProblem: no cell can run here.
         InvalidEdit, QueueProblem: see `jobs.submit`. Nothing is queued after any of these.
     """
-    grid = plan(study, secrets)
+    grid = plan(study, typed)
     check_feasible(grid)
-    to = _sent(grid, secrets)
+    to = _sent(grid, typed)
     see_to_place(engine)
     called = name.strip() or default_name(study)
     hand_over(engine, kept_of(to.values()))
@@ -93,7 +94,7 @@ def submit(
     return study_id
 
 
-def extend(engine: Engine, study_id: int, study: StudyConfig, secrets: Secrets = NONE) -> int:
+def extend(engine: Engine, study_id: int, study: StudyConfig, typed: TypedKeys = NO_KEYS) -> int:
     """Add the cells of `study` that the stored one does not have; return how many.
 
     Raises:
@@ -101,10 +102,10 @@ def extend(engine: Engine, study_id: int, study: StudyConfig, secrets: Secrets =
     """
     stored = studies.load(engine, study_id)
     there = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
-    grid = plan(study, secrets)
+    grid = plan(study, typed)
     more = [one for one in grid if _key(one.cell.engine, one.cell.config) not in there]
     check_feasible(more)
-    to = _sent(more, secrets)
+    to = _sent(more, typed)
     see_to_place(engine)
     tags = stored.runs[0].tags if stored.runs else ()
     hand_over(engine, kept_of(to.values()))
@@ -113,7 +114,7 @@ def extend(engine: Engine, study_id: int, study: StudyConfig, secrets: Secrets =
     return len(more)
 
 
-def resume(engine: Engine, study_id: int, failed: bool = False, secrets: Secrets = NONE) -> int:
+def resume(engine: Engine, study_id: int, failed: bool = False, typed: TypedKeys = NO_KEYS) -> int:
     """Measure anew the cells that were cut short, and those that failed where that is asked for;
     return how many. What cannot run here is left as it is.
 
@@ -135,7 +136,7 @@ def resume(engine: Engine, study_id: int, failed: bool = False, secrets: Secrets
     wanted = [run for run in again if run.engine_id not in lost]
     if not wanted:
         raise NothingToResume(none_can_run([lost[run.engine_id] for run in again]))
-    to = sent_again(engine, wanted, secrets)
+    to = sent_again(engine, wanted, typed)
     see_to_place(engine)
     hand_over(engine, kept_of(to.values()))
     stored = {run_id: to[run_id].stored_as for run_id in to}
@@ -180,10 +181,10 @@ def default_name(study: StudyConfig) -> str:
     return f"{engines.ENGINES[study.engine.engine].label} · {preset.lower()}"
 
 
-def _sent(grid: Sequence[Planned], secrets: Secrets) -> dict[int, Sent]:
+def _sent(grid: Sequence[Planned], typed: TypedKeys) -> dict[int, Sent]:
     """Return to whom the cells go that are measured on a server that is there, by their place."""
     cells = [one.cell for one in grid if one.cell.engine is None]
-    return {cell.place: sent(cell.config, secrets) for cell in cells}
+    return {cell.place: sent(cell.config, typed) for cell in cells}
 
 
 def _new(

@@ -85,7 +85,7 @@ def pressed(possible: bool) -> bool:
 def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
     """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
-    more = about | {"secrets": typed_keys.typed()}
+    more = about | {"typed": typed_keys.typed()}
     try:
         if without := to_whom.without_model(configs):
             st.error(plain(without), icon=":material/error:")
@@ -178,7 +178,9 @@ with left:
     values = form.ask(first, settings.environment(), once)
     others: Others = [] if once else comparison.ask(kind, values, given, first)
     asked = None if once else comparison.how(turns)
-    typed_keys.ask([values["backend"], *(one.get("backend", values["backend"]) for one in others)])
+    typed_keys.ask(
+        (one["backend"], one["base_url"]) for one in (values, *others) if "backend" in one
+    )
     about = form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}

@@ -123,7 +123,7 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
             st.error(plain(without), icon=":material/error:")
             return
         if to is None:
-            study_id = once.get(lambda: at_work.submit(opened(), config, **about, secrets=typed))
+            study_id = once.get(lambda: at_work.submit(opened(), config, **about, typed=typed))
         else:
             study_id = int(to)
             once.get(lambda: at_work.extend(opened(), study_id, config, typed))

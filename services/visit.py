@@ -7,32 +7,62 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from services import backends, engines, probe
-from services.backends import BackendProblem
+from services.backends import BACKENDS, NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
+from services.backends.address import origin
 from services.config import InvalidConfig, RunConfig, parse
 from services.embedded import MODEL_NAME, model_path
 from services.probe import Probe
+from services.probe.inquiry import NothingListens
 
 LIST_S = 3.0  # a form is waiting
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The models that a backend lists; or none, and why, in a sentence. `nothing_on`: the address
+    that refuses connections. `wants_key`: there is no key, or the environment's is refused."""
+
+    models: tuple[str, ...] = ()
+    problem: str | None = None
+    nothing_on: str | None = None
+    wants_key: bool = False
+
+
 def models(
-    name: str, base_url: str | None, env: Mapping[str, str]
-) -> tuple[tuple[str, ...], str | None]:
-    """Return (the models that a backend lists, None), or (none, why not, in a sentence)."""
+    name: str, base_url: str | None, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
+) -> Listing:
+    """Ask a backend for its models, within LIST_S for each step."""
     if name == "embedded":
         return _packaged()
     try:
-        target = backends.target(_config(name, None, base_url), env)
-        if target.base_url is None:
-            return (), None  # LiteLLM's providers are not asked
-        return asyncio.run(probe.list_models(target, LIST_S)), None
-    except InvalidConfig as error:
-        return (), str(error)
+        target = backends.target(_config(name, None, base_url), env, typed)
+    except KeyProblem as error:
+        return Listing(problem=str(error), wants_key=True)
+    except (BackendProblem, InvalidConfig) as error:
+        return Listing(problem=str(error))
+    if target.base_url is None:
+        return Listing()  # LiteLLM's providers are not asked
+    return _listing(target, bool(target.key) and origin(target.base_url) in typed)
+
+
+def _listing(target: Target, typed: bool) -> Listing:
+    """`typed`: the key that goes along was typed."""
+    try:
+        return Listing(asyncio.run(probe.list_models(target, LIST_S)))
+    except NothingListens as error:
+        return Listing(problem=str(error), nothing_on=target.base_url)
+    except KeyProblem as error:
+        if not typed:
+            wants_key = BACKENDS[target.backend].key_env is not None
+            return Listing(problem=str(error), wants_key=wants_key)
+        refused = f"{target.netloc} refuses the key that was typed {error.details}. Check the key."
+        return Listing(problem=refused)
     except BackendProblem as error:
-        return (), str(error)
+        return Listing(problem=str(error))
 
 
 async def visit(
@@ -65,9 +95,9 @@ def _config(
     return parse({**(fitted or {}), **whom})
 
 
-def _packaged() -> tuple[tuple[str, ...], str | None]:
+def _packaged() -> Listing:
     try:
         model_path()
     except FileNotFoundError as error:
-        return (), str(error)
-    return (MODEL_NAME,), None
+        return Listing(problem=str(error))
+    return Listing((MODEL_NAME,))

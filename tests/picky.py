@@ -20,10 +20,12 @@ MODELS = {"object": "list", "data": [{"id": "m"}]}
 
 @dataclass
 class Picky:
-    """`refuses(body, headers)` returns a status and a JSON body, or None where it answers. `paths`
+    """`refuses(body, headers)` returns a status and a JSON body, or None where it answers;
+    `refuses_list(headers)` the same for what is only read, such as its models. `paths`
     are its endpoints; `models` is what it lists, by path. What was asked is kept."""
 
     refuses: Callable[[Body, dict[str, str]], Refusal] = lambda body, headers: None
+    refuses_list: Callable[[dict[str, str]], Refusal] = lambda headers: None
     paths: tuple[str, ...] = ("/v1/chat/completions",)
     models: dict[str, Any] = field(default_factory=lambda: {"/v1/models": MODELS})
     redirects: str = ""
@@ -86,7 +88,9 @@ def _handler(picky: Picky) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             picky.listed.append((self.path, dict(self.headers)))
             page = picky.models.get(urlsplit(self.path).path)
-            if page is None:
+            if refusal := picky.refuses_list(dict(self.headers)):
+                self.say(*refusal)
+            elif page is None:
                 self.say(404, {"detail": "Not Found"})
             else:
                 self.say(200, page)

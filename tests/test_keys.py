@@ -21,6 +21,7 @@ from jobs.keys import Keys, hand_over
 from jobs.place import beside
 from jobs.sent import LOST
 from services.backends import BackendProblem
+from services.backends.address import origin
 from services.config import parse
 from services.trial import Asked
 from tests.conftest import ROOT, ReferenceServer, finished, serving, until
@@ -94,14 +95,14 @@ def test_a_key_that_was_typed_is_gone_with_its_run(
     with pytest.raises(BackendProblem, match="needs a key"):
         jobs.submit(database, parse(ASKED))
     slow = {**ASKED, "model": "ref tokens=40 gap=0.05 fault=needs-key"}
-    run_id = jobs.submit(database, parse(slow), secrets={"OPENAI_API_KEY": KEY})
+    run_id = jobs.submit(database, parse(slow), typed={origin(other.base_url): KEY})
     until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 30)
     assert KEY not in visible()
     assert finished(database, run_id).status == "done"
     assert KEY.encode() not in everything_beside(database)
     with pytest.raises(BackendProblem, match="needs a key"):
         jobs.more(database, [run_id], 1)
-    jobs.more(database, [run_id], 1, secrets={"OPENAI_API_KEY": KEY})
+    jobs.more(database, [run_id], 1, typed={origin(other.base_url): KEY})
     run = finished(database, run_id)
     assert (run.status, len(run.repeats)) == ("done", 2)
     jobs.cancel(database, keyless)
@@ -113,7 +114,7 @@ def test_the_runs_of_a_trial_take_their_keys_along(
     monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
     there = parse({**ASKED, "mode": "batch"})
     asked = Asked(repeats=2, most=3, target=1e-9)
-    trial = jobs.submit_trial(database, [there, there], asked, secrets={"OPENAI_API_KEY": KEY})
+    trial = jobs.submit_trial(database, [there, there], asked, typed={origin(other.base_url): KEY})
     ended = [finished(database, run_id, 90) for run_id in trial.run_ids]
     until(lambda: queue.active(database) == 1, 90)
     ended = [runs.load(database, run_id) for run_id in trial.run_ids]
@@ -125,7 +126,7 @@ def submitted_behind(database: Engine, keyless: int, reference: ReferenceServer)
     """A run with a key of its own, which waits for one that is measured."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("OPENAI_BASE_URL", reference.base_url)
-        return jobs.submit(database, parse(ASKED), secrets={"OPENAI_API_KEY": KEY})
+        return jobs.submit(database, parse(ASKED), typed={origin(reference.base_url): KEY})
 
 
 def killed(database: Engine, keyless: int) -> None:

@@ -71,7 +71,7 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     if name == engine_form.NOTHING:
         st.subheader("Backend", anchor=False)
         there = to_whom.ask(start.run, settings.environment())
-        typed_keys.ask([there["backend"]])
+        typed_keys.ask([(there["backend"], there["base_url"])])
         return {"engine": None, "run": there}
     same = start.engine is not None and start.engine.engine == name
     other = EngineConfig.model_validate({"engine": name})

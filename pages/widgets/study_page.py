@@ -11,7 +11,7 @@ from db.engines import EngineBusy
 from db.runs import RunBusy
 from db.studies import StudyNotFound
 from jobs import studies as at_work
-from pages.widgets import engine, study_grid, study_report
+from pages.widgets import engine, study_grid, study_report, typed_keys
 from pages.widgets.view import as_id, plain, sentences, shared, stop_with
 from services.backends import BackendProblem
 from services.engines.server import UP
@@ -138,7 +138,7 @@ def cancel(study_id: int) -> None:
 @sentences()
 def resume(study_id: int, failed: bool) -> None:
     try:
-        at_work.resume(opened(), study_id, failed)
+        at_work.resume(opened(), study_id, failed, typed_keys.typed())
     except (BackendProblem, NothingToResume, StudyNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
 

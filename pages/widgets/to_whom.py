@@ -9,21 +9,19 @@ import streamlit as st
 
 from pages.widgets import fields
 from pages.widgets.linked import touched
-from pages.widgets.typed_keys import environment, typed
+from pages.widgets.typed_keys import TITLE, typed
 from pages.widgets.view import plain
 from services import settings
 from services.backends import BACKENDS, target
+from services.backends.address import Origin
 from services.config import InvalidConfig, RunConfig, parse
-from services.visit import models
+from services.visit import Listing, models
 
 
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)
-def listed(
-    backend: str, base_url: str | None, keys: tuple[tuple[str, str], ...]
-) -> tuple[tuple[str, ...], str | None]:
-    """Return (models, None), or (no models, a sentence that says what is wrong). `keys`: typed
-    ones, which the cache keeps as a hash."""
-    return models(backend, base_url, {**settings.environment(), **dict(keys)})
+def listed(backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], ...]) -> Listing:
+    """Return the models, or what is wrong. `keys`: typed ones, which the cache keeps as a hash."""
+    return models(backend, base_url, settings.environment(), dict(keys))
 
 
 def ask(start: RunConfig, env: Mapping[str, str], whose: str = "") -> dict[str, Any]:
@@ -51,7 +49,7 @@ def without_model(configs: Sequence[RunConfig]) -> str | None:
         BackendProblem: one of them goes to nobody.
     """
     for config in configs:
-        whom = target(config, environment())
+        whom = target(config, settings.environment(), typed())
         if not whom.model:
             return (
                 f"No model is chosen, and {whom.netloc} lists none. Check that it runs and "
@@ -74,16 +72,17 @@ def _address(name: str, start: RunConfig, whose: str) -> str | None:
 def _model(
     name: str, base_url: str | None, start: RunConfig, env: Mapping[str, str], whose: str
 ) -> str:
-    there, problem = _models(name, base_url)
-    if problem:
-        st.warning(plain(problem), icon=":material/cloud_off:")
+    listing = _models(name, base_url)
+    if listing.problem:
+        type_one = f" You can also type one under “{TITLE}”." if listing.wants_key else ""
+        st.warning(plain(listing.problem + type_one), icon=":material/cloud_off:")
         st.button(
             "Ask again", key=f"{fields.PREFIX}{whose}again", icon=":material/refresh:",
             type="tertiary", on_click=_forget, help="Ask the server for its models once more",
         )  # fmt: skip
     own = env.get(BACKENDS[name].model_env or "", "").strip()
     given = _given("model", name, start) if base_url == _given("base_url", name, start) else ""
-    options = list(dict.fromkeys(filter(None, [given, own, *there])))
+    options = list(dict.fromkeys(filter(None, [given, own, *listing.models])))
     widget = fields.keyed(f"{whose}model-{name}-{base_url}", options[0] if options else None)
     if options and st.session_state[widget["key"]] is None:
         st.session_state[widget["key"]] = options[0]  # the server has come up since
@@ -99,13 +98,13 @@ def _model(
     return (chosen or "").strip()
 
 
-def _models(name: str, base_url: str | None) -> tuple[tuple[str, ...], str | None]:
+def _models(name: str, base_url: str | None) -> Listing:
     if BACKENDS[name].kind == "litellm":
-        return (), None  # its providers are not asked
+        return Listing()  # its providers are not asked
     try:
         parse({"base_url": base_url})
     except InvalidConfig:
-        return (), None  # the page says what is wrong with the address
+        return Listing()  # the page says what is wrong with the address
     return listed(name, base_url, tuple(typed().items()))
 
 

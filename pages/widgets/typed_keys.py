@@ -1,6 +1,8 @@
-"""Keys typed on a page: in this session's memory, in no link, and forgotten when the page is left.
+"""Keys typed on a page, each for the address that it is shown with: in this session's memory, in no
+link, and gone with the session.
 
-A key goes where the one in the environment would go: to its backend's own address.
+A key belongs to an origin (scheme, host and port) and goes there and nowhere else, whichever
+backend is chosen and wherever a link leads.
 """
 
 from __future__ import annotations
@@ -9,45 +11,63 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from pages.widgets import linked
+from pages.widgets.linked import touched
 from pages.widgets.view import plain
 from services import settings
-from services.backends import BACKENDS, Backend, BackendProblem, address, has_key
+from services.backends import BACKENDS, BackendProblem, TypedKeys, address, has_key, is_own
+from services.backends.address import Origin, origin, origin_url
 
 PREFIX = "secret-"
+TITLE = "Keys for this session"
+
+Server = tuple[str, str | None]  # a backend's name, and its address where one was typed
 
 
-def typed() -> dict[str, str]:
-    """Return the keys that were typed, by the names of the variables that would hold them."""
-    names = [backend.key_env for backend in BACKENDS.values() if backend.key_env]
-    found = {name: str(st.session_state.get(PREFIX + name) or "").strip() for name in names}
-    return {name: key for name, key in found.items() if key}
+def typed() -> TypedKeys:
+    """Return the keys that were typed in this session, by the origins that they are for."""
+    fields = [str(key) for key in st.session_state if str(key).startswith(PREFIX)]
+    found = {field: str(st.session_state[field] or "").strip() for field in fields}
+    return {origin(field.removeprefix(PREFIX)): key for field, key in found.items() if key}
 
 
-def environment() -> dict[str, str]:
-    """Return the environment as it is with those keys."""
-    return {**settings.environment(), **typed()}
-
-
-def ask(backends: Iterable[str]) -> None:
-    """Ask for the keys of these backends, each once, where one has an address to send it to."""
-    there = [BACKENDS[name] for name in dict.fromkeys(backends)]
-    wanted = [(one, where) for one in there if one.key_env and (where := _own(one))]
-    if not wanted:
+def ask(servers: Iterable[Server]) -> None:
+    """Ask for a key for each of the addresses where these servers are."""
+    places = {place: server for server in servers if (place := _origin(*server))}
+    if not places:
         return
-    with st.expander("Keys for this session"):
-        for one, where in wanted:
-            st.text_input(
-                f"{one.label}: {one.key_env}", type="password", max_chars=1000,
-                placeholder="already set" if has_key(one, settings.environment()) else "not set",
-                **linked.keyed(f"{PREFIX}{one.key_env}", ""),
-            )  # fmt: skip
-            st.caption(plain(f"Sent to {where} and nowhere else."))
-        st.caption("Not stored: passed to the runs that you start, and deleted when they end.")
+    with st.expander(TITLE):
+        for place, server in places.items():
+            _field(place, already_set=_is_set(*server))
+        st.caption(
+            "Not stored: kept in memory until you close this tab, and passed to the runs that you "
+            "start from it, also with *Run more* and *Resume*."
+        )
 
 
-def _own(backend: Backend) -> str | None:
-    try:
-        return address(backend, settings.environment()) if backend.kind == "openai" else None
-    except BackendProblem:
+def _field(place: Origin, already_set: bool) -> None:
+    url = origin_url(place)
+    key = PREFIX + url
+    st.session_state.setdefault(key, "")
+    st.text_input(
+        f"Key for {url.partition('://')[2]}", type="password", max_chars=1000, key=key,
+        placeholder="already set" if already_set else "not set",
+        on_change=touched, persist_state="session",
+    )  # fmt: skip
+    st.caption(plain(f"Sent to {url} and nowhere else."))
+
+
+def _origin(name: str, base_url: str | None) -> Origin | None:
+    """Return where a key would go; None: nowhere, or the backend takes none."""
+    backend = BACKENDS[name]
+    if backend.kind != "openai" or not backend.key_env:
         return None
+    try:
+        return origin(address(backend, settings.environment(), base_url))
+    except BackendProblem:
+        return None  # no address yet, or none that can be
+
+
+def _is_set(name: str, base_url: str | None) -> bool:
+    """Whether the environment has a key that goes there."""
+    backend, env = BACKENDS[name], settings.environment()
+    return is_own(backend, env, base_url) and bool(has_key(backend, env))

@@ -1,28 +1,39 @@
 """To whom a run is sent: one table of backends, and how one of them is addressed.
 
-A key goes to the address that its owner wrote beside it, and nowhere else. A run may name another
-address, and whoever can ask for a run could otherwise have the key sent to a server of theirs.
+A key goes to the address that its owner wrote beside it, or typed it for, and nowhere else. A run
+may name another address, and whoever can ask for a run could otherwise have the key sent to a
+server of theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from services import fit
-from services.backends.address import InvalidAddress, Place, machine, origin, place
+from services.backends.address import InvalidAddress, Origin, Place, machine, origin, place
 from services.backends.proxy import proxy_for
 from services.backends.trust import Trust, UntrustedFile
 from services.config import Client, RunConfig
 from services.embedded import MODEL_NAME
 
 Kind = Literal["embedded", "openai", "litellm"]
+TypedKeys = Mapping[Origin, str]  # each by the origin that it was typed for
+NO_KEYS: TypedKeys = {}
 
 
 class BackendProblem(ValueError):
     """A backend that cannot be asked, in a sentence that says why and what to do."""
+
+
+class KeyProblem(BackendProblem):
+    """A key is missing, or refused; `details` is what the server answered, if it was asked."""
+
+    def __init__(self, sentence: str, details: str = "") -> None:
+        super().__init__(sentence)
+        self.details = details
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +112,9 @@ class Target:
         return urlsplit(self.base_url or "").netloc
 
 
-def target(config: RunConfig, env: Mapping[str, str]) -> Target:
-    """Find the address, model and key of a run's backend.
+def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS) -> Target:
+    """Find the address, model and key of a run's backend. A key that was typed for the address
+    takes the place of the environment's.
 
     Raises:
         BackendProblem: no such backend, no address, no key, or a run that it cannot carry out.
@@ -117,14 +129,23 @@ def target(config: RunConfig, env: Mapping[str, str]) -> Target:
         return _litellm(config, backend, model, env)
     where = _place(backend, env, config.base_url)
     url = where.base_url
-    own = not config.base_url or origin(url) == _own_origin(backend, env)
-    if backend.needs_key and not own:
-        raise BackendProblem(_withheld(backend, url))
+    own = is_own(backend, env, config.base_url)
+    given = typed.get(origin(url)) if backend.key_env else None
+    if given and backend.key_env:
+        env = {**env, backend.key_env: given}
+    elif backend.needs_key and not own:
+        raise KeyProblem(_withheld(backend, url))
     if config.client == "litellm":
         _check_litellm(config, where)
     _check_trust(config, backend)
-    headers, hidden = _headers(config, backend, env, url if not own else None)
-    key = _key(backend, env) if own and not _replaces_key(config, backend) else None
+    sent = {backend.key_env} if given else set()
+    headers, hidden = _headers(config, backend, env, url if not own else None, sent)
+    goes = (own or given) and not _replaces_key(config, backend)
+    key = (
+        _key(backend, env, f"The key for {urlsplit(url).netloc}" if given else None)
+        if goes
+        else None
+    )
     return Target(
         backend.name, url, model, key, config.client, _proxy(url, env), where.endpoint, where.query,
         headers, hidden, config.ca_file, config.insecure_tls,
@@ -166,6 +187,15 @@ def address(backend: Backend, env: Mapping[str, str], asked: str | None = None) 
     return _place(backend, env, asked).base_url
 
 
+def is_own(backend: Backend, env: Mapping[str, str], asked: str | None) -> bool:
+    """Return whether an address is the backend's own, to which the environment's key goes.
+
+    Raises:
+        BackendProblem: it is not an address.
+    """
+    return not asked or origin(_place(backend, env, asked).base_url) == _own_origin(backend, env)
+
+
 def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
     """Return whether the backend's key is set; None: it takes none."""
     return None if backend.key_env is None else bool(_value(env, backend.key_env))
@@ -200,24 +230,30 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
     return Target(backend.name, None, model, key, "litellm", headers=headers)
 
 
-def _key(backend: Backend, env: Mapping[str, str]) -> str | None:
+def _key(backend: Backend, env: Mapping[str, str], called: str | None = None) -> str | None:
     key = _value(env, backend.key_env)
     if not key and backend.needs_key:
-        raise BackendProblem(f"{backend.label} needs a key: put {backend.key_env}=… into .env.")
+        raise KeyProblem(f"{backend.label} needs a key: put {backend.key_env}=… into .env.")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise BackendProblem(f"{backend.key_env} holds a space or a character that no key has.")
+        what = called or backend.key_env
+        raise BackendProblem(f"{what} holds a space or a character that no key has.")
     return key or None
 
 
 def _headers(
-    config: RunConfig, backend: Backend, env: Mapping[str, str], elsewhere: str | None
+    config: RunConfig,
+    backend: Backend,
+    env: Mapping[str, str],
+    elsewhere: str | None,
+    typed: Collection[str | None] = (),
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
     """Return the headers with their variables' values, and those values. A variable is the owner's
-    like the key, and goes where the key goes; `elsewhere`: the address is not the owner's."""
+    like the key, and goes where the key goes; `elsewhere`: the address is not the owner's, and gets
+    only those that were `typed` for it."""
     values = {}
     for name in fit.variables(config.headers):
         _check_variable(name, backend)
-        if elsewhere:
+        if elsewhere and name not in typed:
             raise BackendProblem(
                 f"{name} is not sent to {urlsplit(elsewhere).netloc}: it goes to the address in "
                 f"{backend.url_env or backend.label} only. Put this address there."
@@ -294,7 +330,7 @@ def _withheld(backend: Backend, url: str) -> str:
     )
 
 
-def _own_origin(backend: Backend, env: Mapping[str, str]) -> tuple[str, str, int] | None:
+def _own_origin(backend: Backend, env: Mapping[str, str]) -> Origin | None:
     try:
         return origin(address(backend, env))
     except BackendProblem:

@@ -18,6 +18,9 @@ _NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", re.ASCII)  # and nothin
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
 
 
+Origin = tuple[str, str, int]  # scheme, host, port: what must be the same for a key to be sent
+
+
 class InvalidAddress(ValueError):
     """What was written is no http or https address, in a sentence."""
 
@@ -69,10 +72,17 @@ def normal_url(written: str, what: str = "The address") -> str:
     return place(written, what).base_url
 
 
-def origin(url: str) -> tuple[str, str, int]:
-    """Return (scheme, host, port) of a base URL: what must be the same for a key to be sent."""
+def origin(url: str) -> Origin:
+    """Return (scheme, host, port) of a base URL."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def origin_url(place: Origin) -> str:
+    """Return an origin as a URL without a path; the scheme's own port is left out."""
+    scheme, host, port = place
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
 
 
 def machine(url: str) -> str:

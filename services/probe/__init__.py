@@ -146,6 +146,8 @@ def _models(answer: inquiry.Answer, target: Target) -> tuple[str, ...]:
     """Return the ids of a list of models, whatever else the answer holds."""
     if answer.status in (404, 405, 501):
         raise NoList(_no_list(answer, target))
+    if answer.status in inquiry.KEY_STATUSES:
+        raise inquiry.key_problem(answer, target)
     if answer.status != 200:
         raise BackendProblem(inquiry.refusal(answer, target, f"{target.base_url}{MODELS}"))
     if len(answer.content) >= inquiry.BODY_BYTES:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from services import untrusted
-from services.backends import BACKENDS, BackendProblem, Target
+from services.backends import BACKENDS, BackendProblem, KeyProblem, Target
 from services.backends.address import LOOPBACK, origin
 from services.backends.trust import UntrustedFile, why_untrusted
 from services.redact import LONGEST
@@ -28,11 +28,16 @@ from services.remedy import VERSIONED
 from services.wire.message import message_of
 
 CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
+KEY_STATUSES = (401, 403)
 BODY_BYTES = 4 * 2**20  # the longest lists of models, those of routers, come near 1 MB
 
 
 class NoAnswer(BackendProblem):
     """Nothing came back that is an HTTP answer."""
+
+
+class NothingListens(NoAnswer):
+    """The server's machine refuses connections to its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,8 @@ async def answering(
         TimeoutError,
         UnicodeError,
     ) as error:  # a name that is no name
-        raise NoAnswer(_failure(error, target, timeout_s)) from None
+        kind = NothingListens if _is_refused(error) and not target.proxy else NoAnswer
+        raise kind(_failure(error, target, timeout_s)) from None
 
 
 async def read(response: httpx.Response) -> Answer:
@@ -133,8 +139,8 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     if 300 <= status < 400:
         there = _location(answer, target)
         return f"{where} redirects to {there}. Give that address, if it is the right one."
-    if status in (401, 403):
-        return _about_the_key(target, f"(HTTP {status}{said})")
+    if status in KEY_STATUSES:
+        return str(key_problem(answer, target))
     if status == 404:
         return (
             f"{where} has no {urlsplit(url).path} (HTTP 404): the path of "
@@ -147,6 +153,12 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     if status >= 500:
         return f"{where} is still starting or broken (HTTP {status}{said}). Look into its log."
     return f"{where} refuses the question (HTTP {status}{said})."
+
+
+def key_problem(answer: Answer, target: Target) -> KeyProblem:
+    """Return what an answer with one of KEY_STATUSES means, to be raised."""
+    details = f"(HTTP {answer.status}{message(answer, target)})"
+    return KeyProblem(_about_the_key(target, details), details)
 
 
 def where_else(target: Target) -> str:
@@ -213,6 +225,10 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
             return f"{where} does not answer in HTTP ({said}). Is it another service?"
         case _:
             return f"The connection to {where} broke ({said or 'no reason given'})."
+
+
+def _is_refused(error: Exception) -> bool:
+    return any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -11,12 +11,14 @@ from jobs.sent import Sent
 from services.backends import (
     BACKENDS,
     BackendProblem,
+    KeyProblem,
     Target,
     address,
     has_key,
     lane,
     target,
 )
+from services.backends.address import origin, origin_url
 from services.backends.asking import body
 from services.config import InvalidConfig, RunConfig, parse
 from services.engines import ENGINES
@@ -123,6 +125,60 @@ def test_a_key_without_an_address_of_its_own_is_sent_nowhere() -> None:
 )
 def test_a_key_is_sent_to_its_own_host_however_that_is_written(backend: str, base_url: str) -> None:
     assert found(KEYS, backend=backend, base_url=base_url).key is not None
+
+
+@pytest.mark.parametrize("backend", ["openai", "groq", "vllm", "sglang", "url"])
+@pytest.mark.parametrize(
+    ("base_url", "goes"),
+    [
+        ("https://llm.example", True),
+        ("https://LLM.example:443/other/path?version=2", True),
+        ("http://llm.example", False),
+        ("https://llm.example:8443", False),
+        ("https://llm.example.evil.example", False),
+    ],
+)
+def test_a_typed_key_goes_to_the_origin_that_it_was_typed_for(
+    backend: str, base_url: str, goes: bool
+) -> None:
+    config = RunConfig(backend=backend, base_url=base_url)
+    typed = {("https", "llm.example", 443): "typed-key"}
+    if goes:
+        assert target(config, KEYS, typed).key == "typed-key"
+    elif BACKENDS[backend].needs_key:
+        with pytest.raises(KeyProblem, match="is not sent to"):
+            target(config, KEYS, typed)
+    else:
+        assert target(config, {}, typed).key is None
+
+
+def test_a_typed_key_goes_before_that_of_the_environment_and_under_its_name() -> None:
+    typed = {("https", "api.openai.com", 443): "typed-key"}
+    assert target(RunConfig(backend="openai"), KEYS, typed).key == "typed-key"
+    assert target(RunConfig(backend="groq"), KEYS, typed).key == KEYS["GROQ_API_KEY"]
+    named = RunConfig(
+        backend="url", base_url="https://api.openai.com",
+        headers={"api-key": "$PACELINE_URL_API_KEY"},
+    )  # fmt: skip
+    asked = target(named, {}, typed)
+    assert (asked.key, asked.headers) == (None, (("api-key", "typed-key"),))
+    other = named.model_copy(update={"headers": {"X": "$PACELINE_URL_HEADER_X"}})
+    with pytest.raises(BackendProblem, match="PACELINE_URL_HEADER_X is not sent to"):
+        target(other, {"PACELINE_URL_HEADER_X": "secret"}, typed)
+
+
+def test_a_typed_key_that_can_be_none_is_not_repeated() -> None:
+    typed = {("https", "llm.example", 443): "two words"}
+    with pytest.raises(BackendProblem, match=r"^The key for llm\.example holds a space") as raised:
+        target(RunConfig(backend="url", base_url="https://llm.example"), {}, typed)
+    assert "two words" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://llm.example", "http://10.0.0.9:8000", "http://[::1]:8000", "http://h:443"]
+)
+def test_an_origin_is_written_as_it_is_read(url: str) -> None:
+    assert origin_url(origin(f"{url}/v1")) == url
 
 
 def test_the_owner_may_send_a_key_elsewhere_in_the_environment() -> None:
