@@ -18,7 +18,7 @@ from db.search import choices as choices
 from db.search import count as count
 from db.search import search as search
 from db.search import tags_of
-from services.config import RunConfig
+from services.config import RunConfig, stored
 from services.halves import clean
 from services.measurement import Measurement, Progress, Repeat, Run, Sample
 from services.units import many
@@ -168,7 +168,7 @@ def load_many(engine: Engine, ids: Sequence[int]) -> list[Run]:
 
 
 def _run(row: RowMapping, **parts: Any) -> Run:
-    config = RunConfig.model_validate({**row["config"], "model": row["model"]})
+    config = stored({**row["config"], "model": row["model"]})
     return Run(config=config, **{name: row[name] for name in PLAIN}, **parts)
 
 

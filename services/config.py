@@ -51,6 +51,7 @@ READERS: dict[str, tuple[Workload, ...]] = {
     "long_every": ("mixed",),
     "long_max_tokens": ("mixed",),
 }
+STORED = {"stored": True}  # the context of a config that was checked when it was asked for
 LONG_TIMES = 4  # as long as a short prompt is a long one, unless said
 LONG_EVERY = 2  # alternating
 
@@ -256,10 +257,10 @@ class RunConfig(BaseModel):
 
     @field_validator("base_url")
     @classmethod
-    def _address(cls, value: str | None) -> str | None:
+    def _address(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None or not value.strip():
             return None
-        return fit.address(value.strip())
+        return value if info.context is STORED else fit.address(value.strip())
 
     @field_validator("omit", mode="before")
     @classmethod
@@ -268,8 +269,8 @@ class RunConfig(BaseModel):
 
     @field_validator("extra_body", mode="before")
     @classmethod
-    def _further_fields(cls, value: Any) -> Any:
-        return fit.further_fields(value)
+    def _further_fields(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.context is STORED else fit.further_fields(value)
 
     @field_validator("headers", mode="before")
     @classmethod
@@ -335,6 +336,11 @@ def parse(values: Mapping[str, Any]) -> RunConfig:
         InvalidConfig: with a sentence for each field that is wrong.
     """
     return made(RunConfig, values)
+
+
+def stored(values: Mapping[str, Any]) -> RunConfig:
+    """Return a config as it was stored: an address or fields that are refused by now are in it."""
+    return RunConfig.model_validate(dict(values), context=STORED)
 
 
 def made(kind: type[Config], values: Mapping[str, Any], of: Problem = lambda one: one) -> Config:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from services.halves import joined
 from services.redact import holds_key, names_key
@@ -26,6 +26,13 @@ _BEHIND_A_VARIABLE = re.compile(r"((Bearer|Basic|Token|Api-?Key|Key) )?\$[A-Za-z
 _BARE_IPV6 = re.compile(r"https?://[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/|$)")
 _SECRET_FIELD = re.compile(  # of a body, where stop_token and prompt_cache_key are none
     r"(?i)api[-_]?key|secret|passw|authorization|(access|auth|bearer)[-_]?token|credential"
+    r"|^(auth|bearer|cookie|jwt|pwd|token)$"
+)
+_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions"}  # names of no values
+_QUERY, _PATH = re.compile("[&;]"), re.compile("[/;]")  # what parts the pieces of one
+_KEY = re.compile(  # of a piece, where hf-inference is none
+    r"sk[-_][\w-]{6,}|(?:gsk|hf|pk|xai)[-_](?:[\w-]*[-_])?(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"|AIza[\w-]{20,}"
 )
 # Fields of a request that Paceline fills in, each with what a person sets instead.
 _OURS = {
@@ -62,10 +69,10 @@ def address(written: str) -> str:
         raise ValueError(
             "must hold no user, password or fragment: put the key into the environment instead"
         )
-    if secret := secret_in(parts.query):
+    if secret := secret_in(parts):
         raise ValueError(
-            f"must hold no key: its parameter {secret!r} looks like one. Put the key into the "
-            "environment, or send it as a header that names a variable"
+            f"must hold no key: its {secret} looks like one. Put the key into the environment, or "
+            "send it as a header that names a variable"
         )
     path = parts.path.rstrip("/")
     return parts._replace(path=path).geturl() if parts.query else written.rstrip("/?")
@@ -76,11 +83,14 @@ def is_bare_ipv6(written: str) -> bool:
     return bool(_BARE_IPV6.match(written))
 
 
-def secret_in(query: str) -> str | None:
-    """Return the name of the first parameter that looks like a key; None: there is none."""
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if names_key(name) or name == "code" or holds_key(value):  # code: of Azure's functions
-            return name[:40]
+def secret_in(parts: SplitResult) -> str | None:
+    """Return what of an address looks like a key: "parameter 'sig'", "path"; None: nothing."""
+    for place, pieces in (("query", _QUERY.split(parts.query)), ("path", _PATH.split(parts.path))):
+        for name, named, value in (unquote(piece).partition("=") for piece in pieces):
+            if _KEY.match(name):
+                return place
+            if named and (names_key(name) or name == "code" or holds_key(value)):  # code: Azure's
+                return f"parameter {name[:40]!r}"
     return None
 
 
@@ -178,20 +188,36 @@ def _can_be_sent(value: Any, levels: int) -> None:
             _can_be_sent(inner, levels - 1)
 
 
-def _no_secret(value: Any) -> None:
+def _no_secret(value: Any, schemas: bool = False) -> None:
+    """Raise where a field looks like a key. `schemas`: what stands under a name describes a field
+    that an answer or a tool may have, which may be called password."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if isinstance(inner, str | list | tuple) and _SECRET_FIELD.search(str(name)):
+            describes = schemas and isinstance(inner, Mapping)
+            if _SECRET_FIELD.search(str(name)) and not describes and _holds_text(inner):
                 raise ValueError(
                     f"must hold no key, and {str(name)[:40]!r} looks like one: send it as a header "
                     "that names a variable"
                 )
-            _no_secret(inner)
+            if holds_key(str(name)):
+                raise ValueError("must hold no key, and the name of a field looks like one")
+            _no_secret(inner, name in _SCHEMAS)
     elif isinstance(value, list | tuple):
         for inner in value:
             _no_secret(inner)
     elif isinstance(value, str) and holds_key(value):
         raise ValueError("must hold no key, and one of its texts looks like one")
+
+
+def _holds_text(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_text, value.values()))
+    return any(map(_holds_text, value)) if isinstance(value, list | tuple) else _is_text(value)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it may be a key: a text, or a number that may be a PIN."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _filled(line: Any) -> bool:

@@ -16,7 +16,7 @@ import orjson
 
 from services import limits, modes
 from services.backends.halves import private, public, whole
-from services.config import parse
+from services.config import stored
 from services.fault import fault
 from services.repeat import Job, Playing
 from services.share import Share
@@ -38,7 +38,7 @@ def described(job: Job) -> dict[str, Any]:
 
 def job_of(data: dict[str, Any]) -> Job:
     """Return the job that `described` wrote down."""
-    config, target = parse(data["config"]), whole(data["target"], {})
+    config, target = stored(data["config"]), whole(data["target"], {})
     return Job(config, target, data["mark"], data["run_began_ns"], Share(**data["share"]))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from services.backends import Target
 from services.backends.halves import private, public, whole
-from services.config import RunConfig, parse
+from services.config import RunConfig, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,6 @@ def written(turn: Turn) -> dict[str, Any]:
 
 
 def read(data: Mapping[str, Any]) -> Turn:
-    """Return the turn that `written` wrote.
-
-    Raises:
-        InvalidConfig: its config cannot be asked for.
-    """
+    """Return the turn that `written` wrote."""
     target = data["target"] and whole(data["target"], {})
-    return Turn(**{**data, "config": parse(data["config"]), "target": target})
+    return Turn(**{**data, "config": stored(data["config"]), "target": target})

@@ -47,10 +47,10 @@ def place(written: str, what: str = "The address") -> Place:
         raise InvalidAddress(f"{what} is not an address: it must start with http:// or https://.")
     if "@" in parts.netloc or parts.fragment:
         raise InvalidAddress(f"{what} must hold no user, password or fragment.")
-    if secret := fit.secret_in(parts.query):
+    if secret := fit.secret_in(parts):
         raise InvalidAddress(
-            f"{what} must hold no key: its parameter {secret!r} looks like one. Send it as a "
-            "header that names a variable."
+            f"{what} must hold no key: its {secret} looks like one. Send it as a header that names "
+            "a variable."
         )
     if not _is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
         raise InvalidAddress(f"{what} holds a host name or a path that cannot exist.")

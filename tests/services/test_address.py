@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services import fit
 from services.backends.address import InvalidAddress, Place, machine, normal_url, origin, place
 
 ENDED = re.compile("/(chat/)?completions$")
@@ -53,6 +54,39 @@ def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
 )
 def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Place) -> None:
     assert place(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("v1;key=sk-abc123456789/x", "parameter 'key'"),
+        ("v1;TOKEN=hunter2", "parameter 'TOKEN'"),
+        ("v1/api-key=hunter2/x", "parameter 'api-key'"),
+        ("v1?a=1;key=hunter2", "parameter 'key'"),
+        ("v1;a=1;sk-abc123456789/x", "path"),
+        ("sk-abcdef1234567890/v1", "path"),
+        ("%73k-abcdef1234567890/v1", "path"),
+        ("hf_abcdEFGH0123456789ab/v1", "path"),
+        ("v1?sk-abcdef1234567890", "query"),
+        ("v1?sk-abcdef1234567890=x", "query"),
+    ],
+)
+def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, said: str) -> None:
+    for check in (place, fit.address):
+        with pytest.raises(ValueError, match=f"must hold no key: its {said} looks like one") as one:
+            check(f"http://host/{rest}")
+        assert "hunter2" not in str(one.value) and "abcdef" not in str(one.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("hf-inference/v1", "hf-mixtral-8x22b-instruct/v1", "sk/v1", "v1;version=2/x"),
+        *("token/v1", "v1/accounts/0123456789abcdef0123456789abcdef/ai/v1"),
+    ],
+)
+def test_what_is_no_key_stays_in_a_path(path: str) -> None:
+    assert place(f"https://host/{path}").base_url == fit.address(f"https://host/{path}")
 
 
 @pytest.mark.parametrize(

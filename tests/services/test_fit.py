@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from services.backends import BackendProblem, target
-from services.config import InvalidConfig, RunConfig, parse
+from services.config import InvalidConfig, RunConfig, parse, stored
 from services.remedy import remedy
 from services.repeat import Job, Playing
 from services.talk import measurement_of
@@ -283,6 +283,25 @@ SECRET = (
             "the environment, or send it as a header that names a variable.",
         ),
         (
+            {"extra_body": {"auth": {"x": ["hunter2"]}}},
+            "extra_body must hold no key, and 'auth' looks like one: send it as a header that "
+            "names a variable.",
+        ),
+        (
+            {"extra_body": {"tools": [{"server": {"properties": {"password": "hunter2"}}}]}},
+            "extra_body must hold no key, and 'password' looks like one: send it as a header that "
+            "names a variable.",
+        ),
+        (
+            {"extra_body": {"sk-abcdefghij": 1}},
+            "extra_body must hold no key, and the name of a field looks like one.",
+        ),
+        (
+            {"base_url": "https://h/v1/sk-abcdef1234567890"},
+            "base_url must hold no key: its path looks like one. Put the key into the environment, "
+            "or send it as a header that names a variable.",
+        ),
+        (
             {"base_url": "http://::1:8000"},
             "base_url is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
         ),
@@ -297,7 +316,9 @@ def test_what_cannot_be_stored_or_sent_is_refused(asked: dict[str, Any], sentenc
 def test_what_is_no_key_is_let_through() -> None:
     config = parse(
         {
-            "extra_body": '{"stop_token": "x", "prompt_cache_key": "p", "stream_options": {}}',
+            "extra_body": '{"stop_token": "x", "prompt_cache_key": "p", "stream_options": {}, '
+            '"secret": {"on": true}, "tools": [{"parameters": {"properties": {"password": '
+            '{"type": "string"}}, "required": ["password"]}}]}',
             "headers": "X-Session-ID: 4\nAuthorization: Basic $PACELINE_URL_HEADER_BASIC",
             "omit": "temperature, top_p temperature",
             "base_url": "https://h/v1?api-version=1&deployment=d",
@@ -308,6 +329,12 @@ def test_what_is_no_key_is_let_through() -> None:
     assert config.omit == ("temperature", "top_p")
     assert config.base_url == "https://h/v1?api-version=1&deployment=d"
     assert parse(config.model_dump(mode="json")) == config
+
+
+def test_a_run_that_was_stored_with_what_is_refused_by_now_can_still_be_read() -> None:
+    old = {"base_url": "http://h/sk-abcdef1234567890/v1", "extra_body": {"auth": {"x": "y"}}}
+    config = stored({**parse({}).model_dump(mode="json"), **old})
+    assert (config.base_url, config.extra_body) == (old["base_url"], old["extra_body"])
 
 
 # --- through LiteLLM ---------------------------------------------------------------------------
