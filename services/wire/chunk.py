@@ -18,6 +18,9 @@ from services.wire.message import words_of
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
 ANSWERS = ("text", "output_text", "refusal")  # types of a part that is shown to who asked
+MEDIA = ("audio", "images", "image_url", "image", "input_audio", "video_url")  # what else is shown
+HELD = ("data", "url", "transcript", "b64_json", "image_url")  # of it; an id alone shows nothing
+MEDIA_DEPTH = 4
 STATES = ("object", "type", "status", "status_code", "statusCode", "code")  # of an error, perhaps
 MARKS = frozenset({"error", "errors", "error_code", "success", *STATES} - {"object"})
 STATE_CHARACTERS = 80  # of one that are looked at
@@ -47,8 +50,8 @@ class Usage(NamedTuple):
 
 class Chunk(NamedTuple):
     text: str = ""  # of the answer
-    has_token: bool = False  # content, reasoning, a refusal or a tool call
-    has_answer: bool = False  # content, a refusal or a tool call
+    has_token: bool = False  # content, reasoning, a refusal, a tool call, audio or an image
+    has_answer: bool = False  # the same without reasoning
     finish_reason: str | None = None
     usage: Usage | None = None
     error: str | None = None
@@ -207,8 +210,11 @@ def _openai(data: Mapping[str, Any], choice: Any) -> Chunk:
 def _chunk(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage | None) -> Chunk:
     if not isinstance(delta, dict):
         return Chunk(oddity=oddities.UNKNOWN_CHUNK)
-    text, thought = _content(delta.get("content"))
+    content = delta.get("content")
+    text, thought = _content(content)
     text = text or _text(delta.get("refusal")) or _text(choice.get("text"))
+    shown = any(map(_shows, (delta, *(content if isinstance(content, list) else ()))))
+    text = text or _transcript(delta.get("audio"))
     thought = thought or any(map(delta.get, THOUGHTS))
     calls = delta.get("tool_calls")
     called = isinstance(calls, list) and any(map(_names_or_argues, calls))
@@ -217,8 +223,8 @@ def _chunk(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage | No
     name = _text(said.get("type") if said else reason) or None
     return Chunk(
         text=text,
-        has_token=bool(text) or called or thought,
-        has_answer=bool(text) or called,
+        has_token=bool(text) or called or shown or thought,
+        has_answer=bool(text) or called or shown,
         finish_reason=name,
         usage=usage,
         error=_failure(name, choice.get("error"), said),
@@ -241,6 +247,23 @@ def _says(value: Any) -> bool:
     if isinstance(value, list):
         return any(isinstance(part, dict) and bool(part.get("text")) for part in value)
     return bool(value) and isinstance(value, str)
+
+
+def _shows(part: Any) -> bool:
+    """Whether an answer or a part of one has sound or a picture."""
+    return isinstance(part, dict) and any(_held(part.get(n), MEDIA_DEPTH) for n in MEDIA)
+
+
+def _held(value: Any, depth: int) -> bool:
+    if depth and isinstance(value, list):
+        return any(_held(each, depth - 1) for each in value)
+    if depth and isinstance(value, dict):
+        return any(_held(value.get(name), depth - 1) for name in HELD)
+    return isinstance(value, str) and bool(value)
+
+
+def _transcript(audio: Any) -> str:
+    return _text(audio.get("transcript")) if isinstance(audio, dict) else ""
 
 
 def _text(value: Any) -> str:
