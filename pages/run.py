@@ -148,6 +148,7 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
         st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))
     elif configs:
         st.info("Choose at least one candidate to compare this run with.")
+    possible = possible and to_whom.all_listen(configs)
     if pressed(possible) and possible:
         start(configs, asked, about)
     if configs and asked is None:

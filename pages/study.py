@@ -86,6 +86,8 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
         if ahead.starts and up:
             said = f"{many(len(up), 'engine')} of this Paceline now: they share the devices."
             st.warning(said, icon=":material/memory:")
+    if possible and config.engine is None:
+        possible = to_whom.all_listen([config.run])
     about = form.about() if to is None else {}
     pressed(config, possible, about, to)
     study_grid.planned(grid)

@@ -51,10 +51,13 @@ def answer(body: Body) -> bytes:
 
 @contextmanager
 def serving(
-    picky: Picky, certificate: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    picky: Picky,
+    certificate: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[Picky]:
     """Serve until the block ends; `picky.url` is where."""
-    server = _Server((host, 0), _handler(picky))
+    server = _Server((host, port), _handler(picky))
     if certificate is not None:
         server.socket = certificate.wrap_socket(server.socket, server_side=True)
     name = f"[{host}]" if ":" in host else host

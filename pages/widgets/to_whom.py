@@ -58,6 +58,18 @@ def without_model(configs: Sequence[RunConfig]) -> str | None:
     return None
 
 
+def all_listen(configs: Sequence[RunConfig]) -> bool:
+    """Say which servers refused connections when the form asked them for their models, whose
+    answers it keeps for a few seconds; return whether none did."""
+    servers = dict.fromkeys((config.backend, config.base_url) for config in configs)
+    addresses = dict.fromkeys(_models(*server).nothing_on for server in servers)
+    refused = [address for address in addresses if address is not None]
+    for address in refused:
+        sentence = f"Nothing answers on {address}: start the server, or change the address."
+        st.warning(plain(sentence), icon=":material/cloud_off:")
+    return not refused
+
+
 def _address(name: str, start: RunConfig, whose: str) -> str | None:
     text = st.text_input(
         fields.label("base_url"),

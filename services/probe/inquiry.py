@@ -211,6 +211,8 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
             return f"{where} does not speak TLS ({cause.reason}). Try http:// instead of https://."
         if isinstance(cause, ConnectionRefusedError):
+            if target.proxy:
+                return f"The proxy of {where} refuses connections. Check {_proxy_names(target)}."
             return f"Nothing answers on {where}. {_start(target)}"
     said = words(str(error), target)
     match error:
@@ -237,6 +239,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         if isinstance(error, BaseExceptionGroup):  # one for each of a host's addresses
             yield from (each for inner in error.exceptions for each in _causes(inner))
         error = error.__cause__ or error.__context__
+
+
+def _proxy_names(target: Target) -> str:
+    """Return the variables that may name the proxy, which itself may hold a password."""
+    scheme = urlsplit(target.base_url or "").scheme
+    return f"{scheme.upper()}_PROXY and ALL_PROXY"
 
 
 def _start(target: Target) -> str:

@@ -105,12 +105,12 @@ def test_two_servers_of_one_kind_are_compared(
     at = choose(at, "2-backend", "url")
     at = choose(at, "2-base_url-url", other)
     assert ("an A/A check" in said(at)) == (port is None)
-    link = link_of(at)
-    start(at)
-    if port:  # nobody lists a model there
-        assert "No model is chosen, and 127.0.0.1:1 lists none." in said(at)
-        assert link["vs"] == "backend=url&base_url=http%3A%2F%2F127.0.0.1%3A1%2Fv1&model="
+    if port:
+        assert "Nothing answers on http://127.0.0.1:1/v1: start the server" in said(at)
+        assert link_of(at)["vs"] == "backend=url&base_url=http%3A%2F%2F127.0.0.1%3A1%2Fv1&model="
+        assert next(button for button in at.button if button.label == "Start").disabled
         return
+    start(at)
     one, two = stopped(database)
     assert one.config.base_url == two.config.base_url == reference.base_url
     assert one.trial_id == two.trial_id is not None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from time import process_time
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+import streamlit as st
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from db import queue, runs
 from jobs.place import beside
@@ -16,6 +20,7 @@ from services.modes import MODES
 from services.workloads import WORKLOADS
 from tests.conftest import ReferenceServer, finished, until
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.picky import Picky, serving
 from tests.stored import store
 
 MOST_MS = 100  # of a rerun, in this process's CPU time
@@ -189,10 +194,70 @@ def test_an_address_that_is_none_is_said_once(visit: Visit, written: str) -> Non
 
 
 def test_a_model_that_nobody_lists_is_asked_for(visit: Visit, queued: Callable[[], int]) -> None:
-    at = visit("run", backend="url", base_url="http://127.0.0.1:9/v1")
-    assert "Nothing answers on 127.0.0.1:9." in complaints(at)
-    assert "No model is chosen" in complaints(start(at))
+    with serving(Picky(models={})) as server:
+        at = visit("run", backend="url", base_url=f"{server.url}/v1")
+        assert "has no list of models" in complaints(at)
+        assert "No model is chosen" in complaints(start(at))
     assert queued() == 0
+
+
+# --- a server that refuses connections ---------------------------------------------------------
+
+
+def start_button(at: AppTest) -> Button:
+    return next(button for button in at.button if button.label.startswith("Start"))
+
+
+def refuses(url: str) -> str:
+    return f"Nothing answers on {url}/v1: start the server, or change the address."
+
+
+def test_nothing_is_started_where_nobody_listens_until_somebody_does(
+    visit: Visit, database: Engine
+) -> None:
+    with serving(Picky()) as gone:
+        port = int(gone.url.rpartition(":")[2])
+    asked = {"backend": "url", "base_url": f"{gone.url}/v1", "model": "m"}
+    at = visit("run", **asked, requests="1", warmup="0")
+    assert refuses(gone.url) in complaints(at) and start_button(at).disabled
+    with serving(Picky(), port=port):
+        at = sound(at.button(key="run-again").click().run())
+        assert not complaints(at)
+        sound(start_button(at).click().run())
+        assert finished(database, 1).status == "done"
+
+
+@pytest.mark.parametrize("models", [{}, {"/v1/models": {"object": "list", "data": []}}])
+def test_a_server_that_answers_can_be_measured_whatever_it_lists(
+    visit: Visit, models: dict[str, Any]
+) -> None:
+    with serving(Picky(models=models)) as server:
+        at = visit("run", backend="url", base_url=f"{server.url}/v1", model="m")
+        assert "Nothing answers" not in complaints(at) and not start_button(at).disabled
+        sound(at.run())
+        assert len(server.listed) == 1, "asked once, for as long as the answer is kept"
+
+
+@pytest.mark.parametrize("at_fault", ["reference", "candidate"])
+def test_a_comparison_waits_for_every_one_of_its_servers(visit: Visit, at_fault: str) -> None:
+    with serving(Picky()) as gone:
+        pass
+    with serving(Picky()) as there:
+        one, two = (gone, there) if at_fault == "reference" else (there, gone)
+        vs = urlencode({"backend": "vllm", "base_url": f"{two.url}/v1", "model": "m"})
+        at = visit("run", backend="url", base_url=f"{one.url}/v1", model="m", vs=vs)
+        assert complaints(at).count(refuses(gone.url)) == 1
+        assert refuses(there.url) not in complaints(at)
+        assert start_button(at).disabled
+
+
+def test_a_study_waits_for_its_server(visit: Visit) -> None:
+    with serving(Picky()) as gone:
+        asked = {"backend": "url", "base_url": f"{gone.url}/v1", "model": "m"}
+        assert not start_button(visit("study", preset="concurrency", **asked)).disabled
+    st.cache_data.clear()  # in which it still answers, for ten seconds
+    at = visit("study", preset="concurrency", **asked)
+    assert refuses(gone.url) in complaints(at) and start_button(at).disabled
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""What a form is told of a server before anything is started there."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from services import visit
+from services.visit import Listing, models
+from tests.picky import Picky, serving
+
+NO = (401, {"error": {"message": "no"}})
+
+
+def ask(base_url: str, **env: str) -> Listing:
+    return models("url", base_url, env)
+
+
+def test_a_port_where_nothing_listens_is_told_from_a_server_that_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(visit, "LIST_S", 0.3)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+        assert ask(url).nothing_on == url
+        bound.listen()
+        silent = ask(url)
+    assert silent.problem and "did not answer within 0.3 s" in silent.problem
+    assert silent.nothing_on is None
+
+
+def test_of_a_proxy_that_refuses_nothing_is_concluded_about_the_server() -> None:
+    with serving(Picky()) as gone:
+        pass
+    proxy = gone.url.replace("//", "//me:hidden-word@")
+    found = ask("http://llm.example/v1", HTTP_PROXY=proxy)
+    sentence = "The proxy of llm.example refuses connections. Check HTTP_PROXY and ALL_PROXY."
+    assert found == Listing(problem=sentence)
+
+
+def test_a_server_that_wants_a_key_is_there() -> None:
+    with serving(Picky(refuses_list=lambda headers: NO)) as server:
+        found = ask(server.url)
+    assert (found.wants_key, found.nothing_on) == (True, None)
+    assert found.problem and "wants a key (HTTP 401: no)" in found.problem
+
+
+def test_a_cloud_without_its_key_is_not_asked_and_wants_one() -> None:
+    found = models("groq", None, {})
+    assert found.wants_key and found.problem == "Groq needs a key: put GROQ_API_KEY=… into .env."
+
+
+def test_ollama_has_no_key_to_be_typed() -> None:
+    with serving(Picky(refuses_list=lambda headers: NO)) as server:
+        assert not models("ollama", server.url, {}).wants_key
