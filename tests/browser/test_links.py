@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ from db import runs
 from services.config import parse
 from tests.browser.conftest import App, no_trouble, settled, watched
 from tests.conftest import ReferenceServer
+from tests.picky import Picky, serving
 from tests.stored import store
 from tests.values import measured
 
@@ -110,9 +112,18 @@ def test_the_back_button_takes_the_form_one_choice_back(app: App, person: Browse
     has(page, requests="7")
 
 
-def test_two_presses_of_start_start_one_run(app: App, person: BrowserContext) -> None:
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """Where a server answers every question with an error."""
+    with serving(Picky(refuses=lambda body, headers: (400, {"error": {"message": "no"}}))) as there:
+        yield there.url
+
+
+def test_two_presses_of_start_start_one_run(
+    app: App, person: BrowserContext, refusing: str
+) -> None:
     page = person.new_page()
-    page.goto(f"{app.url}/?backend=url&base_url=http://127.0.0.1:9/v1&model=nothing&requests=1")
+    page.goto(f"{app.url}/?backend=url&base_url={refusing}/v1&model=nothing&requests=1")
     settled(page)
     button = page.get_by_role("button", name="Start", exact=True)
     expect(button).to_be_enabled()
@@ -128,7 +139,7 @@ def test_two_presses_of_start_start_one_run(app: App, person: BrowserContext) ->
 
     page.go_back()  # to the form, as it was
     expect(page).to_have_url(re.compile(r"/\?like=\d+$"))
-    expect(page.get_by_role("textbox", name="Address")).to_have_value("http://127.0.0.1:9/v1")
+    expect(page.get_by_role("textbox", name="Address")).to_have_value(f"{refusing}/v1")
     has(page, requests="1")
 
 
