@@ -87,15 +87,17 @@ def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list
 
 def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[str]:
     """Return what tells each run from the others: "batch, concurrency 8", of those fields that its
-    mode and workload read; "" where nothing does."""
+    mode and workload read; "" where nothing does. A field that only some of them read is said
+    where they differ in it, or it is not as it is by default."""
     read = [read_fields(config) for config in configs]
     differ = [
         name
         for name in RunConfig.model_fields
         if name not in left_out and any(one.get(name) != read[0].get(name) for one in read)
     ]
+    said = [n for n in differ if not _usual(n, [one[n] for one in read if n in one])]
     return [
-        ", ".join(filter(None, [_word(name, one[name]) for name in differ if name in one]))
+        ", ".join(filter(None, [_word(name, one[name]) for name in said if name in one]))
         for one in read
     ]
 
@@ -112,6 +114,11 @@ def values_of(field: str, text: str) -> list[dict[str, Any]]:
 def enough(others: Sequence[object]) -> bool:
     """Whether there is somebody to compare with, and not too many."""
     return FEWEST - 1 <= len(others) <= MOST - 1
+
+
+def _usual(name: str, values: Sequence[Any]) -> bool:
+    """Whether these values of a field are all as it is by default."""
+    return all(value == RunConfig.model_fields[name].default for value in values)
 
 
 def _own_address(changes: Changes) -> Changes:
@@ -135,4 +142,5 @@ def _word(name: str, value: Any) -> str:
     if isinstance(value, tuple | Mapping):
         return f"{name.replace('_', ' ')} {link.text_of(value) or 'none'}"
     shown = f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
-    return f"{name.removesuffix('_s').replace('_', ' ')} {shown}"
+    unit = " s" if name.endswith("_s") and value is not None else ""
+    return f"{name.removesuffix('_s').replace('_', ' ')} {shown}{unit}"

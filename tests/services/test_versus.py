@@ -93,11 +93,13 @@ def test_each_is_called_by_what_tells_it_from_the_others() -> None:
     modes = candidates({"requests": 8}, [{"mode": "batch", "concurrency": 8}])
     made = ["embedded · sequential", "embedded · batch"]
     assert names(modes, "", made) == [
-        "embedded · sequential · pause 2",
+        "embedded · sequential",
         "embedded · batch · concurrency 8",
     ]
     assert names(modes, "Mine", made) == [
-        "Mine · sequential, pause 2",
+        "Mine · sequential",
         "Mine · batch, concurrency 8",
     ]
+    paced = candidates({"mode": "staggered", "interval_s": 0.5}, [{"interval_s": 0.06125}])
+    assert names(paced, "Mine", ["", ""]) == ["Mine · interval 0.5 s", "Mine · interval 0.06125 s"]
     assert names(candidates({}, [{}]), "", ["x", "x"]) == ["x · A", "x · B"]
