@@ -9,17 +9,19 @@ from services.measurement import Sample
 from services.tables import Table
 from services.telemetry.figures import during, grown, highest, mean, values
 from services.telemetry.series import Series, place, series_of
-from services.units import NOTHING, show
+from services.units import show
 
 
 def table(candidate: Candidate) -> Table:
-    """Return the mean and the highest of each series while requests were measured; no rows where
-    nothing was seen."""
+    """Return the mean and the highest of each series while requests were measured, and in the note
+    what is counted in all, which has neither; no rows where nothing was seen."""
     seen = during(candidate.run, candidate.samples) or candidate.samples
-    rows = tuple(_row(entry, seen) for entry in _known(seen))
+    known = _known(seen)
+    rows = tuple(_row(entry, seen) for entry in known if not entry.total)
+    totals = "".join(f"{entry.label}: {_total(entry, seen)}. " for entry in known if entry.total)
     note = (
-        "Sampled about once a second from outside the client, while requests were measured. "
-        "Memory that processes share counts for each of them."
+        f"{totals}Sampled about once a second from outside the client, while requests were "
+        "measured. Memory that processes share counts for each of them."
     )
     return Table("Server", ("", "Mean", "Highest"), rows, note if rows else "")
 
@@ -32,9 +34,11 @@ def _known(seen: Sequence[Sample]) -> list[Series]:
 
 
 def _row(entry: Series, seen: Sequence[Sample]) -> tuple[str, str, str]:
-    if entry.total:
-        count = entry.unit == "count"
-        last = grown(seen, entry.name) if count else values(seen, entry.name)[-1]
-        return f"{entry.label}, in all", NOTHING, show(last, entry.unit)
     of_mean, of_highest = mean(seen, entry.name), highest(seen, entry.name)
     return entry.label, show(of_mean, entry.unit), show(of_highest, entry.unit)
+
+
+def _total(entry: Series, seen: Sequence[Sample]) -> str:
+    """How far a count has grown; of a share its last value, which is of the whole run."""
+    last = grown(seen, entry.name) if entry.unit == "count" else values(seen, entry.name)[-1]
+    return show(last, entry.unit)
