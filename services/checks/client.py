@@ -18,6 +18,7 @@ from services.summary.repeats import by_repeat, values
 LATE_S = 0.001
 LATE_SHARE = 0.1  # of the interval
 SHORT_RATE = 0.02  # of the requested rate
+TOGETHER = "Chunks arrived together"
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
 CPU_SHARE = 0.8  # of one core: a process of the client runs on one
@@ -137,7 +138,7 @@ def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) 
         return None
     return Doubt(
         "warning",
-        "Chunks arrived together",
+        TOGETHER,
         f"{units.share(share)} of all chunks were read together with another. Chunks that are read "
         "together have one time, so do not rely on inter-chunk latencies; TTFT, E2E latency and "
         "throughput hold. The server or a proxy sends in bursts, or this client reads too slowly: "

@@ -116,7 +116,8 @@ def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
     past = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
         found = client.past_limits(c.run, c.measurements, c.summary)
-        titles = [doubt.title for doubt in found if doubt.title != client.RATE_MISSED]
+        apart = (client.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
+        titles = [doubt.title for doubt in found if doubt.title not in apart]
         if titles:
             past[name] = "; ".join(titles)
     if not past:
@@ -126,6 +127,22 @@ def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
         "A client was past its limits",
         f"{listed(past)}. What is different may be the client, not the server: see the run's own "
         "result for what to do, and measure it again.",
+    )
+
+
+def _together(candidates: Sequence[Candidate]) -> Doubt | None:
+    said = {}
+    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+        found = client.past_limits(c.run, c.measurements, c.summary)
+        if any(doubt.title == client.TOGETHER for doubt in found):
+            said[name] = units.share(client.together_share(c.measurements) or 0.0)
+    if not said:
+        return None
+    return Doubt(
+        "warning",
+        client.TOGETHER,
+        f"Of all chunks {listed(said)}. Do not compare inter-chunk latencies; TTFT, E2E latency "
+        "and throughput hold.",
     )
 
 
@@ -196,6 +213,7 @@ FAIRNESS: tuple[Fairness, ...] = (
     _machine,
     _client,
     _client_health,
+    _together,
     _rate,
     _load,
     _objectives,

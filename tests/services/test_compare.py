@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.checks.client import RATE_MISSED
+from services.checks.client import RATE_MISSED, TOGETHER
 from services.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
 from services.compare.findings import FAMILY
 from services.measurement import Measurement
@@ -253,6 +253,7 @@ def test_like_runs_are_compared_without_a_warning() -> None:
         (a(status="cancelled"), b(), "Not every run was measured to its end"),
         (a(), b(client="litellm"), "Measured by different clients"),
         (a(), b(health={"cpu_share": 0.95}), "A client was past its limits"),
+        (a(), b(repeats(coalesced_reads=1, token_times=(1.0, 2.0, 2.0, 3.0))), TOGETHER),
         (a(), b(mode="sequential"), "Different load"),
         (a(), b(requests=6), "Different load"),
         (a(spread(1.0), mode="staggered"), b(spread(1.03), mode="staggered"), RATE_MISSED),
