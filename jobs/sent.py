@@ -14,13 +14,18 @@ from typing import Any
 
 from jobs.place import machine
 from services import backends, private_names, settings
-from services.backends import NO_KEYS, BackendProblem, Target, TypedKeys
+from services.backends import NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
 from services.backends.halves import private, public, whole
 from services.config import RunConfig
 
 LOST = (
     "The key of this run was held in memory by a process that has ended, and is stored nowhere. "
     "Submit the run again, or put the key into .env first."
+)
+
+KEYLESS = (
+    "This was measured with a key, which is stored nowhere, and there is none for {} now. Put it "
+    "into .env beside that address, or type it on the page Run for that address."
 )
 
 
@@ -45,7 +50,8 @@ def sent(config: RunConfig, typed: TypedKeys, to: Mapping[str, Any] | None = Non
     """Find out to whom a run goes, by this process's environment and the keys that were typed.
 
     `to`: what was stored of it when it was measured before, and stays so. A key goes along where
-    it belongs to that address.
+    it belongs to that address; what was measured with one is not measured again without: its
+    further repeats would be refusals.
 
     Raises:
         BackendProblem: there is nobody, or there is no key.
@@ -105,6 +111,8 @@ def _target(
     before = to["target"]
     asked = {"base_url": before["base_url"], "model": config.model or before["model"]}
     target = backends.target(config.model_copy(update=asked), env, typed)
+    if "key" in to["kept"]["target"] and not target.key:
+        raise KeyProblem(KEYLESS.format(target.netloc))
     return whole(before, private(target)).named(asked["model"])
 
 

@@ -161,6 +161,11 @@ def test_further_repeats_take_the_key_of_the_session(
     press(at, "Run them")
     assert len(ended(database, 1).repeats) == 2
     nowhere(tmp_path)
+    another = visit("result", run="1")
+    another.number_input(key="further").set_value(1)
+    another = press(another, "Run them")
+    assert "measured with a key, which is stored nowhere" in complaints(another)
+    assert len(ended(database, 1).repeats) == 2, "and not two and a refusal"
 
 
 def test_a_study_is_resumed_with_the_key_of_the_session(
