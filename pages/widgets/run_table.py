@@ -25,6 +25,9 @@ NUMBERS = {
 }
 
 AGAINST = "vs reference"
+# Pixels of a name's column: of a character as the table draws it (in the mean), of its margins, and
+# the bounds within which it is as wide as its longest name.
+CHARACTER, MARGINS, LEAST, MOST = 6, 18, 120, 420
 
 
 def choose(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> list[int]:
@@ -40,7 +43,7 @@ def choose(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> list[in
         selection_mode="multi-row",
         key=key,
         placeholder="–",
-        column_config=_columns(),
+        column_config=_columns(max((len(row.name) for row in rows), default=0)),
         alt="Stored runs",
     )
     return _in_order(f"{key}-order", [ids[index] for index in chosen.selection.rows])
@@ -54,12 +57,13 @@ def _in_order(key: str, ticked: list[int]) -> list[int]:
 
 
 def _frame(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> pd.DataFrame:
+    against = [brief(standings[row.id]) if row.id in standings else None for row in rows]
     return pd.DataFrame(
         {
             "Run": [_page(row) for row in rows],
             "Name": [row.name for row in rows],
             "Status": [[row.status] for row in rows],
-            AGAINST: [brief(standings[row.id]) if row.id in standings else None for row in rows],
+            **({AGAINST: against} if any(against) else {}),
             **{
                 label: pd.Series([row.headline.get(name) for row in rows], dtype="float64")
                 for label, name in NUMBERS.items()
@@ -83,12 +87,17 @@ def _page(row: RunRow) -> str:
     return f"/{'result' if row.status in FINISHED else 'live'}?run={row.id}"
 
 
-def _columns() -> dict[str, Any]:
+def _width(longest: int) -> int:
+    return min(max(LEAST, MARGINS + CHARACTER * longest), MOST)
+
+
+def _columns(longest: int) -> dict[str, Any]:
+    """How the columns are drawn. `longest`: characters of the longest name, which is not cut."""
     columns = st.column_config
     numbers = {label: columns.NumberColumn(label, format="%.4g") for label in NUMBERS}
     return {
         "Run": columns.LinkColumn("Run", display_text=r"run=(\d+)", width=50),
-        "Name": columns.TextColumn("Name", width=230),
+        "Name": columns.TextColumn("Name", width=_width(longest)),
         "Status": columns.MultiselectColumn(
             "Status", options=list(STATUSES), color=list(STATUSES.values()), width=90
         ),

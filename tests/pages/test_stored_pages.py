@@ -347,6 +347,31 @@ def shown(at: AppTest) -> Sequence[str]:
     return names
 
 
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("short", 120),
+        ("vllm · Qwen2.5-0.5B · batch · 5 requests · 127.0.0.1:8701", 360),
+        ("x" * 200, 420),
+    ],
+    ids=["short", "long", "endless"],
+)
+def test_the_column_of_names_is_as_wide_as_the_longest(
+    visit: Visit, database: Engine, name: str, width: int
+) -> None:
+    """Two servers of one kind are told apart by the ends of their names. A character is drawn
+    5.4 pixels wide, in the mean."""
+    store(database, [], name=name)
+    store(database, [], name="other")
+    columns = json.loads(visit("history").dataframe[0].proto.columns)
+    assert columns["Name"]["width"] == width
+    assert "vs reference" not in shown_columns(visit("history"))  # no run is pinned
+
+
+def shown_columns(at: AppTest) -> list[str]:
+    return list(at.dataframe[0].value)
+
+
 def test_a_long_history_has_pages_and_filters_that_stand_in_its_url(
     visit: Visit, database: Engine
 ) -> None:
