@@ -144,11 +144,11 @@ def _new(config: RunConfig, to: Sent, name: str, tags: Sequence[str], note: str)
     return NewRun(config, to.lane, named, tuple(tags), note, to.stored, to.ticket)
 
 
-def pace(engine: Engine, config: RunConfig) -> Pace | None:
+def pace(engine: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pace | None:
     """Return how fast the answers of a run will come, by earlier runs on its server."""
     env = settings.environment()
     try:
-        model, lane = backends.target(config, env).model, backends.lane(config, env)
+        model, lane = backends.target(config, env, typed).model, backends.lane(config, env)
     except backends.BackendProblem:
         return foreseen(config, ())
     return foreseen(config, counts.seen(engine, config.backend, model, lane))

@@ -52,18 +52,20 @@ def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
     return planned(study, lambda config: engines.obstacle(config, here, env))
 
 
-def ahead(engine: Engine, study: StudyConfig, grid: Sequence[Planned]) -> Estimate:
+def ahead(
+    engine: Engine, study: StudyConfig, grid: Sequence[Planned], typed: TypedKeys = NO_KEYS
+) -> Estimate:
     """Return what a study will take, by what earlier engines and runs took."""
     return estimate(
         study, grid,
         lambda name: stored.seconds_to_ready(engine, name),
-        lambda cell: _pace(engine, cell),
+        lambda cell: _pace(engine, cell, typed),
     )  # fmt: skip
 
 
-def _pace(engine: Engine, cell: Cell) -> Pace | None:
+def _pace(engine: Engine, cell: Cell, typed: TypedKeys) -> Pace | None:
     if cell.engine is None:
-        return jobs.pace(engine, cell.config)
+        return jobs.pace(engine, cell.config, typed)
     config = _config(cell)  # its engine will be at another address than those before it
     return pace(config, counts.seen(engine, config.backend, "", None), "on such an engine")
 

@@ -23,6 +23,7 @@ from services.backends import BACKENDS, BackendProblem, lane
 from services.charts import schedule_spec
 from services.config import InvalidConfig, RunConfig
 from services.once import Once
+from services.pace import Pace
 from services.plan import Plan
 from services.trial import Asked, InvalidTrial
 
@@ -43,9 +44,14 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
         return RunConfig(), (str(error),)
 
 
+def pace_of(config: RunConfig) -> Pace | None:
+    """How fast its answers will come, by what its server did in earlier runs."""
+    return jobs.pace(opened(), config, typed_keys.typed())
+
+
 def plan_of(config: RunConfig) -> Plan:
     """What a run will do, by what its server did in earlier ones."""
-    return plan.plan(config, prices.price_of(config), jobs.pace(opened(), config))
+    return plan.plan(config, prices.price_of(config), pace_of(config))
 
 
 def foretell(ahead: Plan) -> None:
@@ -58,7 +64,7 @@ def foretell(ahead: Plan) -> None:
 
 def picture(config: RunConfig) -> None:
     """Draw when the requests will be sent."""
-    pace, ahead = jobs.pace(opened(), config), plan_of(config)
+    pace, ahead = pace_of(config), plan_of(config)
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual if pace else GUESSED_REQUEST_S
     bars = modes.picture(modes.schedule(config), each)
     st.vega_lite_chart(

@@ -77,7 +77,7 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
     st.caption(f"This machine has {devices().counted()}.")
     possible = any(one.obstacle is None for one in grid)
     if grid:
-        ahead = at_work.ahead(opened(), config, grid)
+        ahead = at_work.ahead(opened(), config, grid, typed_keys.typed())
         with st.container(horizontal=True):
             st.metric("Cells", f"{len(grid):,}")
             st.metric("Engines to start", f"{ahead.starts:,}")

@@ -99,6 +99,9 @@ def test_a_key_for_a_typed_address_is_sent_there(
     press(at, "Start")
     assert ended(database, 1).config.base_url == f"{locked.url}/v1"
     nowhere(tmp_path)
+    at.switch_page("run.py")
+    at.query_params["like"] = "1"
+    assert "from 1 earlier run" in said(sound(at.run())), "its server is known with the key"
 
 
 def test_a_wrong_key_is_said_to_be_refused(visit: Visit, locked: Picky) -> None:
