@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import inf
+from typing import Any
 
 import altair as alt
 
@@ -50,13 +51,13 @@ def measure_of(name: str) -> tuple[str, str]:
     return next((entry.label, entry.unit) for entry in COMPARED if entry.name == name)
 
 
-def _row(point: Point) -> dict[str, object]:
-    """Without an interval its ends are the value itself."""
+def _row(point: Point) -> dict[str, Any]:
+    """Without an interval its ends are the value itself. `began`: milliseconds of Unix time."""
     value, low, high = point.level.value, point.level.low, point.level.high
     return {
         "run": point.run_id,
         "name": f"{point.run_id} · {' '.join(point.name.split())[:60]}",
-        "began": _moment(point.began),
+        "began": 1000 * point.began.timestamp(),
         "value": value,
         "low": value if low is None else low,
         "high": value if high is None else high,
@@ -67,17 +68,13 @@ def _row(point: Point) -> dict[str, object]:
     }
 
 
-def _moment(when: datetime) -> str:
-    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
-
-
 def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
-    ends = _span([datetime.fromisoformat(str(row["began"])) for row in rows])
+    ends = _span([row["began"] for row in rows])
     x = alt.X(
         "began:T",
         title="Started",
         axis=alt.Axis(tickCount=TICKS, labelOverlap=True, format=_time_format(*ends)),
-        scale=alt.Scale(padding=PADDING, domain=ends, nice=False),
+        scale=alt.Scale(padding=PADDING, domain=[_moment(end) for end in ends], nice=False),
     )
     scale, said = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
     # on a linear axis the digits follow the distance of the ticks: 0.500 and 0.501, not twice 0.5
@@ -113,12 +110,22 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
     ]
 
 
-def _span(moments: Sequence[datetime]) -> list[float]:
-    """Return from when to when, in milliseconds of Unix time: a minute at the least, so that no
-    two ticks are of one second."""
-    first, last = (moment.timestamp() for moment in (min(moments), max(moments)))
-    room = max(0.0, MINUTE - (last - first)) / 2
-    return [1000 * (first - room), 1000 * (last + room)]
+def _span(moments: Sequence[float]) -> list[float]:
+    """Return from when to when, in milliseconds of Unix time as the moments: a minute at the least,
+    so that no two ticks are of one second."""
+    first, last = min(moments), max(moments)
+    room = max(0.0, 1000 * MINUTE - (last - first)) / 2
+    return [first - room, last + room]
+
+
+def _moment(milliseconds: float) -> alt.DateTime:
+    """Return a moment as the end of an axis, part by part: pages let no text be compiled, and
+    Vega's interpreter, which they use instead, takes a number for a year."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return alt.DateTime(
+        year=at.year, month=at.month, date=at.day, hours=at.hour, minutes=at.minute,
+        seconds=at.second, milliseconds=at.microsecond / 1000, utc=True,
+    )  # fmt: skip
 
 
 def _time_format(first: float, last: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -65,6 +66,20 @@ def test_a_run_is_pinned_and_the_later_ones_are_held_against_it(
     expect(page.get_by_text("one is slower: run 3.")).to_be_visible()
     settled(page)
     no_trouble(page)
+
+
+def test_each_run_stands_at_its_time(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/history?trend=tokens_per_s_median")
+    settled(page)
+    assert len(marks(page)) == len(NIGHTS)
+    chart = page.get_by_test_id("stVegaLiteChart")
+    found = chart.locator("[aria-roledescription=point]").all()
+    drawn = (re.findall(r"[\d.]+", mark.get_attribute("transform") or "") for mark in found)
+    places = [float(x) for x, _ in drawn]
+    steps = [round(after - before) for before, after in pairwise(places)]
+    assert places[0] > 0 and len(set(steps)) == 1 and steps[0] > 100  # a night between any two
+    assert "Started: Mar 02" in (found[0].get_attribute("aria-label") or "")
 
 
 def test_a_trend_is_no_wider_than_a_phone(app: App, person: BrowserContext) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -220,5 +220,17 @@ def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, words: str) 
         if "axis" in layer.get("encoding", {}).get("x", {})
     )  # fmt: skip
     assert x["axis"]["format"] == words
-    first, last = x["scale"]["domain"]
+    first, last = (1000 * moment(**end).timestamp() for end in x["scale"]["domain"])
     assert last - first >= 60_000
+    places = [row["began"] for row in spec(drawn)["datasets"]["runs"]]
+    assert (min(places) >= first - 1) and (max(places) <= last + 1)
+
+
+def moment(
+    *, year: int, month: int, date: int, hours: int, minutes: int, seconds: int,
+    milliseconds: float, utc: bool,
+) -> datetime:  # fmt: skip
+    """The end of an axis as a time. A number would be a year to Vega's interpreter."""
+    assert utc
+    whole = datetime(year, month, date, hours, minutes, seconds, tzinfo=UTC)
+    return whole + timedelta(milliseconds=milliseconds)
