@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import json
 from collections.abc import Callable
+from time import perf_counter_ns
 
 import pytest
 from sqlalchemy import Engine
 
 from db import results, runs
 from services import theme
+from services.backends import Target
 from services.checks import doubts
 from services.export.contents import contents
 from services.summary import summarize
 from services.terminal import list_text, run_text
+from services.wire import Patience
+from services.wire.exchange import Exchange
+from tests.canned import HEAD, canned, chunked
 from tests.conftest import ReferenceServer, finished
 
 Submit = Callable[..., int]
@@ -67,3 +75,74 @@ def test_its_exceptions_become_our_error_classes_and_nothing_is_asked_twice(
     measured = runs.measurements(database, run_id)
     assert [(m.status, m.error_class) for m in measured] == [("failed", error_class)] * 2, measured
     assert reference.told()["state"]["requests"] - before == 2
+
+
+KEY, PROMPT = "my.own-key_of=no_known+form", "Nobody is to know that the merger is on Monday."
+SAID = f"Bearer {KEY} {PROMPT}"
+TOKEN = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def event(reason: str) -> bytes:
+    chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+    return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+def asked(*pieces: bytes) -> Exchange:
+    """Ask a server that says these bytes, through LiteLLM."""
+    from services.via_litellm import ViaLiteLLM
+
+    async def ask(url: str) -> Exchange:
+        client = ViaLiteLLM(Target("url", url, "m", KEY, "litellm"), Patience(10))
+        message = {"role": "user", "content": PROMPT}
+        body = client.request({"model": "m", "messages": [message], "stream": True})
+        try:
+            return await client.ask(body, perf_counter_ns(), lambda: 0, (KEY, PROMPT))
+        finally:
+            client.close()
+
+    with canned(pieces) as url:
+        return asyncio.run(ask(url))
+
+
+def refusal(body: bytes) -> list[bytes]:
+    return chunked(body, head=b"HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\n")
+
+
+PACKED = HEAD + b"Content-Encoding: gzip\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "error_class", "said"),
+    [
+        (chunked(TOKEN), "truncated", "without a finish_reason"),
+        (chunked(TOKEN, event("abort"), DONE), "stream_error", "finish_reason abort"),
+        (chunked(TOKEN, b'data: {"text":"busy","error_code":5}\n\n', DONE), "stream_error", "busy"),
+        (chunked(TOKEN, b'event: error\ndata: {"message":"busy"}\n\n'), "stream_error", "busy"),
+        (chunked(TOKEN, b'error: {"message":"busy"}\n\n', DONE), "stream_error", "busy"),
+        (chunked(b'{"error":{"message":"busy"}}'), "stream_error", "busy"),
+        (chunked(b"data: {" + SAID.encode() + b"\n\n"), "stream_error", "not JSON"),
+        (chunked(gzip.compress(b": \n" * 10**7), head=PACKED), "stream_error", "compressed (gzip)"),
+        (refusal(json.dumps({"error": {"message": SAID}}).encode()), "http_4xx", "400: Bearer"),
+        (refusal(b'{"error": "' + b"x" * 2_000_000), "http_4xx", "HTTP 400: "),
+        ([b"SSH-2.0\r\n"], "connect", "Connection error"),
+    ],
+)  # fmt: skip
+def test_a_broken_answer_fails_as_it_would_without_litellm(
+    pieces: list[bytes], error_class: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    exchange = asked(*pieces)
+    assert exchange.error_class == error_class, exchange.error
+    assert exchange.error is not None and said in exchange.error
+    shown = f"{exchange.error}{exchange.finish_reason}{''.join(capfd.readouterr())}"
+    assert KEY not in shown and "merger" not in shown
+
+
+def test_a_finish_reason_is_the_servers_own_and_is_logged_nowhere(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    exchange = asked(*chunked(TOKEN, event(f"eos: {SAID}"), DONE))
+    assert (exchange.error_class, len(exchange.token_times)) == (None, 1)
+    assert exchange.finish_reason is not None and exchange.finish_reason.startswith("eos: Bearer")
+    shown = f"{exchange.finish_reason}{''.join(capfd.readouterr())}"
+    assert KEY not in shown and "merger" not in shown

@@ -57,7 +57,7 @@ class Exchange:
         # for gigabytes.
         self.unpacking = False
         self._on_end = on_end
-        self._secrets = secrets
+        self.secrets = secrets
         self._response = Response()
         self._stream: EventStream | LineStream | None = None
         self._likeness = Likeness()
@@ -118,7 +118,7 @@ class Exchange:
     def fail(self, error_class: str, sentence: str, stamp: int) -> None:
         """End as failed, keeping what was seen so far."""
         if not self.over:
-            self.error_class, self.error = error_class, untrusted.text(sentence, self._secrets)
+            self.error_class, self.error = error_class, untrusted.text(sentence, self.secrets)
             self._finish(stamp)
 
     @property
@@ -244,7 +244,7 @@ class Exchange:
     def _reason_of(self, said: str) -> str | None:
         if said in REASONS:
             return said
-        return untrusted.text(said, self._secrets, REASON_CHARACTERS) or None
+        return untrusted.text(said, self.secrets, REASON_CHARACTERS) or None
 
     def _take_whole(self, stamp: int, chunk: Chunk) -> None:
         """Take a whole answer: all of it, or what has been streamed once more."""
