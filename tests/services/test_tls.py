@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from time import perf_counter_ns
 
 import pytest
@@ -58,3 +59,26 @@ def test_connections_opened_beforehand_are_used_though_tickets_lie_unread_on_the
         return list(seen)
 
     assert [exchange.connect_s for exchange in asyncio.run(eight())] == [None] * 8
+
+
+def test_a_handshake_that_trickles_ends_with_the_time_for_connecting() -> None:
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x16\x03\x03\x40\x00")  # a record of 16 kB, a byte at a time
+        with suppress(OSError):
+            while not writer.is_closing():
+                writer.write(b"\x02")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    async def once() -> Exchange:
+        server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+        wire = Wire(
+            f"https://localhost:{server.sockets[0].getsockname()[1]}/v1", None, Patience(60, 0.5)
+        )
+        seen = await wire.ask(wire.request({}), perf_counter_ns(), lambda: 0, ())
+        wire.close()
+        server.close()
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(once(), 20)).error_class == "timeout_connect"
