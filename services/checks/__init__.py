@@ -67,7 +67,9 @@ def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary)
         "warning",
         {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
         "What was measured until then is kept, but the last repeat may be incomplete, and its "
-        "throughput with it. Start the run again before comparing it.",
+        "throughput with it. Start the run again before comparing it."
+        if measurements
+        else "No request was measured. Start the run again.",
     )
 
 

@@ -51,6 +51,12 @@ def test_a_good_run_raises_no_doubt() -> None:
     assert found(good(), MANY) == []
 
 
+def test_a_run_that_measured_nothing_has_kept_nothing() -> None:
+    (doubt,) = found(good(status="failed"), [])
+    assert doubt.sentence == "No request was measured. Start the run again."
+    assert "is kept" in found(good(status="failed"), MANY)[0].sentence
+
+
 def test_a_good_staggered_run_raises_no_doubt() -> None:
     on_time = staggered([0.0005] * 80)
     assert titles(with_config(mode="staggered", interval_s=0.1), on_time) == (
