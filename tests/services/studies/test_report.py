@@ -232,6 +232,13 @@ def test_a_sweep_of_concurrency_is_no_batch() -> None:
     ]  # fmt: skip
 
 
+def test_the_next_is_in_the_table_only_where_there_is_one() -> None:
+    alone, behind = all_tables(swept(2, 8))[0], all_tables(report([cell(1), cell(1.5, tp=2)]))[0]
+    assert (alone.columns, alone.note) == (("", "Best", "It gives"), "")
+    assert behind.columns[3:] == ("Times the next", "Is that so?", "Next")
+    assert all(len(row) == len(one.columns) for one in (alone, behind) for row in one.rows)
+
+
 def test_batches_are_called_batches() -> None:
     found = report([cell(1, size=2), cell(2, size=8, place=1)])
     assert found.varied == "Varied: batch size (2, 8). 2 of 2 cells measured."
