@@ -45,7 +45,7 @@ def planned(grid: Sequence[Planned]) -> None:
 
 def _engine(config: EngineConfig | None) -> str:
     if config is None:
-        return "there already"
+        return "existing server"
     switch = {None: "", True: " · chunked", False: " · not chunked"}[config.chunked_prefill]
     return f"{ENGINES[config.engine].label} · {parallel_label(config)}{switch}"
 

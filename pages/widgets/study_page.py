@@ -102,7 +102,7 @@ def cells(study: Study) -> None:
 
 def actions(study: Study) -> None:
     """What can be done with a study that is over."""
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if study.to_resume:
             st.button(
                 "Resume", icon=":material/resume:", type="primary", on_click=resume,

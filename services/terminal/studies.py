@@ -20,7 +20,7 @@ def plan_text(grid: Sequence[Planned], ahead: Estimate, devices: str) -> str:
     told = labels([one.cell.config for one in grid], SERVER)
     rows = [
         [
-            engine_name(one.cell.engine) if one.cell.engine else "there already",
+            engine_name(one.cell.engine) if one.cell.engine else "existing server",
             load or one.cell.config.mode,
             one.obstacle or "runs",
         ]
