@@ -70,6 +70,9 @@ def test_a_handshake_that_trickles_ends_with_the_time_for_connecting() -> None:
                 await writer.drain()
                 await asyncio.sleep(0.05)
         writer.close()
+        ended.set()
+
+    ended = asyncio.Event()
 
     async def once() -> Exchange:
         server = await asyncio.start_server(trickle, "127.0.0.1", 0)
@@ -78,7 +81,9 @@ def test_a_handshake_that_trickles_ends_with_the_time_for_connecting() -> None:
         )
         seen = await wire.ask(wire.request({}), perf_counter_ns(), lambda: 0, ())
         wire.close()
+        await ended.wait()
         server.close()
+        await server.wait_closed()
         return seen
 
     assert asyncio.run(asyncio.wait_for(once(), 20)).error_class == "timeout_connect"
