@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-CPU := services/engines/cpu
+CPU := services/servers/engines/cpu
 MODEL := data/models/smollm2-135m
 
 .PHONY: run test check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
@@ -57,7 +57,7 @@ engines-ray: .venv-ray/.installed
 
 $(MODEL)/config.json: $(CPU)/convert.py | .venv/.app .venv-vllm-cpu/.installed
 	@.venv-vllm-cpu/bin/python $< "$$($(BIN)/python -c \
-	    'from services.embedded import model_path; print(model_path())')" $(MODEL)
+	    'from services.servers.embedded import model_path; print(model_path())')" $(MODEL)
 
 # The newest versions that requirements*.txt allow, written down as constraints.txt.
 lock:

@@ -32,18 +32,15 @@ from db.trials import CannotRepeat, TrialNotFound
 from jobs import serving
 from jobs import studies as at_work
 from services import VERSION
-from services.backends import BackendProblem, find
-from services.bodies import InvalidBody, TooManyEntries, read_json
-from services.compare.pin import Kind, Pin
-from services.compare.standing import Standing, as_row
-from services.config import InvalidConfig, sentences_of
-from services.engines import EngineConfig, EngineProblem, devices
-from services.export import export, run_document
-from services.export.shape import RunDocument
-from services.export.study import study_document
-from services.export.study_shape import StudyDocument
-from services.imports import MOST_BYTES, InvalidImport
-from services.measurement import IMPORT as IMPORTED
+from services.analysis.compare.baseline import Kind, Pin
+from services.analysis.compare.baseline_verdict import Standing, as_row
+from services.analysis.trial import InvalidTrial, Trial
+from services.ask.backends import BackendProblem, find
+from services.ask.config import InvalidConfig, sentences_of
+from services.ask.measurement import IMPORT as IMPORTED
+from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.base.bodies import InvalidBody, TooManyEntries, read_json
+from services.base.settings import InvalidSettings
 from services.messages import (
     Against,
     Cancelled,
@@ -59,19 +56,15 @@ from services.messages import (
     TrialFacts,
 )
 from services.messages.engines import EngineFacts, EngineWithLog, as_facts, engine_facts
-from services.messages.studies import (
-    NewStudy,
-    Plan,
-    Resumed,
-    StudyFacts,
-    plan_facts,
-    study_facts,
-)
-from services.settings import InvalidSettings
+from services.messages.studies import NewStudy, Plan, Resumed, StudyFacts, plan_facts, study_facts
+from services.report.export import export, run_document
+from services.report.export.shape import RunDocument
+from services.report.export.study import study_document
+from services.report.export.study_shape import StudyDocument
+from services.report.imports import MOST_BYTES, InvalidImport
+from services.servers.engines import EngineConfig, EngineProblem, devices
 from services.studies.asked import inner
 from services.studies.feasible import NothingToResume
-from services.trial import InvalidTrial, Trial
-from services.workloads.promptfile import FILE_BYTES_MOST
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
 SMALL_MOST = 100_000  # bytes of a request that has no prompts

@@ -34,10 +34,10 @@ import jobs
 from api import api
 from db import shares
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of
-from services import hosts as host_names
-from services import settings
-from services.export import notice_html, policy_of
-from services.hosts import LOOPBACK
+from services.base import hosts as host_names
+from services.base import settings
+from services.base.hosts import LOOPBACK
+from services.report.export import notice_html, policy_of
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0

@@ -35,25 +35,28 @@ from db.trials import CannotRepeat
 from jobs import serving
 from jobs import studies as at_work
 from jobs.follow import follow, until_ended, until_ready
-from services import export as exports
-from services import flags, gates, settings, terminal, versus
-from services.backends import BACKENDS, BackendProblem
-from services.compare import FEWEST, MOST, Candidate, Comparison, compare
-from services.compare.standing import as_row
-from services.config import InvalidConfig, RunConfig, parse
-from services.engines import EngineProblem, devices
-from services.export.study import study_document
-from services.export.study_files import study_export
+from services import flags
+from services.analysis import candidates, thresholds
+from services.analysis.compare import FEWEST, MOST, Candidate, Comparison, compare
+from services.analysis.compare.baseline_verdict import as_row
+from services.analysis.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
+from services.ask.backends import BACKENDS, BackendProblem
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.base import settings
 from services.flags.of_field import given
-from services.imports import MOST_BYTES, InvalidImport
 from services.messages.engines import as_facts
 from services.messages.studies import plan_facts
+from services.report import export as exports
+from services.report import terminal
+from services.report.export.study import study_document
+from services.report.export.study_files import study_export
+from services.report.imports import MOST_BYTES, InvalidImport
+from services.servers.check_backend import visit
+from services.servers.engines import EngineProblem, devices
 from services.studies.asked import StudyConfig
 from services.studies.feasible import NothingToResume
 from services.studies.report import report as study_report
 from services.studies.study import Study
-from services.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
-from services.visit import visit
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
@@ -229,7 +232,9 @@ def compare_runs(options: argparse.Namespace) -> int:
     comparison = _say_comparison(options, candidates)
     if not options.fail_if:
         return DONE
-    found = gates.against(comparison, options.fail_if, options.measure, options.allow_no_verdict)
+    found = thresholds.against(
+        comparison, options.fail_if, options.measure, options.allow_no_verdict
+    )
     return _refuse("\n".join(found), FAILED) if found else DONE
 
 
@@ -240,7 +245,7 @@ def check(options: argparse.Namespace) -> int:
     except InvalidConfig as error:
         raise Usage("\n".join(map(flags.in_flags, error.problems.values()))) from None
     candidate = results.candidate(opened(), options.run, judgement=judgement)
-    found = gates.check(options.slo, candidate)
+    found = thresholds.check(options.slo, candidate)
     _say(options, lambda: found, lambda: terminal.gates_text(found))
     return DONE if all(one.passed for one in found) else FAILED
 
@@ -391,7 +396,7 @@ def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
         values = flags.values(options)
         _say_notes(options)
         repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
-        configs = versus.candidates(values, flags.changes(options.vs))
+        configs = candidates.candidates(values, flags.changes(options.vs))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
         asked = Asked(options.order_seed, repeats, most, options.target, options.within)
         engine, about = opened(), (options.name, options.tag, options.note)

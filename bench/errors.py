@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from bench.seen import Seen
-from services.reference import log_key
+from services.load.reference import log_key
 
 
 class Disagreement(ValueError):

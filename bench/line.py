@@ -8,7 +8,7 @@ import socket
 from time import perf_counter_ns
 from typing import Any
 
-from services.reference import Reference
+from services.load.reference import Reference
 from services.wire.clock import ANCILLARY_BYTES, received_ns
 
 READ_BYTES = 2**18

@@ -29,10 +29,10 @@ from streamlit.testing.v1 import AppTest
 from bench import report
 from db import queue, runs, schema
 from db.database import opened, writing
-from services.config import parse
-from services.measurement import Measurement, Repeat
-from services.summary import summarize, summary_row
-from services.units import seconds
+from services.analysis.summary import summarize, summary_row
+from services.ask.config import parse
+from services.ask.measurement import Measurement, Repeat
+from services.base.units import seconds
 
 FRAME = Path(__file__).resolve().parent.parent / "pages" / "_frame.py"
 RUNS, REPEATS, REQUESTS, TOKENS = 8, 5, 1_000, 128

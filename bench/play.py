@@ -14,7 +14,7 @@ from bench import environments, errors, process, server
 from bench.errors import Errors
 from bench.tools import Tool
 from bench.work import Case, Job
-from services.turn import Turn, written
+from services.ask.work_item import Turn, written
 
 QUIET = {  # loopback is asked directly, and nobody is told
     "NO_PROXY": "127.0.0.1,localhost",

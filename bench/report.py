@@ -13,9 +13,9 @@ from statistics import fmean
 from bench.play import Result
 from bench.tools import tool
 from bench.work import Case
-from services.machine import environment
-from services.statistics import percentile
-from services.units import NOTHING, seconds, significant
+from services.analysis.statistics import percentile
+from services.base.machine import environment
+from services.base.units import NOTHING, seconds, significant
 
 HEAD = (
     "client", "came back", "TTFT off, p50", "p99", "gaps off, p50", "p99", "E2E off, p50", "p99",

@@ -1,8 +1,8 @@
 """The reference server, which also logs when the kernel had each request.
 
-`python -m bench.server` serves as `services.reference` does. Its own `received` is when its loop
-got round to reading a request: with thousands at once that is late, and no client's fault. So it
-reads with the kernel's receive stamps and logs `arrived`, the moment TTFT truly begins.
+`python -m bench.server` serves as `services.load.reference` does. Its own `received` is when its
+loop got round to reading a request: with thousands at once that is late, and no client's fault. So
+it reads with the kernel's receive stamps and logs `arrived`, the moment TTFT truly begins.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.line import Line
-from services.reference import BACKLOG
+from services.load.reference import BACKLOG
 from services.wire.clock import ask_for_stamps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +55,7 @@ async def serve() -> None:
 @contextmanager
 def serving(certificate: Path | None = None) -> Iterator[int]:
     """Start a server with an empty log, over TLS if there is a certificate; yield its port."""
-    module = ["services.reference", str(certificate)] if certificate else ["bench.server"]
+    module = ["services.load.reference", str(certificate)] if certificate else ["bench.server"]
     process = subprocess.Popen(
         [sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -32,8 +32,8 @@ from bench.pages import request, store
 from db import queue, runs
 from db.database import opened
 from jobs.place import beside
-from services.config import parse
-from services.measurement import Progress, Repeat, Sample
+from services.ask.config import parse
+from services.ask.measurement import Progress, Repeat, Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 WATCHED_S = 30.0

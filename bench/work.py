@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from services import workloads
-from services.config import RunConfig, parse
+from services.ask import workloads
+from services.ask.config import RunConfig, parse
 
 
 @dataclass(frozen=True, slots=True)

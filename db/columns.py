@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sqlalchemy import JSON, DateTime, Dialect, Double, Integer, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
-from services.finite import LARGEST as LARGEST_64
-from services.finite import finite, kept
-from services.halves import clean
+from services.base.finite import LARGEST as LARGEST_64
+from services.base.finite import finite, kept
+from services.base.halves import clean
 
 LARGEST = 2**31 - 1  # of an INTEGER in PostgreSQL
 LONGEST_S = LARGEST_64 / 4e9  # that fits the nanoseconds of `pack`, and their differences

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, func, select, true
 
 from db import schema
-from services.pace import Seen
+from services.ask.answer_times import Seen
 
 REMEMBERED = 20  # latest runs that a pace is taken from
 

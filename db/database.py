@@ -30,7 +30,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, Disconnecti
 
 from db import schema
 from db.columns import Utc
-from services import private_file
+from services.base import private_file
 
 HERE = Path(__file__).parent
 DEFAULT_FILE = HERE.parent / "data" / "paceline.db"

@@ -32,8 +32,8 @@ from sqlalchemy import delete as delete_from
 from db.beats import Beat, beats_of, unchanged
 from db.database import now, writing
 from db.schema import engines, runs
-from services.engines import EngineConfig, parse_engine
-from services.engines.server import UP, Server
+from services.servers.engines import EngineConfig, parse_engine
+from services.servers.engines.server import UP, Server
 
 MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
 LOST = "The process that looked after this engine ended, and the engine with it."

@@ -10,14 +10,14 @@ from sqlalchemy import Connection, Engine, insert, select
 from db import runs, schema
 from db.database import writing
 from db.schema import Value
-from services.compare import Candidate
-from services.compare.headline import headline
-from services.imports import Imported, InvalidImport, apart
-from services.measurement import Run
-from services.objectives import objectives_of
-from services.prices import price_of
-from services.summary import summarize
-from services.units import many
+from services.analysis.compare import Candidate
+from services.analysis.compare.headline import headline
+from services.analysis.objectives import objectives_of
+from services.analysis.summary import summarize
+from services.ask.measurement import Run
+from services.ask.prices import price_of
+from services.base.units import many
+from services.report.imports import Imported, InvalidImport, apart
 
 LANE = "import"  # where nothing waits
 AT_ONCE = 1_000  # requests in one statement

@@ -12,9 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from db import results, schema
 from db.database import writing
 from db.runs import InvalidEdit, RunNotFound, add_tag
-from services.compare.headline import headline
-from services.compare.pin import KINDS, Kind, Pin
-from services.halves import clean
+from services.analysis.compare.baseline import KINDS, Kind, Pin
+from services.analysis.compare.headline import headline
+from services.base.halves import clean
 
 table = schema.pins
 

@@ -32,7 +32,7 @@ from db.beats import LONG_LOST_S, Beat, beats_of, unchanged
 from db.database import now, writing
 from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import TABLES, Value, engines, row, runs
-from services.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
+from services.ask.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
 
 INTERRUPTED = (
     "The process that measured this run ended before the run did. What it had measured is kept."

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db import runs
-from services.compare import Candidate
-from services.measurement import ACTIVE, Measurement, Run
-from services.objectives import judged, objectives_of
-from services.prices import price_of
-from services.summary import Summary, summarize
+from services.analysis.compare import Candidate
+from services.analysis.objectives import judged, objectives_of
+from services.analysis.summary import Summary, summarize
+from services.ask.measurement import ACTIVE, Measurement, Run
+from services.ask.prices import price_of
 
 MOST_KNOWN = 200  # summaries, of a few kB each
 _known: dict[Hashable, Summary] = {}  # of this process

@@ -18,10 +18,10 @@ from db.search import choices as choices
 from db.search import count as count
 from db.search import search as search
 from db.search import tags_of
-from services.config import RunConfig, stored
-from services.halves import clean
-from services.measurement import Measurement, Progress, Repeat, Run, Sample
-from services.units import many
+from services.ask.config import RunConfig, stored
+from services.ask.measurement import Measurement, Progress, Repeat, Run, Sample
+from services.base.halves import clean
+from services.base.units import many
 
 Moment = TypeVar("Moment", Progress, Sample)
 

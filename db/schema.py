@@ -1,4 +1,4 @@
-"""The tables, one for each kind of value in `services/measurement.py`; the runs table is the queue.
+"""The tables, one for each kind of value in `ask/measurement.py`; the runs table is the queue.
 
 A column is named like the field it keeps (`index`, an SQL word, is `idx`). To add one: the field,
 the column here, a migration, and its revision below.
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import Label
 
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
-from services.measurement import Measurement, Progress, Repeat, Sample
+from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
 REVISION = "0005"  # the newest migration: a database that says so needs no Alembic
 
@@ -96,7 +96,7 @@ Index(
     postgresql_where=text("status = 'running'"),
 )
 
-trials = Table(  # runs that are measured in turns, see services/trial.py
+trials = Table(  # runs that are measured in turns, see services/analysis/trial.py
     "trials",
     metadata,
     Column("id", Key, primary_key=True),
@@ -109,7 +109,7 @@ trials = Table(  # runs that are measured in turns, see services/trial.py
     sqlite_autoincrement=True,
 )
 
-engines = Table(  # server processes that Paceline starts, see services/engines/
+engines = Table(  # server processes that Paceline starts, see services/servers/engines/
     "engines",
     metadata,
     Column("id", Key, primary_key=True),

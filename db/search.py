@@ -19,9 +19,9 @@ from sqlalchemy import (
 )
 
 from db.schema import run_tags, runs, trials
-from services.compare.findings import FAMILY
-from services.compare.served import FACTS
-from services.measurement import RunStatus
+from services.analysis.compare.findings import FAMILY
+from services.analysis.compare.served import FACTS
+from services.ask.measurement import RunStatus
 
 MOST_OF_TREND = 500  # runs
 KEPT = (

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, Row, delete, func, insert, select
 from db import results, schema, studies
 from db.database import writing
 from db.runs import RunNotFound
-from services import export
-from services.export.study_page import study_page
-from services.halves import clean
+from services.base.halves import clean
+from services.report import export
+from services.report.export.study_page import study_page
 from services.studies.study import Study
 
 TOKEN_BYTES = 32  # more than anybody can guess

@@ -10,16 +10,16 @@ from sqlalchemy import Engine
 from db import search
 from db.pins import pins
 from db.search import Filters, RunRow
-from services.compare import trend as trends
-from services.compare.pin import fitting
-from services.compare.standing import Standing
-from services.compare.standing import standings as standings_of
+from services.analysis.compare import trend as trends
+from services.analysis.compare.baseline import fitting
+from services.analysis.compare.baseline_verdict import Standing
+from services.analysis.compare.baseline_verdict import standings as standings_of
 
 
 def standings(
     engine: Engine, rows: Sequence[RunRow], tag: str = "", model: str = ""
 ) -> dict[int, Standing]:
-    """Return how each of these runs stands, by id; arguments as in `services.compare.standing`."""
+    """Return how each of these runs stands, by id; arguments as in `baseline_verdict`."""
     pinned = pins(engine)
     wanted = {pin.run_id for row in rows for pin in fitting(row, pinned)}
     references = {row.id: row for row in search.rows_of(engine, wanted)} if wanted else {}

@@ -16,9 +16,9 @@ from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many, unshare
 from db.schema import engines, runs, studies
 from db.trials import NOWHERE
-from services.engines import EngineConfig
-from services.engines.server import UP
-from services.measurement import ACTIVE, FINISHED, Run
+from services.ask.measurement import ACTIVE, FINISHED, Run
+from services.servers.engines import EngineConfig
+from services.servers.engines.server import UP
 from services.studies.asked import StudyConfig, parse_study
 from services.studies.cell import Cell, Measured
 from services.studies.study import Study

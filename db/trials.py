@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine, Update, insert, select, update
 from db.database import writing
 from db.runs import NewRun, add, load_many
 from db.schema import runs, trials
-from services.config import MOST_REPEATS
-from services.measurement import FINISHED, Run
-from services.trial import Asked, Trial, turn
+from services.analysis.trial import Asked, Trial, turn
+from services.ask.config import MOST_REPEATS
+from services.ask.measurement import FINISHED, Run
 
 NOWHERE: Mapping[int, tuple[dict[str, Any], str | None]] = {}
 

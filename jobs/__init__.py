@@ -1,10 +1,11 @@
 """The queue and who works it off: joins `services`, which measure, and `db`, which remembers.
 
 The runs table is the queue. A run waits there as `queued`; a supervisor process (`python -m jobs`)
-claims it, starts `python -m services.worker` for it, and writes what the worker tells. The database
-itself allows one running run per lane (a unique index), so that two supervisors cannot break the
-rule. There is no second list of jobs that could disagree with the runs, which is why this is not a
-workflow engine: a run that was cut short is to be marked and kept, never silently run again.
+claims it, starts `python -m services.load.worker` for it, and writes what the worker tells. The
+database itself allows one running run per lane (a unique index), so that two supervisors cannot
+break the rule. There is no second list of jobs that could disagree with the runs, which is why this
+is not a workflow engine: a run that was cut short is to be marked and kept, never silently run
+again.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from jobs.keys import hand_over
 from jobs.place import QueueProblem, place, see_to_place
 from jobs.sent import Sent, sent
 from jobs.starting import start
-from services import backends, settings, versus
-from services.backends import NO_KEYS, TypedKeys
-from services.config import RunConfig
-from services.measurement import Run
-from services.pace import Pace
-from services.pace import pace as foreseen
-from services.trial import Asked, Trial, check
+from services.analysis import candidates
+from services.analysis.trial import Asked, Trial, check
+from services.ask import backends
+from services.ask.answer_times import Pace
+from services.ask.answer_times import pace as foreseen
+from services.ask.backends import NO_KEYS, TypedKeys
+from services.ask.config import RunConfig
+from services.ask.measurement import Run
+from services.base import settings
 
 __all__ = [
     "QueueProblem", "cancel", "cancel_trial", "ensure", "more", "pace", "submit", "submit_trial",
@@ -85,7 +88,7 @@ def submit_trial(
     configs = [config.model_copy(update={"repeats": asked.repeats}) for config in configs]
     to = [sent(config, typed) for config in configs]
     new = [_new(config, each, "", tags, note) for config, each in zip(configs, to, strict=True)]
-    called = versus.names(configs, name.strip(), [one.name for one in new])
+    called = candidates.names(configs, name.strip(), [one.name for one in new])
     see_to_place(engine)
     hand_over(engine, kept_of(to))
     trial = trials.create(

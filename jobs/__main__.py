@@ -21,7 +21,7 @@ from jobs.keeper import END_S, Keeper, tidied
 from jobs.keys import Keys, listening
 from jobs.place import QueueProblem, machine, place
 from jobs.silence import STALE_S, Silence
-from services import settings
+from services.base import settings
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this

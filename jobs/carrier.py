@@ -24,18 +24,18 @@ from jobs.patience import TROUBLE, patiently, reason
 from jobs.place import ROOT
 from jobs.sent import found
 from jobs.watch import Watch
-from services import untrusted
-from services.backends import BackendProblem, Target, target
-from services.compare.headline import headline
-from services.engines import ENGINES
-from services.engines.server import Server
-from services.fault import fault
-from services.measurement import Progress, Repeat, Run
-from services.settings import InvalidSettings
-from services.talk import measurement_of
-from services.telemetry.asked import Asked
-from services.turn import Turn, written
-from services.units import many
+from services.analysis.compare.headline import headline
+from services.ask.backends import BackendProblem, Target, target
+from services.ask.measurement import Progress, Repeat, Run
+from services.ask.work_item import Turn, written
+from services.base import untrusted
+from services.base.fault import fault
+from services.base.settings import InvalidSettings
+from services.base.units import many
+from services.load.results import measurement_of
+from services.servers.engines import ENGINES
+from services.servers.engines.server import Server
+from services.servers.telemetry.target import Asked
 
 KILL_S = 3.0  # a worker that was told to stop and has not
 MEASURED = ("repeat", "requests")  # the messages without which a run is not what it says
@@ -59,7 +59,7 @@ class Carrier(Thread):
         self._shutting_down = False
         self._watch: Watch | None = None  # of the server, while it is measured
         self._process = children.start(
-            [sys.executable, "-m", "services.worker"],
+            [sys.executable, "-m", "services.load.worker"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from services.engines.marks import lives
+from services.servers.engines.process_tags import lives
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 

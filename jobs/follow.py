@@ -17,11 +17,11 @@ from db.runs import AlreadyFinished
 from jobs import serving
 from jobs.keeper import log_file
 from jobs.patience import patiently
-from services.engines import lines_after
-from services.engines.server import UP, Server
-from services.measurement import ACTIVE, Run
-from services.terminal.engines import engine_name
-from services.units import many
+from services.ask.measurement import ACTIVE, Run
+from services.base.units import many
+from services.report.terminal.engines import engine_name
+from services.servers.engines import lines_after
+from services.servers.engines.server import UP, Server
 
 POLL_S = 0.25
 KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off

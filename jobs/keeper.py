@@ -20,13 +20,14 @@ from db import engines as stored
 from jobs import children
 from jobs.patience import patiently
 from jobs.place import ROOT, beside
-from services import engines, private_file, settings
-from services.backends import Target
-from services.engines import EngineProblem, Launch
-from services.engines.marks import end, in_session, marked, sweep
-from services.engines.server import Server
-from services.facts import engine_facts
-from services.settings import InvalidSettings
+from services.ask.backends import Target
+from services.base import private_file, settings
+from services.base.settings import InvalidSettings
+from services.servers import engines
+from services.servers.engines import EngineProblem, Launch
+from services.servers.engines.process_tags import end, in_session, marked, sweep
+from services.servers.engines.server import Server
+from services.servers.facts import engine_facts
 
 log = logging.getLogger("paceline.jobs")
 
@@ -79,7 +80,7 @@ class Keeper(Thread):
         file.unlink(missing_ok=True)
         self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
         self._process = children.start(
-            [sys.executable, "-m", "services.engines.keeper", str(file)],
+            [sys.executable, "-m", "services.servers.engines.keeper", str(file)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

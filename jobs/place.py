@@ -13,7 +13,7 @@ from typing import IO
 
 from sqlalchemy import Engine
 
-from services import private_file
+from services.base import private_file
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_MOST = 1_000_000  # bytes; a longer log is put aside, and the one put aside before it is gone

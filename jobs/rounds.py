@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from db import results, runs, trials
-from services.measurement import ACTIVE, Run
-from services.trial import Asked, goes_on
+from services.analysis.trial import Asked, goes_on
+from services.ask.measurement import ACTIVE, Run
 
 
 def next_turn(engine: Engine, run_id: int) -> int | None:

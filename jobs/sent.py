@@ -13,10 +13,11 @@ from secrets import token_hex
 from typing import Any
 
 from jobs.place import machine
-from services import backends, private_names, settings
-from services.backends import NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
-from services.backends.halves import private, public, whole
-from services.config import RunConfig
+from services.ask import backends
+from services.ask.backends import NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
+from services.ask.backends.stored_target import private, public, whole
+from services.ask.config import RunConfig
+from services.base import private_names, settings
 
 LOST = (
     "The key of this run was held in memory by a process that has ended, and is stored nowhere. "

@@ -8,9 +8,9 @@ import jobs
 from db import engines
 from jobs.keeper import log_file
 from jobs.place import see_to_place
-from services import settings
-from services.engines import EngineConfig, EngineProblem, devices, obstacle, tail
-from services.engines.server import Server
+from services.base import settings
+from services.servers.engines import EngineConfig, EngineProblem, devices, preflight, tail
+from services.servers.engines.server import Server
 
 SHOWN = 20_000  # bytes of a log that a page shows
 
@@ -22,7 +22,7 @@ def start(engine: Engine, config: EngineConfig) -> int:
         EngineProblem: it cannot run here; nothing is stored then.
         QueueProblem: nobody could look after it.
     """
-    if why := obstacle(config, devices(), settings.environment()):
+    if why := preflight(config, devices(), settings.environment()):
         raise EngineProblem(why)
     see_to_place(engine)
     engine_id = engines.create(engine, config)

@@ -9,7 +9,7 @@ from threading import Thread
 from sqlalchemy import Engine
 
 from jobs.place import ROOT, log_of
-from services import settings
+from services.base import settings
 
 
 def start(engine: Engine, held: int) -> None:

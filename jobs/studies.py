@@ -17,12 +17,15 @@ from jobs.keeper import log_file
 from jobs.keys import hand_over
 from jobs.place import see_to_place
 from jobs.sent import Sent, sent
-from services import backends, engines, settings
-from services.backends import NO_KEYS, TypedKeys
-from services.config import RunConfig
-from services.engines import EngineConfig, parallel_label
-from services.measurement import ACTIVE
-from services.pace import Pace, pace
+from services.analysis.candidates import SERVER, labels
+from services.ask import backends
+from services.ask.answer_times import Pace, pace
+from services.ask.backends import NO_KEYS, TypedKeys
+from services.ask.config import RunConfig
+from services.ask.measurement import ACTIVE
+from services.base import settings
+from services.servers import engines
+from services.servers.engines import EngineConfig, parallel_label
 from services.studies.asked import StudyConfig
 from services.studies.cell import Cell, Measured
 from services.studies.estimate import Estimate, estimate
@@ -36,7 +39,6 @@ from services.studies.grid import Planned, planned
 from services.studies.presets import PRESETS
 from services.studies.report import Device
 from services.studies.study import Study
-from services.versus import SERVER, labels
 
 
 def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
@@ -49,7 +51,7 @@ def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
     if study.engine is None:
         sent(study.run, typed)
     here, env = engines.devices(), settings.environment()
-    return planned(study, lambda config: engines.obstacle(config, here, env))
+    return planned(study, lambda config: engines.preflight(config, here, env))
 
 
 def ahead(
@@ -133,7 +135,7 @@ def resume(engine: Engine, study_id: int, failed: bool = False, typed: TypedKeys
     lost: dict[int | None, str] = {
         server.id: why
         for server in study.servers
-        if (why := engines.obstacle(server.config, here, env)) is not None
+        if (why := engines.preflight(server.config, here, env)) is not None
     }
     wanted = [run for run in again if run.engine_id not in lost]
     if not wanted:

@@ -20,10 +20,10 @@ from sqlalchemy.exc import OperationalError
 from db import queue
 from jobs import children
 from jobs.place import ROOT
-from services import untrusted
-from services.measurement import Sample
-from services.telemetry import series_of
-from services.telemetry.asked import Asked
+from services.ask.measurement import Sample
+from services.ask.series import series_of
+from services.base import untrusted
+from services.servers.telemetry.target import Asked
 
 ENDED = (0, -signal.SIGKILL)  # as it is told to
 
@@ -43,7 +43,7 @@ class Watch(Thread):
         """Start the sampler, if this machine can."""
         try:
             self._process = children.start(
-                [sys.executable, "-m", "services.telemetry"],
+                [sys.executable, "-m", "services.servers.telemetry"],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

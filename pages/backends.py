@@ -8,12 +8,12 @@ import streamlit as st
 
 from pages.widgets.remedied import changed
 from pages.widgets.view import code, plain
-from services import settings
-from services.backends import BACKENDS, Backend, has_key
-from services.probe import Probe
-from services.terminal import where
-from services.units import many, seconds
-from services.visit import visit
+from services.ask.backends import BACKENDS, Backend, has_key
+from services.base import settings
+from services.base.units import many, seconds
+from services.report.terminal import where
+from services.servers.check_backend import visit
+from services.servers.probe import Probe
 
 SHOWN = 12  # models named
 

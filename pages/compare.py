@@ -14,9 +14,7 @@ from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import again, downloads, judging, panels, pictures, share, tabular, told
 from pages.widgets.view import as_id, plain, shared, stop_with
-from services import tables
-from services.charts import CHARTS, chart
-from services.compare import (
+from services.analysis.compare import (
     LEAST_MARGIN,
     MOST,
     MOST_MARGIN,
@@ -25,8 +23,10 @@ from services.compare import (
     compare,
     margin_of,
 )
-from services.compare.rows import apart
-from services.compare.wording import in_words
+from services.analysis.compare.rows import apart
+from services.analysis.compare.wording import in_words
+from services.report import tables
+from services.report.charts import CHARTS, chart
 
 RECENT = 200  # runs offered to be added
 WANTED = f"Select 2 to {MOST} runs"

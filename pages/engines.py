@@ -15,20 +15,21 @@ from jobs import serving
 from pages.widgets import engine_form, fields, linked, nodes
 from pages.widgets.engine import panel
 from pages.widgets.view import plain, sentences
-from services import link, settings
-from services.config import InvalidConfig
-from services.engines import (
+from services.ask import link
+from services.ask.config import InvalidConfig
+from services.base import settings
+from services.base.once import Once
+from services.base.refresh import REFRESH
+from services.servers.engines import (
     ENGINES,
     EngineConfig,
     EngineProblem,
     devices,
     launch,
-    obstacle,
     parse_engine,
+    preflight,
 )
-from services.engines.server import UP, Server
-from services.once import Once
-from services.refresh import REFRESH
+from services.servers.engines.server import UP, Server
 
 SHOWN = 10  # engines that have ended
 ANY_PORT = 30000  # in the command that is shown before it starts
@@ -60,7 +61,7 @@ def what_will_happen(config: EngineConfig) -> None:
     found = devices()
     st.subheader("What will happen", anchor=False)
     st.caption(f"This machine has {found.counted()}.")
-    why = obstacle(config, found, settings.environment())
+    why = preflight(config, found, settings.environment())
     if why:
         st.warning(plain(why), icon=":material/block:")
     else:

@@ -14,7 +14,7 @@ from db import runs, standings
 from db.database import opened
 from pages.widgets import bring_in, edit, linked, pin, run_table, trend
 from pages.widgets.view import plain, stop_with
-from services.compare import MOST
+from services.analysis.compare import MOST
 
 PAGE_SIZE = 50
 PREFIX = "history-"

@@ -12,11 +12,11 @@ from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import panels, turns
 from pages.widgets.moment import Moment, moment
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
-from services.measurement import ACTIVE, Run
-from services.plan import duration
-from services.progress import Standing
-from services.refresh import REFRESH
-from services.units import many, show
+from services.ask.measurement import ACTIVE, Run
+from services.ask.plan import duration
+from services.ask.progress import Standing
+from services.base.refresh import REFRESH
+from services.base.units import many, show
 
 
 def load(run_id: int) -> Run:

@@ -23,13 +23,14 @@ from pages.widgets import (
     told,
 )
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
-from services import health, tables
-from services.charts import CHARTS
-from services.checks import doubts
-from services.compare import Candidate
-from services.export import content_hash
-from services.measurement import ACTIVE
-from services.telemetry.told import table as told_of_server
+from services.analysis import client_health
+from services.analysis.compare import Candidate
+from services.analysis.diagnostics import doubts
+from services.ask.measurement import ACTIVE
+from services.report import tables
+from services.report.charts import CHARTS
+from services.report.export import content_hash
+from services.report.server_table import table as told_of_server
 
 FIRST = ("tokens_per_s", "ttft", "e2e", "timeline", "engine")  # the others are folded away
 OF_FAILURES = ("timeline", "engine")  # what there is to see where nothing succeeded
@@ -82,7 +83,7 @@ def numbers(candidate: Candidate) -> None:
     told.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
     tabular.table(told_of_server(candidate), "What did the server do?")
-    tabular.table(health.table(candidate), "How was the client that measured?")
+    tabular.table(client_health.table(candidate), "How was the client that measured?")
     tabular.request_table(candidate)
 
 

@@ -1,6 +1,6 @@
 """Start a run, or several that take turns: to whom, when, what. It is said before it is done.
 
-The form's choices are in the URL, but for a person's own prompts (see services/link.py).
+The form's choices are in the URL, but for a person's own prompts (see services/ask/link.py).
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from pages.widgets import fields, form, linked, to_whom, typed_keys
 from pages.widgets import versus as comparison
 from pages.widgets.versus import Others
 from pages.widgets.view import as_id, dark, plain
-from services import link, modes, plan, prices, settings, trial, versus, workloads
-from services.backends import BACKENDS, BackendProblem, lane
-from services.charts import schedule_spec
-from services.config import InvalidConfig, RunConfig
-from services.once import Once
-from services.pace import Pace
-from services.plan import Plan
-from services.trial import Asked, InvalidTrial
+from services.analysis import candidates, trial
+from services.analysis.trial import Asked, InvalidTrial
+from services.ask import link, modes, plan, prices, workloads
+from services.ask.answer_times import Pace
+from services.ask.backends import BACKENDS, BackendProblem, lane
+from services.ask.config import InvalidConfig, RunConfig
+from services.ask.plan import Plan
+from services.base import settings
+from services.base.once import Once
+from services.report.charts import schedule_spec
 
 GUESSED_REQUEST_S = 1.0  # for the picture, where no run of this backend and model is stored
 
@@ -112,8 +114,8 @@ def checked(values: dict[str, Any], others: Others, asked: Asked | None) -> list
     problems: list[str] = []
     missing: list[str] = []
     try:
-        configs = versus.candidates(values, others)
-        if asked and versus.enough(others):
+        configs = candidates.candidates(values, others)
+        if asked and candidates.enough(others):
             trial.check(asked, configs)
         return configs
     except InvalidConfig as error:
@@ -130,7 +132,7 @@ def checked(values: dict[str, Any], others: Others, asked: Asked | None) -> list
 
 def called(configs: Sequence[RunConfig], name: str) -> list[str]:
     """Return what the runs of a comparison will be called."""
-    return versus.names(configs, name.strip(), [_made(config) for config in configs])
+    return candidates.names(configs, name.strip(), [_made(config) for config in configs])
 
 
 def _made(config: RunConfig) -> str:
@@ -143,7 +145,7 @@ def _made(config: RunConfig) -> str:
 def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
     """Say it, and let it be started."""
     st.subheader("What will happen", anchor=False)
-    possible = bool(configs) and (asked is None or versus.enough(configs[1:]))
+    possible = bool(configs) and (asked is None or candidates.enough(configs[1:]))
     if configs and asked is None:
         foretell(plan_of(configs[0]))
     elif possible and asked:

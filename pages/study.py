@@ -27,14 +27,14 @@ from pages.widgets import (
     typed_keys,
 )
 from pages.widgets.view import as_id, plain, stop_with
-from services.backends import BackendProblem
-from services.config import InvalidConfig
-from services.engines import EngineProblem, devices
-from services.once import Once
+from services.ask.backends import BackendProblem
+from services.ask.config import InvalidConfig
+from services.base.once import Once
+from services.base.units import many
+from services.servers.engines import EngineProblem, devices
 from services.studies.asked import StudyConfig
 from services.studies.grid import Planned
 from services.studies.written import begun, query, read
-from services.units import many
 
 
 def earlier(text: str) -> StudyConfig:

@@ -20,8 +20,8 @@ import jobs
 from db import engines as stored_engines
 from db import queue, runs
 from db.database import opened
-from services.config import parse
-from services.measurement import ACTIVE, FINISHED, Run
+from services.ask.config import parse
+from services.ask.measurement import ACTIVE, FINISHED, Run
 
 ROOT = Path(__file__).resolve().parent.parent
 

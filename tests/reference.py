@@ -1,6 +1,6 @@
 """The reference server with faults: `python -m tests.reference [CERTIFICATE]`.
 
-Options beside those of `services/reference.py`: reasoning=n reasoning chunks first; crlf=1;
+Options beside those of `services/load/reference.py`: reasoning=n reasoning chunks first; crlf=1;
 usage=last|first|none; done=0 no [DONE]; finish=0 no finish_reason; status=429…; keep=n answers
 until a connection is closed; after=n tokens until the fault; fault=reset|close|error|malformed|
 hang|html|json|redirect|empty|slam|needs-key. POST /api/chat answers in Ollama's own format.
@@ -16,7 +16,7 @@ import struct
 import sys
 from typing import Any
 
-from services.reference import DEFAULTS, Reference, serve
+from services.load.reference import DEFAULTS, Reference, serve
 
 FAULTS: dict[str, Any] = {
     "reasoning": 0,

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db import queue, results, runs
-from services.compare.headline import headline
-from services.config import parse
-from services.measurement import Measurement, Repeat
+from services.analysis.compare.headline import headline
+from services.ask.config import parse
+from services.ask.measurement import Measurement, Repeat
 from tests.values import NOON, measured
 
 LANE = "a lane of its own"

@@ -17,11 +17,11 @@ from sqlalchemy import Engine, text, update
 from api import BODY_MOST, NewRun, api
 from db import results, runs, schema
 from jobs.place import beside
-from services.config import RunConfig
-from services.export import EXPORTS, page_html
-from services.export.document import REQUEST_FIELDS
-from services.export.shape import RunDocument
-from services.metrics import FIELDS
+from services.analysis.metrics import FIELDS
+from services.ask.config import RunConfig
+from services.report.export import EXPORTS, page_html
+from services.report.export.document import REQUEST_FIELDS
+from services.report.export.shape import RunDocument
 from tests.conftest import ROOT, ReferenceServer, finished, until
 from tests.stored import store
 

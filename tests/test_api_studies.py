@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from db import engines as stored_engines
 from db import queue, runs, studies
 from jobs import studies as at_work
-from services.engines.server import UP
-from services.export.study_shape import StudyDocument
+from services.report.export.study_shape import StudyDocument
+from services.servers.engines.server import UP
 from services.studies.feasible import NothingToResume
 from tests.conftest import ReferenceServer, started_engines_end, until
 from tests.test_api import ask, problem
@@ -184,7 +184,7 @@ def test_an_engine_is_started_shown_used_and_stopped(database: Engine) -> None:
     until(lambda: ask("GET", "/engines/1").json()["status"] not in ("planned", "starting"), 300)
     facts = ask("GET", "/engines/1").json()
     assert (facts["status"], facts["error"], facts["study_id"]) == ("ready", None, None)
-    assert "services.embedded 2 2048" in facts["command"]
+    assert "services.servers.embedded 2 2048" in facts["command"]
     assert facts["log"].startswith("http://127.0.0.1:")
     assert [one["id"] for one in ask("GET", "/engines").json()] == [1]
     assert ask("POST", "/engines/1/stop").json()["stop_requested"]

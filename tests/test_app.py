@@ -225,7 +225,7 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_keeper_of_the_queu
 
 
 def test_what_a_first_visitor_would_wait_for_is_imported_before(database: Engine) -> None:
-    slow = ("altair", "pandas", "services.charts")
+    slow = ("altair", "pandas", "services.report.charts")
     told = f"import sys, app; app.warm_up(); print([n for n in {slow} if n not in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == "[]\n", ended.stderr

@@ -16,8 +16,8 @@ from db import engines
 from db.database import opened
 from jobs import children
 from jobs.keeper import mark_of, tidied
-from services.engines import EngineConfig, free_port
-from services.engines.marks import lives, marked
+from services.servers.engines import EngineConfig, free_port
+from services.servers.engines.process_tags import lives, marked
 from tests.conftest import ROOT, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
@@ -33,7 +33,7 @@ from jobs.keeper import mark_of, tidied
 children.adopt()
 engine_id, port, log = map(str, sys.argv[1:])
 keeper = children.start(
-    [sys.executable, "-m", "services.engines.keeper", log],
+    [sys.executable, "-m", "services.servers.engines.keeper", log],
     stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
 )
 argv = [sys.executable, "-m", "tests.engine", port, "hides"]

@@ -22,12 +22,12 @@ import cli
 from db import counts, runs
 from db.database import opened
 from jobs.place import beside
-from services import engines
-from services.config import RunConfig
-from services.export import EXPORTS
-from services.export.document import REQUEST_FIELDS
-from services.export.shape import RunDocument
+from services.ask.config import RunConfig
 from services.flags import flag
+from services.report.export import EXPORTS
+from services.report.export.document import REQUEST_FIELDS
+from services.report.export.shape import RunDocument
+from services.servers import engines
 from tests.conftest import ROOT, ReferenceServer, until
 from tests.stored import store
 from tests.values import measured

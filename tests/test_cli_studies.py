@@ -15,10 +15,10 @@ from sqlalchemy import Engine
 
 from db import engines as stored_engines
 from db import runs, studies
-from services.engines import EngineConfig
-from services.export.study_files import STUDY_EXPORTS
-from services.export.study_shape import StudyDocument
 from services.flags import flag
+from services.report.export.study_files import STUDY_EXPORTS
+from services.report.export.study_shape import StudyDocument
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig
 from tests.conftest import ReferenceServer, started_engines_end, until
 from tests.test_cli import SLOW, Ask, ask, ended, started

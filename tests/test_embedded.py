@@ -16,10 +16,10 @@ from sqlalchemy import Engine
 
 import jobs
 from db import runs
-from services.config import RunConfig, parse
-from services.embedded import NICE, threads
-from services.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
-from services.turn import Turn, written
+from services.ask.config import RunConfig, parse
+from services.ask.work_item import Turn, written
+from services.servers.embedded import NICE, threads
+from services.servers.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
 from tests.conftest import ROOT, finished, until
 
 
@@ -29,7 +29,7 @@ def engines_of(folder: Path) -> list[psutil.Process]:
     for process in psutil.process_iter(["cmdline", "environ"]):
         environment = process.info["environ"] or {}
         mine = str(folder) in environment.get("PACELINE_DATABASE_URL", "")
-        if mine and "services.embedded" in (process.info["cmdline"] or []):
+        if mine and "services.servers.embedded" in (process.info["cmdline"] or []):
             found.append(process)
     return found
 
@@ -68,7 +68,7 @@ def test_a_killed_supervisor_leaves_no_engine(database: Engine, nothing_left: Pa
 
 def test_a_killed_worker_leaves_no_engine() -> None:
     worker = subprocess.Popen(
-        [sys.executable, "-m", "services.worker"],
+        [sys.executable, "-m", "services.load.worker"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -116,7 +116,7 @@ def test_half_of_the_cores_are_left_to_others() -> None:
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")
 def test_the_engine_steps_back_behind_the_client_as_a_session_too() -> None:
     """Where Linux shares the cores among sessions, a thread's own priority counts for nothing."""
-    code = "from services.embedded import step_back; step_back()"
+    code = "from services.servers.embedded import step_back; step_back()"
     show = "print(open('/proc/self/autogroup').read())"
     told = subprocess.run(
         [sys.executable, "-c", f"{code}; {show}"],

@@ -15,10 +15,10 @@ from db import engines, queue, runs, studies
 from jobs import serving
 from jobs import studies as at_work
 from jobs.keeper import mark_of
-from services.config import parse
-from services.engines import EngineConfig, EngineProblem
-from services.engines.marks import marked
-from services.engines.server import UP, Server
+from services.ask.config import parse
+from services.servers.engines import EngineConfig, EngineProblem
+from services.servers.engines.process_tags import marked
+from services.servers.engines.server import UP, Server
 from services.studies.asked import StudyConfig
 from services.studies.parallel import Parallel
 from services.studies.written import read

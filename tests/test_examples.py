@@ -21,9 +21,9 @@ import jobs
 from db import engines as stored_engines
 from db import queue, runs, studies
 from jobs import studies as at_work
-from services.config import parse
-from services.engines import EngineConfig
-from services.measurement import ACTIVE
+from services.ask.config import parse
+from services.ask.measurement import ACTIVE
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig
 from tests.conftest import ROOT, ReferenceServer, started_engines_end
 from tests.stored import store

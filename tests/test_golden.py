@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import Engine
 
 from db import runs
-from services.measurement import Measurement
-from services.metrics import request_row
-from services.reference import log_key
-from services.workloads import prompt
+from services.analysis.metrics import request_row
+from services.ask.measurement import Measurement
+from services.ask.workloads import prompt
+from services.load.reference import log_key
 from tests.conftest import ReferenceServer, finished
 
 Submit = Callable[..., int]

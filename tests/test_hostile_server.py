@@ -22,11 +22,11 @@ import cli
 import jobs
 from api import api
 from db import results, runs, shares
-from services.config import parse
-from services.export import EXPORTS
-from services.facts import pages
-from services.redact import RUN
-from services.telemetry.engines import WANTED
+from services.ask.config import parse
+from services.base.redact import RUN
+from services.report.export import EXPORTS
+from services.servers.facts import pages
+from services.servers.telemetry.engines import WANTED
 from tests.conftest import finished
 
 KEY = "my.own-key_of=no_known+form"

@@ -21,11 +21,11 @@ from db.trials import CannotRepeat
 from jobs import rounds
 from jobs.carrier import KILL_S
 from jobs.place import LOG_MOST, beside, place
-from services.backends import BackendProblem
-from services.config import RunConfig, parse
-from services.measurement import Repeat, Run
-from services.telemetry import began
-from services.trial import Asked, Trial, order
+from services.analysis.samples import began
+from services.analysis.trial import Asked, Trial, order
+from services.ask.backends import BackendProblem
+from services.ask.config import RunConfig, parse
+from services.ask.measurement import Repeat, Run
 from tests.conftest import ReferenceServer, finished, until
 from tests.values import NOON
 from tests.values import measured as answered
@@ -36,7 +36,7 @@ Submit = Callable[..., int]
 
 def workers() -> list[psutil.Process]:
     """The workers of supervisors that belong to this test's database."""
-    return _running("services.worker")
+    return _running("services.load.worker")
 
 
 def supervisors() -> list[psutil.Process]:

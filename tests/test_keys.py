@@ -20,10 +20,10 @@ from db import queue, runs
 from jobs.keys import Keys, hand_over
 from jobs.place import beside
 from jobs.sent import LOST
-from services.backends import BackendProblem
-from services.backends.address import origin
-from services.config import parse
-from services.trial import Asked
+from services.analysis.trial import Asked
+from services.ask.backends import BackendProblem
+from services.ask.backends.address import origin
+from services.ask.config import parse
 from tests.conftest import ROOT, ReferenceServer, finished, serving, until
 from tests.reference import KEY
 from tests.test_jobs import SLOW, supervisors

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 
 import jobs
 from db import results, runs
-from services.reference import log_key
+from services.analysis.summary import summary_row
+from services.ask.workloads import class_of, prompt
+from services.ask.workloads.mixed import CLASSES, LONG, SHORT
+from services.load.reference import log_key
 from services.studies.mixing import InvalidMixing, alone, mixing, sentence
-from services.summary import summary_row
-from services.workloads import class_of, prompt
-from services.workloads.mixed import CLASSES, LONG, SHORT
 from tests.conftest import ReferenceServer, finished
 
 MIX = {

@@ -19,8 +19,8 @@ from jobs.follow import follow
 from jobs.keys import Keys
 from jobs.patience import patiently
 from jobs.place import beside, machine
-from services.config import parse
-from services.measurement import FINISHED
+from services.ask.config import parse
+from services.ask.measurement import FINISHED
 from tests.conftest import ReferenceServer, finished, until
 from tests.test_jobs import SLOW, Submit, supervisors
 

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import Engine
 
 from db import results, runs
-from services import theme
-from services.backends import Target
-from services.checks import doubts
-from services.export.contents import contents
-from services.summary import summarize
-from services.terminal import list_text, run_text
+from services.analysis.diagnostics import doubts
+from services.analysis.summary import summarize
+from services.ask.backends import Target
+from services.report import theme
+from services.report.export.contents import contents
+from services.report.terminal import list_text, run_text
 from services.wire import Patience
 from services.wire.exchange import Exchange
 from tests.canned import HEAD, canned, chunked
@@ -90,7 +90,7 @@ def event(reason: str) -> bytes:
 
 def asked(*pieces: bytes) -> Exchange:
     """Ask a server that says these bytes, through LiteLLM."""
-    from services.via_litellm import ViaLiteLLM
+    from services.wire.via_litellm import ViaLiteLLM
 
     async def ask(url: str) -> Exchange:
         client = ViaLiteLLM(Target("url", url, "m", KEY, "litellm"), Patience(10))

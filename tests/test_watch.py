@@ -19,13 +19,13 @@ from db.studies import NewCell
 from jobs.carrier import Carrier
 from jobs.keys import Keys
 from jobs.watch import Watch, sample_of
-from services.config import RunConfig
-from services.engines import EngineConfig
-from services.measurement import Sample
+from services.analysis.samples import began
+from services.ask.config import RunConfig
+from services.ask.measurement import Sample
+from services.servers.engines import EngineConfig
+from services.servers.telemetry.target import Asked
 from services.studies.asked import StudyConfig
 from services.studies.grid import cells
-from services.telemetry import began
-from services.telemetry.asked import Asked
 from tests.conftest import ReferenceServer, finished, serving, until
 from tests.stored import store
 
@@ -39,7 +39,7 @@ def samplers() -> list[psutil.Process]:
         process
         for process in psutil.process_iter(["cmdline", "environ"])
         if (process.info["environ"] or {}).get("PACELINE_DATABASE_URL", "").endswith(file)
-        and (process.info["cmdline"] or [])[1:3] == ["-m", "services.telemetry"]
+        and (process.info["cmdline"] or [])[1:3] == ["-m", "services.servers.telemetry"]
     ]
 
 

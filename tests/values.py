@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from services.compare import Candidate
-from services.config import RunConfig
-from services.engines import EngineConfig
-from services.imports import Imported
-from services.measurement import Measurement, Repeat, Run, RunStatus, Sample
-from services.objectives import Objectives
-from services.prices import Hourly, Price
+from services.analysis.compare import Candidate
+from services.analysis.objectives import Objectives
+from services.analysis.summary import summarize
+from services.ask.config import RunConfig
+from services.ask.measurement import Measurement, Repeat, Run, RunStatus, Sample
+from services.ask.prices import Hourly, Price
+from services.report.imports import Imported
+from services.servers.engines import EngineConfig
 from services.studies import Cell, Measured
-from services.summary import summarize
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STEADY = (1.00, 1.02, 0.98)  # how the repeats of a run vary

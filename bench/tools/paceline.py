@@ -8,11 +8,11 @@ from typing import Any
 
 from bench.seen import Seen
 from bench.work import Job
-from services import workloads
+from services.ask import workloads
 
 
 def command(job: Job, python: str) -> list[str]:
-    return [python, "-m", "services.worker"]
+    return [python, "-m", "services.load.worker"]
 
 
 def read(job: Job, out: bytes) -> list[Seen]:

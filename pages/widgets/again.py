@@ -12,9 +12,9 @@ from db.runs import RunNotFound
 from db.trials import CannotRepeat
 from pages.widgets import fields, typed_keys
 from pages.widgets.view import plain, sentences
-from services.backends import BackendProblem
-from services.config import MOST_REPEATS
-from services.measurement import Run
+from services.ask.backends import BackendProblem
+from services.ask.config import MOST_REPEATS
+from services.ask.measurement import Run
 
 USUAL = 4
 

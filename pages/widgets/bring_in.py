@@ -8,7 +8,7 @@ from db import imported
 from db.database import opened
 from pages.widgets.linked import touched
 from pages.widgets.view import plain, sentences
-from services.imports import MOST_BYTES, InvalidImport, known_tools
+from services.report.imports import MOST_BYTES, InvalidImport, known_tools
 
 
 def button() -> None:

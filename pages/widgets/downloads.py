@@ -8,8 +8,8 @@ from functools import partial
 
 import streamlit as st
 
-from services.compare import Candidate
-from services.export import EXPORTS, Export
+from services.analysis.compare import Candidate
+from services.report.export import EXPORTS, Export
 
 Load = Callable[[], Sequence[Candidate]]
 

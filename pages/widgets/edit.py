@@ -11,7 +11,7 @@ from db.database import opened
 from db.runs import InvalidEdit, RunBusy, RunNotFound
 from pages.widgets.linked import touched
 from pages.widgets.view import plain, sentences
-from services.measurement import Run
+from services.ask.measurement import Run
 
 
 def button(run: Run) -> None:

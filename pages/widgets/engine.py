@@ -8,8 +8,8 @@ from db.database import opened
 from jobs import serving
 from pages.widgets.panels import Colour
 from pages.widgets.view import code, plain
-from services.engines import ENGINES, parallel_label
-from services.engines.server import Server
+from services.servers.engines import ENGINES, parallel_label
+from services.servers.engines.server import Server
 
 COLOURS: dict[str, Colour] = {
     "planned": "gray", "starting": "blue", "ready": "green", "ending": "orange",

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages.widgets import fields, linked
-from services.engines import ENGINES, EngineConfig
+from services.servers.engines import ENGINES, EngineConfig
 
 NARROW = 130  # pixels: two fields beside each other on a phone
 SIZES = ("tp", "pp", "dp")

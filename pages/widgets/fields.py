@@ -10,8 +10,8 @@ import streamlit as st
 
 from pages.widgets import linked
 from pages.widgets.view import plain
-from services.config import LONG_EVERY, LONG_TIMES, InvalidConfig, RunConfig, made
-from services.engines import EngineConfig
+from services.ask.config import LONG_EVERY, LONG_TIMES, InvalidConfig, RunConfig, made
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig
 
 PREFIX = "run-"

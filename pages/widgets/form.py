@@ -10,18 +10,13 @@ import streamlit as st
 from pages.widgets import fields, judging, request, to_whom
 from pages.widgets.linked import keyed, touched
 from pages.widgets.view import plain
-from services.backends import BACKENDS
-from services.config import JUDGEMENT, RunConfig
-from services.modes import MODES
-from services.objectives import PRESETS
-from services.units import many
-from services.workloads import WORKLOADS
-from services.workloads.promptfile import (
-    ENDINGS,
-    FILE_BYTES_MOST,
-    InvalidPrompts,
-    read_file,
-)
+from services.analysis.objectives import PRESETS
+from services.ask.backends import BACKENDS
+from services.ask.config import JUDGEMENT, RunConfig
+from services.ask.modes import MODES
+from services.ask.workloads import WORKLOADS
+from services.ask.workloads.promptfile import ENDINGS, FILE_BYTES_MOST, InvalidPrompts, read_file
+from services.base.units import many
 
 TIMEOUTS = ("timeout_s", "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s")
 CALIBRATE = {"With more than 64 in flight": None, "Always": True, "Never": False}

@@ -13,8 +13,8 @@ import streamlit as st
 
 from pages.widgets import fields
 from pages.widgets.view import plain
-from services.config import RunConfig
-from services.objectives import IN_LINKS, PRESETS, from_link, judged, objectives_of
+from services.analysis.objectives import IN_LINKS, PRESETS, from_link, judged, objectives_of
+from services.ask.config import RunConfig
 
 PREFIX = "judge-"
 NARROW = 130  # pixels: two fields beside each other on a phone

@@ -10,11 +10,11 @@ import streamlit as st
 
 from db import counts, runs
 from db.database import opened
-from services.charts import live_engine, live_spec, spec
-from services.checks import client, server
-from services.checks.doubt import Doubt
-from services.measurement import Run
-from services.progress import Standing, standing
+from services.analysis.diagnostics import client, server
+from services.analysis.diagnostics.diagnostic import Doubt
+from services.ask.measurement import Run
+from services.ask.progress import Standing, standing
+from services.report.charts import live_engine, live_spec, spec
 
 SHOWN = 300  # moments in a chart
 FRESH_S = 0.9  # of the second after which every viewer asks again

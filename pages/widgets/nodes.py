@@ -8,11 +8,11 @@ import streamlit as st
 
 from pages.widgets import fields, linked
 from pages.widgets.view import plain
-from services.backends import BackendProblem, Target
-from services.backends.address import InvalidAddress, normal_url
-from services.engines import ENGINES, EngineConfig, EngineProblem, commands, meet
-from services.facts import engine_facts
-from services.probe import list_models
+from services.ask.backends import BackendProblem, Target
+from services.ask.backends.address import InvalidAddress, normal_url
+from services.servers.engines import ENGINES, EngineConfig, EngineProblem, commands, meet
+from services.servers.facts import engine_facts
+from services.servers.probe import list_models
 
 PORT = 30000
 PATIENCE_S = 5.0

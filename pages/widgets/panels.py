@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from pages.widgets.view import badge, plain
-from services import checks, health, modes
-from services.checks.doubt import Doubt, long
-from services.compare import Candidate
-from services.measurement import IMPORT, Run
-from services.summary import summary_row
-from services.units import many, show
+from services.analysis import client_health, diagnostics
+from services.analysis.compare import Candidate
+from services.analysis.diagnostics.diagnostic import Doubt, long
+from services.analysis.summary import summary_row
+from services.ask import modes
+from services.ask.measurement import IMPORT, Run
+from services.base.units import many, show
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
 
@@ -103,13 +104,13 @@ def doubts(found: Sequence[Doubt]) -> None:
 
 def client(candidate: Candidate) -> None:
     """Whether the client kept within its limits, and what it adds."""
-    past = checks.client.past_limits(candidate.run, candidate.measurements, candidate.summary)
+    past = diagnostics.client.past_limits(candidate.run, candidate.measurements, candidate.summary)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if past:
             st.badge("client past its limits", icon=":material/speed:", color="orange")
         else:
             st.badge("client within its limits", icon=":material/check:", color="green")
-        if said := health.sentence(candidate):
+        if said := client_health.sentence(candidate):
             st.caption(plain(said))
 
 

@@ -10,9 +10,9 @@ import streamlit as st
 from altair import LayerChart
 
 from pages.widgets.view import dark, shared
-from services.charts import Chart, png, spec, svg
-from services.charts.scaling import StudyChart
-from services.compare import Candidate
+from services.analysis.compare import Candidate
+from services.report.charts import Chart, png, spec, svg
+from services.report.charts.scaling import StudyChart
 from services.studies.cell import Measured
 
 Load = Callable[[], Sequence[Any]]

@@ -10,9 +10,9 @@ from db.pins import InvalidPin, NotPinned
 from db.runs import RunNotFound
 from pages.widgets.linked import touched
 from pages.widgets.view import badge, plain
-from services.compare.pin import Pin, of_run
-from services.compare.standing import REFERENCE, Standing, sentence
-from services.measurement import Run
+from services.analysis.compare.baseline import Pin, of_run
+from services.analysis.compare.baseline_verdict import REFERENCE, Standing, sentence
+from services.ask.measurement import Run
 
 
 def badges(run_id: int) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.widgets.view import onward
-from services import link
-from services.compare import Candidate
-from services.remedy import Remedy, of_run
+from services.analysis.compare import Candidate
+from services.ask import link
+from services.ask.remedy import Remedy, of_run
 
 
 def changed(remedy: Remedy) -> dict[str, str]:

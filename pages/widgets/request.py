@@ -8,8 +8,8 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages.widgets import fields
-from services import fit, link
-from services.config import LengthName, Omittable, RunConfig
+from services.ask import link, request_options
+from services.ask.config import LengthName, Omittable, RunConfig
 
 LENGTH_NAMES = {None: "Backend default", **{name: name for name in get_args(LengthName)}}
 
@@ -31,8 +31,8 @@ def ask(start: RunConfig) -> dict[str, Any]:
     return {
         "omit": tuple(omit),
         "max_tokens_field": length,
-        "extra_body": _read(fit.further_fields, body),
-        "headers": _read(fit.further_headers, headers),
+        "extra_body": _read(request_options.further_fields, body),
+        "headers": _read(request_options.further_headers, headers),
         "ca_file": file or None,
         "insecure_tls": fields.switch("insecure_tls", start),
     }

@@ -10,8 +10,8 @@ import streamlit as st
 
 from db.runs import RunRow
 from pages.widgets.linked import touched
-from services.compare.standing import Standing, brief
-from services.measurement import FINISHED, IMPORT
+from services.analysis.compare.baseline_verdict import Standing, brief
+from services.ask.measurement import FINISHED, IMPORT
 
 STATUSES = {
     "done": "#2e9e6b", "failed": "#d64545", "cancelled": "#c07a1a", "interrupted": "#c07a1a",

@@ -10,10 +10,10 @@ import streamlit as st
 
 from pages.widgets import engine_form, fields, linked, to_whom, typed_keys
 from pages.widgets.linked import touched
-from services import settings
-from services.config import InvalidConfig
-from services.engines import ENGINES, EngineConfig
-from services.modes import MODES
+from services.ask.config import InvalidConfig
+from services.ask.modes import MODES
+from services.base import settings
+from services.servers.engines import ENGINES, EngineConfig
 from services.studies.asked import StudyConfig, parse_study
 from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS

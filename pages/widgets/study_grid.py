@@ -10,12 +10,12 @@ import streamlit as st
 from db.studies import StudyRow
 from pages.widgets.run_table import NUMBERS, STATUSES
 from pages.widgets.view import plain
-from services.engines import ENGINES, EngineConfig, parallel_label
-from services.measurement import FINISHED
+from services.analysis.candidates import SERVER, labels
+from services.ask.measurement import FINISHED
+from services.servers.engines import ENGINES, EngineConfig, parallel_label
 from services.studies.grid import Planned
 from services.studies.presets import PRESETS
 from services.studies.study import Study
-from services.versus import SERVER, labels
 
 GREY = "color: #7b8794"
 

@@ -13,9 +13,9 @@ from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import engine, study_grid, study_report, typed_keys
 from pages.widgets.view import as_id, plain, sentences, shared, stop_with
-from services.backends import BackendProblem
-from services.engines.server import UP
-from services.refresh import REFRESH
+from services.ask.backends import BackendProblem
+from services.base.refresh import REFRESH
+from services.servers.engines.server import UP
 from services.studies.feasible import NothingToResume
 from services.studies.presets import PRESETS
 from services.studies.study import Study, standing_of

@@ -11,9 +11,9 @@ from db import studies
 from db.database import opened
 from pages.widgets import panels, pictures, share, tabular
 from pages.widgets.view import plain
-from services.charts.scaling import STUDY_CHARTS
-from services.export.study_contents import doubts_of
-from services.export.study_files import STUDY_EXPORTS, StudyExport
+from services.report.charts.scaling import STUDY_CHARTS
+from services.report.export.study_contents import doubts_of
+from services.report.export.study_files import STUDY_EXPORTS, StudyExport
 from services.studies.report import Report, report
 from services.studies.study import Study
 from services.studies.tables import all_tables

@@ -1,4 +1,4 @@
-"""Tables that result and comparison share, of texts that services/tables.py has put together."""
+"""Tables that result and comparison share, of texts that report/tables.py has put together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from pages.widgets.view import plain
-from services import tables
-from services.charts.frame import number
-from services.compare import Candidate
-from services.metrics import request_row
-from services.tables import Table
-from services.workloads import class_of, prompt
+from services.analysis.compare import Candidate
+from services.analysis.metrics import request_row
+from services.ask.workloads import class_of, prompt
+from services.base.table import Table
+from services.report import tables
+from services.report.charts.frame import number
 
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 # A browser breaks a line at a space and after a dash.

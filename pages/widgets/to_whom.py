@@ -11,11 +11,11 @@ from pages.widgets import fields
 from pages.widgets.linked import touched
 from pages.widgets.typed_keys import TITLE, typed
 from pages.widgets.view import plain
-from services import settings
-from services.backends import BACKENDS, target
-from services.backends.address import Origin
-from services.config import InvalidConfig, RunConfig, parse
-from services.visit import Listing, models
+from services.ask.backends import BACKENDS, target
+from services.ask.backends.address import Origin
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.base import settings
+from services.servers.check_backend import Listing, models
 
 
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)

@@ -8,8 +8,8 @@ import streamlit as st
 
 from pages.widgets import tabular
 from pages.widgets.view import plain
-from services.compare import Candidate
-from services.imports import stated
+from services.analysis.compare import Candidate
+from services.report.imports import stated
 
 
 def whole(candidate: Candidate) -> None:

@@ -13,9 +13,9 @@ from db.database import opened
 from pages.widgets import linked
 from pages.widgets.pictures import PICTURES
 from pages.widgets.view import dark, plain
-from services.charts import spec
-from services.charts.trend import PICKED, measure_of, trend_chart
-from services.compare.trend import MEASURES, Trend
+from services.analysis.compare.trend import MEASURES, Trend
+from services.report.charts import spec
+from services.report.charts.trend import PICKED, measure_of, trend_chart
 
 QUESTION = "Is it getting faster?"
 PARAMETER = "trend"

@@ -12,11 +12,11 @@ from db import counts, runs, trials
 from db.database import opened
 from db.trials import TrialNotFound
 from pages.widgets.view import as_id, onward, plain, sentences, shared, stop_with
-from services import trial as services_trial
-from services.measurement import ACTIVE, Run
-from services.refresh import REFRESH
-from services.trial import Trial
-from services.units import many
+from services.analysis import trial as services_trial
+from services.analysis.trial import Trial
+from services.ask.measurement import ACTIVE, Run
+from services.base.refresh import REFRESH
+from services.base.units import many
 
 
 def load(text: str) -> tuple[Trial, list[Run]]:

@@ -13,9 +13,9 @@ import streamlit as st
 
 from pages.widgets.linked import touched
 from pages.widgets.view import plain
-from services import settings
-from services.backends import BACKENDS, BackendProblem, TypedKeys, address, has_key, is_own
-from services.backends.address import Origin, origin, origin_url
+from services.ask.backends import BACKENDS, BackendProblem, TypedKeys, address, has_key, is_own
+from services.ask.backends.address import Origin, origin, origin_url
+from services.base import settings
 
 PREFIX = "secret-"
 TITLE = "Keys for this session"

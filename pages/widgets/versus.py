@@ -1,6 +1,6 @@
 """The part of the form that makes a comparison of a run: with what, how often, until when.
 
-In the URL: `vs`, what the other candidates change (see services/versus.py), and `each`, `most`,
+In the URL: `vs`, what the other candidates change (see analysis/candidates.py), and `each`, `most`,
 `target` and `within`, how they take turns.
 """
 
@@ -13,14 +13,15 @@ import streamlit as st
 
 from pages.widgets import fields, linked, to_whom
 from pages.widgets.view import as_id, plain
-from services import settings, trial, versus
-from services.backends import BACKENDS
-from services.compare import MOST
-from services.compare.differences import read_fields
-from services.compare.findings import MARGIN
-from services.config import InvalidConfig, RunConfig
-from services.modes import MODES
-from services.trial import Asked
+from services.analysis import candidates, trial
+from services.analysis.compare import MOST
+from services.analysis.compare.differences import read_fields
+from services.analysis.compare.findings import MARGIN
+from services.analysis.trial import Asked
+from services.ask.backends import BACKENDS
+from services.ask.config import InvalidConfig, RunConfig
+from services.ask.modes import MODES
+from services.base import settings
 
 Others = list[dict[str, Any]]
 PARAMETERS = ("vs", "each", "most", "target", "within")  # of the URL
@@ -38,7 +39,7 @@ def kind_of(said: Mapping[str, str], start: RunConfig) -> tuple[str, Others, tup
     """Return which comparison the URL asks for, with whom, and what is wrong with it."""
     if "vs" not in said:
         return OFF, [], ()
-    others, problems = versus.read(said["vs"], start)
+    others, problems = candidates.read(said["vs"], start)
     said_of = {name for changes in others for name in changes}
     for kind, names in (("backends", {"backend", "base_url"}), ("modes", {"mode"})):
         if names & said_of:
@@ -80,7 +81,7 @@ def how(said: Mapping[str, str]) -> Asked:
 
 def query(others: Others, asked: Asked) -> dict[str, str]:
     """Return the comparison as parameters of the URL."""
-    found = {"vs": versus.written(others)}
+    found = {"vs": candidates.written(others)}
     usual = Asked()
     if asked.repeats != usual.repeats:
         found["each"] = str(asked.repeats)
@@ -203,7 +204,7 @@ def _several(
 
 def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     read = read_fields(start.model_copy(update={"mode": values["mode"]}))
-    there = [field for field in versus.SETTINGS if field in read]
+    there = [field for field in candidates.SETTINGS if field in read]
     said = next((name for one in given for name in one if name in there), there[0])
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         widget = fields.keyed("versus-setting", said)
@@ -219,7 +220,7 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     own = fields.EMPTY.get(field, "none") if own is None else own
     st.caption(plain(f"The reference has {own}."))
     try:
-        return versus.values_of(field, text)
+        return candidates.values_of(field, text)
     except InvalidConfig as error:
         fields.refuse(error.problems.values())
     return []

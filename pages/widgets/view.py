@@ -11,7 +11,7 @@ import streamlit as st
 
 from db.database import UNUSABLE, said_of
 from db.runs import RunNotFound
-from services.settings import InvalidSettings
+from services.base.settings import InvalidSettings
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
 # What Streamlit changes in the text that is left: -> into an arrow, an address into a link, …

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import Any, NoReturn, get_args
 
-from services.backends import BACKENDS
-from services.config import JUDGEMENT, Mode, RunConfig
-from services.export import EXPORTS
-from services.export.study_files import STUDY_EXPORTS
+from services.analysis.thresholds import MEASURES, WORDS
+from services.ask.backends import BACKENDS
+from services.ask.config import JUDGEMENT, Mode, RunConfig
+from services.ask.flag import flag
+from services.ask.measurement import IMPORT, RunStatus
 from services.flags import of_engine, of_study
 from services.flags.kinds import condition, days, per_cent, whole, words
 from services.flags.of_engine import engine
-from services.flags.of_field import add, flag
+from services.flags.of_field import add
 from services.flags.of_run import (
     Misused,
     changes,
@@ -28,8 +29,8 @@ from services.flags.of_run import (
     values,
 )
 from services.flags.of_study import asked as study
-from services.gates import MEASURES, WORDS
-from services.measurement import IMPORT, RunStatus
+from services.report.export import EXPORTS
+from services.report.export.study_files import STUDY_EXPORTS
 
 __all__ = [
     "FLAGS",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 
-from services.compare import LEAST_MARGIN, MOST_MARGIN
-from services.gates import WORDS, Gate, InvalidGate, gate
+from services.analysis.compare import LEAST_MARGIN, MOST_MARGIN
+from services.analysis.thresholds import WORDS, Gate, InvalidGate, gate
 
 MOST = 2**31 - 1  # of a run's number, and of a list's lines
 

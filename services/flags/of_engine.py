@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from services.engines import EngineConfig, parse_engine
 from services.flags.kinds import whole
 from services.flags.of_field import add, given
+from services.servers.engines import EngineConfig, parse_engine
 
 
 def start(command: ArgumentParser) -> None:

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Iterable, Mapping
-from shlex import quote
+from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from services import link
+from services.ask.flag import REPEATED, flag
 
 Kind = type[BaseModel]
-# Flags that may be given several times, each with what stands for its value.
-REPEATED = {"headers": ("--header", "NAME: VALUE"), "omit": ("--omit", "FIELD")}
-
-
-def flag(name: str) -> str:
-    """Return the flag of a field: `--pause` of `pause_s`, `--header` of `headers`."""
-    if name in REPEATED:
-        return REPEATED[name][0]
-    return "--" + name.removesuffix("_s").replace("_", "-")
 
 
 def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: bool = True) -> None:
@@ -39,14 +29,6 @@ def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: boo
         else:
             about |= {"metavar": metavar(kind, name)}
         command.add_argument(flag(name), **about)
-
-
-def typed(changes: Mapping[str, Any]) -> str:
-    """Return changed fields as they are typed, quoted for a shell; "" where there is no flag that
-    says it: a flag that was given is then to be left out."""
-    said = [f"{flag(name)} {quote(link.text_of(value))}" for name, value in changes.items()
-            if link.text_of(value) and not isinstance(value, bool)]  # fmt: skip
-    return " ".join(said)
 
 
 def metavar(kind: Kind, name: str) -> str:

@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from services import link
-from services.backends import BACKENDS
-from services.compare import MARGIN
-from services.config import JUDGEMENT, READERS, RunConfig, parse, readers
-from services.engines import EngineConfig
+from services.analysis.compare import MARGIN
+from services.ask import link
+from services.ask.backends import BACKENDS
+from services.ask.config import JUDGEMENT, READERS, RunConfig, parse, readers
+from services.ask.flag import flag
+from services.ask.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, PromptFile, read_file
 from services.flags.kinds import per_cent, whole
-from services.flags.of_field import add, flag, given
+from services.flags.of_field import add, given
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig
-from services.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, PromptFile, read_file
 
 PLAIN = ("unique_prompts", "prompts")  # their flags have their own shape
 KNOWN = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}

@@ -8,11 +8,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from services.config import READERS, readers
-from services.engines import EngineConfig
+from services.ask.config import READERS, readers
+from services.ask.flag import flag
 from services.flags.kinds import whole
-from services.flags.of_field import add, flag, given
+from services.flags.of_field import add, given
 from services.flags.of_run import Misused, run, values
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig, parse_study
 from services.studies.presets import PRESETS
 from services.studies.written import AXES, SPREAD, read

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
-from services.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
-from services.compare.pin import Kind
-from services.config import MOST_REPEATS, Mode, RunConfig, parse
-from services.measurement import RunStatus
-from services.trial import USUAL_REPEATS, Asked
+from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
+from services.analysis.compare.baseline import Kind
+from services.analysis.trial import USUAL_REPEATS, Asked
+from services.ask.config import MOST_REPEATS, Mode, RunConfig, parse
+from services.ask.measurement import RunStatus
 
 OFFSET_MOST = 2**31 - 1
 

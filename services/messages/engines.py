@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from services.engines import EngineConfig
-from services.engines.server import Server, ServerStatus
+from services.servers.engines import EngineConfig
+from services.servers.engines.server import Server, ServerStatus
 
 
 class EngineFacts(BaseModel):

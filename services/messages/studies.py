@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from services.config import without_prompts
-from services.engines import EngineConfig
-from services.measurement import Run, RunStatus
+from services.ask.config import without_prompts
+from services.ask.measurement import Run, RunStatus
 from services.messages.engines import EngineFacts, engine_facts
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig, parse_study
 from services.studies.estimate import Estimate
 from services.studies.grid import Planned

@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from services.config import MOST, RunConfig, made, no_truth
-from services.engines import EngineConfig
+from services.ask.config import MOST, RunConfig, made, no_truth
+from services.servers.engines import EngineConfig
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
 

@@ -7,19 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb
 
-from services.compare import Word
-from services.statistics import Ratio, ratio
+from services.analysis.compare import Word
+from services.analysis.statistics import Ratio, ratio
 from services.studies.curves import series_of
-from services.studies.scaling import (
-    COST,
-    E2E,
-    GOODPUT,
-    THROUGHPUT,
-    Row,
-    Scaling,
-    why_not,
-    words_of,
-)
+from services.studies.scaling import COST, E2E, GOODPUT, THROUGHPUT, Row, Scaling, why_not, words_of
 from services.studies.work import Work
 
 WANTED = 0.99  # of the requests keep the objectives, or it does not count

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.compare import Candidate
-from services.config import RunConfig
-from services.engines import EngineConfig
+from services.analysis.compare import Candidate
+from services.ask.config import RunConfig
+from services.servers.engines import EngineConfig
 
 
 @dataclass(frozen=True, slots=True)

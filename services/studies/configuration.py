@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from services.engines import EngineConfig
-from services.engines.config import parallel_label
+from services.servers.engines import EngineConfig
+from services.servers.engines.config import parallel_label
 from services.studies.cell import Cell
 
 LONGEST = 40  # characters of a setting in a name

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.engines import EngineConfig
-from services.pace import Pace
-from services.plan import duration, plan, span
+from services.ask.answer_times import Pace
+from services.ask.plan import duration, plan, span
+from services.base.units import many
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig
 from services.studies.cell import Cell
 from services.studies.grid import Planned
-from services.units import many
 
 START_S = 60.0  # of an engine that has never been started here
 

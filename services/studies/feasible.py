@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.engines import EngineProblem
+from services.base.units import many
+from services.servers.engines import EngineProblem
 from services.studies.grid import Planned
 from services.studies.study import Study
-from services.units import many
 
 
 class NothingToResume(ValueError):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from services.config import InvalidConfig, RunConfig, parse
-from services.engines import EngineConfig
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.servers.engines import EngineConfig
 from services.studies.asked import MOST_CELLS, StudyConfig
 from services.studies.cell import Cell
 from services.studies.presets import PRESETS

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.measurement import Sample
+from services.ask.measurement import Sample
 
 GPU = re.compile(r"gpu\d+_memory_bytes")
 WHOLE = "memory_bytes"  # of the engine's processes

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from services.compare import Candidate
+from services.analysis.compare import Candidate
+from services.ask.workloads.mixed import LONG, SHORT, alone
+from services.base.table import Table
 from services.studies.cell import Cell, Measured
 from services.studies.configuration import configuration_of, labels_of
 from services.studies.mixing import InvalidMixing, Mixing, chunking, mixing, sentence, table
 from services.studies.work import label_of, work_of
-from services.tables import Table
-from services.workloads.mixed import LONG, SHORT, alone
 
 
 @dataclass(frozen=True)

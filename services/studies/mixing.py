@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.compare.findings import Finding, Word
-from services.compare.wording import clause, within
-from services.statistics import MINIMUM_REPEATS, detectable
+from services.analysis.compare.findings import Finding, Word
+from services.analysis.compare.wording import clause, within
+from services.analysis.statistics import MINIMUM_REPEATS, detectable
+from services.ask.workloads.mixed import SHORT
+from services.ask.workloads.mixed import alone as alone
+from services.base.units import share
 from services.studies.slowdown import FAMILY, Judged, chunked
 from services.studies.slowdown import InvalidMixing as InvalidMixing
 from services.studies.slowdown import Mixing as Mixing
 from services.studies.slowdown import mixing as mixing
 from services.studies.slowdown import table as table
-from services.units import share
-from services.workloads.mixed import SHORT
-from services.workloads.mixed import alone as alone
 
 
 def sentence(mixing: Mixing) -> str:

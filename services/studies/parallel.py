@@ -8,8 +8,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from services.config import InvalidConfig
-from services.engines.config import MOST_RANKS
+from services.ask.config import InvalidConfig
+from services.servers.engines.config import MOST_RANKS
 
 Rank = Annotated[int, Field(ge=1, le=MOST_RANKS)]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.config import RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.workloads.mixed import CLASSES, alone
 from services.studies.parallel import Parallel
-from services.workloads.mixed import CLASSES, alone
 
 Changes = dict[str, Any]
 CLIENTS = 5  # of the old system's asynchronous API: so many at once

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.compare import FEWEST, MOST, Verdict, compare
+from services.analysis.compare import FEWEST, MOST, Verdict, compare
+from services.base.units import many
 from services.studies.best import Best, best
 from services.studies.cell import Measured
 from services.studies.curves import (
@@ -30,7 +31,6 @@ from services.studies.wording import (
     varied_sentence,
 )
 from services.studies.work import series_words
-from services.units import many
 
 Device = Literal["GPU", "core", "device"]
 MOST_PROBLEMS = 5  # said in a sentence; the table has all

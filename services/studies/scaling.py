@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
-from services.compare import COMPARED, MARGIN, Candidate, Word
-from services.compare.rows import by_index
-from services.compare.verdicts import refused
-from services.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
-from services.statistics.level import Level, level
+from services.analysis.compare import COMPARED, MARGIN, Candidate, Word
+from services.analysis.compare.rows import by_index
+from services.analysis.compare.verdicts import refused
+from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
+from services.analysis.statistics.level import Level, level
 from services.studies.cell import Measured
 from services.studies.configuration import (
     Configuration,

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from services.compare import Candidate, margin_of
-from services.compare.findings import Finding, finding, judge
-from services.compare.rows import COMPARED, by_index, in_turns, ratio_of
-from services.compare.verdicts import refused
-from services.compare.wording import times_with_interval
-from services.metrics import Better
-from services.statistics import Ratio
-from services.tables import Table
-from services.units import share, show
-from services.workloads.mixed import CLASSES, LONG, SHORT, part
+from services.analysis.compare import Candidate, margin_of
+from services.analysis.compare.findings import Finding, finding, judge
+from services.analysis.compare.rows import COMPARED, by_index, in_turns, ratio_of
+from services.analysis.compare.verdicts import refused
+from services.analysis.compare.wording import times_with_interval
+from services.analysis.metrics import Better
+from services.analysis.statistics import Ratio
+from services.ask.workloads.mixed import CLASSES, LONG, SHORT, part
+from services.base.table import Table
+from services.base.units import share, show
 
 MEASURES = {"ttft_s_median": "TTFT", "e2e_s_median": "E2E latency"}
 FAMILY: dict[str, tuple[str, Better]] = {  # names as in summary_row

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.engines.server import Server
-from services.measurement import ACTIVE, Run
+from services.ask.measurement import ACTIVE, Run
+from services.base.units import many
+from services.servers.engines.server import Server
 from services.studies.asked import StudyConfig
 from services.studies.report import Device
-from services.units import many
 
 
 @dataclass(frozen=True, slots=True)

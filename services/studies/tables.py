@@ -5,23 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
-from services.compare.wording import times
+from services.analysis.compare.wording import times
+from services.base.table import Table
+from services.base.units import NOTHING, count, share, show, significant
 from services.studies.curves import rate_of
 from services.studies.mixes import tables as of_mixes
 from services.studies.report import Report
-from services.studies.scaling import (
-    COST,
-    E2E,
-    GOODPUT,
-    THROUGHPUT,
-    TPOT,
-    TTFT,
-    Interval,
-    Row,
-)
+from services.studies.scaling import COST, E2E, GOODPUT, THROUGHPUT, TPOT, TTFT, Interval, Row
 from services.studies.work import size_word
-from services.tables import Table
-from services.units import NOTHING, count, share, show, significant
 
 GIB = 1 << 30
 WIDTH = 34  # characters of a line of a problem

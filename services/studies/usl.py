@@ -15,7 +15,7 @@ from itertools import chain, combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from services.statistics import CONFIDENCE, MINIMUM_REPEATS
+from services.analysis.statistics import CONFIDENCE, MINIMUM_REPEATS
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]

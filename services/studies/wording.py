@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from services import units
-from services.compare import MARGIN
-from services.compare.wording import AMOUNT, TIME, TWICE, change, within
-from services.compare.wording import times as ratio_words
-from services.statistics import MINIMUM_REPEATS, Ratio
+from services.analysis.compare import MARGIN
+from services.analysis.compare.wording import AMOUNT, TIME, TWICE, change, within
+from services.analysis.compare.wording import times as ratio_words
+from services.analysis.statistics import MINIMUM_REPEATS, Ratio
+from services.base import units
 from services.studies.best import Best
 from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of, series_of
 from services.studies.scaling import Interval, Row, Scaling

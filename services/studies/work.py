@@ -10,10 +10,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services import link, units
-from services.compare.differences import read_fields
-from services.config import RunConfig
-from services.modes import MODES
+from services.analysis.compare.differences import read_fields
+from services.ask import link
+from services.ask.config import RunConfig
+from services.ask.modes import MODES
+from services.base import units
 
 Facts = tuple[tuple[str, Hashable], ...]
 

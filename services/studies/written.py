@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services import link
-from services.config import InvalidConfig, RunConfig
-from services.engines import EngineConfig
+from services.ask import link
+from services.ask.config import InvalidConfig, RunConfig
+from services.servers.engines import EngineConfig
 from services.studies.asked import USUAL_REPEATS, StudyConfig, parse_study
 from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS

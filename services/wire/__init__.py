@@ -1,7 +1,11 @@
-"""The wire client: one streamed chat completion over HTTP/1.1, timed by the kernel."""
+"""The wire: one streamed request on a socket, timed by the kernel; LiteLLM for other formats.
+
+In comes a target and a body; out goes an `Exchange`: when each token came, what the server said,
+and how it failed, if it did. Nothing is raised for what a server does.
+"""
 
 from services.wire.client import Wire, wait_until
-from services.wire.patience import Patience
 from services.wire.route import Fitting
+from services.wire.timeouts import Patience
 
 __all__ = ["Fitting", "Patience", "Wire", "wait_until"]

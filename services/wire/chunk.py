@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from services import oddities
+from services.ask import oddities
 from services.wire.message import words_of
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what engines call it

@@ -13,16 +13,16 @@ from errno import EADDRNOTAVAIL, EMFILE, ENFILE
 from functools import partial
 from time import perf_counter_ns
 
-from services.backends.trust import why_untrusted
-from services.fault import fault
-from services.redact import Secret
+from services.ask.backends.trust import why_untrusted
+from services.base.fault import fault
+from services.base.redact import Secret
 from services.wire.exchange import Exchange, settling
-from services.wire.flights import Flights
-from services.wire.patience import Patience
+from services.wire.in_flight import Flights
 from services.wire.pool import Pool
 from services.wire.readers import Readers
 from services.wire.route import Fitting, Route
 from services.wire.stream import Stream
+from services.wire.timeouts import Patience
 
 DONE_GRACE_S = 0.5  # how long a body may stay open after [DONE]
 GIVEN_UP_NS = 250_000_000  # a connection that breaks later than this was at work on the request

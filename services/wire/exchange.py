@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from services import oddities, untrusted
-from services.halves import joined
-from services.measurement import class_of_status
-from services.redact import Secret
+from services.ask import oddities
+from services.ask.measurement import class_of_status
+from services.base import untrusted
+from services.base.halves import joined
+from services.base.redact import Secret
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
+from services.wire.chunk_template import Likeness
 from services.wire.encoding import Undecodable
-from services.wire.likeness import Likeness
 from services.wire.message import message_of
 from services.wire.ndjson import LineStream
 from services.wire.opening import STREAMS, Opening

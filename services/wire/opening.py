@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services import oddities
+from services.ask import oddities
 from services.wire.chunk import read_chunk
 from services.wire.ndjson import LineStream
 from services.wire.sse import BOM, EventStream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from services.limits import connects_at_once
+from services.wire.limits import connects_at_once
 from services.wire.route import Route
 from services.wire.stream import Address, Stream
 

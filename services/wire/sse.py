@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from services.oddities import BARE_JSON, BYTE_ORDER_MARK, ONE_NEWLINE, UNENDED
+from services.ask.oddities import BARE_JSON, BYTE_ORDER_MARK, ONE_NEWLINE, UNENDED
 from services.wire.chunk import is_whole
 
 EVENT_LIMIT = 64 * 2**20  # bytes; an endless event must not fill the memory

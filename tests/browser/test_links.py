@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from db import runs
-from services.config import parse
+from services.ask.config import parse
 from tests.browser.conftest import App, no_trouble, settled, watched
 from tests.conftest import ReferenceServer
 from tests.picky import Picky, serving

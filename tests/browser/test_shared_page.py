@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from db import shares
-from services.export import export
+from services.report.export import export
 from tests.browser.conftest import App, no_trouble, settled
 from tests.browser.test_first_visit import download
 from tests.stored import store

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from db import counts, queue, runs
-from services.config import RunConfig
-from services.measurement import Measurement
-from services.pace import Seen
+from services.ask.answer_times import Seen
+from services.ask.config import RunConfig
+from services.ask.measurement import Measurement
 
 
 def new(engine: Engine, model: str = "m") -> int:

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine
 
 from db import counts, imported, queue, results, runs
-from services.compare import compare
-from services.export import EXPORTS, content_hash, export, run_document
-from services.imports import InvalidImport
-from services.imports.stated import table
-from services.measurement import FINISHED
-from services.tables import figures
+from services.analysis.compare import compare
+from services.ask.measurement import FINISHED
+from services.report.export import EXPORTS, content_hash, export, run_document
+from services.report.imports import InvalidImport
+from services.report.imports.stated import table
+from services.report.tables import figures
 from tests.conftest import ROOT
 from tests.stored import store
 

@@ -8,7 +8,7 @@ from db.database import writing
 from db.pins import InvalidPin, NotPinned
 from db.runs import RunNotFound
 from db.schema import runs as table
-from services.compare.pin import Kind
+from services.analysis.compare.baseline import Kind
 from tests.stored import store
 from tests.values import failed
 

@@ -17,14 +17,14 @@ from db import queue, runs, schema
 from db.beats import LONG_LOST_S
 from db.database import connect, writing
 from db.runs import NewRun
-from services.config import RunConfig
-from services.measurement import Measurement, Run, RunStatus
+from services.ask.config import RunConfig
+from services.ask.measurement import Measurement, Run, RunStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIM_AND_DIE = """
 import os, signal, sys
 from db import database, queue
-from services.measurement import Measurement
+from services.ask.measurement import Measurement
 engine = database.connect(sys.argv[1])
 run = queue.claim(engine)
 queue.heartbeat(engine, run.id, "Measuring")

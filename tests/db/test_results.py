@@ -4,8 +4,8 @@ have changed."""
 from sqlalchemy import Engine
 
 from db import queue, results
-from services.measurement import Repeat
-from services.summary import summarize
+from services.analysis.summary import summarize
+from services.ask.measurement import Repeat
 from tests.stored import store
 from tests.values import NOON, measured
 

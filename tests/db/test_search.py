@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import queue, runs
-from services.config import RunConfig
+from services.ask.config import RunConfig
 
 
 @pytest.fixture

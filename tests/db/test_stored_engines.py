@@ -12,8 +12,8 @@ from db.database import writing
 from db.engines import EngineBusy, EngineNotFound
 from db.runs import NewRun, RunBusy
 from db.studies import NewCell, StudyNotFound
-from services.config import RunConfig
-from services.engines import EngineConfig
+from services.ask.config import RunConfig
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig, parse_study
 from services.studies.cell import Cell
 from services.studies.grid import cells

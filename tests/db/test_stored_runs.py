@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from db import queue, runs, schema
 from db.database import writing
-from services.config import RunConfig
-from services.measurement import ERROR_CLASSES, Measurement, Progress, Repeat
+from services.ask.config import RunConfig
+from services.ask.measurement import ERROR_CLASSES, Measurement, Progress, Repeat
 
 SMALL = Measurement(repeat=0, index=0, status="ok", t_due=0.0)
 FULL = Measurement(

@@ -12,9 +12,9 @@ from db import queue, runs, schema, trials
 from db.database import writing
 from db.runs import NewRun
 from db.trials import CannotRepeat, TrialNotFound
-from services.config import RunConfig
-from services.measurement import Repeat, Run, RunStatus
-from services.trial import Asked, Trial
+from services.analysis.trial import Asked, Trial
+from services.ask.config import RunConfig
+from services.ask.measurement import Repeat, Run, RunStatus
 from tests.values import NOON
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 import jobs
 from db import results, runs
-from services.config import parse
+from services.ask.config import parse
 from tests.conftest import ReferenceServer, finished
 
 

@@ -20,10 +20,10 @@ import jobs
 from db import engines, results, runs
 from jobs import serving
 from jobs.keeper import mark_of
-from services.config import parse
-from services.engines import ENGINES, EngineConfig, marked, parallel_label
-from services.engines.server import UP, Server
-from services.measurement import Run
+from services.ask.config import parse
+from services.ask.measurement import Run
+from services.servers.engines import ENGINES, EngineConfig, marked, parallel_label
+from services.servers.engines.server import UP, Server
 from tests.conftest import finished, until
 
 READY_S = 600.0  # half a minute on a quiet machine

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from db import engines, studies
 from jobs.keeper import mark_of
-from services.engines import marked
+from services.servers.engines import marked
 from tests.browser.conftest import App, no_trouble, settled
 from tests.conftest import until
 

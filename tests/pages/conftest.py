@@ -15,7 +15,7 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from db.database import connect, opened, upgrade
-from services.backends import BACKENDS
+from services.ask.backends import BACKENDS
 from tests.conftest import ROOT
 
 Visit = Callable[..., AppTest]

@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 import jobs
 from db import queue, runs, schema, trials
-from services.config import parse
-from services.measurement import Run
-from services.trial import Asked
+from services.analysis.trial import Asked
+from services.ask.config import parse
+from services.ask.measurement import Run
 from tests.conftest import ReferenceServer, finished, until
 from tests.pages.conftest import Visit, link_of, said, sound
 from tests.stored import store

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import engines
-from services.engines import ENGINES, EngineConfig
+from services.servers.engines import ENGINES, EngineConfig
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
 
 
@@ -21,10 +21,10 @@ def test_every_engine_has_a_form_without_an_error(visit: Visit, name: str) -> No
 
 def test_the_exact_command_is_shown(visit: Visit) -> None:
     at = visit("engines", engine="llamacpp", max_seqs="4", max_model_len="512")
-    assert "-m services.embedded 4 512 1 30000" in at.code[0].value
+    assert "-m services.servers.embedded 4 512 1 30000" in at.code[0].value
     at.number_input(key="engine-max_seqs").set_value(8)
     at = sound(at.run())
-    assert "-m services.embedded 8 512 1 30000" in at.code[0].value
+    assert "-m services.servers.embedded 8 512 1 30000" in at.code[0].value
     assert link_of(at) == {"engine": "llamacpp", "max_seqs": "8", "max_model_len": "512"}
 
 

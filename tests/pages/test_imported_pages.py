@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import imported, runs
-from services.imports import MOST_BYTES
-from services.workloads.promptfile import FILE_BYTES_MOST
+from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.report.imports import MOST_BYTES
 from tests.conftest import ROOT
 from tests.pages.conftest import Visit, complaints, said, sound
 from tests.pages.test_stored_pages import headings, specs

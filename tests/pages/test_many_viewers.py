@@ -11,9 +11,9 @@ import pytest
 import streamlit as st
 from sqlalchemy import Engine
 
-from services.compare import Candidate
-from services.measurement import Measurement
-from services.refresh import EVERY_S, LOOK_S, Refresh
+from services.analysis.compare import Candidate
+from services.ask.measurement import Measurement
+from services.base.refresh import EVERY_S, LOOK_S, Refresh
 from tests.pages.conftest import Visit
 from tests.stored import store
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from db import queue, runs
 from pages.widgets.moment import moment
-from services.measurement import Progress
+from services.ask.measurement import Progress
 from tests.stored import store
 from tests.values import measured
 

@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import results, runs
-from services import terminal
-from services.compare import compare
-from services.export.comparison import comparison_document
-from services.export.document import run_document
-from services.export.markdown import markdown
-from services.export.tables import comparison_csv, summary_csv
-from services.measurement import Measurement
-from services.units import show
+from services.analysis.compare import compare
+from services.ask.measurement import Measurement
+from services.base.units import show
+from services.report import terminal
+from services.report.export.comparison import comparison_document
+from services.report.export.document import run_document
+from services.report.export.markdown import markdown
+from services.report.export.tables import comparison_csv, summary_csv
 from tests.pages.conftest import Visit, sound
 from tests.stored import store
 from tests.values import failed, measured

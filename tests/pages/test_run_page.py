@@ -15,9 +15,9 @@ from streamlit.testing.v1.element_tree import Button
 
 from db import queue, runs
 from jobs.place import beside
-from services.backends import BACKENDS
-from services.modes import MODES
-from services.workloads import WORKLOADS
+from services.ask.backends import BACKENDS
+from services.ask.modes import MODES
+from services.ask.workloads import WORKLOADS
 from tests.conftest import ReferenceServer, finished, until
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
 from tests.picky import Picky, serving

@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from db import queue, results, runs, shares
 from jobs.place import beside
-from services.export.tables import requests_csv
-from services.measurement import Progress, Repeat, Sample
+from services.ask.measurement import Progress, Repeat, Sample
+from services.report.export.tables import requests_csv
 from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
 from tests.stored import store
 from tests.values import NOON, failed, measured, repeats

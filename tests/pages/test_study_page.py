@@ -12,8 +12,8 @@ from db import engines, queue, runs, studies
 from db.runs import NewRun
 from db.studies import NewCell
 from jobs import studies as at_work
-from services.engines import EngineConfig
-from services.measurement import Measurement
+from services.ask.measurement import Measurement
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig
 from services.studies.grid import cells
 from services.studies.presets import PRESETS

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import queue, runs, studies
-from services.measurement import Run
+from services.ask.measurement import Run
 from tests.conftest import finished, until
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
 from tests.picky import Picky, serving

@@ -11,17 +11,18 @@ import pytest
 
 from pages.widgets.form import CALIBRATE
 from pages.widgets.versus import KINDS, OFF
-from services import versus, workloads
-from services.backends import BACKENDS
-from services.config import InvalidConfig, RunConfig, parse
-from services.embedded import MODEL_NAME
-from services.engines import ENGINES, EngineConfig
-from services.modes import MODES
-from services.plan import in_turns, plan, together
+from services.analysis import candidates
+from services.analysis.trial import Asked, InvalidTrial, check, sentence
+from services.ask import workloads
+from services.ask.backends import BACKENDS
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.modes import MODES
+from services.ask.plan import in_turns, plan, together
+from services.ask.workloads import WORKLOADS
+from services.base.packaged_model import MODEL_NAME
+from services.servers.engines import ENGINES, EngineConfig
 from services.studies.presets import PRESETS
 from services.studies.written import begun
-from services.trial import Asked, InvalidTrial, check, sentence
-from services.workloads import WORKLOADS
 from tests.conftest import ReferenceServer
 from tests.pages.conftest import Visit, complaints, link_of, said
 from tests.pages.walker import Walk, widgets
@@ -31,7 +32,7 @@ STEPS = 12
 NOBODY = "http://127.0.0.1:9/v1"
 REFUSED = ": start the server, or change the address."
 RAW = (
-    *BACKENDS, *MODES, *WORKLOADS, *ENGINES, *PRESETS, *KINDS, OFF, *versus.SETTINGS, "", None,
+    *BACKENDS, *MODES, *WORKLOADS, *ENGINES, *PRESETS, *KINDS, OFF, *candidates.SETTINGS, "", None,
     True, False,
 )  # fmt: skip
 
@@ -83,7 +84,7 @@ def others(walk: Walk) -> list[dict[str, Any]]:
                 for mode in walk.value("run-versus-mode")]  # fmt: skip
     if kind == "settings":
         field = walk.value("run-versus-setting")
-        return versus.values_of(field, walk.value(f"run-versus-of-{field}"))
+        return candidates.values_of(field, walk.value(f"run-versus-of-{field}"))
     keys = [widget.key for widget in widgets(walk.at)]
     return [server_of(walk, key[4:-7]) for key in keys
             if key.endswith("-backend") and key != "run-backend"]  # fmt: skip
@@ -93,7 +94,7 @@ def sentence_of(walk: Walk) -> str:
     """How the plan of what is shown begins. Raises InvalidConfig, InvalidTrial."""
     if walk.value("run-versus") == OFF:
         return plan(parse(shown(walk)), None).sentence.partition(" prompt token")[0]
-    configs = versus.candidates(shown(walk), others(walk))
+    configs = candidates.candidates(shown(walk), others(walk))
     each, target = walk.value("run-trial-each"), walk.value("run-trial-target")
     most = each if target is None else walk.value("run-trial-most")
     asked = Asked(None, each, most, target and target / 100, walk.value("run-trial-margin") / 100)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services import fit
-from services.backends.address import InvalidAddress, Place, machine, normal_url, origin, place
+from services.ask import request_options
+from services.ask.backends.address import InvalidAddress, Place, machine, normal_url, origin, place
 
 ENDED = re.compile("/(chat/)?completions$")
 
@@ -72,7 +72,7 @@ def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Place
     ],
 )
 def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, said: str) -> None:
-    for check in (place, fit.address):
+    for check in (place, request_options.address):
         with pytest.raises(ValueError, match=f"must hold no key: its {said} looks like one") as one:
             check(f"http://host/{rest}")
         assert "hunter2" not in str(one.value) and "abcdef" not in str(one.value)
@@ -86,7 +86,7 @@ def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, said: str)
     ],
 )
 def test_what_is_no_key_stays_in_a_path(path: str) -> None:
-    assert place(f"https://host/{path}").base_url == fit.address(f"https://host/{path}")
+    assert place(f"https://host/{path}").base_url == request_options.address(f"https://host/{path}")
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.imports import Imported, read
-from services.imports.stated import definitions, reasons, sentence, table
-from services.measurement import Measurement
-from services.metrics import metric
-from services.summary import summary_row
+from services.analysis.metrics import metric
+from services.analysis.summary import summary_row
+from services.ask.measurement import Measurement
+from services.report.imports import Imported, read
+from services.report.imports.stated import definitions, reasons, sentence, table
 from tests.conftest import ROOT
 from tests.values import candidate, imported_candidate, measured
 

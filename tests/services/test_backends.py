@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.sent import Sent
-from services.backends import (
+from services.ask.backends import (
     BACKENDS,
     BackendProblem,
     KeyProblem,
@@ -18,12 +18,12 @@ from services.backends import (
     lane,
     target,
 )
-from services.backends.address import origin, origin_url
-from services.backends.asking import body
-from services.config import InvalidConfig, RunConfig, parse
-from services.engines import ENGINES
-from services.session import Session
-from services.turn import Turn
+from services.ask.backends.address import origin, origin_url
+from services.ask.backends.wire_formats import body
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.work_item import Turn
+from services.load.session import Session
+from services.servers.engines import ENGINES
 
 KEYS = {
     "GROQ_API_KEY": "gsk_groq",

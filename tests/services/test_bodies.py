@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.bodies import (
+from services.base.bodies import (
     MOST_CONTAINERS,
     MOST_ENTRIES,
     MOST_NAMES,

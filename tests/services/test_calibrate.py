@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from services import modes, workloads
-from services.backends import Target, target
-from services.calibrate import CHUNKS_MOST, Calibration, compared, likeness
-from services.config import RunConfig, parse
-from services.member import described, job_of
-from services.plan import CALIBRATION_S, calibrates
-from services.repeat import Job
-from services.rhythm import Rhythm, rhythm_of, typical
+from services.ask import modes, workloads
+from services.ask.backends import Target, target
+from services.ask.config import RunConfig, parse
+from services.ask.plan import CALIBRATION_S, calibrates
+from services.load.calibrate import CHUNKS_MOST, Calibration, compared, likeness
+from services.load.load_process import described, job_of
+from services.load.repeat import Job
+from services.load.response_profile import Rhythm, rhythm_of, typical
 from services.wire.exchange import Exchange
 from tests.conftest import finished
 from tests.values import failed, measured
@@ -180,7 +180,7 @@ def test_a_calibration_that_cannot_be_played_spoils_no_run(
     """The server of the calibration ends at once: a module that fails to be imported stands first
     on its path."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'services.reference' in sys.orig_argv: sys.exit(3)\n"
+        "import sys\nif 'services.load.reference' in sys.orig_argv: sys.exit(3)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     run = finished(database, reference_run("ref", mode="batch", requests=70))

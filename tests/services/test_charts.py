@@ -18,11 +18,11 @@ import altair as alt
 import orjson
 import pytest
 
-from services import charts, theme
-from services.compare import Candidate
-from services.compare.rows import apart
-from services.measurement import Measurement, Progress, Sample
-from services.prices import Price
+from services.analysis.compare import Candidate
+from services.analysis.compare.rows import apart
+from services.ask.measurement import Measurement, Progress, Sample
+from services.ask.prices import Price
+from services.report import charts, theme
 from tests.values import candidate, failed, measured, run, sampled
 
 MOST_MARKS = 5000

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from services.checks import CHECKS, Doubt, doubts
-from services.checks.advice import advice
-from services.checks.client import intervals_s, past_limits, so_far
-from services.config import RunConfig
-from services.measurement import ERROR_CLASSES, Measurement, Progress, Run
-from services.summary import summarize
+from services.analysis.diagnostics import CHECKS, Doubt, doubts
+from services.analysis.diagnostics.advice import advice
+from services.analysis.diagnostics.client import intervals_s, past_limits, so_far
+from services.analysis.summary import summarize
+from services.ask.config import RunConfig
+from services.ask.measurement import ERROR_CLASSES, Measurement, Progress, Run
 from tests.values import failed, measured, run
 
 MANY = [measured(i, repeat=r, send=0.0, e2e=3.0) for r in range(3) for i in range(80)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services import oddities
+from services.ask import oddities
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
 
 UNKNOWN = Chunk(oddity=oddities.UNKNOWN_CHUNK)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from services.checks.client import RATE_MISSED, TOGETHER
-from services.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
-from services.compare.findings import FAMILY
-from services.measurement import Measurement
-from services.objectives import Objectives
-from services.prices import Hourly, Price
+from services.analysis.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
+from services.analysis.compare.findings import FAMILY
+from services.analysis.diagnostics.client import RATE_MISSED, TOGETHER
+from services.analysis.objectives import Objectives
+from services.ask.measurement import Measurement
+from services.ask.prices import Hourly, Price
 from tests.values import candidate, failed, measured, repeats
 
 

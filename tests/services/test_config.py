@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.config import InvalidConfig, RunConfig, parse, sentences_of, without_prompts
+from services.ask.config import InvalidConfig, RunConfig, parse, sentences_of, without_prompts
 
 
 def problems(values: dict[str, Any]) -> dict[str, str]:

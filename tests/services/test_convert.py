@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.engines.cpu import convert
+from services.servers.engines.cpu import convert
 
 FACTS = {
     "llama.attention.head_count": 9,

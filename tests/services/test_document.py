@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from services import imports
-from services.compare import Candidate
-from services.config import RunConfig
-from services.export import EXPORTS, comparison_document, content_hash, export, run_document
-from services.export.document import ASKED, REQUEST_FIELDS, SEEN, whole_row
-from services.export.parquet import KEY
-from services.export.shape import schema_texts
-from services.measurement import ERROR_CLASSES, Measurement, Sample
-from services.redact import without_paths
+from services.analysis.compare import Candidate
+from services.ask.config import RunConfig
+from services.ask.measurement import ERROR_CLASSES, Measurement, Sample
+from services.base.redact import without_paths
+from services.report import imports
+from services.report.export import EXPORTS, comparison_document, content_hash, export, run_document
+from services.report.export.document import ASKED, REQUEST_FIELDS, SEEN, whole_row
+from services.report.export.parquet import KEY
+from services.report.export.shape import schema_texts
 from tests.conftest import ROOT
 from tests.values import candidate, failed, measured, sampled
 
@@ -96,7 +96,7 @@ def test_the_parquet_file_is_the_document() -> None:
 @pytest.mark.parametrize(("name", "text"), schema_texts().items())
 def test_the_schema_that_is_kept_is_current(name: str, text: str) -> None:
     assert (ROOT / "docs" / "schema" / name).read_text(encoding="utf-8") == text, (
-        "Write it anew: python -m services.export.shape docs/schema"
+        "Write it anew: python -m services.report.export.shape docs/schema"
     )
 
 

@@ -8,8 +8,8 @@ from time import process_time
 
 import pytest
 
-from services.engines import diagnose
-from services.engines.failures import FAILURES
+from services.servers.engines import diagnose
+from services.servers.engines.failures import FAILURES
 
 LOGS = Path(__file__).parent.parent / "data" / "engines"  # of real starts that failed, the ends
 

@@ -17,9 +17,9 @@ import orjson
 import psutil
 import pytest
 
-from services.engines import EngineProblem, Launch, free_port, marked, ready, sweep, tail
-from services.engines.logfile import LogFile
-from services.engines.marks import lives
+from services.servers.engines import EngineProblem, Launch, free_port, marked, ready, sweep, tail
+from services.servers.engines.logfile import LogFile
+from services.servers.engines.process_tags import lives
 from tests.conftest import ROOT, until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
@@ -63,7 +63,7 @@ def kept(launch: Launch, log: Path) -> Iterator[Kept]:
     """Start a keeper, give it the job; at the end nothing of it may live."""
     token = uuid4().hex
     with subprocess.Popen(
-        [sys.executable, "-m", "services.engines.keeper", str(log)],
+        [sys.executable, "-m", "services.servers.engines.keeper", str(log)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -125,8 +125,8 @@ def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> N
     launch, token = launch_of("family"), uuid4().hex
     hold = (
         "import subprocess, sys\n"
-        "keeper = subprocess.Popen([sys.executable, '-m', 'services.engines.keeper', sys.argv[1]],"
-        " stdin=subprocess.PIPE)\n"
+        "command = [sys.executable, '-m', 'services.servers.engines.keeper', sys.argv[1]]\n"
+        "keeper = subprocess.Popen(command, stdin=subprocess.PIPE)\n"
         "keeper.stdin.write(sys.argv[2].encode() + b'\\n')\n"
         "keeper.stdin.flush()\n"
         "keeper.wait()"

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.config import InvalidConfig
-from services.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
-from services.engines.arguments import OWN
-from services.engines.config import MOST_RANKS
-from services.engines.devices import Devices, visible
-from services.engines.devices import cores as cores_here
-from services.engines.devices import gpus as gpus_here
-from services.engines.launch import Launch
-from services.engines.obstacle import obstacle_at
-from services.engines.place import PACKAGED, Place
-from services.engines.table import ENGINES, launch_at
+from services.ask.config import InvalidConfig
+from services.servers.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
+from services.servers.engines.arguments import OWN
+from services.servers.engines.config import MOST_RANKS
+from services.servers.engines.devices import Devices, visible
+from services.servers.engines.devices import cores as cores_here
+from services.servers.engines.devices import gpus as gpus_here
+from services.servers.engines.launch import Launch
+from services.servers.engines.place import PACKAGED, Place
+from services.servers.engines.preflight import preflight_at
+from services.servers.engines.table import ENGINES, launch_at
 
 GPUS = Devices("gpu", ("H200",) * 4)
 CORES = Devices("cpu", ("core",) * 2, (4, 6))
@@ -258,18 +258,18 @@ REFUSED = [
 def test_what_cannot_run_here_is_said_before_it_is_started(
     cores: Place, values: dict[str, Any], sentence: str
 ) -> None:
-    assert sentence in (obstacle_at(parse_engine(values), cores) or "")
+    assert sentence in (preflight_at(parse_engine(values), cores) or "")
 
 
 def test_what_can_run_here_is_not_spoken_against(cores: Place) -> None:
     for name in ENGINES:
-        assert obstacle_at(EngineConfig.model_validate({"engine": name}), cores) is None
-    assert obstacle_at(EngineConfig(engine="vllm", tp=2), cores) is None
+        assert preflight_at(EngineConfig.model_validate({"engine": name}), cores) is None
+    assert preflight_at(EngineConfig(engine="vllm", tp=2), cores) is None
 
 
 def test_a_long_name_is_for_the_engine_to_judge(cores: Place) -> None:
     """It is no folder here, and looking for one raises nothing."""
-    assert obstacle_at(EngineConfig(engine="vllm", model="x" * 300), cores) is None
+    assert preflight_at(EngineConfig(engine="vllm", model="x" * 300), cores) is None
 
 
 @pytest.mark.parametrize("field", ["model", "quantization", "extra"])
@@ -281,9 +281,9 @@ def test_what_no_command_can_hold_is_refused(field: str) -> None:
 def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Place) -> None:
     none = Place(Devices("gpu", ()), gpus.env, gpus.root)
     replicas = min(MOST_RANKS, cores_here().count)
-    assert obstacle_at(EngineConfig(engine="ray", dp=replicas), none) is None
-    assert obstacle_at(EngineConfig(engine="llamacpp"), none) is None
-    assert obstacle_at(EngineConfig(engine="vllm"), none) is not None
+    assert preflight_at(EngineConfig(engine="ray", dp=replicas), none) is None
+    assert preflight_at(EngineConfig(engine="llamacpp"), none) is None
+    assert preflight_at(EngineConfig(engine="vllm"), none) is not None
 
 
 @pytest.mark.parametrize(
@@ -297,11 +297,11 @@ def test_what_a_rank_runs_on_is_said_by_the_engine(name: str, here: Devices, ran
 
 def test_heads_and_layers_must_be_shareable(gpus: Place) -> None:
     gpu = Place(Devices("gpu", ("H200",) * 64), gpus.env, gpus.root)
-    heads = obstacle_at(EngineConfig(engine="vllm", tp=8), gpu)
+    heads = preflight_at(EngineConfig(engine="vllm", tp=8), gpu)
     assert heads == "The model's 12 attention heads cannot be shared among TP 8."
-    layers = obstacle_at(EngineConfig(engine="vllm", pp=32), gpu)
+    layers = preflight_at(EngineConfig(engine="vllm", pp=32), gpu)
     assert layers == "The model's 30 layers are fewer than PP 32 stages."
-    assert "needs 8 GPUs" in (obstacle_at(EngineConfig(engine="vllm", dp=8), gpus) or "")
+    assert "needs 8 GPUs" in (preflight_at(EngineConfig(engine="vllm", dp=8), gpus) or "")
 
 
 def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path
         launched(place, engine="vllm")
     with pytest.raises(EngineProblem, match=r"requirements-sglang\.txt"):
         launched(Place(GPUS, {}, tmp_path), engine="sglang", model="a/b")
-    assert "make engines-ray" in (obstacle_at(EngineConfig(engine="ray"), place) or "")
+    assert "make engines-ray" in (preflight_at(EngineConfig(engine="ray"), place) or "")
 
 
 def test_without_a_model_the_packaged_one_must_have_been_made(cores: Place) -> None:

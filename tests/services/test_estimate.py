@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.engines import EngineConfig
-from services.pace import Pace
+from services.ask.answer_times import Pace
+from services.servers.engines import EngineConfig
 from services.studies.asked import StudyConfig
 from services.studies.estimate import START_S, estimate
 from services.studies.grid import planned

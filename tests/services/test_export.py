@@ -16,9 +16,12 @@ from typing import Any
 import orjson
 import pytest
 
-from services import fingerprint, imports
-from services.compare import Candidate
-from services.export import (
+from services.analysis import fingerprint
+from services.analysis.compare import Candidate
+from services.analysis.metrics import FIELDS, METRICS
+from services.analysis.summary import summary_row
+from services.report import imports
+from services.report.export import (
     EXPORTS,
     content_hash,
     export,
@@ -27,11 +30,9 @@ from services.export import (
     run_document,
     tables,
 )
-from services.export.contents import contents
-from services.export.document import REQUEST_FIELDS
-from services.export.tables import requests_csv
-from services.metrics import FIELDS, METRICS
-from services.summary import summary_row
+from services.report.export.contents import contents
+from services.report.export.document import REQUEST_FIELDS
+from services.report.export.tables import requests_csv
 from tests.conftest import ROOT
 from tests.values import NOON, candidate, failed, imported_candidate, measured
 

@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 import pytest
 
-from services.backends import Target
-from services.facts import engine_facts, pages
-from services.facts.vllm_server import arguments
+from services.ask.backends import Target
+from services.servers.facts import engine_facts, pages
+from services.servers.facts.vllm_server import arguments
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data"

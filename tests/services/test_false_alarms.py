@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import signal, stats
 
-from services.compare.findings import FAMILY, Finding, judge
-from services.statistics import equivalence, ratio
+from services.analysis.compare.findings import FAMILY, Finding, judge
+from services.analysis.statistics import equivalence, ratio
 
 RHO, BETWEEN, WITHIN = 0.5, 0.02, 0.1  # of the logs
 REPEATS, REQUESTS = 5, 100

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import orjson
 import pytest
 
-from services.config import parse
-from services.engines.within import ROOT
-from services.fault import fault
-from services.redact import redact
-from services.turn import Turn, written
+from services.ask.config import parse
+from services.ask.work_item import Turn, written
+from services.base.fault import fault
+from services.base.redact import redact
+from services.servers.engines.within import ROOT
 from tests.canned import canned
 from tests.services.test_floods import tokens
 
@@ -28,7 +28,9 @@ def test_a_fault_is_named_without_its_own_words(caplog: pytest.LogCaptureFixture
             redact(SECRET, [SECRET], limit=SECRET)  # type: ignore[arg-type]
         except TypeError as error:
             said = fault(error)
-    assert said.startswith("Internal error in Paceline: TypeError in services/redact.py, line ")
+    assert said.startswith(
+        "Internal error in Paceline: TypeError in services/base/redact.py, line "
+    )
     assert "\n" not in said and SECRET not in said + caplog.text
     assert "TypeError" in caplog.text and "Traceback" not in caplog.text
 
@@ -36,7 +38,7 @@ def test_a_fault_is_named_without_its_own_words(caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize("line", [b"{\n", b'{"config": 7}\n', b'{"first": "x"}\n', b"\n"])
 def test_a_worker_that_meets_one_says_so_in_its_last_message(line: bytes) -> None:
     worker = subprocess.run(
-        [sys.executable, "-m", "services.worker"], input=line, capture_output=True, cwd=ROOT
+        [sys.executable, "-m", "services.load.worker"], input=line, capture_output=True, cwd=ROOT
     )
     last = orjson.loads(worker.stdout.splitlines()[-1])
     assert (worker.returncode, last["type"], last["cancelled"]) == (0, "end", False)
@@ -48,7 +50,7 @@ def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight()
         config = parse({"backend": "url", "base_url": base_url, "model": "m", "mode": "batch",
                         "requests": 1, "warmup": 0, "timeout_s": 60.0})  # fmt: skip
         worker = subprocess.Popen(
-            [sys.executable, "-m", "services.worker"],
+            [sys.executable, "-m", "services.load.worker"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

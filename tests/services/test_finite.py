@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.finite import rate
-from services.metrics import METRICS
+from services.analysis.metrics import METRICS
+from services.base.finite import rate
 from tests.values import measured
 
 

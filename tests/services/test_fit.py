@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from services.backends import BackendProblem, target
-from services.config import InvalidConfig, RunConfig, parse, stored
-from services.remedy import remedy
-from services.repeat import Job, Playing
-from services.talk import measurement_of
-from services.visit import visit
+from services.ask.backends import BackendProblem, target
+from services.ask.config import InvalidConfig, RunConfig, parse, stored
+from services.ask.remedy import remedy
+from services.load.repeat import Job, Playing
+from services.load.results import measurement_of
+from services.servers.check_backend import visit
 from tests.picky import Body, Picky, Refusal, serving
 
 AZURE = {"PACELINE_URL_API_KEY": "azure-secret-1", "HOME": "/root"}

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compare import Candidate, Word, compare
-from services.gates import (
+from services.analysis.compare import Candidate, Word, compare
+from services.analysis.objectives import Objectives
+from services.analysis.thresholds import (
     MEASURES,
     REQUESTS,
     RUNS,
@@ -21,8 +22,7 @@ from services.gates import (
     check,
     gate,
 )
-from services.objectives import Objectives
-from services.prices import Hourly
+from services.ask.prices import Hourly
 from tests.values import candidate, measured
 
 NAMES = [*(f"{name}:{of}" for name in REQUESTS for of in STATISTICS), *RUNS]

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from services.compare.findings import FAMILY
-from services.compare.headline import IF_SET, WORK, by_place, headline, work_of
-from services.config import JUDGEMENT, RunConfig
-from services.imports import read
-from services.modes import MODES
-from services.workloads import WORKLOADS
+from services.analysis.compare.findings import FAMILY
+from services.analysis.compare.headline import IF_SET, WORK, by_place, headline, work_of
+from services.ask.config import JUDGEMENT, RunConfig
+from services.ask.modes import MODES
+from services.ask.workloads import WORKLOADS
+from services.report.imports import read
 from tests.conftest import ROOT
 from tests.values import candidate, failed, imported_candidate, measured, run
 

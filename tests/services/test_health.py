@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from services import health
-from services.checks.client import past_limits
-from services.compare import Candidate
-from services.modes import MODES
+from services.analysis import client_health
+from services.analysis.compare import Candidate
+from services.analysis.diagnostics.client import past_limits
+from services.ask.modes import MODES
 from tests.values import candidate, measured
 
 CALIBRATED = {
@@ -34,20 +34,20 @@ def staggered(**of_run: Any) -> Candidate:
 
 
 def rows(of: Candidate) -> dict[str, tuple[str, str]]:
-    return {name: (value, limit) for name, value, limit in health.table(of).rows}
+    return {name: (value, limit) for name, value, limit in client_health.table(of).rows}
 
 
 def test_what_the_client_adds_is_a_sentence() -> None:
-    assert health.sentence(staggered()) == ""
-    assert health.sentence(staggered(calibration={"problem": "no"})) == ""
-    assert health.sentence(staggered(calibration=CALIBRATED)) == (
+    assert client_health.sentence(staggered()) == ""
+    assert client_health.sentence(staggered(calibration={"problem": "no"})) == ""
+    assert client_health.sentence(staggered(calibration=CALIBRATED)) == (
         "At this load the client adds 4.00 µs to TTFT at the median and 300 µs at p99, measured "
         "against a server that knows when it sent."
     )
 
 
 def test_a_load_that_one_server_could_not_play_is_said() -> None:
-    said = health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
+    said = client_health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
     assert said.startswith("At 50.0 % of this load's pace (one reference server gives no more) the")
 
 

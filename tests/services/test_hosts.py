@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.hosts import LOOPBACK, InvalidHosts, allowed, name_of
+from services.base.hosts import LOOPBACK, InvalidHosts, allowed, name_of
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from services.export.parquet import requests_parquet
-from services.imports import InvalidImport, apart, paceline, parse, read
+from services.report.export.parquet import requests_parquet
+from services.report.imports import InvalidImport, apart, paceline, parse, read
 from tests.conftest import ROOT
 from tests.values import candidate, failed, measured
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.imports import InvalidImport, fields, read
-from services.imports.stated import table
-from services.summary import summarize, summary_row
+from services.analysis.summary import summarize, summary_row
+from services.report.imports import InvalidImport, fields, read
+from services.report.imports.stated import table
 from tests.conftest import ROOT
 from tests.values import imported_candidate
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.export.parquet import requests_parquet
-from services.imports import IMPORTS, InvalidImport, fields, parse, read
-from services.imports.stated import definitions, table
-from services.measurement import Measurement
-from services.summary import summarize, summary_row
+from services.analysis.summary import summarize, summary_row
+from services.ask.measurement import Measurement
+from services.report.export.parquet import requests_parquet
+from services.report.imports import IMPORTS, InvalidImport, fields, parse, read
+from services.report.imports.stated import definitions, table
 from tests.conftest import ROOT
 from tests.values import candidate, imported_candidate, measured
 

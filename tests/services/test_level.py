@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.statistics.level import level
+from services.analysis.statistics.level import level
 
 positive = st.floats(1e-3, 1e3)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services import limits
-from services.config import RunConfig
-from services.limits import Impossible
+from services.ask.config import RunConfig
+from services.wire import limits
+from services.wire.limits import Impossible
 
 
 @pytest.fixture

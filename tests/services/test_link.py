@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.config import RunConfig
-from services.link import query, read
+from services.ask.config import RunConfig
+from services.ask.link import query, read
 
 START = RunConfig(model="tiny", concurrency=4, seed=7)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.engines import lines_after
-from services.engines.logfile import LogFile
+from services.servers.engines import lines_after
+from services.servers.engines.logfile import LogFile
 
 
 def test_each_line_is_read_once_and_only_when_it_is_whole(tmp_path: Path) -> None:

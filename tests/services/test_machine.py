@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services import VERSION
-from services.machine import environment
+from services.base.machine import environment
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from services.measurement import Measurement
-from services.metrics import FIELDS, METRICS, Metric, inter_chunk, metric, request_row
+from services.analysis.metrics import FIELDS, METRICS, Metric, inter_chunk, metric, request_row
+from services.ask.measurement import Measurement
 from tests.values import failed, measured
 
 # Due at 10.0, sent at 10.5, first token at 11.5, answer at 12.0, last token at 14.5; 7 tokens.

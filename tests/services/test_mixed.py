@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services import link, workloads
-from services.backends import Target
-from services.backends.asking import body
-from services.config import InvalidConfig, RunConfig, parse
-from services.engines.within import size
-from services.limits import check
-from services.measurement import WARM_UP
-from services.pace import Pace
-from services.plan import plan
-from services.summary import summarize, summary_row
-from services.workloads import mixed
+from services.analysis.summary import summarize, summary_row
+from services.ask import link, workloads
+from services.ask.answer_times import Pace
+from services.ask.backends import Target
+from services.ask.backends.wire_formats import body
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.measurement import WARM_UP
+from services.ask.plan import plan
+from services.ask.workloads import mixed
+from services.servers.engines.within import size
+from services.wire.limits import check
 from tests.values import failed, measured
 
 PACE = Pace(10.0, 10.0, 10.0, "from a test")

@@ -7,19 +7,11 @@ from typing import Any
 
 import pytest
 
-from services.compare import Candidate
-from services.config import RunConfig, parse
-from services.measurement import Measurement
-from services.studies.mixing import (
-    InvalidMixing,
-    Mixing,
-    alone,
-    chunking,
-    mixing,
-    sentence,
-    table,
-)
-from services.workloads.mixed import CLASSES, LONG, SHORT, class_of
+from services.analysis.compare import Candidate
+from services.ask.config import RunConfig, parse
+from services.ask.measurement import Measurement
+from services.ask.workloads.mixed import CLASSES, LONG, SHORT, class_of
+from services.studies.mixing import InvalidMixing, Mixing, alone, chunking, mixing, sentence, table
 from tests.values import candidate, failed, measured
 
 MIX = parse({"workload": "mixed", "requests": 8, "mode": "batch", "model": "tiny"})

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.config import MODE_NAMES, RunConfig
-from services.modes import MODES, Schedule, counted, picture, schedule
+from services.ask.config import MODE_NAMES, RunConfig
+from services.ask.modes import MODES, Schedule, counted, picture, schedule
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.config import RunConfig, parse
-from services.objectives import (
+from services.analysis.objectives import (
     PRESETS,
     Objectives,
     counted,
@@ -16,9 +15,10 @@ from services.objectives import (
     judged,
     objectives_of,
 )
-from services.prices import Hourly, price_of
-from services.statistics import wilson
-from services.summary import summarize, summary_row
+from services.analysis.statistics import wilson
+from services.analysis.summary import summarize, summary_row
+from services.ask.config import RunConfig, parse
+from services.ask.prices import Hourly, price_of
 from tests.values import failed, measured
 
 ALL = Objectives(ttft_s=1.0, tpot_s=0.5, e2e_s=3.0)

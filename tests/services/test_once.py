@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from services.once import Once
+from services.base.once import Once
 
 
 def test_all_who_ask_at_once_get_the_answer_of_the_first() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.config import RunConfig
-from services.pace import FAST, SLOW, Seen, in_flight, pace
+from services.ask.answer_times import FAST, SLOW, Seen, in_flight, pace
+from services.ask.config import RunConfig
 
 BATCH = RunConfig(backend="vllm", mode="batch", requests=64, concurrency=32)
 

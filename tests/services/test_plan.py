@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.config import RunConfig, parse
-from services.pace import Pace
-from services.plan import duration, in_turns, plan, span, together
-from services.prices import Hourly, Price
+from services.ask.answer_times import Pace
+from services.ask.config import RunConfig, parse
+from services.ask.plan import duration, in_turns, plan, span, together
+from services.ask.prices import Hourly, Price
 
 AT_64 = Pace(64.0, 64.0, 64.0, "from a test")
 PRICE = Price(1e-6, 4e-6, "a test")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.statistics import (
+from services.analysis.statistics import (
     POWER,
     Ratio,
     detectable,
@@ -20,7 +20,7 @@ from services.statistics import (
     ratio,
     repeats_needed,
 )
-from services.statistics.noncentral_t import noncentral_t_cdf
+from services.analysis.statistics.noncentral_t import noncentral_t_cdf
 
 tenths = st.integers(1, 10_000).map(lambda number: number / 10)
 sides = st.lists(tenths, min_size=3, max_size=8, unique=True)

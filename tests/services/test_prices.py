@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.prices import KEYS, MAP, Price, price
+from services.ask.prices import KEYS, MAP, Price, price
 
 
 def test_a_cost_by_hand() -> None:
@@ -55,7 +55,7 @@ def test_a_model_that_is_not_sold_by_the_token_has_no_price(model: str) -> None:
 
 def test_looking_a_price_up_does_not_import_litellm() -> None:
     code = (
-        "import sys; from services.prices import price; assert price('openai', 'gpt-4o-mini');"
+        "import sys; from services.ask.prices import price; assert price('openai', 'gpt-4o-mini');"
         "print('litellm' in sys.modules)"
     )
     told = subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.private_names import is_private, private, without_user
+from services.base.private_names import is_private, private, without_user
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from services.backends import BackendProblem, Target
-from services.probe import Probe, engine_facts, list_models, probe, with_model
+from services.ask.backends import BackendProblem, Target
+from services.servers.probe import Probe, engine_facts, list_models, probe, with_model
 from tests.conftest import ReferenceServer
 
 DATA = Path(__file__).parent.parent / "data"
@@ -545,8 +545,8 @@ def test_a_cloud_is_not_asked_for_its_engine() -> None:
 LITELLM = """
 import asyncio, os
 os.environ.pop("GROQ_API_KEY", None)
-from services.backends import Target
-from services.probe import probe
+from services.ask.backends import Target
+from services.servers.probe import probe
 for model, key in [("groq/llama", None), ("groq/llama", "k"), ("nope/x", None)]:
     found = asyncio.run(probe(Target("litellm", None, model, key, "litellm")))
     print(found.reachable, found.problem)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.config import RunConfig
-from services.measurement import Progress
-from services.progress import standing
+from services.ask.config import RunConfig
+from services.ask.measurement import Progress
+from services.ask.progress import standing
 
 TEN = RunConfig(requests=5, repeats=2)
 

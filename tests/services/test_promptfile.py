@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from services import dialogue
-from services.backends import Target
-from services.backends.asking import body
-from services.config import InvalidConfig, RunConfig, parse
-from services.redact import redact
-from services.workloads import InvalidPrompts, prompt, promptfile, read_prompts
-from services.workloads.promptfile import read_file
+from services.ask import dialogue
+from services.ask.backends import Target
+from services.ask.backends.wire_formats import body
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.workloads import InvalidPrompts, prompt, promptfile, read_prompts
+from services.ask.workloads.promptfile import read_file
+from services.base.redact import redact
 
 SHAREGPT = json.dumps(
     [

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.backends import BackendProblem, target
-from services.backends.proxy import proxy_for
-from services.config import RunConfig
+from services.ask.backends import BackendProblem, target
+from services.ask.backends.proxy import proxy_for
+from services.ask.config import RunConfig
 from services.wire import Patience, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import ReferenceServer

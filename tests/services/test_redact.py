@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services import redact as redact_module
-from services.long_secret import BLOCK, shared_blocks
-from services.redact import (
+from services.base import redact as redact_module
+from services.base.long_secret import BLOCK, shared_blocks
+from services.base.redact import (
     LONGEST,
     READ,
     RUN,

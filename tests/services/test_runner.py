@@ -10,8 +10,8 @@ from time import perf_counter_ns
 
 import pytest
 
-from services.modes import Schedule
-from services.runner import Ask, Player
+from services.ask.modes import Schedule
+from services.load.runner import Ask, Player
 from services.wire import Patience, Wire
 from tests.conftest import ReferenceServer, serving
 

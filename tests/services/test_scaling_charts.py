@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 import pytest
 
-from services.charts.frame import spec
-from services.charts.images import png
-from services.charts.scaling import STUDY_CHARTS, StudyChart, study_chart
+from services.report.charts.frame import spec
+from services.report.charts.images import png
+from services.report.charts.scaling import STUDY_CHARTS, StudyChart, study_chart
 from services.studies import Measured
 from tests.services.test_charts import MOST_MARKS, marks
 from tests.values import cell

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.checks import doubts, server
-from services.measurement import Measurement
+from services.analysis.diagnostics import doubts, server
+from services.ask.measurement import Measurement
 from tests.values import candidate, measured, sampled
 
 FACTS = {"t": 0.0}

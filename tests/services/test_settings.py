@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.settings import InvalidSettings, environment, load, without_file
+from services.base.settings import InvalidSettings, environment, load, without_file
 
 NAME = "PACELINE_OF_THIS_TEST"
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.config import RunConfig
-from services.modes import Schedule, schedule
-from services.share import Share, shares
+from services.ask.config import RunConfig
+from services.ask.modes import Schedule, schedule
+from services.load.shards import Share, shares
 
 TIMES = st.lists(st.floats(0, 100), min_size=1, max_size=50)
 

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compare import Candidate, compare
-from services.compare.headline import headline
-from services.compare.pin import Kind, Pin, fitting
-from services.compare.standing import (
+from services.analysis.compare import Candidate, compare
+from services.analysis.compare.baseline import Kind, Pin, fitting
+from services.analysis.compare.baseline_verdict import (
     OTHER_WORK,
     REFERENCE,
     Standing,
@@ -25,6 +24,7 @@ from services.compare.standing import (
     standings,
     word_by,
 )
+from services.analysis.compare.headline import headline
 from tests.values import NOON, candidate, failed, measured
 
 MODEL = Pin("model", "tiny", 1, NOON)

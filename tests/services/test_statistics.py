@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.statistics import (
+from services.analysis.statistics import (
     FLOORS,
     distribution,
     holm,

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services import oddities
-from services.backends import target
-from services.config import parse
-from services.repeat import Job, Playing
-from services.team import together
+from services.ask import oddities
+from services.ask.backends import target
+from services.ask.config import parse
+from services.load.process_pool import together
+from services.load.repeat import Job, Playing
 from services.wire import Patience
 from services.wire.chunk import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder

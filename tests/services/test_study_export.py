@@ -13,10 +13,10 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from services.engines import EngineConfig
-from services.export.public_study import public_study, study_hash
-from services.export.shape import schema_texts
-from services.export.study_files import STUDY_EXPORTS, StudyExport, study_export
+from services.report.export.public_study import public_study, study_hash
+from services.report.export.shape import schema_texts
+from services.report.export.study_files import STUDY_EXPORTS, StudyExport, study_export
+from services.servers.engines import EngineConfig
 from services.studies import Measured
 from tests.conftest import ROOT
 from tests.services.test_export import CHROMIUM, HOSTILE, Page

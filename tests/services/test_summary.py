@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.measurement import ERROR_CLASSES, Measurement
-from services.metrics import METRICS, inter_chunk
-from services.prices import Price
-from services.statistics import Distribution
-from services.summary import summarize, summary_row
-from services.summary.gaps import gaps
-from services.summary.repeats import jain, window
-from services.summary.steady import in_flight, peak, steady_output_tokens_per_s
+from services.analysis.metrics import METRICS, inter_chunk
+from services.analysis.statistics import Distribution
+from services.analysis.summary import summarize, summary_row
+from services.analysis.summary.gaps import gaps
+from services.analysis.summary.repeats import jain, window
+from services.analysis.summary.steady import in_flight, peak, steady_output_tokens_per_s
+from services.ask.measurement import ERROR_CLASSES, Measurement
+from services.ask.prices import Price
 from tests.values import failed, measured
 
 # Repeat 0: sent at 0 and 1, last tokens at 3 and 5: 5 + 15 tokens in 5 s. Repeat 1: 10 in 2 s.

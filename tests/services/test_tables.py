@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services import tables
-from services.export.markdown import markdown
-from services.objectives import Objectives
-from services.prices import Hourly
-from services.terminal import run_text
+from services.analysis.objectives import Objectives
+from services.ask.prices import Hourly
+from services.report import tables
+from services.report.export.markdown import markdown
+from services.report.terminal import run_text
 from tests.values import candidate, failed, measured, repeats
 
 

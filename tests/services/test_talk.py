@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from services.measurement import Measurement
-from services.talk import measurement_of
+from services.ask.measurement import Measurement
+from services.load.results import measurement_of
 
 SEEN = Measurement(
     repeat=0, index=1, status="ok", t_due=0.0, t_send=0.1, t_first=0.2, t_answer=0.2, t_last=1.0,

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from services.backends import target
-from services.config import parse
-from services.repeat import Job
-from services.share import Share
-from services.team import COUNTS, WORST, Member, Team, TeamProblem
+from services.ask.backends import target
+from services.ask.config import parse
+from services.load.process_pool import COUNTS, WORST, Member, Team, TeamProblem
+from services.load.repeat import Job
+from services.load.shards import Share
 from tests.conftest import ReferenceServer
 from tests.services.test_runner import so
 

@@ -22,15 +22,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.measurement import Repeat, Sample
-from services.telemetry import SERIES, during, gpus, grown, highest, mean, nvml, series_of
-from services.telemetry.asked import Asked
-from services.telemetry.engines import WANTED, Reading
-from services.telemetry.nvml import Gpus
-from services.telemetry.processes import Tree, listener
-from services.telemetry.prometheus import LINES, WANTED_LINES, metrics
-from services.telemetry.sampler import Page, Sampler
-from services.telemetry.told import table
+from services.analysis.samples import during, gpus, grown, highest, mean
+from services.ask.measurement import Repeat, Sample
+from services.ask.series import SERIES, series_of
+from services.report.server_table import table
+from services.servers.telemetry import nvml
+from services.servers.telemetry.engines import WANTED, Reading
+from services.servers.telemetry.nvml import Gpus
+from services.servers.telemetry.processes import Tree, listener
+from services.servers.telemetry.prometheus import LINES, WANTED_LINES, metrics
+from services.servers.telemetry.sampler import Page, Sampler
+from services.servers.telemetry.target import Asked
 from tests.conftest import ROOT, ReferenceServer, until
 from tests.values import NOON, candidate, measured, run
 
@@ -446,7 +448,7 @@ def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
 def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> None:
     asked = Asked("url", served.base_url, perf_counter_ns(), period_s=0.05).written()
     sampler = subprocess.Popen(
-        [sys.executable, "-m", "services.telemetry"],
+        [sys.executable, "-m", "services.servers.telemetry"],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     with sampler:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from services import imports, tables, terminal
-from services.backends import BACKENDS
-from services.compare import compare
-from services.objectives import Objectives
-from services.prices import Hourly
-from services.probe import Probe
+from services.analysis import figures
+from services.analysis.compare import compare
+from services.analysis.objectives import Objectives
+from services.ask.backends import BACKENDS
+from services.ask.prices import Hourly
+from services.report import imports, tables, terminal
+from services.servers.probe import Probe
 from tests.conftest import ROOT
 from tests.values import candidate, failed, imported_candidate, measured
 
@@ -158,9 +159,9 @@ def test_a_number_has_one_name_in_the_terminal_and_in_tables() -> None:
     shown = terminal.run_text(found)
     rows = {row[0]: row[1] for row in tables.figures([found], ["1"]).rows}
     for name in ("sent", "requests_per_s", "total_e2e_s", "output_tokens"):
-        label, _ = tables.named(name)
+        label, _ = figures.named(name)
         assert f"  {label:<34}{rows[label]:>16}" in shown.splitlines()
-    assert tables.named("e2e_s_sd") == ("E2E latency, std dev", "s")
+    assert figures.named("e2e_s_sd") == ("E2E latency, std dev", "s")
 
 
 def test_an_imported_summary_is_shown_with_its_tools_numbers() -> None:

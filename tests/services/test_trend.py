@@ -11,11 +11,11 @@ import orjson
 import pytest
 from scipy import stats
 
-from services import charts
-from services.charts import spec
-from services.charts.trend import SHAPES, trend_chart
-from services.compare.trend import MEASURES, Trend, trend
-from services.statistics.level import level
+from services.analysis.compare.trend import MEASURES, Trend, trend
+from services.analysis.statistics.level import level
+from services.report import charts
+from services.report.charts import spec
+from services.report.charts.trend import SHAPES, trend_chart
 from tests.services.test_standing import Row, of, pin, played
 
 E2E = "e2e_s_median"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compare import MOST, Candidate
-from services.config import RunConfig
-from services.trial import Asked, InvalidTrial, check, goes_on, order, sentence, turn
+from services.analysis.compare import MOST, Candidate
+from services.analysis.trial import Asked, InvalidTrial, check, goes_on, order, sentence, turn
+from services.ask.config import RunConfig
 from tests.values import candidate, measured
 
 A_AND_B = (RunConfig(), RunConfig(max_tokens=64))

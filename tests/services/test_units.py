@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.units import NOTHING, count, dollars, many, seconds, share, show, significant
+from services.base.units import NOTHING, count, dollars, many, seconds, share, show, significant
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from services.redact import READ
-from services.untrusted import FURTHEST, data, integer, number, text
+from services.base.redact import READ
+from services.base.untrusted import FURTHEST, data, integer, number, text
 
 KEY = "a-key.of+no/known=form"
 PROMPT = "Please keep\nthis  to yourself: the merger is on Monday."

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from services.compare import Candidate, InvalidComparison, Verdict, Word, compare
-from services.compare.findings import FAMILY, judge
-from services.compare.rows import names_of
-from services.compare.wording import AMOUNT, TIME, change, in_words, times
-from services.measurement import Measurement
-from services.statistics import Ratio, ratio
+from services.analysis.compare import Candidate, InvalidComparison, Verdict, Word, compare
+from services.analysis.compare.findings import FAMILY, judge
+from services.analysis.compare.rows import names_of
+from services.analysis.compare.wording import AMOUNT, TIME, change, in_words, times
+from services.analysis.statistics import Ratio, ratio
+from services.ask.measurement import Measurement
 from tests.values import STEADY, candidate, failed, measured, repeats
 
 NARROW = (1.000, 1.004, 0.996, 1.002, 0.998)  # five repeats that vary by a third of a per cent

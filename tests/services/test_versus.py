@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.config import InvalidConfig, RunConfig
-from services.versus import SAME, candidates, enough, names, read, values_of, written
+from services.analysis.candidates import SAME, candidates, enough, names, read, values_of, written
+from services.ask.config import InvalidConfig, RunConfig
 
 START = RunConfig(requests=8)
 

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from services import visit
-from services.visit import Listing, models
+from services.servers import check_backend
+from services.servers.check_backend import Listing, models
 from tests.picky import Picky, serving
 
 NO = (401, {"error": {"message": "no"}})
@@ -20,7 +20,7 @@ def ask(base_url: str, **env: str) -> Listing:
 def test_a_port_where_nothing_listens_is_told_from_a_server_that_says_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(visit, "LIST_S", 0.3)
+    monkeypatch.setattr(check_backend, "LIST_S", 0.3)
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}/v1"

@@ -13,12 +13,12 @@ import orjson
 import psutil
 import pytest
 
-from services.telemetry.asked import Asked
+from services.servers.telemetry.target import Asked
 from tests.conftest import ROOT, until
 
 # A pattern that goes back for years, and holds the interpreter's lock meanwhile.
 ENDLESS = "import re; re.fullmatch('(a*)*b', 'a' * 200)"
-CHILD = f"from services.watchdog import *; end_with_parent(); print(1, flush=True); {ENDLESS}"
+CHILD = f"from services.base.watchdog import *; end_with_parent(); print(1, flush=True); {ENDLESS}"
 PARENT = (
     "import subprocess, sys\n"
     "pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE}\n"
@@ -57,7 +57,9 @@ def test_a_process_that_never_looks_up_ends_with_its_parent() -> None:
 @linux
 def test_a_sampler_ends_with_a_supervisor_that_is_killed() -> None:
     asked = Asked("url", "http://127.0.0.1:9/v1", perf_counter_ns())
-    with orphaned(orjson.dumps(asked.written()).decode(), "-m", "services.telemetry") as sampler:
+    with orphaned(
+        orjson.dumps(asked.written()).decode(), "-m", "services.servers.telemetry"
+    ) as sampler:
         sampler.suspend()  # as one that computes for ever
 
 
@@ -75,7 +77,7 @@ def test_a_process_ends_with_its_standard_input() -> None:
 
 def test_what_takes_more_cpu_time_than_it_may_is_ended() -> None:
     code = (
-        "from services.watchdog import *\n"
+        "from services.base.watchdog import *\n"
         "with cpu_limit(5): pass\n"
         f"with cpu_limit(0.2): {ENDLESS}\n"
     )

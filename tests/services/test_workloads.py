@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.config import WORKLOAD_NAMES, RunConfig
-from services.workloads import BUILTIN, WORKLOADS, prompt
+from services.ask.config import WORKLOAD_NAMES, RunConfig
+from services.ask.workloads import BUILTIN, WORKLOADS, prompt
 
 
 def test_the_built_in_set_begins_with_the_essay_on_spring_and_is_varied() -> None:

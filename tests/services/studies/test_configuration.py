@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.config import RunConfig
-from services.engines import EngineConfig
+from services.ask.config import RunConfig
+from services.servers.engines import EngineConfig
 from services.studies import Cell
 from services.studies.configuration import baseline_of, configuration_of, labels_of
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.config import RunConfig, parse
-from services.engines import EngineConfig
+from services.ask.config import RunConfig, parse
+from services.ask.workloads.mixed import CLASSES, alone, class_of
+from services.servers.engines import EngineConfig
 from services.studies.cell import Cell, Measured
 from services.studies.mixes import mixes, sentences
 from services.studies.report import report
-from services.workloads.mixed import CLASSES, alone, class_of
 from tests.values import STEADY, candidate, measured
 
 

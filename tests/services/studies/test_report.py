@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.engines import EngineConfig
-from services.measurement import Sample
-from services.objectives import Objectives
+from services.analysis.objectives import Objectives
+from services.ask.measurement import Sample
+from services.servers.engines import EngineConfig
 from services.studies.best import best
 from services.studies.curves import device_curves
 from services.studies.report import Report, report

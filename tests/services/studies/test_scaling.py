@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.config import RunConfig
-from services.engines import EngineConfig
-from services.measurement import Sample
-from services.prices import Hourly
+from services.ask.config import RunConfig
+from services.ask.measurement import Sample
+from services.ask.prices import Hourly
+from services.servers.engines import EngineConfig
 from services.studies.curves import batch_curves, device_curves
 from services.studies.scaling import COST, THROUGHPUT, scaling
 from services.studies.work import label_of, size_of, work_of

@@ -1,0 +1,146 @@
+"""What a comparison compares: one run, and others that differ from it in a little.
+
+The others are written as what they change (`mode=batch&concurrency=8`), so that a link or a flag
+can hold them; a person's own prompts are everybody's, and never in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from services.analysis.compare import FEWEST, MOST
+from services.analysis.compare.differences import read_fields
+from services.ask import link
+from services.ask.config import InvalidConfig, RunConfig, parse
+
+SAME = "same"  # a candidate that changes nothing: what does chance alone do?
+BETWEEN = ";"  # candidates in a text
+Changes = Mapping[str, Any]
+
+# What can be varied by typing values, in the order in which it is offered.
+SETTINGS = (
+    "concurrency", "requests", "max_tokens", "input_tokens", "long_input_tokens", "long_every",
+    "long_max_tokens", "model", "interval_s", "pause_s", "temperature", "top_p", "unique_prompts",
+    "ignore_eos", "client",
+)  # fmt: skip
+SERVER = ("backend", "base_url", "model")  # to whom a run goes
+IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
+
+
+def written(others: Sequence[Changes]) -> str:
+    """Return the other candidates as one text: all that each of them changes, also to what the
+    reference has now, so that the text means the same when that changes."""
+    return BETWEEN.join(
+        urlencode({name: link.text_of(value) for name, value in changes.items()}) or SAME
+        for changes in others
+    )
+
+
+def read(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the changes that `written` wrote, and a sentence for each that cannot be."""
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for part in text.split(BETWEEN)[: MOST - 1] if text else ():
+        said = {} if part == SAME else dict(parse_qsl(part, keep_blank_values=True))
+        config, wrong = link.read(said, start)
+        problems += wrong
+        found.append({name: getattr(config, name) for name in said if name in _fields()})
+    return found, tuple(problems)
+
+
+def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
+    """Return the runs to compare, the reference first.
+
+    Raises:
+        InvalidConfig: one of them cannot be asked for; the sentence says which.
+    """
+    found = [parse(values)]
+    for place, changes in enumerate(others):
+        try:
+            found.append(parse({**values, **_own_address(changes), **changes}))
+        except InvalidConfig as error:
+            said = {name: f"{text} (candidate {place + 2})" for name, text in _dotless(error)}
+            raise InvalidConfig(said) from None
+    return found
+
+
+def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list[str]:
+    """Return what each run of a comparison is called: `given`, or else as it is `made` from what it
+    is, and what tells it from the others; a letter where nothing does."""
+    told = labels(configs, () if given else IN_NAME)
+    called = [given or one for one in made]
+    said = [" · ".join(filter(None, both)) for both in zip(called, told, strict=True)]
+    if not given:  # two servers of one kind are called by where they are, too
+        there = labels(configs, [name for name in RunConfig.model_fields if name != "base_url"])
+        said = [
+            " · ".join(filter(None, [text, where * (said.count(text) > 1)]))
+            for text, where in zip(said, there, strict=True)
+        ]
+    letters = [chr(ord("A") + place) for place in range(len(said))]
+    return [
+        f"{text} · {letter}" if said.count(text) > 1 else text
+        for text, letter in zip(said, letters, strict=True)
+    ]
+
+
+def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[str]:
+    """Return what tells each run from the others: "batch, concurrency 8", of those fields that its
+    mode and workload read; "" where nothing does. A field that only some of them read is said
+    where they differ in it, or it is not as it is by default."""
+    read = [read_fields(config) for config in configs]
+    differ = [
+        name
+        for name in RunConfig.model_fields
+        if name not in left_out and any(one.get(name) != read[0].get(name) for one in read)
+    ]
+    said = [n for n in differ if not _usual(n, [one[n] for one in read if n in one])]
+    return [
+        ", ".join(filter(None, [_word(name, one[name]) for name in said if name in one]))
+        for one in read
+    ]
+
+
+def values_of(field: str, text: str) -> list[dict[str, Any]]:
+    """Return a change for each of the values that commas separate in `text`.
+
+    Raises:
+        InvalidConfig: one of them is none that the field can have.
+    """
+    return [link.change(field, part.strip()) for part in text.split(",") if part.strip()]
+
+
+def enough(others: Sequence[object]) -> bool:
+    """Whether there is somebody to compare with, and not too many."""
+    return FEWEST - 1 <= len(others) <= MOST - 1
+
+
+def _usual(name: str, values: Sequence[Any]) -> bool:
+    """Whether these values of a field are all as it is by default."""
+    return all(value == RunConfig.model_fields[name].default for value in values)
+
+
+def _own_address(changes: Changes) -> Changes:
+    """Another backend is at an address of its own."""
+    return {"base_url": None} if "backend" in changes else {}
+
+
+def _fields() -> set[str]:
+    return set(RunConfig.model_fields)
+
+
+def _dotless(error: InvalidConfig) -> list[tuple[str, str]]:
+    return [(name, text.rstrip(".")) for name, text in error.problems.items()]
+
+
+def _word(name: str, value: Any) -> str:
+    if name == "base_url":
+        return urlsplit(value).netloc if value else "its own address"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple | Mapping):
+        return f"{name.replace('_', ' ')} {link.text_of(value) or 'none'}"
+    shown = f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+    unit = " s" if name.endswith("_s") and value is not None else ""
+    return f"{name.removesuffix('_s').replace('_', ' ')} {shown}{unit}"

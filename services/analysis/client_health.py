@@ -1,0 +1,121 @@
+"""How the client was while it measured, in words and numbers: what the result page shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from services.analysis.compare import Candidate
+from services.analysis.diagnostics import client
+from services.analysis.statistics import percentile
+from services.analysis.summary.repeats import values
+from services.ask import modes
+from services.ask.modes import MODES
+from services.base import units
+from services.base.table import Table
+from services.base.units import NOTHING
+
+
+def sentence(candidate: Candidate) -> str:
+    """Return what the client adds, as far as it was calibrated; "" where it was not, and for an
+    imported run, whose client was another."""
+    found = candidate.run.calibration or {}
+    if candidate.run.source is not None:
+        return ""
+    median, worst = found.get("ttft_p50_s"), found.get("ttft_p99_s")
+    if median is None or worst is None:
+        return ""
+    pace, load = found.get("pace"), "this load"
+    if pace is not None and pace < SLOW:
+        load = f"{units.share(pace)} of this load's pace (one reference server gives no more)"
+    return (
+        f"At {load} the client adds {units.seconds(median)} to TTFT at the median and "
+        f"{units.seconds(worst)} at p99, measured against a server that knows when it sent."
+    )
+
+
+def table(candidate: Candidate) -> Table:
+    """Return the client's health: the worst of all repeats, beside the limit of each; nothing of an
+    imported run, whose client was another."""
+    parts = (_loop, _load, _error) if candidate.run.source is None else ()
+    rows = [row for part in parts for row in part(candidate)]
+    note = "The worst of all repeats. Past a limit there is a warning above, with what to do."
+    return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
+
+
+NO_LIMIT = "not applicable"  # the kernel stamps arrivals, and nothing is due: see `lag_limit_s`
+SLOW = 0.8  # of the pace that was to be played
+
+Rows = Iterable[tuple[str, str, str]]
+
+
+def _loop(candidate: Candidate) -> Rows:
+    run = candidate.run
+    said = [repeat.health for repeat in run.repeats if repeat.health]
+    yield "Client", "LiteLLM" if run.config.via_litellm else "Paceline's own", ""
+    yield "Clock of arrivals", _clock({health.get("clock") for health in said}), ""
+    yield "Processes that sent", str(max((h.get("processes", 1) for h in said), default=1)), ""
+    lag = _worst(health.get("loop_lag_p99_s") for health in said)
+    limit = client.lag_limit_s(run.config, client.by_kernel(run))
+    yield "Behind, p99", _seconds(lag), NO_LIMIT if limit is None else units.seconds(limit)
+    cpu = _worst(health.get("cpu_share") for health in said)
+    yield (
+        "Share of a core",
+        units.share(cpu) if cpu is not None else NOTHING,
+        units.share(client.CPU_SHARE),
+    )
+
+
+def _load(candidate: Candidate) -> Rows:
+    measured = candidate.measurements
+    waits = modes.schedule(candidate.run.config).in_flight is not None  # for a place, not for us
+    late = [] if waits else values(measured, "queue_s")
+    paced = MODES[candidate.run.config.mode].loop == "open"
+    interval, sent = (paced and client.intervals_s(measured)) or (0.0, 0.0)
+    if late:
+        yield "Sent late, median", units.seconds(percentile(late, 50)), ""
+        limit = units.seconds(client.late_limit_s(interval)) if paced else ""
+        yield "Sent late, p99", units.seconds(percentile(late, 99)), limit
+    if interval and sent:
+        least = f"{(1 - client.SHORT_RATE) / interval:.4g}"
+        yield "Requests a second, asked for", f"{1 / interval:.4g}", ""
+        yield "Requests a second, sent", f"{1 / sent:.4g}", least
+    yield "Most in flight", units.show(candidate.summary.peak_in_flight, "count"), ""
+    together = client.together_share(measured)
+    yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
+    opened = sum(m.connect_s is not None for m in measured)
+    yield "Connections opened when due", f"{opened:,}", ""
+
+
+def _error(candidate: Candidate) -> Rows:
+    found = candidate.run.calibration or {}
+    if found.get("ttft_p50_s") is None:
+        return
+    waits = values(candidate.measurements, "ttft_s")
+    limit = client.error_limit_s(waits)
+    for name, label in (("ttft", "TTFT"), ("e2e", "E2E latency"), ("inter_chunk", "Inter-chunk")):
+        yield f"Error of {label}, median", _seconds(found[f"{name}_p50_s"]), ""
+        yield (
+            f"Error of {label}, p99",
+            _seconds(found[f"{name}_p99_s"]),
+            (units.seconds(limit) if name == "ttft" else ""),
+        )
+    yield "Requests of the calibration", f"{found['requests']:,}", ""
+    yield "Of them lost", f"{found['lost']:,}", ""
+
+
+def _clock(clocks: set[str | None]) -> str:
+    if clocks == {"kernel"}:
+        return "the kernel's receive stamps"
+    return "the event loop's" if clocks - {None} else NOTHING
+
+
+def _worst(found: Iterable[float | None]) -> float | None:
+    return max((value for value in found if value is not None), default=None)
+
+
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else units.share(value)
+
+
+def _seconds(value: float | None) -> str:
+    return NOTHING if value is None else units.seconds(value)

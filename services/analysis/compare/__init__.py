@@ -1,0 +1,94 @@
+"""Runs side by side: the first is the reference, the others are compared with it.
+
+Rows, differences, warnings and verdicts each have a module of their own; this one puts them
+together. Repeats are compared in pairs where they were measured in turns, see `rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.analysis.compare.comparability import warnings
+from services.analysis.compare.differences import Difference, differences
+from services.analysis.compare.findings import (
+    LEAST_MARGIN,
+    MARGIN,
+    MOST_MARGIN,
+    Finding,
+    Word,
+    margin_among,
+)
+from services.analysis.compare.rows import COMPARED, Candidate, Row, rows
+from services.analysis.compare.verdicts import verdicts
+from services.analysis.compare.wording import Verdict
+from services.analysis.diagnostics.diagnostic import Doubt
+
+__all__ = [
+    "COMPARED",
+    "FEWEST",
+    "LEAST_MARGIN",
+    "MARGIN",
+    "MOST",
+    "MOST_MARGIN",
+    "Candidate",
+    "Comparison",
+    "Difference",
+    "Finding",
+    "InvalidComparison",
+    "Row",
+    "Verdict",
+    "Word",
+    "compare",
+    "margin_of",
+]
+
+FEWEST, MOST = 2, 8
+
+
+class InvalidComparison(ValueError):
+    """Runs that cannot be put side by side, or not like that, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What there is to say about runs side by side; everything in the candidates' order."""
+
+    reference: Candidate
+    others: tuple[Candidate, ...]
+    rows: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+    warnings: tuple[Doubt, ...]
+    verdicts: tuple[Verdict, ...]  # one for each of the others
+
+
+def margin_of(candidates: Sequence[Candidate]) -> float:
+    """Return the share within which differences do not matter, as it was chosen before the runs
+    were measured; the usual one where they were not measured together."""
+    return margin_among(candidate.run.margin for candidate in candidates)
+
+
+def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Comparison:
+    """Compare two to eight runs, the reference first. What differs by a share of less than
+    `margin` is called equivalent where the repeats show it; None: as it was chosen before.
+
+    Raises:
+        InvalidComparison: there are fewer or more, or the margin is not one.
+    """
+    if not FEWEST <= len(candidates) <= MOST:
+        raise InvalidComparison(
+            f"A comparison takes {FEWEST} to {MOST} runs, and {len(candidates)} were chosen."
+        )
+    if margin is None:
+        margin = margin_of(candidates)
+    if not LEAST_MARGIN <= margin <= MOST_MARGIN:
+        raise InvalidComparison("What counts as equivalent is a share from 0.1 % to 100 %.")
+    found = rows(candidates)
+    return Comparison(
+        reference=candidates[0],
+        others=tuple(candidates[1:]),
+        rows=found,
+        differences=differences(candidates),
+        warnings=warnings(candidates),
+        verdicts=verdicts(candidates, found, margin),
+    )

@@ -1,0 +1,220 @@
+"""Reasons why a comparison may not be fair: the runs did not do the same work, or not alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from services.analysis.compare import same_work
+from services.analysis.compare.differences import environment_facts
+from services.analysis.compare.rows import Candidate, numbers_of
+from services.analysis.compare.same_work import listed, unequal
+from services.analysis.compare.verdicts import errors_differ
+from services.analysis.diagnostics import CACHED_SHARE, cached_share, client
+from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.summary.repeats import successes
+from services.ask.measurement import ACTIVE, Run
+from services.ask.modes import schedule, waiting
+from services.base import units
+
+MACHINE = ("system", "cpu", "cores", "gpu")
+
+Fairness = Callable[[Sequence[Candidate]], Doubt | None]
+
+
+def warnings(candidates: Sequence[Candidate]) -> tuple[Doubt, ...]:
+    """Return what speaks against comparing these runs, warnings first."""
+    found = [doubt for check in FAIRNESS if (doubt := check(candidates)) is not None]
+    return tuple(sorted(found, key=lambda doubt: doubt.level != "warning"))
+
+
+def _unfinished(candidates: Sequence[Candidate]) -> Doubt | None:
+    numbered = zip(numbers_of(candidates), [c.run for c in candidates], strict=True)
+    unfinished = {number: run for number, run in numbered if run.status != "done"}
+    if not unfinished:
+        return None
+    ended = listed({number: _ended(run) for number, run in unfinished.items()})
+    todo = "A repeat that was cut short is not like a whole one: run it again before you rely on"
+    if all(run.status in ACTIVE for run in unfinished.values()):
+        todo = "More repeats come, and the ratios move with them: wait before you rely on"
+    return Doubt(
+        "warning",
+        "Not every run was measured to its end",
+        f"{ended}. {todo} the ratios.",
+    )
+
+
+def _ended(run: Run) -> str:
+    why = (run.error or "").rstrip(".")
+    return f"{run.status} ({why})" if why else run.status
+
+
+def _cached(candidates: Sequence[Candidate]) -> Doubt | None:
+    shares = [cached_share(successes(c.measurements)) for c in candidates]
+    known = [share for share in shares if share is not None]
+    if not known or max(known) <= CACHED_SHARE:
+        return None
+    numbered = zip(numbers_of(candidates), shares, strict=True)
+    said = {
+        number: "not said" if share is None else units.share(share) for number, share in numbered
+    }
+    return Doubt(
+        "warning",
+        "Prompts came from a cache",
+        f"Share of the prompt tokens: {listed(said)}. What a server remembers it need not read, "
+        "so TTFT is shorter. Compare with unique prompts, and caches alike.",
+    )
+
+
+def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
+    if not any(errors_differ(candidates[0], other) for other in candidates[1:]):
+        return None
+    rates = [c.summary.error_rate for c in candidates]
+    said = ["not known" if rate is None else units.share(rate) for rate in rates]
+    return Doubt(
+        "warning",
+        "Different error rates",
+        f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
+        "have latencies, and those that failed may have been the slow ones: there is no "
+        "verdict more than one point apart. Fix the failures first.",
+    )
+
+
+def _machine(candidates: Sequence[Candidate]) -> Doubt | None:
+    machines = [environment_facts(c.run.environment) for c in candidates]
+    known = [
+        {name: value for name, value in facts.items() if any(word in name for word in MACHINE)}
+        for facts in machines
+    ]
+    told = [facts for facts in known if facts]
+    if all(facts == told[0] for facts in told):
+        return None
+    return Doubt(
+        "warning",
+        "Different machines",
+        "The runs were not measured on one machine (see what differs). A server on that machine, "
+        "and this client, are faster or slower for it: measure both on one.",
+    )
+
+
+def _client_of(candidate: Candidate) -> str:
+    if candidate.run.source is not None:
+        return str(candidate.run.source.get("tool"))
+    return "LiteLLM" if candidate.run.config.via_litellm else "Paceline"
+
+
+def _client(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        _client_of,
+        "Measured by different clients",
+        "A client's own work is part of the times it takes, and tools define what they call by one "
+        "name in different ways. Measure all runs with one client.",
+    )
+
+
+def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
+    past = {}
+    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+        found = client.past_limits(c.run, c.measurements, c.summary)
+        apart = (client.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
+        titles = [doubt.title for doubt in found if doubt.title not in apart]
+        if titles:
+            past[name] = "; ".join(titles)
+    if not past:
+        return None
+    return Doubt(
+        "warning",
+        "A client was past its limits",
+        f"{listed(past)}. What is different may be the client, not the server: see the run's own "
+        "result for what to do, and measure it again.",
+    )
+
+
+def _together(candidates: Sequence[Candidate]) -> Doubt | None:
+    said = {}
+    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+        found = client.past_limits(c.run, c.measurements, c.summary)
+        if any(doubt.title == client.TOGETHER for doubt in found):
+            said[name] = units.share(client.together_share(c.measurements) or 0.0)
+    if not said:
+        return None
+    return Doubt(
+        "warning",
+        client.TOGETHER,
+        f"Of all chunks {listed(said)}. Do not compare inter-chunk latencies; TTFT, E2E latency "
+        "and throughput hold.",
+    )
+
+
+def _rate(candidates: Sequence[Candidate]) -> Doubt | None:
+    said = {}
+    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+        wanted, achieved = client.intervals_s(c.measurements) or (0.0, 0.0)
+        found = client.past_limits(c.run, c.measurements, c.summary)
+        if any(doubt.title == client.RATE_MISSED for doubt in found):
+            said[name] = f"one every {units.seconds(achieved)}, due every {units.seconds(wanted)}"
+    if not said:
+        return None
+    return Doubt(
+        "warning",
+        "The requested rate was not reached",
+        f"Requests of {listed(said)}. The server had less to do than the config says, and less "
+        "than where the rate was reached: measure again on a machine with nothing else to do.",
+    )
+
+
+def _load(candidates: Sequence[Candidate]) -> Doubt | None:
+    loads = [schedule(c.run.config) for c in candidates if c.run.knows("mode")]
+    if all(load == loads[0] for load in loads):
+        return None
+    modes = listed(
+        {
+            number: f"{c.run.config.mode}, {units.many(c.run.config.requests, 'request')}"
+            for number, c in zip(numbers_of(candidates), candidates, strict=True)
+            if c.run.knows("mode")
+        }
+    )
+    waits = {
+        number: waiting(c.run.config) or "none"
+        for number, c in zip(numbers_of(candidates), candidates, strict=True)
+    }
+    counted = len(set(waits.values())) > 1
+    said = (
+        f" Throughput and queries/s count the client's own waiting ({listed(waits)}): compare the "
+        "speed of each request."
+    )
+    return Doubt(
+        "warning" if counted else "note",
+        "Different load",
+        f"{modes}. The ratios show what the load does as well as what the backends do: more at a "
+        f"time means more throughput and longer latencies.{said if counted else ''}",
+    )
+
+
+def _objectives(candidates: Sequence[Candidate]) -> Doubt | None:
+    found = [c.summary.attainment for c in candidates]
+    limits = [one.objectives.in_words if one else None for one in found]
+    if len(set(limits)) < 2:
+        return None
+    said = dict(zip(numbers_of(candidates), (words or "none" for words in limits), strict=True))
+    return Doubt(
+        "warning",
+        "Different objectives",
+        f"{listed(said)}. Goodput and SLO attainment count other requests in each run: set the "
+        "same for all, under Objectives and price.",
+    )
+
+
+FAIRNESS: tuple[Fairness, ...] = (
+    _unfinished,
+    *same_work.CHECKS,
+    _cached,
+    _errors,
+    _machine,
+    _client,
+    _client_health,
+    _together,
+    _rate,
+    _load,
+    _objectives,
+)

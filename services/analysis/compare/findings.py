@@ -1,0 +1,124 @@
+"""What one measure says of two runs: a word, and the figures behind it.
+
+What is tested is decided beforehand: four measures, two tests of each. One asks whether there is a
+difference, the other whether it is sure to be within the margin. Holm's method keeps the chance of
+any false word among the four at 5 %, for each of the two questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from services.analysis.metrics import Better
+from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm
+
+Word = Literal["faster", "slower", "equivalent", "inconclusive", "no verdict"]
+
+MARGIN = 0.05  # what is too small to matter, unless the person says otherwise
+LEAST_MARGIN, MOST_MARGIN = 0.001, 1.0  # 0.1 % is less than anybody can measure
+THROUGHPUT, RATE = "output_tokens_per_s", "tokens_per_s_median"
+TTFT, E2E = "ttft_s_median", "e2e_s_median"
+FAMILY: dict[str, tuple[str, Better]] = {
+    THROUGHPUT: ("output throughput", "higher"),
+    RATE: ("median tokens/s per request", "higher"),
+    TTFT: ("median TTFT", "lower"),
+    E2E: ("median E2E latency", "lower"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One measure of two runs.
+
+    `ratio` is of the measure itself, `speed` says how many times as fast: its inverse where less is
+    better, with its interval. `p` (of no difference) and `p_equivalent` (of one beyond the margin)
+    are adjusted for the family.
+    """
+
+    name: str
+    label: str
+    word: Word
+    ratio: Ratio | None
+    better: Better
+    speed: tuple[float, float | None, float | None] | None
+    p: float | None = None
+    p_equivalent: float | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is a difference at all, however small."""
+        return self.p is not None and self.p < 1 - CONFIDENCE
+
+
+def margin_among(chosen: Iterable[float | None]) -> float:
+    """Return the margin that runs were given before they were measured, where all of them were
+    given the same; else the usual one."""
+    margins = set(chosen)
+    margin = margins.pop()
+    return MARGIN if margins or margin is None else margin
+
+
+def judge(
+    ratios: Mapping[str, Ratio | None],
+    margin: float = MARGIN,
+    refused: bool = False,
+    family: Mapping[str, tuple[str, Better]] = FAMILY,
+    without: Collection[str] = (),
+) -> tuple[Finding, ...]:
+    """Judge the measures of a family together, by their ratios; `refused`: none of them; those
+    in `without` keep their ratio and get no verdict."""
+    judged = [name for name in family if name not in without]
+    known = {name: r for name in judged if (r := ratios.get(name)) and r.p is not None}
+    if refused:
+        known = {}
+    p = _adjusted(known, lambda ratio: ratio.p)
+    p_equivalent = _adjusted(known, lambda ratio: equivalence(ratio, margin))
+    return tuple(
+        _finding(name, family[name], ratios.get(name), p.get(name), p_equivalent.get(name))
+        for name in family
+    )
+
+
+def _adjusted(
+    known: Mapping[str, Ratio], p_of: Callable[[Ratio], float | None]
+) -> dict[str, float]:
+    raw = {name: p for name, ratio in known.items() if (p := p_of(ratio)) is not None}
+    return dict(zip(raw, holm(list(raw.values())), strict=True))
+
+
+def _finding(
+    name: str,
+    called: tuple[str, Better],
+    ratio: Ratio | None,
+    p: float | None,
+    p_equivalent: float | None,
+) -> Finding:
+    label, better = called
+    word = _word(ratio, p, p_equivalent, better)
+    return Finding(name, label, word, ratio, better, _speed(ratio, better), p, p_equivalent)
+
+
+def _word(ratio: Ratio | None, p: float | None, p_equivalent: float | None, better: Better) -> Word:
+    if ratio is None or p is None or p_equivalent is None:
+        return "no verdict"
+    if p_equivalent < 1 - CONFIDENCE:
+        return "equivalent"
+    if p >= 1 - CONFIDENCE:
+        return "inconclusive"
+    return "faster" if (ratio.value > 1) == (better == "higher") else "slower"
+
+
+def _speed(ratio: Ratio | None, better: Better) -> tuple[float, float | None, float | None] | None:
+    if ratio is None:
+        return None
+    if better == "higher":
+        return ratio.value, ratio.low, ratio.high
+    low, high = (None if bound is None else 1 / bound for bound in (ratio.high, ratio.low))
+    return 1 / ratio.value, low, high
+
+
+def finding(findings: Sequence[Finding], name: str) -> Finding:
+    """Return the finding of one measure."""
+    return next(found for found in findings if found.name == name)

@@ -1,0 +1,87 @@
+"""What a run keeps in short when it ends: enough to list it, and to hold it against another.
+
+History holds fifty runs against their references at once, and the trend five hundred: the measures
+that a verdict takes are therefore kept by repeat, where no request need be read again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from services.analysis.compare.findings import FAMILY
+from services.analysis.compare.rows import COMPARED, Candidate, Compared, by_index, row_of
+from services.ask import modes
+from services.ask.config import RunConfig
+from services.ask.measurement import Run
+from services.ask.modes import MODES
+from services.ask.workloads import WORKLOADS
+
+OURS = "Paceline"  # and what another Paceline measured is like ours
+# Of the config, with what its mode and its workload read; a new field of work belongs here.
+WORK = (
+    "mode", "requests", "workload", "unique_prompts", "max_tokens", "temperature", "top_p",
+    "ignore_eos", "stop_after_s", "stop_after_errors",
+)  # fmt: skip
+IF_SET = ("extra_body",)  # work, too; left out where it is empty, as it was before there was any
+
+
+def headline(candidate: Candidate) -> dict[str, Any]:
+    """Return a run's summary as one JSON-ready row (see `summary_row`; what the requests of an
+    imported run do not give, its tool says), and beside it
+
+    `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
+    `work`: a key that is the same for runs that did the same work, see `work_of`;
+    `waiting`: where the client itself waits between requests, in words;
+    `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
+    """
+    via = {"via": candidate.run.through} if candidate.run.through else {}
+    waiting = modes.waiting(candidate.run.config)
+    judged = [entry for entry in COMPARED if entry.name in FAMILY]
+    return {
+        **row_of(candidate),
+        "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
+        "work": work_of(candidate.run),
+        "waiting": waiting,
+        **via,
+    }
+
+
+def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
+    """A measure by the repeats' indices; None where there is no such repeat, or nothing in it."""
+    found = by_index(compared, candidate)
+    last = max([*found, *(repeat.index for repeat in candidate.summary.repeats)], default=-1)
+    return [found.get(place) for place in range(last + 1)]
+
+
+def work_of(run: Run) -> str:
+    """Return a short key of what was asked, and by which client: 16 hexadecimal digits.
+
+    A run's backend, model, repeats, warm-up and time limits are not part of it. Prompts cannot be
+    read from it. The seed counts where it changes the answers, or makes the prompts.
+    """
+    config = run.config
+    names = (*WORK, *MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters)
+    asked = {name: value for name, value in config.model_dump(mode="json").items() if name in names}
+    asked |= {name: value for name, value in _sent(config).items() if asked[name] is None}
+    asked |= {name: None for name in config.omit if name in asked}
+    asked |= {name: getattr(config, name) for name in IF_SET if getattr(config, name)}
+    if not config.greedy or config.workload in ("synthetic", "mixed"):
+        asked["seed"] = config.seed
+    asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
+    return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _sent(config: RunConfig) -> dict[str, float | None]:
+    """What is sent where nothing was asked for. An earlier Paceline always sent a top-p of 1, which
+    changes nothing where the likeliest token is taken."""
+    return {"temperature": config.sent_temperature, "top_p": 1.0 if config.greedy else None}
+
+
+def by_place(kept: Mapping[str, Any], name: str) -> dict[int, float]:
+    """Return a measure of each repeat that has it, by the repeat's index, as a headline keeps it;
+    empty where an older Paceline kept none."""
+    numbers = kept.get("by_repeat", {}).get(name, ())
+    return {place: number for place, number in enumerate(numbers) if number is not None}

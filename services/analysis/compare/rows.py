@@ -1,0 +1,340 @@
+"""What is compared: for each measure one number a repeat, and the ratios of runs by those.
+
+A repeat gives one number, however many requests it holds: those are correlated, and a test over
+them would find differences that are not there. Runs of one trial were measured in turns (A B A B):
+what changed on the machine meanwhile met both, so their repeats are compared in pairs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean, median
+from typing import Any
+
+from services.analysis.metrics import Better, metric, of_class
+from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
+from services.analysis.summary import Summary, summary_row
+from services.analysis.summary.repeats import (
+    RepeatSummary,
+    by_class,
+    by_repeat,
+    error_rate,
+    successes,
+    values,
+)
+from services.ask import modes
+from services.ask.measurement import Measurement, Run, Sample
+from services.ask.workloads.mixed import CLASSES
+
+SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # no number of the whole run
+LONG = 22  # characters of a name, of which more would be cut in a legend
+PART = " · "  # between the parts of a name that Paceline has made
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run that takes part in a comparison."""
+
+    run: Run
+    measurements: Sequence[Measurement]
+    summary: Summary
+    samples: Sequence[Sample] = ()  # of the server, by time
+
+    @cached_property
+    def groups(self) -> list[list[Measurement]]:
+        """The measurements of each repeat, repeats in order."""
+        return list(by_repeat(self.measurements).values())
+
+    @cached_property
+    def _known(self) -> dict[str, list[list[float]]]:
+        return {}
+
+    def values(self, name: str) -> list[list[float]]:
+        """Return the metric `name` of each repeat's successes, where it is known."""
+        if name not in self._known:
+            self._known[name] = [values(successes(group), name) for group in self.groups]
+        return self._known[name]
+
+    @cached_property
+    def classes(self) -> dict[str, Candidate]:
+        """Each class of a mix's requests, as if it were a run of its own; {} of other runs."""
+        found = by_class(self.measurements, self.run.config)
+        return {
+            name: Candidate(self.run, some, self.summary.classes[name])
+            for name, some in found.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A measure of whole runs: a name as in `summary_row` (but SUM_OF_A_REPEAT), and its number
+    for each repeat."""
+
+    name: str
+    label: str
+    unit: str
+    better: Better
+    of: Callable[[Candidate], list[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure of every candidate, the reference first.
+
+    `values` are the runs' own numbers, as in `summary_row`: what has one label is one number,
+    wherever it stands. `ratios` are to the reference (whose own is None), by geometric means over
+    the repeats, and None where a number is missing or zero.
+    """
+
+    metric: str
+    label: str
+    unit: str
+    better: Better
+    values: tuple[float | None, ...]
+    ratios: tuple[Ratio | None, ...]
+
+
+def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
+    """Return a row for each measure that at least one candidate has; where the client itself waits
+    in one of them, what is counted by wall time comes last."""
+    by_name = {compared.name: compared for compared in COMPARED}
+    names = modes.leading(by_name, *(candidate.run.config for candidate in candidates))
+    found = (_row(by_name[name], candidates) for name in names)
+    return tuple(row for row in found if any(value is not None for value in row.values))
+
+
+def only_stated(candidate: Candidate) -> dict[str, float]:
+    """Return what an imported run's tool says and its requests do not give, as `summary_row`."""
+    row = _seen(candidate)
+    stated = (candidate.run.source or {}).get("stated", {})
+    return {name: number for name, number in stated.items() if row.get(name) is None}
+
+
+def row_of(candidate: Candidate) -> dict[str, Any]:
+    """Return a run's numbers as `summary_row`, those of an imported run's tool where its requests
+    do not give them. Where the file holds no request, nobody counted any: None, not 0."""
+    row = _seen(candidate) | only_stated(candidate)
+    if row["sent"] is None and row["ok"] is not None and row["failed"] is not None:
+        row["sent"] = row["ok"] + row["failed"] + (row["cancelled"] or 0)
+    return row
+
+
+def _seen(candidate: Candidate) -> dict[str, Any]:
+    row = summary_row(candidate.summary)
+    if candidate.run.source is None or candidate.measurements:
+        return row
+    return {name: value or None for name, value in row.items()}
+
+
+def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return each run's name, without the parts that all of them have; with its number where
+    another has the same, or it has none."""
+    via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
+    names = _apart([" ".join(c.run.name.split()) for c in candidates])
+    numbers = [f"run {c.run.id}" for c in candidates]
+    return tuple(
+        (name if name and names.count(name) == 1 else f"{name} ({number})" if name else number)
+        + through
+        for name, number, through in zip(names, numbers, via, strict=True)
+    )
+
+
+def apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the runs with names of only what tells them apart, for legends and the heads of
+    tables, where a whole name would be cut to what all of them have; as in the headline."""
+    names = _apart([" ".join(c.run.name.split()) for c in candidates])
+    return [
+        replace(candidate, run=replace(candidate.run, name=name))
+        for name, candidate in zip(names, candidates, strict=True)
+    ]
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names without the parts between middle dots that all of them have, as long as something
+    is left of each: what tells `embedded · batch` from `embedded · sequential`. Of a name that
+    is still long, the parts that no other has."""
+    parts = [name.split(PART) for name in names]
+    common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
+    brief = [PART.join(part for part in own if part not in common) for own in parts]
+    if not all(brief):
+        return list(names)
+    shared = Counter(part for own in parts for part in set(own))
+    alone = [PART.join(part for part in own if shared[part] == 1) for own in parts]
+    return [
+        own if own and len(name) > LONG else name for name, own in zip(brief, alone, strict=True)
+    ]
+
+
+def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return each run's number, #12: for a list of up to eight, where names would be long."""
+    return tuple(f"#{c.run.id}" for c in candidates)
+
+
+def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
+    found = [by_index(compared, candidate) for candidate in candidates]
+    return Row(
+        compared.name,
+        compared.label,
+        compared.unit,
+        compared.better,
+        tuple(_whole(compared.name, *each) for each in zip(candidates, found, strict=True)),
+        (
+            None,
+            *(
+                ratio_of(found[0], numbers, in_turns(candidates[0], other))
+                for numbers, other in zip(found[1:], candidates[1:], strict=True)
+            ),
+        ),
+    )
+
+
+def _whole(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> float | None:
+    """The number of the whole run; of a sum of a repeat their mean."""
+    row = row_of(candidate)
+    number: float | None = row.get(name)
+    if name in row or not repeats:
+        return number
+    return fmean(repeats.values())
+
+
+def in_turns(one: Candidate, other: Candidate) -> bool:
+    """Whether the repeats of two runs were measured in turns."""
+    return one.run.trial_id is not None and one.run.trial_id == other.run.trial_id
+
+
+def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
+    """Return the measure of each repeat that has it, by the repeat's index; where no request gives
+    it, the number that an imported run's own tool states."""
+    places = [repeat.index for repeat in candidate.summary.repeats]
+    numbers = zip(places, compared.of(candidate), strict=True)
+    known = {place: number for place, number in numbers if number is not None}
+    return known or _stated(compared.name, candidate)
+
+
+def _stated(name: str, candidate: Candidate) -> dict[int, float]:
+    """The number of an imported run's own tool, where its requests do not give it: one repeat."""
+    number = (candidate.run.source or {}).get("stated", {}).get(name)
+    return {} if number is None else {0: number}
+
+
+def ratio_of(
+    reference: Mapping[int, float], other: Mapping[int, float], turns: bool
+) -> Ratio | None:
+    """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
+    enough of them are in both."""
+    both = [place for place in reference if place in other]
+    if turns and len(both) >= MINIMUM_REPEATS:
+        return ratio([reference[i] for i in both], [other[i] for i in both], paired=True)
+    return ratio(list(reference.values()), list(other.values()))
+
+
+def _of_repeats(
+    of: Callable[[RepeatSummary], float | None],
+) -> Callable[[Candidate], list[float | None]]:
+    return lambda candidate: [of(repeat) for repeat in candidate.summary.repeats]
+
+
+def _over_requests(
+    name: str, statistic: Callable[[list[float]], float]
+) -> Callable[[Candidate], list[float | None]]:
+    """The statistic over each repeat's successful requests; None where none has the metric."""
+
+    def of(candidate: Candidate) -> list[float | None]:
+        found = candidate.values(name)
+        return [statistic(numbers) if numbers else None for numbers in found]
+
+    return of
+
+
+def _median(name: str) -> Compared:
+    entry = metric(name)
+    label = f"{entry.label}, median"
+    of = _over_requests(name, median)
+    return Compared(f"{name}_median", label, entry.unit, entry.better, of)
+
+
+def _of_class(name: str, measure: str) -> Compared:
+    """The median over the requests of one class; known of a mix only."""
+    whole = _median(measure)
+
+    def of(candidate: Candidate) -> list[float | None]:
+        part = candidate.classes.get(name)
+        known = by_index(whole, part) if part else {}
+        return [known.get(repeat.index) for repeat in candidate.summary.repeats]
+
+    return replace(whole, name=f"{name}_{whole.name}", label=of_class(name, whole.label), of=of)
+
+
+def _errors(candidate: Candidate) -> list[float | None]:
+    return [error_rate(group) for group in candidate.groups]
+
+
+COMPARED: tuple[Compared, ...] = (
+    Compared(
+        "output_tokens_per_s",
+        "Output throughput",
+        "tokens/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.output_tokens_per_s),
+    ),
+    Compared(
+        "total_tokens_per_s",
+        "Total throughput",
+        "tokens/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.total_tokens_per_s),
+    ),
+    Compared(
+        "requests_per_s",
+        "Queries/s",
+        "queries/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.requests_per_s),
+    ),
+    _median("tokens_per_s"),
+    _median("decode_tokens_per_s"),
+    _median("ttft_s"),
+    _median("tpot_s"),
+    _median("e2e_s"),
+    Compared("e2e_s_mean", "E2E latency, mean", "s", "lower", _over_requests("e2e_s", fmean)),
+    Compared(
+        SUM_OF_A_REPEAT, "E2E latency, sum of a repeat", "s", "lower", _over_requests("e2e_s", sum)
+    ),
+    Compared(
+        "goodput_per_s",
+        "Goodput",
+        "queries/s",
+        "higher",
+        _of_repeats(lambda repeat: repeat.goodput_per_s),
+    ),
+    Compared(
+        "slo_attainment",
+        "SLO attainment",
+        "share",
+        "higher",
+        _of_repeats(lambda repeat: repeat.slo_attainment),
+    ),
+    Compared("error_rate", "Error rate", "share", "lower", _errors),
+    Compared(
+        "output_tokens_mean",
+        "Output tokens per request",
+        "tokens",
+        "neither",
+        _over_requests("output_tokens", fmean),
+    ),
+    Compared(
+        "usd_per_million_output",
+        "Cost per million output tokens",
+        "USD",
+        "lower",
+        _of_repeats(lambda repeat: repeat.usd_per_million_output),
+    ),
+    *(
+        _of_class(name, measure)
+        for name in CLASSES
+        for measure in ("ttft_s", "e2e_s", "tokens_per_s")
+    ),
+)

@@ -1,0 +1,171 @@
+"""Reasons why runs did not do the same work: other models, prompts, lengths, sampling, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from services.analysis.compare.rows import Candidate, numbers_of
+from services.analysis.diagnostics.diagnostic import Doubt
+from services.ask.workloads import parts
+from services.ask.workloads.mixed import every
+from services.base import units
+
+LENGTH_GAP = 0.05  # between the shortest and the longest mean
+
+
+def unequal(
+    candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
+) -> Doubt | None:
+    """Doubt runs that do not agree on `of`, where it is known."""
+    said = dict(zip(numbers_of(candidates), map(of, candidates), strict=True))
+    known = {number: value for number, value in said.items() if value is not None}
+    if len(set(known.values())) < 2:
+        return None
+    return Doubt("warning", title, f"{listed(known)}. {sentence}")
+
+
+def listed(values: dict[str, Any]) -> str:
+    """Say what each run has; those that have the same together: `#1, #3: 128; #2: 256`."""
+    alike: dict[Any, list[str]] = {}
+    for number, value in values.items():
+        alike.setdefault(value, []).append(number)
+    return "; ".join(f"{', '.join(numbers)}: {value}" for value, numbers in alike.items())
+
+
+def _model_of(candidate: Candidate) -> str | None:
+    run = candidate.run
+    if run.source is not None:
+        return run.config.model or None
+    return str(run.config.model or run.environment.get("model") or "the server's first")
+
+
+def _model(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        _model_of,
+        "Different models",
+        "Ratios compare the models as much as the backends. The same weights may have two names; "
+        "if these are not the same, run both backends with one model.",
+    )
+
+
+def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
+    known = [c for c in candidates if c.run.knows("workload")]
+    if all(_work(c) == _work(known[0]) for c in known):
+        return None if len(known) == len(candidates) else _UNKNOWN_PROMPTS
+    configs = [c.run.config for c in known]
+    kinds = " and ".join(dict.fromkeys(config.workload for config in configs))
+    return Doubt(
+        "warning",
+        "Different prompts",
+        f"The prompts, or the mark before them, are not the same in all runs (workload: {kinds}). "
+        "Prompts of another length or kind take another time: use the same ones.",
+    )
+
+
+_UNKNOWN_PROMPTS = Doubt(
+    "note",
+    "Not known whether the prompts were the same",
+    "The file of an imported run does not say what was asked. Prompts of another length or kind "
+    "take another time: compare the prompt tokens below.",
+)
+
+
+def _work(candidate: Candidate) -> tuple[object, ...]:
+    config = candidate.run.config
+    own = {
+        "text": config.prompt,
+        "file": config.prompts,
+        "synthetic": config.input_tokens,
+        "mixed": (every(config), *(part.input_tokens for part in parts(config))),
+    }.get(config.workload)
+    return config.workload, own, config.unique_prompts
+
+
+def _prompt_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
+    return _unequal_lengths(
+        candidates,
+        "prompt_tokens",
+        "Prompts of different length",
+        "Reading a longer prompt takes longer, so TTFT differs for that alone. Use the same "
+        "prompts; other tokenizers count the same text differently.",
+    )
+
+
+def _output_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
+    return _unequal_lengths(
+        candidates,
+        "output_tokens",
+        "Answers of different length",
+        "A longer answer takes longer, so E2E latency differs for that alone. Compare TPOT and "
+        "tokens/s, or fix the length: a max_tokens that all reach, or ignore_eos.",
+    )
+
+
+def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        lambda c: c.run.config.max_tokens if c.run.knows("max_tokens") else None,
+        "Different token limits",
+        "Answers may end at different lengths, and latencies with them: use the same max_tokens.",
+    )
+
+
+def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
+    chance = any(not c.run.config.greedy for c in candidates)
+
+    def said(c: Candidate) -> str | None:
+        config = c.run.config
+        if not c.run.knows("temperature"):
+            return None
+        temperature, top_p = config.sent_temperature, config.sent_top_p
+        text = f"temperature {_said(temperature)}"
+        if not config.greedy:  # else it changes nothing
+            text += f", top-p {_said(top_p)}"
+        text += f", seed {config.seed}" if chance and config.seed is not None else ""
+        return text + (", ignore_eos" if config.ignore_eos else "")
+
+    return unequal(
+        candidates,
+        said,
+        "Different sampling",
+        "Sampling changes the answers and their lengths: use the same settings.",
+    )
+
+
+def _said(value: float | None) -> str:
+    return "of the server" if value is None else f"{value:g}"
+
+
+def _token_source(candidates: Sequence[Candidate]) -> Doubt | None:
+    return unequal(
+        candidates,
+        lambda c: " and ".join(sorted(set(c.summary.token_sources) - {"unknown"})) or None,
+        "Tokens were counted in different ways",
+        "A server's usage and a tokenizer need not agree, so rates in tokens are not on one "
+        "scale: compare latencies, or use servers that report usage.",
+    )
+
+
+def _unequal_lengths(
+    candidates: Sequence[Candidate], metric: str, title: str, sentence: str
+) -> Doubt | None:
+    found = [c.summary.distributions.get(metric) for c in candidates]
+    numbered = zip(numbers_of(candidates), found, strict=True)
+    means = {number: one.mean for number, one in numbered if one is not None}
+    if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
+        return None
+    said = listed({number: units.many(mean, "token") for number, mean in means.items()})
+    return Doubt("warning", title, f"On average {said}. {sentence}")
+
+
+CHECKS = (
+    _model,
+    _prompts,
+    _prompt_lengths,
+    _output_lengths,
+    _max_tokens,
+    _sampling,
+    _token_source,
+)

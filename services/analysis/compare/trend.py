@@ -1,0 +1,206 @@
+"""One measure of many runs over time, with what is said of each against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.analysis.compare.baseline import Pin
+from services.analysis.compare.baseline_verdict import (
+    OTHER_SERVER,
+    OTHER_WORK,
+    REFERENCE,
+    Standable,
+    Standing,
+    standings,
+    word_by,
+)
+from services.analysis.compare.findings import FAMILY
+from services.analysis.compare.headline import by_place
+from services.analysis.compare.served import listed
+from services.analysis.compare.wording import within
+from services.analysis.statistics.level import Level, level
+from services.base.units import many
+
+NO_VERDICT = "no verdict"
+LISTED = 8  # runs that are named in a sentence
+
+
+class Named(Standable, Protocol):
+    """A run that a standing can be said of, and what it is called."""
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run: when it began, where it lies in the measure's own unit, and a verdict's word, or
+    REFERENCE."""
+
+    run_id: int
+    name: str
+    began: datetime
+    level: Level
+    word: str
+    differs: tuple[str, ...] = ()  # what is not the same of its server as of the reference's
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The runs by time, the reference that all of them are held against (None: there is none, or
+    there are several), and what there is to say of them."""
+
+    measure: str
+    points: tuple[Point, ...]
+    reference: Point | None
+    sentences: tuple[str, ...]
+
+
+def trend(
+    runs: Sequence[Named],
+    pins: Sequence[Pin],
+    references: Mapping[int, Named],
+    measure: str,
+    tag: str = "",
+    model: str = "",
+) -> Trend:
+    """Put together the trend of a measure of FAMILY; arguments as of `standings`.
+
+    Where the list is narrowed to a tag or a model that has a reference, that is the only one.
+    Runs of other work than their reference are left out: their numbers say something else.
+    """
+    wanted = {("tag", tag), ("model", model)}
+    own = sorted((pin for pin in pins if (pin.kind, pin.value) in wanted), key=lambda p: p.kind)
+    held = standings(runs, own[-1:] or pins, references)  # "model", "tag": the tag's comes first
+    named = {standing.reference for standing in held.values()} | {p.run_id for p in own[-1:]}
+    reference = references.get(next(iter(named))) if len(named) == 1 else None
+    same = [run for run in runs if _same_work(run, held.get(run.id), reference)]
+    points = [p for run in same if (p := _point(run, held.get(run.id), measure)) is not None]
+    points.sort(key=lambda point: (point.began, point.run_id))
+    line = _point(reference, None, measure, REFERENCE) if reference else None
+    said = _sentences(points, line, len(named), len(runs) - len(same), held)
+    return Trend(measure, tuple(points), line, said)
+
+
+def _same_work(run: Named, standing: Standing | None, reference: Named | None) -> bool:
+    if reference is not None:
+        return run.headline.get("work") == reference.headline.get("work")
+    return standing is None or standing.word != OTHER_WORK
+
+
+def _point(run: Named, standing: Standing | None, measure: str, word: str = "") -> Point | None:
+    numbers = list(by_place(run.headline, measure).values())
+    if not numbers and (whole := run.headline.get(measure)):  # of a run that an older one measured
+        numbers = [whole]
+    found = level(numbers)
+    if found is None:
+        return None
+    if standing is not None and standing.word == REFERENCE:
+        word = REFERENCE
+    word = word or (standing and word_by(standing, measure)) or NO_VERDICT
+    differs = standing.differs if standing else ()
+    return Point(run.id, run.name, run.began, found, word, differs)
+
+
+def _sentences(
+    points: Sequence[Point],
+    reference: Point | None,
+    references: int,
+    other_work: int,
+    held: Mapping[int, Standing],
+) -> tuple[str, ...]:
+    judged = [p for p in points if p.run_id in held and p.word != REFERENCE]
+    others = {p.run_id: p.differs for p in judged if p.differs}
+    of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
+    said = (
+        [_since(len(judged), of["slower"], reference, references, others)]
+        if references
+        else [UNPINNED]
+    )
+    said += [
+        f"{_are(ids, others)} {WORDS[word]}{_within(word, ids, held)}."
+        for word, ids in of.items()
+        if ids and word != "slower"
+    ]
+    for differs in dict.fromkeys(others.values()):
+        ids = [run_id for run_id, words in others.items() if words == differs]
+        said.append(
+            f"{_named(ids).capitalize()} ran on a different server than the reference: "
+            f"{listed(differs)} {'differs' if len(differs) == 1 else 'differ'}."
+        )
+    if of["slower"] or of["faster"]:
+        said.append(CHANCE)
+    if references > 1:
+        said.append(f"These runs have {references} references. Narrow the list to one.")
+    if other_work:
+        said.append(f"{_are_many(other_work)} of other work, and not drawn.")
+    return tuple(said)
+
+
+def _within(word: str, ids: Sequence[int], held: Mapping[int, Standing]) -> str:
+    """What was called equivalent, which was chosen for each comparison before it was measured."""
+    if word != "equivalent":
+        return ""
+    margins = {held[run_id].margin for run_id in ids}
+    return f", {within(margins.pop())}" if len(margins) == 1 else ", each within its own margin"
+
+
+def _since(
+    judged: int,
+    slower: Sequence[int],
+    one: Point | None,
+    references: int,
+    others: Collection[int],
+) -> str:
+    since = f"the reference (run {one.run_id})" if one else f"their {references} references"
+    if not judged:
+        return f"No run has been measured since {since}."
+    if judged == 1:
+        word = f"slower: {_named(slower, others)}" if slower else "not shown to be slower"
+        return f"The only run since {since} is {word}."
+    runs = f"Of {many(judged, 'run')} since {since},"
+    if not slower:
+        return f"{runs} none is shown to be slower."
+    are = "one is" if len(slower) == 1 else f"{len(slower)} are"
+    return f"{runs} {are} slower: {_named(slower, others)}."
+
+
+def _are(ids: Sequence[int], others: Collection[int]) -> str:
+    return f"{_named(ids, others).capitalize()} {'is' if len(ids) == 1 else 'are'}"
+
+
+def _are_many(count: int) -> str:
+    return "One run is" if count == 1 else f"{many(count, 'run')} are"
+
+
+def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
+    """`run 41`, `runs 41 and 44`, `runs 1, 2, 3, 4, 5, 6, 7, 8 and 12 more`; those in `others` with
+    the word that theirs is another server."""
+    numbers = [
+        f"{run_id} ({OTHER_SERVER})" if run_id in others else str(run_id) for run_id in sorted(ids)
+    ]
+    if len(numbers) == 1:
+        return f"run {numbers[0]}"
+    if len(numbers) > LISTED:
+        return f"runs {', '.join(numbers[:LISTED])} and {len(numbers) - LISTED} more"
+    return f"runs {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+UNPINNED = (
+    "No run is the reference here. Select one and pin it: each later run is then held against it."
+)
+CHANCE = (
+    "Each run is tested by itself: of twenty that are all alike, one may be called different by "
+    "chance."
+)
+WORDS = {  # in the order in which they are said
+    "slower": "slower",
+    "faster": "faster",
+    "equivalent": "equivalent",
+    "inconclusive": "inconclusive",
+    NO_VERDICT: "without a verdict",
+}
+MEASURES = tuple(FAMILY)

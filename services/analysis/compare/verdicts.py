@@ -1,0 +1,123 @@
+"""Whether a run is faster than the reference, or why nobody can judge it; `wording` says it.
+
+One measure decides: output throughput, unless the client's own waiting is in it (a pause after
+each answer, an interval between requests), for then it says as much of the client as of the
+server. There the speed of each request decides: E2E latency where both runs are sequential, else
+tokens/s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from services.analysis.compare.findings import (
+    E2E,
+    FAMILY,
+    MARGIN,
+    RATE,
+    THROUGHPUT,
+    Finding,
+    finding,
+    judge,
+)
+from services.analysis.compare.rows import Candidate, Row, names_of
+from services.analysis.compare.wording import Verdict, verdict
+from services.analysis.statistics import Ratio
+from services.ask import modes
+from services.ask.measurement import ACTIVE, RunStatus
+from services.base import units
+
+ERROR_GAP = 0.01  # of the requests; beyond it the answers that count are not the same ones
+
+
+def verdicts(
+    candidates: Sequence[Candidate], rows: Sequence[Row], margin: float = MARGIN
+) -> tuple[Verdict, ...]:
+    """Judge every run but the first against the first. `margin` is chosen before the runs are
+    seen: a difference of that share is too small to matter."""
+    names = names_of(candidates)
+    found: list[Verdict] = []
+    for place in range(1, len(candidates)):
+        reference, other = candidates[0], candidates[place]
+        ratios = {row.metric: row.ratios[place] for row in rows if row.metric in FAMILY}
+        why = refused(
+            (reference.run.status, other.run.status),
+            (reference.summary.error_rate, other.summary.error_rate),
+        )
+        pair, configs = (names[place], names[0]), (other.run.config, reference.run.config)
+        waits = [modes.waiting(config) for config in configs]
+        decides = deciding([config.mode for config in configs], any(waits))
+        apart = (THROUGHPUT,) if any(waits) and not same_pace(reference, other) else ()
+        findings = judged(ratios, why, decides, margin, apart)
+        waiting = waiting_of(pair, waits)
+        found.append(verdict(other.run.id, pair, findings, why, margin, waiting))
+    return tuple(found)
+
+
+def same_pace(one: Candidate, other: Candidate) -> bool:
+    """Whether the client waits alike in both, so that more by wall time is the server's doing."""
+    return modes.waiting(one.run.config) == modes.waiting(other.run.config) and (
+        one.run.config.mode == other.run.config.mode
+    )
+
+
+def waiting_of(names: Sequence[str], waits: Sequence[str]) -> str:
+    """Say where the client itself waits: "an interval of 0.2 s", "A: a pause of 2 s"; or ""."""
+    if len(set(waits)) == 1:
+        return waits[0]
+    return "; ".join(f"{name}: {said}" for name, said in zip(names, waits, strict=True) if said)
+
+
+def judged(
+    ratios: Mapping[str, Ratio | None],
+    why_not: str,
+    decides: Sequence[str],
+    margin: float = MARGIN,
+    without: Collection[str] = (),
+) -> tuple[Finding, ...]:
+    """Judge one run against the reference, by the ratios of FAMILY; none of them where `refused`
+    says why not. The finding of the measure which decides comes first: of `decides` the first that
+    is known of both."""
+    findings = judge(ratios, margin, refused=bool(why_not), without=without)
+    ordered = [finding(findings, name) for name in decides]
+    first = next((one for one in ordered if one.ratio is not None), ordered[0])
+    return (first, *(one for one in findings if one is not first))
+
+
+def refused(
+    statuses: tuple[RunStatus, RunStatus], error_rates: tuple[float | None, float | None]
+) -> str:
+    """Return why there must be no verdict, the reference's status and error rate first; or ""."""
+    return _unfinished(*statuses) or _errors(*error_rates)
+
+
+def deciding(used: Sequence[str], waits: bool) -> tuple[str, ...]:
+    """Return the measures that decide between runs of these modes, the first that is known;
+    `waits`: the client's own waiting is in the throughput of one of them."""
+    if all(mode == "sequential" for mode in used):
+        return (E2E,)
+    return (RATE, E2E) if waits else (THROUGHPUT,)
+
+
+def errors_differ(one: Candidate, other: Candidate) -> bool:
+    """Whether the error rates are more than one point apart; not when either is not known."""
+    return bool(_errors(one.summary.error_rate, other.summary.error_rate))
+
+
+def _unfinished(reference: RunStatus, other: RunStatus) -> str:
+    """A repeat that was cut short is not like a whole one, and who stops looking when a difference
+    shows finds differences that are not there."""
+    for status, which in ((other, "this run"), (reference, "its reference")):
+        if status in ACTIVE:
+            return f"{which} is still being measured"
+        if status != "done":
+            how = "failed" if status == "failed" else f"was {status}"
+            return f"{which} {how}, and has not been measured to its end"
+    return ""
+
+
+def _errors(reference: float | None, other: float | None) -> str:
+    if reference is None or other is None or abs(reference - other) <= ERROR_GAP:
+        return ""
+    rates = [units.share(rate) for rate in (reference, other)]
+    return f"the error rates are {rates[0]} and {rates[1]}, so different requests count"

@@ -1,0 +1,292 @@
+"""A verdict in words: a headline, and a sentence that a reader may quote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.analysis.compare.findings import MARGIN, RATE, THROUGHPUT, Finding, Word, finding
+from services.analysis.statistics import (
+    CONFIDENCE,
+    MINIMUM_REPEATS,
+    MOST_REPEATS,
+    Ratio,
+    detectable,
+    repeats_needed,
+)
+from services.base import units
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of one run against the reference.
+
+    `margin` is what was called equivalent: 0.05 is within ±5 %. Where it is inconclusive, what
+    these repeats show four times in five stands in `detectable` (a ratio), and what it takes to
+    show the margin in `repeats_needed` (a side; None: more than a thousand).
+    """
+
+    run_id: int
+    word: Word  # by the measure that decides, the first of `findings`
+    headline: str  # in a line, for a title
+    sentence: str  # in full
+    findings: tuple[Finding, ...]  # of the whole family
+    margin: float
+    detectable: float | None = None
+    repeats_needed: int | None = None
+
+    @property
+    def details(self) -> str:
+        """The sentence without the headline, where it begins with it: what to say below it."""
+        if not self.sentence.startswith(self.headline):
+            return self.sentence
+        rest = self.sentence.removeprefix(self.headline).lstrip(" ,.:")
+        return rest[:1].upper() + rest[1:]
+
+    @property
+    def by_measure(self) -> tuple[tuple[str, Word], ...]:
+        return tuple((found.label, found.word) for found in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What the sentences need to know of two runs."""
+
+    run: str  # their names
+    reference: str
+    margin: float
+    refused: str  # why there must be no verdict, or ""
+    detectable: float | None = None  # see Verdict
+    needed: int | None = None
+    waiting: str = ""  # where the client itself waits, or ""
+
+
+def verdict(
+    run_id: int,
+    names: tuple[str, str],
+    findings: tuple[Finding, ...],
+    why_not: str,
+    margin: float = MARGIN,
+    waiting: str = "",
+) -> Verdict:
+    """Put what `judged` and `refused` returned into words; `names` are the run's and the
+    reference's; `waiting`: where the client itself waits, or "". What could have been seen takes
+    25 ms to work out, where that is the question."""
+    reach = _reach(findings[0], findings, margin)
+    return _verdict(run_id, _Pair(*names, margin, why_not, *reach, waiting), findings)
+
+
+def _reach(
+    first: Finding, findings: Sequence[Finding], margin: float
+) -> tuple[float | None, int | None]:
+    """What could have been seen, and the repeats that it takes; only where that is the question."""
+    if first.word != "inconclusive" or first.ratio is None:
+        return None, None
+    tests = sum(found.p is not None for found in findings)
+    return detectable(first.ratio, tests), repeats_needed(first.ratio, margin, tests)
+
+
+def _verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict:
+    first = findings[0]
+    words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
+    if words in TRADES and not pair.waiting:
+        headline, lead = _traded(pair, findings, *TRADES[words])
+        rest = [one for one in findings if one.name not in (THROUGHPUT, RATE)]
+    else:
+        headline, lead = SAID[first.word](pair, first)
+        rest = list(findings[1:])
+    return Verdict(
+        run_id,
+        first.word,
+        headline,
+        lead + _waiting(pair, first) + _also(rest, pair.margin),
+        findings,
+        pair.margin,
+        pair.detectable,
+        pair.needed,
+    )
+
+
+def _traded(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> tuple[str, str]:
+    """All requests together went one way, and each of them the other."""
+    throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
+    start = f"{pair.run} gives {whole} throughput than {pair.reference}"
+    headline = f"{start}, and each request {each} tokens/s"
+    return headline, (
+        f"{headline}: output throughput {_figures(throughput)}, {rate.label} {changed(rate)}, "
+        f"{_figures(rate)}; {_repeats(throughput)}."
+    )
+
+
+def _differs(pair: _Pair, found: Finding) -> tuple[str, str]:
+    assert found.ratio is not None
+    several = found.ratio.value >= TWICE
+    headline = f"{pair.run} has {changed(found)} {found.label} than {pair.reference}"
+    if several and found.better == "higher":
+        headline = f"{pair.run} has {changed(found)} the {found.label} of {pair.reference}"
+    figures = f"95 % interval {_ends(found.ratio)}" if several else _figures(found)
+    return headline, f"{headline}: {figures}, {_repeats(found)}."
+
+
+def _equivalent(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} is as fast as {pair.reference}, {within(pair.margin)}"
+    said = f"{headline}, by {found.label}: {_figures(found)}, {_repeats(found)}."
+    real = " There is a difference, but it is smaller than that." if found.differs else ""
+    return headline, said + real
+
+
+def _inconclusive(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} against {pair.reference}: inconclusive"
+    assert found.ratio is not None and found.ratio.p is not None
+    alone = found.ratio.p < 1 - CONFIDENCE
+    together = " Alone that would be a difference, among several measures (Holm) it may be chance."
+    return headline, (
+        f"{headline}. {_subject(found)} is {_figures(found)}, {_repeats(found)}."
+        f"{together if alone else ''} {_seen(pair, found.ratio)}"
+    )
+
+
+def _waiting(pair: _Pair, first: Finding) -> str:
+    """Why throughput does not decide."""
+    if not pair.waiting:
+        return ""
+    said = f" Output throughput counts the client's own waiting ({pair.waiting})"
+    return f"{said}." if pair.refused else f"{said}, so {first.label} decides."
+
+
+def _seen(pair: _Pair, ratio: Ratio) -> str:
+    seen = units.share((pair.detectable or 1.0) - 1)
+    could = f"Repeats like these show a difference of {seen} or more four times in five"
+    wanted = _per_cent(pair.margin)
+    if pair.needed is None:
+        return f"{could}; one of {wanted} takes more than {MOST_REPEATS:,} of each run."
+    if pair.needed > min(ratio.n_reference, ratio.n_other):
+        return f"{could}; one of {wanted} takes about {pair.needed:,} of each run."
+    return f"{could}; this one is not clear, and not sure to be {within(pair.margin)}."
+
+
+def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
+    headline = f"{pair.run} against {pair.reference}: no verdict"
+    if pair.refused:
+        return headline, f"{headline}, because {pair.refused}."
+    if found.ratio is None:
+        return headline, f"{headline}, because {found.label} is not known for both."
+    return headline, (
+        f"{headline}. {_subject(found)} is {changed(found)}, in these repeats only: "
+        f"{MINIMUM_REPEATS} or more repeats of each run allow a verdict ({_repeats(found)} now)."
+    )
+
+
+def _also(findings: Sequence[Finding], margin: float) -> str:
+    """The rest of the family, a clause each."""
+    said = "; ".join(
+        f"{found.label} {clause(found, margin)}" for found in findings if found.ratio is not None
+    )
+    return f" Also: {said}." if said else ""
+
+
+def clause(found: Finding, margin: float, than: str = "") -> str:
+    """Return what is said of one measure: `44 % higher, 1.44× (1.28–1.62)`, `inconclusive, 0.97×
+    (0.90–1.04)`; without an interval only how much it is. With `than` ("alone") it is said what it
+    is held against: `44 % longer than alone, …`."""
+    ratio = found.ratio
+    assert ratio is not None
+    sure = bool(than) or found.word not in ("equivalent", "inconclusive")
+    said = changed(found) if sure else in_words(found.word, margin)
+    if than:
+        said += f" {'as' if ratio.value == 1 else 'than'} {than}"
+    if ratio.low is None:
+        return said
+    several = sure and ratio.value >= TWICE
+    return f"{said} ({_ends(ratio)})" if several else f"{said}, {times_with_interval(ratio)}"
+
+
+def _ends(ratio: Ratio) -> str:
+    assert ratio.low is not None and ratio.high is not None
+    return f"{times(ratio.low)}–{times(ratio.high)}"
+
+
+def in_words(word: Word, margin: float) -> str:
+    """Return a word as it is shown: `equivalent within ±5 %`."""
+    return f"{word} {within(margin)}" if word == "equivalent" else word
+
+
+def within(margin: float) -> str:
+    """Return a margin in words: `within ±5 %`."""
+    return f"within ±{_per_cent(margin)}"
+
+
+def _per_cent(margin: float) -> str:
+    return f"{margin * 100:.3g} %"
+
+
+def _subject(found: Finding) -> str:
+    return f"{found.label[:1].upper()}{found.label[1:]}"
+
+
+def _figures(found: Finding) -> str:
+    """`1.44× (95 % interval 1.28–1.62)`, of the measure itself."""
+    assert found.ratio is not None
+    return times_with_interval(found.ratio, "95 % interval ")
+
+
+def times_with_interval(ratio: Ratio, begins: str = "") -> str:
+    """Return a ratio as it stands in sentences, tables and files: `1.44× (1.28–1.62)`."""
+    if ratio.low is None or ratio.high is None:
+        return f"{times(ratio.value)}×"
+    return f"{times(ratio.value)}× ({begins}{_ends(ratio)})"
+
+
+def changed(found: Finding) -> str:
+    """Return how a measure differs from the reference's, see `change`."""
+    assert found.ratio is not None
+    return change(found.ratio.value, TIME if found.better == "lower" else AMOUNT)
+
+
+def change(ratio: float, directions: tuple[str, str]) -> str:
+    """Return a ratio as people say it: `3.2×`, `44 % higher`, of a time `5.6× longer`, `82 %
+    shorter`; `directions` are the words for more and for less, AMOUNT or TIME."""
+    more, less = directions
+    if ratio == 1:
+        return "the same"
+    if ratio >= TWICE:
+        return f"{times(ratio)}× {more}" if directions is TIME else f"{times(ratio)}×"
+    return f"{_share_of(abs(ratio - 1))} {more if ratio > 1 else less}"
+
+
+def _share_of(part: float) -> str:
+    """Per cent in two digits; in more, where these would make a whole of what is none."""
+    shown = (units.significant(100 * part, digits) for digits in range(2, 9))
+    return f"{next((text for text in shown if text != '100'), '100')} %"
+
+
+def _repeats(found: Finding) -> str:
+    ratio = found.ratio
+    assert ratio is not None
+    if ratio.n_reference == ratio.n_other:
+        each = f"{units.many(ratio.n_other, 'repeat')} each"
+        return f"{each}, measured in turns" if ratio.paired else each
+    return f"{units.many(ratio.n_other, 'repeat')} to the other's {ratio.n_reference}"
+
+
+def times(value: float) -> str:
+    """Return a ratio in as many digits as one reads: `1.42`, `0.97`, `14.2`, `310`, `0.0042`."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+# Of throughput and of tokens/s per request: what they say where they disagree.
+TRADES: dict[tuple[Word, Word], tuple[str, str]] = {
+    ("faster", "slower"): ("more", "fewer"),
+    ("slower", "faster"): ("less", "more"),
+}
+TWICE = 1.995  # what is written 2.00: from there on a factor says more than per cent
+AMOUNT, TIME = ("higher", "lower"), ("longer", "shorter")
+SAID: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
+    "faster": _differs,
+    "slower": _differs,
+    "equivalent": _equivalent,
+    "inconclusive": _inconclusive,
+    "no verdict": _no_verdict,
+}

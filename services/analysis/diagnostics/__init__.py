@@ -1,0 +1,206 @@
+"""Reasons to doubt a run: what each means for its numbers, and what to do about it.
+
+A check looks at one run and returns a Doubt, or None. Checks of the client, whose own faults look
+like the server's, are in `client.py`, those of the server in `server.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from services.analysis.diagnostics import answers
+from services.analysis.diagnostics import client as client_checks
+from services.analysis.diagnostics import server as server_checks
+from services.analysis.diagnostics.advice import advice
+from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.statistics import FLOORS
+from services.analysis.summary import Summary
+from services.analysis.summary.repeats import successes
+from services.ask.measurement import ACTIVE, Measurement, Run, Sample
+from services.ask.workloads import parts
+from services.base import units
+
+__all__ = ["CACHED_SHARE", "CHECKS", "Doubt", "cached_share", "doubts"]
+
+Check = Callable[[Run, Sequence[Measurement], Summary], Doubt | None]
+
+CACHED_SHARE = 0.05  # of the prompt tokens
+
+
+def doubts(
+    run: Run,
+    measurements: Sequence[Measurement],
+    summary: Summary,
+    samples: Sequence[Sample] = (),
+) -> list[Doubt]:
+    """Return the reasons to doubt a run, warnings first; `samples`: of its server."""
+    checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
+    if summary.failed and not summary.ok:  # no number is there to be doubted
+        checks = [check for check in checks if check in OF_FAILURES]
+    found = [doubt for check in checks if (doubt := check(run, measurements, summary)) is not None]
+    cache_known = cached_share(successes(measurements)) is not None
+    found += server_checks.doubts(run, samples, summary, cache_known)
+    return sorted(found, key=lambda doubt: doubt.level != "warning")
+
+
+def cached_share(measurements: Sequence[Measurement]) -> float | None:
+    """Return which share of the prompt tokens a cache served; None where no server said it."""
+    said = [
+        (m.cached_tokens, m.prompt_tokens)
+        for m in measurements
+        if m.cached_tokens is not None and m.prompt_tokens
+    ]
+    return sum(cached for cached, _ in said) / sum(prompt for _, prompt in said) if said else None
+
+
+def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if run.status in ACTIVE:
+        return Doubt(
+            "note",
+            "The run is not finished",
+            "These are the numbers so far. They will change until it finishes: wait before "
+            "comparing them.",
+        )
+    if run.status == "done":
+        return None
+    return Doubt(
+        "warning",
+        {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
+        "What was measured until then is kept, but the last repeat may be incomplete, and its "
+        "throughput with it. Start the run again before comparing it."
+        if measurements
+        else "No request was measured. Start the run again.",
+    )
+
+
+def _measured_elsewhere(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    if run.source is None:
+        return None
+    return Doubt(
+        "note",
+        f"Measured by {run.source.get('tool', 'another tool')}",
+        "How that client kept up with its load the file does not say, and its share is in every "
+        "time. What it calls by the same name may be another thing: see how it defines it.",
+    )
+
+
+def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not summary.failed:
+        return None
+    by_count = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
+    classes = ", ".join(f"{name} {count}" for name, count in by_count)
+    rest = (
+        " Latencies and rates are those of the successful requests, so a server that fails can "
+        "look faster than it is: fix the cause before relying on the rest."
+    )
+    return Doubt(
+        "warning",
+        f"{summary.failed} of {summary.ok + summary.failed} requests failed",
+        f"By class: {classes}. {advice(measurements)}{rest if summary.ok else ''}",
+    )
+
+
+def _stopped_early(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    wanted = run.config.requests
+    short = [repeat for repeat in summary.repeats if repeat.ok + repeat.failed < wanted]
+    if run.status != "done" or not short:
+        return None
+    said = (
+        f"{len(short)} of {len(summary.repeats)} repeats ended before all {wanted} requests were "
+    )
+    most = run.config.stop_after_errors
+    if most is not None and any(repeat.failed >= most for repeat in short):
+        said += f"sent, as {most} had failed. Fix the failures first."
+    else:
+        said += "answered, by the limit on time. Raise the limit to measure them all."
+    return Doubt("note", "Not every request was answered", said)
+
+
+def _unknown_tokens(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    unknown = sum(m.output_tokens is None for m in successes(measurements))
+    if not unknown:
+        return None
+    return Doubt(
+        "warning",
+        f"{unknown} of {summary.ok} answers have no token count",
+        "The server did not report usage for them, and chunks are not tokens. They have no "
+        "tokens/s, and the throughput of their repeats is not known. Use a server that "
+        "reports usage (stream_options.include_usage).",
+    )
+
+
+def _cached_prompts(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    share = cached_share(successes(measurements))
+    if share is None or share <= CACHED_SHARE or not run.config.unique_prompts:
+        return None
+    return Doubt(
+        "warning",
+        f"{units.share(share)} of the prompt tokens came from a cache",
+        "The prompts begin with unique marks, so little should be found there: TTFT may be "
+        "shorter than new prompts get. With short prompts this can be the fixed beginning of the "
+        "chat template; use longer ones, or switch the server's prefix cache off.",
+    )
+
+
+def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    good = successes(measurements)
+    if not good or any(m.finish_reason != "length" for m in good):
+        return None
+    if answers.too_short(run, measurements, summary):  # it was another limit than the one asked for
+        return None
+    limits = " or ".join(dict.fromkeys(str(part.max_tokens) for part in parts(run.config)))
+    return Doubt(
+        "note",
+        "Every answer was cut at the token limit",
+        f"All ended because they reached it (max_tokens is {limits}). Equal lengths "
+        "are good for comparing, but E2E latency is that of the limit, not of whole answers: "
+        "raise it to see those.",
+    )
+
+
+def _few_requests(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not 0 < summary.ok < FLOORS[95]:
+        return None
+    return Doubt(
+        "note",
+        f"Too few requests for the 95th percentile ({summary.ok})",
+        f"p90 is shown from {FLOORS[90]} successful requests on, p95 from {FLOORS[95]} and p99 "
+        f"from {FLOORS[99]}: with fewer, they are mostly noise. Send more requests, or read the "
+        "median.",
+    )
+
+
+def _one_repeat(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if len(summary.repeats) != 1:
+        return None
+    return Doubt(
+        "note",
+        "One repeat: no uncertainty",
+        "How much these numbers vary from one time to the next is not known. With 3 or more "
+        "repeats a comparison can say whether a difference is real.",
+    )
+
+
+OF_FAILURES: tuple[Check, ...] = (
+    _unfinished, _measured_elsewhere, _failures, _stopped_early, client_checks.through_proxy,
+    client_checks.unchecked,
+)  # fmt: skip
+CHECKS: tuple[Check, ...] = (
+    _unfinished,
+    _measured_elsewhere,
+    _failures,
+    _unknown_tokens,
+    _cached_prompts,
+    *answers.CHECKS,
+    *client_checks.CHECKS,
+    _stopped_early,
+    _all_cut,
+    _few_requests,
+    _one_repeat,
+)

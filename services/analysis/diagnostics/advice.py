@@ -1,0 +1,57 @@
+"""What to do about failed requests, by how they failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from services.ask.measurement import Measurement
+
+MOST = 2  # kinds that are spoken of; the table of failures has all
+
+
+def advice(measurements: Sequence[Measurement]) -> str:
+    """Return what to do about the most frequent kinds of failure, a sentence each."""
+    kinds = Counter(_kind(m) for m in measurements if m.status == "failed")
+    said = dict.fromkeys(BY_KIND.get(kind, OTHERWISE) for kind, _ in kinds.most_common())
+    return " ".join(list(said)[:MOST])
+
+
+def _kind(m: Measurement) -> str:
+    """The class of an error; of a refusal its status, where there is advice on it."""
+    status = str(m.http_status or "")
+    return status if m.error_class == "http_4xx" and status in BY_KIND else m.error_class or ""
+
+
+OTHERWISE = "See the error messages in the table of failures, and the server's log."
+KEY = "The server rejected the key: set a valid one, then test the backend."
+FIELD = (
+    "The server rejected the request: see the error message in the table of failures, and leave "
+    "out the field that it does not accept."
+)
+SLOW = "Send fewer requests at once, or raise the timeout."
+BY_KIND = {
+    "connect": "Nothing answered at the address, or the connection broke: check that the server "
+    "is running, then test the backend.",
+    "http_3xx": "The server redirects: use the address that it redirects to.",
+    "http_4xx": FIELD,
+    "400": FIELD,
+    "401": KEY,
+    "403": KEY,
+    "404": "The server does not know the address or the model: choose a model that it lists.",
+    "413": "The prompt is too long for the server: make it shorter.",
+    "422": FIELD,
+    "http_429": "The server limits the rate of requests: send fewer at once or less often, or have "
+    "the limit raised.",
+    "http_5xx": "The server itself failed: see its log.",
+    "timeout_connect": "The server did not accept the connection in time: check that it is "
+    "running, and that it accepts so many connections at once.",
+    "timeout_first_token": f"No token arrived in time. {SLOW}",
+    "timeout_between_chunks": f"An answer stalled for too long. {SLOW}",
+    "timeout": f"Answers took longer than allowed: ask for shorter ones. {SLOW}",
+    "stream_error": "Answers broke off with an error: see the error messages in the table of "
+    "failures, and the server's log.",
+    "truncated": "Answers were cut off: look for a proxy that closes connections, and see the "
+    "server's log.",
+    "empty": "Answers held no token: check that the model and its chat template fit the prompt.",
+}

@@ -1,0 +1,98 @@
+"""Reasons to doubt a run that lie in how the server answered: its framing, its lengths."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.summary import Summary
+from services.analysis.summary.repeats import successes
+from services.ask import oddities
+from services.ask.measurement import Measurement, Run
+from services.ask.workloads import parts
+from services.base import units
+
+SHORT = 0.9  # of the tokens asked for: an answer with fewer is short
+SHORT_SHARE = 0.01  # of the answers
+
+
+def odd_framing(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    seen = {name: count for name, count in _oddities(run).items() if name in FRAMING}
+    if not seen:
+        return None
+    said = "; ".join(f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in seen.items())
+    return Doubt(
+        "note",
+        "The server frames its streams in an unusual way",
+        f"There were {said}. Paceline reads them, and each token keeps its own time, but other "
+        "clients may fail or count differently. Report it to whoever runs the server, or the "
+        "proxy in front of it.",
+    )
+
+
+def not_streamed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    count = _oddities(run)[oddities.NOT_STREAMED]
+    if not count:
+        return None
+    return Doubt(
+        "warning",
+        f"{units.many(count, 'answer')} came in one piece",
+        "A stream was requested. An answer in one piece has no TTFT and no TPOT, so these come "
+        "from the other answers only; E2E latency and throughput are still valid. Look for a "
+        "setting of the server, or of a proxy in front of it, that prevents streaming.",
+    )
+
+
+def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    """Answers that end for their length long before the length asked for, or that end at all where
+    they were not to."""
+    if not run.knows("max_tokens") or "max_tokens" in run.config.omit:
+        return None
+    least = min((part.max_tokens or 0 for part in parts(run.config)), default=0)
+    counted = [m for m in successes(measurements) if m.output_tokens is not None]
+    short = [
+        m.output_tokens or 0
+        for m in counted
+        if (m.output_tokens or 0) < SHORT * least
+        and (run.config.ignore_eos or m.finish_reason == "length")
+    ]
+    if len(short) <= SHORT_SHARE * len(counted):
+        return None
+    lengths = f"{min(short):,}" if min(short) == max(short) else f"{min(short):,} to {max(short):,}"
+    though = (
+        "although ignore_eos was set" if run.config.ignore_eos else "with a finish_reason of length"
+    )
+    return Doubt(
+        "warning",
+        f"{len(short)} of {len(counted)} answers are shorter than asked for",
+        f"They have {lengths} of {least:,} tokens, {though}. The server may cut answers short "
+        "under load, have a limit of its own, or not support ignore_eos: see its log before "
+        "comparing.",
+    )
+
+
+def _oddities(run: Run) -> Counter[str]:
+    """How many answers each oddity was seen in; nothing else that a stored run may hold."""
+    total: Counter[str] = Counter()
+    for repeat in run.repeats:
+        found = repeat.health.get("oddities")
+        if isinstance(found, dict):
+            total.update({name: n for name, n in found.items() if isinstance(n, int)})
+    return total
+
+
+CHECKS = (not_streamed, too_short, odd_framing)
+
+# What was seen, in words.
+FRAMING = {
+    oddities.EMPTY_EVENT: "events without data",
+    oddities.PING: "keep-alive messages sent as data",
+    oddities.BYTE_ORDER_MARK: "a byte order mark",
+    oddities.ONE_NEWLINE: "events with no empty line between them",
+    oddities.UNENDED: "a last event with no empty line after it",
+    oddities.BARE_JSON: "JSON outside any event",
+    oddities.COMPRESSED: "compressed streams, which may delay tokens",
+    oddities.CONTENT_TYPE: "a stream under another Content-Type",
+    oddities.UNKNOWN_CHUNK: "JSON that is not part of a chat completion",
+}

@@ -1,0 +1,276 @@
+"""Reasons to doubt a run that lie with the client: sent late, read late, short of CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.statistics import percentile
+from services.analysis.summary import Summary
+from services.analysis.summary.repeats import by_repeat, values
+from services.ask.config import RunConfig
+from services.ask.measurement import Measurement, Progress, Run
+from services.ask.modes import MODES
+from services.base import units
+
+LATE_S = 0.001
+LATE_SHARE = 0.1  # of the interval
+SHORT_RATE = 0.02  # of the requested rate
+TOGETHER = "Chunks arrived together"
+COALESCED_SHARE = 0.01  # of the chunks that carry tokens
+LAG_S = 0.005
+CPU_SHARE = 0.8  # of one core: a process of the client runs on one
+RATE_MISSED = "The requested rate was not reached"
+CALIBRATED_S = 0.001  # what the client may add to TTFT at the 99th percentile
+CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
+
+
+def so_far(config: RunConfig, progress: Progress) -> list[Doubt]:
+    """Return the reasons to doubt a run that show while it is measured."""
+    found = (
+        _late(config, progress.late_p99_s or 0.0, config.interval_s),
+        _lag(config, progress.lag_p99_s or 0.0, kernel=not config.via_litellm),
+        _cpu(progress.cpu_share or 0.0),
+    )
+    return [doubt for doubt in found if doubt is not None]
+
+
+def past_limits(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
+    """Return in what the client was past its limits, so that it may be what was measured; of the
+    client of an imported run nothing is known."""
+    if run.source is not None:
+        return []
+    found = (check(run, measurements, summary) for check in HEALTH)
+    return [doubt for doubt in found if doubt is not None]
+
+
+def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | None:
+    """Return the mean time between requests as they were due and as they were sent, over all
+    repeats; None under two requests sent."""
+    due = sent = 0.0
+    gaps = 0
+    for group in by_repeat(measurements).values():
+        times = sorted((m.t_due, m.t_send) for m in group if m.t_send is not None)
+        if len(times) > 1:
+            due += times[-1][0] - times[0][0]
+            sent += times[-1][1] - times[0][1]
+            gaps += len(times) - 1
+    return (due / gaps, sent / gaps) if gaps else None
+
+
+def _sent_late(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if MODES[run.config.mode].loop != "open":
+        return None
+    lateness, intervals = values(measurements, "queue_s"), intervals_s(measurements)
+    if not lateness:
+        return None
+    return _late(run.config, percentile(lateness, 99), intervals[0] if intervals else 0.0)
+
+
+def late_limit_s(interval_s: float) -> float:
+    """Return how late one request in a hundred may be sent, in seconds."""
+    return max(LATE_S, LATE_SHARE * interval_s)
+
+
+def _late(config: RunConfig, late_s: float, interval_s: float) -> Doubt | None:
+    limit = late_limit_s(interval_s)
+    if MODES[config.mode].loop != "open" or late_s <= limit:
+        return None
+    return Doubt(
+        "warning",
+        f"Requests were sent up to {units.seconds(late_s)} late",
+        f"One in a hundred left this client {units.seconds(late_s)} or more after it was due (the "
+        f"limit is {units.seconds(limit)}), so the load was not the one asked for. Close "
+        "other programs on this machine, or choose a longer interval.",
+    )
+
+
+def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if MODES[run.config.mode].loop != "open":
+        return None
+    wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
+    if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # all at once: no rate to reach
+        return None
+    return Doubt(
+        "warning",
+        RATE_MISSED,
+        f"A request was to be sent every {units.seconds(wanted)}; it was every "
+        f"{units.seconds(achieved)}. The server saw less load than the config says. Close "
+        "other programs on this machine, or choose a longer interval.",
+    )
+
+
+def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    wanted = min(run.config.requests, run.config.concurrency or run.config.requests)
+    if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
+        return None
+    todo = "Ask for longer answers, or for less concurrency."
+    if summary.failed:  # those that fail at once make room
+        todo = "Requests that fail end early: fix the failures first."
+    return Doubt(
+        "warning",
+        f"At most {summary.peak_in_flight:,} in flight, not {wanted:,}",
+        "The first ended before the last was sent, so the concurrency asked for was never there: "
+        f"these numbers are for the lower one. {todo}",
+    )
+
+
+def together_share(measurements: Sequence[Measurement]) -> float | None:
+    """Return which share of the chunks was read together with another, and so has its time, not
+    one of its own; None where there are no chunks."""
+    if not any(m.coalesced_reads for m in measurements):
+        return 0.0 if any(m.token_times for m in measurements) else None
+    chunks = together = 0
+    for m in measurements:
+        times = m.token_times
+        chunks += len(times)
+        if m.coalesced_reads:
+            same = np.diff(times) == 0
+            together += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
+    return together / chunks if chunks else None
+
+
+def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    share = together_share(measurements) or 0.0
+    if share <= COALESCED_SHARE:
+        return None
+    return Doubt(
+        "warning",
+        TOGETHER,
+        f"{units.share(share)} of all chunks were read together with another. Chunks that are read "
+        "together have one time, so do not rely on inter-chunk latencies; TTFT, E2E latency and "
+        "throughput hold. The server or a proxy sends in bursts, or this client reads too slowly: "
+        "look for a proxy that buffers, and close other programs on this machine.",
+    )
+
+
+def _lagging(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    lag = max(_health(run, "loop_lag_p99_s"), default=0.0)
+    return _lag(run.config, lag, by_kernel(run))
+
+
+def lag_limit_s(config: RunConfig, kernel: bool) -> float | None:
+    """Return how far the loop may be behind, in seconds; None where it does not matter.
+
+    A loop that is behind spoils the loop's stamps, and the times at which requests are due. With
+    the kernel's stamps and requests that wait for answers it spoils nothing: 5,000 sends at once
+    hold the loop up for a quarter of a second, and every arrival still has its own time.
+    """
+    return None if kernel and MODES[config.mode].loop == "closed" else LAG_S
+
+
+def by_kernel(run: Run) -> bool:
+    """Whether every arrival was stamped by the kernel."""
+    return all(repeat.health.get("clock") == "kernel" for repeat in run.repeats)
+
+
+def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Doubt | None:
+    limit = lag_limit_s(config, kernel)
+    if limit is None or lag_s <= limit:
+        return None
+    meaning = (
+        "Arrivals are stamped by the kernel and hold, but requests may have been sent late."
+        if kernel
+        else "Every time it took may be too long by as much."
+    )
+    return Doubt(
+        "warning",
+        f"This client was {units.seconds(lag_s)} behind",
+        f"One in a hundred times its event loop woke up that late or later. {meaning} "
+        "Close what else uses this machine, or measure from another one.",
+    )
+
+
+def _short_of_cpu(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    return _cpu(max(_health(run, "cpu_share"), default=0.0))
+
+
+def _cpu(share: float) -> Doubt | None:
+    if share <= CPU_SHARE:
+        return None
+    return Doubt(
+        "warning",
+        f"This client used {units.share(share)} of its core",
+        "Near its limit a client adds its own waiting to the server's. Send fewer requests at a "
+        "time, spread them over more processes, or measure from a faster machine.",
+    )
+
+
+def error_limit_s(ttfts: Sequence[float]) -> float:
+    """Return what the client may add to TTFT at the 99th percentile, in seconds."""
+    return max(CALIBRATED_S, CALIBRATED_SHARE * percentile(ttfts, 50)) if ttfts else CALIBRATED_S
+
+
+def _error_large(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    error = (run.calibration or {}).get("ttft_p99_s")
+    limit = error_limit_s(values(measurements, "ttft_s"))
+    if error is None or error <= limit:
+        return None
+    return Doubt(
+        "warning",
+        f"This client adds up to {units.seconds(error)} to TTFT",
+        "That is its own error at this load, measured against a server that knows when it sent "
+        f"(99th percentile; the limit is {units.seconds(limit)}). Differences of that size are the "
+        "client's, not the server's: close other programs on this machine, or measure from "
+        "another one.",
+    )
+
+
+def _not_calibrated(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Doubt | None:
+    problem = (run.calibration or {}).get("problem")
+    if not problem:
+        return None
+    return Doubt(
+        "note",
+        "This client was not calibrated",
+        f"{problem} How much it adds at this load is not known: start the run again to find out.",
+    )
+
+
+def through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not run.environment.get("through_proxy"):
+        return None
+    return Doubt(
+        "note",
+        "Measured through a proxy",
+        "The environment names a proxy for this server (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY), and "
+        "its share is in every time. Put the server's name into NO_PROXY to measure without it.",
+    )
+
+
+def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not run.config.insecure_tls:
+        return None
+    return Doubt(
+        "warning",
+        "The server's certificate was not checked",
+        "Any certificate was accepted (insecure_tls), so another server may have answered. Give "
+        "the file of its certificate authority as ca_file to have it checked.",
+    )
+
+
+def _via_litellm(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+    if not run.config.via_litellm:
+        return None
+    return Doubt(
+        "warning",
+        "Measured through LiteLLM",
+        "LiteLLM's own work is part of every time here, for each request and each chunk. Compare "
+        "only with runs that went the same way, or use Paceline's own client where the backend "
+        "speaks OpenAI's format.",
+    )
+
+
+def _health(run: Run, name: str) -> Iterable[float]:
+    """What the repeats say of the client's health under `name`, where they say it."""
+    said = (repeat.health.get(name) for repeat in run.repeats)
+    return [value for value in said if isinstance(value, int | float)]
+
+
+HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits
+
+CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, through_proxy, unchecked)

@@ -1,0 +1,43 @@
+"""The numbers of a summary by name: what each is called, and its unit, wherever it stands."""
+
+from __future__ import annotations
+
+from services.analysis.metrics import metric
+
+
+def named(name: str) -> tuple[str, str]:
+    """Return the label and the unit of a number of `summary_row`, the same wherever it stands."""
+    if name in _FIGURES:
+        return _FIGURES[name]
+    of, _, statistic = name.rpartition("_")
+    entry = metric(of)
+    return f"{entry.label}, {STATISTICS[statistic]}", entry.unit
+
+
+# Of summary_row, in the order they are read.
+FIGURES = (
+    ("output_tokens_per_s", "Output throughput", "tokens/s"),
+    ("total_tokens_per_s", "Total throughput", "tokens/s"),
+    ("requests_per_s", "Queries/s", "queries/s"),
+    ("steady_output_tokens_per_s", "Steady-state output throughput", "tokens/s"),
+    ("total_e2e_s", "E2E latency, sum of all requests", "s"),
+    ("goodput_per_s", "Goodput", "queries/s"),
+    ("slo_attainment", "SLO attainment", "share"),
+    ("slo_attainment_low", "SLO attainment, 95 % interval from", "share"),
+    ("slo_attainment_high", "SLO attainment, 95 % interval to", "share"),
+    ("sent", "Requests sent", "count"),
+    ("ok", "Succeeded", "count"),
+    ("failed", "Failed", "count"),
+    ("cancelled", "Cancelled", "count"),
+    ("error_rate", "Error rate", "share"),
+    ("prompt_tokens", "Prompt tokens, sum of all requests", "tokens"),
+    ("output_tokens", "Output tokens, sum of all requests", "tokens"),
+    ("peak_in_flight", "Most in flight", "count"),
+    ("fairness", "Fairness (Jain's index)", ""),
+    ("cost_usd", "Cost, sum of all requests", "USD"),
+    ("usd_per_million_output", "Cost per million output tokens", "USD"),
+)
+_FIGURES = {name: (label, unit) for name, label, unit in FIGURES}
+STATISTICS = {
+    "median": "median", "mean": "mean", "sd": "std dev", "p90": "p90", "p95": "p95", "p99": "p99",
+}  # fmt: skip

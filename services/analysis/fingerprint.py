@@ -1,0 +1,26 @@
+"""Short names for what is the same: SHA-256 over canonical JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from services.analysis.compare.differences import environment_facts
+
+LENGTH = 12  # hexadecimal digits of an environment's, which is compared by eye
+
+
+def digest(data: Any) -> str:
+    """Return the SHA-256 (64 hexadecimal digits) of plain data as JSON in UTF-8: keys in order, no
+    spaces, every number in the fewest digits that give it back."""
+    return hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def of_environment(environment: Mapping[str, Any]) -> str:
+    """Return what two runs share whose engine, versions and machine are the same; "" where none of
+    those is known."""
+    facts = environment_facts(environment)
+    return digest(facts)[:LENGTH] if facts else ""

@@ -1,0 +1,172 @@
+"""What one request's times and counts mean: a table of metrics, each a function of a measurement.
+
+The formulas and when they have no value are those of the field (vLLM, guidellm, aiperf, MLPerf
+LoadGen); `help` says it where the names are shown. No value is None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from services.ask.measurement import Measurement
+from services.base.finite import rate
+
+Better = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number of a request. `of` returns seconds, tokens or tokens per second, or None."""
+
+    name: str
+    label: str
+    unit: str
+    better: Better
+    of: Callable[[Measurement], float | None]
+    help: str
+
+
+def metric(name: str) -> Metric:
+    """Return the metric called `name`.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _BY_NAME[name]
+
+
+def of_class(name: str, label: str) -> str:
+    """Return a label for the requests of one class: `TTFT of short requests, median`."""
+    first, comma, rest = label.partition(", ")
+    return f"{first.removesuffix(' per request')} of {name} requests{comma}{rest}"
+
+
+def request_row(m: Measurement) -> dict[str, Any]:
+    """Return one request as plain data, under the names of FIELDS and in their order.
+
+    Times are seconds since the repeat began, durations seconds, rates tokens per second.
+    """
+    return {name: of(m) for name, of in _ROW.items()}
+
+
+def inter_chunk(m: Measurement) -> list[float]:
+    """Return the gaps between the chunks that carry tokens, in seconds; [] under two chunks.
+
+    Not the time per token: a chunk may carry several. (vLLM calls these ITL.)
+    """
+    return [later - t for t, later in zip(m.token_times, m.token_times[1:], strict=False)]
+
+
+def _since(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start
+
+
+def _queue(m: Measurement) -> float | None:
+    return _since(m.t_due, m.t_send)
+
+
+def _ttft(m: Measurement) -> float | None:
+    return _since(m.t_send, m.t_first)
+
+
+def _ttfa(m: Measurement) -> float | None:
+    return _since(m.t_send, m.t_answer)
+
+
+def _e2e(m: Measurement) -> float | None:
+    return _since(m.t_send, m.t_last) if m.status == "ok" else None
+
+
+def _scheduled(m: Measurement) -> float | None:
+    return _since(m.t_due, m.t_last) if m.status == "ok" else None
+
+
+def _decode_s(m: Measurement) -> float | None:
+    """The time that the tokens after the first took; in one chunk, none that was seen."""
+    span = _since(m.t_first, m.t_last)
+    return span if span and m.output_tokens is not None and m.output_tokens >= 2 else None
+
+
+def _tpot(m: Measurement) -> float | None:
+    span = _decode_s(m)
+    return None if span is None or m.output_tokens is None else span / (m.output_tokens - 1)
+
+
+def _decode_rate(m: Measurement) -> float | None:
+    span = _decode_s(m)
+    return None if m.output_tokens is None else rate(m.output_tokens - 1, span)
+
+
+def _rate(m: Measurement) -> float | None:
+    return rate(m.output_tokens or None, _e2e(m))
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "ttft_s", "TTFT", "s", "lower", _ttft,
+        "Time to first token, of any kind: first token − sent. None where nothing was streamed.",
+    ),
+    Metric(
+        "ttfa_s", "TTFA", "s", "lower", _ttfa,
+        "Time to first token of the answer itself, after any reasoning: first answer − sent.",
+    ),
+    Metric(
+        "e2e_s", "E2E latency", "s", "lower", _e2e,
+        "From sent to the last token. Successful requests only.",
+    ),
+    Metric(
+        "scheduled_s", "Scheduled latency", "s", "lower", _scheduled,
+        "From due to the last token: counts the wait of a request that was sent late, too.",
+    ),
+    Metric(
+        "queue_s", "Client queue", "s", "lower", _queue,
+        "From due to sent: how late the request left this client.",
+    ),
+    Metric(
+        "tpot_s", "TPOT", "s", "lower", _tpot,
+        "Time per output token after the first: (last − first token) / (tokens − 1). "
+        "guidellm and aiperf call it ITL.",
+    ),
+    Metric(
+        "tokens_per_s", "Tokens/s per request", "tokens/s", "higher", _rate,
+        "End to end: output tokens / (last token − sent), the wait for the first token included.",
+    ),
+    Metric(
+        "decode_tokens_per_s", "Decode tokens/s per request", "tokens/s", "higher", _decode_rate,
+        "Without the wait for the first token: (tokens − 1) / (last − first token).",
+    ),
+    Metric(
+        "output_tokens", "Output tokens", "tokens", "neither", lambda m: m.output_tokens,
+        "Tokens generated, reasoning included, by the server's count or else the tokenizer's.",
+    ),
+    Metric(
+        "prompt_tokens", "Prompt tokens", "tokens", "neither", lambda m: m.prompt_tokens,
+        "Tokens of the prompt, by the server's count.",
+    ),
+)  # fmt: skip
+_BY_NAME = {entry.name: entry for entry in METRICS}
+
+_ROW: dict[str, Callable[[Measurement], Any]] = {
+    "index": lambda m: m.index,
+    "repeat": lambda m: m.repeat,
+    "status": lambda m: m.status,
+    "error_class": lambda m: m.error_class,
+    "error": lambda m: m.error,
+    "http_status": lambda m: m.http_status,
+    "due_s": lambda m: m.t_due,
+    "sent_s": lambda m: m.t_send,
+    "ttft_s": _ttft,
+    "ttfa_s": _ttfa,
+    "e2e_s": _e2e,
+    "tpot_s": _tpot,
+    "tokens_per_s": _rate,
+    "decode_tokens_per_s": _decode_rate,
+    "prompt_tokens": lambda m: m.prompt_tokens,
+    "output_tokens": lambda m: m.output_tokens,
+    "cached_tokens": lambda m: m.cached_tokens,
+    "token_source": lambda m: m.token_source,
+    "finish_reason": lambda m: m.finish_reason,
+}
+FIELDS: tuple[str, ...] = tuple(_ROW)

@@ -1,0 +1,155 @@
+"""What a request has to keep to be of use to somebody who waits, and how many did.
+
+Goodput counts the requests that kept every limit (Zhong et al. 2024, DistServe): a server can be
+fast in tokens and slow for everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.analysis.metrics import metric
+from services.analysis.statistics import wilson
+from services.ask.config import JUDGEMENT, InvalidConfig, RunConfig, parse
+from services.ask.measurement import Measurement
+from services.base.finite import rate
+from services.base.units import seconds, share, significant
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """Limits in seconds, each the most that is good; None: not asked for."""
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    e2e_s: float | None = None
+
+    @property
+    def limits(self) -> tuple[tuple[str, float], ...]:
+        """The limits that are asked for, by the metric's name."""
+        found = (("ttft_s", self.ttft_s), ("tpot_s", self.tpot_s), ("e2e_s", self.e2e_s))
+        return tuple((name, limit) for name, limit in found if limit is not None)
+
+    @property
+    def in_words(self) -> str:
+        """`TTFT ≤ 500 ms and TPOT ≤ 50.0 ms`."""
+        said = [f"{metric(name).label} ≤ {seconds(limit)}" for name, limit in self.limits]
+        return " and ".join(said)
+
+    def met_by(self, m: Measurement) -> bool | None:
+        """Whether a request succeeded and kept every limit; None where that was not measured. What
+        there is not it cannot miss: an answer of one token has no TPOT."""
+        if m.status != "ok":
+            return False
+        found = ((metric(name).of(m), limit) for name, limit in self.limits)
+        if any(value is not None and value > limit for value, limit in found):
+            return False
+        return True if all(SEEN[name](m) for name, _ in self.limits) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Attainment:
+    """How many of the requests of one run kept the objectives. Failures did not; requests that we
+    cancelled are not counted."""
+
+    objectives: Objectives
+    good: int
+    ended: int  # good ones, late ones and failures
+    goodput_per_s: float | None  # good ones per second of a repeat's window, a mean over repeats
+
+    @property
+    def share(self) -> float | None:
+        return self.good / self.ended if self.ended else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, by Wilson: of chance among the requests, not of that between repeats."""
+        return wilson(self.good, self.ended)
+
+    @property
+    def sentence(self) -> str:
+        if self.share is None:
+            return (
+                f"It is not known how many requests met {self.objectives.in_words}: none has "
+                "ended, or one was not streamed, or its tokens are not known."
+            )
+        low, high = (significant(100 * bound) for bound in self.interval)
+        said = f"{share(self.share)} of the requests met {self.objectives.in_words}"
+        said += f" (95 % interval {low}–{high} %)"
+        if self.goodput_per_s is None:
+            return f"{said}."
+        return f"{said}: goodput {significant(self.goodput_per_s)} requests/s."
+
+
+def objectives_of(config: RunConfig) -> Objectives | None:
+    """Return what a run is to keep; None where nothing is asked for."""
+    found = Objectives(config.ttft_limit_s, config.tpot_limit_s, config.e2e_limit_s)
+    return found if found.limits else None
+
+
+def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tuple[int, int]:
+    """Return how many requests kept the objectives, and of how many; of 0 where one of them cannot
+    be told: it was not streamed, or its tokens are not known."""
+    met = [objectives.met_by(m) for m in measurements if m.status != "cancelled"]
+    known = [one for one in met if one is not None]
+    return (sum(known), len(known)) if len(known) == len(met) else (0, 0)
+
+
+def goodput(good: int, ended: int, window_s: float | None) -> float | None:
+    """Return the good requests of one repeat per second of its window; none is 0, whatever the
+    window."""
+    if good and window_s:
+        return rate(good, window_s)
+    return 0.0 if ended and not good else None
+
+
+def from_link(parameters: Mapping[str, str]) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """Return which objectives and price a link says, by the config's field (empty: none), and a
+    sentence for each that cannot be."""
+    found: dict[str, float | None] = {}
+    problems: list[str] = []
+    for name, field in IN_LINKS.items():
+        if name not in parameters:
+            continue
+        text = parameters[name].strip()
+        try:
+            found[field] = getattr(parse({field: text}), field) if text else None
+        except InvalidConfig as error:
+            problems.append(error.problems[field].replace(field, name, 1))
+    return found, tuple(problems)
+
+
+def judged(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig:
+    """Return a config with other objectives and another price."""
+    assert set(judgement) <= set(JUDGEMENT)
+    return config.model_copy(update=dict(judgement))
+
+
+SEEN: dict[str, Callable[[Measurement], bool]] = {  # that the metric has a value, or there is none
+    "ttft_s": lambda m: m.t_first is not None,
+    "tpot_s": lambda m: m.t_first is not None and m.output_tokens is not None,
+    "e2e_s": lambda m: m.t_last is not None,
+}
+IN_LINKS = {
+    "ttft": "ttft_limit_s",
+    "tpot": "tpot_limit_s",
+    "e2e": "e2e_limit_s",
+    "usd_per_hour": "usd_per_hour",
+}
+# The latency constraints of MLPerf Inference's server scenarios (there on the 99th percentile):
+# mlcommons/inference_policies, inference_rules.adoc, "Benchmarks", as of 2026-07-23.
+PRESETS: dict[str, Objectives] = {
+    "Llama 2 70B, conversational": Objectives(2.0, 0.2),
+    "Llama 2 70B, interactive": Objectives(0.45, 0.04),
+    "Llama 3.1 8B, conversational": Objectives(2.0, 0.1),
+    "Llama 3.1 8B, interactive": Objectives(0.5, 0.03),
+    "Llama 3.1 405B, server": Objectives(6.0, 0.175),
+    "Llama 3.1 405B, interactive": Objectives(4.5, 0.08),
+    "Mixtral 8x7B, server": Objectives(2.0, 0.2),
+    "DeepSeek-R1, server": Objectives(2.0, 0.08),
+    "DeepSeek-R1, interactive": Objectives(1.5, 0.015),
+    "GPT-OSS 120B, server": Objectives(3.0, 0.08),
+    "GPT-OSS 120B, interactive": Objectives(2.0, 0.02),
+}

@@ -1,0 +1,60 @@
+"""Samples in numbers: those of the repeats, their mean and highest, and how far a count grew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean
+
+from services.ask.measurement import Repeat, Run, Sample
+from services.ask.series import device_of
+
+
+def began(repeat: Repeat) -> float | None:
+    """Return when a repeat began, in seconds since its run did; None: that was not kept."""
+    at = repeat.health.get("t")
+    return float(at) if isinstance(at, int | float) else None
+
+
+def during(run: Run, samples: Sequence[Sample], repeat: int | None = None) -> list[Sample]:
+    """Return the samples taken while requests were measured, in one repeat or in all: not those of
+    the warm-up or between repeats. A repeat without an end is taken as still going on."""
+    spans = [
+        (at, at + (one.duration_s if one.duration_s is not None else float("inf")))
+        for one in run.repeats
+        if repeat in (None, one.index) and (at := began(one)) is not None
+    ]
+    return [s for s in samples if any(start <= s.t <= end for start, end in spans)]
+
+
+def values(samples: Sequence[Sample], name: str) -> list[float]:
+    """Return the values of one series, in order of time, of the samples that have it."""
+    return [sample.values[name] for sample in samples if name in sample.values]
+
+
+def mean(samples: Sequence[Sample], name: str) -> float | None:
+    """Return the mean of a series; None: it was not sampled."""
+    found = values(samples, name)
+    return fmean(found) if found else None
+
+
+def highest(samples: Sequence[Sample], name: str) -> float | None:
+    """Return the highest value of a series; None: it was not sampled."""
+    return max(values(samples, name), default=None)
+
+
+def grown(samples: Sequence[Sample], name: str) -> float | None:
+    """Return how far a count has grown over all turns; None: it was not sampled.
+
+    A count that falls has begun anew, at 0, with a turn or a server that was started again.
+    """
+    found = values(samples, name)
+    if not found:
+        return None
+    return found[0] + sum(b - a if b >= a else b for a, b in pairwise(found))
+
+
+def gpus(samples: Sequence[Sample]) -> list[int]:
+    """Return the numbers of the GPUs that were sampled."""
+    found = {device_of(name) for sample in samples for name in sample.values}
+    return sorted(device for device in found if device is not None)

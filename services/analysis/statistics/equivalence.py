@@ -1,0 +1,28 @@
+"""Whether two runs are as good as equal: that no difference was found does not show it."""
+
+from __future__ import annotations
+
+import math
+
+from services.analysis.statistics.ratio import Ratio
+from services.analysis.statistics.student_t import t_cdf
+
+
+def equivalence(ratio: Ratio, margin: float) -> float | None:
+    """Return the p-value of "the ratio is beyond 1 / (1 + margin) … 1 + margin".
+
+    Two one-sided t tests on the log scale, the larger p of the two (Schuirmann 1987): below 5 %
+    is where the 90 % interval lies within the bounds, which are the same seen from either run.
+    None under MINIMUM_REPEATS a side.
+
+    Raises:
+        ValueError: the margin is not positive.
+    """
+    if not margin > 0:
+        raise ValueError(f"a margin must be more than 0 (got {margin})")
+    if ratio.error is None or ratio.df is None:
+        return None
+    room = math.log1p(margin) - abs(math.log(ratio.value))  # to the nearer bound
+    if ratio.error == 0:
+        return 0.0 if room > 0 else 1.0
+    return t_cdf(-room / ratio.error, ratio.df)

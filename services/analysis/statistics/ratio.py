@@ -1,0 +1,104 @@
+"""How many times another one run is, by one number a repeat, and whether that may be chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from services.analysis.statistics.distribution import CONFIDENCE
+from services.analysis.statistics.student_t import t_cdf, t_quantile
+
+MINIMUM_REPEATS = 3  # a side; fewer say nothing about the variation between repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times the reference's value the other's is, with its 95 % interval.
+
+    `value` is the ratio of geometric means. `p` tests that it is 1. `error` is the standard error
+    of its logarithm, with `df` degrees of freedom. Interval, `p`, `error` and `df` are None under
+    MINIMUM_REPEATS a side.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    n_reference: int
+    n_other: int
+    error: float | None = None
+    df: float | None = None
+    paired: bool = False
+
+
+def ratio(reference: Sequence[float], other: Sequence[float], paired: bool = False) -> Ratio | None:
+    """Compare two runs by one number a repeat: other / reference.
+
+    Welch's t on the logarithms. `paired` is for repeats that took turns (A B A B): a t on the log
+    ratios of the pairs. None when a side is empty or a number is not positive.
+
+    Raises:
+        ValueError: pairs are wanted of sides that differ in length.
+    """
+    if paired and len(reference) != len(other):
+        raise ValueError(f"{len(reference)} and {len(other)} repeats cannot be paired")
+    if not reference or not other or min(*reference, *other) <= 0:
+        return None
+    a, b = [math.log(x) for x in reference], [math.log(x) for x in other]
+    difference = fmean(b) - fmean(a)
+    if min(len(a), len(b)) < MINIMUM_REPEATS:
+        return Ratio(math.exp(difference), None, None, None, len(a), len(b), paired=paired)
+    error, df = _paired_error(a, b) if paired else _welch_error(a, b)
+    half = t_quantile((1 + CONFIDENCE) / 2, df) * error
+    return Ratio(
+        math.exp(difference),
+        math.exp(difference - half),
+        math.exp(difference + half),
+        _two_sided(difference, error, df),
+        len(a),
+        len(b),
+        error,
+        df,
+        paired,
+    )
+
+
+def holm(pvalues: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for being several, in the order given (Holm 1979)."""
+    order = sorted(range(len(pvalues)), key=pvalues.__getitem__)
+    adjusted, worst = [0.0] * len(pvalues), 0.0
+    for rank, place in enumerate(order):
+        worst = max(worst, min(1.0, (len(pvalues) - rank) * pvalues[place]))
+        adjusted[place] = worst
+    return adjusted
+
+
+def variance_of(numbers: Sequence[float]) -> float:
+    """Return the variance of a sample (n − 1), exactly 0 where all are the same. A trend asks for
+    thousands, and the standard library's counts in fractions, which takes far longer."""
+    if min(numbers) == max(numbers):
+        return 0.0
+    centre = fmean(numbers)
+    return math.fsum((x - centre) ** 2 for x in numbers) / (len(numbers) - 1)
+
+
+def _welch_error(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """Standard error of the difference of means, and Welch-Satterthwaite degrees of freedom."""
+    u, v = variance_of(a) / len(a), variance_of(b) / len(b)
+    if u + v == 0:
+        return 0.0, float(len(a) + len(b) - 2)
+    df = (u + v) ** 2 / (u**2 / (len(a) - 1) + v**2 / (len(b) - 1))
+    return math.sqrt(u + v), df
+
+
+def _paired_error(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    differences = [y - x for x, y in zip(a, b, strict=True)]
+    return math.sqrt(variance_of(differences) / len(a)), float(len(a) - 1)
+
+
+def _two_sided(difference: float, error: float, df: float) -> float:
+    if error == 0:  # every repeat gave the same, as counts of tokens do
+        return 1.0 if difference == 0 else 0.0
+    return min(1.0, 2 * t_cdf(-abs(difference / error), df))

@@ -1,0 +1,197 @@
+"""One run in numbers: each repeat by itself, then the run.
+
+Rates belong to a repeat, and the run's is the mean of its repeats'. Successful requests are what
+is counted; failures are counted beside them, and requests that we cancelled apart from both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+from typing import Any
+
+from services.analysis.metrics import METRICS
+from services.analysis.objectives import Attainment, Objectives, counted
+from services.analysis.statistics import Distribution, distribution
+from services.analysis.summary.gaps import gaps
+from services.analysis.summary.repeats import (
+    RepeatSummary,
+    by_class,
+    by_repeat,
+    error_rate,
+    jain,
+    successes,
+    summarize_repeat,
+    tokens,
+    values,
+)
+from services.analysis.summary.steady import peak, steady_output_tokens_per_s
+from services.ask.config import RunConfig
+from services.ask.measurement import ERROR_CLASSES, Measurement
+from services.ask.prices import Hourly, Price
+
+__all__ = ["RepeatSummary", "Summary", "summarize", "summary_row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run: counts and tokens over all repeats, rates as means over repeats, distributions over
+    the successes of all repeats. None: not known."""
+
+    repeats: tuple[RepeatSummary, ...]
+    sent: int
+    ok: int
+    failed: int
+    cancelled: int
+    errors: dict[str, int]  # failed requests by class
+    output_tokens: int | None
+    prompt_tokens: int | None
+    output_tokens_per_s: float | None
+    total_tokens_per_s: float | None
+    requests_per_s: float | None
+    total_e2e_s: float | None  # the latencies of all successes, added up
+    distributions: dict[str, Distribution | None]  # by metric name
+    inter_chunk: Distribution | None  # seconds
+    fairness: float | None  # Jain's index of tokens/s per request, 1: all alike
+    error_rate: float | None
+    steady_output_tokens_per_s: float | None
+    peak_in_flight: int | None
+    token_sources: dict[str, int]  # successes by where their token count is from
+    cost_usd: float | None  # of all repeats; None where that of one is not known
+    usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
+    cost_source: str | None = None  # whose price that is, in words
+    attainment: Attainment | None = None  # None without objectives
+    classes: dict[str, Summary] = field(default_factory=dict)  # of a mix: each as a run of its own
+
+
+def summarize(
+    measurements: Sequence[Measurement],
+    price: Price | Hourly | None = None,
+    objectives: Objectives | None = None,
+    placed: bool = True,
+    config: RunConfig | None = None,
+) -> Summary:
+    """Work one run out. `price`, where known, gives the cost of its tokens or of its time;
+    `objectives`, where there are any, its goodput. Without `placed` the times of requests are not
+    on one clock (see `Run.placed`): no rate is known then, nor what was in flight. `config` tells
+    which classes the requests of a mix are of."""
+    good = successes(measurements)
+    groups = by_repeat(measurements)
+    repeats = tuple(
+        summarize_repeat(index, group, price, objectives, placed) for index, group in groups.items()
+    )
+    prompt_tokens, output_tokens = tokens(good)
+    cost = _sum([repeat.cost_usd for repeat in repeats])
+    failed = [m for m in measurements if m.status == "failed"]
+    return Summary(
+        repeats=repeats,
+        sent=sum(repeat.sent for repeat in repeats),
+        ok=len(good),
+        failed=len(failed),
+        cancelled=sum(repeat.cancelled for repeat in repeats),
+        errors=dict(Counter(m.error_class or "unknown" for m in failed)),
+        output_tokens=output_tokens,
+        prompt_tokens=prompt_tokens,
+        output_tokens_per_s=_mean(repeat.output_tokens_per_s for repeat in repeats),
+        total_tokens_per_s=_mean(repeat.total_tokens_per_s for repeat in repeats),
+        requests_per_s=_mean(repeat.requests_per_s for repeat in repeats),
+        total_e2e_s=sum(latencies) if (latencies := values(good, "e2e_s")) else None,
+        distributions={entry.name: distribution(values(good, entry.name)) for entry in METRICS},
+        inter_chunk=distribution(gaps(good)),
+        fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
+        error_rate=error_rate(measurements),
+        steady_output_tokens_per_s=(
+            _mean(map(steady_output_tokens_per_s, groups.values())) if placed else None
+        ),
+        peak_in_flight=max(map(peak, groups.values()), default=0) if placed else None,
+        token_sources=dict(Counter(m.token_source for m in good)),
+        cost_usd=cost,
+        usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),
+        cost_source=price.source if price and cost is not None else None,
+        attainment=_attainment(objectives, measurements, repeats) if objectives else None,
+        classes={
+            name: summarize(some, placed=placed)
+            for name, some in (by_class(measurements, config) if config else {}).items()
+        },
+    )
+
+
+def summary_row(summary: Summary) -> dict[str, Any]:
+    """Return a summary as one flat, JSON-ready row: `output_tokens_per_s`, `ttft_s_median`,
+    `e2e_s_p95`, `failed_timeout`, …; every summary has the same names but for unknown classes of
+    failures. A mix has further ones for each class of requests: `short_ttft_s_median`, …"""
+    row: dict[str, Any] = {"repeats": len(summary.repeats)}
+    row |= {name: getattr(summary, name) for name in _FLAT}
+    row |= {f"failed_{name}": 0 for name in ERROR_CLASSES}
+    row |= {f"failed_{name}": count for name, count in summary.errors.items()}
+    row |= _attained(summary.attainment)
+    for name, found in (*summary.distributions.items(), ("inter_chunk_s", summary.inter_chunk)):
+        numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
+        row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
+    for name, part in summary.classes.items():
+        row |= _of_class(name, part)
+    return row
+
+
+def _of_class(name: str, part: Summary) -> dict[str, Any]:
+    row = {count: getattr(part, count) for count in ("sent", "ok", "failed", "error_rate")}
+    for metric in OF_CLASS:
+        found = part.distributions[metric]
+        numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
+        row |= {f"{metric}_{statistic}": number for statistic, number in numbers.items()}
+    return {f"{name}_{key}": value for key, value in row.items()}
+
+
+def _mean(numbers: Iterable[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return fmean(known) if known else None
+
+
+def _attainment(
+    objectives: Objectives, measurements: Sequence[Measurement], repeats: Sequence[RepeatSummary]
+) -> Attainment:
+    good, ended = counted(objectives, measurements)
+    rate = _mean(repeat.goodput_per_s for repeat in repeats) if ended else None
+    return Attainment(objectives, good, ended, rate)
+
+
+def _attained(found: Attainment | None) -> dict[str, Any]:
+    low, high = found.interval if found and found.ended else (None, None)
+    return {
+        "goodput_per_s": found and found.goodput_per_s,
+        "slo_attainment": found and found.share,
+        "slo_attainment_low": low,
+        "slo_attainment_high": high,
+        "objectives": found and found.objectives.in_words,
+    }
+
+
+def _sum(numbers: Sequence[float | None]) -> float | None:
+    """A sum with a part missing is not known."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known and len(known) == len(numbers) else None
+
+
+# Metrics that are told of each class.
+OF_CLASS = ("ttft_s", "e2e_s", "tpot_s", "tokens_per_s", "prompt_tokens", "output_tokens")
+_FLAT = (
+    "sent",
+    "ok",
+    "failed",
+    "cancelled",
+    "error_rate",
+    "prompt_tokens",
+    "output_tokens",
+    "output_tokens_per_s",
+    "total_tokens_per_s",
+    "requests_per_s",
+    "steady_output_tokens_per_s",
+    "total_e2e_s",
+    "fairness",
+    "peak_in_flight",
+    "cost_usd",
+    "usd_per_million_output",
+    "cost_source",
+)

@@ -1,0 +1,210 @@
+"""Conditions that a run or a comparison has to keep: `ttft:p95<0.5`, or not slower than before.
+
+What is not known keeps no condition: a gate that passes says that somebody has looked.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services.analysis.compare import Candidate, Comparison, Verdict, Word
+from services.analysis.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
+from services.analysis.compare.rows import names_of, row_of
+from services.analysis.compare.wording import in_words
+from services.analysis.figures import named
+from services.analysis.metrics import Metric, metric, of_class
+from services.analysis.statistics import FLOORS
+from services.analysis.summary import OF_CLASS, Summary
+from services.ask.workloads.mixed import CLASSES
+from services.base.units import show
+
+
+class InvalidGate(ValueError):
+    """A condition that cannot be read, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One condition on a run. `name` is one of REQUESTS, with a statistic, or of RUNS."""
+
+    text: str
+    name: str
+    statistic: str  # "" where the run has one number
+    sign: str
+    limit: float  # seconds, tokens/s, a share, US dollars: as everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of a condition; `value` is None where it is not known."""
+
+    slo: str
+    value: float | None
+    passed: bool
+    sentence: str
+
+
+def gate(text: str) -> Gate:
+    """Read a condition like `ttft:p95<0.5` or `error_rate<=0.01`.
+
+    Raises:
+        InvalidGate: it is none.
+    """
+    found = re.fullmatch(r"\s*(\w+)(?::(\w+))?\s*(<=|>=|<|>)\s*(\S+)\s*", text)
+    if not found:
+        raise InvalidGate(
+            f"“{text[:60]}” is no condition. Write it in quotes, since a shell takes < and > for "
+            "itself: 'ttft:p95<0.5', 'error_rate<0.01'."
+        )
+    name, statistic, sign, number = found.groups(default="")
+    if name not in REQUESTS and name not in RUNS:
+        raise InvalidGate(f"There is no {name[:40]} here, but {', '.join((*REQUESTS, *RUNS))}.")
+    if name in REQUESTS and statistic not in STATISTICS:
+        raise InvalidGate(f"{name} needs one of {', '.join(STATISTICS)}: '{name}:p95{sign}…'.")
+    if name in RUNS and statistic:
+        raise InvalidGate(f"{name} is one number of the run, without :{statistic[:20]}.")
+    return Gate(text.strip(), name, statistic, sign, _limit(name, number))
+
+
+def _limit(name: str, number: str) -> float:
+    try:
+        limit = float(number)
+    except ValueError:
+        limit = math.nan
+    if not math.isfinite(limit):
+        raise InvalidGate(
+            f"“{number[:40]}” is no number: {name} is in {_unit(name)}, without a unit behind it."
+        )
+    return limit
+
+
+def check(gates: Sequence[Gate], candidate: Candidate) -> tuple[Checked, ...]:
+    """Hold a run to its conditions. One that did not come to its end keeps none of them."""
+    run = candidate.run
+    row = row_of(candidate)
+    found = tuple(_checked(one, candidate.summary, row) for one in gates)
+    if run.status == "done":
+        return found
+    said = f"Run {run.id} is {run.status}, and not measured to its end."
+    return (Checked("status", None, False, said), *found)
+
+
+def _checked(one: Gate, summary: Summary, row: Mapping[str, Any]) -> Checked:
+    sign, keeps = SIGNS[one.sign]
+    unit = _unit(one.name)
+    shown = f"{_label(one)} {sign} {show(one.limit, unit)}"
+    value = row.get(_key(one))  # an imported run lacks some
+    if value is None:
+        return Checked(one.text, None, False, f"{shown}: {_why_not(one, summary)}")
+    return Checked(one.text, value, keeps(value, one.limit), f"{shown}: it is {show(value, unit)}")
+
+
+def _why_not(one: Gate, summary: Summary) -> str:
+    if one.name in OBJECTIVES and summary.attainment is None:
+        return "not known, since no objective is set. Give one: --ttft-limit 0.5."
+    if one.name in REQUESTS and (name := _metric(one.name)[1]):
+        if name not in summary.classes:
+            return "not known, since it is no mix. Choose --workload mixed."
+        return _why_not(replace(one, name=one.name.removeprefix(f"{name}_")), summary.classes[name])
+    found = summary.distributions.get(REQUESTS.get(one.name, ""))
+    needed = FLOORS.get(int(one.statistic[1:])) if one.statistic in ("p90", "p95", "p99") else None
+    if found and needed and found.n < needed:
+        return f"not known by {found.n:,} requests, it takes {needed:,}. Send more, or use median."
+    return "not known for this run."
+
+
+def _key(one: Gate) -> str:
+    """The name of `summary_row`."""
+    return f"{REQUESTS[one.name]}_{STATISTICS[one.statistic]}" if one.statistic else RUNS[one.name]
+
+
+def _label(one: Gate) -> str:
+    if one.statistic:
+        entry, name = _metric(one.name)
+        label = f"{entry.label}, {one.statistic}"
+        return of_class(name, label) if name else label
+    return named(RUNS[one.name])[0]
+
+
+def _unit(name: str) -> str:
+    return _metric(name)[0].unit if name in REQUESTS else named(RUNS[name])[1]
+
+
+def _metric(name: str) -> tuple[Metric, str]:
+    """The metric behind a name, and the class of a mix whose requests it is about, or ""."""
+    of, _, plain = name.partition("_")
+    return (metric(REQUESTS[plain]), of) if of in CLASSES else (metric(REQUESTS[name]), "")
+
+
+def against(
+    comparison: Comparison,
+    words: Collection[Word],
+    measure: str | None = None,
+    allow_no_verdict: bool = False,
+) -> list[str]:
+    """Return a sentence for each run whose verdict is among `words`, by one of MEASURES or by what
+    decides; and, unless it is allowed, for each without a verdict."""
+    bad = {*words, *(() if allow_no_verdict else ("no verdict",))}
+    names = names_of((comparison.reference, *comparison.others))
+    said = []
+    for name, verdict in zip(names[1:], comparison.verdicts, strict=True):
+        found = _finding(verdict, measure)
+        if found.word in bad:
+            word = in_words(found.word, verdict.margin)
+            said.append(f"{name} against {names[0]}: {word}, by {found.label}.")
+    return said
+
+
+def _finding(verdict: Verdict, measure: str | None) -> Finding:
+    return finding(verdict.findings, MEASURES[measure]) if measure else verdict.findings[0]
+
+
+WORDS: tuple[Word, ...] = ("faster", "slower", "equivalent", "inconclusive", "no verdict")
+SIGNS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "<": ("<", operator.lt),
+    "<=": ("≤", operator.le),
+    ">": (">", operator.gt),
+    ">=": ("≥", operator.ge),
+}
+STATISTICS = {
+    "median": "median",
+    "p50": "median",
+    "mean": "mean",
+    "sd": "sd",
+    "min": "minimum",
+    "max": "maximum",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+}
+REQUESTS = {  # metrics of requests, which need a statistic
+    "ttft": "ttft_s",
+    "ttfa": "ttfa_s",
+    "tpot": "tpot_s",
+    "e2e": "e2e_s",
+    "tokens_per_s": "tokens_per_s",
+    "decode_tokens_per_s": "decode_tokens_per_s",
+    "output_tokens": "output_tokens",
+}
+REQUESTS |= {  # of a mix, by class: short_ttft
+    f"{of}_{name}": f"{of}_{field}"
+    for of in CLASSES
+    for name, field in REQUESTS.items()
+    if field in OF_CLASS
+}
+OBJECTIVES = ("goodput", "attainment")  # they need some
+RUNS = {  # numbers of a whole run
+    "goodput": "goodput_per_s",
+    "attainment": "slo_attainment",
+    "error_rate": "error_rate",
+    "throughput": "output_tokens_per_s",
+    "requests_per_s": "requests_per_s",
+    "cost": "cost_usd",
+    "usd_per_million_output": "usd_per_million_output",
+}
+MEASURES = {"throughput": THROUGHPUT, "tokens_per_s": RATE, "ttft": TTFT, "e2e": E2E}

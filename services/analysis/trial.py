@@ -1,0 +1,161 @@
+"""A trial: two to eight runs that are measured in turns, one repeat each, again and again.
+
+What changes with time, a machine that grows warm or a neighbour that wakes up, then falls on all of
+them alike, and their repeats can be compared in pairs. Within each round the order is shuffled, so
+that none of them always follows the same other one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+from services.analysis.compare import (
+    FEWEST,
+    LEAST_MARGIN,
+    MARGIN,
+    MOST,
+    MOST_MARGIN,
+    Candidate,
+    Comparison,
+    compare,
+)
+from services.analysis.statistics import MINIMUM_REPEATS
+from services.ask.config import MOST_REPEATS, RunConfig
+from services.base.units import many
+
+USUAL_REPEATS = 5
+USUAL_MOST = 20
+
+
+class InvalidTrial(ValueError):
+    """A trial that cannot be asked for, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How runs take turns. Shares are between 0 and 1.
+
+    `repeats` of each run; with a `target` more, up to `most` of each, until the interval of every
+    ratio reaches no further than the target to either side. The target is of the width alone: to
+    stop when a difference is found would find differences that are not there.
+    """
+
+    seed: int | None = None  # of the order; None: whoever queues the trial draws one
+    repeats: int = USUAL_REPEATS
+    most: int = USUAL_REPEATS
+    target: float | None = None
+    margin: float = MARGIN  # differences within it do not matter
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A stored trial; its runs in the order of the candidates, the reference first."""
+
+    id: int
+    created_at: datetime
+    asked: Asked
+    run_ids: tuple[int, ...]
+
+
+def check(asked: Asked, configs: Sequence[RunConfig]) -> None:
+    """See that a trial can be measured.
+
+    Raises:
+        InvalidTrial: there are too few or too many candidates or repeats, or a share is none.
+    """
+    if not FEWEST <= len(configs) <= MOST:
+        raise InvalidTrial(
+            f"A comparison takes {FEWEST} to {MOST} candidates, and {len(configs)} were given."
+        )
+    given = {"each": asked.repeats, "most": asked.most, "target": asked.target}
+    for name, value in {**given, "margin": asked.margin, "seed": asked.seed}.items():
+        if sentence := problem(name, value):
+            raise InvalidTrial(sentence)
+    if asked.most < asked.repeats:
+        raise InvalidTrial(
+            f"Each candidate is measured {asked.repeats} times, and the most cannot be fewer (got "
+            f"at most {asked.most})."
+        )
+
+
+def problem(name: str, value: float | None) -> str:
+    """Return what is wrong with one value of a trial, in a sentence; "" where nothing is. `name`:
+    each, most, target, margin or seed; shares are of 1."""
+    words, may_be = _LIMITS[name]
+    return "" if value is None or may_be(value) else words
+
+
+_LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "each": (
+        f"Each candidate is measured 1 to {MOST_REPEATS} times.",
+        lambda value: 1 <= value <= MOST_REPEATS,
+    ),
+    "most": (
+        f"Each candidate is measured at most {MOST_REPEATS} times, and at least once.",
+        lambda value: 1 <= value <= MOST_REPEATS,
+    ),
+    "target": (
+        "The target of the interval must be more than 0 % and less than 100 %.",
+        lambda value: 0 < value < 1,
+    ),
+    "margin": (
+        f"The margin must be from {LEAST_MARGIN * 100:g} % to {MOST_MARGIN * 100:g} %.",
+        lambda value: LEAST_MARGIN <= value <= MOST_MARGIN,
+    ),
+    "seed": (
+        "The seed of the order must be a whole number from 0 to 2,147,483,647.",
+        lambda value: 0 <= value < 2**31,
+    ),
+}
+
+
+def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
+    """Return who is measured first, second, … in the round `repeat`: places of candidates."""
+    places = list(range(candidates))
+    Random(f"{seed}/{repeat}").shuffle(places)
+    return places
+
+
+def turn(seed: int | None, repeat: int, candidates: int, place: int) -> int:
+    """Return the number of the turn, from 0, in which the candidate at `place` is measured for the
+    `repeat`-th time. A round has room for MOST turns, however many there are: when a candidate is
+    deleted, the turns of the others stay in their rounds."""
+    return repeat * MOST + order(seed, repeat, candidates).index(place)
+
+
+def widest(comparison: Comparison) -> float | None:
+    """Return how far the widest interval of what decides reaches to either side of its ratio, as a
+    share: 0.03 for 1.00 (0.97–1.03). None where one of the ratios has no interval."""
+    reach = 0.0
+    for verdict in comparison.verdicts:
+        ratio = verdict.findings[0].ratio
+        if ratio is None or ratio.low is None or ratio.high is None:
+            return None
+        reach = max(reach, math.sqrt(ratio.high / ratio.low) - 1)
+    return reach
+
+
+def goes_on(asked: Asked, repeats: int, candidates: Sequence[Candidate]) -> bool:
+    """Whether another round is wanted after `repeats` of each: the target is not reached yet."""
+    if asked.target is None or repeats >= asked.most or len(candidates) < FEWEST:
+        return False
+    if repeats < MINIMUM_REPEATS:
+        return True
+    reach = widest(compare(candidates))
+    return reach is None or reach > asked.target
+
+
+def sentence(asked: Asked, candidates: int, warmup: int = 0) -> str:
+    """Say what a trial will do; `warmup`: requests before the first that do not count, of all
+    turns together."""
+    said = f"{candidates} candidates take turns, {many(asked.repeats, 'repeat')} of each"
+    if asked.target is not None:
+        said += (
+            f", then more until every 95 % interval is within ±{asked.target * 100:g} %, "
+            f"at most {asked.most} of each"
+        )
+    return f"{said}. Requests to warm up, of them all: {warmup:,}." if warmup else f"{said}."

@@ -1,0 +1,63 @@
+"""The proxy that the environment names for a server, if any.
+
+The variables are those of every other tool: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in
+either case. This machine itself is never asked for through a proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+from services.ask.backends.address import LOOPBACK, InvalidAddress
+
+
+def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
+    """Return the URL of the proxy through which `base_url` is reached; None: straight.
+
+    Raises:
+        InvalidAddress: the variable names something else than an HTTP proxy.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if host in LOOPBACK or _excepted(host, env.get("no_proxy") or env.get("NO_PROXY") or ""):
+        return None
+    for name in (f"{parts.scheme}_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            if written := env.get(variable, "").strip():
+                return _usable(written, variable)
+    return None
+
+
+def _excepted(host: str, names: str) -> bool:
+    """Whether `names` holds the host, a domain or network it is in, or the star for all."""
+    for name in names.replace(",", " ").split():
+        if "/" in name and _inside(host, name):
+            return True
+        domain = name.lower().partition(":")[0].lstrip("*").lstrip(".")
+        if name == "*" or (domain and (host == domain or host.endswith(f".{domain}"))):
+            return True
+    return False
+
+
+def _inside(host: str, network: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:  # a name, or no network
+        return False
+
+
+def _usable(written: str, variable: str) -> str:
+    url = written if "://" in written else f"http://{written}"
+    try:  # what was written is not said again: it may hold a password
+        parts = urlsplit(url)
+        usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidAddress(
+            f"{variable} is not the address of an HTTP proxy, such as http://proxy.example:3128. "
+            "Correct it, or put the server's name into NO_PROXY."
+        )
+    return url

@@ -1,0 +1,120 @@
+"""How an answer is asked for: where, and in which words. One entry for each wire format.
+
+A field that says only what a server does anyway is not sent, since some servers refuse it: no top-p
+unless a person gave one, no seed, no ignore_eos. The temperature is 0 unless something else is
+asked for, so that answers have the same length each time; OpenAI is sent none, since its newest
+models refuse all but their own.
+
+Most servers speak OpenAI's. Ollama speaks it too, under /v1, but says how many tokens it counted
+only at the end of its own, and takes the context's length only there: so that is what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.ask.backends import BACKENDS, Target
+from services.ask.config import RunConfig
+from services.ask.dialogue import messages_of, text_of
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`path` is below the base URL without `under`."""
+
+    path: str
+    under: str
+    body: Callable[[RunConfig, Target, str], Body]
+
+
+def chat_url(target: Target) -> str:
+    """Return the address that answers are asked of."""
+    dialect = _dialect(target)
+    root = target.at((target.base_url or "").removesuffix(dialect.under))
+    if target.endpoint:
+        root, path = target.at(_server(target)), target.endpoint
+    else:
+        path = dialect.path
+    return replace(root, query=target.query).url(path)
+
+
+def body(config: RunConfig, target: Target, prompt: str) -> Body:
+    """Build the request that asks `prompt`. What a person wants sent further comes last, and what
+    is to be left out is not there."""
+    asked = _dialect(target).body(config, target, prompt)
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    if not config.extra_body:
+        return wanted
+    if target.client == "litellm":  # beside the others they would be LiteLLM's own arguments:
+        return {**wanted, "extra_body": config.extra_body}  # whom to ask, with which key
+    return {**wanted, **config.extra_body}
+
+
+def _server(target: Target) -> str:
+    parts = urlsplit(target.base_url or "")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _dialect(target: Target) -> Dialect:
+    """LiteLLM is given OpenAI's words for everybody. An address that names its endpoint says which
+    of OpenAI's it is."""
+    if target.client != "wire":
+        return DIALECTS["openai"]
+    if target.endpoint:
+        chat = target.endpoint.endswith(DIALECTS["openai"].path)
+        return DIALECTS["openai" if chat else "completions"]
+    return DIALECTS[BACKENDS[target.backend].dialect]
+
+
+def _openai(config: RunConfig, target: Target, prompt: str) -> Body:
+    return {"model": target.model, "messages": messages_of(prompt), **_wanted(config, target)}
+
+
+def _completions(config: RunConfig, target: Target, prompt: str) -> Body:
+    """The text itself, in no chat template: what a model without one takes."""
+    return {"model": target.model, "prompt": text_of(prompt), **_wanted(config, target)}
+
+
+def _wanted(config: RunConfig, target: Target) -> Body:
+    """OpenAI's newer models want `max_completion_tokens`."""
+    newer = "max_completion_tokens" if target.backend == "openai" else "max_tokens"
+    return {
+        "stream": True,
+        "stream_options": _unless("stream_options", config, {"include_usage": True}),
+        config.max_tokens_field or newer: _unless("max_tokens", config, config.max_tokens),
+        "temperature": config.sent_temperature,
+        "top_p": config.sent_top_p,
+        "seed": config.seed,
+        "ignore_eos": config.ignore_eos or None,
+    }
+
+
+def _unless(name: str, config: RunConfig, value: Any) -> Any:
+    return None if name in config.omit else value
+
+
+def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
+    options = {
+        "num_predict": _unless("max_tokens", config, config.max_tokens),
+        "temperature": config.sent_temperature,
+        "top_p": config.sent_top_p,
+        "seed": config.seed,
+    }
+    return {
+        "model": target.model,
+        "messages": messages_of(prompt),
+        "stream": True,
+        "options": {name: value for name, value in options.items() if value is not None},
+    }
+
+
+DIALECTS: dict[str, Dialect] = {
+    "openai": Dialect("/chat/completions", "", _openai),
+    "completions": Dialect("/completions", "", _completions),
+    "ollama": Dialect("/api/chat", "/v1", _ollama),
+}

@@ -1,0 +1,27 @@
+"""A field as it is typed in a terminal: `pause_s` is `--pause`, a switch needs no value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote
+from typing import Any
+
+from services.ask import link
+
+# Flags that may be given several times, each with what stands for its value.
+REPEATED = {"headers": ("--header", "NAME: VALUE"), "omit": ("--omit", "FIELD")}
+
+
+def flag(name: str) -> str:
+    """Return the flag of a field: `--pause` of `pause_s`, `--header` of `headers`."""
+    if name in REPEATED:
+        return REPEATED[name][0]
+    return "--" + name.removesuffix("_s").replace("_", "-")
+
+
+def typed(changes: Mapping[str, Any]) -> str:
+    """Return changed fields as they are typed, quoted for a shell; "" where there is no flag that
+    says it: a flag that was given is then to be left out."""
+    said = [f"{flag(name)} {quote(link.text_of(value))}" for name, value in changes.items()
+            if link.text_of(value) and not isinstance(value, bool)]  # fmt: skip
+    return " ".join(said)

@@ -1,0 +1,90 @@
+"""The choices of a run as a query string (`?backend=vllm&mode=batch&requests=64`), and back.
+
+A link says what differs from the run that it starts from, under the names that the API has. A
+person's own prompts are never in it: links are sent around, and kept in logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from services.ask.backends import BACKENDS
+from services.ask.config import InvalidConfig, RunConfig, parse
+
+PRIVATE = ("prompt", "prompts")
+PERHAPS_SECRET = ("base_url", "headers", "extra_body")
+
+
+def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
+    """Return those of a run's fields that are not as in `start`, each as a text."""
+    return {
+        name: text_of(value)
+        for name, value in values.items()
+        if name not in PRIVATE and value != getattr(start, name) and not _is_refused(name, value)
+    }
+
+
+def read(parameters: Mapping[str, str], start: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
+    """Return `start` with what a link changes in it, and a sentence for each parameter that it
+    cannot have; those are left as they were."""
+    changes: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, text in parameters.items():
+        try:
+            changes[name] = _value(name, text)
+        except InvalidConfig as error:
+            problems += error.problems.values()
+    return start.model_copy(update=changes), tuple(problems)
+
+
+def _is_refused(name: str, value: Any) -> bool:
+    """Whether it cannot be, perhaps because it holds a secret: that stands in no address."""
+    if name not in PERHAPS_SECRET:
+        return False
+    try:
+        parse({name: value})
+    except InvalidConfig:
+        return True
+    return False
+
+
+def change(name: str, text: str) -> dict[str, Any]:
+    """Return the field with the value that `text` says.
+
+    Raises:
+        InvalidConfig: there is no such field, or it cannot have that value.
+    """
+    return {name: _value(name, text)}
+
+
+def _value(name: str, text: str) -> Any:
+    if name in PRIVATE:
+        raise InvalidConfig({name: f"{name} is not taken from a link."})
+    if name == "backend" and text not in BACKENDS:
+        raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})
+    try:
+        value = None if text == "" and _may_be_none(name) else text
+        found = parse({"workload": "builtin", name: value})  # what goes together is seen later
+    except InvalidConfig as error:
+        if name in error.problems:
+            raise
+        return text  # alone it lacks a prompt, which the form asks for
+    return getattr(found, name)
+
+
+def _may_be_none(name: str) -> bool:
+    field = RunConfig.model_fields.get(name)
+    return field is not None and "None" in str(field.annotation)
+
+
+def text_of(value: Any) -> str:
+    """Return a value as a link holds it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return f"{value:.12g}" if isinstance(value, float) else str("" if value is None else value)

@@ -1,0 +1,157 @@
+"""What was seen of one request, and of one run. Only what was seen: whatever can be derived is
+derived in `metrics.py`, so that a metric written next year works on runs stored today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from services.ask.config import RunConfig
+
+Status = Literal["ok", "failed", "cancelled"]
+RunStatus = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+
+ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
+FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
+
+ERROR_CLASSES = (
+    "connect",  # no connection, or it broke before an answer
+    "http_3xx",  # a redirect, which is not followed
+    "http_4xx",
+    "http_429",
+    "http_5xx",
+    "timeout_connect",
+    "timeout_first_token",
+    "timeout_between_chunks",
+    "timeout",  # of the whole
+    "stream_error",  # an error inside a stream that had begun, or a stream that is not one
+    "truncated",  # ended without finish_reason and without [DONE]
+    "empty",  # ended well, without a token
+)
+
+
+def class_of_status(status: int) -> str:
+    """Return the error class of an answer with this HTTP status, which is not 200."""
+    if status < 300:  # 204 and its like: no refusal, and no answer either
+        return "stream_error"
+    return "http_429" if status == 429 else f"http_{status // 100}xx"
+
+
+WARM_UP = -1  # the repeat that does not count
+IMPORT = "import"  # the backend of a run that another tool measured
+VIA_LITELLM = "via LiteLLM"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One request. Times are seconds since its repeat began, monotonic; None: not seen.
+
+    `token_times` holds the arrival of every chunk that carries a generated token, so the first is
+    `t_first` and the last `t_last`. A chunk may carry several tokens: its length is not a count.
+    """
+
+    repeat: int
+    index: int
+    status: Status
+    t_due: float
+    t_send: float | None = None
+    t_first: float | None = None
+    t_answer: float | None = None
+    t_last: float | None = None
+    t_end: float | None = None
+    token_times: Sequence[float] = ()
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    token_source: Literal["usage", "tokenizer", "unknown"] = "unknown"
+    error_class: str | None = None
+    error: str | None = None
+    http_status: int | None = None
+    finish_reason: str | None = None
+    connect_s: float | None = None  # None: a connection that was already open
+    coalesced_reads: int = 0  # reads that carried more than one token chunk
+    answer: str | None = None  # the text, kept in the database only
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One pass over the schedule. `began_at` anchors its monotonic times to the wall clock."""
+
+    index: int
+    began_at: datetime
+    duration_s: float | None = None  # None: it was cut short before its end was recorded
+    health: dict[str, Any] = field(default_factory=dict)  # the client's own, see `checks.py`
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of a run at one moment, for the live page. `t` is seconds since the run began."""
+
+    t: float
+    repeat: int
+    sent: int
+    in_flight: int
+    done: int
+    failed: int
+    tokens: int  # finished answers by the server's count, running ones by their chunks
+    late_p99_s: float | None = None  # of this client: sent after they were due, its loop's lag,
+    lag_p99_s: float | None = None  # and the share of its core; each the worst of its processes
+    cpu_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was seen of the machine and of the engine at one moment, by a process that is not the
+    client's. `t` is seconds since the run began; the names are those of `series.py`."""
+
+    t: float
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stored run, without its requests."""
+
+    id: int
+    name: str
+    status: RunStatus
+    config: RunConfig
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    phase: str = ""  # what is happening now, in words
+    error: str | None = None  # why the run as a whole failed, a sentence
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    environment: dict[str, Any] = field(default_factory=dict)
+    repeats: tuple[Repeat, ...] = ()
+    cancel_requested: bool = False
+    calibration: dict[str, Any] | None = None  # the client's own error at this load, see there
+    source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
+    trial_id: int | None = None  # the runs that this one takes turns with
+    turn: int | None = None  # its next turn there, from 0
+    study_id: int | None = None  # the study that it is a cell of
+    cell: int | None = None  # its place in the study's grid, from 0
+    engine_id: int | None = None  # the engine that Paceline starts for it
+    margin: float | None = None  # of the trial: differences within it do not matter, as a share
+
+    @property
+    def through(self) -> str:
+        """What stands between this Paceline and the numbers, where something does: LiteLLM, or
+        the tool that measured them."""
+        if self.source is not None:
+            return f"imported from {self.source.get('tool') or 'a file'}"
+        return VIA_LITELLM if self.config.via_litellm else ""
+
+    @property
+    def placed(self) -> bool:
+        """Whether it is known when each request was sent; not every imported file says it."""
+        return self.source is None or bool(self.source.get("placed", True))
+
+    def knows(self, field: str) -> bool:
+        """Whether a field of the config is what was asked for: of an imported run only what its
+        file says."""
+        return self.source is None or field in self.source.get("known", ())

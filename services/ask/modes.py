@@ -1,0 +1,148 @@
+"""When requests are sent. A schedule is data: one loop plays them all; tests need no clock.
+
+Closed loop: an answer makes room for the next request, so a slow server is asked less. Open loop:
+requests come when they come, whatever the earlier ones do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from services.ask.config import RunConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Request `i` is sent no earlier than `due_s[i]` seconds after the start, with at most
+    `in_flight` unfinished (None: any number), and not before `pause_s` seconds after the answer
+    before it (None: answers do not matter)."""
+
+    due_s: tuple[float, ...]
+    in_flight: int | None = None
+    pause_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSpec:
+    """A way to offer load. `parameters` names the fields of RunConfig that only it reads; `says`
+    tells in words how the requests follow each other; `waits` is the field that holds the client's
+    own waiting between requests, in seconds, or ""."""
+
+    name: str
+    label: str
+    help: str
+    parameters: tuple[str, ...]
+    schedule: Callable[[RunConfig], Schedule]
+    loop: Literal["closed", "open"]
+    says: Callable[[RunConfig], str]
+    waits: str = ""
+
+
+def waiting(config: RunConfig) -> str:
+    """Return the client's own waiting between requests in words, "a pause of 2 s", or "". Where
+    there is some, what is counted by wall time (`WALL_CLOCK`) says as much of it as of the server:
+    no server gives more throughput than it is asked for."""
+    field = MODES[config.mode].waits
+    seconds = getattr(config, field) if field else 0
+    return f"{WAITS[field]} of {seconds:g} s" if seconds else ""
+
+
+def counted(config: RunConfig, succeeded: int) -> str:
+    """Say that throughput counts the client's own waiting; "" where there is none, and where no
+    request succeeded, so that there is no throughput either."""
+    said = waiting(config) if succeeded else ""
+    return f"Throughput and queries/s count the client's own waiting ({said})." if said else ""
+
+
+def leading(names: Iterable[str], *configs: RunConfig) -> list[str]:
+    """Return the names of numbers in the order in which they are read: where the client itself
+    waits in one of the runs, what is by wall time comes last."""
+    waits = any(map(waiting, configs))
+    return sorted(names, key=lambda name: waits and name in WALL_CLOCK)
+
+
+def schedule(config: RunConfig) -> Schedule:
+    """Return when each request of one repeat is due."""
+    return MODES[config.mode].schedule(config)
+
+
+def picture(schedule: Schedule, seconds_per_request: float) -> list[tuple[int, float, float]]:
+    """Return (index, start, end) in seconds for each request, if every answer took as long.
+
+    An estimate for drawing: a real server slows down with what is in flight.
+    """
+    bars: list[tuple[int, float, float]] = []
+    for index, start in enumerate(schedule.due_s):
+        if schedule.in_flight is not None and index >= schedule.in_flight:
+            start = max(start, bars[index - schedule.in_flight][2])  # all take the same: first in
+        if schedule.pause_s is not None and bars:
+            start = max(start, bars[-1][2] + schedule.pause_s)
+        bars.append((index, start, start + seconds_per_request))
+    return bars
+
+
+def _sequential(config: RunConfig) -> Schedule:
+    return Schedule((0.0,) * config.requests, in_flight=1, pause_s=config.pause_s)
+
+
+def _staggered(config: RunConfig) -> Schedule:
+    return Schedule(tuple(index * config.interval_s for index in range(config.requests)))
+
+
+def _batch(config: RunConfig) -> Schedule:
+    return Schedule((0.0,) * config.requests, in_flight=config.concurrency)
+
+
+def _say_sequential(config: RunConfig) -> str:
+    pause = f"with a pause of {config.pause_s:g} s" if config.pause_s else "without a pause"
+    return f"one after the other, {pause}"
+
+
+def _say_staggered(config: RunConfig) -> str:
+    return f"one every {config.interval_s:g} s, whatever the earlier ones do"
+
+
+def _say_batch(config: RunConfig) -> str:
+    if config.concurrency is None or config.concurrency >= config.requests:
+        return "all at once"
+    return f"at most {config.concurrency:,} in flight"
+
+
+_ENTRIES = (
+    ModeSpec(
+        name="sequential",
+        label="Sequential",
+        help="One request at a time, then a pause: what a single person gets from an idle server.",
+        parameters=("pause_s",),
+        schedule=_sequential,
+        loop="closed",
+        says=_say_sequential,
+        waits="pause_s",
+    ),
+    ModeSpec(
+        name="staggered",
+        label="Staggered concurrent",
+        help="A request at every interval, whether or not the earlier ones have been answered.",
+        parameters=("interval_s",),
+        schedule=_staggered,
+        loop="open",
+        says=_say_staggered,
+        waits="interval_s",
+    ),
+    ModeSpec(
+        name="batch",
+        label="Large batch",
+        help="All requests at once, with an optional cap on how many are in flight.",
+        parameters=("concurrency",),
+        schedule=_batch,
+        loop="closed",
+        says=_say_batch,
+    ),
+)
+
+WAITS = {"pause_s": "a pause", "interval_s": "an interval"}
+# Numbers of a run, as in `summary_row`, that are per second of wall time.
+WALL_CLOCK = ("output_tokens_per_s", "total_tokens_per_s", "requests_per_s", "goodput_per_s")
+MODES: dict[str, ModeSpec] = {entry.name: entry for entry in _ENTRIES}

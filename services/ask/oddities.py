@@ -1,0 +1,18 @@
+"""What is unusual in how a server answers: it is read, and told, since other clients may fail.
+
+The names are stored with a run (`oddities` in a repeat's health); what each means stands in
+`services/analysis/diagnostics/answers.py`.
+"""
+
+from __future__ import annotations
+
+BARE_JSON = "bare_json"
+BYTE_ORDER_MARK = "byte_order_mark"
+COMPRESSED = "compressed"
+CONTENT_TYPE = "content_type"
+EMPTY_EVENT = "empty_event"
+NOT_STREAMED = "not_streamed"
+ONE_NEWLINE = "one_newline"
+PING = "ping"
+UNENDED = "unended"
+UNKNOWN_CHUNK = "unknown_chunk"

@@ -1,0 +1,198 @@
+"""What a run will do, said before it does it: how many requests, how long, at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from services.ask.answer_times import Pace
+from services.ask.config import RunConfig
+from services.ask.modes import MODES, picture, schedule
+from services.ask.prices import Hourly, Price
+from services.ask.workloads import MARK_TOKENS, WORKLOADS, parts, warm_ups
+from services.base.units import many
+
+CHARACTERS_PER_TOKEN = (
+    4.0  # English has 4.3 to 4.5 in today's tokenizers; most languages have fewer
+)
+
+
+CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
+CALIBRATION_S = 8.0  # about
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Counts include repeats and warm-up. Seconds and US dollars; None: not known beforehand."""
+
+    requests_total: int
+    tokens_at_most: int  # of all answers
+    prompt_tokens_about: int  # without what a chat template adds
+    seconds_at_least: float | None
+    seconds_about: float | None  # by the usual pace; it lies in `seconds_between`
+    usd_at_most: float | None  # as far as the prompts' length, or by the hour the time, is known
+    sentence: str
+    hourly: bool = False  # the price is of time, so that nobody knows the most
+    seconds_between: tuple[float, float] | None = None  # by the fastest and the slowest pace
+    source: str = ""  # where the time is from, in words
+
+
+def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = None) -> Plan:
+    """Work out what `config` will do.
+
+    `pace` is how fast its requests will be; without it only the schedule's own time is known, and
+    of a batch nothing. Answers are taken to be of full length.
+    """
+    total = config.requests * config.repeats + warm_ups(config)
+    output = sum(_times(part) * part.max_tokens for part in parts(config))
+    prompts = sum(map(_prompt_tokens, parts(config)))
+    at_least = config.repeats * _repeat_s(config, 0.0) or None
+    about, between = None, None
+    if pace is not None:
+        fast, about, slow = (
+            _seconds(config, output / total / rate) for rate in (pace.fast, pace.usual, pace.slow)
+        )
+        between = fast, slow
+    usd = price.of(prompts, output, about) if price is not None else None
+    hourly = isinstance(price, Hourly)
+    what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most "
+    what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
+    source = pace.source if pace else ""
+    takes = _takes(at_least, between, source, "there is no earlier run on this server")
+    then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
+    sentence = f"{what} {then[0].upper()}{then[1:]}."
+    if "max_tokens" in config.omit:
+        sentence += " No limit is sent to the server, so answers may be longer."
+    if calibrates(config):
+        sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
+    return Plan(
+        total, output, prompts, at_least, about, usd, sentence, hourly, between, source
+    )  # fmt: skip
+
+
+def together(plans: Sequence[Plan], how: str) -> Plan:
+    """Return the plan of runs that are measured one after the other; `how`: in a sentence.
+
+    What is not known of one of them is not known of all.
+    """
+    output, prompts = (
+        sum(plan.tokens_at_most for plan in plans),
+        sum(plan.prompt_tokens_about for plan in plans),
+    )
+    at_least = sum(plan.seconds_at_least or 0.0 for plan in plans) or None
+    about = _sum(plan.seconds_about for plan in plans)
+    ranges = [plan.seconds_between for plan in plans if plan.seconds_between]
+    between = None
+    if len(ranges) == len(plans):
+        between = sum(low for low, _ in ranges), sum(high for _, high in ranges)
+    source = _sources(plan.source for plan in plans)
+    usd, hourly = _sum(plan.usd_at_most for plan in plans), any(plan.hourly for plan in plans)
+    what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
+    takes = _takes(at_least, between, source, "one of these servers has no earlier run")
+    then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
+    sentence = f"{what}. {then[0].upper()}{then[1:]}."
+    total = sum(plan.requests_total for plan in plans)
+    return Plan(
+        total, output, prompts, at_least, about, usd, sentence, hourly, between, source
+    )  # fmt: skip
+
+
+def in_turns(config: RunConfig, repeats: int) -> RunConfig:
+    """Return a config that sends as much as `config` does in so many turns, each warmed up."""
+    return config.model_copy(update={"repeats": repeats, "warmup": config.warmup * repeats})
+
+
+def _sources(each: Iterable[str]) -> str:
+    """Return where numbers are from, each place once: "from 1 earlier run on this server, which
+    had 1 in flight" says more than "from 1 earlier run on this server"."""
+    told = list(dict.fromkeys(each))
+    fuller = [one for one in told if not any(o != one and o.startswith(f"{one},") for o in told)]
+    return "; ".join(fuller)
+
+
+def _sum(numbers: Iterable[float | None]) -> float | None:
+    found = list(numbers)
+    known = [number for number in found if number is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def calibrates(config: RunConfig) -> bool:
+    """Whether a run is calibrated: as it says, else if many requests may be in flight at once."""
+    if config.calibrate is not None:
+        return config.calibrate
+    at_once = schedule(config).in_flight or config.requests
+    return min(at_once, config.requests) > CALIBRATED_ABOVE
+
+
+def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
+    """Return how long one repeat takes, in seconds, if each answer takes as long as the others."""
+    lasts = picture(schedule(config), seconds_per_request)[-1][2]
+    return min(lasts, config.stop_after_s) if config.stop_after_s is not None else lasts
+
+
+def _seconds(config: RunConfig, each: float) -> float:
+    """Return how long a run takes whose answers take `each` seconds."""
+    return config.repeats * _repeat_s(config, each) + warm_ups(config) * each
+
+
+def _times(part: RunConfig) -> int:
+    """How often a request is sent in all, of those that are alike."""
+    return part.requests * part.repeats + part.warmup
+
+
+def _prompt_tokens(config: RunConfig) -> int:
+    spec = WORKLOADS[config.workload]
+    total = _times(config)
+    if spec.tokens is not None:
+        return total * spec.tokens(config)
+    texts = [len(text) for text in spec.prompts(config)]
+
+    def characters(count: int) -> int:
+        return sum(texts) * (count // len(texts)) + sum(texts[: count % len(texts)])
+
+    written = config.repeats * characters(config.requests) + characters(config.warmup)
+    return ceil(written / CHARACTERS_PER_TOKEN) + total * MARK_TOKENS * config.unique_prompts
+
+
+def _requests(config: RunConfig) -> str:
+    count = many(config.requests, "request")
+    if config.repeats > 1:
+        count = f"{config.repeats} times {count}"
+    return f"{count} and {warm_ups(config):,} to warm up" if config.warmup else count
+
+
+def _takes(
+    at_least: float | None, between: tuple[float, float] | None, source: str, why_not: str
+) -> str:
+    if between is not None:
+        return f"takes about {span(*between)}, {source}"
+    unknown = f"is not known, as {why_not}"
+    if at_least is None:
+        return f"how long it takes {unknown}"
+    return f"takes at least {duration(at_least)}; how long the answers take {unknown}"
+
+
+def _costs(usd: float | None, hourly: bool) -> str:
+    if usd is None:
+        return ""
+    how = "about" if hourly else "at most"
+    return f"costs {how} ${ceil(usd * 100) / 100:,.2f}" if usd > 0.01 else f"costs {how} a cent"
+
+
+def span(low: float, high: float) -> str:
+    """Return the time between two as a person says it: 2–4 min, 40 s to 3 min; one where both are
+    said alike."""
+    (first, unit), (second, other) = duration(low).split(" "), duration(high).split(" ")
+    if unit != other:
+        return f"{first} {unit} to {second} {other}"
+    return f"{first}–{second} {unit}" if first != second else f"{first} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: 0.92 s, 45 s, 12 min, 3.5 h."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,102 @@
+"""What a run costs: by the token, as a provider charges, or by the hour, as a server does.
+
+Prices of tokens are from the map that LiteLLM ships. It is read as data: importing LiteLLM takes
+seconds, finding its folder does not. The price of an hour is what the person enters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from services.ask.config import RunConfig
+from services.base.units import dollars
+
+MAP = "model_prices_and_context_window_backup.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per token, and where that is written."""
+
+    usd_per_prompt_token: float
+    usd_per_output_token: float
+    source: str
+
+    def cost(self, prompt_tokens: int, output_tokens: int) -> float:
+        """Return US dollars. Prompt tokens that a cache served are counted in full."""
+        return prompt_tokens * self.usd_per_prompt_token + output_tokens * self.usd_per_output_token
+
+    def of(
+        self, prompt_tokens: int | None, output_tokens: int | None, seconds: float | None
+    ) -> float | None:
+        """Return what one repeat cost; None where its tokens are not known."""
+        if prompt_tokens is None or output_tokens is None:
+            return None
+        return self.cost(prompt_tokens, output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Hourly:
+    """US dollars an hour for the server, all its GPUs together, as a person entered it."""
+
+    usd_per_hour: float
+
+    @property
+    def source(self) -> str:
+        return f"at {dollars(self.usd_per_hour)} an hour, as entered"
+
+    def of(
+        self, prompt_tokens: int | None, output_tokens: int | None, seconds: float | None
+    ) -> float | None:
+        """Return what one repeat cost, by its window; None where it has none."""
+        return None if seconds is None else self.usd_per_hour * seconds / 3600
+
+
+def price_of(config: RunConfig) -> Price | Hourly | None:
+    """Return what a run is charged: an hour's price where one is entered, else the map's."""
+    if config.usd_per_hour is not None:
+        return Hourly(config.usd_per_hour)
+    return price(config.backend, config.model)
+
+
+def price(backend: str, model: str) -> Price | None:
+    """Return what `model` costs at `backend`; None where no price is known, as on own hardware."""
+    if backend not in KEYS:
+        return None
+    key = KEYS[backend](model)
+    entry = _prices().get(key)
+    if not isinstance(entry, dict):
+        return None
+    prompt, output = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
+    if not isinstance(prompt, int | float) or not isinstance(output, int | float):
+        return None
+    if not prompt and not output:  # an entry for a model on somebody's own hardware
+        return None
+    return Price(float(prompt), float(output), f"LiteLLM's price map, {key}")
+
+
+@cache
+def _prices() -> dict[str, Any]:
+    """The map: 4,000 entries, read once. Empty where LiteLLM is not installed."""
+    spec = find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return {}
+    path = Path(spec.origin).with_name(MAP)
+    if not path.is_file():
+        return {}
+    prices: dict[str, Any] = json.loads(path.read_bytes())
+    return prices
+
+
+# How a backend's model is called in the map. A backend that is not here has no price.
+KEYS: dict[str, Callable[[str], str]] = {
+    "groq": lambda model: f"groq/{model}",
+    "openai": lambda model: model,
+    "litellm": lambda model: model.removeprefix("openai/"),
+}

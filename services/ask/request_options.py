@@ -1,0 +1,250 @@
+"""How a request is made to fit a server: fields and headers of one's own, as a person writes them.
+
+What stands here is stored and exported with the run, so no secret may: a secret is named by the
+variable that holds it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from services.base.halves import joined
+from services.base.redact import holds_key, names_key
+
+BODY_BYTES = 10_000  # of all further fields, as JSON
+LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be written down again
+HEADERS_MOST = 20
+VALUE_CHARACTERS = 2000
+VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_BEHIND_A_VARIABLE = re.compile(r"((Bearer|Basic|Token|Api-?Key|Key) )?\$[A-Za-z_][A-Za-z0-9_]*")
+_BARE_IPV6 = re.compile(r"https?://[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/|$)")
+_SECRET_FIELD = re.compile(  # of a body, where stop_token and prompt_cache_key are none
+    r"(?i)api[-_]?key|secret|passw|authorization|(access|auth|bearer)[-_]?token|credential"
+    r"|^(auth|bearer|cookie|jwt|pwd|token)$"
+)
+_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions"}  # names of no values
+_QUERY, _PATH = re.compile("[&;]"), re.compile("[/;]")  # what parts the pieces of one
+_KEY = re.compile(  # of a piece, where hf-inference is none
+    r"sk[-_][\w-]{6,}|(?:gsk|hf|pk|xai)[-_](?:[\w-]*[-_])?(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"|AIza[\w-]{20,}"
+)
+# Fields of a request that Paceline fills in, each with what a person sets instead.
+_OURS = {
+    "model": "model", "messages": "prompt", "prompt": "prompt", "stream": None,
+    "max_tokens": "max_tokens", "max_completion_tokens": "max_tokens",
+    "temperature": "temperature", "top_p": "top_p", "seed": "seed", "ignore_eos": "ignore_eos",
+}  # fmt: skip
+# Headers that the connection, the body or the measurement depends on.
+_FIXED = {
+    "host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection",
+    "keep-alive", "upgrade", "te", "trailer", "expect", "accept", "accept-encoding",
+    "proxy-authorization", "proxy-connection", "http2-settings",
+}  # fmt: skip
+
+
+def address(written: str) -> str:
+    """Return an address as it was written, without a slash at its end.
+
+    Raises:
+        ValueError: it is none, or holds a secret. It is not said again: it may hold a password.
+    """
+    if is_bare_ipv6(written):
+        raise ValueError("is not an address: an IPv6 host stands in brackets, http://[::1]:8000")
+    try:
+        parts = urlsplit(written)
+        parts.port  # noqa: B018  urlsplit checks the port only when it is read
+    except ValueError:
+        raise ValueError("is not an address: its host or its port cannot exist") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            "is not an address: it must start with http:// or https:// and name a host"
+        )
+    if "@" in parts.netloc or parts.fragment:
+        raise ValueError(
+            "must hold no user, password or fragment: put the key into the environment instead"
+        )
+    if secret := secret_in(parts):
+        raise ValueError(
+            f"must hold no key: its {secret} looks like one. Put the key into the environment, or "
+            "send it as a header that names a variable"
+        )
+    path = parts.path.rstrip("/")
+    return parts._replace(path=path).geturl() if parts.query else written.rstrip("/?")
+
+
+def is_bare_ipv6(written: str) -> bool:
+    """Return whether an address has an IPv6 host that stands in no brackets: http://::1:8000."""
+    return bool(_BARE_IPV6.match(written))
+
+
+def secret_in(parts: SplitResult) -> str | None:
+    """Return what of an address looks like a key: "parameter 'sig'", "path"; None: nothing."""
+    for place, pieces in (("query", _QUERY.split(parts.query)), ("path", _PATH.split(parts.path))):
+        for name, named, value in (unquote(piece).partition("=") for piece in pieces):
+            if _KEY.match(name):
+                return place
+            if named and (names_key(name) or name == "code" or holds_key(value)):  # code: Azure's
+                return f"parameter {name[:40]!r}"
+    return None
+
+
+def words(value: Any) -> Any:
+    """Return a list of words that commas or spaces separate, each once; what is no text stays."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        return value
+    return tuple(dict.fromkeys(word for one in value for word in one.replace(",", " ").split()))
+
+
+def further_fields(value: Any) -> Any:
+    """Return fields for each request: of a JSON object, or of its text.
+
+    Raises:
+        ValueError: it is none, is too long, holds a secret or a field that Paceline fills in.
+    """
+    if isinstance(value, str):
+        value = _read(value) if value.strip() else {}
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError('must be a JSON object, such as {"min_tokens": 64}')
+    try:
+        size = len(json.dumps(value, allow_nan=False))
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError(
+            "must be a JSON object of finite numbers, texts, lists and objects"
+        ) from None
+    if size > BODY_BYTES:
+        raise ValueError(f"must have at most {BODY_BYTES:,} characters of JSON")
+    _can_be_sent(value, LEVELS_MOST)
+    for name in value:
+        if name in _OURS:
+            raise ValueError(f"must not hold {name!r}: {_instead(name)}")
+    _no_secret(value)
+    return dict(value)
+
+
+def further_headers(value: Any) -> Any:
+    """Return headers by name: of an object or its text, of a list of "Name: value", or of lines of
+    that.
+
+    Raises:
+        ValueError: one cannot be sent, is Paceline's own, or holds a secret itself.
+    """
+    if value is None:
+        return {}
+    if isinstance(value, str):
+        value = _read(value) if value.lstrip().startswith("{") else value.splitlines()
+    if isinstance(value, list | tuple):
+        value = dict(map(_header, filter(_filled, value)))
+    if not isinstance(value, Mapping):
+        raise ValueError('must be a JSON object, such as {"X-Route": "a"}')
+    if len(value) > HEADERS_MOST:
+        raise ValueError(f"must have at most {HEADERS_MOST} entries")
+    if len({str(name).lower() for name in value}) < len(value):
+        raise ValueError("must name each header once")
+    for name, said in value.items():
+        _check_header(name, said)
+    return dict(value)
+
+
+def variables(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the variables that headers hold, each once."""
+    found = (name for value in headers.values() for name in VARIABLE.findall(value))
+    return tuple(dict.fromkeys(found))
+
+
+def _read(text: str) -> Any:
+    if len(text) > 2 * BODY_BYTES:
+        raise ValueError(f"must have at most {BODY_BYTES:,} characters of JSON")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError('must be a JSON object, such as {"min_tokens": 64}') from None
+
+
+def _instead(name: str) -> str:
+    field = _OURS[name]
+    return f"set {field} instead" if field else "Paceline always streams"
+
+
+def _can_be_sent(value: Any, levels: int) -> None:
+    if isinstance(value, str) and joined(value) != value:
+        raise ValueError("must not hold half of a character")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError("must not hold whole numbers of more than 64 bits")
+    if isinstance(value, Mapping | list | tuple):
+        if not levels:
+            raise ValueError(f"must have at most {LEVELS_MOST} levels of lists and objects")
+        inside = [*value, *value.values()] if isinstance(value, Mapping) else value
+        for inner in inside:
+            _can_be_sent(inner, levels - 1)
+
+
+def _no_secret(value: Any, schemas: bool = False) -> None:
+    """Raise where a field looks like a key. `schemas`: what stands under a name describes a field
+    that an answer or a tool may have, which may be called password."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            describes = schemas and isinstance(inner, Mapping)
+            if _SECRET_FIELD.search(str(name)) and not describes and _holds_text(inner):
+                raise ValueError(
+                    f"must hold no key, and {str(name)[:40]!r} looks like one: send it as a header "
+                    "that names a variable"
+                )
+            if holds_key(str(name)):
+                raise ValueError("must hold no key, and the name of a field looks like one")
+            _no_secret(inner, name in _SCHEMAS)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _no_secret(inner)
+    elif isinstance(value, str) and holds_key(value):
+        raise ValueError("must hold no key, and one of its texts looks like one")
+
+
+def _holds_text(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_text, value.values()))
+    return any(map(_holds_text, value)) if isinstance(value, list | tuple) else _is_text(value)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it may be a key: a text, or a number that may be a PIN."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _filled(line: Any) -> bool:
+    return not isinstance(line, str) or bool(line.strip())
+
+
+def _header(line: Any) -> tuple[str, str]:
+    if not isinstance(line, str) or ":" not in line:
+        raise ValueError('must be written as "Name: value"')
+    name, _, value = line.partition(":")
+    return name.strip(), value.strip()
+
+
+def _check_header(name: Any, value: Any) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError("hold a name that no header can have")
+    if name.lower() in _FIXED:
+        raise ValueError(f"must not hold {name}, which Paceline sets itself")
+    sendable = isinstance(value, str) and value.isascii() and value.isprintable()
+    if not sendable or not 0 < len(value.strip()) <= VALUE_CHARACTERS:
+        raise ValueError(
+            f"hold a value of {name} that cannot be sent: it must be one line of ASCII"
+        )
+    literal = not _BEHIND_A_VARIABLE.fullmatch(value)
+    if literal and (names_key(name) or holds_key(value)):
+        raise ValueError(
+            f"must not hold the secret of {name} itself, since they are stored with the run. Put "
+            f"it into .env, such as PACELINE_URL_HEADER_KEY=…, and write {name}: "
+            "$PACELINE_URL_HEADER_KEY"
+        )

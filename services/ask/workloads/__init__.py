@@ -1,0 +1,162 @@
+"""What is asked: the prompts of a run, the same ones in every repeat.
+
+A server keeps what it has read. Unless told otherwise every prompt therefore begins with a mark
+that no other request has, so that it is reading that is measured and not remembering.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from services.ask import dialogue
+from services.ask.config import RunConfig
+from services.ask.measurement import WARM_UP
+from services.ask.workloads import mixed
+from services.ask.workloads.promptfile import InvalidPrompts as InvalidPrompts
+from services.ask.workloads.promptfile import read_prompts as read_prompts
+from services.ask.workloads.synthetic import MARK_TOKENS as MARK_TOKENS
+from services.ask.workloads.synthetic import Synthetic
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSpec:
+    """A source of prompts. `parameters` names the fields of RunConfig that only it reads; `tokens`
+    tells how many a prompt has, where the source knows better than its characters do. `classes`
+    names the kinds of requests, where there are several."""
+
+    name: str
+    label: str
+    help: str
+    parameters: tuple[str, ...]
+    prompts: Callable[[RunConfig], Sequence[str]]
+    tokens: Callable[[RunConfig], int] | None = None
+    classes: tuple[str, ...] = ()
+
+
+def prompt(config: RunConfig, repeat: int, index: int, salt: str = "") -> str:
+    """Return what request `index` of `repeat` asks (warm-up: repeat -1); the same every time.
+
+    The text depends on the index alone, so that repeats do the same work; only the mark differs.
+    Requests beyond the prompts that there are begin again with the first. `salt` tells one run
+    from the next: without it a second run of the same config finds its prompts in the cache.
+    """
+    texts = WORKLOADS[config.workload].prompts(config)
+    text = texts[_like(config, repeat, index) % len(texts)]
+    if not config.unique_prompts:
+        return text
+    return dialogue.marked(text, _mark(config.seed or 0, salt, repeat, index))
+
+
+def class_of(config: RunConfig, index: int) -> str:
+    """Return which class request `index` is of; "" where all are alike."""
+    return mixed.class_of(config, index) if classes(config) else ""
+
+
+def classes(config: RunConfig) -> tuple[str, ...]:
+    """Return the classes that the requests of a run are of; none where all are alike."""
+    return WORKLOADS[config.workload].classes
+
+
+def parts(config: RunConfig) -> tuple[RunConfig, ...]:
+    """Return a run as workloads whose requests are alike: one for each class."""
+    return tuple(mixed.part(config, name) for name in classes(config)) or (config,)
+
+
+def asking(config: RunConfig, repeat: int, index: int) -> RunConfig:
+    """Return the config that request `index` of `repeat` is asked by: of a mix, its class's."""
+    name = class_of(config, _like(config, repeat, index))
+    return mixed.part(config, name) if name else config
+
+
+def warm_ups(config: RunConfig) -> int:
+    """Return how many requests warm up: as many of each class."""
+    return config.warmup * max(1, len(classes(config)))
+
+
+def _like(config: RunConfig, repeat: int, index: int) -> int:
+    """Which request of a repeat this one is like: a mix warms up with each class in turn."""
+    warms = repeat == WARM_UP and classes(config)
+    return mixed.warm_up_index(config, index) if warms else index
+
+
+def _mark(seed: int, salt: str, repeat: int, index: int) -> str:
+    """Eight characters, 40 bits: two of 5,000 requests share one once in 90,000 runs."""
+    named = f"{seed}/{salt}/{repeat}/{index}".encode()
+    return f"[{b32encode(blake2b(named, digest_size=5).digest()).decode().lower()}]"
+
+
+BUILTIN = (
+    "Write a long essay on the topic of spring.",
+    "Explain in a few sentences why the sky is blue.",
+    "List ten ways to save water at home, one line each.",
+    "What is the capital of Australia, and why is it not Sydney?",
+    "Write a short story about a lighthouse keeper who finds a message in a bottle. Give it a "
+    "beginning, a middle and an unexpected end.",
+    "Write a Python function that returns the n-th Fibonacci number without recursion, and explain "
+    "how it works line by line.",
+    "Translate into French, German and Spanish: 'The train to the coast leaves at half past nine "
+    "from platform four.'",
+    "Compare renting and buying a home for a young couple: three arguments for each, then advice.",
+    "A shop sells pens at 3 for 2 dollars. How much do 48 pens cost, and how many pens does one "
+    "get for 50 dollars? Show each step.",
+    "Write a polite e-mail to a landlord who has not repaired the heating for two weeks.",
+    "Summarize the following in one sentence: The steam engine changed far more than the factory. "
+    "Mines could be pumped dry and dug deeper, railways tied distant towns into one market, and "
+    "clocks had to agree from one end of a country to the other. Work moved from the cottage to "
+    "the mill, families followed it, and cities grew faster than their wells could serve. "
+    "Within a lifetime the pace of an ordinary day was no longer set by daylight and seasons but "
+    "by the whistle.",
+    "Give me a recipe for a vegetarian lasagne for six people, with amounts and times.",
+    "Explain to a ten-year-old how a computer stores a photograph.",
+    "Write a product description of 150 words for a bicycle lamp that charges itself while riding.",
+    "Review this code and name every mistake:\n\ndef mean(values):\n    total = 0\n    for i in "
+    "range(1, len(values)):\n        total += values[i]\n    return total / len(values)\n\n"
+    "print(mean([]))",
+    "Plan a three-day trip to Lisbon for somebody who likes music and the sea and cannot walk far. "
+    "Say for each day what to see in the morning, afternoon and evening, and how to get there.",
+)
+
+_ENTRIES = (
+    WorkloadSpec(
+        name="builtin",
+        label="Built-in",
+        help=f"{len(BUILTIN)} different tasks, from a question to an essay, taken in turn.",
+        parameters=(),
+        prompts=lambda config: BUILTIN,
+    ),
+    WorkloadSpec(
+        name="text",
+        label="Own text",
+        help="The same prompt for every request.",
+        parameters=("prompt",),
+        prompts=lambda config: (config.prompt or "",),
+    ),
+    WorkloadSpec(
+        name="file",
+        label="File",
+        help="JSONL, JSON, CSV or plain lines, taken in turn.",
+        parameters=("prompts",),
+        prompts=lambda config: config.prompts,
+    ),
+    WorkloadSpec(
+        name="synthetic",
+        label="Synthetic",
+        help="Random common words, about as many tokens as asked for.",
+        parameters=("input_tokens",),
+        prompts=Synthetic,
+        tokens=lambda config: config.input_tokens,
+    ),
+    WorkloadSpec(
+        name="mixed",
+        label="Mixed",
+        help="Short and long prompts of random words, interleaved: do the short ones wait?",
+        parameters=("input_tokens", "long_input_tokens", "long_every", "long_max_tokens"),
+        prompts=mixed.Mixed,
+        classes=mixed.CLASSES,
+    ),
+)
+
+WORKLOADS: dict[str, WorkloadSpec] = {entry.name: entry for entry in _ENTRIES}

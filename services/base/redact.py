@@ -1,0 +1,187 @@
+"""Keys and prompts never reach an error, a log or an export, however a server echoes them; paths
+never an export."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+
+LONGEST = 300  # characters of a server's own words that are kept
+READ = 2000  # characters that are looked at
+RUN = 16  # so many characters in a row of a secret give it away
+BLOCK, STEP = 8, 9  # characters: BLOCK + STEP - 1 is RUN
+SIDE = (RUN - BLOCK) // 2  # RUN characters around a block have so many on one side of it at least
+LONG = 20_000  # characters of a secret from which on it is looked through by numpy
+SHORTEST = 6  # a shorter secret would take ordinary words along
+SPACES = ("  ", "\n", "\t", "\r")  # what is one space where a text is on one line
+WHITESPACE = "\n\t\r\v\f\x1c\x1d\x1e\x1f"  # of ASCII, beside the space
+REMOVED = "[removed]"
+_KEY_LIKE = re.compile(
+    r"\b(?:sk|gsk|hf|pk|xai)[-_][\w*.…-]{6,}|\bkey[-_](?=[\w.…-]{0,200}[\d*])[\w*.…-]{6,}"
+    r"|\bAIza[\w-]{20,}"
+    r"|(?<=key=)[^&\s]+"
+)
+_KEY_NAME = re.compile(
+    r"(?i)(^|[-_.])(api[-_]?key|key|secret|password|passwd|pwd|token|sig|signature|auth|"
+    r"authorization|credentials?|cookie|bearer|jwt)($|[-_.])|apikey|subscription-key"
+)
+_STRETCH = re.compile(r"\s+")
+_USER = re.compile(r"(?<=://)[^/\s@]+@")  # and the password, of an address
+_BEARER = re.compile(r"(?i)bearer\s+\S+")
+# A file's whole path, of two parts at least: `/v1/models` and other addresses of an API are none,
+# nor is what belongs to a URL, `./here` or `and/or`.
+_PART = r"""[^\s/'"<>|:;,()\[\]]+"""
+_PATH = re.compile(
+    r"(?:file://|(?<![\w.~)\]…:/-])/?|(?<![\w.~)\]…/-]))/(?!(?:v\d|api|openai)\b)"
+    rf"(?:(?:home|Users)/{_PART}/?(?:{_PART}/)*|(?:{_PART}/)+)"
+    r"|(?<!\w)[A-Za-z]:\\+(?:[^\s\\'\"<>|:;,]+\\+)+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A secret and the same on one line, made ready for texts that may quote it."""
+
+    secret: str
+    line: str
+
+
+Secret = str | Known
+Secrets = Iterable[Secret]
+
+
+def known(secret: str) -> Known:
+    """Return a secret made ready: with a long one this takes a millisecond, and numpy's import,
+    which no request of others should have to wait for."""
+    if len(secret) >= LONG:
+        pass
+    spaced = any(space in secret for space in SPACES)
+    return Known(secret, _on_one_line(secret) if spaced else secret)
+
+
+def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
+    """Return `text` without the given secrets and without anything that looks like a key, cut to
+    `limit` characters. A server may quote a prompt in part, escaped, or on one line: every run of
+    RUN characters that a secret holds, however it is written, is removed."""
+    whole, text = len(text) <= READ, without_secrets(text[:READ], secrets)
+    text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
+    text = _USER.sub("[removed]@", text)
+    if not whole:  # a secret that was cut may begin there, too short to be known
+        text = f"{text[:-RUN]}…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def without_secrets(text: str, secrets: Secrets) -> str:
+    """Return `text`, of any length, without the secrets and without RUN characters of one in a row,
+    plain, escaped, or on one line."""
+    blocks: set[str] = set()  # of the text, once they are wanted
+    runs: set[str] = set()  # of all secrets: cut out one by one, some would leave halves of others
+    short: list[str] = []
+    for each in secrets:
+        secret = each if isinstance(each, str) else each.secret
+        if len(secret) < SHORTEST or len(text) < min(RUN, len(secret)):
+            continue
+        for written in _written(known(each) if isinstance(each, str) else each, text):
+            if len(written) < RUN:
+                short.append(written)
+                continue
+            # Few blocks of the secret are each looked for at once; a long one needs no set.
+            few = len(text) > len(written) or len(written) >= LONG
+            blocks = blocks or (set() if few else _blocks(text))
+            runs |= _runs(text, text if few else blocks, written)
+    if runs:
+        text = _cut_out(text, runs)
+    for written in short:
+        text = text.replace(written, REMOVED)
+    return text
+
+
+def holds(text: str, secrets: Secrets) -> bool:
+    """Return whether `text`, of any length, holds one of the secrets, or RUN characters of it."""
+    return without_secrets(text, secrets) != text
+
+
+def holds_key(text: str) -> bool:
+    """Return whether `text`, of any length, holds something that looks like a key."""
+    return any(kind.search(text) for kind in (_KEY_LIKE, _BEARER, _USER))
+
+
+def names_key(name: str) -> bool:
+    """Return whether a header, a parameter or a field called `name` holds a secret: `x-api-key`,
+    `access_token`, `sig`; not `max_tokens`, `api-version`."""
+    return bool(_KEY_NAME.search(name))
+
+
+def without_paths(text: str) -> str:
+    """Return `text` with the folders of every file in it left out: "…/model.gguf". A folder's name
+    tells who uses a machine, and for what."""
+    return _PATH.sub("…/", text)
+
+
+def _written(known: Known, text: str) -> tuple[str, ...]:
+    """Return a secret in the ways in which `text` may quote it."""
+    secret, ways = known.secret, [known.line]
+    if "\\" in text or any(sign in text for sign in SPACES):  # else it is on one line itself
+        ways.append(secret)
+    if "\\" in text:
+        as_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+        ways += [*as_json, repr(secret)[1:-1]]
+    return tuple(dict.fromkeys(way for way in ways if len(way) >= SHORTEST))
+
+
+def _on_one_line(secret: str) -> str:
+    """Return a secret with one space for each stretch of them; of most long prompts this takes a
+    tenth of the time that the pattern takes."""
+    if not secret.isascii():
+        return _STRETCH.sub(" ", secret)
+    for space in WHITESPACE:
+        secret = secret.replace(space, " ")
+    while "  " in secret:
+        secret = secret.replace("  ", " ")
+    return secret
+
+
+def _blocks(text: str) -> set[str]:
+    return {text[at : at + BLOCK] for at in range(len(text) - BLOCK + 1)}
+
+
+def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
+    """Return which RUN characters of `text` the secret holds: any RUN characters in a row hold one
+    of the blocks that are looked up. Blocks alone are often ordinary words."""
+    seen = [
+        at
+        for at in _seen(text, blocks, secret)
+        if secret[max(0, at - SIDE) : at + BLOCK] in text or secret[at : at + BLOCK + SIDE] in text
+    ]
+    if not seen:
+        return set()
+    runs = {text[at : at + RUN] for at in range(len(text) - RUN + 1)}
+    around = {secret[max(0, at + BLOCK - RUN) : at + RUN] for at in seen}
+    found = (part[at : at + RUN] for part in around for at in range(len(part) - RUN + 1))
+    return runs.intersection(found)
+
+
+def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
+    """Return where the secret holds a block of the text, of those that may be all it shares."""
+    if len(secret) >= LONG:
+        from services.base.long_secret import shared_blocks
+
+        return shared_blocks(text, secret)
+    return [
+        at for at in range(0, len(secret) - BLOCK + 1, STEP) if secret[at : at + BLOCK] in blocks
+    ]
+
+
+def _cut_out(text: str, runs: set[str]) -> str:
+    kept, at = [], 0
+    while at < len(text):
+        end = start = at
+        while start <= end and start < len(text):  # runs that overlap are one
+            if text[start : start + RUN] in runs:
+                end = start + RUN
+            start += 1
+        kept.append(REMOVED if end > at else text[at])
+        at = max(end, at + 1)
+    return "".join(kept)

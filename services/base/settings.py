@@ -1,0 +1,68 @@
+"""Addresses, keys and names that a person keeps in .env, beneath those of the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dotenv.main import DotEnv
+
+FILE = Path(__file__).resolve().parents[2] / ".env"
+_from_file: dict[str, str] = {}  # what `load` has put into the environment
+
+
+class InvalidSettings(ValueError):
+    """A .env that cannot be read, in a sentence that repeats nothing of it: it may hold keys."""
+
+
+def load(file: Path = FILE) -> None:
+    """Set what `file` says now, but for what the environment says itself; what an earlier call set
+    and the file no longer says is taken away. There may be no such file.
+
+    Raises:
+        InvalidSettings: it cannot be read, or is not text.
+    """
+    values, own = _read(file), without_file()
+    for name in [name for name in _from_file if name not in values]:
+        if name not in own:
+            os.environ.pop(name, None)
+        del _from_file[name]
+    for name, value in values.items():
+        if name not in own:
+            os.environ[name] = _from_file[name] = value
+
+
+def environment(file: Path = FILE) -> dict[str, str]:
+    """Return the environment as it is now: whoever asks anew sees what was changed in `file`,
+    without being started again.
+
+    Raises:
+        InvalidSettings: see `load`.
+    """
+    load(file)
+    return os.environ.copy()
+
+
+def without_file() -> dict[str, str]:
+    """Return the environment without what `load` has put into it: for a process that reads the
+    file itself."""
+    found = os.environ.copy()
+    return {name: value for name, value in found.items() if _from_file.get(name) != value}
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:  # with or without the mark that some editors set
+        found = DotEnv(file, encoding="utf-8-sig", override=False).dict()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InvalidSettings(
+            f"{file} is not UTF-8 text in line {line}. Save it as UTF-8."
+        ) from None
+    except OSError as error:
+        raise InvalidSettings(
+            f"{file} cannot be read: {error.strerror}. Make it readable, or take it away."
+        ) from None
+    values = {name: value for name, value in found.items() if value is not None}
+    if any("\0" in part for pair in values.items() for part in pair):  # no environment takes one
+        raise InvalidSettings(f"{file} holds a NUL character. Save it as UTF-8 text.")
+    return values

@@ -1,0 +1,96 @@
+"""While a repeat is played: batches of results out, twice a second, and how late the loop is.
+
+Only taking the results happens in the loop; writing them is left to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter_ns, process_time_ns
+from typing import Any
+
+from services.load.runner import Player
+
+TICK_S = 0.05
+ROWS = 100  # in a message: written in one go, it holds the loop up
+TICKS_A_BATCH = 10  # half a second: what a killed worker may lose
+
+
+class Pulse:
+    """An async context: batches are sent while it lasts, and the last one when it ends."""
+
+    def __init__(
+        self, player: Player, send: Callable[[dict[str, Any]], None], run_began_ns: int
+    ) -> None:
+        self._player = player
+        self._send = send
+        self._run_began_ns = run_began_ns
+        self._lags: list[float] = []
+        self._began_ns = self._cpu_ns = 0
+        self._task: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Pulse:
+        self.begin()
+        self._task = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
+        if self._writing is not None:
+            await self._writing
+        self._write(self._taken())
+
+    def begin(self) -> None:
+        """Look at what is from now on: what came before were only connections being opened."""
+        self._began_ns, self._cpu_ns = perf_counter_ns(), process_time_ns()
+        self._lags.clear()
+
+    def lag_p99_s(self) -> float | None:
+        """Return the 99th percentile of how late the loop's ticks were, in seconds."""
+        return p99(self._lags)
+
+    def cpu_share(self) -> float:
+        """Return the share of one core that this process has used since `begin`."""
+        wall = perf_counter_ns() - self._began_ns
+        return round((process_time_ns() - self._cpu_ns) / wall, 4) if wall else 0.0
+
+    async def _beat(self) -> None:
+        while True:
+            due = perf_counter_ns() + TICK_S * 1e9
+            await asyncio.sleep(TICK_S)
+            self._lags.append(max(0.0, (perf_counter_ns() - due) / 1e9))
+            idle = self._writing is None or self._writing.done()
+            if idle and len(self._lags) % TICKS_A_BATCH == 0:
+                if self._writing is not None:
+                    self._writing.result()  # a batch that could not be written ends the run
+                self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._taken()))
+
+    def _taken(self) -> list[dict[str, Any]]:
+        rows = self._player.take()
+        messages: list[dict[str, Any]] = [
+            {"type": "requests", "rows": rows[at : at + ROWS]} for at in range(0, len(rows), ROWS)
+        ]
+        now = replace(
+            self._player.progress(self._run_began_ns),
+            late_p99_s=p99(self._player.late),
+            lag_p99_s=self.lag_p99_s(),
+            cpu_share=self.cpu_share(),
+        )
+        return [*messages, {"type": "progress", "progress": now}]
+
+    def _write(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            self._send(message)
+
+
+def p99(values: list[float]) -> float | None:
+    """Return the value that one in a hundred passes; None of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))] if ordered else None

@@ -1,0 +1,32 @@
+"""Who plays a run: this process, or a team of processes where the load wants one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from services.ask import modes
+from services.base import machine
+from services.base.ipc import Send
+from services.load.process_pool import Team
+from services.load.repeat import Job, Playing
+from services.load.shards import shares
+
+
+@asynccontextmanager
+async def players(job: Job, send: Send) -> AsyncIterator[Playing | Team]:
+    """Yield what plays repeats of the job's run; what it sees goes to `send`."""
+    parts = shares(job.config, modes.schedule(job.config), machine.cores())
+    if len(parts) == 1:
+        alone = Playing(job, send)
+        try:
+            yield alone
+        finally:
+            alone.client.close()
+        return
+    team = await Team.started([replace(job, share=part) for part in parts], send)
+    try:
+        yield team
+    finally:
+        await team.close()

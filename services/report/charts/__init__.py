@@ -1,0 +1,128 @@
+"""What is drawn. Every chart answers one question, of one run or of up to eight, with at most
+5,000 marks; what would be more is put together here, and the chart says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import altair as alt
+
+from services.analysis.compare import Candidate
+from services.report.charts.bars import tokens_per_s
+from services.report.charts.concurrency import concurrency
+from services.report.charts.distributions import e2e, gaps, ttft
+from services.report.charts.engine import engine, live_engine
+from services.report.charts.frame import spec
+from services.report.charts.images import png, svg
+from services.report.charts.live import live_spec, schedule_spec
+from services.report.charts.over_time import in_flight, throughput
+from services.report.charts.quantiles import quantile_shift
+from services.report.charts.ratios import ratios
+from services.report.charts.repeats import repeats
+from services.report.charts.scatter import cost, trade_off
+from services.report.charts.timeline import timeline
+
+__all__ = [
+    "CHARTS",
+    "Chart",
+    "chart",
+    "live_engine",
+    "live_spec",
+    "png",
+    "schedule_spec",
+    "spec",
+    "svg",
+    "tokens_per_s",
+]
+
+
+class Draw(Protocol):
+    """Draws runs. None: they have nothing to show."""
+
+    def __call__(
+        self, candidates: Sequence[Candidate], dark: bool = False
+    ) -> alt.LayerChart | None: ...
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: the question it answers, and what to say where `draw` returns None. Without such
+    words it is left out then, question and all."""
+
+    name: str
+    question: str
+    title: str
+    draw: Draw
+    nothing: str = ""
+    least: int = 1  # runs that it takes
+
+
+def chart(name: str) -> Chart:
+    """Return the chart with this name. Raises KeyError where there is none."""
+    return {entry.name: entry for entry in CHARTS}[name]
+
+
+def _placed(draw: Draw) -> Draw:
+    """Draw over time only runs of which it is known when each request was sent."""
+
+    def drawn(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+        known = [candidate for candidate in candidates if candidate.run.placed]
+        return draw(known, dark=dark) if known else None
+
+    return drawn
+
+
+# In the order of an argument: by how much, is that believable, where from, at what price.
+CHARTS = (
+    Chart(
+        "ratios", "How many times the reference is each run?", "Compared with the reference",
+        ratios, "There is nothing that the reference and another run both measured.", least=2,
+    ),
+    Chart("repeats", "Do the repeats agree?", "Repeats", repeats, least=2),
+    Chart(
+        "tokens_per_s", "How fast did each request run?", "Tokens per second of each request",
+        tokens_per_s, "No request was answered with a known number of tokens.",
+    ),
+    Chart(
+        "quantile_shift", "Is every request faster, or only some?", "Shift of E2E latency",
+        quantile_shift, least=2,
+    ),
+    Chart(
+        "ttft", "How long until the first token?", "Time to first token",
+        ttft, "No streamed answer arrived.",
+    ),
+    Chart(
+        "e2e", "How long until the whole answer?", "End-to-end latency",
+        e2e, "No request was answered.",
+    ),
+    Chart(
+        "inter_chunk", "How evenly did the tokens come?", "Inter-chunk latency",
+        gaps, "No answer came in more than one chunk.",
+    ),
+    Chart(
+        "trade_off", "What does throughput cost each request?", "Throughput against speed",
+        trade_off, "No request was answered with a known number of tokens.", least=2,
+    ),
+    Chart(
+        "concurrency", "How does latency grow with concurrency?", "Latency against concurrency",
+        concurrency, least=2,
+    ),
+    Chart("cost", "What does speed cost?", "Cost against speed", cost, least=2),
+    Chart(
+        "timeline", "What did each request wait for?", "Timeline",
+        _placed(timeline), "No request was sent.",
+    ),
+    Chart(
+        "engine", "What did the server do meanwhile?", "The server meanwhile", _placed(engine),
+    ),
+    Chart(
+        "in_flight", "How many requests were under way at once?", "Requests in flight",
+        _placed(in_flight), "No request was sent and ended.",
+    ),
+    Chart(
+        "throughput", "Did the throughput stay the same?", "Output throughput over time",
+        _placed(throughput), "No answer was streamed with a known number of tokens.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,179 @@
+"""Tokens per second of every request, as bars: system D's chart, for one run or many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from statistics import median
+from typing import Any, Literal
+
+import altair as alt
+
+from services.analysis.compare import Candidate
+from services.analysis.metrics import metric
+from services.report import theme
+from services.report.charts.frame import (
+    Lanes,
+    Mirror,
+    Rows,
+    heading,
+    layered,
+    names,
+    nice,
+    number,
+    run_colour,
+)
+
+Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
+
+MOST_BARS = 200  # a run; beyond that a bar stands for several requests
+FAILED_AT = 0.06  # of the scale: where a cross stands, clear of the zero line
+
+TITLES: dict[Rate, str] = {
+    "tokens_per_s": "Tokens per second of each request",
+    "decode_tokens_per_s": "Decode tokens per second of each request",
+}
+MEANINGS: dict[Rate, str] = {
+    "tokens_per_s": "Output tokens over the whole time from sending to the last token.",
+    "decode_tokens_per_s": "Output tokens after the first, over the time they took.",
+}
+
+
+def tokens_per_s(
+    candidates: Sequence[Candidate], dark: bool = False, rate: Rate = "tokens_per_s"
+) -> alt.LayerChart | None:
+    """Draw each request's rate; of a run with over 200 requests, the medians of as many groups."""
+    found = [_groups(candidate, rate) for candidate in candidates]
+    highest = max((row["high"] for rows in found for row in rows if row["answers"]), default=0.0)
+    if not highest:
+        return None
+    lanes = _lanes(len(candidates), nice(highest))
+    datasets: dict[str, Rows] = {"bars": [], "ranges": [], "failed": []}
+    for lane, (candidate, rows) in enumerate(zip(candidates, found, strict=True)):
+        label = theme.label(candidate.run)
+        for row in rows:
+            _place(datasets, {"run": label, **row}, lanes, lane)
+    layers = [*_layers(candidates, dark, lanes), *_labels(candidates, dark, lanes, rate)]
+    return layered(layers, heading(TITLES[rate], *_said(candidates, rate)), lanes.height, datasets)
+
+
+def _lanes(count: int, top: float) -> Lanes | Mirror:
+    return Mirror(top) if count == 2 else Lanes(count, top)
+
+
+def _group_size(candidate: Candidate) -> int:
+    return -(-len(candidate.measurements) // MOST_BARS)
+
+
+def _groups(candidate: Candidate, rate: Rate) -> Rows:
+    """One row for each request, or for each of up to 200 groups of as many requests in a row."""
+    size = max(_group_size(candidate), 1)
+    of = metric(rate).of
+    ordered = sorted(candidate.measurements, key=attrgetter("repeat", "index"))
+    rows = []
+    for start in range(0, len(ordered), size):
+        group = ordered[start : start + size]
+        first, last = number(candidate, group[0]), number(candidate, group[-1])
+        values = [value for m in group if (value := of(m)) is not None]
+        row: dict[str, Any] = {
+            "requests": str(first) if size == 1 else f"{first}–{last}",
+            "from": first - 0.42 if size == 1 else first - 0.5,
+            "to": last + 0.42 if size == 1 else last + 0.5,
+            "middle": (first + last) / 2,
+            "answers": len(values),
+            "failed": sum(m.status == "failed" for m in group),
+        }
+        if values:
+            row |= {"rate": median(values), "low": min(values), "high": max(values)}
+        rows.append(row)
+    return rows
+
+
+def _place(
+    datasets: dict[str, Rows], row: dict[str, Any], lanes: Lanes | Mirror, lane: int
+) -> None:
+    base = lanes.place(lane, 0)
+    if row["answers"]:
+        bar = {**row, "base": base, "y": lanes.place(lane, row["rate"])}
+        datasets["bars"].append(bar)
+        if row["answers"] > 1:
+            ends = {"y": lanes.place(lane, row["low"]), "y2": lanes.place(lane, row["high"])}
+            datasets["ranges"].append({**row, **ends})
+    if row["failed"]:
+        datasets["failed"].append({**row, "y": lanes.place(lane, FAILED_AT * lanes.top)})
+
+
+def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) -> list[alt.Chart]:
+    title = "Output tokens per second" + ("" if lanes.count == 1 else ", one scale for all")
+    y = lanes.axis(title)
+    most = max(number(c, m) for c in candidates for m in c.measurements)
+    grouped = any(_group_size(candidate) > 1 for candidate in candidates)
+    x = alt.X(
+        "from:Q",
+        title="Request number",
+        scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
+        axis=alt.Axis(format=",d", tickMinStep=1),
+    )
+    about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("requests:N", title="Request")]
+    tooltip = [
+        *about,
+        alt.Tooltip("rate:Q", title="Median tokens/s" if grouped else "Tokens/s", format=",.1f"),
+        *([alt.Tooltip("low:Q", title="Lowest", format=",.1f")] if grouped else []),
+        *([alt.Tooltip("high:Q", title="Highest", format=",.1f")] if grouped else []),
+    ]
+    colour = run_colour(candidates, dark, listed=())
+    look = theme.palette(dark)
+    bars = alt.Chart(alt.NamedData("bars")).mark_bar()
+    ranges = alt.Chart(alt.NamedData("ranges")).mark_rule(color=look.ink, opacity=0.45)
+    failed = alt.Chart(alt.NamedData("failed")).mark_text(
+        text="×", color=look.failed, fontSize=15, fontWeight=700
+    )
+    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(color=look.ink)
+    return [
+        *([zero.encode(y=alt.Y("y:Q"))] if lanes.count == 2 else []),
+        bars.encode(x=x, x2=alt.X2("to"), y=y, y2=alt.Y2("base"), color=colour, tooltip=tooltip),
+        ranges.encode(x=alt.X("middle:Q"), y=alt.Y("y:Q"), y2=alt.Y2("y2")),
+        failed.encode(
+            x=alt.X("middle:Q"),
+            y=alt.Y("y:Q"),
+            tooltip=[*about, alt.Tooltip("failed:Q", title="Failed")],
+        ),
+    ]
+
+
+def _labels(
+    candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror, rate: Rate
+) -> list[alt.Chart]:
+    if lanes.count == 1:
+        return []
+    texts = []
+    for candidate in candidates:
+        values = _values(candidate, rate)
+        middle = f"median {median(values):,.1f}" if values else "no answer"
+        texts.append(f"{theme.label(candidate.run)}: {middle}")
+    places = [lanes.name_at(lane) for lane in range(lanes.count)]
+    return names(candidates, dark, places, texts)
+
+
+def _values(candidate: Candidate, rate: Rate) -> list[float]:
+    of = metric(rate).of
+    return [value for m in candidate.measurements if (value := of(m)) is not None]
+
+
+def _said(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
+    said = [MEANINGS[rate]]
+    if len(candidates) == 2:
+        said.append("The first run grows upwards, the second downwards, on one scale.")
+    if len(candidates) == 1:
+        values = _values(candidates[0], rate)
+        said.append(f"Median {median(values):,.1f}.")
+    largest = max(map(_group_size, candidates))
+    if largest > 1:
+        upto = "" if len(candidates) == 1 else "up to "
+        said.append(
+            f"Each bar is the median of {upto}{largest} requests in a row, "
+            "its line reaches from the slowest to the fastest."
+        )
+    if any(m.status == "failed" for c in candidates for m in c.measurements):
+        said.append("A red × is a failed request.")
+    return said

@@ -1,0 +1,117 @@
+"""How latency grows with the load: runs that differ in how many requests were in flight, in a line.
+
+More at a time is more throughput until the server is full, and then only more waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from services.analysis.compare import Candidate
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
+
+SAME = (  # fields of the config that runs of one line have in common
+    "backend", "base_url", "model", "client", "workload", "prompt", "prompts", "input_tokens",
+    "long_input_tokens", "long_every", "long_max_tokens", "unique_prompts", "max_tokens",
+    "sent_temperature", "sent_top_p", "ignore_eos", "omit", "extra_body", "headers",
+)  # fmt: skip
+MEASURES = {"e2e_s": "E2E latency, median", "ttft_s": "TTFT, median"}
+
+
+def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    """Draw median latencies against the most requests in flight. None where no two runs that are
+    otherwise alike differ in that."""
+    sweeps = _sweeps(candidates)
+    rows = [row for sweep in sweeps for candidate in sweep for row in _rows(sweep[0], candidate)]
+    if not rows:
+        return None
+    alone = [c for c in candidates if all(c not in sweep for sweep in sweeps)]
+    left_out = ", ".join(f"#{c.run.id}" for c in alone)
+    title = heading(
+        "Latency against concurrency",
+        "A line joins runs that are alike but for their load.",
+        f"Not drawn, as no other run is like it: {left_out}." if alone else "",
+    )
+    shown = [candidate for sweep in sweeps for candidate in sweep]
+    layers = _layers(candidates, shown, sweeps, dark, rows)
+    top = [row for row in rows if row["measure"] == MEASURES["e2e_s"]] or rows
+    return layered(layers, title, 300, {"points": rows, "tops": top})
+
+
+def _sweeps(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Runs that are alike but for their load, least in flight first."""
+    groups: dict[str, list[Candidate]] = {}
+    for candidate in filter(_in_flight, candidates):
+        same = {name: getattr(candidate.run.config, name) for name in SAME}
+        groups.setdefault(repr(same), []).append(candidate)
+    ordered = [sorted(group, key=_in_flight) for group in groups.values()]
+    return [group for group in ordered if len(set(map(_in_flight, group))) > 1]
+
+
+def _in_flight(candidate: Candidate) -> int:
+    return candidate.summary.peak_in_flight or 0
+
+
+def _rows(first: Candidate, candidate: Candidate) -> list[dict[str, Any]]:
+    found = {name: candidate.summary.distributions[name] for name in MEASURES}
+    return [
+        {
+            "run": theme.label(candidate.run),
+            "number": f"#{candidate.run.id}",
+            "sweep": theme.label(first.run),
+            "measure": MEASURES[name],
+            "in_flight": _in_flight(candidate),
+            "seconds": distribution.median,
+        }
+        for name, distribution in found.items()
+        if distribution is not None
+    ]
+
+
+def _layers(
+    candidates: Sequence[Candidate],
+    shown: Sequence[Candidate],
+    sweeps: Sequence[Sequence[Candidate]],
+    dark: bool,
+    rows: Rows,
+) -> list[alt.Chart]:
+    loads = sorted({_in_flight(candidate) for candidate in shown})
+    log = loads[-1] > 4 * loads[0]
+    x = alt.X(
+        "in_flight:Q",
+        title="Most requests in flight" + (" (log scale)" if log else ""),
+        scale=alt.Scale(
+            type="log" if log else "linear",
+            zero=alt.Undefined if log else False,
+            nice=False,
+            padding=24,
+        ),
+        axis=alt.Axis(values=loads, format=",d", labelOverlap="greedy"),
+    )
+    scale, note = roomy_scale([row["seconds"] for row in rows])
+    y = alt.Y("seconds:Q", title=f"Seconds{note}", scale=scale)
+    dash = alt.StrokeDash(
+        "measure:N",
+        scale=alt.Scale(domain=list(MEASURES.values()), range=[[1, 0], [5, 4]]),
+        legend=alt.Legend(columns=2, symbolStrokeColor=theme.palette(dark).ink),
+    )
+    tooltip = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("measure:N", title="Measure"),
+        alt.Tooltip("in_flight:Q", title="Most in flight", format=",d"),
+        alt.Tooltip("seconds:Q", title="Seconds", format=",.4~r"),
+    ]
+    points, tops = (alt.Chart(alt.NamedData(name)) for name in ("points", "tops"))
+    line = points.mark_line(color=theme.palette(dark).muted)
+    number = tops.mark_text(dy=-13, fontSize=12, fontWeight=600)
+    return [
+        line.encode(x=x, y=y, strokeDash=dash, detail=alt.Detail("sweep:N")),
+        points.mark_point(size=60, strokeWidth=3, opacity=1).encode(
+            x=x, y=y, color=run_colour(candidates, dark, shown, below=True), tooltip=tooltip
+        ),
+        number.encode(x=x, y=y, text=alt.Text("number:N")),
+    ]

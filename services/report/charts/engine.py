@@ -1,0 +1,242 @@
+"""What the server did meanwhile: a row for each kind of number, one above the other, on the axis of
+the requests' own times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from services.analysis.compare import Candidate
+from services.analysis.samples import began, during
+from services.ask.measurement import Sample
+from services.ask.series import device_of
+from services.base.units import show
+from services.report import theme
+from services.report.charts.frame import (
+    Rows,
+    heading,
+    layered,
+    nice,
+    run_colour,
+    thinned,
+    which_repeat,
+)
+
+MOST_POINTS = 4_500  # of all lines together
+MOST_OF_A_LINE = 300
+ROW_HEIGHT = 74  # pixels
+LEFT_AXIS = 40  # pixels: about what the charts above have, so that moments stand below each other
+BELOW = 6  # pixels under the last axis's title, which is cut without
+RIGHT_AXIS = 39  # likewise, of the live chart
+FILLED = 0.62  # of a row; above it stands its title
+
+Parts = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `parts` takes the lines' values, by their names, out of a sample's; `second` is the
+    line that is dashed. `top`: where the scale ends, None: with the highest value."""
+
+    title: str
+    unit: str  # as units.show takes it
+    parts: Callable[[Parts], dict[str, float]]
+    second: str = ""
+    top: float | None = None
+    least: float = 1.0  # the highest value is taken to be no less
+
+
+def engine(
+    candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
+) -> alt.LayerChart | None:
+    """Draw what was sampled of each run's server in one repeat; None where that is nothing, or too
+    short a time for a line."""
+    shown = [(candidate, _of_repeat(candidate, repeat)) for candidate in candidates]
+    rows = _present([sample for _, samples in shown for sample in samples])
+    if not rows:
+        return None
+    names = [theme.label(candidate.run) for candidate in candidates]
+    lines = {name: samples for name, (_, samples) in zip(names, shown, strict=True)}
+    title = heading(
+        "The server meanwhile",
+        "Sampled from outside the client.",
+        which_repeat(candidates, repeat),
+    )
+    end = max(_end(candidate, repeat) for candidate in candidates)
+    colour = run_colour(candidates, dark)
+    x = alt.X(
+        "seconds:Q",
+        title="Time since the repeat began (s)",
+        scale=alt.Scale(domain=[0, end], nice=False),
+    )
+    return _drawn(rows, lines, x, colour, title)
+
+
+def live_engine(
+    samples: Sequence[Sample], until_s: float, dark: bool = False
+) -> alt.LayerChart | None:
+    """Draw what has been sampled of a running run's server, on the axis of the live chart, which
+    ends at `until_s`; None where that is nothing."""
+    rows = _present(samples)
+    if not rows:
+        return None
+    x = alt.X(
+        "seconds:Q",
+        title="Time since the run began (s)",
+        scale=alt.Scale(domain=[0, max(until_s, samples[-1].t)], nice=False),
+    )
+    colour: Any = alt.value(theme.palette(dark).decode)
+    drawn = _drawn(rows, {"": samples}, x, colour, heading("The server meanwhile"))
+    drawn.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": BELOW}
+    return drawn
+
+
+def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
+    """The samples of one repeat, in seconds since it began."""
+    at = next((began(one) for one in candidate.run.repeats if one.index == repeat), None)
+    if at is None:
+        return []
+    found = during(candidate.run, candidate.samples, repeat)
+    return [Sample(sample.t - at, sample.values) for sample in found]
+
+
+def _end(candidate: Candidate, repeat: int) -> float:
+    """Where the timeline of the same repeat ends."""
+    ends = [
+        t for m in candidate.measurements if m.repeat == repeat for t in (m.t_end, m.t_last) if t
+    ]
+    return max(ends, default=1.0)
+
+
+def _present(samples: Sequence[Sample]) -> list[Row]:
+    """The rows that have a line: two samples at least."""
+    return [row for row in ROWS if sum(bool(row.parts(s.values)) for s in samples) > 1]
+
+
+def _drawn(
+    rows: Sequence[Row],
+    lines: Mapping[str, Sequence[Sample]],
+    x: alt.X,
+    colour: Any,
+    title: alt.TitleParams,
+) -> alt.LayerChart:
+    data, tops = _points(rows, lines)
+    base = alt.Chart(alt.NamedData("points"))
+    y = alt.Y("y:Q", axis=_axis(rows, tops), scale=alt.Scale(domain=[0, len(rows)], nice=False))
+    dash = alt.StrokeDash(
+        "second:N", scale=alt.Scale(domain=[0, 1], range=[[1, 0], [4, 3]]), legend=None
+    )
+    tooltip = [
+        alt.Tooltip("part:N", title="What"),
+        alt.Tooltip("said:N", title="Value"),
+        alt.Tooltip("seconds:Q", title="Time (s)", format=",.1f"),
+    ]
+    drawn = base.mark_line(clip=True, strokeWidth=1.6).encode(
+        x=x, y=y, color=colour, strokeDash=dash, detail="line:N", tooltip=tooltip
+    )
+    titles = [{"at": len(rows) - i - 0.34, "text": row.title} for i, row in enumerate(rows)]
+    said = (
+        alt.Chart(alt.NamedData("titles"))
+        .mark_text(align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=4)
+        .encode(x=alt.value(0), y=alt.Y("at:Q"), text=alt.Text("text:N"))
+    )
+    return layered([drawn, said], title, ROW_HEIGHT * len(rows), {"points": data, "titles": titles})
+
+
+def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple[Rows, list[float]]:
+    """The points of every line, at their places, and where each row's scale ends."""
+    drawn = [sample.values for samples in lines.values() for sample in samples]
+    parts = {(row.title, name) for row in rows for values in drawn for name in row.parts(values)}
+    most = max(2, min(MOST_OF_A_LINE, MOST_POINTS // max(1, len(parts) * len(lines))))
+    data: Rows = []
+    tops = []
+    for lane, row in zip(reversed(range(len(rows))), rows, strict=True):
+        told = [
+            (run, samples[at].t, row.parts(samples[at].values))
+            for run, samples in lines.items()
+            for at in thinned(len(samples), most)
+        ]
+        tops.append(top := _top(row, [v for _, _, values in told for v in values.values()]))
+        data += [
+            {
+                "run": run,
+                "line": f"{lane} {part} {run}",
+                "part": f"{part}, {run}" if run else part,
+                "second": int(part == row.second),
+                "seconds": t,
+                "y": lane + FILLED * min(value / top, 1.0),
+                "said": show(value, row.unit),
+            }
+            for run, t, values in told
+            for part, value in values.items()
+        ]
+    return data, tops
+
+
+def _top(row: Row, values: Sequence[float]) -> float:
+    """Where a row's scale ends: a round number in its unit."""
+    highest = max([*values, row.least])
+    power = 1024.0 ** int(math.log(highest, 1024)) if row.unit == "bytes" else 1.0
+    return row.top or nice(highest / power) * power
+
+
+def _axis(rows: Sequence[Row], tops: Sequence[float]) -> alt.Axis:
+    """Each row has its own scale: two labels, of its bottom and its top."""
+    places: dict[float, str] = {}
+    for lane, row, top in zip(reversed(range(len(rows))), rows, tops, strict=True):
+        said = show(top, row.unit).replace(".00 ", " ").replace(".0 ", " ")
+        places |= {float(lane): "0", lane + FILLED: said}
+    labels = ", ".join(f"'{place:.2f}': '{label}'" for place, label in places.items())
+    return alt.Axis(
+        title=None,
+        values=list(places),
+        labelExpr=f"({{{labels}}})[format(datum.value, '.2f')]",
+        tickCount=len(places),
+        labelOverlap=False,
+        minExtent=LEFT_AXIS,
+        grid=True,
+    )
+
+
+def _named(**names: str) -> Callable[[Parts], dict[str, float]]:
+    """Take single series, by the names of their lines."""
+    return lambda values: {
+        line.replace("_", " "): values[name] for line, name in names.items() if name in values
+    }
+
+
+def _devices(ending: str) -> Callable[[Parts], dict[str, float]]:
+    """Take a series of every device."""
+
+    def parts(values: Parts) -> dict[str, float]:
+        return {
+            f"GPU {device_of(name)}": value
+            for name, value in values.items()
+            if name.endswith(ending) and device_of(name) is not None
+        }
+
+    return parts
+
+
+ROWS = (
+    Row(
+        "Requests running, and waiting (dashed)",
+        "count",
+        _named(Running="running", Waiting="waiting"),
+        "Waiting",
+    ),
+    Row("KV cache in use", "share", _named(KV_cache="kv_cache_share"), least=0.01),
+    Row("GPUs, memory in use", "bytes", _devices("_memory_bytes")),
+    Row("GPUs, in use", "share", _devices("_use_share"), top=1.0),
+    Row(
+        "Cores busy by the engine, and on the machine (dashed)",
+        "cores",
+        _named(Engine="engine_cores", Machine="machine_cores"),
+        "Machine",
+    ),
+    Row("Memory of the engine's processes", "bytes", _named(Memory="memory_bytes")),
+)

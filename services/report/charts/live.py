@@ -1,0 +1,132 @@
+"""Two small pictures that are drawn again and again, as plain Vega-Lite dicts: a running run, and
+a schedule before it runs. Building a dict costs nothing; Altair would check it each time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+from services.ask.measurement import Progress
+from services.report import theme
+from services.report.charts.frame import FIT, thinned
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+MOST_POINTS = 300
+MOST_BARS = 60
+OVER_S = 5.0  # tokens per second are taken over this long: steady to look at, quick to follow
+
+
+def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any]:
+    """Return the chart of a running run: tokens/s of the last five seconds, and in flight.
+
+    `progress` in order of time; of over 300 entries as many are drawn, the last among them.
+    """
+    look = theme.palette(dark)
+    x = {
+        "field": "seconds",
+        "type": "quantitative",
+        "title": "Time since the run began (s)",
+        "scale": {"domainMin": 0, "nice": False},
+    }
+    points = _points(progress)
+    rate = _axis(points, "rate", "Output tokens per second", look.decode, format=",.3~r")
+    flying = _axis(
+        points,
+        "in_flight",
+        "Requests in flight",
+        look.muted,
+        orient="right",
+        format=",d",
+        grid=False,
+    )
+    tooltip = [
+        {"field": "seconds", "type": "quantitative", "title": "Time (s)", "format": ",.1f"},
+        {"field": "rate", "type": "quantitative", "title": "Tokens/s", "format": ",.1f"},
+        {"field": "in_flight", "type": "quantitative", "title": "In flight", "format": ",d"},
+    ]
+    area = {"type": "area", "interpolate": "step-after", "color": look.queued, "opacity": 0.25}
+    line = {"type": "line", "color": look.decode, "strokeWidth": 2}
+    layers = [
+        {"mark": area, "encoding": {"x": x, "y": flying}},
+        {"mark": line, "encoding": {"x": x, "y": rate, "tooltip": tooltip}},
+    ]
+    return _framed(layers, points, 240, dark) | {"resolve": {"scale": {"y": "independent"}}}
+
+
+def _axis(
+    points: Sequence[dict[str, Any]], field: str, title: str, colour: str, **axis: Any
+) -> dict[str, Any]:
+    highest = max((point[field] or 0 for point in points), default=0)
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"domain": [0, max(highest, 1)], "nice": True},
+        "axis": {"title": title, "titleColor": colour, "tickMinStep": 1, **axis},
+    }
+
+
+def _points(progress: Sequence[Progress]) -> list[dict[str, Any]]:
+    times, repeats = [p.t for p in progress], [p.repeat for p in progress]
+    return [
+        {
+            "seconds": times[i],
+            "rate": _rate(progress, times, bisect_left(repeats, repeats[i]), i),
+            "in_flight": progress[i].in_flight,
+        }
+        for i in thinned(len(progress), MOST_POINTS)
+    ]
+
+
+def _rate(progress: Sequence[Progress], times: Sequence[float], first: int, i: int) -> float | None:
+    """Tokens per second over the last OVER_S, or since `first`, the first look at this repeat: each
+    repeat counts from zero. Counts may be corrected downwards: never below 0."""
+    before = max(first, bisect_right(times, times[i] - OVER_S) - 1)
+    seconds = times[i] - times[before]
+    return max(progress[i].tokens - progress[before].tokens, 0) / seconds if seconds > 0 else None
+
+
+def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) -> dict[str, Any]:
+    """Return the picture of a schedule: one line a request, `(index, start, end)` in seconds.
+
+    Of over 60 the first 60 are drawn, and the title says so.
+    """
+    look = theme.palette(dark)
+    shown = bars[:MOST_BARS]
+    title = "Request"
+    if len(bars) > len(shown):
+        title += f", the first {len(shown)} of {len(bars):,}"
+    rows = [{"request": index + 1, "start": start, "end": end} for index, start, end in shown]
+    height = min(max(10 * len(shown), 60), 180)
+    x = {"field": "start", "type": "quantitative", "title": "Time (s), estimated"}
+    y = {
+        "field": "request",
+        "type": "quantitative",
+        "title": title,
+        "scale": {"domain": [0.4, len(shown) + 0.6], "reverse": True, "nice": False},
+        "axis": {"format": ",d", "tickMinStep": 1, "grid": False},
+    }
+    tooltip = [
+        {"field": "request", "type": "quantitative", "title": "Request", "format": ",d"},
+        {"field": "start", "type": "quantitative", "title": "Sent (s)", "format": ",.2f"},
+        {"field": "end", "type": "quantitative", "title": "Done (s), about", "format": ",.2f"},
+    ]
+    width = min(max(0.7 * height / max(len(shown), 1), 2), 8)
+    mark = {"type": "rule", "strokeWidth": width, "color": look.decode}
+    encoding = {"x": x, "x2": {"field": "end"}, "y": y, "tooltip": tooltip}
+    return _framed([{"mark": mark, "encoding": encoding}], rows, height, dark)
+
+
+def _framed(
+    layers: list[dict[str, Any]], rows: list[dict[str, Any]], height: int, dark: bool
+) -> dict[str, Any]:
+    return {
+        "$schema": SCHEMA,
+        "width": "container",
+        "height": height,
+        "autosize": FIT,
+        "data": {"name": "rows"},
+        "datasets": {"rows": rows},
+        "layer": layers,
+        "config": theme.config(dark),
+    }

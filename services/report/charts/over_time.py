@@ -1,0 +1,118 @@
+"""A run over time: how many requests were in flight, and how many tokens a second came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+
+from services.analysis.compare import Candidate
+from services.analysis.summary import steady
+from services.ask.measurement import Measurement
+from services.base.units import many
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered, run_colour, which_repeat
+
+MOST_STEPS = 500  # a run
+MOST_BINS = 100  # a run; of several runs fewer, or their lines cover each other
+CHUNKS_A_BIN = 20  # fewer would draw the chunks' own rhythm instead of the throughput
+
+
+def in_flight(
+    candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
+) -> alt.LayerChart | None:
+    """Draw how many requests had been sent and not ended, in one repeat of each run."""
+    rows: Rows = []
+    for candidate in candidates:
+        steps = _in_flight(_of_repeat(candidate, repeat))
+        label = theme.label(candidate.run)
+        rows += [{"run": label, "seconds": at, "value": value} for at, value in steps]
+    if not rows:
+        return None
+    most = max(len(_of_repeat(candidate, repeat)) for candidate in candidates)
+    title = heading(
+        "Requests in flight",
+        "Sent and not yet ended.",
+        "Of several changes in a row the highest is drawn." if 2 * most > MOST_STEPS else "",
+        which_repeat(candidates, repeat),
+    )
+    y = alt.Y("value:Q", title="Requests in flight", axis=alt.Axis(format=",d", tickMinStep=1))
+    return _draw(candidates, dark, rows, title, y)
+
+
+def throughput(
+    candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
+) -> alt.LayerChart | None:
+    """Draw output tokens per second over time, in one repeat of each run.
+
+    A request's tokens are spread evenly over its chunks: which chunk carried how many is not known.
+    """
+    rows: Rows = []
+    left_out = 0
+    for candidate in candidates:
+        measurements = _of_repeat(candidate, repeat)
+        label = theme.label(candidate.run)
+        bins = _throughput(measurements, min(MOST_BINS, 240 // len(candidates)))
+        rows += [{"run": label, "seconds": at, "value": value} for at, value in bins]
+        left_out += sum(m.output_tokens is None and bool(m.token_times) for m in measurements)
+    if not rows:
+        return None
+    title = heading(
+        "Output throughput over time",
+        "Tokens per second of all requests together.",
+        f"Left out: {many(left_out, 'request')} without a token count." if left_out else "",
+        which_repeat(candidates, repeat),
+    )
+    y = alt.Y("value:Q", title="Output tokens per second", axis=alt.Axis(format=",.3~r"))
+    return _draw(candidates, dark, rows, title, y)
+
+
+def _of_repeat(candidate: Candidate, repeat: int) -> list[Measurement]:
+    return [m for m in candidate.measurements if m.repeat == repeat and m.t_send is not None]
+
+
+def _in_flight(measurements: Sequence[Measurement]) -> list[tuple[float, int]]:
+    """The steps of the number in flight; of over 500, the highest of each few in a row."""
+    times, counts = steady.in_flight(measurements)
+    if not len(times):
+        return []
+    size = -(-len(times) // (MOST_STEPS - 1))
+    highest = np.maximum.reduceat(counts, np.arange(0, len(counts), size))
+    steps = list(zip(times[::size].tolist(), highest.tolist(), strict=True))
+    return steps if size == 1 else [*steps, (float(times[-1]), int(counts[-1]))]
+
+
+def _throughput(measurements: Sequence[Measurement], most: int) -> list[tuple[float, float]]:
+    """Tokens per second in up to `most` equal stretches, from the first send to the last token."""
+    told = [m for m in measurements if m.output_tokens and m.token_times]
+    if not told:
+        return []
+    times = np.concatenate([np.asarray(m.token_times) for m in told])
+    chunks = [len(m.token_times) for m in told]
+    shares = [(m.output_tokens or 0) / count for m, count in zip(told, chunks, strict=True)]
+    start = min(m.t_send for m in told if m.t_send is not None)
+    count = min(most, max(1, len(times) // CHUNKS_A_BIN))
+    tokens, edges = np.histogram(
+        times, bins=count, range=(start, float(times.max())), weights=np.repeat(shares, chunks)
+    )
+    rates = (tokens / np.diff(edges)).tolist()
+    return list(zip(edges.tolist(), [*rates, rates[-1]], strict=True))
+
+
+def _draw(
+    candidates: Sequence[Candidate], dark: bool, rows: Rows, title: alt.TitleParams, y: alt.Y
+) -> alt.LayerChart:
+    base = alt.Chart(alt.NamedData("steps"))
+    x = alt.X("seconds:Q", title="Time since the repeat began (s)", scale=alt.Scale(nice=False))
+    colour = run_colour(candidates, dark)
+    tooltip = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("seconds:Q", title="Time (s)", format=",.2f"),
+        alt.Tooltip("value:Q", title="Value", format=",.4~r"),
+    ]
+    line = base.mark_line(interpolate="step-after").encode(x=x, y=y, color=colour, tooltip=tooltip)
+    if len(candidates) > 1:
+        return layered([line], title, 260, {"steps": rows})
+    area = base.mark_area(interpolate="step-after", opacity=0.15).encode(x=x, y=y, color=colour)
+    return layered([area, line], title, 260, {"steps": rows})

@@ -1,0 +1,115 @@
+"""The shift function: how many times the reference's quantile each run's is, from the fastest
+requests to the slowest. A mean hides whether all became faster or only some.
+
+Doksum 1974; Rousselet, Pernet and Wilcox 2017. Here as ratios, and each quantile's interval is over
+repeats, for requests of one repeat are correlated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+
+from services.analysis.compare import Candidate
+from services.analysis.compare.rows import in_turns
+from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered, run_colour
+from services.report.charts.ratio_scale import AXIS, one, ratio_scale
+
+QUANTILES = tuple(range(5, 100, 5))  # per cent
+FEWEST = 20  # requests of a repeat: fewer have no 5 % and 95 %
+
+
+def quantile_shift(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    """Draw every run's E2E latency against the first's, quantile by quantile. None for one run."""
+    found = [(other, _shifts(candidates[0], other)) for other in candidates[1:]]
+    rows = [row for other, shifts in found for row in _rows(other, shifts)]
+    if not rows:
+        return None
+    bands = [row for row in rows if row["low"] is not None]
+    shown = [other for other, shifts in found if shifts]
+    title = heading("Shift of E2E latency", *_said(candidates[0], shown, rows, bands))
+    layers = _layers(candidates, shown, dark, rows, bands)
+    return layered(layers, title, 260, {"shifts": rows, "bands": bands})
+
+
+def _shifts(reference: Candidate, other: Candidate) -> list[Ratio | None]:
+    """The ratio at each quantile; nothing where a run has too few requests."""
+    ours, theirs = _quantiles(reference), _quantiles(other)
+    if not ours or not theirs:
+        return []
+    both = [repeat for repeat in ours if repeat in theirs]
+    paired = in_turns(reference, other) and len(both) >= MINIMUM_REPEATS
+    if paired:
+        ours, theirs = ({r: found[r] for r in both} for found in (ours, theirs))
+    columns = zip(*(zip(*found.values(), strict=True) for found in (ours, theirs)), strict=True)
+    return [ratio(a, b, paired) for a, b in columns]
+
+
+def _quantiles(candidate: Candidate) -> dict[int, list[float]]:
+    """The quantiles of every repeat that has requests enough, by its index."""
+    repeats = zip(candidate.groups, candidate.values("e2e_s"), strict=True)
+    return {
+        group[0].repeat: np.percentile(values, QUANTILES).tolist()
+        for group, values in repeats
+        if len(values) >= FEWEST
+    }
+
+
+def _rows(other: Candidate, shifts: Sequence[Ratio | None]) -> Rows:
+    return [
+        {
+            "run": theme.label(other.run),
+            "quantile": quantile / 100,
+            "times": shift.value,
+            "low": shift.low,
+            "high": shift.high,
+        }
+        for quantile, shift in zip(QUANTILES, shifts, strict=False)
+        if shift is not None
+    ]
+
+
+def _layers(
+    candidates: Sequence[Candidate], shown: Sequence[Candidate], dark: bool, rows: Rows, bands: Rows
+) -> list[alt.Chart]:
+    ends = [row[end] for row in bands for end in ("low", "high")]
+    scale, axis = ratio_scale([row["times"] for row in rows], ends)
+    x = alt.X(
+        "quantile:Q",
+        title="Requests, from the fastest to the slowest (quantile)",
+        scale=alt.Scale(domain=[0.05, 0.95], nice=False),
+        axis=alt.Axis(format=".0%", values=[0.05, 0.25, 0.5, 0.75, 0.95], labelFlush=True),
+    )
+    y = alt.Y("times:Q", title=AXIS, scale=scale, axis=alt.Axis(**axis))
+    colour = run_colour(candidates, dark, listed=shown)
+    tooltip = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("quantile:Q", title="Quantile", format=".0%"),
+        alt.Tooltip("times:Q", title="Times the reference", format=".3f"),
+        alt.Tooltip("low:Q", title="95 % from", format=".3f"),
+        alt.Tooltip("high:Q", title="95 % to", format=".3f"),
+    ]
+    band = alt.Chart(alt.NamedData("bands")).mark_area(opacity=0.16, clip=True)
+    data = alt.Chart(alt.NamedData("shifts"))
+    low = alt.Y("low:Q", title=AXIS, scale=scale)
+    return [
+        one(theme.palette(dark).ink, "y", AXIS),
+        band.encode(x=x, y=low, y2=alt.Y2("high"), color=colour),
+        data.mark_line().encode(x=x, y=y, color=colour),
+        data.mark_circle(size=40, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
+    ]
+
+
+def _said(reference: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows) -> list[str]:
+    who = f"{theme.label(shown[0].run)} is" if len(shown) == 1 else "a run is"
+    said = [f"Below 1: {who} faster than {theme.label(reference.run)}."]
+    said.append("Level: all requests alike. A slope: some gain more.")
+    if bands:
+        said.append("Shaded: 95 % intervals over repeats, each quantile by itself.")
+    if len(bands) < len(rows):
+        said.append("A line without shade has too few repeats for an interval.")
+    return said

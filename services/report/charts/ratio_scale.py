@@ -1,0 +1,64 @@
+"""The scale of what is told as times the reference: logarithmic, its ticks round and about 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from services.analysis.compare import Candidate
+from services.report import theme
+
+WIDEST = 64.0  # times the reference, either way; an interval may reach beyond and is cut off
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
+CLOSENESS = 0.06  # of the axis: ticks closer to each other than this are left out
+AXIS = "Times the reference (log scale)"
+
+
+def ratio_scale(
+    ratios: Sequence[float], ends: Sequence[float] = (), least: float = 1.1
+) -> tuple[alt.Scale, dict[str, Any]]:
+    """Return a scale with all ratios on it, and the ends of their intervals as far as WIDEST, and
+    what its axis needs. It reaches to `least` and its inverse at the least."""
+    low, high = _reach(ratios, ends, least)
+    ticks = _ticks(low, high)
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = {"values": ticks, "tickCount": len(ticks), "format": "~r"}
+    return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
+
+
+def bands(
+    field: str, names: Sequence[str], candidates: Sequence[Candidate]
+) -> tuple[alt.Y, alt.YOffset]:
+    """Return the axis with a band for each of `names`, of which `|` parts the lines, and in each
+    band a place for each run."""
+    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14)
+    y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
+    return y, alt.YOffset("run:N", sort=[theme.label(c.run) for c in candidates])
+
+
+def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tuple[float, float]:
+    low = min(1 / least, *ratios, *ends) / 1.05
+    high = max(least, *ratios, *ends) * 1.05
+    widest = min(1 / WIDEST, *ratios) / 1.05, max(WIDEST, *ratios) * 1.05
+    return max(low, widest[0]), min(high, widest[1])
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round ratios inside the scale, from 1 outwards, none too close to the one before."""
+    share = (high / low) ** CLOSENESS
+    chosen = [1.0]
+    for tick in sorted(TICKS, key=lambda t: max(t, 1 / t)):
+        apart = all(max(tick / other, other / tick) >= share for other in chosen)
+        if low <= tick <= high and apart:
+            chosen.append(tick)
+    return sorted(chosen)
+
+
+def one(ink: str, channel: str, title: str) -> alt.Chart:
+    """Return the line of the reference, at 1 on the channel `x` or `y`."""
+    line = alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(color=ink, strokeWidth=1.5)
+    place = {"x": alt.X, "y": alt.Y}[channel]("one:Q", title=title)
+    found: alt.Chart = line.encode(**{channel: place})
+    return found

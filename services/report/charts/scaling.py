@@ -1,0 +1,62 @@
+"""What is drawn of a study: each chart answers one question of all its cells, with at most 5,000
+marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import altair as alt
+
+from services.report.charts.scaling_batch import batch_efficiency, batch_latency, batch_throughput
+from services.report.charts.scaling_devices import speedup
+from services.report.charts.scaling_heat import heat
+from services.studies.cell import Measured
+
+
+class DrawStudy(Protocol):
+    """Draws a study's cells. None: they have nothing to show."""
+
+    def __call__(
+        self, measured: Sequence[Measured], dark: bool = False
+    ) -> alt.LayerChart | None: ...
+
+
+@dataclass(frozen=True)
+class StudyChart:
+    """One chart: the question it answers, and what to say where `draw` returns None. Without such
+    words it is left out then, question and all."""
+
+    name: str
+    question: str
+    title: str
+    draw: DrawStudy
+    nothing: str = ""
+
+
+def study_chart(name: str) -> StudyChart:
+    """Return the chart with this name. Raises KeyError where there is none."""
+    return {entry.name: entry for entry in STUDY_CHARTS}[name]
+
+
+STUDY_CHARTS = (
+    StudyChart(
+        "speedup", "How much more do more devices give?", "Speed-up against devices", speedup
+    ),
+    StudyChart(
+        "batch_throughput", "What does a higher concurrency give?",
+        "Throughput against requests at once",
+        batch_throughput,
+    ),
+    StudyChart(
+        "batch_latency", "How long does each request wait for it?",
+        "Latency against requests at once",
+        batch_latency,
+    ),
+    StudyChart(
+        "batch_efficiency", "What is left of each device?", "Efficiency by requests at once",
+        batch_efficiency,
+    ),
+    StudyChart("heat", "Where is the throughput?", "Throughput of every cell", heat),
+)  # fmt: skip

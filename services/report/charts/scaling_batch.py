@@ -1,0 +1,128 @@
+"""A study over batch size: what throughput each gives, what it costs whoever waits, and what is
+left of each device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import altair as alt
+
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered, roomy_scale
+from services.report.charts.scaling_frame import (
+    colour,
+    dash,
+    drawn,
+    ends,
+    left_out,
+    said,
+    series_labels,
+    size_axis,
+)
+from services.studies.cell import Measured
+from services.studies.curves import series_of
+from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scaling
+from services.studies.work import size_word
+
+LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
+
+
+def batch_throughput(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+    """Draw output throughput against batch size, a line a configuration. None under two sizes."""
+    found = scaling(measured)
+    rows = _rows(found, lambda row: row.level(THROUGHPUT))
+    if not _several(rows):
+        return None
+    return _lines(found, rows, dark, "Throughput against {}", "Output tokens/s")
+
+
+def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+    """Draw the efficiency of every configuration, by batch size. None where none has one."""
+    found = scaling(measured)
+    rows = _rows(found, lambda row: row.efficiency)
+    if not rows:
+        return None
+    line = alt.Chart(alt.InlineData(values=[{"value": 1.0}])).mark_rule(
+        color=theme.palette(dark).ink, strokeDash=[4, 4]
+    )
+    title = "Efficiency by {}"
+    note = "1: each device does as much as the baseline's."
+    return _lines(
+        found, rows, dark, title, "Speed-up by device", note, [line.encode(y=alt.Y("value:Q"))], 1.0
+    )
+
+
+def batch_latency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+    """Draw median latencies against batch size, of the first series of works. None under two
+    sizes."""
+    found = scaling(measured)
+    first = next(iter(series_labels(found).values()), "")
+    rows = [
+        row | {"series": label}
+        for name, label in LATENCIES.items()
+        for row in _rows(found, lambda row, name=name: row.level(name))  # type: ignore[misc]
+        if row["series"] == first
+    ]
+    if not _several(rows):
+        return None
+    note = f"Medians over requests, geometric means over repeats{f'; {first}' if first else ''}."
+    return _lines(found, rows, dark, "Latency against {}", "Seconds", note)
+
+
+def _several(rows: Rows) -> bool:
+    return len({row["size"] for row in rows}) > 1
+
+
+def _rows(found: Scaling, of: Callable[[Row], Interval | None]) -> Rows:
+    series, shown = series_labels(found), drawn(found)
+    rows: Rows = []
+    for row in found.rows:
+        number, key = of(row), series_of(row.work)
+        if number is None or key not in series or row.configuration not in shown:
+            continue
+        if row.work.size is not None:
+            about = {"configuration": row.label, "work": row.work_label, "size": row.work.size}
+            rows.append({**about, "series": series[key], **ends(number)})
+    return rows
+
+
+def _lines(
+    found: Scaling,
+    rows: Rows,
+    dark: bool,
+    title: str,
+    unit: str,
+    note: str = "",
+    below: Sequence[alt.Chart] = (),
+    shown: float | None = None,
+) -> alt.LayerChart:
+    """Draw lines; `title` has a place for what the sizes are called."""
+    word = size_word(found.works)
+    sizes = [row["size"] for row in rows]
+    reach = [row[end] for row in rows for end in ("low", "high")]
+    scale, log = roomy_scale([*reach, *([] if shown is None else [shown])])
+    x, y = size_axis(sizes, word), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    hue = colour(found, rows, dark)
+    data = alt.Chart(alt.NamedData("points"))
+    common: dict[str, Any] = {"x": x, "color": hue}
+    bars = data.mark_rule(strokeWidth=3, opacity=0.45, clip=True)
+    layers = [
+        *below,
+        bars.encode(y=alt.Y("low:Q", title=f"{unit}{log}", scale=scale), y2="high", **common),
+        data.mark_line(opacity=0.9).encode(y=y, strokeDash=dash(series, dark), **common),
+        data.mark_point(size=55, filled=True, opacity=1).encode(y=y, tooltip=TOOLTIP, **common),
+    ]
+    labels = {row["configuration"] for row in rows}
+    alone = f"Of {labels.pop()}." if len(labels) == 1 < len(found.configurations) else ""
+    words = heading(title.format(word), alone, note, *said(rows), *left_out(found))
+    return layered(layers, words, 300, {"points": rows})
+
+
+TOOLTIP = [
+    alt.Tooltip("configuration:N", title="Configuration"),
+    alt.Tooltip("work:N", title="Asked"),
+    alt.Tooltip("value:Q", title="Mean over repeats", format=",.4~r"),
+    alt.Tooltip("between:N", title="95 % interval"),
+]

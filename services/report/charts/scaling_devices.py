@@ -1,0 +1,146 @@
+"""How many times as fast a study's configurations are with more devices, beside what would be
+ideal and what the law of contention and communication makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+
+from services.analysis.statistics.level import Level
+from services.report import theme
+from services.report.charts.frame import BESIDE, Rows, heading, layered
+from services.report.charts.scaling_frame import ends, said
+from services.studies.cell import Measured
+from services.studies.curves import KINDS, DeviceCurve, device_curves, rate_of
+from services.studies.scaling import Row, Scaling, scaling
+from services.studies.work import Work
+
+AXIS = "Times the baseline's throughput"
+LIMIT = 110  # pixels of a name
+FAR_OUT = 0.6  # of the axis: from there on a name stands to the left of its dot
+SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
+    ("<=", "left", 8),
+    (">", "right", -8),
+)
+STEPS = 40  # of a fitted curve
+MIXED, ONE = "mixed", "baseline"
+KIND_NAMES = (*KINDS.values(), MIXED)
+
+
+def speedup(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+    """Draw speed-ups against devices, of the largest work that has some. None without any."""
+    found = scaling(measured)
+    work = _largest(found)
+    if work is None:
+        return None
+    rows: Rows = [_row(row) for row in found.rows if row.work == work and _drawn(row)]
+    curves = [line for curve in device_curves(found) for line in _curve(curve, work)]
+    most = max(row["devices"] for row in rows)
+    ideal = [{"devices": n, "value": n} for n in (1, most)]
+    title = heading(
+        "Speed-up against devices",
+        f"At {next(r.work_label for r in found.rows if r.work == work)}."
+        + (" Other works are in the table." if len(found.works) > 1 else ""),
+        "The dashed line is ideal; thin lines are the fitted law." if curves else
+        "The dashed line is ideal.",
+        *said(rows),
+    )  # fmt: skip
+    data = {"points": rows, "curves": curves, "ideal": ideal}
+    return layered(_layers(rows, most, dark), title, 320, data)
+
+
+def _largest(found: Scaling) -> Work | None:
+    """The work with the largest batch of those with a speed-up over more devices."""
+    works = [row.work for row in found.rows if _drawn(row) and not row.is_baseline]
+    return max(works, key=lambda work: work.size or work.requests, default=None)
+
+
+def _drawn(row: Row) -> bool:
+    if row.is_baseline:
+        return bool(row.configuration.ranks and rate_of(row))
+    ranks, fewest = row.configuration.ranks, row.baseline.ranks
+    return row.speedup is not None and bool(ranks and fewest and ranks != fewest)
+
+
+def _row(row: Row) -> dict[str, Any]:
+    number = row.speedup if row.speedup is not None else Level(1.0, None, None)
+    shown = ends(number)
+    if row.is_baseline:
+        shown |= {"interval": True, "between": "it is the baseline"}
+    devices = (row.configuration.ranks or 1) / (row.baseline.ranks or 1)
+    kind = ONE if row.is_baseline else _kind(row)
+    return {"configuration": row.label, "kind": kind, "devices": devices, **shown}
+
+
+def _kind(row: Row) -> str:
+    engine = row.configuration.engine
+    assert engine is not None
+    varied = [name for kind, name in KINDS.items() if getattr(engine, kind) > 1]
+    return varied[0] if len(varied) == 1 else MIXED
+
+
+def _curve(curve: DeviceCurve, work: Work) -> Rows:
+    """The fitted law as times the baseline, where its own smallest size is the baseline."""
+    first = curve.rows[0]
+    if first.work != work or not first.is_baseline or not rate_of(first):
+        return []
+    if (fit := curve.fit) is None:
+        return []
+    fewest, most = fit.sizes[0], fit.sizes[-1]
+    places = [fewest + (most - fewest) * step / STEPS for step in range(STEPS + 1)]
+    return [
+        {
+            "devices": n / fewest,
+            "value": fit.at(n) / rate_of(first),
+            "kind": curve.name,
+            "line": first.label,
+        }
+        for n in places
+    ]
+
+
+def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
+    look = theme.palette(dark)
+    high = max(*(row["high"] for row in rows), min(most, 1.25 * max(r["high"] for r in rows)))
+    scale = alt.Scale(domain=[0, high * 1.08], nice=False)
+    sizes = sorted({row["devices"] for row in rows})
+    x = alt.X(
+        "devices:Q",
+        title="Devices, times the baseline's",
+        scale=alt.Scale(domain=[0, most * 1.06], nice=False),
+        axis=alt.Axis(values=sizes, format="~r", labelOverlap="greedy"),
+    )
+    y = alt.Y("value:Q", title=AXIS, scale=scale)
+    kinds = [ONE, *(kind for kind in KIND_NAMES if any(row["kind"] == kind for row in rows))]
+    hue = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=kinds, range=[look.ink, *look.runs][: len(kinds)]),
+        legend=alt.Legend(columns=BESIDE, symbolOpacity=1, orient="top"),
+    )
+    ideal, curve, data = (alt.Chart(alt.NamedData(n)) for n in ("ideal", "curves", "points"))
+    bars = data.mark_rule(strokeWidth=3, opacity=0.45, clip=True)
+    return [
+        ideal.mark_line(color=look.muted, strokeDash=[6, 4], clip=True).encode(x=x, y=y),
+        curve.mark_line(strokeWidth=1.5, opacity=0.8, clip=True).encode(
+            x=x, y=y, color=hue, detail="line:N"
+        ),
+        bars.encode(x=x, y=alt.Y("low:Q", title=AXIS, scale=scale), y2="high", color=hue),
+        data.mark_point(size=70, filled=True, opacity=1, clip=True).encode(
+            x=x, y=y, color=hue, tooltip=TOOLTIP
+        ),
+        *(
+            data.transform_filter(f"datum.devices {sign} {FAR_OUT * most}")
+            .mark_text(align=align, dx=dx, dy=14, fontSize=11, limit=LIMIT)
+            .encode(x=x, y=y, text="configuration:N")
+            for sign, align, dx in SIDES
+        ),
+    ]
+
+
+TOOLTIP = [
+    alt.Tooltip("configuration:N", title="Configuration"),
+    alt.Tooltip("value:Q", title="Times the baseline", format=".3f"),
+    alt.Tooltip("between:N", title="95 % interval"),
+]

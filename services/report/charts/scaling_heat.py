@@ -1,0 +1,96 @@
+"""Every cell of a study at once: throughput by batch size, configuration and length; what failed
+stands where it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from services.base.units import NOTHING, significant
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered
+from services.report.charts.scaling_frame import MOST_SERIES, left_out, series_labels
+from services.studies.cell import Measured
+from services.studies.curves import rate_of, series_of
+from services.studies.scaling import Row, scaling
+from services.studies.work import size_word
+
+MOST_LINES = 48  # of the map; more are in the table
+STRONG = {False: 0.75, True: 0.62}  # of the highest: from there on the text is the paper's colour
+
+
+def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+    """Draw output throughput as a map of batch sizes and, below one another, configurations and
+    lengths. None under two columns and two lines."""
+    found = scaling(measured)
+    series = series_labels(found)
+    shown = [r for r in found.rows if r.work.size is not None and series_of(r.work) in series]
+    shown.sort(key=lambda row: found.configurations.index(row.configuration))
+    named = dict.fromkeys(_line(row, series[series_of(row.work)]) for row in shown)
+    lines = list(named)[:MOST_LINES]
+    most = max(map(rate_of, shown), default=0.0)
+    rows: Rows = [
+        _cell(row, line, most, dark)
+        for row in shown
+        if (line := _line(row, series[series_of(row.work)])) in lines
+    ]
+    sizes = sorted({row["size"] for row in rows})
+    if len(sizes) < 2 or len(lines) < 2 or not most:
+        return None
+    cut = [f"The first {MOST_LINES} lines are drawn."] if len(lines) == MOST_LINES else []
+    failed = f"{NOTHING}: without a number." if any(row["text"] == NOTHING for row in rows) else ""
+    kinds = left_out(found)[-1:] if len(set(map(series_of, found.works))) > MOST_SERIES else []
+    title = heading(
+        "Throughput of every cell", "Output tokens/s; the darker the cell, the more."
+        if not dark else "Output tokens/s; the brighter the cell, the more.",
+        failed, *cut, *kinds,
+    )  # fmt: skip
+    word = size_word(found.works).capitalize()
+    return layered(_layers(sizes, lines, dark, word), title, 34 * len(lines), {"cells": rows})
+
+
+def _line(row: Row, series: str) -> str:
+    return f"{row.label}|{series}" if series else row.label
+
+
+def _cell(row: Row, line: str, most: float, dark: bool) -> dict[str, object]:
+    rate = rate_of(row)
+    return {
+        "line": line,
+        "size": row.work.size,
+        "value": rate or None,
+        "text": significant(rate) if rate else NOTHING,
+        "strong": rate > STRONG[dark] * most,
+        "problem": row.problem or "",
+    }
+
+
+def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool, word: str) -> list[alt.Chart]:
+    look = theme.palette(dark)
+    x = alt.X("size:O", title=word, sort=list(sizes), axis=alt.Axis(labelAngle=0))
+    up = -7 if any("|" in line for line in lines) else 0  # the first of two lines is in the middle
+    axis = alt.Axis(
+        labelExpr="split(datum.label, '|')", labelLimit=150, labelLineHeight=13, labelOffset=up
+    )
+    y = alt.Y("line:N", title=None, sort=list(lines), axis=axis)
+    scale = alt.Scale(range=[look.grid, look.decode], zero=True)
+    none = alt.value("transparent")
+    fill = alt.Fill("value:Q", scale=scale, legend=None)
+    ink = alt.condition("datum.strong", alt.value(look.paper), alt.value(look.ink))
+    data = alt.Chart(alt.NamedData("cells"))
+    known = alt.condition("isValid(datum.value)", fill, none)
+    return [
+        data.mark_rect(stroke=look.paper, strokeWidth=2).encode(
+            x=x, y=y, fill=known, tooltip=TOOLTIP
+        ),
+        data.mark_text(fontSize=12).encode(x=x, y=y, text="text:N", color=ink),
+    ]
+
+
+TOOLTIP = [
+    alt.Tooltip("line:N", title="Configuration"),
+    alt.Tooltip("size:O", title="At once"),
+    alt.Tooltip("value:Q", title="Output tokens/s", format=",.4~r"),
+    alt.Tooltip("problem:N", title="Problem"),
+]

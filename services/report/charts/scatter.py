@@ -1,0 +1,137 @@
+"""Runs as dots between two of their numbers: what one gains costs the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, median
+from typing import Any
+
+import altair as alt
+
+from services.analysis.compare import Candidate
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
+
+SPEED = "Tokens/s of a request, median"
+NUMBER_APART = 14  # pixels from a dot's middle to its run's number
+CLOSE = 0.09  # of the axes: two numbers above dots so close would cover each other
+HEIGHT = 300
+
+
+def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    """Draw what a request gets against what all get together: up and right is better."""
+    small: Rows = []
+    for candidate in candidates:
+        rates = zip(candidate.summary.repeats, candidate.values("tokens_per_s"), strict=True)
+        small += [
+            _dot(candidate, median(speeds), repeat.output_tokens_per_s) | {"repeat": place}
+            for place, (repeat, speeds) in enumerate(rates, 1)
+            if speeds and repeat.output_tokens_per_s is not None
+        ]
+    large = [_middle(candidate, small) for candidate in candidates]
+    dots = [dot for dot in large if dot is not None]
+    if not dots:
+        return None
+    several = len(small) > len(dots)
+    said = "Right: each request is faster. Up: all of them together are."
+    circles = "A large dot is a run, a small one a repeat of it." if several else ""
+    title = heading("Throughput against speed", said, circles)
+    axes = (SPEED, "Output tokens/s, all requests together")
+    return _draw(candidates, dark, title, axes, dots, small if several else [])
+
+
+def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    """Draw the price of a million output tokens against the speed: up and left is better. None
+    where no run has a price."""
+    dots: Rows = []
+    for candidate in candidates:
+        usd = candidate.summary.usd_per_million_output
+        speed = candidate.summary.distributions["tokens_per_s"]
+        if usd is not None and speed is not None:
+            dots.append(_dot(candidate, usd, speed.median))
+    if not dots:
+        return None
+    left_out = [f"#{c.run.id}" for c in candidates if not _of(c, dots)]
+    unknown = f"Without a price, so not drawn: {', '.join(left_out)}." if left_out else ""
+    title = heading("Cost against speed", "Up: faster. Left: cheaper.", unknown)
+    axes = ("USD per million output tokens", SPEED)
+    return _draw(candidates, dark, title, axes, dots, [])
+
+
+def _dot(candidate: Candidate, x: float, y: float | None) -> dict[str, object]:
+    number = f"#{candidate.run.id}"
+    return {"run": theme.label(candidate.run), "number": number, "x": x, "y": y}
+
+
+def _of(candidate: Candidate, dots: Rows) -> Rows:
+    return [dot for dot in dots if dot["run"] == theme.label(candidate.run)]
+
+
+def _middle(candidate: Candidate, small: Rows) -> dict[str, object] | None:
+    """The mean over a run's repeats, as in the comparison's table."""
+    own = _of(candidate, small)
+    if not own:
+        return None
+    return _dot(candidate, fmean(dot["x"] for dot in own), fmean(dot["y"] for dot in own))
+
+
+def _scaled(dots: Rows, x: str, y: str) -> tuple[alt.X, alt.Y]:
+    across, across_note = roomy_scale([dot["x"] for dot in dots])
+    up, up_note = roomy_scale([dot["y"] for dot in dots])
+    return (
+        alt.X("x:Q", title=x + across_note, scale=across, axis=alt.Axis(grid=True)),
+        alt.Y("y:Q", title=y + up_note, scale=up, axis=alt.Axis(format=",.3~r")),
+    )
+
+
+def _numbers(dots: Rows, across: dict[str, Any], up: dict[str, Any]) -> dict[str, Rows]:
+    """Put each run's number above its dot, or below it where another one's is there already."""
+    sides: dict[str, Rows] = {"above": [], "below": []}
+    for dot in sorted(dots, key=lambda dot: dot["x"]):
+        taken = any(
+            abs(_share(dot["x"], across) - _share(other["x"], across)) < CLOSE
+            and abs(_share(dot["y"], up) - _share(other["y"], up)) < CLOSE
+            for other in sides["above"]
+        )
+        sides["below" if taken else "above"].append(dot)
+    return sides
+
+
+def _share(value: float, scale: dict[str, Any]) -> float:
+    """Return where on a scale a value lies, from 0 to 1."""
+    (low, high), at = scale["domain"], value
+    if scale.get("type") == "log":
+        low, high, at = math.log(low), math.log(high), math.log(value)
+    return float((at - low) / (high - low))
+
+
+def _draw(
+    candidates: Sequence[Candidate],
+    dark: bool,
+    title: alt.TitleParams,
+    axes: tuple[str, str],
+    dots: Rows,
+    small: Rows,
+) -> alt.LayerChart:
+    x, y = _scaled([*dots, *small], *axes)
+    colour = run_colour(candidates, dark)
+    about = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("x:Q", title=axes[0], format=",.4~r"),
+        alt.Tooltip("y:Q", title=axes[1], format=",.4~r"),
+    ]
+    repeat = alt.Chart(alt.NamedData("small")).mark_point(size=30, strokeWidth=1.3, opacity=0.8)
+    data = alt.Chart(alt.NamedData("dots"))
+    sides = _numbers(dots, x["scale"].to_dict(), y["scale"].to_dict())
+    numbers = [
+        alt.Chart(alt.NamedData(side)).mark_text(dy=dy, fontSize=12, fontWeight=600)
+        for side, dy in (("above", -NUMBER_APART), ("below", NUMBER_APART))
+    ]
+    of_repeat = [*about, alt.Tooltip("repeat:Q", title="Repeat")]
+    layers = [
+        repeat.encode(x=x, y=y, color=colour, tooltip=of_repeat),
+        data.mark_circle(size=130, opacity=1).encode(x=x, y=y, color=colour, tooltip=about),
+        *(number.encode(x=x, y=y, text=alt.Text("number:N")) for number in numbers),
+    ]
+    return layered(layers, title, HEIGHT, {"dots": dots, "small": small, **sides})

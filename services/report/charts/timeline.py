@@ -1,0 +1,158 @@
+"""The timeline: every request as a line in three colours, waiting to be sent, waiting for its
+first token, and receiving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from services.analysis.compare import Candidate
+from services.ask.measurement import Measurement
+from services.ask.workloads import class_of
+from services.ask.workloads.mixed import LONG
+from services.report import theme
+from services.report.charts.frame import (
+    Rows,
+    heading,
+    layered,
+    names,
+    number,
+    thinned,
+    which_repeat,
+)
+
+MOST_ROWS = 300  # of all runs together
+FEWEST_ROWS = 40  # of each, however many runs
+GAP = 0.12  # between two runs, as a share of the rows: room for the run's name
+
+PHASES = ("Due, not sent", "Until first token", "Receiving")
+
+
+def timeline(
+    candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
+) -> alt.LayerChart | None:
+    """Draw one repeat's requests from when they were due to their end, the first on top."""
+    shown = [_rows(candidate, repeat, len(candidates)) for candidate in candidates]
+    longest = max(map(len, shown))
+    if not longest:
+        return None
+    gap = max(2.0, GAP * longest * len(shown)) if len(shown) > 1 else 0.0
+    datasets: dict[str, Rows] = {"phases": [], "ends": [], "long": []}
+    tops, top = [], 0.0
+    for candidate, measurements in zip(candidates, shown, strict=True):
+        top += gap
+        tops.append(top)
+        for place, m in enumerate(measurements):
+            alone = len(shown) == 1
+            y = float(number(candidate, m)) if alone else top + place + 0.5
+            _place(datasets, theme.label(candidate.run), number(candidate, m), y, m)
+            if class_of(candidate.run.config, m.index) == LONG:
+                datasets["long"].append({"y": y, "start": m.t_due})
+        top += len(measurements)
+    height = int(min(max(sum(map(len, shown)) * 11, 110), 380) + (len(shown) > 1) * 30 * len(shown))
+    layers = _layers(dark, height / max(top, 1), _y_axis(candidates, shown, top))
+    if len(shown) > 1:
+        texts = [theme.label(candidate.run) for candidate in candidates]
+        layers += names(candidates, dark, tops, texts)
+    return layered(layers, heading("Timeline", *_said(candidates, repeat)), height, datasets)
+
+
+def _rows(candidate: Candidate, repeat: int, runs: int) -> list[Measurement]:
+    sent = _sent(candidate, repeat)
+    most = max(FEWEST_ROWS, MOST_ROWS // runs)
+    return [sent[i] for i in thinned(len(sent), most)]
+
+
+def _sent(candidate: Candidate, repeat: int) -> list[Measurement]:
+    sent = [m for m in candidate.measurements if m.repeat == repeat and m.t_send is not None]
+    return sorted(sent, key=lambda m: m.index)
+
+
+def _place(datasets: dict[str, Rows], run: str, request: int, y: float, m: Measurement) -> None:
+    end = max(at for at in (m.t_send, m.t_first, m.t_last, m.t_end) if at is not None)
+    times = (m.t_due, m.t_send, m.t_first if m.t_first is not None else end, end)
+    common = {"run": run, "request": request, "y": y, "status": m.status}
+    for phase, start, stop in zip(PHASES, times, times[1:], strict=False):
+        if start is not None and stop is not None and stop > start:
+            row = {"phase": phase, "start": start, "stop": stop, "seconds": stop - start}
+            datasets["phases"].append(common | row)
+    if m.status != "ok":
+        why = m.error_class or m.status
+        datasets["ends"].append(common | {"start": end, "why": why})
+
+
+def _y_axis(
+    candidates: Sequence[Candidate], shown: Sequence[Sequence[Measurement]], bottom: float
+) -> alt.Y:
+    """The requests' numbers for one run; several stand below each other without numbers."""
+    if len(shown) > 1:
+        scale = alt.Scale(domain=[0, bottom], reverse=True, nice=False)
+        axis = alt.Axis(labels=False, grid=False)
+        return alt.Y("y:Q", title="Requests, first on top", axis=axis, scale=scale)
+    first, last = (number(candidates[0], shown[0][end]) for end in (0, -1))
+    scale = alt.Scale(domain=[first - 0.6, last + 0.6], reverse=True, nice=False)
+    axis = alt.Axis(format=",d", tickMinStep=1, grid=False)
+    return alt.Y("y:Q", title="Request number", axis=axis, scale=scale)
+
+
+def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
+    look = theme.palette(dark)
+    x = alt.X("start:Q", title="Time since the repeat began (s)", scale=alt.Scale(nice=False))
+    colour = alt.Color(
+        "phase:N",
+        scale=alt.Scale(domain=list(PHASES), range=[look.queued, look.prefill, look.decode]),
+        legend=alt.Legend(columns=3),
+    )
+    about = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("request:Q", title="Request", format=",d"),
+    ]
+    phases = alt.Chart(alt.NamedData("phases")).mark_rule(
+        strokeWidth=min(max(row_height * 0.75, 1), 9)
+    )
+    ends = alt.Chart(alt.NamedData("ends")).mark_text(
+        text="×", fontSize=14, fontWeight=700, align="center", baseline="middle"
+    )
+    long = alt.Chart(alt.NamedData("long")).mark_point(
+        shape="triangle-right", filled=True, opacity=1, color=look.ink, size=40
+    )
+    end_colour = alt.condition(
+        "datum.status === 'failed'", alt.value(look.failed), alt.value(look.muted)
+    )
+    return [
+        phases.encode(
+            x=x,
+            x2=alt.X2("stop"),
+            y=y,
+            color=colour,
+            tooltip=[
+                *about,
+                alt.Tooltip("phase:N", title="Phase"),
+                alt.Tooltip("seconds:Q", title="For (s)", format=",.3f"),
+                alt.Tooltip("start:Q", title="From (s)", format=",.3f"),
+            ],
+        ),
+        long.encode(x=x, y=y),
+        ends.encode(
+            x=x, y=y, color=end_colour, tooltip=[*about, alt.Tooltip("why:N", title="Ended")]
+        ),
+    ]
+
+
+def _said(candidates: Sequence[Candidate], repeat: int) -> list[str]:
+    said = ["Each line is a request."]
+    sent = [_sent(candidate, repeat) for candidate in candidates]
+    shown = [len(_rows(candidate, repeat, len(candidates))) for candidate in candidates]
+    total = sum(map(len, sent))
+    if total > sum(shown):
+        said.append(f"{sum(shown):,} of {total:,} are shown, evenly chosen.")
+    if any(candidate.classes for candidate in candidates):
+        said.append("A triangle marks a long one.")
+    statuses = {m.status for some in sent for m in some}
+    if "failed" in statuses:
+        said.append("A red × is where one failed.")
+    if "cancelled" in statuses:
+        said.append("A grey × is where one was cancelled.")
+    said.append(which_repeat(candidates, repeat))
+    return said

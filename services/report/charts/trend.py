@@ -1,0 +1,190 @@
+"""One measure of many runs over time: where each lies, how sure that is, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import inf
+from typing import Any
+
+import altair as alt
+
+from services.analysis.compare import COMPARED
+from services.analysis.compare.baseline_verdict import REFERENCE
+from services.analysis.compare.findings import FAMILY
+from services.analysis.compare.served import listed
+from services.analysis.compare.trend import NO_VERDICT, Point, Trend
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered
+
+PICKED = "picked"  # the selection of a dot, by its run's number
+SHAPES = {  # of each word: nobody needs to tell the colours apart
+    "faster": "triangle-up",
+    "slower": "triangle-down",
+    "equivalent": "square",
+    "inconclusive": "circle",
+    NO_VERDICT: "cross",
+    REFERENCE: "diamond",
+}
+
+
+def trend_chart(found: Trend, dark: bool = False) -> alt.LayerChart | None:
+    """Draw a trend: a mark a run, with its interval over repeats; the reference as a line with a
+    band. None where no run has the measure."""
+    rows = [_row(point) for point in found.points]
+    if not rows:
+        return None
+    band = [_row(found.reference)] if found.reference else []
+    label, unit = measure_of(found.measure)
+    wish = "More is better." if FAMILY[found.measure][1] == "higher" else "Less is better."
+    title = heading(f"{label} over time", "Means of each run's repeats.", wish, *_said(rows, band))
+    return layered(
+        _layers(rows, band, f"{label}, mean of repeats ({unit})", dark),
+        title,
+        300,
+        {"runs": rows, "band": band},
+    )
+
+
+def measure_of(name: str) -> tuple[str, str]:
+    """Return a measure's label and unit."""
+    return next((entry.label, entry.unit) for entry in COMPARED if entry.name == name)
+
+
+def _row(point: Point) -> dict[str, Any]:
+    """Without an interval its ends are the value itself. `began`: milliseconds of Unix time."""
+    value, low, high = point.level.value, point.level.low, point.level.high
+    return {
+        "run": point.run_id,
+        "name": f"{point.run_id} · {' '.join(point.name.split())[:60]}",
+        "began": 1000 * point.began.timestamp(),
+        "value": value,
+        "low": value if low is None else low,
+        "high": value if high is None else high,
+        "interval": low is not None,
+        "between": f"{low:.4g} – {high:.4g}" if low and high else "too few repeats",
+        "word": point.word,
+        "server": f"another: {listed(point.differs)}" if point.differs else "as the reference's",
+    }
+
+
+def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
+    ends = _span([row["began"] for row in rows])
+    x = alt.X(
+        "began:T",
+        title="Started",
+        axis=alt.Axis(tickCount=TICKS, labelOverlap=True, format=_time_format(*ends)),
+        scale=alt.Scale(padding=PADDING, domain=[_moment(end) for end in ends], nice=False),
+    )
+    scale, said = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
+    # on a linear axis the digits follow the distance of the ticks: 0.500 and 0.501, not twice 0.5
+    axis = alt.Axis(format=",.3~r") if said else alt.Axis(tickCount=6)
+    y = alt.Y("value:Q", title=title + said, scale=scale, axis=axis)
+    look = theme.palette(dark)
+    words = [word for word in SHAPES if any(row["word"] == word for row in rows)]
+    colours = _colours(look)
+    legend = alt.Legend(symbolOpacity=1, columns=COLUMNS, symbolStrokeWidth=0)
+    colour = alt.Color(
+        "word:N",
+        scale=alt.Scale(domain=words, range=[colours[word] for word in words]),
+        legend=legend,
+    )
+    shape = alt.Shape(
+        "word:N",
+        scale=alt.Scale(domain=words, range=[SHAPES[word] for word in words]),
+        legend=legend,
+    )
+    data, line = alt.Chart(alt.NamedData("runs")), alt.Chart(alt.NamedData("band"))
+    picked = alt.selection_point(name=PICKED, fields=["run"], empty=False)
+    dots = data.mark_point(filled=True, opacity=1, clip=True).encode(
+        x=x, y=y, color=colour, shape=shape, tooltip=TOOLTIP,
+        size=alt.condition(picked, alt.value(230), alt.value(90)),
+    )  # fmt: skip
+    return [
+        line.mark_rect(color=look.queued, opacity=0.22).encode(y="low:Q", y2="high"),
+        line.mark_rule(color=look.ink, strokeDash=[6, 4]).encode(y=y),
+        data.mark_rule(strokeWidth=2, opacity=0.55, clip=True).encode(
+            x=x, y=alt.Y("low:Q", title=title + said), y2="high", color=colour
+        ),
+        dots.add_params(picked),
+    ]
+
+
+def _span(moments: Sequence[float]) -> list[float]:
+    """Return from when to when, in milliseconds of Unix time as the moments: a minute at the least,
+    so that no two ticks are of one second."""
+    first, last = min(moments), max(moments)
+    room = max(0.0, 1000 * MINUTE - (last - first)) / 2
+    return [first - room, last + room]
+
+
+def _moment(milliseconds: float) -> alt.DateTime:
+    """Return a moment as the end of an axis, part by part: pages let no text be compiled, and
+    Vega's interpreter, which they use instead, takes a number for a year."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return alt.DateTime(
+        year=at.year, month=at.month, date=at.day, hours=at.hour, minutes=at.minute,
+        seconds=at.second, milliseconds=at.microsecond / 1000, utc=True,
+    )  # fmt: skip
+
+
+def _time_format(first: float, last: float) -> str:
+    """Return how times are written on an axis of that span, so that no two ticks say the same."""
+    seconds = (last - first) / 1000
+    return next(words for most, words in FORMATS if seconds <= most)
+
+
+def _scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
+    """Return a scale that holds the values closely, for a trend is small beside what it is of; and
+    what to say about it. It is logarithmic where the highest is many times the lowest."""
+    low, high = min(values), max(values)
+    if high > FAR * low > 0:
+        return alt.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False), ", log scale"
+    room = 0.15 * (high - low) or 0.1 * high
+    return alt.Scale(domain=[max(0.0, low - room), high + room], nice=False, zero=False), ""
+
+
+def _colours(look: theme.Palette) -> dict[str, str]:
+    blue, vermilion, green, pink = look.runs[:4]
+    return {
+        "faster": green,
+        "slower": vermilion,
+        "equivalent": blue,
+        "inconclusive": pink,
+        NO_VERDICT: look.muted,
+        REFERENCE: look.ink,
+    }
+
+
+def _said(rows: Rows, band: Rows) -> list[str]:
+    said = ["Lines are 95 % intervals over repeats."] if any(r["interval"] for r in rows) else []
+    if not all(row["interval"] for row in rows):
+        said.append("A mark without a line has too few repeats for one.")
+    if band:
+        spread = " and its interval" if band[0]["interval"] else ""
+        said.append(f"The dashed line{spread} is the reference, run {band[0]['run']}.")
+    return said
+
+
+MINUTE, DAY = 60.0, 86_400.0
+FORMATS = (  # of an axis of up to so many seconds
+    (10 * MINUTE, "%H:%M:%S"),
+    (DAY, "%H:%M"),
+    (20 * DAY, "%b %d, %H:%M"),
+    (300 * DAY, "%b %d"),
+    (inf, "%Y-%m-%d"),
+)
+FAR = 30
+PADDING = 16  # pixels beside the first and the last mark
+TICKS = alt.ExprRef("ceil(width / 100)")
+COLUMNS = alt.ExprRef(
+    "max(2, floor((isFinite(containerSize()[0]) ? containerSize()[0] : width) / 150))"
+)
+TOOLTIP = [
+    alt.Tooltip("name:N", title="Run"),
+    alt.Tooltip("word:N", title="Verdict"),
+    alt.Tooltip("server:N", title="Server"),
+    alt.Tooltip("value:Q", title="Mean over repeats", format=",.4~r"),
+    alt.Tooltip("between:N", title="95 % interval"),
+    alt.Tooltip("began:T", title="Started", format="%Y-%m-%d %H:%M"),
+]

@@ -1,0 +1,96 @@
+"""Runs as files. None of them holds a key, a path, a person's own prompt, or an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.analysis.compare import FEWEST, MOST, Candidate
+from services.report.export.comparison import comparison_document, comparison_json
+from services.report.export.contents import title_of
+from services.report.export.document import content_hash, run_document, run_json
+from services.report.export.markdown import markdown
+from services.report.export.page import notice_html, page_html, policy_of
+from services.report.export.parquet import requests_parquet
+from services.report.export.public import public
+from services.report.export.tables import comparison_csv, requests_csv, samples_csv, summary_csv
+
+__all__ = [
+    "EXPORTS",
+    "Export",
+    "comparison_document",
+    "content_hash",
+    "export",
+    "notice_html",
+    "page_html",
+    "policy_of",
+    "run_document",
+    "title_of",
+]
+
+
+@dataclass(frozen=True)
+class Export:
+    """One kind of file. It takes between `least` and `most` runs, the reference first."""
+
+    name: str
+    label: str
+    filename: str  # `{runs}` stands for the runs' numbers
+    mime: str
+    of: Callable[[Sequence[Candidate]], bytes]
+    least: int = 1
+    most: int = 1
+
+    def write(self, candidates: Sequence[Candidate]) -> bytes:
+        """Return the file of these runs."""
+        return self.of([public(candidate) for candidate in candidates])
+
+    def takes(self, runs: int) -> bool:
+        """Whether so many runs make such a file."""
+        return self.least <= runs <= self.most
+
+    def filename_of(self, run_ids: Sequence[int]) -> str:
+        """Return the name of these runs' file: `paceline-run-12-requests.csv`."""
+        if len(run_ids) > SHOWN:
+            return self.filename.format(runs=f"{len(run_ids)}-runs")
+        kind = "run" if len(run_ids) == 1 else "runs"
+        return self.filename.format(runs="-".join([kind, *map(str, run_ids)]))
+
+
+def export(name: str) -> Export:
+    """Return the export with this name. Raises KeyError where there is none."""
+    return {entry.name: entry for entry in EXPORTS}[name]
+
+
+SHOWN = 8  # numbers of runs in a file's name
+CSV, JSON = "text/csv; charset=utf-8", "application/json"
+
+EXPORTS = (
+    Export("requests.csv", "Requests (CSV)", "paceline-{runs}-requests.csv", CSV, requests_csv),
+    Export("samples.csv", "Server samples (CSV)", "paceline-{runs}-samples.csv", CSV, samples_csv),
+    Export(
+        "summary.csv", "Summary (CSV)", "paceline-{runs}-summary.csv", CSV, summary_csv,
+        most=100_000,
+    ),
+    Export(
+        "comparison.csv", "Comparison (CSV)", "paceline-{runs}-comparison.csv", CSV,
+        comparison_csv, least=FEWEST, most=MOST,
+    ),
+    Export(
+        "requests.parquet", "Requests (Parquet)", "paceline-{runs}-requests.parquet",
+        "application/vnd.apache.parquet", requests_parquet,
+    ),
+    Export("run.json", "Run (JSON)", "paceline-{runs}.json", JSON, run_json),
+    Export(
+        "comparison.json", "Comparison (JSON)", "paceline-{runs}-comparison.json", JSON,
+        comparison_json, least=FEWEST, most=MOST,
+    ),
+    Export(
+        "markdown.md", "Table for a pull request (Markdown)", "paceline-{runs}.md",
+        "text/markdown; charset=utf-8", markdown, most=MOST,
+    ),
+    Export(
+        "page.html", "Page that opens offline (HTML)", "paceline-{runs}.html",
+        "text/html; charset=utf-8", page_html, most=MOST,
+    ),
+)  # fmt: skip

@@ -1,0 +1,166 @@
+"""A result or a comparison as one HTML file that opens offline, anywhere, for years.
+
+Everything is inside: tables as HTML, charts as data beside one copy of Vega. Its own content
+security policy forbids every request, and every script and style but its own, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import altair as alt
+import jinja2
+import orjson
+import vl_convert
+from markupsafe import Markup
+
+from services import VERSION
+from services.analysis.compare import Candidate
+from services.analysis.compare.rows import apart
+from services.report import charts, theme
+from services.report.export import texts as said
+from services.report.export.contents import Contents, contents
+from services.report.export.document import content_hash
+from services.report.export.public import public
+
+HERE = Path(__file__).resolve().parent
+LONGEST = 300  # characters of the description, which a preview cuts anyway
+_POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
+
+
+class Drawable(Protocol):
+    """What a page says of a chart."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def question(self) -> str: ...
+    @property
+    def nothing(self) -> str: ...
+
+
+def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
+    """Write one to eight runs, the reference first, as a page; prompts and answers are only in it
+    where `texts` asks for them."""
+    told = [public(candidate) for candidate in candidates]
+    brief = apart(told)
+    shown = [_drawn(chart, brief) for chart in charts.CHARTS if len(told) >= chart.least]
+    shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
+    hashes = map(content_hash, told)
+    runs = [_run(*each) for each in zip(brief, hashes, strict=True)]
+    return written(contents(told), shown, runs, said.talks(told) if texts else [])
+
+
+def written(
+    found: Contents,
+    shown: Sequence[dict[str, Any]],
+    runs: Sequence[dict[str, Any]],
+    talks: Sequence[tuple[str, Sequence[said.Talk]]] = (),
+) -> bytes:
+    """Write a page. `shown` is as `drawn` returns it; `runs` have `id`, `label` and `sha256`."""
+    drawer = (HERE / "page.js").read_text(encoding="utf-8")
+    page = _template("page.html.j2").render(
+        contents=found,
+        description=found.description[:LONGEST],
+        runs=runs,
+        several=len(runs) > 2,
+        places=theme.positions([run["id"] for run in runs]),
+        charts=shown,
+        talks=talks,
+        most_talks=said.MOST,
+        specs=_json_in_html([chart["specs"] for chart in shown if chart["specs"]]),
+        policy=_policy(_style(), _vega(), drawer),
+        style=Markup(_style()),
+        vega=Markup(_vega()),
+        drawer=Markup(drawer),
+        version=VERSION,
+    )
+    return page.encode()
+
+
+def notice_html(title: str, sentence: str) -> bytes:
+    """Write a page of the same look that only says something."""
+    template = _template("notice.html.j2")
+    style = _style()
+    page = template.render(
+        title=title, sentence=sentence, policy=_policy(style), style=Markup(style)
+    )
+    return page.encode()
+
+
+def policy_of(page: bytes) -> str:
+    """Return the policy that a page, of which the first lines are enough, has for itself."""
+    found = _POLICY.search(page)
+    return html.unescape(found[1].decode()) if found else "default-src 'none'"
+
+
+def _run(candidate: Candidate, content_sha256: str) -> dict[str, Any]:
+    run = candidate.run
+    return {"id": run.id, "label": theme.label(run), "sha256": content_sha256}
+
+
+def _drawn(chart: charts.Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:
+    return drawn(chart, lambda dark: chart.draw(candidates, dark=dark))
+
+
+def drawn(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dict[str, Any]:
+    """Return what a page needs of a chart; its data once, and how they look in light and dark."""
+    about = {"name": entry.name, "question": entry.question, "nothing": entry.nothing}
+    looks = {}
+    datasets: Any = None
+    for name, dark in (("light", False), ("dark", True)):
+        chart = draw(dark)
+        if chart is None:
+            return {**about, "specs": None}
+        looks[name] = charts.spec(chart, dark)
+        del looks[name]["$schema"]
+        datasets = looks[name].pop("datasets")
+    return {**about, "specs": {"name": entry.name, **looks, "datasets": datasets}}
+
+
+def _json_in_html(value: Any) -> Markup:
+    """JSON without any character that could end the element it stands in."""
+    return Markup(orjson.dumps(value).decode().replace("<", "\\u003c"))
+
+
+def _policy(style: str, *scripts: str) -> str:
+    allowed = f"script-src {' '.join(map(_hash, scripts))}; " if scripts else ""
+    return (
+        f"default-src 'none'; {allowed}style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script of 0.9 MB, from the installed package."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle
+
+
+@cache
+def _style() -> str:
+    return _template("page.css.j2").render(light=theme.LIGHT, dark=theme.DARK)
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)

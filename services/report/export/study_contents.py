@@ -1,0 +1,100 @@
+"""What a study's page says, in the same parts as that of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from services.analysis.compare.differences import flat
+from services.analysis.diagnostics import Doubt, doubts
+from services.ask.config import without_prompts
+from services.base.table import Table
+from services.base.units import NOTHING, many, show
+from services.report.export.contents import Contents, Finding
+from services.report.export.tiles import Line, Tile
+from services.servers.engines import EngineConfig
+from services.studies.best import Best
+from services.studies.report import Report
+from services.studies.tables import all_tables
+
+MOST_NAMED = 4  # cells of a doubt; of more it says how many
+VARIES = "not the same in all cells"
+# Of the config, where a server listens: each engine of a study has an address of its own.
+LEFT = ("base_url",)
+
+
+def study_contents(name: str, report: Report) -> Contents:
+    """Return the words of a study's page."""
+    return Contents(
+        title=name or "Study",
+        lead=report.varied,
+        findings=(Finding(report.headline, report.sentence, report.details),),
+        tiles=tuple(map(_tile, _firsts(report))),
+        sentences=(*report.sentences, *report.notes),
+        doubts=tuple(doubts_of(report)),
+        results=all_tables(report),
+        circumstances=tuple(_circumstances(report)),
+    )
+
+
+def _firsts(report: Report) -> list[Best]:
+    """The best of the first series of works, by each criterion."""
+    return list({one.criterion.name: one for one in reversed(report.best)}.values())[::-1]
+
+
+def _tile(one: Best) -> Tile:
+    level = one.row.level(one.criterion.measure)
+    value = show(level.value if level else None, one.criterion.unit)
+    about = (one.row.label, one.row.work_label)
+    better = "more is better" if one.criterion.more else "less is better"
+    return Tile(f"Best: {one.criterion.label}", (Line(None, value, about),), better)
+
+
+def doubts_of(report: Report) -> Iterator[tuple[Doubt, str]]:
+    """Return those of the runs, each with its cells; one that several cells share is said once."""
+    shared: dict[Doubt, list[str]] = {}
+    for row in report.scaling.rows:
+        for one in row.candidates:
+            for doubt in doubts(one.run, one.measurements, one.summary, one.samples):
+                shared.setdefault(doubt, []).append(f"{row.label}, {row.work_label}")
+    for doubt in sorted(shared, key=lambda doubt: doubt.level != "warning"):
+        cells = list(dict.fromkeys(shared[doubt]))
+        named = many(len(cells), "cell") if len(cells) > MOST_NAMED else "; ".join(cells)
+        yield doubt, named
+
+
+def _circumstances(report: Report) -> Iterator[Table]:
+    cells = [cell for row in report.scaling.rows for cell in row.cells]
+    engines = [one.engine for one in report.scaling.configurations if one.engine is not None]
+    if engines:
+        names = [report.scaling.labels[c] for c in report.scaling.configurations if c.engine]
+        yield Table("Engines", ("", *names), tuple(_engines(engines)))
+    configs = [without_prompts(cell.cell.config) for cell in cells]
+    asked = [{n: v for n, v in config.items() if n not in LEFT} for config in configs]
+    runs = [cell.candidate.run for cell in cells if cell.candidate is not None]
+    for title, facts in (("Configuration", asked), ("Environment", [r.environment for r in runs])):
+        if lines := tuple(_shared(facts)):
+            yield Table(title, ("", "All cells"), lines)
+
+
+def _engines(engines: Sequence[EngineConfig]) -> Iterator[tuple[str, ...]]:
+    for name in EngineConfig.model_fields:
+        values = [getattr(engine, name) for engine in engines]
+        if name != "start_timeout_s" and any(value not in (None, "") for value in values):
+            yield name, *map(_word, values)
+
+
+def _shared(facts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """A line for each fact: its value, or that there are several."""
+    each = [flat(one) for one in facts]
+    for name in dict.fromkeys(name for one in each for name in one):
+        words = {_word(one.get(name)) for one in each}
+        yield name, words.pop() if len(words) == 1 else VARIES
+
+
+def _word(value: Any) -> str:
+    if value is None or value == "" or value == []:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

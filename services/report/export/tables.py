@@ -1,0 +1,108 @@
+"""Requests, summaries and comparisons as CSV (RFC 4180, UTF-8), safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from services.analysis.compare import Candidate, compare
+from services.analysis.compare.rows import row_of
+from services.analysis.diagnostics import client
+from services.analysis.metrics import FIELDS, metric, request_row
+from services.analysis.statistics import Ratio
+from services.ask.measurement import Measurement
+from services.ask.series import place
+from services.report.charts.frame import number
+from services.report.export.document import about
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def requests_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write one run's requests: FIELDS, then the columns of system D's results.csv."""
+    candidate = candidates[0]
+    rows = (
+        [*request_row(m).values(), *(of(candidate, m) for of in SYSTEM_D.values())]
+        for m in candidate.measurements
+    )
+    return written((*FIELDS, *SYSTEM_D), rows)
+
+
+def samples_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write what was seen of one run's server: a line a moment, a column a series."""
+    samples = candidates[0].samples
+    names = sorted({name for sample in samples for name in sample.values}, key=place)
+    rows = ([sample.t, *(sample.values.get(name) for name in names)] for sample in samples)
+    return written(("t", *names), rows)
+
+
+def summary_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write a line for each run: what it was, then its summary."""
+    rows = [_identity(candidate) | row_of(candidate) for candidate in candidates]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return written(columns, ([row.get(name) for name in columns] for row in rows))
+
+
+def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Write a line for each metric: every run's value, then every ratio to the first run."""
+    comparison = compare(candidates)
+    ids = [candidate.run.id for candidate in candidates]
+    columns = ["metric", "label", "unit", "better", *(f"run_{run_id}" for run_id in ids)]
+    for run_id in ids[1:]:
+        columns += [f"run_{run_id}_{part}" for part in ("ratio", "low", "high", "p")]
+    rows = (
+        [row.metric, row.label, row.unit, row.better, *row.values, *_ratios(row.ratios[1:])]
+        for row in comparison.rows
+    )
+    return written(columns, rows)
+
+
+def _identity(candidate: Candidate) -> dict[str, Any]:
+    run = candidate.run
+    found = client.past_limits(run, candidate.measurements, candidate.summary)
+    return {
+        "run_id": run.id,
+        **about(run),
+        "client_warnings": "; ".join(doubt.title for doubt in found),
+        **{f"client_{name}": value for name, value in (run.calibration or {}).items()},
+    }
+
+
+def _ratios(ratios: Iterable[Ratio | None]) -> list[float | None]:
+    parts: list[float | None] = []
+    for ratio in ratios:
+        parts += [ratio.value, ratio.low, ratio.high, ratio.p] if ratio else [None] * 4
+    return parts
+
+
+def written(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return rows as CSV, safe in a spreadsheet whoever named the columns."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(map(_cell, columns))
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe; numbers stay numbers.
+
+    See OWASP, "CSV Injection".
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _metric(name: str) -> Callable[[Candidate, Measurement], float | None]:
+    return lambda _, m: metric(name).of(m)
+
+
+# As system D's scripts write them, so that its plots read our file.
+SYSTEM_D: dict[str, Callable[[Candidate, Measurement], float | None]] = {
+    "Request Number": number,
+    "Total Time Taken": _metric("e2e_s"),
+    "Prompt Tokens": _metric("prompt_tokens"),
+    "Tokens Generated": _metric("output_tokens"),
+    "Tokens per Second": _metric("tokens_per_s"),
+}

@@ -1,0 +1,116 @@
+"""Another tool's file as runs of ours: read by what is in it, never by what it is called.
+
+Bytes come in, values go out; nothing is unpickled, and no prompt or answer is kept. Where a file
+holds every request, our metrics work the run out again; what the tool says stands beside it.
+To add a tool: a module and its line in IMPORTS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import PureWindowsPath
+
+from services.report.imports import (
+    aiperf,
+    evalscope,
+    genai_bench,
+    genai_perf,
+    guidellm,
+    inference_perf,
+    inferencex,
+    llmperf,
+    locust,
+    paceline,
+    results_csv,
+    sglang,
+    vllm,
+    vllm_offline,
+)
+from services.report.imports.imported import Imported, InvalidImport
+from services.report.imports.parse import MOST_BYTES, Document, document
+
+__all__ = ["IMPORTS", "MOST_BYTES", "Imported", "InvalidImport", "known_tools", "read"]
+
+LONGEST_NAME = 80
+MOST_RUNS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of file. `recognise` looks at the keys of its first object."""
+
+    name: str
+    recognise: Callable[[Document], bool]
+    read: Callable[[Document], list[Imported]]
+
+
+def read(data: bytes, filename: str) -> list[Imported]:
+    """Return the runs that a file holds, in its order.
+
+    Raises:
+        InvalidImport: a sentence that names the file, says what is wrong and what to do.
+    """
+    name = name_of(filename)
+    try:
+        found = document(data)
+        runs = _format(found).read(found)
+        if not runs:
+            raise InvalidImport("It holds no run.")
+        if len(runs) > MOST_RUNS:
+            raise InvalidImport(
+                f"It holds {len(runs):,} runs. Paceline reads up to {MOST_RUNS:,} of a file: "
+                "split it."
+            )
+    except InvalidImport as error:
+        raise InvalidImport(f"{name}: {error}") from None
+    file = {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    return [replace(run, source={**run.source, **file}) for run in runs]
+
+
+def name_of(filename: str) -> str:
+    """Return a file's name as sentences begin with it."""
+    name = "".join(c if c.isprintable() else "?" for c in PureWindowsPath(filename).name)
+    return name[-LONGEST_NAME:] or "The file"
+
+
+def known_tools() -> str:
+    """Return whose files are read, as a sentence lists them."""
+    *most, last = dict.fromkeys(entry.name for entry in IMPORTS)
+    return f"{', '.join(most)} and {last}"
+
+
+def _format(found: Document) -> Format:
+    for entry in IMPORTS:
+        if entry.recognise(found):
+            return entry
+    raise InvalidImport(
+        f"It is not a result that Paceline knows. It reads those of {known_tools()}."
+    )
+
+
+IMPORTS: tuple[Format, ...] = (
+    Format(paceline.TOOL, paceline.recognise, paceline.read),
+    Format(paceline.TOOL, paceline.recognise_parquet, paceline.read_parquet),
+    Format(vllm.TOOL, vllm.recognise, vllm.read),
+    Format(vllm.TOOL, vllm_offline.recognise_throughput, vllm_offline.read_throughput),
+    Format(vllm.TOOL, vllm_offline.recognise_latency, vllm_offline.read_latency),
+    Format(sglang.TOOL, sglang.recognise, sglang.read),
+    Format(guidellm.TOOL, guidellm.recognise, guidellm.read),
+    Format(aiperf.TOOL, aiperf.recognise, aiperf.read),
+    Format(aiperf.TOOL, aiperf.recognise_records, aiperf.read_records),
+    Format(genai_perf.TOOL, genai_perf.recognise, genai_perf.read),
+    Format(genai_perf.TOOL, genai_perf.recognise_summary, genai_perf.read_summary),
+    Format(inference_perf.TOOL, inference_perf.recognise, inference_perf.read),
+    Format(inference_perf.TOOL, inference_perf.recognise_requests, inference_perf.read_requests),
+    Format(llmperf.TOOL, llmperf.recognise, llmperf.read),
+    Format(llmperf.TOOL, llmperf.recognise_several, llmperf.read_several),
+    Format(llmperf.TOOL, llmperf.recognise_responses, llmperf.read_responses),
+    Format(genai_bench.TOOL, genai_bench.recognise, genai_bench.read),
+    Format(evalscope.TOOL, evalscope.recognise, evalscope.read),
+    Format(evalscope.TOOL, evalscope.recognise_percentiles, evalscope.read_percentiles),
+    Format(inferencex.TOOL, inferencex.recognise, inferencex.read),
+    Format(locust.TOOL, locust.recognise, locust.read),
+    Format("system D's results.csv", results_csv.recognise, results_csv.read),
+)

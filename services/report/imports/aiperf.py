@@ -1,0 +1,236 @@
+"""aiperf and genai-perf: an aggregate whose numbers carry their unit, and aiperf's record of each
+request (`profile_export.jsonl`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+from typing import Any
+
+from services.analysis.statistics import FLOORS
+from services.ask.measurement import Measurement
+from services.report.imports import fields
+from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.noted import Noted
+from services.report.imports.parse import Document
+
+TOOL = "aiperf"
+NS = 1e-9
+
+
+def recognise(document: Document) -> bool:
+    first = document.first
+    version = first.get("schema_version")
+    return (isinstance(version, str) and "aiperf_version" in first) or (
+        is_old(first) and fields.inside(first, "request_latency", "unit") is not None
+    )
+
+
+def is_old(first: Mapping[str, Any]) -> bool:
+    """Whether a summary is one of aiperf's before 0.2, which name no version: their config speaks
+    of a load generator where genai-perf's speaks of Perf Analyzer."""
+    config = first.get("input_config")
+    return fields.inside(config, "perf_analyzer") is None and "aiperf_version" not in first and (
+        isinstance(fields.inside(config, "loadgen"), dict)
+        or isinstance(fields.inside(config, "endpoint", "model_names"), list)
+    )  # fmt: skip
+
+
+def recognise_records(document: Document) -> bool:
+    metadata = document.first.get("metadata")
+    return isinstance(document.first.get("metrics"), dict) and (
+        fields.inside(metadata, "request_start_ns") is not None
+    )
+
+
+def read(document: Document) -> list[Imported]:
+    row = document.first
+    return [aggregate(TOOL, row, row.get("aiperf_version"), SAYS)]
+
+
+def aggregate(tool: str, found: dict[str, Any], version: Any, says: Sequence[Says]) -> Imported:
+    """A summary of the shape that both tools write."""
+    row = Noted(found)
+    config = row.get("input_config")
+    return imported(
+        tool,
+        _load(row),
+        model=_model(config),
+        version=version,
+        started_at=fields.moment(row.get("start_time")),
+        duration_s=fields.seconds(_stat(row, "benchmark_duration", "avg")),
+        says=stated((entry, _value(row, entry)) for entry in says),
+        facts=fields.facts(row),
+        of=row,
+    )
+
+
+def _model(config: Any) -> Any:
+    items = fields.inside(config, "models", "items")
+    first = items[0] if isinstance(items, list) and items else None
+    names = (
+        fields.inside(config, "model_names")
+        or fields.inside(config, "endpoint", "model_names")
+        or fields.inside(config, "models")
+    )
+    return fields.inside(first, "name") or (names[0] if isinstance(names, list) and names else "")
+
+
+def _load(row: Mapping[str, Any]) -> Load:
+    config = row.get("input_config")
+    phases = fields.several(fields.inside(config, "phases"))
+    phase = next((p for p in phases if fields.inside(p, "kind") == "profiling"), None)
+    stimulus = (
+        fields.inside(config, "perf_analyzer", "stimulus") or fields.inside(config, "loadgen") or {}
+    )
+    return Load(
+        requests=fields.count(_stat(row, "request_count", "avg")) or None,
+        rate=fields.number(fields.inside(phase, "rate") or fields.inside(stimulus, "request_rate"))
+        or (inf if phase else None),
+        concurrency=fields.count(
+            fields.inside(phase, "concurrency") or fields.inside(stimulus, "concurrency")
+        )
+        or None,
+    )
+
+
+def _stat(row: Mapping[str, Any], metric: str, statistic: str) -> Any:
+    return fields.inside(row, metric, statistic)
+
+
+def _value(row: Mapping[str, Any], entry: Says) -> float | None:
+    """The statistic in SI, whatever unit the file gives it in; None for a unit not known."""
+    metric, _, statistic = entry.key.partition("/")
+    unit = fields.inside(row, metric, "unit")
+    scale = UNITS.get(unit) if isinstance(unit, str) else None
+    return None if scale is None else fields.number(_stat(row, metric, statistic), scale)
+
+
+def read_records(document: Document) -> list[Imported]:
+    measurements = records([row for row in document.rows if isinstance(row.get("metadata"), dict)])
+    start = min(
+        (at for row in document.rows if (at := _at(row, "request_start_ns")) is not None),
+        default=None,
+    )
+    return [
+        imported(
+            TOOL, Load(len(measurements)), started_at=fields.moment(start),
+            measurements=measurements, says=stated(_means(document.rows)),
+        )
+    ]  # fmt: skip
+
+
+def records(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
+    """The requests that are measured, those of a warm-up left out, by when they were sent."""
+    kept = [
+        (sent, row)
+        for row in rows
+        if row["metadata"].get("benchmark_phase", "profiling") == "profiling"
+        and (sent := _at(row, "request_start_ns")) is not None
+    ]
+    kept.sort(key=lambda pair: pair[0])
+    dues = [_at(row, "credit_issued_ns") for _, row in kept]
+    start = min((at for at in (*dues, *(s for s, _ in kept)) if at is not None), default=0.0)
+    return [_record(index, row, start) for index, (_, row) in enumerate(kept)]
+
+
+def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
+    def at(name: str) -> float | None:
+        moment = _at(row, name)
+        return None if moment is None else fields.seconds(moment - start)
+
+    sent, ended = at("request_start_ns") or 0.0, at("request_end_ns")
+    error = row.get("error")
+    if error or row["metadata"].get("was_cancelled") is True:
+        said, kind = fields.failure(fields.inside(error, "message") or error)
+        if status := fields.count(fields.inside(error, "code")):
+            kind = fields.error_class(f"status {status}") or kind
+        return Measurement(
+            0, index, "failed" if error else "cancelled", sent, sent, t_end=ended,
+            error=said or "it was cancelled", error_class=kind if error else None,
+        )  # fmt: skip
+    ttft, answer = _span(row, "time_to_first_token"), _span(row, "time_to_first_output_token")
+    latency = _span(row, "request_latency")
+    first = None if ttft is None else sent + ttft
+    gaps = fields.inside(row, "metrics", "inter_chunk_latency", "value")
+    return Measurement(
+        0, index, "ok", min(at("credit_issued_ns") or sent, sent), sent, first,
+        first if answer is None else sent + answer,
+        None if latency is None else sent + latency,
+        ended, fields.arrivals(first, gaps, 1e-3) if gaps else (),
+        _tokens(row, "usage_prompt_tokens", "input_sequence_length"),
+        _tokens(row, "usage_completion_tokens", "output_sequence_length"),
+        reasoning_tokens=_tokens(row, "reasoning_token_count"),
+        token_source="usage" if _tokens(row, "usage_completion_tokens") else "tokenizer",
+    )  # fmt: skip
+
+
+def _at(row: Mapping[str, Any], name: str) -> float | None:
+    return fields.number(fields.inside(row, "metadata", name), NS)
+
+
+def _span(row: Mapping[str, Any], metric: str) -> float | None:
+    value, unit = (fields.inside(row, "metrics", metric, part) for part in ("value", "unit"))
+    return fields.seconds(value, UNITS[unit]) if unit in ("ms", "sec", "ns", "us") else None
+
+
+def _tokens(row: Mapping[str, Any], *metrics: str) -> int | None:
+    found = (fields.count(fields.inside(row, "metrics", name, "value")) for name in metrics)
+    return next((tokens for tokens in found if tokens is not None), None)
+
+
+def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Says, Any]]:
+    """Records state a TPOT of their own for each request; the mean of those stands for them."""
+    entry = next(one for one in SAYS if one.name == "tpot_s_mean")
+    found = [_span(row, "inter_token_latency") for row in rows]
+    known = [value for value in found if value is not None]
+    if known:
+        yield entry._replace(scale=1), sum(known) / len(known)
+
+
+def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
+    for ours, (theirs, definition) in columns.items():
+        for statistic, name in STATISTICS.items():
+            said = SPREAD if statistic == "sd" else f"{definition}{EXTRA.get(statistic, '')}"
+            yield Says(f"{ours}_{statistic}", f"{theirs}/{name}", 1.0, said)
+
+
+UNITS: dict[str, float] = {
+    "ms": 1e-3, "sec": 1.0, "s": 1.0, "ns": 1e-9, "us": 1e-6, "tokens": 1.0, "requests": 1.0,
+    "requests/sec": 1.0, "tokens/sec": 1.0, "tokens/sec/user": 1.0, "%": 1e-2,
+}  # fmt: skip
+STATISTICS = {
+    "mean": "avg", "median": "p50", "sd": "std", "p90": "p90", "p95": "p95", "p99": "p99",
+}  # fmt: skip
+SPREAD = "Over n, where ours is over n − 1; else as its mean."
+EXTRA = {f"p{q}": f" Ours needs {floor} requests." for q, floor in FLOORS.items()}
+PHASE = (
+    "Over the time of its profiling phase (start_time to end_time), which begins before the first "
+    "request is sent. Ours ends with the last token and begins with the first send."
+)
+SAYS = (
+    Says("requests_per_s", "request_throughput/avg", 1, PHASE),
+    Says("output_tokens_per_s", "output_token_throughput/avg", 1, PHASE),
+    Says("total_tokens_per_s", "total_token_throughput/avg", 1, PHASE),
+    Says("ok", "request_count/avg", 1, "Requests that ended without an error."),
+    Says("failed", "error_request_count/avg", 1, "Requests that ended with an error."),
+    Says("output_tokens", "total_osl/avg", 1,
+         "By its tokenizer, or by the server's usage with --use-server-token-count."),
+    Says("prompt_tokens", "total_isl/avg", 1,
+         "By its tokenizer, or by the server's usage with --use-server-token-count."),
+    *_distributions({
+        "ttft_s": ("time_to_first_token",
+                   "First response with a token − start of the request. The start is before a "
+                   "connection is opened: connecting is part of it."),
+        "ttfa_s": ("time_to_first_output_token",
+                   "First token that is not reasoning − start of the request."),
+        "e2e_s": ("request_latency", "Last response with content − start of the request."),
+        "tpot_s": ("inter_token_latency",
+                   "Called inter-token latency: (latency − TTFT) / (tokens − 1), as ours."),
+        "inter_chunk_s": ("inter_chunk_latency", "Every gap between responses, as ours."),
+        "decode_tokens_per_s": ("output_token_throughput_per_user",
+                                "1 / inter-token latency of each request, as ours."),
+        "tokens_per_s": ("e2e_output_token_throughput",
+                         "Output tokens / request latency of each request, as ours."),
+    }),
+)  # fmt: skip

@@ -1,0 +1,96 @@
+"""genai-bench: a JSON file for each scenario and load, with a summary and every request, without
+when it was sent. Times are seconds, or milliseconds where `_time_unit` says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from services.ask.measurement import Measurement
+from services.report.imports import fields
+from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.noted import Noted
+from services.report.imports.parse import Document
+
+TOOL = "genai-bench"
+UNITS = {"s": 1.0, "ms": 1e-3}
+
+
+def recognise(document: Document) -> bool:
+    found = fields.inside(document.first, "aggregated_metrics", "stats")
+    return isinstance(found, dict) and "individual_request_metrics" in document.first
+
+
+def read(document: Document) -> list[Imported]:
+    row = Noted(document.first["aggregated_metrics"])
+    unit = UNITS.get(str(document.first.get("_time_unit", "s")), 0.0)
+    rows = fields.several(document.first["individual_request_metrics"])
+    measurements = [
+        _request(index, each, unit) for index, each in enumerate(rows) if isinstance(each, dict)
+    ]
+    found = [(entry, fields.inside(row, *entry.key.split("/"))) for entry in SAYS]
+    kept = (
+        (entry._replace(scale=unit) if entry.name.partition("_s_")[1] else entry, value)
+        for entry, value in found
+    )
+    return [
+        imported(
+            TOOL,
+            Load(concurrency=fields.count(row.get("num_concurrency")) or None),
+            model=row.get("model"),
+            measurements=measurements,
+            placed=False,
+            duration_s=fields.seconds(row.get("run_duration")),
+            says=stated(kept),
+            facts=fields.facts(row, (entry.key for entry in SAYS)),
+            of=row,
+        )
+    ]
+
+
+def _request(index: int, row: Mapping[str, Any], unit: float) -> Measurement:
+    latency = fields.seconds(row.get("e2e_latency"), unit) or None
+    first = fields.seconds(row.get("ttft"), unit) or None
+    said, kind = fields.failure(row.get("error_message"))
+    code = row.get("error_code")
+    if status := fields.count(code):
+        kind = fields.error_class(f"status {status}") or kind
+    failed = code is not None or latency is None
+    return Measurement(
+        0, index, "failed" if failed else "ok", 0.0, 0.0, first, first, latency, latency,
+        prompt_tokens=fields.count(row.get("num_input_tokens")),
+        output_tokens=fields.count(row.get("num_output_tokens")),
+        error=(said or f"error code {fields.line(str(code), 40)}") if failed else None,
+        error_class=kind if failed else None,
+    )  # fmt: skip
+
+
+def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
+    for ours, (theirs, definition) in columns.items():
+        for statistic, name in STATISTICS.items():
+            said = SPREAD if statistic == "sd" else definition
+            yield Says(f"{ours}_{statistic}", f"stats/{theirs}/{name}", 1.0, said)
+
+
+STATISTICS = {
+    "mean": "mean", "median": "p50", "sd": "stddev", "p90": "p90", "p95": "p95", "p99": "p99",
+}  # fmt: skip
+SPREAD = "Over n, where ours is over n − 1; else as its mean."
+DURATION = "Over its own wall clock, from the first request until the last one's end."
+SAYS = (
+    Says("requests_per_s", "requests_per_second", 1, DURATION),
+    Says("output_tokens_per_s", "mean_output_throughput_tokens_per_s", 1, DURATION),
+    Says("total_tokens_per_s", "mean_total_tokens_throughput_tokens_per_s", 1, DURATION),
+    Says("ok", "num_completed_requests", 1, "Requests that ended without an error."),
+    Says("failed", "num_error_requests", 1, "Requests that ended with an error."),
+    Says("error_rate", "error_rate", 1, "Errors over all requests."),
+    Says("output_tokens", "stats/num_output_tokens/sum", 1,
+         "By the server's usage where it came, else by its tokenizer; of successes."),
+    Says("prompt_tokens", "stats/num_input_tokens/sum", 1,
+         "By the server's usage where it came, else by its tokenizer; of successes."),
+    *_distributions({
+        "ttft_s": ("ttft", "First chunk with text − the call: connecting may be part of it."),
+        "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
+        "e2e_s": ("e2e_latency", "End of the stream − the call. Ours ends with the last token."),
+    }),
+)  # fmt: skip

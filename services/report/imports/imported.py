@@ -1,0 +1,193 @@
+"""What is read out of another tool's file: a run as Paceline stores it, and what the file says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from math import isfinite
+from typing import Any, NamedTuple
+
+from services.ask.config import MOST, MOST_REPEATS, RunConfig
+from services.ask.measurement import IMPORT, Measurement, Repeat, RunStatus, Sample
+from services.base.units import many
+from services.report.imports import fields
+from services.report.imports.noted import LONGEST, Noted
+from services.report.imports.noted import MOST as MOST_UNREAD
+
+MOST_REQUESTS = 200_000
+LONGEST_MODEL, BRIEF = 300, 40
+
+
+class InvalidImport(ValueError):
+    """A file that cannot be imported, in a sentence that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One run of a file.
+
+    `measurements` are empty where the file holds only a summary. `source` tells `tool` and
+    `version`; `stated` numbers under the names of `summary_row` in SI units, and for each in
+    `definitions` how the tool defines it; `facts`; `known`, the fields of the config that the file
+    says; `placed`, whether it says when each request was sent; and `unread`, the names of what the
+    file holds besides. `read` adds `file`, `sha256` and `bytes`.
+    """
+
+    config: RunConfig
+    name: str
+    started_at: datetime | None
+    measurements: tuple[Measurement, ...]
+    source: dict[str, Any]
+    repeats: tuple[Repeat, ...] = ()
+    status: RunStatus = "done"
+    environment: dict[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    calibration: dict[str, Any] | None = None  # of a run of Paceline's
+    samples: tuple[Sample, ...] = ()  # likewise
+
+
+class Says(NamedTuple):
+    """A number that a tool states: our name, where it stands, its scale to SI, and how the tool
+    defines it."""
+
+    name: str
+    key: str
+    scale: float
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a tool offered its load, as far as its file says; a `rate` of inf: all at once."""
+
+    requests: int | None = None
+    rate: float | None = None  # requests per second
+    concurrency: int | None = None
+    max_tokens: int | None = None
+
+    def config(self, model: str) -> tuple[RunConfig, list[str]]:
+        """Return the nearest run of ours, and the names of the fields that the file says."""
+        values: dict[str, Any] = {**({"model": model} if model else {}), **self._mode()}
+        if self.requests and self.requests <= MOST:  # more than a run of ours can have are no field
+            values["requests"] = self.requests
+        if self.max_tokens and self.max_tokens <= 131_072:
+            values["max_tokens"] = self.max_tokens
+        fixed = {"backend": IMPORT, "warmup": 0, "unique_prompts": False}
+        return RunConfig(**{"mode": "batch", **fixed, **values}), ["backend", *values]
+
+    def _mode(self) -> dict[str, Any]:
+        if self.concurrency == 1:
+            return {"mode": "sequential", "pause_s": 0.0}
+        if self.rate and isfinite(self.rate) and self.rate >= 1 / 3600:
+            return {"mode": "staggered", "interval_s": 1 / self.rate}
+        if self.concurrency or self.rate:
+            most = min(self.concurrency, MOST) if self.concurrency else None
+            return {"mode": "batch", "concurrency": most}
+        return {}
+
+
+def imported(
+    tool: str,
+    load: Load,
+    *,
+    model: Any = "",
+    version: Any = "",
+    started_at: datetime | None = None,
+    measurements: Sequence[Measurement] = (),
+    placed: bool = True,
+    duration_s: float | None = None,
+    says: tuple[dict[str, float], dict[str, str]] = ({}, {}),
+    facts: Mapping[str, Any] | None = None,
+    of: Mapping[str, Any] | None = None,
+    label: str = "",
+) -> Imported:
+    """Put a run together. `says` is what `stated` returns; `facts` are kept as they are. `of` is
+    the object that was read: what nobody asked of it is named in the source. `label` tells the
+    runs of one file apart.
+
+    Raises:
+        InvalidImport: the file holds neither a request nor a number of its tool, or requests
+            that cannot stand side by side.
+    """
+    _see_to(measurements)
+    if not measurements and not says[0]:
+        raise InvalidImport(f"It is a file of {tool}, but holds no request and no result.")
+    named = fields.line(model, LONGEST_MODEL)
+    requests = len(measurements) or load.requests
+    config, known = replace(load, requests=requests).config(named)
+    return Imported(
+        config,
+        _name(tool, config, known, requests, label),
+        started_at,
+        tuple(map(_in_order, measurements)),
+        {
+            "tool": tool,
+            "version": fields.line(version, 40),
+            "stated": says[0],
+            "definitions": says[1],
+            "facts": dict(facts or {}),
+            "known": known,
+            "placed": placed,
+            "unread": _unread(of),
+        },
+        (Repeat(0, started_at, duration_s),) if measurements and started_at else (),
+    )
+
+
+def _unread(of: Mapping[str, Any] | None) -> list[str]:
+    names = of.unread() if isinstance(of, Noted) else []
+    return [name for each in names[:MOST_UNREAD] if (name := fields.line(each, LONGEST))]
+
+
+def _see_to(measurements: Sequence[Measurement]) -> None:
+    if len(measurements) > MOST_REQUESTS:
+        raise InvalidImport(
+            f"It holds {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
+        )
+    if any(m.repeat >= MOST_REPEATS for m in measurements):
+        raise InvalidImport(f"It holds requests of more than {MOST_REPEATS} repeats.")
+    if len({(m.repeat, m.index) for m in measurements}) < len(measurements):
+        raise InvalidImport("Two of its requests have the same repeat and index.")
+
+
+def _in_order(m: Measurement) -> Measurement:
+    """Without moments that cannot be: before the request was sent, or after its last token."""
+
+    def wrong(t: float | None, last: float | None = None) -> bool:
+        late = t is not None and last is not None and t > last
+        return late or (t is not None and (m.t_send is None or t < m.t_send))
+
+    t_last = None if wrong(m.t_last) else m.t_last
+    times = m.token_times
+    if times and (wrong(times[0]) or wrong(times[-1])):
+        times = tuple(t for t in times if not wrong(t))
+    kept: dict[str, Any] = {
+        "t_first": None if wrong(m.t_first, t_last) else m.t_first,
+        "t_answer": None if wrong(m.t_answer, t_last) else m.t_answer,
+        "t_last": t_last,
+        "t_end": None if wrong(m.t_end) else m.t_end,
+        "token_times": times,
+    }
+    return replace(m, **kept) if any(getattr(m, n) != kept[n] for n in kept) else m
+
+
+def stated(found: Iterable[tuple[Says, Any]]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the numbers that are there, in SI units, and their definitions, by our names."""
+    numbers: dict[str, float] = {}
+    definitions: dict[str, str] = {}
+    for entry, value in found:
+        if (known := fields.number(value, entry.scale)) is not None:
+            numbers[entry.name], definitions[entry.name] = known, entry.definition
+    return numbers, definitions
+
+
+def _name(
+    tool: str, config: RunConfig, known: Sequence[str], requests: int | None, label: str
+) -> str:
+    brief = config.model.rstrip("/").rpartition("/")[2] or tool
+    brief = brief if len(brief) <= BRIEF else f"{brief[: BRIEF - 1]}…"
+    mode = [config.mode] if "mode" in known else []
+    count = many(requests, "request") if requests else ""
+    return " · ".join(filter(None, [brief, fields.line(label, BRIEF), *mode, count]))

@@ -1,0 +1,114 @@
+"""llmperf: a flat summary in seconds, and a list of the responses, without when they were sent.
+Its formulas: `token_benchmark_ray.py` and `ray_clients/openai_chat_completions_client.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from services.ask.measurement import Measurement
+from services.report.imports import fields
+from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.noted import Noted
+from services.report.imports.parse import Document
+
+TOOL = "llmperf"
+NEEDED = {"results_ttft_s_mean", "num_concurrent_requests"}
+
+
+def recognise(document: Document) -> bool:
+    return document.first.keys() >= NEEDED
+
+
+def recognise_responses(document: Document) -> bool:
+    return {"inter_token_latency_s", "ttft_s", "end_to_end_latency_s"} <= document.first.keys()
+
+
+def recognise_several(document: Document) -> bool:
+    """Summaries under names of their own, such as each its concurrency."""
+    found = [value for value in document.first.values() if isinstance(value, dict)]
+    return bool(found) and all(value.keys() >= NEEDED for value in found)
+
+
+def read(document: Document) -> list[Imported]:
+    return [_summary(row) for row in document.rows if row.keys() >= NEEDED]
+
+
+def read_several(document: Document) -> list[Imported]:
+    return [_summary(row) for row in document.first.values() if isinstance(row, dict)]
+
+
+def _summary(found: dict[str, Any]) -> Imported:
+    row = Noted(found)
+    return imported(
+        TOOL,
+        Load(
+            fields.count(row.get("results_num_requests_started")) or None,
+            concurrency=fields.count(row["num_concurrent_requests"]) or None,
+            max_tokens=fields.count(row.get("mean_output_tokens")) or None,
+        ),
+        model=row.get("model"),
+        version=row.get("version"),
+        started_at=fields.moment(row.get("timestamp")),
+        says=stated((entry, row.get(entry.key)) for entry in SAYS),
+        facts=fields.facts(row, (entry.key for entry in SAYS)),
+        of=row,
+    )
+
+
+def read_responses(document: Document) -> list[Imported]:
+    measurements = [_request(index, row) for index, row in enumerate(document.rows)]
+    return [imported(TOOL, Load(), measurements=measurements, placed=False)]
+
+
+def _request(index: int, row: Mapping[str, Any]) -> Measurement:
+    """One response. Its `inter_token_latency_s` is the whole latency over the number of events, so
+    nothing of ours; `end_to_end_latency_s` and `ttft_s` are."""
+    code = row.get("error_code")
+    latency = fields.seconds(row.get("end_to_end_latency_s")) or None
+    first = fields.seconds(row.get("ttft_s")) or None
+    said, kind = fields.failure(row.get("error_msg"))
+    if code is None and latency:
+        said, kind = "", None
+    elif status := fields.count(code):
+        kind = fields.error_class(f"status {status}") or kind
+    failed = code is not None or not latency
+    return Measurement(
+        0, index, "failed" if failed else "ok", 0.0, 0.0, first, first, latency, latency,
+        prompt_tokens=fields.count(row.get("number_input_tokens")),
+        output_tokens=fields.count(row.get("number_output_tokens")),
+        token_source="tokenizer", error_class=kind,
+        error=(said or f"error code {fields.line(str(code), 40)}") if failed else None,
+    )  # fmt: skip
+
+
+def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
+    for ours, (theirs, definition) in columns.items():
+        for statistic, name in STATISTICS.items():
+            key = f"results_{theirs}_{name}"
+            yield Says(f"{ours}_{statistic}", key, 1.0, definition)
+
+
+STATISTICS = {
+    "mean": "mean", "median": "quantiles_p50", "sd": "stddev", "p90": "quantiles_p90",
+    "p95": "quantiles_p95", "p99": "quantiles_p99",
+}  # fmt: skip
+LLAMA = "counted by Llama's tokenizer, whatever the model"
+SAYS = (
+    Says("output_tokens_per_s", "results_mean_output_throughput_token_per_s", 1,
+         f"Output tokens ({LLAMA}) over its own wall clock, from before its clients are made."),
+    Says("requests_per_s", "results_num_completed_requests_per_min", 1 / 60,
+         "Successes over its own wall clock, from before its clients are made."),
+    Says("ok", "results_num_completed_requests", 1, "Requests that ended without an error."),
+    Says("failed", "results_number_errors", 1, "Requests that ended with an error."),
+    Says("error_rate", "results_error_rate", 1, "Errors over all that were started."),
+    *_distributions({
+        "ttft_s": ("ttft_s", "First chunk with text − the call: connecting is part of it."),
+        "e2e_s": ("end_to_end_latency_s",
+                  "End of the stream − the call. Ours ends with the last token."),
+        "tokens_per_s": ("request_output_throughput_token_per_s",
+                         f"Output tokens / latency of each request; {LLAMA}."),
+        "output_tokens": ("number_output_tokens", f"Of each request, {LLAMA}."),
+        "prompt_tokens": ("number_input_tokens", f"Of each request, {LLAMA}."),
+    }),
+)  # fmt: skip

@@ -1,0 +1,296 @@
+"""Paceline's own files: a run as JSON (`paceline/run/1`, `/2`) and its requests as Parquet, whose
+metadata hold the run. What one Paceline writes, another reads back."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast, get_args
+
+from pydantic import ValidationError
+
+from services.ask.config import MOST, MOST_REPEATS, RunConfig
+from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
+from services.ask.series import series_of
+from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.base.halves import clean
+from services.report.imports import fields
+from services.report.imports.imported import Imported, InvalidImport, Load, Says, imported, stated
+from services.report.imports.parse import MOST_BYTES, Document, see_to_requests, see_to_values
+
+TOOL = "Paceline"
+SCHEMAS = ("paceline/run/1", "paceline/run/2")
+KEY = b"paceline"
+LONGEST_ERROR = 300
+LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
+DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
+ROWS_AT_ONCE = 2_000
+TEXTS = ("status", "error_class", "error", "token_source", "finish_reason")
+COLUMNS = {  # of Parquet: what `_request` reads
+    *TEXTS, "repeat", "index", "due_s", "sent_s", "first_s", "answer_s", "last_s", "ended_s",
+    "chunks_s", "ttft_s", "ttfa_s", "e2e_s", "http_status", "prompt_tokens", "output_tokens",
+    "cached_tokens", "reasoning_tokens", "connect_s", "coalesced_reads",
+}  # fmt: skip
+MOST_SAMPLES = 10_000
+CALIBRATED = (  # see services/load/calibrate.py
+    "requests", "lost", "ttft_p50_s", "ttft_p99_s", "e2e_p50_s", "e2e_p99_s", "inter_chunk_p50_s",
+    "inter_chunk_p99_s",
+)  # fmt: skip
+
+
+def recognise(document: Document) -> bool:
+    return document.first.get("schema") in SCHEMAS
+
+
+def recognise_parquet(document: Document) -> bool:
+    return document.kind == "parquet"
+
+
+def read(document: Document) -> list[Imported]:
+    return [_run(row) for row in document.rows if row.get("schema") in SCHEMAS]
+
+
+def read_parquet(document: Document) -> list[Imported]:
+    """Raises InvalidImport where it is not Parquet, or not Paceline's."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        data = document.first["data"]
+        columns = pyarrow.parquet.read_schema(io.BytesIO(data)).names
+        texts = [name for name in TEXTS if name in columns]
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
+        said = (file.schema_arrow.metadata or {}).get(KEY)
+        if said is None:
+            raise InvalidImport("It is Parquet, but not of a run of Paceline's.")
+        found = json.loads(said)
+        rows = _rows(file)
+    except MemoryError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, RecursionError) as error:
+        if isinstance(error, InvalidImport):
+            raise
+        raise InvalidImport("Its Parquet cannot be read: it is broken or cut short.") from None
+    if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
+        raise InvalidImport("It is Parquet, but not of a run that this Paceline knows.")
+    return [_run({**found, "requests": rows})]
+
+
+def _rows(file: Any) -> list[dict[str, Any]]:
+    """The requests of a Parquet file: rows, values and bytes are counted before any is read, and
+    only columns that are known are. Text stays as it is written, once however often it stands
+    there, and is cut before each row gets its own."""
+    see_to_requests(file.metadata.num_rows)
+    groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+    parts = [group.column(n) for group in groups for n in range(group.num_columns)]
+    kept = [part for part in parts if part.path_in_schema.partition(".")[0] in COLUMNS]
+    see_to_values(sum(part.num_values for part in kept))
+    if (size := sum(part.total_uncompressed_size for part in kept)) > MOST_BYTES:
+        raise InvalidImport(
+            f"It holds {size / 1e6:,.0f} MB when it is unpacked. Paceline reads up to "
+            f"{MOST_BYTES / 1e6:,.0f} MB."
+        )
+    known = [name for name in file.schema_arrow.names if name in COLUMNS]
+    rows: list[dict[str, Any]] = []
+    for part in file.iter_batches(ROWS_AT_ONCE, columns=known):
+        rows += part.from_arrays(
+            [_brief(part.column(name)) for name in part.schema.names], part.schema.names
+        ).to_pylist()
+    return rows
+
+
+def _brief(column: Any) -> Any:
+    """A column of a batch, its texts cut."""
+    import pyarrow
+    import pyarrow.compute
+
+    kind = column.type
+    if not pyarrow.types.is_dictionary(kind) or not pyarrow.types.is_string(kind.value_type):
+        return column
+    texts = pyarrow.compute.utf8_slice_codeunits(column.dictionary, 0, LONGEST_ERROR + 1)
+    return pyarrow.DictionaryArray.from_arrays(column.indices, texts)
+
+
+def _run(document: Mapping[str, Any]) -> Imported:
+    run = fields.mapping(document.get("run"))
+    rows = [row for row in fields.several(document.get("requests")) if isinstance(row, dict)]
+    summary = document.get("summary")
+    says = stated((entry, fields.inside(summary, entry.key)) for entry in SAYS)
+    measurements = [_request(row) for row in rows]
+    made = imported(TOOL, Load(), measurements=measurements, says=says)
+    config, known = _config(run)
+    inner = run.get("source")
+    status = run.get("status")
+    return replace(
+        made,
+        config=config,
+        name=fields.line(run.get("name")) or made.name,
+        started_at=fields.moment(run.get("started_at")),
+        source={**made.source, "version": str(document["schema"]), "known": known}
+        | (_source(inner) if isinstance(inner, dict) else {}),
+        repeats=_repeats(run.get("repeats")),
+        status=status if status in FINISHED else "interrupted",
+        environment=_words(run.get("environment")),
+        calibration=_calibration(run.get("calibration")),
+        samples=_samples(document.get("samples")),
+        tags=_tags(run.get("tags")),
+        note=clean(note[:LONGEST_NOTE]) if isinstance(note := run.get("note"), str) else "",
+    )
+
+
+def _tags(found: Any) -> tuple[str, ...]:
+    lines = (fields.line(tag, LONGEST_TAG).replace(",", " ") for tag in fields.several(found))
+    return tuple(filter(None, lines))[:MOST_TAGS]
+
+
+def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
+    said = fields.mapping(run.get("config"))
+    known = {name: value for name, value in said.items() if name in RunConfig.model_fields}
+    try:
+        return RunConfig.model_validate({**known, **_prompts(said)}), sorted(known)
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "config"
+        raise InvalidImport(f"Its run.config cannot be: {fields.line(field)} is wrong.") from None
+
+
+def _prompts(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A person's own prompts do not leave a Paceline. Dots of the same length stand for them, so
+    that their number and length stay true."""
+    workload, length = said.get("workload"), fields.count(said.get("own_prompt_characters")) or 1
+    length = length if length <= FILE_BYTES_MOST else 1
+    if workload == "text" and not said.get("prompt"):
+        return {"prompt": "…" * max(1, min(length, 200_000))}
+    if workload == "file" and not said.get("prompts"):
+        number = min(fields.count(said.get("own_prompts")) or 1, MOST)
+        each, more = divmod(max(length, number), number)
+        return {"prompts": tuple("…" * min(each + (i < more), 200_000) for i in range(number))}
+    return {}
+
+
+def _request(row: Mapping[str, Any]) -> Measurement:
+    """A request of either version. Version 1 has spans instead of moments and no single chunk."""
+    sent = fields.seconds(row.get("sent_s"))
+
+    def at(moment: str, span: str) -> float | None:
+        if moment in row:
+            return fields.seconds(row[moment])
+        since = fields.seconds(row.get(span))
+        return None if sent is None or since is None else sent + since
+
+    times = [fields.seconds(t) for t in fields.several(row.get("chunks_s"))]
+    last = at("last_s", "e2e_s")
+    status, source = row.get("status"), row.get("token_source")
+    due, http = fields.seconds(row.get("due_s")), fields.count(row.get("http_status"))
+    return Measurement(
+        fields.count(row.get("repeat")) or 0,
+        fields.count(row.get("index")) or 0,
+        cast(Status, status) if status in get_args(Status) else "failed",
+        (sent or 0.0) if due is None else due,
+        sent, at("first_s", "ttft_s"), at("answer_s", "ttfa_s"), last,
+        fields.seconds(row["ended_s"]) if "ended_s" in row else last,
+        tuple(sorted(t for t in times if t is not None)),
+        prompt_tokens=fields.count(row.get("prompt_tokens")),
+        output_tokens=fields.count(row.get("output_tokens")),
+        reasoning_tokens=fields.count(row.get("reasoning_tokens")),
+        cached_tokens=fields.count(row.get("cached_tokens")),
+        token_source=source if source in ("usage", "tokenizer") else "unknown",
+        error_class=fields.line(row.get("error_class"), 40) or None,
+        error=fields.line(row.get("error"), LONGEST_ERROR) or None,
+        http_status=http if http and http < 1000 else None,
+        finish_reason=fields.line(row.get("finish_reason"), 40) or None,
+        connect_s=fields.seconds(row.get("connect_s")),
+        coalesced_reads=fields.count(row.get("coalesced_reads")) or 0,
+    )  # fmt: skip
+
+
+def _repeats(found: Any) -> tuple[Repeat, ...]:
+    kept: dict[int, Repeat] = {}
+    for row in fields.several(found):
+        index, began = fields.count(fields.inside(row, "index")), fields.inside(row, "began_at")
+        at = fields.moment(began)
+        if index is not None and index < MOST_REPEATS and at is not None:
+            health = _words(row.get("health"))
+            kept[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
+    return tuple(kept.values())
+
+
+def _samples(found: Any) -> tuple[Sample, ...]:
+    """What was seen of the server, of the series that are known here."""
+    kept: dict[float, Sample] = {}
+    for row in fields.several(found)[:MOST_SAMPLES]:
+        t, said = fields.seconds(fields.inside(row, "t")), fields.inside(row, "values")
+        values = {
+            name: number
+            for name, value in list(fields.mapping(said).items())[:MOST_WORDS]
+            if series_of(name) is not None and (number := fields.number(value)) is not None
+        }
+        if t is not None and values:
+            kept[t] = Sample(t, values)
+    return tuple(kept[t] for t in sorted(kept))
+
+
+def _calibration(found: Any) -> dict[str, Any] | None:
+    """What the client added, where all of it is said."""
+    said = fields.mapping(found)
+    numbers = {name: fields.number(said.get(name)) for name in CALIBRATED}
+    return {name: said[name] for name in numbers} if None not in numbers.values() else None
+
+
+def _words(found: Any, depth: int = DEEPEST) -> dict[str, Any]:
+    """Facts about a machine or a client as they are, but few, short and not deep."""
+    kept: dict[str, Any] = {}
+    for name, value in list(found.items())[:MOST_WORDS] if isinstance(found, dict) else ():
+        word = clean(name[:100])
+        if isinstance(value, dict) and depth:
+            kept[word] = _words(value, depth - 1)
+        elif isinstance(value, list) and depth:
+            kept[word] = [_word(each) for each in value[:100] if _is_word(each)]
+        elif _is_word(value):
+            kept[word] = _word(value)
+    return kept
+
+
+def _is_word(value: Any) -> bool:
+    plain = value is None or isinstance(value, bool | str)
+    return plain or fields.number(value) is not None
+
+
+def _word(value: Any) -> Any:
+    return clean(value[:LONGEST_ERROR]) if isinstance(value, str) else value
+
+
+def _source(inner: Mapping[str, Any]) -> dict[str, Any]:
+    """What an imported run that is exported and imported again says about its first tool."""
+    definitions = inner.get("definitions")
+    said = {
+        name: known
+        for name, value in _words(inner.get("stated")).items()
+        if (known := fields.number(value)) is not None
+    }
+    about = {n: fields.line(fields.inside(definitions, n), LONGEST_ERROR) for n in said}
+    return {
+        "tool": fields.line(inner.get("tool"), 40) or TOOL,
+        "version": fields.line(inner.get("version"), 40),
+        "stated": said,
+        "definitions": about,
+        "facts": fields.facts(fields.mapping(inner.get("facts"))),
+        "known": [n for n in fields.several(inner.get("known")) if n in RunConfig.model_fields],
+        "placed": inner.get("placed") is not False,
+        "unread": [
+            name for each in fields.several(inner.get("unread"))[:40] if (name := fields.line(each))
+        ],
+    }
+
+
+SAME = "As here."
+SAYS = tuple(
+    Says(name, name, 1, SAME)
+    for name in (
+        "output_tokens_per_s", "total_tokens_per_s", "requests_per_s", "ok", "failed",
+        "prompt_tokens", "output_tokens", "ttft_s_median", "ttft_s_mean", "tpot_s_median",
+        "tpot_s_mean", "e2e_s_median", "e2e_s_mean", "e2e_s_sd", "tokens_per_s_median",
+        "inter_chunk_s_median",
+    )
+)  # fmt: skip

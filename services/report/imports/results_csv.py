@@ -1,0 +1,72 @@
+"""System D's `results.csv`, and Paceline's own CSV of requests, which has the same columns besides
+those that say when each request was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.ask.measurement import Measurement
+from services.report.imports import fields
+from services.report.imports.imported import Imported, InvalidImport, Load, imported
+from services.report.imports.parse import Document
+
+TOOL, OWN = "results.csv", "Paceline CSV"
+NEEDED = {"Total Time Taken", "Tokens Generated"}
+PLACED = {"sent_s", "status"}
+
+
+def recognise(document: Document) -> bool:
+    return document.kind == "csv" and document.first.keys() >= NEEDED
+
+
+def read(document: Document) -> list[Imported]:
+    own = document.first.keys() >= PLACED
+    of = _own if own else _system_d
+    measurements = [of(index, row) for index, row in enumerate(document.rows)]
+    tool = OWN if own else TOOL
+    return [imported(tool, Load(), measurements=measurements, placed=own)]
+
+
+def _system_d(index: int, row: Mapping[str, Any]) -> Measurement:
+    latency = fields.seconds(_number(row, "Total Time Taken"))
+    if not latency:
+        raise InvalidImport(f"Row {index + 1} has no Total Time Taken that is a time in seconds.")
+    return Measurement(
+        0, index, "ok", 0.0, 0.0, t_last=latency, t_end=latency,
+        prompt_tokens=fields.count(_number(row, "Prompt Tokens")),
+        output_tokens=fields.count(_number(row, "Tokens Generated")), token_source="usage",
+    )  # fmt: skip
+
+
+def _own(index: int, row: Mapping[str, Any]) -> Measurement:
+    def seconds(name: str) -> float | None:
+        return fields.seconds(_number(row, name))
+
+    sent = seconds("sent_s")
+
+    def after(name: str) -> float | None:
+        span = seconds(name)
+        return None if sent is None or span is None else sent + span
+
+    status = row.get("status")
+    source = row.get("token_source")
+    http = fields.count(_number(row, "http_status"))
+    return Measurement(
+        fields.count(_number(row, "repeat")) or 0,
+        index if (own := fields.count(_number(row, "index"))) is None else own,
+        status if status in ("ok", "failed", "cancelled") else "failed",
+        (sent or 0.0) if (due := seconds("due_s")) is None else due,
+        sent, after("ttft_s"), after("ttfa_s"), after("e2e_s"), after("e2e_s"), (),
+        fields.count(_number(row, "prompt_tokens")), fields.count(_number(row, "output_tokens")),
+        cached_tokens=fields.count(_number(row, "cached_tokens")),
+        token_source=source if source in ("usage", "tokenizer") else "unknown",
+        error_class=fields.line(row.get("error_class"), 40) or None,
+        error=fields.line(row.get("error")) or None,
+        http_status=http if http and http < 1000 else None,
+        finish_reason=fields.line(row.get("finish_reason"), 40) or None,
+    )  # fmt: skip
+
+
+def _number(row: Mapping[str, Any], name: str) -> float | None:
+    return fields.decimal(row.get(name))

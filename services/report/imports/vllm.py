@@ -1,0 +1,154 @@
+"""`vllm bench serve`: JSON (or a line a run), a summary in milliseconds; with --save-detailed an
+entry a request in seconds. Its formulas: `vllm/benchmarks/serve.py`, `calculate_metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from math import inf
+from typing import Any
+
+from services.ask.measurement import Measurement
+from services.report.imports import fields
+from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.noted import Noted
+from services.report.imports.parse import Document
+
+TOOL = "vLLM bench"
+NEEDED = {"model_id", "request_throughput", "duration", "completed"}
+
+
+def recognise(document: Document) -> bool:
+    return document.first.keys() >= NEEDED
+
+
+def read(document: Document) -> list[Imported]:
+    return [_run(row) for row in document.rows if row.keys() >= NEEDED]
+
+
+def _run(found: dict[str, Any]) -> Imported:
+    row = Noted(found)
+    sent = [fields.number(at) for at in fields.several(row.get("start_times"))]
+    places = sends(row, sent)
+    return imported(
+        TOOL,
+        load(row),
+        model=row["model_id"],
+        started_at=fields.moment(row.get("date")),
+        measurements=requests(row, places or {}),
+        placed=places is not None,
+        duration_s=fields.seconds(row["duration"]),
+        says=stated((entry, row.get(entry.key)) for entry in (*IN_SECONDS, *SAYS)),
+        facts=fields.facts(row, (*NEEDED, *(entry.key for entry in SAYS))),
+        of=row,
+    )
+
+
+def load(row: Mapping[str, Any]) -> Load:
+    """How the load was offered; `request_rate` is a number, Infinity or the text "inf"."""
+    rate, count = row.get("request_rate"), row.get("num_prompts")
+    everything_at_once = rate == "inf" or rate == inf
+    return Load(
+        requests=fields.count(row["completed"] if count is None else count) or None,
+        rate=inf if everything_at_once else fields.number(rate),
+        concurrency=fields.count(row.get("max_concurrency")) or None,
+    )
+
+
+def sends(row: Mapping[str, Any], sent: list[float | None]) -> dict[int, float] | None:
+    """When each request was sent, in seconds since the first; None where the file does not say it.
+    Without a rate and a cap all are sent at once, which then is near enough."""
+    if sent and all(at is not None for at in sent):
+        known = [at for at in sent if at is not None]
+        first = min(known)
+        return {index: at - first for index, at in enumerate(known)}
+    offered = load(row)
+    return {} if offered.rate == inf and offered.concurrency is None else None
+
+
+def requests(row: Mapping[str, Any], sent: Mapping[int, float]) -> list[Measurement]:
+    """Every request of the arrays; one that is not in `sent` was sent at 0. [] without arrays."""
+    columns = [fields.several(row.get(name)) for name in ARRAYS]
+    if not columns[0]:
+        return []
+    parts = enumerate(zip_longest(*columns))
+    return [_request(index, sent.get(index, 0.0), *part) for index, part in parts]
+
+
+def _request(
+    index: int,
+    sent: float,
+    ttft: Any,
+    gaps: Any,
+    latency: Any,
+    prompt_tokens: Any,
+    output_tokens: Any,
+    error: Any,
+    late: Any,
+) -> Measurement:
+    first, (said, kind) = fields.seconds(ttft), fields.failure(error)
+    due = max(sent - (fields.seconds(late) or 0.0), 0.0)
+    if said or not first:
+        return Measurement(
+            0, index, "failed", due, sent, error=said or "it has no first token",
+            error_class=kind if said else "empty",
+            prompt_tokens=fields.count(prompt_tokens),
+        )  # fmt: skip
+    times = fields.arrivals(sent + first, gaps)
+    whole = fields.seconds(latency)
+    last = sent + whole if whole else times[-1] if times else None
+    return Measurement(
+        0, index, "ok", due, sent, sent + first, sent + first, last, last, times,
+        fields.count(prompt_tokens), fields.count(output_tokens),
+    )  # fmt: skip
+
+
+def distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
+    """The statistics of each metric: `ttft_s` is called `ttft` there, `mean_ttft_ms` and so on."""
+    for ours, (theirs, definition) in columns.items():
+        for statistic, name in STATISTICS.items():
+            said = SPREAD if statistic == "sd" else definition
+            yield Says(f"{ours}_{statistic}", f"{name}_{theirs}_ms", 1e-3, said)
+
+
+ARRAYS = ("ttfts", "itls", "latencies", "input_lens", "output_lens", "errors", "queue_times")
+STATISTICS = {
+    "mean": "mean", "median": "median", "sd": "std", "p90": "p90", "p95": "p95", "p99": "p99",
+}  # fmt: skip
+SPREAD = "Over n, where ours is over n − 1; else as its mean."
+WALL = (
+    "Over its own wall clock, from before the first request is made until the last "
+    "task is done. Ours ends with the last token and begins with the first send."
+)
+SAYS = (
+    Says("requests_per_s", "request_throughput", 1, WALL),
+    Says("output_tokens_per_s", "output_throughput", 1, WALL),
+    Says("total_tokens_per_s", "total_token_throughput", 1, WALL),
+    Says("ok", "completed", 1, "Requests that ended without an error."),
+    Says("failed", "failed", 1, "Requests that ended with an error."),
+    Says(
+        "prompt_tokens", "total_input_tokens", 1,
+        "By the server's usage where it came, else by vLLM's own tokenizer; of successes.",
+    ),
+    Says(
+        "output_tokens", "total_output_tokens", 1,
+        "By the server's usage where it came, else by tokenizing the text again; of successes.",
+    ),
+    *distributions({
+        "ttft_s": ("ttft", (
+            "First event − sent. From 0.33 on the first with a token; before, any event, so one "
+            "that only says who speaks makes it early."
+        )),
+        "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
+        "inter_chunk_s": ("itl", (
+            "Called ITL: every gap between events. Before 0.33 also those without a token."
+        )),
+        "e2e_s": ("e2el", "Last event − sent. From 0.33 on the last with a token, as ours."),
+    }),
+)  # fmt: skip
+# InferenceX writes the same numbers in seconds, and calls them so: `median_ttft`.
+IN_SECONDS = tuple(
+    entry._replace(key=entry.key.removesuffix("_ms"), scale=1.0)
+    for entry in SAYS
+    if entry.key.endswith("_ms")
+)

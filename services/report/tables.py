@@ -1,0 +1,261 @@
+"""What there is to say of runs, as tables of texts: the same on a page and in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.analysis import fingerprint
+from services.analysis.compare import COMPARED, Candidate, Comparison
+from services.analysis.compare.differences import flat
+from services.analysis.compare.rows import row_of
+from services.analysis.compare.wording import times_with_interval
+from services.analysis.figures import FIGURES, STATISTICS
+from services.analysis.metrics import METRICS, metric
+from services.analysis.statistics import Distribution, Ratio
+from services.analysis.summary import Summary
+from services.ask.config import without_prompts
+from services.ask.measurement import Run
+from services.base.table import Table
+from services.base.units import NOTHING, show
+from services.report import theme
+
+DIFFERS = "≠"
+NOT_SENT = "not sent"
+OF_ALL = "Counts and sums are of all repeats together, rates their means."
+
+
+def labels_of(candidates: Sequence[Candidate]) -> list[str]:
+    """Return a column's title for each run."""
+    return [theme.label(candidate.run) for candidate in candidates]
+
+
+def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
+    rows = tuple(
+        (
+            row.label,
+            *(
+                show(value, unsaid(row.unit, row.label)) + _ratio(ratio)
+                for value, ratio in zip(row.values, row.ratios, strict=True)
+            ),
+        )
+        for row in comparison.rows
+    )
+    note = (
+        "Numbers as on the result of each run; a sum of a repeat is the mean of the repeats'. "
+        "Below them the ratio to the reference, of geometric means over the repeats, with a 95 % "
+        "interval where there are enough of them."
+        + judged_by((comparison.reference, *comparison.others))
+    )
+    return Table("Comparison", ("", f"{labels[0]} (reference)", *labels[1:]), rows, note)
+
+
+def classes(candidate: Candidate) -> Table:
+    """Of a mix, how the requests of each class fared; no row of another run."""
+    parts = candidate.summary.classes
+    rows = [(label, *(of(part) for part in parts.values())) for label, of in CLASS_ROWS if parts]
+    known = [row for row in rows if set(row[1:]) != {NOTHING}]
+    fair = candidate.summary.fairness
+    index = f" Jain's index of all their tokens/s: {fair:.3g}; 1: all alike." if fair else ""
+    columns = ("", *(name.capitalize() for name in parts))
+    return Table("Short and long requests", columns, tuple(known), f"Over successes.{index}")
+
+
+def _of_metric(name: str, statistic: str) -> tuple[str, Callable[[Summary], str]]:
+    entry = metric(name)
+
+    def of(part: Summary) -> str:
+        found = part.distributions[name]
+        value = getattr(found, statistic) if found else None
+        return show(value, unsaid(entry.unit, entry.label))
+
+    return f"{entry.label}, {STATISTICS[statistic]}", of
+
+
+def unsaid(unit: str, label: str) -> str:
+    """Return the unit, unless the label says it: "Tokens/s per request" is followed by a number."""
+    return "" if "/" in unit and unit in label.lower() else unit
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return ""
+    return f"\n{times_with_interval(ratio)}"
+
+
+def figures(
+    candidates: Sequence[Candidate], labels: Sequence[str], known: Collection[str] = ()
+) -> Table:
+    """The summaries' own numbers, without those that another table has and those nobody has."""
+    summaries = [candidate.summary for candidate in candidates]
+    found = [row_of(candidate) for candidate in candidates]
+    rows = [
+        (label, *(show(row.get(name), unsaid(unit, label)) for row in found))
+        for name, label, unit in FIGURES
+        if name not in known and any(row.get(name) is not None for row in found)
+    ]
+    errors = dict.fromkeys(name for summary in summaries for name in summary.errors)
+    rows += [
+        (f"Failed: {name}", *(f"{summary.errors.get(name, 0):,}" for summary in summaries))
+        for name in errors
+    ]
+    return Table("Figures", ("", *labels), tuple(rows), (OF_ALL + judged_by(candidates)))
+
+
+def judged_by(candidates: Sequence[Candidate]) -> str:
+    """Say which objectives goodput counts, and whose prices the costs are; "" without any."""
+    said = ""
+    summaries = [candidate.summary for candidate in candidates]
+    limits = _each([s.attainment.objectives.in_words if s.attainment else None for s in summaries])
+    if limits:
+        said += f" Goodput and SLO attainment: requests with {limits}."
+    if sources := _each([summary.cost_source for summary in summaries]):
+        said += f" Cost: {sources}."
+    return said
+
+
+def _each(said: Sequence[str | None]) -> str:
+    """What is said of the runs, once where it is the same of all of them."""
+    if len(set(said)) == 1:
+        return said[0] or ""
+    return "; ".join(text or "none" for text in said)
+
+
+def distributions(candidate: Candidate) -> Table:
+    summary = candidate.summary
+    found = [(m.label, m.unit, summary.distributions.get(m.name)) for m in METRICS]
+    found.append(("Inter-chunk latency", "s", summary.inter_chunk))
+    rows = tuple(
+        (label, *_numbers(distribution, unsaid(unit, label)))
+        for label, unit, distribution in found
+        if distribution
+    )
+    columns = ("", "Count", "Mean", "Median", "Std dev", "Min", "Max", "p90", "p95", "p99")
+    note = "Over successful requests. A percentile that too few samples support is left out, as –."
+    return Table("Distributions", columns, rows, note)
+
+
+def _numbers(found: Distribution, unit: str) -> list[str]:
+    numbers = (found.mean, found.median, found.sd, found.minimum, found.maximum)
+    tail = (found.p90, found.p95, found.p99)
+    return [f"{found.n:,}", *(show(number, unit) for number in (*numbers, *tail))]
+
+
+def repeats(candidate: Candidate) -> Table:
+    """Every measure of each repeat, so that their spread is seen."""
+    count = len(candidate.summary.repeats)
+    rows = [(entry.label, entry.unit, entry.of(candidate)) for entry in COMPARED]
+    shown = tuple(
+        (label, *(show(number, unsaid(unit, label)) for number in numbers))
+        for label, unit, numbers in rows
+        if len(numbers) == count and any(number is not None for number in numbers)
+    )
+    return Table("Repeats", ("", *(f"Repeat {i + 1}" for i in range(count))), shown)
+
+
+def failures(candidate: Candidate) -> Table:
+    """Failed requests by class, each with the first sentence that was seen."""
+    first = {m.error_class: m.error for m in reversed(candidate.measurements) if m.error_class}
+    errors = sorted(candidate.summary.errors.items(), key=lambda item: -item[1])
+    rows = tuple((name, f"{count:,}", first.get(name) or NOTHING) for name, count in errors)
+    return Table("Failures", ("", "Requests", "For example"), rows)
+
+
+def differences(comparison: Comparison) -> Table:
+    """Config and environment where the runs are not alike."""
+    candidates = (comparison.reference, *comparison.others)
+    rows = tuple((d.label, *d.values) for d in comparison.differences)
+    return Table("What differs", ("", *labels_of(candidates)), rows)
+
+
+def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
+    """What the runs are called and when they were."""
+    return _side_by_side("Runs", [_identity(candidate.run) for candidate in candidates], labels)
+
+
+def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
+    """What was asked for; a person's own prompts by their number and length."""
+    configs = [_in_words(_asked(candidate.run)) for candidate in candidates]
+    return _side_by_side("Configuration", configs, labels, mark=True)
+
+
+def _asked(run: Run) -> dict[str, Any]:
+    """The config, with the sampling that was sent where none was asked for; of an imported run
+    what its file says, and which file that is."""
+    asked = without_prompts(run.config)
+    if run.source is None:
+        sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
+        return asked | {name: NOT_SENT if value is None else value for name, value in sent.items()}
+    file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
+    known = {name: value for name, value in asked.items() if run.knows(name)}
+    return {**file, **known, **run.source.get("facts", {})}
+
+
+def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
+    """Where it was measured: machine, client, engine; first what those who share it share."""
+    surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
+    return _side_by_side("Environment", surroundings, labels, mark=True)
+
+
+def _surroundings(found: Mapping[str, Any]) -> dict[str, str]:
+    mark = fingerprint.of_environment(found)
+    return ({"fingerprint": mark} if mark else {}) | _in_words(found)
+
+
+def _identity(run: Run) -> dict[str, str]:
+    facts = {
+        "name": run.name,
+        "status": run.status,
+        "started": moment_of(run.started_at),
+        "ended": moment_of(run.ended_at),
+        "tags": run.tags,
+    }
+    return _in_words(facts)
+
+
+def moment_of(moment: datetime | None) -> str:
+    """Return a time as people read it, with its zone; nothing for None."""
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip() if moment else ""
+
+
+def _side_by_side(
+    title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str], mark: bool = False
+) -> Table:
+    """A column for each run; `mark`: with a sign where they are not all alike."""
+    names = dict.fromkeys(name for column in columns for name in column)
+    rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
+    if mark:
+        rows = [
+            (f"{DIFFERS} {name}" if len(set(said)) > 1 else name, *said) for name, *said in rows
+        ]
+    marked = any(row[0].startswith(DIFFERS) for row in rows)
+    note = f"{DIFFERS}: not the same in all runs." if marked else ""
+    return Table(title, ("", *labels), tuple(rows), note)
+
+
+def _in_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _word(value) for name, value in flat(facts).items()}
+
+
+def _word(value: Any) -> str:
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_word, value)) or NOTHING
+    return str(value)
+
+
+_SHOWN = ("mean", "median", "sd", "p90", "p95")
+CLASS_ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (  # a class is summed up as a run is
+    ("Requests sent", lambda part: f"{part.sent:,}"),
+    ("Succeeded", lambda part: f"{part.ok:,}"),
+    ("Failed", lambda part: f"{part.failed:,}"),
+    _of_metric("prompt_tokens", "mean"),
+    _of_metric("output_tokens", "mean"),
+    *(_of_metric(name, statistic) for name in ("ttft_s", "e2e_s") for statistic in _SHOWN),
+    _of_metric("tpot_s", "median"),
+    _of_metric("tokens_per_s", "median"),
+)

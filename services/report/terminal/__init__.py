@@ -1,0 +1,20 @@
+"""What the terminal says: runs, studies, engines and backends as text."""
+
+from __future__ import annotations
+
+from services.report.terminal.engines import engine_text as engine_text
+from services.report.terminal.engines import engines_text as engines_text
+from services.report.terminal.runs import backend_rows as backend_rows
+from services.report.terminal.runs import backends_text as backends_text
+from services.report.terminal.runs import comparison_text as comparison_text
+from services.report.terminal.runs import gates_text as gates_text
+from services.report.terminal.runs import list_text as list_text
+from services.report.terminal.runs import run_text as run_text
+from services.report.terminal.runs import share_text as share_text
+from services.report.terminal.runs import shares_text as shares_text
+from services.report.terminal.runs import where as where
+from services.report.terminal.studies import plan_text as plan_text
+from services.report.terminal.studies import report_text as report_text
+from services.report.terminal.studies import studies_text as studies_text
+from services.report.terminal.text import plain as plain
+from services.report.terminal.text import table as table

@@ -1,0 +1,44 @@
+"""Plain text for a terminal: aligned, cut, and without what would steer it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import zip_longest
+
+from services.base.table import Table
+
+LONGEST_NAME = 40  # characters of a run's or a model's name in a list
+
+
+def plain(text: str) -> str:
+    """Return text without the characters that steer a terminal: names and errors may hold any."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, like names, the others by their content."""
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    lines = [titles, ["─" * width for width in widths], *rows]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def text_of(found: Table) -> str:
+    """A table whose cells may have several lines, below each other."""
+    rows = [
+        line
+        for row in found.rows
+        for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
+    ]
+    return table([found.title, *found.columns[1:]], rows)
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+
+
+def minute(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

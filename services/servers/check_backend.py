@@ -1,0 +1,104 @@
+"""A backend looked at before it is measured: what it lists, and whether it answers.
+
+The embedded engine is started for its test and stopped after it, like for a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.ask import backends
+from services.ask.backends import BACKENDS, NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
+from services.ask.backends.address import origin
+from services.ask.config import InvalidConfig, RunConfig, parse
+from services.base.packaged_model import MODEL_NAME, model_path
+from services.servers import engines, probe
+from services.servers.probe import Probe
+from services.servers.probe.http import NothingListens
+
+LIST_S = 3.0  # a form is waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The models that a backend lists; or none, and why, in a sentence. `nothing_on`: the address
+    that refuses connections. `wants_key`: there is no key, or the environment's is refused."""
+
+    models: tuple[str, ...] = ()
+    problem: str | None = None
+    nothing_on: str | None = None
+    wants_key: bool = False
+
+
+def models(
+    name: str, base_url: str | None, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
+) -> Listing:
+    """Ask a backend for its models, within LIST_S for each step."""
+    if name == "embedded":
+        return _packaged()
+    try:
+        target = backends.target(_config(name, None, base_url), env, typed)
+    except KeyProblem as error:
+        return Listing(problem=str(error), wants_key=True)
+    except (BackendProblem, InvalidConfig) as error:
+        return Listing(problem=str(error))
+    if target.base_url is None:
+        return Listing()  # LiteLLM's providers are not asked
+    return _listing(target, bool(target.key) and origin(target.base_url) in typed)
+
+
+def _listing(target: Target, typed: bool) -> Listing:
+    """`typed`: the key that goes along was typed."""
+    try:
+        return Listing(asyncio.run(probe.list_models(target, LIST_S)))
+    except NothingListens as error:
+        return Listing(problem=str(error), nothing_on=target.base_url)
+    except KeyProblem as error:
+        if not typed:
+            wants_key = BACKENDS[target.backend].key_env is not None
+            return Listing(problem=str(error), wants_key=wants_key)
+        refused = f"{target.netloc} refuses the key that was typed {error.details}. Check the key."
+        return Listing(problem=refused)
+    except BackendProblem as error:
+        return Listing(problem=str(error))
+
+
+async def visit(
+    name: str,
+    model: str | None,
+    env: Mapping[str, str],
+    base_url: str | None = None,
+    fitted: Mapping[str, Any] | None = None,
+) -> Probe:
+    """Test a backend: reachable, models, streams, reports usage, round-trip time. `fitted`: further
+    fields of a run, such as its headers and what it leaves out.
+
+    Whatever is wrong stands in the probe's `problem`, as a sentence; nothing is raised.
+    """
+    try:
+        config = _config(name, model, base_url, fitted)
+        target = backends.target(config, env)
+        if name != "embedded":
+            return await probe.probe(target, config=config)
+        async with engines.started(name) as engine:
+            return await probe.probe(target.at(engine.base_url), config=config)
+    except (BackendProblem, InvalidConfig, engines.EngineProblem) as error:
+        return Probe(reachable=False, problem=str(error))
+
+
+def _config(
+    name: str, model: str | None, base_url: str | None, fitted: Mapping[str, Any] | None = None
+) -> RunConfig:
+    whom = {"backend": name, "model": model or "", "base_url": base_url}
+    return parse({**(fitted or {}), **whom})
+
+
+def _packaged() -> Listing:
+    try:
+        model_path()
+    except FileNotFoundError as error:
+        return Listing(problem=str(error))
+    return Listing((MODEL_NAME,))

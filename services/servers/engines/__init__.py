@@ -1,0 +1,37 @@
+"""Engines: server processes that Paceline starts itself, ready when they answer, never orphans."""
+
+from __future__ import annotations
+
+from services.servers.engines.config import EngineConfig as EngineConfig
+from services.servers.engines.config import parallel_label as parallel_label
+from services.servers.engines.config import parse_engine as parse_engine
+from services.servers.engines.devices import Devices as Devices
+from services.servers.engines.devices import devices as devices
+from services.servers.engines.diagnosis import Diagnosis as Diagnosis
+from services.servers.engines.diagnosis import diagnose as diagnose
+from services.servers.engines.launch import Launch as Launch
+from services.servers.engines.logfile import lines_after as lines_after
+from services.servers.engines.logfile import tail as tail
+from services.servers.engines.nodes import NodeCommand as NodeCommand
+from services.servers.engines.nodes import commands as commands
+from services.servers.engines.nodes import meet as meet
+from services.servers.engines.ports import free as free_port
+from services.servers.engines.preflight import preflight as preflight
+from services.servers.engines.problem import EngineProblem as EngineProblem
+from services.servers.engines.process_tags import marked as marked
+from services.servers.engines.process_tags import sweep as sweep
+from services.servers.engines.ready import facts_of as facts_of
+from services.servers.engines.ready import ready as ready
+from services.servers.engines.table import ENGINES as ENGINES
+from services.servers.engines.table import EngineSpec as EngineSpec
+from services.servers.engines.table import launch as launch
+from services.servers.engines.within import ENGINES as WITHIN
+from services.servers.engines.within import size as size
+from services.servers.engines.within import started as started
+
+__all__ = [
+    "ENGINES", "WITHIN", "Devices", "Diagnosis", "EngineConfig", "EngineProblem", "EngineSpec",
+    "Launch", "NodeCommand", "commands", "devices", "diagnose", "facts_of", "free_port", "launch",
+    "lines_after", "marked", "meet", "parallel_label", "parse_engine", "preflight", "ready", "size",
+    "started", "sweep", "tail",
+]  # fmt: skip

@@ -1,0 +1,86 @@
+"""Where an engine would run: the devices, the folder with its environment, the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.base.private_names import is_private, is_proxy, without_user
+from services.servers.engines.config import EngineConfig
+from services.servers.engines.devices import Devices, devices
+from services.servers.engines.problem import EngineProblem
+from services.servers.engines.within import ROOT
+
+PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
+# No cached byte code doubles every start; another environment's paths mix two engines up; the
+# database's address may hold a password.
+UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV",
+            "PACELINE_DATABASE_URL")  # fmt: skip
+HUB = ("HF_", "HUGGING_FACE_")  # Hugging Face's own variables, HF_TOKEN among them
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`env` is the environment of the process that asks; `root` the repository's."""
+
+    devices: Devices
+    env: Mapping[str, str]
+    root: Path = ROOT
+
+    @property
+    def gpu(self) -> bool:
+        return self.devices.kind == "gpu"
+
+    def interpreter(self, variable: str, gpu: str, cpu: str) -> Path:
+        """Return the Python of an engine: what `variable` names, else that of its folder here."""
+        named = self.env.get(variable, "").strip()
+        if named:
+            return Path(os.path.expanduser(named))
+        return self.root / (gpu if self.gpu else cpu) / "bin" / "python"
+
+    def model(self, config: EngineConfig) -> tuple[str, str, bool]:
+        """Return (folder or name, the name it is served under, whether it is a folder).
+
+        Raises:
+            EngineProblem: no such folder; or none is named and the packaged one is not there.
+        """
+        # os.path, not Path: these raise nothing for an unknown user or a name that is too long
+        folder = Path(os.path.expanduser(config.model)) if config.model else self.root / PACKAGED
+        if os.path.isdir(folder):
+            return str(folder), folder.resolve().name, True
+        if not config.model:
+            raise EngineProblem("Name a model, or make the one that comes along: make engines-cpu")
+        if config.model[0] in "/~." or "\\" in config.model:
+            raise EngineProblem(f"There is no folder {config.model}.")
+        return config.model, config.model, False
+
+    def environment(self, python: Path, local: bool) -> dict[str, str]:
+        """Return what every engine's environment is given: its own programs first (kernels are
+        compiled with the ninja beside its Python), and no look at the hub for a local folder."""
+        own = {"PATH": f"{python.parent}{os.pathsep}{self.env.get('PATH', os.defpath)}"}
+        offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if local else {}
+        return own | offline | self._proxies()
+
+    def _proxies(self) -> dict[str, str]:
+        """The proxies that have a user and a password, without them."""
+        proxies = {name: value for name, value in self.env.items() if is_proxy(name)}
+        bare = {name: without_user(value) for name, value in proxies.items()}
+        return {name: value for name, value in bare.items() if value != proxies[name]}
+
+    def unset(self) -> tuple[str, ...]:
+        """Return what no engine may see: keys and accounts above all, whatever they are called, but
+        for the hub's, with which it fetches a model that is not for everybody. vLLM takes
+        VLLM_API_KEY as the key that its clients must send."""
+        private = sorted(
+            name
+            for name, value in self.env.items()
+            if is_private(name, value) and not is_proxy(name) and not name.startswith(HUB)
+        )
+        return tuple(dict.fromkeys([*(name for name in UNWANTED if name in self.env), *private]))
+
+
+def here(env: Mapping[str, str]) -> Place:
+    """Return this machine as a place."""
+    return Place(devices(env), env)

@@ -1,0 +1,78 @@
+"""SGLang as a command: `sglang.launch_server`, on GPUs or with the CPU build.
+
+Arguments: https://docs.sglang.io/advanced_features/server_arguments.html; the CPU's:
+docs/engines.md.
+"""
+
+from __future__ import annotations
+
+from services.servers.engines.arguments import ending, named
+from services.servers.engines.config import EngineConfig
+from services.servers.engines.launch import Launch
+from services.servers.engines.place import Place
+from services.servers.engines.problem import EngineProblem
+
+PYTHON = ("PACELINE_SGLANG_PYTHON", ".venv-sglang", ".venv-sglang-cpu")
+CPU_TOKENS = 32_768  # of key-value cache on a CPU; else it is sized by the machine's memory
+ON_CPU = {
+    "--device": "cpu",
+    "--attention-backend": "torch_native",
+    "--sampling-backend": "pytorch",
+    "--grammar-backend": "none",
+    "--max-total-tokens": CPU_TOKENS,
+    "--disable-overlap-schedule": True,
+}
+
+
+def command(config: EngineConfig, place: Place, port: int) -> Launch:
+    """Return how SGLang is started as `config` says.
+
+    Raises:
+        EngineProblem: what SGLang cannot be asked.
+    """
+    if config.executor not in ("auto", "mp"):
+        raise EngineProblem(
+            f"SGLang starts its processes itself, not with {config.executor}: leave the executor "
+            "on auto."
+        )
+    python = place.interpreter(*PYTHON)
+    model, name, local = place.model(config)
+    argv = [
+        *(str(python), "-m", "sglang.launch_server", "--model-path", model),
+        *named({"--served-model-name": name, **arguments(config, place.gpu)}),
+        *named({} if place.gpu else ON_CPU),
+        "--enable-metrics",
+        *ending(config, port),
+    ]
+    env = place.environment(python, local) | ({} if place.gpu else _bound(config, place))
+    return Launch("SGLang", argv, port, name, env, place.unset(), steps_back=not place.gpu)
+
+
+def arguments(config: EngineConfig, gpu: bool) -> dict[str, object]:
+    """Return the arguments that say what `config` says."""
+    chunk = -1 if config.chunked_prefill is False else config.chunk_tokens
+    return {
+        "--tp-size": config.tp,
+        "--pp-size": config.pp,
+        "--dp-size": config.dp,
+        "--dtype": config.dtype,
+        "--context-length": config.max_model_len,
+        "--max-running-requests": config.max_seqs,
+        "--max-prefill-tokens": config.max_batched_tokens,
+        "--mem-fraction-static": config.gpu_memory_share or (None if gpu else 0.3),
+        "--chunked-prefill-size": chunk,
+        "--cuda-graph-backend-decode": "disabled" if config.eager and gpu else None,
+        "--cuda-graph-backend-prefill": "disabled" if config.eager and gpu else None,
+        "--quantization": config.quantization,
+        "--load-format": "dummy" if config.dummy_weights else None,
+    }
+
+
+def _bound(config: EngineConfig, place: Place) -> dict[str, str]:
+    """A rank a core. With more threads than free cores OpenMP's barriers spin: a tenth as fast."""
+    return {
+        "SGLANG_USE_CPU_ENGINE": "1",
+        "SGLANG_CPU_OMP_THREADS_BIND": "|".join(map(str, place.devices.numbers[: config.ranks])),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }

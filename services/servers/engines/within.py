@@ -1,0 +1,130 @@
+"""The engine that a run starts for itself and stops with itself: llama.cpp with the model that
+comes along."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
+
+from services.ask.config import RunConfig
+from services.ask.workloads import parts
+from services.base.packaged_model import MODEL_NAME, model_path
+from services.servers.engines.problem import EngineProblem
+
+ROOT = Path(__file__).resolve().parents[3]
+READY_S = 60.0
+STOP_S = 2.0
+SLOTS_MOST = 64  # sequences the embedded engine decodes at once
+CONTEXT_MOST = 8192  # tokens the packaged model was trained for
+CACHE_TOKENS = 65_536  # tokens of all slots together: 1.5 GiB of key-value cache
+ROOM = 96  # tokens for the chat template and the unique mark
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How to start one. `command` may raise EngineProblem for what it can see beforehand."""
+
+    name: str
+    label: str
+    model: str
+    command: Callable[[int, int, bool], list[str]]
+
+
+class Started(NamedTuple):
+    """Where an engine answers, and the number of its process."""
+
+    base_url: str
+    pid: int
+
+
+@asynccontextmanager
+async def started(
+    name: str, slots: int = 1, context: int = 2048, cache: bool = False
+) -> AsyncIterator[Started]:
+    """Start engine `name`, yield where it is, stop it. `cache`: prompts may reuse a prefix.
+
+    Raises:
+        EngineProblem: it is not installed, ended early, or was not ready in READY_S.
+    """
+    command = ENGINES[name].command(slots, context, cache)
+    with TemporaryFile() as log:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,  # its end ends the engine, also when we are killed
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # a Ctrl-C in the terminal is for us to handle
+        )
+        try:
+            address = await _address(process, ENGINES[name].label, log)
+            yield Started(f"{address}/v1", process.pid)
+        finally:
+            await _stop(process)
+
+
+def size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
+    """Return (slots, context in tokens) of an embedded engine that fits the run.
+
+    A slot holds the longest prompt (text has at least two bytes a token, mostly four)
+    and the longest answer. Requests beyond the slots wait in the engine's queue.
+
+    Raises:
+        EngineProblem: one request is longer than the model's context.
+    """
+    longest = max(part.max_tokens for part in parts(config))
+    context = prompt_bytes // 2 + longest + ROOM
+    if context > CONTEXT_MOST:
+        raise EngineProblem(
+            f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "
+            f"this run could need {context:,}. Lower max tokens or shorten the prompts."
+        )
+    wanted = {"sequential": 1, "staggered": config.requests}.get(
+        config.mode, config.concurrency or config.requests
+    )
+    return max(1, min(wanted, config.requests, SLOTS_MOST, CACHE_TOKENS // context)), context
+
+
+async def _address(process: asyncio.subprocess.Process, label: str, log: IO[bytes]) -> str:
+    assert process.stdout
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+    except TimeoutError:
+        raise EngineProblem(f"{label} was not ready within {READY_S:g} s.") from None
+    if line.startswith(b"http://"):
+        return line.decode().strip()
+    code = await process.wait()
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    why = lines[-1] if lines else f"exit code {code}"
+    raise EngineProblem(f"{label} could not be started: {why[:300]}")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin
+    process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _llamacpp(slots: int, context: int, cache: bool) -> list[str]:
+    try:
+        model_path()
+    except FileNotFoundError as error:
+        raise EngineProblem(str(error)) from None
+    numbers = map(str, (slots, context, int(cache)))
+    return [sys.executable, "-m", "services.servers.embedded", *numbers]
+
+
+ENGINES: dict[str, Engine] = {
+    "embedded": Engine("embedded", "llama.cpp", MODEL_NAME, _llamacpp),
+}

@@ -1,0 +1,219 @@
+"""What a backend is like before it is measured: there, serving which models, streaming or not.
+
+Nothing here is timed but the round trip, and nothing raises for what a backend does: a probe is
+what was found, with a sentence about what was not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from statistics import median
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from services.ask.backends import BACKENDS, BackendProblem, Target
+from services.ask.config import RunConfig
+from services.ask.remedy import Remedy
+from services.base import untrusted
+from services.base.packaged_model import MODEL_NAME
+from services.base.redact import holds
+from services.servers import facts
+from services.servers.probe import http, providers
+from services.servers.probe.conversation import Refused, converse
+
+ANSWER_TIMES = 4  # a first token may take this many timeouts: a model may have to be loaded
+MODELS_MOST = 5_000
+ROUND_TRIPS = 5
+MODELS = "/models"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was found. None: not found out. `rtt_s` is in seconds; `problem` is a sentence.
+
+    `reachable` is None where LiteLLM addresses the provider: asking it would cost money.
+    """
+
+    reachable: bool | None
+    models: tuple[str, ...] = ()
+    streams: bool | None = None
+    reports_usage: bool | None = None
+    rtt_s: float | None = None
+    server: str | None = None
+    problem: str | None = None
+    remedy: Remedy | None = None  # what may help
+    lists: bool | None = None  # models; a server without a list may answer all the same
+
+
+class NoList(BackendProblem):
+    """The server has no list of models where it should be."""
+
+
+async def probe(target: Target, timeout_s: float = 5.0, config: RunConfig | None = None) -> Probe:
+    """List the models, measure the round trip, and have one model say a few tokens, asked as
+    `config` asks. A server may have no list: with a model named, it is asked all the same.
+
+    A cloud is asked nothing until a model is chosen: the first that it lists may be any, and costs
+    money. Takes up to `timeout_s` for each step, and ANSWER_TIMES as long for the answer.
+    """
+    if BACKENDS[target.backend].kind == "litellm":
+        problem = await asyncio.to_thread(providers.unknown, target.model, target.key)
+        return Probe(None, problem=problem)
+    if target.base_url is None:
+        return Probe(False, problem="The embedded engine does not run yet: a run starts it.")
+    found = Probe(False)
+    async with http.connected(target) as client:
+        try:
+            answer = await http.get(client, target, MODELS, timeout_s)
+            server = http.words(answer.headers.get("server", ""), target, 80)
+            found = Probe(True, server=server or None)
+            models = _listed(answer, target)
+            found = replace(found, models=models or (), lists=models is not None)
+            found = replace(found, rtt_s=await _round_trip(client, target, timeout_s))
+            model = target.model or _first(models or (), target)
+            if not model:
+                return found
+            asked = config or RunConfig(backend=target.backend)
+            heard = await converse(
+                client, target.named(model), models or (), timeout_s * ANSWER_TIMES, asked
+            )
+        except Refused as problem:
+            return replace(found, problem=str(problem), remedy=problem.remedy)
+        except BackendProblem as problem:
+            return replace(found, problem=str(problem))
+    return replace(found, streams=heard.streams, reports_usage=heard.reports_usage)
+
+
+async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]:
+    """Return the models that the backend lists; nothing where LiteLLM addresses it.
+
+    Raises:
+        BackendProblem: with a sentence that says why it cannot be asked, and what to do.
+    """
+    if target.base_url is None:
+        return (MODEL_NAME,) if BACKENDS[target.backend].kind == "embedded" else ()
+    async with http.connected(target) as client:
+        return _models(await http.get(client, target, MODELS, timeout_s), target)
+
+
+async def with_model(
+    target: Target, prompts: Collection[str] = (), timeout_s: float = 5.0
+) -> Target:
+    """Return `target` with a model: its own, else the first that its server lists, of those that
+    hold none of the `prompts`.
+
+    Raises:
+        BackendProblem: as `list_models`, or there is none, or only the person can choose.
+    """
+    if target.model:
+        return target
+    models = await list_models(target, timeout_s)
+    models = tuple(model for model in models if not holds(model, prompts))
+    if model := _first(models, target):
+        return target.named(model)
+    backend = BACKENDS[target.backend]
+    raise BackendProblem(
+        f"{backend.label} serves many models, at their own prices: name one, or put "
+        f"{backend.model_env}=… into .env."
+    )
+
+
+async def engine_facts(target: Target, prompts: Collection[str] = ()) -> dict[str, Any]:
+    """Return what the engine tells of itself (see `facts.engine_facts`); nothing of a cloud."""
+    if target.base_url is None or BACKENDS[target.backend].needs_key:
+        return {}
+    return await facts.engine_facts(target, prompts)
+
+
+# --- the models --------------------------------------------------------------------------------
+
+
+def _listed(answer: http.Answer, target: Target) -> tuple[str, ...] | None:
+    """Return the models; None where there is no list, and the model is known without it."""
+    try:
+        return _models(answer, target)
+    except NoList:
+        if target.model:
+            return None
+        raise
+
+
+def _models(answer: http.Answer, target: Target) -> tuple[str, ...]:
+    """Return the ids of a list of models, whatever else the answer holds."""
+    if answer.status in (404, 405, 501):
+        raise NoList(_no_list(answer, target))
+    if answer.status in http.KEY_STATUSES:
+        raise http.key_problem(answer, target)
+    if answer.status != 200:
+        raise BackendProblem(http.refusal(answer, target, f"{target.base_url}{MODELS}"))
+    if len(answer.content) >= http.BODY_BYTES:
+        raise BackendProblem(_incompatible(target, "more than a list of models can be"))
+    data = answer.json()
+    if data is None:
+        kind = "a web page" if b"<html" in answer.content[:1000].lower() else "no JSON"
+        raise BackendProblem(_incompatible(target, f"{kind} where the list of models should be"))
+    listed = data.get("data") if isinstance(data, dict) else data  # Together's is a bare list
+    if isinstance(data, dict) and listed is None and data.get("object") == "list":
+        listed = []  # Ollama, where no model has been pulled
+    if not isinstance(listed, list):
+        raise BackendProblem(_incompatible(target, 'JSON without a list "data" of models'))
+    names = [entry.get("id") for entry in listed[:MODELS_MOST] if isinstance(entry, dict)]
+    fit = tuple(filter(None, (untrusted.name(name, target.secrets) for name in names)))
+    if listed and not fit:
+        raise BackendProblem(_incompatible(target, "models without a usable name"))
+    return fit
+
+
+def _no_list(answer: http.Answer, target: Target) -> str:
+    path = urlsplit(target.url(MODELS)).path
+    return (
+        f"{target.netloc} has no list of models at {path} (HTTP {answer.status}). Name the model, "
+        f"if the server answers without a list{http.where_else(target)}."
+    )
+
+
+def _incompatible(target: Target, what: str) -> str:
+    return (
+        f"{target.netloc} is not OpenAI-compatible: it answers with {what}. Check the address; "
+        "most end in /v1."
+    )
+
+
+def _first(models: tuple[str, ...], target: Target) -> str:
+    """Return the model that an empty name stands for; "" at a cloud."""
+    if not models:
+        raise BackendProblem(f"{target.netloc} answers, but lists no model. {_load_one(target)}")
+    return "" if BACKENDS[target.backend].needs_key else models[0]
+
+
+def _load_one(target: Target) -> str:
+    if target.backend == "ollama":
+        return "Pull one with: ollama pull llama3.2"
+    return "Name the one to use, or start the server with one."
+
+
+# --- how far -----------------------------------------------------------------------------------
+
+
+async def _round_trip(client: httpx.AsyncClient, target: Target, timeout_s: float) -> float | None:
+    """Return the median time of small GETs on the open connection, in seconds.
+
+    None where the server closes its connections, since each GET would then open one.
+    """
+    times: list[float] = []
+    try:
+        async with asyncio.timeout(timeout_s):
+            for _ in range(ROUND_TRIPS):
+                began = perf_counter()
+                answer = await http.get(client, target, MODELS, timeout_s)
+                times.append(perf_counter() - began)
+                if answer.closes or answer.status != 200:
+                    return None
+    except (BackendProblem, TimeoutError):
+        return None
+    return median(times)

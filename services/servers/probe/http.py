@@ -1,0 +1,259 @@
+"""One bounded question to a server, and every way in which it can fail, in a sentence.
+
+For whatever is asked outside a measurement. No answer is trusted: what is read has an end in bytes
+and in seconds, a redirect is not followed (the key would go with it), and the way is that of the
+client that measures: through the same proxy, or straight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from services.ask.backends import BACKENDS, BackendProblem, KeyProblem, Target
+from services.ask.backends.address import LOOPBACK, origin
+from services.ask.backends.trust import UntrustedFile, why_untrusted
+from services.ask.remedy import VERSIONED
+from services.base import untrusted
+from services.base.redact import LONGEST
+from services.wire.message import message_of
+
+CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
+KEY_STATUSES = (401, 403)
+BODY_BYTES = 4 * 2**20  # the longest lists of models, those of routers, come near 1 MB
+
+
+class NoAnswer(BackendProblem):
+    """Nothing came back that is an HTTP answer."""
+
+
+class NothingListens(NoAnswer):
+    """The server's machine refuses connections to its port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. `content` is cut at BODY_BYTES."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    closes: bool  # the connection ends with it
+
+    def json(self) -> Any:
+        """Return the content as data; None where it is not JSON."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            return None
+
+
+@asynccontextmanager
+async def connected(target: Target) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client that sends the target's key and headers and nothing else of this machine's,
+    and takes the certificates that the client which measures takes.
+
+    Raises:
+        BackendProblem: the file of certificates can no longer be read.
+    """
+    headers = httpx.Headers({"Accept-Encoding": "identity", "User-Agent": "paceline"})
+    if target.key:
+        headers["Authorization"] = f"Bearer {target.key}"
+    headers.update(target.headers)
+    try:
+        trusted = target.trust.context()
+    except UntrustedFile as error:
+        raise BackendProblem(str(error)) from None
+    async with httpx.AsyncClient(
+        headers=headers, verify=trusted, trust_env=False, proxy=target.proxy
+    ) as client:
+        yield client
+
+
+@asynccontextmanager
+async def answering(
+    client: httpx.AsyncClient,
+    target: Target,
+    url: str,
+    timeout_s: float,
+    body: dict[str, Any] | None = None,
+) -> AsyncIterator[httpx.Response]:
+    """GET `url`, at the target, or POST `body` there; yield the answer unread.
+
+    Raises:
+        NoAnswer: no connection, no HTTP, or not over within `timeout_s`.
+    """
+    limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s / 2))
+    method = "GET" if body is None else "POST"
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            client.stream(method, url, json=body, timeout=limits) as response,
+        ):
+            yield response
+    except (
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        TimeoutError,
+        UnicodeError,
+    ) as error:  # a name that is no name
+        kind = NothingListens if _is_refused(error) and not target.proxy else NoAnswer
+        raise kind(_failure(error, target, timeout_s)) from None
+
+
+async def read(response: httpx.Response) -> Answer:
+    """Read an answer to its end, or to BODY_BYTES."""
+    content = bytearray()
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > BODY_BYTES:
+            break
+    said = response.headers.get("connection", "").lower()
+    closes = said == "close" or (response.http_version == "HTTP/1.0" and said != "keep-alive")
+    return Answer(response.status_code, response.headers, bytes(content[:BODY_BYTES]), closes)
+
+
+async def get(client: httpx.AsyncClient, target: Target, path: str, timeout_s: float) -> Answer:
+    """GET `path` below the target's address.
+
+    Raises:
+        NoAnswer: as `answering` does.
+    """
+    async with answering(client, target, target.url(path), timeout_s) as response:
+        return await read(response)
+
+
+def refusal(answer: Answer, target: Target, url: str) -> str:
+    """Say what an answer of `url` other than 200 means, and what to do."""
+    status, where = answer.status, target.netloc
+    said = message(answer, target)
+    if 300 <= status < 400:
+        there = _location(answer, target)
+        return f"{where} redirects to {there}. Give that address, if it is the right one."
+    if status in KEY_STATUSES:
+        return str(key_problem(answer, target))
+    if status == 404:
+        return (
+            f"{where} has no {urlsplit(url).path} (HTTP 404): the path of "
+            f"the address is wrong, or the server is not OpenAI-compatible{where_else(target)}."
+        )
+    if status == 429:
+        return f"{where} is asked too often (HTTP 429{said}). Wait a little, or check your quota."
+    if status == 503 and "load" in said.lower():  # llama.cpp says so
+        return f"{where} is still loading its model (HTTP 503{said}). Wait until it is ready."
+    if status >= 500:
+        return f"{where} is still starting or broken (HTTP {status}{said}). Look into its log."
+    return f"{where} refuses the question (HTTP {status}{said})."
+
+
+def key_problem(answer: Answer, target: Target) -> KeyProblem:
+    """Return what an answer with one of KEY_STATUSES means, to be raised."""
+    details = f"(HTTP {answer.status}{message(answer, target)})"
+    return KeyProblem(_about_the_key(target, details), details)
+
+
+def where_else(target: Target) -> str:
+    """Return, as the end of a sentence, which other address to try; "" where none is likelier."""
+    base = target.base_url or ""
+    if target.endpoint:
+        return ""
+    if VERSIONED.search(base):
+        root = base.removesuffix("/v1")
+        return f"; an endpoint elsewhere can be given whole, such as {root}/chat/completions"
+    return f"; try {base}/v1"
+
+
+def message(answer: Answer, target: Target) -> str:
+    """Return ": " and the server's own words, without the key; nothing where it has none."""
+    said = words(message_of(answer.content), target)
+    return f": {said}" if said else ""
+
+
+def words(said: str, target: Target, limit: int = LONGEST) -> str:
+    """Return what a server said as a part of a sentence: one line, without the secrets that go to
+    it and without the full stop at its end."""
+    return untrusted.text(said, target.secrets, limit).rstrip(".")
+
+
+def _about_the_key(target: Target, details: str) -> str:
+    backend = BACKENDS[target.backend]
+    if target.key:
+        return f"{target.netloc} refuses the key in {backend.key_env} {details}. Check the key."
+    if not backend.key_env:
+        return f"{target.netloc} wants a key {details}, and {backend.label} has none: choose url."
+    address = f" and {backend.url_env}={target.base_url}" if backend.url_env else ""
+    return f"{target.netloc} wants a key {details}: put {backend.key_env}=…{address} into .env."
+
+
+def _location(answer: Answer, target: Target) -> str:
+    """Where a redirect points, as a base URL and without a query, which may hold a secret."""
+    location = words(answer.headers.get("location", "nowhere"), target, 200)
+    return location.partition("?")[0].removesuffix("/models").removesuffix("/chat/completions")
+
+
+def _failure(error: Exception, target: Target, timeout_s: float) -> str:
+    where, host = target.netloc, urlsplit(target.base_url or "").hostname
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror | UnicodeError):
+            why = getattr(cause, "strerror", None) or "not a host name"
+            return f"No host is called {host} ({why}). Check the address."
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"{where} cannot be reached: {why_untrusted(cause)}"
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
+            return f"{where} does not speak TLS ({cause.reason}). Try http:// instead of https://."
+        if isinstance(cause, ConnectionRefusedError):
+            if target.proxy:
+                return f"The proxy of {where} refuses connections. Check {_proxy_names(target)}."
+            return f"Nothing answers on {where}. {_start(target)}"
+    said = words(str(error), target)
+    match error:
+        case httpx.ConnectTimeout():
+            waited = min(CONNECT_S, timeout_s / 2)
+            return f"No connection to {where} within {waited:g} s. Check the address and firewalls."
+        case httpx.TimeoutException() | TimeoutError():
+            return f"{where} takes connections, but did not answer within {timeout_s:g} s."
+        case httpx.ConnectError():
+            return f"{where} cannot be reached ({said or 'no reason given'})."
+        case httpx.RemoteProtocolError():
+            return f"{where} does not answer in HTTP ({said}). Is it another service?"
+        case _:
+            return f"The connection to {where} broke ({said or 'no reason given'})."
+
+
+def _is_refused(error: Exception) -> bool:
+    return any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):  # one for each of a host's addresses
+            yield from (each for inner in error.exceptions for each in _causes(inner))
+        error = error.__cause__ or error.__context__
+
+
+def _proxy_names(target: Target) -> str:
+    """Return the variables that may name the proxy, which itself may hold a password."""
+    scheme = urlsplit(target.base_url or "").scheme
+    return f"{scheme.upper()}_PROXY and ALL_PROXY"
+
+
+def _start(target: Target) -> str:
+    """Return how to start a server where `target` points; nothing where that is not ours to say."""
+    backend = BACKENDS[target.backend]
+    if not backend.start_hint or not backend.base_url or not target.base_url:
+        return "Check the address, and whether the server runs."
+    _, host, port = origin(target.base_url)
+    command = backend.start_hint.replace(str(origin(backend.base_url)[2]), str(port))
+    if host in LOOPBACK:
+        return f"Start {backend.label} with: {command}"
+    return f"Start {backend.label} there with: {command.replace(LOOPBACK[0], '0.0.0.0')}"

@@ -1,0 +1,127 @@
+"""What an engine tells of itself on /metrics: one table of engines and of what they call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from statistics import fmean
+
+from services.base.untrusted import number
+from services.servers.telemetry.prometheus import Metric, metrics
+
+# One number per rank of the same replica, each of which tells the same: the highest is taken.
+RANKS = frozenset({"tp_rank", "pp_rank", "moe_ep_rank", "pid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an engine calls things, `:` written as `_`; several where its versions differ, none
+    where it does not tell. Tokens of prompts are counted in all (`looked_up`) and as found in the
+    prefix cache (`hits`), or else as not found there (`missed`)."""
+
+    engine: str
+    running: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    kv_cache_share: tuple[str, ...] = ()
+    preemptions: tuple[str, ...] = ()
+    hits: tuple[str, ...] = ()
+    looked_up: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+
+    def wanted(self) -> set[str]:
+        """Return every name."""
+        return {name for f in fields(self) if f.name != "engine" for name in getattr(self, f.name)}
+
+
+class Reading:
+    """Reads one server's page again and again; its counts go from where they stood at first."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, float] = {}
+
+    def values(self, text: str) -> dict[str, float]:
+        """Return the series that a page holds, under the names of SERIES; {}: of no engine that we
+        know. Replicas are added up, of shares the mean is taken."""
+        found = list(metrics(text, WANTED))
+        for names in ENGINES:
+            if any(metric.name in names.running for metric in found):
+                return self._told(names, found)
+        return {}
+
+    def _told(self, names: Names, found: list[Metric]) -> dict[str, float]:
+        told = {
+            "running": _over(found, names.running, sum),
+            "waiting": _over(found, names.waiting, sum),
+            "kv_cache_share": _over(found, names.kv_cache_share, fmean),
+            "prefix_hit_share": self._hit_share(names, found),
+            "preemptions": self._since(_over(found, names.preemptions, sum), "preemptions"),
+        }
+        sound = {name: number(value) for name, value in told.items()}
+        return {name: value for name, value in sound.items() if value is not None}
+
+    def _hit_share(self, names: Names, found: list[Metric]) -> float | None:
+        hits = self._since(_over(found, names.hits, sum), "hits")
+        looked_up = self._since(_over(found, names.looked_up, sum), "looked_up")
+        missed = self._since(_over(found, names.missed, sum), "missed")
+        if looked_up is None and hits is not None and missed is not None:
+            looked_up = hits + missed
+        return hits / looked_up if looked_up and hits is not None else None
+
+    def _since(self, count: float | None, name: str) -> float | None:
+        """How far a count has grown; a server that was started again counts from 0."""
+        if count is None:
+            return None
+        if count < self._first.setdefault(name, count):
+            self._first[name] = 0.0
+        return count - self._first[name]
+
+
+def _over(
+    found: list[Metric], names: tuple[str, ...], together: Callable[[Iterable[float]], float]
+) -> float | None:
+    """What the replicas say, together; the first of the names that is there counts."""
+    for name in names:
+        replicas: dict[frozenset[tuple[str, str]], float] = {}
+        for metric in found:
+            if metric.name == name:
+                which = frozenset(item for item in metric.labels.items() if item[0] not in RANKS)
+                replicas[which] = max(metric.value, replicas.get(which, metric.value))
+        if replicas:
+            return float(together(replicas.values()))
+    return None
+
+
+ENGINES = (
+    Names(
+        "vLLM",
+        running=("vllm_num_requests_running",),
+        waiting=("vllm_num_requests_waiting",),
+        kv_cache_share=("vllm_kv_cache_usage_perc", "vllm_gpu_cache_usage_perc"),
+        preemptions=("vllm_num_preemptions_total",),
+        hits=("vllm_prefix_cache_hits_total", "vllm_gpu_prefix_cache_hits_total"),
+        looked_up=("vllm_prefix_cache_queries_total", "vllm_gpu_prefix_cache_queries_total"),
+    ),
+    Names(
+        "SGLang",
+        running=("sglang_num_running_reqs",),
+        waiting=("sglang_num_queue_reqs",),
+        kv_cache_share=("sglang_token_usage",),
+        preemptions=("sglang_num_retracted_requests_total",),  # the gauge of that name resets
+        hits=("sglang_cached_tokens_total",),
+        looked_up=("sglang_prompt_tokens_total",),
+    ),
+    Names(
+        "llama.cpp",
+        running=("llamacpp_requests_processing",),
+        waiting=("llamacpp_requests_deferred",),
+        kv_cache_share=("llamacpp_kv_cache_usage_ratio",),
+        hits=("llamacpp_prompt_tokens_cached_total",),
+        missed=("llamacpp_prompt_tokens_total",),
+    ),
+    Names(
+        "reference server",
+        running=("reference_requests_running",),
+        waiting=("reference_requests_waiting",),
+    ),
+)
+WANTED = frozenset(name for names in ENGINES for name in names.wanted())

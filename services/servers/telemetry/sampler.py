@@ -1,0 +1,105 @@
+"""Looks at a server once: its page of metrics, then its GPUs and processes where it is here."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from time import perf_counter_ns
+
+import httpx
+import psutil
+
+from services.ask.backends import Target
+from services.ask.backends.address import origin
+from services.ask.measurement import Sample
+from services.servers.probe import http
+from services.servers.telemetry import nvml
+from services.servers.telemetry.engines import Reading
+from services.servers.telemetry.processes import Machine, Tree, listener
+from services.servers.telemetry.target import Asked
+
+PAGE = "/metrics"
+TIMEOUT_S = 2.0
+REFUSED = (401, 403)
+
+
+class Page:
+    """A server's page of metrics, asked over one connection. One that has none is not asked twice;
+    a key is sent only where the page asks for it."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._reading = Reading()
+        self._there = True
+        self._client: httpx.AsyncClient | None = None
+        self._clients = AsyncExitStack()
+
+    async def read(self) -> dict[str, float]:
+        """Return what the server tells; {} where it does not, or not in time."""
+        if not self._there:
+            return {}
+        try:
+            answer = await self._answer()
+        except http.NoAnswer:  # busy, perhaps: the next look may be luckier
+            return {}
+        self._there = answer.status == 200 or answer.status >= 500
+        if answer.status != 200:
+            return {}
+        return self._reading.values(answer.content.decode("utf-8", "replace"))
+
+    async def _answer(self) -> http.Answer:
+        if self._client is None:
+            self._client = await self._connected(replace(self._target, key=None, headers=()))
+        answer = await http.get(self._client, self._target, PAGE, TIMEOUT_S)
+        if (
+            answer.status in REFUSED
+            and self._target.key
+            and "Authorization" not in self._client.headers
+        ):
+            self._client = await self._connected(self._target)
+            answer = await http.get(self._client, self._target, PAGE, TIMEOUT_S)
+        return answer
+
+    async def _connected(self, target: Target) -> httpx.AsyncClient:
+        return await self._clients.enter_async_context(http.connected(target))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._clients.aclose()
+
+
+class Sampler:
+    """Everything that there is to look at for one turn of a run."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._page = Page(asked.target())
+        self._gpus = nvml.found() if asked.on_gpus else None
+        self._machine = Machine() if asked.here else None
+        self._tree = _tree(asked) if asked.here else None
+
+    async def look(self) -> Sample:
+        """Return what is so now."""
+        values = await self._page.read()
+        t = (perf_counter_ns() - self._asked.began_ns) / 1e9
+        pids: set[int] = set()
+        if self._tree is not None:
+            told, pids = self._tree.read()
+            values |= told
+        if self._machine is not None:
+            values |= self._machine.read()
+        if self._gpus is not None:
+            values |= self._gpus.read(pids)
+        return Sample(t, values)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._page.close()
+
+
+def _tree(asked: Asked) -> Tree | None:
+    pid = asked.pid or listener(origin(asked.base_url)[2])
+    try:
+        return Tree(pid) if pid else None
+    except psutil.NoSuchProcess:
+        return None

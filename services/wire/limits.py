@@ -1,0 +1,82 @@
+"""What this machine must allow before a run begins: open files and ports for its connections, room
+for its prompts."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+from services.ask import modes, workloads
+from services.ask.config import RunConfig
+
+SPARE_FILES = 128  # descriptors beside the connections
+CONNECTS_AT_ONCE = 256
+PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+BACKLOG = Path("/proc/sys/net/core/somaxconn")
+MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the first is sent
+
+
+class Impossible(RuntimeError):
+    """A run that this machine cannot carry out, in a sentence."""
+
+
+def check(config: RunConfig) -> int:
+    """Make sure that a run can be carried out; return its longest prompt in bytes.
+
+    Raises:
+        Impossible: it needs more connections, ports or memory than there are.
+    """
+    at_once = min(modes.schedule(config).in_flight or config.requests, config.requests)
+    allow_files(at_once + SPARE_FILES)
+    allow_ports(at_once)
+    total = longest = 0
+    for index in range(config.requests):
+        size = len(workloads.prompt(config, 0, index).encode())
+        total, longest = total + size, max(longest, size)
+        if total > MEMORY_MOST:
+            raise Impossible(
+                f"The prompts of one repeat are longer than {MEMORY_MOST // 2**20:,} MiB together. "
+                "Send fewer requests or shorter prompts."
+            )
+    return longest
+
+
+def allow_files(needed: int) -> None:
+    """Raise this process's limit of open files to what is needed.
+
+    Raises:
+        Impossible: the machine's hard limit is lower.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise Impossible(
+            f"This machine lets a process open {hard:,} files, and the run needs {needed:,} "
+            "connections at once. Set a lower concurrency, or raise the limit (ulimit -Hn)."
+        )
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def allow_ports(needed: int, setting: Path = PORTS) -> None:
+    """Make sure that there is a port on this machine for each connection to one server.
+
+    Raises:
+        Impossible: the range of ports for outgoing connections is smaller.
+    """
+    with suppress(OSError):  # only Linux has it as a file; elsewhere the connections will tell
+        low, high = map(int, setting.read_text().split())
+        if needed > high - low + 1:
+            raise Impossible(
+                f"This machine has {high - low + 1:,} ports for outgoing connections, and the run "
+                f"needs {needed:,} at once. Set a lower concurrency, or widen the range "
+                "(sysctl net.ipv4.ip_local_port_range)."
+            )
+
+
+def connects_at_once(setting: Path = BACKLOG) -> int:
+    """Return how many connections to open at a time: no more than a listener on this machine can
+    hold before it takes them up, as those beyond are lost and tried again a second later."""
+    with suppress(OSError):
+        return max(1, min(CONNECTS_AT_ONCE, int(setting.read_text()) // 2))
+    return min(CONNECTS_AT_ONCE, 64)
