@@ -399,8 +399,8 @@ def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
         configs = candidates.candidates(values, flags.changes(options.vs))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
         asked = Asked(options.order_seed, repeats, most, options.target, options.within)
-        engine, about = opened(), (options.name, options.tag, options.note)
-        return jobs.submit_trial(engine, configs, asked, *about).run_ids
+        database, about = opened(), (options.name, options.tag, options.note)
+        return jobs.submit_trial(database, configs, asked, *about).run_ids
 
 
 def _say_notes(options: argparse.Namespace) -> None:

@@ -80,25 +80,25 @@ def request(repeat: int, index: int, slower: float, chance: random.Random) -> Me
     )  # fmt: skip
 
 
-def store(engine: Engine, number: int, requests: int) -> None:
+def store(database: Engine, number: int, requests: int) -> None:
     """Store one run of so many requests in each repeat."""
     chance = random.Random(number)
     config = parse({"mode": "batch", "model": "m", "requests": requests, "repeats": REPEATS})
-    run_id = runs.create(engine, config, f"lane {number}", f"Candidate {number}")
-    queue.claim(engine)
+    run_id = runs.create(database, config, f"lane {number}", f"Candidate {number}")
+    queue.claim(database)
     measured: list[Measurement] = []
     for repeat in range(REPEATS):
         slower = 1 + number / 20 + chance.uniform(0, 0.01)
         found = [request(repeat, index, slower, chance) for index in range(requests)]
-        queue.add_repeat(engine, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
-        queue.add_measurements(engine, run_id, found)
+        queue.add_repeat(database, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
+        queue.add_measurements(database, run_id, found)
         measured += found
-    queue.finish(engine, run_id, "done", None, summary_row(summarize(measured)))
+    queue.finish(database, run_id, "done", None, summary_row(summarize(measured)))
 
 
-def store_many(engine: Engine) -> None:
+def store_many(database: Engine) -> None:
     """Store as many light runs as History is to hold, each with a tag: copies of the first."""
-    with writing(engine) as connection:
+    with writing(database) as connection:
         first = connection.execute(select(schema.runs).limit(1)).mappings().one()
         rows = [
             {**first, "id": i, "name": f"Run {i} on lane {i % 100}", "model": f"model-{i % 20}"}

@@ -100,20 +100,20 @@ class Viewer:
         return encoded
 
 
-def running(engine: Engine) -> int:
+def running(database: Engine) -> int:
     """Store a run that has been running for twenty minutes; return its id."""
     chance = random.Random(1)
     config = parse({"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m",
                     "mode": "batch", "requests": 10_000, "concurrency": 64})  # fmt: skip
-    run_id = runs.create(engine, config, "lane")
-    queue.claim(engine)
-    queue.add_repeat(engine, run_id, Repeat(0, datetime.now(UTC), 15.0, {}))
-    queue.add_measurements(engine, run_id, [request(0, i, 1, chance) for i in range(1_000)])
+    run_id = runs.create(database, config, "lane")
+    queue.claim(database)
+    queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC), 15.0, {}))
+    queue.add_measurements(database, run_id, [request(0, i, 1, chance) for i in range(1_000)])
     for t in range(MOMENTS):
-        queue.add_progress(engine, run_id, Progress(float(t), 0, t, 64, t, 0, t * 600))
+        queue.add_progress(database, run_id, Progress(float(t), 0, t, 64, t, 0, t * 600))
         seen = {"running": 64.0, "waiting": 3.0 + t % 7, "cpu": 0.5, "memory": 1e9 + t}
-        queue.add_sample(engine, run_id, Sample(float(t), seen))
-    beside(engine, "lock").mkdir()  # nobody works off the queue, and nobody ends the run
+        queue.add_sample(database, run_id, Sample(float(t), seen))
+    beside(database, "lock").mkdir()  # nobody works off the queue, and nobody ends the run
     return run_id
 
 

@@ -19,10 +19,10 @@ class Beat(NamedTuple):
     at: datetime | None
 
 
-def beats_of(engine: Engine, table: Table, alive: ColumnElement[bool]) -> list[Beat]:
+def beats_of(database: Engine, table: Table, alive: ColumnElement[bool]) -> list[Beat]:
     """Return the last sign of life of each row that is `alive`."""
     found = select(table.c.id, table.c.machine, table.c.heartbeat_at).where(alive)
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return [Beat(*row) for row in connection.execute(found.order_by(table.c.id))]
 
 

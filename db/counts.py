@@ -10,7 +10,7 @@ from services.ask.answer_times import Seen
 REMEMBERED = 20  # latest runs that a pace is taken from
 
 
-def counted(engine: Engine, run_id: int) -> dict[str, int]:
+def counted(database: Engine, run_id: int) -> dict[str, int]:
     """Return how many of a run's requests are stored, by status."""
     requests = schema.requests
     query = (
@@ -18,11 +18,11 @@ def counted(engine: Engine, run_id: int) -> dict[str, int]:
         .where(requests.c.run_id == run_id)
         .group_by(requests.c.status)
     )
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return {status: int(number) for status, number in connection.execute(query)}
 
 
-def seen(engine: Engine, backend: str, model: str, lane: str | None) -> list[Seen]:
+def seen(database: Engine, backend: str, model: str, lane: str | None) -> list[Seen]:
     """Return the latest runs on a server, newest first. `model` empty: whatever answered. `lane`
     None: on any engine of that backend that Paceline had started."""
     runs = schema.runs
@@ -38,6 +38,6 @@ def seen(engine: Engine, backend: str, model: str, lane: str | None) -> list[See
         .order_by(runs.c.id.desc())
         .limit(REMEMBERED)
     )
-    with engine.connect() as connection:
+    with database.connect() as connection:
         rows = connection.execute(query).all()
     return [Seen(float(rate), int(at_once)) for rate, at_once in rows if rate and at_once]

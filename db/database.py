@@ -116,14 +116,14 @@ def _engine(address: URL, **options: Any) -> Engine:
     if address.drivername != "sqlite+pysqlite":
         timeout = {"connect_timeout": 5}
         return create_engine(address, pool_pre_ping=True, connect_args=timeout, **options)
-    engine = create_engine(address, **options)
+    database = create_engine(address, **options)
     file = SqliteFile(Path(address.database or ""))
-    event.listen(engine, "do_connect", file.before_connect)
-    event.listen(engine, "connect", file.connected)
-    event.listen(engine, "checkout", file.checked_out)
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    event.listen(database, "do_connect", file.before_connect)
+    event.listen(database, "connect", file.connected)
+    event.listen(database, "checkout", file.checked_out)
+    event.listen(database, "connect", _prepare_sqlite)
+    event.listen(database, "begin", _begin_sqlite)
+    return database
 
 
 class SqliteFile:
@@ -181,13 +181,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(database: Engine) -> Iterator[Connection]:
     """One transaction that writes: committed at the end of the block, rolled back by an error.
 
     SQLite takes its one write lock at once and waits for it. A transaction that read first and
     wrote later would fail, without waiting, when another process had written in between.
     """
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with database.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
@@ -199,7 +199,7 @@ def now(of: Engine | Connection, ago: timedelta = timedelta(0)) -> Any:
     return literal(datetime.now(UTC) - ago, Utc)
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(database: Engine) -> None:
     """Bring the schema to `schema.REVISION`; several processes may call this at once.
 
     If it is there already, this takes two queries and does not import Alembic (0.1 s).
@@ -208,12 +208,12 @@ def upgrade(engine: Engine) -> None:
         DatabaseProblem: the database cannot be reached, or belongs to a newer Paceline.
     """
     try:
-        with engine.connect() as connection:
+        with database.connect() as connection:
             current = _revision(connection)
         if current != schema.REVISION:
-            _migrate(engine)
+            _migrate(database)
     except DatabaseError as error:
-        raise _unusable(engine.url.database, error.orig) from error
+        raise _unusable(database.url.database, error.orig) from error
 
 
 def _revision(connection: Connection) -> str | None:
@@ -223,12 +223,12 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _migrate(engine: Engine) -> None:
-    migrator = _engine(engine.url, poolclass=NullPool)
-    if engine.dialect.name == "sqlite":
+def _migrate(database: Engine) -> None:
+    migrator = _engine(database.url, poolclass=NullPool)
+    if database.dialect.name == "sqlite":
         event.listen(migrator, "connect", _forget_foreign_keys)
     with writing(migrator) as connection:
-        if engine.dialect.name == "postgresql":
+        if database.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
         if _revision(connection) != schema.REVISION:  # another process may have been faster
             _run_scripts(connection)

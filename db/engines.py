@@ -55,9 +55,9 @@ class EngineBusy(ValueError):
         super().__init__(f"Engine {engine_id} is up. Stop it first.")
 
 
-def create(engine: Engine, config: EngineConfig) -> int:
+def create(database: Engine, config: EngineConfig) -> int:
     """Queue the start of an engine; return its id."""
-    with writing(engine) as connection:
+    with writing(database) as connection:
         return add(connection, config)
 
 
@@ -74,9 +74,9 @@ def add(connection: Connection, config: EngineConfig, study_id: int | None = Non
     return engine_id
 
 
-def load(engine: Engine, engine_id: int) -> Server:
+def load(database: Engine, engine_id: int) -> Server:
     """Return one engine. Raises EngineNotFound."""
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = select(engines).where(engines.c.id == engine_id)
         row = connection.execute(found).mappings().first()
     if row is None:
@@ -84,36 +84,36 @@ def load(engine: Engine, engine_id: int) -> Server:
     return _server(row)
 
 
-def listed(engine: Engine, study_id: int | None = None) -> list[Server]:
+def listed(database: Engine, study_id: int | None = None) -> list[Server]:
     """Return the engines of a study; None: those that people started, the newest first."""
     found = select(engines).where(engines.c.study_id == study_id)
     order = engines.c.id if study_id is not None else engines.c.id.desc()
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return [_server(row) for row in connection.execute(found.order_by(order)).mappings()]
 
 
-def up(engine: Engine) -> list[Server]:
+def up(database: Engine) -> list[Server]:
     """Return the engines that are up or starting, whoever wanted them."""
     found = select(engines).where(engines.c.status.in_(UP)).order_by(engines.c.id)
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return [_server(row) for row in connection.execute(found).mappings()]
 
 
-def claim(engine: Engine, machine: str = "") -> Server | None:
+def claim(database: Engine, machine: str = "") -> Server | None:
     """Take the first engine that may start; it is `starting` from now on, on `machine`, and the
     caller's."""
-    with engine.connect() as connection:
+    with database.connect() as connection:
         waiting = select(engines.c.id).where(_may_start(machine)).order_by(engines.c.id)
         ids = connection.scalars(waiting).all()
     for engine_id in ids:
-        moment = now(engine)
+        moment = now(database)
         fresh = {
             "status": "starting", "started_at": moment, "heartbeat_at": moment, "ready_at": None,
             "ended_at": None, "base_url": None, "pid": None, "error": None, "hint": None,
             "facts": {}, "starts": engines.c.starts + 1, "machine": machine,
         }  # fmt: skip
-        if _set(engine, _this(engine_id).where(_may_start(machine)).values(fresh)):
-            return load(engine, engine_id)
+        if _set(database, _this(engine_id).where(_may_start(machine)).values(fresh)):
+            return load(database, engine_id)
     return None
 
 
@@ -144,15 +144,15 @@ def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
     )
 
 
-def heartbeat(engine: Engine, engine_id: int) -> bool:
+def heartbeat(database: Engine, engine_id: int) -> bool:
     """Say that an engine is looked after. Returns whether it is to stop: somebody asked for that,
     it counts as ended already, or it is a study's and no run is left for it."""
     alive = _this(engine_id).where(engines.c.status.in_(UP))
     # running runs too that are being cancelled: they end in their own time
     wanted = or_(engines.c.study_id.is_(None), _needed(("queued",)), _running())
     asked = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
-    with writing(engine) as connection:
-        if not connection.execute(alive.values(heartbeat_at=now(engine))).rowcount:
+    with writing(database) as connection:
+        if not connection.execute(alive.values(heartbeat_at=now(database))).rowcount:
             return True
         stop, is_wanted = connection.execute(asked).one()
     return bool(stop) or not is_wanted
@@ -162,19 +162,19 @@ def _running() -> ColumnElement[bool]:
     return exists().where(runs.c.engine_id == engines.c.id, runs.c.status == "running")
 
 
-def keep(engine: Engine, engine_id: int, **values: Any) -> None:
+def keep(database: Engine, engine_id: int, **values: Any) -> None:
     """Write down what is known of an engine that is up: phase, pid, command, base_url, facts."""
-    _set(engine, _this(engine_id).where(engines.c.status.in_(UP)).values(values))
+    _set(database, _this(engine_id).where(engines.c.status.in_(UP)).values(values))
 
 
-def ready(engine: Engine, engine_id: int, facts: dict[str, Any]) -> None:
+def ready(database: Engine, engine_id: int, facts: dict[str, Any]) -> None:
     """From now on its runs may be measured."""
-    values = {"status": "ready", "ready_at": now(engine), "phase": "", "facts": facts}
-    _set(engine, _this(engine_id).where(engines.c.status == "starting").values(values))
+    values = {"status": "ready", "ready_at": now(database), "phase": "", "facts": facts}
+    _set(database, _this(engine_id).where(engines.c.status == "starting").values(values))
 
 
 def ended(
-    engine: Engine, engine_id: int, error: str | None = None, hint: str | None = None
+    database: Engine, engine_id: int, error: str | None = None, hint: str | None = None
 ) -> None:
     """Write down that an engine has ended; `error` None: it was stopped, which for the engine of
     a study may have been too soon: if nobody asked for it and runs wait, it is started anew."""
@@ -182,43 +182,43 @@ def ended(
     too_soon = and_(
         engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _needed(("queued",))
     )
-    if error is None and _set(engine, up.where(too_soon).values(status="planned", phase="")):
+    if error is None and _set(database, up.where(too_soon).values(status="planned", phase="")):
         return
     values = {
         "status": "failed" if error else "stopped",
-        "ended_at": now(engine),
+        "ended_at": now(database),
         "phase": "",
         "pid": None,
         "error": error,
         "hint": hint,
     }
-    _set(engine, up.values(values))
+    _set(database, up.values(values))
 
 
-def again(engine: Engine, engine_id: int, why: str) -> bool:
+def again(database: Engine, engine_id: int, why: str) -> bool:
     """Let an engine that died while it was measured start once more, where runs still wait for it
     and it has not died too often. Returns whether it may."""
     this = _this(engine_id).where(engines.c.status.in_(UP), _may_come_again())
-    return _set(engine, this.values(status="planned", phase=f"{why} It is started again."))
+    return _set(database, this.values(status="planned", phase=f"{why} It is started again."))
 
 
-def request_stop(engine: Engine, engine_id: int) -> Server:
+def request_stop(database: Engine, engine_id: int) -> Server:
     """Ask for an engine to be stopped; one that still waits is stopped at once. The runs of a study
     that wait for it are given up. Raises EngineNotFound."""
-    load(engine, engine_id)
-    with writing(engine) as connection:
+    load(database, engine_id)
+    with writing(database) as connection:
         connection.execute(_this(engine_id).values(stop_requested=True))
-        stopped = {"status": "stopped", "ended_at": now(engine), "phase": ""}
+        stopped = {"status": "stopped", "ended_at": now(database), "phase": ""}
         waits = _this(engine_id).where(engines.c.status == "planned")
         connection.execute(waits.values(stopped))
-    return load(engine, engine_id)
+    return load(database, engine_id)
 
 
-def lived(engine: Engine, engine_id: int) -> tuple[int | None, datetime | None, datetime | None]:
+def lived(database: Engine, engine_id: int) -> tuple[int | None, datetime | None, datetime | None]:
     """Return the first process of an engine's last start, when that was, and its last sign of life.
     Raises EngineNotFound."""
     c = engines.c
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = select(c.pid, c.started_at, c.heartbeat_at).where(c.id == engine_id)
         row = connection.execute(found).first()
     if row is None:
@@ -226,12 +226,12 @@ def lived(engine: Engine, engine_id: int) -> tuple[int | None, datetime | None, 
     return row.pid, row.started_at, row.heartbeat_at
 
 
-def beats(engine: Engine) -> list[Beat]:
+def beats(database: Engine) -> list[Beat]:
     """Return the last sign of life of each engine that is up."""
-    return beats_of(engine, engines, engines.c.status.in_(UP))
+    return beats_of(database, engines, engines.c.status.in_(UP))
 
 
-def lost(engine: Engine, silent: Sequence[Beat]) -> list[int]:
+def lost(database: Engine, silent: Sequence[Beat]) -> list[int]:
     """End the engines that have given no sign of life since these; those of a study for which runs
     wait are planned anew. Returns their ids: whoever asks sees to what is left of their
     processes."""
@@ -245,14 +245,14 @@ def lost(engine: Engine, silent: Sequence[Beat]) -> list[int]:
         "ended_at": engines.c.heartbeat_at,
         "phase": "",
     }
-    with writing(engine) as connection:
+    with writing(database) as connection:
         anew = stale.where(_may_come_again())
         anew = anew.values(status="planned", phase=f"{LOST} It is started again.")
         found = connection.scalars(anew.returning(engines.c.id)).all()
         return [*found, *connection.scalars(stale.values(gone).returning(engines.c.id)).all()]
 
 
-def give_up_runs(engine: Engine) -> None:
+def give_up_runs(database: Engine) -> None:
     """End the runs that wait for an engine which will not come: a failed cell is a result."""
     gone = engines.c.status.in_(("failed", "stopped"))
     of_it = engines.c.id == runs.c.engine_id
@@ -262,20 +262,20 @@ def give_up_runs(engine: Engine) -> None:
         runs.c.status == "queued", or_(exists().where(of_it, gone), deleted)
     )
     error = func.coalesce(why, "Its engine was stopped.")
-    values = {"status": "failed", "error": error, "ended_at": now(engine)}
-    with writing(engine) as connection:
+    values = {"status": "failed", "error": error, "ended_at": now(database)}
+    with writing(database) as connection:
         connection.execute(waiting.values(values))
 
 
-def active(engine: Engine) -> int:
+def active(database: Engine) -> int:
     """Return how many engines are up, or are to be started."""
     wanted = or_(engines.c.status.in_(UP), _wanted())
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = select(func.count()).select_from(engines).where(wanted)
         return connection.execute(found).scalar_one()
 
 
-def seconds_to_ready(engine: Engine, name: str) -> float | None:
+def seconds_to_ready(database: Engine, name: str) -> float | None:
     """Return how long the last engine of that name took to be ready; None: none has been yet."""
     found = (
         select(engines.c.started_at, engines.c.ready_at, engines.c.config)
@@ -283,18 +283,18 @@ def seconds_to_ready(engine: Engine, name: str) -> float | None:
         .order_by(engines.c.id.desc())
         .limit(100)
     )
-    with engine.connect() as connection:
+    with database.connect() as connection:
         for started_at, ready_at, config in connection.execute(found):
             if config["engine"] == name:
                 return float((ready_at - started_at).total_seconds())
     return None
 
 
-def delete(engine: Engine, engine_id: int) -> None:
+def delete(database: Engine, engine_id: int) -> None:
     """Delete an engine that has ended. Raises EngineNotFound, EngineBusy."""
-    server = load(engine, engine_id)
+    server = load(database, engine_id)
     this = engines.c.id == engine_id
-    with writing(engine) as connection:
+    with writing(database) as connection:
         gone = delete_from(engines).where(this, engines.c.status.not_in(UP))
         if not connection.execute(gone).rowcount:
             raise EngineBusy(server.id)
@@ -304,8 +304,8 @@ def _this(engine_id: int) -> Update:
     return update(engines).where(engines.c.id == engine_id)
 
 
-def _set(engine: Engine, change: Update) -> bool:
-    with writing(engine) as connection:
+def _set(database: Engine, change: Update) -> bool:
+    with writing(database) as connection:
         return connection.execute(change).rowcount == 1
 
 

@@ -36,7 +36,7 @@ class AlreadyImported(InvalidImport):
         self.ids = tuple(ids)
 
 
-def bring_in(engine: Engine, data: bytes, filename: str, again: bool = False) -> list[int]:
+def bring_in(database: Engine, data: bytes, filename: str, again: bool = False) -> list[int]:
     """Read a file of another tool, store its runs, and return their ids in the file's order.
 
     Raises:
@@ -45,12 +45,12 @@ def bring_in(engine: Engine, data: bytes, filename: str, again: bool = False) ->
     """
     found = apart.read(data, filename)
     source = found[0].source
-    if not again and (ids := _runs_of(engine, source["sha256"])):
+    if not again and (ids := _runs_of(database, source["sha256"])):
         raise AlreadyImported(source["file"], ids)
-    return [store(engine, one) for one in found]
+    return [store(database, one) for one in found]
 
 
-def store(engine: Engine, imported: Imported) -> int:
+def store(database: Engine, imported: Imported) -> int:
     """Store a run with its requests in one transaction, and return its id."""
     run = Run(
         0, imported.name, imported.status, imported.config, datetime.now(UTC),
@@ -61,7 +61,7 @@ def store(engine: Engine, imported: Imported) -> int:
     summary = summarize(imported.measurements, *judged_by, run.placed, run.config)
     candidate = Candidate(run, imported.measurements, summary)
     new = runs.NewRun(imported.config, LANE, imported.name, imported.tags, imported.note)
-    with writing(engine) as connection:
+    with writing(database) as connection:
         run_id = runs.add(
             connection,
             new,
@@ -84,9 +84,9 @@ def said(ids: Sequence[int], name: str) -> str:
     return f"{name}: {many(len(ids), 'run')} imported."
 
 
-def _runs_of(engine: Engine, sha256: str) -> list[int]:
+def _runs_of(database: Engine, sha256: str) -> list[int]:
     same = schema.runs.c.source["sha256"].as_string() == sha256
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = connection.scalars(select(schema.runs.c.id).where(same).order_by(schema.runs.c.id))
         return list(found)
 

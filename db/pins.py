@@ -30,7 +30,7 @@ class NotPinned(LookupError):
         super().__init__(f"No run is the reference of {kind} {value[:200]}.")
 
 
-def pin(engine: Engine, kind: Kind, value: str, run_id: int) -> Pin:
+def pin(database: Engine, kind: Kind, value: str, run_id: int) -> Pin:
     """Make a run the reference of its model or of a tag, in place of the one before. A run without
     that tag gets it.
 
@@ -39,11 +39,11 @@ def pin(engine: Engine, kind: Kind, value: str, run_id: int) -> Pin:
             success.
         RunNotFound: there is no such run.
     """
-    _refresh(engine, run_id)
+    _refresh(database, run_id)
     made = Pin(kind, clean(value), run_id, datetime.now(UTC))
-    with writing(engine) as connection:
+    with writing(database) as connection:
         made = replace(made, value=_check(connection, made))
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        dialect = postgresql if database.dialect.name == "postgresql" else sqlite
         row = {name: getattr(made, name) for name in ("kind", "value", "run_id", "pinned_at")}
         changed = {name: row[name] for name in ("run_id", "pinned_at")}
         new = dialect.insert(table).values(row)
@@ -53,18 +53,18 @@ def pin(engine: Engine, kind: Kind, value: str, run_id: int) -> Pin:
     return made
 
 
-def unpin(engine: Engine, kind: Kind, value: str) -> None:
+def unpin(database: Engine, kind: Kind, value: str) -> None:
     """Let a model or a tag have no reference. Raises NotPinned."""
     gone = delete_from(table).where(table.c.kind == kind, table.c.value == value)
-    with writing(engine) as connection:
+    with writing(database) as connection:
         if not connection.execute(gone).rowcount:
             raise NotPinned(kind, value)
 
 
-def pins(engine: Engine) -> tuple[Pin, ...]:
+def pins(database: Engine) -> tuple[Pin, ...]:
     """Return every pin, the newest first."""
     found = select(table).order_by(table.c.pinned_at.desc(), table.c.run_id.desc())
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return tuple(Pin(**row) for row in connection.execute(found).mappings())
 
 
@@ -91,13 +91,13 @@ def _check(connection: Connection, wanted: Pin) -> str:
     return wanted.value
 
 
-def _refresh(engine: Engine, run_id: int) -> None:
+def _refresh(database: Engine, run_id: int) -> None:
     """Work out what an older Paceline has not kept of a run, so that it can be a reference."""
     runs = schema.runs.c
-    with engine.connect() as connection:
+    with database.connect() as connection:
         kept = connection.scalar(select(runs.headline).where(runs.id == run_id))
     if kept and "by_repeat" not in kept:
-        found = headline(results.candidate(engine, run_id))
+        found = headline(results.candidate(database, run_id))
         found = kept | {name: found[name] for name in ("by_repeat", "work")}
-        with writing(engine) as connection:
+        with writing(database) as connection:
             connection.execute(update(schema.runs).where(runs.id == run_id).values(headline=found))

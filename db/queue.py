@@ -39,12 +39,12 @@ INTERRUPTED = (
 )
 
 
-def claim(engine: Engine, machine: str = "") -> Run | None:
+def claim(database: Engine, machine: str = "") -> Run | None:
     """Take the oldest queued run of a lane in which none is running; None: there is none.
 
     It is `running` from now on, on `machine`, and the caller's: call `heartbeat` until `finish`.
     """
-    with engine.connect() as connection:
+    with database.connect() as connection:
         waiting = select(runs.c.id).where(runs.c.status == "queued")
         unwanted = connection.scalars(waiting.where(runs.c.cancel_requested)).all()
         busy = select(runs.c.lane).where(runs.c.status == "running")
@@ -54,14 +54,14 @@ def claim(engine: Engine, machine: str = "") -> Run | None:
             runs.c.lane.not_in(busy),
             _has_its_turn(),
             _has_its_engine(machine),
-            _has_its_keys(engine, machine),
+            _has_its_keys(database, machine),
         )
         first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
-        finish(engine, run_id, "cancelled")
+        finish(database, run_id, "cancelled")
     for run_id in sorted(first_of_each_lane):
-        if _take(engine, run_id, machine):
-            return load(engine, run_id)
+        if _take(database, run_id, machine):
+            return load(database, run_id)
     return None
 
 
@@ -80,60 +80,60 @@ def _has_its_engine(machine: str) -> ColumnElement[bool]:
     return or_(runs.c.engine_id.is_(None), ready)
 
 
-def _has_its_keys(engine: Engine, machine: str) -> ColumnElement[bool]:
+def _has_its_keys(database: Engine, machine: str) -> ColumnElement[bool]:
     """A run whose keys are in the memory of a supervisor is left to that one's machine, until
     nobody has said there for a long time that it holds them."""
     here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
     heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
-    lost = heard < now(engine, timedelta(seconds=LONG_LOST_S))
+    lost = heard < now(database, timedelta(seconds=LONG_LOST_S))
     return or_(runs.c.ticket.is_(None), here, lost)
 
 
-def _take(engine: Engine, run_id: int, machine: str = "") -> bool:
-    moment = now(engine)
+def _take(database: Engine, run_id: int, machine: str = "") -> bool:
+    moment = now(database)
     waiting = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
     began = func.coalesce(runs.c.started_at, moment)  # of its first turn
     taken = waiting.values(status="running", started_at=began, heartbeat_at=moment, machine=machine)
     try:
-        with writing(engine) as connection:
+        with writing(database) as connection:
             return connection.execute(taken).rowcount == 1
     except IntegrityError:  # another run of this lane or trial has been started since
         return False
 
 
-def heartbeat(engine: Engine, run_id: int, phase: str | None = None) -> bool:
+def heartbeat(database: Engine, run_id: int, phase: str | None = None) -> bool:
     """Say that a run is alive, and what happens now. Returns whether it must stop: somebody
     cancelled it, or it counts as ended already (see `interrupt`)."""
-    values: dict[str, Any] = {"heartbeat_at": now(engine)}
+    values: dict[str, Any] = {"heartbeat_at": now(database)}
     if phase is not None:
         values["phase"] = phase
     alive = update(runs).where(runs.c.id == run_id, runs.c.status == "running").values(values)
-    with writing(engine) as connection:
+    with writing(database) as connection:
         return any(connection.scalars(alive.returning(runs.c.cancel_requested)).all() or [True])
 
 
-def tickets(engine: Engine) -> set[str]:
+def tickets(database: Engine) -> set[str]:
     """Return under which tickets something is held that is still wanted: by a run that waits or is
     measured, or by one whose trial may go on."""
     goes_on = select(runs.c.trial_id).where(runs.c.status.in_(ACTIVE), runs.c.trial_id.is_not(None))
     wanted = or_(runs.c.status.in_(ACTIVE), runs.c.trial_id.in_(goes_on))
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = select(runs.c.ticket).where(runs.c.ticket.is_not(None), wanted)
         return set(connection.scalars(found))
 
 
-def hold(engine: Engine, machine: str) -> None:
+def hold(database: Engine, machine: str) -> None:
     """Say that what the runs wait with is held on this machine."""
     here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
     waiting = update(runs).where(runs.c.status == "queued", here)
-    with writing(engine) as connection:
-        connection.execute(waiting.values(heartbeat_at=now(engine)))
+    with writing(database) as connection:
+        connection.execute(waiting.values(heartbeat_at=now(database)))
 
 
-def destination(engine: Engine, run_id: int) -> tuple[dict[str, Any] | None, str | None]:
+def destination(database: Engine, run_id: int) -> tuple[dict[str, Any] | None, str | None]:
     """Return to whom a run goes, without its secrets, and the ticket under which those are held.
     None: an older Paceline stored it. Raises RunNotFound."""
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = select(runs.c.destination, runs.c.ticket).where(runs.c.id == run_id)
         row = connection.execute(found).first()
     if row is None:
@@ -141,46 +141,46 @@ def destination(engine: Engine, run_id: int) -> tuple[dict[str, Any] | None, str
     return row.destination, row.ticket
 
 
-def set_model(engine: Engine, run_id: int, model: str) -> None:
+def set_model(database: Engine, run_id: int, model: str) -> None:
     """Keep which model answers, where the config left that to the server."""
-    _set(engine, update(runs).where(runs.c.id == run_id).values(model=model))
+    _set(database, update(runs).where(runs.c.id == run_id).values(model=model))
 
 
-def set_environment(engine: Engine, run_id: int, environment: dict[str, Any]) -> None:
+def set_environment(database: Engine, run_id: int, environment: dict[str, Any]) -> None:
     """Keep where the run was measured: engine, versions, machine, client. JSON-ready."""
-    _set(engine, update(runs).where(runs.c.id == run_id).values(environment=environment))
+    _set(database, update(runs).where(runs.c.id == run_id).values(environment=environment))
 
 
-def set_calibration(engine: Engine, run_id: int, calibration: dict[str, Any]) -> None:
+def set_calibration(database: Engine, run_id: int, calibration: dict[str, Any]) -> None:
     """Keep the client's own error at the run's load. JSON-ready."""
-    _set(engine, update(runs).where(runs.c.id == run_id).values(calibration=calibration))
+    _set(database, update(runs).where(runs.c.id == run_id).values(calibration=calibration))
 
 
-def add_repeat(engine: Engine, run_id: int, repeat: Repeat) -> None:
+def add_repeat(database: Engine, run_id: int, repeat: Repeat) -> None:
     """Keep a repeat; sent again, with its duration, it replaces the first."""
-    _keep(engine, run_id, [repeat])
+    _keep(database, run_id, [repeat])
 
 
-def add_measurements(engine: Engine, run_id: int, measurements: Sequence[Measurement]) -> None:
+def add_measurements(database: Engine, run_id: int, measurements: Sequence[Measurement]) -> None:
     """Keep requests in one transaction; one sent again (same repeat and index) replaces."""
-    _keep(engine, run_id, measurements)
+    _keep(database, run_id, measurements)
 
 
-def add_progress(engine: Engine, run_id: int, progress: Progress) -> None:
+def add_progress(database: Engine, run_id: int, progress: Progress) -> None:
     """Keep the state of a run at one moment."""
-    _keep(engine, run_id, [progress])
+    _keep(database, run_id, [progress])
 
 
-def add_sample(engine: Engine, run_id: int, sample: Sample) -> None:
+def add_sample(database: Engine, run_id: int, sample: Sample) -> None:
     """Keep what was seen of the server at one moment."""
-    _keep(engine, run_id, [sample])
+    _keep(database, run_id, [sample])
 
 
-def _keep(engine: Engine, run_id: int, values: Sequence[Value]) -> None:
+def _keep(database: Engine, run_id: int, values: Sequence[Value]) -> None:
     if not values:
         return
-    upsert = _upsert(TABLES[type(values[0])], engine.dialect.name)
-    with writing(engine) as connection:
+    upsert = _upsert(TABLES[type(values[0])], database.dialect.name)
+    with writing(database) as connection:
         connection.execute(upsert, [row(run_id, value) for value in values])
 
 
@@ -194,7 +194,7 @@ def _upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
 
 
 def finish(
-    engine: Engine,
+    database: Engine,
     run_id: int,
     status: RunStatus,
     error: str | None = None,
@@ -202,22 +202,22 @@ def finish(
 ) -> bool:
     """End a queued or running run. Returns False, and changes nothing, if it has ended already."""
     active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
-    ended = active.values(status=status, error=error, ended_at=now(engine), phase="")
-    return _set(engine, ended if headline is None else ended.values(headline=headline))
+    ended = active.values(status=status, error=error, ended_at=now(database), phase="")
+    return _set(database, ended if headline is None else ended.values(headline=headline))
 
 
-def wait_turn(engine: Engine, run_id: int, turn: int, headline: dict[str, Any]) -> bool:
+def wait_turn(database: Engine, run_id: int, turn: int, headline: dict[str, Any]) -> bool:
     """Put a running run back into the queue until its next turn. Returns False, and changes
     nothing, if it was cancelled or has ended meanwhile."""
     running = update(runs).where(
         runs.c.id == run_id, runs.c.status == "running", runs.c.cancel_requested.is_(False)
     )
-    return _set(engine, running.values(status="queued", turn=turn, phase="", headline=headline))
+    return _set(database, running.values(status="queued", turn=turn, phase="", headline=headline))
 
 
-def last_moment(engine: Engine, run_id: int) -> float:
+def last_moment(database: Engine, run_id: int) -> float:
     """Return the seconds that a run has been measured or watched for, in its turns so far."""
-    with engine.connect() as connection:
+    with database.connect() as connection:
         lasts = [
             connection.scalar(select(func.max(table.c.t)).where(table.c.run_id == run_id))
             for table in (TABLES[Progress], TABLES[Sample])
@@ -225,7 +225,7 @@ def last_moment(engine: Engine, run_id: int) -> float:
     return max(last or 0.0 for last in lasts)
 
 
-def request_cancel(engine: Engine, run_id: int) -> Run:
+def request_cancel(database: Engine, run_id: int) -> Run:
     """Cancel a queued run at once; ask a running one to stop, which `heartbeat` tells it.
 
     Raises:
@@ -237,21 +237,21 @@ def request_cancel(engine: Engine, run_id: int) -> Run:
     asked = active.values(  # in one statement: a turn may begin or end at the same moment
         cancel_requested=True,
         status=case((waits, "cancelled"), else_=runs.c.status),
-        ended_at=case((waits, now(engine)), else_=runs.c.ended_at),
+        ended_at=case((waits, now(database)), else_=runs.c.ended_at),
     )
-    changed = _set(engine, asked)
-    run = load(engine, run_id)
+    changed = _set(database, asked)
+    run = load(database, run_id)
     if not changed:
         raise AlreadyFinished(run_id)
     return run
 
 
-def beats(engine: Engine) -> list[Beat]:
+def beats(database: Engine) -> list[Beat]:
     """Return the last sign of life of each running run."""
-    return beats_of(engine, runs, runs.c.status == "running")
+    return beats_of(database, runs, runs.c.status == "running")
 
 
-def interrupt(engine: Engine, lost: Sequence[Beat]) -> list[int]:
+def interrupt(database: Engine, lost: Sequence[Beat]) -> list[int]:
     """End the running runs that have given no sign of life since these, at these; one that was to
     be cancelled is. Returns their ids."""
     if not lost:
@@ -263,27 +263,27 @@ def interrupt(engine: Engine, lost: Sequence[Beat]) -> list[int]:
         ended_at=runs.c.heartbeat_at,
         phase="",
     )
-    with writing(engine) as connection:
+    with writing(database) as connection:
         return sorted(connection.scalars(ended.returning(runs.c.id)).all())
 
 
-def active(engine: Engine) -> int:
+def active(database: Engine) -> int:
     """Return how many runs are queued or running."""
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = select(func.count()).select_from(runs).where(runs.c.status.in_(ACTIVE))
         return connection.execute(found).scalar_one()
 
 
-def ahead(engine: Engine, run_id: int) -> int:
+def ahead(database: Engine, run_id: int) -> int:
     """Return how many runs of its lane a queued run waits for; 0 if it does not wait."""
     me = runs.alias()
     earlier = and_(runs.c.status == "queued", runs.c.id < me.c.id)
     waits = and_(me.c.id == run_id, me.c.status == "queued", me.c.lane == runs.c.lane)
     found = select(func.count()).where(waits, or_(runs.c.status == "running", earlier))
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return connection.execute(found).scalar_one()
 
 
-def _set(engine: Engine, change: Update) -> bool:
-    with writing(engine) as connection:
+def _set(database: Engine, change: Update) -> bool:
+    with writing(database) as connection:
         return connection.execute(change).rowcount == 1

@@ -20,7 +20,7 @@ _known: dict[Hashable, Summary] = {}  # of this process
 
 
 def candidate(
-    engine: Engine, run_id: int, texts: bool = False, judgement: Mapping[str, Any] | None = None
+    database: Engine, run_id: int, texts: bool = False, judgement: Mapping[str, Any] | None = None
 ) -> Candidate:
     """Load one run whole; `texts`: with the answers. `judgement` holds objectives and price to
     judge it by instead of its own (see `JUDGEMENT`).
@@ -28,14 +28,14 @@ def candidate(
     Raises:
         RunNotFound: there is no such run.
     """
-    run = runs.load(engine, run_id)
-    measured = runs.measurements(engine, run_id, texts)
-    seen = runs.samples(engine, run_id)
-    return Candidate(run, measured, _summary(engine, run, measured, judgement or {}), seen)
+    run = runs.load(database, run_id)
+    measured = runs.measurements(database, run_id, texts)
+    seen = runs.samples(database, run_id)
+    return Candidate(run, measured, _summary(database, run, measured, judgement or {}), seen)
 
 
 def _summary(
-    engine: Engine, run: Run, measured: Sequence[Measurement], judgement: Mapping[str, Any]
+    database: Engine, run: Run, measured: Sequence[Measurement], judgement: Mapping[str, Any]
 ) -> Summary:
     """Work a run out; one that has ended, once: its numbers stay the same, until more repeats of it
     are measured, or it is judged by something else."""
@@ -43,7 +43,7 @@ def _summary(
     by = (price_of(config), objectives_of(config))
     if run.status in ACTIVE:
         return summarize(measured, *by, run.placed, run.config)
-    key = (engine, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
+    key = (database, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
     found = _known.get(key) or summarize(measured, *by, run.placed, run.config)
     if len(_known) >= MOST_KNOWN:
         _known.clear()
@@ -52,7 +52,7 @@ def _summary(
 
 
 def candidates(
-    engine: Engine,
+    database: Engine,
     run_ids: Sequence[int],
     judgement: Mapping[str, Any] | None = None,
     margin: float | None = None,
@@ -65,7 +65,7 @@ def candidates(
         RunNotFound: for the first that is missing.
     """
     with runs.no_garbage():
-        found = [candidate(engine, run_id, texts, judgement) for run_id in run_ids]
+        found = [candidate(database, run_id, texts, judgement) for run_id in run_ids]
     if margin is None:
         return found
     return [replace(each, run=replace(each.run, margin=margin)) for each in found]

@@ -71,14 +71,14 @@ class NewRun:
     ticket: str | None = None  # under which a supervisor holds those in memory
 
 
-def enqueue(engine: Engine, new: NewRun) -> int:
+def enqueue(database: Engine, new: NewRun) -> int:
     """Queue a run and return its id. Raises InvalidEdit."""
-    with writing(engine) as connection:
+    with writing(database) as connection:
         return add(connection, new)
 
 
 def create(
-    engine: Engine,
+    database: Engine,
     config: RunConfig,
     lane: str,
     name: str = "",
@@ -90,7 +90,7 @@ def create(
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept.
     """
-    return enqueue(engine, NewRun(config, lane, name, tuple(tags), note))
+    return enqueue(database, NewRun(config, lane, name, tuple(tags), note))
 
 
 def add(connection: Connection, new: NewRun, **more: Any) -> int:
@@ -128,19 +128,19 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART - 1]}…"
 
 
-def headlines(engine: Engine, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+def headlines(database: Engine, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Return the numbers that lists show of runs, by run."""
     found = select(schema.runs.c.id, schema.runs.c.headline).where(schema.runs.c.id.in_(ids))
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return {row.id: row.headline or {} for row in connection.execute(found)}
 
 
-def load(engine: Engine, run_id: int) -> Run:
+def load(database: Engine, run_id: int) -> Run:
     """Return one run, see `load_many`."""
-    return load_many(engine, [run_id])[0]
+    return load_many(database, [run_id])[0]
 
 
-def load_many(engine: Engine, ids: Sequence[int]) -> list[Run]:
+def load_many(database: Engine, ids: Sequence[int]) -> list[Run]:
     """Return the runs in the order asked, with tags and repeats, without their requests.
 
     `config.model` is the model that answers, once that is known, even if none was asked for.
@@ -149,7 +149,7 @@ def load_many(engine: Engine, ids: Sequence[int]) -> list[Run]:
         RunNotFound: for the first id that no run has.
     """
     found = select(schema.runs).where(schema.runs.c.id.in_(ids))
-    with engine.connect() as connection:
+    with database.connect() as connection:
         rows = {row["id"]: row for row in connection.execute(found).mappings()}
         for run_id in ids:
             if run_id not in rows:
@@ -189,12 +189,12 @@ def _repeats_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Re
     return found
 
 
-def measurements(engine: Engine, run_id: int, texts: bool = False) -> list[Measurement]:
+def measurements(database: Engine, run_id: int, texts: bool = False) -> list[Measurement]:
     """Return a run's requests by repeat and index; `texts` also reads their answers."""
     table = schema.requests
     wanted = schema.columns(Measurement, without=() if texts else ("answer",))
     rows = select(*wanted).where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
-    with engine.connect() as connection, no_garbage():
+    with database.connect() as connection, no_garbage():
         return [Measurement(*row) for row in connection.execute(rows).all()]
 
 
@@ -211,37 +211,37 @@ def no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def answer(engine: Engine, run_id: int, repeat: int, index: int) -> str | None:
+def answer(database: Engine, run_id: int, repeat: int, index: int) -> str | None:
     """Return the text of one answer; None if there is no such request or it kept none."""
     key = schema.requests.c
     asked = (key.run_id == run_id, key.repeat == repeat, key.idx == index)
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found: str | None = connection.scalar(select(key.answer).where(*asked))
     return found
 
 
-def progress(engine: Engine, run_id: int, limit: int = 500) -> list[Progress]:
+def progress(database: Engine, run_id: int, limit: int = 500) -> list[Progress]:
     """Return a run's progress by time: every n-th state back from the last, at most `limit`."""
-    return _thinned(engine, Progress, run_id, limit)
+    return _thinned(database, Progress, run_id, limit)
 
 
-def samples(engine: Engine, run_id: int, limit: int = 600) -> list[Sample]:
+def samples(database: Engine, run_id: int, limit: int = 600) -> list[Sample]:
     """Return what was seen of a run's server, thinned as `progress` is."""
-    return _thinned(engine, Sample, run_id, limit)
+    return _thinned(database, Sample, run_id, limit)
 
 
-def _thinned(engine: Engine, kind: type[Moment], run_id: int, limit: int) -> list[Moment]:
+def _thinned(database: Engine, kind: type[Moment], run_id: int, limit: int) -> list[Moment]:
     table = schema.TABLES[kind]
     back = (func.row_number().over(order_by=table.c.t.desc()) - 1).label("back")
     total = func.count().over().label("total")
     rows = select(*schema.columns(kind), back, total).where(table.c.run_id == run_id).subquery()
     step = (rows.c.total + (limit - 1)) // limit
     thinned = select(*(rows.c[f.name] for f in fields(kind))).where(rows.c.back % step == 0)
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return [kind(*row) for row in connection.execute(thinned.order_by(rows.c.t))]
 
 
-def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:
+def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:
     """Replace what people write about a run: a name of 1 to 200 characters, at most 20 tags of 1
     to 50, a note of at most 10,000. Empty tags are left out. A run that loses a tag is no longer
     the tag's reference.
@@ -252,7 +252,7 @@ def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str)
     """
     kept = _tags(tag for tag in tags if tag.strip())
     change = update(schema.runs).where(schema.runs.c.id == run_id)
-    with writing(engine) as connection:
+    with writing(database) as connection:
         # locks the run's row on PostgreSQL, so that two who edit do so one after the other
         changed = connection.execute(change.values(name=_name(name), note=_note(note)))
         if not changed.rowcount:
@@ -264,10 +264,10 @@ def edit(engine: Engine, run_id: int, name: str, tags: Iterable[str], note: str)
         connection.execute(delete_from(schema.pins).where(*lost))
 
 
-def delete(engine: Engine, run_id: int) -> None:
+def delete(database: Engine, run_id: int) -> None:
     """Delete a run, all that it measured, and what is shared of it. Raises RunBusy, RunNotFound."""
     this = schema.runs.c.id == run_id
-    with writing(engine) as connection:
+    with writing(database) as connection:
         gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
         if connection.execute(gone).rowcount:
             unshare(connection, run_id)

@@ -92,7 +92,12 @@ _SERVER = (
 
 
 def search(
-    engine: Engine, text: str = "", *, limit: int = 100, offset: int = 0, **filters: Unpack[Filters]
+    database: Engine,
+    text: str = "",
+    *,
+    limit: int = 100,
+    offset: int = 0,
+    **filters: Unpack[Filters],
 ) -> list[RunRow]:
     """Return the runs that match, newest first.
 
@@ -101,7 +106,7 @@ def search(
     """
     found = select(*COLUMNS, *_SERVER).where(*_conditions(text, filters))
     page = found.order_by(runs.c.id.desc()).limit(limit).offset(offset)
-    with engine.connect() as connection:
+    with database.connect() as connection:
         rows = connection.execute(page).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
     return [
@@ -109,23 +114,23 @@ def search(
     ]
 
 
-def rows_of(engine: Engine, run_ids: Iterable[int]) -> list[RunRow]:
+def rows_of(database: Engine, run_ids: Iterable[int]) -> list[RunRow]:
     """Return these runs, those that there are, newest first, as narrow as `trend` does."""
-    return _narrow(engine, runs.c.id.in_(run_ids))
+    return _narrow(database, runs.c.id.in_(run_ids))
 
 
 def trend(
-    engine: Engine, text: str = "", *, limit: int = MOST_OF_TREND, **filters: Unpack[Filters]
+    database: Engine, text: str = "", *, limit: int = MOST_OF_TREND, **filters: Unpack[Filters]
 ) -> list[RunRow]:
     """Return the newest runs that match and are done, newest first, arguments as in `search`.
 
     They are narrow: of the headline only KEPT is read, and neither note nor error.
     """
-    return _narrow(engine, runs.c.status == "done", *_conditions(text, filters), limit=limit)
+    return _narrow(database, runs.c.status == "done", *_conditions(text, filters), limit=limit)
 
 
 def _narrow(
-    engine: Engine, *conditions: ColumnElement[bool], limit: int | None = None
+    database: Engine, *conditions: ColumnElement[bool], limit: int | None = None
 ) -> list[RunRow]:
     wide = ("note", "error", "headline")
     plain = [column for column in COLUMNS if column.name not in wide]
@@ -133,7 +138,7 @@ def _narrow(
     found = (
         select(*plain, *kept, *_SERVER).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
     )
-    with engine.connect() as connection:
+    with database.connect() as connection:
         rows = connection.execute(found).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
     return [_as_row(row, tags.get(row["id"], ())) for row in rows]
@@ -160,16 +165,16 @@ def _server(row: RowMapping) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
-def count(engine: Engine, text: str = "", **filters: Unpack[Filters]) -> int:
+def count(database: Engine, text: str = "", **filters: Unpack[Filters]) -> int:
     """Return how many runs match, on all pages together; arguments as in `search`."""
     total = select(func.count()).select_from(runs).where(*_conditions(text, filters))
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return connection.execute(total).scalar_one()
 
 
-def choices(engine: Engine) -> dict[str, tuple[str, ...]]:
+def choices(database: Engine) -> dict[str, tuple[str, ...]]:
     """Return what the filters can be set to: `backends`, `models`, `modes`, `tags`, sorted."""
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return {
             name: tuple(sorted(connection.scalars(select(column).where(column != "").distinct())))
             for name, column in CHOICES.items()

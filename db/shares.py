@@ -53,7 +53,7 @@ class Share:
 
 
 def publish(
-    engine: Engine,
+    database: Engine,
     run_ids: Sequence[int],
     days: int | None = None,
     texts: bool = False,
@@ -71,12 +71,12 @@ def publish(
     if not 1 <= len(run_ids) <= most or len(set(run_ids)) < len(run_ids):
         raise InvalidShare(f"A shared page shows one to {most} runs, each of them once.")
     lasts = _lasting(days)
-    candidates = results.candidates(engine, run_ids, judgement, margin, texts)
+    candidates = results.candidates(database, run_ids, judgement, margin, texts)
     page = export.page_html(candidates, texts)
-    return create(engine, run_ids, export.title_of(candidates), page, lasts, texts)
+    return create(database, run_ids, export.title_of(candidates), page, lasts, texts)
 
 
-def publish_study(engine: Engine, study: Study, days: int | None = None) -> Share:
+def publish_study(database: Engine, study: Study, days: int | None = None) -> Share:
     """Make the page of a study as it is now, and share it like `publish`.
 
     Raises:
@@ -84,9 +84,9 @@ def publish_study(engine: Engine, study: Study, days: int | None = None) -> Shar
         RunNotFound: the study was deleted meanwhile.
     """
     lasts = _lasting(days)
-    cells = studies.measured(engine, study)
+    cells = studies.measured(database, study)
     page = study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
-    return create(engine, [run.id for run in study.runs], study.name, page, lasts)
+    return create(database, [run.id for run in study.runs], study.name, page, lasts)
 
 
 def _lasting(days: int | None) -> timedelta | None:
@@ -96,7 +96,7 @@ def _lasting(days: int | None) -> timedelta | None:
 
 
 def create(
-    engine: Engine,
+    database: Engine,
     run_ids: Sequence[int],
     title: str,
     page: bytes,
@@ -115,7 +115,7 @@ def create(
     share = Share(token, title, tuple(run_ids), now, expires_at, texts)
     row = {name: getattr(share, name) for name in SHOWN} | {"run_ids": list(run_ids)}
     packed = gzip.compress(page, 9, mtime=0)
-    with writing(engine) as connection:
+    with writing(database) as connection:
         runs = select(schema.runs.c.id).where(schema.runs.c.id.in_(run_ids)).with_for_update()
         there = set(connection.scalars(runs))
         for run_id in run_ids:
@@ -126,31 +126,31 @@ def create(
     return share
 
 
-def load(engine: Engine, token: str) -> bytes | None:
+def load(database: Engine, token: str) -> bytes | None:
     """Return a shared page, gzipped; None where there is none, or no longer."""
     table = schema.shares
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found: bytes | None = connection.scalar(
             select(table.c.page).where(table.c.token == clean(token), good)
         )
     return found
 
 
-def revoke(engine: Engine, token: str) -> None:
+def revoke(database: Engine, token: str) -> None:
     """Throw a shared page away. Raises ShareNotFound."""
     one = delete(schema.shares).where(schema.shares.c.token == clean(token))
-    with writing(engine) as connection:
+    with writing(database) as connection:
         if not connection.execute(one).rowcount:
             raise ShareNotFound
 
 
-def listed(engine: Engine, run_ids: Sequence[int] = ()) -> list[Share]:
+def listed(database: Engine, run_ids: Sequence[int] = ()) -> list[Share]:
     """Return what is shared of exactly these runs in this order, or of any, the newest first."""
     table = schema.shares
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
     wanted = select(*(table.c[name] for name in SHOWN)).where(good).order_by(table.c.created_at)
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = [_share(row) for row in connection.execute(wanted)]
     return [share for share in reversed(found) if share.run_ids == tuple(run_ids) or not run_ids]
 

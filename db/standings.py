@@ -17,19 +17,21 @@ from services.analysis.compare.baseline_verdict import standings as standings_of
 
 
 def standings(
-    engine: Engine, rows: Sequence[RunRow], tag: str = "", model: str = ""
+    database: Engine, rows: Sequence[RunRow], tag: str = "", model: str = ""
 ) -> dict[int, Standing]:
     """Return how each of these runs stands, by id; arguments as in `baseline_verdict`."""
-    pinned = pins(engine)
+    pinned = pins(database)
     wanted = {pin.run_id for row in rows for pin in fitting(row, pinned)}
-    references = {row.id: row for row in search.rows_of(engine, wanted)} if wanted else {}
+    references = {row.id: row for row in search.rows_of(database, wanted)} if wanted else {}
     return standings_of(rows, pinned, references, tag, model)
 
 
-def trend(engine: Engine, measure: str, text: str = "", **filters: Unpack[Filters]) -> trends.Trend:
+def trend(
+    database: Engine, measure: str, text: str = "", **filters: Unpack[Filters]
+) -> trends.Trend:
     """Return the trend of a measure over the newest runs that match, at most MOST_OF_TREND."""
-    rows, pinned = search.trend(engine, text, **filters), pins(engine)
+    rows, pinned = search.trend(database, text, **filters), pins(database)
     wanted = {pin.run_id for row in rows for pin in fitting(row, pinned)}
-    references = {row.id: row for row in search.rows_of(engine, wanted)} if wanted else {}
+    references = {row.id: row for row in search.rows_of(database, wanted)} if wanted else {}
     tag, model = filters.get("tag") or "", filters.get("model") or ""
     return trends.trend(rows, pinned, references, measure, tag, model)

@@ -54,7 +54,7 @@ class StudyRow:
 
 
 def create(
-    engine: Engine, config: StudyConfig, name: str, new: Sequence[NewCell], note: str = ""
+    database: Engine, config: StudyConfig, name: str, new: Sequence[NewCell], note: str = ""
 ) -> int:
     """Queue a study with its cells; return its id.
 
@@ -67,32 +67,32 @@ def create(
         "created_at": datetime.now(UTC),
         "grid": config.model_dump(mode="json"),
     }
-    with writing(engine) as connection:
+    with writing(database) as connection:
         made = insert(studies).values(values).returning(studies.c.id)
         study_id: int = connection.execute(made).scalar_one()
         _add_cells(connection, study_id, new)
     return study_id
 
 
-def extend(engine: Engine, study_id: int, config: StudyConfig, new: Sequence[NewCell]) -> None:
+def extend(database: Engine, study_id: int, config: StudyConfig, new: Sequence[NewCell]) -> None:
     """Add cells to a study; `config` says what it is asked to do from now on."""
-    load(engine, study_id)
-    with writing(engine) as connection:
+    load(database, study_id)
+    with writing(database) as connection:
         this = update(studies).where(studies.c.id == study_id)
         connection.execute(this.values(grid=config.model_dump(mode="json")))
         _add_cells(connection, study_id, new)
 
 
 def resume(
-    engine: Engine,
+    database: Engine,
     study_id: int,
     run_ids: Sequence[int],
     sent: Mapping[int, tuple[dict[str, Any], str | None]] = NOWHERE,
 ) -> None:
     """Measure the cells of these runs anew: each gets another run, the old ones are kept. `sent`:
     destination and ticket of those that are measured on a server that is there."""
-    study = load(engine, study_id)
-    with writing(engine) as connection:
+    study = load(database, study_id)
+    with writing(database) as connection:
         for run in study.runs:
             if run.id in run_ids:
                 lane = select(runs.c.lane).where(runs.c.id == run.id)
@@ -147,13 +147,13 @@ def _plan_engines(connection: Connection, study_id: int) -> None:
     connection.execute(idle.values(fresh))
 
 
-def load(engine: Engine, study_id: int) -> Study:
+def load(database: Engine, study_id: int) -> Study:
     """Return a study with the newest run of each cell.
 
     Raises:
         StudyNotFound: no study has this id.
     """
-    with engine.connect() as connection:
+    with database.connect() as connection:
         found = select(studies).where(studies.c.id == study_id)
         row = connection.execute(found).mappings().first()
         if row is None:
@@ -162,8 +162,8 @@ def load(engine: Engine, study_id: int) -> Study:
             select(func.max(runs.c.id)).where(runs.c.study_id == study_id).group_by(runs.c.cell)
         )
         ids = list(connection.scalars(newest))
-    measured = sorted(load_many(engine, ids), key=lambda run: (run.cell or 0, run.id))
-    servers = stored_engines.listed(engine, study_id)
+    measured = sorted(load_many(database, ids), key=lambda run: (run.cell or 0, run.id))
+    servers = stored_engines.listed(database, study_id)
     return _study(row, tuple(measured), tuple(servers))
 
 
@@ -179,10 +179,10 @@ def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...])
     )
 
 
-def measured(engine: Engine, study: Study) -> list[Measured]:
+def measured(database: Engine, study: Study) -> list[Measured]:
     """Return the study's cells with what came of them; each run as `results.candidate` has it."""
     done = [run.id for run in study.runs if run.status == "done"]
-    found = {one.run.id: one for one in results.candidates(engine, done)}
+    found = {one.run.id: one for one in results.candidates(database, done)}
     return [
         Measured(_cell(study, run), found.get(run.id), None if run.id in found else _why(run))
         for run in study.runs
@@ -201,7 +201,7 @@ def _why(run: Run) -> str | None:
     return run.error or f"It was {run.status}."
 
 
-def listed(engine: Engine, limit: int = 50) -> list[StudyRow]:
+def listed(database: Engine, limit: int = 50) -> list[StudyRow]:
     """Return the newest studies."""
     newest = (
         select(runs.c.study_id, func.max(runs.c.id).label("id"))
@@ -225,14 +225,14 @@ def listed(engine: Engine, limit: int = 50) -> list[StudyRow]:
         .order_by(studies.c.id.desc())
         .limit(limit)
     )
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return [
             StudyRow(r.id, r.name, r.created_at, r.grid["preset"], r.cells, r.done, r.active)
             for r in connection.execute(found)
         ]
 
 
-def delete(engine: Engine, study_id: int) -> None:
+def delete(database: Engine, study_id: int) -> None:
     """Delete a study, its engines and its runs, with all that they measured, and what is shared of
     them.
 
@@ -240,8 +240,8 @@ def delete(engine: Engine, study_id: int) -> None:
         StudyNotFound: no study has this id.
         RunBusy, EngineBusy: a run of it is running, or an engine is up; nothing is deleted.
     """
-    study = load(engine, study_id)
-    with writing(engine) as connection:
+    study = load(database, study_id)
+    with writing(database) as connection:
         busy = select(runs.c.id).where(runs.c.study_id == study_id, runs.c.status == "running")
         if (run_id := connection.scalar(busy)) is not None:
             raise RunBusy(run_id)

@@ -30,29 +30,29 @@ class CannotRepeat(ValueError):
     """A run that cannot be measured once more, in a sentence."""
 
 
-def create(engine: Engine, asked: Asked, new: Sequence[NewRun]) -> Trial:
+def create(database: Engine, asked: Asked, new: Sequence[NewRun]) -> Trial:
     """Queue the runs of a trial, the reference first, each with its first turn.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept; nothing is stored then.
     """
     values = {"created_at": datetime.now(UTC), **asdict(asked)}
-    with writing(engine) as connection:
+    with writing(database) as connection:
         made = insert(trials).values(values).returning(trials.c.id)
         trial_id = connection.execute(made).scalar_one()
         for place, one in enumerate(new):
             first = turn(asked.seed, 0, len(new), place)
             add(connection, one, trial_id=trial_id, turn=first)
-    return load(engine, trial_id)
+    return load(database, trial_id)
 
 
-def load(engine: Engine, trial_id: int) -> Trial:
+def load(database: Engine, trial_id: int) -> Trial:
     """Return a trial with those of its runs that are still there.
 
     Raises:
         TrialNotFound: there is none, or none of its runs is left.
     """
-    with engine.connect() as connection:
+    with database.connect() as connection:
         return _load(connection, trial_id)
 
 
@@ -66,18 +66,18 @@ def _load(connection: Connection, trial_id: int) -> Trial:
     return Trial(trial_id, row["created_at"], asked, ids)
 
 
-def next_turn(engine: Engine, run: Run) -> int | None:
+def next_turn(database: Engine, run: Run) -> int | None:
     """Return the turn in which a run of a trial is measured next; None: it has had all."""
     if run.trial_id is None or len(run.repeats) >= run.config.repeats:
         return None
-    trial = load(engine, run.trial_id)
+    trial = load(database, run.trial_id)
     place = trial.run_ids.index(run.id)
     return turn(trial.asked.seed, len(run.repeats), len(trial.run_ids), place)
 
 
-def another_round(engine: Engine, running: Run, done: Sequence[Run]) -> None:
+def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
     """Let a trial go on: one more repeat of the run that is being measured, and of the others."""
-    with writing(engine) as connection:
+    with writing(database) as connection:
         config = running.config.model_copy(update={"repeats": running.config.repeats + 1})
         this = update(runs).where(runs.c.id == running.id)
         connection.execute(this.values(config=config.model_dump(mode="json")))
@@ -86,14 +86,14 @@ def another_round(engine: Engine, running: Run, done: Sequence[Run]) -> None:
         _grow(connection, [running.trial_id] if running.trial_id is not None else [])
 
 
-def check_more(engine: Engine, run_ids: Sequence[int], count: int) -> None:
+def check_more(database: Engine, run_ids: Sequence[int], count: int) -> None:
     """See that `repeat_more` could be done. Raises CannotRepeat, RunNotFound."""
-    for run in load_many(engine, run_ids):
+    for run in load_many(database, run_ids):
         _check(run, count)
 
 
 def repeat_more(
-    engine: Engine,
+    database: Engine,
     run_ids: Sequence[int],
     count: int,
     sent: Mapping[int, tuple[dict[str, Any], str | None]] = NOWHERE,
@@ -106,8 +106,8 @@ def repeat_more(
         CannotRepeat: one of them is not done, or would have more repeats than a run may have.
         RunNotFound: there is no such run.
     """
-    with writing(engine) as connection:
-        found = load_many(engine, run_ids)
+    with writing(database) as connection:
+        found = load_many(database, run_ids)
         for run in found:
             _check(run, count)
         for run in found:

@@ -40,7 +40,7 @@ __all__ = [
 
 
 def submit(
-    engine: Engine,
+    database: Engine,
     config: RunConfig,
     name: str = "",
     tags: Sequence[str] = (),
@@ -59,15 +59,15 @@ def submit(
         QueueProblem: nobody could work it off.
     """
     to = sent(config, typed)
-    see_to_place(engine)  # before the run is stored: where it fails, nothing has been done
-    hand_over(engine, kept_of([to]))
-    run_id = runs.enqueue(engine, _new(config, to, name, tags, note))
-    ensure(engine)
+    see_to_place(database)  # before the run is stored: where it fails, nothing has been done
+    hand_over(database, kept_of([to]))
+    run_id = runs.enqueue(database, _new(config, to, name, tags, note))
+    ensure(database)
     return run_id
 
 
 def submit_trial(
-    engine: Engine,
+    database: Engine,
     configs: Sequence[RunConfig],
     asked: Asked,
     name: str = "",
@@ -89,16 +89,16 @@ def submit_trial(
     to = [sent(config, typed) for config in configs]
     new = [_new(config, each, "", tags, note) for config, each in zip(configs, to, strict=True)]
     called = candidates.names(configs, name.strip(), [one.name for one in new])
-    see_to_place(engine)
-    hand_over(engine, kept_of(to))
+    see_to_place(database)
+    hand_over(database, kept_of(to))
     trial = trials.create(
-        engine, asked, [replace(one, name=text) for one, text in zip(new, called, strict=True)]
+        database, asked, [replace(one, name=text) for one, text in zip(new, called, strict=True)]
     )
-    ensure(engine)
+    ensure(database)
     return trial
 
 
-def more(engine: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys = NO_KEYS) -> None:
+def more(database: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys = NO_KEYS) -> None:
     """Measure finished runs again, `count` times each: further repeats of the same runs, sent to
     where they went. The runs of a trial take turns once more.
 
@@ -107,24 +107,24 @@ def more(engine: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys = 
         BackendProblem, InvalidSettings: see `submit`.
         RunNotFound, QueueProblem.
     """
-    trials.check_more(engine, run_ids, count)
-    to = sent_again(engine, runs.load_many(engine, run_ids), typed)
-    see_to_place(engine)
-    hand_over(engine, kept_of(to.values()))
-    trials.repeat_more(engine, run_ids, count, {run_id: to[run_id].stored_as for run_id in to})
-    ensure(engine)
+    trials.check_more(database, run_ids, count)
+    to = sent_again(database, runs.load_many(database, run_ids), typed)
+    see_to_place(database)
+    hand_over(database, kept_of(to.values()))
+    trials.repeat_more(database, run_ids, count, {run_id: to[run_id].stored_as for run_id in to})
+    ensure(database)
 
 
-def cancel_trial(engine: Engine, trial_id: int) -> None:
+def cancel_trial(database: Engine, trial_id: int) -> None:
     """Cancel every run of a trial that has not ended.
 
     Raises:
         TrialNotFound, QueueProblem.
     """
-    for run_id in trials.load(engine, trial_id).run_ids:
+    for run_id in trials.load(database, trial_id).run_ids:
         with suppress(AlreadyFinished):
-            queue.request_cancel(engine, run_id)
-    ensure(engine)
+            queue.request_cancel(database, run_id)
+    ensure(database)
 
 
 def kept_of(to: Iterable[Sent]) -> Mapping[str, Any]:
@@ -132,11 +132,11 @@ def kept_of(to: Iterable[Sent]) -> Mapping[str, Any]:
     return {one.ticket: one.kept for one in to if one.ticket is not None}
 
 
-def sent_again(engine: Engine, again: Iterable[Run], typed: TypedKeys) -> dict[int, Sent]:
+def sent_again(database: Engine, again: Iterable[Run], typed: TypedKeys) -> dict[int, Sent]:
     """Return to whom runs go that are measured again: to where they went. Not those for which an
     engine is started. Raises BackendProblem, InvalidSettings."""
     return {
-        run.id: sent(run.config, typed, queue.destination(engine, run.id)[0])
+        run.id: sent(run.config, typed, queue.destination(database, run.id)[0])
         for run in again
         if run.engine_id is None
     }
@@ -147,35 +147,35 @@ def _new(config: RunConfig, to: Sent, name: str, tags: Sequence[str], note: str)
     return NewRun(config, to.lane, named, tuple(tags), note, to.stored, to.ticket)
 
 
-def pace(engine: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pace | None:
+def pace(database: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pace | None:
     """Return how fast the answers of a run will come, by earlier runs on its server."""
     env = settings.environment()
     try:
         model, lane = backends.target(config, env, typed).model, backends.lane(config, env)
     except backends.BackendProblem:
         return foreseen(config, ())
-    return foreseen(config, counts.seen(engine, config.backend, model, lane))
+    return foreseen(config, counts.seen(database, config.backend, model, lane))
 
 
-def cancel(engine: Engine, run_id: int) -> Run:
+def cancel(database: Engine, run_id: int) -> Run:
     """Ask for a run to be stopped; what it has measured is kept.
 
     Raises:
         RunNotFound, AlreadyFinished, QueueProblem.
     """
-    run = queue.request_cancel(engine, run_id)
-    ensure(engine)
+    run = queue.request_cancel(database, run_id)
+    ensure(database)
     return run
 
 
-def ensure(engine: Engine) -> None:
+def ensure(database: Engine) -> None:
     """Start a supervisor if there is work and none at it.
 
     Raises:
         QueueProblem: its files cannot be written.
     """
-    if not (queue.active(engine) or engines.active(engine)):
+    if not (queue.active(database) or engines.active(database)):
         return
-    with place(engine) as held:
+    with place(database) as held:
         if held is not None:
-            start(engine, held)
+            start(database, held)

@@ -31,7 +31,7 @@ TRIES = 10  # for the place, which whoever looks for a supervisor holds for an i
 log = logging.getLogger("paceline.jobs")
 
 
-def supervise(engine: Engine, stopping: Event, keys: Keys) -> None:
+def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set. `keys`:
     what is handed over for runs, perhaps before they are there."""
     carriers: list[Carrier] = []
@@ -41,11 +41,11 @@ def supervise(engine: Engine, stopping: Event, keys: Keys) -> None:
     stale_s = 0.0  # there was no other supervisor: what engines there are were an earlier one's
     while not stopping.wait(POLL_S):
         try:
-            keep(engine, keepers, engines_silence, stale_s)
+            keep(database, keepers, engines_silence, stale_s)
             stale_s = STALE_S
-            work(engine, carriers, keys, runs_silence)
-            hold(engine, keys)
-            if carriers or keepers or keys or wanted(engine):
+            work(database, carriers, keys, runs_silence)
+            hold(database, keys)
+            if carriers or keepers or keys or wanted(database):
                 busy_at = monotonic()
             trouble = ""
         except DBAPIError as error:  # locked, or not there for a while: the runs go on meanwhile
@@ -61,9 +61,9 @@ def supervise(engine: Engine, stopping: Event, keys: Keys) -> None:
     shut_down(carriers, keepers)
 
 
-def wanted(engine: Engine) -> bool:
+def wanted(database: Engine) -> bool:
     """Whether something waits to be measured or started."""
-    return bool(queue.active(engine) or engines.active(engine))
+    return bool(queue.active(database) or engines.active(database))
 
 
 def shut_down(carriers: list[Carrier], keepers: list[Keeper]) -> None:
@@ -84,42 +84,42 @@ def shut_down(carriers: list[Carrier], keepers: list[Keeper]) -> None:
         keeper.join(END_S)
 
 
-def work(engine: Engine, carriers: list[Carrier], keys: Keys, silence: Silence) -> None:
+def work(database: Engine, carriers: list[Carrier], keys: Keys, silence: Silence) -> None:
     """Look after the runs in hand, then those that lost their process, then begin new ones."""
     for carrier in carriers:  # first: a supervisor that was suspended must not count itself lost
         carrier.tick()
     carriers[:] = [carrier for carrier in carriers if carrier.is_alive()]
     in_hand = {carrier.run_id for carrier in carriers}
-    queue.interrupt(engine, silence.lost(queue.beats(engine), in_hand))
-    while (run := queue.claim(engine, machine())) is not None:
+    queue.interrupt(database, silence.lost(queue.beats(database), in_hand))
+    while (run := queue.claim(database, machine())) is not None:
         log.info("run %s: begins", run.id)
-        carriers.append(Carrier(engine, run, keys))
+        carriers.append(Carrier(database, run, keys))
         carriers[-1].start()
 
 
-def hold(engine: Engine, keys: Keys) -> None:
+def hold(database: Engine, keys: Keys) -> None:
     """Forget the keys that no run wants any more, and say that those that wait are held here."""
     if keys:
-        keys.forget(queue.tickets(engine))
+        keys.forget(queue.tickets(database))
         if keys.to_be_said():
-            queue.hold(engine, machine())
+            queue.hold(database, machine())
 
 
-def keep(engine: Engine, keepers: list[Keeper], silence: Silence, stale_s: float) -> None:
+def keep(database: Engine, keepers: list[Keeper], silence: Silence, stale_s: float) -> None:
     """Look after the engines in hand, then those that lost their process, then start new ones."""
     children.bury()
     for keeper in keepers:
         keeper.tick()
     keepers[:] = [keeper for keeper in keepers if keeper.is_alive()]
     in_hand = {keeper.engine_id for keeper in keepers}
-    silent = silence.lost(engines.beats(engine), in_hand, stale_s)
-    for engine_id in engines.lost(engine, silent):
-        tidied(engine, engine_id)
-    while (server := engines.claim(engine, machine())) is not None:
+    silent = silence.lost(engines.beats(database), in_hand, stale_s)
+    for engine_id in engines.lost(database, silent):
+        tidied(database, engine_id)
+    while (server := engines.claim(database, machine())) is not None:
         log.info("engine %s: starts", server.id)
-        keepers.append(Keeper(engine, server))
+        keepers.append(Keeper(database, server))
         keepers[-1].start()
-    engines.give_up_runs(engine)
+    engines.give_up_runs(database)
 
 
 def main(given: str | None = None) -> None:

@@ -46,12 +46,12 @@ log = logging.getLogger("paceline.jobs")
 class Carrier(Thread):
     """Carries one turn of a run, which is often the whole run."""
 
-    def __init__(self, engine: Engine, run: Run, keys: Keys) -> None:
+    def __init__(self, database: Engine, run: Run, keys: Keys) -> None:
         super().__init__(daemon=True, name=f"run-{run.id}")
-        self._engine, self._run, self._keys = engine, run, keys
+        self._database, self._run, self._keys = database, run, keys
         self._target: Target | None = None  # once it is known
         self._environment: dict[str, Any] = dict(run.environment)  # of its turns before
-        self._spent_s = queue.last_moment(engine, run.id)
+        self._spent_s = queue.last_moment(database, run.id)
         self._end: dict[str, Any] | None = None
         self._in_flight = 0  # as the worker last said
         self._unkept: str | None = None  # why what was measured could not be stored
@@ -102,12 +102,12 @@ class Carrier(Thread):
         """Write down how it ended, or that it waits for its next turn."""
         run_id = self._run.id
         status, error = self._outcome(code)
-        if status == "done" and (turn := rounds.next_turn(self._engine, run_id)) is not None:
-            if queue.wait_turn(self._engine, run_id, turn, self._headline()):
+        if status == "done" and (turn := rounds.next_turn(self._database, run_id)) is not None:
+            if queue.wait_turn(self._database, run_id, turn, self._headline()):
                 log.info("run %s: waits for its next turn", run_id)
                 return
             status = "cancelled"  # in the last moment of its turn
-        queue.finish(self._engine, run_id, status, error, self._headline())
+        queue.finish(self._database, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
 
     def _turn(self) -> Turn:
@@ -131,16 +131,16 @@ class Carrier(Thread):
         if server is not None:
             there = run.config.model_copy(update={"base_url": server.base_url, "model": ""})
             return target(there, {}), {}
-        stored, ticket = queue.destination(self._engine, run.id)
+        stored, ticket = queue.destination(self._database, run.id)
         return found(run.config, stored, self._keys.of(ticket))
 
     def _server(self) -> Server | None:
         engine_id = self._run.engine_id
-        return None if engine_id is None else engines.load(self._engine, engine_id)
+        return None if engine_id is None else engines.load(self._database, engine_id)
 
     def tick(self) -> None:
         """Say that the run is alive, and stop it if that was asked for."""
-        if queue.heartbeat(self._engine, self._run.id):
+        if queue.heartbeat(self._database, self._run.id):
             self.stop()
         if self._told_to_stop is not None and monotonic() - self._told_to_stop > KILL_S:
             self.kill()
@@ -174,7 +174,7 @@ class Carrier(Thread):
                 self.stop()
 
     def _take(self, message: dict[str, Any]) -> None:
-        engine, run_id = self._engine, self._run.id
+        engine, run_id = self._database, self._run.id
         match message.pop("type"):
             case "phase":
                 queue.heartbeat(engine, run_id, message["phase"])
@@ -219,7 +219,7 @@ class Carrier(Thread):
 
     def _begin_to_watch(self, asked: Asked) -> None:
         if asked.worth_it and self._watch is None:
-            self._watch = Watch(self._engine, self._run.id, asked, self._spent_s)
+            self._watch = Watch(self._database, self._run.id, asked, self._spent_s)
             self._watch.start()
 
     def _watch_no_more(self) -> None:
@@ -254,14 +254,14 @@ class Carrier(Thread):
         return f" {many(self._in_flight, 'request')} in flight ended with it and are not counted."
 
     def _judged(self) -> tuple[Any, str | None]:
-        measured = runs.measurements(self._engine, self._run.id)
+        measured = runs.measurements(self._database, self._run.id)
         if any(measurement.status == "ok" for measurement in measured):
             return "done", None
         first = next((m.error for m in measured if m.error), "nothing was measured")
         return "failed", f"No request succeeded. The first one: {first}"
 
     def _headline(self) -> dict[str, Any]:
-        return headline(results.candidate(self._engine, self._run.id))
+        return headline(results.candidate(self._database, self._run.id))
 
 
 def repeat_of(data: dict[str, Any]) -> Repeat:

@@ -28,7 +28,7 @@ KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
 TO_COME = ("planned", "starting", "ending")
 
 
-def follow(engine: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) -> None:
+def follow(database: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) -> None:
     """Return when all of these runs have ended. `stop` cancels them; `hidden`: without the bar.
 
     Raises:
@@ -37,7 +37,7 @@ def follow(engine: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) ->
         DatabaseProblem, DBAPIError: the database was away for too long (see `patience.py`).
     """
     with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
-        following = Following(engine, run_ids, stop, bar)
+        following = Following(database, run_ids, stop, bar)
         while patiently(following.look, "The database cannot be read", say):
             sleep(POLL_S)
 
@@ -45,15 +45,15 @@ def follow(engine: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) ->
 class Following:
     """What is known of runs that are followed."""
 
-    def __init__(self, engine: Engine, run_ids: Sequence[int], stop: Event, bar: tqdm) -> None:
-        self._engine, self._stop, self._bar = engine, stop, bar
+    def __init__(self, database: Engine, run_ids: Sequence[int], stop: Event, bar: tqdm) -> None:
+        self._database, self._stop, self._bar = database, stop, bar
         self._waited_for = list(run_ids)
         self._kept_at = monotonic()
         self._back: dict[int, int] = {}  # how many requests of each run have come back
 
     def look(self) -> bool:
         """Look once; return whether there is something left to wait for."""
-        engine = self._engine
+        engine = self._database
         found = runs.load_many(engine, self._waited_for)  # what has ended is asked for no more
         active = [run for run in found if run.status in ACTIVE]
         if not active:
@@ -75,33 +75,33 @@ def say(line: str) -> None:
         tqdm.write(f"{line}.", file=sys.stderr)
 
 
-def _cancel(engine: Engine, active: Sequence[Run]) -> None:
+def _cancel(database: Engine, active: Sequence[Run]) -> None:
     for run in active:
         if not run.cancel_requested:
             with suppress(AlreadyFinished):
-                jobs.cancel(engine, run.id)
+                jobs.cancel(database, run.id)
 
 
-def _back(engine: Engine, run: Run) -> int:
+def _back(database: Engine, run: Run) -> int:
     begun = run.started_at is not None
-    return sum(counts.counted(engine, run.id).values()) if begun else 0
+    return sum(counts.counted(database, run.id).values()) if begun else 0
 
 
-def _draw(engine: Engine, bar: tqdm, back: dict[int, int], active: Sequence[Run]) -> None:
+def _draw(database: Engine, bar: tqdm, back: dict[int, int], active: Sequence[Run]) -> None:
     asked = {run.id: run.config.requests * run.config.repeats for run in active}
     bar.total = sum((back | asked).values())  # of one that has ended nothing more will come
     current = min(active, key=lambda run: run.status != "running")
-    bar.set_description(_phase(engine, current))
+    bar.set_description(_phase(database, current))
     bar.update(sum(back.values()) - bar.n)
 
 
-def _phase(engine: Engine, current: Run) -> str:
+def _phase(database: Engine, current: Run) -> str:
     if current.cancel_requested:
         return "Cancelling"
-    if current.status == "queued" and (ahead := queue.ahead(engine, current.id)):
+    if current.status == "queued" and (ahead := queue.ahead(database, current.id)):
         return f"Waiting for {many(ahead, 'run')} of this backend"
     if current.status == "queued" and current.engine_id is not None:
-        return _coming(engines.load(engine, current.engine_id))
+        return _coming(engines.load(database, current.engine_id))
     return current.phase or current.status.capitalize()
 
 
@@ -112,7 +112,7 @@ def _coming(server: Server) -> str:
 
 
 def until_ready(
-    engine: Engine, engine_id: int, stop: Event, say: Callable[[str], object]
+    database: Engine, engine_id: int, stop: Event, say: Callable[[str], object]
 ) -> Server:
     """Return an engine when it is ready, or has ended before. `say` is told each line of its log
     and each thing that happens; `stop` stops it.
@@ -123,32 +123,32 @@ def until_ready(
     """
     at, phase = 0, ""
     while True:
-        server = _kept(engine, engine_id)
+        server = _kept(database, engine_id)
         if server.phase not in ("", phase):
             say(phase := server.phase)
         if server.command:  # the log of this start, and of none before it
-            lines, at = lines_after(log_file(engine, engine_id), at)
+            lines, at = lines_after(log_file(database, engine_id), at)
             for line in lines:
                 say(line)
         if server.status not in TO_COME:
             return server
         if stop.is_set() and not server.stop_requested:
-            serving.stop(engine, engine_id)
+            serving.stop(database, engine_id)
         sleep(POLL_S)
 
 
-def until_ended(engine: Engine, engine_id: int) -> Server:
+def until_ended(database: Engine, engine_id: int) -> Server:
     """Return an engine when it has ended. Raises EngineNotFound, QueueProblem."""
-    while (server := _kept(engine, engine_id)).status in UP:
+    while (server := _kept(database, engine_id)).status in UP:
         sleep(POLL_S)
     return server
 
 
-def _kept(engine: Engine, engine_id: int) -> Server:
+def _kept(database: Engine, engine_id: int) -> Server:
     """Return an engine, and see that somebody looks after it."""
 
     def look() -> Server:
-        jobs.ensure(engine)
-        return engines.load(engine, engine_id)
+        jobs.ensure(database)
+        return engines.load(database, engine_id)
 
     return patiently(look, "The database cannot be read", say)

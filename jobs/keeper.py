@@ -39,9 +39,9 @@ class Keeper(Thread):
     """Looks after one engine until it ends. Its processes live as long as a pipe from here to the
     keeper's process is open: a supervisor that dies, however it dies, takes its engines along."""
 
-    def __init__(self, engine: Engine, server: Server) -> None:
+    def __init__(self, database: Engine, server: Server) -> None:
         super().__init__(daemon=True, name=f"engine-{server.id}")
-        self._engine, self._server = engine, server
+        self._database, self._server = database, server
         self._stopping = Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: Thread
@@ -63,7 +63,7 @@ class Keeper(Thread):
             OSError,
         ) as error:
             why = str(error)
-            self._write(lambda: stored.ended(self._engine, self._server.id, why))
+            self._write(lambda: stored.ended(self._database, self._server.id, why))
             return
         try:
             self._until_ready(launch)
@@ -73,9 +73,9 @@ class Keeper(Thread):
         self._watch()
 
     def _start(self, launch: Launch) -> None:
-        mark = mark_of(self._engine, self._server.id)
+        mark = mark_of(self._database, self._server.id)
         sweep(mark)  # what an earlier start may have left
-        file = log_file(self._engine, self._server.id)
+        file = log_file(self._database, self._server.id)
         private_file.folder(file.parent)
         file.unlink(missing_ok=True)
         self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
@@ -111,7 +111,7 @@ class Keeper(Thread):
         asyncio.run(engines.ready(launch, config.start_timeout_s, self._alive))
         facts = asyncio.run(engine_facts(Target("url", launch.base_url, launch.model)))
         facts["device"] = engines.ENGINES[config.engine].devices(engines.devices()).rank
-        self._write(lambda: stored.ready(self._engine, self._server.id, facts))
+        self._write(lambda: stored.ready(self._database, self._server.id, facts))
         log.info("engine %s: ready", self._server.id)
 
     def _alive(self) -> bool:
@@ -134,12 +134,12 @@ class Keeper(Thread):
             process.wait(END_S)
         process.kill()
         self._listener.join()  # how it ended is the last that is told
-        tidied(self._engine, server.id)
+        tidied(self._database, server.id)
         if self._stopping.is_set():
-            self._write(lambda: stored.ended(self._engine, server.id))
+            self._write(lambda: stored.ended(self._database, server.id))
             return
         found = engines.diagnose(
-            server.config.engine, engines.tail(log_file(self._engine, server.id)), self._code
+            server.config.engine, engines.tail(log_file(self._database, server.id)), self._code
         )
         told = found.sentence if found.kind != "unknown" else problem or found.sentence
         said = self._problem or told
@@ -148,19 +148,19 @@ class Keeper(Thread):
 
     def _give_up(self, why: str, hint: str) -> None:
         """One that was ready may be started once more; one that never was would fail again."""
-        ready = stored.load(self._engine, self._server.id).ready_at is not None
-        if not (ready and stored.again(self._engine, self._server.id, why)):
-            stored.ended(self._engine, self._server.id, why, hint)
+        ready = stored.load(self._database, self._server.id).ready_at is not None
+        if not (ready and stored.again(self._database, self._server.id, why)):
+            stored.ended(self._database, self._server.id, why, hint)
 
     def _keep(self, **values: Any) -> None:
-        self._write(lambda: stored.keep(self._engine, self._server.id, **values))
+        self._write(lambda: stored.keep(self._database, self._server.id, **values))
 
     def _write(self, write: Callable[[], object]) -> None:
         patiently(write, f"engine {self._server.id}")
 
     def tick(self) -> None:
         """Say that the engine is looked after, and stop it if it is wanted no more."""
-        if stored.heartbeat(self._engine, self._server.id):
+        if stored.heartbeat(self._database, self._server.id):
             self.stop()
 
     def stop(self) -> None:
@@ -171,32 +171,32 @@ class Keeper(Thread):
                 self._process.stdin.close()
 
 
-def tidied(engine: Engine, engine_id: int) -> None:
+def tidied(database: Engine, engine_id: int) -> None:
     """End what is left of an engine: what carries its mark, what is in its first process's session,
     and what its keeper left to us. What cannot be ended yet is looked for at its next start."""
-    mark, session = mark_of(engine, engine_id), _session(engine, engine_id)
+    mark, session = mark_of(database, engine_id), _session(database, engine_id)
     try:
         end(lambda: [*marked(mark), *session(), *children.orphans()], 0)
     except TimeoutError as error:
         log.warning("engine %s: %s", engine_id, error)
 
 
-def _session(engine: Engine, engine_id: int) -> Callable[[], list[psutil.Process]]:
+def _session(database: Engine, engine_id: int) -> Callable[[], list[psutil.Process]]:
     """Return what finds the engine's session: of those who have its number, only what was started
     while it lived. A number may be another's by now."""
-    pid, began, heard = stored.lived(engine, engine_id)
+    pid, began, heard = stored.lived(database, engine_id)
     if pid is None or began is None or heard is None:
         return list
     since, until = began.timestamp() - CLOCKS_S, heard.timestamp() + CLOCKS_S
     return lambda: in_session(pid, since, until)
 
 
-def mark_of(engine: Engine, engine_id: int) -> str:
+def mark_of(database: Engine, engine_id: int) -> str:
     """Return the word that an engine's processes carry in their environment."""
-    return f"{beside(engine, 'engine').stem}-{engine_id}"
+    return f"{beside(database, 'engine').stem}-{engine_id}"
 
 
-def log_file(engine: Engine, engine_id: int) -> Path:
+def log_file(database: Engine, engine_id: int) -> Path:
     """Return where an engine's log is kept: beside the database."""
-    place = beside(engine, "log")
+    place = beside(database, "log")
     return place.with_name(f"{place.stem}-engine-{engine_id}.log")

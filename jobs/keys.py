@@ -85,26 +85,26 @@ class Keys:
         return due
 
 
-def hand_over(engine: Engine, handed: Mapping[str, Kept]) -> None:
+def hand_over(database: Engine, handed: Mapping[str, Kept]) -> None:
     """Give what must not be stored to this database's supervisor, which is started if need be.
 
     Raises:
         QueueProblem: there is none that would take it.
     """
     until = monotonic() + WAIT_S
-    while handed and not _told(engine, orjson.dumps(handed)):
+    while handed and not _told(database, orjson.dumps(handed)):
         if monotonic() > until:
             raise QueueProblem(NOBODY)
-        with place(engine) as held:
+        with place(database) as held:
             if held is not None:
-                start(engine, held)
+                start(database, held)
         sleep(0.1)
 
 
-def _told(engine: Engine, message: bytes) -> bool:
+def _told(database: Engine, message: bytes) -> bool:
     with socket.socket(socket.AF_UNIX) as call, suppress(OSError):
         call.settimeout(CALL_S)
-        call.connect(beside(engine, "lock").read_text())
+        call.connect(beside(database, "lock").read_text())
         if not _ours(call):
             raise QueueProblem(NOBODY)
         call.sendall(message + b"\n")

@@ -31,10 +31,10 @@ class QueueProblem(RuntimeError):
         )
 
 
-def beside(engine: Engine, suffix: str) -> Path:
+def beside(database: Engine, suffix: str) -> Path:
     """Return the supervisor's file of that kind for this database: next to it, if it is a file."""
-    url = engine.url.render_as_string(hide_password=True)
-    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    url = database.url.render_as_string(hide_password=True)
+    file = database.url.database if database.dialect.name == "sqlite" else None
     folder = Path(file).parent if file else ROOT / "data"
     return folder / f"jobs-{hashlib.sha256(url.encode()).hexdigest()[:12]}.{suffix}"
 
@@ -45,7 +45,7 @@ def machine() -> str:
 
 
 @contextmanager
-def place(engine: Engine, given: int | None = None) -> Iterator[int | None]:
+def place(database: Engine, given: int | None = None) -> Iterator[int | None]:
     """Hold the place of this database's supervisor; yield its descriptor, None where it is taken.
 
     The lock is the open file's, not the process's: a child that inherits the descriptor has the
@@ -54,7 +54,7 @@ def place(engine: Engine, given: int | None = None) -> Iterator[int | None]:
     Raises:
         QueueProblem: the lock's file cannot be written.
     """
-    held = _taken(engine) if given is None else given
+    held = _taken(database) if given is None else given
     try:
         yield held
     finally:
@@ -62,24 +62,24 @@ def place(engine: Engine, given: int | None = None) -> Iterator[int | None]:
             os.close(held)
 
 
-def see_to_place(engine: Engine) -> None:
+def see_to_place(database: Engine) -> None:
     """See that the lock can be asked for. Raises QueueProblem."""
-    os.close(_lock(engine))
+    os.close(_lock(database))
 
 
-def log_of(engine: Engine) -> IO[bytes]:
+def log_of(database: Engine) -> IO[bytes]:
     """Open the supervisor's log; what earlier ones wrote stays. Raises QueueProblem."""
-    file = beside(engine, "log")
+    file = beside(database, "log")
     try:
         if file.exists() and file.stat().st_size > LOG_MOST:
-            file.replace(beside(engine, "log.old"))
+            file.replace(beside(database, "log.old"))
         return open(file, "ab", opener=private_file.opened)
     except OSError as error:
         raise QueueProblem.unwritable(error) from error
 
 
-def _taken(engine: Engine) -> int | None:
-    held = _lock(engine)
+def _taken(database: Engine) -> int | None:
+    held = _lock(database)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,8 +88,8 @@ def _taken(engine: Engine) -> int | None:
     return held
 
 
-def _lock(engine: Engine) -> int:
-    file = beside(engine, "lock")
+def _lock(database: Engine) -> int:
+    file = beside(database, "lock")
     try:
         private_file.folder(file.parent)
         return private_file.opened(file, os.O_RDWR)

@@ -15,7 +15,7 @@ from services.servers.engines.server import Server
 SHOWN = 20_000  # bytes of a log that a page shows
 
 
-def start(engine: Engine, config: EngineConfig) -> int:
+def start(database: Engine, config: EngineConfig) -> int:
     """Start an engine and return its id; how it goes is kept with it.
 
     Raises:
@@ -24,31 +24,31 @@ def start(engine: Engine, config: EngineConfig) -> int:
     """
     if why := preflight(config, devices(), settings.environment()):
         raise EngineProblem(why)
-    see_to_place(engine)
-    engine_id = engines.create(engine, config)
-    jobs.ensure(engine)
+    see_to_place(database)
+    engine_id = engines.create(database, config)
+    jobs.ensure(database)
     return engine_id
 
 
-def stop(engine: Engine, engine_id: int) -> Server:
+def stop(database: Engine, engine_id: int) -> Server:
     """Ask for an engine to be stopped. Raises EngineNotFound, QueueProblem."""
-    server = engines.request_stop(engine, engine_id)
-    jobs.ensure(engine)
+    server = engines.request_stop(database, engine_id)
+    jobs.ensure(database)
     return server
 
 
-def known(engine: Engine) -> list[Server]:
+def known(database: Engine) -> list[Server]:
     """Return the engines that people started and those of studies that are up, newest first."""
-    found = {one.id: one for one in (*engines.listed(engine), *engines.up(engine))}
+    found = {one.id: one for one in (*engines.listed(database), *engines.up(database))}
     return [found[engine_id] for engine_id in sorted(found, reverse=True)]
 
 
-def forget(engine: Engine, engine_id: int) -> None:
+def forget(database: Engine, engine_id: int) -> None:
     """Delete an engine that has ended, and its log. Raises EngineNotFound, EngineBusy."""
-    engines.delete(engine, engine_id)
-    log_file(engine, engine_id).unlink(missing_ok=True)
+    engines.delete(database, engine_id)
+    log_file(database, engine_id).unlink(missing_ok=True)
 
 
-def said(engine: Engine, engine_id: int) -> str:
+def said(database: Engine, engine_id: int) -> str:
     """Return the end of an engine's log; "": it has said nothing yet."""
-    return tail(log_file(engine, engine_id), SHOWN)
+    return tail(log_file(database, engine_id), SHOWN)

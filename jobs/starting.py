@@ -12,14 +12,14 @@ from jobs.place import ROOT, log_of
 from services.base import settings
 
 
-def start(engine: Engine, held: int) -> None:
+def start(database: Engine, held: int) -> None:
     """Start a supervisor that has the place `held`, so that nobody starts another meanwhile.
 
     Raises:
         QueueProblem: its log cannot be written.
     """
-    url = engine.url.render_as_string(hide_password=False)
-    with log_of(engine) as out:
+    url = database.url.render_as_string(hide_password=False)
+    with log_of(database) as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "jobs", str(held)],
             cwd=ROOT,

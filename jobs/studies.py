@@ -55,25 +55,25 @@ def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
 
 
 def ahead(
-    engine: Engine, study: StudyConfig, grid: Sequence[Planned], typed: TypedKeys = NO_KEYS
+    database: Engine, study: StudyConfig, grid: Sequence[Planned], typed: TypedKeys = NO_KEYS
 ) -> Estimate:
     """Return what a study will take, by what earlier engines and runs took."""
     return estimate(
         study, grid,
-        lambda name: stored.seconds_to_ready(engine, name),
-        lambda cell: _pace(engine, cell, typed),
+        lambda name: stored.seconds_to_ready(database, name),
+        lambda cell: _pace(database, cell, typed),
     )  # fmt: skip
 
 
-def _pace(engine: Engine, cell: Cell, typed: TypedKeys) -> Pace | None:
+def _pace(database: Engine, cell: Cell, typed: TypedKeys) -> Pace | None:
     if cell.engine is None:
-        return jobs.pace(engine, cell.config, typed)
+        return jobs.pace(database, cell.config, typed)
     config = _config(cell)  # its engine will be at another address than those before it
-    return pace(config, counts.seen(engine, config.backend, "", None), "on such an engine")
+    return pace(config, counts.seen(database, config.backend, "", None), "on such an engine")
 
 
 def submit(
-    engine: Engine,
+    database: Engine,
     study: StudyConfig,
     name: str = "",
     tags: Sequence[str] = (),
@@ -90,35 +90,37 @@ def submit(
     grid = plan(study, typed)
     check_feasible(grid)
     to = _sent(grid, typed)
-    see_to_place(engine)
+    see_to_place(database)
     called = name.strip() or default_name(study)
-    hand_over(engine, kept_of(to.values()))
-    study_id = studies.create(engine, study, called, _new(study, grid, to, tags), note)
-    jobs.ensure(engine)
+    hand_over(database, kept_of(to.values()))
+    study_id = studies.create(database, study, called, _new(study, grid, to, tags), note)
+    jobs.ensure(database)
     return study_id
 
 
-def extend(engine: Engine, study_id: int, study: StudyConfig, typed: TypedKeys = NO_KEYS) -> int:
+def extend(database: Engine, study_id: int, study: StudyConfig, typed: TypedKeys = NO_KEYS) -> int:
     """Add the cells of `study` that the stored one does not have; return how many.
 
     Raises:
         StudyNotFound, and see `submit`.
     """
-    stored = studies.load(engine, study_id)
+    stored = studies.load(database, study_id)
     there = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
     grid = plan(study, typed)
     more = [one for one in grid if _key(one.cell.engine, one.cell.config) not in there]
     check_feasible(more)
     to = _sent(more, typed)
-    see_to_place(engine)
+    see_to_place(database)
     tags = stored.runs[0].tags if stored.runs else ()
-    hand_over(engine, kept_of(to.values()))
-    studies.extend(engine, study_id, study, _new(study, more, to, tags))
-    jobs.ensure(engine)
+    hand_over(database, kept_of(to.values()))
+    studies.extend(database, study_id, study, _new(study, more, to, tags))
+    jobs.ensure(database)
     return len(more)
 
 
-def resume(engine: Engine, study_id: int, failed: bool = False, typed: TypedKeys = NO_KEYS) -> int:
+def resume(
+    database: Engine, study_id: int, failed: bool = False, typed: TypedKeys = NO_KEYS
+) -> int:
     """Measure anew the cells that were cut short, and those that failed where that is asked for;
     return how many. What cannot run here is left as it is.
 
@@ -127,7 +129,7 @@ def resume(engine: Engine, study_id: int, failed: bool = False, typed: TypedKeys
         StudyNotFound, QueueProblem.
         BackendProblem, InvalidSettings: see `jobs.submit`.
     """
-    study = studies.load(engine, study_id)
+    study = studies.load(database, study_id)
     again = (*study.to_resume, *(study.failed if failed else ()))
     if not again:
         raise NothingToResume(nothing_to_resume(study, failed))
@@ -140,41 +142,41 @@ def resume(engine: Engine, study_id: int, failed: bool = False, typed: TypedKeys
     wanted = [run for run in again if run.engine_id not in lost]
     if not wanted:
         raise NothingToResume(none_can_run([lost[run.engine_id] for run in again]))
-    to = sent_again(engine, wanted, typed)
-    see_to_place(engine)
-    hand_over(engine, kept_of(to.values()))
+    to = sent_again(database, wanted, typed)
+    see_to_place(database)
+    hand_over(database, kept_of(to.values()))
     stored = {run_id: to[run_id].stored_as for run_id in to}
-    studies.resume(engine, study_id, [run.id for run in wanted], stored)
-    jobs.ensure(engine)
+    studies.resume(database, study_id, [run.id for run in wanted], stored)
+    jobs.ensure(database)
     return len(wanted)
 
 
-def cancel(engine: Engine, study_id: int) -> None:
+def cancel(database: Engine, study_id: int) -> None:
     """Cancel every cell that is not measured yet. Raises StudyNotFound, QueueProblem."""
-    for run in studies.load(engine, study_id).runs:
+    for run in studies.load(database, study_id).runs:
         if run.status in ACTIVE:
             with suppress(AlreadyFinished):
-                queue.request_cancel(engine, run.id)
-    jobs.ensure(engine)
+                queue.request_cancel(database, run.id)
+    jobs.ensure(database)
 
 
-def told(engine: Engine, study: Study) -> tuple[list[Measured], float | None, Device]:
+def told(database: Engine, study: Study) -> tuple[list[Measured], float | None, Device]:
     """Return what every report of a study is made of: its cells with what came of them, what a GPU
     costs an hour, and what one rank of its engines runs on."""
     price = study.config.usd_per_gpu_hour
-    return studies.measured(engine, study), price, study.device
+    return studies.measured(database, study), price, study.device
 
 
-def delete(engine: Engine, study_id: int) -> None:
+def delete(database: Engine, study_id: int) -> None:
     """Delete a study with its runs, its engines and their logs.
 
     Raises:
         StudyNotFound, RunBusy, EngineBusy: see `db.studies.delete`.
     """
-    servers = studies.load(engine, study_id).servers
-    studies.delete(engine, study_id)
+    servers = studies.load(database, study_id).servers
+    studies.delete(database, study_id)
     for server in servers:
-        log_file(engine, server.id).unlink(missing_ok=True)
+        log_file(database, server.id).unlink(missing_ok=True)
 
 
 def default_name(study: StudyConfig) -> str:

@@ -33,10 +33,10 @@ log = logging.getLogger("paceline.jobs")
 class Watch(Thread):
     """Keeps the samples of one turn, from `start` until `stop`."""
 
-    def __init__(self, engine: Engine, run_id: int, asked: Asked, spent_s: float) -> None:
+    def __init__(self, database: Engine, run_id: int, asked: Asked, spent_s: float) -> None:
         """`spent_s`: what the run had been measured for before this turn."""
         super().__init__(daemon=True, name=f"watch-{run_id}")
-        self._engine, self._run_id, self._asked, self._spent_s = engine, run_id, asked, spent_s
+        self._database, self._run_id, self._asked, self._spent_s = database, run_id, asked, spent_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -76,7 +76,7 @@ class Watch(Thread):
     def _keep(self, sample: Sample) -> None:
         placed = Sample(sample.t + self._spent_s, sample.values)
         try:
-            queue.add_sample(self._engine, self._run_id, placed)
+            queue.add_sample(self._database, self._run_id, placed)
         except OperationalError as error:  # a database that is locked: the next one may be kept
             log.warning("run %s: %s", self._run_id, error.orig)
 

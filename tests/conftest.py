@@ -101,10 +101,10 @@ def until(holds: Callable[[], Any], seconds: float) -> Any:
     return found
 
 
-def finished(engine: Engine, run_id: int, seconds: float = 60) -> Run:
+def finished(database: Engine, run_id: int, seconds: float = 60) -> Run:
     """Wait for a run's end."""
-    until(lambda: runs.load(engine, run_id).status in FINISHED, seconds)
-    return runs.load(engine, run_id)
+    until(lambda: runs.load(database, run_id).status in FINISHED, seconds)
+    return runs.load(database, run_id)
 
 
 def started_engines_end(database: Engine) -> None:

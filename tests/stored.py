@@ -17,7 +17,7 @@ LANE = "a lane of its own"
 
 
 def store(
-    engine: Engine,
+    database: Engine,
     measurements: Sequence[Measurement] | None = None,
     *,
     name: str = "",
@@ -30,14 +30,14 @@ def store(
     """Store a run and return its id. Without measurements it has three successes."""
     found = [measured(index) for index in range(3)] if measurements is None else measurements
     asked = parse({"requests": max(1, len(found)), "mode": "batch", "model": "tiny", **config})
-    run_id = runs.create(engine, asked, LANE, name, tags, note)
+    run_id = runs.create(database, asked, LANE, name, tags, note)
     if status == "queued":
         return run_id
-    assert queue.claim(engine) is not None, "somebody else has taken the run"
+    assert queue.claim(database) is not None, "somebody else has taken the run"
     for repeat in sorted({measurement.repeat for measurement in found}):
-        queue.add_repeat(engine, run_id, Repeat(repeat, NOON, 1.0, {}))
-    queue.add_measurements(engine, run_id, found)
+        queue.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
+    queue.add_measurements(database, run_id, found)
     if status != "running":
-        kept = headline(results.candidate(engine, run_id))
-        queue.finish(engine, run_id, status, error, kept)
+        kept = headline(results.candidate(database, run_id))
+        queue.finish(database, run_id, status, error, kept)
     return run_id

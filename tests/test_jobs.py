@@ -289,12 +289,12 @@ def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:
 
 def trial_of(reference: ReferenceServer, *models: str, **asked: Any) -> tuple[Trial, list[Run]]:
     """Measure a trial to its end, one request a repeat."""
-    engine = opened()
+    database = opened()
     shared = {"backend": "url", "base_url": reference.base_url, "requests": 1, "warmup": 0}
     configs = [parse({**shared, "mode": "batch", "model": model}) for model in models]
-    trial = jobs.submit_trial(engine, configs, Asked(**asked))
-    ended = [finished(engine, run_id) for run_id in trial.run_ids]
-    return trials.load(engine, trial.id), ended
+    trial = jobs.submit_trial(database, configs, Asked(**asked))
+    ended = [finished(database, run_id) for run_id in trial.run_ids]
+    return trials.load(database, trial.id), ended
 
 
 def in_turn(measured: list[Run]) -> list[int]:
@@ -337,21 +337,21 @@ def test_a_trial_goes_on_until_its_interval_is_narrow(
     assert [len(runs.load(database, run.id).repeats) for run in measured] == [5, 5]
 
 
-def wide_trial(engine: Engine) -> Trial:
+def wide_trial(database: Engine) -> Trial:
     """Two runs that are done, and whose interval is far from what is asked for."""
     asked = Asked(seed=1, repeats=3, most=10, target=1e-9)
     new = [NewRun(parse({"mode": "batch", "repeats": 3}), lane) for lane in "ab"]
-    trial = trials.create(engine, asked, new)
+    trial = trials.create(database, asked, new)
     for run_id in trial.run_ids:
         for repeat in range(3):
-            measure(engine, run_id, repeat)
-        queue.finish(engine, run_id, "done")
+            measure(database, run_id, repeat)
+        queue.finish(database, run_id, "done")
     return trial
 
 
-def measure(engine: Engine, run_id: int, repeat: int) -> None:
-    queue.add_repeat(engine, run_id, Repeat(repeat, NOON, 1.0, {}))
-    queue.add_measurements(engine, run_id, [answered(repeat=repeat, e2e=2.0 + repeat**run_id)])
+def measure(database: Engine, run_id: int, repeat: int) -> None:
+    queue.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
+    queue.add_measurements(database, run_id, [answered(repeat=repeat, e2e=2.0 + repeat**run_id)])
 
 
 def test_a_trial_goes_on_by_whole_rounds_only(database: Engine) -> None:

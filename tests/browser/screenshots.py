@@ -129,10 +129,10 @@ def save(image: bytes, file: Path) -> None:
     print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB, {picture.width}×{picture.height}")
 
 
-def answered(engine: Engine) -> int:
+def answered(database: Engine) -> int:
     """How many answers the run that is being measured has."""
-    running = [row.id for row in runs.search(engine) if row.status == "running"]
-    return sum(sum(counts.counted(engine, run_id).values()) for run_id in running)
+    running = [row.id for row in runs.search(database) if row.status == "running"]
+    return sum(sum(counts.counted(database, run_id).values()) for run_id in running)
 
 
 def take_all(browser: Browser, app: App, folder: Path) -> None:

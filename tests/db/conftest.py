@@ -49,8 +49,8 @@ class Postgres:
         _do(self.admin, "DROP DATABASE blank WITH (FORCE)")
 
 
-def _do(engine: Engine, statement: str) -> None:
-    with engine.connect() as connection:
+def _do(database: Engine, statement: str) -> None:
+    with database.connect() as connection:
         connection.execute(text(statement))
 
 
@@ -94,7 +94,7 @@ def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
+def database(url: str) -> Iterator[Engine]:
     """A database that is up to date."""
     engine = connect(url)
     yield engine

@@ -10,41 +10,41 @@ from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 
 
-def new(engine: Engine, model: str = "m") -> int:
-    return runs.create(engine, RunConfig(model=model), "lane")
+def new(database: Engine, model: str = "m") -> int:
+    return runs.create(database, RunConfig(model=model), "lane")
 
 
-def test_requests_are_counted_by_status(engine: Engine) -> None:
-    run_id = new(engine)
-    assert counts.counted(engine, run_id) == {}
+def test_requests_are_counted_by_status(database: Engine) -> None:
+    run_id = new(database)
+    assert counts.counted(database, run_id) == {}
     statuses = ("ok", "failed", "ok", "cancelled")
     rows = [Measurement(0, index, status, 0.0) for index, status in enumerate(statuses)]
-    queue.add_measurements(engine, run_id, rows)
-    assert counts.counted(engine, run_id) == {"ok": 2, "failed": 1, "cancelled": 1}
+    queue.add_measurements(database, run_id, rows)
+    assert counts.counted(database, run_id) == {"ok": 2, "failed": 1, "cancelled": 1}
 
 
 def headline(rate: float | None, at_once: int | None = 1) -> dict[str, float | None]:
     return {"tokens_per_s_median": rate, "peak_in_flight": at_once}
 
 
-def test_what_a_server_did_is_of_its_model_at_its_address(engine: Engine) -> None:
-    assert counts.seen(engine, "embedded", "m", "lane") == []
+def test_what_a_server_did_is_of_its_model_at_its_address(database: Engine) -> None:
+    assert counts.seen(database, "embedded", "m", "lane") == []
     for rate in (10.0, 20.0):
-        queue.finish(engine, new(engine), "done", headline=headline(rate, 4))
+        queue.finish(database, new(database), "done", headline=headline(rate, 4))
     for model, status, numbers in (
         ("other", "done", headline(7.0)), ("m", "failed", headline(8.0)),
         ("m", "done", headline(None)), ("m", "done", headline(9.0, None)), ("m", "done", {}),
     ):  # fmt: skip
-        queue.finish(engine, new(engine, model), status, headline=numbers)
-    elsewhere = runs.create(engine, RunConfig(model="m"), "another lane")
-    queue.finish(engine, elsewhere, "done", headline=headline(3.0))
-    assert counts.seen(engine, "embedded", "m", "lane") == [Seen(20.0, 4), Seen(10.0, 4)]
-    assert Seen(7.0, 1) in counts.seen(engine, "embedded", "", "lane")
-    assert counts.seen(engine, "embedded", "m", None) == []  # none was on a started engine
+        queue.finish(database, new(database, model), status, headline=numbers)
+    elsewhere = runs.create(database, RunConfig(model="m"), "another lane")
+    queue.finish(database, elsewhere, "done", headline=headline(3.0))
+    assert counts.seen(database, "embedded", "m", "lane") == [Seen(20.0, 4), Seen(10.0, 4)]
+    assert Seen(7.0, 1) in counts.seen(database, "embedded", "", "lane")
+    assert counts.seen(database, "embedded", "m", None) == []  # none was on a started engine
 
 
-def test_only_the_latest_runs_are_remembered(engine: Engine) -> None:
+def test_only_the_latest_runs_are_remembered(database: Engine) -> None:
     for rate in range(1, counts.REMEMBERED + 5):
-        queue.finish(engine, new(engine), "done", headline=headline(float(rate)))
-    seen = counts.seen(engine, "embedded", "m", "lane")
+        queue.finish(database, new(database), "done", headline=headline(float(rate)))
+    seen = counts.seen(database, "embedded", "m", "lane")
     assert len(seen) == counts.REMEMBERED and min(one.tokens_per_s for one in seen) == 5.0

@@ -108,12 +108,12 @@ def test_an_upgrade_waits_for_the_one_that_came_first(kind: str, blank_url: str)
 
 
 def test_an_upgrade_at_the_newest_revision_is_fast_and_needs_no_alembic(
-    engine: Engine, url: str
+    database: Engine, url: str
 ) -> None:
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        upgrade(engine)
+        upgrade(database)
         times.append(time.perf_counter() - began)
     assert min(times) < 0.1
     assert python(UPGRADE, url).communicate()[0].strip() == "False"
@@ -135,9 +135,9 @@ def test_the_database_of_a_newer_paceline_is_left_alone(blank_url: str) -> None:
     [("journal_mode", "wal"), ("busy_timeout", 5000), ("synchronous", 1), ("foreign_keys", 1)],
 )
 def test_every_sqlite_connection_is_prepared(
-    engine: Engine, kind: str, pragma: str, value: object
+    database: Engine, kind: str, pragma: str, value: object
 ) -> None:
-    with engine.connect() as first, engine.connect() as second:
+    with database.connect() as first, database.connect() as second:
         assert first.scalar(text(f"PRAGMA {pragma}")) == value
         assert second.scalar(text(f"PRAGMA {pragma}")) == value
 
@@ -195,11 +195,11 @@ def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None
     assert "secret" not in str(problem.value)
 
 
-def test_what_fails_in_a_transaction_changes_nothing(engine: Engine) -> None:
-    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
+def test_what_fails_in_a_transaction_changes_nothing(database: Engine) -> None:
+    with pytest.raises(ZeroDivisionError), writing(database) as connection:
         connection.execute(text("DELETE FROM alembic_version"))
         raise ZeroDivisionError
-    upgrade(engine)
+    upgrade(database)
 
 
 def mode(file: Path) -> int:

@@ -27,31 +27,31 @@ CALIBRATION = {
 }  # fmt: skip
 
 
-def bring_in(engine: Engine, name: str, again: bool = False) -> list[int]:
+def bring_in(database: Engine, name: str, again: bool = False) -> list[int]:
     file: Path = DATA / name
-    return imported.bring_in(engine, file.read_bytes(), file.name, again)
+    return imported.bring_in(database, file.read_bytes(), file.name, again)
 
 
-def test_an_imported_run_stands_among_the_others(engine: Engine) -> None:
-    [run_id] = bring_in(engine, "vllm/result.json")
-    run = runs.load(engine, run_id)
+def test_an_imported_run_stands_among_the_others(database: Engine) -> None:
+    [run_id] = bring_in(database, "vllm/result.json")
+    run = runs.load(database, run_id)
     assert run.status == "done"
     assert run.through == "imported from vLLM bench"
     assert run.config.requests == 12
     assert run.source is not None
     assert run.source["file"] == "result.json"
-    assert len(runs.measurements(engine, run_id)) == 12
-    [row] = runs.search(engine, backend="import")
+    assert len(runs.measurements(database, run_id)) == 12
+    [row] = runs.search(database, backend="import")
     assert row.headline["via"] == "imported from vLLM bench"
     assert row.headline["output_tokens_per_s"] > 800
-    assert results.candidate(engine, run_id).summary.ok == 12
+    assert results.candidate(database, run_id).summary.ok == 12
 
 
-def test_a_summary_alone_is_a_run_whose_numbers_are_the_tools(engine: Engine) -> None:
-    [run_id] = bring_in(engine, "vllm/serve_summary.json")
-    candidate = results.candidate(engine, run_id)
+def test_a_summary_alone_is_a_run_whose_numbers_are_the_tools(database: Engine) -> None:
+    [run_id] = bring_in(database, "vllm/serve_summary.json")
+    candidate = results.candidate(database, run_id)
     assert not candidate.measurements
-    [row] = runs.search(engine)
+    [row] = runs.search(database)
     assert row.headline["ttft_s_median"] == pytest.approx(0.21225, rel=1e-3)
     assert table(candidate).rows
     summary = run_document(candidate)["summary"]
@@ -60,25 +60,25 @@ def test_a_summary_alone_is_a_run_whose_numbers_are_the_tools(engine: Engine) ->
     assert summary["cancelled"] is None, "nobody counted any: that is no 0"
 
 
-def test_the_same_file_twice_is_told_apart_by_its_content(engine: Engine) -> None:
-    [first] = bring_in(engine, "vllm/result.json")
+def test_the_same_file_twice_is_told_apart_by_its_content(database: Engine) -> None:
+    [first] = bring_in(database, "vllm/result.json")
     data = (DATA / "vllm/result.json").read_bytes()
     with pytest.raises(imported.AlreadyImported, match=f"as run {first}") as found:
-        imported.bring_in(engine, data, "another-name.json")
+        imported.bring_in(database, data, "another-name.json")
     assert found.value.ids == (first,)
-    assert bring_in(engine, "vllm/result.json", again=True) != [first]
+    assert bring_in(database, "vllm/result.json", again=True) != [first]
 
 
-def test_a_file_that_cannot_be_read_stores_nothing(engine: Engine) -> None:
+def test_a_file_that_cannot_be_read_stores_nothing(database: Engine) -> None:
     with pytest.raises(InvalidImport):
-        imported.bring_in(engine, b"{", "x.json")
-    assert not runs.count(engine)
+        imported.bring_in(database, b"{", "x.json")
+    assert not runs.count(database)
 
 
-def test_runs_of_two_tools_and_a_summary_are_compared(engine: Engine) -> None:
+def test_runs_of_two_tools_and_a_summary_are_compared(database: Engine) -> None:
     names = ("vllm/result.json", "guidellm/report.json", "vllm/serve_summary.json")
-    ids = [run_id for name in names for run_id in bring_in(engine, name)]
-    candidates = results.candidates(engine, ids)
+    ids = [run_id for name in names for run_id in bring_in(database, name)]
+    candidates = results.candidates(database, ids)
     comparison = compare(candidates)
     row = next(row for row in comparison.rows if row.metric == "ttft_s_median")
     assert None not in row.values
@@ -93,35 +93,35 @@ def test_runs_of_two_tools_and_a_summary_are_compared(engine: Engine) -> None:
     assert figures(candidates, ["a", "b", "c"]).rows
 
 
-def test_an_imported_run_is_exported_like_another(engine: Engine) -> None:
-    [run_id] = bring_in(engine, "guidellm/report.json")
-    document = run_document(results.candidate(engine, run_id))
+def test_an_imported_run_is_exported_like_another(database: Engine) -> None:
+    [run_id] = bring_in(database, "guidellm/report.json")
+    document = run_document(results.candidate(database, run_id))
     assert document["run"]["status"] in FINISHED
     assert len(document["requests"]) == 12
 
 
-def test_how_fast_another_tool_found_a_model_is_no_pace_of_ours(engine: Engine) -> None:
-    bring_in(engine, "vllm/result.json")
-    model = runs.search(engine)[0].model
-    assert counts.seen(engine, "import", model, "import") == []
+def test_how_fast_another_tool_found_a_model_is_no_pace_of_ours(database: Engine) -> None:
+    bring_in(database, "vllm/result.json")
+    model = runs.search(database)[0].model
+    assert counts.seen(database, "import", model, "import") == []
 
 
-def test_a_requests_csv_of_ours_comes_back_with_its_places(engine: Engine) -> None:
-    candidate = results.candidate(engine, store(engine))
+def test_a_requests_csv_of_ours_comes_back_with_its_places(database: Engine) -> None:
+    candidate = results.candidate(database, store(database))
     data = export("requests.csv").write([candidate])
-    [run_id] = imported.bring_in(engine, data, "requests.csv")
-    back = results.candidate(engine, run_id)
+    [run_id] = imported.bring_in(database, data, "requests.csv")
+    back = results.candidate(database, run_id)
     assert back.run.placed
     assert back.summary.output_tokens_per_s == pytest.approx(candidate.summary.output_tokens_per_s)
     assert [m.t_first for m in back.measurements] == [m.t_first for m in candidate.measurements]
 
 
-def test_what_one_paceline_exports_another_imports(engine: Engine) -> None:
-    run_id = store(engine, name="mine", tags=("a",), note="see", backend="vllm", max_tokens=77)
-    candidate = results.candidate(engine, run_id)
+def test_what_one_paceline_exports_another_imports(database: Engine) -> None:
+    run_id = store(database, name="mine", tags=("a",), note="see", backend="vllm", max_tokens=77)
+    candidate = results.candidate(database, run_id)
     data = orjson.dumps(run_document(candidate))
-    [again] = imported.bring_in(engine, data, "run.json")
-    back = results.candidate(engine, again)
+    [again] = imported.bring_in(database, data, "run.json")
+    back = results.candidate(database, again)
     assert (back.run.name, back.run.tags, back.run.note) == ("mine", ("a",), "see")
     assert back.run.config == candidate.run.config
     assert back.run.repeats == candidate.run.repeats
@@ -133,15 +133,15 @@ def test_what_one_paceline_exports_another_imports(engine: Engine) -> None:
 @pytest.mark.parametrize("name", ["run.json", "requests.parquet"])
 @pytest.mark.parametrize("workload", [{}, {"prompt": "words of my own"}, {"prompts": ("a", "bc")}])
 def test_a_run_goes_round_whole_but_for_its_prompts(
-    engine: Engine, name: str, workload: dict[str, Any]
+    database: Engine, name: str, workload: dict[str, Any]
 ) -> None:
-    run_id = store(engine, name="mine", **workload)
-    queue.set_calibration(engine, run_id, CALIBRATION)
-    candidate = results.candidate(engine, run_id)
+    run_id = store(database, name="mine", **workload)
+    queue.set_calibration(database, run_id, CALIBRATION)
+    candidate = results.candidate(database, run_id)
     data = export(name).write([candidate])
     assert b"words of my own" not in data
-    [again] = imported.bring_in(engine, data, name)
-    back = results.candidate(engine, again)
+    [again] = imported.bring_in(database, data, name)
+    back = results.candidate(database, again)
     assert back.run.through == "imported from Paceline"
     assert content_hash(back) == content_hash(candidate)
     assert back.run.calibration == CALIBRATION
@@ -152,11 +152,11 @@ def test_a_run_goes_round_whole_but_for_its_prompts(
     assert told[0] == told[1], "their prompts by number and length, too"
 
 
-def test_what_is_imported_exported_and_imported_again_keeps_its_tool(engine: Engine) -> None:
-    [run_id] = bring_in(engine, "guidellm/report.json")
-    first = results.candidate(engine, run_id)
-    [again] = imported.bring_in(engine, export("run.json").write([first]), "run.json")
-    back = results.candidate(engine, again)
+def test_what_is_imported_exported_and_imported_again_keeps_its_tool(database: Engine) -> None:
+    [run_id] = bring_in(database, "guidellm/report.json")
+    first = results.candidate(database, run_id)
+    [again] = imported.bring_in(database, export("run.json").write([first]), "run.json")
+    back = results.candidate(database, again)
     assert back.run.through == "imported from guidellm"
     assert table(back).rows == table(first).rows
     assert back.run.config == first.run.config
@@ -164,46 +164,46 @@ def test_what_is_imported_exported_and_imported_again_keeps_its_tool(engine: Eng
     assert not back.run.knows("temperature")
 
 
-def test_a_tools_summary_has_a_hash_of_its_numbers_in_every_paceline(engine: Engine) -> None:
-    [run_id] = bring_in(engine, "vllm/serve_summary.json")
-    first = results.candidate(engine, run_id)
-    [again] = imported.bring_in(engine, export("run.json").write([first]), "run.json")
-    assert content_hash(results.candidate(engine, again)) == content_hash(first)
+def test_a_tools_summary_has_a_hash_of_its_numbers_in_every_paceline(database: Engine) -> None:
+    [run_id] = bring_in(database, "vllm/serve_summary.json")
+    first = results.candidate(database, run_id)
+    [again] = imported.bring_in(database, export("run.json").write([first]), "run.json")
+    assert content_hash(results.candidate(database, again)) == content_hash(first)
     assert first.run.source is not None
     changed = {**first.run.source, "stated": {**first.run.source["stated"], "ok": 11.0}}
     other = replace(first, run=replace(first.run, source=changed))
     assert content_hash(other) != content_hash(first)
 
 
-def test_an_imported_run_is_listed_with_the_objectives_it_was_asked_for(engine: Engine) -> None:
+def test_an_imported_run_is_listed_with_the_objectives_it_was_asked_for(database: Engine) -> None:
     config = {"requests": 1, "mode": "batch", "e2e_limit_s": 2.0}
     row = {"repeat": 0, "index": 0, "status": "ok", "sent_s": 0.0, "e2e_s": 1.0}
     run = {"status": "done", "config": config}
     document = {"schema": "paceline/run/2", "run": run, "requests": [row]}
-    imported.bring_in(engine, orjson.dumps(document), "run.json")
-    assert runs.search(engine)[0].headline["slo_attainment"] == 1.0
+    imported.bring_in(database, orjson.dumps(document), "run.json")
+    assert runs.search(database)[0].headline["slo_attainment"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["vllm/serve_summary.json", "llmperf/individual_responses.json"])
-def test_every_export_takes_what_a_tool_left_out(engine: Engine, name: str) -> None:
-    [run_id] = bring_in(engine, name)
-    other = bring_in(engine, "vllm/result.json")[0]
-    one, two = results.candidates(engine, [run_id, other])
+def test_every_export_takes_what_a_tool_left_out(database: Engine, name: str) -> None:
+    [run_id] = bring_in(database, name)
+    other = bring_in(database, "vllm/result.json")[0]
+    one, two = results.candidates(database, [run_id, other])
     for entry in EXPORTS:
         assert entry.write([one, two][: entry.least]), entry.name
 
 
 @pytest.mark.parametrize("time", ["1e-320", "5e-324", "1e308", "inf", "nan", "-1", "9" * 39])
-def test_a_time_that_no_clock_shows_is_refused_or_stored(engine: Engine, time: str) -> None:
+def test_a_time_that_no_clock_shows_is_refused_or_stored(database: Engine, time: str) -> None:
     """PostgreSQL refuses numbers between 0 and the smallest that it writes."""
     rows = f"Total Time Taken,Tokens Generated\n1.5,3\n{time},3\n"
     try:
-        imported.bring_in(engine, rows.encode(), "results.csv")
+        imported.bring_in(database, rows.encode(), "results.csv")
     except InvalidImport as error:
         assert "Row 2" in str(error)
-        assert not runs.count(engine)
+        assert not runs.count(database)
     own = f"repeat,index,status,sent_s,ttft_s,e2e_s\n0,0,ok,0,{time},1\n0,1,ok,{time},0.1,1\n"
     own = own.replace("e2e_s", "e2e_s,Total Time Taken,Tokens Generated")
-    [run_id] = imported.bring_in(engine, own.replace(",1\n", ",1,1,3\n").encode(), "requests.csv")
-    assert len(runs.measurements(engine, run_id)) == 2
-    assert results.candidate(engine, run_id).summary.sent
+    [run_id] = imported.bring_in(database, own.replace(",1\n", ",1,1,3\n").encode(), "requests.csv")
+    assert len(runs.measurements(database, run_id)) == 2
+    assert results.candidate(database, run_id).summary.sent

@@ -33,12 +33,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def new(engine: Engine, *lanes: str) -> list[int]:
-    return [runs.create(engine, RunConfig(), lane) for lane in lanes]
+def new(database: Engine, *lanes: str) -> list[int]:
+    return [runs.create(database, RunConfig(), lane) for lane in lanes]
 
 
-def claimed(engine: Engine) -> int | None:
-    run = queue.claim(engine)
+def claimed(database: Engine) -> int | None:
+    run = queue.claim(database)
     return run.id if run else None
 
 
@@ -63,45 +63,45 @@ def at_once(url: str, count: int, work: Callable[[Engine], None]) -> None:
     assert errors == []
 
 
-def test_an_empty_queue_gives_nothing(engine: Engine) -> None:
-    assert queue.claim(engine) is None
+def test_an_empty_queue_gives_nothing(database: Engine) -> None:
+    assert queue.claim(database) is None
 
 
-def test_the_oldest_run_of_a_free_lane_is_next(engine: Engine) -> None:
-    a1, a2, b1, a3 = new(engine, "a", "a", "b", "a")
-    assert [claimed(engine) for _ in range(3)] == [a1, b1, None]
-    queue.finish(engine, a1, "done")
-    assert [claimed(engine) for _ in range(2)] == [a2, None]
-    queue.finish(engine, a2, "failed", "It broke.")
-    assert claimed(engine) == a3
+def test_the_oldest_run_of_a_free_lane_is_next(database: Engine) -> None:
+    a1, a2, b1, a3 = new(database, "a", "a", "b", "a")
+    assert [claimed(database) for _ in range(3)] == [a1, b1, None]
+    queue.finish(database, a1, "done")
+    assert [claimed(database) for _ in range(2)] == [a2, None]
+    queue.finish(database, a2, "failed", "It broke.")
+    assert claimed(database) == a3
 
 
-def test_a_claimed_run_is_running_since_now(engine: Engine) -> None:
-    new(engine, "a")
+def test_a_claimed_run_is_running_since_now(database: Engine) -> None:
+    new(database, "a")
     before = datetime.now(UTC)
-    run = queue.claim(engine)
+    run = queue.claim(database)
     assert run and run.status == "running"
     assert run.started_at and before <= run.started_at <= datetime.now(UTC)
 
 
-def test_the_database_itself_refuses_a_second_running_run_in_a_lane(engine: Engine) -> None:
-    new(engine, "a", "a", "b")
+def test_the_database_itself_refuses_a_second_running_run_in_a_lane(database: Engine) -> None:
+    new(database, "a", "a", "b")
     running = update(schema.runs).values(status="running")
-    with pytest.raises(IntegrityError), writing(engine) as connection:
+    with pytest.raises(IntegrityError), writing(database) as connection:
         connection.execute(running.where(schema.runs.c.lane == "a"))
-    with writing(engine) as connection:
+    with writing(database) as connection:
         connection.execute(running.where(schema.runs.c.id.in_([1, 3])))
 
 
-def test_a_claimer_that_comes_second_gets_nothing(engine: Engine) -> None:
-    taken, same_lane = new(engine, "a", "a")
-    took = [queue._take(engine, run_id) for run_id in (taken, taken, same_lane)]
+def test_a_claimer_that_comes_second_gets_nothing(database: Engine) -> None:
+    taken, same_lane = new(database, "a", "a")
+    took = [queue._take(database, run_id) for run_id in (taken, taken, same_lane)]
     assert took == [True, False, False]
-    assert runs.load(engine, same_lane).status == "queued"
+    assert runs.load(database, same_lane).status == "queued"
 
 
-def test_claimers_at_once_get_one_run_of_each_lane(engine: Engine, url: str) -> None:
-    new(engine, *"abcabcabc")
+def test_claimers_at_once_get_one_run_of_each_lane(database: Engine, url: str) -> None:
+    new(database, *"abcabcabc")
     taken: list[Run] = []
 
     def work(own: Engine) -> None:
@@ -110,11 +110,11 @@ def test_claimers_at_once_get_one_run_of_each_lane(engine: Engine, url: str) -> 
 
     at_once(url, 6, work)
     assert sorted(run.id for run in taken) == [1, 2, 3]
-    assert runs.count(engine, status="running") == 3
+    assert runs.count(database, status="running") == 3
 
 
-def test_claimers_at_once_run_every_run_once(engine: Engine, url: str) -> None:
-    ids = new(engine, *"aabbaabb")
+def test_claimers_at_once_run_every_run_once(database: Engine, url: str) -> None:
+    ids = new(database, *"aabbaabb")
     taken: list[int] = []
 
     def work(own: Engine) -> None:
@@ -127,8 +127,8 @@ def test_claimers_at_once_run_every_run_once(engine: Engine, url: str) -> None:
     assert Counter(taken) == Counter(ids)
 
 
-def test_writers_at_once_wait_for_one_another(engine: Engine, url: str) -> None:
-    (run_id,) = new(engine, "a")
+def test_writers_at_once_wait_for_one_another(database: Engine, url: str) -> None:
+    (run_id,) = new(database, "a")
     numbers = iter(range(1000))
 
     def work(own: Engine) -> None:
@@ -139,139 +139,139 @@ def test_writers_at_once_wait_for_one_another(engine: Engine, url: str) -> None:
             queue.add_measurements(own, run_id, [measured])
 
     at_once(url, 4, work)
-    assert len(runs.measurements(engine, run_id)) == 60
-    assert len(runs.load(engine, run_id).tags) == 2
+    assert len(runs.measurements(database, run_id)) == 60
+    assert len(runs.load(database, run_id).tags) == 2
 
 
 def test_a_run_whose_process_was_killed_is_interrupted_and_keeps_what_it_had(
-    engine: Engine, url: str
+    database: Engine, url: str
 ) -> None:
-    first, second = new(engine, "a", "a")
+    first, second = new(database, "a", "a")
     killed = subprocess.run([sys.executable, "-c", CLAIM_AND_DIE, url], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
-    assert claimed(engine) is None
-    assert queue.interrupt(engine, []) == []
-    assert queue.interrupt(engine, queue.beats(engine)) == [first]
-    run = runs.load(engine, first)
+    assert claimed(database) is None
+    assert queue.interrupt(database, []) == []
+    assert queue.interrupt(database, queue.beats(database)) == [first]
+    run = runs.load(database, first)
     assert (run.status, run.error, run.phase) == ("interrupted", queue.INTERRUPTED, "")
     assert run.started_at and run.ended_at and run.started_at <= run.ended_at
-    assert len(runs.measurements(engine, first)) == 1
-    assert claimed(engine) == second
+    assert len(runs.measurements(database, first)) == 1
+    assert claimed(database) == second
 
 
-def test_a_heartbeat_says_what_happens_and_keeps_the_run_alive(engine: Engine) -> None:
-    new(engine, "a")
-    claimed(engine)
-    (before,) = queue.beats(engine)
-    assert queue.heartbeat(engine, 1, "Warming up") is False
-    assert queue.heartbeat(engine, 1) is False
-    assert runs.load(engine, 1).phase == "Warming up"
-    assert queue.interrupt(engine, [before]) == [], "it has been heard of since"
+def test_a_heartbeat_says_what_happens_and_keeps_the_run_alive(database: Engine) -> None:
+    new(database, "a")
+    claimed(database)
+    (before,) = queue.beats(database)
+    assert queue.heartbeat(database, 1, "Warming up") is False
+    assert queue.heartbeat(database, 1) is False
+    assert runs.load(database, 1).phase == "Warming up"
+    assert queue.interrupt(database, [before]) == [], "it has been heard of since"
 
 
-def test_a_heartbeat_tells_of_a_cancel(engine: Engine) -> None:
-    new(engine, "a")
-    claimed(engine)
-    assert queue.request_cancel(engine, 1).cancel_requested
-    assert queue.heartbeat(engine, 1) is True
-    assert runs.load(engine, 1).status == "running"
+def test_a_heartbeat_tells_of_a_cancel(database: Engine) -> None:
+    new(database, "a")
+    claimed(database)
+    assert queue.request_cancel(database, 1).cancel_requested
+    assert queue.heartbeat(database, 1) is True
+    assert runs.load(database, 1).status == "running"
 
 
-def test_a_heartbeat_tells_a_run_that_counts_as_ended_to_stop(engine: Engine) -> None:
-    new(engine, "a")
-    claimed(engine)
-    queue.interrupt(engine, queue.beats(engine))
-    assert queue.heartbeat(engine, 1, "Measuring") is True
-    assert queue.heartbeat(engine, 99) is True
-    assert runs.load(engine, 1).phase == ""
+def test_a_heartbeat_tells_a_run_that_counts_as_ended_to_stop(database: Engine) -> None:
+    new(database, "a")
+    claimed(database)
+    queue.interrupt(database, queue.beats(database))
+    assert queue.heartbeat(database, 1, "Measuring") is True
+    assert queue.heartbeat(database, 99) is True
+    assert runs.load(database, 1).phase == ""
 
 
-def test_a_run_that_is_lost_and_was_to_be_cancelled_is(engine: Engine) -> None:
-    new(engine, "a")
-    claimed(engine)
-    queue.request_cancel(engine, 1)
-    queue.interrupt(engine, queue.beats(engine))
-    assert (runs.load(engine, 1).status, runs.load(engine, 1).error) == ("cancelled", None)
+def test_a_run_that_is_lost_and_was_to_be_cancelled_is(database: Engine) -> None:
+    new(database, "a")
+    claimed(database)
+    queue.request_cancel(database, 1)
+    queue.interrupt(database, queue.beats(database))
+    assert (runs.load(database, 1).status, runs.load(database, 1).error) == ("cancelled", None)
 
 
-def test_a_run_whose_keys_another_machine_holds_is_left_to_it(engine: Engine) -> None:
+def test_a_run_whose_keys_another_machine_holds_is_left_to_it(database: Engine) -> None:
     for number, ticket in enumerate(("here-1", "there-1")):
-        runs.enqueue(engine, NewRun(RunConfig(), f"lane {number}", ticket=ticket))
-    assert queue.tickets(engine) == {"here-1", "there-1"}
-    first = queue.claim(engine, "here")
+        runs.enqueue(database, NewRun(RunConfig(), f"lane {number}", ticket=ticket))
+    assert queue.tickets(database) == {"here-1", "there-1"}
+    first = queue.claim(database, "here")
     assert first and first.id == 1
-    assert queue.claim(engine, "here") is None
+    assert queue.claim(database, "here") is None
     long_ago = datetime.now(UTC) - timedelta(seconds=LONG_LOST_S + 1)
-    with writing(engine) as connection:
+    with writing(database) as connection:
         this = update(schema.runs).where(schema.runs.c.id == 2)
         connection.execute(this.values(created_at=long_ago))
-    queue.hold(engine, "there")
-    assert queue.claim(engine, "here") is None, "they are held"
-    with writing(engine) as connection:
+    queue.hold(database, "there")
+    assert queue.claim(database, "here") is None, "they are held"
+    with writing(database) as connection:
         connection.execute(this.values(heartbeat_at=long_ago))
-    lost = queue.claim(engine, "here")
+    lost = queue.claim(database, "here")
     assert lost and lost.id == 2
 
 
-def test_a_queued_run_is_cancelled_at_once(engine: Engine) -> None:
-    new(engine, "a")
-    run = queue.request_cancel(engine, 1)
+def test_a_queued_run_is_cancelled_at_once(database: Engine) -> None:
+    new(database, "a")
+    run = queue.request_cancel(database, 1)
     assert (run.status, run.started_at) == ("cancelled", None)
     assert run.ended_at is not None
-    assert queue.claim(engine) is None
+    assert queue.claim(database) is None
 
 
-def test_a_queued_run_that_was_asked_to_stop_is_never_started(engine: Engine) -> None:
-    new(engine, "a", "a")
-    with writing(engine) as connection:
+def test_a_queued_run_that_was_asked_to_stop_is_never_started(database: Engine) -> None:
+    new(database, "a", "a")
+    with writing(database) as connection:
         asked = update(schema.runs).where(schema.runs.c.id == 1).values(cancel_requested=True)
         connection.execute(asked)
-    assert claimed(engine) == 2
-    assert runs.load(engine, 1).status == "cancelled"
+    assert claimed(database) == 2
+    assert runs.load(database, 1).status == "cancelled"
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled", "interrupted"])
-def test_what_has_finished_stays_as_it_is(engine: Engine, status: RunStatus) -> None:
-    new(engine, "a")
-    assert queue.finish(engine, 1, status, headline={"ok": 5})
-    before = runs.load(engine, 1)
+def test_what_has_finished_stays_as_it_is(database: Engine, status: RunStatus) -> None:
+    new(database, "a")
+    assert queue.finish(database, 1, status, headline={"ok": 5})
+    before = runs.load(database, 1)
     with pytest.raises(runs.AlreadyFinished, match="Run 1 has finished already"):
-        queue.request_cancel(engine, 1)
-    assert queue.finish(engine, 1, "done", "late", {"ok": 9}) is False
-    assert queue.beats(engine) == []
-    assert runs.load(engine, 1) == before
-    assert runs.search(engine)[0].headline == {"ok": 5}
+        queue.request_cancel(database, 1)
+    assert queue.finish(database, 1, "done", "late", {"ok": 9}) is False
+    assert queue.beats(database) == []
+    assert runs.load(database, 1) == before
+    assert runs.search(database)[0].headline == {"ok": 5}
 
 
-def test_the_model_that_answers_is_kept_beside_what_was_asked(engine: Engine) -> None:
-    new(engine, "a")
-    queue.set_model(engine, 1, "SmolLM2-135M")
-    assert runs.load(engine, 1).config == RunConfig(model="SmolLM2-135M")
-    assert [row.model for row in runs.search(engine, model="SmolLM2-135M")] == ["SmolLM2-135M"]
-    with engine.connect() as connection:
+def test_the_model_that_answers_is_kept_beside_what_was_asked(database: Engine) -> None:
+    new(database, "a")
+    queue.set_model(database, 1, "SmolLM2-135M")
+    assert runs.load(database, 1).config == RunConfig(model="SmolLM2-135M")
+    assert [row.model for row in runs.search(database, model="SmolLM2-135M")] == ["SmolLM2-135M"]
+    with database.connect() as connection:
         assert connection.execute(schema.runs.select()).one().config["model"] == ""
 
 
-def test_the_environment_is_kept(engine: Engine) -> None:
-    new(engine, "a")
+def test_the_environment_is_kept(database: Engine) -> None:
+    new(database, "a")
     environment = {"python": "3.11", "gpu": None, "cores": 2, "load": [0.5, 1.25], "µ": "ü"}
-    queue.set_environment(engine, 1, environment)
-    assert runs.load(engine, 1).environment == environment
+    queue.set_environment(database, 1, environment)
+    assert runs.load(database, 1).environment == environment
 
 
-def test_active_counts_queued_and_running(engine: Engine) -> None:
-    new(engine, "a", "a", "b")
-    claimed(engine)
-    assert queue.active(engine) == 3
-    queue.finish(engine, 1, "done")
-    queue.request_cancel(engine, 3)
-    assert queue.active(engine) == 1
+def test_active_counts_queued_and_running(database: Engine) -> None:
+    new(database, "a", "a", "b")
+    claimed(database)
+    assert queue.active(database) == 3
+    queue.finish(database, 1, "done")
+    queue.request_cancel(database, 3)
+    assert queue.active(database) == 1
 
 
-def test_ahead_counts_what_a_run_waits_for(engine: Engine) -> None:
-    new(engine, "a", "b", "a", "a")
-    assert [queue.ahead(engine, run_id) for run_id in (1, 2, 3, 4, 99)] == [0, 0, 1, 2, 0]
-    claimed(engine)
-    assert [queue.ahead(engine, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 1, 2]
-    queue.finish(engine, 1, "done")
-    assert [queue.ahead(engine, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 0, 1]
+def test_ahead_counts_what_a_run_waits_for(database: Engine) -> None:
+    new(database, "a", "b", "a", "a")
+    assert [queue.ahead(database, run_id) for run_id in (1, 2, 3, 4, 99)] == [0, 0, 1, 2, 0]
+    claimed(database)
+    assert [queue.ahead(database, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 1, 2]
+    queue.finish(database, 1, "done")
+    assert [queue.ahead(database, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 0, 1]

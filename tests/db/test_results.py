@@ -10,22 +10,22 @@ from tests.stored import store
 from tests.values import NOON, measured
 
 
-def test_a_run_that_has_ended_is_worked_out_once(engine: Engine) -> None:
-    run_id = store(engine)
-    first = results.candidate(engine, run_id)
-    assert results.candidate(engine, run_id).summary is first.summary
+def test_a_run_that_has_ended_is_worked_out_once(database: Engine) -> None:
+    run_id = store(database)
+    first = results.candidate(database, run_id)
+    assert results.candidate(database, run_id).summary is first.summary
     assert first.summary == summarize(first.measurements)
 
 
-def test_more_repeats_are_worked_out_anew(engine: Engine) -> None:
-    run_id = store(engine)
-    assert len(results.candidate(engine, run_id).summary.repeats) == 1
-    queue.add_repeat(engine, run_id, Repeat(1, NOON, 1.0, {}))
-    queue.add_measurements(engine, run_id, [measured(0, repeat=1)])
-    assert len(results.candidate(engine, run_id).summary.repeats) == 2
+def test_more_repeats_are_worked_out_anew(database: Engine) -> None:
+    run_id = store(database)
+    assert len(results.candidate(database, run_id).summary.repeats) == 1
+    queue.add_repeat(database, run_id, Repeat(1, NOON, 1.0, {}))
+    queue.add_measurements(database, run_id, [measured(0, repeat=1)])
+    assert len(results.candidate(database, run_id).summary.repeats) == 2
 
 
-def test_a_run_under_way_is_worked_out_as_often_as_it_is_asked_for(engine: Engine) -> None:
-    run_id = store(engine, status="running")
-    first = results.candidate(engine, run_id)
-    assert results.candidate(engine, run_id).summary is not first.summary
+def test_a_run_under_way_is_worked_out_as_often_as_it_is_asked_for(database: Engine) -> None:
+    run_id = store(database, status="running")
+    first = results.candidate(database, run_id)
+    assert results.candidate(database, run_id).summary is not first.summary

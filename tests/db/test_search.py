@@ -10,19 +10,19 @@ from services.ask.config import RunConfig
 
 
 @pytest.fixture
-def history(engine: Engine) -> Engine:
+def history(database: Engine) -> Engine:
     """Three runs: 1 done, 2 failed, 3 queued."""
     first = RunConfig(model="SmolLM2-135M")
-    runs.create(engine, first, "a", "Warm cache", ["night", "H200"], "100% of the slots")
+    runs.create(database, first, "a", "Warm cache", ["night", "H200"], "100% of the slots")
     vllm = RunConfig(backend="vllm", model="Qwen/Qwen3-8B", mode="batch")
-    runs.create(engine, vllm, "b", "snake_case été", ["night"], "1000 requests")
-    runs.create(engine, RunConfig(mode="staggered"), "c", "Plain", (), r"C:\logs")
+    runs.create(database, vllm, "b", "snake_case été", ["night"], "1000 requests")
+    runs.create(database, RunConfig(mode="staggered"), "c", "Plain", (), r"C:\logs")
     for run_id in (1, 2):
-        claimed = queue.claim(engine)
+        claimed = queue.claim(database)
         assert claimed and claimed.id == run_id
-    queue.finish(engine, 1, "done", headline={"output_tokens_per_s": 52.5})
-    queue.finish(engine, 2, "failed", "Nothing answers.")
-    return engine
+    queue.finish(database, 1, "done", headline={"output_tokens_per_s": 52.5})
+    queue.finish(database, 2, "failed", "Nothing answers.")
+    return database
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,6 @@ def test_choices_are_what_the_filters_can_be_set_to(history: Engine) -> None:
     }
 
 
-def test_an_empty_history_has_no_choices(engine: Engine) -> None:
-    assert runs.choices(engine) == {"backends": (), "models": (), "modes": (), "tags": ()}
-    assert (runs.search(engine), runs.count(engine)) == ([], 0)
+def test_an_empty_history_has_no_choices(database: Engine) -> None:
+    assert runs.choices(database) == {"backends": (), "models": (), "modes": (), "tags": ()}
+    assert (runs.search(database), runs.count(database)) == ([], 0)

@@ -17,102 +17,102 @@ from tests.values import measured
 PAGE = b"<!doctype html>"
 
 
-def kept(engine: Engine) -> int:
-    with engine.connect() as connection:
+def kept(database: Engine) -> int:
+    with database.connect() as connection:
         return connection.scalar(select(func.count()).select_from(schema.shares)) or 0
 
 
-def test_a_page_is_behind_its_token_and_no_other(engine: Engine) -> None:
-    run_id = store(engine)
-    one, two = (shares.create(engine, [run_id], "A", PAGE + title) for title in (b"1", b"2"))
+def test_a_page_is_behind_its_token_and_no_other(database: Engine) -> None:
+    run_id = store(database)
+    one, two = (shares.create(database, [run_id], "A", PAGE + title) for title in (b"1", b"2"))
     for share, end in ((one, b"1"), (two, b"2")):
-        found = shares.load(engine, share.token)
+        found = shares.load(database, share.token)
         assert found is not None and gzip.decompress(found) == PAGE + end
     assert one.token != two.token
     assert len(one.token) == 43  # 256 bits
     for other in ("", one.token[:-1], f"{one.token}x", one.token.swapcase(), "%", "\0"):
-        assert shares.load(engine, other) is None
+        assert shares.load(database, other) is None
 
 
-def test_a_page_is_gone_when_it_is_revoked(engine: Engine) -> None:
-    share = shares.create(engine, [store(engine)], "A", PAGE)
-    shares.revoke(engine, share.token)
-    assert shares.load(engine, share.token) is None
+def test_a_page_is_gone_when_it_is_revoked(database: Engine) -> None:
+    share = shares.create(database, [store(database)], "A", PAGE)
+    shares.revoke(database, share.token)
+    assert shares.load(database, share.token) is None
     for token in (share.token, "", "\0"):
         with pytest.raises(ShareNotFound):
-            shares.revoke(engine, token)
-    assert kept(engine) == 0
+            shares.revoke(database, token)
+    assert kept(database) == 0
 
 
-def test_a_page_is_gone_when_its_time_is_over(engine: Engine) -> None:
-    run_id = store(engine)
-    over = shares.create(engine, [run_id], "A", PAGE, timedelta(seconds=-1))
-    still = shares.create(engine, [run_id], "A", PAGE, timedelta(days=1))
-    always = shares.create(engine, [run_id], "A", PAGE)
-    assert shares.load(engine, over.token) is None
-    assert shares.load(engine, still.token) and shares.load(engine, always.token)
-    assert [share.token for share in shares.listed(engine)] == [always.token, still.token]
-    assert kept(engine) == 2  # what was over was thrown away when the next was made
+def test_a_page_is_gone_when_its_time_is_over(database: Engine) -> None:
+    run_id = store(database)
+    over = shares.create(database, [run_id], "A", PAGE, timedelta(seconds=-1))
+    still = shares.create(database, [run_id], "A", PAGE, timedelta(days=1))
+    always = shares.create(database, [run_id], "A", PAGE)
+    assert shares.load(database, over.token) is None
+    assert shares.load(database, still.token) and shares.load(database, always.token)
+    assert [share.token for share in shares.listed(database)] == [always.token, still.token]
+    assert kept(database) == 2  # what was over was thrown away when the next was made
 
 
-def test_what_is_deleted_is_not_shared_any_more(engine: Engine) -> None:
-    first, second, third = (store(engine) for _ in range(3))
-    alone = shares.create(engine, [first], "A", PAGE)
-    both = shares.create(engine, [second, first], "B", PAGE)
-    other = shares.create(engine, [second, third], "C", PAGE)
-    runs.delete(engine, first)
-    assert [share.token for share in shares.listed(engine)] == [other.token]
-    assert shares.load(engine, alone.token) is shares.load(engine, both.token) is None
+def test_what_is_deleted_is_not_shared_any_more(database: Engine) -> None:
+    first, second, third = (store(database) for _ in range(3))
+    alone = shares.create(database, [first], "A", PAGE)
+    both = shares.create(database, [second, first], "B", PAGE)
+    other = shares.create(database, [second, third], "C", PAGE)
+    runs.delete(database, first)
+    assert [share.token for share in shares.listed(database)] == [other.token]
+    assert shares.load(database, alone.token) is shares.load(database, both.token) is None
 
 
-def test_a_run_that_cannot_be_deleted_stays_shared(engine: Engine) -> None:
-    run_id = store(engine, status="running")
-    share = shares.create(engine, [run_id], "A", PAGE)
+def test_a_run_that_cannot_be_deleted_stays_shared(database: Engine) -> None:
+    run_id = store(database, status="running")
+    share = shares.create(database, [run_id], "A", PAGE)
     with pytest.raises(runs.RunBusy):
-        runs.delete(engine, run_id)
-    assert shares.load(engine, share.token)
+        runs.delete(database, run_id)
+    assert shares.load(database, share.token)
 
 
-def test_what_is_listed_are_the_pages_of_these_runs_in_this_order(engine: Engine) -> None:
-    one, two = store(engine), store(engine)
-    first = shares.create(engine, [one, two], "A", PAGE, texts=True)
-    second = shares.create(engine, [one, two], "A", PAGE)
-    shares.create(engine, [two, one], "B", PAGE), shares.create(engine, [one], "C", PAGE)
-    assert shares.listed(engine, [one, two]) == [second, first]
-    assert len(shares.listed(engine)) == 4
+def test_what_is_listed_are_the_pages_of_these_runs_in_this_order(database: Engine) -> None:
+    one, two = store(database), store(database)
+    first = shares.create(database, [one, two], "A", PAGE, texts=True)
+    second = shares.create(database, [one, two], "A", PAGE)
+    shares.create(database, [two, one], "B", PAGE), shares.create(database, [one], "C", PAGE)
+    assert shares.listed(database, [one, two]) == [second, first]
+    assert len(shares.listed(database)) == 4
     assert (first.texts, second.texts, first.path) == (True, False, f"/share/{first.token}")
 
 
-def test_a_page_that_is_published_is_what_was_measured_then(engine: Engine) -> None:
+def test_a_page_that_is_published_is_what_was_measured_then(database: Engine) -> None:
     asked = {"workload": "text", "prompt": "a heron"}
-    run_id = store(engine, [measured(0, answer="grey on grey")], name="first-name", **asked)
-    share = shares.publish(engine, [run_id], days=7)
-    runs.edit(engine, run_id, "second-name", [], "")
-    page = gzip.decompress(shares.load(engine, share.token) or b"")
+    run_id = store(database, [measured(0, answer="grey on grey")], name="first-name", **asked)
+    share = shares.publish(database, [run_id], days=7)
+    runs.edit(database, run_id, "second-name", [], "")
+    page = gzip.decompress(shares.load(database, share.token) or b"")
     assert b"first-name" in page and b"second-name" not in page
     assert b"heron" not in page and b"grey on grey" not in page
     assert share.title == "first-name"
     assert share.expires_at is not None
     assert share.expires_at - share.created_at == timedelta(days=7)
-    texts = shares.publish(engine, [run_id], texts=True)
-    page = gzip.decompress(shares.load(engine, texts.token) or b"")
+    texts = shares.publish(database, [run_id], texts=True)
+    page = gzip.decompress(shares.load(database, texts.token) or b"")
     assert b"a heron" in page and b"grey on grey" in page
     assert texts.expires_at is None
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, 10**9])
-def test_a_time_that_cannot_be_is_refused_in_a_sentence(engine: Engine, days: int) -> None:
+def test_a_time_that_cannot_be_is_refused_in_a_sentence(database: Engine, days: int) -> None:
     with pytest.raises(InvalidShare, match=r"1 to 3,650 days, or until revoked\.$"):
-        shares.publish(engine, [store(engine)], days)
+        shares.publish(database, [store(database)], days)
 
 
-def test_runs_that_make_no_page_are_refused_in_a_sentence(engine: Engine) -> None:
-    run_id = store(engine)
+def test_runs_that_make_no_page_are_refused_in_a_sentence(database: Engine) -> None:
+    run_id = store(database)
     for chosen in ([], [run_id, run_id], list(range(9))):
         with pytest.raises(InvalidShare, match=r"one to 8 runs, each of them once\.$"):
-            shares.publish(engine, chosen)
+            shares.publish(database, chosen)
     with pytest.raises(RunNotFound):
-        shares.publish(engine, [run_id, 99])
+        shares.publish(database, [run_id, 99])
     with pytest.raises(RunNotFound):
-        shares.create(engine, [run_id, 99], "A", PAGE)
-    assert kept(engine) == 0
+        shares.create(database, [run_id, 99], "A", PAGE)
+    assert kept(database) == 0

@@ -14,61 +14,61 @@ from tests.values import measured
 FIRST = datetime(2026, 10, 1, 3, tzinfo=UTC)
 
 
-def night(engine: Engine, seconds: float, **given: Any) -> int:
+def night(database: Engine, seconds: float, **given: Any) -> int:
     """A run of three repeats, each a day after the one before."""
     times = enumerate((1.0, 1.01, 0.99))
     answers = [measured(repeat=r, ttft=0.1, e2e=seconds * f) for r, f in times]
-    run_id = store(engine, answers, repeats=3, **given)
-    with writing(engine) as connection:
+    run_id = store(database, answers, repeats=3, **given)
+    with writing(database) as connection:
         began = update(table).where(table.c.id == run_id)
         connection.execute(began.values(started_at=FIRST + timedelta(days=run_id)))
     return run_id
 
 
-def test_later_runs_stand_against_the_pinned_one(engine: Engine) -> None:
+def test_later_runs_stand_against_the_pinned_one(database: Engine) -> None:
     for seconds in (3.0, 2.0, 1.0):
-        night(engine, seconds, tags=["a"])
-    night(engine, 1.0, model="other")
-    pins.pin(engine, "model", "tiny", 2)
-    found = standings.standings(engine, runs.search(engine))
+        night(database, seconds, tags=["a"])
+    night(database, 1.0, model="other")
+    pins.pin(database, "model", "tiny", 2)
+    found = standings.standings(database, runs.search(database))
     assert {i: (s.reference, s.word) for i, s in found.items()} == {
         2: (2, "reference"),
         3: (2, "faster"),
     }
-    pins.pin(engine, "tag", "a", 1)
-    found = standings.standings(engine, runs.search(engine))
+    pins.pin(database, "tag", "a", 1)
+    found = standings.standings(database, runs.search(database))
     assert {i: s.reference for i, s in found.items()} == {1: 1, 2: 2, 3: 1}
-    narrowed = standings.standings(engine, runs.search(engine, model="tiny"), model="tiny")
+    narrowed = standings.standings(database, runs.search(database, model="tiny"), model="tiny")
     assert narrowed[3].reference == 2
 
 
-def test_a_reference_that_is_not_on_the_page_is_found(engine: Engine) -> None:
-    night(engine, 1.0), night(engine, 2.0)
-    pins.pin(engine, "model", "tiny", 1)
-    found = standings.standings(engine, runs.search(engine, limit=1))
+def test_a_reference_that_is_not_on_the_page_is_found(database: Engine) -> None:
+    night(database, 1.0), night(database, 2.0)
+    pins.pin(database, "model", "tiny", 1)
+    found = standings.standings(database, runs.search(database, limit=1))
     assert {i: s.word for i, s in found.items()} == {2: "slower"}
 
 
-def test_a_trend_has_the_newest_runs_that_are_done_and_match(engine: Engine) -> None:
+def test_a_trend_has_the_newest_runs_that_are_done_and_match(database: Engine) -> None:
     for seconds in (1.0, 2.0, 3.0):
-        night(engine, seconds, name=f"night {seconds}", tags=["a"] * (seconds > 1))
-    store(engine, status="failed", tags=["a"])
-    pins.pin(engine, "model", "tiny", 1)
-    found = standings.trend(engine, "e2e_s_median", "night", tag="a")
+        night(database, seconds, name=f"night {seconds}", tags=["a"] * (seconds > 1))
+    store(database, status="failed", tags=["a"])
+    pins.pin(database, "model", "tiny", 1)
+    found = standings.trend(database, "e2e_s_median", "night", tag="a")
     assert [(p.run_id, p.word, p.began.day) for p in found.points] == [
         (2, "slower", 3),
         (3, "slower", 4),
     ]
     assert found.reference is not None and found.reference.run_id == 1
-    assert len(search.trend(engine, limit=2)) == 2
+    assert len(search.trend(database, limit=2)) == 2
 
 
-def test_a_trend_reads_no_more_than_it_shows(engine: Engine) -> None:
-    night(engine, 1.0, note="long " * 1000)
-    (row,) = search.trend(engine)
+def test_a_trend_reads_no_more_than_it_shows(database: Engine) -> None:
+    night(database, 1.0, note="long " * 1000)
+    (row,) = search.trend(database)
     assert set(row.headline) == {*search.KEPT} - {"via"}
     assert (row.note, row.error, row.began) == ("", None, FIRST + timedelta(days=1))
     asked: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    standings.trend(engine, "e2e_s_median")
+    event.listen(database, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    standings.trend(database, "e2e_s_median")
     assert len([text for text in asked if text.startswith("SELECT")]) == 3  # runs, tags, pins

@@ -67,8 +67,8 @@ any_measurement = st.builds(
 )
 
 
-def new(engine: Engine, **edits: Any) -> int:
-    return runs.create(engine, RunConfig(), "embedded", **edits)
+def new(database: Engine, **edits: Any) -> int:
+    return runs.create(database, RunConfig(), "embedded", **edits)
 
 
 def states(count: int) -> list[Progress]:
@@ -77,7 +77,7 @@ def states(count: int) -> list[Progress]:
     ]
 
 
-def test_a_new_run_waits_in_the_queue_as_it_was_asked_for(engine: Engine) -> None:
+def test_a_new_run_waits_in_the_queue_as_it_was_asked_for(database: Engine) -> None:
     config = RunConfig(
         backend="url",
         base_url="http://127.0.0.1:9/v1",
@@ -90,8 +90,8 @@ def test_a_new_run_waits_in_the_queue_as_it_was_asked_for(engine: Engine) -> Non
         seed=7,
     )
     before = datetime.now(UTC)
-    run_id = runs.create(engine, config, "here", "First", ("b", "a", "b"), "A note.")
-    run = runs.load(engine, run_id)
+    run_id = runs.create(database, config, "here", "First", ("b", "a", "b"), "A note.")
+    run = runs.load(database, run_id)
     assert (run.id, run.name, run.status, run.config) == (run_id, "First", "queued", config)
     assert (run.tags, run.note, run.repeats, run.environment) == (("a", "b"), "A note.", (), {})
     assert before <= run.created_at <= datetime.now(UTC)
@@ -116,34 +116,34 @@ def test_a_new_run_waits_in_the_queue_as_it_was_asked_for(engine: Engine) -> Non
     ],
 )
 def test_a_run_without_a_name_says_what_it_does(
-    engine: Engine, config: RunConfig, name: str
+    database: Engine, config: RunConfig, name: str
 ) -> None:
-    assert runs.load(engine, runs.create(engine, config, "host:80", "  ")).name == name
+    assert runs.load(database, runs.create(database, config, "host:80", "  ")).name == name
 
 
 @pytest.mark.parametrize("run_id", [12, 0, -1, 2**31, 10**30])
-def test_a_run_that_is_not_there_is_a_sentence(engine: Engine, run_id: int) -> None:
+def test_a_run_that_is_not_there_is_a_sentence(database: Engine, run_id: int) -> None:
     sentence = f"There is no run {run_id}. It may have been deleted."
     for call in (
-        lambda: runs.load(engine, run_id),
-        lambda: runs.load_many(engine, [new(engine), run_id]),
-        lambda: runs.edit(engine, run_id, "x", ["x"], "x"),
-        lambda: runs.delete(engine, run_id),
-        lambda: queue.request_cancel(engine, run_id),
+        lambda: runs.load(database, run_id),
+        lambda: runs.load_many(database, [new(database), run_id]),
+        lambda: runs.edit(database, run_id, "x", ["x"], "x"),
+        lambda: runs.delete(database, run_id),
+        lambda: queue.request_cancel(database, run_id),
     ):
         with pytest.raises(runs.RunNotFound) as problem:
             call()
         assert str(problem.value) == sentence
-    assert runs.measurements(engine, run_id) == []
-    assert runs.progress(engine, run_id) == []
-    assert runs.answer(engine, run_id, run_id, run_id) is None
+    assert runs.measurements(database, run_id) == []
+    assert runs.progress(database, run_id) == []
+    assert runs.answer(database, run_id, run_id, run_id) is None
 
 
-def test_runs_come_in_the_order_asked_for(engine: Engine) -> None:
-    first, second, third = (new(engine) for _ in range(3))
-    found = runs.load_many(engine, [third, first, third, second])
+def test_runs_come_in_the_order_asked_for(database: Engine) -> None:
+    first, second, third = (new(database) for _ in range(3))
+    found = runs.load_many(database, [third, first, third, second])
     assert [run.id for run in found] == [third, first, third, second]
-    assert runs.load_many(engine, []) == []
+    assert runs.load_many(database, []) == []
 
 
 def test_every_field_of_a_measurement_has_a_column() -> None:
@@ -159,91 +159,91 @@ def test_every_field_of_the_example_differs_from_its_default() -> None:
 
 
 @pytest.mark.parametrize("measured", [FULL, SMALL], ids=["full", "small"])
-def test_a_measurement_comes_back_as_it_was(engine: Engine, measured: Measurement) -> None:
-    run_id = new(engine)
-    queue.add_measurements(engine, run_id, [measured])
-    assert runs.measurements(engine, run_id, texts=True) == [measured]
-    assert runs.measurements(engine, run_id) == [replace(measured, answer=None)]
-    assert runs.answer(engine, run_id, 0, measured.index) == measured.answer
+def test_a_measurement_comes_back_as_it_was(database: Engine, measured: Measurement) -> None:
+    run_id = new(database)
+    queue.add_measurements(database, run_id, [measured])
+    assert runs.measurements(database, run_id, texts=True) == [measured]
+    assert runs.measurements(database, run_id) == [replace(measured, answer=None)]
+    assert runs.answer(database, run_id, 0, measured.index) == measured.answer
 
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(measured=any_measurement)
-def test_any_measurement_comes_back_as_it_was(engine: Engine, measured: Measurement) -> None:
-    run_id = new(engine)
-    queue.add_measurements(engine, run_id, [measured])
-    assert runs.measurements(engine, run_id, texts=True) == [measured]
+def test_any_measurement_comes_back_as_it_was(database: Engine, measured: Measurement) -> None:
+    run_id = new(database)
+    queue.add_measurements(database, run_id, [measured])
+    assert runs.measurements(database, run_id, texts=True) == [measured]
 
 
-def test_what_no_database_can_keep_is_marked_and_not_lost(engine: Engine) -> None:
-    run_id = new(engine, note="a\0b")
-    queue.add_measurements(engine, run_id, [replace(SMALL, answer="\0 \ud83d\ude42 \ud83d")])
-    assert runs.answer(engine, run_id, 0, 0) == "� 🙂 �"
-    assert runs.load(engine, run_id).note == "a�b"
+def test_what_no_database_can_keep_is_marked_and_not_lost(database: Engine) -> None:
+    run_id = new(database, note="a\0b")
+    queue.add_measurements(database, run_id, [replace(SMALL, answer="\0 \ud83d\ude42 \ud83d")])
+    assert runs.answer(database, run_id, 0, 0) == "� 🙂 �"
+    assert runs.load(database, run_id).note == "a�b"
 
 
-def test_a_count_that_cannot_be_true_is_not_known_and_breaks_nothing(engine: Engine) -> None:
-    run_id = new(engine)
+def test_a_count_that_cannot_be_true_is_not_known_and_breaks_nothing(database: Engine) -> None:
+    run_id = new(database)
     claims = replace(SMALL, prompt_tokens=2**31, output_tokens=10**30, cached_tokens=-1)
-    queue.add_measurements(engine, run_id, [claims, replace(FULL, index=1)])
-    assert runs.measurements(engine, run_id, texts=True) == [SMALL, replace(FULL, index=1)]
+    queue.add_measurements(database, run_id, [claims, replace(FULL, index=1)])
+    assert runs.measurements(database, run_id, texts=True) == [SMALL, replace(FULL, index=1)]
 
 
-def test_the_tokens_of_a_long_run_may_pass_two_thousand_million(engine: Engine) -> None:
-    run_id = new(engine)
+def test_the_tokens_of_a_long_run_may_pass_two_thousand_million(database: Engine) -> None:
+    run_id = new(database)
     state = replace(states(1)[0], tokens=5000 * 50 * 131_072)
-    queue.add_progress(engine, run_id, state)
-    assert runs.progress(engine, run_id) == [state]
+    queue.add_progress(database, run_id, state)
+    assert runs.progress(database, run_id) == [state]
 
 
-def test_requests_come_by_repeat_and_index(engine: Engine) -> None:
-    run_id, other = new(engine), new(engine)
+def test_requests_come_by_repeat_and_index(database: Engine) -> None:
+    run_id, other = new(database), new(database)
     keys = [(repeat, index) for repeat in (1, 0) for index in (10, 2, 0)]
     sent = [replace(SMALL, repeat=repeat, index=index) for repeat, index in keys]
-    queue.add_measurements(engine, run_id, sent)
-    queue.add_measurements(engine, other, [SMALL])
-    found = runs.measurements(engine, run_id)
+    queue.add_measurements(database, run_id, sent)
+    queue.add_measurements(database, other, [SMALL])
+    found = runs.measurements(database, run_id)
     assert [(m.repeat, m.index) for m in found] == sorted(keys)
 
 
-def test_a_request_sent_again_replaces_the_first(engine: Engine) -> None:
-    run_id = new(engine)
-    queue.add_measurements(engine, run_id, [SMALL, replace(FULL, index=1)])
-    queue.add_measurements(engine, run_id, [replace(FULL, index=0), replace(SMALL, index=1)])
-    queue.add_measurements(engine, run_id, [])
-    found = runs.measurements(engine, run_id, texts=True)
+def test_a_request_sent_again_replaces_the_first(database: Engine) -> None:
+    run_id = new(database)
+    queue.add_measurements(database, run_id, [SMALL, replace(FULL, index=1)])
+    queue.add_measurements(database, run_id, [replace(FULL, index=0), replace(SMALL, index=1)])
+    queue.add_measurements(database, run_id, [])
+    found = runs.measurements(database, run_id, texts=True)
     assert found == [replace(FULL, index=0), replace(SMALL, index=1)]
 
 
-def test_five_thousand_requests_of_128_tokens_are_kept_in_one_call(engine: Engine) -> None:
-    run_id = new(engine)
+def test_five_thousand_requests_of_128_tokens_are_kept_in_one_call(database: Engine) -> None:
+    run_id = new(database)
     batch = [
         replace(
             SMALL, index=i, token_times=tuple((i * 977 + k * 9_999_991) / 1e9 for k in range(128))
         )
         for i in range(5000)
     ]
-    queue.add_measurements(engine, run_id, batch)
-    assert runs.measurements(engine, run_id) == batch
+    queue.add_measurements(database, run_id, batch)
+    assert runs.measurements(database, run_id) == batch
 
 
-def test_a_batch_with_a_bad_row_keeps_none_of_it(engine: Engine) -> None:
-    run_id = new(engine)
+def test_a_batch_with_a_bad_row_keeps_none_of_it(database: Engine) -> None:
+    run_id = new(database)
     with pytest.raises(IntegrityError):
-        queue.add_measurements(engine, run_id, [SMALL, replace(SMALL, index=1, t_due=None)])  # type: ignore[arg-type]
-    assert runs.measurements(engine, run_id) == []
+        queue.add_measurements(database, run_id, [SMALL, replace(SMALL, index=1, t_due=None)])  # type: ignore[arg-type]
+    assert runs.measurements(database, run_id) == []
 
 
-def test_a_repeat_sent_again_replaces_the_first(engine: Engine) -> None:
-    run_id = new(engine)
+def test_a_repeat_sent_again_replaces_the_first(database: Engine) -> None:
+    run_id = new(database)
     began = datetime(2026, 3, 4, 5, 6, 7, 891011, tzinfo=timezone(timedelta(hours=-8)))
-    queue.add_repeat(engine, run_id, Repeat(1, began))
-    queue.add_repeat(engine, run_id, Repeat(0, began))
+    queue.add_repeat(database, run_id, Repeat(1, began))
+    queue.add_repeat(database, run_id, Repeat(0, began))
     ended = Repeat(0, began, 12.345678901, {"cpu_share": 0.25, "lags": [0.1, None]})
-    queue.add_repeat(engine, run_id, ended)
-    found = runs.load(engine, run_id).repeats
+    queue.add_repeat(database, run_id, ended)
+    found = runs.load(database, run_id).repeats
     assert found == (ended, Repeat(1, began))
     assert {repeat.began_at.utcoffset() for repeat in found} == {timedelta(0)}
 
@@ -260,23 +260,23 @@ def test_a_repeat_sent_again_replaces_the_first(engine: Engine) -> None:
     ],
 )
 def test_progress_is_thinned_evenly_and_keeps_the_last(
-    engine: Engine, limit: int, kept: list[int]
+    database: Engine, limit: int, kept: list[int]
 ) -> None:
-    run_id = new(engine)
+    run_id = new(database)
     for state in reversed(states(11)):
-        queue.add_progress(engine, run_id, state)
-    assert runs.progress(engine, run_id, limit) == [states(11)[number] for number in kept]
+        queue.add_progress(database, run_id, state)
+    assert runs.progress(database, run_id, limit) == [states(11)[number] for number in kept]
 
 
-def test_names_notes_and_tags_can_be_edited(engine: Engine) -> None:
-    run_id = new(engine, tags=["old"])
+def test_names_notes_and_tags_can_be_edited(database: Engine) -> None:
+    run_id = new(database, tags=["old"])
     tags = [" h200 ", "night  run", "", "h200"]
-    runs.edit(engine, run_id, "  A  new\nname ", tags, "Line one.\nLine two.")
-    run = runs.load(engine, run_id)
+    runs.edit(database, run_id, "  A  new\nname ", tags, "Line one.\nLine two.")
+    run = runs.load(database, run_id)
     assert (run.name, run.note) == ("A new name", "Line one.\nLine two.")
     assert run.tags == ("h200", "night run")
-    runs.edit(engine, run_id, "A", [], "")
-    assert (runs.load(engine, run_id).tags, runs.load(engine, run_id).note) == ((), "")
+    runs.edit(database, run_id, "A", [], "")
+    assert (runs.load(database, run_id).tags, runs.load(database, run_id).note) == ((), "")
 
 
 @pytest.mark.parametrize(
@@ -290,61 +290,61 @@ def test_names_notes_and_tags_can_be_edited(engine: Engine) -> None:
     ],
 )
 def test_an_edit_that_cannot_be_kept_is_a_sentence_and_changes_nothing(
-    engine: Engine, field: str, value: Any, sentence: str
+    database: Engine, field: str, value: Any, sentence: str
 ) -> None:
-    run_id = new(engine, name="before", note="before", tags=["before"])
-    before = runs.load(engine, run_id)
+    run_id = new(database, name="before", note="before", tags=["before"])
+    before = runs.load(database, run_id)
     edited = {"name": "after", "note": "after", "tags": ["after"], field: value}
     for change in (
-        lambda: runs.edit(engine, run_id, **edited),
-        lambda: new(engine, **{field: value}),
+        lambda: runs.edit(database, run_id, **edited),
+        lambda: new(database, **{field: value}),
     ):
         with pytest.raises(runs.InvalidEdit) as problem:
             change()
         assert str(problem.value) == sentence
-    assert runs.load(engine, run_id) == before
-    assert runs.count(engine) == 1
+    assert runs.load(database, run_id) == before
+    assert runs.count(database) == 1
 
 
-def test_a_run_cannot_be_renamed_to_nothing(engine: Engine) -> None:
+def test_a_run_cannot_be_renamed_to_nothing(database: Engine) -> None:
     with pytest.raises(runs.InvalidEdit, match=r"The name is empty\. Write 1 to"):
-        runs.edit(engine, new(engine), " \n", [], "")
+        runs.edit(database, new(database), " \n", [], "")
 
 
-def test_the_longest_allowed_is_kept(engine: Engine) -> None:
+def test_the_longest_allowed_is_kept(database: Engine) -> None:
     tags = [f"{n:02}".ljust(50, "x") for n in range(20)]
-    run = runs.load(engine, new(engine, name="n" * 200, note="n" * 10_000, tags=tags))
+    run = runs.load(database, new(database, name="n" * 200, note="n" * 10_000, tags=tags))
     assert (len(run.name), len(run.note), run.tags) == (200, 10_000, tuple(tags))
 
 
-def test_deleting_a_run_takes_all_of_it_and_nothing_else(engine: Engine) -> None:
-    kept, gone = new(engine, tags=["x"]), new(engine, tags=["x"])
+def test_deleting_a_run_takes_all_of_it_and_nothing_else(database: Engine) -> None:
+    kept, gone = new(database, tags=["x"]), new(database, tags=["x"])
     for run_id in (kept, gone):
-        queue.add_repeat(engine, run_id, Repeat(0, datetime.now(UTC)))
-        queue.add_measurements(engine, run_id, [SMALL])
-        queue.add_progress(engine, run_id, states(1)[0])
-    runs.delete(engine, gone)
+        queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC)))
+        queue.add_measurements(database, run_id, [SMALL])
+        queue.add_progress(database, run_id, states(1)[0])
+    runs.delete(database, gone)
     with pytest.raises(runs.RunNotFound):
-        runs.load(engine, gone)
-    with engine.connect() as connection:
+        runs.load(database, gone)
+    with database.connect() as connection:
         for table in (schema.run_tags, schema.repeats, schema.requests, schema.progress):
             assert connection.scalars(select(table.c.run_id)).all() == [kept]
 
 
-def test_the_id_of_a_deleted_run_is_never_used_again(engine: Engine) -> None:
-    gone = new(engine)
-    runs.delete(engine, gone)
-    assert new(engine) > gone
+def test_the_id_of_a_deleted_run_is_never_used_again(database: Engine) -> None:
+    gone = new(database)
+    runs.delete(database, gone)
+    assert new(database) > gone
 
 
-def test_a_running_run_cannot_be_deleted(engine: Engine) -> None:
-    run_id = new(engine)
-    queue.claim(engine)
+def test_a_running_run_cannot_be_deleted(database: Engine) -> None:
+    run_id = new(database)
+    queue.claim(database)
     with pytest.raises(runs.RunBusy, match=f"Run {run_id} is still running. Cancel it first."):
-        runs.delete(engine, run_id)
-    queue.finish(engine, run_id, "cancelled")
-    runs.delete(engine, run_id)
-    assert runs.count(engine) == 0
+        runs.delete(database, run_id)
+    queue.finish(database, run_id, "cancelled")
+    runs.delete(database, run_id)
+    assert runs.count(database) == 0
 
 
 @pytest.mark.parametrize(
@@ -358,10 +358,10 @@ def test_a_running_run_cannot_be_deleted(engine: Engine) -> None:
     ids=["requests", "progress", "repeats", "run_tags"],
 )
 def test_no_part_of_a_run_is_kept_without_its_run(
-    engine: Engine, values: dict[str, object], request: pytest.FixtureRequest
+    database: Engine, values: dict[str, object], request: pytest.FixtureRequest
 ) -> None:
     table = schema.metadata.tables[request.node.callspec.id.split("-")[-1]]
-    with pytest.raises(IntegrityError), writing(engine) as connection:
+    with pytest.raises(IntegrityError), writing(database) as connection:
         connection.execute(insert(table).values(values))
-    with engine.connect() as connection:
+    with database.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(table)) == 0

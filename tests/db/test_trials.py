@@ -18,28 +18,28 @@ from services.ask.measurement import Repeat, Run, RunStatus
 from tests.values import NOON
 
 
-def trial_of(engine: Engine, *lanes: str, repeats: int = 3) -> Trial:
+def trial_of(database: Engine, *lanes: str, repeats: int = 3) -> Trial:
     config = RunConfig(repeats=repeats)
-    return trials.create(engine, Asked(5, repeats, repeats), [NewRun(config, x) for x in lanes])
+    return trials.create(database, Asked(5, repeats, repeats), [NewRun(config, x) for x in lanes])
 
 
-def measure(engine: Engine, run: Run) -> None:
+def measure(database: Engine, run: Run) -> None:
     """Carry one turn of a claimed run."""
-    queue.add_repeat(engine, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
-    turn = trials.next_turn(engine, runs.load(engine, run.id))
+    queue.add_repeat(database, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
+    turn = trials.next_turn(database, runs.load(database, run.id))
     if turn is None:
-        queue.finish(engine, run.id, "done")
+        queue.finish(database, run.id, "done")
     else:
-        assert queue.wait_turn(engine, run.id, turn, {})
+        assert queue.wait_turn(database, run.id, turn, {})
 
 
-def measured(engine: Engine, most: int = 100) -> list[int]:
+def measured(database: Engine, most: int = 100) -> list[int]:
     """Work the queue off, one turn at a time; return whose turn it was."""
     found = []
-    while len(found) < most and (run := queue.claim(engine)) is not None:
-        assert queue.claim(engine) is None or run.trial_id is None, "two of a trial at once"
+    while len(found) < most and (run := queue.claim(database)) is not None:
+        assert queue.claim(database) is None or run.trial_id is None, "two of a trial at once"
         found.append(run.id)
-        measure(engine, run)
+        measure(database, run)
     return found
 
 
@@ -50,84 +50,84 @@ def rounds(turns: Sequence[int], candidates: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("lanes", [("a", "a", "a"), ("a", "b", "c"), ("a", "b", "a")])
-def test_every_round_has_every_candidate_once(engine: Engine, lanes: tuple[str, ...]) -> None:
-    trial = trial_of(engine, *lanes)
-    assert rounds(measured(engine), 3) == [list(trial.run_ids)] * 3
+def test_every_round_has_every_candidate_once(database: Engine, lanes: tuple[str, ...]) -> None:
+    trial = trial_of(database, *lanes)
+    assert rounds(measured(database), 3) == [list(trial.run_ids)] * 3
 
 
 @pytest.mark.parametrize("status", ["cancelled", "interrupted", "failed"])
-def test_whoever_drops_out_holds_nobody_up(engine: Engine, status: RunStatus) -> None:
-    trial = trial_of(engine, "a", "b", "a")
+def test_whoever_drops_out_holds_nobody_up(database: Engine, status: RunStatus) -> None:
+    trial = trial_of(database, "a", "b", "a")
     gone, *rest = trial.run_ids
-    measured(engine, 4)
-    queue.finish(engine, gone, status)
-    after = measured(engine)
+    measured(database, 4)
+    queue.finish(database, gone, status)
+    after = measured(database)
     assert gone not in after
-    assert [len(run.repeats) for run in runs.load_many(engine, rest)] == [3, 3]
+    assert [len(run.repeats) for run in runs.load_many(database, rest)] == [3, 3]
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("turns", [0, 1, 4, 5])
 def test_when_one_is_deleted_the_others_go_on_round_by_round(
-    engine: Engine, place: int, turns: int
+    database: Engine, place: int, turns: int
 ) -> None:
-    trial = trial_of(engine, "a", "a", "a", repeats=4)
-    measured(engine, turns)
-    runs.delete(engine, trial.run_ids[place])
-    left = trials.load(engine, trial.id).run_ids
-    while (run := queue.claim(engine)) is not None:
-        others = [other for other in runs.load_many(engine, left) if other.id != run.id]
+    trial = trial_of(database, "a", "a", "a", repeats=4)
+    measured(database, turns)
+    runs.delete(database, trial.run_ids[place])
+    left = trials.load(database, trial.id).run_ids
+    while (run := queue.claim(database)) is not None:
+        others = [other for other in runs.load_many(database, left) if other.id != run.id]
         assert len(run.repeats) <= min(len(other.repeats) for other in others), "out of its round"
-        measure(engine, run)
-    assert [len(run.repeats) for run in runs.load_many(engine, left)] == [4, 4]
+        measure(database, run)
+    assert [len(run.repeats) for run in runs.load_many(database, left)] == [4, 4]
 
 
-def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(engine: Engine) -> None:
-    alone = runs.create(engine, RunConfig(), "a")
-    assert queue.claim(engine) is not None
-    trial_of(engine, "a", "b")
-    later = runs.create(engine, RunConfig(), "b")
-    turns = [run.id for run in (queue.claim(engine), queue.claim(engine)) if run]
+def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(database: Engine) -> None:
+    alone = runs.create(database, RunConfig(), "a")
+    assert queue.claim(database) is not None
+    trial_of(database, "a", "b")
+    later = runs.create(database, RunConfig(), "b")
+    turns = [run.id for run in (queue.claim(database), queue.claim(database)) if run]
     assert alone not in turns and set(turns) <= {3, later}
-    queue.finish(engine, alone, "done")
+    queue.finish(database, alone, "done")
 
 
-def test_more_repeats_of_one_run_leave_the_others_alone(engine: Engine) -> None:
-    trial = trial_of(engine, "a", "b")
+def test_more_repeats_of_one_run_leave_the_others_alone(database: Engine) -> None:
+    trial = trial_of(database, "a", "b")
     one, other = trial.run_ids
-    measured(engine)
-    trials.repeat_more(engine, [one], 2)
-    assert measured(engine) == [one, one]
-    assert [len(run.repeats) for run in runs.load_many(engine, [one, other])] == [5, 3]
-    trials.repeat_more(engine, [one, other], 2)
-    turns = measured(engine)
+    measured(database)
+    trials.repeat_more(database, [one], 2)
+    assert measured(database) == [one, one]
+    assert [len(run.repeats) for run in runs.load_many(database, [one, other])] == [5, 3]
+    trials.repeat_more(database, [one, other], 2)
+    turns = measured(database)
     assert turns == [other, other, one, one], "those of earlier rounds come first"
     with pytest.raises(CannotRepeat, match="1 to 43 more"):
-        trials.repeat_more(engine, [one, other], 44)
+        trials.repeat_more(database, [one, other], 44)
 
 
-def test_a_trial_of_which_no_run_is_left_is_not_found(engine: Engine) -> None:
-    trial = trial_of(engine, "a", "b")
+def test_a_trial_of_which_no_run_is_left_is_not_found(database: Engine) -> None:
+    trial = trial_of(database, "a", "b")
     for run_id in trial.run_ids:
-        runs.delete(engine, run_id)
+        runs.delete(database, run_id)
     with pytest.raises(TrialNotFound, match="There is no comparison 1"):
-        trials.load(engine, trial.id)
+        trials.load(database, trial.id)
 
 
-def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(engine: Engine) -> None:
-    trial_of(engine, "a", "b")
-    run = queue.claim(engine)
+def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(database: Engine) -> None:
+    trial_of(database, "a", "b")
+    run = queue.claim(database)
     assert run is not None
     errors: list[BaseException] = []
 
     def cancel() -> None:
         try:
-            queue.request_cancel(engine, run.id)
+            queue.request_cancel(database, run.id)
         except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=cancel)
-    with writing(engine) as connection:
+    with writing(database) as connection:
         ends = update(schema.runs).where(schema.runs.c.id == run.id)
         connection.execute(ends.values(status="queued"))
         thread.start()
@@ -135,20 +135,20 @@ def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(engine: Engine)
         assert thread.is_alive(), "it waits for what is being written"
     thread.join(10)
     assert not errors
-    found = runs.load(engine, run.id)
+    found = runs.load(database, run.id)
     assert (found.status, found.cancel_requested) == ("cancelled", True)
     assert found.ended_at is not None
 
 
 def test_the_second_of_two_who_want_more_at_once_is_told(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial = trial_of(engine, "a", "a")
-    measured(engine)
-    as_both_saw_them = runs.load_many(engine, trial.run_ids)
-    trials.repeat_more(engine, trial.run_ids, 1)
+    trial = trial_of(database, "a", "a")
+    measured(database)
+    as_both_saw_them = runs.load_many(database, trial.run_ids)
+    trials.repeat_more(database, trial.run_ids, 1)
     monkeypatch.setattr(trials, "load_many", lambda *_: as_both_saw_them)
     with pytest.raises(CannotRepeat, match="measured again already"):
-        trials.repeat_more(engine, trial.run_ids, 2)
+        trials.repeat_more(database, trial.run_ids, 2)
     monkeypatch.undo()
-    assert {run.config.repeats for run in runs.load_many(engine, trial.run_ids)} == {4}
+    assert {run.config.repeats for run in runs.load_many(database, trial.run_ids)} == {4}

@@ -29,13 +29,13 @@ def start(at: AppTest) -> AppTest:
     return sound(next(button for button in at.button if button.label == "Start").click().run())
 
 
-def stopped(engine: Engine) -> list[Run]:
+def stopped(database: Engine) -> list[Run]:
     """The stored runs, after those that are still measured were cancelled."""
-    for row in runs.search(engine):
+    for row in runs.search(database):
         if row.status in ("queued", "running"):
-            queue.request_cancel(engine, row.id)
-    until(lambda: not queue.active(engine), 10)
-    return runs.load_many(engine, sorted(row.id for row in runs.search(engine)))
+            queue.request_cancel(database, row.id)
+    until(lambda: not queue.active(database), 10)
+    return runs.load_many(database, sorted(row.id for row in runs.search(database)))
 
 
 def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Visit) -> None:

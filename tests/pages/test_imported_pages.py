@@ -20,8 +20,8 @@ DATA = ROOT / "tests" / "data" / "imports"
 SAYS = "What does vLLM bench itself say?"
 
 
-def bring_in(engine: Engine, name: str) -> int:
-    [run_id] = imported.bring_in(engine, (DATA / name).read_bytes(), name.split("/")[-1])
+def bring_in(database: Engine, name: str) -> int:
+    [run_id] = imported.bring_in(database, (DATA / name).read_bytes(), name.split("/")[-1])
     return run_id
 
 
