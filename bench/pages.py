@@ -74,10 +74,22 @@ def request(repeat: int, index: int, slower: float, chance: random.Random) -> Me
         times.append(at)
         at += 0.01 * slower * chance.uniform(0.8, 1.2)
     return Measurement(
-        repeat, index, "ok", t_due=send, t_send=send, t_first=times[0], t_answer=times[0],
-        t_last=times[-1], t_end=times[-1], token_times=tuple(times), prompt_tokens=20,
-        output_tokens=TOKENS, cached_tokens=0, token_source="usage", finish_reason="length",
-    )  # fmt: skip
+        repeat,
+        index,
+        "ok",
+        t_due=send,
+        t_send=send,
+        t_first=times[0],
+        t_answer=times[0],
+        t_last=times[-1],
+        t_end=times[-1],
+        token_times=tuple(times),
+        prompt_tokens=20,
+        output_tokens=TOKENS,
+        cached_tokens=0,
+        token_source="usage",
+        finish_reason="length",
+    )
 
 
 def store(database: Engine, number: int, requests: int) -> None:

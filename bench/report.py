@@ -18,9 +18,20 @@ from services.base.machine import environment
 from services.base.units import NOTHING, seconds, significant
 
 HEAD = (
-    "client", "came back", "TTFT off, p50", "p99", "gaps off, p50", "p99", "E2E off, p50", "p99",
-    "CPU s", "net", "MB", "TTFT error ×", "CPU ×",
-)  # fmt: skip
+    "client",
+    "came back",
+    "TTFT off, p50",
+    "p99",
+    "gaps off, p50",
+    "p99",
+    "E2E off, p50",
+    "p99",
+    "CPU s",
+    "net",
+    "MB",
+    "TTFT error ×",
+    "CPU ×",
+)
 
 
 def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:

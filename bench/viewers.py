@@ -103,8 +103,16 @@ class Viewer:
 def running(database: Engine) -> int:
     """Store a run that has been running for twenty minutes; return its id."""
     chance = random.Random(1)
-    config = parse({"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m",
-                    "mode": "batch", "requests": 10_000, "concurrency": 64})  # fmt: skip
+    config = parse(
+        {
+            "backend": "url",
+            "base_url": "http://127.0.0.1:9/v1",
+            "model": "m",
+            "mode": "batch",
+            "requests": 10_000,
+            "concurrency": 64,
+        }
+    )
     run_id = runs.create(database, config, "lane")
     queue.claim(database)
     queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC), 15.0, {}))
@@ -123,9 +131,12 @@ def app(folder: str) -> Iterator[tuple[int, psutil.Process]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, "PORT": str(port)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         httpx.Client(transport=httpx.HTTPTransport(retries=8)).get(f"http://127.0.0.1:{port}/")
         yield port, psutil.Process(process.pid)
@@ -144,8 +155,14 @@ async def watched(port: int, process: psutil.Process, run_id: int, count: int) -
     updates, asked = sum(v.updates for v in viewers), sum(v.asked for v in viewers)
     slowest = max(viewer.slowest_s for viewer in viewers)
     memory = process.memory_info().rss / 2**20
-    return (str(count), f"{updates:,}", f"{asked:,}", f"{slowest:.1f} s", f"{cpu:.0%}",
-            f"{memory:,.0f} MiB")  # fmt: skip
+    return (
+        str(count),
+        f"{updates:,}",
+        f"{asked:,}",
+        f"{slowest:.1f} s",
+        f"{cpu:.0%}",
+        f"{memory:,.0f} MiB",
+    )
 
 
 def main() -> None:

@@ -70,14 +70,36 @@ CASES: tuple[Case, ...] = (
     Case("64", f"64 streams, {PACED}", 64, "ref ttft=1 gap=0.01 tokens=100", 100),
     Case("512", f"512 streams, {PACED}", 512, "ref ttft=1 gap=0.01 tokens=50", 50),
     Case("2048", f"2,048 streams, {PACED}", 2048, "ref ttft=1 gap=0.01 tokens=50", 50),
-    Case("5000", "5,000 at once, a token after 1 s and one after 2 s", 5000,
-         "ref ttft=1 gap=1 tokens=2", 2),
-    Case("10000", "10,000 at once, a token after 2 s and one after 4 s", 10_000,
-         "ref ttft=2 gap=2 tokens=2", 2),
-    Case("burst", "64 streams, 1,000 tokens each, back to back", 64,
-         "ref ttft=1 gap=0 tokens=1000", 1000),
-    Case("long", f"64 prompts of 8,000 tokens, {PACED}", 64,
-         "ref ttft=1 gap=0.01 tokens=50", 50, input_tokens=8000),
-    Case("tls", f"512 streams over TLS, {PACED}", 512, "ref ttft=1 gap=0.01 tokens=50", 50,
-         tls=True),
-)  # fmt: skip
+    Case(
+        "5000",
+        "5,000 at once, a token after 1 s and one after 2 s",
+        5000,
+        "ref ttft=1 gap=1 tokens=2",
+        2,
+    ),
+    Case(
+        "10000",
+        "10,000 at once, a token after 2 s and one after 4 s",
+        10_000,
+        "ref ttft=2 gap=2 tokens=2",
+        2,
+    ),
+    Case(
+        "burst",
+        "64 streams, 1,000 tokens each, back to back",
+        64,
+        "ref ttft=1 gap=0 tokens=1000",
+        1000,
+    ),
+    Case(
+        "long",
+        f"64 prompts of 8,000 tokens, {PACED}",
+        64,
+        "ref ttft=1 gap=0.01 tokens=50",
+        50,
+        input_tokens=8000,
+    ),
+    Case(
+        "tls", f"512 streams over TLS, {PACED}", 512, "ref ttft=1 gap=0.01 tokens=50", 50, tls=True
+    ),
+)

@@ -108,10 +108,19 @@ def claim(database: Engine, machine: str = "") -> Server | None:
     for engine_id in ids:
         moment = now(database)
         fresh = {
-            "status": "starting", "started_at": moment, "heartbeat_at": moment, "ready_at": None,
-            "ended_at": None, "base_url": None, "pid": None, "error": None, "hint": None,
-            "facts": {}, "starts": engines.c.starts + 1, "machine": machine,
-        }  # fmt: skip
+            "status": "starting",
+            "started_at": moment,
+            "heartbeat_at": moment,
+            "ready_at": None,
+            "ended_at": None,
+            "base_url": None,
+            "pid": None,
+            "error": None,
+            "hint": None,
+            "facts": {},
+            "starts": engines.c.starts + 1,
+            "machine": machine,
+        }
         if _set(database, _this(engine_id).where(_may_start(machine)).values(fresh)):
             return load(database, engine_id)
     return None

@@ -53,10 +53,15 @@ def bring_in(database: Engine, data: bytes, filename: str, again: bool = False) 
 def store(database: Engine, imported: Imported) -> int:
     """Store a run with its requests in one transaction, and return its id."""
     run = Run(
-        0, imported.name, imported.status, imported.config, datetime.now(UTC),
-        source=imported.source, environment=imported.environment,
+        0,
+        imported.name,
+        imported.status,
+        imported.config,
+        datetime.now(UTC),
+        source=imported.source,
+        environment=imported.environment,
         calibration=imported.calibration,
-    )  # fmt: skip
+    )
     judged_by = price_of(imported.config), objectives_of(imported.config)
     summary = summarize(imported.measurements, *judged_by, run.placed, run.config)
     candidate = Candidate(run, imported.measurements, summary)

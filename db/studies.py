@@ -98,13 +98,20 @@ def resume(
                 lane = select(runs.c.lane).where(runs.c.id == run.id)
                 destination, ticket = sent.get(run.id, (None, None))
                 new = NewRun(
-                    run.config, connection.execute(lane).scalar_one(), run.name, run.tags,
-                    destination=destination, ticket=ticket,
-                )  # fmt: skip
+                    run.config,
+                    connection.execute(lane).scalar_one(),
+                    run.name,
+                    run.tags,
+                    destination=destination,
+                    ticket=ticket,
+                )
                 add(
-                    connection, new,
-                    study_id=study_id, cell=run.cell, engine_id=run.engine_id,
-                )  # fmt: skip
+                    connection,
+                    new,
+                    study_id=study_id,
+                    cell=run.cell,
+                    engine_id=run.engine_id,
+                )
         _plan_engines(connection, study_id)
 
 
@@ -141,9 +148,13 @@ def _plan_engines(connection: Connection, study_id: int) -> None:
     )
     idle = update(engines).where(engines.c.id.in_(waited_for), engines.c.status.not_in(UP))
     fresh: dict[str, Any] = {
-        "status": "planned", "stop_requested": False, "starts": 0, "error": None, "hint": None,
+        "status": "planned",
+        "stop_requested": False,
+        "starts": 0,
+        "error": None,
+        "hint": None,
         "phase": "",
-    }  # fmt: skip
+    }
     connection.execute(idle.values(fresh))
 
 

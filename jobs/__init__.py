@@ -35,8 +35,15 @@ from services.ask.measurement import Run
 from services.base import settings
 
 __all__ = [
-    "QueueProblem", "cancel", "cancel_trial", "ensure", "more", "pace", "submit", "submit_trial",
-]  # fmt: skip
+    "QueueProblem",
+    "cancel",
+    "cancel_trial",
+    "ensure",
+    "more",
+    "pace",
+    "submit",
+    "submit_trial",
+]
 
 
 def submit(

@@ -59,10 +59,11 @@ def ahead(
 ) -> Estimate:
     """Return what a study will take, by what earlier engines and runs took."""
     return estimate(
-        study, grid,
+        study,
+        grid,
         lambda name: stored.seconds_to_ready(database, name),
         lambda cell: _pace(database, cell, typed),
-    )  # fmt: skip
+    )
 
 
 def _pace(database: Engine, cell: Cell, typed: TypedKeys) -> Pace | None:

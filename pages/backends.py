@@ -42,9 +42,11 @@ def answer(name: str, probe: Probe) -> None:
         st.warning(plain(probe.problem), icon=":material/cloud_off:")
     if probe.remedy is not None:
         st.page_link(
-            "run.py", label=f"{probe.remedy.words} in a run", icon=":material/build:",
+            "run.py",
+            label=f"{probe.remedy.words} in a run",
+            icon=":material/build:",
             query_params={"backend": name, **changed(probe.remedy)},
-        )  # fmt: skip
+        )
     if probe.reachable:
         facts(probe)
 
@@ -74,9 +76,11 @@ def show(backend: Backend) -> None:
                 about(backend)
             with st.container(horizontal=True, width="content", vertical_alignment="center"):
                 st.page_link(
-                    "run.py", label="Start a run", icon=":material/play_arrow:",
+                    "run.py",
+                    label="Start a run",
+                    icon=":material/play_arrow:",
                     query_params={"backend": backend.name},
-                )  # fmt: skip
+                )
                 asked = st.button(
                     "Test", key=f"test-{backend.name}", icon=":material/network_check:"
                 )

@@ -73,11 +73,16 @@ def choose_margin(margin: float, where: DeltaGenerator) -> None:
         st.query_params["within"] = f"{st.session_state['within']:g}"
 
     where.number_input(
-        "Equal within ± %", 100 * LEAST_MARGIN, 100 * MOST_MARGIN, step=1.0, format="%g",
-        key="within", on_change=into_url,
+        "Equal within ± %",
+        100 * LEAST_MARGIN,
+        100 * MOST_MARGIN,
+        step=1.0,
+        format="%g",
+        key="within",
+        on_change=into_url,
         help="A difference smaller than this does not matter to you. Choose it before you look: "
         "chosen afterwards, it can make any two runs equal.",
-    )  # fmt: skip
+    )
 
 
 def choose(ids: list[int], where: DeltaGenerator) -> None:
@@ -139,14 +144,17 @@ if problem:
     stop_with(problem)
 if len(ids) < 2 and not shared():
     st.page_link(
-        "run.py", label="Start a comparison: runs that are measured in turns",
-        icon=":material/compare_arrows:", query_params={"vs": "mode=batch"},
-    )  # fmt: skip
+        "run.py",
+        label="Start a comparison: runs that are measured in turns",
+        icon=":material/compare_arrows:",
+        query_params={"vs": "mode=batch"},
+    )
 if not ids and not runs.count(opened()):
     stop_with("No run is stored yet.", "Start a comparison, or two runs one after the other.")
 if len(ids) < 2:
-    stop_with("Select one more run." if ids else f"{WANTED}.",
-              "The first is the reference of the others.")  # fmt: skip
+    stop_with(
+        "Select one more run." if ids else f"{WANTED}.", "The first is the reference of the others."
+    )
 judgement = judging.in_url()
 candidates = load(ids, judgement, margin)
 shown = apart(candidates)

@@ -76,9 +76,13 @@ def what_will_happen(config: EngineConfig) -> None:
 def button(possible: bool) -> bool:
     """Whether the engine is to start."""
     return st.button(
-        "Start the engine", type="primary", icon=":material/play_arrow:", width="stretch",
-        disabled=not possible, on_click=linked.touched,
-    )  # fmt: skip
+        "Start the engine",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=not possible,
+        on_click=linked.touched,
+    )
 
 
 def show_command(config: EngineConfig) -> None:
@@ -124,8 +128,9 @@ def actions(server: Server) -> None:
     with st.container(horizontal=True):
         if server.status == "ready" and server.base_url:
             there: dict[str, str] = {
-                "backend": ENGINES[server.config.engine].backend, "base_url": server.base_url
-            }  # fmt: skip
+                "backend": ENGINES[server.config.engine].backend,
+                "base_url": server.base_url,
+            }
             st.page_link(
                 "run.py", label="Start a run", icon=":material/play_arrow:", query_params=there
             )
@@ -133,9 +138,12 @@ def actions(server: Server) -> None:
             st.caption("Stopping …")
         else:
             st.button(
-                "Stop", icon=":material/stop:", key=f"stop-{server.id}",
-                on_click=stop, args=(server.id,),
-            )  # fmt: skip
+                "Stop",
+                icon=":material/stop:",
+                key=f"stop-{server.id}",
+                on_click=stop,
+                args=(server.id,),
+            )
 
 
 @sentences()
@@ -157,13 +165,19 @@ def earlier() -> None:
             panel(server)
             with st.container(horizontal=True):
                 st.page_link(
-                    "engines.py", label="Start again", icon=":material/replay:",
+                    "engines.py",
+                    label="Start again",
+                    icon=":material/replay:",
                     query_params=parameters(server.config),
-                )  # fmt: skip
+                )
                 st.button(
-                    "Forget", icon=":material/delete:", key=f"forget-{server.id}",
-                    type="tertiary", on_click=forget, args=(server.id,),
-                )  # fmt: skip
+                    "Forget",
+                    icon=":material/delete:",
+                    key=f"forget-{server.id}",
+                    type="tertiary",
+                    on_click=forget,
+                    args=(server.id,),
+                )
 
 
 @sentences()

@@ -33,10 +33,12 @@ def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str,
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
         found = {
             "text": st.text_input(
-                "Search", **linked.keyed(f"{PREFIX}text", said.get("text", ""), narrowed),
-                icon=":material/search:", placeholder="name, note, tag",
+                "Search",
+                **linked.keyed(f"{PREFIX}text", said.get("text", ""), narrowed),
+                icon=":material/search:",
+                placeholder="name, note, tag",
             )
-        }  # fmt: skip
+        }
         for field, values in there.items():
             given = said.get(field, ANY)
             found[field] = st.selectbox(
@@ -72,10 +74,13 @@ def actions(chosen: Sequence[int]) -> None:
     """What can be done with the selected runs."""
     with st.container(horizontal=True, vertical_alignment="center"):
         compare = st.button(
-            "Compare", type="primary", icon=":material/compare_arrows:",
-            disabled=not 2 <= len(chosen) <= MOST, on_click=linked.touched,
+            "Compare",
+            type="primary",
+            icon=":material/compare_arrows:",
+            disabled=not 2 <= len(chosen) <= MOST,
+            on_click=linked.touched,
             help=f"Select 2 to {MOST} runs. The first selected is the reference.",
-        )  # fmt: skip
+        )
         result = st.button(
             "See result",
             icon=":material/insights:",

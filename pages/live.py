@@ -75,14 +75,20 @@ def charts(found: Moment) -> None:
     """The run so far, and its server below it on the same axis."""
     if found.chart is not None:
         st.vega_lite_chart(
-            found.chart, theme=None, key="live", width="stretch",
+            found.chart,
+            theme=None,
+            key="live",
+            width="stretch",
             alt="Output tokens per second and requests in flight over time",
-        )  # fmt: skip
+        )
     if found.engine_chart is not None:
         st.vega_lite_chart(
-            found.engine_chart, theme=None, key="live-engine", width="stretch",
+            found.engine_chart,
+            theme=None,
+            key="live-engine",
+            width="stretch",
             alt="What the server did over time",
-        )  # fmt: skip
+        )
 
 
 @sentences()
@@ -107,14 +113,18 @@ def ended(run: Run) -> None:
     box(f"{words} {plain(run.error or '')}".strip())
     with st.container(horizontal=True):
         st.page_link(
-            "result.py", label="See the result", icon=":material/insights:",
+            "result.py",
+            label="See the result",
+            icon=":material/insights:",
             query_params=onward(run=str(run.id)),
-        )  # fmt: skip
+        )
         if not shared():
             st.page_link(
-                "run.py", label="Run again", icon=":material/replay:",
+                "run.py",
+                label="Run again",
+                icon=":material/replay:",
                 query_params={"like": str(run.id)},
-            )  # fmt: skip
+            )
     found = moment(run, dark())
     bar(found.standing)
     charts(found)

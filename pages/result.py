@@ -40,18 +40,22 @@ def actions(candidate: Candidate) -> None:
     run_id = str(candidate.run.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(
-            "compare.py", label="Compare", icon=":material/compare_arrows:",
+            "compare.py",
+            label="Compare",
+            icon=":material/compare_arrows:",
             query_params={"runs": run_id},
-        )  # fmt: skip
+        )
         if candidate.run.source is None:
             st.page_link(
                 "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
             )
         if candidate.run.study_id is not None:
             st.page_link(
-                "study.py", label="Its study", icon=":material/grid_on:",
+                "study.py",
+                label="Its study",
+                icon=":material/grid_on:",
                 query_params={"study": str(candidate.run.study_id)},
-            )  # fmt: skip
+            )
         again.button([candidate.run])
         edit.button(candidate.run)
         judging.button([candidate.run.config], judgement)
@@ -107,9 +111,11 @@ if not shared():
 if run.status in ACTIVE:
     st.info("The run is not over yet: these are the requests that have come back so far.")
     st.page_link(
-        "live.py", label="Watch it live", icon=":material/monitor_heart:",
+        "live.py",
+        label="Watch it live",
+        icon=":material/monitor_heart:",
         query_params=onward(run=str(run_id)),
-    )  # fmt: skip
+    )
 if not candidate.measurements:
     told.whole(candidate)
     if run.source is None:

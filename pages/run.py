@@ -70,9 +70,12 @@ def picture(config: RunConfig) -> None:
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual if pace else GUESSED_REQUEST_S
     bars = modes.picture(modes.schedule(config), each)
     st.vega_lite_chart(
-        schedule_spec(bars, dark=dark()), theme=None, width="stretch", key="plan",
+        schedule_spec(bars, dark=dark()),
+        theme=None,
+        width="stretch",
+        key="plan",
         alt="When each request is sent",
-    )  # fmt: skip
+    )
     st.caption(
         f"Drawn with {plan.duration(each)} per answer"
         + (f", {pace.source}." if pace else "; real times will differ.")
@@ -82,9 +85,13 @@ def picture(config: RunConfig) -> None:
 def pressed(possible: bool) -> bool:
     """Whether Start was pressed. A double click is two presses and one run."""
     now = st.button(
-        "Start", type="primary", icon=":material/play_arrow:", width="stretch",
-        disabled=not possible, on_click=linked.touched,
-    )  # fmt: skip
+        "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=not possible,
+        on_click=linked.touched,
+    )
     if not now:
         st.session_state["start"] = Once()
     return now

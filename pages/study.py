@@ -104,9 +104,13 @@ def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
 def button(to: str | None, possible: bool) -> bool:
     """Whether the study is to start."""
     return st.button(
-        "Start the study" if to is None else "Add its cells", type="primary", width="stretch",
-        icon=":material/play_arrow:", disabled=not possible, on_click=linked.touched,
-    )  # fmt: skip
+        "Start the study" if to is None else "Add its cells",
+        type="primary",
+        width="stretch",
+        icon=":material/play_arrow:",
+        disabled=not possible,
+        on_click=linked.touched,
+    )
 
 
 def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None) -> None:
@@ -130,8 +134,13 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
             study_id = int(to)
             once.get(lambda: at_work.extend(opened(), study_id, config, typed))
     except (
-        BackendProblem, EngineProblem, InvalidConfig, InvalidEdit, StudyNotFound, jobs.QueueProblem,
-    ) as error:  # fmt: skip
+        BackendProblem,
+        EngineProblem,
+        InvalidConfig,
+        InvalidEdit,
+        StudyNotFound,
+        jobs.QueueProblem,
+    ) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.switch_page("study.py", query_params={"study": str(study_id)})

@@ -79,11 +79,28 @@ def test_another_sites_page_changes_nothing(method: str, origin: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "WS"])
 @pytest.mark.parametrize(
     "host",
-    ["elsewhere.example", "elsewhere.example:8501", "127.0.0.1.elsewhere.example", "10.0.0.5",
-     "localhost@elsewhere.example", "[::1", "", None, "\xff", f"{OWN}, elsewhere.example",
-     f"elsewhere.example\\@{OWN}", f"elsewhere.example/@{OWN}", f"{OWN}/elsewhere.example",
-     f"{OWN}?", f"{OWN}#", f" {OWN}", f"{OWN}\t", "127.0.0.1:x", "127.0.0.1:8501:8501"],
-)  # fmt: skip
+    [
+        "elsewhere.example",
+        "elsewhere.example:8501",
+        "127.0.0.1.elsewhere.example",
+        "10.0.0.5",
+        "localhost@elsewhere.example",
+        "[::1",
+        "",
+        None,
+        "\xff",
+        f"{OWN}, elsewhere.example",
+        f"elsewhere.example\\@{OWN}",
+        f"elsewhere.example/@{OWN}",
+        f"{OWN}/elsewhere.example",
+        f"{OWN}?",
+        f"{OWN}#",
+        f" {OWN}",
+        f"{OWN}\t",
+        "127.0.0.1:x",
+        "127.0.0.1:8501:8501",
+    ],
+)
 def test_a_name_that_is_not_ours_is_refused_whoever_asks(method: str, host: str | None) -> None:
     """DNS rebinding: the page's origin and the host are the same, and neither is ours."""
     wrong = foreign(request(method, host, f"http://{host}", "/api/runs"), HOSTS)

@@ -40,9 +40,24 @@ NOT_PURE = {  # files of those rooms, and what of the world each of them touches
     "report/imports/apart.py": {"os", "psutil", "resource", "subprocess", "threading", "time"},
 }
 WORLD = {
-    "asyncio", "httpx", "os", "psutil", "requests", "resource", "secrets", "select", "shutil",
-    "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "uuid",
-}  # fmt: skip
+    "asyncio",
+    "httpx",
+    "os",
+    "psutil",
+    "requests",
+    "resource",
+    "secrets",
+    "select",
+    "shutil",
+    "signal",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "uuid",
+}
 
 
 def files(part: str) -> list[Path]:

@@ -129,9 +129,15 @@ def test_an_attack_by_its_body_is_refused_and_others_do_not_wait(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/engines"), ("POST", "/shares"), ("PUT", "/pins/tag/x"), ("POST", "/runs/1/more"),
-     ("POST", "/studies/1/resume"), ("POST", "/import")],
-)  # fmt: skip
+    [
+        ("POST", "/engines"),
+        ("POST", "/shares"),
+        ("PUT", "/pins/tag/x"),
+        ("POST", "/runs/1/more"),
+        ("POST", "/studies/1/resume"),
+        ("POST", "/import"),
+    ],
+)
 def test_every_other_route_refuses_them_too(
     served: tuple[str, psutil.Process], method: str, path: str
 ) -> None:

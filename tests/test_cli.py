@@ -717,8 +717,18 @@ def test_conditions_on_goodput_need_objectives(database: Engine, ask: Ask) -> No
     store(database)
     without = ask("check", "1", "--slo", "attainment>0.5")
     assert without.code == 1 and "no objective is set. Give one: --ttft-limit 0.5" in without.out
-    given = ask("check", "1", "--slo", "attainment>0.5", "--slo", "cost<1", "--e2e-limit", "5",
-                "--usd-per-hour", "2")  # fmt: skip
+    given = ask(
+        "check",
+        "1",
+        "--slo",
+        "attainment>0.5",
+        "--slo",
+        "cost<1",
+        "--e2e-limit",
+        "5",
+        "--usd-per-hour",
+        "2",
+    )
     assert given.code == 0, given.out
 
 

@@ -120,8 +120,9 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, a
     lines = said.out.splitlines()
     assert [line.rpartition("  ")[2] for line in lines[2:4]] == ["runs", "runs"]
     assert lines[4].startswith("llama.cpp (embedded) · TP 2")
-    assert lines[4].endswith("llama.cpp (embedded) does not know tp=2. It knows none of tp, pp and "
-                             "dp.")  # fmt: skip
+    assert lines[4].endswith(
+        "llama.cpp (embedded) does not know tp=2. It knows none of tp, pp and dp."
+    )
     assert "4 cells on 1 engine, started one after the other; 2 cannot be measured" in lines[-1]
     assert "it costs at least $" in lines[-1]
     plan = json.loads(ask("study", *flags, "--plan", "--json").out)
@@ -133,9 +134,25 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, a
 def test_what_is_typed_reaches_the_run_and_the_engine(ask: Ask, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
     file.write_text('"one"\n{"prompt": "two", "output_tokens": 9}\n')
-    flags = ("--engine", "vllm", "--model", "org/m", "--eager", "--no-chunked-prefill",
-             "--max-seqs", "4", "--extra=--seed 1", "--prompts", str(file), "--shared-prompts",
-             "--parallel", "2x2", "--batches", "3", "--ignore-eos")  # fmt: skip
+    flags = (
+        "--engine",
+        "vllm",
+        "--model",
+        "org/m",
+        "--eager",
+        "--no-chunked-prefill",
+        "--max-seqs",
+        "4",
+        "--extra=--seed 1",
+        "--prompts",
+        str(file),
+        "--shared-prompts",
+        "--parallel",
+        "2x2",
+        "--batches",
+        "3",
+        "--ignore-eos",
+    )
     said = ask("study", *flags, "--plan", "--json")
     assert "prompts.jsonl: Not used" in said.err and "output_tokens (in 1 of 2)" in said.err
     (cell,) = json.loads(said.out)["cells"]

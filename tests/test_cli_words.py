@@ -17,13 +17,67 @@ from services import flags
 from tests.stored import store
 
 NASTY = (
-    "", " ", "--", "-", "-1", "0", "00", "1e999", "-1e-320", "nan", "inf", "9" * 5000, "\udcff",
-    "\u0663", "\u00b2", "1_000", "0x10", "true", "null", "{", "[" * 3000, "%s", "%(prog)s", "{0}",
-    "a=b", "=", ",", ";", ",,,", "1,", "--json", "\n", "\r\n", "\x1b[31m", "/", "/dev/null",
-    "nobody", "\u00e9" * 300, "\U0001f600", "x" * 250_000, "http://", "http://[", "http://a:b@c",
-    "http://127.0.0.1:99999", "://", "@file", "~", "'", '"', "\\", "TP=0", "TP=99999999999", "<1",
-    "ttft:p95<", "ttft:p999999<1", "x:y<z", "mode=", "mode=batch,mode=", "on,off,on", "-h",
-)  # fmt: skip
+    "",
+    " ",
+    "--",
+    "-",
+    "-1",
+    "0",
+    "00",
+    "1e999",
+    "-1e-320",
+    "nan",
+    "inf",
+    "9" * 5000,
+    "\udcff",
+    "\u0663",
+    "\u00b2",
+    "1_000",
+    "0x10",
+    "true",
+    "null",
+    "{",
+    "[" * 3000,
+    "%s",
+    "%(prog)s",
+    "{0}",
+    "a=b",
+    "=",
+    ",",
+    ";",
+    ",,,",
+    "1,",
+    "--json",
+    "\n",
+    "\r\n",
+    "\x1b[31m",
+    "/",
+    "/dev/null",
+    "nobody",
+    "\u00e9" * 300,
+    "\U0001f600",
+    "x" * 250_000,
+    "http://",
+    "http://[",
+    "http://a:b@c",
+    "http://127.0.0.1:99999",
+    "://",
+    "@file",
+    "~",
+    "'",
+    '"',
+    "\\",
+    "TP=0",
+    "TP=99999999999",
+    "<1",
+    "ttft:p95<",
+    "ttft:p999999<1",
+    "x:y<z",
+    "mode=",
+    "mode=batch,mode=",
+    "on,off,on",
+    "-h",
+)
 EACH = 4  # of these for every flag
 REQUIRED = {"vs": ("--vs", "mode=batch"), "slo": ("--slo", "error_rate<1")}
 
@@ -89,8 +143,12 @@ def test_a_nasty_value_ends_in_a_sentence(
 
 
 def options(actions: list[Action]) -> list[str]:
-    return [name for one in actions for name in one.option_strings if name.startswith("--")
-            and name != "--help"]  # fmt: skip
+    return [
+        name
+        for one in actions
+        for name in one.option_strings
+        if name.startswith("--") and name != "--help"
+    ]
 
 
 def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(

@@ -140,6 +140,12 @@ def test_the_blocks_are_found() -> None:
 
 def test_what_is_made_can_be_made() -> None:
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {word for page in PAGES for word in re.findall(r"\bmake ([a-z-]+)\b", "\n".join(
-        re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)))}  # fmt: skip
+    named = {
+        word
+        for page in PAGES
+        for word in re.findall(
+            r"\bmake ([a-z-]+)\b",
+            "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)),
+        )
+    }
     assert named and named <= targets

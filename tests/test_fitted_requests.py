@@ -28,9 +28,13 @@ def refuses(body: Body, headers: dict[str, str]) -> Refusal:
 
 def typed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "cli.py", *words], cwd=ROOT, env={**os.environ, **env},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "cli.py", *words],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 @pytest.mark.usefixtures("database")
@@ -66,11 +70,18 @@ def test_what_the_api_takes_is_what_the_server_gets(database: Engine) -> None:
 
     with serving(Picky(wants, paths=("/v1/completions",))) as picky:
         given = {
-            "backend": "url", "base_url": f"{picky.url}/v1/completions?tenant=b", "model": "m",
-            "requests": 2, "warmup": 0, "pause_s": 0, "max_tokens": 9,
-            "omit": ["temperature", "stream_options"], "extra_body": {"min_tokens": 3},
-            "max_tokens_field": "max_completion_tokens", "headers": {"X-Route": "a"},
-        }  # fmt: skip
+            "backend": "url",
+            "base_url": f"{picky.url}/v1/completions?tenant=b",
+            "model": "m",
+            "requests": 2,
+            "warmup": 0,
+            "pause_s": 0,
+            "max_tokens": 9,
+            "omit": ["temperature", "stream_options"],
+            "extra_body": {"min_tokens": 3},
+            "max_tokens_field": "max_completion_tokens",
+            "headers": {"X-Route": "a"},
+        }
         run_id = jobs.submit(database, NewRun(**given).config())
         run = finished(database, run_id)
         assert (run.status, run.error) == ("done", None)

@@ -46,8 +46,10 @@ def said(**values: Any) -> dict[str, Any]:
 
 def metrics() -> str:
     labels = f"{{model_name={json.dumps(SAID)},engine={json.dumps(KEY)}}}"
-    lines = [f"# HELP {SAID!r}", *(f"{name}{labels} {value}" for name in sorted(WANTED) for value in
-                                   ("1e308", "2", KEY))]  # fmt: skip
+    lines = [
+        f"# HELP {SAID!r}",
+        *(f"{name}{labels} {value}" for name in sorted(WANTED) for value in ("1e308", "2", KEY)),
+    ]
     labels = f'{{enable_prefix_caching="{KEY}",kv_cache_size_tokens="{KEY}",engine="{KEY}"}}'
     return "\n".join([*lines, f"vllm:cache_config_info{labels} 1", ""])
 

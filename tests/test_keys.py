@@ -75,8 +75,12 @@ def test_the_cli_sends_its_own_key_to_its_own_address(
     own = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": other.base_url}
     done = subprocess.run(
         [sys.executable, "cli.py", "run", *flags],
-        cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     (run_id,) = {run.id for run in runs.search(database)} - {keyless}
     assert runs.load(database, run_id).status == "done"

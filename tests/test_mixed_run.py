@@ -18,9 +18,15 @@ from services.studies.mixing import InvalidMixing, alone, mixing, sentence
 from tests.conftest import ReferenceServer, finished
 
 MIX = {
-    "workload": "mixed", "input_tokens": 20, "long_input_tokens": 120, "long_every": 3,
-    "max_tokens": 3, "long_max_tokens": 7, "mode": "staggered", "interval_s": 0.01,
-}  # fmt: skip
+    "workload": "mixed",
+    "input_tokens": 20,
+    "long_input_tokens": 120,
+    "long_every": 3,
+    "max_tokens": 3,
+    "long_max_tokens": 7,
+    "mode": "staggered",
+    "interval_s": 0.01,
+}
 
 
 @pytest.mark.parametrize("client", ["wire", "litellm"])
@@ -52,8 +58,9 @@ def test_a_mix_and_its_classes_alone_give_a_verdict(
         assert finished(database, run_id).status == "done"
     short, long, whole = results.candidates(database, [*ids, mix_id])
     assert [Counter(m.output_tokens for m in one.measurements) for one in (short, long)] == [
-        {3: 12}, {7: 6},
-    ]  # fmt: skip
+        {3: 12},
+        {7: 6},
+    ]
     found = mixing(short, long, whole)
     assert len(found.slowdowns.findings) == 4
     assert all(one.ratio and one.ratio.low for one in found.slowdowns.findings)

@@ -28,10 +28,15 @@ ROUTES = [
     if "octet-stream" not in json.dumps(operation.get("requestBody", ""))
 ]
 ODD = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=40),
     st.sampled_from(["", "\0", "\ud800", "../..", "%00", "9" * 400, "NaN", "http://[", "-1"]),
-    st.lists(st.integers(), max_size=3), st.dictionaries(st.text(max_size=5), st.integers()),
-)  # fmt: skip
+    st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.integers()),
+)
 
 
 def of_schema(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -85,9 +90,14 @@ def fields(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 KINDS = {
-    "integer": whole, "number": number, "string": text, "array": entries, "object": fields,
-    "boolean": lambda _: st.booleans(), "null": lambda _: st.none(),
-}  # fmt: skip
+    "integer": whole,
+    "number": number,
+    "string": text,
+    "array": entries,
+    "object": fields,
+    "boolean": lambda _: st.booleans(),
+    "null": lambda _: st.none(),
+}
 
 
 @st.composite

@@ -127,7 +127,7 @@ PACKED = HEAD + b"Content-Encoding: gzip\r\n"
         (refusal(b'{"error": "' + b"x" * 2_000_000), "http_4xx", "HTTP 400: "),
         ([b"SSH-2.0\r\n"], "connect", "Connection error"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_answer_fails_as_it_would_without_litellm(
     pieces: list[bytes], error_class: str, said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,9 +75,15 @@ def test_a_run_is_watched_while_it_is_measured(
 
 def test_a_sample_holds_numbers_of_known_series_only() -> None:
     told: dict[str, Any] = {
-        "running": 1.0, "waiting": None, "kv_cache_share": "0.5", "preemptions": 1e300,
-        "password": 1.0, "gpu0_use_share": 0.5, "gpu99999_use_share": 0.5, "memory_bytes": [],
-    }  # fmt: skip
+        "running": 1.0,
+        "waiting": None,
+        "kv_cache_share": "0.5",
+        "preemptions": 1e300,
+        "password": 1.0,
+        "gpu0_use_share": 0.5,
+        "gpu99999_use_share": 0.5,
+        "memory_bytes": [],
+    }
     values = {"running": 1.0, "kv_cache_share": 0.5, "gpu0_use_share": 0.5}
     assert sample_of({"t": 1, "values": told}) == Sample(1.0, values)
 
@@ -149,6 +155,14 @@ def test_of_many_samples_some_are_read(database: Engine) -> None:
             database, run_id, Sample(float(t), {"running": 1.0, "gpu0_use_share": 0.5})
         )
     assert [sample.t for sample in runs.samples(database, run_id, limit=10)] == [
-        0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0,
-    ]  # fmt: skip
+        0.0,
+        3.0,
+        6.0,
+        9.0,
+        12.0,
+        15.0,
+        18.0,
+        21.0,
+        24.0,
+    ]
     assert runs.samples(database, run_id)[3].values == {"running": 1.0, "gpu0_use_share": 0.5}

@@ -123,9 +123,15 @@ def sampled(**series: Sequence[float]) -> list[Sample]:
 def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
     """What was read of another tool's file, as a stored run would be."""
     stored = Run(
-        run_id, one.name, one.status, one.config, NOON, one.started_at,
-        repeats=one.repeats, source=one.source,
-    )  # fmt: skip
+        run_id,
+        one.name,
+        one.status,
+        one.config,
+        NOON,
+        one.started_at,
+        repeats=one.repeats,
+        source=one.source,
+    )
     summary = summarize(one.measurements, placed=stored.placed)
     return Candidate(stored, one.measurements, summary, one.samples)
 
@@ -151,9 +157,14 @@ def cell(
     engine = engine or EngineConfig(tp=tp, pp=pp, dp=dp)
     asked = RunConfig(**{"mode": "batch", "requests": size, **config})
     found = speed and candidate(
-        repeats(1 / speed, vary), price, objectives, run_id=place + 1, name=f"cell {place}",
-        status=status, **{"requests": size, **config},
-    )  # fmt: skip
+        repeats(1 / speed, vary),
+        price,
+        objectives,
+        run_id=place + 1,
+        name=f"cell {place}",
+        status=status,
+        **{"requests": size, **config},
+    )
     return Measured(Cell(place, engine, asked), found or None, problem)
 
 

@@ -40,9 +40,11 @@ def _bring_in(data: bytes, name: str, again: bool) -> None:
         st.success(plain(imported.said(ids, name)), icon=":material/check:")
         for run_id in ids[:MOST_LINKS]:
             st.page_link(
-                "result.py", label=f"Run {run_id}", icon=":material/insights:",
+                "result.py",
+                label=f"Run {run_id}",
+                icon=":material/insights:",
                 query_params={"run": str(run_id)},
-            )  # fmt: skip
+            )
 
 
 MOST_LINKS = 8

@@ -12,9 +12,13 @@ from services.servers.engines import ENGINES, parallel_label
 from services.servers.engines.server import Server
 
 COLOURS: dict[str, Colour] = {
-    "planned": "gray", "starting": "blue", "ready": "green", "ending": "orange",
-    "stopped": "gray", "failed": "red",
-}  # fmt: skip
+    "planned": "gray",
+    "starting": "blue",
+    "ready": "green",
+    "ending": "orange",
+    "stopped": "gray",
+    "failed": "red",
+}
 
 
 def panel(server: Server, log: bool = True) -> None:

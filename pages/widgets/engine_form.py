@@ -23,10 +23,14 @@ def which(start: EngineConfig | None, or_none: bool = False) -> str:
     if st.session_state[widget["key"]] not in names:  # another preset, which starts its engine
         st.session_state[widget["key"]] = start.engine if start else names[0]
     chosen = st.segmented_control(
-        "Engine", names, required=True, wrap=True, label_visibility="collapsed",
+        "Engine",
+        names,
+        required=True,
+        wrap=True,
+        label_visibility="collapsed",
         format_func=lambda name: labels.get(name) or ENGINES[name].label,
         **widget,
-    )  # fmt: skip
+    )
     return chosen or NOTHING
 
 
@@ -62,9 +66,11 @@ def _field(name: str, start: EngineConfig) -> Any:
         return fields.perhaps(name, start)
     if name in OWN_WORDS:
         return fields.text(name, start)
-    return fields.word(name, start) if get_args(kind) and kind not in _NUMBERS else fields.number(
-        name, start
-    )  # fmt: skip
+    return (
+        fields.word(name, start)
+        if get_args(kind) and kind not in _NUMBERS
+        else fields.number(name, start)
+    )
 
 
 _NUMBERS = (int | None, float | None)

@@ -156,11 +156,11 @@ def about() -> dict[str, Any]:
 
 def _about() -> dict[str, Any]:
     name = st.text_input(
-        "Name", max_chars=200, placeholder="made from the settings",
+        "Name",
+        max_chars=200,
+        placeholder="made from the settings",
         **keyed("about-name", ""),
-    )  # fmt: skip
+    )
     tags = st.text_input("Tags, separated by commas", max_chars=1200, **keyed("about-tags", ""))
-    note = st.text_area(
-        "Note", max_chars=10_000, height=68, **keyed("about-note", "")
-    )  # fmt: skip
+    note = st.text_area("Note", max_chars=10_000, height=68, **keyed("about-note", ""))
     return {"name": name, "tags": tags.split(","), "note": note}

@@ -50,9 +50,13 @@ def button(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> 
 def preset(**widget: Any) -> None:
     """Choose one of MLPerf's sets of limits; `widget`: its key and what else widgets have."""
     st.selectbox(
-        "Limits of MLPerf's server scenarios", list(PRESETS), index=None,
-        placeholder="Choose a set", help="MLPerf asks them of 99 % of the requests", **widget,
-    )  # fmt: skip
+        "Limits of MLPerf's server scenarios",
+        list(PRESETS),
+        index=None,
+        placeholder="Choose a set",
+        help="MLPerf asks them of 99 % of the requests",
+        **widget,
+    )
 
 
 def _preset(shown: Sequence[RunConfig]) -> None:
@@ -79,11 +83,15 @@ def _number(name: str, field: str, values: set[float | None]) -> None:
         st.query_params[name] = _text(st.session_state[key])
 
     st.number_input(
-        fields.label(field), value=None,
-        step=fields.STEPS.get(field, 1.0), format="%.5g", key=key,
+        fields.label(field),
+        value=None,
+        step=fields.STEPS.get(field, 1.0),
+        format="%.5g",
+        key=key,
         placeholder="as each run has it" if several else "none",
-        help=RunConfig.model_fields[field].description, on_change=into_url,
-    )  # fmt: skip
+        help=RunConfig.model_fields[field].description,
+        on_change=into_url,
+    )
 
 
 def _text(value: float | None) -> str:

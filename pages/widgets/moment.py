@@ -52,7 +52,9 @@ def _moment(
     moves = any(one.tokens or one.in_flight for one in progress)
     drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark)
     return Moment(
-        now, bool(progress), doubts,
+        now,
+        bool(progress),
+        doubts,
         live_spec(progress, dark) if moves else None,
         spec(drawn, dark) if drawn is not None else None,
-    )  # fmt: skip
+    )

@@ -40,12 +40,17 @@ HEADLINE: tuple[tuple[str, str, str, str], ...] = (
     ),
 )
 STATUS_COLOURS: dict[str, Colour] = {
-    "done": "green", "failed": "red", "cancelled": "orange", "interrupted": "orange",
+    "done": "green",
+    "failed": "red",
+    "cancelled": "orange",
+    "interrupted": "orange",
     "running": "blue",
-}  # fmt: skip
+}
 VERDICT_COLOURS: dict[str, Colour] = {
-    "faster": "green", "slower": "orange", "equivalent": "blue",
-}  # fmt: skip
+    "faster": "green",
+    "slower": "orange",
+    "equivalent": "blue",
+}
 
 
 def head(run: Run) -> None:

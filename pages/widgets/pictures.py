@@ -39,9 +39,12 @@ def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str, l
         return
     with st.container(gap="xxsmall"):
         st.vega_lite_chart(
-            spec(drawn, dark()), key=f"{key}-{chart.name}", theme=None, width="stretch",
+            spec(drawn, dark()),
+            key=f"{key}-{chart.name}",
+            theme=None,
+            width="stretch",
             alt=chart.question,
-        )  # fmt: skip
+        )
         if not shared():
             _take_away(chart, load, key, f"paceline-{chart.name}-{of}")
 

@@ -75,7 +75,8 @@ def against(run_id: int, standing: Standing | None) -> None:
         st.caption(plain(sentence(standing)), width="content")
         if standing.word != REFERENCE:
             st.page_link(
-                "compare.py", label="Compare with the reference",
+                "compare.py",
+                label="Compare with the reference",
                 icon=":material/compare_arrows:",
                 query_params={"runs": f"{standing.reference},{run_id}"},
-            )  # fmt: skip
+            )

@@ -19,6 +19,8 @@ def button(candidate: Candidate) -> None:
     """A link to the form that asks as this run did, but for what the server refused."""
     if (found := of_run(candidate.run, candidate.measurements)) is not None:
         st.page_link(
-            "run.py", label=f"{found.words}, and start again", icon=":material/build:",
+            "run.py",
+            label=f"{found.words}, and start again",
+            icon=":material/build:",
             query_params=onward(like=str(candidate.run.id), **changed(found)),
-        )  # fmt: skip
+        )

@@ -17,13 +17,18 @@ LENGTH_NAMES = {None: "Backend default", **{name: name for name in get_args(Leng
 def ask(start: RunConfig) -> dict[str, Any]:
     """Show what is left out of a request and what is added to it; return those fields."""
     omit = st.multiselect(
-        fields.label("omit"), get_args(Omittable), placeholder="nothing",
-        help="Fields that a server refuses", **fields.keyed("omit", list(start.omit)),
-    )  # fmt: skip
+        fields.label("omit"),
+        get_args(Omittable),
+        placeholder="nothing",
+        help="Fields that a server refuses",
+        **fields.keyed("omit", list(start.omit)),
+    )
     length = st.selectbox(
-        fields.label("max_tokens_field"), list(LENGTH_NAMES),
-        format_func=LENGTH_NAMES.__getitem__, **fields.of_field("max_tokens_field", start),
-    )  # fmt: skip
+        fields.label("max_tokens_field"),
+        list(LENGTH_NAMES),
+        format_func=LENGTH_NAMES.__getitem__,
+        **fields.of_field("max_tokens_field", start),
+    )
     lines = [f"{name}: {value}" for name, value in start.headers.items()]
     body = _text("extra_body", link.text_of(start.extra_body), '{"min_tokens": 64}')
     headers = _text("headers", "\n".join(lines), "X-Route: a")
@@ -41,9 +46,12 @@ def ask(start: RunConfig) -> dict[str, Any]:
 def _text(field: str, first: str, example: str) -> str:
     about = RunConfig.model_fields[field].description
     text: str = st.text_area(
-        fields.label(field), height=68, help=about, placeholder=example,
+        fields.label(field),
+        height=68,
+        help=about,
+        placeholder=example,
         **fields.keyed(field, first),
-    )  # fmt: skip
+    )
     return text
 
 

@@ -14,9 +14,13 @@ from services.analysis.compare.baseline_verdict import Standing, brief
 from services.ask.measurement import FINISHED, IMPORT
 
 STATUSES = {
-    "done": "#2e9e6b", "failed": "#d64545", "cancelled": "#c07a1a", "interrupted": "#c07a1a",
-    "running": "#3b82f6", "queued": "#7b8794",
-}  # fmt: skip
+    "done": "#2e9e6b",
+    "failed": "#d64545",
+    "cancelled": "#c07a1a",
+    "interrupted": "#c07a1a",
+    "running": "#3b82f6",
+    "queued": "#7b8794",
+}
 NUMBERS = {
     "Output tokens/s": "output_tokens_per_s",
     "TTFT, median (s)": "ttft_s_median",
@@ -102,7 +106,8 @@ def _columns(longest: int) -> dict[str, Any]:
             "Status", options=list(STATUSES), color=list(STATUSES.values()), width=90
         ),
         AGAINST: columns.TextColumn(
-            AGAINST, width=135,
+            AGAINST,
+            width=135,
             help="Compared with the run that is pinned for its tag or model: by output throughput, "
             "or by the speed of each request where the client waits between them. Select a run to "
             "see more, or to pin it.",
@@ -110,4 +115,4 @@ def _columns(longest: int) -> dict[str, Any]:
         **numbers,
         "Started": columns.DatetimeColumn("Started", format="distance"),
         "Tags": columns.ListColumn("Tags"),
-    }  # fmt: skip
+    }

@@ -86,9 +86,12 @@ def _row(share: Share) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Made {when(share.created_at)}, good {until}{texts}")
         st.button(
-            "Revoke", key=f"revoke-{share.token}", icon=":material/link_off:",
-            on_click=_revoke, args=(share.token,),
-        )  # fmt: skip
+            "Revoke",
+            key=f"revoke-{share.token}",
+            icon=":material/link_off:",
+            on_click=_revoke,
+            args=(share.token,),
+        )
 
 
 def _revoke(token: str) -> None:

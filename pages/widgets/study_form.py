@@ -22,8 +22,11 @@ from services.studies.written import AXES, begun, numbers
 LOAD = ("max_tokens", "repeats", "warmup")
 PACE = MODES["staggered"].parameters  # what is sent at once has none
 SWITCHES: dict[str, tuple[bool, ...]] = {
-    "As the engine has it": (), "On and off": (True, False), "On": (True,), "Off": (False,),
-}  # fmt: skip
+    "As the engine has it": (),
+    "On and off": (True, False),
+    "On": (True,),
+    "Off": (False,),
+}
 
 
 def ask(start: StudyConfig) -> StudyConfig:
@@ -48,10 +51,12 @@ def ask(start: StudyConfig) -> StudyConfig:
 def _preset(start: StudyConfig) -> str:
     st.subheader("What is varied", anchor=False)
     name: str = st.selectbox(
-        "Preset", list(PRESETS), format_func=lambda name: PRESETS[name].label,
+        "Preset",
+        list(PRESETS),
+        format_func=lambda name: PRESETS[name].label,
         label_visibility="collapsed",
         **linked.keyed(f"{fields.STUDY}preset", start.preset, _begin_anew),
-    )  # fmt: skip
+    )
     st.caption(PRESETS[name].help)
     return name
 
@@ -88,19 +93,23 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
 
 def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]:
     found = _typed(
-        "parallel", write_parallel(start.parallel), read_parallel, problems,
+        "parallel",
+        write_parallel(start.parallel),
+        read_parallel,
+        problems,
         help="Such as TP=4 PP=2 DP=1, with ; between two. What takes the fewest devices is what "
         "the others are compared with.",
-    )  # fmt: skip
+    )
     return found or (Parallel(),)
 
 
 def _switches(start: StudyConfig) -> tuple[bool, ...]:
     words = {values: word for word, values in SWITCHES.items()}
     chosen: str = st.selectbox(
-        fields.label("chunked"), list(SWITCHES),
+        fields.label("chunked"),
+        list(SWITCHES),
         **linked.keyed(f"{fields.STUDY}chunked", words.get(start.chunked, "On and off")),
-    )  # fmt: skip
+    )
     return SWITCHES[chosen]
 
 
@@ -111,10 +120,14 @@ def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
         for name in AXES:
             first = ", ".join(map(str, getattr(start, name)))
             found[name] = _typed(
-                name, first, partial(numbers, name), problems, placeholder="not varied",
+                name,
+                first,
+                partial(numbers, name),
+                problems,
+                placeholder="not varied",
                 help=f"{StudyConfig.model_fields[name].description}: 1, 8, 32. "
                 "Every value is crossed with every other.",
-            )  # fmt: skip
+            )
     return found
 
 

@@ -36,9 +36,12 @@ def planned(grid: Sequence[Planned]) -> None:
         lambda row: [GREY if grid[row.name].obstacle else ""] * len(row), axis=1
     )
     st.dataframe(
-        styled, hide_index=True, width="stretch", alt="The cells of the study",
+        styled,
+        hide_index=True,
+        width="stretch",
+        alt="The cells of the study",
         column_config={"Here": st.column_config.TextColumn("Here", width=330)},
-    )  # fmt: skip
+    )
     for reason in dict.fromkeys(one.obstacle for one in grid if one.obstacle):
         st.caption(plain(reason))  # whole: a cell cuts it
 
@@ -73,7 +76,10 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     )
     columns = st.column_config
     st.dataframe(
-        rows.dropna(axis="columns", how="all"), hide_index=True, width="stretch", placeholder="–",
+        rows.dropna(axis="columns", how="all"),
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
         alt="The cells of the study",
         column_config={
             "Run": columns.LinkColumn("Run", display_text=r"run=(\d+)", width=50),
@@ -82,7 +88,7 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
             ),
             **{name: columns.NumberColumn(name, format="%.4g") for name in NUMBERS},
         },
-    )  # fmt: skip
+    )
 
 
 def stored(rows: Sequence[StudyRow]) -> None:
@@ -99,9 +105,12 @@ def stored(rows: Sequence[StudyRow]) -> None:
     )
     columns = st.column_config
     st.dataframe(
-        table, hide_index=True, width="stretch", alt="Stored studies",
+        table,
+        hide_index=True,
+        width="stretch",
+        alt="Stored studies",
         column_config={
             "Study": columns.LinkColumn("Study", display_text=r"study=(\d+)", width=60),
             "Started": columns.DatetimeColumn("Started", format="distance"),
         },
-    )  # fmt: skip
+    )

@@ -69,9 +69,12 @@ def watch(text: str, every_s: float) -> None:
     standing(study)
     if not shared():
         st.button(
-            "Cancel the study", icon=":material/stop:", on_click=cancel, args=(study.id,),
+            "Cancel the study",
+            icon=":material/stop:",
+            on_click=cancel,
+            args=(study.id,),
             disabled=not study.active,
-        )  # fmt: skip
+        )
     for server in study.servers:
         if server.status in UP:
             with st.container(border=True):
@@ -105,22 +108,29 @@ def actions(study: Study) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if study.to_resume:
             st.button(
-                "Resume", icon=":material/resume:", type="primary", on_click=resume,
+                "Resume",
+                icon=":material/resume:",
+                type="primary",
+                on_click=resume,
                 args=(study.id, False),
-            )  # fmt: skip
+            )
         if study.failed:
             st.button(
-                "Try the failed cells again", icon=":material/replay:", on_click=resume,
+                "Try the failed cells again",
+                icon=":material/replay:",
+                on_click=resume,
                 args=(study.id, True),
-            )  # fmt: skip
+            )
         study_report.take_away(study)
         st.page_link(
             "study.py", label="Add cells", icon=":material/add:", query_params={"to": str(study.id)}
         )
         st.page_link(
-            "study.py", label="A new one like it", icon=":material/content_copy:",
+            "study.py",
+            label="A new one like it",
+            icon=":material/content_copy:",
             query_params={"like": str(study.id)},
-        )  # fmt: skip
+        )
         with st.popover("Delete", icon=":material/delete:"):
             st.caption("The study and every run of it, with all their requests.")
             if st.button("Delete them", type="primary"):

@@ -56,9 +56,13 @@ def request_table(candidate: Candidate) -> None:
         ]
     )
     st.dataframe(
-        rows.dropna(axis="columns", how="all"), hide_index=True, width="stretch", height=320,
-        placeholder="–", alt="Every request",
-    )  # fmt: skip
+        rows.dropna(axis="columns", how="all"),
+        hide_index=True,
+        width="stretch",
+        height=320,
+        placeholder="–",
+        alt="Every request",
+    )
 
 
 def circumstances(candidates: Sequence[Candidate]) -> None:

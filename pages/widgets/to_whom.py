@@ -89,9 +89,13 @@ def _model(
         type_one = f" You can also type one under “{TITLE}”." if listing.wants_key else ""
         st.warning(plain(listing.problem + type_one), icon=":material/cloud_off:")
         st.button(
-            "Ask again", key=f"{fields.PREFIX}{whose}again", icon=":material/refresh:",
-            type="tertiary", on_click=_forget, help="Ask the server for its models once more",
-        )  # fmt: skip
+            "Ask again",
+            key=f"{fields.PREFIX}{whose}again",
+            icon=":material/refresh:",
+            type="tertiary",
+            on_click=_forget,
+            help="Ask the server for its models once more",
+        )
     own = env.get(BACKENDS[name].model_env or "", "").strip()
     given = _given("model", name, start) if base_url == _given("base_url", name, start) else ""
     options = list(dict.fromkeys(filter(None, [given, own, *listing.models])))

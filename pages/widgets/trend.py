@@ -56,9 +56,14 @@ def show(measure: str, asked: Mapping[str, Any]) -> None:
         return
     with st.container(gap="xxsmall"):
         event = st.vega_lite_chart(
-            spec(drawn, dark()), key="trend-chart", theme=None, width="stretch", alt=QUESTION,
-            on_select="rerun", selection_mode=PICKED,
-        )  # fmt: skip
+            spec(drawn, dark()),
+            key="trend-chart",
+            theme=None,
+            width="stretch",
+            alt=QUESTION,
+            on_select="rerun",
+            selection_mode=PICKED,
+        )
         _take_away(found)
     picked = event["selection"].get(PICKED, [])
     if picked:
@@ -73,26 +78,34 @@ def _picked(found: Trend, run_id: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(plain(f"Run {run_id} · {point.name} · {point.word}"), width="content")
         st.page_link(
-            "result.py", label="See result", icon=":material/insights:",
+            "result.py",
+            label="See result",
+            icon=":material/insights:",
             query_params={"run": str(run_id)},
-        )  # fmt: skip
+        )
         if found.reference and found.reference.run_id != run_id:
             st.page_link(
-                "compare.py", label="Compare with the reference",
+                "compare.py",
+                label="Compare with the reference",
                 icon=":material/compare_arrows:",
                 query_params={"runs": f"{found.reference.run_id},{run_id}"},
-            )  # fmt: skip
+            )
 
 
 def _take_away(found: Trend) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         for kind, (_, mime) in PICTURES.items():
             st.download_button(
-                kind, data=partial(_picture, found, kind),
-                file_name=f"paceline-trend-{found.measure}.{kind.lower()}", mime=mime,
-                key=f"trend-{kind}", icon=":material/image:", type="tertiary",
-                on_click="ignore", help=f"This chart as {kind}",
-            )  # fmt: skip
+                kind,
+                data=partial(_picture, found, kind),
+                file_name=f"paceline-trend-{found.measure}.{kind.lower()}",
+                mime=mime,
+                key=f"trend-{kind}",
+                icon=":material/image:",
+                type="tertiary",
+                on_click="ignore",
+                help=f"This chart as {kind}",
+            )
 
 
 def _picture(found: Trend, kind: str) -> bytes:

@@ -48,9 +48,11 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
     else:
         standings(found)
         st.page_link(
-            "compare.py", label="See the comparison", icon=":material/compare_arrows:",
+            "compare.py",
+            label="See the comparison",
+            icon=":material/compare_arrows:",
             query_params=onward(**parameters(trial)),
-        )  # fmt: skip
+        )
 
 
 @sentences()

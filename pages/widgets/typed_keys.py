@@ -49,10 +49,14 @@ def _field(place: Origin, already_set: bool) -> None:
     key = PREFIX + url
     st.session_state.setdefault(key, "")
     st.text_input(
-        f"Key for {url.partition('://')[2]}", type="password", max_chars=1000, key=key,
+        f"Key for {url.partition('://')[2]}",
+        type="password",
+        max_chars=1000,
+        key=key,
         placeholder="already set" if already_set else "not set",
-        on_change=touched, persist_state="session",
-    )  # fmt: skip
+        on_change=touched,
+        persist_state="session",
+    )
     st.caption(plain(f"Sent to {url} and nowhere else."))
 
 

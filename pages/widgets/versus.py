@@ -111,9 +111,13 @@ def _share(name: str, label: str, said: Mapping[str, str], usual: float | None) 
         first = None if usual is None else usual * 100
     with st.container(gap="xxsmall"):
         found = st.number_input(
-            label, value=None if usual is None else "min", step=0.5, format="%.3g",
-            placeholder="no target", **fields.keyed(f"trial-{name}", first),
-        )  # fmt: skip
+            label,
+            value=None if usual is None else "min",
+            step=0.5,
+            format="%.3g",
+            placeholder="no target",
+            **fields.keyed(f"trial-{name}", first),
+        )
         value = None if found is None else found / 100
         fields.wrong(trial.problem(name, value))
     return value
@@ -133,18 +137,25 @@ def _backends(values: dict[str, Any], given: Others, start: RunConfig) -> Others
                 st.markdown(f"**Candidate {position}**", width="content")
                 if len(candidates) > 1:
                     st.button(
-                        "Remove", key=f"{fields.PREFIX}{number}-remove", icon=":material/close:",
-                        type="tertiary", on_click=_remove, args=(number,),
-                    )  # fmt: skip
+                        "Remove",
+                        key=f"{fields.PREFIX}{number}-remove",
+                        icon=":material/close:",
+                        type="tertiary",
+                        on_click=_remove,
+                        args=(number,),
+                    )
             server = to_whom.ask(first, settings.environment(), f"{number}-")
             if all(server[name] == values[name] for name in server):
                 st.caption("The same server and model as the reference: an A/A check.")
         found.append(server)
     if len(candidates) < MOST - 1:
         st.button(
-            "Add a candidate", key=f"{fields.PREFIX}add", icon=":material/add:",
-            on_click=_add, args=(found[-1],),
-        )  # fmt: skip
+            "Add a candidate",
+            key=f"{fields.PREFIX}add",
+            icon=":material/add:",
+            on_click=_add,
+            args=(found[-1],),
+        )
     return found
 
 
@@ -213,9 +224,10 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
         field = st.selectbox("Setting", there, format_func=fields.label, **widget)
         first = ", ".join(str(one[field]) for one in given if one.get(field) is not None)
         text = st.text_input(
-            "Other values, separated by commas", placeholder="8, 16, 64",
+            "Other values, separated by commas",
+            placeholder="8, 16, 64",
             **fields.keyed(f"versus-of-{field}", first),
-        )  # fmt: skip
+        )
     own = values.get(field)
     own = fields.EMPTY.get(field, "none") if own is None else own
     st.caption(plain(f"The reference has {own}."))

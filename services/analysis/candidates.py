@@ -21,10 +21,22 @@ Changes = Mapping[str, Any]
 
 # What can be varied by typing values, in the order in which it is offered.
 SETTINGS = (
-    "concurrency", "requests", "max_tokens", "input_tokens", "long_input_tokens", "long_every",
-    "long_max_tokens", "model", "interval_s", "pause_s", "temperature", "top_p", "unique_prompts",
-    "ignore_eos", "client",
-)  # fmt: skip
+    "concurrency",
+    "requests",
+    "max_tokens",
+    "input_tokens",
+    "long_input_tokens",
+    "long_every",
+    "long_max_tokens",
+    "model",
+    "interval_s",
+    "pause_s",
+    "temperature",
+    "top_p",
+    "unique_prompts",
+    "ignore_eos",
+    "client",
+)
 SERVER = ("backend", "base_url", "model")  # to whom a run goes
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
 

@@ -39,5 +39,10 @@ FIGURES = (
 )
 _FIGURES = {name: (label, unit) for name, label, unit in FIGURES}
 STATISTICS = {
-    "median": "median", "mean": "mean", "sd": "std dev", "p90": "p90", "p95": "p95", "p99": "p99",
-}  # fmt: skip
+    "median": "median",
+    "mean": "mean",
+    "sd": "std dev",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+}

@@ -105,47 +105,87 @@ def _rate(m: Measurement) -> float | None:
 
 METRICS: tuple[Metric, ...] = (
     Metric(
-        "ttft_s", "TTFT", "s", "lower", _ttft,
+        "ttft_s",
+        "TTFT",
+        "s",
+        "lower",
+        _ttft,
         "Time to first token, of any kind: first token − sent. None where nothing was streamed.",
     ),
     Metric(
-        "ttfa_s", "TTFA", "s", "lower", _ttfa,
+        "ttfa_s",
+        "TTFA",
+        "s",
+        "lower",
+        _ttfa,
         "Time to first token of the answer itself, after any reasoning: first answer − sent.",
     ),
     Metric(
-        "e2e_s", "E2E latency", "s", "lower", _e2e,
+        "e2e_s",
+        "E2E latency",
+        "s",
+        "lower",
+        _e2e,
         "From sent to the last token. Successful requests only.",
     ),
     Metric(
-        "scheduled_s", "Scheduled latency", "s", "lower", _scheduled,
+        "scheduled_s",
+        "Scheduled latency",
+        "s",
+        "lower",
+        _scheduled,
         "From due to the last token: counts the wait of a request that was sent late, too.",
     ),
     Metric(
-        "queue_s", "Client queue", "s", "lower", _queue,
+        "queue_s",
+        "Client queue",
+        "s",
+        "lower",
+        _queue,
         "From due to sent: how late the request left this client.",
     ),
     Metric(
-        "tpot_s", "TPOT", "s", "lower", _tpot,
+        "tpot_s",
+        "TPOT",
+        "s",
+        "lower",
+        _tpot,
         "Time per output token after the first: (last − first token) / (tokens − 1). "
         "guidellm and aiperf call it ITL.",
     ),
     Metric(
-        "tokens_per_s", "Tokens/s per request", "tokens/s", "higher", _rate,
+        "tokens_per_s",
+        "Tokens/s per request",
+        "tokens/s",
+        "higher",
+        _rate,
         "End to end: output tokens / (last token − sent), the wait for the first token included.",
     ),
     Metric(
-        "decode_tokens_per_s", "Decode tokens/s per request", "tokens/s", "higher", _decode_rate,
+        "decode_tokens_per_s",
+        "Decode tokens/s per request",
+        "tokens/s",
+        "higher",
+        _decode_rate,
         "Without the wait for the first token: (tokens − 1) / (last − first token).",
     ),
     Metric(
-        "output_tokens", "Output tokens", "tokens", "neither", lambda m: m.output_tokens,
+        "output_tokens",
+        "Output tokens",
+        "tokens",
+        "neither",
+        lambda m: m.output_tokens,
         "Tokens generated, reasoning included, by the server's count or else the tokenizer's.",
     ),
     Metric(
-        "prompt_tokens", "Prompt tokens", "tokens", "neither", lambda m: m.prompt_tokens,
+        "prompt_tokens",
+        "Prompt tokens",
+        "tokens",
+        "neither",
+        lambda m: m.prompt_tokens,
         "Tokens of the prompt, by the server's count.",
     ),
-)  # fmt: skip
+)
 _BY_NAME = {entry.name: entry for entry in METRICS}
 
 _ROW: dict[str, Callable[[Measurement], Any]] = {

@@ -416,9 +416,16 @@ _SENTENCES = {
     "model_attributes_type": "must be a JSON object",
 }
 _SILENT = {  # what was given is not said again
-    "extra_forbidden", "string_unicode", "string_type", "tuple_type", "json_invalid", "missing",
-    "dict_type", "model_type", "model_attributes_type",
-}  # fmt: skip
+    "extra_forbidden",
+    "string_unicode",
+    "string_type",
+    "tuple_type",
+    "json_invalid",
+    "missing",
+    "dict_type",
+    "model_type",
+    "model_attributes_type",
+}
 
 
 def own_prompts(config: RunConfig) -> tuple[str, ...]:

@@ -66,9 +66,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
         sentence += " No limit is sent to the server, so answers may be longer."
     if calibrates(config):
         sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
-    return Plan(
-        total, output, prompts, at_least, about, usd, sentence, hourly, between, source
-    )  # fmt: skip
+    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 
 def together(plans: Sequence[Plan], how: str) -> Plan:
@@ -93,9 +91,7 @@ def together(plans: Sequence[Plan], how: str) -> Plan:
     then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
     sentence = f"{what}. {then[0].upper()}{then[1:]}."
     total = sum(plan.requests_total for plan in plans)
-    return Plan(
-        total, output, prompts, at_least, about, usd, sentence, hourly, between, source
-    )  # fmt: skip
+    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 
 def in_turns(config: RunConfig, repeats: int) -> RunConfig:

@@ -36,16 +36,36 @@ _KEY = re.compile(  # of a piece, where hf-inference is none
 )
 # Fields of a request that Paceline fills in, each with what a person sets instead.
 _OURS = {
-    "model": "model", "messages": "prompt", "prompt": "prompt", "stream": None,
-    "max_tokens": "max_tokens", "max_completion_tokens": "max_tokens",
-    "temperature": "temperature", "top_p": "top_p", "seed": "seed", "ignore_eos": "ignore_eos",
-}  # fmt: skip
+    "model": "model",
+    "messages": "prompt",
+    "prompt": "prompt",
+    "stream": None,
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "ignore_eos": "ignore_eos",
+}
 # Headers that the connection, the body or the measurement depends on.
 _FIXED = {
-    "host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection",
-    "keep-alive", "upgrade", "te", "trailer", "expect", "accept", "accept-encoding",
-    "proxy-authorization", "proxy-connection", "http2-settings",
-}  # fmt: skip
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "accept",
+    "accept-encoding",
+    "proxy-authorization",
+    "proxy-connection",
+    "http2-settings",
+}
 
 
 def address(written: str) -> str:

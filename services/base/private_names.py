@@ -17,10 +17,26 @@ _SECRET = re.compile(
     r"|TOKEN(?:$|_FILE$|_PATH$)"  # not MAX_TOKENS, nor TOKENIZERS_PARALLELISM
 )
 _PROVIDERS = (  # everything of theirs: their keys have further names, their regions go with them
-    "ANTHROPIC_", "ANYSCALE_", "AWS_", "AZURE_", "BEDROCK_", "CLOUDFLARE_", "DATABRICKS_",
-    "GCLOUD_", "GCP_", "GEMINI_", "GOOGLE_", "IBM_", "OCI_", "REPLICATE_", "SNOWFLAKE_",
-    "VERTEX_", "VERTEXAI_", "WATSONX_", "WX_",
-)  # fmt: skip
+    "ANTHROPIC_",
+    "ANYSCALE_",
+    "AWS_",
+    "AZURE_",
+    "BEDROCK_",
+    "CLOUDFLARE_",
+    "DATABRICKS_",
+    "GCLOUD_",
+    "GCP_",
+    "GEMINI_",
+    "GOOGLE_",
+    "IBM_",
+    "OCI_",
+    "REPLICATE_",
+    "SNOWFLAKE_",
+    "VERTEX_",
+    "VERTEXAI_",
+    "WATSONX_",
+    "WX_",
+)
 _USER = re.compile(r"://[^/\s@]+@")  # in an address, perhaps with a password
 
 

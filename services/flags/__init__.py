@@ -136,13 +136,19 @@ def _runs(command: ArgumentParser) -> None:
 def _compare(command: ArgumentParser) -> None:
     _runs(command)
     command.add_argument(
-        "--within", type=per_cent, metavar="PERCENT",
+        "--within",
+        type=per_cent,
+        metavar="PERCENT",
         help="A difference smaller than this counts as equal (default: 5)",
-    )  # fmt: skip
+    )
     command.add_argument(
-        "--fail-if", type=words, action="extend", default=[], metavar="WORD,WORD",
+        "--fail-if",
+        type=words,
+        action="extend",
+        default=[],
+        metavar="WORD,WORD",
         help=f"Exit with 1 on a verdict that is {', '.join(WORDS)}; on none, too",
-    )  # fmt: skip
+    )
     command.add_argument(
         "--measure", choices=MEASURES, help="By which measure; without: the one that decides"
     )
@@ -154,9 +160,13 @@ def _compare(command: ArgumentParser) -> None:
 def _check(command: ArgumentParser) -> None:
     _show(command)
     command.add_argument(
-        "--slo", type=condition, action="append", required=True, metavar="CONDITION",
+        "--slo",
+        type=condition,
+        action="append",
+        required=True,
+        metavar="CONDITION",
         help="'ttft:p95<0.5', 'error_rate<0.01' …, in quotes; may be repeated",
-    )  # fmt: skip
+    )
     add(command, RunConfig, JUDGEMENT)
 
 
@@ -206,9 +216,17 @@ def _backends(command: ArgumentParser) -> None:
 
 # Of a run: what a test's question is like, and to whom it goes.
 FITTED = (
-    "model", "base_url", "omit", "max_tokens_field", "temperature", "top_p", "extra_body",
-    "headers", "ca_file", "insecure_tls",
-)  # fmt: skip
+    "model",
+    "base_url",
+    "omit",
+    "max_tokens_field",
+    "temperature",
+    "top_p",
+    "extra_body",
+    "headers",
+    "ca_file",
+    "insecure_tls",
+)
 GROUPS = {"engine": "Start an engine, list, read and stop those that run"}
 FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
     "run": run,

@@ -54,17 +54,25 @@ def about(command: ArgumentParser, what: str) -> None:
 def trial(command: ArgumentParser) -> None:
     run(command)
     command.add_argument(
-        "--vs", action="append", required=True, metavar="CHANGES",
+        "--vs",
+        action="append",
+        required=True,
+        metavar="CHANGES",
         help="What another candidate changes: mode=batch,concurrency=8; may be repeated",
-    )  # fmt: skip
+    )
     command.add_argument(
-        "--within", type=per_cent, default=MARGIN, metavar="PERCENT",
+        "--within",
+        type=per_cent,
+        default=MARGIN,
+        metavar="PERCENT",
         help="Differences that do not matter (default: 5)",
-    )  # fmt: skip
+    )
     command.add_argument(
-        "--target", type=per_cent, metavar="PERCENT",
+        "--target",
+        type=per_cent,
+        metavar="PERCENT",
         help="Go on until every interval is within this much",
-    )  # fmt: skip
+    )
     command.add_argument("--most", type=whole, help="Repeats of each, at most (with --target)")
     command.add_argument("--order-seed", type=whole, help="Seed of the order of the turns")
 

@@ -54,8 +54,13 @@ def asked(options: Namespace) -> StudyConfig:
         InvalidConfig: with a sentence for each field that is wrong.
         Misused: flags that do not go together.
     """
-    start = read({name: getattr(options, name) for name in ("preset", "engine", *WRITTEN)
-                  if getattr(options, name) is not None})  # fmt: skip
+    start = read(
+        {
+            name: getattr(options, name)
+            for name in ("preset", "engine", *WRITTEN)
+            if getattr(options, name) is not None
+        }
+    )
     load, engine = values(options), _of_engine(options)
     if start.engine is None and engine.keys() - {"model"}:
         raise Misused(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")

@@ -97,29 +97,47 @@ class Resumed(BaseModel):
 def plan_facts(grid: Sequence[Planned], ahead: Estimate, devices: str) -> Plan:
     cells = [
         PlannedCell(
-            place=one.cell.place, engine=one.cell.engine, run=without_prompts(one.cell.config),
+            place=one.cell.place,
+            engine=one.cell.engine,
+            run=without_prompts(one.cell.config),
             obstacle=one.obstacle,
         )
         for one in grid
-    ]  # fmt: skip
+    ]
     return Plan(
-        cells=cells, devices=devices, impossible=ahead.impossible, starts=ahead.starts,
-        seconds=ahead.seconds, at_least=ahead.at_least, usd=ahead.usd, sentence=ahead.sentence,
-    )  # fmt: skip
+        cells=cells,
+        devices=devices,
+        impossible=ahead.impossible,
+        starts=ahead.starts,
+        seconds=ahead.seconds,
+        at_least=ahead.at_least,
+        usd=ahead.usd,
+        sentence=ahead.sentence,
+    )
 
 
 def study_facts(study: Study) -> StudyFacts:
     asked = study.config.model_dump(mode="json") | {"run": without_prompts(study.config.run)}
     return StudyFacts(
-        id=study.id, name=study.name, note=study.note, created_at=study.created_at, asked=asked,
-        active=study.active, counts=Counter(run.status for run in study.runs),
-        cells=[_cell(run) for run in study.runs], engines=list(map(engine_facts, study.servers)),
+        id=study.id,
+        name=study.name,
+        note=study.note,
+        created_at=study.created_at,
+        asked=asked,
+        active=study.active,
+        counts=Counter(run.status for run in study.runs),
+        cells=[_cell(run) for run in study.runs],
+        engines=list(map(engine_facts, study.servers)),
         page=f"/study?study={study.id}",
-    )  # fmt: skip
+    )
 
 
 def _cell(run: Run) -> CellFacts:
     return CellFacts(
-        place=run.cell or 0, run=run.id, engine=run.engine_id, name=run.name, status=run.status,
+        place=run.cell or 0,
+        run=run.id,
+        engine=run.engine_id,
+        name=run.name,
+        status=run.status,
         problem=run.error,
-    )  # fmt: skip
+    )

@@ -109,6 +109,12 @@ CRITERIA = (
     Criterion("throughput", "Throughput", THROUGHPUT, "tokens/s", True, _all),
     Criterion("latency", "Latency (median E2E)", E2E, "s", False, _least_loaded),
     Criterion("cost", "Cost per million output tokens", COST, "USD", False, _all),
-    Criterion("objectives", "Goodput, with 99 % of requests within the objectives", GOODPUT,
-              "requests/s", True, _keeps),
-)  # fmt: skip
+    Criterion(
+        "objectives",
+        "Goodput, with 99 % of requests within the objectives",
+        GOODPUT,
+        "requests/s",
+        True,
+        _keeps,
+    ),
+)

@@ -82,9 +82,15 @@ def estimate(
     priced = study.usd_per_gpu_hour is not None and bool(starts)
     impossible = len(grid) - len(possible)
     return Estimate(
-        len(grid), impossible, len(starts), total, unknown, usd if priced else None, (low, high),
+        len(grid),
+        impossible,
+        len(starts),
+        total,
+        unknown,
+        usd if priced else None,
+        (low, high),
         "; ".join(dict.fromkeys(sources)),
-    )  # fmt: skip
+    )
 
 
 def _usd(study: StudyConfig, engine: EngineConfig | None, seconds: float) -> float:

@@ -79,52 +79,82 @@ BATCHES = (1, 8, 32)
 
 _ENTRIES = (
     Preset(
-        "tensor", "Tensor parallel", "Each layer is cut into 1, 2, 4 and 8 parts.",
-        TENSOR, batches=BATCHES,
+        "tensor",
+        "Tensor parallel",
+        "Each layer is cut into 1, 2, 4 and 8 parts.",
+        TENSOR,
+        batches=BATCHES,
     ),
     Preset(
-        "pipeline", "Pipeline parallel", "The layers are split into 1, 2 and 4 stages.",
-        PIPELINE, batches=BATCHES,
+        "pipeline",
+        "Pipeline parallel",
+        "The layers are split into 1, 2 and 4 stages.",
+        PIPELINE,
+        batches=BATCHES,
     ),
     Preset(
         "data", "Data parallel", "1, 2 and 4 replicas share the requests.", DATA, batches=BATCHES
     ),
     Preset(
-        "mixed_parallel", "Tensor and pipeline", "Both at once: TP 2 · PP 2, TP 4 · PP 2, …",
-        MIXED, batches=BATCHES,
+        "mixed_parallel",
+        "Tensor and pipeline",
+        "Both at once: TP 2 · PP 2, TP 4 · PP 2, …",
+        MIXED,
+        batches=BATCHES,
     ),
     Preset(
-        "scaling", "Scaling study", "All of them: how does this model scale on this machine?",
-        tuple(dict.fromkeys((*TENSOR, *PIPELINE, *DATA, *MIXED))), batches=BATCHES,
+        "scaling",
+        "Scaling study",
+        "All of them: how does this model scale on this machine?",
+        tuple(dict.fromkeys((*TENSOR, *PIPELINE, *DATA, *MIXED))),
+        batches=BATCHES,
     ),
-    Preset("custom", "Custom", "The sizes that you write, such as TP=4 PP=2 DP=1.",
-           batches=BATCHES),
     Preset(
-        "mixed", "Mixed workload",
+        "custom", "Custom", "The sizes that you write, such as TP=4 PP=2 DP=1.", batches=BATCHES
+    ),
+    Preset(
+        "mixed",
+        "Mixed workload",
         "Do short requests wait for long ones? Each kind alone, then together, with chunked "
         "prefill on and off.",
-        loads=_classes, chunked=(True, False),
+        loads=_classes,
+        chunked=(True, False),
         run=(
-            ("mode", "staggered"), ("requests", 16), ("interval_s", 0.25), ("max_tokens", 32),
-            ("input_tokens", 64), ("long_input_tokens", 1024),
+            ("mode", "staggered"),
+            ("requests", 16),
+            ("interval_s", 0.25),
+            ("max_tokens", 32),
+            ("input_tokens", 64),
+            ("long_input_tokens", 1024),
         ),
-        engine=(("chunk_tokens", 256),), asks=MIX,
+        engine=(("chunk_tokens", 256),),
+        asks=MIX,
     ),
     Preset(
-        "clients", "Clients against a batch",
+        "clients",
+        "Clients against a batch",
         "The same requests one after the other, as clients that come by themselves, as "
         f"{CLIENTS} clients, and as one batch.",
-        loads=_senders, starts=False, run=(("requests", 16),),
+        loads=_senders,
+        starts=False,
+        run=(("requests", 16),),
     ),
     Preset(
-        "concurrency", "Concurrency sweep",
+        "concurrency",
+        "Concurrency sweep",
         "How do throughput and latency change with what is in flight?",
-        concurrencies=(1, 2, 4, 8, 16), starts=False, run=(("requests", 32), ("mode", "batch")),
+        concurrencies=(1, 2, 4, 8, 16),
+        starts=False,
+        run=(("requests", 32), ("mode", "batch")),
     ),
     Preset(
-        "batch_length", "Batch × length", "Every batch size with every prompt length.",
-        batches=(1, 4, 16), input_lengths=(512, 1024, 2048), starts=False,
+        "batch_length",
+        "Batch × length",
+        "Every batch size with every prompt length.",
+        batches=(1, 4, 16),
+        input_lengths=(512, 1024, 2048),
+        starts=False,
     ),
-)  # fmt: skip
+)
 
 PRESETS: dict[str, Preset] = {entry.name: entry for entry in _ENTRIES}

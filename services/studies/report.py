@@ -83,9 +83,16 @@ def report(
         first = (ways[0].headline, ways[0].details, f"{ways[0].headline} {ways[0].details}")
         said = [f"{one.headline} {one.details}" for one in ways[1:]] + list(_failed(found))
     return Report(
-        found, devices, batches, firsts, device, *first, tuple(said),
-        tuple(_notes(found, device)), tuple(mixed),
-    )  # fmt: skip
+        found,
+        devices,
+        batches,
+        firsts,
+        device,
+        *first,
+        tuple(said),
+        tuple(_notes(found, device)),
+        tuple(mixed),
+    )
 
 
 def _head(found: Scaling) -> Row | None:

@@ -137,15 +137,20 @@ def scaling(measured: Iterable[Measured], usd_per_gpu_hour: float | None = None)
     names = {work: label_of(work, works) for work in works}
     found = {
         (one, work): Row(
-            one, labels[one], work, names[work], tuple(groups[one, work]),
+            one,
+            labels[one],
+            work,
+            names[work],
+            tuple(groups[one, work]),
             _numbers(groups[one, work], one, usd_per_gpu_hour),
-            baseline_of(one, configurations), _problem(groups[one, work]),
+            baseline_of(one, configurations),
+            _problem(groups[one, work]),
             memory=_memory(groups[one, work], one),
         )
         for work in works
         for one in configurations
         if (one, work) in groups
-    }  # fmt: skip
+    }
     rows = [_held(row, found.get((row.baseline, row.work))) for row in found.values()]
     return Scaling(tuple(_worded(rows)), tuple(configurations), tuple(works), labels)
 

@@ -57,8 +57,11 @@ def standing_of(runs: Sequence[Run]) -> str:
     counted = Counter[str](run.status for run in runs)
     said = [f"{counted['done']:,} of {many(len(runs), 'cell')} measured"]
     words = (
-        ("failed", "failed"), ("running", "running"), ("queued", "waiting"),
-        ("interrupted", "interrupted"), ("cancelled", "cancelled"),
-    )  # fmt: skip
+        ("failed", "failed"),
+        ("running", "running"),
+        ("queued", "waiting"),
+        ("interrupted", "interrupted"),
+        ("cancelled", "cancelled"),
+    )
     said += [f"{counted[status]:,} {word}" for status, word in words if counted[status]]
     return ", ".join(said)

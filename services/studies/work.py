@@ -20,9 +20,20 @@ Facts = tuple[tuple[str, Hashable], ...]
 
 # Which server answers, how often it is measured, when it is given up.
 ASIDE = (
-    "backend", "base_url", "model", "warmup", "repeats", "timeout_s", "connect_timeout_s",
-    "first_token_timeout_s", "chunk_timeout_s", "processes", "headers", "ca_file", "insecure_tls",
-)  # fmt: skip
+    "backend",
+    "base_url",
+    "model",
+    "warmup",
+    "repeats",
+    "timeout_s",
+    "connect_timeout_s",
+    "first_token_timeout_s",
+    "chunk_timeout_s",
+    "processes",
+    "headers",
+    "ca_file",
+    "insecure_tls",
+)
 LOAD = ("requests", "concurrency")  # they are in the size
 
 

@@ -66,9 +66,11 @@ def query(study: StudyConfig) -> dict[str, str]:
         return texts | run
     own = study.engine.model_dump(exclude={"engine"})
     changed = {name: value for name, value in own.items() if value != getattr(start.engine, name)}
-    return texts | {n: t for n, t in run.items() if n != "model"} | {
-        name: link.text_of(value) for name, value in changed.items() if name not in SPREAD
-    }  # fmt: skip
+    return (
+        texts
+        | {n: t for n, t in run.items() if n != "model"}
+        | {name: link.text_of(value) for name, value in changed.items() if name not in SPREAD}
+    )
 
 
 def read(texts: Mapping[str, str], start: StudyConfig | None = None) -> StudyConfig:

@@ -34,14 +34,16 @@ SHORT = ("--max-tokens", "48")
 RUNS = (
     ("run", "One at a time", ("--requests", "8", "--pause", "0", *SHORT)),
     (
-        "run", "Every 0.2 s",
+        "run",
+        "Every 0.2 s",
         ("--mode", "staggered", "--requests", "16", "--interval", "0.2", "--repeats", "3", *SHORT),
     ),
     (
-        "trial", "Eight requests",
+        "trial",
+        "Eight requests",
         ("--requests", "8", "--pause", "0", *SHORT, "--vs", "mode=batch,concurrency=8"),
     ),
-)  # fmt: skip
+)
 BEGUN = 20  # answers, after which the long run is worth a picture
 LONG = ("--mode", "staggered", "--requests", "400", "--interval", "0.5", *SHORT)  # 200 s
 
@@ -71,9 +73,22 @@ LIVE = (
     Picture("live-phone", "/live?run=5", r"of 400 requests, about", PHONE),
 )
 STUDY = (
-    "--preset", "tensor", "--engine", "vllm", "--parallel", "TP=1; TP=2; TP=4", "--batches",
-    "1,4,16", "--repeats", "5", "--max-tokens", "32", "--ignore-eos", "--max-model-len", "1024",
-)  # fmt: skip
+    "--preset",
+    "tensor",
+    "--engine",
+    "vllm",
+    "--parallel",
+    "TP=1; TP=2; TP=4",
+    "--batches",
+    "1,4,16",
+    "--repeats",
+    "5",
+    "--max-tokens",
+    "32",
+    "--ignore-eos",
+    "--max-model-len",
+    "1024",
+)
 STUDIES = (  # they need `make engines-cpu`
     Picture("study-form", "/study?preset=tensor&engine=vllm", "What will happen"),
     Picture("study", "/study?study=1", "Where is the throughput"),

@@ -72,8 +72,14 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     expect(page.get_by_text("Sends 33 requests and 1 to warm up")).to_be_visible()
     settled(page)
     expect(page).to_have_url(re.compile("max_tokens=17"))
-    wanted = {"mode": "staggered", "requests": "33", "interval_s": "0.5", "max_tokens": "17",
-              "workload": "text", "model": "smollm2-135m-instruct"}  # fmt: skip
+    wanted = {
+        "mode": "staggered",
+        "requests": "33",
+        "interval_s": "0.5",
+        "max_tokens": "17",
+        "workload": "text",
+        "model": "smollm2-135m-instruct",
+    }
     assert said(page) == wanted
     assert "secret" not in page.url
 
@@ -188,8 +194,13 @@ def test_filters_of_the_history_are_in_its_link(app: App, person: BrowserContext
 def test_a_shared_run_that_ends_leads_to_its_shared_result(
     app: App, person: BrowserContext, reference: ReferenceServer
 ) -> None:
-    values = {"backend": "url", "base_url": reference.base_url, "model": "ref gap=0.05 tokens=20",
-              "requests": 1, "warmup": 0}  # fmt: skip
+    values = {
+        "backend": "url",
+        "base_url": reference.base_url,
+        "model": "ref gap=0.05 tokens=20",
+        "requests": 1,
+        "warmup": 0,
+    }
     with app.database() as engine:
         run_id = runs.create(engine, parse(values), "another lane")
     page = person.new_page()

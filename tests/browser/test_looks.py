@@ -20,9 +20,15 @@ ODD = (
     "שלום עולם 😀 漢字 " + "W" * 180,
 )
 PAGES = (
-    "", "history", "compare?runs=1,2,3", "result?run=1", "live?run=1", "study?preset=tensor",
-    "engines", "backends",
-)  # fmt: skip
+    "",
+    "history",
+    "compare?runs=1,2,3",
+    "result?run=1",
+    "live?run=1",
+    "study?preset=tensor",
+    "engines",
+    "backends",
+)
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))
 
 

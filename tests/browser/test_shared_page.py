@@ -34,8 +34,15 @@ def stored(app: App) -> None:
                 measured(i, repeat=r, send=i * 0.1, e2e=2 + run_id + r / 50 + i / 100, tokens=30)
                 for r, i in times
             ]
-            store(engine, [replace(m, answer="an answer") for m in found], repeats=3, requests=40,
-                  name=f"{HOSTILE} {run_id}", workload="text", prompt="a heron poem")  # fmt: skip
+            store(
+                engine,
+                [replace(m, answer="an answer") for m in found],
+                repeats=3,
+                requests=40,
+                name=f"{HOSTILE} {run_id}",
+                workload="text",
+                prompt="a heron poem",
+            )
 
 
 @contextmanager

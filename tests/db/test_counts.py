@@ -32,9 +32,12 @@ def test_what_a_server_did_is_of_its_model_at_its_address(database: Engine) -> N
     for rate in (10.0, 20.0):
         queue.finish(database, new(database), "done", headline=headline(rate, 4))
     for model, status, numbers in (
-        ("other", "done", headline(7.0)), ("m", "failed", headline(8.0)),
-        ("m", "done", headline(None)), ("m", "done", headline(9.0, None)), ("m", "done", {}),
-    ):  # fmt: skip
+        ("other", "done", headline(7.0)),
+        ("m", "failed", headline(8.0)),
+        ("m", "done", headline(None)),
+        ("m", "done", headline(9.0, None)),
+        ("m", "done", {}),
+    ):
         queue.finish(database, new(database, model), status, headline=numbers)
     elsewhere = runs.create(database, RunConfig(model="m"), "another lane")
     queue.finish(database, elsewhere, "done", headline=headline(3.0))

@@ -22,9 +22,15 @@ from tests.stored import store
 
 DATA = ROOT / "tests" / "data" / "imports"
 CALIBRATION = {
-    "requests": 64, "lost": 0, "ttft_p50_s": 3e-6, "ttft_p99_s": 5e-6, "e2e_p50_s": 4e-6,
-    "e2e_p99_s": 9e-6, "inter_chunk_p50_s": 1e-6, "inter_chunk_p99_s": 2e-6,
-}  # fmt: skip
+    "requests": 64,
+    "lost": 0,
+    "ttft_p50_s": 3e-6,
+    "ttft_p99_s": 5e-6,
+    "e2e_p50_s": 4e-6,
+    "e2e_p99_s": 9e-6,
+    "inter_chunk_p50_s": 1e-6,
+    "inter_chunk_p99_s": 2e-6,
+}
 
 
 def bring_in(database: Engine, name: str, again: bool = False) -> list[int]:

@@ -25,8 +25,10 @@ TWO = StudyConfig(
 
 
 def new(study: StudyConfig, problem: str | None = None) -> list[NewCell]:
-    return [NewCell(cell, NewRun(cell.config, "", f"cell {cell.place}"), problem)
-            for cell in cells(study)]  # fmt: skip
+    return [
+        NewCell(cell, NewRun(cell.config, "", f"cell {cell.place}"), problem)
+        for cell in cells(study)
+    ]
 
 
 def submitted(database: Engine, study: StudyConfig = TWO) -> int:
@@ -216,8 +218,9 @@ def test_studies_are_listed_and_deleted_with_all_they_measured(database: Engine)
     first, second = submitted(database), submitted(database)
     rows = studies.listed(database)
     assert [(row.id, row.cells, row.done, row.active) for row in rows] == [
-        (second, 4, 0, 4), (first, 4, 0, 4),
-    ]  # fmt: skip
+        (second, 4, 0, 4),
+        (first, 4, 0, 4),
+    ]
     server = engines.claim(database)
     assert server
     engines.ready(database, server.id, {})

@@ -44,9 +44,7 @@ def measured(database: Engine, most: int = 100) -> list[int]:
 
 
 def rounds(turns: Sequence[int], candidates: int) -> list[list[int]]:
-    return [
-        sorted(turns[i : i + candidates]) for i in range(0, len(turns), candidates)
-    ]  # fmt: skip
+    return [sorted(turns[i : i + candidates]) for i in range(0, len(turns), candidates)]
 
 
 @pytest.mark.parametrize("lanes", [("a", "a", "a"), ("a", "b", "c"), ("a", "b", "a")])

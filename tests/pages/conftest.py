@@ -103,9 +103,20 @@ def complaints(at: AppTest) -> str:
 def controls(at: AppTest) -> list[str]:
     """The kinds of everything that a person can set or press, downloads aside."""
     kinds = (
-        "button", "selectbox", "text_input", "text_area", "number_input", "multiselect", "toggle",
-        "button_group", "file_uploader", "download_button", "page_link", "popover", "form",
-    )  # fmt: skip
+        "button",
+        "selectbox",
+        "text_input",
+        "text_area",
+        "number_input",
+        "multiselect",
+        "toggle",
+        "button_group",
+        "file_uploader",
+        "download_button",
+        "page_link",
+        "popover",
+        "form",
+    )
     return [kind for kind in kinds if len(at.get(kind))]
 
 

@@ -10,9 +10,23 @@ from tests.pages.conftest import Visit, complaints, said
 from tests.stored import store
 
 NO_RUNS = [
-    "abc", "-1", "0", "99999999999999999999", "1e3", "1.0", "1,2", "0x1", "１", "²", "1 2", "\x00",
-    "<b>1</b>", "9" * 5000, "None", "../1",
-]  # fmt: skip
+    "abc",
+    "-1",
+    "0",
+    "99999999999999999999",
+    "1e3",
+    "1.0",
+    "1,2",
+    "0x1",
+    "１",
+    "²",
+    "1 2",
+    "\x00",
+    "<b>1</b>",
+    "9" * 5000,
+    "None",
+    "../1",
+]
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,10 @@ def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Vis
     start(at)
     one, other = stopped(database)
     assert (one.config.mode, other.config.mode, other.config.concurrency) == (
-        "sequential", "batch", 8,
-    )  # fmt: skip
+        "sequential",
+        "batch",
+        8,
+    )
     assert one.trial_id == other.trial_id is not None
     assert {run.config.repeats for run in (one, other)} == {5}
     assert other.name.endswith("concurrency 8")
@@ -130,9 +132,12 @@ def test_a_candidate_is_added_and_removed(visit: Visit) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
-    [("trial-each", 0, "measured 1 to 50 times"), ("trial-margin", 0.01, "from 0.1 %"),
-     ("requests", 20_000, "must be at most 10000")],
-)  # fmt: skip
+    [
+        ("trial-each", 0, "measured 1 to 50 times"),
+        ("trial-margin", 0.01, "from 0.1 %"),
+        ("requests", 20_000, "must be at most 10000"),
+    ],
+)
 def test_what_cannot_be_is_said_at_its_field_and_not_started(
     visit: Visit, key: str, value: float, words: str
 ) -> None:
@@ -145,9 +150,16 @@ def test_what_cannot_be_is_said_at_its_field_and_not_started(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"within": "0.05"}, {"within": "99.5"}, {"within": "nan"}, {"target": "0.01"},
-     {"each": "9" * 5000}, {"each": "0"}, {"target": "1", "most": "51"}],
-)  # fmt: skip
+    [
+        {"within": "0.05"},
+        {"within": "99.5"},
+        {"within": "nan"},
+        {"target": "0.01"},
+        {"each": "9" * 5000},
+        {"each": "0"},
+        {"target": "1", "most": "51"},
+    ],
+)
 def test_a_number_that_turns_cannot_have_is_left_out_of_a_link(
     visit: Visit, wrong: dict[str, str]
 ) -> None:

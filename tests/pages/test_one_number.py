@@ -31,12 +31,16 @@ def uneven(slower: float) -> list[Measurement]:
     sums and a mean of shares are none of the run's."""
     return [
         measured(
-            i, repeat=r, send=0.1 * i, ttft=slower * (1 + r + 0.3 * i * i),
-            e2e=slower * (3 + 2 * r + 0.7 * i * i), tokens=5 + r + i,
+            i,
+            repeat=r,
+            send=0.1 * i,
+            ttft=slower * (1 + r + 0.3 * i * i),
+            e2e=slower * (3 + 2 * r + 0.7 * i * i),
+            tokens=5 + r + i,
         )
         for r, count in enumerate((1, 2, 6))
         for i in range(count)
-    ] + [failed(9, repeat=2)]  # fmt: skip
+    ] + [failed(9, repeat=2)]
 
 
 def plain(text: str) -> str:

@@ -19,24 +19,40 @@ NASTY = (
     ":material/home: :red[e] me@evil.example ![f](https://evil.example/f.png)"
 )
 LIVE = (  # what a browser would make something of
-    "](https://evil", "https://evil", "www.evil", "$x", "**b**", "`c`", "<b>", ":material/home:",
-    ":red[", "me@evil",
-)  # fmt: skip
+    "](https://evil",
+    "https://evil",
+    "www.evil",
+    "$x",
+    "**b**",
+    "`c`",
+    "<b>",
+    ":material/home:",
+    ":red[",
+    "me@evil",
+)
 REQUEST = {"repeat": 0, "index": 0, "status": "ok", "sent_s": 0.0, "e2e_s": 1.0}
 FAILED = {**REQUEST, "index": 1, "status": "failed", "error_class": NASTY[:40], "error": NASTY}
 
 
 def file(*requests: Any) -> bytes:
     source = {
-        "tool": NASTY[:40], "version": NASTY, "stated": {"ok": 1, NASTY[:80]: 2},
-        "definitions": {"ok": NASTY, NASTY[:80]: NASTY}, "facts": {NASTY[:60]: NASTY},
-        "unread": [NASTY[:80]], "known": ["backend", "model"],
-    }  # fmt: skip
+        "tool": NASTY[:40],
+        "version": NASTY,
+        "stated": {"ok": 1, NASTY[:80]: 2},
+        "definitions": {"ok": NASTY, NASTY[:80]: NASTY},
+        "facts": {NASTY[:60]: NASTY},
+        "unread": [NASTY[:80]],
+        "known": ["backend", "model"],
+    }
     run = {
-        "name": NASTY, "status": "done", "note": NASTY, "tags": [NASTY[:50]], "source": source,
+        "name": NASTY,
+        "status": "done",
+        "note": NASTY,
+        "tags": [NASTY[:50]],
+        "source": source,
         "environment": {"engine": {"name": NASTY}, "host": NASTY},
         "config": {"backend": "import", "model": NASTY},
-    }  # fmt: skip
+    }
     document = {"schema": "paceline/run/2", "run": run, "requests": requests, "summary": {"ok": 1}}
     return json.dumps(document).encode()
 

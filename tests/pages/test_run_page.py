@@ -96,14 +96,29 @@ def test_a_link_from_backends_chooses_the_backend(visit: Visit) -> None:
 
 
 def test_the_form_of_an_earlier_run_is_its_config(visit: Visit, database: Engine) -> None:
-    store(database, mode="staggered", requests=12, interval_s=0.25, max_tokens=7,
-          workload="text", prompt="my own words", seed=3, repeats=2)  # fmt: skip
+    store(
+        database,
+        mode="staggered",
+        requests=12,
+        interval_s=0.25,
+        max_tokens=7,
+        workload="text",
+        prompt="my own words",
+        seed=3,
+        repeats=2,
+    )
     at = visit("run", like="1", max_tokens="9")
-    numbers = {key: at.number_input(key=f"run-{key}").value
-               for key in ("requests", "interval_s", "seed", "repeats", "max_tokens")}  # fmt: skip
+    numbers = {
+        key: at.number_input(key=f"run-{key}").value
+        for key in ("requests", "interval_s", "seed", "repeats", "max_tokens")
+    }
     assert numbers == {
-        "requests": 12, "interval_s": 0.25, "seed": 3, "repeats": 2, "max_tokens": 9,
-    }  # fmt: skip
+        "requests": 12,
+        "interval_s": 0.25,
+        "seed": 3,
+        "repeats": 2,
+        "max_tokens": 9,
+    }
     assert at.text_area(key="run-prompt").value == "my own words"
     fill(at, requests=13)
     assert link_of(at) == {"like": "1", "requests": "13", "max_tokens": "9"}
@@ -114,17 +129,29 @@ def test_the_url_follows_the_form_and_holds_no_prompt(visit: Visit) -> None:
     at.text_area(key="run-prompt").set_value("my own secret")
     fill(at, requests=40, concurrency=8)
     assert link_of(at) == {
-        "model": "smollm2-135m-instruct", "mode": "batch", "requests": "40", "concurrency": "8",
+        "model": "smollm2-135m-instruct",
+        "mode": "batch",
+        "requests": "40",
+        "concurrency": "8",
         "workload": "text",
-    }  # fmt: skip
+    }
     assert "Sends 40 requests and 1 to warm up, at most 8 in flight" in said(at)
 
 
 LIMITS = [
-    ("requests", 0), ("requests", 10001), ("pause_s", -1.0), ("repeats", 51), ("max_tokens", 0),
-    ("temperature", 2.5), ("top_p", 0.0), ("seed", -1), ("warmup", 101), ("timeout_s", 0.0),
-    ("stop_after_s", 0.0), ("stop_after_errors", 0),
-]  # fmt: skip
+    ("requests", 0),
+    ("requests", 10001),
+    ("pause_s", -1.0),
+    ("repeats", 51),
+    ("max_tokens", 0),
+    ("temperature", 2.5),
+    ("top_p", 0.0),
+    ("seed", -1),
+    ("warmup", 101),
+    ("timeout_s", 0.0),
+    ("stop_after_s", 0.0),
+    ("stop_after_errors", 0),
+]
 
 
 @pytest.mark.parametrize(("field", "value"), LIMITS)
@@ -180,8 +207,15 @@ def test_a_prompt_file_is_read(visit: Visit) -> None:
     assert not at.error
 
 
-ADDRESSES = ["nonsense", "ftp://host/v1", "http://", "http://me:pw@host/v1", "http://host:99999",
-             "http://host/v1?key=x", "javascript:alert(1)"]  # fmt: skip
+ADDRESSES = [
+    "nonsense",
+    "ftp://host/v1",
+    "http://",
+    "http://me:pw@host/v1",
+    "http://host:99999",
+    "http://host/v1?key=x",
+    "javascript:alert(1)",
+]
 
 
 @pytest.mark.parametrize("written", ADDRESSES)

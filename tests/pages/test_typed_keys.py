@@ -175,9 +175,15 @@ def test_a_study_is_resumed_with_the_key_of_the_session(
     visit: Visit, database: Engine, locked: Picky
 ) -> None:
     at = visit(
-        "study", preset="concurrency", backend="url", base_url=f"{locked.url}/v1",
-        model="m", concurrencies="1", requests="1", warmup="0",
-    )  # fmt: skip
+        "study",
+        preset="concurrency",
+        backend="url",
+        base_url=f"{locked.url}/v1",
+        model="m",
+        concurrencies="1",
+        requests="1",
+        warmup="0",
+    )
     press(type_key(at, locked), "Start the study")
     (run,) = studies.load(database, 1).runs
     ended(database, run.id)

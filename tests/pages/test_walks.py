@@ -32,9 +32,19 @@ STEPS = 12
 NOBODY = "http://127.0.0.1:9/v1"
 REFUSED = ": start the server, or change the address."
 RAW = (
-    *BACKENDS, *MODES, *WORKLOADS, *ENGINES, *PRESETS, *KINDS, OFF, *candidates.SETTINGS, "", None,
-    True, False,
-)  # fmt: skip
+    *BACKENDS,
+    *MODES,
+    *WORKLOADS,
+    *ENGINES,
+    *PRESETS,
+    *KINDS,
+    OFF,
+    *candidates.SETTINGS,
+    "",
+    None,
+    True,
+    False,
+)
 
 
 def of_run(key: str) -> tuple[str, ...]:
@@ -43,8 +53,10 @@ def of_run(key: str) -> tuple[str, ...]:
         return ("run-ttft_limit_s", "run-tpot_limit_s", "run-e2e_limit_s")
     if key.endswith("-remove"):
         return (key.removesuffix("remove"),)
-    known = {"run-mode": ("run-versus-mode", "run-versus-setting"),
-             "run-workload": ("run-versus-setting",)}  # fmt: skip
+    known = {
+        "run-mode": ("run-versus-mode", "run-versus-setting"),
+        "run-workload": ("run-versus-setting",),
+    }
     return known.get(key, ())
 
 
@@ -56,8 +68,11 @@ def of_study(key: str) -> tuple[str, ...]:
 def server_of(walk: Walk, whose: str = "") -> dict[str, Any]:
     """The backend, address and model that are shown."""
     name = walk.value(f"run-{whose}backend")
-    models = [widget.value for widget in widgets(walk.at)
-              if widget.key.startswith(f"run-{whose}model-{name}-")]  # fmt: skip
+    models = [
+        widget.value
+        for widget in widgets(walk.at)
+        if widget.key.startswith(f"run-{whose}model-{name}-")
+    ]
     address = walk.value(f"run-{whose}base_url-{name}", "").strip() or None
     return {"backend": name, "base_url": address, "model": (models[0] or "").strip()}
 
@@ -79,15 +94,20 @@ def others(walk: Walk) -> list[dict[str, Any]]:
     if kind == "itself":
         return [{}]
     if kind == "modes":
-        return [{"mode": mode} | {name: walk.value(f"run-{mode}-{name}")
-                                  for name in MODES[mode].parameters}
-                for mode in walk.value("run-versus-mode")]  # fmt: skip
+        return [
+            {"mode": mode}
+            | {name: walk.value(f"run-{mode}-{name}") for name in MODES[mode].parameters}
+            for mode in walk.value("run-versus-mode")
+        ]
     if kind == "settings":
         field = walk.value("run-versus-setting")
         return candidates.values_of(field, walk.value(f"run-versus-of-{field}"))
     keys = [widget.key for widget in widgets(walk.at)]
-    return [server_of(walk, key[4:-7]) for key in keys
-            if key.endswith("-backend") and key != "run-backend"]  # fmt: skip
+    return [
+        server_of(walk, key[4:-7])
+        for key in keys
+        if key.endswith("-backend") and key != "run-backend"
+    ]
 
 
 def sentence_of(walk: Walk) -> str:
@@ -124,16 +144,20 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
     random = Random(seed)
     kind = random.choice([OFF, *KINDS])
     walk = Walk(
-        visit("run"), random, RAW,
-        {"run-base_url": (reference.base_url, NOBODY, "nonsense", ""),
-         **{f"run-{n}-base_url": (reference.base_url, NOBODY, "") for n in range(2, 10)},
-         "run-extra_body": ('{"min_tokens": 64}', "{", "[]", ""),
-         "run-headers": ("X-Route: a", "nonsense", ""),
-         "run-ca_file": ("", "/nowhere.pem"),
-         "run-versus-of-": ("1, 2", "8", "8, x", "", "0.5", "a, b"),
-         "about-": ("", "a, b", "<b>x</b>")},
+        visit("run"),
+        random,
+        RAW,
+        {
+            "run-base_url": (reference.base_url, NOBODY, "nonsense", ""),
+            **{f"run-{n}-base_url": (reference.base_url, NOBODY, "") for n in range(2, 10)},
+            "run-extra_body": ('{"min_tokens": 64}', "{", "[]", ""),
+            "run-headers": ("X-Route: a", "nonsense", ""),
+            "run-ca_file": ("", "/nowhere.pem"),
+            "run-versus-of-": ("1, 2", "8", "8, x", "", "0.5", "a, b"),
+            "about-": ("", "a, b", "<b>x</b>"),
+        },
         of_run,
-    )  # fmt: skip
+    )
     assert parse(shown(walk)) == RunConfig(model=MODEL_NAME)
     walk.at.segmented_control(key="run-versus").set_value(kind)
     walk.same["run-versus"] = [kind.capitalize()]
@@ -158,13 +182,17 @@ def test_a_walk_over_the_form_of_a_study(
     random = Random(seed)
     preset = random.choice(list(PRESETS))
     walk = Walk(
-        visit("study", preset=preset), random, RAW,
-        {"run-base_url": (reference.base_url, NOBODY, ""),
-         "study-parallel": ("TP=1", "TP=1; TP=2", "TP=0", "x", ""),
-         "study-": ("", "1, 8", "4", "x", "4, 16"),
-         "engine-model": ("", "a/b")},
+        visit("study", preset=preset),
+        random,
+        RAW,
+        {
+            "run-base_url": (reference.base_url, NOBODY, ""),
+            "study-parallel": ("TP=1", "TP=1; TP=2", "TP=0", "x", ""),
+            "study-": ("", "1, 8", "4", "x", "4, 16"),
+            "engine-model": ("", "a/b"),
+        },
         of_study,
-    )  # fmt: skip
+    )
     begins = begun(preset)
     for name in EngineConfig.model_fields if begins.engine else ():
         first = walk.value(f"engine-{name}", getattr(begins.engine, name))

@@ -24,9 +24,14 @@ Pool = Mapping[str, tuple[str, ...]]  # texts to type, by the beginning of a wid
 def widgets(at: AppTest) -> list[Any]:
     """Everything on the page that has a value and a key."""
     kinds: tuple[Iterable[Any], ...] = (
-        at.number_input, at.text_input, at.text_area, at.selectbox, at.multiselect, at.toggle,
+        at.number_input,
+        at.text_input,
+        at.text_area,
+        at.selectbox,
+        at.multiselect,
+        at.toggle,
         at.segmented_control,
-    )  # fmt: skip
+    )
     return [widget for kind in kinds for widget in kind if widget.key]
 
 

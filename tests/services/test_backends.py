@@ -157,9 +157,10 @@ def test_a_typed_key_goes_before_that_of_the_environment_and_under_its_name() ->
     assert target(RunConfig(backend="openai"), KEYS, typed).key == "typed-key"
     assert target(RunConfig(backend="groq"), KEYS, typed).key == KEYS["GROQ_API_KEY"]
     named = RunConfig(
-        backend="url", base_url="https://api.openai.com",
+        backend="url",
+        base_url="https://api.openai.com",
         headers={"api-key": "$PACELINE_URL_API_KEY"},
-    )  # fmt: skip
+    )
     asked = target(named, {}, typed)
     assert (asked.key, asked.headers) == (None, (("api-key", "typed-key"),))
     other = named.model_copy(update={"headers": {"X": "$PACELINE_URL_HEADER_X"}})

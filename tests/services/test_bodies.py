@@ -53,10 +53,18 @@ def test_more_than_that_is_refused_before_it_is_read(
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[" * 900, '"é"'.encode("latin-1"), '{"a": 1}'.encode("utf-16"), b'"\\', b'"\\"',
-     b"1" * 5000],
+    [
+        b"",
+        b"{",
+        b"[" * 900,
+        '"é"'.encode("latin-1"),
+        '{"a": 1}'.encode("utf-16"),
+        b'"\\',
+        b'"\\"',
+        b"1" * 5000,
+    ],
     ids=lambda data: repr(data[:6]),
-)  # fmt: skip
+)
 def test_what_is_not_json_in_utf8_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidBody):
         read_json(data)

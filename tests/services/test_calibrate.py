@@ -72,13 +72,22 @@ def test_a_run_is_calibrated_above_64_in_flight_or_when_asked(
 
 
 CONFIGS = st.one_of(
-    st.builds(lambda n, c: {"mode": "batch", "requests": n, "concurrency": c},
-              st.integers(1, 10_000), st.one_of(st.none(), st.integers(1, 10_000))),
-    st.builds(lambda n, s: {"mode": "staggered", "requests": n, "interval_s": s},
-              st.integers(1, 3000), st.floats(0, 60)),
-    st.builds(lambda n, s: {"mode": "sequential", "requests": n, "pause_s": s},
-              st.integers(1, 3000), st.floats(0, 60)),
-)  # fmt: skip
+    st.builds(
+        lambda n, c: {"mode": "batch", "requests": n, "concurrency": c},
+        st.integers(1, 10_000),
+        st.one_of(st.none(), st.integers(1, 10_000)),
+    ),
+    st.builds(
+        lambda n, s: {"mode": "staggered", "requests": n, "interval_s": s},
+        st.integers(1, 3000),
+        st.floats(0, 60),
+    ),
+    st.builds(
+        lambda n, s: {"mode": "sequential", "requests": n, "pause_s": s},
+        st.integers(1, 3000),
+        st.floats(0, 60),
+    ),
+)
 RHYTHMS = st.builds(
     Rhythm, st.floats(0, 300), st.floats(0, 10), st.integers(1, 100_000), st.integers(0, 99)
 )

@@ -197,20 +197,34 @@ def test_a_chart_says_what_it_is_for_and_what_it_lacks(chart: charts.Chart) -> N
 
 def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() -> None:
     one = candidate(
-        [measured(e2e=0.9)], health={"t": 20.0}, run_id=3,
-        samples=[Sample(20.5 + i / 10, {"running": i + 1.0, "gpu0_memory_bytes": 3 * 2.0**30,
-                                        "gpu1_memory_bytes": 2.0**30}) for i in range(3)],
-    )  # fmt: skip
+        [measured(e2e=0.9)],
+        health={"t": 20.0},
+        run_id=3,
+        samples=[
+            Sample(
+                20.5 + i / 10,
+                {
+                    "running": i + 1.0,
+                    "gpu0_memory_bytes": 3 * 2.0**30,
+                    "gpu1_memory_bytes": 2.0**30,
+                },
+            )
+            for i in range(3)
+        ],
+    )
     spec = drawn("engine", [one])
     points = rows_of(spec, "points")
     running = [p for p in points if p["part"].startswith("Running")]
     assert [(round(p["seconds"], 6), p["said"]) for p in running] == [
-        (0.5, "1"), (0.6, "2"), (0.7, "3"),
-    ]  # fmt: skip
+        (0.5, "1"),
+        (0.6, "2"),
+        (0.7, "3"),
+    ]
     assert {p["said"] for p in points if p["part"].startswith("GPU 0")} == {"3.00 GiB"}
     assert [title["text"] for title in rows_of(spec, "titles")] == [
-        "Requests running, and waiting (dashed)", "GPUs, memory in use",
-    ]  # fmt: skip
+        "Requests running, and waiting (dashed)",
+        "GPUs, memory in use",
+    ]
     x = spec["layer"][0]["encoding"]["x"]
     assert (x["title"], x["scale"]["domain"]) == ("Time since the repeat began (s)", [0, 0.9])
 

@@ -271,9 +271,15 @@ def test_every_class_of_failure_has_its_advice(error_class: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "word"),
-    [(401, "rejected the key"), (403, "rejected the key"), (404, "the model"), (422, "leave out"),
-     (413, "too long"), (418, "leave out")],
-)  # fmt: skip
+    [
+        (401, "rejected the key"),
+        (403, "rejected the key"),
+        (404, "the model"),
+        (422, "leave out"),
+        (413, "too long"),
+        (418, "leave out"),
+    ],
+)
 def test_advice_fits_the_status_of_a_refusal(status: int, word: str) -> None:
     assert word in advice([failed(0, "http_4xx", http_status=status)])
 

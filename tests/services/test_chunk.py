@@ -56,26 +56,41 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         ),
         (chunk('{"refusal":"I cannot","content":null}'), Chunk("I cannot", True, True)),
         (chunk('{"function_call":{"name":"f"}}'), Chunk("", True, True)),
-        (chunk('{"content":[{"type":"text","text":"a"},{"text":"b"},"c"]}'),
-         Chunk("abc", True, True)),
-        (chunk('{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}'),
-         Chunk("", True, False)),
+        (
+            chunk('{"content":[{"type":"text","text":"a"},{"text":"b"},"c"]}'),
+            Chunk("abc", True, True),
+        ),
+        (
+            chunk('{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}'),
+            Chunk("", True, False),
+        ),
         (chunk('{"content":[{"type":"thinking","thinking":"hm"}]}'), Chunk("", True, False)),
         (chunk('{"content":[{"type":"refusal","refusal":"no"}]}'), Chunk("no", True, True)),
-        (chunk('{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":""},7]}'),
-         Chunk()),
+        (
+            chunk('{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":""},7]}'),
+            Chunk(),
+        ),
         (chunk('{"audio":{"id":"a"}}'), Chunk()),
         (chunk('{"audio":{"id":"a","data":"UklGRg=="}}'), Chunk("", True, True)),
         (chunk('{"content":null,"audio":{"transcript":"Hi"}}'), Chunk("Hi", True, True)),
         (chunk('{"audio":{"id":"a","data":"","expires_at":1}}'), Chunk()),
         (chunk('{"audio":null,"images":[]}'), Chunk()),
-        (chunk('{"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iV"}}]}'),
-         Chunk("", True, True)),
-        (chunk('{"content":[{"type":"image_url","image_url":{"url":"data:,"}}]}'),
-         Chunk("", True, True)),
-        (chunk('{"images":' + '[' * 400 + '"x"' + ']' * 400 + '}'), Chunk()),
-        (b'{"choices":[{"message":{"content":null,"audio":{"data":"UklGRg=="}},'
-         b'"finish_reason":"stop"}]}', Chunk("", True, True, "stop", whole=True)),
+        (
+            chunk(
+                '{"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iV"}}]}'
+            ),
+            Chunk("", True, True),
+        ),
+        (
+            chunk('{"content":[{"type":"image_url","image_url":{"url":"data:,"}}]}'),
+            Chunk("", True, True),
+        ),
+        (chunk('{"images":' + "[" * 400 + '"x"' + "]" * 400 + "}"), Chunk()),
+        (
+            b'{"choices":[{"message":{"content":null,"audio":{"data":"UklGRg=="}},'
+            b'"finish_reason":"stop"}]}',
+            Chunk("", True, True, "stop", whole=True),
+        ),
         (b'{"error":{"message":"out of memory"}}', Chunk(error="out of memory")),
         (b'{"error":"busy"}', Chunk(error="busy")),
         (b'{"error":{"message":"busy"},"choices":[{"text":"a"}]}', Chunk(error="busy")),
@@ -87,10 +102,14 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         (b'[{"error":{"message":"busy"}}]', Chunk(error="busy")),
         (b'{"errors":[{}]}', Chunk(error="no message")),
         (chunk("{}", '"abort"'), Chunk(finish_reason="abort", error="finish_reason abort")),
-        (chunk("{}", '{"type":"abort","message":"busy"}'),
-         Chunk(finish_reason="abort", error="finish_reason abort: busy")),
-        (b'{"choices":[{"delta":{},"finish_reason":"error","error":{"message":"busy"}}]}',
-         Chunk(finish_reason="error", error="finish_reason error: busy")),
+        (
+            chunk("{}", '{"type":"abort","message":"busy"}'),
+            Chunk(finish_reason="abort", error="finish_reason abort: busy"),
+        ),
+        (
+            b'{"choices":[{"delta":{},"finish_reason":"error","error":{"message":"busy"}}]}',
+            Chunk(finish_reason="error", error="finish_reason error: busy"),
+        ),
         (
             b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":9,'
             b'"completion_tokens_details":{"reasoning_tokens":4},'
@@ -103,7 +122,7 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         (b'{"usage":{"prompt_tokens":3,"completion_tokens":0}}', Chunk(usage=Usage(3))),
         (b'{"x_groq":{"id":"r"}}', Chunk()),
     ],
-)  # fmt: skip
+)
 def test_a_chunk_is_read_as_it_is(payload: bytes, expected: Chunk) -> None:
     assert read_chunk(payload) == expected
 
@@ -138,8 +157,13 @@ def test_usage_has_many_places(place: str) -> None:
 
 
 def test_what_ollama_counts_is_read_from_its_last_line() -> None:
-    line = {"message": {"content": ""}, "done": True, "prompt_eval_count": 1200, "eval_count": 2,
-            "prompt_eval_cached_count": 1152}  # fmt: skip
+    line = {
+        "message": {"content": ""},
+        "done": True,
+        "prompt_eval_count": 1200,
+        "eval_count": 2,
+        "prompt_eval_cached_count": 1152,
+    }
     assert read_chunk(json.dumps(line).encode()) == Chunk(
         finish_reason="stop", usage=Usage(1200, 2, None, 1152)
     )
@@ -161,9 +185,18 @@ def test_what_is_not_a_json_object_is_refused(payload: bytes) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["ping", "[PING]", ": ping - 2026-01-02 10:00:00+00:00", "keep-alive", "KEEPALIVE", "heartbeat",
-     ": OPENROUTER PROCESSING", "null", "pong."],
-)  # fmt: skip
+    [
+        "ping",
+        "[PING]",
+        ": ping - 2026-01-02 10:00:00+00:00",
+        "keep-alive",
+        "KEEPALIVE",
+        "heartbeat",
+        ": OPENROUTER PROCESSING",
+        "null",
+        "pong.",
+    ],
+)
 def test_a_sign_of_life_is_no_error(said: str) -> None:
     assert is_ping(said.encode())
 

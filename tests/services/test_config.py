@@ -52,8 +52,10 @@ def test_a_config_cannot_be_changed() -> None:
         ({"timeout_s": 0}, "timeout_s must be more than 0 (got 0)."),
         ({"timeout_s": 1e6}, "timeout_s must be at most 86400 (got 1000000.0)."),
         ({"top_p": 0}, "top_p must be more than 0 (got 0)."),
-        ({"mode": "warp"},
-         "mode must be one of 'sequential', 'staggered' or 'batch' (got 'warp')."),
+        (
+            {"mode": "warp"},
+            "mode must be one of 'sequential', 'staggered' or 'batch' (got 'warp').",
+        ),
         ({"unique_prompts": "often"}, "unique_prompts must be true or false (got 'often')."),
         ({"model": 5}, "model must be text."),
         ({"model": "\ud800"}, "model holds a character that is not text."),
@@ -66,7 +68,7 @@ def test_a_config_cannot_be_changed() -> None:
         ({"prompt": " \n"}, "prompt is empty. Write the prompt, or choose another workload."),
         ({"speed": "sk-secret"}, "speed is not a known field."),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_field_is_named_in_a_sentence(values: dict[str, Any], sentence: str) -> None:
     (field,) = values
     assert problems(values) == {field: sentence}

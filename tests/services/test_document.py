@@ -48,9 +48,14 @@ any_measurement = st.builds(
     coalesced_reads=st.integers(0, 10_000),
 )
 RENAMED = {
-    "t_due": "due_s", "t_send": "sent_s", "t_first": "first_s", "t_answer": "answer_s",
-    "t_last": "last_s", "t_end": "ended_s", "token_times": "chunks_s",
-}  # fmt: skip
+    "t_due": "due_s",
+    "t_send": "sent_s",
+    "t_first": "first_s",
+    "t_answer": "answer_s",
+    "t_last": "last_s",
+    "t_end": "ended_s",
+    "token_times": "chunks_s",
+}
 
 
 def again(row: dict[str, Any]) -> Measurement:
@@ -62,9 +67,13 @@ def again(row: dict[str, Any]) -> Measurement:
 
 def some() -> list[Measurement]:
     broken = failed(
-        2, "stream_error", error="broken off", t_first=0.1 + 0.2, t_last=0.7,
+        2,
+        "stream_error",
+        error="broken off",
+        t_first=0.1 + 0.2,
+        t_last=0.7,
         token_times=(0.1 + 0.2, 0.7),
-    )  # fmt: skip
+    )
     return [measured(0), measured(1, ttft=0.1, e2e=1 / 3), broken]
 
 
@@ -101,8 +110,10 @@ def test_the_schema_that_is_kept_is_current(name: str, text: str) -> None:
 
 
 def test_what_is_written_is_what_the_schemas_say() -> None:
-    both = [candidate([measured(i, repeat=r) for r in range(3) for i in range(2)], run_id=n)
-            for n in (1, 2)]  # fmt: skip
+    both = [
+        candidate([measured(i, repeat=r) for r in range(3) for i in range(2)], run_id=n)
+        for n in (1, 2)
+    ]
     written = {
         "run-2.json": [
             orjson.loads(export("run.json").write([candidate(some())])),
@@ -130,8 +141,16 @@ def changed(one: Candidate, **of_run: Any) -> Candidate:
 def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
     one = candidate(some(), environment={"cpu": "x"})
     later = datetime(2027, 1, 1, tzinfo=UTC)
-    other = changed(one, id=9, name="B", tags=("t",), note="n", trial_id=4, created_at=later,
-                    source={"tool": "paceline"})  # fmt: skip
+    other = changed(
+        one,
+        id=9,
+        name="B",
+        tags=("t",),
+        note="n",
+        trial_id=4,
+        created_at=later,
+        source={"tool": "paceline"},
+    )
     assert content_hash(one) == content_hash(other) == run_document(other)["content_sha256"]
     assert comparison_document([one, other])["runs"][1]["content_sha256"] == content_hash(one)
     assert len(content_hash(one)) == 64
@@ -176,14 +195,21 @@ def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() 
 
 def test_a_run_has_the_same_hash_in_another_paceline() -> None:
     one = candidate(
-        some(), environment={"cpu": "x", "engine": {"args": [1, 2.5, "…/x"]}}, seed=3,
-        workload="file", prompts=("an own prompt", "a second one"),
-    )  # fmt: skip
+        some(),
+        environment={"cpu": "x", "engine": {"args": [1, 2.5, "…/x"]}},
+        seed=3,
+        workload="file",
+        prompts=("an own prompt", "a second one"),
+    )
     (got,) = imports.read(export("run.json").write([one]), "run.json")
     there = changed(
-        one, config=got.config, environment=got.environment, repeats=got.repeats, name=got.name,
+        one,
+        config=got.config,
+        environment=got.environment,
+        repeats=got.repeats,
+        name=got.name,
         source=got.source,
-    )  # fmt: skip
+    )
     there = replace(there, measurements=got.measurements)
     assert there.run.config.prompts != one.run.config.prompts
     assert content_hash(there) == content_hash(one)
@@ -231,9 +257,12 @@ def test_samples_that_cannot_be_are_left_out() -> None:
     document = orjson.loads(export("run.json").write([candidate(some())]))
     document["samples"] = [
         {"t": 2.0, "values": {"running": 1, "nonsense": 1, "waiting": "many"}},
-        {"t": 1.0, "values": {"running": 2.0}}, {"t": "late", "values": {"running": 1}},
-        {"t": 3.0, "values": {"nonsense": 1}}, {"t": 4.0}, 7,
-    ]  # fmt: skip
+        {"t": 1.0, "values": {"running": 2.0}},
+        {"t": "late", "values": {"running": 1}},
+        {"t": 3.0, "values": {"nonsense": 1}},
+        {"t": 4.0},
+        7,
+    ]
     (got,) = imports.read(orjson.dumps(document), "run.json")
     assert list(got.samples) == [Sample(1.0, {"running": 2.0}), Sample(2.0, {"running": 1.0})]
 
@@ -267,9 +296,18 @@ def test_of_a_path_only_the_file_is_told(text: str, told: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["http://host:8000/v1/chat/completions", "POST /v1/chat/completions", "404: /api/chat/x",
-     "and/or/else", "./a/b ../c/d", "text/html, */*", "5 tokens/s", "Qwen/Qwen3-8B", "/metrics"],
-)  # fmt: skip
+    [
+        "http://host:8000/v1/chat/completions",
+        "POST /v1/chat/completions",
+        "404: /api/chat/x",
+        "and/or/else",
+        "./a/b ../c/d",
+        "text/html, */*",
+        "5 tokens/s",
+        "Qwen/Qwen3-8B",
+        "/metrics",
+    ],
+)
 def test_what_is_no_path_is_told_whole(text: str) -> None:
     assert without_paths(text) == text
 
@@ -283,9 +321,13 @@ def private(run_id: int) -> Candidate:
     requests = [replace(measured(i), answer="grey on grey") for i in range(3)]
     requests.append(failed(3, error=f"[Errno 2] {HOME}/model.gguf is missing"))
     made = candidate(
-        requests, run_id=run_id, workload="text", prompt="a heron poem", model=f"{HOME}/tiny",
+        requests,
+        run_id=run_id,
+        workload="text",
+        prompt="a heron poem",
+        model=f"{HOME}/tiny",
         environment={"engine": {"model": f"{HOME}/tiny", "flags": [f"--cache={HOME}/cache"]}},
-    )  # fmt: skip
+    )
     return changed(made, error=f"Died in {HOME}/run", source={"file": f"{HOME}/result.json"})
 
 

@@ -195,9 +195,14 @@ def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None
 def test_no_engine_has_an_account_or_a_proxys_password(tmp_path: Path) -> None:
     """The hub's token stays: without it a gated model cannot be fetched."""
     place = place_of(
-        tmp_path, GPUS, AWS_SECRET_ACCESS_KEY="secret", HF_TOKEN="stays", HF_TOKEN_PATH="/t",
-        HTTPS_PROXY="http://me:secret@proxy:1", no_proxy="localhost",
-    )  # fmt: skip
+        tmp_path,
+        GPUS,
+        AWS_SECRET_ACCESS_KEY="secret",
+        HF_TOKEN="stays",
+        HF_TOKEN_PATH="/t",
+        HTTPS_PROXY="http://me:secret@proxy:1",
+        no_proxy="localhost",
+    )
     launch = launched(place, engine="vllm", model="a/b")
     assert launch.unset == ("AWS_SECRET_ACCESS_KEY",)
     assert launch.env["HTTPS_PROXY"] == "http://proxy:1"
@@ -288,9 +293,15 @@ def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Place) -> No
 
 @pytest.mark.parametrize(
     ("name", "here", "rank"),
-    [("ray", GPUS, "core"), ("llamacpp", GPUS, "core"), ("vllm", GPUS, "GPU"),
-     ("sglang", GPUS, "GPU"), ("vllm", CORES, "core"), ("ray", CORES, "core")],
-)  # fmt: skip
+    [
+        ("ray", GPUS, "core"),
+        ("llamacpp", GPUS, "core"),
+        ("vllm", GPUS, "GPU"),
+        ("sglang", GPUS, "GPU"),
+        ("vllm", CORES, "core"),
+        ("ray", CORES, "core"),
+    ],
+)
 def test_what_a_rank_runs_on_is_said_by_the_engine(name: str, here: Devices, rank: str) -> None:
     assert ENGINES[name].devices(here).rank == rank
 

@@ -236,9 +236,17 @@ def test_an_engine_is_known_by_its_pages_and_nothing_else_is_believed(
 
 
 HOSTILE: dict[str, Any] = {
-    "long": 10**24, "longer": 10**4000, "superscript": "²", "arabic": "٣", "float": 1e308,
-    "endless": float("inf"), "none": float("nan"), "deep": None, "text": "9" * 25, "below": -5,
-}  # fmt: skip
+    "long": 10**24,
+    "longer": 10**4000,
+    "superscript": "²",
+    "arabic": "٣",
+    "float": 1e308,
+    "endless": float("inf"),
+    "none": float("nan"),
+    "deep": None,
+    "text": "9" * 25,
+    "below": -5,
+}
 for _ in range(900):
     HOSTILE["deep"] = [HOSTILE["deep"]]
 

@@ -47,8 +47,17 @@ def test_a_worker_that_meets_one_says_so_in_its_last_message(line: bytes) -> Non
 
 def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight() -> None:
     with answering(tokens) as base_url:
-        config = parse({"backend": "url", "base_url": base_url, "model": "m", "mode": "batch",
-                        "requests": 1, "warmup": 0, "timeout_s": 60.0})  # fmt: skip
+        config = parse(
+            {
+                "backend": "url",
+                "base_url": base_url,
+                "model": "m",
+                "mode": "batch",
+                "requests": 1,
+                "warmup": 0,
+                "timeout_s": 60.0,
+            }
+        )
         worker = subprocess.Popen(
             [sys.executable, "-m", "services.load.worker"],
             cwd=ROOT,

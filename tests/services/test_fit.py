@@ -74,14 +74,16 @@ def absent(value: Any) -> bool:
             wants(max_tokens=absent, max_completion_tokens=lambda it: it == 128),
             {"max_tokens_field": "max_completion_tokens"},
         ),
-        (wants(max_tokens=lambda it: it == 128), {"backend": "openai",
-                                                  "max_tokens_field": "max_tokens"}),
+        (
+            wants(max_tokens=lambda it: it == 128),
+            {"backend": "openai", "max_tokens_field": "max_tokens"},
+        ),
         (
             wants(min_tokens=lambda it: it == 64, chat_template_kwargs=lambda it: it == {"a": [1]}),
             {"extra_body": {"min_tokens": 64, "chat_template_kwargs": {"a": [1]}}},
         ),
     ],
-)  # fmt: skip
+)
 def test_a_server_gets_its_requests_as_it_wants_them(refuses: Any, asked: dict[str, Any]) -> None:
     with serving(Picky(refuses)) as picky:
         env = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": picky.url}
@@ -131,8 +133,11 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         headers = ["api-key: $PACELINE_URL_API_KEY", "X-Route: a"]
         (row,) = played(picky, env, headers=headers)
         assert row["status"] == "ok", row["error"]
-        bearer = played(picky, env | {"PACELINE_URL_HEADER_ONE": "other-secret-2"},
-                        headers={"X-Tenant": "$PACELINE_URL_HEADER_ONE"})  # fmt: skip
+        bearer = played(
+            picky,
+            env | {"PACELINE_URL_HEADER_ONE": "other-secret-2"},
+            headers={"X-Tenant": "$PACELINE_URL_HEADER_ONE"},
+        )
         assert picky.asked[-1][1]["Authorization"] == "Bearer azure-secret-1"
         assert "azure-secret" not in bearer[0]["error"] and "other-secret" not in bearer[0]["error"]
 
@@ -195,8 +200,12 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
     ],
 )
 def test_what_may_not_be_sent_is_a_sentence(asked: dict[str, Any], sentence: str) -> None:
-    env = {**AZURE, "PACELINE_URL": "https://mine.example/v1", "OPENAI_API_KEY": "sk-1",
-           "PACELINE_URL_HEADER_TWO_LINES": "a\r\nX-Evil: 1"}  # fmt: skip
+    env = {
+        **AZURE,
+        "PACELINE_URL": "https://mine.example/v1",
+        "OPENAI_API_KEY": "sk-1",
+        "PACELINE_URL_HEADER_TWO_LINES": "a\r\nX-Evil: 1",
+    }
     with pytest.raises(BackendProblem) as caught:
         target(RunConfig(**{"backend": "url", **asked}), env)
     assert str(caught.value) == sentence
@@ -244,8 +253,10 @@ SECRET = (
             {"extra_body": {"messages": []}},
             "extra_body must not hold 'messages': set prompt instead.",
         ),
-        ({"extra_body": {"stream": False}}, "extra_body must not hold 'stream': Paceline always "
-                                            "streams."),
+        (
+            {"extra_body": {"stream": False}},
+            "extra_body must not hold 'stream': Paceline always streams.",
+        ),
         ({"extra_body": "[1]"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
         ({"extra_body": "{"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
         (
@@ -261,8 +272,10 @@ SECRET = (
             "extra_body must have at most 20 levels of lists and objects.",
         ),
         ({"extra_body": {"a": [{"b\ud800": 1}]}}, "extra_body must not hold half of a character."),
-        ({"extra_body": {"a": [2**64]}}, "extra_body must not hold whole numbers of more than 64 "
-                                         "bits."),
+        (
+            {"extra_body": {"a": [2**64]}},
+            "extra_body must not hold whole numbers of more than 64 bits.",
+        ),
         (
             {"extra_body": {"api_key": ["x"]}},
             "extra_body must hold no key, and 'api_key' looks like one: send it as a header that "
@@ -306,7 +319,7 @@ SECRET = (
             "base_url is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_stored_or_sent_is_refused(asked: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
         parse(asked)
@@ -454,8 +467,12 @@ def test_a_length_beyond_the_context_names_max_tokens_and_is_no_field_to_leave_o
 
 def test_a_base_model_is_asked_with_text() -> None:
     said = {"error": {"message": "As of transformers v4.44, default chat template is not allowed"}}
-    with serving(Picky(lambda body, headers: (400, said) if "messages" in body else None,
-                       paths=("/v1/chat/completions", "/v1/completions"))) as picky:  # fmt: skip
+    with serving(
+        Picky(
+            lambda body, headers: (400, said) if "messages" in body else None,
+            paths=("/v1/chat/completions", "/v1/completions"),
+        )
+    ) as picky:
         found = asyncio.run(visit("url", "m", {}, f"{picky.url}/v1"))
         assert found.remedy is not None
         url = found.remedy.changes["base_url"]

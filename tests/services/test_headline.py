@@ -19,10 +19,26 @@ from tests.values import candidate, failed, imported_candidate, measured, run
 
 SECRET = "words of my own"
 NO_WORK = {  # to whom, how often, how long at most, and by how many processes
-    "backend", "base_url", "model", "client", "warmup", "repeats", "timeout_s",
-    "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s", "processes", "calibrate",
-    "seed", "omit", "max_tokens_field", "headers", "ca_file", "insecure_tls", *JUDGEMENT,
-}  # fmt: skip
+    "backend",
+    "base_url",
+    "model",
+    "client",
+    "warmup",
+    "repeats",
+    "timeout_s",
+    "connect_timeout_s",
+    "first_token_timeout_s",
+    "chunk_timeout_s",
+    "processes",
+    "calibrate",
+    "seed",
+    "omit",
+    "max_tokens_field",
+    "headers",
+    "ca_file",
+    "insecure_tls",
+    *JUDGEMENT,
+}
 
 
 def test_the_judged_measures_are_kept_by_repeat() -> None:
@@ -110,8 +126,12 @@ def test_no_prompt_is_kept() -> None:
 
 
 def test_every_field_of_a_config_is_work_or_is_not() -> None:
-    read = {name for table in (MODES, WORKLOADS) for entry in table.values()
-            for name in entry.parameters}  # fmt: skip
+    read = {
+        name
+        for table in (MODES, WORKLOADS)
+        for entry in table.values()
+        for name in entry.parameters
+    }
     assert {*WORK, *IF_SET, *read} | NO_WORK == set(RunConfig.model_fields)
     assert not {*WORK, *IF_SET, *read} & NO_WORK
 

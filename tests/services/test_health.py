@@ -13,10 +13,18 @@ from services.ask.modes import MODES
 from tests.values import candidate, measured
 
 CALIBRATED = {
-    "requests": 70, "lost": 1, "processes": 2, "span_s": 1.0, "pace": 0.9,
-    "ttft_p50_s": 4e-6, "ttft_p99_s": 3e-4, "e2e_p50_s": 8e-6, "e2e_p99_s": 4e-4,
-    "inter_chunk_p50_s": 3e-6, "inter_chunk_p99_s": 2e-4,
-}  # fmt: skip
+    "requests": 70,
+    "lost": 1,
+    "processes": 2,
+    "span_s": 1.0,
+    "pace": 0.9,
+    "ttft_p50_s": 4e-6,
+    "ttft_p99_s": 3e-4,
+    "e2e_p50_s": 8e-6,
+    "e2e_p99_s": 4e-4,
+    "inter_chunk_p50_s": 3e-6,
+    "inter_chunk_p99_s": 2e-4,
+}
 
 
 def staggered(**of_run: Any) -> Candidate:
@@ -96,16 +104,23 @@ def test_a_limit_is_shown_only_where_it_is_one(
     requests = [measured(i, send=i * 0.1 + late * (i > 8), t_due=i * 0.1) for i in range(11)]
     kept = {"loop_lag_p99_s": lag, "cpu_share": cpu, **({"clock": clock} if clock else {})}
     of = candidate(
-        requests, mode=mode, requests=11, interval_s=0.1, client=client, health=kept,
+        requests,
+        mode=mode,
+        requests=11,
+        interval_s=0.1,
+        client=client,
+        health=kept,
         calibration={**CALIBRATED, "ttft_p99_s": late},
-    )  # fmt: skip
+    )
     shown = {name: (number(value), number(limit)) for name, (value, limit) in rows(of).items()}
     least = ("Requests a second, sent",)  # there more is better
     past = [
-        name for name, (value, limit) in shown.items()
-        if value is not None and limit is not None
+        name
+        for name, (value, limit) in shown.items()
+        if value is not None
+        and limit is not None
         and (value < limit if name in least else value > limit)
-    ]  # fmt: skip
+    ]
     found = past_limits(of.run, of.measurements, of.summary)
     assert len(found) == len(past), (past, [doubt.title for doubt in found])
 

@@ -67,9 +67,13 @@ def test_no_key_is_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyP
 def test_text_that_a_file_holds_once_does_not_cost_every_row_of_it() -> None:
     rows, long = 50_000, "x" * 50_000  # 2.5 GB, where every row has its own
     data = parquet(
-        repeat=[0] * rows, index=list(range(rows)), status=["ok"] * rows, sent_s=[0.0] * rows,
-        error=once(long, rows), unknown=once(long, rows),
-    )  # fmt: skip
+        repeat=[0] * rows,
+        index=list(range(rows)),
+        status=["ok"] * rows,
+        sent_s=[0.0] * rows,
+        error=once(long, rows),
+        unknown=once(long, rows),
+    )
     assert len(data) < 500_000
     [one] = apart.read(data, "f.parquet")
     assert len(one.measurements) == rows

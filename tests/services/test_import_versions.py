@@ -30,40 +30,69 @@ def changed(name: str, change: Any) -> Any:
 
 NUMBERS: dict[str, dict[str, Any]] = {  # of the requests, worked out anew
     "guidellm/0.3.json": {
-        "ok": 3, "ttft_s_median": 0.1, "e2e_s_median": 0.48, "tpot_s_median": 0.38 / 4,
+        "ok": 3,
+        "ttft_s_median": 0.1,
+        "e2e_s_median": 0.48,
+        "tpot_s_median": 0.38 / 4,
         "output_tokens": 15,
     },
     "genai-perf/not_streamed.json": {
-        "ok": 3, "ttft_s_median": None, "e2e_s_median": 0.05, "tpot_s_median": None,
+        "ok": 3,
+        "ttft_s_median": None,
+        "e2e_s_median": 0.05,
+        "tpot_s_median": None,
         "output_tokens": 24,
     },
     "genai-perf/triton.json": {
-        "ok": 3, "ttft_s_median": 0.05, "e2e_s_median": 0.07, "output_tokens": None,
+        "ok": 3,
+        "ttft_s_median": 0.05,
+        "e2e_s_median": 0.07,
+        "output_tokens": None,
     },
     "inference-perf/0.4_per_request.json": {
-        "ok": 3, "ttft_s_median": 0.05, "tpot_s_median": 0.01, "output_tokens": 24,
+        "ok": 3,
+        "ttft_s_median": 0.05,
+        "tpot_s_median": 0.01,
+        "output_tokens": 24,
     },
     "inference-perf/0.5_per_request.json": {
-        "ok": 3, "ttft_s_median": 0.05, "tpot_s_median": 0.01, "output_tokens": 24,
+        "ok": 3,
+        "ttft_s_median": 0.05,
+        "tpot_s_median": 0.01,
+        "output_tokens": 24,
     },
     "genai-bench/c4.json": {
-        "ok": 3, "ttft_s_median": 0.2, "e2e_s_median": 0.6, "tpot_s_median": 0.1,
+        "ok": 3,
+        "ttft_s_median": 0.2,
+        "e2e_s_median": 0.6,
+        "tpot_s_median": 0.1,
     },
-}  # fmt: skip
+}
 STATED = {  # by the tool, in SI
     "aiperf/0.1.json": {"ttft_s_median": 0.052, "tpot_s_mean": 0.0264, "requests_per_s": 2.5},
     "inferencex/seconds.json": {"ttft_s_median": 0.1, "tpot_s_p99": 0.01, "e2e_s_mean": 1.1},
     "evalscope/benchmark_summary.json": {
-        "ok": 98, "failed": 2, "ttft_s_mean": 0.08, "tpot_s_mean": 0.014, "e2e_s_mean": 1.5,
-        "output_tokens_per_s": 490, "inter_chunk_s_mean": 0.0141,
+        "ok": 98,
+        "failed": 2,
+        "ttft_s_mean": 0.08,
+        "tpot_s_mean": 0.014,
+        "e2e_s_mean": 1.5,
+        "output_tokens_per_s": 490,
+        "inter_chunk_s_mean": 0.0141,
     },
     "evalscope/benchmark_percentile.json": {
-        "ttft_s_median": 0.081, "e2e_s_p99": 5.5, "tpot_s_p95": 0.014,
+        "ttft_s_median": 0.081,
+        "e2e_s_p99": 5.5,
+        "tpot_s_p95": 0.014,
     },
     "locust/results_stats.csv": {
-        "ok": 38, "failed": 2, "e2e_s_median": 0.9, "e2e_s_p95": 1.8, "requests_per_s": 4,
+        "ok": 38,
+        "failed": 2,
+        "e2e_s_median": 0.9,
+        "e2e_s_p95": 1.8,
+        "requests_per_s": 4,
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -145,8 +174,10 @@ def test_locust_with_several_requests_has_a_run_for_each_and_for_all() -> None:
     head, line, total = (DATA / "locust" / "results_stats.csv").read_text().splitlines()
     runs = read("\n".join([head, line, line.replace("/v1", "/v2"), total]).encode(), "s.csv")
     assert [one.source["facts"]["Name"] for one in runs] == [
-        "/v1/completions", "/v2/completions", "Aggregated",
-    ]  # fmt: skip
+        "/v1/completions",
+        "/v2/completions",
+        "Aggregated",
+    ]
 
 
 def test_what_is_not_read_is_named() -> None:

@@ -282,15 +282,35 @@ def held(data: bytes) -> None:
 
 def test_what_paceline_made_before_is_read_without_single_chunks() -> None:
     row = {
-        "index": 0, "repeat": 0, "status": "ok", "due_s": 0.5, "sent_s": 0.6, "ttft_s": 0.1,
-        "e2e_s": 0.4, "output_tokens": 4, "prompt_tokens": 9, "token_source": "usage",
-    }  # fmt: skip
-    document = {"schema": "paceline/run/1", "requests": [row], "run": {
-        "name": "mine", "status": "cancelled", "note": "see", "tags": ["a"],
-        "config": {"backend": "vllm", "workload": "text", "own_prompts": 1,
-                   "own_prompt_characters": 12, "max_tokens": 4},
-        "repeats": [{"index": 0, "began_at": "2026-03-01T12:00:00+00:00", "duration_s": 1.5}],
-    }}  # fmt: skip
+        "index": 0,
+        "repeat": 0,
+        "status": "ok",
+        "due_s": 0.5,
+        "sent_s": 0.6,
+        "ttft_s": 0.1,
+        "e2e_s": 0.4,
+        "output_tokens": 4,
+        "prompt_tokens": 9,
+        "token_source": "usage",
+    }
+    document = {
+        "schema": "paceline/run/1",
+        "requests": [row],
+        "run": {
+            "name": "mine",
+            "status": "cancelled",
+            "note": "see",
+            "tags": ["a"],
+            "config": {
+                "backend": "vllm",
+                "workload": "text",
+                "own_prompts": 1,
+                "own_prompt_characters": 12,
+                "max_tokens": 4,
+            },
+            "repeats": [{"index": 0, "began_at": "2026-03-01T12:00:00+00:00", "duration_s": 1.5}],
+        },
+    }
     [one] = read(json.dumps(document).encode(), "run.json")
     assert (one.name, one.status, one.note, one.tags) == ("mine", "cancelled", "see", ("a",))
     assert one.config.backend == "vllm"

@@ -17,35 +17,54 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "TGI": ({"error": WORDS, "error_type": "validation"}, WORDS),
     "vLLM before 0.10": ({"object": "error", "message": WORDS, "code": 400}, WORDS),
     "a bare message": ({"status": 422, "message": WORDS}, WORDS),
-    "FastAPI": ({"detail": [{"loc": ["body", "top_p"], "msg": "too high", "type": "v"}]},
-                "top_p: too high"),
-    "FastAPI, two fields": ({"detail": [{"loc": ["body", "a"], "msg": "x"},
-                                        {"loc": ["body", "b", 0], "msg": "y"}]}, "a: x; b.0: y"),
+    "FastAPI": (
+        {"detail": [{"loc": ["body", "top_p"], "msg": "too high", "type": "v"}]},
+        "top_p: too high",
+    ),
+    "FastAPI, two fields": (
+        {"detail": [{"loc": ["body", "a"], "msg": "x"}, {"loc": ["body", "b", 0], "msg": "y"}]},
+        "a: x; b.0: y",
+    ),
     "FastAPI, the whole body": ({"detail": [{"loc": ["body"], "msg": WORDS}]}, WORDS),
     "a detail of text": ({"detail": WORDS}, WORDS),
     "a detail that is an object": ({"detail": {"error": {"message": WORDS}}}, WORDS),
-    "Mistral": ({"object": "error", "message": {"detail": [{"loc": ["body", "stream_options"],
-                 "msg": "not permitted"}]}, "type": "bad"}, "stream_options: not permitted"),
+    "Mistral": (
+        {
+            "object": "error",
+            "message": {"detail": [{"loc": ["body", "stream_options"], "msg": "not permitted"}]},
+            "type": "bad",
+        },
+        "stream_options: not permitted",
+    ),
     "FastChat": ({"text": WORDS, "error_code": 50004}, WORDS),
     "Gemini's list": ([{"error": {"code": 400, "message": WORDS, "status": "BAD"}}], WORDS),
     "a name and a message": ({"statusCode": 400, "error": "Bad Request", "message": WORDS}, WORDS),
     "several messages": ({"message": ["a is wrong", "b is wrong"]}, "a is wrong; b is wrong"),
     "Cloudflare": ({"success": False, "errors": [{"code": 7, "message": WORDS}]}, WORDS),
-    "a problem of RFC 9457": ({"type": "about:blank", "title": "Bad", "status": 400,
-                               "detail": WORDS}, WORDS),
+    "a problem of RFC 9457": (
+        {"type": "about:blank", "title": "Bad", "status": 400, "detail": WORDS},
+        WORDS,
+    ),
     "Baidu": ({"error_code": 336, "error_msg": WORDS}, WORDS),
     "MiniMax": ({"base_resp": {"status_code": 1004, "status_msg": WORDS}}, WORDS),
     "Zhipu": ({"code": 500, "msg": WORDS, "success": False}, WORDS),
     "OAuth": ({"error": "invalid", "error_description": WORDS}, WORDS),
-    "OpenRouter": ({"error": {"message": "Provider returned error", "code": 400,
-                    "metadata": {"raw": json.dumps({"error": {"message": WORDS}})}}},
-                   f"Provider returned error; {WORDS}"),
+    "OpenRouter": (
+        {
+            "error": {
+                "message": "Provider returned error",
+                "code": 400,
+                "metadata": {"raw": json.dumps({"error": {"message": WORDS}})},
+            }
+        },
+        f"Provider returned error; {WORDS}",
+    ),
     "JSON written as text": ({"error": json.dumps({"error": {"message": WORDS}})}, WORDS),
     "a type alone": ({"error": {"type": "overloaded_error"}}, "overloaded_error"),
     "a number alone": ({"error": {"code": 503}}, "code 503"),
     "nothing": ({"error": {}}, ""),
     "nothing that is an error": ({"choices": []}, ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)

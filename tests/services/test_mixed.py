@@ -23,9 +23,17 @@ from tests.values import failed, measured
 
 PACE = Pace(10.0, 10.0, 10.0, "from a test")
 MIX = parse(
-    {"input_tokens": 20, "long_input_tokens": 200, "long_every": 3, "max_tokens": 8,
-     "long_max_tokens": 16, "requests": 7, "mode": "staggered", "interval_s": 0.1}
-)  # fmt: skip
+    {
+        "input_tokens": 20,
+        "long_input_tokens": 200,
+        "long_every": 3,
+        "max_tokens": 8,
+        "long_max_tokens": 16,
+        "requests": 7,
+        "mode": "staggered",
+        "interval_s": 0.1,
+    }
+)
 TARGET = Target("url", "http://127.0.0.1:1/v1", "m", None, "wire")
 
 mixes = st.integers(2, 40).flatmap(

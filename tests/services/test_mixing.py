@@ -52,21 +52,37 @@ def mixed(
 @pytest.mark.parametrize(
     ("of", "begins", "holds"),
     [
-        ({"short": 3.2}, "Short requests wait for long ones: their TTFT is 3.20× longer "
-         "than alone (3.1", "Also: E2E latency of short requests 3.20× longer (3.1"),
+        (
+            {"short": 3.2},
+            "Short requests wait for long ones: their TTFT is 3.20× longer than alone (3.1",
+            "Also: E2E latency of short requests 3.20× longer (3.1",
+        ),
         ({"short": 3.2}, "Short", "TTFT of long requests equivalent within ±5 %, 1.00× (0."),
-        ({}, "Short requests do not wait for long ones, within ±5 %: their TTFT is the ",
-         "same as alone, 1.00×"),
+        (
+            {},
+            "Short requests do not wait for long ones, within ±5 %: their TTFT is the ",
+            "same as alone, 1.00×",
+        ),
         ({"short": 0.5}, "Short requests do not wait for long ones, but are faster", "50 % sh"),
-        ({"vary": WILD}, "Whether short requests wait for long ones is inconclusive: their TTFT",
-         " % or more four times in five. Also:"),
-        ({"short": 3.2, "vary": STEADY[:2]}, "Whether short requests wait for long ones: no verdict"
-         ". Their TTFT is 3.22× longer than alone. 3 or more repeats of each run allow a verdict "
-         "(2 now).", "Jain's index of tokens/s is"),
-        ({"status": "cancelled"}, "Whether short requests wait for long ones: no verdict, because "
-         "this run was cancelled", "not been measured to its end. Jain"),
+        (
+            {"vary": WILD},
+            "Whether short requests wait for long ones is inconclusive: their TTFT",
+            " % or more four times in five. Also:",
+        ),
+        (
+            {"short": 3.2, "vary": STEADY[:2]},
+            "Whether short requests wait for long ones: no verdict"
+            ". Their TTFT is 3.22× longer than alone. 3 or more repeats of each run allow a verdict "
+            "(2 now).",
+            "Jain's index of tokens/s is",
+        ),
+        (
+            {"status": "cancelled"},
+            "Whether short requests wait for long ones: no verdict, because this run was cancelled",
+            "not been measured to its end. Jain",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_sentence_says_whether_short_requests_wait(
     of: dict[str, Any], begins: str, holds: str
 ) -> None:
@@ -121,8 +137,11 @@ def _fields(m: Measurement) -> dict[str, Any]:
 
 def test_failures_of_one_class_forbid_a_verdict() -> None:
     found = mixed(short=3.0)
-    worse = [m if class_of(MIX, m.index) == LONG else failed(m.index, repeat=m.repeat)
-             for m in found.mix.measurements if m.index]  # fmt: skip
+    worse = [
+        m if class_of(MIX, m.index) == LONG else failed(m.index, repeat=m.repeat)
+        for m in found.mix.measurements
+        if m.index
+    ]
     broken = stored(MIX, worse)
     said = sentence(mixing(found.alone[SHORT], found.alone[LONG], broken))
     assert "no verdict, because the error rates are 0 % and 100 %" in said

@@ -108,8 +108,10 @@ limits = st.none() | st.floats(0.01, 10)
 
 @given(
     st.lists(st.tuples(st.floats(0.01, 5), st.floats(0.01, 5), st.integers(1, 50)), max_size=30),
-    limits, limits, limits,
-)  # fmt: skip
+    limits,
+    limits,
+    limits,
+)
 def test_one_limit_more_never_makes_more_requests_good(
     requests: list[tuple[float, float, int]],
     ttft: float | None,

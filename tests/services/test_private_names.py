@@ -10,13 +10,31 @@ from services.base.private_names import is_private, private, without_user
 @pytest.mark.parametrize(
     "name",
     [
-        "OPENAI_API_KEY", "my_key", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE",
-        "AWS_SESSION_TOKEN", "AZURE_AD_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_API_BASE",
-        "REPLICATE_API_TOKEN", "WATSONX_APIKEY", "WATSONX_ZENAPIKEY", "WX_PROJECT_ID",
-        "GOOGLE_APPLICATION_CREDENTIALS", "VERTEXAI_PROJECT", "DB_PASSWORD", "PGPASSWORD",
-        "GITHUB_TOKEN", "HF_TOKEN", "SENTRY_DSN", "SSH_AUTH_SOCK", "TOKEN", "VAULT_TOKEN_FILE",
+        "OPENAI_API_KEY",
+        "my_key",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AZURE_AD_TOKEN",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_API_BASE",
+        "REPLICATE_API_TOKEN",
+        "WATSONX_APIKEY",
+        "WATSONX_ZENAPIKEY",
+        "WX_PROJECT_ID",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "VERTEXAI_PROJECT",
+        "DB_PASSWORD",
+        "PGPASSWORD",
+        "GITHUB_TOKEN",
+        "HF_TOKEN",
+        "SENTRY_DSN",
+        "SSH_AUTH_SOCK",
+        "TOKEN",
+        "VAULT_TOKEN_FILE",
     ],
-)  # fmt: skip
+)
 def test_a_secret_is_known_by_its_name(name: str) -> None:
     assert is_private(name)
 
@@ -24,11 +42,22 @@ def test_a_secret_is_known_by_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "PATH", "HOME", "PWD", "OLDPWD", "TOKENIZERS_PARALLELISM", "VLLM_MAX_TOKENS_PER_EXPERT",
-        "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK", "CUDA_VISIBLE_DEVICES", "NCCL_DEBUG",
-        "VLLM_BASE_URL", "KEYBOARD", "LANG", "http_proxy", "OMP_NUM_THREADS",
+        "PATH",
+        "HOME",
+        "PWD",
+        "OLDPWD",
+        "TOKENIZERS_PARALLELISM",
+        "VLLM_MAX_TOKENS_PER_EXPERT",
+        "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK",
+        "CUDA_VISIBLE_DEVICES",
+        "NCCL_DEBUG",
+        "VLLM_BASE_URL",
+        "KEYBOARD",
+        "LANG",
+        "http_proxy",
+        "OMP_NUM_THREADS",
     ],
-)  # fmt: skip
+)
 def test_an_engines_setting_is_no_secret(name: str) -> None:
     assert not is_private(name, "http://127.0.0.1:1/v1")
 

@@ -54,9 +54,16 @@ def test_the_time_left_follows_from_the_share_that_is_over(
         ([moment(1.0, tokens=100), moment(3.0, tokens=500)], 200.0),
         ([moment(1.0, tokens=0), moment(2.0, tokens=0)], 0.0),
         # the pause between two repeats does not count
-        ([moment(0.0), moment(9.0, 0, tokens=90), moment(20.0, 1, tokens=90),
-          moment(22.0, 1, tokens=190)], 50.0),
+        (
+            [
+                moment(0.0),
+                moment(9.0, 0, tokens=90),
+                moment(20.0, 1, tokens=90),
+                moment(22.0, 1, tokens=190),
+            ],
+            50.0,
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_rate_is_that_of_the_repeat_in_hand(moments: list[Progress], rate: float) -> None:
     assert standing(TEN, moments, {}).tokens_per_s == rate

@@ -18,12 +18,17 @@ SHAREGPT = json.dumps(
     [
         {"id": "a", "conversations": [{"from": "human", "value": "one"}]},
         {"id": "b", "conversations": []},
-        {"id": "c", "conversations": [
-            {"from": "system", "value": "be"}, {"from": "human", "value": "two"},
-            {"from": "gpt", "value": "yes"}, {"from": "human", "value": "three"},
-        ]},
+        {
+            "id": "c",
+            "conversations": [
+                {"from": "system", "value": "be"},
+                {"from": "human", "value": "two"},
+                {"from": "gpt", "value": "yes"},
+                {"from": "human", "value": "three"},
+            ],
+        },
     ]
-).encode()  # fmt: skip
+).encode()
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,17 @@ def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> 
     shapes = [(1, 1), (2, 1), (4, 1), (1, 2), (2, 2)]
     asked = [(at, *shape, n, b) for n in lengths for b in sizes for at, shape in enumerate(shapes)]
     cells = [
-        cell((1 + at / 2) * b**0.5, place=place, tp=tp, pp=pp, size=b,
-             workload="synthetic", input_tokens=n)
+        cell(
+            (1 + at / 2) * b**0.5,
+            place=place,
+            tp=tp,
+            pp=pp,
+            size=b,
+            workload="synthetic",
+            input_tokens=n,
+        )
         for place, (at, tp, pp, n, b) in enumerate(asked)
-    ]  # fmt: skip
+    ]
     last = Measured(cells[2].cell, None, "Out of memory.")
     return [*cells[:2], last, *cells[3:]]
 
@@ -79,8 +86,10 @@ def test_the_speed_up_is_of_the_largest_batch_with_ideal_and_law() -> None:
     assert drawn is not None
     rows = drawn.datasets["points"]
     assert [(row["devices"], row["value"]) for row in rows] == [
-        (1.0, 1.0), (2.0, pytest.approx(2)), (4.0, pytest.approx(4)),
-    ]  # fmt: skip
+        (1.0, 1.0),
+        (2.0, pytest.approx(2)),
+        (4.0, pytest.approx(4)),
+    ]
     assert drawn.datasets["ideal"][-1] == {"devices": 4.0, "value": 4.0}
     assert all(row["value"] == pytest.approx(row["devices"]) for row in drawn.datasets["curves"])
     assert "At batch 8." in " ".join(drawn.title.subtitle)

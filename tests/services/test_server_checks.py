@@ -22,9 +22,10 @@ def watched(measurements: Sequence[Measurement] = (), **series: Any) -> str:
 
 def seen_by(samples: Any, measurements: Sequence[Measurement] = (), **of_run: Any) -> str:
     one = candidate(
-        measurements or [measured(i) for i in range(4)], samples=samples,
+        measurements or [measured(i) for i in range(4)],
+        samples=samples,
         **{"health": FACTS, "environment": {"cores": 2}, "concurrency": 4, **of_run},
-    )  # fmt: skip
+    )
     doubts_ = server.doubts(one.run, one.samples, one.summary)
     return "; ".join(doubt.title for doubt in doubts_)
 
@@ -32,12 +33,16 @@ def seen_by(samples: Any, measurements: Sequence[Measurement] = (), **of_run: An
 TEN = [1.0] * 10
 GIB = 2.0**30
 EVEN = {
-    "running": [4.0] * 10, "waiting": [0.0] * 9 + [3.0], "preemptions": [0.0] * 10,
-    "prefix_hit_share": [0.04] * 10, "engine_cores": [1.2] * 10, "machine_cores": [2.0] * 10,
+    "running": [4.0] * 10,
+    "waiting": [0.0] * 9 + [3.0],
+    "preemptions": [0.0] * 10,
+    "prefix_hit_share": [0.04] * 10,
+    "engine_cores": [1.2] * 10,
+    "machine_cores": [2.0] * 10,
     **{f"gpu{i}_memory_bytes": [(70 + i) * GIB] * 10 for i in range(4)},
     **{f"gpu{i}_memory_total_bytes": [80 * GIB] * 10 for i in range(4)},
     **{f"gpu{i}_use_share": [0.9 + i / 100] * 10 for i in range(4)},
-}  # fmt: skip
+}
 
 
 def test_a_server_that_did_as_it_should_raises_no_doubt() -> None:
@@ -90,9 +95,10 @@ def test_where_waiting_is_not_counted_few_cores_of_a_busy_machine_tell() -> None
 
 def test_a_slow_machine_is_told_while_it_is_measured() -> None:
     samples = sampled(
-        engine_cores=[0.9] * 20 + [0.4] * 10, machine_cores=[1.1] * 20 + [2.0] * 10,
+        engine_cores=[0.9] * 20 + [0.4] * 10,
+        machine_cores=[1.1] * 20 + [2.0] * 10,
         engine_waiting_cores=[0.0] * 20 + [0.6] * 10,
-    )  # fmt: skip
+    )
     run = candidate([measured(i) for i in range(4)], samples=samples, health=FACTS).run
     assert [doubt.title for doubt in server.so_far(run, samples)] == [SLOW]
     assert server.so_far(run, samples[:20]) == []

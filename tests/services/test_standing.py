@@ -149,9 +149,13 @@ statuses = st.sampled_from(["done", "running"])
 
 @settings(deadline=None, max_examples=100)  # what repeats could have shown takes a while
 @given(
-    seconds, seconds, st.sampled_from(["batch", "sequential"]), st.booleans(),
-    st.tuples(margins, margins), statuses,
-)  # fmt: skip
+    seconds,
+    seconds,
+    st.sampled_from(["batch", "sequential"]),
+    st.booleans(),
+    st.tuples(margins, margins),
+    statuses,
+)
 def test_history_says_what_compare_says(
     one: list[float], other: list[float], mode: str, turns: bool, chosen: Any, status: Any
 ) -> None:

@@ -47,10 +47,15 @@ def test_nothing_has_no_distribution_and_one_sample_no_deviation() -> None:
 @pytest.mark.parametrize(
     ("n", "shown"),
     [
-        (5, []), (35, []), (36, ["p90"]), (71, ["p90"]), (72, ["p90", "p95"]),
-        (367, ["p90", "p95"]), (368, ["p90", "p95", "p99"]),
+        (5, []),
+        (35, []),
+        (36, ["p90"]),
+        (71, ["p90"]),
+        (72, ["p90", "p95"]),
+        (367, ["p90", "p95"]),
+        (368, ["p90", "p95", "p99"]),
     ],
-)  # fmt: skip
+)
 def test_a_percentile_is_hidden_until_there_are_samples_for_it(n: int, shown: list[str]) -> None:
     found = distribution([float(x) for x in range(n)])
     assert found is not None

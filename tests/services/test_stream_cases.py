@@ -66,68 +66,177 @@ def seen(exchange: Exchange) -> tuple[str | None, int, str]:
 
 WELL: dict[str, tuple[list[bytes], int, str]] = {
     "plain": ([token("a"), token(" b"), STOP, DONE], 2, "a b"),
-    "a role-only first chunk": ([event({"choices": [{"delta": {"role": "assistant"}}]}),
-                                 token("a"), STOP, DONE], 1, "a"),
+    "a role-only first chunk": (
+        [event({"choices": [{"delta": {"role": "assistant"}}]}), token("a"), STOP, DONE],
+        1,
+        "a",
+    ),
     "an empty first chunk": ([token(""), token("a"), STOP, DONE], 1, "a"),
-    "content that is null": ([event({"choices": [{"delta": {"content": None}}]}),
-                              token("a"), STOP, DONE], 1, "a"),
-    "comments and pings": ([b": ping\n\n", token("a"), b":\n\n: OPENROUTER PROCESSING\n\n",
-                            token("b"), STOP, DONE], 2, "ab"),
-    "data without a space": ([b'data:{"choices":[{"delta":{"content":"a"}}]}\n\n', STOP,
-                              b"data:[DONE]\n\n"], 1, "a"),
-    "lines that end in CRLF": ([e.replace(b"\n", b"\r\n") for e in (token("a"), STOP, DONE)],
-                               1, "a"),
+    "content that is null": (
+        [event({"choices": [{"delta": {"content": None}}]}), token("a"), STOP, DONE],
+        1,
+        "a",
+    ),
+    "comments and pings": (
+        [b": ping\n\n", token("a"), b":\n\n: OPENROUTER PROCESSING\n\n", token("b"), STOP, DONE],
+        2,
+        "ab",
+    ),
+    "data without a space": (
+        [b'data:{"choices":[{"delta":{"content":"a"}}]}\n\n', STOP, b"data:[DONE]\n\n"],
+        1,
+        "a",
+    ),
+    "lines that end in CRLF": (
+        [e.replace(b"\n", b"\r\n") for e in (token("a"), STOP, DONE)],
+        1,
+        "a",
+    ),
     "lines that end in CR": ([e.replace(b"\n", b"\r") for e in (token("a"), STOP, DONE)], 1, "a"),
-    "an event in two lines of data": ([b'data: {"choices":\ndata: [{"delta":{"content":"a"}}]}\n\n',
-                                       STOP, DONE], 1, "a"),
-    "names, ids and retry times": ([b"event: message\nid: 7\nretry: 10\n" + token("a"), STOP, DONE],
-                                   1, "a"),
+    "an event in two lines of data": (
+        [b'data: {"choices":\ndata: [{"delta":{"content":"a"}}]}\n\n', STOP, DONE],
+        1,
+        "a",
+    ),
+    "names, ids and retry times": (
+        [b"event: message\nid: 7\nretry: 10\n" + token("a"), STOP, DONE],
+        1,
+        "a",
+    ),
     "a line separator inside the text": ([token("a\u2028b"), STOP, DONE], 1, "a\u2028b"),
-    "text with every kind of escape": ([token('"\\\n\t\u0000é😀'), token("\u00a0"), STOP, DONE],
-                                       2, '"\\\n\t\u0000é😀\u00a0'),
-    "a character cut into two chunks": ([
-        b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\n',
-        b'data: {"choices":[{"delta":{"content":"\\ude00"}}]}\n\n', STOP, DONE], 2, "😀"),
-    "several tokens a chunk": ([token("one two three"), token(" four"), STOP, DONE], 2,
-                               "one two three four"),
-    "chunks whose other fields change": ([token("a", created=1), token("b", created=2),
-                                          token("c", created=2), STOP, DONE], 3, "abc"),
-    "reasoning that stays in its field": ([
-        event({"choices": [{"delta": {"reasoning_content": "hm"}}]}),
-        event({"choices": [{"delta": {"reasoning": "so"}}]}), token("a"), STOP, DONE], 3, "a"),
+    "text with every kind of escape": (
+        [token('"\\\n\t\u0000é😀'), token("\u00a0"), STOP, DONE],
+        2,
+        '"\\\n\t\u0000é😀\u00a0',
+    ),
+    "a character cut into two chunks": (
+        [
+            b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\n',
+            b'data: {"choices":[{"delta":{"content":"\\ude00"}}]}\n\n',
+            STOP,
+            DONE,
+        ],
+        2,
+        "😀",
+    ),
+    "several tokens a chunk": (
+        [token("one two three"), token(" four"), STOP, DONE],
+        2,
+        "one two three four",
+    ),
+    "chunks whose other fields change": (
+        [token("a", created=1), token("b", created=2), token("c", created=2), STOP, DONE],
+        3,
+        "abc",
+    ),
+    "reasoning that stays in its field": (
+        [
+            event({"choices": [{"delta": {"reasoning_content": "hm"}}]}),
+            event({"choices": [{"delta": {"reasoning": "so"}}]}),
+            token("a"),
+            STOP,
+            DONE,
+        ],
+        3,
+        "a",
+    ),
     "a tool call": ([event({"choices": [{"delta": {"tool_calls": [TOOL]}}]}), STOP, DONE], 1, ""),
     "no [DONE]": ([token("a"), STOP], 1, "a"),
     "no finish_reason": ([token("a"), DONE], 1, "a"),
-    "a finish_reason beside the last token": ([
-        token("a"), event({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}),
-        DONE], 2, "ab"),
+    "a finish_reason beside the last token": (
+        [
+            token("a"),
+            event({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}),
+            DONE,
+        ],
+        2,
+        "ab",
+    ),
     "a chunk without choices": ([event({"choices": []}), token("a"), STOP, DONE], 1, "a"),
-    "the whole message once more at the end": ([
-        token("a"), token("b"), event({"choices": [{
-            "delta": {}, "finish_reason": "stop", "message": {"content": "ab"}}]}), DONE], 2, "ab"),
-    "the whole message beside each delta": ([
-        event({"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]}),
-        event({"choices": [{"delta": {"content": "b"}, "message": {"content": "ab"}}]}), STOP],
-        2, "ab"),
-    "a whole answer after its stream": ([
-        token("a"), event({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}),
-        DONE], 1, "a"),
-    "content in parts": ([
-        event({"choices": [{"delta": {"content": [{"type": "thinking", "thinking": [
-            {"type": "text", "text": "hm"}]}]}}]}),
-        event({"choices": [{"delta": {"content": [{"type": "text", "text": "a"}]}}]}),
-        token("b"), STOP, DONE], 3, "ab"),
-    "the token in the second choice": ([event({"choices": [{"index": 1, "delta": {}}, {"index": 0,
-                                         "delta": {"content": "a"}}]}), STOP, DONE], 1, "a"),
-    "logprobs that are no JSON": ([
-        token("a").replace(b'"index": 0', b'"logprobs": [-Infinity, NaN]'),
-        STOP, DONE], 1, "a"),
-    "a refusal": ([event({"choices": [{"delta": {"content": None, "refusal": "no"}}]}), STOP, DONE],
-                  1, "no"),
-    "a chunk of no known shape, and a finish_reason": ([
-        token("a"), event({"detail": "still here"}), STOP, DONE], 1, "a"),
+    "the whole message once more at the end": (
+        [
+            token("a"),
+            token("b"),
+            event(
+                {"choices": [{"delta": {}, "finish_reason": "stop", "message": {"content": "ab"}}]}
+            ),
+            DONE,
+        ],
+        2,
+        "ab",
+    ),
+    "the whole message beside each delta": (
+        [
+            event({"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]}),
+            event({"choices": [{"delta": {"content": "b"}, "message": {"content": "ab"}}]}),
+            STOP,
+        ],
+        2,
+        "ab",
+    ),
+    "a whole answer after its stream": (
+        [
+            token("a"),
+            event({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}),
+            DONE,
+        ],
+        1,
+        "a",
+    ),
+    "content in parts": (
+        [
+            event(
+                {
+                    "choices": [
+                        {
+                            "delta": {
+                                "content": [
+                                    {
+                                        "type": "thinking",
+                                        "thinking": [{"type": "text", "text": "hm"}],
+                                    }
+                                ]
+                            }
+                        }
+                    ]
+                }
+            ),
+            event({"choices": [{"delta": {"content": [{"type": "text", "text": "a"}]}}]}),
+            token("b"),
+            STOP,
+            DONE,
+        ],
+        3,
+        "ab",
+    ),
+    "the token in the second choice": (
+        [
+            event(
+                {"choices": [{"index": 1, "delta": {}}, {"index": 0, "delta": {"content": "a"}}]}
+            ),
+            STOP,
+            DONE,
+        ],
+        1,
+        "a",
+    ),
+    "logprobs that are no JSON": (
+        [token("a").replace(b'"index": 0', b'"logprobs": [-Infinity, NaN]'), STOP, DONE],
+        1,
+        "a",
+    ),
+    "a refusal": (
+        [event({"choices": [{"delta": {"content": None, "refusal": "no"}}]}), STOP, DONE],
+        1,
+        "no",
+    ),
+    "a chunk of no known shape, and a finish_reason": (
+        [token("a"), event({"detail": "still here"}), STOP, DONE],
+        1,
+        "a",
+    ),
     "a completion instead of a chat": ([event({"choices": [{"text": "a"}]}), STOP, DONE], 1, "a"),
-}  # fmt: skip
+}
 
 
 def by_event(pieces: list[bytes]) -> list[bytes]:
@@ -156,35 +265,64 @@ def test_a_stream_with(name: str, way: Way) -> None:
 
 # Streams that are read although the standard has them otherwise; what they are told to be.
 ODD: dict[str, tuple[list[bytes], set[str]]] = {
-    "empty events": ([token("a"), b"data:\n\n", token("b"), b"data: \n\n", STOP, DONE],
-                     {oddities.EMPTY_EVENT}),
-    "pings that are no JSON": ([token("a"), b"data: ping\n\n", token("b"),
-                                b"event: ping\ndata: [KEEPALIVE]\n\n", STOP, DONE],
-                               {oddities.PING}),
-    "pings that are JSON": ([token("a"), b"data: {}\n\n", token("b"),
-                             event({"type": "ping"}), STOP, DONE], {oddities.PING}),
-    "many byte order marks": ([b"\xef\xbb\xbf" * 3000 + token("a"), token("b"), STOP, DONE],
-                              {oddities.BYTE_ORDER_MARK}),
-    "a byte order mark": ([b"\xef\xbb\xbf" + token("a"), token("b"), STOP, DONE],
-                          {oddities.BYTE_ORDER_MARK}),
-    "two events parted by one newline": ([token("a")[:-1] + token("b"), STOP, DONE],
-                                         {oddities.ONE_NEWLINE}),
-    "all events parted by one newline": ([e[:-1] for e in (token("a"), token("b"), STOP, DONE)],
-                                         {oddities.ONE_NEWLINE}),
-    "named events parted by one newline": ([b"event: x\n" + e[:-1] for e in (
-                                            token("a"), token("b"), STOP, DONE)],
-                                           {oddities.ONE_NEWLINE}),
-    "an empty event parted by one newline": ([b"data:\n" + token("a"), token("b"), STOP, DONE],
-                                             {oddities.EMPTY_EVENT, oddities.ONE_NEWLINE}),
-    "a last event that ends in one newline": ([token("a"), token("b"), STOP[:-1]],
-                                              {oddities.UNENDED}),
+    "empty events": (
+        [token("a"), b"data:\n\n", token("b"), b"data: \n\n", STOP, DONE],
+        {oddities.EMPTY_EVENT},
+    ),
+    "pings that are no JSON": (
+        [
+            token("a"),
+            b"data: ping\n\n",
+            token("b"),
+            b"event: ping\ndata: [KEEPALIVE]\n\n",
+            STOP,
+            DONE,
+        ],
+        {oddities.PING},
+    ),
+    "pings that are JSON": (
+        [token("a"), b"data: {}\n\n", token("b"), event({"type": "ping"}), STOP, DONE],
+        {oddities.PING},
+    ),
+    "many byte order marks": (
+        [b"\xef\xbb\xbf" * 3000 + token("a"), token("b"), STOP, DONE],
+        {oddities.BYTE_ORDER_MARK},
+    ),
+    "a byte order mark": (
+        [b"\xef\xbb\xbf" + token("a"), token("b"), STOP, DONE],
+        {oddities.BYTE_ORDER_MARK},
+    ),
+    "two events parted by one newline": (
+        [token("a")[:-1] + token("b"), STOP, DONE],
+        {oddities.ONE_NEWLINE},
+    ),
+    "all events parted by one newline": (
+        [e[:-1] for e in (token("a"), token("b"), STOP, DONE)],
+        {oddities.ONE_NEWLINE},
+    ),
+    "named events parted by one newline": (
+        [b"event: x\n" + e[:-1] for e in (token("a"), token("b"), STOP, DONE)],
+        {oddities.ONE_NEWLINE},
+    ),
+    "an empty event parted by one newline": (
+        [b"data:\n" + token("a"), token("b"), STOP, DONE],
+        {oddities.EMPTY_EVENT, oddities.ONE_NEWLINE},
+    ),
+    "a last event that ends in one newline": (
+        [token("a"), token("b"), STOP[:-1]],
+        {oddities.UNENDED},
+    ),
     "a last event that ends in none": ([token("a"), token("b"), STOP[:-2]], {oddities.UNENDED}),
     "[DONE] that ends in one newline": ([token("a"), token("b"), STOP, DONE[:-1]], set()),
-    "JSON without a field": ([e.removeprefix(b"data: ") for e in (token("a"), token("b"), STOP)],
-                             {oddities.BARE_JSON}),
-    "a chunk of no known shape": ([token("a"), token("b"), event({"detail": "x"}), STOP, DONE],
-                                  {oddities.UNKNOWN_CHUNK}),
-}  # fmt: skip
+    "JSON without a field": (
+        [e.removeprefix(b"data: ") for e in (token("a"), token("b"), STOP)],
+        {oddities.BARE_JSON},
+    ),
+    "a chunk of no known shape": (
+        [token("a"), token("b"), event({"detail": "x"}), STOP, DONE],
+        {oddities.UNKNOWN_CHUNK},
+    ),
+}
 
 
 @in_each_way
@@ -196,9 +334,11 @@ def test_an_odd_stream_is_read_and_told_with(name: str, way: Way) -> None:
     assert (exchange.oddities, exchange.finish_reason) == (odd, "stop")
 
 
-LINES = [b'{"message":{"content":"a"},"done":false}\n',
-         b'{"message":{"content":"b"},"done":false}\n',
-         b'{"message":{"content":""},"done":true,"done_reason":"stop"}\n']  # fmt: skip
+LINES = [
+    b'{"message":{"content":"a"},"done":false}\n',
+    b'{"message":{"content":"b"},"done":false}\n',
+    b'{"message":{"content":""},"done":true,"done_reason":"stop"}\n',
+]
 TYPES = ["text/plain", "application/json; charset=utf-8", "application/octet-stream", ""]
 
 
@@ -272,8 +412,11 @@ def test_a_stream_cut_at_every_byte() -> None:
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=8), st.lists(st.integers(0, 4000)))
 def test_any_text_cut_anywhere(texts: list[str], cuts: list[int]) -> None:
-    raw = [b'data: {"choices":[{"delta":{"content":%b}}]}\n\n' % json.dumps(t, ensure_ascii=False)
-           .encode("utf-8", "replace") for t in texts]  # fmt: skip
+    raw = [
+        b'data: {"choices":[{"delta":{"content":%b}}]}\n\n'
+        % json.dumps(t, ensure_ascii=False).encode("utf-8", "replace")
+        for t in texts
+    ]
     whole = b"".join(chunked(*raw, STOP, DONE))
     edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]
     pieces = [whole[a:b] for a, b in pairwise(edges) if a < b]
@@ -282,31 +425,84 @@ def test_any_text_cut_anywhere(texts: list[str], cuts: list[int]) -> None:
 
 
 USAGE: dict[str, tuple[list[bytes], int | None]] = {
-    "usage on a chunk of its own, last": ([token("a"), STOP, event({"choices": [], **usage(5, 3)}),
-                                           DONE], 3),
-    "usage on the last chunk": ([token("a"), event({"choices": [{"delta": {},
-                                 "finish_reason": "stop"}], **usage(5, 3)}), DONE], 3),
-    "usage on the first chunk": ([event({"choices": [], **usage(5, 3)}), token("a"), STOP, DONE],
-                                 3),
-    "usage on every chunk": ([event({"choices": [{"delta": {"content": "a"}}], **usage(5, n)})
-                              for n in (1, 2, 3)] + [STOP, DONE], 3),
-    "usage that is null until the last": ([event({"choices": [{"delta": {"content": "a"}}],
-                                           "usage": None}), STOP,
-                                           event({"choices": [], **usage(5, 3)}), DONE], 3),
-    "usage followed by an empty one": ([token("a"), event({"choices": [], **usage(5, 3)}), STOP,
-                                        event({"choices": [], "usage": {}}), DONE], 3),
-    "usage followed by zeros": ([token("a"), event({"choices": [], **usage(5, 3)}), STOP,
-                                 event({"choices": [], **usage(0, 0)}), DONE], 3),
-    "usage that is zeros until the last": ([event({"choices": [{"delta": {"content": "a"}}],
-                                            **usage(0, 0)}), STOP,
-                                            event({"choices": [], **usage(5, 3)}), DONE], 3),
+    "usage on a chunk of its own, last": (
+        [token("a"), STOP, event({"choices": [], **usage(5, 3)}), DONE],
+        3,
+    ),
+    "usage on the last chunk": (
+        [
+            token("a"),
+            event({"choices": [{"delta": {}, "finish_reason": "stop"}], **usage(5, 3)}),
+            DONE,
+        ],
+        3,
+    ),
+    "usage on the first chunk": (
+        [event({"choices": [], **usage(5, 3)}), token("a"), STOP, DONE],
+        3,
+    ),
+    "usage on every chunk": (
+        [event({"choices": [{"delta": {"content": "a"}}], **usage(5, n)}) for n in (1, 2, 3)]
+        + [STOP, DONE],
+        3,
+    ),
+    "usage that is null until the last": (
+        [
+            event({"choices": [{"delta": {"content": "a"}}], "usage": None}),
+            STOP,
+            event({"choices": [], **usage(5, 3)}),
+            DONE,
+        ],
+        3,
+    ),
+    "usage followed by an empty one": (
+        [
+            token("a"),
+            event({"choices": [], **usage(5, 3)}),
+            STOP,
+            event({"choices": [], "usage": {}}),
+            DONE,
+        ],
+        3,
+    ),
+    "usage followed by zeros": (
+        [
+            token("a"),
+            event({"choices": [], **usage(5, 3)}),
+            STOP,
+            event({"choices": [], **usage(0, 0)}),
+            DONE,
+        ],
+        3,
+    ),
+    "usage that is zeros until the last": (
+        [
+            event({"choices": [{"delta": {"content": "a"}}], **usage(0, 0)}),
+            STOP,
+            event({"choices": [], **usage(5, 3)}),
+            DONE,
+        ],
+        3,
+    ),
     "usage of nothing but zeros": ([token("a"), STOP, event({"choices": [], **usage(0, 0)})], None),
-    "usage in the choice": ([token("a"), event({"choices": [{"delta": {}, "finish_reason": "stop",
-                             **usage(5, 3)}]}), DONE], 3),
-    "usage in x_groq": ([token("a"), event({"choices": [{"delta": {}, "finish_reason": "stop"}],
-                         "x_groq": usage(5, 3)}), DONE], 3),
+    "usage in the choice": (
+        [
+            token("a"),
+            event({"choices": [{"delta": {}, "finish_reason": "stop", **usage(5, 3)}]}),
+            DONE,
+        ],
+        3,
+    ),
+    "usage in x_groq": (
+        [
+            token("a"),
+            event({"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": usage(5, 3)}),
+            DONE,
+        ],
+        3,
+    ),
     "usage on no chunk": ([token("a"), STOP, DONE], None),
-}  # fmt: skip
+}
 
 
 @in_each_way
@@ -329,84 +525,222 @@ def test_reasoning_and_cached_tokens_are_part_of_the_others() -> None:
 
 
 ILL: dict[str, tuple[list[bytes], str, str]] = {
-    "an error inside a 200": ([token("a"), event({"error": {"message": "CUDA out of memory"}})],
-                              "stream_error", "CUDA out of memory"),
-    "an error event": ([token("a"), b"event: error\ndata: overloaded\n\n"],
-                       "stream_error", "overloaded"),
-    "an error event in JSON": ([token("a"), b'event: error\ndata: {"detail": "overloaded"}\n\n'],
-                               "stream_error", "overloaded"),
-    "an error object without a wrapping": ([token("a"), event({"object": "error", "code": 500,
-                                            "message": "engine died"}), DONE],
-                                           "stream_error", "engine died"),
-    "an error code": ([token("a"), event({"text": "worker gone", "error_code": 50004}), DONE],
-                      "stream_error", "worker gone"),
+    "an error inside a 200": (
+        [token("a"), event({"error": {"message": "CUDA out of memory"}})],
+        "stream_error",
+        "CUDA out of memory",
+    ),
+    "an error event": (
+        [token("a"), b"event: error\ndata: overloaded\n\n"],
+        "stream_error",
+        "overloaded",
+    ),
+    "an error event in JSON": (
+        [token("a"), b'event: error\ndata: {"detail": "overloaded"}\n\n'],
+        "stream_error",
+        "overloaded",
+    ),
+    "an error object without a wrapping": (
+        [token("a"), event({"object": "error", "code": 500, "message": "engine died"}), DONE],
+        "stream_error",
+        "engine died",
+    ),
+    "an error code": (
+        [token("a"), event({"text": "worker gone", "error_code": 50004}), DONE],
+        "stream_error",
+        "worker gone",
+    ),
     "an error as a text": ([event({"error": "top_p is 1"})], "stream_error", "top_p is 1"),
-    "an error in a list": ([token("a"), event([{"error": {"message": "quota"}}])],
-                           "stream_error", "quota"),
-    "an error beside a chunk": ([token("a"), event({"choices": [{"delta": {"content": ""}}],
-                                 "error": {"message": "provider gone"}})],
-                                "stream_error", "provider gone"),
-    "an error in a field of its own": ([token("a"), b'error: {"message": "context full"}\n\n',
-                                        DONE], "stream_error", "context full"),
-    "an error in a field, as a text": ([token("a"), b"error: context full\n\n", DONE],
-                                       "stream_error", "context full"),
-    "an error without a field": ([b'{"error": {"message": "no model"}}'],
-                                 "stream_error", "no model"),
-    "an error without a field, on many lines": ([b'{\n  "error": {\n    "message": "no model"\n'
-                                                 b"  }\n}\n"], "stream_error", "no model"),
-    "an error without a field, after a token": ([token("a"), b'{"error": "out of memory"}\n'],
-                                                "stream_error", "out of memory"),
-    "an aborted answer": ([token("a"), event({"choices": [{"delta": {"content": ""},
-                           "finish_reason": "abort"}]}), DONE], "stream_error", "abort"),
-    "an answer aborted before a token": ([event({"choices": [{"delta": {}, "finish_reason":
-                                          "abort"}], **usage(12, 0)}), DONE],
-                                         "stream_error", "abort"),
-    "an answer that ended in an error": ([token("a"), event({"choices": [{"delta": {},
-                                          "finish_reason": "error"}]}), DONE],
-                                         "stream_error", "finish_reason error"),
-    "an error in a choice": ([token("a"), event({"choices": [{"delta": {"content": ""},
-                              "error": {"message": "provider gone"}, "finish_reason": None}]}),
-                              STOP, DONE], "stream_error", "provider gone"),
-    "an error in a choice that ends well": ([token("a"), event({"choices": [{"delta": {},
-                                             "error": {"message": "provider gone"},
-                                             "finish_reason": "stop"}]}), DONE],
-                                            "stream_error", "provider gone"),
-    "an error in the second choice": ([token("a"), event({"choices": [
-        {"delta": {}, "finish_reason": "stop"}, {"delta": {}, "finish_reason": "error"}]}), DONE],
-        "stream_error", "finish_reason error"),
-    "an error object with no choices": ([token("a"), event({"object": "error", "choices": [],
-                                         "message": "engine died"}), STOP, DONE],
-                                        "stream_error", "engine died"),
-    "an error code beside a choice": ([token("a"), event({"choices": [{"delta": {}}],
-                                       "error_code": 50004, "text": "worker gone"}), STOP, DONE],
-                                      "stream_error", "worker gone"),
-    "a code that names an error": ([token("a"), event({"code": "InternalError", "message":
-                                    "worker gone"}), STOP, DONE], "stream_error", "worker gone"),
-    "a status that is failed": ([token("a"), event({"status": "failed", "message": "worker gone"}),
-                                 STOP, DONE], "stream_error", "worker gone"),
-    "an event of the newer API": ([token("a"), event({"type": "response.failed", "response": {
-                                   "error": {"message": "worker gone"}}}), STOP, DONE],
-                                  "stream_error", "response.failed"),
-    "an error after the end": ([token("a"), STOP, DONE, event({"error": "worker gone"})],
-                               "stream_error", "worker gone"),
-    "JSON that is no chunk, without a finish_reason": ([
-        token("a"), event({"detail": "worker gone"}), DONE], "stream_error", "worker gone"),
+    "an error in a list": (
+        [token("a"), event([{"error": {"message": "quota"}}])],
+        "stream_error",
+        "quota",
+    ),
+    "an error beside a chunk": (
+        [
+            token("a"),
+            event({"choices": [{"delta": {"content": ""}}], "error": {"message": "provider gone"}}),
+        ],
+        "stream_error",
+        "provider gone",
+    ),
+    "an error in a field of its own": (
+        [token("a"), b'error: {"message": "context full"}\n\n', DONE],
+        "stream_error",
+        "context full",
+    ),
+    "an error in a field, as a text": (
+        [token("a"), b"error: context full\n\n", DONE],
+        "stream_error",
+        "context full",
+    ),
+    "an error without a field": (
+        [b'{"error": {"message": "no model"}}'],
+        "stream_error",
+        "no model",
+    ),
+    "an error without a field, on many lines": (
+        [b'{\n  "error": {\n    "message": "no model"\n  }\n}\n'],
+        "stream_error",
+        "no model",
+    ),
+    "an error without a field, after a token": (
+        [token("a"), b'{"error": "out of memory"}\n'],
+        "stream_error",
+        "out of memory",
+    ),
+    "an aborted answer": (
+        [
+            token("a"),
+            event({"choices": [{"delta": {"content": ""}, "finish_reason": "abort"}]}),
+            DONE,
+        ],
+        "stream_error",
+        "abort",
+    ),
+    "an answer aborted before a token": (
+        [event({"choices": [{"delta": {}, "finish_reason": "abort"}], **usage(12, 0)}), DONE],
+        "stream_error",
+        "abort",
+    ),
+    "an answer that ended in an error": (
+        [token("a"), event({"choices": [{"delta": {}, "finish_reason": "error"}]}), DONE],
+        "stream_error",
+        "finish_reason error",
+    ),
+    "an error in a choice": (
+        [
+            token("a"),
+            event(
+                {
+                    "choices": [
+                        {
+                            "delta": {"content": ""},
+                            "error": {"message": "provider gone"},
+                            "finish_reason": None,
+                        }
+                    ]
+                }
+            ),
+            STOP,
+            DONE,
+        ],
+        "stream_error",
+        "provider gone",
+    ),
+    "an error in a choice that ends well": (
+        [
+            token("a"),
+            event(
+                {
+                    "choices": [
+                        {
+                            "delta": {},
+                            "error": {"message": "provider gone"},
+                            "finish_reason": "stop",
+                        }
+                    ]
+                }
+            ),
+            DONE,
+        ],
+        "stream_error",
+        "provider gone",
+    ),
+    "an error in the second choice": (
+        [
+            token("a"),
+            event(
+                {
+                    "choices": [
+                        {"delta": {}, "finish_reason": "stop"},
+                        {"delta": {}, "finish_reason": "error"},
+                    ]
+                }
+            ),
+            DONE,
+        ],
+        "stream_error",
+        "finish_reason error",
+    ),
+    "an error object with no choices": (
+        [
+            token("a"),
+            event({"object": "error", "choices": [], "message": "engine died"}),
+            STOP,
+            DONE,
+        ],
+        "stream_error",
+        "engine died",
+    ),
+    "an error code beside a choice": (
+        [
+            token("a"),
+            event({"choices": [{"delta": {}}], "error_code": 50004, "text": "worker gone"}),
+            STOP,
+            DONE,
+        ],
+        "stream_error",
+        "worker gone",
+    ),
+    "a code that names an error": (
+        [token("a"), event({"code": "InternalError", "message": "worker gone"}), STOP, DONE],
+        "stream_error",
+        "worker gone",
+    ),
+    "a status that is failed": (
+        [token("a"), event({"status": "failed", "message": "worker gone"}), STOP, DONE],
+        "stream_error",
+        "worker gone",
+    ),
+    "an event of the newer API": (
+        [
+            token("a"),
+            event({"type": "response.failed", "response": {"error": {"message": "worker gone"}}}),
+            STOP,
+            DONE,
+        ],
+        "stream_error",
+        "response.failed",
+    ),
+    "an error after the end": (
+        [token("a"), STOP, DONE, event({"error": "worker gone"})],
+        "stream_error",
+        "worker gone",
+    ),
+    "JSON that is no chunk, without a finish_reason": (
+        [token("a"), event({"detail": "worker gone"}), DONE],
+        "stream_error",
+        "worker gone",
+    ),
     "nothing but JSON that is no chunk": ([event({"foo": 1}), DONE], "stream_error", '{"foo": 1}'),
-    "text instead of events": ([b"upstream connect error"], "stream_error",
-                               "upstream connect error"),
-    "words that are no JSON": ([token("a"), b"data: upstream gone\n\n"], "stream_error",
-                               "not JSON: upstream gone"),
-    "a comment inside JSON": ([token("a"), b'data: {"choices":[{"del: x\n\nta":{}}]}\n\n', STOP],
-                              "stream_error", "not JSON"),
+    "text instead of events": (
+        [b"upstream connect error"],
+        "stream_error",
+        "upstream connect error",
+    ),
+    "words that are no JSON": (
+        [token("a"), b"data: upstream gone\n\n"],
+        "stream_error",
+        "not JSON: upstream gone",
+    ),
+    "a comment inside JSON": (
+        [token("a"), b'data: {"choices":[{"del: x\n\nta":{}}]}\n\n', STOP],
+        "stream_error",
+        "not JSON",
+    ),
     "an event that was cut": ([token("a"), token("b")[:-9]], "truncated", "without a finish"),
     "malformed JSON": ([token("a"), b'data: {"choices": [\n\n'], "stream_error", "not JSON"),
     "JSON that is no object": ([token("a"), b"data: [1]\n\n"], "stream_error", "not JSON"),
-    "bytes that are no UTF-8": ([token("a"), token("b").replace(b'"b"', b'"\xff"')],
-                                "stream_error", "not JSON"),
+    "bytes that are no UTF-8": (
+        [token("a"), token("b").replace(b'"b"', b'"\xff"')],
+        "stream_error",
+        "not JSON",
+    ),
     "no end": ([token("a")], "truncated", "without a finish_reason or [DONE]"),
     "no token": ([STOP, DONE], "empty", "no token"),
     "nothing": ([], "truncated", "without a finish_reason or [DONE]"),
-}  # fmt: skip
+}
 
 
 @in_each_way
@@ -454,34 +788,66 @@ def status(line: str, body: bytes, *headers: str) -> list[bytes]:
 
 
 REFUSED: dict[str, tuple[list[bytes], str, str]] = {
-    "401": (status("401 Unauthorized", b'{"error": {"message": "bad key"}}'), "http_4xx",
-            "HTTP 401: bad key"),
-    "404": (status("404 Not Found", b'{"detail": "Not Found"}'), "http_4xx",
-            "HTTP 404: Not Found"),
-    "422 of one field": (status("422 Unprocessable", b'{"detail": [{"loc": ["body", "top_p"], '
-                                b'"msg": "too high"}]}'), "http_4xx", "HTTP 422: top_p: too high"),
-    "400 without a wrapping": (status("400 Bad", b'{"object": "error", "message": "too long"}'),
-                               "http_4xx", "HTTP 400: too long"),
-    "429 with Retry-After": (status("429 Too Many Requests", b'{"error": "slow down"}',
-                                    "Retry-After: 7"), "http_429",
-                             "HTTP 429: slow down (Retry-After: 7)"),
-    "429 in HTML": (status("429 Too Many Requests", b"<html>slow</html>", "Retry-After: 20",
-                           "Content-Type: text/html"), "http_429",
-                    "HTTP 429: text/html (Retry-After: 20)"),
+    "401": (
+        status("401 Unauthorized", b'{"error": {"message": "bad key"}}'),
+        "http_4xx",
+        "HTTP 401: bad key",
+    ),
+    "404": (status("404 Not Found", b'{"detail": "Not Found"}'), "http_4xx", "HTTP 404: Not Found"),
+    "422 of one field": (
+        status("422 Unprocessable", b'{"detail": [{"loc": ["body", "top_p"], "msg": "too high"}]}'),
+        "http_4xx",
+        "HTTP 422: top_p: too high",
+    ),
+    "400 without a wrapping": (
+        status("400 Bad", b'{"object": "error", "message": "too long"}'),
+        "http_4xx",
+        "HTTP 400: too long",
+    ),
+    "429 with Retry-After": (
+        status("429 Too Many Requests", b'{"error": "slow down"}', "Retry-After: 7"),
+        "http_429",
+        "HTTP 429: slow down (Retry-After: 7)",
+    ),
+    "429 in HTML": (
+        status(
+            "429 Too Many Requests",
+            b"<html>slow</html>",
+            "Retry-After: 20",
+            "Content-Type: text/html",
+        ),
+        "http_429",
+        "HTTP 429: text/html (Retry-After: 20)",
+    ),
     "500": (status("500 Oops", b"Internal Server Error"), "http_5xx", "Internal Server Error"),
-    "503 in HTML": (status("503 Unavailable", b"<html>\xff</html>", "Content-Type: text/html"),
-                    "http_5xx", "HTTP 503: text/html"),
-    "HTML instead of JSON": (status("200 OK", b"<html>Welcome</html>", "Content-Type: text/html"),
-                             "stream_error", "not a chat completion (text/html)"),
-    "a redirect": (status("307 Elsewhere", b"", "Location: https://elsewhere/"), "http_3xx",
-                   "redirects (HTTP 307)"),
-    "101 Switching Protocols": (status("101 Switching", b"", "Upgrade: websocket",
-                                       "Connection: upgrade"), "stream_error", "HTTP/1.1"),
+    "503 in HTML": (
+        status("503 Unavailable", b"<html>\xff</html>", "Content-Type: text/html"),
+        "http_5xx",
+        "HTTP 503: text/html",
+    ),
+    "HTML instead of JSON": (
+        status("200 OK", b"<html>Welcome</html>", "Content-Type: text/html"),
+        "stream_error",
+        "not a chat completion (text/html)",
+    ),
+    "a redirect": (
+        status("307 Elsewhere", b"", "Location: https://elsewhere/"),
+        "http_3xx",
+        "redirects (HTTP 307)",
+    ),
+    "101 Switching Protocols": (
+        status("101 Switching", b"", "Upgrade: websocket", "Connection: upgrade"),
+        "stream_error",
+        "HTTP/1.1",
+    ),
     "what is no HTTP": ([b"SSH-2.0-OpenSSH_9.2\r\n"], "stream_error", "not answer in HTTP/1.1"),
     "a connection that ends at once": ([], "connect", "before it answered"),
-    "a body shorter than it said": ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"],
-                                    "stream_error", "not a chat completion"),
-}  # fmt: skip
+    "a body shorter than it said": (
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"],
+        "stream_error",
+        "not a chat completion",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -599,12 +965,16 @@ SILENT = chunked(token("a"))[:-1]
     [
         ([], {"first_token_s": 0.2}, "timeout_first_token", "No token within 0.2 s."),
         (SILENT[:1], {"first_token_s": 0.2}, "timeout_first_token", "No token within 0.2 s."),
-        (SILENT, {"between_chunks_s": 0.2}, "timeout_between_chunks",
-         "Nothing after the last token within 0.2 s."),
+        (
+            SILENT,
+            {"between_chunks_s": 0.2},
+            "timeout_between_chunks",
+            "Nothing after the last token within 0.2 s.",
+        ),
         (SILENT, {"total_s": 0.2}, "timeout", "No end of the answer within 0.2 s."),
     ],
     ids=["before the headers", "before the first token", "between chunks", "in all"],
-)  # fmt: skip
+)
 def test_a_server_that_hangs_is_timed_out(
     pieces: list[bytes], limits: dict[str, float], error_class: str, words: str
 ) -> None:
@@ -659,13 +1029,21 @@ def test_what_is_read_by_likeness_is_what_parsing_reads(
     """The same bytes in the same pieces, once with and once without what was learnt."""
     separators = None if spaced else (",", ":")
     events = [
-        b"data: " + json.dumps(
-            {"choices": [{"delta": {"content": text}, "logprobs": {"content": [{"token": text}]}}]
-             if text.startswith("l") else [{"delta": {"content": text}}]},
-            separators=separators, ensure_ascii=False,
-        ).encode("utf-8", "replace") + b"\n\n"
+        b"data: "
+        + json.dumps(
+            {
+                "choices": [
+                    {"delta": {"content": text}, "logprobs": {"content": [{"token": text}]}}
+                ]
+                if text.startswith("l")
+                else [{"delta": {"content": text}}]
+            },
+            separators=separators,
+            ensure_ascii=False,
+        ).encode("utf-8", "replace")
+        + b"\n\n"
         for text in texts
-    ]  # fmt: skip
+    ]
     pieces = chunked(*events, STOP, DONE)
     whole = b"".join(pieces)
     edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]

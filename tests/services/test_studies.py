@@ -66,8 +66,11 @@ def test_the_grid_has_every_engine_with_every_load_one_start_each() -> None:
     }
     first = grid[0].config
     assert (first.mode, first.requests, first.workload, first.input_tokens) == (
-        "batch", 1, "synthetic", 64,
-    )  # fmt: skip
+        "batch",
+        1,
+        "synthetic",
+        64,
+    )
 
 
 def test_a_concurrency_beyond_the_requests_sends_as_many() -> None:
@@ -137,9 +140,12 @@ def test_at_every_point_of_a_mixed_study_is_a_mix_with_its_classes_alone(
 def test_a_length_of_a_mixed_study_is_that_of_the_short_prompts() -> None:
     found = loads(mixed(input_lengths=(64, 256)))
     assert [(one.workload, one.input_tokens) for one in found] == [
-        ("synthetic", 64), ("synthetic", 1024), ("mixed", 64),
-        ("synthetic", 256), ("mixed", 256),  # the long ones alone are the same
-    ]  # fmt: skip
+        ("synthetic", 64),
+        ("synthetic", 1024),
+        ("mixed", 64),
+        ("synthetic", 256),
+        ("mixed", 256),  # the long ones alone are the same
+    ]
     mix = RunConfig(workload="mixed", requests=8)
     (one,) = loads(StudyConfig(run=mix, input_lengths=(64,)))
     assert (one.workload, one.input_tokens) == ("mixed", 64)
@@ -168,15 +174,21 @@ def test_a_batch_size_of_clients_is_how_many_requests_they_send() -> None:
 def test_a_concurrency_of_clients_is_how_many_they_are() -> None:
     found = loads(StudyConfig(preset="clients", run=RunConfig(requests=8), concurrencies=(2, 4)))
     assert [(one.mode, one.concurrency) for one in found] == [
-        ("sequential", None), ("staggered", None), ("batch", 2), ("batch", None), ("batch", 4),
-    ]  # fmt: skip
+        ("sequential", None),
+        ("staggered", None),
+        ("batch", 2),
+        ("batch", None),
+        ("batch", 4),
+    ]
 
 
 def test_few_requests_are_few_in_every_way_of_sending() -> None:
     found = loads(StudyConfig(preset="clients", run=RunConfig(requests=3)))
     assert [(one.requests, one.mode, one.concurrency) for one in found] == [
-        (3, "sequential", None), (3, "staggered", None), (3, "batch", None),
-    ]  # fmt: skip
+        (3, "sequential", None),
+        (3, "staggered", None),
+        (3, "batch", None),
+    ]
 
 
 def test_what_cannot_run_here_says_why() -> None:

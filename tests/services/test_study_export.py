@@ -101,8 +101,13 @@ def lines(data: bytes) -> list[dict[str, str]]:
 def test_a_line_is_a_cell_with_its_engine_its_numbers_and_its_problem() -> None:
     found = lines(study_export("study.csv").write("Night", study(), 3.6))
     assert [(line["engine_tp"], line["batch_size"]) for line in found] == [
-        ("1", "2"), ("2", "2"), ("4", "2"), ("1", "8"), ("2", "8"), ("4", "8"),
-    ]  # fmt: skip
+        ("1", "2"),
+        ("2", "2"),
+        ("4", "2"),
+        ("1", "8"),
+        ("2", "8"),
+        ("4", "8"),
+    ]
     two, lost = found[1], found[-1]
     assert two["study"] == "Night" and two["places"] == "1" and two["runs"] == "2"
     assert float(two["speedup"]) == pytest.approx(2**0.5)
@@ -167,11 +172,19 @@ def test_a_pull_request_reads_the_sentence_first_and_every_cell() -> None:
 def test_the_page_of_a_study_says_shows_and_names_everything() -> None:
     page = Page(study_export("study.html").write("Night", study(), 3.6))
     for part in (
-        "Night", "TP 2 gives 1.41× the throughput of TP 1", "Every cell", "Best configuration",
-        "Contention and communication", "Batch sizes", "Engines", "Configuration",
-        "It needs 4 GPUs, and there are 2.", study_hash(study()),
-        "How much more do more devices give?", "Where is the throughput?",
-    ):  # fmt: skip
+        "Night",
+        "TP 2 gives 1.41× the throughput of TP 1",
+        "Every cell",
+        "Best configuration",
+        "Contention and communication",
+        "Batch sizes",
+        "Engines",
+        "Configuration",
+        "It needs 4 GPUs, and there are 2.",
+        study_hash(study()),
+        "How much more do more devices give?",
+        "Where is the throughput?",
+    ):
         assert part in page.text, part
     assert "not the same in all cells" in page.text  # how many requests
 

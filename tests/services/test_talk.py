@@ -11,11 +11,23 @@ from services.ask.measurement import Measurement
 from services.load.results import measurement_of
 
 SEEN = Measurement(
-    repeat=0, index=1, status="ok", t_due=0.0, t_send=0.1, t_first=0.2, t_answer=0.2, t_last=1.0,
-    t_end=1.0, token_times=tuple(i / 1000 for i in range(5_000)), prompt_tokens=5,
-    output_tokens=5_000, token_source="usage", http_status=200, finish_reason="stop",
+    repeat=0,
+    index=1,
+    status="ok",
+    t_due=0.0,
+    t_send=0.1,
+    t_first=0.2,
+    t_answer=0.2,
+    t_last=1.0,
+    t_end=1.0,
+    token_times=tuple(i / 1000 for i in range(5_000)),
+    prompt_tokens=5,
+    output_tokens=5_000,
+    token_source="usage",
+    http_status=200,
+    finish_reason="stop",
     answer="two\nlines " * 1_000,
-)  # fmt: skip
+)
 
 
 def told(**changes: Any) -> Measurement:

@@ -135,9 +135,11 @@ def test_counts_go_from_where_they_stood_at_first() -> None:
     reading = Reading()
     reading.values(VLLM)  # 230 tokens looked up, none found
     later = changed(
-        VLLM, vllm_prefix_cache_queries_total=330, vllm_prefix_cache_hits_total=25,
+        VLLM,
+        vllm_prefix_cache_queries_total=330,
+        vllm_prefix_cache_hits_total=25,
         vllm_num_preemptions_total=3,
-    )  # fmt: skip
+    )
     told = reading.values(later)
     assert (told["prefix_hit_share"], told["preemptions"]) == (0.25, 3.0)
     again = reading.values(changed(VLLM, vllm_num_preemptions_total=0))
@@ -327,16 +329,21 @@ class Nvml:
 def test_of_the_gpus_those_of_the_engine_are_told() -> None:
     seen = Gpus(Nvml([10, 20, 30], {7: 0, 8: 2})).read({7, 8, 9})
     assert seen == {
-        "gpu0_memory_bytes": 10.0, "gpu0_memory_total_bytes": 100.0, "gpu0_use_share": 0.5,
-        "gpu2_memory_bytes": 30.0, "gpu2_memory_total_bytes": 100.0, "gpu2_use_share": 0.5,
-    }  # fmt: skip
+        "gpu0_memory_bytes": 10.0,
+        "gpu0_memory_total_bytes": 100.0,
+        "gpu0_use_share": 0.5,
+        "gpu2_memory_bytes": 30.0,
+        "gpu2_memory_total_bytes": 100.0,
+        "gpu2_use_share": 0.5,
+    }
 
 
 def test_without_known_processes_all_gpus_are_told_and_what_one_does_not_say_is_left_out() -> None:
     seen = Gpus(Nvml([10, 20])).read(set())
     assert {name for name in seen if name.startswith("gpu1")} == {
-        "gpu1_memory_bytes", "gpu1_memory_total_bytes",
-    }  # fmt: skip
+        "gpu1_memory_bytes",
+        "gpu1_memory_total_bytes",
+    }
     assert gpus([Sample(0.0, seen)]) == [0, 1]
 
 
@@ -449,8 +456,11 @@ def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> Non
     asked = Asked("url", served.base_url, perf_counter_ns(), period_s=0.05).written()
     sampler = subprocess.Popen(
         [sys.executable, "-m", "services.servers.telemetry"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     with sampler:
         assert sampler.stdin and sampler.stdout
         sampler.stdin.write(json.dumps(asked) + "\n")

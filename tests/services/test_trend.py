@@ -20,9 +20,14 @@ from tests.services.test_standing import Row, of, pin, played
 
 E2E = "e2e_s_median"
 TIMES = {  # seconds of three repeats
-    1: (2.0, 2.02, 1.98), 2: (1.0, 1.01, 0.99), 3: (2.0, 2.01, 1.99), 4: (4.0, 4.1, 3.9),
-    5: (1.5, 2.0, 2.8), 6: (3.0, 3.0), 7: (4.0, 4.2, 3.9),
-}  # fmt: skip
+    1: (2.0, 2.02, 1.98),
+    2: (1.0, 1.01, 0.99),
+    3: (2.0, 2.01, 1.99),
+    4: (4.0, 4.1, 3.9),
+    5: (1.5, 2.0, 2.8),
+    6: (3.0, 3.0),
+    7: (4.0, 4.2, 3.9),
+}
 RUNS = [replace(of(played(n, TIMES[n])), name=f"night {n}") for n in TIMES]
 PIN = pin("model", "tiny", 1)
 
@@ -56,9 +61,14 @@ def test_a_level_without_repeats_enough_has_no_interval() -> None:
 def test_each_run_has_its_place_and_its_word() -> None:
     found = made()
     assert words(found) == {
-        1: "reference", 2: "faster", 3: "equivalent", 4: "slower", 5: "inconclusive",
-        6: "no verdict", 7: "slower",
-    }  # fmt: skip
+        1: "reference",
+        2: "faster",
+        3: "equivalent",
+        4: "slower",
+        5: "inconclusive",
+        6: "no verdict",
+        7: "slower",
+    }
     assert [point.began for point in found.points] == [run.began for run in RUNS]
     assert found.reference is not None and found.reference.run_id == 1
     assert found.points[5].level == level([3.0, 3.0])
@@ -203,9 +213,15 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "%H:%M:%S"), (0.5, "%H:%M:%S"), (3600, "%H:%M"), (86_400 * 7, "%b %d, %H:%M"),
-     (86_400 * 90, "%b %d"), (86_400 * 900, "%Y-%m-%d")],
-)  # fmt: skip
+    [
+        (0, "%H:%M:%S"),
+        (0.5, "%H:%M:%S"),
+        (3600, "%H:%M"),
+        (86_400 * 7, "%b %d, %H:%M"),
+        (86_400 * 90, "%b %d"),
+        (86_400 * 900, "%Y-%m-%d"),
+    ],
+)
 def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, words: str) -> None:
     """Runs that began within a second were drawn over ".500", ".500"."""
     began = RUNS[0].began
@@ -216,9 +232,10 @@ def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, words: str) 
     drawn = trend_chart(trend(moved[::-1], (), {}, E2E))
     assert drawn is not None
     x = next(
-        layer["encoding"]["x"] for layer in spec(drawn)["layer"]
+        layer["encoding"]["x"]
+        for layer in spec(drawn)["layer"]
         if "axis" in layer.get("encoding", {}).get("x", {})
-    )  # fmt: skip
+    )
     assert x["axis"]["format"] == words
     first, last = (1000 * moment(**end).timestamp() for end in x["scale"]["domain"])
     assert last - first >= 60_000
@@ -227,9 +244,16 @@ def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, words: str) 
 
 
 def moment(
-    *, year: int, month: int, date: int, hours: int, minutes: int, seconds: int,
-    milliseconds: float, utc: bool,
-) -> datetime:  # fmt: skip
+    *,
+    year: int,
+    month: int,
+    date: int,
+    hours: int,
+    minutes: int,
+    seconds: int,
+    milliseconds: float,
+    utc: bool,
+) -> datetime:
     """The end of an axis as a time. A number would be a year to Vega's interpreter."""
     assert utc
     whole = datetime(year, month, date, hours, minutes, seconds, tzinfo=UTC)

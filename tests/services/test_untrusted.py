@@ -55,12 +55,27 @@ def test_words_are_one_short_line(said: Any, kept: str) -> None:
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
-        (7, 7), (-7, -7), ("12", 12), (2**63 - 1, 2**63 - 1), (2**63, None), (-(2**63) - 1, None),
-        (10**24, None), ("9" * 19, None), ("9" * 25, None), ("9" * 100_000, None), ("²", None),
-        ("١٢", None), ("1_000", None), (" 1", None), ("", None), (True, None), (1.0, None),
-        (None, None), ([1], None),
+        (7, 7),
+        (-7, -7),
+        ("12", 12),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (-(2**63) - 1, None),
+        (10**24, None),
+        ("9" * 19, None),
+        ("9" * 25, None),
+        ("9" * 100_000, None),
+        ("²", None),
+        ("١٢", None),
+        ("1_000", None),
+        (" 1", None),
+        ("", None),
+        (True, None),
+        (1.0, None),
+        (None, None),
+        ([1], None),
     ],
-)  # fmt: skip
+)
 def test_whole_numbers_fit_64_bits(said: Any, kept: int | None) -> None:
     assert integer(said) == kept
 
@@ -68,13 +83,31 @@ def test_whole_numbers_fit_64_bits(said: Any, kept: int | None) -> None:
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
-        (0.5, 0.5), (3, 3.0), ("1e3", 1000.0), (".5", 0.5), ("5.", 5.0), ("-2", -2.0),
-        (float("nan"), None), (float("inf"), None), ("inf", None), ("1e999", None),
-        (1e308, None), ("1e308", None), (-1e19, None), ("NaN", None),
-        (10**400, None), ("1" * 100_000, None), ("²", None), ("1_0", None), ("0x10", None),
-        ("", None), (True, None), (None, None), ({}, None),
+        (0.5, 0.5),
+        (3, 3.0),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("-2", -2.0),
+        (float("nan"), None),
+        (float("inf"), None),
+        ("inf", None),
+        ("1e999", None),
+        (1e308, None),
+        ("1e308", None),
+        (-1e19, None),
+        ("NaN", None),
+        (10**400, None),
+        ("1" * 100_000, None),
+        ("²", None),
+        ("1_0", None),
+        ("0x10", None),
+        ("", None),
+        (True, None),
+        (None, None),
+        ({}, None),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_finite(said: Any, kept: float | None) -> None:
     assert number(said) == kept
 

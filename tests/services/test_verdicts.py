@@ -166,9 +166,9 @@ def test_the_pause_of_one_side_is_enough() -> None:
     found = said(slow, b(paced(0), name="batch"))
     assert found.findings[0].name == "tokens_per_s_median" and found.word == "equivalent"
     assert "(sequential: a pause of 20 s)" in found.sentence
-    alone = replace(slow, run=replace(slow.run, config=slow.run.config.model_copy(
-        update={"pause_s": 0.0}
-    )))  # fmt: skip
+    alone = replace(
+        slow, run=replace(slow.run, config=slow.run.config.model_copy(update={"pause_s": 0.0}))
+    )
     assert said(alone, b(paced(0), name="batch")).findings[0].name == "output_tokens_per_s"
 
 
@@ -182,10 +182,14 @@ def test_at_one_pace_throughput_is_judged_and_does_not_lead() -> None:
     assert words(found)["output_tokens_per_s"] == "equivalent"
     assert "(an interval of 1 s)" in found.sentence
     assert said(
-        runs[0], replace(runs[1], run=replace(runs[1].run, config=runs[1].run.config.model_copy(
-            update={"interval_s": 2.0}
-        )))
-    ).by_measure[1] == ("output throughput", "no verdict")  # fmt: skip
+        runs[0],
+        replace(
+            runs[1],
+            run=replace(
+                runs[1].run, config=runs[1].run.config.model_copy(update={"interval_s": 2.0})
+            ),
+        ),
+    ).by_measure[1] == ("output throughput", "no verdict")
 
 
 def test_without_token_counts_the_latency_of_each_request_leads() -> None:
@@ -196,9 +200,10 @@ def test_without_token_counts_the_latency_of_each_request_leads() -> None:
 
 def test_no_trade_is_made_of_the_clients_own_waiting() -> None:
     quick = [
-        measured(i, repeat=r, send=22 * i, ttft=0.1 * f, e2e=f) for r, f in enumerate(NARROW)
+        measured(i, repeat=r, send=22 * i, ttft=0.1 * f, e2e=f)
+        for r, f in enumerate(NARROW)
         for i in range(4)
-    ]  # fmt: skip
+    ]
     slow = a(quick, name="sequential", mode="sequential", pause_s=21.0)
     found = said(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
     assert found.headline == "staggered has 50 % lower median tokens/s per request than sequential"

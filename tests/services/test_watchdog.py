@@ -38,8 +38,10 @@ def orphaned(said: str, *arguments: str) -> Iterator[psutil.Process]:
     killed at the end."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, said, *arguments],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     with parent:
         assert parent.stdout
         child = psutil.Process(int(parent.stdout.readline()))

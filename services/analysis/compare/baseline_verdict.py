@@ -138,9 +138,13 @@ def sentence(standing: Standing) -> str:
             "other prompts, lengths or sampling, or another client. There is no verdict on that."
         )
     said = verdict(
-        standing.run_id, names, standing.findings, standing.why_not, standing.margin,
+        standing.run_id,
+        names,
+        standing.findings,
+        standing.why_not,
+        standing.margin,
         standing.waiting,
-    )  # fmt: skip
+    )
     other = f" {another(standing)}" if standing.differs else ""
     return said.sentence + other
 

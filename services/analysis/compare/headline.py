@@ -22,9 +22,17 @@ from services.ask.workloads import WORKLOADS
 OURS = "Paceline"  # and what another Paceline measured is like ours
 # Of the config, with what its mode and its workload read; a new field of work belongs here.
 WORK = (
-    "mode", "requests", "workload", "unique_prompts", "max_tokens", "temperature", "top_p",
-    "ignore_eos", "stop_after_s", "stop_after_errors",
-)  # fmt: skip
+    "mode",
+    "requests",
+    "workload",
+    "unique_prompts",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "ignore_eos",
+    "stop_after_s",
+    "stop_after_errors",
+)
 IF_SET = ("extra_body",)  # work, too; left out where it is empty, as it was before there was any
 
 

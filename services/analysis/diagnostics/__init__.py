@@ -188,9 +188,13 @@ def _one_repeat(run: Run, measurements: Sequence[Measurement], summary: Summary)
 
 
 OF_FAILURES: tuple[Check, ...] = (
-    _unfinished, _measured_elsewhere, _failures, _stopped_early, client_checks.through_proxy,
+    _unfinished,
+    _measured_elsewhere,
+    _failures,
+    _stopped_early,
+    client_checks.through_proxy,
     client_checks.unchecked,
-)  # fmt: skip
+)
 CHECKS: tuple[Check, ...] = (
     _unfinished,
     _measured_elsewhere,

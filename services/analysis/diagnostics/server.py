@@ -55,10 +55,11 @@ def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
     parts = [
         said
         for what, ending, unit in (
-            ("memory in use", "memory_bytes", "bytes"), ("use", "use_share", "share")
+            ("memory in use", "memory_bytes", "bytes"),
+            ("use", "use_share", "share"),
         )
         if (said := _apart(seen, theirs, what, ending, unit))
-    ]  # fmt: skip
+    ]
     if not parts:
         return None
     return Doubt(

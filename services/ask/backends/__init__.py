@@ -147,9 +147,19 @@ def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
         else None
     )
     return Target(
-        backend.name, url, model, key, config.client, _proxy(url, env), where.endpoint, where.query,
-        headers, hidden, config.ca_file, config.insecure_tls,
-    )  # fmt: skip
+        backend.name,
+        url,
+        model,
+        key,
+        config.client,
+        _proxy(url, env),
+        where.endpoint,
+        where.query,
+        headers,
+        hidden,
+        config.ca_file,
+        config.insecure_tls,
+    )
 
 
 def lane(config: RunConfig, env: Mapping[str, str]) -> str:

@@ -198,6 +198,14 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
 }
 TRACE = {"input_length", "hash_ids", "ContextTokens"}
 SETTINGS = (  # of a request, that a run has for all
-    "output_tokens", "output_length", "max_tokens", "max_completion_tokens", "temperature", "top_p",
-    "seed", "model", "system", "images",
-)  # fmt: skip
+    "output_tokens",
+    "output_length",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "model",
+    "system",
+    "images",
+)

@@ -170,9 +170,10 @@ def _csv(text: str, name: str, assumed: list[str]) -> Entries:
     sign = text_file.separator(text, COLUMNS)
     if sign is None:
         raise _problem(
-            name, "line 1",
+            name,
+            "line 1",
             "has an ambiguous separator. Save the file as CSV with commas.",
-        )  # fmt: skip
+        )
     rows = _rows(text, name, sign)
     line, header = next(rows, (1, []))
     if not header:

@@ -15,10 +15,26 @@ from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
 
 SAME = (  # fields of the config that runs of one line have in common
-    "backend", "base_url", "model", "client", "workload", "prompt", "prompts", "input_tokens",
-    "long_input_tokens", "long_every", "long_max_tokens", "unique_prompts", "max_tokens",
-    "sent_temperature", "sent_top_p", "ignore_eos", "omit", "extra_body", "headers",
-)  # fmt: skip
+    "backend",
+    "base_url",
+    "model",
+    "client",
+    "workload",
+    "prompt",
+    "prompts",
+    "input_tokens",
+    "long_input_tokens",
+    "long_every",
+    "long_max_tokens",
+    "unique_prompts",
+    "max_tokens",
+    "sent_temperature",
+    "sent_top_p",
+    "ignore_eos",
+    "omit",
+    "extra_body",
+    "headers",
+)
 MEASURES = {"e2e_s": "E2E latency, median", "ttft_s": "TTFT, median"}
 
 

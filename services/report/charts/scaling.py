@@ -45,18 +45,22 @@ STUDY_CHARTS = (
         "speedup", "How much more do more devices give?", "Speed-up against devices", speedup
     ),
     StudyChart(
-        "batch_throughput", "What does a higher concurrency give?",
+        "batch_throughput",
+        "What does a higher concurrency give?",
         "Throughput against requests at once",
         batch_throughput,
     ),
     StudyChart(
-        "batch_latency", "How long does each request wait for it?",
+        "batch_latency",
+        "How long does each request wait for it?",
         "Latency against requests at once",
         batch_latency,
     ),
     StudyChart(
-        "batch_efficiency", "What is left of each device?", "Efficiency by requests at once",
+        "batch_efficiency",
+        "What is left of each device?",
+        "Efficiency by requests at once",
         batch_efficiency,
     ),
     StudyChart("heat", "Where is the throughput?", "Throughput of every cell", heat),
-)  # fmt: skip
+)

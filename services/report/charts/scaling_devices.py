@@ -43,10 +43,11 @@ def speedup(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart 
         "Speed-up against devices",
         f"At {next(r.work_label for r in found.rows if r.work == work)}."
         + (" Other works are in the table." if len(found.works) > 1 else ""),
-        "The dashed line is ideal; thin lines are the fitted law." if curves else
-        "The dashed line is ideal.",
+        "The dashed line is ideal; thin lines are the fitted law."
+        if curves
+        else "The dashed line is ideal.",
         *said(rows),
-    )  # fmt: skip
+    )
     data = {"points": rows, "curves": curves, "ideal": ideal}
     return layered(_layers(rows, most, dark), title, 320, data)
 

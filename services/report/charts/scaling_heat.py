@@ -42,10 +42,14 @@ def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | N
     failed = f"{NOTHING}: without a number." if any(row["text"] == NOTHING for row in rows) else ""
     kinds = left_out(found)[-1:] if len(set(map(series_of, found.works))) > MOST_SERIES else []
     title = heading(
-        "Throughput of every cell", "Output tokens/s; the darker the cell, the more."
-        if not dark else "Output tokens/s; the brighter the cell, the more.",
-        failed, *cut, *kinds,
-    )  # fmt: skip
+        "Throughput of every cell",
+        "Output tokens/s; the darker the cell, the more."
+        if not dark
+        else "Output tokens/s; the brighter the cell, the more.",
+        failed,
+        *cut,
+        *kinds,
+    )
     word = size_word(found.works).capitalize()
     return layered(_layers(sizes, lines, dark, word), title, 34 * len(lines), {"cells": rows})
 

@@ -97,9 +97,13 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
     data, line = alt.Chart(alt.NamedData("runs")), alt.Chart(alt.NamedData("band"))
     picked = alt.selection_point(name=PICKED, fields=["run"], empty=False)
     dots = data.mark_point(filled=True, opacity=1, clip=True).encode(
-        x=x, y=y, color=colour, shape=shape, tooltip=TOOLTIP,
+        x=x,
+        y=y,
+        color=colour,
+        shape=shape,
+        tooltip=TOOLTIP,
         size=alt.condition(picked, alt.value(230), alt.value(90)),
-    )  # fmt: skip
+    )
     return [
         line.mark_rect(color=look.queued, opacity=0.22).encode(y="low:Q", y2="high"),
         line.mark_rule(color=look.ink, strokeDash=[6, 4]).encode(y=y),
@@ -123,9 +127,15 @@ def _moment(milliseconds: float) -> alt.DateTime:
     Vega's interpreter, which they use instead, takes a number for a year."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return alt.DateTime(
-        year=at.year, month=at.month, date=at.day, hours=at.hour, minutes=at.minute,
-        seconds=at.second, milliseconds=at.microsecond / 1000, utc=True,
-    )  # fmt: skip
+        year=at.year,
+        month=at.month,
+        date=at.day,
+        hours=at.hour,
+        minutes=at.minute,
+        seconds=at.second,
+        milliseconds=at.microsecond / 1000,
+        utc=True,
+    )
 
 
 def _time_format(first: float, last: float) -> str:

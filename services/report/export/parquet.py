@@ -13,9 +13,15 @@ from services.report.export.document import REQUEST_FIELDS, run_document
 KEY = b"paceline"  # of the schema's metadata: the run's document, without its requests
 TEXTS = ("status", "error_class", "error", "token_source", "finish_reason")
 COUNTS = (
-    "index", "repeat", "http_status", "prompt_tokens", "output_tokens", "cached_tokens",
-    "reasoning_tokens", "coalesced_reads",
-)  # fmt: skip
+    "index",
+    "repeat",
+    "http_status",
+    "prompt_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "coalesced_reads",
+)
 LISTS = ("chunks_s",)  # all other columns are numbers
 
 

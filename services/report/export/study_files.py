@@ -42,18 +42,27 @@ def study_export(name: str) -> StudyExport:
 
 STUDY_EXPORTS = (
     StudyExport(
-        "study.csv", "Cells (CSV)", "paceline-study-{study}.csv", "text/csv; charset=utf-8",
+        "study.csv",
+        "Cells (CSV)",
+        "paceline-study-{study}.csv",
+        "text/csv; charset=utf-8",
         study_csv,
     ),
     StudyExport(
         "study.json", "Study (JSON)", "paceline-study-{study}.json", "application/json", study_json
     ),
     StudyExport(
-        "study.md", "Table for a pull request (Markdown)", "paceline-study-{study}.md",
-        "text/markdown; charset=utf-8", study_markdown,
+        "study.md",
+        "Table for a pull request (Markdown)",
+        "paceline-study-{study}.md",
+        "text/markdown; charset=utf-8",
+        study_markdown,
     ),
     StudyExport(
-        "study.html", "Page that opens offline (HTML)", "paceline-study-{study}.html",
-        "text/html; charset=utf-8", study_page,
+        "study.html",
+        "Page that opens offline (HTML)",
+        "paceline-study-{study}.html",
+        "text/html; charset=utf-8",
+        study_page,
     ),
-)  # fmt: skip
+)

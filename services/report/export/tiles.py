@@ -102,5 +102,10 @@ def _ratio(ratio: Ratio | None) -> tuple[str, ...]:
 
 
 BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}
-HEADLINE = ("output_tokens_per_s", "tokens_per_s_median", "ttft_s_median", "e2e_s_median",
-            "usd_per_million_output")  # fmt: skip
+HEADLINE = (
+    "output_tokens_per_s",
+    "tokens_per_s_median",
+    "ttft_s_median",
+    "e2e_s_median",
+    "usd_per_million_output",
+)

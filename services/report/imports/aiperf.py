@@ -30,10 +30,14 @@ def is_old(first: Mapping[str, Any]) -> bool:
     """Whether a summary is one of aiperf's before 0.2, which name no version: their config speaks
     of a load generator where genai-perf's speaks of Perf Analyzer."""
     config = first.get("input_config")
-    return fields.inside(config, "perf_analyzer") is None and "aiperf_version" not in first and (
-        isinstance(fields.inside(config, "loadgen"), dict)
-        or isinstance(fields.inside(config, "endpoint", "model_names"), list)
-    )  # fmt: skip
+    return (
+        fields.inside(config, "perf_analyzer") is None
+        and "aiperf_version" not in first
+        and (
+            isinstance(fields.inside(config, "loadgen"), dict)
+            or isinstance(fields.inside(config, "endpoint", "model_names"), list)
+        )
+    )
 
 
 def recognise_records(document: Document) -> bool:
@@ -114,10 +118,13 @@ def read_records(document: Document) -> list[Imported]:
     )
     return [
         imported(
-            TOOL, Load(len(measurements)), started_at=fields.moment(start),
-            measurements=measurements, says=stated(_means(document.rows)),
+            TOOL,
+            Load(len(measurements)),
+            started_at=fields.moment(start),
+            measurements=measurements,
+            says=stated(_means(document.rows)),
         )
-    ]  # fmt: skip
+    ]
 
 
 def records(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
@@ -146,23 +153,35 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
         if status := fields.count(fields.inside(error, "code")):
             kind = fields.error_class(f"status {status}") or kind
         return Measurement(
-            0, index, "failed" if error else "cancelled", sent, sent, t_end=ended,
-            error=said or "it was cancelled", error_class=kind if error else None,
-        )  # fmt: skip
+            0,
+            index,
+            "failed" if error else "cancelled",
+            sent,
+            sent,
+            t_end=ended,
+            error=said or "it was cancelled",
+            error_class=kind if error else None,
+        )
     ttft, answer = _span(row, "time_to_first_token"), _span(row, "time_to_first_output_token")
     latency = _span(row, "request_latency")
     first = None if ttft is None else sent + ttft
     gaps = fields.inside(row, "metrics", "inter_chunk_latency", "value")
     return Measurement(
-        0, index, "ok", min(at("credit_issued_ns") or sent, sent), sent, first,
+        0,
+        index,
+        "ok",
+        min(at("credit_issued_ns") or sent, sent),
+        sent,
+        first,
         first if answer is None else sent + answer,
         None if latency is None else sent + latency,
-        ended, fields.arrivals(first, gaps, 1e-3) if gaps else (),
+        ended,
+        fields.arrivals(first, gaps, 1e-3) if gaps else (),
         _tokens(row, "usage_prompt_tokens", "input_sequence_length"),
         _tokens(row, "usage_completion_tokens", "output_sequence_length"),
         reasoning_tokens=_tokens(row, "reasoning_token_count"),
         token_source="usage" if _tokens(row, "usage_completion_tokens") else "tokenizer",
-    )  # fmt: skip
+    )
 
 
 def _at(row: Mapping[str, Any], name: str) -> float | None:
@@ -196,12 +215,26 @@ def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
 
 
 UNITS: dict[str, float] = {
-    "ms": 1e-3, "sec": 1.0, "s": 1.0, "ns": 1e-9, "us": 1e-6, "tokens": 1.0, "requests": 1.0,
-    "requests/sec": 1.0, "tokens/sec": 1.0, "tokens/sec/user": 1.0, "%": 1e-2,
-}  # fmt: skip
+    "ms": 1e-3,
+    "sec": 1.0,
+    "s": 1.0,
+    "ns": 1e-9,
+    "us": 1e-6,
+    "tokens": 1.0,
+    "requests": 1.0,
+    "requests/sec": 1.0,
+    "tokens/sec": 1.0,
+    "tokens/sec/user": 1.0,
+    "%": 1e-2,
+}
 STATISTICS = {
-    "mean": "avg", "median": "p50", "sd": "std", "p90": "p90", "p95": "p95", "p99": "p99",
-}  # fmt: skip
+    "mean": "avg",
+    "median": "p50",
+    "sd": "std",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+}
 SPREAD = "Over n, where ours is over n − 1; else as its mean."
 EXTRA = {f"p{q}": f" Ours needs {floor} requests." for q, floor in FLOORS.items()}
 PHASE = (
@@ -214,23 +247,43 @@ SAYS = (
     Says("total_tokens_per_s", "total_token_throughput/avg", 1, PHASE),
     Says("ok", "request_count/avg", 1, "Requests that ended without an error."),
     Says("failed", "error_request_count/avg", 1, "Requests that ended with an error."),
-    Says("output_tokens", "total_osl/avg", 1,
-         "By its tokenizer, or by the server's usage with --use-server-token-count."),
-    Says("prompt_tokens", "total_isl/avg", 1,
-         "By its tokenizer, or by the server's usage with --use-server-token-count."),
-    *_distributions({
-        "ttft_s": ("time_to_first_token",
-                   "First response with a token − start of the request. The start is before a "
-                   "connection is opened: connecting is part of it."),
-        "ttfa_s": ("time_to_first_output_token",
-                   "First token that is not reasoning − start of the request."),
-        "e2e_s": ("request_latency", "Last response with content − start of the request."),
-        "tpot_s": ("inter_token_latency",
-                   "Called inter-token latency: (latency − TTFT) / (tokens − 1), as ours."),
-        "inter_chunk_s": ("inter_chunk_latency", "Every gap between responses, as ours."),
-        "decode_tokens_per_s": ("output_token_throughput_per_user",
-                                "1 / inter-token latency of each request, as ours."),
-        "tokens_per_s": ("e2e_output_token_throughput",
-                         "Output tokens / request latency of each request, as ours."),
-    }),
-)  # fmt: skip
+    Says(
+        "output_tokens",
+        "total_osl/avg",
+        1,
+        "By its tokenizer, or by the server's usage with --use-server-token-count.",
+    ),
+    Says(
+        "prompt_tokens",
+        "total_isl/avg",
+        1,
+        "By its tokenizer, or by the server's usage with --use-server-token-count.",
+    ),
+    *_distributions(
+        {
+            "ttft_s": (
+                "time_to_first_token",
+                "First response with a token − start of the request. The start is before a "
+                "connection is opened: connecting is part of it.",
+            ),
+            "ttfa_s": (
+                "time_to_first_output_token",
+                "First token that is not reasoning − start of the request.",
+            ),
+            "e2e_s": ("request_latency", "Last response with content − start of the request."),
+            "tpot_s": (
+                "inter_token_latency",
+                "Called inter-token latency: (latency − TTFT) / (tokens − 1), as ours.",
+            ),
+            "inter_chunk_s": ("inter_chunk_latency", "Every gap between responses, as ours."),
+            "decode_tokens_per_s": (
+                "output_token_throughput_per_user",
+                "1 / inter-token latency of each request, as ours.",
+            ),
+            "tokens_per_s": (
+                "e2e_output_token_throughput",
+                "Output tokens / request latency of each request, as ours.",
+            ),
+        }
+    ),
+)

@@ -81,27 +81,58 @@ PERCENTILES: dict[str, tuple[tuple[str, ...], float]] = {
     "inter_chunk_s": (("ITL (ms)",), 1e-3),
 }
 SAYS = (
-    *_says("output_tokens_per_s", 1, WINDOW,
-           "Output token throughput (tok/s)", "Output Throughput (tok/s)"),
-    *_says("total_tokens_per_s", 1, WINDOW,
-           "Total token throughput (tok/s)", "Total Throughput (tok/s)"),
+    *_says(
+        "output_tokens_per_s",
+        1,
+        WINDOW,
+        "Output token throughput (tok/s)",
+        "Output Throughput (tok/s)",
+    ),
+    *_says(
+        "total_tokens_per_s",
+        1,
+        WINDOW,
+        "Total token throughput (tok/s)",
+        "Total Throughput (tok/s)",
+    ),
     *_says("requests_per_s", 1, WINDOW, "Request throughput (req/s)", "Req Throughput (req/s)"),
-    *_says("ok", 1, "Requests that ended without an error.",
-           "Succeed requests", "Success Requests"),
+    *_says(
+        "ok", 1, "Requests that ended without an error.", "Succeed requests", "Success Requests"
+    ),
     *_says("failed", 1, "Requests that ended with an error.", "Failed requests", "Failed Requests"),
     *_says("e2e_s_mean", 1, "End of the stream − start. Ours ends with the last token.", *LATENCY),
     *_says("ttft_s_mean", 1, "First chunk − start.", "Average time to first token (s)"),
     *_says("ttft_s_mean", 1e-3, "First chunk − start.", "Avg TTFT (ms)", "TTFT (ms)"),
-    *_says("tpot_s_mean", 1, "(Latency − TTFT) / (output tokens − 1), as ours.",
-           "Average time per output token (s)"),
-    *_says("tpot_s_mean", 1e-3, "(Latency − TTFT) / (output tokens − 1), as ours.",
-           "Avg TPOT (ms)", "TPOT (ms)"),
-    *_says("inter_chunk_s_mean", 1, "Called ITL: every gap between chunks.",
-           "Average inter-token latency (s)"),
-    *_says("inter_chunk_s_mean", 1e-3, "Called ITL: every gap between chunks.",
-           "Avg ITL (ms)", "ITL (ms)"),
-    *_says("output_tokens_mean", 1, COUNTED,
-           "Average output tokens per request", "Avg Output Tokens"),
-    *_says("prompt_tokens_mean", 1, COUNTED,
-           "Average input tokens per request", "Avg Input Tokens"),
-)  # fmt: skip
+    *_says(
+        "tpot_s_mean",
+        1,
+        "(Latency − TTFT) / (output tokens − 1), as ours.",
+        "Average time per output token (s)",
+    ),
+    *_says(
+        "tpot_s_mean",
+        1e-3,
+        "(Latency − TTFT) / (output tokens − 1), as ours.",
+        "Avg TPOT (ms)",
+        "TPOT (ms)",
+    ),
+    *_says(
+        "inter_chunk_s_mean",
+        1,
+        "Called ITL: every gap between chunks.",
+        "Average inter-token latency (s)",
+    ),
+    *_says(
+        "inter_chunk_s_mean",
+        1e-3,
+        "Called ITL: every gap between chunks.",
+        "Avg ITL (ms)",
+        "ITL (ms)",
+    ),
+    *_says(
+        "output_tokens_mean", 1, COUNTED, "Average output tokens per request", "Avg Output Tokens"
+    ),
+    *_says(
+        "prompt_tokens_mean", 1, COUNTED, "Average input tokens per request", "Avg Input Tokens"
+    ),
+)

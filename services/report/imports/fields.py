@@ -196,15 +196,22 @@ _STATUSES = tuple(
 )
 # In this order: "connection timed out" never connected.
 _WORDS: tuple[tuple[str, str], ...] = (
-    *((re.escape(phrase) + r"\b", class_of_status(status)) for phrase, status in _REASONS.items()
-      if " " in phrase and "timeout" not in phrase),
+    *(
+        (re.escape(phrase) + r"\b", class_of_status(status))
+        for phrase, status in _REASONS.items()
+        if " " in phrase and "timeout" not in phrase
+    ),
     (r"rate ?limit", "http_429"),
-    (r"(?:connect(?:ion)?[ _]?time(?:d )?out|timed out (?:while )?connecting|connecttimeout)",
-     "timeout_connect"),
+    (
+        r"(?:connect(?:ion)?[ _]?time(?:d )?out|timed out (?:while )?connecting|connecttimeout)",
+        "timeout_connect",
+    ),
     (r"output too few tokens", "too_short"),
     (r"\w*(?:time ?out|timed out)", "timeout"),
     (r"\w*(?:payload|incomplete ?read|chunkedencoding|remoteprotocol)", "truncated"),
-    (r"(?:disconnected|\w*connect|broken pipe|name or service not known|no route to host)",
-     "connect"),
+    (
+        r"(?:disconnected|\w*connect|broken pipe|name or service not known|no route to host)",
+        "connect",
+    ),
     (r"(?:maximum context length|context length exceeded|prompt is too long)", "http_4xx"),
-)  # fmt: skip
+)

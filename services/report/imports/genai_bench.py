@@ -57,12 +57,20 @@ def _request(index: int, row: Mapping[str, Any], unit: float) -> Measurement:
         kind = fields.error_class(f"status {status}") or kind
     failed = code is not None or latency is None
     return Measurement(
-        0, index, "failed" if failed else "ok", 0.0, 0.0, first, first, latency, latency,
+        0,
+        index,
+        "failed" if failed else "ok",
+        0.0,
+        0.0,
+        first,
+        first,
+        latency,
+        latency,
         prompt_tokens=fields.count(row.get("num_input_tokens")),
         output_tokens=fields.count(row.get("num_output_tokens")),
         error=(said or f"error code {fields.line(str(code), 40)}") if failed else None,
         error_class=kind if failed else None,
-    )  # fmt: skip
+    )
 
 
 def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
@@ -73,8 +81,13 @@ def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
 
 
 STATISTICS = {
-    "mean": "mean", "median": "p50", "sd": "stddev", "p90": "p90", "p95": "p95", "p99": "p99",
-}  # fmt: skip
+    "mean": "mean",
+    "median": "p50",
+    "sd": "stddev",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+}
 SPREAD = "Over n, where ours is over n − 1; else as its mean."
 DURATION = "Over its own wall clock, from the first request until the last one's end."
 SAYS = (
@@ -84,13 +97,26 @@ SAYS = (
     Says("ok", "num_completed_requests", 1, "Requests that ended without an error."),
     Says("failed", "num_error_requests", 1, "Requests that ended with an error."),
     Says("error_rate", "error_rate", 1, "Errors over all requests."),
-    Says("output_tokens", "stats/num_output_tokens/sum", 1,
-         "By the server's usage where it came, else by its tokenizer; of successes."),
-    Says("prompt_tokens", "stats/num_input_tokens/sum", 1,
-         "By the server's usage where it came, else by its tokenizer; of successes."),
-    *_distributions({
-        "ttft_s": ("ttft", "First chunk with text − the call: connecting may be part of it."),
-        "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
-        "e2e_s": ("e2e_latency", "End of the stream − the call. Ours ends with the last token."),
-    }),
-)  # fmt: skip
+    Says(
+        "output_tokens",
+        "stats/num_output_tokens/sum",
+        1,
+        "By the server's usage where it came, else by its tokenizer; of successes.",
+    ),
+    Says(
+        "prompt_tokens",
+        "stats/num_input_tokens/sum",
+        1,
+        "By the server's usage where it came, else by its tokenizer; of successes.",
+    ),
+    *_distributions(
+        {
+            "ttft_s": ("ttft", "First chunk with text − the call: connecting may be part of it."),
+            "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
+            "e2e_s": (
+                "e2e_latency",
+                "End of the stream − the call. Ours ends with the last token.",
+            ),
+        }
+    ),
+)

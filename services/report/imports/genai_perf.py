@@ -27,9 +27,13 @@ def recognise(document: Document) -> bool:
 
 def recognise_summary(document: Document) -> bool:
     first = document.first
-    return "input_config" in first and "aiperf_version" not in first and (
-        fields.inside(first, "request_latency", "unit") is not None and not aiperf.is_old(first)
-    )  # fmt: skip
+    return (
+        "input_config" in first
+        and "aiperf_version" not in first
+        and (
+            fields.inside(first, "request_latency", "unit") is not None and not aiperf.is_old(first)
+        )
+    )
 
 
 def read_summary(document: Document) -> list[Imported]:
@@ -81,18 +85,32 @@ def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Mea
     if wrong or not times:
         said, kind = fields.failure(fields.inside(wrong, "message") or wrong)
         return Measurement(
-            0, index, "failed", sent, sent, t_end=ended,
+            0,
+            index,
+            "failed",
+            sent,
+            sent,
+            t_end=ended,
             error_class=kind if wrong else "empty",
             error=said or ("it failed" if wrong else "no response of it carries a token"),
-        )  # fmt: skip
+        )
     first = None if _is_whole(outputs) else times[0]
     return Measurement(
-        0, index, "ok", sent, sent, first, first, times[-1], ended,
+        0,
+        index,
+        "ok",
+        sent,
+        sent,
+        first,
+        first,
+        times[-1],
+        ended,
         () if first is None else tuple(times),
-        fields.count(usage.get("prompt_tokens")), fields.count(usage.get("completion_tokens")),
+        fields.count(usage.get("prompt_tokens")),
+        fields.count(usage.get("completion_tokens")),
         token_source="usage" if usage else "unknown",
         coalesced_reads=0 if first is None else max(tokens - len(times), 0),
-    )  # fmt: skip
+    )
 
 
 def _is_whole(outputs: list[Any]) -> bool:

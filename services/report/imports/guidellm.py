@@ -123,14 +123,21 @@ def _request(index: int, status: Any, request: Mapping[str, Any], start: float) 
     if status == "ok" and last is None:  # an answer that was not streamed
         last = ended
     return Measurement(
-        0, index, status, sent, sent, first, at("first_output_token_iteration") or first, last,
+        0,
+        index,
+        status,
+        sent,
+        sent,
+        first,
+        at("first_output_token_iteration") or first,
+        last,
         ended or last,
         prompt_tokens=fields.count(request.get("prompt_tokens")),
         output_tokens=fields.count(request.get("output_tokens")) if last else None,
         cached_tokens=fields.count(request.get("cached_tokens")),
         error=error or None,
         error_class=kind if status == "failed" else None,
-    )  # fmt: skip
+    )
 
 
 def _distributions(columns: Mapping[str, tuple[str, float, str]]) -> Iterator[Says]:
@@ -141,9 +148,13 @@ def _distributions(columns: Mapping[str, tuple[str, float, str]]) -> Iterator[Sa
 
 
 STATISTICS = {
-    "mean": "mean", "median": "median", "sd": "std_dev", "p90": "percentiles/p90",
-    "p95": "percentiles/p95", "p99": "percentiles/p99",
-}  # fmt: skip
+    "mean": "mean",
+    "median": "median",
+    "sd": "std_dev",
+    "p90": "percentiles/p90",
+    "p95": "percentiles/p95",
+    "p99": "percentiles/p99",
+}
 NEAREST = " Percentiles are values that were seen, the upper of two; ours lie between them."
 RANKS = dict.fromkeys(("median", "p90", "p95", "p99"), NEAREST)
 SPREAD = "Over n, where ours is over n − 1; else as its mean."
@@ -158,17 +169,36 @@ SAYS = (
     Says("ok", "metrics/request_totals/successful", 1, "Requests that ended well."),
     Says("failed", "metrics/request_totals/errored", 1, "Requests that ended with an error."),
     Says("cancelled", "metrics/request_totals/incomplete", 1, "Cut off at the end of the run."),
-    Says("output_tokens", "metrics/output_token_count/successful/total_sum", 1,
-         "By the server's usage where it came, else by its tokenizer."),
-    Says("prompt_tokens", "metrics/prompt_token_count/successful/total_sum", 1,
-         "By the server's usage where it came, else by its tokenizer."),
-    *_distributions({
-        "ttft_s": ("time_to_first_token_ms", 1e-3,
-                   "First token − start of the request, by the clock of the day."),
-        "tpot_s": ("inter_token_latency_ms", 1e-3,
-                   "Called inter-token latency: (last − first token) / (tokens − 1), ours; but "
-                   "each request counts as often as it has gaps."),
-        "e2e_s": ("request_latency", 1.0,
-                  "End of the stream − start. Ours ends with the last token, before the stream."),
-    }),
-)  # fmt: skip
+    Says(
+        "output_tokens",
+        "metrics/output_token_count/successful/total_sum",
+        1,
+        "By the server's usage where it came, else by its tokenizer.",
+    ),
+    Says(
+        "prompt_tokens",
+        "metrics/prompt_token_count/successful/total_sum",
+        1,
+        "By the server's usage where it came, else by its tokenizer.",
+    ),
+    *_distributions(
+        {
+            "ttft_s": (
+                "time_to_first_token_ms",
+                1e-3,
+                "First token − start of the request, by the clock of the day.",
+            ),
+            "tpot_s": (
+                "inter_token_latency_ms",
+                1e-3,
+                "Called inter-token latency: (last − first token) / (tokens − 1), ours; but "
+                "each request counts as often as it has gaps.",
+            ),
+            "e2e_s": (
+                "request_latency",
+                1.0,
+                "End of the stream − start. Ours ends with the last token, before the stream.",
+            ),
+        }
+    ),
+)

@@ -63,22 +63,36 @@ def _request(index: int, row: Mapping[str, Any], start: float) -> Measurement:
         found = (fields.failure(fields.inside(row, "error", part))[0] for part in ERROR)
         said = " ".join(filter(None, found))
         return Measurement(
-            0, index, "failed", sent, sent, t_end=ended, error=said or "it failed",
+            0,
+            index,
+            "failed",
+            sent,
+            sent,
+            t_end=ended,
+            error=said or "it failed",
             error_class=fields.error_class(said),
-        )  # fmt: skip
+        )
     info, times = row.get("info"), _times(row, start)
     usage = _of_response(info, "server_usage")
     own = fields.count(fields.inside(usage, "completion_tokens"))
     counted = _of_response(info, "output_tokens")
     return Measurement(
-        0, index, "ok", sent, sent, times[0] if times else None, times[0] if times else None,
-        times[-1] if times else ended, ended, times,
+        0,
+        index,
+        "ok",
+        sent,
+        sent,
+        times[0] if times else None,
+        times[0] if times else None,
+        times[-1] if times else ended,
+        ended,
+        times,
         fields.count(fields.inside(info, "request_metrics", "text", "input_tokens"))
         or fields.count(fields.inside(info, "input_tokens")),
         fields.count(counted) if own is None else own,
         cached_tokens=fields.count(fields.inside(usage, "prompt_tokens_details", "cached_tokens")),
         token_source="tokenizer" if own is None else "usage",
-    )  # fmt: skip
+    )
 
 
 def _times(row: Mapping[str, Any], start: float) -> tuple[float, ...]:
@@ -139,19 +153,37 @@ SAYS = (
     Says("total_tokens_per_s", "successes/throughput/total_tokens_per_sec", 1, TIME),
     Says("ok", "successes/count", 1, "Requests that ended without an error."),
     Says("failed", "failures/count", 1, "Requests that ended with an error."),
-    Says("prompt_tokens", "successes/prompt_tokens/total", 1,
-         "By the server's usage where it came, else by its tokenizer."),
-    Says("output_tokens", "successes/output_tokens/total", 1,
-         "By the server's usage where it came, else by its tokenizer."),
-    *(Says(f"{ours}_mean", f"successes/{theirs}/mean", 1, "Of each request; by its tokenizer.")
-      for ours, theirs in {"prompt_tokens": "prompt_len", "output_tokens": "output_len"}.items()),
-    *_distributions({
-        "ttft_s": ("time_to_first_token",
-                   "First chunk with text − start of the request; with two tokens or more."),
-        "tpot_s": ("time_per_output_token",
-                   "(Last − first token) / (tokens − 1), tokens by its tokenizer unless it is told "
-                   "to use the server's."),
-        "e2e_s": ("request_latency",
-                  "End of the stream − start. Ours ends with the last token, before the stream."),
-    }),
-)  # fmt: skip
+    Says(
+        "prompt_tokens",
+        "successes/prompt_tokens/total",
+        1,
+        "By the server's usage where it came, else by its tokenizer.",
+    ),
+    Says(
+        "output_tokens",
+        "successes/output_tokens/total",
+        1,
+        "By the server's usage where it came, else by its tokenizer.",
+    ),
+    *(
+        Says(f"{ours}_mean", f"successes/{theirs}/mean", 1, "Of each request; by its tokenizer.")
+        for ours, theirs in {"prompt_tokens": "prompt_len", "output_tokens": "output_len"}.items()
+    ),
+    *_distributions(
+        {
+            "ttft_s": (
+                "time_to_first_token",
+                "First chunk with text − start of the request; with two tokens or more.",
+            ),
+            "tpot_s": (
+                "time_per_output_token",
+                "(Last − first token) / (tokens − 1), tokens by its tokenizer unless it is told "
+                "to use the server's.",
+            ),
+            "e2e_s": (
+                "request_latency",
+                "End of the stream − start. Ours ends with the last token, before the stream.",
+            ),
+        }
+    ),
+)

@@ -51,8 +51,16 @@ def _gpus(row: dict[str, Any]) -> int:
 
 
 PER_GPU = (
-    Says("output_tokens_per_s", "output_tput_per_gpu", 1,
-         "Of one GPU, times the GPUs (tp); over its own wall clock."),
-    Says("total_tokens_per_s", "tput_per_gpu", 1,
-         "Prompt and output tokens of one GPU, times the GPUs (tp); over its own wall clock."),
-)  # fmt: skip
+    Says(
+        "output_tokens_per_s",
+        "output_tput_per_gpu",
+        1,
+        "Of one GPU, times the GPUs (tp); over its own wall clock.",
+    ),
+    Says(
+        "total_tokens_per_s",
+        "tput_per_gpu",
+        1,
+        "Prompt and output tokens of one GPU, times the GPUs (tp); over its own wall clock.",
+    ),
+)

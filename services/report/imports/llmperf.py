@@ -74,12 +74,21 @@ def _request(index: int, row: Mapping[str, Any]) -> Measurement:
         kind = fields.error_class(f"status {status}") or kind
     failed = code is not None or not latency
     return Measurement(
-        0, index, "failed" if failed else "ok", 0.0, 0.0, first, first, latency, latency,
+        0,
+        index,
+        "failed" if failed else "ok",
+        0.0,
+        0.0,
+        first,
+        first,
+        latency,
+        latency,
         prompt_tokens=fields.count(row.get("number_input_tokens")),
         output_tokens=fields.count(row.get("number_output_tokens")),
-        token_source="tokenizer", error_class=kind,
+        token_source="tokenizer",
+        error_class=kind,
         error=(said or f"error code {fields.line(str(code), 40)}") if failed else None,
-    )  # fmt: skip
+    )
 
 
 def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
@@ -90,25 +99,43 @@ def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
 
 
 STATISTICS = {
-    "mean": "mean", "median": "quantiles_p50", "sd": "stddev", "p90": "quantiles_p90",
-    "p95": "quantiles_p95", "p99": "quantiles_p99",
-}  # fmt: skip
+    "mean": "mean",
+    "median": "quantiles_p50",
+    "sd": "stddev",
+    "p90": "quantiles_p90",
+    "p95": "quantiles_p95",
+    "p99": "quantiles_p99",
+}
 LLAMA = "counted by Llama's tokenizer, whatever the model"
 SAYS = (
-    Says("output_tokens_per_s", "results_mean_output_throughput_token_per_s", 1,
-         f"Output tokens ({LLAMA}) over its own wall clock, from before its clients are made."),
-    Says("requests_per_s", "results_num_completed_requests_per_min", 1 / 60,
-         "Successes over its own wall clock, from before its clients are made."),
+    Says(
+        "output_tokens_per_s",
+        "results_mean_output_throughput_token_per_s",
+        1,
+        f"Output tokens ({LLAMA}) over its own wall clock, from before its clients are made.",
+    ),
+    Says(
+        "requests_per_s",
+        "results_num_completed_requests_per_min",
+        1 / 60,
+        "Successes over its own wall clock, from before its clients are made.",
+    ),
     Says("ok", "results_num_completed_requests", 1, "Requests that ended without an error."),
     Says("failed", "results_number_errors", 1, "Requests that ended with an error."),
     Says("error_rate", "results_error_rate", 1, "Errors over all that were started."),
-    *_distributions({
-        "ttft_s": ("ttft_s", "First chunk with text − the call: connecting is part of it."),
-        "e2e_s": ("end_to_end_latency_s",
-                  "End of the stream − the call. Ours ends with the last token."),
-        "tokens_per_s": ("request_output_throughput_token_per_s",
-                         f"Output tokens / latency of each request; {LLAMA}."),
-        "output_tokens": ("number_output_tokens", f"Of each request, {LLAMA}."),
-        "prompt_tokens": ("number_input_tokens", f"Of each request, {LLAMA}."),
-    }),
-)  # fmt: skip
+    *_distributions(
+        {
+            "ttft_s": ("ttft_s", "First chunk with text − the call: connecting is part of it."),
+            "e2e_s": (
+                "end_to_end_latency_s",
+                "End of the stream − the call. Ours ends with the last token.",
+            ),
+            "tokens_per_s": (
+                "request_output_throughput_token_per_s",
+                f"Output tokens / latency of each request; {LLAMA}.",
+            ),
+            "output_tokens": ("number_output_tokens", f"Of each request, {LLAMA}."),
+            "prompt_tokens": ("number_input_tokens", f"Of each request, {LLAMA}."),
+        }
+    ),
+)

@@ -35,9 +35,13 @@ def _run(found: dict[str, Any]) -> Imported:
         says.insert(0, (OK, asked - failed))
     facts = {name: fields.line(row.get(name)) for name in ("Type", "Name") if row.get(name)}
     return imported(
-        TOOL, Load(fields.count(asked) or None), says=stated(says), facts=facts, placed=False,
+        TOOL,
+        Load(fields.count(asked) or None),
+        says=stated(says),
+        facts=facts,
+        placed=False,
         of=row,
-    )  # fmt: skip
+    )
 
 
 def _percentiles(columns: Mapping[str, str]) -> tuple[Says, ...]:
@@ -49,8 +53,12 @@ ROUNDED = f"{RESPONSE} Rounded: to two digits from 100 ms on."
 OK = Says("ok", "", 1, "Requests less failures.")
 SAYS = (
     Says("failed", "Failure Count", 1, "Requests that ended with an error."),
-    Says("requests_per_s", "Requests/s", 1,
-         "Over the time from the first response to the last; failed requests are part of it."),
+    Says(
+        "requests_per_s",
+        "Requests/s",
+        1,
+        "Over the time from the first response to the last; failed requests are part of it.",
+    ),
     Says("e2e_s_mean", "Average Response Time", 1e-3, RESPONSE),
     *_percentiles({"median": "50%", "p90": "90%", "p95": "95%", "p99": "99%"}),
-)  # fmt: skip
+)

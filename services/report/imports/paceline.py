@@ -29,15 +29,38 @@ DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
 ROWS_AT_ONCE = 2_000
 TEXTS = ("status", "error_class", "error", "token_source", "finish_reason")
 COLUMNS = {  # of Parquet: what `_request` reads
-    *TEXTS, "repeat", "index", "due_s", "sent_s", "first_s", "answer_s", "last_s", "ended_s",
-    "chunks_s", "ttft_s", "ttfa_s", "e2e_s", "http_status", "prompt_tokens", "output_tokens",
-    "cached_tokens", "reasoning_tokens", "connect_s", "coalesced_reads",
-}  # fmt: skip
+    *TEXTS,
+    "repeat",
+    "index",
+    "due_s",
+    "sent_s",
+    "first_s",
+    "answer_s",
+    "last_s",
+    "ended_s",
+    "chunks_s",
+    "ttft_s",
+    "ttfa_s",
+    "e2e_s",
+    "http_status",
+    "prompt_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "connect_s",
+    "coalesced_reads",
+}
 MOST_SAMPLES = 10_000
 CALIBRATED = (  # see services/load/calibrate.py
-    "requests", "lost", "ttft_p50_s", "ttft_p99_s", "e2e_p50_s", "e2e_p99_s", "inter_chunk_p50_s",
+    "requests",
+    "lost",
+    "ttft_p50_s",
+    "ttft_p99_s",
+    "e2e_p50_s",
+    "e2e_p99_s",
+    "inter_chunk_p50_s",
     "inter_chunk_p99_s",
-)  # fmt: skip
+)
 
 
 def recognise(document: Document) -> bool:
@@ -188,7 +211,10 @@ def _request(row: Mapping[str, Any]) -> Measurement:
         fields.count(row.get("index")) or 0,
         cast(Status, status) if status in get_args(Status) else "failed",
         (sent or 0.0) if due is None else due,
-        sent, at("first_s", "ttft_s"), at("answer_s", "ttfa_s"), last,
+        sent,
+        at("first_s", "ttft_s"),
+        at("answer_s", "ttfa_s"),
+        last,
         fields.seconds(row["ended_s"]) if "ended_s" in row else last,
         tuple(sorted(t for t in times if t is not None)),
         prompt_tokens=fields.count(row.get("prompt_tokens")),
@@ -202,7 +228,7 @@ def _request(row: Mapping[str, Any]) -> Measurement:
         finish_reason=fields.line(row.get("finish_reason"), 40) or None,
         connect_s=fields.seconds(row.get("connect_s")),
         coalesced_reads=fields.count(row.get("coalesced_reads")) or 0,
-    )  # fmt: skip
+    )
 
 
 def _repeats(found: Any) -> tuple[Repeat, ...]:
@@ -288,9 +314,21 @@ SAME = "As here."
 SAYS = tuple(
     Says(name, name, 1, SAME)
     for name in (
-        "output_tokens_per_s", "total_tokens_per_s", "requests_per_s", "ok", "failed",
-        "prompt_tokens", "output_tokens", "ttft_s_median", "ttft_s_mean", "tpot_s_median",
-        "tpot_s_mean", "e2e_s_median", "e2e_s_mean", "e2e_s_sd", "tokens_per_s_median",
+        "output_tokens_per_s",
+        "total_tokens_per_s",
+        "requests_per_s",
+        "ok",
+        "failed",
+        "prompt_tokens",
+        "output_tokens",
+        "ttft_s_median",
+        "ttft_s_mean",
+        "tpot_s_median",
+        "tpot_s_mean",
+        "e2e_s_median",
+        "e2e_s_mean",
+        "e2e_s_sd",
+        "tokens_per_s_median",
         "inter_chunk_s_median",
     )
-)  # fmt: skip
+)

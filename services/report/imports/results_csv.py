@@ -33,10 +33,17 @@ def _system_d(index: int, row: Mapping[str, Any]) -> Measurement:
     if not latency:
         raise InvalidImport(f"Row {index + 1} has no Total Time Taken that is a time in seconds.")
     return Measurement(
-        0, index, "ok", 0.0, 0.0, t_last=latency, t_end=latency,
+        0,
+        index,
+        "ok",
+        0.0,
+        0.0,
+        t_last=latency,
+        t_end=latency,
         prompt_tokens=fields.count(_number(row, "Prompt Tokens")),
-        output_tokens=fields.count(_number(row, "Tokens Generated")), token_source="usage",
-    )  # fmt: skip
+        output_tokens=fields.count(_number(row, "Tokens Generated")),
+        token_source="usage",
+    )
 
 
 def _own(index: int, row: Mapping[str, Any]) -> Measurement:
@@ -57,15 +64,21 @@ def _own(index: int, row: Mapping[str, Any]) -> Measurement:
         index if (own := fields.count(_number(row, "index"))) is None else own,
         status if status in ("ok", "failed", "cancelled") else "failed",
         (sent or 0.0) if (due := seconds("due_s")) is None else due,
-        sent, after("ttft_s"), after("ttfa_s"), after("e2e_s"), after("e2e_s"), (),
-        fields.count(_number(row, "prompt_tokens")), fields.count(_number(row, "output_tokens")),
+        sent,
+        after("ttft_s"),
+        after("ttfa_s"),
+        after("e2e_s"),
+        after("e2e_s"),
+        (),
+        fields.count(_number(row, "prompt_tokens")),
+        fields.count(_number(row, "output_tokens")),
         cached_tokens=fields.count(_number(row, "cached_tokens")),
         token_source=source if source in ("usage", "tokenizer") else "unknown",
         error_class=fields.line(row.get("error_class"), 40) or None,
         error=fields.line(row.get("error")) or None,
         http_status=http if http and http < 1000 else None,
         finish_reason=fields.line(row.get("finish_reason"), 40) or None,
-    )  # fmt: skip
+    )
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:

@@ -48,27 +48,49 @@ WALL = (
 )
 SAYS = (
     Says("requests_per_s", "request_throughput", 1, WALL),
-    Says("output_tokens_per_s", "output_throughput", 1, (
-        f"Output tokens, and the asked-for length where the server sent no usage. {WALL}"
-    )),
+    Says(
+        "output_tokens_per_s",
+        "output_throughput",
+        1,
+        (f"Output tokens, and the asked-for length where the server sent no usage. {WALL}"),
+    ),
     Says("total_tokens_per_s", "total_throughput", 1, WALL),
     Says("ok", "completed", 1, "Requests that ended without an error."),
-    Says("prompt_tokens", "total_input_tokens", 1, (
-        "By its own tokenizer, without what a chat template adds; the entries of requests may be "
-        "the server's count."
-    )),
-    Says("output_tokens", "total_output_tokens", 1, (
-        "By the server's usage where it came, else the length that was asked for."
-    )),
-    *distributions({
-        "ttft_s": ("ttft", (
-            "First chunk with text − the call of the request: opening a connection is part of it."
-        )),
-        "tpot_s": ("tpot", (
-            "(Latency − TTFT) / (output tokens − 1). The latency ends with the last event, which "
-            "may carry no token: slightly high."
-        )),
-        "inter_chunk_s": ("itl", "Called ITL: every gap between chunks with text."),
-        "e2e_s": ("e2e_latency", "Last event − the call; the file's requests end with a chunk."),
-    }),
-)  # fmt: skip
+    Says(
+        "prompt_tokens",
+        "total_input_tokens",
+        1,
+        (
+            "By its own tokenizer, without what a chat template adds; the entries of requests may be "
+            "the server's count."
+        ),
+    ),
+    Says(
+        "output_tokens",
+        "total_output_tokens",
+        1,
+        ("By the server's usage where it came, else the length that was asked for."),
+    ),
+    *distributions(
+        {
+            "ttft_s": (
+                "ttft",
+                (
+                    "First chunk with text − the call of the request: opening a connection is part of it."
+                ),
+            ),
+            "tpot_s": (
+                "tpot",
+                (
+                    "(Latency − TTFT) / (output tokens − 1). The latency ends with the last event, which "
+                    "may carry no token: slightly high."
+                ),
+            ),
+            "inter_chunk_s": ("itl", "Called ITL: every gap between chunks with text."),
+            "e2e_s": (
+                "e2e_latency",
+                "Last event − the call; the file's requests end with a chunk.",
+            ),
+        }
+    ),
+)

@@ -90,17 +90,32 @@ def _request(
     due = max(sent - (fields.seconds(late) or 0.0), 0.0)
     if said or not first:
         return Measurement(
-            0, index, "failed", due, sent, error=said or "it has no first token",
+            0,
+            index,
+            "failed",
+            due,
+            sent,
+            error=said or "it has no first token",
             error_class=kind if said else "empty",
             prompt_tokens=fields.count(prompt_tokens),
-        )  # fmt: skip
+        )
     times = fields.arrivals(sent + first, gaps)
     whole = fields.seconds(latency)
     last = sent + whole if whole else times[-1] if times else None
     return Measurement(
-        0, index, "ok", due, sent, sent + first, sent + first, last, last, times,
-        fields.count(prompt_tokens), fields.count(output_tokens),
-    )  # fmt: skip
+        0,
+        index,
+        "ok",
+        due,
+        sent,
+        sent + first,
+        sent + first,
+        last,
+        last,
+        times,
+        fields.count(prompt_tokens),
+        fields.count(output_tokens),
+    )
 
 
 def distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
@@ -113,8 +128,13 @@ def distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
 
 ARRAYS = ("ttfts", "itls", "latencies", "input_lens", "output_lens", "errors", "queue_times")
 STATISTICS = {
-    "mean": "mean", "median": "median", "sd": "std", "p90": "p90", "p95": "p95", "p99": "p99",
-}  # fmt: skip
+    "mean": "mean",
+    "median": "median",
+    "sd": "std",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+}
 SPREAD = "Over n, where ours is over n − 1; else as its mean."
 WALL = (
     "Over its own wall clock, from before the first request is made until the last "
@@ -127,25 +147,35 @@ SAYS = (
     Says("ok", "completed", 1, "Requests that ended without an error."),
     Says("failed", "failed", 1, "Requests that ended with an error."),
     Says(
-        "prompt_tokens", "total_input_tokens", 1,
+        "prompt_tokens",
+        "total_input_tokens",
+        1,
         "By the server's usage where it came, else by vLLM's own tokenizer; of successes.",
     ),
     Says(
-        "output_tokens", "total_output_tokens", 1,
+        "output_tokens",
+        "total_output_tokens",
+        1,
         "By the server's usage where it came, else by tokenizing the text again; of successes.",
     ),
-    *distributions({
-        "ttft_s": ("ttft", (
-            "First event − sent. From 0.33 on the first with a token; before, any event, so one "
-            "that only says who speaks makes it early."
-        )),
-        "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
-        "inter_chunk_s": ("itl", (
-            "Called ITL: every gap between events. Before 0.33 also those without a token."
-        )),
-        "e2e_s": ("e2el", "Last event − sent. From 0.33 on the last with a token, as ours."),
-    }),
-)  # fmt: skip
+    *distributions(
+        {
+            "ttft_s": (
+                "ttft",
+                (
+                    "First event − sent. From 0.33 on the first with a token; before, any event, so one "
+                    "that only says who speaks makes it early."
+                ),
+            ),
+            "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
+            "inter_chunk_s": (
+                "itl",
+                ("Called ITL: every gap between events. Before 0.33 also those without a token."),
+            ),
+            "e2e_s": ("e2el", "Last event − sent. From 0.33 on the last with a token, as ours."),
+        }
+    ),
+)
 # InferenceX writes the same numbers in seconds, and calls them so: `median_ttft`.
 IN_SECONDS = tuple(
     entry._replace(key=entry.key.removesuffix("_ms"), scale=1.0)

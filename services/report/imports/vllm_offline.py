@@ -33,9 +33,13 @@ def read_latency(document: Document) -> list[Imported]:
 ENGINE = "Without a server: nothing is sent, so its time is the engine's alone"
 SAYS = (
     Says("requests_per_s", "requests_per_second", 1, f"{ENGINE}; over the whole run."),
-    Says("total_tokens_per_s", "tokens_per_second", 1,
-         f"Prompt and output tokens. {ENGINE}; over the whole run."),
-)  # fmt: skip
+    Says(
+        "total_tokens_per_s",
+        "tokens_per_second",
+        1,
+        f"Prompt and output tokens. {ENGINE}; over the whole run.",
+    ),
+)
 BATCH = f"Of a whole batch, not of a request. {ENGINE}."
 OF_LATENCY = (
     Says("e2e_s_mean", "avg_latency", 1, BATCH),

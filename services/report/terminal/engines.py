@@ -32,10 +32,14 @@ def engines_text(servers: Sequence[Server]) -> str:
         ["engine", "name", "status", "address", "model", "created", "of"],
         [
             [
-                str(one.id), engine_name(one.config), one.status,
-                one.base_url or "" if one.status == "ready" else "", cut(one.config.model),
-                minute(one.created_at), f"study {one.study_id}" if one.study_id else "",
+                str(one.id),
+                engine_name(one.config),
+                one.status,
+                one.base_url or "" if one.status == "ready" else "",
+                cut(one.config.model),
+                minute(one.created_at),
+                f"study {one.study_id}" if one.study_id else "",
             ]
             for one in servers
         ],
-    )  # fmt: skip
+    )

@@ -22,10 +22,22 @@ from services.report.terminal.text import cut, minute, table, text_of
 from services.servers.probe import Probe
 
 SHOWN = (  # of summary_row
-    "sent", "ok", "failed", "cancelled", "output_tokens_per_s", "requests_per_s",
-    "tokens_per_s_median", "ttft_s_median", "tpot_s_median", "e2e_s_median", "e2e_s_mean",
-    "e2e_s_sd", "total_e2e_s", "output_tokens", "cost_usd",
-)  # fmt: skip
+    "sent",
+    "ok",
+    "failed",
+    "cancelled",
+    "output_tokens_per_s",
+    "requests_per_s",
+    "tokens_per_s_median",
+    "ttft_s_median",
+    "tpot_s_median",
+    "e2e_s_median",
+    "e2e_s_mean",
+    "e2e_s_sd",
+    "total_e2e_s",
+    "output_tokens",
+    "cost_usd",
+)
 NOBODY: Mapping[int, Standing] = {}
 
 
@@ -71,8 +83,11 @@ def list_text(
         ["run", "name", "status", *extra, "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
             [
-                str(row.id), cut(row.name), row.status,
-                *[said.get(row.id, "") for _ in extra], minute(row.created_at),
+                str(row.id),
+                cut(row.name),
+                row.status,
+                *[said.get(row.id, "") for _ in extra],
+                minute(row.created_at),
                 " ".join(filter(None, (cut(row.model), row.headline.get("via")))),
                 show(row.headline.get("output_tokens_per_s"), ""),
                 show(row.headline.get("ttft_s_median"), "s"),
@@ -81,7 +96,7 @@ def list_text(
             ]
             for row in rows
         ],
-    )  # fmt: skip
+    )
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -119,14 +134,16 @@ def shares_text(shares: Sequence[Any]) -> str:
         ["page", "title", "runs", "created", "until", "prompts"],
         [
             [
-                share.path, cut(share.title), ",".join(map(str, share.run_ids)),
+                share.path,
+                cut(share.title),
+                ",".join(map(str, share.run_ids)),
                 minute(share.created_at),
                 minute(share.expires_at) if share.expires_at else "revoked",
                 "yes" if share.texts else "no",
             ]
             for share in shares
         ],
-    )  # fmt: skip
+    )
 
 
 def backend_rows(

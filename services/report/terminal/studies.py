@@ -38,12 +38,16 @@ def studies_text(rows: Sequence[Any]) -> str:
         ["study", "name", "preset", "measured", "state", "created"],
         [
             [
-                str(row.id), cut(row.name), row.preset, f"{row.done:,} of {row.cells:,}",
-                "goes on" if row.active else "over", minute(row.created_at),
+                str(row.id),
+                cut(row.name),
+                row.preset,
+                f"{row.done:,} of {row.cells:,}",
+                "goes on" if row.active else "over",
+                minute(row.created_at),
             ]
             for row in rows
         ],
-    )  # fmt: skip
+    )
 
 
 def report_text(study: Study, report: Report) -> str:

@@ -16,8 +16,13 @@ from services.servers.engines.within import ROOT
 PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
 # No cached byte code doubles every start; another environment's paths mix two engines up; the
 # database's address may hold a password.
-UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV",
-            "PACELINE_DATABASE_URL")  # fmt: skip
+UNWANTED = (
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "PACELINE_DATABASE_URL",
+)
 HUB = ("HF_", "HUGGING_FACE_")  # Hugging Face's own variables, HF_TOKEN among them
 
 

@@ -92,9 +92,10 @@ def listener(port: int) -> int | None:
     except psutil.AccessDenied:
         return None
     pids = {
-        c.pid for c in connections
+        c.pid
+        for c in connections
         if c.pid and c.status == psutil.CONN_LISTEN and c.laddr.port == port
-    }  # fmt: skip
+    }
     return next((pid for pid in sorted(pids) if not pids & _ancestors(pid)), None)
 
 

@@ -22,8 +22,11 @@ def names(*engines: EngineConfig) -> list[str]:
         ([EngineConfig(engine=e) for e in ("vllm", "sglang")], ["TP 1 · vllm", "TP 1 · sglang"]),
         (
             [EngineConfig(chunked_prefill=on) for on in (True, False, None)],
-            ["TP 1 · chunked prefill on", "TP 1 · chunked prefill off",
-             "TP 1 · chunked prefill not set"],
+            [
+                "TP 1 · chunked prefill on",
+                "TP 1 · chunked prefill off",
+                "TP 1 · chunked prefill not set",
+            ],
         ),
         (
             [EngineConfig(model=m) for m in ("/a/tiny", "/b/tiny", "")],
@@ -34,7 +37,7 @@ def names(*engines: EngineConfig) -> list[str]:
             ["TP 1 · no extra arguments", "TP 1 · --x 1"],
         ),
     ],
-)  # fmt: skip
+)
 def test_a_name_says_what_differs(engines: list[EngineConfig], said: list[str]) -> None:
     assert names(*engines) == said
 

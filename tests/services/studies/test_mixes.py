@@ -15,8 +15,15 @@ from tests.values import STEADY, candidate, measured
 
 
 def mix(requests: int, concurrency: int | None = None) -> RunConfig:
-    return parse({"workload": "mixed", "mode": "batch", "requests": requests,
-                  "concurrency": concurrency, "model": "tiny"})  # fmt: skip
+    return parse(
+        {
+            "workload": "mixed",
+            "mode": "batch",
+            "requests": requests,
+            "concurrency": concurrency,
+            "model": "tiny",
+        }
+    )
 
 
 def cells(engine: EngineConfig, whole: RunConfig, slower: float = 1.0) -> list[Measured]:

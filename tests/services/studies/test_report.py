@@ -95,10 +95,12 @@ def test_two_sizes_say_nothing_of_talk() -> None:
 
 @pytest.mark.parametrize(
     ("spread", "limit"),
-    [([{"tp": 2}, {"tp": 4}, {"tp": 8}], "1.9 times 2 of them"),
-     ([{"tp": 2, "pp": n} for n in (1, 2, 4)], "2.8 times 2 of them")],
+    [
+        ([{"tp": 2}, {"tp": 4}, {"tp": 8}], "1.9 times 2 of them"),
+        ([{"tp": 2, "pp": n} for n in (1, 2, 4)], "2.8 times 2 of them"),
+    ],
     ids=["larger tensor parallel", "stages on top of it"],
-)  # fmt: skip
+)
 def test_the_law_says_devices_whatever_the_baseline_is(
     spread: list[dict[str, int]], limit: str
 ) -> None:
@@ -142,9 +144,11 @@ def firsts(cells: list, price: float | None = None) -> dict:  # type: ignore[typ
 
 def test_the_best_differs_by_what_is_wanted() -> None:
     cells = [
-        cell(1, size=1), cell(1.2, size=1, tp=2),
-        cell(8, size=16), cell(9.6, size=16, tp=2),
-    ]  # fmt: skip
+        cell(1, size=1),
+        cell(1.2, size=1, tp=2),
+        cell(8, size=16),
+        cell(9.6, size=16, tp=2),
+    ]
     found = firsts(cells, 2.0)
     assert set(found) == {"throughput", "latency", "cost"}  # nobody asked for objectives
     names = {name: (one.row.label, one.row.work.size) for name, one in found.items()}
@@ -170,8 +174,9 @@ def test_the_best_of_many_has_to_be_further_ahead() -> None:
 
 
 def test_the_best_of_many_batch_sizes_has_to_be_further_ahead_too() -> None:
-    sizes = [cell(speed * 0.9, size=n, tp=tp) for n in range(5, 9) for tp, speed in
-             ((1, 1), (2, 1.08))]  # fmt: skip
+    sizes = [
+        cell(speed * 0.9, size=n, tp=tp) for n in range(5, 9) for tp, speed in ((1, 1), (2, 1.08))
+    ]
     found = firsts([cell(1), cell(1.08, tp=2), *sizes])
     assert (found["throughput"].row.work.size, found["throughput"].word) == (4, "inconclusive")
     assert found["latency"].word == "faster", "at the smallest batch alone there is one pair"
@@ -179,8 +184,11 @@ def test_the_best_of_many_batch_sizes_has_to_be_further_ahead_too() -> None:
 
 def test_objectives_count_only_where_99_per_cent_keep_them() -> None:
     limit = Objectives(e2e_s=2.0)  # of 3 s at speed 1
-    cells = [cell(1.4, objectives=limit, vary=(1, 1, 1)), cell(2, tp=2, objectives=limit),
-             cell(9, pp=2, objectives=limit, status="done", vary=(1, 1, 9))]  # fmt: skip
+    cells = [
+        cell(1.4, objectives=limit, vary=(1, 1, 1)),
+        cell(2, tp=2, objectives=limit),
+        cell(9, pp=2, objectives=limit, status="done", vary=(1, 1, 9)),
+    ]
     found = firsts(cells)["objectives"]
     assert (found.row.label, found.runner_up) == ("TP 2", None)
 
@@ -228,8 +236,10 @@ def test_a_sweep_of_concurrency_is_no_batch() -> None:
     assert "at concurrency 16, the largest that was measured" in found.sentence
     assert "batch" not in said.lower()
     assert [one.title for one in all_tables(found)] == [
-        "Best configuration", "Every cell", "Concurrency",
-    ]  # fmt: skip
+        "Best configuration",
+        "Every cell",
+        "Concurrency",
+    ]
 
 
 def test_the_next_is_in_the_table_only_where_there_is_one() -> None:

@@ -162,8 +162,9 @@ def test_a_work_is_named_by_what_differs_and_never_by_a_prompt() -> None:
         for text, n in (("secret one", 16), ("secret two", 32))
     ]
     assert [label_of(work, works) for work in works] == [
-        "batch 8 · prompts 1 · 16 tokens out", "batch 8 · prompts 2 · 32 tokens out",
-    ]  # fmt: skip
+        "batch 8 · prompts 1 · 16 tokens out",
+        "batch 8 · prompts 2 · 32 tokens out",
+    ]
     assert label_of(works[0], works[:1]) == "batch 8"
 
 
@@ -177,9 +178,11 @@ def test_a_curve_over_devices_is_of_one_kind_of_parallelism() -> None:
     )
     curves = {tuple(row.label for row in curve.rows): curve for curve in device_curves(found)}
     assert set(curves) == {
-        ("TP 1", "TP 2", "TP 4"), ("TP 1", "PP 2"),
-        ("TP 2", "TP 2 · PP 2"), ("PP 2", "TP 2 · PP 2"),
-    }  # fmt: skip
+        ("TP 1", "TP 2", "TP 4"),
+        ("TP 1", "PP 2"),
+        ("TP 2", "TP 2 · PP 2"),
+        ("PP 2", "TP 2 · PP 2"),
+    }
     whole = curves["TP 1", "TP 2", "TP 4"].fit
     assert whole and whole.sizes == (1, 2, 4)
 
@@ -207,7 +210,10 @@ def test_what_still_grows_has_not_saturated() -> None:
 def test_a_cell_tells_nothing_of_a_run_without_success() -> None:
     one = cell(1)
     assert one.candidate
-    empty = replace(one.candidate, measurements=[], summary=replace(
-        one.candidate.summary, repeats=(), output_tokens_per_s=None))  # fmt: skip
+    empty = replace(
+        one.candidate,
+        measurements=[],
+        summary=replace(one.candidate.summary, repeats=(), output_tokens_per_s=None),
+    )
     found = scaling([replace(one, candidate=empty)]).rows[0]
     assert found.problem == "No request succeeded with a known number of tokens."
