@@ -61,8 +61,8 @@ SAYS = (
         "total_input_tokens",
         1,
         (
-            "By its own tokenizer, without what a chat template adds; the entries of requests may be "
-            "the server's count."
+            "By its own tokenizer, without what a chat template adds; the entries of requests may "
+            "be the server's count."
         ),
     ),
     Says(
@@ -76,14 +76,15 @@ SAYS = (
             "ttft_s": (
                 "ttft",
                 (
-                    "First chunk with text − the call of the request: opening a connection is part of it."
+                    "First chunk with text − the call of the request: opening a connection is part "
+                    "of it."
                 ),
             ),
             "tpot_s": (
                 "tpot",
                 (
-                    "(Latency − TTFT) / (output tokens − 1). The latency ends with the last event, which "
-                    "may carry no token: slightly high."
+                    "(Latency − TTFT) / (output tokens − 1). The latency ends with the last event, "
+                    "which may carry no token: slightly high."
                 ),
             ),
             "inter_chunk_s": ("itl", "Called ITL: every gap between chunks with text."),

@@ -163,8 +163,8 @@ SAYS = (
             "ttft_s": (
                 "ttft",
                 (
-                    "First event − sent. From 0.33 on the first with a token; before, any event, so one "
-                    "that only says who speaks makes it early."
+                    "First event − sent. From 0.33 on the first with a token; before, any event, "
+                    "so one that only says who speaks makes it early."
                 ),
             ),
             "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),

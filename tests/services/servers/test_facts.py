@@ -22,7 +22,7 @@ from services.ask.backends import Target
 from services.servers.facts import engine_facts, pages
 from services.servers.facts.vllm_server import arguments
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "data"
 
 

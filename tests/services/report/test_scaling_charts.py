@@ -12,7 +12,7 @@ from services.report.charts.frame import spec
 from services.report.charts.images import png
 from services.report.charts.scaling import STUDY_CHARTS, StudyChart, study_chart
 from services.studies import Measured
-from tests.services.test_charts import MOST_MARKS, marks
+from tests.services.report.test_charts import MOST_MARKS, marks
 from tests.values import cell
 
 

@@ -19,7 +19,7 @@ from services.report.export.study_files import STUDY_EXPORTS, StudyExport, study
 from services.servers.engines import EngineConfig
 from services.studies import Measured
 from tests.conftest import ROOT
-from tests.services.test_export import CHROMIUM, HOSTILE, Page
+from tests.services.report.test_export import CHROMIUM, HOSTILE, Page
 from tests.values import cell
 
 PROMPT = "My own unpublished poem about a heron"

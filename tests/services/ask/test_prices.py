@@ -60,7 +60,7 @@ def test_looking_a_price_up_does_not_import_litellm() -> None:
     )
     told = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,

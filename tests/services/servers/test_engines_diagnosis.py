@@ -11,7 +11,7 @@ import pytest
 from services.servers.engines import diagnose
 from services.servers.engines.failures import FAILURES
 
-LOGS = Path(__file__).parent.parent / "data" / "engines"  # of real starts that failed, the ends
+LOGS = Path(__file__).parents[2] / "data" / "engines"  # of real starts that failed, the ends
 
 REAL = [
     ("vllm_no_folder", "no model", "There is no such model"),

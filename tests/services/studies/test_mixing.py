@@ -72,8 +72,8 @@ def mixed(
         (
             {"short": 3.2, "vary": STEADY[:2]},
             "Whether short requests wait for long ones: no verdict"
-            ". Their TTFT is 3.22× longer than alone. 3 or more repeats of each run allow a verdict "
-            "(2 now).",
+            ". Their TTFT is 3.22× longer than alone. 3 or more repeats of each run allow a "
+            "verdict (2 now).",
             "Jain's index of tokens/s is",
         ),
         (

@@ -11,7 +11,7 @@ import pytest
 from services.wire import Wire
 from services.wire.clock import SO_TIMESTAMPNS, received_ns
 from tests.conftest import ReferenceServer
-from tests.services.test_wire import asked, chat
+from tests.services.wire.test_wire import asked, chat
 
 MINUTE_NS = 60 * 10**9
 

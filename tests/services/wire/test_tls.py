@@ -11,7 +11,7 @@ import pytest
 from services.wire import Patience, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import serving
-from tests.services.test_wire import ask, chat
+from tests.services.wire.test_wire import ask, chat
 
 
 @pytest.mark.usefixtures("trusted")

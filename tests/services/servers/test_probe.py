@@ -19,7 +19,7 @@ from services.ask.backends import BackendProblem, Target
 from services.servers.probe import Probe, engine_facts, list_models, probe, with_model
 from tests.conftest import ReferenceServer
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 KEY = "sk-secret-0123456789"
 T = TypeVar("T")
 Page = bytes | None  # None: silence

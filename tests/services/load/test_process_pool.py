@@ -18,7 +18,7 @@ from services.load.process_pool import COUNTS, WORST, Member, Team, TeamProblem
 from services.load.repeat import Job
 from services.load.shards import Share
 from tests.conftest import ReferenceServer
-from tests.services.test_runner import so
+from tests.services.load.test_runner import so
 
 Meanwhile = Callable[[Team, list[dict[str, Any]]], None]
 

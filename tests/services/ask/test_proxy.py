@@ -16,7 +16,7 @@ from services.ask.config import RunConfig
 from services.wire import Patience, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import ReferenceServer
-from tests.services.test_wire import asked, chat
+from tests.services.wire.test_wire import asked, chat
 
 CLOUD, PLAIN = "https://api.example.com/v1", "http://gpu.example.com:8000/v1"
 

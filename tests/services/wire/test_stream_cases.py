@@ -28,7 +28,7 @@ from services.wire.encoding import PIECE_BYTES, Decoder
 from services.wire.exchange import Exchange
 from services.wire.sse import Event
 from tests.canned import HEAD, canned, chunked
-from tests.services.test_wire import ask
+from tests.services.wire.test_wire import ask
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 

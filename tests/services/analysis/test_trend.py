@@ -16,7 +16,7 @@ from services.analysis.statistics.level import level
 from services.report import charts
 from services.report.charts import spec
 from services.report.charts.trend import SHAPES, trend_chart
-from tests.services.test_standing import Row, of, pin, played
+from tests.services.analysis.test_baseline_verdict import Row, of, pin, played
 
 E2E = "e2e_s_median"
 TIMES = {  # seconds of three repeats

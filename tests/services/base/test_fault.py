@@ -17,7 +17,7 @@ from services.base.fault import fault
 from services.base.redact import redact
 from services.servers.engines.within import ROOT
 from tests.canned import canned
-from tests.services.test_floods import tokens
+from tests.services.wire.test_floods import tokens
 
 SECRET = "sk-very-secret-000000"
 

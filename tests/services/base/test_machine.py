@@ -13,7 +13,7 @@ from pathlib import Path
 from services import VERSION
 from services.base.machine import environment
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_machine_and_the_client_are_told() -> None:
