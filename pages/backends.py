@@ -6,7 +6,7 @@ import asyncio
 
 import streamlit as st
 
-from pages.widgets.remedied import changed
+from pages.widgets.remedy_button import changed
 from pages.widgets.view import code, plain
 from services.ask.backends import BACKENDS, Backend, has_key
 from services.base import settings

@@ -12,7 +12,16 @@ from streamlit.delta_generator import DeltaGenerator
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import again, downloads, judging, panels, pictures, share, tabular, told
+from pages.widgets import (
+    chart_panel,
+    downloads,
+    more_repeats,
+    objectives_form,
+    panels,
+    share,
+    tabular,
+    tool_report,
+)
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services.analysis.compare import (
     LEAST_MARGIN,
@@ -155,7 +164,7 @@ if len(ids) < 2:
     stop_with(
         "Select one more run." if ids else f"{WANTED}.", "The first is the reference of the others."
     )
-judgement = judging.in_url()
+judgement = objectives_form.in_url()
 candidates = load(ids, judgement, margin)
 shown = apart(candidates)
 load_again = partial(results.candidates, opened(), ids, judgement, margin)
@@ -167,18 +176,18 @@ verdicts(comparison)
 panels.doubts(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
-        again.button([candidate.run for candidate in candidates])
-        judging.button([candidate.run.config for candidate in candidates], judgement)
+        more_repeats.button([candidate.run for candidate in candidates])
+        objectives_form.button([candidate.run.config for candidate in candidates], judgement)
         downloads.button(ids, load_again)
         within = {} if margin is None else {"within": f"{100 * margin:g}"}
-        chosen = {"runs": ",".join(map(str, ids)), **within, **judging.parameters()}
+        chosen = {"runs": ",".join(map(str, ids)), **within, **objectives_form.parameters()}
         share.button(ids, "compare", chosen, judgement, margin)
 for name in FIRST:
-    pictures.draw(chart(name), shown, "compare", partial(apart_again, load_again))
+    chart_panel.draw(chart(name), shown, "compare", partial(apart_again, load_again))
 tabular.table(tables.measures(comparison, tables.labels_of(shown)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
-told.brief(candidates)
+tool_report.brief(candidates)
 for entry in CHARTS:
     if entry.name not in FIRST:
-        pictures.draw(entry, shown, "compare", partial(apart_again, load_again))
+        chart_panel.draw(entry, shown, "compare", partial(apart_again, load_again))
 tabular.circumstances(shown)

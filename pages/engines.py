@@ -12,8 +12,8 @@ from db import engines as stored
 from db.database import opened
 from db.engines import EngineBusy, EngineNotFound
 from jobs import serving
-from pages.widgets import engine_form, fields, linked, nodes
-from pages.widgets.engine import panel
+from pages.widgets import engine_form, fields, nodes, url_state
+from pages.widgets.engine_panel import panel
 from pages.widgets.view import plain, sentences
 from services.ask import link
 from services.ask.config import InvalidConfig
@@ -38,7 +38,7 @@ ANY_PORT = 30000  # in the command that is shown before it starts
 def asked() -> EngineConfig:
     """What the URL asks for; what it cannot have is left as it is, and said."""
     start = EngineConfig()
-    for name, text in linked.parameters().items():
+    for name, text in url_state.parameters().items():
         try:
             start = parse_engine({**start.model_dump(), name: text if text != "" else None})
         except InvalidConfig as error:
@@ -81,7 +81,7 @@ def button(possible: bool) -> bool:
         icon=":material/play_arrow:",
         width="stretch",
         disabled=not possible,
-        on_click=linked.touched,
+        on_click=url_state.touched,
     )
 
 
@@ -201,7 +201,7 @@ def parameters(config: EngineConfig) -> dict[str, str]:
     }
 
 
-touched = linked.follow(fields.ENGINE)
+touched = url_state.follow(fields.ENGINE)
 start = asked()
 st.title("Engines", anchor=False)
 st.caption(
@@ -216,7 +216,7 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     config, problems = form(start)
 if touched and config:
-    linked.write(parameters(config))
+    url_state.write(parameters(config))
 with right:
     if config:
         what_will_happen(config)

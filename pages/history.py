@@ -12,7 +12,7 @@ import streamlit as st
 
 from db import runs, standings
 from db.database import opened
-from pages.widgets import bring_in, edit, linked, pin, run_table, trend
+from pages.widgets import baseline, edit, import_form, run_table, trend, url_state
 from pages.widgets.view import plain, stop_with
 from services.analysis.compare import MOST
 
@@ -24,7 +24,7 @@ ANY = "any"
 
 def narrowed() -> None:
     """The callback of what narrows the list: it begins anew."""
-    linked.touched()
+    url_state.touched()
     st.session_state[PREFIX + "page"] = 1
 
 
@@ -34,7 +34,7 @@ def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str,
         found = {
             "text": st.text_input(
                 "Search",
-                **linked.keyed(f"{PREFIX}text", said.get("text", ""), narrowed),
+                **url_state.keyed(f"{PREFIX}text", said.get("text", ""), narrowed),
                 icon=":material/search:",
                 placeholder="name, note, tag",
             )
@@ -44,7 +44,7 @@ def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str,
             found[field] = st.selectbox(
                 field.capitalize(),
                 [ANY, *values],
-                **linked.keyed(PREFIX + field, given if given in values else ANY, narrowed),
+                **url_state.keyed(PREFIX + field, given if given in values else ANY, narrowed),
             )
     return {name: value for name, value in found.items() if value and value != ANY}
 
@@ -63,7 +63,7 @@ def complain(said: dict[str, str], there: dict[str, tuple[str, ...]], pages: int
 def turn(said: str, pages: int) -> int:
     """Which page of the list is shown, and how to turn it."""
     first = int(said) if said in map(str, range(1, pages + 1)) else 1
-    widget = linked.keyed(PREFIX + "page", first)
+    widget = url_state.keyed(PREFIX + "page", first)
     st.session_state[widget["key"]] = min(st.session_state[widget["key"]], pages)
     if pages == 1:
         return 1
@@ -78,22 +78,22 @@ def actions(chosen: Sequence[int]) -> None:
             type="primary",
             icon=":material/compare_arrows:",
             disabled=not 2 <= len(chosen) <= MOST,
-            on_click=linked.touched,
+            on_click=url_state.touched,
             help=f"Select 2 to {MOST} runs. The first selected is the reference.",
         )
         result = st.button(
             "See result",
             icon=":material/insights:",
             disabled=len(chosen) != 1,
-            on_click=linked.touched,
+            on_click=url_state.touched,
         )
         delete = st.button(
-            "Delete", icon=":material/delete:", disabled=not chosen, on_click=linked.touched
+            "Delete", icon=":material/delete:", disabled=not chosen, on_click=url_state.touched
         )
         if len(chosen) == 1:
             run = runs.load(opened(), chosen[0])
             edit.button(run)
-            pin.button(run)
+            baseline.button(run)
     if compare:
         st.switch_page("compare.py", query_params={"runs": ",".join(map(str, chosen))})
     if result:
@@ -103,7 +103,7 @@ def actions(chosen: Sequence[int]) -> None:
 
 
 st.title("History", anchor=False)
-bring_in.button()
+import_form.button()
 if not runs.count(opened()):
     st.info(
         "No run is stored yet. Start one: the embedded model answers at once. Or "
@@ -112,10 +112,10 @@ if not runs.count(opened()):
     st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
 
-if {"run", "runs"} & linked.parameters().keys():
-    linked.write(st.session_state.get(LAST, {}))  # the back button: see linked.py
-touched = linked.follow(PREFIX)
-said = linked.parameters()
+if {"run", "runs"} & url_state.parameters().keys():
+    url_state.write(st.session_state.get(LAST, {}))  # the back button: see url_state.py
+touched = url_state.follow(PREFIX)
+said = url_state.parameters()
 there = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
 asked: Any = narrow(said, there)
 total = runs.count(opened(), **asked)
@@ -130,8 +130,8 @@ many = "One run" if total == 1 else f"{total:,} runs"
 st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the reference.")
 page = turn(said.get("page", "1"), pages)
 if touched:
-    linked.write(asked | ({"page": str(page)} if page > 1 else {}) | shown)
-st.session_state[LAST] = linked.parameters()
+    url_state.write(asked | ({"page": str(page)} if page > 1 else {}) | shown)
+st.session_state[LAST] = url_state.parameters()
 if not total:
     stop_with("No run matches.", "Take a filter away.")
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)
@@ -141,4 +141,4 @@ against = standings.standings(
 chosen = run_table.choose(rows, against)
 actions(chosen)
 if len(chosen) == 1:
-    pin.against(chosen[0], against.get(chosen[0]))
+    baseline.against(chosen[0], against.get(chosen[0]))

@@ -9,8 +9,8 @@ import jobs
 from db import queue, runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
-from pages.widgets import panels, turns
-from pages.widgets.moment import Moment, moment
+from pages.widgets import comparison_progress, panels
+from pages.widgets.snapshot import Snapshot, snapshot
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.ask.measurement import ACTIVE, Run
 from services.ask.plan import duration
@@ -39,7 +39,7 @@ def watch(run_id: int, status: str, every_s: float) -> None:
         st.caption("Cancelling …")
     elif not shared():
         st.button("Cancel", icon=":material/stop:", on_click=cancel, args=(run_id,))
-    charts(moment(run, dark()))
+    charts(snapshot(run, dark()))
 
 
 def waiting(run: Run) -> None:
@@ -54,7 +54,7 @@ def waiting(run: Run) -> None:
 def so_far(run: Run) -> None:
     """The counts of this moment."""
     st.caption(plain(run.phase or "Starting"))
-    found = moment(run, dark())
+    found = snapshot(run, dark())
     now = found.standing
     with st.grid(4, min_column_width=130):
         st.metric("Tokens/s so far", show(now.tokens_per_s, ""), border=True)
@@ -71,7 +71,7 @@ def bar(now: Standing, left: str = "") -> None:
     st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
 
 
-def charts(found: Moment) -> None:
+def charts(found: Snapshot) -> None:
     """The run so far, and its server below it on the same axis."""
     if found.chart is not None:
         st.vega_lite_chart(
@@ -125,7 +125,7 @@ def ended(run: Run) -> None:
                 icon=":material/replay:",
                 query_params={"like": str(run.id)},
             )
-    found = moment(run, dark())
+    found = snapshot(run, dark())
     bar(found.standing)
     charts(found)
 
@@ -133,11 +133,11 @@ def ended(run: Run) -> None:
 def measured_now(run: Run) -> None:
     """The run of a comparison whose turn it is."""
     so_far(run)
-    charts(moment(run, dark()))
+    charts(snapshot(run, dark()))
 
 
 if (number := st.query_params.get("trial")) is not None:
-    turns.page(number, measured_now)
+    comparison_progress.page(number, measured_now)
     st.stop()
 run = load(run_in_url())
 panels.head(run)

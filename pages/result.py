@@ -10,17 +10,17 @@ from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import (
-    again,
+    baseline,
+    chart_panel,
     downloads,
     edit,
-    judging,
+    more_repeats,
+    objectives_form,
     panels,
-    pictures,
-    pin,
-    remedied,
+    remedy_button,
     share,
     tabular,
-    told,
+    tool_report,
 )
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services.analysis import client_health
@@ -56,13 +56,13 @@ def actions(candidate: Candidate) -> None:
                 icon=":material/grid_on:",
                 query_params={"study": str(candidate.run.study_id)},
             )
-        again.button([candidate.run])
+        more_repeats.button([candidate.run])
         edit.button(candidate.run)
-        judging.button([candidate.run.config], judgement)
-        pin.button(candidate.run)
+        objectives_form.button([candidate.run.config], judgement)
+        baseline.button(candidate.run)
         downloads.button([candidate.run.id], load_again)
         share.button(
-            [candidate.run.id], "result", {"run": run_id, **judging.parameters()}, judgement
+            [candidate.run.id], "result", {"run": run_id, **objectives_form.parameters()}, judgement
         )
 
 
@@ -72,19 +72,19 @@ def charts(candidate: Candidate) -> None:
     first = FIRST if candidate.summary.ok else OF_FAILURES
     for chart in single:
         if chart.name in first:
-            pictures.draw(chart, [candidate], "result", load_again)
+            chart_panel.draw(chart, [candidate], "result", load_again)
     if candidate.summary.ok:
         with st.expander("More pictures", icon=":material/bar_chart:"):
             for chart in single:
                 if chart.name not in first:
-                    pictures.draw(chart, [candidate], "result", load_again)
+                    chart_panel.draw(chart, [candidate], "result", load_again)
 
 
 def numbers(candidate: Candidate) -> None:
     """The run in numbers, then every request."""
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
-    told.whole(candidate)
+    tool_report.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
     tabular.table(told_of_server(candidate), "What did the server do?")
     tabular.table(client_health.table(candidate), "How was the client that measured?")
@@ -92,7 +92,7 @@ def numbers(candidate: Candidate) -> None:
 
 
 run_id = run_in_url()
-judgement = judging.in_url()
+judgement = objectives_form.in_url()
 try:
     candidate = results.candidate(opened(), run_id, judgement=judgement)
 except RunNotFound as error:
@@ -101,13 +101,13 @@ except RunNotFound as error:
 run = candidate.run
 load_again = partial(results.candidates, opened(), [run_id], judgement)
 panels.head(run)
-pin.badges(run_id)
+baseline.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
 if not shared():
     actions(candidate)
     if run.source is None:
-        remedied.button(candidate)
+        remedy_button.button(candidate)
 if run.status in ACTIVE:
     st.info("The run is not over yet: these are the requests that have come back so far.")
     st.page_link(
@@ -117,7 +117,7 @@ if run.status in ACTIVE:
         query_params=onward(run=str(run_id)),
     )
 if not candidate.measurements:
-    told.whole(candidate)
+    tool_report.whole(candidate)
     if run.source is None:
         st.caption("No request of this run has been measured.")
     tabular.circumstances([candidate])

@@ -14,9 +14,9 @@ import jobs
 from db import runs
 from db.database import opened
 from db.runs import InvalidEdit, RunNotFound
-from pages.widgets import fields, form, linked, to_whom, typed_keys
-from pages.widgets import versus as comparison
-from pages.widgets.versus import Others
+from pages.widgets import api_keys, backend_form, fields, run_form, url_state
+from pages.widgets import candidates_form as comparison
+from pages.widgets.candidates_form import Others
 from pages.widgets.view import as_id, dark, plain
 from services.analysis import candidates, trial
 from services.analysis.trial import Asked, InvalidTrial
@@ -48,7 +48,7 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
 
 def pace_of(config: RunConfig) -> Pace | None:
     """How fast its answers will come, by what its server did in earlier runs."""
-    return jobs.pace(opened(), config, typed_keys.typed())
+    return jobs.pace(opened(), config, api_keys.typed())
 
 
 def plan_of(config: RunConfig) -> Plan:
@@ -90,7 +90,7 @@ def pressed(possible: bool) -> bool:
         icon=":material/play_arrow:",
         width="stretch",
         disabled=not possible,
-        on_click=linked.touched,
+        on_click=url_state.touched,
     )
     if not now:
         st.session_state["start"] = Once()
@@ -100,9 +100,9 @@ def pressed(possible: bool) -> bool:
 def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
     """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
-    more = about | {"typed": typed_keys.typed()}
+    more = about | {"typed": api_keys.typed()}
     try:
-        if without := to_whom.without_model(configs):
+        if without := backend_form.without_model(configs):
             st.error(plain(without), icon=":material/error:")
             return
         if asked is None:
@@ -163,7 +163,7 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
         st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))
     elif configs:
         st.info("Choose at least one candidate to compare this run with.")
-    possible = possible and to_whom.all_listen(configs)
+    possible = possible and backend_form.all_listen(configs)
     if pressed(possible) and possible:
         start(configs, asked, about)
     if configs and asked is None:
@@ -171,9 +171,9 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
 
 
 if (left_for := st.query_params.get("run")) is not None:
-    linked.write({"like": left_for})  # the back button, after Start: see linked.py
-touched = linked.follow(fields.PREFIX)
-said = linked.parameters()
+    url_state.write({"like": left_for})  # the back button, after Start: see url_state.py
+touched = url_state.follow(fields.PREFIX)
+said = url_state.parameters()
 like, turns = said.pop("like", None), comparison.take(said)
 base, problems = earlier(like)
 first, more = link.read(said, base)
@@ -191,16 +191,14 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     kind = comparison.choose(kind)
     once = kind == comparison.OFF
-    values = form.ask(first, settings.environment(), once)
+    values = run_form.ask(first, settings.environment(), once)
     others: Others = [] if once else comparison.ask(kind, values, given, first)
     asked = None if once else comparison.how(turns)
-    typed_keys.ask(
-        (one["backend"], one["base_url"]) for one in (values, *others) if "backend" in one
-    )
-    about = form.about()
+    api_keys.ask((one["backend"], one["base_url"]) for one in (values, *others) if "backend" in one)
+    about = run_form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}
     versus_too = comparison.query(others, asked) if asked else {}
-    linked.write(kept | link.query(values, base) | versus_too)
+    url_state.write(kept | link.query(values, base) | versus_too)
 with right:
     what_will_happen(checked(values, others, asked), asked, about)

@@ -17,14 +17,14 @@ from db.runs import InvalidEdit
 from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import (
+    api_keys,
+    backend_form,
     fields,
-    form,
-    linked,
+    run_form,
     study_form,
     study_grid,
     study_page,
-    to_whom,
-    typed_keys,
+    url_state,
 )
 from pages.widgets.view import as_id, plain, stop_with
 from services.ask.backends import BackendProblem
@@ -50,7 +50,7 @@ def earlier(text: str) -> StudyConfig:
 
 def asked() -> StudyConfig:
     """What the URL asks for, or as its preset begins where it asks for what cannot be."""
-    said = linked.parameters()
+    said = url_state.parameters()
     like, to = said.pop("like", None), said.pop("to", None)
     found = [earlier(text) for text in (like, to) if text is not None]
     start = found[0] if found else None
@@ -64,7 +64,7 @@ def asked() -> StudyConfig:
 def grid_of(config: StudyConfig) -> list[Planned]:
     """Return the grid, or nothing and say what is wrong with it."""
     try:
-        return at_work.plan(config, typed_keys.typed())
+        return at_work.plan(config, api_keys.typed())
     except (BackendProblem, InvalidConfig) as error:
         st.error(plain(fields.in_words(str(error))), icon=":material/error:")
     return []
@@ -77,7 +77,7 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
     st.caption(f"This machine has {devices().counted()}.")
     possible = any(one.obstacle is None for one in grid)
     if grid:
-        ahead = at_work.ahead(opened(), config, grid, typed_keys.typed())
+        ahead = at_work.ahead(opened(), config, grid, api_keys.typed())
         with st.container(horizontal=True):
             st.metric("Cells", f"{len(grid):,}")
             st.metric("Engines to start", f"{ahead.starts:,}")
@@ -87,8 +87,8 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
             said = f"{many(len(up), 'engine')} of this Paceline now: they share the devices."
             st.warning(said, icon=":material/memory:")
     if possible and config.engine is None:
-        possible = to_whom.all_listen([config.run])
-    about = form.about() if to is None else {}
+        possible = backend_form.all_listen([config.run])
+    about = run_form.about() if to is None else {}
     pressed(config, possible, about, to)
     study_grid.planned(grid)
 
@@ -109,7 +109,7 @@ def button(to: str | None, possible: bool) -> bool:
         width="stretch",
         icon=":material/play_arrow:",
         disabled=not possible,
-        on_click=linked.touched,
+        on_click=url_state.touched,
     )
 
 
@@ -123,9 +123,9 @@ def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str 
 def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     """Queue the study, or add its cells to the one it was called for, and go to it."""
     once: Once = st.session_state.setdefault("start-study", Once())
-    typed = typed_keys.typed()
+    typed = api_keys.typed()
     try:
-        if config.engine is None and (without := to_whom.without_model([config.run])):
+        if config.engine is None and (without := backend_form.without_model([config.run])):
             st.error(plain(without), icon=":material/error:")
             return
         if to is None:
@@ -157,7 +157,7 @@ def listed() -> None:
 if (number := st.query_params.get("study")) is not None:
     study_page.page(number)
     st.stop()
-touched = linked.follow((fields.STUDY, fields.PREFIX, fields.ENGINE))
+touched = url_state.follow((fields.STUDY, fields.PREFIX, fields.ENGINE))
 begin = asked()
 adds = st.query_params.get("to")
 st.title("How does it scale?" if adds is None else "Add cells to a study", anchor=False)
@@ -169,7 +169,7 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     config, problems = asked_for(begin)
 if touched and config:
-    linked.write(({"to": adds} if adds else {}) | query(config))
+    url_state.write(({"to": adds} if adds else {}) | query(config))
 with right:
     if config:
         what_will_happen(config, adds)

@@ -9,7 +9,7 @@ import streamlit as st
 from db import runs
 from db.database import opened
 from db.runs import InvalidEdit, RunBusy, RunNotFound
-from pages.widgets.linked import touched
+from pages.widgets.url_state import touched
 from pages.widgets.view import plain, sentences
 from services.ask.measurement import Run
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from pages.widgets import fields, linked
+from pages.widgets import fields, url_state
 from services.servers.engines import ENGINES, EngineConfig
 
 NARROW = 130  # pixels: two fields beside each other on a phone
@@ -19,7 +19,7 @@ def which(start: EngineConfig | None, or_none: bool = False) -> str:
     """Ask which engine; `or_none`: or a server that is there already."""
     names = [*ENGINES, NOTHING] if or_none else list(ENGINES)
     labels = {NOTHING: "A server that is there"}
-    widget = linked.keyed(f"{fields.ENGINE}engine", start.engine if start else NOTHING)
+    widget = url_state.keyed(f"{fields.ENGINE}engine", start.engine if start else NOTHING)
     if st.session_state[widget["key"]] not in names:  # another preset, which starts its engine
         st.session_state[widget["key"]] = start.engine if start else names[0]
     chosen = st.segmented_control(

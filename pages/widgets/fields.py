@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from pages.widgets import linked
+from pages.widgets import url_state
 from pages.widgets.view import plain
 from services.ask.config import LONG_EVERY, LONG_TIMES, InvalidConfig, RunConfig, made
 from services.servers.engines import EngineConfig
@@ -103,16 +103,20 @@ def in_words(sentence: str) -> str:
     return f"{label(field)} {rest}" if known else sentence[:1].upper() + sentence[1:]
 
 
-def keyed(key: str, first: Any, on_change: Callable[[], None] = linked.touched) -> dict[str, Any]:
+def keyed(
+    key: str, first: Any, on_change: Callable[[], None] = url_state.touched
+) -> dict[str, Any]:
     """Give a widget of a run's form its first value; return what it is made with."""
-    return linked.keyed(PREFIX + key, first, on_change)
+    return url_state.keyed(PREFIX + key, first, on_change)
 
 
 def of_field(field: str, start: Config, whose: str = "") -> dict[str, Any]:
     """Return what the widget of a config's field is made with, help included."""
     prefix = PREFIXES[type(start)]
     info = type(start).model_fields[field]
-    return {"help": info.description} | linked.keyed(prefix + whose + field, getattr(start, field))
+    return {"help": info.description} | url_state.keyed(
+        prefix + whose + field, getattr(start, field)
+    )
 
 
 def number(
@@ -145,7 +149,7 @@ def number(
 def whole(words: str, first: int, least: int, most: int, key: str) -> int | None:
     """A whole number that is of no config; None, and said there, where it is beyond its limits."""
     with st.container(gap="xxsmall"):
-        value = int(st.number_input(words, step=1, **linked.unlinked(key, first)))
+        value = int(st.number_input(words, step=1, **url_state.unlinked(key, first)))
         if least <= value <= most:
             return value
         wrong(f"It must be from {least} to {most}.")

@@ -6,7 +6,7 @@ import asyncio
 
 import streamlit as st
 
-from pages.widgets import fields, linked
+from pages.widgets import fields, url_state
 from pages.widgets.view import plain
 from services.ask.backends import BackendProblem, Target
 from services.ask.backends.address import InvalidAddress, normal_url
@@ -24,7 +24,7 @@ def ask(config: EngineConfig) -> None:
         return
     with st.expander("Several machines", icon=":material/lan:"):
         count = fields.whole("Machines", max(2, config.nodes), 2, 64, key="nodes-count")
-        head = st.text_input("Address of the first", **linked.unlinked("nodes-head", "10.0.0.1"))
+        head = st.text_input("Address of the first", **url_state.unlinked("nodes-head", "10.0.0.1"))
         head = head.strip()
         if count is None:
             return

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from db.runs import RunRow
-from pages.widgets.linked import touched
+from pages.widgets.url_state import touched
 from services.analysis.compare.baseline_verdict import Standing, brief
 from services.ask.measurement import FINISHED, IMPORT
 

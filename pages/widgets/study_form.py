@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import engine_form, fields, linked, to_whom, typed_keys
-from pages.widgets.linked import touched
+from pages.widgets import api_keys, backend_form, engine_form, fields, url_state
+from pages.widgets.url_state import touched
 from services.ask.config import InvalidConfig
 from services.ask.modes import MODES
 from services.base import settings
@@ -55,7 +55,7 @@ def _preset(start: StudyConfig) -> str:
         list(PRESETS),
         format_func=lambda name: PRESETS[name].label,
         label_visibility="collapsed",
-        **linked.keyed(f"{fields.STUDY}preset", start.preset, _begin_anew),
+        **url_state.keyed(f"{fields.STUDY}preset", start.preset, _begin_anew),
     )
     st.caption(PRESETS[name].help)
     return name
@@ -64,7 +64,7 @@ def _preset(start: StudyConfig) -> str:
 def _begin_anew() -> None:
     """Another preset begins with its own axes: those of the one before are forgotten."""
     touched()
-    linked.forget((fields.STUDY, fields.PREFIX), (f"{fields.STUDY}preset",))
+    url_state.forget((fields.STUDY, fields.PREFIX), (f"{fields.STUDY}preset",))
 
 
 def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
@@ -75,8 +75,8 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     name = engine_form.which(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
         st.subheader("Backend", anchor=False)
-        there = to_whom.ask(start.run, settings.environment())
-        typed_keys.ask([(there["backend"], there["base_url"])])
+        there = backend_form.ask(start.run, settings.environment())
+        api_keys.ask([(there["backend"], there["base_url"])])
         return {"engine": None, "run": there}
     same = start.engine is not None and start.engine.engine == name
     other = EngineConfig.model_validate({"engine": name})
@@ -108,7 +108,7 @@ def _switches(start: StudyConfig) -> tuple[bool, ...]:
     chosen: str = st.selectbox(
         fields.label("chunked"),
         list(SWITCHES),
-        **linked.keyed(f"{fields.STUDY}chunked", words.get(start.chunked, "On and off")),
+        **url_state.keyed(f"{fields.STUDY}chunked", words.get(start.chunked, "On and off")),
     )
     return SWITCHES[chosen]
 
@@ -142,7 +142,7 @@ def _typed(
     rest of the form is shown all the same."""
     with st.container(gap="xxsmall"):
         text: str = st.text_input(
-            fields.label(name), **shape, **linked.keyed(f"{fields.STUDY}{name}", first)
+            fields.label(name), **shape, **url_state.keyed(f"{fields.STUDY}{name}", first)
         )
         try:
             return read(text)

@@ -11,7 +11,7 @@ from db.engines import EngineBusy
 from db.runs import RunBusy
 from db.studies import StudyNotFound
 from jobs import studies as at_work
-from pages.widgets import engine, study_grid, study_report, typed_keys
+from pages.widgets import api_keys, engine_panel, study_grid, study_report
 from pages.widgets.view import as_id, plain, sentences, shared, stop_with
 from services.ask.backends import BackendProblem
 from services.base.refresh import REFRESH
@@ -78,7 +78,7 @@ def watch(text: str, every_s: float) -> None:
     for server in study.servers:
         if server.status in UP:
             with st.container(border=True):
-                engine.panel(server)
+                engine_panel.panel(server)
     cells(study)
 
 
@@ -100,7 +100,7 @@ def cells(study: Study) -> None:
     for server in study.servers:
         if server.status == "failed":
             with st.container(border=True):
-                engine.panel(server)
+                engine_panel.panel(server)
 
 
 def actions(study: Study) -> None:
@@ -148,7 +148,7 @@ def cancel(study_id: int) -> None:
 @sentences()
 def resume(study_id: int, failed: bool) -> None:
     try:
-        at_work.resume(opened(), study_id, failed, typed_keys.typed())
+        at_work.resume(opened(), study_id, failed, api_keys.typed())
     except (BackendProblem, NothingToResume, StudyNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from db import studies
 from db.database import opened
-from pages.widgets import panels, pictures, share, tabular
+from pages.widgets import chart_panel, panels, share, tabular
 from pages.widgets.view import plain
 from services.report.charts.scaling import STUDY_CHARTS
 from services.report.export.study_contents import doubts_of
@@ -28,7 +28,9 @@ def show(study: Study) -> None:
     words(told)
     if not told.mixes:
         for chart in STUDY_CHARTS:
-            pictures.draw_study(chart, cells, study.id, partial(studies.measured, opened(), study))
+            chart_panel.draw_study(
+                chart, cells, study.id, partial(studies.measured, opened(), study)
+            )
     for found in all_tables(told):
         tabular.table(found, found.title)
 

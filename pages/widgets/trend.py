@@ -10,8 +10,8 @@ import streamlit as st
 
 from db import standings
 from db.database import opened
-from pages.widgets import linked
-from pages.widgets.pictures import PICTURES
+from pages.widgets import url_state
+from pages.widgets.chart_panel import IMAGE_FORMATS
 from pages.widgets.view import dark, plain
 from services.analysis.compare.trend import MEASURES, Trend
 from services.report.charts import spec
@@ -29,7 +29,7 @@ def choose(prefix: str, said: Mapping[str, str]) -> dict[str, str]:
         "Trend of",
         MEASURES,
         format_func=lambda name: measure_of(name)[0],
-        **linked.keyed(prefix + PARAMETER, given if given in MEASURES else None),
+        **url_state.keyed(prefix + PARAMETER, given if given in MEASURES else None),
     )
     return {PARAMETER: chosen} if chosen else {}
 
@@ -94,7 +94,7 @@ def _picked(found: Trend, run_id: int) -> None:
 
 def _take_away(found: Trend) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        for kind, (_, mime) in PICTURES.items():
+        for kind, (_, mime) in IMAGE_FORMATS.items():
             st.download_button(
                 kind,
                 data=partial(_picture, found, kind),
@@ -111,4 +111,4 @@ def _take_away(found: Trend) -> None:
 def _picture(found: Trend, kind: str) -> bytes:
     drawn = trend_chart(found)
     assert drawn is not None, "the button stands below a chart that was drawn"
-    return PICTURES[kind][0](drawn)
+    return IMAGE_FORMATS[kind][0](drawn)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pages.widgets.form import CALIBRATE
-from pages.widgets.versus import KINDS, OFF
+from pages.widgets.candidates_form import KINDS, OFF
+from pages.widgets.run_form import CALIBRATE
 from services.analysis import candidates
 from services.analysis.trial import Asked, InvalidTrial, check, sentence
 from services.ask import workloads

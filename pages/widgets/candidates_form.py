@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import fields, linked, to_whom
+from pages.widgets import backend_form, fields, url_state
 from pages.widgets.view import as_id, plain
 from services.analysis import candidates, trial
 from services.analysis.compare import MOST
@@ -144,7 +144,7 @@ def _backends(values: dict[str, Any], given: Others, start: RunConfig) -> Others
                         on_click=_remove,
                         args=(number,),
                     )
-            server = to_whom.ask(first, settings.environment(), f"{number}-")
+            server = backend_form.ask(first, settings.environment(), f"{number}-")
             if all(server[name] == values[name] for name in server):
                 st.caption("The same server and model as the reference: an A/A check.")
         found.append(server)
@@ -173,16 +173,16 @@ def _candidates(first: Others) -> dict[int, dict[str, Any]]:
 
 def _add(like: dict[str, Any]) -> None:
     """One more candidate, beginning as the last one is."""
-    linked.touched()
+    url_state.touched()
     there = _candidates([])
     st.session_state[CANDIDATES] = there | {max(there) + 1: dict(like)}
 
 
 def _remove(number: int) -> None:
-    linked.touched()
+    url_state.touched()
     there = _candidates([])
     st.session_state[CANDIDATES] = {n: said for n, said in there.items() if n != number}
-    linked.forget(f"{fields.PREFIX}{number}-")
+    url_state.forget(f"{fields.PREFIX}{number}-")
 
 
 def _modes(values: dict[str, Any], given: Others, start: RunConfig) -> Others:

@@ -51,7 +51,7 @@ def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str, l
 
 def _take_away(chart: Chart | StudyChart, load: Load, key: str, name: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        for kind, (write, mime) in PICTURES.items():
+        for kind, (write, mime) in IMAGE_FORMATS.items():
             st.download_button(
                 kind,
                 data=partial(_picture, chart, load, write),
@@ -71,7 +71,7 @@ def _picture(chart: Chart | StudyChart, load: Load, write: Callable[[LayerChart]
     return write(drawn)
 
 
-PICTURES: dict[str, tuple[Callable[[LayerChart], bytes], str]] = {
+IMAGE_FORMATS: dict[str, tuple[Callable[[LayerChart], bytes], str]] = {
     "PNG": (png, "image/png"),
     "SVG": (svg, "image/svg+xml"),
 }

@@ -10,7 +10,7 @@ import jobs
 from db.database import opened
 from db.runs import RunNotFound
 from db.trials import CannotRepeat
-from pages.widgets import fields, typed_keys
+from pages.widgets import api_keys, fields
 from pages.widgets.view import plain, sentences
 from services.ask.backends import BackendProblem
 from services.ask.config import MOST_REPEATS
@@ -43,7 +43,7 @@ def _about(runs: int, in_turns: bool) -> str:
 @sentences()
 def _start(found: Sequence[Run], count: int) -> None:
     try:
-        jobs.more(opened(), [run.id for run in found], count, typed_keys.typed())
+        jobs.more(opened(), [run.id for run in found], count, api_keys.typed())
     except (BackendProblem, CannotRepeat, RunNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

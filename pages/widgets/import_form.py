@@ -6,7 +6,7 @@ import streamlit as st
 
 from db import imported
 from db.database import opened
-from pages.widgets.linked import touched
+from pages.widgets.url_state import touched
 from pages.widgets.view import plain, sentences
 from services.report.imports import MOST_BYTES, InvalidImport, known_tools
 

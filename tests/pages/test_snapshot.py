@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import queue, runs
-from pages.widgets.moment import moment
+from pages.widgets.snapshot import snapshot
 from services.ask.measurement import Progress
 from tests.stored import store
 from tests.values import measured
@@ -28,17 +28,17 @@ def test_it_is_worked_out_once_for_twenty_viewers(
 
     monkeypatch.setattr(runs, "progress", counted)
     run = runs.load(database, run_id)
-    seen = [moment(run, dark=False) for _ in range(20)]
+    seen = [snapshot(run, dark=False) for _ in range(20)]
     assert len(asked) == 1
     assert seen[0].standing.in_flight == 1 and seen[0].chart is not None
     queue.heartbeat(database, run_id, "Another phase")
-    moment(runs.load(database, run_id), dark=False)
-    moment(run, dark=True)
+    snapshot(runs.load(database, run_id), dark=False)
+    snapshot(run, dark=True)
     assert len(asked) == 3
 
 
 def test_it_is_of_its_own_database_and_run(database: Engine) -> None:
     first = store(database, [measured(0)], status="running", requests=4)
     other = store(database, [], status="queued", requests=7)
-    shown = [moment(runs.load(database, run_id), dark=False) for run_id in (first, other)]
+    shown = [snapshot(runs.load(database, run_id), dark=False) for run_id in (first, other)]
     assert [one.standing.total for one in shown] == [4, 7]

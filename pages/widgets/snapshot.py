@@ -21,7 +21,7 @@ FRESH_S = 0.9  # of the second after which every viewer asks again
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Snapshot:
     """What is known of a run. A chart is None where there is nothing to draw."""
 
     standing: Standing
@@ -31,16 +31,16 @@ class Moment:
     engine_chart: dict[str, Any] | None
 
 
-def moment(run: Run, dark: bool) -> Moment:
+def snapshot(run: Run, dark: bool) -> Snapshot:
     """Return it, at most FRESH_S old unless the run's status or phase has changed."""
-    found: Moment = _moment(str(opened().url), run.id, run.status, run.phase, dark, run)
+    found: Snapshot = _snapshot(str(opened().url), run.id, run.status, run.phase, dark, run)
     return found
 
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
-def _moment(
+def _snapshot(
     database: str, run_id: int, status: str, phase: str | None, dark: bool, _run: Run
-) -> Moment:
+) -> Snapshot:
     progress = runs.progress(opened(), run_id, limit=SHOWN)
     samples = runs.samples(opened(), run_id, limit=SHOWN)
     now = standing(_run.config, progress, counts.counted(opened(), run_id))
@@ -51,7 +51,7 @@ def _moment(
     )
     moves = any(one.tokens or one.in_flight for one in progress)
     drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark)
-    return Moment(
+    return Snapshot(
         now,
         bool(progress),
         doubts,

@@ -8,7 +8,7 @@ from db import pins
 from db.database import opened
 from db.pins import InvalidPin, NotPinned
 from db.runs import RunNotFound
-from pages.widgets.linked import touched
+from pages.widgets.url_state import touched
 from pages.widgets.view import badge, plain
 from services.analysis.compare.baseline import Pin, of_run
 from services.analysis.compare.baseline_verdict import REFERENCE, Standing, sentence

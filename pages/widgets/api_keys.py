@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from pages.widgets.linked import touched
+from pages.widgets.url_state import touched
 from pages.widgets.view import plain
 from services.ask.backends import BACKENDS, BackendProblem, TypedKeys, address, has_key, is_own
 from services.ask.backends.address import Origin, origin, origin_url

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import fields, judging, request, to_whom
-from pages.widgets.linked import keyed, touched
+from pages.widgets import backend_form, fields, objectives_form, request_form
+from pages.widgets.url_state import keyed, touched
 from pages.widgets.view import plain
 from services.analysis.objectives import PRESETS
 from services.ask.backends import BACKENDS
@@ -27,11 +27,11 @@ def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str
     """Show the form, beginning with `start`; return fields of a RunConfig. `once`: of one run,
     whose repeats are asked for, and not of a comparison, which has its own."""
     st.subheader("Backend", anchor=False)
-    values = to_whom.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
+    values = backend_form.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
     with st.expander("Warm-up, limits, client"):
         values |= _more(start, values["backend"])
     with st.expander("Request"):
-        values |= request.ask(start)
+        values |= request_form.ask(start)
     with st.expander("Objectives and price"):
         values |= _judgement(start)
     return values
@@ -119,7 +119,7 @@ def _judgement(start: RunConfig) -> dict[str, Any]:
             for name, limit in limits.items():
                 st.session_state[f"{fields.PREFIX}{name}_limit_s"] = limit
 
-    judging.preset(**fields.keyed("preset", None, fill))
+    objectives_form.preset(**fields.keyed("preset", None, fill))
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         return {field: fields.number(field, start) for field in JUDGEMENT}
 

@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import fields
-from pages.widgets.linked import touched
-from pages.widgets.typed_keys import TITLE, typed
+from pages.widgets.api_keys import TITLE, typed
+from pages.widgets.url_state import touched
 from pages.widgets.view import plain
 from services.ask.backends import BACKENDS, target
 from services.ask.backends.address import Origin
