@@ -1,0 +1,43 @@
+"""The glossary has every word that pages, files and commands use as a term."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import get_args, get_type_hints
+
+import pytest
+
+from services.analysis.compare.findings import Word
+from services.analysis.diagnostics import Doubt
+from services.analysis.metrics import METRICS
+from services.ask.modes import MODES
+from tests.conftest import ROOT
+
+DOCS = ROOT / "docs"
+GLOSSARY = DOCS / "glossary.md"
+SEVERITIES = tuple(chain.from_iterable(map(get_args, get_type_hints(Doubt).values())))
+TERMS = (
+    *(metric.label for metric in METRICS),
+    *(mode.label for mode in MODES.values()),
+    *get_args(Word),
+    *SEVERITIES,
+)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_the_glossary_has_every_term_of_the_code(term: str) -> None:
+    assert len(SEVERITIES) == 2
+    first_column = re.findall(r"^\| (\*\*.*?\*\*) \|", GLOSSARY.read_text(), re.MULTILINE)
+    assert term in [word for cell in first_column for word in re.findall(r"\*\*(.*?)\*\*", cell)]
+
+
+def test_no_term_is_explained_twice() -> None:
+    terms = re.findall(r"^\| \*\*(.*?)\*\*", GLOSSARY.read_text(), re.MULTILINE)
+    assert len(terms) == len({term.lower() for term in terms})
+
+
+@pytest.mark.parametrize("page", ["README.md", *(p.name for p in DOCS.glob("*.md"))])
+def test_every_page_leads_to_the_glossary(page: str) -> None:
+    file = ROOT / page if page == "README.md" else DOCS / page
+    assert page == GLOSSARY.name or "glossary.md)" in file.read_text()
