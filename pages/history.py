@@ -113,7 +113,7 @@ if not runs.count(opened()):
     st.stop()
 
 if {"run", "runs"} & url_state.parameters().keys():
-    url_state.write(st.session_state.get(LAST, {}))  # the back button: see url_state.py
+    url_state.write(st.session_state.get(LAST, {}))  # the back button: see widgets/url_state.py
 touched = url_state.follow(PREFIX)
 said = url_state.parameters()
 there = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}

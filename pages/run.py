@@ -171,7 +171,7 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
 
 
 if (left_for := st.query_params.get("run")) is not None:
-    url_state.write({"like": left_for})  # the back button, after Start: see url_state.py
+    url_state.write({"like": left_for})  # the back button, after Start: see widgets/url_state.py
 touched = url_state.follow(fields.PREFIX)
 said = url_state.parameters()
 like, turns = said.pop("like", None), comparison.take(said)

@@ -1,7 +1,7 @@
 """What a run is asked to do.
 
 One frozen value says it for the form, the flags, the API and the database. It never holds a key:
-keys are looked up by backend name when a request is built (see `backends.py`).
+keys are looked up by backend name when a request is built (see `backends/`).
 """
 
 from __future__ import annotations

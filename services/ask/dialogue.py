@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-MARK = "\x1emessages:"  # a control character: promptfile.py refuses it in texts
+MARK = "\x1emessages:"  # a control character: workloads/promptfile.py refuses it in texts
 ROLES = ("system", "developer", "user", "assistant")
 Message = dict[str, str]  # `role`, `content`
 

@@ -1,5 +1,5 @@
 """What was seen of one request, and of one run. Only what was seen: whatever can be derived is
-derived in `metrics.py`, so that a metric written next year works on runs stored today."""
+derived in `analysis/metrics.py`, so that a metric written next year works on runs stored today."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ class Repeat:
     index: int
     began_at: datetime
     duration_s: float | None = None  # None: it was cut short before its end was recorded
-    health: dict[str, Any] = field(default_factory=dict)  # the client's own, see `checks.py`
+    health: dict[str, Any] = field(
+        default_factory=dict
+    )  # the client's own, see `analysis/diagnostics/client.py`
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""One process of a team: `python -m services.load.load_process`. See `team.py` for who talks to it.
+"""One process of a pool: `python -m services.load.load_process`. `process_pool.py` starts it.
 
 Its job comes in as a line of JSON, then `repeat` with a number, answered by `ready` when its
 connections are open, and `begin` with the time to begin at. `stop` ends the repeat in hand, and
-the end of standard input ends everything: a member does not outlive its team.
+the end of standard input ends the process, so that it does not outlive its worker.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The process that measures: `python -m services.load.worker`.
 
-A turn of a run comes in on standard input as a line of JSON (see `turn.py`); what was seen goes out
-on standard output, a line of JSON a message. The process that reads them writes the database.
-Another line on standard input, or its end, cancels the run: a worker does not outlive the one who
-asked for it.
+It reads one work item of a run as a line of JSON on standard input (see `ask/work_item.py`), and
+writes what it measures to standard output, one message per line, which the supervisor stores.
+Another line on standard input, or its end, cancels the run: no worker outlives its supervisor.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Backend:
     needs_key: bool = False
     start_hint: str = ""  # the command that starts it at its default address
     knows_ignore_eos: bool = False
-    dialect: Literal["openai", "ollama"] = "openai"  # see asking.py
+    dialect: Literal["openai", "ollama"] = "openai"  # see wire_formats.py
 
     @property
     def header_env(self) -> str | None:
