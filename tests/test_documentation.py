@@ -17,7 +17,7 @@ FILES = [
     for part in ROOT.iterdir()
     if part.is_file() or not (part.name.startswith(".") or part.name in LEFT_OUT)
     for file in (part, *part.rglob("*"))
-    if file.is_file()
+    if file.is_file() and file.parent.name != "__pycache__"
 ]
 FOLDERS = {str(folder) for name in FILES for folder in Path(name).parents}
 TOP = {name.split("/")[0] for name in FILES}
