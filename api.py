@@ -32,8 +32,8 @@ from db.trials import CannotRepeat, TrialNotFound
 from jobs import serving
 from jobs import studies as at_work
 from services import VERSION
-from services.analysis.compare.baseline import Kind, Pin
-from services.analysis.compare.baseline_verdict import Standing, as_row
+from services.analysis.compare.baseline import Baseline, Kind
+from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
 from services.analysis.trial import InvalidTrial, Trial
 from services.ask.backends import BackendProblem, find
 from services.ask.config import InvalidConfig, sentences_of
@@ -63,8 +63,8 @@ from services.report.export.study import study_document
 from services.report.export.study_shape import StudyDocument
 from services.report.imports import MOST_BYTES, InvalidImport
 from services.servers.engines import EngineConfig, EngineProblem, devices
-from services.studies.asked import inner
 from services.studies.feasible import NothingToResume
+from services.studies.study_config import inner
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
 SMALL_MOST = 100_000  # bytes of a request that has no prompts
@@ -161,9 +161,9 @@ def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
     return [_listed(row, against.get(row.id)) for row in rows]
 
 
-def _listed(row: RunRow, standing: Standing | None) -> ListedRun:
+def _listed(row: RunRow, verdict: BaselineVerdict | None) -> ListedRun:
     values = {field.name: getattr(row, field.name) for field in fields(row)}
-    return ListedRun(**values, against=Against(**as_row(standing)) if standing else None)
+    return ListedRun(**values, against=Against(**as_row(verdict)) if verdict else None)
 
 
 @api.post(
@@ -237,7 +237,7 @@ def cancel_run(run_id: RunId) -> Cancelled:
 
 
 @api.get("/pins")
-def list_pins() -> list[Pin]:
+def list_pins() -> list[Baseline]:
     """List the references of models and tags, the newest first."""
     return list(pins.pins(opened()))
 
@@ -246,7 +246,7 @@ def list_pins() -> list[Pin]:
     "/pins/{kind}/{value:path}",
     **takes_json(_404="There is no such run"),
 )
-def pin(kind: Kind, value: str, pinned: Pinned) -> Pin:
+def pin(kind: Kind, value: str, pinned: Pinned) -> Baseline:
     """Make a run the reference of its model, or of a tag, in place of the one before. A run without
     that tag gets it."""
     return pins.pin(opened(), kind, value, pinned.run)

@@ -53,10 +53,10 @@ from services.report.export.study_files import study_export
 from services.report.imports import MOST_BYTES, InvalidImport
 from services.servers.check_backend import visit
 from services.servers.engines import EngineProblem, devices
-from services.studies.asked import StudyConfig
 from services.studies.feasible import NothingToResume
 from services.studies.report import report as study_report
 from services.studies.study import Study
+from services.studies.study_config import StudyConfig
 
 ROOT = Path(__file__).resolve().parent
 DONE, FAILED, USAGE = 0, 1, 2
@@ -246,7 +246,7 @@ def check(options: argparse.Namespace) -> int:
         raise Usage("\n".join(map(flags.in_flags, error.problems.values()))) from None
     candidate = results.candidate(opened(), options.run, judgement=judgement)
     found = thresholds.check(options.slo, candidate)
-    _say(options, lambda: found, lambda: terminal.gates_text(found))
+    _say(options, lambda: found, lambda: terminal.thresholds_text(found))
     return DONE if all(one.passed for one in found) else FAILED
 
 

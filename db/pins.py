@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from db import results, schema
 from db.database import writing
 from db.runs import InvalidEdit, RunNotFound, add_tag
-from services.analysis.compare.baseline import KINDS, Kind, Pin
+from services.analysis.compare.baseline import KINDS, Baseline, Kind
 from services.analysis.compare.headline import headline
 from services.base.halves import clean
 
@@ -30,7 +30,7 @@ class NotPinned(LookupError):
         super().__init__(f"No run is the reference of {kind} {value[:200]}.")
 
 
-def pin(database: Engine, kind: Kind, value: str, run_id: int) -> Pin:
+def pin(database: Engine, kind: Kind, value: str, run_id: int) -> Baseline:
     """Make a run the reference of its model or of a tag, in place of the one before. A run without
     that tag gets it.
 
@@ -40,7 +40,7 @@ def pin(database: Engine, kind: Kind, value: str, run_id: int) -> Pin:
         RunNotFound: there is no such run.
     """
     _refresh(database, run_id)
-    made = Pin(kind, clean(value), run_id, datetime.now(UTC))
+    made = Baseline(kind, clean(value), run_id, datetime.now(UTC))
     with writing(database) as connection:
         made = replace(made, value=_check(connection, made))
         dialect = postgresql if database.dialect.name == "postgresql" else sqlite
@@ -61,14 +61,14 @@ def unpin(database: Engine, kind: Kind, value: str) -> None:
             raise NotPinned(kind, value)
 
 
-def pins(database: Engine) -> tuple[Pin, ...]:
+def pins(database: Engine) -> tuple[Baseline, ...]:
     """Return every pin, the newest first."""
     found = select(table).order_by(table.c.pinned_at.desc(), table.c.run_id.desc())
     with database.connect() as connection:
-        return tuple(Pin(**row) for row in connection.execute(found).mappings())
+        return tuple(Baseline(**row) for row in connection.execute(found).mappings())
 
 
-def _check(connection: Connection, wanted: Pin) -> str:
+def _check(connection: Connection, wanted: Baseline) -> str:
     """Return the model or the tag of which the run can be the reference. Raises see `pin`."""
     runs = schema.runs.c
     found = select(runs.model, runs.status, runs.headline).where(runs.id == wanted.run_id)

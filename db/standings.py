@@ -12,18 +12,17 @@ from db.pins import pins
 from db.search import Filters, RunRow
 from services.analysis.compare import trend as trends
 from services.analysis.compare.baseline import fitting
-from services.analysis.compare.baseline_verdict import Standing
-from services.analysis.compare.baseline_verdict import standings as standings_of
+from services.analysis.compare.baseline_verdict import BaselineVerdict, baseline_verdicts
 
 
 def standings(
     database: Engine, rows: Sequence[RunRow], tag: str = "", model: str = ""
-) -> dict[int, Standing]:
+) -> dict[int, BaselineVerdict]:
     """Return how each of these runs stands, by id; arguments as in `baseline_verdict`."""
     pinned = pins(database)
     wanted = {pin.run_id for row in rows for pin in fitting(row, pinned)}
-    references = {row.id: row for row in search.rows_of(database, wanted)} if wanted else {}
-    return standings_of(rows, pinned, references, tag, model)
+    baseline_runs = {row.id: row for row in search.rows_of(database, wanted)} if wanted else {}
+    return baseline_verdicts(rows, pinned, baseline_runs, tag, model)
 
 
 def trend(
@@ -32,6 +31,6 @@ def trend(
     """Return the trend of a measure over the newest runs that match, at most MOST_OF_TREND."""
     rows, pinned = search.trend(database, text, **filters), pins(database)
     wanted = {pin.run_id for row in rows for pin in fitting(row, pinned)}
-    references = {row.id: row for row in search.rows_of(database, wanted)} if wanted else {}
+    baseline_runs = {row.id: row for row in search.rows_of(database, wanted)} if wanted else {}
     tag, model = filters.get("tag") or "", filters.get("model") or ""
-    return trends.trend(rows, pinned, references, measure, tag, model)
+    return trends.trend(rows, pinned, baseline_runs, measure, tag, model)

@@ -19,9 +19,9 @@ from db.trials import NOWHERE
 from services.ask.measurement import ACTIVE, FINISHED, Run
 from services.servers.engines import EngineConfig
 from services.servers.engines.server import UP
-from services.studies.asked import StudyConfig, parse_study
 from services.studies.cell import Cell, Measured
 from services.studies.study import Study
+from services.studies.study_config import StudyConfig, parse_study
 
 
 class StudyNotFound(LookupError):

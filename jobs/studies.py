@@ -26,7 +26,6 @@ from services.ask.measurement import ACTIVE
 from services.base import settings
 from services.servers import engines
 from services.servers.engines import EngineConfig, parallel_label
-from services.studies.asked import StudyConfig
 from services.studies.cell import Cell, Measured
 from services.studies.estimate import Estimate, estimate
 from services.studies.feasible import (
@@ -39,6 +38,7 @@ from services.studies.grid import Planned, planned
 from services.studies.presets import PRESETS
 from services.studies.report import Device
 from services.studies.study import Study
+from services.studies.study_config import StudyConfig
 
 
 def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:

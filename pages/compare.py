@@ -173,7 +173,7 @@ if not shared():
     choose_margin(margin_of(candidates), right)
 
 verdicts(comparison)
-panels.doubts(comparison.warnings)
+panels.show_diagnostics(comparison.warnings)
 if not shared():
     with st.container(horizontal=True):
         more_repeats.button([candidate.run for candidate in candidates])

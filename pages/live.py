@@ -62,7 +62,7 @@ def so_far(run: Run) -> None:
         st.metric("Done", f"{now.done:,}", border=True)
         st.metric("Failed", f"{now.failed:,}", border=True)
     if found.begun:
-        panels.doubts(found.doubts)
+        panels.show_diagnostics(found.diagnostics)
     left = f", about {duration(round(now.left_s))} left" if now.left_s is not None else ""
     bar(now, left)
 

@@ -25,7 +25,7 @@ from pages.widgets import (
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
 from services.analysis import client_health
 from services.analysis.compare import Candidate
-from services.analysis.diagnostics import doubts
+from services.analysis.diagnostics import diagnostics
 from services.ask.measurement import ACTIVE
 from services.report import tables
 from services.report.charts import CHARTS
@@ -126,7 +126,9 @@ if not candidate.measurements:
 if candidate.summary.ok:
     panels.headline(candidate)
 panels.judgement(candidate)
-panels.doubts(doubts(run, candidate.measurements, candidate.summary, candidate.samples))
+panels.show_diagnostics(
+    diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
+)
 if run.source is None:
     panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")

@@ -32,9 +32,9 @@ from services.ask.config import InvalidConfig
 from services.base.once import Once
 from services.base.units import many
 from services.servers.engines import EngineProblem, devices
-from services.studies.asked import StudyConfig
+from services.studies.flat import preset_config, query, read
 from services.studies.grid import Planned
-from services.studies.written import begun, query, read
+from services.studies.study_config import StudyConfig
 
 
 def earlier(text: str) -> StudyConfig:
@@ -58,7 +58,7 @@ def asked() -> StudyConfig:
         return read(said, start)
     except InvalidConfig as error:
         st.warning(plain(f"{error} The rest of the link is kept."), icon=":material/link_off:")
-        return start or begun("tensor")
+        return start or preset_config("tensor")
 
 
 def grid_of(config: StudyConfig) -> list[Planned]:

@@ -606,8 +606,8 @@ def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
     )
     assert ask("GET", "/pins").json() == [made.json()]
     later, first = (run["against"] for run in ask("GET", "/runs").json())
-    assert (first["word"], first["reference"], first["speed"]) == ("reference", 1, None)
-    assert (later["word"], later["reference"], later["kind"]) == ("no verdict", 1, "model")
+    assert (first["word"], first["baseline"], first["speed"]) == ("baseline", 1, None)
+    assert (later["word"], later["baseline"], later["kind"]) == ("no verdict", 1, "model")
     assert later["speed"] == pytest.approx(1)
     assert ask("DELETE", path).status_code == 204
     assert "No run is the reference of model org/Model 1" in ask("DELETE", path).json()["error"]

@@ -654,7 +654,7 @@ def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
     assert {"verdicts", "rows", "differences", "warnings"} < set(found)
     said = ask("compare", *ids)
     assert said.code == 0
-    assert "1 · A (reference)  2 · B" in said.out
+    assert "1 · A (baseline)  2 · B" in said.out
 
 
 SLOWER = [measured(0, repeat=r, e2e=6.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
@@ -783,18 +783,18 @@ def test_every_command_explains_itself(ask: Ask) -> None:
 def test_a_run_is_pinned_and_the_list_says_how_the_others_stand(database: Engine, ask: Ask) -> None:
     for _ in range(2):
         store(database, tags=["nightly"])
-    assert "vs reference" not in ask("list").out
+    assert "vs baseline" not in ask("list").out
     assert ask("pin", "1").out == "Run 1 is the reference of model tiny.\n"
     assert ask("pin", "1", "--tag", "nightly").out == "Run 1 is the reference of tag nightly.\n"
     lines = ask("list").out.splitlines()
-    assert "vs reference" in lines[0]
-    assert "no verdict" in lines[2] and "reference" in lines[3]
+    assert "vs baseline" in lines[0]
+    assert "no verdict" in lines[2] and "baseline" in lines[3]
     later, first = json.loads(ask("list", "--json").out)
-    assert (later["against"]["reference"], later["against"]["kind"]) == (1, "tag")
-    assert first["against"]["word"] == "reference"
+    assert (later["against"]["baseline"], later["against"]["kind"]) == (1, "tag")
+    assert first["against"]["word"] == "baseline"
     assert ask("unpin", "1", "--model").out == "Run 1 is no longer the reference of model tiny.\n"
     assert ask("unpin", "1").out == "Run 1 is no longer the reference of tag nightly.\n"
-    assert "vs reference" not in ask("list").out
+    assert "vs baseline" not in ask("list").out
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from services.flags import flag
 from services.report.export.study_files import STUDY_EXPORTS
 from services.report.export.study_shape import StudyDocument
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig
+from services.studies.study_config import StudyConfig
 from tests.conftest import ReferenceServer, started_engines_end, until
 from tests.test_cli import SLOW, Ask, ask, ended, started
 

@@ -19,9 +19,9 @@ from services.ask.config import parse
 from services.servers.engines import EngineConfig, EngineProblem
 from services.servers.engines.process_tags import marked
 from services.servers.engines.server import UP, Server
-from services.studies.asked import StudyConfig
+from services.studies.flat import read
 from services.studies.parallel import Parallel
-from services.studies.written import read
+from services.studies.study_config import StudyConfig
 from tests.conftest import ReferenceServer, finished, until
 from tests.test_jobs import supervisors
 

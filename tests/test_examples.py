@@ -24,7 +24,7 @@ from jobs import studies as at_work
 from services.ask.config import parse
 from services.ask.measurement import ACTIVE
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig
+from services.studies.study_config import StudyConfig
 from tests.conftest import ROOT, ReferenceServer, started_engines_end
 from tests.stored import store
 from tests.test_api import ask

@@ -9,14 +9,14 @@ from typing import get_args, get_type_hints
 import pytest
 
 from services.analysis.compare.findings import Word
-from services.analysis.diagnostics import Doubt
+from services.analysis.diagnostics import Diagnostic
 from services.analysis.metrics import METRICS
 from services.ask.modes import MODES
 from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
 GLOSSARY = DOCS / "glossary.md"
-SEVERITIES = tuple(chain.from_iterable(map(get_args, get_type_hints(Doubt).values())))
+SEVERITIES = tuple(chain.from_iterable(map(get_args, get_type_hints(Diagnostic).values())))
 TERMS = (
     *(metric.label for metric in METRICS),
     *(mode.label for mode in MODES.values()),

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import results, runs
-from services.analysis.diagnostics import doubts
+from services.analysis.diagnostics import diagnostics
 from services.analysis.summary import summarize
 from services.ask.backends import Target
 from services.report import theme
@@ -40,7 +40,7 @@ def test_a_run_through_litellm_is_measured_and_says_so(
     assert all(len(m.token_times) == 6 and m.finish_reason == "length" for m in measured)
     assert run.repeats[0].health["clock"] == "loop"
     assert "litellm" in run.environment
-    titles = [doubt.title for doubt in doubts(run, measured, summarize(measured))]
+    titles = [diagnostic.title for diagnostic in diagnostics(run, measured, summarize(measured))]
     assert any("LiteLLM" in title for title in titles)
     (row,) = runs.search(database)
     assert row.headline["via"] == "via LiteLLM"

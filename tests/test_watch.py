@@ -24,8 +24,8 @@ from services.ask.config import RunConfig
 from services.ask.measurement import Sample
 from services.servers.engines import EngineConfig
 from services.servers.telemetry.target import Asked
-from services.studies.asked import StudyConfig
 from services.studies.grid import cells
+from services.studies.study_config import StudyConfig
 from tests.conftest import ReferenceServer, finished, serving, until
 from tests.stored import store
 

@@ -10,8 +10,8 @@ from db.pins import InvalidPin, NotPinned
 from db.runs import RunNotFound
 from pages.widgets.url_state import touched
 from pages.widgets.view import badge, plain
-from services.analysis.compare.baseline import Pin, of_run
-from services.analysis.compare.baseline_verdict import REFERENCE, Standing, sentence
+from services.analysis.compare.baseline import Baseline, of_run
+from services.analysis.compare.baseline_verdict import BASELINE, BaselineVerdict, sentence
 from services.ask.measurement import Run
 
 
@@ -20,8 +20,8 @@ def badges(run_id: int) -> None:
     pinned = of_run(run_id, pins.pins(opened()))
     if pinned:
         with st.container(horizontal=True, gap="xsmall"):
-            for pin in pinned:
-                st.markdown(badge(f"reference of {pin.kind} {pin.value}", "keep", "blue"))
+            for baseline in pinned:
+                st.markdown(badge(f"reference of {baseline.kind} {baseline.value}", "keep", "blue"))
 
 
 def button(run: Run) -> None:
@@ -48,12 +48,12 @@ def button(run: Run) -> None:
             _change(kind, value, run.id, now)
 
 
-def _said(now: Pin | None, run_id: int) -> None:
+def _said(now: Baseline | None, run_id: int) -> None:
     if now and now.run_id != run_id:
         st.caption(f"Now it is run {now.run_id}; pinning this one takes its place.")
 
 
-def _change(kind: str, value: str, run_id: int, now: Pin | None) -> None:
+def _change(kind: str, value: str, run_id: int, now: Baseline | None) -> None:
     try:
         if now and now.run_id == run_id:
             pins.unpin(opened(), now.kind, value)
@@ -67,16 +67,16 @@ def _change(kind: str, value: str, run_id: int, now: Pin | None) -> None:
     st.rerun()
 
 
-def against(run_id: int, standing: Standing | None) -> None:
+def against(run_id: int, verdict: BaselineVerdict | None) -> None:
     """What there is to say of a run against its reference, and the way to see more."""
-    if standing is None:
+    if verdict is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(plain(sentence(standing)), width="content")
-        if standing.word != REFERENCE:
+        st.caption(plain(sentence(verdict)), width="content")
+        if verdict.word != BASELINE:
             st.page_link(
                 "compare.py",
                 label="Compare with the reference",
                 icon=":material/compare_arrows:",
-                query_params={"runs": f"{standing.reference},{run_id}"},
+                query_params={"runs": f"{verdict.baseline_id},{run_id}"},
             )

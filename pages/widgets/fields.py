@@ -12,7 +12,7 @@ from pages.widgets import url_state
 from pages.widgets.view import plain
 from services.ask.config import LONG_EVERY, LONG_TIMES, InvalidConfig, RunConfig, made
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig
+from services.studies.study_config import StudyConfig
 
 PREFIX = "run-"
 ENGINE = "engine-"

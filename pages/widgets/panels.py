@@ -12,7 +12,7 @@ import streamlit as st
 from pages.widgets.view import badge, plain
 from services.analysis import client_health, diagnostics
 from services.analysis.compare import Candidate
-from services.analysis.diagnostics.diagnostic import Doubt, long
+from services.analysis.diagnostics.diagnostic import Diagnostic, long
 from services.analysis.summary import summary_row
 from services.ask import modes
 from services.ask.measurement import IMPORT, Run
@@ -91,13 +91,13 @@ def judgement(candidate: Candidate) -> None:
         st.caption(f"Cost: {plain(source)}.")
 
 
-def doubts(found: Sequence[Doubt]) -> None:
+def show_diagnostics(found: Sequence[Diagnostic]) -> None:
     """Reasons to doubt: warnings in sight, if only by their titles, notes below them."""
-    warnings = [doubt for doubt in found if doubt.level == "warning"]
-    notes = [doubt for doubt in found if doubt.level == "note"]
+    warnings = [diagnostic for diagnostic in found if diagnostic.level == "warning"]
+    notes = [diagnostic for diagnostic in found if diagnostic.level == "note"]
     brief = long(warnings)
     if warnings:
-        titles = " ".join(f"**{plain(doubt.title)}.**" for doubt in warnings)
+        titles = " ".join(f"**{plain(diagnostic.title)}.**" for diagnostic in warnings)
         st.warning(titles if brief else _sentences(warnings), icon=":material/warning:")
     if brief:
         with st.expander("What these warnings mean", icon=":material/warning:"):
@@ -119,8 +119,8 @@ def client(candidate: Candidate) -> None:
             st.caption(plain(said))
 
 
-def _sentences(found: Sequence[Doubt]) -> str:
-    return "\n\n".join(f"**{plain(doubt.title)}.** {plain(doubt.sentence)}" for doubt in found)
+def _sentences(found: Sequence[Diagnostic]) -> str:
+    return "\n\n".join(f"**{plain(each.title)}.** {plain(each.sentence)}" for each in found)
 
 
 def verdict(measure: str, word: str, in_words: str) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from db.runs import RunRow
 from pages.widgets.url_state import touched
-from services.analysis.compare.baseline_verdict import Standing, brief
+from services.analysis.compare.baseline_verdict import BaselineVerdict, brief
 from services.ask.measurement import FINISHED, IMPORT
 
 STATUSES = {
@@ -34,7 +34,7 @@ AGAINST = "vs reference"
 CHARACTER, MARGINS, LEAST, MOST = 6, 18, 120, 420
 
 
-def choose(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> list[int]:
+def choose(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> list[int]:
     """Show the runs, with how each stands to its reference; return the ids of those that are
     selected, in the order they were selected."""
     ids = [row.id for row in rows]
@@ -60,7 +60,7 @@ def _in_order(key: str, ticked: list[int]) -> list[int]:
     return order
 
 
-def _frame(rows: Sequence[RunRow], standings: Mapping[int, Standing]) -> pd.DataFrame:
+def _frame(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> pd.DataFrame:
     against = [brief(standings[row.id]) if row.id in standings else None for row in rows]
     return pd.DataFrame(
         {

@@ -11,7 +11,7 @@ import streamlit as st
 from db import counts, runs
 from db.database import opened
 from services.analysis.diagnostics import client, server
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask.measurement import Run
 from services.ask.progress import Standing, standing
 from services.report.charts import live_engine, live_spec, spec
@@ -26,7 +26,7 @@ class Snapshot:
 
     standing: Standing
     begun: bool
-    doubts: Sequence[Doubt]
+    diagnostics: Sequence[Diagnostic]
     chart: dict[str, Any] | None
     engine_chart: dict[str, Any] | None
 
@@ -44,7 +44,7 @@ def _snapshot(
     progress = runs.progress(opened(), run_id, limit=SHOWN)
     samples = runs.samples(opened(), run_id, limit=SHOWN)
     now = standing(_run.config, progress, counts.counted(opened(), run_id))
-    doubts = (
+    diagnostics = (
         [*client.so_far(_run.config, progress[-1]), *server.so_far(_run, samples)]
         if progress
         else []
@@ -54,7 +54,7 @@ def _snapshot(
     return Snapshot(
         now,
         bool(progress),
-        doubts,
+        diagnostics,
         live_spec(progress, dark) if moves else None,
         spec(drawn, dark) if drawn is not None else None,
     )

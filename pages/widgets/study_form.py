@@ -14,10 +14,10 @@ from services.ask.config import InvalidConfig
 from services.ask.modes import MODES
 from services.base import settings
 from services.servers.engines import ENGINES, EngineConfig
-from services.studies.asked import StudyConfig, parse_study
+from services.studies.flat import AXES, numbers, preset_config
 from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS
-from services.studies.written import AXES, begun, numbers
+from services.studies.study_config import StudyConfig, parse_study
 
 LOAD = ("max_tokens", "repeats", "warmup")
 PACE = MODES["staggered"].parameters  # what is sent at once has none
@@ -37,7 +37,7 @@ def ask(start: StudyConfig) -> StudyConfig:
     """
     name = _preset(start)
     if name != start.preset:
-        start = begun(name, start.engine)
+        start = preset_config(name, start.engine)
     problems: dict[str, str] = {}
     values: dict[str, Any] = {"preset": name, **_server(start, problems)}
     axes = _axes(start, problems)
@@ -80,7 +80,11 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
         return {"engine": None, "run": there}
     same = start.engine is not None and start.engine.engine == name
     other = EngineConfig.model_validate({"engine": name})
-    first = start.engine if same and start.engine else begun(start.preset, other).engine or other
+    first = (
+        start.engine
+        if same and start.engine
+        else preset_config(start.preset, other).engine or other
+    )
     values = engine_form.ask(first, sizes=False)
     found: dict[str, Any] = {"engine": values, "run": {}}
     if ENGINES[name].knows:

@@ -12,7 +12,7 @@ from db.database import opened
 from pages.widgets import chart_panel, panels, share, tabular
 from pages.widgets.view import plain
 from services.report.charts.scaling import STUDY_CHARTS
-from services.report.export.study_contents import doubts_of
+from services.report.export.study_contents import diagnostics_of
 from services.report.export.study_files import STUDY_EXPORTS, StudyExport
 from services.studies.report import Report, report
 from services.studies.study import Study
@@ -41,7 +41,9 @@ def words(told: Report) -> None:
     if told.details:
         st.markdown(plain(told.details))
     st.caption(plain(told.varied))
-    panels.doubts([replace(one, title=f"{of}: {one.title}") for one, of in doubts_of(told)])
+    panels.show_diagnostics(
+        [replace(one, title=f"{of}: {one.title}") for one, of in diagnostics_of(told)]
+    )
     if told.sentences:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told.sentences))
     for note in told.notes:

@@ -83,12 +83,12 @@ def _picked(found: Trend, run_id: int) -> None:
             icon=":material/insights:",
             query_params={"run": str(run_id)},
         )
-        if found.reference and found.reference.run_id != run_id:
+        if found.baseline and found.baseline.run_id != run_id:
             st.page_link(
                 "compare.py",
                 label="Compare with the reference",
                 icon=":material/compare_arrows:",
-                query_params={"runs": f"{found.reference.run_id},{run_id}"},
+                query_params={"runs": f"{found.baseline.run_id},{run_id}"},
             )
 
 

@@ -43,7 +43,7 @@ IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that 
 
 def written(others: Sequence[Changes]) -> str:
     """Return the other candidates as one text: all that each of them changes, also to what the
-    reference has now, so that the text means the same when that changes."""
+    baseline has now, so that the text means the same when that changes."""
     return BETWEEN.join(
         urlencode({name: link.text_of(value) for name, value in changes.items()}) or SAME
         for changes in others
@@ -63,7 +63,7 @@ def read(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, 
 
 
 def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
-    """Return the runs to compare, the reference first.
+    """Return the runs to compare, the baseline first.
 
     Raises:
         InvalidConfig: one of them cannot be asked for; the sentence says which.

@@ -24,12 +24,12 @@ from services.ask.workloads.mixed import CLASSES
 from services.base.units import show
 
 
-class InvalidGate(ValueError):
+class InvalidThreshold(ValueError):
     """A condition that cannot be read, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Threshold:
     """One condition on a run. `name` is one of REQUESTS, with a statistic, or of RUNS."""
 
     text: str
@@ -40,7 +40,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ThresholdResult:
     """What became of a condition; `value` is None where it is not known."""
 
     slo: str
@@ -49,7 +49,7 @@ class Checked:
     sentence: str
 
 
-def gate(text: str) -> Gate:
+def parse_threshold(text: str) -> Threshold:
     """Read a condition like `ttft:p95<0.5` or `error_rate<=0.01`.
 
     Raises:
@@ -57,18 +57,20 @@ def gate(text: str) -> Gate:
     """
     found = re.fullmatch(r"\s*(\w+)(?::(\w+))?\s*(<=|>=|<|>)\s*(\S+)\s*", text)
     if not found:
-        raise InvalidGate(
+        raise InvalidThreshold(
             f"“{text[:60]}” is no condition. Write it in quotes, since a shell takes < and > for "
             "itself: 'ttft:p95<0.5', 'error_rate<0.01'."
         )
     name, statistic, sign, number = found.groups(default="")
     if name not in REQUESTS and name not in RUNS:
-        raise InvalidGate(f"There is no {name[:40]} here, but {', '.join((*REQUESTS, *RUNS))}.")
+        raise InvalidThreshold(
+            f"There is no {name[:40]} here, but {', '.join((*REQUESTS, *RUNS))}."
+        )
     if name in REQUESTS and statistic not in STATISTICS:
-        raise InvalidGate(f"{name} needs one of {', '.join(STATISTICS)}: '{name}:p95{sign}…'.")
+        raise InvalidThreshold(f"{name} needs one of {', '.join(STATISTICS)}: '{name}:p95{sign}…'.")
     if name in RUNS and statistic:
-        raise InvalidGate(f"{name} is one number of the run, without :{statistic[:20]}.")
-    return Gate(text.strip(), name, statistic, sign, _limit(name, number))
+        raise InvalidThreshold(f"{name} is one number of the run, without :{statistic[:20]}.")
+    return Threshold(text.strip(), name, statistic, sign, _limit(name, number))
 
 
 def _limit(name: str, number: str) -> float:
@@ -77,34 +79,36 @@ def _limit(name: str, number: str) -> float:
     except ValueError:
         limit = math.nan
     if not math.isfinite(limit):
-        raise InvalidGate(
+        raise InvalidThreshold(
             f"“{number[:40]}” is no number: {name} is in {_unit(name)}, without a unit behind it."
         )
     return limit
 
 
-def check(gates: Sequence[Gate], candidate: Candidate) -> tuple[Checked, ...]:
+def check(thresholds_: Sequence[Threshold], candidate: Candidate) -> tuple[ThresholdResult, ...]:
     """Hold a run to its conditions. One that did not come to its end keeps none of them."""
     run = candidate.run
     row = row_of(candidate)
-    found = tuple(_checked(one, candidate.summary, row) for one in gates)
+    found = tuple(_result(one, candidate.summary, row) for one in thresholds_)
     if run.status == "done":
         return found
     said = f"Run {run.id} is {run.status}, and not measured to its end."
-    return (Checked("status", None, False, said), *found)
+    return (ThresholdResult("status", None, False, said), *found)
 
 
-def _checked(one: Gate, summary: Summary, row: Mapping[str, Any]) -> Checked:
+def _result(one: Threshold, summary: Summary, row: Mapping[str, Any]) -> ThresholdResult:
     sign, keeps = SIGNS[one.sign]
     unit = _unit(one.name)
     shown = f"{_label(one)} {sign} {show(one.limit, unit)}"
     value = row.get(_key(one))  # an imported run lacks some
     if value is None:
-        return Checked(one.text, None, False, f"{shown}: {_why_not(one, summary)}")
-    return Checked(one.text, value, keeps(value, one.limit), f"{shown}: it is {show(value, unit)}")
+        return ThresholdResult(one.text, None, False, f"{shown}: {_why_not(one, summary)}")
+    return ThresholdResult(
+        one.text, value, keeps(value, one.limit), f"{shown}: it is {show(value, unit)}"
+    )
 
 
-def _why_not(one: Gate, summary: Summary) -> str:
+def _why_not(one: Threshold, summary: Summary) -> str:
     if one.name in OBJECTIVES and summary.attainment is None:
         return "not known, since no objective is set. Give one: --ttft-limit 0.5."
     if one.name in REQUESTS and (name := _metric(one.name)[1]):
@@ -118,12 +122,12 @@ def _why_not(one: Gate, summary: Summary) -> str:
     return "not known for this run."
 
 
-def _key(one: Gate) -> str:
+def _key(one: Threshold) -> str:
     """The name of `summary_row`."""
     return f"{REQUESTS[one.name]}_{STATISTICS[one.statistic]}" if one.statistic else RUNS[one.name]
 
 
-def _label(one: Gate) -> str:
+def _label(one: Threshold) -> str:
     if one.statistic:
         entry, name = _metric(one.name)
         label = f"{entry.label}, {one.statistic}"
@@ -150,7 +154,7 @@ def against(
     """Return a sentence for each run whose verdict is among `words`, by one of MEASURES or by what
     decides; and, unless it is allowed, for each without a verdict."""
     bad = {*words, *(() if allow_no_verdict else ("no verdict",))}
-    names = names_of((comparison.reference, *comparison.others))
+    names = names_of((comparison.baseline, *comparison.others))
     said = []
     for name, verdict in zip(names[1:], comparison.verdicts, strict=True):
         found = _finding(verdict, measure)

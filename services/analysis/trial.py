@@ -53,7 +53,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A stored trial; its runs in the order of the candidates, the reference first."""
+    """A stored trial; its runs in the order of the candidates, the baseline first."""
 
     id: int
     created_at: datetime

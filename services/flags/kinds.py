@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 
 from services.analysis.compare import LEAST_MARGIN, MOST_MARGIN
-from services.analysis.thresholds import WORDS, Gate, InvalidGate, gate
+from services.analysis.thresholds import WORDS, InvalidThreshold, Threshold, parse_threshold
 
 MOST = 2**31 - 1  # of a run's number, and of a list's lines
 
@@ -37,8 +37,8 @@ def words(text: str) -> list[str]:
     return words
 
 
-def condition(text: str) -> Gate:
+def condition(text: str) -> Threshold:
     try:
-        return gate(text)
-    except InvalidGate as error:
+        return parse_threshold(text)
+    except InvalidThreshold as error:
         raise ArgumentTypeError(str(error).rstrip(".")) from None

@@ -21,7 +21,7 @@ from services.ask.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, P
 from services.flags.kinds import per_cent, whole
 from services.flags.of_field import add, given
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig
+from services.studies.study_config import StudyConfig
 
 PLAIN = ("unique_prompts", "prompts")  # their flags have their own shape
 KNOWN = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}

@@ -14,9 +14,9 @@ from services.flags.kinds import whole
 from services.flags.of_field import add, given
 from services.flags.of_run import Misused, run, values
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig, parse_study
+from services.studies.flat import AXES, SPREAD, read
 from services.studies.presets import PRESETS
-from services.studies.written import AXES, SPREAD, read
+from services.studies.study_config import StudyConfig, parse_study
 
 WRITTEN = {
     **dict.fromkeys(AXES, "1,8,32"),

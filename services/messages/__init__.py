@@ -47,10 +47,10 @@ class Started(BaseModel):
 class Against(BaseModel):
     """How a run stands to the one that is pinned for its tag or its model."""
 
-    reference: int = Field(description="That run's number; its own: it is the reference")
+    baseline: int = Field(description="The baseline run; its own number: it is the baseline")
     kind: Kind
     value: str = Field(description="The model or the tag")
-    word: str = Field(description="A verdict's, or reference, or other work: nothing is compared")
+    word: str = Field(description="A verdict, or baseline, or other work (nothing is compared)")
     measure: str | None = Field(description="By which measure")
     speed: float | None = Field(description="The ratio; of a latency its inverse")
     low: float | None = Field(description="Where its 95 % interval begins")

@@ -13,11 +13,11 @@ from services.ask.config import without_prompts
 from services.ask.measurement import Run, RunStatus
 from services.messages.engines import EngineFacts, engine_facts
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig, parse_study
 from services.studies.estimate import Estimate
+from services.studies.flat import with_defaults
 from services.studies.grid import Planned
 from services.studies.study import Study
-from services.studies.written import filled
+from services.studies.study_config import StudyConfig, parse_study
 
 ABOUT = {"name", "tags", "note"}
 
@@ -32,7 +32,7 @@ class NewStudy(StudyConfig):
     @model_validator(mode="before")
     @classmethod
     def _as_its_preset_begins(cls, data: Any) -> Any:
-        return filled(data)
+        return with_defaults(data)
 
     def config(self) -> StudyConfig:
         return parse_study(self.model_dump(exclude=ABOUT))

@@ -44,11 +44,11 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
     )
     note = (
         "Numbers as on the result of each run; a sum of a repeat is the mean of the repeats'. "
-        "Below them the ratio to the reference, of geometric means over the repeats, with a 95 % "
+        "Below them the ratio to the baseline, of geometric means over the repeats, with a 95 % "
         "interval where there are enough of them."
-        + judged_by((comparison.reference, *comparison.others))
+        + judged_by((comparison.baseline, *comparison.others))
     )
-    return Table("Comparison", ("", f"{labels[0]} (reference)", *labels[1:]), rows, note)
+    return Table("Comparison", ("", f"{labels[0]} (baseline)", *labels[1:]), rows, note)
 
 
 def classes(candidate: Candidate) -> Table:
@@ -164,7 +164,7 @@ def failures(candidate: Candidate) -> Table:
 
 def differences(comparison: Comparison) -> Table:
     """Config and environment where the runs are not alike."""
-    candidates = (comparison.reference, *comparison.others)
+    candidates = (comparison.baseline, *comparison.others)
     rows = tuple((d.label, *d.values) for d in comparison.differences)
     return Table("What differs", ("", *labels_of(candidates)), rows)
 

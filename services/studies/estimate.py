@@ -9,9 +9,9 @@ from services.ask.answer_times import Pace
 from services.ask.plan import duration, plan, span
 from services.base.units import many
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig
 from services.studies.cell import Cell
 from services.studies.grid import Planned
+from services.studies.study_config import StudyConfig
 
 START_S = 60.0  # of an engine that has never been started here
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from services.ask.config import InvalidConfig, RunConfig, parse
 from services.servers.engines import EngineConfig
-from services.studies.asked import MOST_CELLS, StudyConfig
 from services.studies.cell import Cell
 from services.studies.presets import PRESETS
+from services.studies.study_config import MOST_CELLS, StudyConfig
 
 Changes = dict[str, Any]
 

@@ -210,9 +210,9 @@ def _held(row: Row, baseline: Row | None) -> Row:
     return replace(row, speedup=speedup, why_not=why)
 
 
-def why_not(reference: Row, other: Row) -> str:
+def why_not(baseline: Row, other: Row) -> str:
     """Return why two rows allow no verdict, or ""."""
-    for one in reference.candidates:
+    for one in baseline.candidates:
         for two in other.candidates:
             rates = one.summary.error_rate, two.summary.error_rate
             if why := refused((one.run.status, two.run.status), rates):

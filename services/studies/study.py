@@ -10,8 +10,8 @@ from datetime import datetime
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 from services.servers.engines.server import Server
-from services.studies.asked import StudyConfig
 from services.studies.report import Device
+from services.studies.study_config import StudyConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def test_runs_of_two_tools_and_a_summary_are_compared(database: Engine) -> None:
     assert row.ratios[2] is not None
     assert row.ratios[2].low is None, "one repeat allows no interval"
     assert {verdict.word for verdict in comparison.verdicts} == {"no verdict"}
-    titles = [doubt.title for doubt in comparison.warnings]
+    titles = [diagnostic.title for diagnostic in comparison.warnings]
     assert "Measured by different clients" in titles
     assert "Not known whether the prompts were the same" in titles
     assert "Different sampling" not in titles

@@ -31,15 +31,15 @@ def test_later_runs_stand_against_the_pinned_one(database: Engine) -> None:
     night(database, 1.0, model="other")
     pins.pin(database, "model", "tiny", 2)
     found = standings.standings(database, runs.search(database))
-    assert {i: (s.reference, s.word) for i, s in found.items()} == {
-        2: (2, "reference"),
+    assert {i: (s.baseline_id, s.word) for i, s in found.items()} == {
+        2: (2, "baseline"),
         3: (2, "faster"),
     }
     pins.pin(database, "tag", "a", 1)
     found = standings.standings(database, runs.search(database))
-    assert {i: s.reference for i, s in found.items()} == {1: 1, 2: 2, 3: 1}
+    assert {i: s.baseline_id for i, s in found.items()} == {1: 1, 2: 2, 3: 1}
     narrowed = standings.standings(database, runs.search(database, model="tiny"), model="tiny")
-    assert narrowed[3].reference == 2
+    assert narrowed[3].baseline_id == 2
 
 
 def test_a_reference_that_is_not_on_the_page_is_found(database: Engine) -> None:
@@ -59,7 +59,7 @@ def test_a_trend_has_the_newest_runs_that_are_done_and_match(database: Engine) -
         (2, "slower", 3),
         (3, "slower", 4),
     ]
-    assert found.reference is not None and found.reference.run_id == 1
+    assert found.baseline is not None and found.baseline.run_id == 1
     assert len(search.trend(database, limit=2)) == 2
 
 

@@ -14,10 +14,10 @@ from db.runs import NewRun, RunBusy
 from db.studies import NewCell, StudyNotFound
 from services.ask.config import RunConfig
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig, parse_study
 from services.studies.cell import Cell
 from services.studies.grid import cells
 from services.studies.study import standing_of
+from services.studies.study_config import StudyConfig, parse_study
 
 TWO = StudyConfig(
     engine=EngineConfig(), parallel=((1, 1, 1), (2, 1, 1)), batches=(1, 2), preset="tensor"

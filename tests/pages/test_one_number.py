@@ -79,7 +79,7 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
         if column in ("Mean", "Median", "Std dev"):
             found[f"{label}, {column.lower()}"]["distributions"] = cell
     for label, column, cell in tables(sound(visit("compare", runs="1,2"))):
-        if column.endswith("(reference)"):
+        if column.endswith("(baseline)"):
             found[label]["compare"] = cell
     for label, column in visit("history").dataframe[0].value.items():
         if isinstance(column.iloc[-1], float):

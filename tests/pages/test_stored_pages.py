@@ -155,7 +155,7 @@ def test_a_question_that_the_runs_cannot_answer_is_not_asked(
     for at_once in (2, 4):
         store(database, [measured(i) for i in range(at_once)])
     store(database, [measured(i, repeat=repeat) for repeat in (0, 1) for i in range(2)])
-    assert "How many times the reference is each run?" in headings(visit("compare", runs="1,2"))
+    assert "How does each run compare with the baseline?" in headings(visit("compare", runs="1,2"))
     assert asked & {*headings(visit("compare", runs="1,3"))} == {"Do the repeats agree?"}
     assert asked & {*headings(visit("compare", runs="1,2,3"))} == asked
     assert "What does speed cost?" not in headings(visit("compare", runs="1,2,3"))

@@ -14,10 +14,10 @@ from db.studies import NewCell
 from jobs import studies as at_work
 from services.ask.measurement import Measurement
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig
+from services.studies.flat import AXES, preset_config, query, read
 from services.studies.grid import cells
 from services.studies.presets import PRESETS
-from services.studies.written import AXES, begun, query, read
+from services.studies.study_config import StudyConfig
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
 from tests.values import repeats
 
@@ -93,7 +93,7 @@ def test_what_is_chosen_stands_in_the_link_and_a_link_opens_the_form(visit: Visi
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_link_says_the_whole_study(preset: str) -> None:
-    study = begun(preset, EngineConfig(engine="sglang", dtype="float16", max_seqs=4))
+    study = preset_config(preset, EngineConfig(engine="sglang", dtype="float16", max_seqs=4))
     wider = study.model_copy(update={"batches": (3,), "usd_per_gpu_hour": 2.5})
     wider = wider.model_copy(update={"run": wider.run.model_copy(update={"max_tokens": 7})})
     assert read(query(wider)) == wider

@@ -21,8 +21,8 @@ from services.ask.plan import in_turns, plan, together
 from services.ask.workloads import WORKLOADS
 from services.base.packaged_model import MODEL_NAME
 from services.servers.engines import ENGINES, EngineConfig
+from services.studies.flat import preset_config
 from services.studies.presets import PRESETS
-from services.studies.written import begun
 from tests.conftest import ReferenceServer
 from tests.pages.conftest import Visit, complaints, link_of, said
 from tests.pages.walker import Walk, widgets
@@ -193,7 +193,7 @@ def test_a_walk_over_the_form_of_a_study(
         },
         of_study,
     )
-    begins = begun(preset)
+    begins = preset_config(preset)
     for name in EngineConfig.model_fields if begins.engine else ():
         first = walk.value(f"engine-{name}", getattr(begins.engine, name))
         assert first == getattr(begins.engine, name) or first == "", name

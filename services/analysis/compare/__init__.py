@@ -1,4 +1,4 @@
-"""Runs side by side: the first is the reference, the others are compared with it.
+"""Runs side by side: the first is the baseline, the others are compared with it.
 
 Rows, differences, warnings and verdicts each have a module of their own; this one puts them
 together. Repeats are compared in pairs where they were measured in turns, see `rows`.
@@ -22,7 +22,7 @@ from services.analysis.compare.findings import (
 from services.analysis.compare.rows import COMPARED, Candidate, Row, rows
 from services.analysis.compare.verdicts import verdicts
 from services.analysis.compare.wording import Verdict
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 
 __all__ = [
     "COMPARED",
@@ -54,11 +54,11 @@ class InvalidComparison(ValueError):
 class Comparison:
     """What there is to say about runs side by side; everything in the candidates' order."""
 
-    reference: Candidate
+    baseline: Candidate
     others: tuple[Candidate, ...]
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Diagnostic, ...]
     verdicts: tuple[Verdict, ...]  # one for each of the others
 
 
@@ -69,7 +69,7 @@ def margin_of(candidates: Sequence[Candidate]) -> float:
 
 
 def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Comparison:
-    """Compare two to eight runs, the reference first. What differs by a share of less than
+    """Compare two to eight runs, the baseline first. What differs by a share of less than
     `margin` is called equivalent where the repeats show it; None: as it was chosen before.
 
     Raises:
@@ -85,7 +85,7 @@ def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Com
         raise InvalidComparison("What counts as equivalent is a share from 0.1 % to 100 %.")
     found = rows(candidates)
     return Comparison(
-        reference=candidates[0],
+        baseline=candidates[0],
         others=tuple(candidates[1:]),
         rows=found,
         differences=differences(candidates),

@@ -1,4 +1,4 @@
-"""Which run another is held against: the reference that is pinned for its tag or its model."""
+"""Which run another is held against: the baseline that is pinned for its tag or its model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
-    """A run that is the reference of all with this model, or with this tag."""
+class Baseline:
+    """A run that is the baseline of all with this model, or with this tag."""
 
     kind: Kind
     value: str
@@ -21,7 +21,7 @@ class Pin:
     pinned_at: datetime
 
 
-class Pinnable(Protocol):
+class Tagged(Protocol):
     """What is looked at of a run."""
 
     @property
@@ -30,21 +30,32 @@ class Pinnable(Protocol):
     def tags(self) -> Sequence[str]: ...
 
 
-def of_run(run_id: int, pins: Iterable[Pin]) -> tuple[Pin, ...]:
+def of_run(run_id: int, baselines: Iterable[Baseline]) -> tuple[Baseline, ...]:
     """Return the pins that name this run."""
-    return tuple(pin for pin in pins if pin.run_id == run_id)
+    return tuple(baseline for baseline in baselines if baseline.run_id == run_id)
 
 
-def fitting(run: Pinnable, pins: Iterable[Pin], tag: str = "", model: str = "") -> tuple[Pin, ...]:
+def fitting(
+    run: Tagged, baselines: Iterable[Baseline], tag: str = "", model: str = ""
+) -> tuple[Baseline, ...]:
     """Return the pins of this run's model and tags, the one that comes first first.
 
     A tag says more than a model, and a newer pin more than an older; what is looked at now (`tag`,
     `model`: a list narrowed to it) comes before both.
     """
 
-    def rank(pin: Pin) -> tuple[bool, bool, float, int]:
-        looked_at = pin.value == {"tag": tag, "model": model}[pin.kind]
-        return not looked_at, pin.kind != "tag", -pin.pinned_at.timestamp(), -pin.run_id
+    def rank(baseline: Baseline) -> tuple[bool, bool, float, int]:
+        looked_at = baseline.value == {"tag": tag, "model": model}[baseline.kind]
+        return (
+            not looked_at,
+            baseline.kind != "tag",
+            -baseline.pinned_at.timestamp(),
+            -baseline.run_id,
+        )
 
     has = {"model": (run.model,), "tag": run.tags}
-    return tuple(sorted((pin for pin in pins if pin.value in has[pin.kind]), key=rank))
+    return tuple(
+        sorted(
+            (baseline for baseline in baselines if baseline.value in has[baseline.kind]), key=rank
+        )
+    )

@@ -1,4 +1,4 @@
-"""How a run stands to its reference, by what both have kept in short: the verdict of Compare,
+"""How a run stands to its baseline, by what both have kept in short: the verdict of Compare,
 without reading a request again."""
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.analysis.compare.baseline import Pin, fitting, of_run
+from services.analysis.compare.baseline import Baseline, fitting, of_run
 from services.analysis.compare.findings import FAMILY, MARGIN, Finding, Word, margin_among
 from services.analysis.compare.headline import by_place
 from services.analysis.compare.rows import ratio_of
 from services.analysis.compare.served import differing, listed
 from services.analysis.compare.verdicts import deciding, judged, refused
-from services.analysis.compare.wording import changed, verdict, within
+from services.analysis.compare.wording import changed, describe, within
 from services.ask.measurement import RunStatus
 from services.ask.modes import MODES, WAITS
 
-REFERENCE, OTHER_WORK, OTHER_SERVER = "reference", "other work", "another server"
+BASELINE, OTHER_WORK, OTHER_SERVER = "baseline", "other work", "another server"
 
 
-class Standable(Protocol):
+class Comparable(Protocol):
     """What is looked at of a run; `headline` as `services.analysis.compare.headline` keeps it."""
 
     @property
@@ -47,18 +47,18 @@ class Standable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What is said of one run against its reference.
+class BaselineVerdict:
+    """What is said of one run against its baseline.
 
-    `word` is a verdict's, or REFERENCE of the reference itself, or OTHER_WORK, which allows none.
+    `word` is a verdict's, or REFERENCE of the baseline itself, or OTHER_WORK, which allows none.
     `findings` has every measure of the family, that one first by which the word is; it is empty
     where nothing was compared. `why_not` says why there must be no verdict, or ""; `waiting` where
     the client itself waits in both, or ""; `differs` what is not the same of their servers.
     """
 
     run_id: int
-    reference: int  # a run's id
-    pins: tuple[Pin, ...]  # by which it is the reference
+    baseline_id: int  # of a run
+    baselines: tuple[Baseline, ...]  # by which it is the baseline
     word: str
     findings: tuple[Finding, ...] = ()
     why_not: str = ""
@@ -67,56 +67,60 @@ class Standing:
     differs: tuple[str, ...] = ()
 
 
-def standings(
-    runs: Iterable[Standable],
-    pins: Sequence[Pin],
-    references: Mapping[int, Standable],
+def baseline_verdicts(
+    runs: Iterable[Comparable],
+    baselines: Sequence[Baseline],
+    baseline_runs: Mapping[int, Comparable],
     tag: str = "",
     model: str = "",
-) -> dict[int, Standing]:
-    """Return how each run stands, by id; those without a reference, and those that are older than
-    it or not done, are left out. `references` holds the pinned runs; `tag` and `model` are what a
+) -> dict[int, BaselineVerdict]:
+    """Return how each run stands, by id; those without a baseline, and those that are older than
+    it or not done, are left out. `baselines` holds the pinned runs; `tag` and `model` are what a
     list is narrowed to, see `fitting`."""
-    found = {run.id: _standing(run, pins, references, tag, model) for run in runs}
-    return {run_id: standing for run_id, standing in found.items() if standing is not None}
+    found = {run.id: _baseline_verdict(run, baselines, baseline_runs, tag, model) for run in runs}
+    return {run_id: verdict for run_id, verdict in found.items() if verdict is not None}
 
 
-def _standing(
-    run: Standable,
-    pins: Sequence[Pin],
-    references: Mapping[int, Standable],
+def _baseline_verdict(
+    run: Comparable,
+    baselines: Sequence[Baseline],
+    baseline_runs: Mapping[int, Comparable],
     tag: str,
     model: str,
-) -> Standing | None:
-    if own := of_run(run.id, pins):
-        return Standing(run.id, run.id, own, REFERENCE)
+) -> BaselineVerdict | None:
+    if own := of_run(run.id, baselines):
+        return BaselineVerdict(run.id, run.id, own, BASELINE)
     if run.status != "done":
         return None
-    for pin in fitting(run, pins, tag, model):
-        reference = references.get(pin.run_id)
-        if reference is not None and reference.began < run.began:
-            return against(reference, run, pin)
+    for baseline in fitting(run, baselines, tag, model):
+        baseline_run = baseline_runs.get(baseline.run_id)
+        if baseline_run is not None and baseline_run.began < run.began:
+            return against(baseline_run, run, baseline)
     return None
 
 
-def against(reference: Standable, run: Standable, pin: Pin) -> Standing | None:
-    """Judge a run against a reference; None where an older Paceline kept too little of either."""
-    one, other = reference.headline, run.headline
+def against(
+    baseline_run: Comparable, run: Comparable, baseline: Baseline
+) -> BaselineVerdict | None:
+    """Judge a run against a baseline; None where an older Paceline kept too little of either."""
+    one, other = baseline_run.headline, run.headline
     if "by_repeat" not in one or "by_repeat" not in other:
         return None
     if one.get("work") != other.get("work"):
-        return Standing(run.id, reference.id, (pin,), OTHER_WORK)
-    turns = run.trial_id is not None and run.trial_id == reference.trial_id
+        return BaselineVerdict(run.id, baseline_run.id, (baseline,), OTHER_WORK)
+    turns = run.trial_id is not None and run.trial_id == baseline_run.trial_id
     ratios = {name: ratio_of(by_place(one, name), by_place(other, name), turns) for name in FAMILY}
     rates = one.get("error_rate"), other.get("error_rate")
-    why_not = refused((reference.status, run.status), rates)
-    margin = margin_among((reference.margin, run.margin))
+    why_not = refused((baseline_run.status, run.status), rates)
+    margin = margin_among((baseline_run.margin, run.margin))
     waiting = waiting_in(other, run.mode)
-    decides = deciding((reference.mode, run.mode), bool(waiting))
+    decides = deciding((baseline_run.mode, run.mode), bool(waiting))
     findings = judged(ratios, why_not, decides, margin)
     word = findings[0].word
-    apart = differing(reference.server, run.server)
-    return Standing(run.id, reference.id, (pin,), word, findings, why_not, margin, waiting, apart)
+    apart = differing(baseline_run.server, run.server)
+    return BaselineVerdict(
+        run.id, baseline_run.id, (baseline,), word, findings, why_not, margin, waiting, apart
+    )
 
 
 def waiting_in(headline: Mapping[str, Any], mode: str) -> str:
@@ -126,64 +130,64 @@ def waiting_in(headline: Mapping[str, Any], mode: str) -> str:
     return str(headline.get("waiting", WAITS.get(field, "")))
 
 
-def sentence(standing: Standing) -> str:
+def sentence(verdict: BaselineVerdict) -> str:
     """Return what there is to say, in full: for one run, since a part of it takes a while."""
-    if standing.word == REFERENCE:
-        of = ", ".join(f"{pin.kind} {pin.value}" for pin in standing.pins)
-        return f"Run {standing.run_id} is the reference of {of}."
-    names = f"Run {standing.run_id}", f"run {standing.reference}"
-    if standing.word == OTHER_WORK:
+    if verdict.word == BASELINE:
+        of = ", ".join(f"{baseline.kind} {baseline.value}" for baseline in verdict.baselines)
+        return f"Run {verdict.run_id} is the baseline of {of}."
+    names = f"Run {verdict.run_id}", f"run {verdict.baseline_id}"
+    if verdict.word == OTHER_WORK:
         return (
-            f"{names[0]} was asked for other work than {names[1]}, its reference: another load, "
+            f"{names[0]} was asked for other work than {names[1]}, its baseline: another load, "
             "other prompts, lengths or sampling, or another client. There is no verdict on that."
         )
-    said = verdict(
-        standing.run_id,
+    said = describe(
+        verdict.run_id,
         names,
-        standing.findings,
-        standing.why_not,
-        standing.margin,
-        standing.waiting,
+        verdict.findings,
+        verdict.why_not,
+        verdict.margin,
+        verdict.waiting,
     )
-    other = f" {another(standing)}" if standing.differs else ""
+    other = f" {another(verdict)}" if verdict.differs else ""
     return said.sentence + other
 
 
-def another(standing: Standing) -> str:
+def another(verdict: BaselineVerdict) -> str:
     """Say that another server was measured."""
-    verb = "differs" if len(standing.differs) == 1 else "differ"
-    return f"It ran on a different server than the reference: {listed(standing.differs)} {verb}."
+    verb = "differs" if len(verdict.differs) == 1 else "differ"
+    return f"It ran on a different server than the baseline: {listed(verdict.differs)} {verb}."
 
 
-def brief(standing: Standing) -> str:
+def brief(verdict: BaselineVerdict) -> str:
     """Return a standing in a cell of a table: `faster, 8 % higher`, `≈ within ±5 %`."""
-    other = f" ({OTHER_SERVER})" if standing.differs else ""
-    if standing.word == "equivalent":
-        return f"≈ {within(standing.margin)}{other}"
-    first = standing.findings[0] if standing.findings else None
-    if first is None or first.ratio is None or standing.word == "no verdict":
-        return standing.word
-    return f"{standing.word}, {changed(first)}{other}"
+    other = f" ({OTHER_SERVER})" if verdict.differs else ""
+    if verdict.word == "equivalent":
+        return f"≈ {within(verdict.margin)}{other}"
+    first = verdict.findings[0] if verdict.findings else None
+    if first is None or first.ratio is None or verdict.word == "no verdict":
+        return verdict.word
+    return f"{verdict.word}, {changed(first)}{other}"
 
 
-def as_row(standing: Standing) -> dict[str, Any]:
+def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
     """Return a standing as one flat, JSON-ready row; `speed` says how many times as fast, with its
     95 % interval, by `measure`. None: not known."""
-    first = standing.findings[0] if standing.findings else None
+    first = verdict.findings[0] if verdict.findings else None
     speed, low, high = (first.speed if first else None) or (None, None, None)
     return {
-        "reference": standing.reference,
-        "kind": standing.pins[0].kind,
-        "value": standing.pins[0].value,
-        "word": standing.word,
+        "baseline": verdict.baseline_id,
+        "kind": verdict.baselines[0].kind,
+        "value": verdict.baselines[0].value,
+        "word": verdict.word,
         "measure": first and first.name,
         "speed": speed,
         "low": low,
         "high": high,
-        "differs": list(standing.differs),
+        "differs": list(verdict.differs),
     }
 
 
-def word_by(standing: Standing, measure: str) -> Word | None:
+def word_by(verdict: BaselineVerdict, measure: str) -> Word | None:
     """Return what is said by one measure; None where nothing can be."""
-    return next((one.word for one in standing.findings if one.name == measure), None)
+    return next((one.word for one in verdict.findings if one.name == measure), None)

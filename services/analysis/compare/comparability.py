@@ -10,7 +10,7 @@ from services.analysis.compare.rows import Candidate, numbers_of
 from services.analysis.compare.same_work import listed, unequal
 from services.analysis.compare.verdicts import errors_differ
 from services.analysis.diagnostics import CACHED_SHARE, cached_share, client
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary.repeats import successes
 from services.ask.measurement import ACTIVE, Run
 from services.ask.modes import schedule, waiting
@@ -18,16 +18,16 @@ from services.base import units
 
 MACHINE = ("system", "cpu", "cores", "gpu")
 
-Fairness = Callable[[Sequence[Candidate]], Doubt | None]
+Check = Callable[[Sequence[Candidate]], Diagnostic | None]
 
 
-def warnings(candidates: Sequence[Candidate]) -> tuple[Doubt, ...]:
+def warnings(candidates: Sequence[Candidate]) -> tuple[Diagnostic, ...]:
     """Return what speaks against comparing these runs, warnings first."""
-    found = [doubt for check in FAIRNESS if (doubt := check(candidates)) is not None]
-    return tuple(sorted(found, key=lambda doubt: doubt.level != "warning"))
+    found = [diagnostic for check in CHECKS if (diagnostic := check(candidates)) is not None]
+    return tuple(sorted(found, key=lambda diagnostic: diagnostic.level != "warning"))
 
 
-def _unfinished(candidates: Sequence[Candidate]) -> Doubt | None:
+def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
     numbered = zip(numbers_of(candidates), [c.run for c in candidates], strict=True)
     unfinished = {number: run for number, run in numbered if run.status != "done"}
     if not unfinished:
@@ -36,7 +36,7 @@ def _unfinished(candidates: Sequence[Candidate]) -> Doubt | None:
     todo = "A repeat that was cut short is not like a whole one: run it again before you rely on"
     if all(run.status in ACTIVE for run in unfinished.values()):
         todo = "More repeats come, and the ratios move with them: wait before you rely on"
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Not every run was measured to its end",
         f"{ended}. {todo} the ratios.",
@@ -48,7 +48,7 @@ def _ended(run: Run) -> str:
     return f"{run.status} ({why})" if why else run.status
 
 
-def _cached(candidates: Sequence[Candidate]) -> Doubt | None:
+def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
     shares = [cached_share(successes(c.measurements)) for c in candidates]
     known = [share for share in shares if share is not None]
     if not known or max(known) <= CACHED_SHARE:
@@ -57,7 +57,7 @@ def _cached(candidates: Sequence[Candidate]) -> Doubt | None:
     said = {
         number: "not said" if share is None else units.share(share) for number, share in numbered
     }
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Prompts came from a cache",
         f"Share of the prompt tokens: {listed(said)}. What a server remembers it need not read, "
@@ -65,12 +65,12 @@ def _cached(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
+def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
     if not any(errors_differ(candidates[0], other) for other in candidates[1:]):
         return None
     rates = [c.summary.error_rate for c in candidates]
     said = ["not known" if rate is None else units.share(rate) for rate in rates]
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Different error rates",
         f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
@@ -79,7 +79,7 @@ def _errors(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _machine(candidates: Sequence[Candidate]) -> Doubt | None:
+def _machine(candidates: Sequence[Candidate]) -> Diagnostic | None:
     machines = [environment_facts(c.run.environment) for c in candidates]
     known = [
         {name: value for name, value in facts.items() if any(word in name for word in MACHINE)}
@@ -88,7 +88,7 @@ def _machine(candidates: Sequence[Candidate]) -> Doubt | None:
     told = [facts for facts in known if facts]
     if all(facts == told[0] for facts in told):
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Different machines",
         "The runs were not measured on one machine (see what differs). A server on that machine, "
@@ -102,7 +102,7 @@ def _client_of(candidate: Candidate) -> str:
     return "LiteLLM" if candidate.run.config.via_litellm else "Paceline"
 
 
-def _client(candidates: Sequence[Candidate]) -> Doubt | None:
+def _client(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return unequal(
         candidates,
         _client_of,
@@ -112,17 +112,17 @@ def _client(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
+def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
     past = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
         found = client.past_limits(c.run, c.measurements, c.summary)
         apart = (client.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
-        titles = [doubt.title for doubt in found if doubt.title not in apart]
+        titles = [diagnostic.title for diagnostic in found if diagnostic.title not in apart]
         if titles:
             past[name] = "; ".join(titles)
     if not past:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         "A client was past its limits",
         f"{listed(past)}. What is different may be the client, not the server: see the run's own "
@@ -130,15 +130,15 @@ def _client_health(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _together(candidates: Sequence[Candidate]) -> Doubt | None:
+def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
     said = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
         found = client.past_limits(c.run, c.measurements, c.summary)
-        if any(doubt.title == client.TOGETHER for doubt in found):
+        if any(diagnostic.title == client.TOGETHER for diagnostic in found):
             said[name] = units.share(client.together_share(c.measurements) or 0.0)
     if not said:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         client.TOGETHER,
         f"Of all chunks {listed(said)}. Do not compare inter-chunk latencies; TTFT, E2E latency "
@@ -146,16 +146,16 @@ def _together(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _rate(candidates: Sequence[Candidate]) -> Doubt | None:
+def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
     said = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
         wanted, achieved = client.intervals_s(c.measurements) or (0.0, 0.0)
         found = client.past_limits(c.run, c.measurements, c.summary)
-        if any(doubt.title == client.RATE_MISSED for doubt in found):
+        if any(diagnostic.title == client.RATE_MISSED for diagnostic in found):
             said[name] = f"one every {units.seconds(achieved)}, due every {units.seconds(wanted)}"
     if not said:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         "The requested rate was not reached",
         f"Requests of {listed(said)}. The server had less to do than the config says, and less "
@@ -163,7 +163,7 @@ def _rate(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _load(candidates: Sequence[Candidate]) -> Doubt | None:
+def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
     loads = [schedule(c.run.config) for c in candidates if c.run.knows("mode")]
     if all(load == loads[0] for load in loads):
         return None
@@ -183,7 +183,7 @@ def _load(candidates: Sequence[Candidate]) -> Doubt | None:
         f" Throughput and queries/s count the client's own waiting ({listed(waits)}): compare the "
         "speed of each request."
     )
-    return Doubt(
+    return Diagnostic(
         "warning" if counted else "note",
         "Different load",
         f"{modes}. The ratios show what the load does as well as what the backends do: more at a "
@@ -191,13 +191,13 @@ def _load(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _objectives(candidates: Sequence[Candidate]) -> Doubt | None:
+def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
     found = [c.summary.attainment for c in candidates]
     limits = [one.objectives.in_words if one else None for one in found]
     if len(set(limits)) < 2:
         return None
     said = dict(zip(numbers_of(candidates), (words or "none" for words in limits), strict=True))
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Different objectives",
         f"{listed(said)}. Goodput and SLO attainment count other requests in each run: set the "
@@ -205,7 +205,7 @@ def _objectives(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-FAIRNESS: tuple[Fairness, ...] = (
+CHECKS: tuple[Check, ...] = (
     _unfinished,
     *same_work.CHECKS,
     _cached,

@@ -1,6 +1,6 @@
 """What a run keeps in short when it ends: enough to list it, and to hold it against another.
 
-History holds fifty runs against their references at once, and the trend five hundred: the measures
+History holds fifty runs against their baselines at once, and the trend five hundred: the measures
 that a verdict takes are therefore kept by repeat, where no request need be read again.
 """
 

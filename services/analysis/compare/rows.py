@@ -82,10 +82,10 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure of every candidate, the reference first.
+    """One measure of every candidate, the baseline first.
 
     `values` are the runs' own numbers, as in `summary_row`: what has one label is one number,
-    wherever it stands. `ratios` are to the reference (whose own is None), by geometric means over
+    wherever it stands. `ratios` are to the baseline (whose own is None), by geometric means over
     the repeats, and None where a number is missing or zero.
     """
 
@@ -221,14 +221,14 @@ def _stated(name: str, candidate: Candidate) -> dict[int, float]:
 
 
 def ratio_of(
-    reference: Mapping[int, float], other: Mapping[int, float], turns: bool
+    baseline: Mapping[int, float], other: Mapping[int, float], turns: bool
 ) -> Ratio | None:
     """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
     enough of them are in both."""
-    both = [place for place in reference if place in other]
+    both = [place for place in baseline if place in other]
     if turns and len(both) >= MINIMUM_REPEATS:
-        return ratio([reference[i] for i in both], [other[i] for i in both], paired=True)
-    return ratio(list(reference.values()), list(other.values()))
+        return ratio([baseline[i] for i in both], [other[i] for i in both], paired=True)
+    return ratio(list(baseline.values()), list(other.values()))
 
 
 def _of_repeats(

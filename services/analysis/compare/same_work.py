@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.analysis.compare.rows import Candidate, numbers_of
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
 from services.base import units
@@ -16,13 +16,13 @@ LENGTH_GAP = 0.05  # between the shortest and the longest mean
 
 def unequal(
     candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
-) -> Doubt | None:
+) -> Diagnostic | None:
     """Doubt runs that do not agree on `of`, where it is known."""
     said = dict(zip(numbers_of(candidates), map(of, candidates), strict=True))
     known = {number: value for number, value in said.items() if value is not None}
     if len(set(known.values())) < 2:
         return None
-    return Doubt("warning", title, f"{listed(known)}. {sentence}")
+    return Diagnostic("warning", title, f"{listed(known)}. {sentence}")
 
 
 def listed(values: dict[str, Any]) -> str:
@@ -40,7 +40,7 @@ def _model_of(candidate: Candidate) -> str | None:
     return str(run.config.model or run.environment.get("model") or "the server's first")
 
 
-def _model(candidates: Sequence[Candidate]) -> Doubt | None:
+def _model(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return unequal(
         candidates,
         _model_of,
@@ -50,13 +50,13 @@ def _model(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
+def _prompts(candidates: Sequence[Candidate]) -> Diagnostic | None:
     known = [c for c in candidates if c.run.knows("workload")]
     if all(_work(c) == _work(known[0]) for c in known):
         return None if len(known) == len(candidates) else _UNKNOWN_PROMPTS
     configs = [c.run.config for c in known]
     kinds = " and ".join(dict.fromkeys(config.workload for config in configs))
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Different prompts",
         f"The prompts, or the mark before them, are not the same in all runs (workload: {kinds}). "
@@ -64,7 +64,7 @@ def _prompts(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-_UNKNOWN_PROMPTS = Doubt(
+_UNKNOWN_PROMPTS = Diagnostic(
     "note",
     "Not known whether the prompts were the same",
     "The file of an imported run does not say what was asked. Prompts of another length or kind "
@@ -83,7 +83,7 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
     return config.workload, own, config.unique_prompts
 
 
-def _prompt_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
+def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return _unequal_lengths(
         candidates,
         "prompt_tokens",
@@ -93,7 +93,7 @@ def _prompt_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _output_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
+def _output_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return _unequal_lengths(
         candidates,
         "output_tokens",
@@ -103,7 +103,7 @@ def _output_lengths(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
+def _max_tokens(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return unequal(
         candidates,
         lambda c: c.run.config.max_tokens if c.run.knows("max_tokens") else None,
@@ -112,7 +112,7 @@ def _max_tokens(candidates: Sequence[Candidate]) -> Doubt | None:
     )
 
 
-def _sampling(candidates: Sequence[Candidate]) -> Doubt | None:
+def _sampling(candidates: Sequence[Candidate]) -> Diagnostic | None:
     chance = any(not c.run.config.greedy for c in candidates)
 
     def said(c: Candidate) -> str | None:
@@ -138,7 +138,7 @@ def _said(value: float | None) -> str:
     return "of the server" if value is None else f"{value:g}"
 
 
-def _token_source(candidates: Sequence[Candidate]) -> Doubt | None:
+def _token_source(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return unequal(
         candidates,
         lambda c: " and ".join(sorted(set(c.summary.token_sources) - {"unknown"})) or None,
@@ -150,14 +150,14 @@ def _token_source(candidates: Sequence[Candidate]) -> Doubt | None:
 
 def _unequal_lengths(
     candidates: Sequence[Candidate], metric: str, title: str, sentence: str
-) -> Doubt | None:
+) -> Diagnostic | None:
     found = [c.summary.distributions.get(metric) for c in candidates]
     numbered = zip(numbers_of(candidates), found, strict=True)
     means = {number: one.mean for number, one in numbered if one is not None}
     if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
         return None
     said = listed({number: units.many(mean, "token") for number, mean in means.items()})
-    return Doubt("warning", title, f"On average {said}. {sentence}")
+    return Diagnostic("warning", title, f"On average {said}. {sentence}")
 
 
 CHECKS = (

@@ -1,4 +1,4 @@
-"""One measure of many runs over time, with what is said of each against the reference."""
+"""One measure of many runs over time, with what is said of each against the baseline."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.analysis.compare.baseline import Pin
+from services.analysis.compare.baseline import Baseline
 from services.analysis.compare.baseline_verdict import (
+    BASELINE,
     OTHER_SERVER,
     OTHER_WORK,
-    REFERENCE,
-    Standable,
-    Standing,
-    standings,
+    BaselineVerdict,
+    Comparable,
+    baseline_verdicts,
     word_by,
 )
 from services.analysis.compare.findings import FAMILY
@@ -28,7 +28,7 @@ NO_VERDICT = "no verdict"
 LISTED = 8  # runs that are named in a sentence
 
 
-class Named(Standable, Protocol):
+class Named(Comparable, Protocol):
     """A run that a standing can be said of, and what it is called."""
 
     @property
@@ -45,79 +45,86 @@ class Point:
     began: datetime
     level: Level
     word: str
-    differs: tuple[str, ...] = ()  # what is not the same of its server as of the reference's
+    differs: tuple[str, ...] = ()  # what is not the same of its server as of the baseline's
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The runs by time, the reference that all of them are held against (None: there is none, or
+    """The runs by time, the baseline that all of them are held against (None: there is none, or
     there are several), and what there is to say of them."""
 
     measure: str
     points: tuple[Point, ...]
-    reference: Point | None
+    baseline: Point | None
     sentences: tuple[str, ...]
 
 
 def trend(
     runs: Sequence[Named],
-    pins: Sequence[Pin],
-    references: Mapping[int, Named],
+    baselines: Sequence[Baseline],
+    baseline_runs: Mapping[int, Named],
     measure: str,
     tag: str = "",
     model: str = "",
 ) -> Trend:
     """Put together the trend of a measure of FAMILY; arguments as of `standings`.
 
-    Where the list is narrowed to a tag or a model that has a reference, that is the only one.
-    Runs of other work than their reference are left out: their numbers say something else.
+    Where the list is narrowed to a tag or a model that has a baseline, that is the only one.
+    Runs of other work than their baseline are left out: their numbers say something else.
     """
     wanted = {("tag", tag), ("model", model)}
-    own = sorted((pin for pin in pins if (pin.kind, pin.value) in wanted), key=lambda p: p.kind)
-    held = standings(runs, own[-1:] or pins, references)  # "model", "tag": the tag's comes first
-    named = {standing.reference for standing in held.values()} | {p.run_id for p in own[-1:]}
-    reference = references.get(next(iter(named))) if len(named) == 1 else None
-    same = [run for run in runs if _same_work(run, held.get(run.id), reference)]
+    own = sorted(
+        (baseline for baseline in baselines if (baseline.kind, baseline.value) in wanted),
+        key=lambda p: p.kind,
+    )
+    held = baseline_verdicts(
+        runs, own[-1:] or baselines, baseline_runs
+    )  # "model", "tag": the tag's comes first
+    named = {verdict.baseline_id for verdict in held.values()} | {p.run_id for p in own[-1:]}
+    baseline = baseline_runs.get(next(iter(named))) if len(named) == 1 else None
+    same = [run for run in runs if _same_work(run, held.get(run.id), baseline)]
     points = [p for run in same if (p := _point(run, held.get(run.id), measure)) is not None]
     points.sort(key=lambda point: (point.began, point.run_id))
-    line = _point(reference, None, measure, REFERENCE) if reference else None
+    line = _point(baseline, None, measure, BASELINE) if baseline else None
     said = _sentences(points, line, len(named), len(runs) - len(same), held)
     return Trend(measure, tuple(points), line, said)
 
 
-def _same_work(run: Named, standing: Standing | None, reference: Named | None) -> bool:
-    if reference is not None:
-        return run.headline.get("work") == reference.headline.get("work")
-    return standing is None or standing.word != OTHER_WORK
+def _same_work(run: Named, verdict: BaselineVerdict | None, baseline: Named | None) -> bool:
+    if baseline is not None:
+        return run.headline.get("work") == baseline.headline.get("work")
+    return verdict is None or verdict.word != OTHER_WORK
 
 
-def _point(run: Named, standing: Standing | None, measure: str, word: str = "") -> Point | None:
+def _point(
+    run: Named, verdict: BaselineVerdict | None, measure: str, word: str = ""
+) -> Point | None:
     numbers = list(by_place(run.headline, measure).values())
     if not numbers and (whole := run.headline.get(measure)):  # of a run that an older one measured
         numbers = [whole]
     found = level(numbers)
     if found is None:
         return None
-    if standing is not None and standing.word == REFERENCE:
-        word = REFERENCE
-    word = word or (standing and word_by(standing, measure)) or NO_VERDICT
-    differs = standing.differs if standing else ()
+    if verdict is not None and verdict.word == BASELINE:
+        word = BASELINE
+    word = word or (verdict and word_by(verdict, measure)) or NO_VERDICT
+    differs = verdict.differs if verdict else ()
     return Point(run.id, run.name, run.began, found, word, differs)
 
 
 def _sentences(
     points: Sequence[Point],
-    reference: Point | None,
-    references: int,
+    baseline: Point | None,
+    baseline_runs: int,
     other_work: int,
-    held: Mapping[int, Standing],
+    held: Mapping[int, BaselineVerdict],
 ) -> tuple[str, ...]:
-    judged = [p for p in points if p.run_id in held and p.word != REFERENCE]
+    judged = [p for p in points if p.run_id in held and p.word != BASELINE]
     others = {p.run_id: p.differs for p in judged if p.differs}
     of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
     said = (
-        [_since(len(judged), of["slower"], reference, references, others)]
-        if references
+        [_since(len(judged), of["slower"], baseline, baseline_runs, others)]
+        if baseline_runs
         else [UNPINNED]
     )
     said += [
@@ -128,19 +135,19 @@ def _sentences(
     for differs in dict.fromkeys(others.values()):
         ids = [run_id for run_id, words in others.items() if words == differs]
         said.append(
-            f"{_named(ids).capitalize()} ran on a different server than the reference: "
+            f"{_named(ids).capitalize()} ran on a different server than the baseline: "
             f"{listed(differs)} {'differs' if len(differs) == 1 else 'differ'}."
         )
     if of["slower"] or of["faster"]:
         said.append(CHANCE)
-    if references > 1:
-        said.append(f"These runs have {references} references. Narrow the list to one.")
+    if baseline_runs > 1:
+        said.append(f"These runs have {baseline_runs} baselines. Narrow the list to one.")
     if other_work:
         said.append(f"{_are_many(other_work)} of other work, and not drawn.")
     return tuple(said)
 
 
-def _within(word: str, ids: Sequence[int], held: Mapping[int, Standing]) -> str:
+def _within(word: str, ids: Sequence[int], held: Mapping[int, BaselineVerdict]) -> str:
     """What was called equivalent, which was chosen for each comparison before it was measured."""
     if word != "equivalent":
         return ""
@@ -152,10 +159,10 @@ def _since(
     judged: int,
     slower: Sequence[int],
     one: Point | None,
-    references: int,
+    baseline_runs: int,
     others: Collection[int],
 ) -> str:
-    since = f"the reference (run {one.run_id})" if one else f"their {references} references"
+    since = f"the baseline (run {one.run_id})" if one else f"their {baseline_runs} baselines"
     if not judged:
         return f"No run has been measured since {since}."
     if judged == 1:
@@ -190,7 +197,7 @@ def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
 
 
 UNPINNED = (
-    "No run is the reference here. Select one and pin it: each later run is then held against it."
+    "No run is the baseline here. Select one and pin it: each later run is then held against it."
 )
 CHANCE = (
     "Each run is tested by itself: of twenty that are all alike, one may be called different by "

@@ -1,4 +1,4 @@
-"""Whether a run is faster than the reference, or why nobody can judge it; `wording` says it.
+"""Whether a run is faster than the baseline, or why nobody can judge it; `wording` says it.
 
 One measure decides: output throughput, unless the client's own waiting is in it (a pause after
 each answer, an interval between requests), for then it says as much of the client as of the
@@ -21,7 +21,7 @@ from services.analysis.compare.findings import (
     judge,
 )
 from services.analysis.compare.rows import Candidate, Row, names_of
-from services.analysis.compare.wording import Verdict, verdict
+from services.analysis.compare.wording import Verdict, describe
 from services.analysis.statistics import Ratio
 from services.ask import modes
 from services.ask.measurement import ACTIVE, RunStatus
@@ -38,19 +38,19 @@ def verdicts(
     names = names_of(candidates)
     found: list[Verdict] = []
     for place in range(1, len(candidates)):
-        reference, other = candidates[0], candidates[place]
+        baseline, other = candidates[0], candidates[place]
         ratios = {row.metric: row.ratios[place] for row in rows if row.metric in FAMILY}
         why = refused(
-            (reference.run.status, other.run.status),
-            (reference.summary.error_rate, other.summary.error_rate),
+            (baseline.run.status, other.run.status),
+            (baseline.summary.error_rate, other.summary.error_rate),
         )
-        pair, configs = (names[place], names[0]), (other.run.config, reference.run.config)
+        pair, configs = (names[place], names[0]), (other.run.config, baseline.run.config)
         waits = [modes.waiting(config) for config in configs]
         decides = deciding([config.mode for config in configs], any(waits))
-        apart = (THROUGHPUT,) if any(waits) and not same_pace(reference, other) else ()
+        apart = (THROUGHPUT,) if any(waits) and not same_pace(baseline, other) else ()
         findings = judged(ratios, why, decides, margin, apart)
         waiting = waiting_of(pair, waits)
-        found.append(verdict(other.run.id, pair, findings, why, margin, waiting))
+        found.append(describe(other.run.id, pair, findings, why, margin, waiting))
     return tuple(found)
 
 
@@ -75,7 +75,7 @@ def judged(
     margin: float = MARGIN,
     without: Collection[str] = (),
 ) -> tuple[Finding, ...]:
-    """Judge one run against the reference, by the ratios of FAMILY; none of them where `refused`
+    """Judge one run against the baseline, by the ratios of FAMILY; none of them where `refused`
     says why not. The finding of the measure which decides comes first: of `decides` the first that
     is known of both."""
     findings = judge(ratios, margin, refused=bool(why_not), without=without)
@@ -87,7 +87,7 @@ def judged(
 def refused(
     statuses: tuple[RunStatus, RunStatus], error_rates: tuple[float | None, float | None]
 ) -> str:
-    """Return why there must be no verdict, the reference's status and error rate first; or ""."""
+    """Return why there must be no verdict, the baseline's status and error rate first; or ""."""
     return _unfinished(*statuses) or _errors(*error_rates)
 
 
@@ -104,10 +104,10 @@ def errors_differ(one: Candidate, other: Candidate) -> bool:
     return bool(_errors(one.summary.error_rate, other.summary.error_rate))
 
 
-def _unfinished(reference: RunStatus, other: RunStatus) -> str:
+def _unfinished(baseline: RunStatus, other: RunStatus) -> str:
     """A repeat that was cut short is not like a whole one, and who stops looking when a difference
     shows finds differences that are not there."""
-    for status, which in ((other, "this run"), (reference, "its reference")):
+    for status, which in ((other, "this run"), (baseline, "its baseline")):
         if status in ACTIVE:
             return f"{which} is still being measured"
         if status != "done":
@@ -116,8 +116,8 @@ def _unfinished(reference: RunStatus, other: RunStatus) -> str:
     return ""
 
 
-def _errors(reference: float | None, other: float | None) -> str:
-    if reference is None or other is None or abs(reference - other) <= ERROR_GAP:
+def _errors(baseline: float | None, other: float | None) -> str:
+    if baseline is None or other is None or abs(baseline - other) <= ERROR_GAP:
         return ""
-    rates = [units.share(rate) for rate in (reference, other)]
+    rates = [units.share(rate) for rate in (baseline, other)]
     return f"the error rates are {rates[0]} and {rates[1]}, so different requests count"

@@ -19,7 +19,7 @@ from services.base import units
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said of one run against the reference.
+    """What is said of one run against the baseline.
 
     `margin` is what was called equivalent: 0.05 is within ±5 %. Where it is inconclusive, what
     these repeats show four times in five stands in `detectable` (a ratio), and what it takes to
@@ -53,7 +53,7 @@ class _Pair:
     """What the sentences need to know of two runs."""
 
     run: str  # their names
-    reference: str
+    baseline: str
     margin: float
     refused: str  # why there must be no verdict, or ""
     detectable: float | None = None  # see Verdict
@@ -61,7 +61,7 @@ class _Pair:
     waiting: str = ""  # where the client itself waits, or ""
 
 
-def verdict(
+def describe(
     run_id: int,
     names: tuple[str, str],
     findings: tuple[Finding, ...],
@@ -70,10 +70,10 @@ def verdict(
     waiting: str = "",
 ) -> Verdict:
     """Put what `judged` and `refused` returned into words; `names` are the run's and the
-    reference's; `waiting`: where the client itself waits, or "". What could have been seen takes
+    baseline's; `waiting`: where the client itself waits, or "". What could have been seen takes
     25 ms to work out, where that is the question."""
     reach = _reach(findings[0], findings, margin)
-    return _verdict(run_id, _Pair(*names, margin, why_not, *reach, waiting), findings)
+    return _assemble(run_id, _Pair(*names, margin, why_not, *reach, waiting), findings)
 
 
 def _reach(
@@ -86,7 +86,7 @@ def _reach(
     return detectable(first.ratio, tests), repeats_needed(first.ratio, margin, tests)
 
 
-def _verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict:
+def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict:
     first = findings[0]
     words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
     if words in TRADES and not pair.waiting:
@@ -110,7 +110,7 @@ def _verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict
 def _traded(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> tuple[str, str]:
     """All requests together went one way, and each of them the other."""
     throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
-    start = f"{pair.run} gives {whole} throughput than {pair.reference}"
+    start = f"{pair.run} gives {whole} throughput than {pair.baseline}"
     headline = f"{start}, and each request {each} tokens/s"
     return headline, (
         f"{headline}: output throughput {_figures(throughput)}, {rate.label} {changed(rate)}, "
@@ -121,22 +121,22 @@ def _traded(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> 
 def _differs(pair: _Pair, found: Finding) -> tuple[str, str]:
     assert found.ratio is not None
     several = found.ratio.value >= TWICE
-    headline = f"{pair.run} has {changed(found)} {found.label} than {pair.reference}"
+    headline = f"{pair.run} has {changed(found)} {found.label} than {pair.baseline}"
     if several and found.better == "higher":
-        headline = f"{pair.run} has {changed(found)} the {found.label} of {pair.reference}"
+        headline = f"{pair.run} has {changed(found)} the {found.label} of {pair.baseline}"
     figures = f"95 % interval {_ends(found.ratio)}" if several else _figures(found)
     return headline, f"{headline}: {figures}, {_repeats(found)}."
 
 
 def _equivalent(pair: _Pair, found: Finding) -> tuple[str, str]:
-    headline = f"{pair.run} is as fast as {pair.reference}, {within(pair.margin)}"
+    headline = f"{pair.run} is as fast as {pair.baseline}, {within(pair.margin)}"
     said = f"{headline}, by {found.label}: {_figures(found)}, {_repeats(found)}."
     real = " There is a difference, but it is smaller than that." if found.differs else ""
     return headline, said + real
 
 
 def _inconclusive(pair: _Pair, found: Finding) -> tuple[str, str]:
-    headline = f"{pair.run} against {pair.reference}: inconclusive"
+    headline = f"{pair.run} against {pair.baseline}: inconclusive"
     assert found.ratio is not None and found.ratio.p is not None
     alone = found.ratio.p < 1 - CONFIDENCE
     together = " Alone that would be a difference, among several measures (Holm) it may be chance."
@@ -166,7 +166,7 @@ def _seen(pair: _Pair, ratio: Ratio) -> str:
 
 
 def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
-    headline = f"{pair.run} against {pair.reference}: no verdict"
+    headline = f"{pair.run} against {pair.baseline}: no verdict"
     if pair.refused:
         return headline, f"{headline}, because {pair.refused}."
     if found.ratio is None:
@@ -238,7 +238,7 @@ def times_with_interval(ratio: Ratio, begins: str = "") -> str:
 
 
 def changed(found: Finding) -> str:
-    """Return how a measure differs from the reference's, see `change`."""
+    """Return how a measure differs from the baseline's, see `change`."""
     assert found.ratio is not None
     return change(found.ratio.value, TIME if found.better == "lower" else AMOUNT)
 

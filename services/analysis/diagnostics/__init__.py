@@ -12,7 +12,7 @@ from services.analysis.diagnostics import answers
 from services.analysis.diagnostics import client as client_checks
 from services.analysis.diagnostics import server as server_checks
 from services.analysis.diagnostics.advice import advice
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.statistics import FLOORS
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
@@ -20,27 +20,31 @@ from services.ask.measurement import ACTIVE, Measurement, Run, Sample
 from services.ask.workloads import parts
 from services.base import units
 
-__all__ = ["CACHED_SHARE", "CHECKS", "Doubt", "cached_share", "doubts"]
+__all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"]
 
-Check = Callable[[Run, Sequence[Measurement], Summary], Doubt | None]
+Check = Callable[[Run, Sequence[Measurement], Summary], Diagnostic | None]
 
 CACHED_SHARE = 0.05  # of the prompt tokens
 
 
-def doubts(
+def diagnostics(
     run: Run,
     measurements: Sequence[Measurement],
     summary: Summary,
     samples: Sequence[Sample] = (),
-) -> list[Doubt]:
+) -> list[Diagnostic]:
     """Return the reasons to doubt a run, warnings first; `samples`: of its server."""
     checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
     if summary.failed and not summary.ok:  # no number is there to be doubted
         checks = [check for check in checks if check in OF_FAILURES]
-    found = [doubt for check in checks if (doubt := check(run, measurements, summary)) is not None]
+    found = [
+        diagnostic
+        for check in checks
+        if (diagnostic := check(run, measurements, summary)) is not None
+    ]
     cache_known = cached_share(successes(measurements)) is not None
-    found += server_checks.doubts(run, samples, summary, cache_known)
-    return sorted(found, key=lambda doubt: doubt.level != "warning")
+    found += server_checks.diagnostics(run, samples, summary, cache_known)
+    return sorted(found, key=lambda diagnostic: diagnostic.level != "warning")
 
 
 def cached_share(measurements: Sequence[Measurement]) -> float | None:
@@ -53,9 +57,11 @@ def cached_share(measurements: Sequence[Measurement]) -> float | None:
     return sum(cached for cached, _ in said) / sum(prompt for _, prompt in said) if said else None
 
 
-def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _unfinished(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if run.status in ACTIVE:
-        return Doubt(
+        return Diagnostic(
             "note",
             "The run is not finished",
             "These are the numbers so far. They will change until it finishes: wait before "
@@ -63,7 +69,7 @@ def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary)
         )
     if run.status == "done":
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
         "What was measured until then is kept, but the last repeat may be incomplete, and its "
@@ -75,10 +81,10 @@ def _unfinished(run: Run, measurements: Sequence[Measurement], summary: Summary)
 
 def _measured_elsewhere(
     run: Run, measurements: Sequence[Measurement], summary: Summary
-) -> Doubt | None:
+) -> Diagnostic | None:
     if run.source is None:
         return None
-    return Doubt(
+    return Diagnostic(
         "note",
         f"Measured by {run.source.get('tool', 'another tool')}",
         "How that client kept up with its load the file does not say, and its share is in every "
@@ -86,7 +92,7 @@ def _measured_elsewhere(
     )
 
 
-def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     if not summary.failed:
         return None
     by_count = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
@@ -95,14 +101,16 @@ def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -
         " Latencies and rates are those of the successful requests, so a server that fails can "
         "look faster than it is: fix the cause before relying on the rest."
     )
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"{summary.failed} of {summary.ok + summary.failed} requests failed",
         f"By class: {classes}. {advice(measurements)}{rest if summary.ok else ''}",
     )
 
 
-def _stopped_early(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _stopped_early(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     wanted = run.config.requests
     short = [repeat for repeat in summary.repeats if repeat.ok + repeat.failed < wanted]
     if run.status != "done" or not short:
@@ -115,16 +123,16 @@ def _stopped_early(run: Run, measurements: Sequence[Measurement], summary: Summa
         said += f"sent, as {most} had failed. Fix the failures first."
     else:
         said += "answered, by the limit on time. Raise the limit to measure them all."
-    return Doubt("note", "Not every request was answered", said)
+    return Diagnostic("note", "Not every request was answered", said)
 
 
 def _unknown_tokens(
     run: Run, measurements: Sequence[Measurement], summary: Summary
-) -> Doubt | None:
+) -> Diagnostic | None:
     unknown = sum(m.output_tokens is None for m in successes(measurements))
     if not unknown:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"{unknown} of {summary.ok} answers have no token count",
         "The server did not report usage for them, and chunks are not tokens. They have no "
@@ -135,11 +143,11 @@ def _unknown_tokens(
 
 def _cached_prompts(
     run: Run, measurements: Sequence[Measurement], summary: Summary
-) -> Doubt | None:
+) -> Diagnostic | None:
     share = cached_share(successes(measurements))
     if share is None or share <= CACHED_SHARE or not run.config.unique_prompts:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"{units.share(share)} of the prompt tokens came from a cache",
         "The prompts begin with unique marks, so little should be found there: TTFT may be "
@@ -148,14 +156,14 @@ def _cached_prompts(
     )
 
 
-def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     good = successes(measurements)
     if not good or any(m.finish_reason != "length" for m in good):
         return None
     if answers.too_short(run, measurements, summary):  # it was another limit than the one asked for
         return None
     limits = " or ".join(dict.fromkeys(str(part.max_tokens) for part in parts(run.config)))
-    return Doubt(
+    return Diagnostic(
         "note",
         "Every answer was cut at the token limit",
         f"All ended because they reached it (max_tokens is {limits}). Equal lengths "
@@ -164,10 +172,12 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     )
 
 
-def _few_requests(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _few_requests(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if not 0 < summary.ok < FLOORS[95]:
         return None
-    return Doubt(
+    return Diagnostic(
         "note",
         f"Too few requests for the 95th percentile ({summary.ok})",
         f"p90 is shown from {FLOORS[90]} successful requests on, p95 from {FLOORS[95]} and p99 "
@@ -176,10 +186,12 @@ def _few_requests(run: Run, measurements: Sequence[Measurement], summary: Summar
     )
 
 
-def _one_repeat(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _one_repeat(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if len(summary.repeats) != 1:
         return None
-    return Doubt(
+    return Diagnostic(
         "note",
         "One repeat: no uncertainty",
         "How much these numbers vary from one time to the next is not known. With 3 or more "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
 from services.ask import oddities
@@ -17,12 +17,14 @@ SHORT = 0.9  # of the tokens asked for: an answer with fewer is short
 SHORT_SHARE = 0.01  # of the answers
 
 
-def odd_framing(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def odd_framing(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     seen = {name: count for name, count in _oddities(run).items() if name in FRAMING}
     if not seen:
         return None
     said = "; ".join(f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in seen.items())
-    return Doubt(
+    return Diagnostic(
         "note",
         "The server frames its streams in an unusual way",
         f"There were {said}. Paceline reads them, and each token keeps its own time, but other "
@@ -31,11 +33,13 @@ def odd_framing(run: Run, measurements: Sequence[Measurement], summary: Summary)
     )
 
 
-def not_streamed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def not_streamed(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     count = _oddities(run)[oddities.NOT_STREAMED]
     if not count:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"{units.many(count, 'answer')} came in one piece",
         "A stream was requested. An answer in one piece has no TTFT and no TPOT, so these come "
@@ -44,7 +48,7 @@ def not_streamed(run: Run, measurements: Sequence[Measurement], summary: Summary
     )
 
 
-def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     """Answers that end for their length long before the length asked for, or that end at all where
     they were not to."""
     if not run.knows("max_tokens") or "max_tokens" in run.config.omit:
@@ -63,7 +67,7 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     though = (
         "although ignore_eos was set" if run.config.ignore_eos else "with a finish_reason of length"
     )
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"{len(short)} of {len(counted)} answers are shorter than asked for",
         f"They have {lengths} of {least:,} tokens, {though}. The server may cut answers short "

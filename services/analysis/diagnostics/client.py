@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.statistics import percentile
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import by_repeat, values
@@ -27,23 +27,25 @@ CALIBRATED_S = 0.001  # what the client may add to TTFT at the 99th percentile
 CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
 
 
-def so_far(config: RunConfig, progress: Progress) -> list[Doubt]:
+def so_far(config: RunConfig, progress: Progress) -> list[Diagnostic]:
     """Return the reasons to doubt a run that show while it is measured."""
     found = (
         _late(config, progress.late_p99_s or 0.0, config.interval_s),
         _lag(config, progress.lag_p99_s or 0.0, kernel=not config.via_litellm),
         _cpu(progress.cpu_share or 0.0),
     )
-    return [doubt for doubt in found if doubt is not None]
+    return [diagnostic for diagnostic in found if diagnostic is not None]
 
 
-def past_limits(run: Run, measurements: Sequence[Measurement], summary: Summary) -> list[Doubt]:
+def past_limits(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> list[Diagnostic]:
     """Return in what the client was past its limits, so that it may be what was measured; of the
     client of an imported run nothing is known."""
     if run.source is not None:
         return []
     found = (check(run, measurements, summary) for check in HEALTH)
-    return [doubt for doubt in found if doubt is not None]
+    return [diagnostic for diagnostic in found if diagnostic is not None]
 
 
 def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | None:
@@ -60,7 +62,9 @@ def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | No
     return (due / gaps, sent / gaps) if gaps else None
 
 
-def _sent_late(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _sent_late(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if MODES[run.config.mode].loop != "open":
         return None
     lateness, intervals = values(measurements, "queue_s"), intervals_s(measurements)
@@ -74,11 +78,11 @@ def late_limit_s(interval_s: float) -> float:
     return max(LATE_S, LATE_SHARE * interval_s)
 
 
-def _late(config: RunConfig, late_s: float, interval_s: float) -> Doubt | None:
+def _late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | None:
     limit = late_limit_s(interval_s)
     if MODES[config.mode].loop != "open" or late_s <= limit:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"Requests were sent up to {units.seconds(late_s)} late",
         f"One in a hundred left this client {units.seconds(late_s)} or more after it was due (the "
@@ -87,13 +91,15 @@ def _late(config: RunConfig, late_s: float, interval_s: float) -> Doubt | None:
     )
 
 
-def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _rate_missed(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if MODES[run.config.mode].loop != "open":
         return None
     wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
     if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # all at once: no rate to reach
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         RATE_MISSED,
         f"A request was to be sent every {units.seconds(wanted)}; it was every "
@@ -102,14 +108,16 @@ def _rate_missed(run: Run, measurements: Sequence[Measurement], summary: Summary
     )
 
 
-def _never_full(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _never_full(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     wanted = min(run.config.requests, run.config.concurrency or run.config.requests)
     if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
     todo = "Ask for longer answers, or for less concurrency."
     if summary.failed:  # those that fail at once make room
         todo = "Requests that fail end early: fix the failures first."
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"At most {summary.peak_in_flight:,} in flight, not {wanted:,}",
         "The first ended before the last was sent, so the concurrency asked for was never there: "
@@ -132,11 +140,13 @@ def together_share(measurements: Sequence[Measurement]) -> float | None:
     return together / chunks if chunks else None
 
 
-def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _coalesced(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     share = together_share(measurements) or 0.0
     if share <= COALESCED_SHARE:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         TOGETHER,
         f"{units.share(share)} of all chunks were read together with another. Chunks that are read "
@@ -146,7 +156,7 @@ def _coalesced(run: Run, measurements: Sequence[Measurement], summary: Summary) 
     )
 
 
-def _lagging(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _lagging(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     lag = max(_health(run, "loop_lag_p99_s"), default=0.0)
     return _lag(run.config, lag, by_kernel(run))
 
@@ -166,7 +176,7 @@ def by_kernel(run: Run) -> bool:
     return all(repeat.health.get("clock") == "kernel" for repeat in run.repeats)
 
 
-def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Doubt | None:
+def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Diagnostic | None:
     limit = lag_limit_s(config, kernel)
     if limit is None or lag_s <= limit:
         return None
@@ -175,7 +185,7 @@ def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Doubt | None:
         if kernel
         else "Every time it took may be too long by as much."
     )
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"This client was {units.seconds(lag_s)} behind",
         f"One in a hundred times its event loop woke up that late or later. {meaning} "
@@ -183,14 +193,16 @@ def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Doubt | None:
     )
 
 
-def _short_of_cpu(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _short_of_cpu(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     return _cpu(max(_health(run, "cpu_share"), default=0.0))
 
 
-def _cpu(share: float) -> Doubt | None:
+def _cpu(share: float) -> Diagnostic | None:
     if share <= CPU_SHARE:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"This client used {units.share(share)} of its core",
         "Near its limit a client adds its own waiting to the server's. Send fewer requests at a "
@@ -203,12 +215,14 @@ def error_limit_s(ttfts: Sequence[float]) -> float:
     return max(CALIBRATED_S, CALIBRATED_SHARE * percentile(ttfts, 50)) if ttfts else CALIBRATED_S
 
 
-def _error_large(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _error_large(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     error = (run.calibration or {}).get("ttft_p99_s")
     limit = error_limit_s(values(measurements, "ttft_s"))
     if error is None or error <= limit:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"This client adds up to {units.seconds(error)} to TTFT",
         "That is its own error at this load, measured against a server that knows when it sent "
@@ -220,21 +234,23 @@ def _error_large(run: Run, measurements: Sequence[Measurement], summary: Summary
 
 def _not_calibrated(
     run: Run, measurements: Sequence[Measurement], summary: Summary
-) -> Doubt | None:
+) -> Diagnostic | None:
     problem = (run.calibration or {}).get("problem")
     if not problem:
         return None
-    return Doubt(
+    return Diagnostic(
         "note",
         "This client was not calibrated",
         f"{problem} How much it adds at this load is not known: start the run again to find out.",
     )
 
 
-def through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def through_proxy(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if not run.environment.get("through_proxy"):
         return None
-    return Doubt(
+    return Diagnostic(
         "note",
         "Measured through a proxy",
         "The environment names a proxy for this server (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY), and "
@@ -242,10 +258,10 @@ def through_proxy(run: Run, measurements: Sequence[Measurement], summary: Summar
     )
 
 
-def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     if not run.config.insecure_tls:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         "The server's certificate was not checked",
         "Any certificate was accepted (insecure_tls), so another server may have answered. Give "
@@ -253,10 +269,12 @@ def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     )
 
 
-def _via_litellm(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Doubt | None:
+def _via_litellm(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if not run.config.via_litellm:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Measured through LiteLLM",
         "LiteLLM's own work is part of every time here, for each request and each chunk. Compare "

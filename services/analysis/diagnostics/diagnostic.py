@@ -8,7 +8,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Diagnostic:
     """A warning: the numbers may mislead. A note: they are right, and say less than they seem."""
 
     level: Literal["warning", "note"]
@@ -16,10 +16,10 @@ class Doubt:
     sentence: str
 
 
-def long(found: Iterable[Doubt]) -> bool:
+def long(found: Iterable[Diagnostic]) -> bool:
     """Whether the sentences together are too long to stand in full above the numbers: then titles
     do, with their sentences folded below each."""
-    return sum(len(doubt.sentence) for doubt in found) > LONG
+    return sum(len(diagnostic.sentence) for diagnostic in found) > LONG
 
 
 LONG = 900  # characters

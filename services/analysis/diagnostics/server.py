@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
-from services.analysis.diagnostics.diagnostic import Doubt
+from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.samples import during, gpus, grown, mean, values
 from services.analysis.summary import Summary
 from services.ask import modes
@@ -25,27 +25,27 @@ FEWEST = 5  # samples, below which a moment may be chance
 FEW = 2  # samples of what is counted without a gap
 LATEST = 10  # samples, of one second each, by which a run is judged while it is measured
 
-Check = Callable[[Run, Sequence[Sample], Summary], Doubt | None]
+Check = Callable[[Run, Sequence[Sample], Summary], Diagnostic | None]
 
 
-def doubts(
+def diagnostics(
     run: Run, samples: Sequence[Sample], summary: Summary, cache_known: bool = False
-) -> list[Doubt]:
+) -> list[Diagnostic]:
     """Return the reasons to doubt a run by what was sampled while requests were measured;
     `cache_known`: the answers themselves say what came from a cache."""
     seen = during(run, samples)
     checks = [check for check in CHECKS if not (cache_known and check is _cached)]
     found = (check(run, seen, summary) for check in checks)
-    return [doubt for doubt in found if doubt is not None]
+    return [diagnostic for diagnostic in found if diagnostic is not None]
 
 
-def so_far(run: Run, samples: Sequence[Sample]) -> list[Doubt]:
+def so_far(run: Run, samples: Sequence[Sample]) -> list[Diagnostic]:
     """Return the reasons to doubt a run that show while it is measured, by its latest samples."""
     found = _crowded(run, during(run, samples)[-LATEST:])
     return [] if found is None else [found]
 
 
-def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     """An engine that is parallel loads its GPUs alike; one that does not waits for the slowest."""
     memory = {i: mean(seen, f"gpu{i}_memory_bytes") for i in gpus(seen)}
     total = {i: mean(seen, f"gpu{i}_memory_total_bytes") for i in memory}
@@ -62,7 +62,7 @@ def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
     ]
     if not parts:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         "The GPUs are not about equal",
         f"{'; '.join(parts)}. The slowest sets the pace of all. See whether another program is on "
@@ -95,11 +95,11 @@ def _apart(
     )
 
 
-def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     count = grown(seen, "preemptions")
     if not count:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"The server preempted requests ({units.many(count, 'time')})",
         "Its KV cache was full, so it put requests back that were under way and worked on them "
@@ -108,13 +108,13 @@ def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | No
     )
 
 
-def _queued(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+def _queued(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     """Only where so many at once were asked for: without a limit, waiting is what is measured."""
     waiting = values(seen, "waiting")
     limit = modes.schedule(run.config).in_flight
     if limit is None or len(waiting) < FEWEST or not median(waiting):
         return None
-    return Doubt(
+    return Diagnostic(
         "note",
         "Requests waited in the server's queue",
         f"Up to {units.count(max(waiting))} of the {limit:,} in flight had not been begun: the "
@@ -123,14 +123,14 @@ def _queued(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
     )
 
 
-def _others(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+def _others(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     there = [
         s.values["running"] + s.values.get("waiting", 0.0) for s in seen if "running" in s.values
     ]
     most = summary.peak_in_flight
     if not most or len(there) < FEWEST or median(there) <= most:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         "Somebody else used the server",
         f"It worked on {units.count(median(there))} requests at once (median), and this run had "
@@ -138,11 +138,11 @@ def _others(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
     )
 
 
-def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
+def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     shares = values(seen, "prefix_hit_share")
     if not shares or shares[-1] <= CACHED_SHARE or not run.config.unique_prompts:
         return None
-    return Doubt(
+    return Diagnostic(
         "warning",
         f"The server found {units.share(shares[-1])} of the prompt tokens in its prefix cache",
         "The prompts begin with unique marks, so little should be found there: TTFT may be "
@@ -151,7 +151,7 @@ def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Doubt | None:
     )
 
 
-def _crowded(run: Run, seen: Sequence[Sample], summary: Summary | None = None) -> Doubt | None:
+def _crowded(run: Run, seen: Sequence[Sample], summary: Summary | None = None) -> Diagnostic | None:
     """An engine on this machine that could have run and had no core, because others had it."""
     both = [
         (s.values["engine_cores"], s.values["machine_cores"], s.values.get("engine_waiting_cores"))
@@ -174,7 +174,7 @@ def _crowded(run: Run, seen: Sequence[Sample], summary: Summary | None = None) -
     )
 
 
-def _crowded_by_guess(run: Run, engine: float, machine: float) -> Doubt | None:
+def _crowded_by_guess(run: Run, engine: float, machine: float) -> Diagnostic | None:
     """Where the system does not say who waited: the embedded engine would have used more cores.
     Of another server nobody knows how many it would have used."""
     cores = run.environment.get("cores")
@@ -188,8 +188,8 @@ def _crowded_by_guess(run: Run, engine: float, machine: float) -> Doubt | None:
     )
 
 
-def _busy_machine(what: str) -> Doubt:
-    return Doubt(
+def _busy_machine(what: str) -> Diagnostic:
+    return Diagnostic(
         "warning",
         "This machine was slow, not the model",
         f"{what} The engine was measured at a fraction of its speed. Close other programs on this "

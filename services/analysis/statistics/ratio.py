@@ -15,7 +15,7 @@ MINIMUM_REPEATS = 3  # a side; fewer say nothing about the variation between rep
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times the reference's value the other's is, with its 95 % interval.
+    """How many times the baseline's value the other's is, with its 95 % interval.
 
     `value` is the ratio of geometric means. `p` tests that it is 1. `error` is the standard error
     of its logarithm, with `df` degrees of freedom. Interval, `p`, `error` and `df` are None under
@@ -33,8 +33,8 @@ class Ratio:
     paired: bool = False
 
 
-def ratio(reference: Sequence[float], other: Sequence[float], paired: bool = False) -> Ratio | None:
-    """Compare two runs by one number a repeat: other / reference.
+def ratio(baseline: Sequence[float], other: Sequence[float], paired: bool = False) -> Ratio | None:
+    """Compare two runs by one number a repeat: other / baseline.
 
     Welch's t on the logarithms. `paired` is for repeats that took turns (A B A B): a t on the log
     ratios of the pairs. None when a side is empty or a number is not positive.
@@ -42,11 +42,11 @@ def ratio(reference: Sequence[float], other: Sequence[float], paired: bool = Fal
     Raises:
         ValueError: pairs are wanted of sides that differ in length.
     """
-    if paired and len(reference) != len(other):
-        raise ValueError(f"{len(reference)} and {len(other)} repeats cannot be paired")
-    if not reference or not other or min(*reference, *other) <= 0:
+    if paired and len(baseline) != len(other):
+        raise ValueError(f"{len(baseline)} and {len(other)} repeats cannot be paired")
+    if not baseline or not other or min(*baseline, *other) <= 0:
         return None
-    a, b = [math.log(x) for x in reference], [math.log(x) for x in other]
+    a, b = [math.log(x) for x in baseline], [math.log(x) for x in other]
     difference = fmean(b) - fmean(a)
     if min(len(a), len(b)) < MINIMUM_REPEATS:
         return Ratio(math.exp(difference), None, None, None, len(a), len(b), paired=paired)

@@ -78,10 +78,10 @@ def _placed(draw: Draw) -> Draw:
 CHARTS = (
     Chart(
         "ratios",
-        "How many times the reference is each run?",
-        "Compared with the reference",
+        "How does each run compare with the baseline?",
+        "Compared with the baseline",
         ratios,
-        "There is nothing that the reference and another run both measured.",
+        "There is nothing that the baseline and another run both measured.",
         least=2,
     ),
     Chart("repeats", "Do the repeats agree?", "Repeats", repeats, least=2),

@@ -1,4 +1,4 @@
-"""The shift function: how many times the reference's quantile each run's is, from the fastest
+"""The shift function: how many times the baseline's quantile each run's is, from the fastest
 requests to the slowest. A mean hides whether all became faster or only some.
 
 Doksum 1974; Rousselet, Pernet and Wilcox 2017. Here as ratios, and each quantile's interval is over
@@ -36,13 +36,13 @@ def quantile_shift(candidates: Sequence[Candidate], dark: bool = False) -> alt.L
     return layered(layers, title, 260, {"shifts": rows, "bands": bands})
 
 
-def _shifts(reference: Candidate, other: Candidate) -> list[Ratio | None]:
+def _shifts(baseline: Candidate, other: Candidate) -> list[Ratio | None]:
     """The ratio at each quantile; nothing where a run has too few requests."""
-    ours, theirs = _quantiles(reference), _quantiles(other)
+    ours, theirs = _quantiles(baseline), _quantiles(other)
     if not ours or not theirs:
         return []
     both = [repeat for repeat in ours if repeat in theirs]
-    paired = in_turns(reference, other) and len(both) >= MINIMUM_REPEATS
+    paired = in_turns(baseline, other) and len(both) >= MINIMUM_REPEATS
     if paired:
         ours, theirs = ({r: found[r] for r in both} for found in (ours, theirs))
     columns = zip(*(zip(*found.values(), strict=True) for found in (ours, theirs)), strict=True)
@@ -89,7 +89,7 @@ def _layers(
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("quantile:Q", title="Quantile", format=".0%"),
-        alt.Tooltip("times:Q", title="Times the reference", format=".3f"),
+        alt.Tooltip("times:Q", title="Times the baseline", format=".3f"),
         alt.Tooltip("low:Q", title="95 % from", format=".3f"),
         alt.Tooltip("high:Q", title="95 % to", format=".3f"),
     ]
@@ -104,9 +104,9 @@ def _layers(
     ]
 
 
-def _said(reference: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows) -> list[str]:
+def _said(baseline: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows) -> list[str]:
     who = f"{theme.label(shown[0].run)} is" if len(shown) == 1 else "a run is"
-    said = [f"Below 1: {who} faster than {theme.label(reference.run)}."]
+    said = [f"Below 1: {who} faster than {theme.label(baseline.run)}."]
     said.append("Level: all requests alike. A slope: some gain more.")
     if bands:
         said.append("Shaded: 95 % intervals over repeats, each quantile by itself.")

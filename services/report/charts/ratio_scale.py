@@ -1,4 +1,4 @@
-"""The scale of what is told as times the reference: logarithmic, its ticks round and about 1."""
+"""The scale of what is told as times the baseline: logarithmic, its ticks round and about 1."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import altair as alt
 from services.analysis.compare import Candidate
 from services.report import theme
 
-WIDEST = 64.0  # times the reference, either way; an interval may reach beyond and is cut off
+WIDEST = 64.0  # times the baseline, either way; an interval may reach beyond and is cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
 CLOSENESS = 0.06  # of the axis: ticks closer to each other than this are left out
-AXIS = "Times the reference (log scale)"
+AXIS = "Times the baseline (log scale)"
 
 
 def ratio_scale(
@@ -57,7 +57,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def one(ink: str, channel: str, title: str) -> alt.Chart:
-    """Return the line of the reference, at 1 on the channel `x` or `y`."""
+    """Return the line of the baseline, at 1 on the channel `x` or `y`."""
     line = alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(color=ink, strokeWidth=1.5)
     place = {"x": alt.X, "y": alt.Y}[channel]("one:Q", title=title)
     found: alt.Chart = line.encode(**{channel: place})

@@ -1,4 +1,4 @@
-"""How many times the reference each run is, for every metric, with the interval where there is
+"""How many times the baseline each run is, for every metric, with the interval where there is
 one: the picture of a comparison's table."""
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ WISHES = {"higher": "more is better", "lower": "less is better", "neither": ""}
 
 
 def ratios(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw the ratios of two to eight runs; the first is the reference. None for one run."""
+    """Draw the ratios of two to eight runs; the first is the baseline. None for one run."""
     found = _rows(candidates) if len(candidates) > 1 else []
     if not found:
         return None
     metrics = list(dict.fromkeys(row["metric"] for row in found))
     height = len(metrics) * max(34, 9 * (len(candidates) - 1) + 14)
-    title = heading("Compared with the reference", *_said(candidates[0], found))
+    title = heading("Compared with the baseline", *_said(candidates[0], found))
     layers = _layers(candidates, dark, found, metrics)
     return layered(layers, title, height, {"ratios": found})
 
@@ -54,7 +54,7 @@ def _layers(
     candidates: Sequence[Candidate], dark: bool, rows: Rows, metrics: Sequence[str]
 ) -> list[alt.Chart]:
     y, offset = bands("metric", metrics, candidates[1:])
-    # The reference has no dot, but it counts: colours are the same as in every other chart.
+    # The baseline has no dot, but it counts: colours are the same as in every other chart.
     colour = run_colour(candidates, dark, listed=candidates[1:])
     scale, axis = ratio_scale(
         [row["ratio"] for row in rows], [row[end] for row in rows for end in ("low", "high")]
@@ -62,7 +62,7 @@ def _layers(
     x = alt.X("ratio:Q", title=AXIS, scale=scale, axis=alt.Axis(grid=True, **axis))
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
-        alt.Tooltip("ratio:Q", title="Times the reference", format=".3f"),
+        alt.Tooltip("ratio:Q", title="Times the baseline", format=".3f"),
         alt.Tooltip("low:Q", title="95 % from", format=".3f"),
         alt.Tooltip("high:Q", title="95 % to", format=".3f"),
     ]
@@ -78,8 +78,8 @@ def _layers(
     ]
 
 
-def _said(reference: Candidate, rows: Rows) -> list[str]:
-    said = [f"The reference is {theme.label(reference.run)}, at 1."]
+def _said(baseline: Candidate, rows: Rows) -> list[str]:
+    said = [f"The baseline is {theme.label(baseline.run)}, at 1."]
     if any(row["interval"] for row in rows):
         said.append("Lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):

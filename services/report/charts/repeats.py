@@ -23,9 +23,9 @@ MEASURES = {
 
 
 def repeats(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw the repeats' own numbers, relative to the reference's mean. None where no run has two.
+    """Draw the repeats' own numbers, relative to the baseline's mean. None where no run has two.
 
-    The first candidate is the reference; alone it is its own.
+    The first candidate is the baseline; alone it is its own.
     """
     dots, means = _rows(candidates)
     if max(len(candidate.groups) for candidate in candidates) < 2 or not dots:
@@ -46,19 +46,19 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
         compared = by_name[name]
         found = [[number or 0.0 for number in compared.of(candidate)] for candidate in candidates]
         known = [[number for number in numbers if number > 0] for numbers in found]
-        reference = level(known[0])
-        if reference is None:
+        baseline = level(known[0])
+        if baseline is None:
             continue
         for candidate, numbers, positive in zip(candidates, found, known, strict=True):
             about = {"run": theme.label(candidate.run), "measure": MEASURES[compared.name]}
             dots += [
-                {**about, "repeat": place, "value": number, "times": number / reference.value}
+                {**about, "repeat": place, "value": number, "times": number / baseline.value}
                 for place, number in enumerate(numbers, 1)
                 if number > 0
             ]
             if mean := level(positive):
                 ends = {"times": mean.value, "low": mean.low, "high": mean.high}
-                means.append(about | {k: end and end / reference.value for k, end in ends.items()})
+                means.append(about | {k: end and end / baseline.value for k, end in ends.items()})
     return dots, means
 
 

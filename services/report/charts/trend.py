@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from services.analysis.compare import COMPARED
-from services.analysis.compare.baseline_verdict import REFERENCE
+from services.analysis.compare.baseline_verdict import BASELINE
 from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.served import listed
 from services.analysis.compare.trend import NO_VERDICT, Point, Trend
@@ -24,17 +24,17 @@ SHAPES = {  # of each word: nobody needs to tell the colours apart
     "equivalent": "square",
     "inconclusive": "circle",
     NO_VERDICT: "cross",
-    REFERENCE: "diamond",
+    BASELINE: "diamond",
 }
 
 
 def trend_chart(found: Trend, dark: bool = False) -> alt.LayerChart | None:
-    """Draw a trend: a mark a run, with its interval over repeats; the reference as a line with a
+    """Draw a trend: a mark a run, with its interval over repeats; the baseline as a line with a
     band. None where no run has the measure."""
     rows = [_row(point) for point in found.points]
     if not rows:
         return None
-    band = [_row(found.reference)] if found.reference else []
+    band = [_row(found.baseline)] if found.baseline else []
     label, unit = measure_of(found.measure)
     wish = "More is better." if FAMILY[found.measure][1] == "higher" else "Less is better."
     title = heading(f"{label} over time", "Means of each run's repeats.", wish, *_said(rows, band))
@@ -64,7 +64,7 @@ def _row(point: Point) -> dict[str, Any]:
         "interval": low is not None,
         "between": f"{low:.4g} – {high:.4g}" if low and high else "too few repeats",
         "word": point.word,
-        "server": f"another: {listed(point.differs)}" if point.differs else "as the reference's",
+        "server": f"another: {listed(point.differs)}" if point.differs else "as the baseline's",
     }
 
 
@@ -162,7 +162,7 @@ def _colours(look: theme.Palette) -> dict[str, str]:
         "equivalent": blue,
         "inconclusive": pink,
         NO_VERDICT: look.muted,
-        REFERENCE: look.ink,
+        BASELINE: look.ink,
     }
 
 
@@ -172,7 +172,7 @@ def _said(rows: Rows, band: Rows) -> list[str]:
         said.append("A mark without a line has too few repeats for one.")
     if band:
         spread = " and its interval" if band[0]["interval"] else ""
-        said.append(f"The dashed line{spread} is the reference, run {band[0]['run']}.")
+        said.append(f"The dashed line{spread} is the baseline, run {band[0]['run']}.")
     return said
 
 

@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Export:
-    """One kind of file. It takes between `least` and `most` runs, the reference first."""
+    """One kind of file. It takes between `least` and `most` runs, the baseline first."""
 
     name: str
     label: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from services.analysis import client_health
 from services.analysis.compare import Candidate, Comparison, compare
 from services.analysis.compare.rows import apart
-from services.analysis.diagnostics import Doubt, doubts
+from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.analysis.diagnostics.diagnostic import long
 from services.ask import modes
 from services.ask.measurement import IMPORT
@@ -39,25 +39,25 @@ class Contents:
     findings: tuple[Finding, ...]
     tiles: tuple[Tile, ...]
     sentences: tuple[str, ...]
-    doubts: tuple[tuple[Doubt, str], ...]  # each with the names of its runs, or ""
+    diagnostics: tuple[tuple[Diagnostic, str], ...]  # each with the names of its runs, or ""
     results: tuple[Table, ...]
     circumstances: tuple[Table, ...]
     notes: tuple[tuple[str, str], ...] = field(default=())
 
     @property
-    def warnings(self) -> tuple[tuple[Doubt, str], ...]:
+    def warnings(self) -> tuple[tuple[Diagnostic, str], ...]:
         """What stands right below the findings."""
-        return tuple(one for one in self.doubts if one[0].level == "warning")
+        return tuple(one for one in self.diagnostics if one[0].level == "warning")
 
     @property
-    def remarks(self) -> tuple[tuple[Doubt, str], ...]:
+    def remarks(self) -> tuple[tuple[Diagnostic, str], ...]:
         """The other doubts: notes on these numbers."""
-        return tuple(one for one in self.doubts if one[0].level != "warning")
+        return tuple(one for one in self.diagnostics if one[0].level != "warning")
 
     @property
     def folded(self) -> bool:
         """Whether the warnings are too long to stand there in full."""
-        return long([doubt for doubt, _ in self.warnings])
+        return long([diagnostic for diagnostic, _ in self.warnings])
 
     @property
     def description(self) -> str:
@@ -66,18 +66,18 @@ class Contents:
 
 
 def contents(candidates: Sequence[Candidate]) -> Contents:
-    """Return the page's words for one run, or for two to eight, the reference first."""
+    """Return the page's words for one run, or for two to eight, the baseline first."""
     brief = apart(candidates)
     comparison = compare(brief) if len(candidates) > 1 else None
     labels = tables.labels_of(brief)
     names = _names(candidates)
     return Contents(
         title=title_of(candidates),
-        lead=_lead(candidates[0]) if comparison is None else f"Reference: {names[0]}",
+        lead=_lead(candidates[0]) if comparison is None else f"Baseline: {names[0]}",
         findings=tuple(_findings(candidates, comparison)),
         tiles=of_comparison(comparison) if comparison else of_run(candidates[0]),
         sentences=tuple(_sentences(candidates, labels, comparison)),
-        doubts=tuple(_doubts(candidates, labels, comparison)),
+        diagnostics=tuple(_diagnostics(candidates, labels, comparison)),
         results=_results(candidates, labels, comparison),
         circumstances=_circumstances(candidates, labels, comparison),
         notes=tuple((theme.label(c.run), c.run.note) for c in brief if c.run.note),
@@ -130,20 +130,20 @@ def _sentences(
             yield f"{label}: {said}" if comparison else said
 
 
-def _doubts(
+def _diagnostics(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
-) -> Iterator[tuple[Doubt, str]]:
+) -> Iterator[tuple[Diagnostic, str]]:
     """The comparison's, then those of the runs; one that several runs share is said once."""
     if comparison:
-        yield from ((doubt, "") for doubt in comparison.warnings)
-    shared: dict[Doubt, list[str]] = {}
+        yield from ((diagnostic, "") for diagnostic in comparison.warnings)
+    shared: dict[Diagnostic, list[str]] = {}
     for candidate, label in zip(candidates, labels, strict=True):
-        for doubt in doubts(
+        for diagnostic in diagnostics(
             candidate.run, candidate.measurements, candidate.summary, candidate.samples
         ):
-            shared.setdefault(doubt, []).append(label)
-    for doubt in sorted(shared, key=lambda doubt: doubt.level != "warning"):
-        yield doubt, "; ".join(shared[doubt]) if comparison else ""
+            shared.setdefault(diagnostic, []).append(label)
+    for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
+        yield diagnostic, "; ".join(shared[diagnostic]) if comparison else ""
 
 
 def _results(

@@ -15,7 +15,7 @@ import orjson
 
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import row_of
-from services.analysis.diagnostics import doubts
+from services.analysis.diagnostics import diagnostics
 from services.analysis.fingerprint import digest
 from services.analysis.metrics import FIELDS, request_row
 from services.ask.config import without_prompts
@@ -33,14 +33,14 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
     prompts in `run.config`, the answers as a list of their own.
     """
     told = public(candidate)
-    found = doubts(told.run, told.measurements, told.summary, told.samples)
+    found = diagnostics(told.run, told.measurements, told.summary, told.samples)
     rows = [whole_row(measured) for measured in told.measurements]
     document = {
         "schema": SCHEMA,
         "content_sha256": _hash(told.run, rows),
         "run": _run(told.run, prompts),
         "summary": row_of(told),
-        "doubts": [asdict(doubt) for doubt in found],
+        "doubts": [asdict(diagnostic) for diagnostic in found],
         "requests": rows,
         "samples": [{"t": sample.t, "values": sample.values} for sample in told.samples],
     }

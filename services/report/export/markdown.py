@@ -22,13 +22,13 @@ _APART = "\N{WORD JOINER}"  # not seen, and no part of any link
 
 
 def markdown(candidates: Sequence[Candidate]) -> bytes:
-    """Write one to eight runs, the reference first, without prompts and answers."""
-    return written(contents(candidates))
+    """Write one to eight runs, the baseline first, without prompts and answers."""
+    return render(contents(candidates))
 
 
-def written(said: Contents) -> bytes:
+def render(said: Contents) -> bytes:
     """Write what a page says."""
-    parts = chain(_found(said), _doubts(said), _words(said), _tables(said))
+    parts = chain(_found(said), _diagnostics(said), _words(said), _tables(said))
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -47,10 +47,10 @@ def _tables(said: Contents) -> Iterator[str]:
     yield from (_table(table) for table in said.circumstances if table.title == "What differs")
 
 
-def _doubts(said: Contents) -> Iterator[str]:
+def _diagnostics(said: Contents) -> Iterator[str]:
     lines = [
-        f"- **{escaped(f'{runs}: ' * bool(runs) + doubt.title)}.** {escaped(doubt.sentence)}"
-        for doubt, runs in said.doubts
+        f"- **{escaped(f'{runs}: ' * bool(runs) + each.title)}.** {escaped(each.sentence)}"
+        for each, runs in said.diagnostics
     ]
     if lines:
         yield "\n".join(lines)

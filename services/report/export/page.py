@@ -47,7 +47,7 @@ class Drawable(Protocol):
 
 
 def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
-    """Write one to eight runs, the reference first, as a page; prompts and answers are only in it
+    """Write one to eight runs, the baseline first, as a page; prompts and answers are only in it
     where `texts` asks for them."""
     told = [public(candidate) for candidate in candidates]
     brief = apart(told)
@@ -55,10 +55,10 @@ def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
     shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
     hashes = map(content_hash, told)
     runs = [_run(*each) for each in zip(brief, hashes, strict=True)]
-    return written(contents(told), shown, runs, said.talks(told) if texts else [])
+    return render(contents(told), shown, runs, said.talks(told) if texts else [])
 
 
-def written(
+def render(
     found: Contents,
     shown: Sequence[dict[str, Any]],
     runs: Sequence[dict[str, Any]],

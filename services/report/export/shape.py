@@ -92,8 +92,8 @@ class RunFacts(BaseModel):
     repeats: list[RepeatRow]
 
 
-class DoubtRow(BaseModel):
-    """A reason to doubt the run's numbers."""
+class DiagnosticRow(BaseModel):
+    """Something to know about the numbers: what it means, and what to do."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -132,7 +132,7 @@ class RunDocument(BaseModel):
     summary: dict[str, Any] = Field(
         description="Totals, rates and distributions by name: output_tokens_per_s, ttft_s_median …"
     )
-    doubts: list[DoubtRow] = Field(description="Reasons to doubt the numbers, warnings first")
+    doubts: list[DiagnosticRow] = Field(description="Diagnostics of the run, warnings first")
     requests: list[RequestRow]
     samples: list[SampleRow] = Field([], description="At most 600, by time; empty: not watched")
     answers: list[AnswerRow] | None = Field(None, description="Only where somebody asked for them")
@@ -154,7 +154,7 @@ class ComparedRun(BaseModel):
 
 
 class RatioFacts(BaseModel):
-    """A run over the reference."""
+    """A run relative to the baseline."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -165,7 +165,7 @@ class RatioFacts(BaseModel):
 
 
 class VerdictRow(BaseModel):
-    """What can be said of one run against the reference."""
+    """The verdict on one run against the baseline."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -187,7 +187,7 @@ class MeasureRow(BaseModel):
         description="In the order of `runs`, as in their summaries; else means over the repeats"
     )
     ratios: list[RatioFacts | None] = Field(
-        description="To the reference, whose own is null; of geometric means over the repeats"
+        description="To the baseline (whose own is null), from geometric means over the repeats"
     )
 
 
@@ -202,7 +202,7 @@ class DifferenceRow(BaseModel):
 
 
 class ComparisonDocument(BaseModel):
-    """Runs side by side, the reference first."""
+    """Runs side by side, the baseline first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -211,7 +211,9 @@ class ComparisonDocument(BaseModel):
     verdicts: list[VerdictRow] = Field(description="One for each run after the first")
     rows: list[MeasureRow]
     differences: list[DifferenceRow]
-    warnings: list[DoubtRow] = Field(description="What is unfair about the comparison")
+    warnings: list[DiagnosticRow] = Field(
+        description="Diagnostics of the comparison, warnings first"
+    )
 
 
 def schema_texts() -> dict[str, str]:

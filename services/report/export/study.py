@@ -10,7 +10,7 @@ import orjson
 
 from services.analysis.compare.rows import Candidate
 from services.report.export.public_study import public_study, study_hash
-from services.report.export.tables import written
+from services.report.export.tables import to_csv
 from services.servers.engines import EngineConfig
 from services.studies.best import Best
 from services.studies.cell import Measured
@@ -35,7 +35,7 @@ def study_csv(
     told = report(public_study(measured), usd_per_gpu_hour, device)
     rows = [_flat(_cell(row)) for row in told.scaling.rows]
     columns = ["study", *dict.fromkeys(column for row in rows for column in row)]
-    return written(columns, ([name, *(row.get(c) for c in columns[1:])] for row in rows))
+    return to_csv(columns, ([name, *(row.get(c) for c in columns[1:])] for row in rows))
 
 
 def study_document(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from services.analysis.compare.differences import flat
-from services.analysis.diagnostics import Doubt, doubts
+from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.ask.config import without_prompts
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
@@ -31,7 +31,7 @@ def study_contents(name: str, report: Report) -> Contents:
         findings=(Finding(report.headline, report.sentence, report.details),),
         tiles=tuple(map(_tile, _firsts(report))),
         sentences=(*report.sentences, *report.notes),
-        doubts=tuple(doubts_of(report)),
+        diagnostics=tuple(diagnostics_of(report)),
         results=all_tables(report),
         circumstances=tuple(_circumstances(report)),
     )
@@ -50,17 +50,17 @@ def _tile(one: Best) -> Tile:
     return Tile(f"Best: {one.criterion.label}", (Line(None, value, about),), better)
 
 
-def doubts_of(report: Report) -> Iterator[tuple[Doubt, str]]:
+def diagnostics_of(report: Report) -> Iterator[tuple[Diagnostic, str]]:
     """Return those of the runs, each with its cells; one that several cells share is said once."""
-    shared: dict[Doubt, list[str]] = {}
+    shared: dict[Diagnostic, list[str]] = {}
     for row in report.scaling.rows:
         for one in row.candidates:
-            for doubt in doubts(one.run, one.measurements, one.summary, one.samples):
-                shared.setdefault(doubt, []).append(f"{row.label}, {row.work_label}")
-    for doubt in sorted(shared, key=lambda doubt: doubt.level != "warning"):
-        cells = list(dict.fromkeys(shared[doubt]))
+            for diagnostic in diagnostics(one.run, one.measurements, one.summary, one.samples):
+                shared.setdefault(diagnostic, []).append(f"{row.label}, {row.work_label}")
+    for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
+        cells = list(dict.fromkeys(shared[diagnostic]))
         named = many(len(cells), "cell") if len(cells) > MOST_NAMED else "; ".join(cells)
-        yield doubt, named
+        yield diagnostic, named
 
 
 def _circumstances(report: Report) -> Iterator[Table]:

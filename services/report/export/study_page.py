@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.report.charts.scaling import STUDY_CHARTS
-from services.report.export.markdown import written as as_markdown
-from services.report.export.page import drawn, written
+from services.report.export.markdown import render as render_markdown
+from services.report.export.page import drawn, render
 from services.report.export.public_study import public_study, study_hash
 from services.report.export.study_contents import study_contents
 from services.studies.cell import Measured
@@ -29,7 +29,7 @@ def study_page(
         if (chart := drawn(entry, lambda dark, draw=entry.draw: draw(cells, dark=dark)))["specs"]  # type: ignore[misc]
     ]
     about = {"id": 0, "label": found.title, "sha256": study_hash(cells)}
-    return written(found, shown, [about])
+    return render(found, shown, [about])
 
 
 def study_markdown(
@@ -40,4 +40,4 @@ def study_markdown(
 ) -> bytes:
     """Write a study for a pull request, without prompts and answers."""
     told = report(public_study(measured), usd_per_gpu_hour, device)
-    return as_markdown(study_contents(name, told))
+    return render_markdown(study_contents(name, told))

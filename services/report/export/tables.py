@@ -27,7 +27,7 @@ def requests_csv(candidates: Sequence[Candidate]) -> bytes:
         [*request_row(m).values(), *(of(candidate, m) for of in SYSTEM_D.values())]
         for m in candidate.measurements
     )
-    return written((*FIELDS, *SYSTEM_D), rows)
+    return to_csv((*FIELDS, *SYSTEM_D), rows)
 
 
 def samples_csv(candidates: Sequence[Candidate]) -> bytes:
@@ -35,14 +35,14 @@ def samples_csv(candidates: Sequence[Candidate]) -> bytes:
     samples = candidates[0].samples
     names = sorted({name for sample in samples for name in sample.values}, key=place)
     rows = ([sample.t, *(sample.values.get(name) for name in names)] for sample in samples)
-    return written(("t", *names), rows)
+    return to_csv(("t", *names), rows)
 
 
 def summary_csv(candidates: Sequence[Candidate]) -> bytes:
     """Write a line for each run: what it was, then its summary."""
     rows = [_identity(candidate) | row_of(candidate) for candidate in candidates]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    return written(columns, ([row.get(name) for name in columns] for row in rows))
+    return to_csv(columns, ([row.get(name) for name in columns] for row in rows))
 
 
 def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
@@ -56,7 +56,7 @@ def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
         [row.metric, row.label, row.unit, row.better, *row.values, *_ratios(row.ratios[1:])]
         for row in comparison.rows
     )
-    return written(columns, rows)
+    return to_csv(columns, rows)
 
 
 def _identity(candidate: Candidate) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _identity(candidate: Candidate) -> dict[str, Any]:
     return {
         "run_id": run.id,
         **about(run),
-        "client_warnings": "; ".join(doubt.title for doubt in found),
+        "client_warnings": "; ".join(diagnostic.title for diagnostic in found),
         **{f"client_{name}": value for name, value in (run.calibration or {}).items()},
     }
 
@@ -77,7 +77,7 @@ def _ratios(ratios: Iterable[Ratio | None]) -> list[float | None]:
     return parts
 
 
-def written(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """Return rows as CSV, safe in a spreadsheet whoever named the columns."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)

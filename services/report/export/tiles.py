@@ -81,9 +81,9 @@ def _tile(name: str, value: float) -> Tile:
 
 
 def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:
-    """Return every run's figures, by the measures that people ask for, beside the reference's."""
+    """Return every run's figures, by the measures that people ask for, beside the baseline's."""
     rows = [row for row in comparison.rows if row.metric in HEADLINE and any(row.ratios)]
-    ids = [candidate.run.id for candidate in (comparison.reference, *comparison.others)]
+    ids = [candidate.run.id for candidate in (comparison.baseline, *comparison.others)]
     return tuple(Tile(row.label, tuple(_lines(row, ids)), BETTER[row.better]) for row in rows)
 
 

@@ -7,11 +7,11 @@ from services.report.terminal.engines import engines_text as engines_text
 from services.report.terminal.runs import backend_rows as backend_rows
 from services.report.terminal.runs import backends_text as backends_text
 from services.report.terminal.runs import comparison_text as comparison_text
-from services.report.terminal.runs import gates_text as gates_text
 from services.report.terminal.runs import list_text as list_text
 from services.report.terminal.runs import run_text as run_text
 from services.report.terminal.runs import share_text as share_text
 from services.report.terminal.runs import shares_text as shares_text
+from services.report.terminal.runs import thresholds_text as thresholds_text
 from services.report.terminal.runs import where as where
 from services.report.terminal.studies import plan_text as plan_text
 from services.report.terminal.studies import report_text as report_text

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from services.analysis import client_health, figures
 from services.analysis.compare import Candidate, Comparison
-from services.analysis.compare.baseline_verdict import Standing, brief
+from services.analysis.compare.baseline_verdict import BaselineVerdict, brief
 from services.analysis.compare.rows import apart, row_of
-from services.analysis.diagnostics import doubts
-from services.analysis.thresholds import Checked
+from services.analysis.diagnostics import Diagnostic, diagnostics
+from services.analysis.thresholds import ThresholdResult
 from services.ask import backends, modes
 from services.ask.flag import typed
 from services.ask.remedy import of_run
@@ -38,7 +38,7 @@ SHOWN = (  # of summary_row
     "output_tokens",
     "cost_usd",
 )
-NOBODY: Mapping[int, Standing] = {}
+NOBODY: Mapping[int, BaselineVerdict] = {}
 
 
 def run_text(candidate: Candidate) -> str:
@@ -60,8 +60,8 @@ def run_text(candidate: Candidate) -> str:
     lines += filter(None, [client_health.sentence(candidate)])
     if (may_help := of_run(run, candidate.measurements)) is not None:
         lines.append(_advice(asdict(may_help)).strip())
-    found = doubts(run, candidate.measurements, candidate.summary, candidate.samples)
-    lines += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in found]
+    found = diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
+    lines += _diagnostics(found)
     return "\n".join(lines)
 
 
@@ -71,14 +71,14 @@ def _figure(name: str, row: Mapping[str, Any]) -> str:
 
 
 def list_text(
-    rows: Sequence[Any], narrowed: bool = False, against: Mapping[int, Standing] = NOBODY
+    rows: Sequence[Any], narrowed: bool = False, against: Mapping[int, BaselineVerdict] = NOBODY
 ) -> str:
-    """Stored runs, a line each, with how they stand to their reference where one of them has any;
+    """Stored runs, a line each, with how they stand to their baseline where one of them has any;
     `narrowed`: not all of them were asked for."""
     if not rows:
         return "No run matches." if narrowed else "No run is stored."
-    said = {run_id: brief(standing) for run_id, standing in against.items()}
-    extra = ["vs reference"] * bool(said)
+    said = {run_id: brief(verdict) for run_id, verdict in against.items()}
+    extra = ["vs baseline"] * bool(said)
     return table(
         ["run", "name", "status", *extra, "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
@@ -101,16 +101,20 @@ def list_text(
 
 def comparison_text(comparison: Comparison) -> str:
     """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
-    labels = tables.labels_of(apart((comparison.reference, *comparison.others)))
+    labels = tables.labels_of(apart((comparison.baseline, *comparison.others)))
     parts = [verdict.sentence for verdict in comparison.verdicts]
-    parts += [f"{doubt.level}: {doubt.title}. {doubt.sentence}" for doubt in comparison.warnings]
+    parts += _diagnostics(comparison.warnings)
     found = (tables.measures(comparison, labels), tables.differences(comparison))
     parts += [text_of(each) for each in found if each.rows]
-    parts += filter(None, [tables.judged_by((comparison.reference, *comparison.others)).strip()])
+    parts += filter(None, [tables.judged_by((comparison.baseline, *comparison.others)).strip()])
     return "\n\n".join(parts)
 
 
-def gates_text(found: Sequence[Checked]) -> str:
+def _diagnostics(found: Iterable[Diagnostic]) -> list[str]:
+    return [f"{each.level}: {each.title}. {each.sentence}" for each in found]
+
+
+def thresholds_text(found: Sequence[ThresholdResult]) -> str:
     """Conditions on a run, a line each."""
     return "\n".join(f"{'✓ kept' if one.passed else '✗ missed'}: {one.sentence}" for one in found)
 

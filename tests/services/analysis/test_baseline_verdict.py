@@ -1,4 +1,4 @@
-"""How a run stands to its reference, from what both keep in short, in numbers worked by hand."""
+"""How a run stands to its baseline, from what both keep in short, in numbers worked by hand."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.analysis.compare import Candidate, compare
-from services.analysis.compare.baseline import Kind, Pin, fitting
+from services.analysis.compare.baseline import Baseline, Kind, fitting
 from services.analysis.compare.baseline_verdict import (
+    BASELINE,
     OTHER_WORK,
-    REFERENCE,
-    Standing,
+    BaselineVerdict,
     against,
     as_row,
+    baseline_verdicts,
     brief,
     sentence,
-    standings,
     word_by,
 )
 from services.analysis.compare.headline import headline
 from tests.values import NOON, candidate, failed, measured
 
-MODEL = Pin("model", "tiny", 1, NOON)
+MODEL = Baseline("model", "tiny", 1, NOON)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def played(run_id: int, seconds: Sequence[float], **of_run: Any) -> Candidate:
 SLOW, FAST = played(1, (2.0, 2.02, 1.98)), played(2, (1.0, 1.01, 0.99))
 
 
-def stands(one: Candidate, other: Candidate, **changes: Any) -> Standing:
+def stands(one: Candidate, other: Candidate, **changes: Any) -> BaselineVerdict:
     found = against(of(one), of(other, **changes), MODEL)
     assert found is not None
     return found
@@ -71,7 +71,7 @@ def stands(one: Candidate, other: Candidate, **changes: Any) -> Standing:
 
 def test_half_the_time_is_twice_as_fast() -> None:
     found = stands(SLOW, FAST)
-    assert (found.reference, found.word, brief(found)) == (1, "faster", "faster, 2.00×")
+    assert (found.baseline_id, found.word, brief(found)) == (1, "faster", "faster, 2.00×")
     row = as_row(found)
     assert (row["measure"], row["kind"], row["value"]) == ("output_tokens_per_s", "model", "tiny")
     # the logs of 1.98, 2 and 2.02 deviate by 0.01 (n − 1), and so do those of the other:
@@ -131,7 +131,7 @@ def test_other_work_is_not_compared() -> None:
     found = stands(SLOW, played(2, (1.0, 1.01, 0.99), max_tokens=7))
     assert (found.word, brief(found)) == (OTHER_WORK, OTHER_WORK)
     assert as_row(found)["speed"] is None
-    assert "Run 2 was asked for other work than run 1, its reference" in sentence(found)
+    assert "Run 2 was asked for other work than run 1, its baseline" in sentence(found)
 
 
 def test_of_what_an_older_paceline_kept_nothing_is_said() -> None:
@@ -188,14 +188,14 @@ def test_what_was_called_equivalent_beforehand_holds_in_history_too() -> None:
 def test_a_reference_that_is_measured_again_judges_nobody_meanwhile() -> None:
     found = against(of(SLOW, status="queued"), of(FAST), MODEL)
     assert found is not None and found.word == "no verdict"
-    assert "because its reference is still being measured" in sentence(found)
+    assert "because its baseline is still being measured" in sentence(found)
 
 
 # --- which reference -------------------------------------------------------------------------
 
 
-def pin(kind: Kind, value: str, run_id: int, hour: int = 0) -> Pin:
-    return Pin(kind, value, run_id, NOON + timedelta(hours=hour))
+def pin(kind: Kind, value: str, run_id: int, hour: int = 0) -> Baseline:
+    return Baseline(kind, value, run_id, NOON + timedelta(hours=hour))
 
 
 def test_a_tag_comes_before_the_model_and_the_newest_first() -> None:
@@ -211,39 +211,39 @@ def test_a_tag_comes_before_the_model_and_the_newest_first() -> None:
 def test_only_later_runs_that_are_done_stand_against_a_reference() -> None:
     runs = [of(played(n, (1.0, 1.01, 0.99))) for n in range(1, 6)]
     runs[3] = replace(runs[3], status="interrupted")
-    references = {2: runs[1]}
-    found = standings(runs, (pin("model", "tiny", 2),), references)
-    assert {run_id: standing.word for run_id, standing in found.items()} == {
-        2: REFERENCE,
+    baseline_runs = {2: runs[1]}
+    found = baseline_verdicts(runs, (pin("model", "tiny", 2),), baseline_runs)
+    assert {run_id: verdict.word for run_id, verdict in found.items()} == {
+        2: BASELINE,
         3: "equivalent",
         5: "equivalent",
     }
-    assert sentence(found[2]) == "Run 2 is the reference of model tiny."
-    assert brief(found[2]) == "reference"
+    assert sentence(found[2]) == "Run 2 is the baseline of model tiny."
+    assert brief(found[2]) == "baseline"
 
 
 def test_a_run_older_than_one_reference_stands_against_the_next() -> None:
     runs = {n: of(played(n, (1.0, 1.01, 0.99)), tags=("a",)) for n in (1, 2, 3)}
     pins = (pin("tag", "a", 3), pin("model", "tiny", 1))
-    found = standings(runs.values(), pins, runs)
-    assert (found[2].reference, found[2].pins) == (1, (pins[1],))
+    found = baseline_verdicts(runs.values(), pins, runs)
+    assert (found[2].baseline_id, found[2].baselines) == (1, (pins[1],))
 
 
 def test_without_a_pin_no_run_stands_anywhere() -> None:
-    assert standings([of(SLOW), of(FAST)], (), {}) == {}
-    assert standings([of(FAST)], (MODEL,), {}) == {}  # it has been deleted meanwhile
+    assert baseline_verdicts([of(SLOW), of(FAST)], (), {}) == {}
+    assert baseline_verdicts([of(FAST)], (MODEL,), {}) == {}  # it has been deleted meanwhile
 
 
 def test_another_server_is_not_called_faster_without_a_word() -> None:
     one = {"address": "127.0.0.1:1", "engine_version": "0.9", "cpu": "a", "cores": 2}
-    reference = of(SLOW, server=one)
-    same = against(reference, of(FAST, server=one), MODEL)
+    baseline_run = of(SLOW, server=one)
+    same = against(baseline_run, of(FAST, server=one), MODEL)
     assert same is not None and same.differs == ()
     other = one | {"address": "127.0.0.1:2", "cpu": "b", "cores": 4, "engine": "only here"}
-    found = against(reference, of(FAST, server=other), MODEL)
+    found = against(baseline_run, of(FAST, server=other), MODEL)
     assert found is not None and found.differs == ("address", "machine")
     assert brief(found) == "faster, 2.00× (another server)"
     assert sentence(found).endswith(
-        "It ran on a different server than the reference: address and machine differ."
+        "It ran on a different server than the baseline: address and machine differ."
     )
     assert as_row(found)["differs"] == ["address", "machine"]

@@ -37,7 +37,7 @@ def spread(every: float) -> list[Measurement]:
 
 
 def warned(*candidates: Candidate) -> list[str]:
-    return [doubt.title for doubt in compare(candidates).warnings]
+    return [diagnostic.title for diagnostic in compare(candidates).warnings]
 
 
 def row(comparison: Comparison, name: str) -> tuple[float | None, ...]:
@@ -177,15 +177,17 @@ def test_eight_runs_with_long_names_are_warned_of_in_short() -> None:
         candidate(repeats(), run_id=i, name=name, max_tokens=128 if i % 2 else 64, seed=i)
         for i in range(11, 19)
     ]
-    (doubt,) = compare(eight).warnings
-    assert doubt.sentence.startswith("#11, #13, #15, #17: 128; #12, #14, #16, #18: 64. Answers")
-    assert name.strip() not in doubt.sentence
+    (diagnostic,) = compare(eight).warnings
+    assert diagnostic.sentence.startswith(
+        "#11, #13, #15, #17: 128; #12, #14, #16, #18: 64. Answers"
+    )
+    assert name.strip() not in diagnostic.sentence
 
 
 def test_one_is_not_called_several() -> None:
     one: dict[str, Any] = {"workload": "file", "prompts": ("x",)}
     comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one)])
-    said = " ".join(doubt.sentence for doubt in comparison.warnings)
+    said = " ".join(diagnostic.sentence for diagnostic in comparison.warnings)
     assert "#1: batch, 1 request; #2: batch, 6 requests." in said
     assert "#1: 1 token; #2: 5 tokens." in said
     found = {difference.field: difference.values for difference in comparison.differences}
@@ -268,23 +270,23 @@ def test_like_runs_are_compared_without_a_warning() -> None:
 def test_what_makes_a_comparison_unfair_is_said(
     left: Candidate, right: Candidate, title: str
 ) -> None:
-    (doubt,) = compare([left, right]).warnings
-    assert doubt.title == title
+    (diagnostic,) = compare([left, right]).warnings
+    assert diagnostic.title == title
     paused = right.run.config.mode == "sequential"  # its pauses are in its throughput
-    assert doubt.level == ("note" if title == "Different load" and not paused else "warning")
-    assert doubt.sentence.endswith(".") and doubt.sentence.count(".") >= 2
+    assert diagnostic.level == ("note" if title == "Different load" and not paused else "warning")
+    assert diagnostic.sentence.endswith(".") and diagnostic.sentence.count(".") >= 2
 
 
 def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
-    (doubt,) = compare([a(), b(status="running")]).warnings
-    assert "#2: running. More repeats come" in doubt.sentence
+    (diagnostic,) = compare([a(), b(status="running")]).warnings
+    assert "#2: running. More repeats come" in diagnostic.sentence
 
 
 def test_why_a_run_failed_is_said_where_there_is_no_verdict() -> None:
     failed_run = b(status="failed")
     failed_run = replace(failed_run, run=replace(failed_run.run, error="Nothing answers there."))
-    (doubt,) = compare([a(), failed_run]).warnings
-    assert "#2: failed (Nothing answers there). A repeat" in doubt.sentence
+    (diagnostic,) = compare([a(), failed_run]).warnings
+    assert "#2: failed (Nothing answers there). A repeat" in diagnostic.sentence
 
 
 def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
@@ -311,8 +313,8 @@ def test_what_does_no_harm_is_not_warned_of(left: Candidate, right: Candidate) -
 
 
 def test_a_pause_is_said_to_count_where_loads_differ() -> None:
-    (doubt,) = compare([a(mode="sequential"), b()]).warnings
-    assert "count the client's own waiting (#1: a pause of 2 s; #2: none)" in doubt.sentence
+    (diagnostic,) = compare([a(mode="sequential"), b()]).warnings
+    assert "count the client's own waiting (#1: a pause of 2 s; #2: none)" in diagnostic.sentence
 
 
 # --- how many ----------------------------------------------------------------------------------

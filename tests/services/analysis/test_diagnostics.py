@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.analysis.diagnostics import CHECKS, Doubt, doubts
+from services.analysis.diagnostics import CHECKS, Diagnostic, diagnostics
 from services.analysis.diagnostics.advice import advice
 from services.analysis.diagnostics.client import intervals_s, past_limits, so_far
 from services.analysis.summary import summarize
@@ -19,12 +19,12 @@ from tests.values import failed, measured, run
 MANY = [measured(i, repeat=r, send=0.0, e2e=3.0) for r in range(3) for i in range(80)]
 
 
-def found(of: Run, measurements: Sequence[Measurement]) -> list[Doubt]:
-    return doubts(of, measurements, summarize(measurements))
+def found(of: Run, measurements: Sequence[Measurement]) -> list[Diagnostic]:
+    return diagnostics(of, measurements, summarize(measurements))
 
 
 def titles(of: Run, measurements: Sequence[Measurement]) -> str:
-    return "\n".join(doubt.title for doubt in found(of, measurements))
+    return "\n".join(diagnostic.title for diagnostic in found(of, measurements))
 
 
 def good(**changes: Any) -> Run:
@@ -52,8 +52,8 @@ def test_a_good_run_raises_no_doubt() -> None:
 
 
 def test_a_run_that_measured_nothing_has_kept_nothing() -> None:
-    (doubt,) = found(good(status="failed"), [])
-    assert doubt.sentence == "No request was measured. Start the run again."
+    (diagnostic,) = found(good(status="failed"), [])
+    assert diagnostic.sentence == "No request was measured. Start the run again."
     assert "is kept" in found(good(status="failed"), MANY)[0].sentence
 
 
@@ -175,10 +175,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
 def test_a_run_to_doubt_is_doubted(
     of: Run, measurements: list[Measurement], level: str, title: str
 ) -> None:
-    (doubt,) = [doubt for doubt in found(of, measurements) if doubt.title == title]
-    assert doubt.level == level
-    assert doubt.sentence.count(".") >= 2  # what it means, and what to do
-    assert doubt.sentence.endswith(".")
+    (diagnostic,) = [
+        diagnostic for diagnostic in found(of, measurements) if diagnostic.title == title
+    ]
+    assert diagnostic.level == level
+    assert diagnostic.sentence.count(".") >= 2  # what it means, and what to do
+    assert diagnostic.sentence.endswith(".")
 
 
 def test_the_client_of_another_tool_is_not_held_to_our_limits() -> None:
@@ -259,8 +261,8 @@ def test_kernel_stamps_are_said_to_hold_where_the_client_lags() -> None:
 
 
 def test_failures_are_listed_by_class() -> None:
-    (doubt,) = found(good(), [*MANY, failed(80), failed(81, "http_429"), failed(82)])
-    assert "timeout 2, http_429 1" in doubt.sentence
+    (diagnostic,) = found(good(), [*MANY, failed(80), failed(81, "http_429"), failed(82)])
+    assert "timeout 2, http_429 1" in diagnostic.sentence
 
 
 @pytest.mark.parametrize("error_class", ERROR_CLASSES)
@@ -287,9 +289,9 @@ def test_advice_fits_the_status_of_a_refusal(status: int, word: str) -> None:
 def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
     """No longer answers, no lower concurrency, no more requests for a percentile."""
     refused = [failed(i, "http_4xx", http_status=401) for i in range(80)]
-    (doubt,) = found(with_config(requests=80, concurrency=80), refused)
-    assert doubt.title == "80 of 80 requests failed"
-    assert doubt.sentence == (
+    (diagnostic,) = found(with_config(requests=80, concurrency=80), refused)
+    assert diagnostic.title == "80 of 80 requests failed"
+    assert diagnostic.sentence == (
         "By class: http_4xx 80. The server rejected the key: set a valid one, then test the "
         "backend."
     )
@@ -297,24 +299,26 @@ def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
 
 def test_failures_that_made_room_are_no_reason_for_longer_answers() -> None:
     some = [*MANY, *(failed(80 + i) for i in range(20))]
-    said = [doubt.sentence for doubt in found(with_config(requests=100), some)]
+    said = [diagnostic.sentence for diagnostic in found(with_config(requests=100), some)]
     assert not any("longer answers" in one for one in said)
 
 
 def test_a_repeat_that_its_failures_ended_is_not_told_to_raise_the_limit() -> None:
     stopped = [measured(0), *(failed(i) for i in range(1, 4))]
     said = found(with_config(requests=100, stop_after_errors=3), stopped)
-    (doubt,) = [one for one in said if one.title == "Not every request was answered"]
-    assert doubt.sentence.endswith("as 3 had failed. Fix the failures first.")
+    (diagnostic,) = [one for one in said if one.title == "Not every request was answered"]
+    assert diagnostic.sentence.endswith("as 3 had failed. Fix the failures first.")
 
 
 def test_warnings_come_before_notes() -> None:
-    levels = [doubt.level for doubt in found(good(status="cancelled"), [*MANY[:5], failed(5)])]
+    levels = [
+        diagnostic.level for diagnostic in found(good(status="cancelled"), [*MANY[:5], failed(5)])
+    ]
     assert levels == sorted(levels, reverse=True) and {"warning", "note"} == set(levels)
 
 
 def test_a_run_without_a_request_is_not_an_error() -> None:
-    assert all(doubt.title for doubt in found(good(), []))
+    assert all(diagnostic.title for diagnostic in found(good(), []))
 
 
 @pytest.mark.parametrize(
@@ -332,7 +336,7 @@ def test_a_client_past_its_limits_shows_while_it_measures(
 ) -> None:
     config = RunConfig(mode="staggered", interval_s=0.5)
     now = Progress(3.0, 0, 4, 1, 3, 0, 30, **of_client)
-    assert [doubt.title for doubt in so_far(config, now)] == ([title] if title else [])
+    assert [diagnostic.title for diagnostic in so_far(config, now)] == ([title] if title else [])
 
 
 @pytest.mark.parametrize(
@@ -349,10 +353,10 @@ def test_a_loop_that_is_behind_matters_where_it_spoils_a_time(
 ) -> None:
     of = with_config(mode=mode, health={"loop_lag_p99_s": 0.3, "clock": clock})
     past = past_limits(of, MANY, summarize(MANY))
-    assert ("This client was 300 ms behind" in [doubt.title for doubt in past]) == doubted
+    assert ("This client was 300 ms behind" in [diagnostic.title for diagnostic in past]) == doubted
 
 
 def test_only_what_is_the_clients_own_puts_it_past_its_limits() -> None:
     of = with_config(health={"cpu_share": 0.9}, client="litellm", requests=100)
-    (doubt,) = past_limits(of, MANY, summarize(MANY))
-    assert doubt.title == "This client used 90.0 % of its core"
+    (diagnostic,) = past_limits(of, MANY, summarize(MANY))
+    assert diagnostic.title == "This client used 90.0 % of its core"

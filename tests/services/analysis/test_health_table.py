@@ -122,7 +122,7 @@ def test_a_limit_is_shown_only_where_it_is_one(
         and (value < limit if name in least else value > limit)
     ]
     found = past_limits(of.run, of.measurements, of.summary)
-    assert len(found) == len(past), (past, [doubt.title for doubt in found])
+    assert len(found) == len(past), (past, [diagnostic.title for diagnostic in found])
 
 
 UNITS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "%": 0.01, "": 1.0}

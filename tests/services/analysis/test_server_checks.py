@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.analysis.diagnostics import doubts, server
+from services.analysis.diagnostics import diagnostics, server
 from services.ask.measurement import Measurement
 from tests.values import candidate, measured, sampled
 
@@ -26,8 +26,8 @@ def seen_by(samples: Any, measurements: Sequence[Measurement] = (), **of_run: An
         samples=samples,
         **{"health": FACTS, "environment": {"cores": 2}, "concurrency": 4, **of_run},
     )
-    doubts_ = server.doubts(one.run, one.samples, one.summary)
-    return "; ".join(doubt.title for doubt in doubts_)
+    found = server.diagnostics(one.run, one.samples, one.summary)
+    return "; ".join(diagnostic.title for diagnostic in found)
 
 
 TEN = [1.0] * 10
@@ -100,7 +100,7 @@ def test_a_slow_machine_is_told_while_it_is_measured() -> None:
         engine_waiting_cores=[0.0] * 20 + [0.6] * 10,
     )
     run = candidate([measured(i) for i in range(4)], samples=samples, health=FACTS).run
-    assert [doubt.title for doubt in server.so_far(run, samples)] == [SLOW]
+    assert [diagnostic.title for diagnostic in server.so_far(run, samples)] == [SLOW]
     assert server.so_far(run, samples[:20]) == []
 
 
@@ -122,7 +122,7 @@ def test_what_a_cache_served_is_said_once() -> None:
     hits = sampled(prefix_hit_share=[0.5] * 10)
     told = [measured(i, cached_tokens=9) for i in range(4)]
     one = candidate(told, samples=hits, health=FACTS)
-    titles_ = [d.title for d in doubts(one.run, told, one.summary, hits)]
+    titles_ = [d.title for d in diagnostics(one.run, told, one.summary, hits)]
     assert sum("prompt tokens" in title for title in titles_) == 1
 
 

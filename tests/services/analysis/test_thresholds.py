@@ -17,10 +17,10 @@ from services.analysis.thresholds import (
     RUNS,
     STATISTICS,
     WORDS,
-    InvalidGate,
+    InvalidThreshold,
     against,
     check,
-    gate,
+    parse_threshold,
 )
 from services.ask.prices import Hourly
 from tests.values import candidate, measured
@@ -37,7 +37,7 @@ MANY = candidate(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_there_is_can_be_a_condition(name: str) -> None:
-    above, below = check([gate(f"{name}>=0"), gate(f"{name}<0")], MANY)
+    above, below = check([parse_threshold(f"{name}>=0"), parse_threshold(f"{name}<0")], MANY)
     assert above.value is not None and above.value == below.value
     assert (above.passed, below.passed) == (True, False)
     assert above.sentence and above.slo == f"{name}>=0"
@@ -45,7 +45,7 @@ def test_every_number_there_is_can_be_a_condition(name: str) -> None:
 
 @given(st.sampled_from(NAMES), st.sampled_from(["<", "<=", ">", ">="]), st.floats(-1e9, 1e9))
 def test_a_condition_is_read_as_it_is_written(name: str, sign: str, limit: float) -> None:
-    found = gate(f" {name} {sign} {limit!r} ")
+    found = parse_threshold(f" {name} {sign} {limit!r} ")
     assert (found.sign, found.limit) == (sign, limit)
     assert ":".join(filter(None, (found.name, found.statistic))) == name
 
@@ -53,14 +53,17 @@ def test_a_condition_is_read_as_it_is_written(name: str, sign: str, limit: float
 @given(st.text(max_size=40))
 def test_what_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
     try:
-        gate(text)
-    except InvalidGate as error:
+        parse_threshold(text)
+    except InvalidThreshold as error:
         assert str(error).endswith(".")
 
 
 def test_at_the_limit_it_is_the_sign_that_decides() -> None:
     one = candidate([measured(0, ttft=0.5)])
-    said = [check([gate(f"ttft:max{sign}0.5")], one)[0].passed for sign in ("<", "<=", ">", ">=")]
+    said = [
+        check([parse_threshold(f"ttft:max{sign}0.5")], one)[0].passed
+        for sign in ("<", "<=", ">", ">=")
+    ]
     assert said == [False, True, False, True]
 
 
@@ -73,20 +76,20 @@ def test_a_run_of_which_nothing_is_known_keeps_no_condition() -> None:
     """As an imported one whose file holds no requests."""
     nothing = candidate([])
     bare = replace(nothing, summary=replace(nothing.summary, distributions={}))
-    for found in check([gate(f"{name}>=0") for name in NAMES], bare):
+    for found in check([parse_threshold(f"{name}>=0") for name in NAMES], bare):
         assert not found.passed and found.value is None
         assert "not known" in found.sentence
 
 
 def test_a_class_of_requests_is_a_condition_of_a_mix_only() -> None:
-    (found,) = check([gate("short_ttft:median<9")], MANY)
+    (found,) = check([parse_threshold("short_ttft:median<9")], MANY)
     assert found.sentence == "TTFT of short requests, median < 9.00 s: it is 1.40 s"
     plain = candidate([measured(i) for i in range(4)])
-    (unknown,) = check([gate("short_ttft:median<9")], plain)
+    (unknown,) = check([parse_threshold("short_ttft:median<9")], plain)
     assert not unknown.passed and "it is no mix" in unknown.sentence
     few = candidate([measured(i) for i in range(8)], workload="mixed", requests=8)
     for percentile, floor in (("p90", 36), ("p95", 72), ("p99", 368)):
-        (short,) = check([gate(f"long_e2e:{percentile}<9")], few)
+        (short,) = check([parse_threshold(f"long_e2e:{percentile}<9")], few)
         assert f"not known by 4 requests, it takes {floor}" in short.sentence
 
 

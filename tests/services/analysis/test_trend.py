@@ -61,7 +61,7 @@ def test_a_level_without_repeats_enough_has_no_interval() -> None:
 def test_each_run_has_its_place_and_its_word() -> None:
     found = made()
     assert words(found) == {
-        1: "reference",
+        1: "baseline",
         2: "faster",
         3: "equivalent",
         4: "slower",
@@ -70,13 +70,13 @@ def test_each_run_has_its_place_and_its_word() -> None:
         7: "slower",
     }
     assert [point.began for point in found.points] == [run.began for run in RUNS]
-    assert found.reference is not None and found.reference.run_id == 1
+    assert found.baseline is not None and found.baseline.run_id == 1
     assert found.points[5].level == level([3.0, 3.0])
 
 
 def test_it_is_said_how_many_are_slower_and_which() -> None:
     assert made().sentences[:5] == (
-        "Of 6 runs since the reference (run 1), 2 are slower: runs 4 and 7.",
+        "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 and 7.",
         "Run 2 is faster.",
         "Run 3 is equivalent, within ±5 %.",
         "Run 5 is inconclusive.",
@@ -84,17 +84,17 @@ def test_it_is_said_how_many_are_slower_and_which() -> None:
     )
     assert made().sentences[5].startswith("Each run is tested by itself")
     assert made(RUNS[:5]).sentences[0] == (
-        "Of 4 runs since the reference (run 1), one is slower: run 4."
+        "Of 4 runs since the baseline (run 1), one is slower: run 4."
     )
     assert (
         made(RUNS[:3]).sentences[0]
-        == "Of 2 runs since the reference (run 1), none is shown to be slower."
+        == "Of 2 runs since the baseline (run 1), none is shown to be slower."
     )
     assert (
         made(RUNS[:2]).sentences[0]
-        == "The only run since the reference (run 1) is not shown to be slower."
+        == "The only run since the baseline (run 1) is not shown to be slower."
     )
-    assert made(RUNS[:1]).sentences == ("No run has been measured since the reference (run 1).",)
+    assert made(RUNS[:1]).sentences == ("No run has been measured since the baseline (run 1).",)
 
 
 def test_many_runs_are_not_all_named() -> None:
@@ -116,15 +116,15 @@ def test_runs_of_other_work_are_left_out_and_counted() -> None:
 def test_runs_before_the_reference_are_drawn_without_a_verdict() -> None:
     found = trend(RUNS, (pin("model", "tiny", 4),), {4: RUNS[3]}, E2E)
     assert {words(found)[n] for n in (1, 2, 3)} == {"no verdict"}
-    assert found.sentences[0].startswith("Of 3 runs since the reference (run 4)")
+    assert found.sentences[0].startswith("Of 3 runs since the baseline (run 4)")
 
 
 def test_without_a_reference_it_is_said_how_to_get_one() -> None:
     found = trend(RUNS, (), {}, E2E)
     assert set(words(found).values()) == {"no verdict"}
-    assert found.reference is None
+    assert found.baseline is None
     assert found.sentences == (
-        "No run is the reference here. Select one and pin it: each later run is then held against "
+        "No run is the baseline here. Select one and pin it: each later run is then held against "
         "it.",
     )
 
@@ -132,13 +132,13 @@ def test_without_a_reference_it_is_said_how_to_get_one() -> None:
 def test_several_references_are_held_apart_until_one_is_looked_at() -> None:
     runs = [replace(run, tags=("a",) * (run.id > 3)) for run in RUNS]
     pins = (PIN, pin("tag", "a", 4))
-    references = {1: runs[0], 4: runs[3]}
-    both = trend(runs, pins, references, E2E)
-    assert both.reference is None
-    assert "Of 5 runs since their 2 references" in both.sentences[0]
-    assert "These runs have 2 references. Narrow the list to one." in both.sentences
-    one = trend(runs, pins, references, E2E, model="tiny")
-    assert one.reference is not None and one.reference.run_id == 1
+    baseline_runs = {1: runs[0], 4: runs[3]}
+    both = trend(runs, pins, baseline_runs, E2E)
+    assert both.baseline is None
+    assert "Of 5 runs since their 2 baselines" in both.sentences[0]
+    assert "These runs have 2 baselines. Narrow the list to one." in both.sentences
+    one = trend(runs, pins, baseline_runs, E2E, model="tiny")
+    assert one.baseline is not None and one.baseline.run_id == 1
     assert words(one)[4] == "slower"
 
 
@@ -201,11 +201,11 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
         served[at] = replace(served[at], server={"address": "b:1", "model": "m"})
     found = trend(served[::-1], (PIN,), {1: served[0]}, E2E)
     assert found.sentences[:2] == (
-        "Of 6 runs since the reference (run 1), 2 are slower: runs 4 (another server) and 7.",
+        "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 (another server) and 7.",
         "Run 2 (another server) is faster.",
     )
     assert (
-        "Runs 2 and 4 ran on a different server than the reference: address differs."
+        "Runs 2 and 4 ran on a different server than the baseline: address differs."
         in found.sentences
     )
     assert [p.run_id for p in found.points if p.differs] == [2, 4]

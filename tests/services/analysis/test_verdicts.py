@@ -403,7 +403,7 @@ def test_there_is_no_verdict_on_what_was_not_measured_to_its_end(status: Any, wh
     assert found.sentence.startswith(f"B against A: no verdict, because this run {why}.")
     found = said(a(status=status), b(repeats(0.5)))
     assert set(words(found).values()) == {"no verdict"}
-    assert found.sentence.startswith(f"B against A: no verdict, because its reference {why}.")
+    assert found.sentence.startswith(f"B against A: no verdict, because its baseline {why}.")
 
 
 def test_names_are_without_what_all_of_them_have() -> None:

@@ -154,7 +154,7 @@ def test_a_column_that_a_server_has_named_is_no_formula_either() -> None:
         export("summary.csv").write([candidate([failed(error_class="x")], calibration={"=1+1": 2})])
     )
     assert "client_=1+1" in header
-    text = tables.written(["=cmd|' /C calc'!A0", "ok"], [["@SUM(1)", -1.0]]).decode()
+    text = tables.to_csv(["=cmd|' /C calc'!A0", "ok"], [["@SUM(1)", -1.0]]).decode()
     assert text == "'=cmd|' /C calc'!A0,ok\r\n'@SUM(1),-1.0\r\n"
 
 
@@ -226,13 +226,13 @@ def rows_of(text: str) -> list[list[str]]:
 
 def test_a_pull_requests_table_says_the_verdict_first() -> None:
     text = export("markdown.md").write(several(3)).decode()
-    title, first, second, doubts, reference, *_ = text.split("\n\n")
-    assert "requests failed.**" in doubts
-    assert (title, reference) == ("### 3 runs compared", "Reference: Run 1")
+    title, first, second, diagnostics, reference, *_ = text.split("\n\n")
+    assert "requests failed.**" in diagnostics
+    assert (title, reference) == ("### 3 runs compared", "Baseline: Run 1")
     assert first.startswith("Run 2 is as fast as Run 1, within ±5 %, by output throughput: 1.00")
     assert second.startswith("Run 3 is as fast as Run 1")
     header, ruler, *rows = rows_of(text)
-    assert header == [" Comparison ", " 1 · Run 1 (reference) ", " 2 · Run 2 ", " 3 · Run 3 "]
+    assert header == [" Comparison ", " 1 · Run 1 (baseline) ", " 2 · Run 2 ", " 3 · Run 3 "]
     assert ruler == [":--", "--:", "--:", "--:"]
     by_name = {row[0].strip(): row for row in rows if len(row) == 4}
     assert by_name["E2E latency, mean"][2].strip().startswith("3.")
@@ -370,9 +370,9 @@ def test_whatever_a_person_writes_stays_text() -> None:
 
 def test_the_page_says_what_the_comparison_says() -> None:
     text = Page(export("page.html").write(several(3))).text
-    for part in ("3 runs compared", "Reference: Run 1", "requests failed", "What differs"):
+    for part in ("3 runs compared", "Baseline: Run 1", "requests failed", "What differs"):
         assert (part in text) == (part != "What differs"), part
-    assert "1 · Run 1 (reference)" in text
+    assert "1 · Run 1 (baseline)" in text
     assert "own_prompt_characters" in text
 
 
@@ -383,12 +383,12 @@ def test_what_makes_one_doubt_the_numbers_stands_right_below_the_headline(count:
     found = contents(runs)
     assert found.warnings and found.remarks
     page = export("page.html").write(runs).decode()
-    first = page.index('class="doubts"')
+    first = page.index('class="diagnostics"')
     assert page.index('class="finding"') < first < page.index('class="tiles"')
     assert first < page.index("notes on these numbers") < page.index('aria-label="Charts"')
     text = export("markdown.md").write(runs).decode()
     assert text.index("failed.**") < text.index("\n| ")
-    assert text.index("failed.**") < text.index("\n\nRun 12" if count == 1 else "Reference: ")
+    assert text.index("failed.**") < text.index("\n\nRun 12" if count == 1 else "Baseline: ")
 
 
 def test_many_warnings_are_folded_to_their_titles() -> None:
@@ -400,7 +400,7 @@ def test_many_warnings_are_folded_to_their_titles() -> None:
     assert not contents([private()]).folded and contents(many).folded
     assert "Near its limit a client adds" in shown.text
     page = export("page.html").write(many).decode()
-    assert '<details class="doubt warning"><summary><strong>' in page
+    assert '<details class="diagnostic warning"><summary><strong>' in page
     assert "Measured through LiteLLM.</strong></summary>" in page
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from services.ask.answer_times import Pace
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig
 from services.studies.estimate import START_S, estimate
 from services.studies.grid import planned
 from services.studies.parallel import Parallel
+from services.studies.study_config import StudyConfig
 
 PACE = Pace(6.4, 12.8, 25.6, "from a test")
 TWO = StudyConfig(

@@ -12,10 +12,10 @@ from hypothesis import strategies as some
 from services.ask.config import InvalidConfig, RunConfig
 from services.ask.workloads.mixed import CLASSES, alone
 from services.servers.engines import EngineConfig
-from services.studies.asked import StudyConfig, parse_study
 from services.studies.grid import cells, engines, loads, planned
 from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS
+from services.studies.study_config import StudyConfig, parse_study
 from services.studies.work import work_of
 
 SIZES = some.integers(1, 64)

@@ -11,16 +11,16 @@ from typing import Any
 from services.ask import link
 from services.ask.config import InvalidConfig, RunConfig
 from services.servers.engines import EngineConfig
-from services.studies.asked import USUAL_REPEATS, StudyConfig, parse_study
 from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS
+from services.studies.study_config import USUAL_REPEATS, StudyConfig, parse_study
 
 AXES = ("batches", "input_lengths", "concurrencies")
 MOST_DIGITS = 9  # of a number; Python itself refuses to read thousands of them
 SPREAD = ("tp", "pp", "dp", "chunked_prefill")  # of an engine: what a study's axes say
 
 
-def begun(preset: str, engine: EngineConfig | None = None) -> StudyConfig:
+def preset_config(preset: str, engine: EngineConfig | None = None) -> StudyConfig:
     """Return the study that a preset begins with; `engine`: the one that Paceline starts."""
     found = PRESETS[preset]
     wanted = (engine or EngineConfig()) if found.starts else engine
@@ -36,13 +36,13 @@ def begun(preset: str, engine: EngineConfig | None = None) -> StudyConfig:
     )
 
 
-def filled(data: Any) -> Any:
+def with_defaults(data: Any) -> Any:
     """Return the fields of a study with what its preset begins with where nothing is said; what is
     no study is left as it is, to be refused."""
     preset = data.get("preset", "tensor") if isinstance(data, dict) else None
     if not isinstance(preset, str) or preset not in PRESETS:
         return data
-    start, run = begun(preset), data.get("run", {})
+    start, run = preset_config(preset), data.get("run", {})
     if isinstance(run, dict):  # which workload it is, what is given says
         run = {**start.run.model_dump(exclude_defaults=True), **run}
     return {**start.model_dump(), **data, "run": run}
@@ -50,7 +50,7 @@ def filled(data: Any) -> Any:
 
 def query(study: StudyConfig) -> dict[str, str]:
     """Return what differs from how the preset begins, each as a text."""
-    start = begun(study.preset, study.engine and EngineConfig(engine=study.engine.engine))
+    start = preset_config(study.preset, study.engine and EngineConfig(engine=study.engine.engine))
     texts = {"preset": study.preset, "engine": study.engine.engine if study.engine else ""}
     for name in AXES:
         if (values := getattr(study, name)) != getattr(start, name):
@@ -83,7 +83,7 @@ def read(texts: Mapping[str, str], start: StudyConfig | None = None) -> StudyCon
     preset = texts.get("preset", start.preset if start else "tensor")
     if preset not in PRESETS:
         parse_study({"preset": preset})  # says which there are
-    first = start or begun(preset, _engine(texts))
+    first = start or preset_config(preset, _engine(texts))
     values = first.model_dump()
     if texts.get("engine") == "":
         values |= {"engine": None, "parallel": (Parallel(),), "chunked": ()}
