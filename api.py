@@ -19,8 +19,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 import jobs
+from db import comparisons, imported, pins, results, runs, shares, standings, studies
 from db import engines as stored_engines
-from db import imported, pins, results, runs, shares, standings, studies, trials
+from db.comparisons import CannotRepeat, ComparisonNotFound
 from db.database import UNUSABLE, opened, said_of
 from db.engines import EngineBusy, EngineNotFound
 from db.imported import AlreadyImported
@@ -28,13 +29,12 @@ from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound, RunRow
 from db.shares import InvalidShare, Share, ShareNotFound
 from db.studies import StudyNotFound, StudyRow
-from db.trials import CannotRepeat, TrialNotFound
 from jobs import serving
 from jobs import studies as at_work
 from services import VERSION
 from services.analysis.compare.baseline import Baseline, Kind
 from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
-from services.analysis.trial import InvalidTrial, Trial
+from services.analysis.comparison_design import InvalidComparison, StoredComparison
 from services.ask.backends import BackendProblem, find
 from services.ask.config import InvalidConfig, sentences_of
 from services.ask.measurement import IMPORT as IMPORTED
@@ -263,21 +263,23 @@ def unpin(kind: Kind, value: str) -> None:
 @api.post("/trials", status_code=202, **takes_json())
 def start_trial(new: NewTrial) -> TrialFacts:
     """Queue runs that are measured in turns, one repeat each, in an order drawn by the seed."""
-    trial = jobs.submit_trial(opened(), new.candidates, new.asked(), new.name, new.tags, new.note)
+    trial = jobs.submit_comparison(
+        opened(), new.candidates, new.asked(), new.name, new.tags, new.note
+    )
     return _facts(trial)
 
 
 @api.get("/trials/{trial_id}", responses=_says(_404="There is no such trial"))
 def show_trial(trial_id: int) -> TrialFacts:
     """Return how the runs of a trial stand."""
-    return _facts(trials.load(opened(), trial_id))
+    return _facts(comparisons.load(opened(), trial_id))
 
 
 @api.post("/trials/{trial_id}/cancel", responses=_says(_404="There is no such trial"))
-def cancel_trial(trial_id: int) -> TrialFacts:
+def cancel_comparison(trial_id: int) -> TrialFacts:
     """Stop all runs of a trial; what they have measured is kept."""
-    jobs.cancel_trial(opened(), trial_id)
-    return _facts(trials.load(opened(), trial_id))
+    jobs.cancel_comparison(opened(), trial_id)
+    return _facts(comparisons.load(opened(), trial_id))
 
 
 @api.post(
@@ -291,7 +293,7 @@ def measure_more(run_id: RunId, more: More) -> Started:
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
 
 
-def _facts(trial: Trial) -> TrialFacts:
+def _facts(trial: StoredComparison) -> TrialFacts:
     found = runs.load_many(opened(), trial.run_ids)
     page = f"/compare?runs={','.join(map(str, trial.run_ids))}"
     statuses = {run.id: run.status for run in found}
@@ -525,8 +527,8 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidEdit: _with(422),
     InvalidPin: _with(422),
     NotPinned: _with(404),
-    InvalidTrial: _with(422),
-    TrialNotFound: _with(404),
+    InvalidComparison: _with(422),
+    ComparisonNotFound: _with(404),
     CannotRepeat: _with(409),
     EngineProblem: _with(422),
     EngineNotFound: _with(404),

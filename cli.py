@@ -25,13 +25,13 @@ import orjson
 import jobs
 from db import engines as stored_engines
 from db import imported, pins, results, runs, shares, standings, studies
+from db.comparisons import CannotRepeat
 from db.database import UNUSABLE, opened, said_of
 from db.engines import EngineBusy, EngineNotFound
 from db.pins import InvalidPin, NotPinned
 from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound
 from db.shares import InvalidShare, ShareNotFound
 from db.studies import StudyNotFound
-from db.trials import CannotRepeat
 from jobs import serving
 from jobs import studies as at_work
 from jobs.follow import follow, until_ended, until_ready
@@ -39,7 +39,12 @@ from services import flags
 from services.analysis import candidates, thresholds
 from services.analysis.compare import FEWEST, MOST, Candidate, Comparison, compare
 from services.analysis.compare.baseline_verdict import as_row
-from services.analysis.trial import USUAL_MOST, USUAL_REPEATS, Asked, InvalidTrial
+from services.analysis.comparison_design import (
+    USUAL_MOST,
+    USUAL_REPEATS,
+    ComparisonDesign,
+    InvalidComparison,
+)
 from services.ask.backends import BACKENDS, BackendProblem
 from services.ask.config import InvalidConfig, RunConfig, parse
 from services.base import settings
@@ -51,7 +56,7 @@ from services.report import terminal
 from services.report.export.study import study_document
 from services.report.export.study_files import study_export
 from services.report.imports import MOST_BYTES, InvalidImport
-from services.servers.check_backend import visit
+from services.servers.check_backend import check_backend
 from services.servers.engines import EngineProblem, devices
 from services.studies.feasible import NothingToResume
 from services.studies.report import report as study_report
@@ -361,7 +366,7 @@ def backends(options: argparse.Namespace) -> int:
         asked = given(options, RunConfig)
         model, base_url = asked.pop("model", None), asked.pop("base_url", None)
         probes = {
-            name: asyncio.run(visit(name, model, settings.environment(), base_url, asked))
+            name: asyncio.run(check_backend(name, model, settings.environment(), base_url, asked))
             for name in names
         }
     rows = terminal.backend_rows(names, settings.environment(), probes)
@@ -398,9 +403,9 @@ def _submitted_trial(options: argparse.Namespace) -> tuple[int, ...]:
         repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
         configs = candidates.candidates(values, flags.changes(options.vs))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
-        asked = Asked(options.order_seed, repeats, most, options.target, options.within)
+        asked = ComparisonDesign(options.order_seed, repeats, most, options.target, options.within)
         database, about = opened(), (options.name, options.tag, options.note)
-        return jobs.submit_trial(database, configs, asked, *about).run_ids
+        return jobs.submit_comparison(database, configs, asked, *about).run_ids
 
 
 def _say_notes(options: argparse.Namespace) -> None:
@@ -416,7 +421,7 @@ def _in_flags(options: argparse.Namespace) -> Iterator[None]:
         yield
     except InvalidConfig as error:
         raise Usage(flags.sentences(error.problems, options)) from None
-    except InvalidTrial as error:
+    except InvalidComparison as error:
         raise Usage(str(error)) from None
     except BackendProblem as error:
         raise Usage(f"--backend: {flags.in_flags(str(error))}") from None
@@ -561,7 +566,7 @@ REFUSED = (  # what cannot be done, each with a sentence
     EngineNotFound,
     InvalidConfig,
     InvalidEdit,
-    InvalidTrial,
+    InvalidComparison,
     BackendProblem,
     EngineProblem,
     NothingToResume,

@@ -14,7 +14,7 @@ from bench import environments, errors, process, server
 from bench.errors import Errors
 from bench.tools import Tool
 from bench.work import Case, Job
-from services.ask.work_item import Turn, written
+from services.ask.work_item import WorkItem, to_dict
 
 QUIET = {  # loopback is asked directly, and nobody is told
     "NO_PROXY": "127.0.0.1,localhost",
@@ -40,7 +40,7 @@ class Result:
     problem: str = ""
 
 
-def play(tool: Tool, case: Case, result: Result, limit_s: float, salt: str) -> None:
+def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> None:
     """Add one round to `result`.
 
     Raises:
@@ -54,8 +54,8 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, salt: str) -> N
         folder = Path(name)
         trust, certificate = _certified(folder) if case.tls else (None, None)
         with server.serving(certificate) as port:
-            job = Job(case, port, folder, salt)
-            command, line = tool.command(job, python), orjson.dumps(written(Turn(job.config)))
+            job = Job(case, port, folder, nonce)
+            command, line = tool.command(job, python), orjson.dumps(to_dict(WorkItem(job.config)))
             env = os.environ | QUIET | ({"SSL_CERT_FILE": str(trust)} if trust else {})
             try:
                 ended = process.run(command, line + b"\n", env, limit_s, folder / "stderr")

@@ -32,7 +32,7 @@ class Job:
     case: Case
     port: int
     folder: Path
-    salt: str
+    nonce: str
 
     @property
     def base_url(self) -> str:
@@ -60,7 +60,7 @@ class Job:
     def prompts(self) -> list[str]:
         """Return what is asked, each prompt different from every other: it names its request."""
         config = self.config
-        return [workloads.prompt(config, 0, i, self.salt) for i in range(self.case.requests)]
+        return [workloads.prompt(config, 0, i, self.nonce) for i in range(self.case.requests)]
 
 
 PACED = "a token every 10 ms, the first after 1 s"

@@ -33,12 +33,12 @@ from db.beats import Beat, beats_of, unchanged
 from db.database import now, writing
 from db.schema import engines, runs
 from services.servers.engines import EngineConfig, parse_engine
-from services.servers.engines.server import UP, Server
+from services.servers.engines.instance import UP, EngineInstance
 
 MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
 LOST = "The process that looked after this engine ended, and the engine with it."
 
-_PLAIN = tuple(f.name for f in fields(Server) if f.name != "config")
+_PLAIN = tuple(f.name for f in fields(EngineInstance) if f.name != "config")
 
 
 class EngineNotFound(LookupError):
@@ -74,7 +74,7 @@ def add(connection: Connection, config: EngineConfig, study_id: int | None = Non
     return engine_id
 
 
-def load(database: Engine, engine_id: int) -> Server:
+def load(database: Engine, engine_id: int) -> EngineInstance:
     """Return one engine. Raises EngineNotFound."""
     with database.connect() as connection:
         found = select(engines).where(engines.c.id == engine_id)
@@ -84,7 +84,7 @@ def load(database: Engine, engine_id: int) -> Server:
     return _server(row)
 
 
-def listed(database: Engine, study_id: int | None = None) -> list[Server]:
+def listed(database: Engine, study_id: int | None = None) -> list[EngineInstance]:
     """Return the engines of a study; None: those that people started, the newest first."""
     found = select(engines).where(engines.c.study_id == study_id)
     order = engines.c.id if study_id is not None else engines.c.id.desc()
@@ -92,14 +92,14 @@ def listed(database: Engine, study_id: int | None = None) -> list[Server]:
         return [_server(row) for row in connection.execute(found.order_by(order)).mappings()]
 
 
-def up(database: Engine) -> list[Server]:
+def up(database: Engine) -> list[EngineInstance]:
     """Return the engines that are up or starting, whoever wanted them."""
     found = select(engines).where(engines.c.status.in_(UP)).order_by(engines.c.id)
     with database.connect() as connection:
         return [_server(row) for row in connection.execute(found).mappings()]
 
 
-def claim(database: Engine, machine: str = "") -> Server | None:
+def claim(database: Engine, machine: str = "") -> EngineInstance | None:
     """Take the first engine that may start; it is `starting` from now on, on `machine`, and the
     caller's."""
     with database.connect() as connection:
@@ -211,7 +211,7 @@ def again(database: Engine, engine_id: int, why: str) -> bool:
     return _set(database, this.values(status="planned", phase=f"{why} It is started again."))
 
 
-def request_stop(database: Engine, engine_id: int) -> Server:
+def request_stop(database: Engine, engine_id: int) -> EngineInstance:
     """Ask for an engine to be stopped; one that still waits is stopped at once. The runs of a study
     that wait for it are given up. Raises EngineNotFound."""
     load(database, engine_id)
@@ -318,5 +318,7 @@ def _set(database: Engine, change: Update) -> bool:
         return connection.execute(change).rowcount == 1
 
 
-def _server(row: RowMapping) -> Server:
-    return Server(config=parse_engine(row["config"]), **{name: row[name] for name in _PLAIN})
+def _server(row: RowMapping) -> EngineInstance:
+    return EngineInstance(
+        config=parse_engine(row["config"]), **{name: row[name] for name in _PLAIN}
+    )

@@ -1,7 +1,7 @@
 """The runs table is the queue: who runs next, whether it still lives, and what it measured.
 
-That a lane has one running run at most, and a trial too, are unique indexes of the database, so any
-number of processes may claim at once; one that comes second gets the next lane or nothing.
+Unique indexes of the database allow one running run per lane, and one per comparison, so any number
+of processes may claim at once: one that comes second gets the next lane or nothing.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _has_its_turn() -> ColumnElement[bool]:
     other = runs.alias()
     earlier = and_(other.c.status == "queued", other.c.turn < runs.c.turn)
     comes_first = or_(other.c.status == "running", earlier)
-    return not_(exists().where(other.c.trial_id == runs.c.trial_id, comes_first))
+    return not_(exists().where(other.c.comparison_id == runs.c.comparison_id, comes_first))
 
 
 def _has_its_engine(machine: str) -> ColumnElement[bool]:
@@ -97,7 +97,7 @@ def _take(database: Engine, run_id: int, machine: str = "") -> bool:
     try:
         with writing(database) as connection:
             return connection.execute(taken).rowcount == 1
-    except IntegrityError:  # another run of this lane or trial has been started since
+    except IntegrityError:  # another run of this lane or comparison has been started since
         return False
 
 
@@ -114,9 +114,11 @@ def heartbeat(database: Engine, run_id: int, phase: str | None = None) -> bool:
 
 def tickets(database: Engine) -> set[str]:
     """Return under which tickets something is held that is still wanted: by a run that waits or is
-    measured, or by one whose trial may go on."""
-    goes_on = select(runs.c.trial_id).where(runs.c.status.in_(ACTIVE), runs.c.trial_id.is_not(None))
-    wanted = or_(runs.c.status.in_(ACTIVE), runs.c.trial_id.in_(goes_on))
+    measured, or by one whose comparison may go on."""
+    goes_on = select(runs.c.comparison_id).where(
+        runs.c.status.in_(ACTIVE), runs.c.comparison_id.is_not(None)
+    )
+    wanted = or_(runs.c.status.in_(ACTIVE), runs.c.comparison_id.in_(goes_on))
     with database.connect() as connection:
         found = select(runs.c.ticket).where(runs.c.ticket.is_not(None), wanted)
         return set(connection.scalars(found))

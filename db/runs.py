@@ -148,7 +148,9 @@ def load_many(database: Engine, ids: Sequence[int]) -> list[Run]:
     Raises:
         RunNotFound: for the first id that no run has.
     """
-    found = select(schema.runs).where(schema.runs.c.id.in_(ids))
+    found = select(*(column.label(column.key) for column in schema.runs.c)).where(
+        schema.runs.c.id.in_(ids)
+    )
     with database.connect() as connection:
         rows = {row["id"]: row for row in connection.execute(found).mappings()}
         for run_id in ids:
@@ -174,8 +176,10 @@ def _run(row: RowMapping, **parts: Any) -> Run:
 
 def _margins_of(connection: Connection, ids: Sequence[int]) -> dict[int, float]:
     """What was called equivalent beforehand, of the runs that take turns."""
-    together = schema.runs.join(schema.trials, schema.runs.c.trial_id == schema.trials.c.id)
-    found = select(schema.runs.c.id, schema.trials.c.margin).select_from(together)
+    together = schema.runs.join(
+        schema.comparisons, schema.runs.c.comparison_id == schema.comparisons.c.id
+    )
+    found = select(schema.runs.c.id, schema.comparisons.c.margin).select_from(together)
     rows = connection.execute(found.where(schema.runs.c.id.in_(ids)))
     return {row.id: row.margin for row in rows}
 

@@ -65,8 +65,8 @@ runs = Table(
     Column("headline", Json, nullable=False, server_default="{}"),  # the numbers History shows
     Column("calibration", Json(none_as_null=True)),
     Column("source", Json(none_as_null=True)),  # the other tool's file, of an imported run
-    Column("trial_id", Key),  # the runs that this one takes turns with
-    Column("turn", Integer),  # its next turn in the trial, from 0
+    Column("trial_id", Key, key="comparison_id"),  # the runs that this one takes turns with
+    Column("turn", Integer),  # its next turn in the comparison, from 0
     Column("study_id", Key),  # the study that it is a cell of
     Column("cell", Integer),  # its place in the study's grid, from 0
     Column("engine_id", Key),  # the engine that Paceline starts for it
@@ -85,18 +85,18 @@ Index(
 )
 Index("ix_runs_status", runs.c.status)
 
-Index("ix_runs_trial", runs.c.trial_id)
+Index("ix_runs_trial", runs.c.comparison_id)
 Index("ix_runs_study", runs.c.study_id)
 Index("ix_runs_engine", runs.c.engine_id)
 Index(
     "one_running_run_a_trial",
-    runs.c.trial_id,
+    runs.c.comparison_id,
     unique=True,
     sqlite_where=text("status = 'running'"),
     postgresql_where=text("status = 'running'"),
 )
 
-trials = Table(  # runs that are measured in turns, see services/analysis/trial.py
+comparisons = Table(  # runs that are measured in turns, see services/analysis/comparison_design.py
     "trials",
     metadata,
     Column("id", Key, primary_key=True),

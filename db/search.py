@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from db.schema import run_tags, runs, trials
+from db.schema import comparisons, run_tags, runs
 from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.served import FACTS
 from services.ask.measurement import RunStatus
@@ -66,8 +66,8 @@ class RunRow:
     tags: tuple[str, ...]
     note: str
     error: str | None
-    trial_id: int | None
-    margin: float | None  # of its trial, see `Run`
+    comparison_id: int | None
+    margin: float | None  # of its comparison, see `Run`
     headline: dict[str, Any]
     server: dict[str, Any]  # by whom it was served, as far as that is known: see compare/served
 
@@ -77,9 +77,11 @@ class RunRow:
         return self.started_at or self.created_at
 
 
-_MARGIN = select(trials.c.margin).where(trials.c.id == runs.c.trial_id).scalar_subquery()
+_MARGIN = (
+    select(comparisons.c.margin).where(comparisons.c.id == runs.c.comparison_id).scalar_subquery()
+)
 COLUMNS = (
-    *(runs.c[field.name] for field in fields(RunRow) if field.name in runs.c),
+    *(runs.c[field.name].label(field.name) for field in fields(RunRow) if field.name in runs.c),
     _MARGIN.label("margin"),
 )
 

@@ -12,13 +12,13 @@ from sqlalchemy import delete as delete_from
 
 from db import engines as stored_engines
 from db import results, schema
+from db.comparisons import NOWHERE
 from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many, unshare
 from db.schema import engines, runs, studies
-from db.trials import NOWHERE
 from services.ask.measurement import ACTIVE, FINISHED, Run
 from services.servers.engines import EngineConfig
-from services.servers.engines.server import UP
+from services.servers.engines.instance import UP
 from services.studies.cell import Cell, Measured
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study

@@ -18,14 +18,14 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import counts, engines, queue, runs, trials
+from db import comparisons, counts, engines, queue, runs
 from db.runs import AlreadyFinished, NewRun
 from jobs.keys import hand_over
 from jobs.place import QueueProblem, place, see_to_place
 from jobs.sent import Sent, sent
 from jobs.starting import start
 from services.analysis import candidates
-from services.analysis.trial import Asked, Trial, check
+from services.analysis.comparison_design import ComparisonDesign, StoredComparison, check
 from services.ask import backends
 from services.ask.answer_times import Pace
 from services.ask.answer_times import pace as foreseen
@@ -37,12 +37,12 @@ from services.base import settings
 __all__ = [
     "QueueProblem",
     "cancel",
-    "cancel_trial",
+    "cancel_comparison",
     "ensure",
     "more",
     "pace",
     "submit",
-    "submit_trial",
+    "submit_comparison",
 ]
 
 
@@ -73,20 +73,20 @@ def submit(
     return run_id
 
 
-def submit_trial(
+def submit_comparison(
     database: Engine,
     configs: Sequence[RunConfig],
-    asked: Asked,
+    asked: ComparisonDesign,
     name: str = "",
     tags: Sequence[str] = (),
     note: str = "",
     typed: TypedKeys = NO_KEYS,
-) -> Trial:
-    """Queue runs that take turns, the reference first; each has the trial's repeats, whatever its
-    config says. They are called by `name`, or by what they are, and by what differs between them.
+) -> StoredComparison:
+    """Queue runs that take turns, the reference first. Each has the comparison's repeats, whatever
+    its config says. They are named by `name`, or by what they are, and by what differs.
 
     Raises:
-        InvalidTrial: there are too few or too many, or the trial itself cannot be.
+        InvalidComparison: there are too few or too many, or the comparison itself cannot be.
         BackendProblem, InvalidEdit, QueueProblem: see `submit`; nothing is queued then.
     """
     check(asked, configs)
@@ -98,37 +98,39 @@ def submit_trial(
     called = candidates.names(configs, name.strip(), [one.name for one in new])
     see_to_place(database)
     hand_over(database, kept_of(to))
-    trial = trials.create(
+    comparison = comparisons.create(
         database, asked, [replace(one, name=text) for one, text in zip(new, called, strict=True)]
     )
     ensure(database)
-    return trial
+    return comparison
 
 
 def more(database: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys = NO_KEYS) -> None:
     """Measure finished runs again, `count` times each: further repeats of the same runs, sent to
-    where they went. The runs of a trial take turns once more.
+    where they went. The runs of a comparison take turns once more.
 
     Raises:
         CannotRepeat: one of them is not done, or would have too many.
         BackendProblem, InvalidSettings: see `submit`.
         RunNotFound, QueueProblem.
     """
-    trials.check_more(database, run_ids, count)
+    comparisons.check_more(database, run_ids, count)
     to = sent_again(database, runs.load_many(database, run_ids), typed)
     see_to_place(database)
     hand_over(database, kept_of(to.values()))
-    trials.repeat_more(database, run_ids, count, {run_id: to[run_id].stored_as for run_id in to})
+    comparisons.repeat_more(
+        database, run_ids, count, {run_id: to[run_id].stored_as for run_id in to}
+    )
     ensure(database)
 
 
-def cancel_trial(database: Engine, trial_id: int) -> None:
-    """Cancel every run of a trial that has not ended.
+def cancel_comparison(database: Engine, comparison_id: int) -> None:
+    """Cancel every run of a comparison that has not ended.
 
     Raises:
-        TrialNotFound, QueueProblem.
+        ComparisonNotFound, QueueProblem.
     """
-    for run_id in trials.load(database, trial_id).run_ids:
+    for run_id in comparisons.load(database, comparison_id).run_ids:
         with suppress(AlreadyFinished):
             queue.request_cancel(database, run_id)
     ensure(database)

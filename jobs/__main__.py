@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from db import engines, queue
 from db.database import UNUSABLE, DatabaseGone, connect, upgrade
 from jobs import children
-from jobs.carrier import KILL_S, Carrier
-from jobs.keeper import END_S, Keeper, tidied
+from jobs.engine_supervisor import END_S, EngineSupervisor, tidied
 from jobs.keys import Keys, listening
 from jobs.place import QueueProblem, machine, place
+from jobs.run_supervisor import KILL_S, RunSupervisor
 from jobs.silence import STALE_S, Silence
 from services.base import settings
 
@@ -34,18 +34,18 @@ log = logging.getLogger("paceline.jobs")
 def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     """Work the queue off until it has been empty for IDLE_S, or until `stopping` is set. `keys`:
     what is handed over for runs, perhaps before they are there."""
-    carriers: list[Carrier] = []
-    keepers: list[Keeper] = []
+    run_supervisors: list[RunSupervisor] = []
+    engine_supervisors: list[EngineSupervisor] = []
     busy_at, trouble = monotonic(), ""
     runs_silence, engines_silence = Silence(machine()), Silence(machine())
     stale_s = 0.0  # there was no other supervisor: what engines there are were an earlier one's
     while not stopping.wait(POLL_S):
         try:
-            keep(database, keepers, engines_silence, stale_s)
+            keep(database, engine_supervisors, engines_silence, stale_s)
             stale_s = STALE_S
-            work(database, carriers, keys, runs_silence)
+            work(database, run_supervisors, keys, runs_silence)
             hold(database, keys)
-            if carriers or keepers or keys or wanted(database):
+            if run_supervisors or engine_supervisors or keys or wanted(database):
                 busy_at = monotonic()
             trouble = ""
         except DBAPIError as error:  # locked, or not there for a while: the runs go on meanwhile
@@ -58,7 +58,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             break
         if monotonic() - busy_at > IDLE_S:
             return
-    shut_down(carriers, keepers)
+    shut_down(run_supervisors, engine_supervisors)
 
 
 def wanted(database: Engine) -> bool:
@@ -66,35 +66,39 @@ def wanted(database: Engine) -> bool:
     return bool(queue.active(database) or engines.active(database))
 
 
-def shut_down(carriers: list[Carrier], keepers: list[Keeper]) -> None:
+def shut_down(
+    run_supervisors: list[RunSupervisor], engine_supervisors: list[EngineSupervisor]
+) -> None:
     """Stop what is still measured, and the engines: a worker that has not ended after KILL_S is
     killed."""
-    for keeper in keepers:
-        keeper.stop()
-    for carrier in carriers:
-        carrier.shut_down()
+    for engine_supervisor in engine_supervisors:
+        engine_supervisor.stop()
+    for run_supervisor in run_supervisors:
+        run_supervisor.shut_down()
     until = monotonic() + KILL_S
-    for carrier in carriers:
-        carrier.join(max(0.0, until - monotonic()))
-    for carrier in carriers:
-        carrier.kill()
-    for carrier in carriers:
-        carrier.join(WRITE_S)
-    for keeper in keepers:
-        keeper.join(END_S)
+    for run_supervisor in run_supervisors:
+        run_supervisor.join(max(0.0, until - monotonic()))
+    for run_supervisor in run_supervisors:
+        run_supervisor.kill()
+    for run_supervisor in run_supervisors:
+        run_supervisor.join(WRITE_S)
+    for engine_supervisor in engine_supervisors:
+        engine_supervisor.join(END_S)
 
 
-def work(database: Engine, carriers: list[Carrier], keys: Keys, silence: Silence) -> None:
+def work(
+    database: Engine, run_supervisors: list[RunSupervisor], keys: Keys, silence: Silence
+) -> None:
     """Look after the runs in hand, then those that lost their process, then begin new ones."""
-    for carrier in carriers:  # first: a supervisor that was suspended must not count itself lost
-        carrier.tick()
-    carriers[:] = [carrier for carrier in carriers if carrier.is_alive()]
-    in_hand = {carrier.run_id for carrier in carriers}
+    for run_supervisor in run_supervisors:  # first: who was suspended must not count itself lost
+        run_supervisor.tick()
+    run_supervisors[:] = [each for each in run_supervisors if each.is_alive()]
+    in_hand = {each.run_id for each in run_supervisors}
     queue.interrupt(database, silence.lost(queue.beats(database), in_hand))
     while (run := queue.claim(database, machine())) is not None:
         log.info("run %s: begins", run.id)
-        carriers.append(Carrier(database, run, keys))
-        carriers[-1].start()
+        run_supervisors.append(RunSupervisor(database, run, keys))
+        run_supervisors[-1].start()
 
 
 def hold(database: Engine, keys: Keys) -> None:
@@ -105,20 +109,22 @@ def hold(database: Engine, keys: Keys) -> None:
             queue.hold(database, machine())
 
 
-def keep(database: Engine, keepers: list[Keeper], silence: Silence, stale_s: float) -> None:
+def keep(
+    database: Engine, engine_supervisors: list[EngineSupervisor], silence: Silence, stale_s: float
+) -> None:
     """Look after the engines in hand, then those that lost their process, then start new ones."""
     children.bury()
-    for keeper in keepers:
-        keeper.tick()
-    keepers[:] = [keeper for keeper in keepers if keeper.is_alive()]
-    in_hand = {keeper.engine_id for keeper in keepers}
+    for engine_supervisor in engine_supervisors:
+        engine_supervisor.tick()
+    engine_supervisors[:] = [each for each in engine_supervisors if each.is_alive()]
+    in_hand = {each.engine_id for each in engine_supervisors}
     silent = silence.lost(engines.beats(database), in_hand, stale_s)
     for engine_id in engines.lost(database, silent):
         tidied(database, engine_id)
     while (server := engines.claim(database, machine())) is not None:
         log.info("engine %s: starts", server.id)
-        keepers.append(Keeper(database, server))
-        keepers[-1].start()
+        engine_supervisors.append(EngineSupervisor(database, server))
+        engine_supervisors[-1].start()
     engines.give_up_runs(database)
 
 

@@ -1,7 +1,7 @@
 """The supervisor's child processes, and those that become its children because theirs died.
 
 Linux gives a process whose parent ended to the nearest ancestor that asked for that. So whatever a
-killed worker or keeper of engines leaves behind is found here, also when it has left its session
+killed worker or engine process leaves behind is found here, also when it has left its session
 and cleared its environment.
 """
 

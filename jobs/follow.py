@@ -15,13 +15,13 @@ import jobs
 from db import counts, engines, queue, runs
 from db.runs import AlreadyFinished
 from jobs import serving
-from jobs.keeper import log_file
-from jobs.patience import patiently
+from jobs.engine_supervisor import log_file
+from jobs.retry import retried
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 from services.report.terminal.engines import engine_name
 from services.servers.engines import lines_after
-from services.servers.engines.server import UP, Server
+from services.servers.engines.instance import UP, EngineInstance
 
 POLL_S = 0.25
 KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
@@ -34,11 +34,11 @@ def follow(database: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) 
     Raises:
         RunNotFound: somebody has deleted one.
         QueueProblem: nobody can work them off.
-        DatabaseProblem, DBAPIError: the database was away for too long (see `patience.py`).
+        DatabaseProblem, DBAPIError: the database was away for too long (see `retry.py`).
     """
     with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
         following = Following(database, run_ids, stop, bar)
-        while patiently(following.look, "The database cannot be read", say):
+        while retried(following.look, "The database cannot be read", say):
             sleep(POLL_S)
 
 
@@ -105,7 +105,7 @@ def _phase(database: Engine, current: Run) -> str:
     return current.phase or current.status.capitalize()
 
 
-def _coming(server: Server) -> str:
+def _coming(server: EngineInstance) -> str:
     if server.status == "planned":
         return server.phase or f"Waiting to start {engine_name(server.config)}"
     return f"{'Starting ' if server.status == 'starting' else ''}{engine_name(server.config)}"
@@ -113,7 +113,7 @@ def _coming(server: Server) -> str:
 
 def until_ready(
     database: Engine, engine_id: int, stop: Event, say: Callable[[str], object]
-) -> Server:
+) -> EngineInstance:
     """Return an engine when it is ready, or has ended before. `say` is told each line of its log
     and each thing that happens; `stop` stops it.
 
@@ -137,18 +137,18 @@ def until_ready(
         sleep(POLL_S)
 
 
-def until_ended(database: Engine, engine_id: int) -> Server:
+def until_ended(database: Engine, engine_id: int) -> EngineInstance:
     """Return an engine when it has ended. Raises EngineNotFound, QueueProblem."""
     while (server := _kept(database, engine_id)).status in UP:
         sleep(POLL_S)
     return server
 
 
-def _kept(database: Engine, engine_id: int) -> Server:
+def _kept(database: Engine, engine_id: int) -> EngineInstance:
     """Return an engine, and see that somebody looks after it."""
 
-    def look() -> Server:
+    def look() -> EngineInstance:
         jobs.ensure(database)
         return engines.load(database, engine_id)
 
-    return patiently(look, "The database cannot be read", say)
+    return retried(look, "The database cannot be read", say)

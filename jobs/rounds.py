@@ -1,36 +1,36 @@
-"""Which turn a run of a trial has next, and whether the trial goes on for another round."""
+"""When a run of a comparison is measured next, and whether there is another round."""
 
 from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from db import results, runs, trials
-from services.analysis.trial import Asked, goes_on
+from db import comparisons, results, runs
+from services.analysis.comparison_design import ComparisonDesign, goes_on
 from services.ask.measurement import ACTIVE, Run
 
 
 def next_turn(database: Engine, run_id: int) -> int | None:
     """Return the turn in which a running run is measured next; None: it has had all.
 
-    The last of a trial to have its repeats asks whether the interval is narrow enough. If it is
-    not, every run that is done is queued for one more, while this one still counts as running: at
-    no time does the trial look as if it were over. A trial goes on by whole rounds: where one run
-    was given more repeats than the others, it does not.
+    The last run of a comparison to finish its repeats looks whether the interval is narrow enough.
+    If not, every run that is done is queued for one more while this one still counts as running, so
+    the comparison never looks finished in between. Only whole rounds are added: where one run was
+    given more repeats than the others, none is.
     """
     run = runs.load(database, run_id)
-    if run.trial_id is None:
+    if run.comparison_id is None:
         return None
     if len(run.repeats) >= run.config.repeats:
-        trial = trials.load(database, run.trial_id)
-        others = [one for one in runs.load_many(database, trial.run_ids) if one.id != run_id]
-        if run.cancel_requested or not _goes_on(database, trial.asked, run, others):
+        comparison = comparisons.load(database, run.comparison_id)
+        others = [one for one in runs.load_many(database, comparison.run_ids) if one.id != run_id]
+        if run.cancel_requested or not _goes_on(database, comparison.asked, run, others):
             return None
-        trials.another_round(database, run, [one for one in others if one.status == "done"])
+        comparisons.another_round(database, run, [one for one in others if one.status == "done"])
         run = runs.load(database, run_id)
-    return trials.next_turn(database, run)
+    return comparisons.next_turn(database, run)
 
 
-def _goes_on(database: Engine, asked: Asked, run: Run, others: list[Run]) -> bool:
+def _goes_on(database: Engine, asked: ComparisonDesign, run: Run, others: list[Run]) -> bool:
     done = [other for other in others if other.status == "done"]
     waiting = any(other.status in ACTIVE for other in others)
     level = all(len(other.repeats) == len(run.repeats) for other in done)

@@ -6,11 +6,11 @@ from sqlalchemy import Engine
 
 import jobs
 from db import engines
-from jobs.keeper import log_file
+from jobs.engine_supervisor import log_file
 from jobs.place import see_to_place
 from services.base import settings
 from services.servers.engines import EngineConfig, EngineProblem, devices, preflight, tail
-from services.servers.engines.server import Server
+from services.servers.engines.instance import EngineInstance
 
 SHOWN = 20_000  # bytes of a log that a page shows
 
@@ -30,14 +30,14 @@ def start(database: Engine, config: EngineConfig) -> int:
     return engine_id
 
 
-def stop(database: Engine, engine_id: int) -> Server:
+def stop(database: Engine, engine_id: int) -> EngineInstance:
     """Ask for an engine to be stopped. Raises EngineNotFound, QueueProblem."""
     server = engines.request_stop(database, engine_id)
     jobs.ensure(database)
     return server
 
 
-def known(database: Engine) -> list[Server]:
+def known(database: Engine) -> list[EngineInstance]:
     """Return the engines that people started and those of studies that are up, newest first."""
     found = {one.id: one for one in (*engines.listed(database), *engines.up(database))}
     return [found[engine_id] for engine_id in sorted(found, reverse=True)]

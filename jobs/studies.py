@@ -13,7 +13,7 @@ from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
 from jobs import kept_of, sent_again
-from jobs.keeper import log_file
+from jobs.engine_supervisor import log_file
 from jobs.keys import hand_over
 from jobs.place import see_to_place
 from jobs.sent import Sent, sent

@@ -23,7 +23,7 @@ from jobs.place import ROOT
 from services.ask.measurement import Sample
 from services.ask.series import series_of
 from services.base import untrusted
-from services.servers.telemetry.target import Asked
+from services.servers.telemetry.target import SamplerTarget
 
 ENDED = (0, -signal.SIGKILL)  # as it is told to
 
@@ -33,7 +33,7 @@ log = logging.getLogger("paceline.jobs")
 class Watch(Thread):
     """Keeps the samples of one turn, from `start` until `stop`."""
 
-    def __init__(self, database: Engine, run_id: int, asked: Asked, spent_s: float) -> None:
+    def __init__(self, database: Engine, run_id: int, asked: SamplerTarget, spent_s: float) -> None:
         """`spent_s`: what the run had been measured for before this turn."""
         super().__init__(daemon=True, name=f"watch-{run_id}")
         self._database, self._run_id, self._asked, self._spent_s = database, run_id, asked, spent_s
@@ -65,7 +65,7 @@ class Watch(Thread):
         assert process and process.stdin and process.stdout
         with process:
             with suppress(OSError, ValueError):  # ended, or stopped already
-                process.stdin.write(orjson.dumps(self._asked.written()) + b"\n")
+                process.stdin.write(orjson.dumps(self._asked.to_dict()) + b"\n")
                 process.stdin.flush()
             for line in process.stdout:
                 if line.endswith(b"\n"):

@@ -12,7 +12,7 @@ from services.ask.backends import BACKENDS, Backend, has_key
 from services.base import settings
 from services.base.units import many, seconds
 from services.report.terminal import where
-from services.servers.check_backend import visit
+from services.servers.check_backend import check_backend
 from services.servers.probe import Probe
 
 SHOWN = 12  # models named
@@ -87,7 +87,7 @@ def show(backend: Backend) -> None:
         if asked:
             with st.spinner("Asking …"):
                 st.session_state[kept] = asyncio.run(
-                    visit(backend.name, None, settings.environment())
+                    check_backend(backend.name, None, settings.environment())
                 )
         if kept in st.session_state:
             answer(backend.name, st.session_state[kept])

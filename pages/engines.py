@@ -29,7 +29,7 @@ from services.servers.engines import (
     parse_engine,
     preflight,
 )
-from services.servers.engines.server import UP, Server
+from services.servers.engines.instance import UP, EngineInstance
 
 SHOWN = 10  # engines that have ended
 ANY_PORT = 30000  # in the command that is shown before it starts
@@ -119,12 +119,12 @@ def watch(ids: tuple[int, ...], every_s: float) -> None:
             actions(server)
 
 
-def wanted() -> list[Server]:
+def wanted() -> list[EngineInstance]:
     planned = [one for one in stored.listed(opened()) if one.status == "planned"]
     return [*planned, *stored.up(opened())]
 
 
-def actions(server: Server) -> None:
+def actions(server: EngineInstance) -> None:
     with st.container(horizontal=True):
         if server.status == "ready" and server.base_url:
             there: dict[str, str] = {

@@ -14,7 +14,7 @@ from pages.widgets.snapshot import Snapshot, snapshot
 from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
 from services.ask.measurement import ACTIVE, Run
 from services.ask.plan import duration
-from services.ask.progress import Standing
+from services.ask.progress import ProgressSummary
 from services.base.refresh import REFRESH
 from services.base.units import many, show
 
@@ -67,7 +67,7 @@ def so_far(run: Run) -> None:
     bar(now, left)
 
 
-def bar(now: Standing, left: str = "") -> None:
+def bar(now: ProgressSummary, left: str = "") -> None:
     st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
 
 
@@ -136,7 +136,8 @@ def measured_now(run: Run) -> None:
     charts(snapshot(run, dark()))
 
 
-if (number := st.query_params.get("trial")) is not None:
+params = st.query_params  # `trial` is what links of older versions say
+if (number := params.get("comparison", params.get("trial"))) is not None:
     comparison_progress.page(number, measured_now)
     st.stop()
 run = load(run_in_url())

@@ -18,8 +18,8 @@ from pages.widgets import api_keys, backend_form, fields, run_form, url_state
 from pages.widgets import candidates_form as comparison
 from pages.widgets.candidates_form import Others
 from pages.widgets.view import as_id, dark, plain
-from services.analysis import candidates, trial
-from services.analysis.trial import Asked, InvalidTrial
+from services.analysis import candidates, comparison_design
+from services.analysis.comparison_design import ComparisonDesign, InvalidComparison
 from services.ask import link, modes, plan, prices, workloads
 from services.ask.answer_times import Pace
 from services.ask.backends import BACKENDS, BackendProblem, lane
@@ -97,7 +97,9 @@ def pressed(possible: bool) -> bool:
     return now
 
 
-def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
+def start(
+    configs: Sequence[RunConfig], asked: ComparisonDesign | None, about: dict[str, Any]
+) -> None:
     """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
     more = about | {"typed": api_keys.typed()}
@@ -108,28 +110,30 @@ def start(configs: Sequence[RunConfig], asked: Asked | None, about: dict[str, An
         if asked is None:
             there = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
         else:
-            turns = once.get(lambda: jobs.submit_trial(opened(), configs, asked, **more).id)
-            there = {"trial": str(turns)}
-    except (BackendProblem, InvalidEdit, InvalidTrial, jobs.QueueProblem) as error:
+            turns = once.get(lambda: jobs.submit_comparison(opened(), configs, asked, **more).id)
+            there = {"comparison": str(turns)}
+    except (BackendProblem, InvalidEdit, InvalidComparison, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.switch_page("live.py", query_params=there)
 
 
-def checked(values: dict[str, Any], others: Others, asked: Asked | None) -> list[RunConfig]:
+def checked(
+    values: dict[str, Any], others: Others, asked: ComparisonDesign | None
+) -> list[RunConfig]:
     """Return the runs that the form asks for, or none and say what is wrong with them."""
     problems: list[str] = []
     missing: list[str] = []
     try:
         configs = candidates.candidates(values, others)
         if asked and candidates.enough(others):
-            trial.check(asked, configs)
+            comparison_design.check(asked, configs)
         return configs
     except InvalidConfig as error:
         for name, sentence in error.problems.items():
             empty = name in link.PRIVATE and not "".join(values.get(name) or ()).strip()
             (missing if empty else problems).append(sentence)
-    except InvalidTrial as error:
+    except InvalidComparison as error:
         problems.append(str(error))
     for sentence in missing:  # nothing is wrong before a word is typed
         st.info(plain(fields.in_words(sentence)), icon=":material/edit:")
@@ -149,7 +153,9 @@ def _made(config: RunConfig) -> str:
         return BACKENDS[config.backend].label
 
 
-def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[str, Any]) -> None:
+def what_will_happen(
+    configs: list[RunConfig], asked: ComparisonDesign | None, about: dict[str, Any]
+) -> None:
     """Say it, and let it be started."""
     st.subheader("What will happen", anchor=False)
     possible = bool(configs) and (asked is None or candidates.enough(configs[1:]))
@@ -157,7 +163,7 @@ def what_will_happen(configs: list[RunConfig], asked: Asked | None, about: dict[
         foretell(plan_of(configs[0]))
     elif possible and asked:
         turns = [plan.in_turns(config, asked.repeats) for config in configs]
-        how = trial.sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
+        how = comparison_design.sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
         foretell(plan.together([plan_of(each) for each in turns], how))
         who = called(configs, about["name"])
         st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))

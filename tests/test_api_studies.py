@@ -14,7 +14,7 @@ from db import engines as stored_engines
 from db import queue, runs, studies
 from jobs import studies as at_work
 from services.report.export.study_shape import StudyDocument
-from services.servers.engines.server import UP
+from services.servers.engines.instance import UP
 from services.studies.feasible import NothingToResume
 from tests.conftest import ReferenceServer, started_engines_end, until
 from tests.test_api import ask, problem

@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from db import engines
 from db.database import opened
 from jobs import children
-from jobs.keeper import mark_of, tidied
+from jobs.engine_supervisor import process_tag, tidied
 from services.servers.engines import EngineConfig, free_port
-from services.servers.engines.process_tags import lives, marked
+from services.servers.engines.process_tags import lives, tagged
 from tests.conftest import ROOT, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
@@ -28,17 +28,17 @@ import orjson
 from db import engines
 from db.database import opened
 from jobs import children
-from jobs.keeper import mark_of, tidied
+from jobs.engine_supervisor import process_tag, tidied
 
 children.adopt()
 engine_id, port, log = map(str, sys.argv[1:])
 keeper = children.start(
-    [sys.executable, "-m", "services.servers.engines.keeper", log],
+    [sys.executable, "-m", "services.servers.engines.engine_process", log],
     stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
 )
 argv = [sys.executable, "-m", "tests.engine", port, "hides"]
-job = {"token": mark_of(opened(), int(engine_id)), "argv": argv, "env": {}, "unset": [], "cwd": ".",
-       "port": int(port), "steps_back": False}
+job = {"token": process_tag(opened(), int(engine_id)), "argv": argv, "env": {}, "unset": [],
+       "cwd": ".", "port": int(port), "steps_back": False}
 keeper.stdin.write(orjson.dumps(job) + b"\\n")
 keeper.stdin.flush()
 pid = orjson.loads(keeper.stdout.readline())["pid"]
@@ -84,7 +84,7 @@ def test_a_killed_keeper_leaves_no_child_that_cleared_its_environment(
 ) -> None:
     process, engine_id, first = holder
     left = until(lambda: bare(first, tmp_path / "log"), 30)
-    assert not {p.pid for p in left} & {p.pid for p in marked(mark_of(opened(), engine_id))}
+    assert not {p.pid for p in left} & {p.pid for p in tagged(process_tag(opened(), engine_id))}
     assert process.stdin and process.stdout
     process.stdin.write("kill keeper\n")
     process.stdin.flush()

@@ -167,7 +167,13 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
         cli.main(["list"])
 
 
-FRAMEWORK = ("RequestValidationError", "HTTPException", "DBAPIError", "Exception", "TrialNotFound")
+FRAMEWORK = (
+    "RequestValidationError",
+    "HTTPException",
+    "DBAPIError",
+    "Exception",
+    "ComparisonNotFound",
+)
 
 
 @pytest.mark.parametrize(

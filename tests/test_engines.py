@@ -14,11 +14,11 @@ import jobs
 from db import engines, queue, runs, studies
 from jobs import serving
 from jobs import studies as at_work
-from jobs.keeper import mark_of
+from jobs.engine_supervisor import process_tag
 from services.ask.config import parse
 from services.servers.engines import EngineConfig, EngineProblem
-from services.servers.engines.process_tags import marked
-from services.servers.engines.server import UP, Server
+from services.servers.engines.instance import UP, EngineInstance
+from services.servers.engines.process_tags import tagged
 from services.studies.flat import read
 from services.studies.parallel import Parallel
 from services.studies.study_config import StudyConfig
@@ -43,7 +43,7 @@ def nothing_stays(database: Engine) -> Iterator[None]:
     until(lambda: not engines.active(database), 60)
 
 
-def ready(database: Engine, engine_id: int) -> Server:
+def ready(database: Engine, engine_id: int) -> EngineInstance:
     until(lambda: engines.load(database, engine_id).status in ("ready", "failed"), ANSWER_S)
     server = engines.load(database, engine_id)
     assert server.status == "ready", (server.error, serving.said(database, engine_id))
@@ -56,7 +56,7 @@ def over(database: Engine, study_id: int) -> None:
 
 
 def processes(database: Engine, engine_id: int) -> list[psutil.Process]:
-    return marked(mark_of(database, engine_id))
+    return tagged(process_tag(database, engine_id))
 
 
 def study(**texts: str) -> StudyConfig:

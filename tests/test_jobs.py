@@ -14,15 +14,15 @@ import pytest
 from sqlalchemy import Engine
 
 import jobs
-from db import counts, queue, runs, trials
+from db import comparisons, counts, queue, runs
+from db.comparisons import CannotRepeat
 from db.database import opened
 from db.runs import NewRun
-from db.trials import CannotRepeat
 from jobs import rounds
-from jobs.carrier import KILL_S
 from jobs.place import LOG_MOST, beside, place
+from jobs.run_supervisor import KILL_S
+from services.analysis.comparison_design import ComparisonDesign, StoredComparison, order
 from services.analysis.samples import began
-from services.analysis.trial import Asked, Trial, order
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig, parse
 from services.ask.measurement import Repeat, Run
@@ -287,14 +287,16 @@ def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:
     assert runs.count(database) == 0
 
 
-def trial_of(reference: ReferenceServer, *models: str, **asked: Any) -> tuple[Trial, list[Run]]:
-    """Measure a trial to its end, one request a repeat."""
+def comparison_of(
+    reference: ReferenceServer, *models: str, **asked: Any
+) -> tuple[StoredComparison, list[Run]]:
+    """Measure a comparison to its end, one request a repeat."""
     database = opened()
     shared = {"backend": "url", "base_url": reference.base_url, "requests": 1, "warmup": 0}
     configs = [parse({**shared, "mode": "batch", "model": model}) for model in models]
-    trial = jobs.submit_trial(database, configs, Asked(**asked))
-    ended = [finished(database, run_id) for run_id in trial.run_ids]
-    return trials.load(database, trial.id), ended
+    comparison = jobs.submit_comparison(database, configs, ComparisonDesign(**asked))
+    ended = [finished(database, run_id) for run_id in comparison.run_ids]
+    return comparisons.load(database, comparison.id), ended
 
 
 def in_turn(measured: list[Run]) -> list[int]:
@@ -308,7 +310,9 @@ def in_turn(measured: list[Run]) -> list[int]:
 def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
     database: Engine, reference: ReferenceServer
 ) -> None:
-    trial, measured = trial_of(reference, "ref tokens=2", "ref tokens=3", seed=5, repeats=3, most=3)
+    comparison, measured = comparison_of(
+        reference, "ref tokens=2", "ref tokens=3", seed=5, repeats=3, most=3
+    )
     wanted = [place for repeat in range(3) for place in order(5, repeat, 2)]
     assert in_turn(measured) == wanted
     for run, tokens in zip(measured, (2, 3), strict=True):
@@ -318,7 +322,7 @@ def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
     assert len({run.environment["prompt_mark"] for run in measured}) == 2
     prompts = {p for p in reference.log() if p}
     assert len(prompts) >= 6, "every repeat has prompts of its own"
-    assert trial.asked.repeats == 3
+    assert comparison.asked.repeats == 3
     for run in measured:  # on one time axis, a turn after the other
         moments = [began(repeat) or 0.0 for repeat in run.repeats]
         ends = [t + (r.duration_s or 0.0) for t, r in zip(moments, run.repeats, strict=True)]
@@ -330,23 +334,23 @@ def test_a_trial_goes_on_until_its_interval_is_narrow(
     database: Engine, reference: ReferenceServer
 ) -> None:
     models = ("ref tokens=2 ttft=0.05", "ref tokens=2 ttft=0.1")
-    trial, measured = trial_of(reference, *models, repeats=3, most=5, target=1e-9)
-    until(lambda: trials.load(database, trial.id).asked.repeats == 5, 30)
+    comparison, measured = comparison_of(reference, *models, repeats=3, most=5, target=1e-9)
+    until(lambda: comparisons.load(database, comparison.id).asked.repeats == 5, 30)
     measured = [finished(database, run.id) for run in measured]
     until(lambda: not queue.active(database), 30)
     assert [len(runs.load(database, run.id).repeats) for run in measured] == [5, 5]
 
 
-def wide_trial(database: Engine) -> Trial:
+def wide_comparison(database: Engine) -> StoredComparison:
     """Two runs that are done, and whose interval is far from what is asked for."""
-    asked = Asked(seed=1, repeats=3, most=10, target=1e-9)
+    asked = ComparisonDesign(seed=1, repeats=3, most=10, target=1e-9)
     new = [NewRun(parse({"mode": "batch", "repeats": 3}), lane) for lane in "ab"]
-    trial = trials.create(database, asked, new)
-    for run_id in trial.run_ids:
+    comparison = comparisons.create(database, asked, new)
+    for run_id in comparison.run_ids:
         for repeat in range(3):
             measure(database, run_id, repeat)
         queue.finish(database, run_id, "done")
-    return trial
+    return comparison
 
 
 def measure(database: Engine, run_id: int, repeat: int) -> None:
@@ -355,21 +359,21 @@ def measure(database: Engine, run_id: int, repeat: int) -> None:
 
 
 def test_a_trial_goes_on_by_whole_rounds_only(database: Engine) -> None:
-    one, other = wide_trial(database).run_ids
+    one, other = wide_comparison(database).run_ids
     assert rounds.next_turn(database, one) is not None
     assert runs.load(database, other).status == "queued", "another round, for both"
     for run_id in (one, other):
         measure(database, run_id, 3)
         queue.finish(database, run_id, "done")
-    trials.repeat_more(database, [one], 1)
+    comparisons.repeat_more(database, [one], 1)
     measure(database, one, 4)
     assert rounds.next_turn(database, one) is None, "one alone was asked for more"
     assert runs.load(database, other).status == "done"
 
 
 def test_a_trial_that_is_cancelled_in_its_last_moment_does_not_go_on(database: Engine) -> None:
-    one, other = wide_trial(database).run_ids
-    trials.repeat_more(database, [one, other], 1)
+    one, other = wide_comparison(database).run_ids
+    comparisons.repeat_more(database, [one, other], 1)
     measure(database, other, 3)
     queue.finish(database, other, "done")
     running = queue.claim(database)
@@ -383,7 +387,9 @@ def test_a_trial_that_is_cancelled_in_its_last_moment_does_not_go_on(database: E
 def test_a_run_that_fails_does_not_hold_its_trial_up(
     database: Engine, reference: ReferenceServer
 ) -> None:
-    _, (broken, sound) = trial_of(reference, "ref status=500", "ref tokens=2", repeats=2, most=2)
+    _, (broken, sound) = comparison_of(
+        reference, "ref status=500", "ref tokens=2", repeats=2, most=2
+    )
     assert (broken.status, len(broken.repeats)) == ("failed", 1)
     assert (sound.status, len(sound.repeats)) == ("done", 2)
 
@@ -395,11 +401,11 @@ def test_a_cancelled_trial_leaves_nothing_queued(
         parse({"backend": "url", "base_url": reference.base_url, "model": SLOW, "requests": 1})
         for _ in range(2)
     ]
-    trial = jobs.submit_trial(database, configs, Asked())
+    comparison = jobs.submit_comparison(database, configs, ComparisonDesign())
     first = until(lambda: [r for r in runs.search(database) if r.status == "running"], 15)
     assert len(first) == 1, "both at once"
-    jobs.cancel_trial(database, trial.id)
-    assert {finished(database, run_id).status for run_id in trial.run_ids} == {"cancelled"}
+    jobs.cancel_comparison(database, comparison.id)
+    assert {finished(database, run_id).status for run_id in comparison.run_ids} == {"cancelled"}
 
 
 def test_a_run_that_is_done_can_have_more_repeats(

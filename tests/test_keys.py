@@ -20,7 +20,7 @@ from db import queue, runs
 from jobs.keys import Keys, hand_over
 from jobs.place import beside
 from jobs.sent import LOST
-from services.analysis.trial import Asked
+from services.analysis.comparison_design import ComparisonDesign
 from services.ask.backends import BackendProblem
 from services.ask.backends.address import origin
 from services.ask.config import parse
@@ -117,11 +117,13 @@ def test_the_runs_of_a_trial_take_their_keys_along(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
     there = parse({**ASKED, "mode": "batch"})
-    asked = Asked(repeats=2, most=3, target=1e-9)
-    trial = jobs.submit_trial(database, [there, there], asked, typed={origin(other.base_url): KEY})
-    ended = [finished(database, run_id, 90) for run_id in trial.run_ids]
+    asked = ComparisonDesign(repeats=2, most=3, target=1e-9)
+    comparison = jobs.submit_comparison(
+        database, [there, there], asked, typed={origin(other.base_url): KEY}
+    )
+    ended = [finished(database, run_id, 90) for run_id in comparison.run_ids]
     until(lambda: queue.active(database) == 1, 90)
-    ended = [runs.load(database, run_id) for run_id in trial.run_ids]
+    ended = [runs.load(database, run_id) for run_id in comparison.run_ids]
     assert [(run.status, len(run.repeats)) for run in ended] == [("done", 3)] * 2
     jobs.cancel(database, keyless)
 

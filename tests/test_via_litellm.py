@@ -18,7 +18,7 @@ from services.ask.backends import Target
 from services.report import theme
 from services.report.export.contents import contents
 from services.report.terminal import list_text, run_text
-from services.wire import Patience
+from services.wire import Timeouts
 from services.wire.exchange import Exchange
 from tests.canned import HEAD, canned, chunked
 from tests.conftest import ReferenceServer, finished
@@ -93,7 +93,7 @@ def asked(*pieces: bytes) -> Exchange:
     from services.wire.via_litellm import ViaLiteLLM
 
     async def ask(url: str) -> Exchange:
-        client = ViaLiteLLM(Target("url", url, "m", KEY, "litellm"), Patience(10))
+        client = ViaLiteLLM(Target("url", url, "m", KEY, "litellm"), Timeouts(10))
         message = {"role": "user", "content": PROMPT}
         body = client.request({"model": "m", "messages": [message], "stream": True})
         try:

@@ -16,14 +16,14 @@ from sqlalchemy import Engine
 from db import engines, queue, runs, studies
 from db.runs import NewRun
 from db.studies import NewCell
-from jobs.carrier import Carrier
 from jobs.keys import Keys
+from jobs.run_supervisor import RunSupervisor
 from jobs.watch import Watch, sample_of
 from services.analysis.samples import began
 from services.ask.config import RunConfig
 from services.ask.measurement import Sample
 from services.servers.engines import EngineConfig
-from services.servers.telemetry.target import Asked
+from services.servers.telemetry.target import SamplerTarget
 from services.studies.grid import cells
 from services.studies.study_config import StudyConfig
 from tests.conftest import ReferenceServer, finished, serving, until
@@ -92,7 +92,9 @@ def test_each_turn_goes_on_where_the_one_before_ended(
     database: Engine, reference: ReferenceServer
 ) -> None:
     run_id = store(database, status="running")
-    watch = Watch(database, run_id, Asked("url", reference.base_url, perf_counter_ns()), 1000.0)
+    watch = Watch(
+        database, run_id, SamplerTarget("url", reference.base_url, perf_counter_ns()), 1000.0
+    )
     watch.start()
     first = until(lambda: runs.samples(database, run_id), 60)[0]
     watch.stop()
@@ -105,7 +107,9 @@ def test_a_sampler_that_is_killed_ends_the_watching_only(
     database: Engine, reference: ReferenceServer
 ) -> None:
     run_id = store(database, status="running")
-    watch = Watch(database, run_id, Asked("url", reference.base_url, perf_counter_ns()), 0.0)
+    watch = Watch(
+        database, run_id, SamplerTarget("url", reference.base_url, perf_counter_ns()), 0.0
+    )
     watch.start()
     until(samplers, 30)[0].send_signal(signal.SIGKILL)
     watch.join(30)
@@ -130,13 +134,13 @@ def test_an_engine_is_watched_from_its_first_process_not_from_the_one_that_liste
         engines.ready(database, server.id, {})
         run = queue.claim(database)
         assert run is not None and run.engine_id == server.id
-        carrier = Carrier(database, run, Keys())
-        carrier.start()
+        supervisor = RunSupervisor(database, run, Keys())
+        supervisor.start()
         try:
             seen = until(lambda: _memory(database, run.id), 90)
         finally:
-            carrier.stop()
-            carrier.join(60)
+            supervisor.stop()
+            supervisor.join(60)
     finally:
         first.kill()
         first.wait()

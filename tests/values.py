@@ -80,7 +80,7 @@ def run(
     health: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
     calibration: dict[str, Any] | None = None,
-    trial_id: int | None = None,
+    comparison_id: int | None = None,
     **config: Any,
 ) -> Run:
     """A finished run of one batch, unless `config` says otherwise."""
@@ -93,7 +93,7 @@ def run(
         environment=environment or {},
         repeats=tuple(Repeat(index, NOON, 1.0, health or {}) for index in range(repeats)),
         calibration=calibration,
-        trial_id=trial_id,
+        comparison_id=comparison_id,
     )
 
 

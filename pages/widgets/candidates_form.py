@@ -13,11 +13,11 @@ import streamlit as st
 
 from pages.widgets import backend_form, fields, url_state
 from pages.widgets.view import as_id, plain
-from services.analysis import candidates, trial
+from services.analysis import candidates, comparison_design
 from services.analysis.compare import MOST
 from services.analysis.compare.differences import read_fields
 from services.analysis.compare.findings import MARGIN
-from services.analysis.trial import Asked
+from services.analysis.comparison_design import ComparisonDesign
 from services.ask.backends import BACKENDS
 from services.ask.config import InvalidConfig, RunConfig
 from services.ask.modes import MODES
@@ -66,23 +66,23 @@ def ask(kind: str, values: dict[str, Any], given: Others, start: RunConfig) -> O
     return KINDS[kind](values, given, start)
 
 
-def how(said: Mapping[str, str]) -> Asked:
+def how(said: Mapping[str, str]) -> ComparisonDesign:
     """Show how the candidates take turns; what of it cannot be is said at its field."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        each = _whole("each", "Repeats of each", said, trial.USUAL_REPEATS)
+        each = _whole("each", "Repeats of each", said, comparison_design.USUAL_REPEATS)
         margin = _share("margin", "Differences that do not matter, ± %", said, MARGIN)
         target = _share("target", "Go on until the interval is within ± %", said, None)
         most = each
         if target is not None:
-            usual = max(trial.USUAL_MOST, each)
+            usual = max(comparison_design.USUAL_MOST, each)
             most = _whole("most", "Repeats of each, at most", said, usual)
-    return Asked(repeats=each, most=most, target=target, margin=margin or 0.0)
+    return ComparisonDesign(repeats=each, most=most, target=target, margin=margin or 0.0)
 
 
-def query(others: Others, asked: Asked) -> dict[str, str]:
+def query(others: Others, asked: ComparisonDesign) -> dict[str, str]:
     """Return the comparison as parameters of the URL."""
     found = {"vs": candidates.written(others)}
-    usual = Asked()
+    usual = ComparisonDesign()
     if asked.repeats != usual.repeats:
         found["each"] = str(asked.repeats)
     if asked.target is not None:
@@ -94,10 +94,10 @@ def query(others: Others, asked: Asked) -> dict[str, str]:
 
 def _whole(name: str, label: str, said: Mapping[str, str], usual: int) -> int:
     asked = as_id(said.get(name, ""))
-    first = usual if asked is None or trial.problem(name, asked) else asked
+    first = usual if asked is None or comparison_design.problem(name, asked) else asked
     with st.container(gap="xxsmall"):
         value = int(st.number_input(label, step=1, **fields.keyed(f"trial-{name}", first)))
-        fields.wrong(trial.problem(name, value))
+        fields.wrong(comparison_design.problem(name, value))
     return value
 
 
@@ -107,7 +107,7 @@ def _share(name: str, label: str, said: Mapping[str, str], usual: float | None) 
         first: float | None = float(said.get(PER_CENT[name], ""))
     except ValueError:
         first = None
-    if first is None or trial.problem(name, first / 100):
+    if first is None or comparison_design.problem(name, first / 100):
         first = None if usual is None else usual * 100
     with st.container(gap="xxsmall"):
         found = st.number_input(
@@ -119,7 +119,7 @@ def _share(name: str, label: str, said: Mapping[str, str], usual: float | None) 
             **fields.keyed(f"trial-{name}", first),
         )
         value = None if found is None else found / 100
-        fields.wrong(trial.problem(name, value))
+        fields.wrong(comparison_design.problem(name, value))
     return value
 
 

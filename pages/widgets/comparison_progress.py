@@ -8,63 +8,64 @@ from typing import NoReturn
 import streamlit as st
 
 import jobs
-from db import counts, runs, trials
+from db import comparisons, counts, runs
+from db.comparisons import ComparisonNotFound
 from db.database import opened
-from db.trials import TrialNotFound
 from pages.widgets.view import as_id, onward, plain, sentences, shared, stop_with
-from services.analysis import trial as services_trial
-from services.analysis.trial import Trial
+from services.analysis import comparison_design
+from services.analysis.comparison_design import StoredComparison
 from services.ask.measurement import ACTIVE, Run
 from services.base.refresh import REFRESH
 from services.base.units import many
 
 
-def load(text: str) -> tuple[Trial, list[Run]]:
-    """Return the trial that the URL names, with its runs, or say what is wrong and stop."""
+def load(text: str) -> tuple[StoredComparison, list[Run]]:
+    """Return the comparison that the URL names, with its runs, or say what is wrong and stop."""
     number = as_id(text)
     if number is None:
         stop_with(
-            f"“{text[:40]}” is not a comparison.", "A link to one ends in ?trial= and a number."
+            f"“{text[:40]}” is not a comparison.",
+            "A link to one ends in ?comparison= and a number.",
         )
     try:
-        trial = trials.load(opened(), number)
-    except TrialNotFound as error:
+        comparison = comparisons.load(opened(), number)
+    except ComparisonNotFound as error:
         stop_with(str(error), "History lists the runs there are.")
-    return trial, runs.load_many(opened(), trial.run_ids)
+    return comparison, runs.load_many(opened(), comparison.run_ids)
 
 
 def page(text: str, of_one: Callable[[Run], None]) -> None:
     """Show a comparison that is measured; when it is over, go to where it is judged. `of_one` shows
     the run whose turn it is."""
-    trial, found = load(text)
+    comparison, found = load(text)
     st.title(f"Comparing {many(len(found), 'run')}", anchor=False)
-    st.caption(plain(services_trial.sentence(trial.asked, len(found))))
+    st.caption(plain(comparison_design.sentence(comparison.asked, len(found))))
     if any(run.status in ACTIVE for run in found):
-        st.session_state["watched"] = trial.run_ids
+        st.session_state["watched"] = comparison.run_ids
         every_s = REFRESH.seconds()
         st.fragment(watch, run_every=every_s)(text, of_one, every_s)
-    elif st.session_state.pop("watched", None) == trial.run_ids:
-        judge(trial)
+    elif st.session_state.pop("watched", None) == comparison.run_ids:
+        judge(comparison)
     else:
         standings(found)
         st.page_link(
             "compare.py",
             label="See the comparison",
             icon=":material/compare_arrows:",
-            query_params=onward(**parameters(trial)),
+            query_params=onward(**parameters(comparison)),
         )
 
 
 @sentences()
 def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
-    trial, found = load(text)
+    comparison, found = load(text)
     if not any(run.status in ACTIVE for run in found) or REFRESH.seconds() != every_s:
         st.rerun()
     standings(found)
     if any(run.cancel_requested for run in found):
         st.caption("Cancelling …")
     elif not shared():
-        st.button("Cancel all", icon=":material/stop:", on_click=cancel, args=(trial.id,))
+        st.button("Cancel all", icon=":material/stop:", on_click=cancel, args=(comparison.id,))
     for run in found:
         if run.status == "running":
             st.subheader(plain(run.name), anchor=False)
@@ -83,19 +84,19 @@ def standings(found: Sequence[Run]) -> None:
 
 
 @sentences()
-def cancel(trial_id: int) -> None:
+def cancel(comparison_id: int) -> None:
     try:
-        jobs.cancel_trial(opened(), trial_id)
-    except TrialNotFound:
+        jobs.cancel_comparison(opened(), comparison_id)
+    except ComparisonNotFound:
         return  # deleted while the button was on its way
     except jobs.QueueProblem as error:
         st.error(plain(str(error)), icon=":material/error:")
 
 
-def parameters(trial: Trial) -> dict[str, str]:
-    """Return the parameters of the page that compares the trial's runs."""
-    return {"runs": ",".join(map(str, trial.run_ids))}
+def parameters(comparison: StoredComparison) -> dict[str, str]:
+    """Return the parameters of the page that compares the comparison's runs."""
+    return {"runs": ",".join(map(str, comparison.run_ids))}
 
 
-def judge(trial: Trial) -> NoReturn:
-    st.switch_page("compare.py", query_params=onward(**parameters(trial)))
+def judge(comparison: StoredComparison) -> NoReturn:
+    st.switch_page("compare.py", query_params=onward(**parameters(comparison)))

@@ -9,7 +9,7 @@ from jobs import serving
 from pages.widgets.panels import Colour
 from pages.widgets.view import code, plain
 from services.servers.engines import ENGINES, parallel_label
-from services.servers.engines.server import Server
+from services.servers.engines.instance import EngineInstance
 
 COLOURS: dict[str, Colour] = {
     "planned": "gray",
@@ -21,7 +21,7 @@ COLOURS: dict[str, Colour] = {
 }
 
 
-def panel(server: Server, log: bool = True) -> None:
+def panel(server: EngineInstance, log: bool = True) -> None:
     """Show one engine; `log`: with the end of its log."""
     name = f"{ENGINES[server.config.engine].label} · {parallel_label(server.config)}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -42,7 +42,7 @@ def panel(server: Server, log: bool = True) -> None:
         _details(server)
 
 
-def _details(server: Server) -> None:
+def _details(server: EngineInstance) -> None:
     said = serving.said(opened(), server.id)
     if not (said or server.command):
         return

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 import jobs
+from db.comparisons import CannotRepeat
 from db.database import opened
 from db.runs import RunNotFound
-from db.trials import CannotRepeat
 from pages.widgets import api_keys, fields
 from pages.widgets.view import plain, sentences
 from services.ask.backends import BackendProblem
@@ -24,10 +24,10 @@ def button(found: Sequence[Run]) -> None:
     left = MOST_REPEATS - max(run.config.repeats for run in found)
     if left < 1 or any(run.status != "done" or run.source is not None for run in found):
         return
-    trial_ids = {run.trial_id for run in found}
+    comparison_ids = {run.comparison_id for run in found}
     with st.popover("Run more", icon=":material/repeat:"):
         count = fields.whole("Further repeats", min(USUAL, left), 1, left, key="further")
-        st.caption(_about(len(found), len(trial_ids) == 1 and None not in trial_ids))
+        st.caption(_about(len(found), len(comparison_ids) == 1 and None not in comparison_ids))
         pressed = st.button("Run them", type="primary", key="run-more", disabled=count is None)
         if pressed and count is not None:
             _start(found, count)
@@ -47,7 +47,7 @@ def _start(found: Sequence[Run], count: int) -> None:
     except (BackendProblem, CannotRepeat, RunNotFound, jobs.QueueProblem) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    trial_id = found[0].trial_id
-    together = len(found) > 1 and trial_id is not None
-    there = {"trial": str(trial_id)} if together else {"run": str(found[-1].id)}
+    comparison_id = found[0].comparison_id
+    together = len(found) > 1 and comparison_id is not None
+    there = {"comparison": str(comparison_id)} if together else {"run": str(found[-1].id)}
     st.switch_page("live.py", query_params=there)

@@ -10,12 +10,12 @@ from pages.widgets import fields, url_state
 from pages.widgets.view import plain
 from services.ask.backends import BackendProblem, Target
 from services.ask.backends.address import InvalidAddress, normal_url
-from services.servers.engines import ENGINES, EngineConfig, EngineProblem, commands, meet
+from services.servers.engines import ENGINES, EngineConfig, EngineProblem, check_topology, commands
 from services.servers.facts import engine_facts
 from services.servers.probe import list_models
 
 PORT = 30000
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 
 
 def ask(config: EngineConfig) -> None:
@@ -47,12 +47,12 @@ def _check(config: EngineConfig, address: str) -> None:
     backend = ENGINES[config.engine].backend
     try:
         target = Target(backend, normal_url(address, "The address"))
-        models = asyncio.run(list_models(target, PATIENCE_S))
+        models = asyncio.run(list_models(target, GIVE_UP_S))
         facts = asyncio.run(engine_facts(target))
     except (InvalidAddress, BackendProblem) as error:
         st.warning(plain(f"They have not met yet. {error}"), icon=":material/cloud_off:")
         return
-    if odd := meet(facts, config):
+    if odd := check_topology(facts, config):
         st.error(plain(odd), icon=":material/error:")
         return
     st.success(plain(f"They have met: {', '.join(models) or 'the server'} answers."))

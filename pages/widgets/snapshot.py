@@ -13,7 +13,7 @@ from db.database import opened
 from services.analysis.diagnostics import client, server
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask.measurement import Run
-from services.ask.progress import Standing, standing
+from services.ask.progress import ProgressSummary, summarize
 from services.report.charts import live_engine, live_spec, spec
 
 SHOWN = 300  # moments in a chart
@@ -24,7 +24,7 @@ FRESH_S = 0.9  # of the second after which every viewer asks again
 class Snapshot:
     """What is known of a run. A chart is None where there is nothing to draw."""
 
-    standing: Standing
+    standing: ProgressSummary
     begun: bool
     diagnostics: Sequence[Diagnostic]
     chart: dict[str, Any] | None
@@ -43,7 +43,7 @@ def _snapshot(
 ) -> Snapshot:
     progress = runs.progress(opened(), run_id, limit=SHOWN)
     samples = runs.samples(opened(), run_id, limit=SHOWN)
-    now = standing(_run.config, progress, counts.counted(opened(), run_id))
+    now = summarize(_run.config, progress, counts.counted(opened(), run_id))
     diagnostics = (
         [*client.so_far(_run.config, progress[-1]), *server.so_far(_run, samples)]
         if progress

@@ -15,7 +15,7 @@ from pages.widgets import api_keys, engine_panel, study_grid, study_report
 from pages.widgets.view import as_id, plain, sentences, shared, stop_with
 from services.ask.backends import BackendProblem
 from services.base.refresh import REFRESH
-from services.servers.engines.server import UP
+from services.servers.engines.instance import UP
 from services.studies.feasible import NothingToResume
 from services.studies.presets import PRESETS
 from services.studies.study import Study, standing_of

@@ -133,12 +133,12 @@ class Run:
     cancel_requested: bool = False
     calibration: dict[str, Any] | None = None  # the client's own error at this load, see there
     source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
-    trial_id: int | None = None  # the runs that this one takes turns with
+    comparison_id: int | None = None  # the runs that this one takes turns with
     turn: int | None = None  # its next turn there, from 0
     study_id: int | None = None  # the study that it is a cell of
     cell: int | None = None  # its place in the study's grid, from 0
     engine_id: int | None = None  # the engine that Paceline starts for it
-    margin: float | None = None  # of the trial: differences within it do not matter, as a share
+    margin: float | None = None  # of the comparison: smaller differences do not matter, a share
 
     @property
     def through(self) -> str:

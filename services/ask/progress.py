@@ -12,7 +12,7 @@ SETTLED = 0.02  # share of the requests that must be over before a time left is 
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProgressSummary:
     """Counts over all repeats. `share` is between 0 and 1."""
 
     total: int
@@ -24,16 +24,16 @@ class Standing:
     left_s: float | None
 
 
-def standing(
+def summarize(
     config: RunConfig, progress: Sequence[Progress], counted: Mapping[str, int]
-) -> Standing:
+) -> ProgressSummary:
     """Say how far a run is. `progress` is in order of time and may be thinned; `counted` are its
     stored requests by status."""
     done, failed = counted.get("ok", 0), counted.get("failed", 0)
     total = config.requests * config.repeats
     share = min(1.0, sum(counted.values()) / total)
     spent = progress[-1].t if progress else 0.0
-    return Standing(
+    return ProgressSummary(
         total=total,
         done=done,
         failed=failed,

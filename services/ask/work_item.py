@@ -16,10 +16,10 @@ from services.ask.config import RunConfig, stored
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class WorkItem:
     """`count` repeats of a run, from the repeat `first` on.
 
-    `mark` tells the run's prompts from those of every other run; "": the worker makes one.
+    `nonce` tells the run's prompts from those of every other run; "": the worker makes one.
     `calibrate`: whether the client is looked at afterwards, where the config wants that.
     `target`: to whom it goes, as whoever submitted it has it; None: the worker's environment says.
     `env`: variables that LiteLLM looks for by itself. Both may hold keys, and are in no repr.
@@ -28,7 +28,7 @@ class Turn:
     config: RunConfig
     first: int = 0
     count: int | None = None  # None: all that the config asks for and that are left
-    mark: str = ""
+    nonce: str = ""
     calibrate: bool = True
     target: Target | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -40,20 +40,20 @@ class Turn:
         return range(self.first, end)
 
 
-def written(turn: Turn) -> dict[str, Any]:
+def to_dict(turn: WorkItem) -> dict[str, Any]:
     """Return the turn as JSON-ready data, with its keys: for a pipe, and for nothing else."""
     return {
         "config": turn.config.model_dump(mode="json"),
         "first": turn.first,
         "count": turn.count,
-        "mark": turn.mark,
+        "nonce": turn.nonce,
         "calibrate": turn.calibrate,
         "target": turn.target and {**public(turn.target), **private(turn.target)},
         "env": dict(turn.env),
     }
 
 
-def read(data: Mapping[str, Any]) -> Turn:
-    """Return the turn that `written` wrote."""
+def from_dict(data: Mapping[str, Any]) -> WorkItem:
+    """Return the turn that `to_dict` wrote."""
     target = data["target"] and whole(data["target"], {})
-    return Turn(**{**data, "config": stored(data["config"]), "target": target})
+    return WorkItem(**{**data, "config": stored(data["config"]), "target": target})

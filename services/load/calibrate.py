@@ -1,7 +1,7 @@
 """The client's own error at a run's load: the run played again to a server that knows.
 
 The same schedule, by as many processes, with prompts of the same length and answers of the same
-rhythm and text, goes to Paceline's reference server, on loopback and in a process of its own. What
+profile and text, goes to Paceline's reference server, on loopback and in a process of its own. What
 the client saw minus what that server's log says is what the client adds, on this machine, at this
 load.
 """
@@ -28,12 +28,12 @@ from services.ask.measurement import Measurement
 from services.ask.plan import CALIBRATION_S
 from services.base import machine
 from services.load.players import players
-from services.load.process_pool import Team
+from services.load.process_pool import ProcessPool
 from services.load.reference import log_key
 from services.load.repeat import Job, Playing
-from services.load.response_profile import Rhythm
+from services.load.response_profile import ResponseProfile
 from services.load.results import measurement_of
-from services.load.shards import shares
+from services.load.shards import shards
 from services.servers.engines.within import ROOT
 
 ANSWER_S = 4.0  # of one answer
@@ -43,7 +43,7 @@ FIRST_S = 2.0  # the longest wait for a first token
 CHUNKS_MOST = 250_000  # of all answers together: the server's log holds the time of each
 LOG_S = 60.0
 
-Stopping = Callable[[Playing | Team], AbstractContextManager[None]]
+Stopping = Callable[[Playing | ProcessPool], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class Calibration:
     pace: float | None = None  # of the chunks: 1 is as fast as they were to be sent
 
 
-def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str, float]:
+def replayed(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfig, str, float]:
     """Return the run to play, the reference server's model, and the seconds between its chunks: as
     the run and its answers were, cut to about CALIBRATION_S. As many requests as can be in flight
     are always played."""
-    first = min(rhythm.ttft_s, FIRST_S)
-    gap = rhythm.gap_s if rhythm.gap_s > SHORTEST_GAP_S else 0.0  # back to back
-    fitting = int((ANSWER_S - first) / gap) if gap else rhythm.chunks
-    chunks = max(2, min(rhythm.chunks, fitting))
+    first = min(profile.ttft_s, FIRST_S)
+    gap = profile.gap_s if profile.gap_s > SHORTEST_GAP_S else 0.0  # back to back
+    fitting = int((ANSWER_S - first) / gap) if gap else profile.chunks
+    chunks = max(2, min(profile.chunks, fitting))
     requests = _fitting(config, first + gap * (chunks - 1))
     chunks = max(2, min(chunks, CHUNKS_MOST // requests))
     changes = {
@@ -82,14 +82,14 @@ def likeness(config: RunConfig, rhythm: Rhythm) -> tuple[RunConfig, str, float]:
         "workload": "text",  # of the same length: what was asked is nobody else's business
         "prompt": "x" * _prompt_length(config),
         "prompts": (),
-        "processes": len(shares(config, modes.schedule(config), machine.cores())),
+        "processes": len(shards(config, modes.schedule(config), machine.cores())),
         "timeout_s": LOG_S,
         "first_token_timeout_s": None,
         "chunk_timeout_s": None,
         "stop_after_s": None,
         "stop_after_errors": None,
     }
-    options = f"ttft={first:.6f} gap={gap:.6f} tokens={chunks} size={rhythm.size}"
+    options = f"ttft={first:.6f} gap={gap:.6f} tokens={chunks} size={profile.size}"
     return config.model_copy(update=changes), f"ref {options}", gap
 
 
@@ -107,13 +107,13 @@ def _fitting(config: RunConfig, answer_s: float) -> int:
     return max(at_once, sum(end <= CALIBRATION_S for end in ends), 1)
 
 
-async def calibrate(job: Job, rhythm: Rhythm, stopping: Stopping) -> Calibration:
+async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> Calibration:
     """Play the job's run to the reference server; `stopping` makes what plays it stoppable.
 
     Raises:
-        OSError, httpx.HTTPError, TeamProblem: it could not be played, or the log not read.
+        OSError, httpx.HTTPError, ProcessPoolProblem: it could not be played, or the log not read.
     """
-    config, model, gap = likeness(job.config, rhythm)
+    config, model, gap = replayed(job.config, profile)
     seen: list[Measurement] = []
 
     def keep(message: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ async def calibrate(job: Job, rhythm: Rhythm, stopping: Stopping) -> Calibration
                 played = await playing.play(0, now)
         async with httpx.AsyncClient(trust_env=False, timeout=LOG_S) as client:
             log = (await client.get(url.removesuffix("/v1") + "/log")).json()["log"]
-    truth = [log.get(log_key(workloads.prompt(config, 0, m.index, job.mark))) for m in seen]
+    truth = [log.get(log_key(workloads.prompt(config, 0, m.index, job.nonce))) for m in seen]
     found = compared(seen, truth, played.began_ns)
     span_s = gap * (config.max_tokens - 1)
     return replace(

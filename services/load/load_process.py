@@ -20,7 +20,7 @@ from services.ask.config import stored
 from services.base.fault import fault
 from services.base.ipc import sender, standard_input
 from services.load.repeat import Job, Playing
-from services.load.shards import Share
+from services.load.shards import Shard
 from services.wire import limits
 
 Inbox = asyncio.Queue[dict[str, Any]]
@@ -31,22 +31,22 @@ def described(job: Job) -> dict[str, Any]:
     return {
         "config": job.config.model_dump(mode="json"),
         "target": {**public(job.target), **private(job.target)},
-        "mark": job.mark,
+        "nonce": job.nonce,
         "run_began_ns": job.run_began_ns,
-        "share": asdict(job.share),
+        "share": asdict(job.shard),
     }
 
 
 def job_of(data: dict[str, Any]) -> Job:
     """Return the job that `described` wrote down."""
     config, target = stored(data["config"]), whole(data["target"], {})
-    return Job(config, target, data["mark"], data["run_began_ns"], Share(**data["share"]))
+    return Job(config, target, data["nonce"], data["run_began_ns"], Shard(**data["share"]))
 
 
 def at_once(job: Job) -> int:
     """Return how many requests of the job's share may be in flight."""
-    count = len(job.share.indices(job.config.requests))
-    return min(job.share.schedule(modes.schedule(job.config)).in_flight or count, count)
+    count = len(job.shard.indices(job.config.requests))
+    return min(job.shard.schedule(modes.schedule(job.config)).in_flight or count, count)
 
 
 async def listen(reader: asyncio.StreamReader, playing: Playing, inbox: Inbox) -> None:

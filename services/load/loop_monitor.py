@@ -18,7 +18,7 @@ ROWS = 100  # in a message: written in one go, it holds the loop up
 TICKS_A_BATCH = 10  # half a second: what a killed worker may lose
 
 
-class Pulse:
+class LoopMonitor:
     """An async context: batches are sent while it lasts, and the last one when it ends."""
 
     def __init__(
@@ -32,7 +32,7 @@ class Pulse:
         self._task: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Pulse:
+    async def __aenter__(self) -> LoopMonitor:
         self.begin()
         self._task = asyncio.create_task(self._beat())
         return self

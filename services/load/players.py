@@ -1,4 +1,4 @@
-"""Who plays a run: this process, or a team of processes where the load wants one."""
+"""Who plays a run: this process, or a pool of processes where the load wants one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import replace
 from services.ask import modes
 from services.base import machine
 from services.base.ipc import Send
-from services.load.process_pool import Team
+from services.load.process_pool import ProcessPool
 from services.load.repeat import Job, Playing
-from services.load.shards import shares
+from services.load.shards import shards
 
 
 @asynccontextmanager
-async def players(job: Job, send: Send) -> AsyncIterator[Playing | Team]:
+async def players(job: Job, send: Send) -> AsyncIterator[Playing | ProcessPool]:
     """Yield what plays repeats of the job's run; what it sees goes to `send`."""
-    parts = shares(job.config, modes.schedule(job.config), machine.cores())
+    parts = shards(job.config, modes.schedule(job.config), machine.cores())
     if len(parts) == 1:
         alone = Playing(job, send)
         try:
@@ -25,8 +25,8 @@ async def players(job: Job, send: Send) -> AsyncIterator[Playing | Team]:
         finally:
             alone.client.close()
         return
-    team = await Team.started([replace(job, share=part) for part in parts], send)
+    pool = await ProcessPool.started([replace(job, shard=part) for part in parts], send)
     try:
-        yield team
+        yield pool
     finally:
-        await team.close()
+        await pool.close()

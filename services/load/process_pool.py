@@ -17,7 +17,7 @@ import orjson
 from services.base.ipc import LINE_BYTES, Send
 from services.load.load_process import described
 from services.load.repeat import Go, Job, Played
-from services.load.response_profile import Rhythm, typical
+from services.load.response_profile import ResponseProfile, typical
 from services.servers.engines.within import ROOT
 
 LEAD_NS = 50_000_000  # from the word to the beginning: what it takes to reach every member
@@ -26,12 +26,12 @@ COUNTS = ("sent", "in_flight", "done", "failed", "tokens")
 WORST = ("late_p99_s", "lag_p99_s", "cpu_share")
 
 
-class TeamProblem(RuntimeError):
-    """A team that cannot play on, in a sentence."""
+class ProcessPoolProblem(RuntimeError):
+    """A pool that cannot play on, in a sentence."""
 
 
-class Member:
-    """One process, as its team sees it."""
+class LoadProcess:
+    """One process, as its pool sees it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -39,7 +39,7 @@ class Member:
         self.playing = False
 
     @classmethod
-    async def started(cls, job: Job) -> Member:
+    async def started(cls, job: Job) -> LoadProcess:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.load.load_process"),
             cwd=ROOT,
@@ -60,15 +60,15 @@ class Member:
         """Return its next message.
 
         Raises:
-            TeamProblem: it has ended, or met a problem.
+            ProcessPoolProblem: it has ended, or met a problem.
         """
         assert self.process.stdout
         line = await self.process.stdout.readline()
         if not line.endswith(b"\n"):
-            raise TeamProblem("One of the processes that send the requests has ended.")
+            raise ProcessPoolProblem("One of the processes that send the requests has ended.")
         message: dict[str, Any] = orjson.loads(line)
         if message["type"] == "problem":
-            raise TeamProblem(message["sentence"])
+            raise ProcessPoolProblem(message["sentence"])
         return message
 
     async def end(self) -> None:
@@ -81,35 +81,37 @@ class Member:
             await self.process.wait()
 
 
-class Team:
+class ProcessPool:
     """Plays repeats like `repeat.Playing` does, by its members."""
 
-    def __init__(self, members: Sequence[Member], send: Send, errors_allowed: int | None) -> None:
+    def __init__(
+        self, members: Sequence[LoadProcess], send: Send, errors_allowed: int | None
+    ) -> None:
         self._members = members
         self._send = send
         self._errors_allowed = errors_allowed
 
     @classmethod
-    async def started(cls, jobs: Sequence[Job], send: Send) -> Team:
+    async def started(cls, jobs: Sequence[Job], send: Send) -> ProcessPool:
         """Start a process for each job.
 
         Raises:
-            TeamProblem: this machine does not start so many.
+            ProcessPoolProblem: this machine does not start so many.
         """
-        members: list[Member] = []
-        team = cls(members, send, jobs[0].config.stop_after_errors)
+        members: list[LoadProcess] = []
+        pool = cls(members, send, jobs[0].config.stop_after_errors)
         try:
             for job in jobs:
-                members.append(await Member.started(job))
+                members.append(await LoadProcess.started(job))
         except OSError as error:
-            await team.close()
-            raise TeamProblem(
+            await pool.close()
+            raise ProcessPoolProblem(
                 f"This machine cannot start {len(jobs)} processes: {error.strerror or error}."
             ) from None
         except asyncio.CancelledError:
-            await team.close()
+            await pool.close()
             raise
-        return team
+        return pool
 
     def stop(self) -> None:
         """Send nothing more, now or later, and end what is in flight."""
@@ -121,7 +123,7 @@ class Team:
         """Play a repeat.
 
         Raises:
-            TeamProblem: a member has ended, or cannot find the backend.
+            ProcessPoolProblem: a member has ended, or cannot find the backend.
         """
         for member in self._members:
             member.progress, member.playing = {}, True
@@ -138,7 +140,7 @@ class Team:
         """End every process."""
         await asyncio.gather(*(member.end() for member in self._members))
 
-    async def _until(self, member: Member, kind: str) -> dict[str, Any]:
+    async def _until(self, member: LoadProcess, kind: str) -> dict[str, Any]:
         while (message := await member.told())["type"] != kind:  # "ready" or "played"
             if message["type"] == "progress":
                 member.progress = message["progress"]
@@ -148,7 +150,7 @@ class Team:
         member.playing = kind == "ready"
         return message
 
-    def _tell_progress(self, of: Member) -> None:
+    def _tell_progress(self, of: LoadProcess) -> None:
         """Tell how far all are, whenever the first that still plays says how far it is."""
         said = [member.progress for member in self._members if member.progress]
         failed = sum(progress["failed"] for progress in said)
@@ -173,8 +175,8 @@ def summed(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _played(data: dict[str, Any]) -> Played:
-    rhythm = data["rhythm"]
-    return Played(**{**data, "rhythm": Rhythm(**rhythm) if rhythm else None})
+    profile = data["profile"]
+    return Played(**{**data, "profile": ResponseProfile(**profile) if profile else None})
 
 
 def together(played: Sequence[Played]) -> Played:
@@ -190,5 +192,5 @@ def together(played: Sequence[Played]) -> Played:
     }
     if odd := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
         health["oddities"] = dict(odd)
-    rhythm = typical([one.rhythm for one in played if one.rhythm])
-    return Played(played[0].began_ns, max(one.duration_s for one in played), health, rhythm)
+    profile = typical([one.profile for one in played if one.profile])
+    return Played(played[0].began_ns, max(one.duration_s for one in played), health, profile)

@@ -17,25 +17,25 @@ from services.ask.dialogue import text_of
 from services.ask.measurement import WARM_UP
 from services.base.ipc import Send
 from services.base.redact import known
-from services.load.loop_monitor import Pulse
-from services.load.response_profile import Rhythm, typical
+from services.load.loop_monitor import LoopMonitor
+from services.load.response_profile import ResponseProfile, typical
 from services.load.runner import Ask, Player
-from services.load.shards import WHOLE, Share
-from services.wire import Fitting, Patience, Wire
+from services.load.shards import WHOLE, Shard
+from services.wire import Fitting, Timeouts, Wire
 
 Go = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to send, to whom. `mark` makes its prompts differ from those of every other run, which
+    """What to send, to whom. `nonce` makes its prompts differ from those of every other run, which
     the server may still have in a cache; `run_began_ns` is what progress counts from."""
 
     config: RunConfig
     target: Target
-    mark: str
+    nonce: str
     run_began_ns: int
-    share: Share = WHOLE
+    shard: Shard = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Played:
     began_ns: int
     duration_s: float
     health: dict[str, Any]
-    rhythm: Rhythm | None  # of its answers
+    profile: ResponseProfile | None  # of its answers
 
 
 class Playing:
@@ -86,16 +86,16 @@ class Playing:
             OSError: the backend's host cannot be found.
         """
         job, config = self._job, self._job.config
-        asks = self._asks(repeat, job.share.indices(config.requests))
-        schedule = job.share.schedule(modes.schedule(config))
+        asks = self._asks(repeat, job.shard.indices(config.requests))
+        schedule = job.shard.schedule(modes.schedule(config))
         player = self._ready(repeat, config.stop_after_errors)
-        pulse = Pulse(player, self._send, job.run_began_ns)
+        monitor = LoopMonitor(player, self._send, job.run_began_ns)
         loop = asyncio.get_running_loop()
         limits: list[asyncio.TimerHandle] = []
 
         async def begin() -> int:
             began = await go()
-            pulse.begin()
+            monitor.begin()
             if config.stop_after_s:
                 lead_s = (began - perf_counter_ns()) / 1e9
                 limits.append(loop.call_later(lead_s + config.stop_after_s, player.stop))
@@ -103,12 +103,12 @@ class Playing:
 
         _quiet()
         try:
-            async with pulse:
+            async with monitor:
                 duration = await player.play(schedule, asks, begin)
                 health: dict[str, Any] = {
                     "clock": "kernel" if self.client.kernel_clock else "loop",
-                    "cpu_share": pulse.cpu_share(),
-                    "loop_lag_p99_s": pulse.lag_p99_s(),
+                    "cpu_share": monitor.cpu_share(),
+                    "loop_lag_p99_s": monitor.lag_p99_s(),
                 }
                 if player.oddities:
                     health["oddities"] = dict(player.oddities)
@@ -116,7 +116,7 @@ class Playing:
             gc.enable()
             for limit in limits:
                 limit.cancel()
-        return Played(player.began_ns, duration, health, typical(player.rhythms))
+        return Played(player.began_ns, duration, health, typical(player.profiles))
 
     def _ready(self, repeat: int, stop_after_errors: int | None) -> Player:
         self._player = Player(self.client, repeat, self._job.target.key, stop_after_errors)
@@ -128,7 +128,7 @@ class Playing:
         job = self._job
 
         def ask(index: int) -> Ask:
-            text = workloads.prompt(job.config, repeat, index, job.mark)
+            text = workloads.prompt(job.config, repeat, index, job.nonce)
             config = workloads.asking(job.config, repeat, index)
             asked = self.client.request(body(config, job.target, text))
             return Ask(index, asked, known(text_of(text)))
@@ -139,7 +139,7 @@ class Playing:
 def client_of(job: Job) -> Any:
     """Return the client that the config asks for: the wire's, or LiteLLM's."""
     config, target = job.config, job.target
-    patience = Patience(
+    timeouts = Timeouts(
         total_s=config.timeout_s,
         connect_s=config.connect_timeout_s,
         first_token_s=config.first_token_timeout_s,
@@ -148,9 +148,9 @@ def client_of(job: Job) -> Any:
     if target.client == "litellm":
         from services.wire.via_litellm import ViaLiteLLM
 
-        return ViaLiteLLM(target, patience)
+        return ViaLiteLLM(target, timeouts)
     fitting = Fitting(target.headers, target.hidden, target.trust.context)
-    return Wire(chat_url(target), target.key, patience, target.proxy, fitting)
+    return Wire(chat_url(target), target.key, timeouts, target.proxy, fitting)
 
 
 async def _now() -> int:

@@ -10,7 +10,7 @@ from services.wire.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class ResponseProfile:
     """A typical answer: seconds to its first chunk and from one to the next, how many there are,
     and the characters of each."""
 
@@ -20,8 +20,8 @@ class Rhythm:
     size: int
 
 
-def rhythm_of(exchange: Exchange) -> Rhythm | None:
-    """Return the rhythm of one answer; None where it failed or was not streamed."""
+def profile_of(exchange: Exchange) -> ResponseProfile | None:
+    """Return the profile of one answer; None where it failed or was not streamed."""
     if exchange.error_class or exchange.cancelled or exchange.sent is None:
         return None
     times = exchange.token_times
@@ -29,16 +29,16 @@ def rhythm_of(exchange: Exchange) -> Rhythm | None:
         return None
     gap = (times[-1] - times[0]) / (len(times) - 1) / 1e9 if len(times) > 1 else 0.0
     size = sum(map(len, exchange.text)) // len(times)
-    return Rhythm((times[0] - exchange.sent) / 1e9, gap, len(times), size)
+    return ResponseProfile((times[0] - exchange.sent) / 1e9, gap, len(times), size)
 
 
-def typical(rhythms: Sequence[Rhythm]) -> Rhythm | None:
+def typical(profiles: Sequence[ResponseProfile]) -> ResponseProfile | None:
     """Return the medians of several; None of none."""
-    if not rhythms:
+    if not profiles:
         return None
-    return Rhythm(
-        ttft_s=median(r.ttft_s for r in rhythms),
-        gap_s=median(r.gap_s for r in rhythms),
-        chunks=round(median(r.chunks for r in rhythms)),
-        size=round(median(r.size for r in rhythms)),
+    return ResponseProfile(
+        ttft_s=median(r.ttft_s for r in profiles),
+        gap_s=median(r.gap_s for r in profiles),
+        chunks=round(median(r.chunks for r in profiles)),
+        size=round(median(r.size for r in profiles)),
     )

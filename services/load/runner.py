@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from services.ask.measurement import Measurement, Progress, Status
 from services.ask.modes import Schedule
 from services.base.redact import Secret, without_secrets
-from services.load.response_profile import Rhythm, rhythm_of
+from services.load.response_profile import ResponseProfile, profile_of
 from services.wire.exchange import Exchange
-from services.wire.in_flight import Flights
+from services.wire.in_flight import InFlight
 
 LEAD_NS = 250_000_000  # a connection is made ready this long before its request is due
 STOP_S = 1.0  # what the requests in flight may take to unwind when the run is stopped
@@ -23,7 +23,7 @@ STOP_S = 1.0  # what the requests in flight may take to unwind when the run is s
 class Client(Protocol):
     """What the runner needs of a client: the wire's, or LiteLLM's."""
 
-    flights: Flights
+    in_flight: InFlight
 
     async def open(self, count: int) -> None: ...
     async def ask(
@@ -47,7 +47,7 @@ class Player:
         self, client: Client, repeat: int, key: str | None, stop_after_errors: int | None = None
     ) -> None:
         self.finished: list[Measurement] = []
-        self.rhythms: list[Rhythm] = []
+        self.profiles: list[ResponseProfile] = []
         self.late: list[float] = []  # seconds, of those that were sent
         self.oddities: Counter[str] = Counter()  # answers by what is unusual in how they came
         self.began_ns = 0
@@ -108,7 +108,7 @@ class Player:
         self._stopped.set()
         if self._dispatcher is not None:
             self._dispatcher.cancel()
-        self._client.flights.stop()
+        self._client.in_flight.stop()
 
     def take(self) -> list[Measurement]:
         """Return the measurements that finished since the last call."""
@@ -117,7 +117,7 @@ class Player:
 
     def progress(self, run_began_ns: int) -> Progress:
         """Return the counts of this moment; `t` counts from the beginning of the run."""
-        in_flight = self._client.flights.in_flight()
+        in_flight = self._client.in_flight.count()
         return Progress(
             t=(perf_counter_ns() - run_began_ns) / 1e9,
             repeat=self._repeat,
@@ -125,7 +125,7 @@ class Player:
             in_flight=in_flight,
             done=self._done,
             failed=self._failed,
-            tokens=self._tokens + self._client.flights.received(),
+            tokens=self._tokens + self._client.in_flight.received(),
         )
 
     async def _dispatch(
@@ -152,8 +152,8 @@ class Player:
         finally:
             slots.release()
         self.oddities.update(exchange.oddities)
-        if rhythm := rhythm_of(exchange):
-            self.rhythms.append(rhythm)
+        if profile := profile_of(exchange):
+            self.profiles.append(profile)
         if exchange.sent is not None:  # else it was cancelled before it was due
             seen = measurement_of(exchange, self._repeat, ask.index, due, self.began_ns, self._key)
             self._count(seen)

@@ -18,31 +18,31 @@ from services.ask import backends
 from services.ask.config import RunConfig, own_prompts
 from services.ask.measurement import Repeat
 from services.ask.plan import calibrates
-from services.ask.work_item import Turn
+from services.ask.work_item import WorkItem
 from services.base import machine, untrusted
 from services.base.ipc import Send
 from services.load.calibrate import calibrate
 from services.load.players import players
-from services.load.process_pool import Team, TeamProblem
+from services.load.process_pool import ProcessPool, ProcessPoolProblem
 from services.load.repeat import Job, Playing
-from services.load.response_profile import Rhythm
+from services.load.response_profile import ResponseProfile
 from services.servers import engines, probe
 from services.wire import limits
 
 
 @dataclass
 class Session:
-    """One turn of a run: what is asked, where messages go, whether it is to stop. Its mark makes
+    """One turn of a run: what is asked, where messages go, whether it is to stop. Its nonce makes
     the prompts differ from those of other runs, which the server may still have in a cache."""
 
-    turn: Turn
+    turn: WorkItem
     env: Mapping[str, str] = field(repr=False)
     send: Send
     began_ns: int
-    playing: Playing | Team | None = None
+    playing: Playing | ProcessPool | None = None
     # What no server may have kept: the key, the person's prompts.
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    rhythm: Rhythm | None = None  # of the last repeat's answers
+    profile: ResponseProfile | None = None  # of the last repeat's answers
     cancelled: bool = False
     measured: bool = False  # every repeat is over
 
@@ -56,7 +56,7 @@ class Session:
             self.playing.stop()
 
     @contextmanager
-    def stopping(self, playing: Playing | Team) -> Iterator[None]:
+    def stopping(self, playing: Playing | ProcessPool) -> Iterator[None]:
         """While it lasts, `cancel` stops what is playing."""
         self.playing = playing
         if self.cancelled:
@@ -118,14 +118,14 @@ async def _on(session: Session, target: backends.Target, pid: int | None = None)
     environment = {
         **machine.environment(libraries=libraries),
         **facts,
-        "prompt_mark": session.turn.mark,
+        "prompt_mark": session.turn.nonce,
     }
     if target.proxy:
         environment["through_proxy"] = True
     session.send({"type": "model", "model": target.model})
     session.tell({"type": "environment", "values": environment})
     session.serving(target, pid)
-    job = Job(config, target, session.turn.mark, session.began_ns)
+    job = Job(config, target, session.turn.nonce, session.began_ns)
     await _warm_up(session, job)
     async with players(job, session.send) as playing:
         for repeat in session.turn.repeats:
@@ -147,7 +147,7 @@ async def _warm_up(session: Session, job: Job) -> None:
         alone.client.close()
 
 
-async def _repeat(session: Session, playing: Playing | Team, repeat: int) -> None:
+async def _repeat(session: Session, playing: Playing | ProcessPool, repeat: int) -> None:
     config = session.config
     several = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
     session.phase("Measuring" + several)
@@ -161,7 +161,7 @@ async def _repeat(session: Session, playing: Playing | Team, repeat: int) -> Non
 
     with session.stopping(playing):
         played = await playing.play(repeat, go)
-    session.rhythm = played.rhythm or session.rhythm
+    session.profile = played.profile or session.profile
     t = (played.began_ns - session.began_ns) / 1e9
     health = {**played.health, "began_ns": played.began_ns, "t": t}
     began_at += timedelta(microseconds=(played.began_ns - anchor_ns) / 1000)
@@ -174,13 +174,13 @@ async def _calibrate(session: Session, job: Job) -> None:
     play. It spoils no run: what goes wrong is told in its place, and a cancel ends only it."""
     session.measured = not session.cancelled
     wanted = session.turn.calibrate and calibrates(session.config)
-    if session.cancelled or session.rhythm is None or not wanted:
+    if session.cancelled or session.profile is None or not wanted:
         return
     session.phase("Calibrating this client at the same load")
     found: dict[str, Any]
     try:
-        found = asdict(await calibrate(job, session.rhythm, session.stopping))
-    except (OSError, ValueError, httpx.HTTPError, TeamProblem) as error:
+        found = asdict(await calibrate(job, session.profile, session.stopping))
+    except (OSError, ValueError, httpx.HTTPError, ProcessPoolProblem) as error:
         found = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
     if not session.cancelled:
         session.tell({"type": "calibration", "calibration": found})

@@ -13,7 +13,7 @@ IN_FLIGHT_EACH = {"wire": 1024, "litellm": 64}
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Shard:
     """Every `of`-th request, beginning with number `index`."""
 
     index: int = 0
@@ -31,10 +31,10 @@ class Share:
         return replace(whole, due_s=whole.due_s[self.index :: self.of], in_flight=cap)
 
 
-WHOLE = Share()
+WHOLE = Shard()
 
 
-def shares(config: RunConfig, whole: Schedule, cores: int) -> list[Share]:
+def shards(config: RunConfig, whole: Schedule, cores: int) -> list[Shard]:
     """Return the shares of a run: as many as were asked for, else as load and cores suggest.
 
     Half of the cores at most are taken: what is measured may be on this machine. Never more than
@@ -44,4 +44,4 @@ def shares(config: RunConfig, whole: Schedule, cores: int) -> list[Share]:
     client = "litellm" if config.backend == "litellm" else config.client
     fitting = min(cores // 2, at_once // IN_FLIGHT_EACH[client], MOST_PROCESSES)
     count = min(config.processes or max(1, fitting), max(1, at_once))
-    return [Share(index, count) for index in range(count)]
+    return [Shard(index, count) for index in range(count)]

@@ -17,11 +17,11 @@ from time import perf_counter_ns
 import orjson
 
 from services.ask.backends import BackendProblem
-from services.ask.work_item import read
+from services.ask.work_item import from_dict
 from services.base import untrusted
 from services.base.fault import fault
 from services.base.ipc import Send, sender
-from services.load.process_pool import TeamProblem
+from services.load.process_pool import ProcessPoolProblem
 from services.load.session import Session, measure
 from services.servers.engines import EngineProblem
 from services.wire.limits import Impossible
@@ -41,8 +41,8 @@ async def work() -> None:
 
 async def _carry_out(send: Send) -> tuple[bool, str | None]:
     """Return whether the turn was cut short, and why it could not be carried out."""
-    turn = read(orjson.loads(sys.stdin.buffer.readline()))
-    turn = replace(turn, mark=turn.mark or token_hex(4))
+    turn = from_dict(orjson.loads(sys.stdin.buffer.readline()))
+    turn = replace(turn, nonce=turn.nonce or token_hex(4))
     os.environ.update(turn.env)  # in memory: what /proc shows of a process is how it began
     session = Session(turn, os.environ, send, perf_counter_ns())
     loop = asyncio.get_running_loop()
@@ -59,7 +59,7 @@ async def _carry_out(send: Send) -> tuple[bool, str | None]:
         await task
     except asyncio.CancelledError:
         session.cancelled = True
-    except (Impossible, EngineProblem, BackendProblem, TeamProblem) as error:
+    except (Impossible, EngineProblem, BackendProblem, ProcessPoolProblem) as error:
         problem = str(error)
     except OSError as error:
         problem = f"The backend cannot be reached: {error.strerror or error}."

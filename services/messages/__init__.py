@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from services.analysis.compare.baseline import Kind
-from services.analysis.trial import USUAL_REPEATS, Asked
+from services.analysis.comparison_design import USUAL_REPEATS, ComparisonDesign
 from services.ask.config import MOST_REPEATS, Mode, RunConfig, parse
 from services.ask.measurement import RunStatus
 
@@ -116,7 +116,9 @@ class NewTrial(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    candidates: tuple[RunConfig, ...] = Field(description="Two to eight; `repeats` is the trial's")
+    candidates: tuple[RunConfig, ...] = Field(
+        description="Two to eight; `repeats` is the comparison's"
+    )
     repeats: StrictInt = Field(
         USUAL_REPEATS, ge=1, le=MOST_REPEATS, description="Of each, at least"
     )
@@ -134,16 +136,16 @@ class NewTrial(BaseModel):
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
 
-    def asked(self) -> Asked:
+    def asked(self) -> ComparisonDesign:
         most = self.repeats if self.most is None else self.most
-        return Asked(self.seed, self.repeats, most, self.target, self.margin)
+        return ComparisonDesign(self.seed, self.repeats, most, self.target, self.margin)
 
 
 class TrialFacts(BaseModel):
-    """A stored trial and how its runs stand."""
+    """A stored comparison and how its runs stand."""
 
     id: int
-    asked: Asked
+    asked: ComparisonDesign
     runs: dict[int, RunStatus] = Field(description="Status by run, the reference first")
     page: str = Field(description="The comparison in the browser")
 

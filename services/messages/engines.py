@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.servers.engines import EngineConfig
-from services.servers.engines.server import Server, ServerStatus
+from services.servers.engines.instance import EngineInstance, EngineStatus
 
 
 class EngineFacts(BaseModel):
     """An engine that Paceline starts, and how it is."""
 
     id: int
-    status: ServerStatus = Field(description="planned: it waits for its turn in its study")
+    status: EngineStatus = Field(description="planned: it waits for its turn in its study")
     config: EngineConfig
     study_id: int | None = Field(description="Of a study; null: a person has started it")
     created_at: datetime
@@ -40,10 +40,10 @@ class EngineWithLog(EngineFacts):
     log: str = Field(description="The end of its log")
 
 
-def engine_facts(server: Server) -> EngineFacts:
+def engine_facts(server: EngineInstance) -> EngineFacts:
     return EngineFacts(**asdict(server) | {"config": server.config})
 
 
-def as_facts(server: Server) -> dict[str, Any]:
+def as_facts(server: EngineInstance) -> dict[str, Any]:
     """Return the same as plain data."""
     return engine_facts(server).model_dump()

@@ -66,7 +66,7 @@ def _listing(target: Target, typed: bool) -> Listing:
         return Listing(problem=str(error))
 
 
-async def visit(
+async def check_backend(
     name: str,
     model: str | None,
     env: Mapping[str, str],

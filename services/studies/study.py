@@ -9,7 +9,7 @@ from datetime import datetime
 
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
-from services.servers.engines.server import Server
+from services.servers.engines.instance import EngineInstance
 from services.studies.report import Device
 from services.studies.study_config import StudyConfig
 
@@ -24,9 +24,9 @@ class Study:
     created_at: datetime
     config: StudyConfig
     runs: tuple[Run, ...]
-    servers: tuple[Server, ...]
+    servers: tuple[EngineInstance, ...]
 
-    def server_of(self, run: Run) -> Server | None:
+    def server_of(self, run: Run) -> EngineInstance | None:
         """The engine that a run is measured on; None: it is none of Paceline's."""
         return next((server for server in self.servers if server.id == run.engine_id), None)
 

@@ -6,6 +6,6 @@ and how it failed, if it did. Nothing is raised for what a server does.
 
 from services.wire.client import Wire, wait_until
 from services.wire.route import Fitting
-from services.wire.timeouts import Patience
+from services.wire.timeouts import Timeouts
 
-__all__ = ["Fitting", "Patience", "Wire", "wait_until"]
+__all__ = ["Fitting", "Timeouts", "Wire", "wait_until"]

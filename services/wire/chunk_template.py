@@ -12,7 +12,7 @@ import re
 _CONTENT = re.compile(rb'"content": ?"')
 
 
-class Likeness:
+class ChunkTemplate:
     """Learns from a parsed piece; then reads its likes in a sixth of the time."""
 
     def __init__(self) -> None:

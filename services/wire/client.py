@@ -17,12 +17,12 @@ from services.ask.backends.trust import why_untrusted
 from services.base.fault import fault
 from services.base.redact import Secret
 from services.wire.exchange import Exchange, settling
-from services.wire.in_flight import Flights
+from services.wire.in_flight import InFlight
 from services.wire.pool import Pool
 from services.wire.readers import Readers
 from services.wire.route import Fitting, Route
 from services.wire.stream import Stream
-from services.wire.timeouts import Patience
+from services.wire.timeouts import Timeouts
 
 DONE_GRACE_S = 0.5  # how long a body may stay open after [DONE]
 GIVEN_UP_NS = 250_000_000  # a connection that breaks later than this was at work on the request
@@ -36,15 +36,15 @@ class Wire:
         self,
         url: str,
         key: str | None = None,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         proxy: str | None = None,
         fitting: Fitting | None = None,
     ) -> None:
         self._route = Route(url, key, proxy, fitting)
-        patience = patience or Patience()
-        self._pool = Pool(self._route, min(patience.connect_s, patience.total_s))
+        timeouts = timeouts or Timeouts()
+        self._pool = Pool(self._route, min(timeouts.connect_s, timeouts.total_s))
         self._readers = Readers()
-        self.flights = Flights(patience)
+        self.in_flight = InFlight(timeouts)
 
     @property
     def kernel_clock(self) -> bool:
@@ -61,7 +61,7 @@ class Wire:
         Raises:
             OSError: there is no such host.
         """
-        self.flights.stopped = False
+        self.in_flight.stopped = False
         await self._pool.fill(count)
 
     async def ask(
@@ -73,7 +73,7 @@ class Wire:
         once: a server that gives each connection a thread starves behind idle ones.
         """
         exchange, given_up = await self._once(body, due_ns, more, secrets)
-        if given_up and not exchange.cancelled and not self.flights.stopped:
+        if given_up and not exchange.cancelled and not self.in_flight.stopped:
             # The server had closed an idle connection while the request was on its way: it never
             # saw the request, so this is no retry (RFC 9112, 9.3.1).
             self._pool.forget()
@@ -83,7 +83,7 @@ class Wire:
     def close(self) -> None:
         self._pool.forget()
         self._readers.close()
-        self.flights.close()
+        self.in_flight.close()
 
     async def _once(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
@@ -92,7 +92,7 @@ class Wire:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = Exchange(settling(over), (*secrets, *self._route.secrets))
         began_ns = max(due_ns, perf_counter_ns())
-        self.flights.begin(exchange)
+        self.in_flight.begin(exchange)
         given_up = False
         try:
             stream = await self._connection(exchange, due_ns)
@@ -107,7 +107,7 @@ class Wire:
             exchange.fail(*_no_connection(error, self._route.whom), perf_counter_ns())
         finally:
             exchange.forget()
-            self.flights.end(exchange)
+            self.in_flight.end(exchange)
         return exchange, given_up
 
     async def _connection(self, exchange: Exchange, due_ns: int) -> Stream:

@@ -15,7 +15,7 @@ from services.base import untrusted
 from services.base.halves import joined
 from services.base.redact import Secret
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
-from services.wire.chunk_template import Likeness
+from services.wire.chunk_template import ChunkTemplate
 from services.wire.encoding import Undecodable
 from services.wire.message import message_of
 from services.wire.ndjson import LineStream
@@ -61,7 +61,7 @@ class Exchange:
         self.secrets = secrets
         self._response = Response()
         self._stream: EventStream | LineStream | None = None
-        self._likeness = Likeness()
+        self._template = ChunkTemplate()
         self._opening: Opening | None = None  # of a 200's body
         self._refused = bytearray()  # the body of any other answer
         self._said_done = False
@@ -170,7 +170,7 @@ class Exchange:
 
     def _piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
         whole = stream.between()  # so far; a server mostly sends one event in one piece
-        if whole and (text := self._likeness.text(body)):
+        if whole and (text := self._template.text(body)):
             self._token(stamp)
             if self.answered is None:
                 self.answered = stamp
@@ -180,7 +180,7 @@ class Exchange:
         chunks = [self._event(stamp, event) for event in events]
         alone = whole and len(chunks) == 1 and stream.between()
         if alone and (chunk := chunks[0]) and chunk.only_text:
-            self._likeness.learn(body, chunk.text)
+            self._template.learn(body, chunk.text)
 
     def _event(self, stamp: int, event: Event) -> Chunk | None:
         """Take one event; return the chunk that it held, if it held one that counts."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from services.wire.exchange import Exchange
-from services.wire.timeouts import Patience, Watch
+from services.wire.timeouts import Timeouts, Watch
 
 
-class Flights:
-    def __init__(self, patience: Patience) -> None:
+class InFlight:
+    def __init__(self, timeouts: Timeouts) -> None:
         self.stopped = False
         self._live: set[Exchange] = set()
-        self._watch = Watch(patience, self._live)
+        self._watch = Watch(timeouts, self._live)
 
     def begin(self, exchange: Exchange) -> None:
         self._live.add(exchange)
@@ -27,7 +27,7 @@ class Flights:
         for exchange in list(self._live):
             exchange.cancel(perf_counter_ns())
 
-    def in_flight(self) -> int:
+    def count(self) -> int:
         """Return how many requests have been sent and are not over."""
         return sum(exchange.sent is not None for exchange in self._live)
 

@@ -17,7 +17,7 @@ LOOKS = 20  # in the shortest of the limits
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds. None: no limit of its own."""
 
     total_s: float = 300.0
@@ -57,8 +57,8 @@ class Patience:
 class Watch:
     """Looks after the requests in `live`, from `begin` until there are none."""
 
-    def __init__(self, patience: Patience, live: Collection[Exchange]) -> None:
-        self._patience = patience
+    def __init__(self, timeouts: Timeouts, live: Collection[Exchange]) -> None:
+        self._timeouts = timeouts
         self._live = live
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -66,7 +66,7 @@ class Watch:
 
     def begin(self) -> None:
         if self._timer is None:
-            self._in(self._patience.look_every_s)
+            self._in(self._timeouts.look_every_s)
 
     def end(self) -> None:
         if self._timer is not None:
@@ -86,6 +86,6 @@ class Watch:
             return
         self._waited = False
         self._timer = None
-        self._patience.end_overdue(tuple(self._live), perf_counter_ns())
+        self._timeouts.end_overdue(tuple(self._live), perf_counter_ns())
         if self._live:
             self.begin()

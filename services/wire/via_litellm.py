@@ -23,10 +23,10 @@ from services.ask.backends import Target
 from services.ask.backends.address import LOOPBACK
 from services.ask.measurement import class_of_status
 from services.base.redact import Secret
-from services.wire import Patience, wait_until
+from services.wire import Timeouts, wait_until
 from services.wire.chunk import read_chunk
 from services.wire.exchange import REDIRECTS, Exchange, settling
-from services.wire.in_flight import Flights
+from services.wire.in_flight import InFlight
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the internet at import
 os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # else 5,000 at once become 500
@@ -135,10 +135,10 @@ class ViaLiteLLM:
 
     kernel_clock = False
 
-    def __init__(self, target: Target, patience: Patience) -> None:
+    def __init__(self, target: Target, timeouts: Timeouts) -> None:
         self._target = target
-        self._timeout_s = patience.total_s
-        self.flights = Flights(patience)
+        self._timeout_s = timeouts.total_s
+        self.in_flight = InFlight(timeouts)
         litellm.suppress_debug_info = True
         litellm.drop_params = True  # what a provider does not know is left out
 
@@ -158,19 +158,19 @@ class ViaLiteLLM:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = Exchange(settling(over), secrets)
         task = asyncio.create_task(self._stream(exchange, orjson.loads(body), due_ns))
-        self.flights.begin(exchange)
+        self.in_flight.begin(exchange)
         try:
             await asyncio.wait([task, over], return_when=asyncio.FIRST_COMPLETED)
             sentence = "LiteLLM ended without an answer."
             exchange.fail("stream_error", sentence, perf_counter_ns())  # if it is not over
         finally:
             task.cancel()
-            self.flights.end(exchange)
+            self.in_flight.end(exchange)
         return exchange
 
     def close(self) -> None:
         """LiteLLM keeps its connections to itself; they end with the process."""
-        self.flights.close()
+        self.in_flight.close()
 
     async def _stream(self, exchange: Exchange, body: dict[str, Any], due_ns: int) -> None:
         await wait_until(due_ns)

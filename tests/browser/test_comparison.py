@@ -20,7 +20,7 @@ def measured(page: Page, app: App, link: str) -> None:
     settled(page)
     expect(page.get_by_text("2 candidates take turns, 5 repeats of each")).to_be_visible()
     page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url(re.compile(r"/live\?trial=\d+"))
+    page.wait_for_url(re.compile(r"/live\?comparison=\d+"))
     expect(page.get_by_role("button", name="Cancel all")).to_be_visible()
     page.wait_for_url(re.compile(r"/compare\?runs=\d+(,|%2C)\d+"), timeout=480_000)
     settled(page)

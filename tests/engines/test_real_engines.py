@@ -19,11 +19,11 @@ from sqlalchemy import Engine
 import jobs
 from db import engines, results, runs
 from jobs import serving
-from jobs.keeper import mark_of
+from jobs.engine_supervisor import process_tag
 from services.ask.config import parse
 from services.ask.measurement import Run
-from services.servers.engines import ENGINES, EngineConfig, marked, parallel_label
-from services.servers.engines.server import UP, Server
+from services.servers.engines import ENGINES, EngineConfig, parallel_label, tagged
+from services.servers.engines.instance import UP, EngineInstance
 from tests.conftest import finished, until
 
 READY_S = 600.0  # half a minute on a quiet machine
@@ -43,14 +43,14 @@ MODES: dict[str, dict[str, Any]] = {
     "staggered": {"requests": 4},
     "batch": {"requests": 8},
 }
-Start = Callable[..., Server]
+Start = Callable[..., EngineInstance]
 
 
 @pytest.fixture
 def start(database: Engine) -> Iterator[Start]:
     """Start an engine and wait until it is ready; whatever is still up at the end is stopped."""
 
-    def started(name: str, **values: Any) -> Server:
+    def started(name: str, **values: Any) -> EngineInstance:
         given = {"engine": name, "max_model_len": 1024, "max_seqs": 8, "start_timeout_s": READY_S}
         engine_id = serving.start(database, EngineConfig.model_validate(given | values))
         until(
@@ -68,14 +68,14 @@ def start(database: Engine) -> Iterator[Start]:
         stopped(database, server)
 
 
-def stopped(database: Engine, server: Server) -> Server:
+def stopped(database: Engine, server: EngineInstance) -> EngineInstance:
     """Stop an engine and wait for its end."""
     serving.stop(database, server.id)
     until(lambda: engines.load(database, server.id).status not in UP, STOP_S)
     return engines.load(database, server.id)
 
 
-def measured(database: Engine, server: Server, **values: Any) -> Run:
+def measured(database: Engine, server: EngineInstance, **values: Any) -> Run:
     """Measure a run on an engine."""
     given = {"max_tokens": 16, "ignore_eos": True, "warmup": 1, "base_url": server.base_url}
     backend = ENGINES[server.config.engine].backend
@@ -83,7 +83,7 @@ def measured(database: Engine, server: Server, **values: Any) -> Run:
     return finished(database, run_id, RUN_S)
 
 
-def listens(server: Server) -> bool:
+def listens(server: EngineInstance) -> bool:
     port = urlsplit(server.base_url or "").port
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
         return True
@@ -112,10 +112,10 @@ def test_an_engine_starts_is_measured_in_each_mode_and_leaves_nothing(
     assert_was_watched(database, server, long)
     end = stopped(database, server)
     assert (end.status, end.error) == ("stopped", None)
-    assert not marked(mark_of(database, server.id)) and not listens(server)
+    assert not tagged(process_tag(database, server.id)) and not listens(server)
 
 
-def assert_says_how_it_is_parallel(server: Server) -> None:
+def assert_says_how_it_is_parallel(server: EngineInstance) -> None:
     """vLLM and SGLang tell it, so that it need not be typed; Ray and llama.cpp do not."""
     if server.config.engine in ("vllm", "sglang"):
         told = [server.facts[f"{kind}_parallel"] for kind in ("tensor", "pipeline", "data")]
@@ -123,7 +123,7 @@ def assert_says_how_it_is_parallel(server: Server) -> None:
         assert server.facts["engine_version"]
 
 
-def assert_was_watched(database: Engine, server: Server, run: Run) -> None:
+def assert_was_watched(database: Engine, server: EngineInstance, run: Run) -> None:
     """What the engine did was seen from outside; of Ray's replicas only what the machine says."""
     seen = {name for one in results.candidate(database, run.id).samples for name in one.values}
     assert {"engine_cores", "memory_bytes"} <= seen
@@ -144,7 +144,7 @@ def test_a_folder_without_a_model_is_said_and_leaves_nothing(
     until(lambda: engines.load(database, engine_id).status == "failed", READY_S)
     server = engines.load(database, engine_id)
     assert "model" in (server.error or "").lower() and server.hint, server.error
-    assert not marked(mark_of(database, engine_id))
+    assert not tagged(process_tag(database, engine_id))
 
 
 @pytest.mark.parametrize("chunked", [True, False])

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, update
 from streamlit.testing.v1 import AppTest
 
 import jobs
-from db import queue, runs, schema, trials
-from services.analysis.trial import Asked
+from db import comparisons, queue, runs, schema
+from services.analysis.comparison_design import ComparisonDesign
 from services.ask.config import parse
 from services.ask.measurement import Run
 from tests.conftest import ReferenceServer, finished, until
@@ -51,7 +51,7 @@ def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Vis
         "batch",
         8,
     )
-    assert one.trial_id == other.trial_id is not None
+    assert one.comparison_id == other.comparison_id is not None
     assert {run.config.repeats for run in (one, other)} == {5}
     assert other.name.endswith("concurrency 8")
 
@@ -115,7 +115,7 @@ def test_two_servers_of_one_kind_are_compared(
     start(at)
     one, two = stopped(database)
     assert one.config.base_url == two.config.base_url == reference.base_url
-    assert one.trial_id == two.trial_id is not None
+    assert one.comparison_id == two.comparison_id is not None
 
 
 def test_a_candidate_is_added_and_removed(visit: Visit) -> None:
@@ -187,24 +187,27 @@ def test_the_live_page_shows_whose_turn_it_is(
 ) -> None:
     shared = {"backend": "url", "base_url": reference.base_url, "mode": "batch", "requests": 1}
     slow = {**shared, "model": "ref ttft=0.05 gap=0.05 tokens=2000"}
-    trial = jobs.submit_trial(database, [parse(slow), parse(slow)], Asked())
+    comparison = jobs.submit_comparison(database, [parse(slow), parse(slow)], ComparisonDesign())
     until(
-        lambda: any(run.status == "running" for run in runs.load_many(database, trial.run_ids)), 20
+        lambda: any(
+            run.status == "running" for run in runs.load_many(database, comparison.run_ids)
+        ),
+        20,
     )
-    at = visit("live", trial=str(trial.id))
+    at = visit("live", comparison=str(comparison.id))
     assert "2 runs" in said(at)
     bars = " ".join(str(bar.proto.text) for bar in at.get("progress"))
     assert "waits for its turn" in bars
     next(button for button in at.button if button.label == "Cancel all").click().run()
-    for run_id in trial.run_ids:
+    for run_id in comparison.run_ids:
         assert finished(database, run_id).status == "cancelled"
-    bars = visit("live", trial=str(trial.id)).get("progress")
+    bars = visit("live", trial=str(comparison.id)).get("progress")
     assert all("cancelled" in bar.proto.text for bar in bars)
 
 
 @pytest.mark.parametrize("number", ["7", "x", "-1", "9" * 30])
 def test_a_trial_that_is_not_there_is_said(visit: Visit, number: str) -> None:
-    at = visit("live", trial=number)
+    at = visit("live", comparison=number)
     assert "comparison" in said(at)
 
 
@@ -238,5 +241,5 @@ def test_only_what_can_be_repeated_offers_it(database: Engine, visit: Visit) -> 
 
 
 def test_a_trial_without_its_runs_is_not_there(database: Engine) -> None:
-    with pytest.raises(trials.TrialNotFound, match="no comparison 1"):
-        trials.load(database, 1)
+    with pytest.raises(comparisons.ComparisonNotFound, match="no comparison 1"):
+        comparisons.load(database, 1)

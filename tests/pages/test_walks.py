@@ -12,7 +12,7 @@ import pytest
 from pages.widgets.candidates_form import KINDS, OFF
 from pages.widgets.run_form import CALIBRATE
 from services.analysis import candidates
-from services.analysis.trial import Asked, InvalidTrial, check, sentence
+from services.analysis.comparison_design import ComparisonDesign, InvalidComparison, check, sentence
 from services.ask import workloads
 from services.ask.backends import BACKENDS
 from services.ask.config import InvalidConfig, RunConfig, parse
@@ -111,13 +111,15 @@ def others(walk: Walk) -> list[dict[str, Any]]:
 
 
 def sentence_of(walk: Walk) -> str:
-    """How the plan of what is shown begins. Raises InvalidConfig, InvalidTrial."""
+    """How the plan of what is shown begins. Raises InvalidConfig, InvalidComparison."""
     if walk.value("run-versus") == OFF:
         return plan(parse(shown(walk)), None).sentence.partition(" prompt token")[0]
     configs = candidates.candidates(shown(walk), others(walk))
     each, target = walk.value("run-trial-each"), walk.value("run-trial-target")
     most = each if target is None else walk.value("run-trial-most")
-    asked = Asked(None, each, most, target and target / 100, walk.value("run-trial-margin") / 100)
+    asked = ComparisonDesign(
+        None, each, most, target and target / 100, walk.value("run-trial-margin") / 100
+    )
     check(asked, configs)
     turns = [in_turns(config, each) for config in configs]
     how = sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
@@ -130,7 +132,7 @@ def is_planned(walk: Walk) -> bool:
     (start,) = [button for button in walk.at.button if button.label == "Start"]
     try:
         wanted = sentence_of(walk)
-    except (InvalidConfig, InvalidTrial):
+    except (InvalidConfig, InvalidComparison):
         assert start.disabled, str(walk)
         assert walk.at.error or walk.at.info, walk.done
         return False

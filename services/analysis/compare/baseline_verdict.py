@@ -37,7 +37,7 @@ class Comparable(Protocol):
     @property
     def began(self) -> datetime: ...
     @property
-    def trial_id(self) -> int | None: ...
+    def comparison_id(self) -> int | None: ...
     @property
     def margin(self) -> float | None: ...
     @property
@@ -108,7 +108,7 @@ def against(
         return None
     if one.get("work") != other.get("work"):
         return BaselineVerdict(run.id, baseline_run.id, (baseline,), OTHER_WORK)
-    turns = run.trial_id is not None and run.trial_id == baseline_run.trial_id
+    turns = run.comparison_id is not None and run.comparison_id == baseline_run.comparison_id
     ratios = {name: ratio_of(by_place(one, name), by_place(other, name), turns) for name in FAMILY}
     rates = one.get("error_rate"), other.get("error_rate")
     why_not = refused((baseline_run.status, run.status), rates)

@@ -1,8 +1,8 @@
 """What is compared: for each measure one number a repeat, and the ratios of runs by those.
 
 A repeat gives one number, however many requests it holds: those are correlated, and a test over
-them would find differences that are not there. Runs of one trial were measured in turns (A B A B):
-what changed on the machine meanwhile met both, so their repeats are compared in pairs.
+them would find differences that are not there. Runs of one comparison were measured in turns
+(A B A B): what changed on the machine meanwhile met both, so their repeats are compared in pairs.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _whole(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> flo
 
 def in_turns(one: Candidate, other: Candidate) -> bool:
     """Whether the repeats of two runs were measured in turns."""
-    return one.run.trial_id is not None and one.run.trial_id == other.run.trial_id
+    return one.run.comparison_id is not None and one.run.comparison_id == other.run.comparison_id
 
 
 def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:

@@ -36,18 +36,18 @@ class WorkloadSpec:
     classes: tuple[str, ...] = ()
 
 
-def prompt(config: RunConfig, repeat: int, index: int, salt: str = "") -> str:
+def prompt(config: RunConfig, repeat: int, index: int, nonce: str = "") -> str:
     """Return what request `index` of `repeat` asks (warm-up: repeat -1); the same every time.
 
     The text depends on the index alone, so that repeats do the same work; only the mark differs.
-    Requests beyond the prompts that there are begin again with the first. `salt` tells one run
+    Requests beyond the prompts that there are begin again with the first. `nonce` tells one run
     from the next: without it a second run of the same config finds its prompts in the cache.
     """
     texts = WORKLOADS[config.workload].prompts(config)
     text = texts[_like(config, repeat, index) % len(texts)]
     if not config.unique_prompts:
         return text
-    return dialogue.marked(text, _mark(config.seed or 0, salt, repeat, index))
+    return dialogue.marked(text, _mark(config.seed or 0, nonce, repeat, index))
 
 
 def class_of(config: RunConfig, index: int) -> str:
@@ -82,9 +82,9 @@ def _like(config: RunConfig, repeat: int, index: int) -> int:
     return mixed.warm_up_index(config, index) if warms else index
 
 
-def _mark(seed: int, salt: str, repeat: int, index: int) -> str:
+def _mark(seed: int, nonce: str, repeat: int, index: int) -> str:
     """Eight characters, 40 bits: two of 5,000 requests share one once in 90,000 runs."""
-    named = f"{seed}/{salt}/{repeat}/{index}".encode()
+    named = f"{seed}/{nonce}/{repeat}/{index}".encode()
     return f"[{b32encode(blake2b(named, digest_size=5).digest()).decode().lower()}]"
 
 

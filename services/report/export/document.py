@@ -103,7 +103,7 @@ def _run(run: Run, prompts: bool) -> dict[str, Any]:
         "tags": list(run.tags),
         "note": run.note,
         "source": run.source,
-        "trial_id": run.trial_id,
+        "trial_id": run.comparison_id,
         "config": run.config.model_dump(mode="json") if prompts else without_prompts(run.config),
         "environment": run.environment,
         "calibration": run.calibration,

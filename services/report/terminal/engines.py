@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from services.report.terminal.text import cut, minute, table
 from services.servers.engines import ENGINES, EngineConfig, parallel_label
-from services.servers.engines.server import Server
+from services.servers.engines.instance import EngineInstance
 
 
 def engine_name(config: EngineConfig) -> str:
@@ -16,7 +16,7 @@ def engine_name(config: EngineConfig) -> str:
     return " · ".join(filter(None, parts))
 
 
-def engine_text(server: Server) -> str:
+def engine_text(server: EngineInstance) -> str:
     """One engine: how it is, where it answers or why it does not."""
     address = server.base_url if server.status == "ready" else None
     lines = [f"Engine {server.id} · {engine_name(server.config)} · {server.status}"]
@@ -24,7 +24,7 @@ def engine_text(server: Server) -> str:
     return "\n".join(lines)
 
 
-def engines_text(servers: Sequence[Server]) -> str:
+def engines_text(servers: Sequence[EngineInstance]) -> str:
     """Engines, a line each."""
     if not servers:
         return "No engine has been started."

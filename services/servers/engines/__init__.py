@@ -13,13 +13,13 @@ from services.servers.engines.launch import Launch as Launch
 from services.servers.engines.logfile import lines_after as lines_after
 from services.servers.engines.logfile import tail as tail
 from services.servers.engines.nodes import NodeCommand as NodeCommand
+from services.servers.engines.nodes import check_topology as check_topology
 from services.servers.engines.nodes import commands as commands
-from services.servers.engines.nodes import meet as meet
 from services.servers.engines.ports import free as free_port
 from services.servers.engines.preflight import preflight as preflight
 from services.servers.engines.problem import EngineProblem as EngineProblem
-from services.servers.engines.process_tags import marked as marked
 from services.servers.engines.process_tags import sweep as sweep
+from services.servers.engines.process_tags import tagged as tagged
 from services.servers.engines.ready import facts_of as facts_of
 from services.servers.engines.ready import ready as ready
 from services.servers.engines.table import ENGINES as ENGINES
@@ -39,6 +39,7 @@ __all__ = [
     "EngineSpec",
     "Launch",
     "NodeCommand",
+    "check_topology",
     "commands",
     "devices",
     "diagnose",
@@ -46,8 +47,6 @@ __all__ = [
     "free_port",
     "launch",
     "lines_after",
-    "marked",
-    "meet",
     "parallel_label",
     "parse_engine",
     "preflight",
@@ -55,5 +54,6 @@ __all__ = [
     "size",
     "started",
     "sweep",
+    "tagged",
     "tail",
 ]

@@ -41,7 +41,7 @@ class Launch:
         return there + " ".join([*front, shlex.join(self.argv)])
 
     def job(self, token: str) -> dict[str, Any]:
-        """Return what `keeper.py` reads; `token` marks every process of this engine."""
+        """Return what `engine_process.py` reads; `token` marks every process of this engine."""
         return {
             "token": token,
             "argv": self.argv,

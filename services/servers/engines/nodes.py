@@ -48,7 +48,7 @@ def commands(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
     return WAYS[config.engine](config, head, port)
 
 
-def meet(facts: Mapping[str, Any], config: EngineConfig) -> str | None:
+def check_topology(facts: Mapping[str, Any], config: EngineConfig) -> str | None:
     """Return how what answers (see `facts.engine_facts`) differs from what was asked for, in a
     sentence; None where it does not, or does not tell."""
     odd = [

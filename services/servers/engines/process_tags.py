@@ -1,4 +1,4 @@
-"""An engine's processes, found by the mark in their environment, and ended to the last one."""
+"""An engine's processes, found by the tag in their environment, and ended to the last one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import psutil
 
-MARK = "PACELINE_ENGINE"
+TAG_ENV = "PACELINE_ENGINE"
 KILL_S = 10.0
 LOOK_S = 0.05
 
@@ -18,16 +18,16 @@ Find = Callable[[], list[psutil.Process]]
 
 
 def sweep(token: str) -> None:
-    """End every process that carries the mark `token`, at once.
+    """End every process that carries the tag `token`, at once.
 
     For an engine whose keeper was killed. Raises TimeoutError where one cannot be ended.
     """
-    end(lambda: marked(token), 0)
+    end(lambda: tagged(token), 0)
 
 
-def marked(token: str) -> list[psutil.Process]:
-    """Return the processes whose environment carries the mark `token`."""
-    return [p for p in psutil.process_iter() if _environ(p).get(MARK) == token and lives(p)]
+def tagged(token: str) -> list[psutil.Process]:
+    """Return the processes whose environment carries the tag `token`."""
+    return [p for p in psutil.process_iter() if _environ(p).get(TAG_ENV) == token and lives(p)]
 
 
 def in_session(number: int, since: float, until: float) -> list[psutil.Process]:

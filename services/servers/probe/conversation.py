@@ -45,7 +45,7 @@ class Refused(BackendProblem):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Conversation:
     """What was heard. `reports_usage` is None where the answer did not end in time."""
 
     streams: bool
@@ -58,7 +58,7 @@ async def converse(
     models: tuple[str, ...],
     timeout_s: float,
     config: RunConfig,
-) -> Trial:
+) -> Conversation:
     """Have `target` say a few tokens, asked as `config` asks. `models` are those it lists, for the
     sentence.
 
@@ -88,7 +88,7 @@ async def converse(
             "something that is not a chat completion."
         )
     usage = True if heard.usage else (False if ended else None)
-    return Trial(heard.streams, usage)
+    return Conversation(heard.streams, usage)
 
 
 class _Heard:

@@ -17,12 +17,12 @@ from services.base.ipc import Send, sender
 from services.base.watchdog import cpu_limit, end_with_parent
 from services.servers.embedded import step_back
 from services.servers.telemetry.sampler import Sampler
-from services.servers.telemetry.target import Asked
+from services.servers.telemetry.target import SamplerTarget
 
 LOOK_CPU_S = 5.0  # one takes milliseconds; a page of 4 MB, half a second
 
 
-async def work(asked: Asked, send: Send) -> None:
+async def work(asked: SamplerTarget, send: Send) -> None:
     """Look once a period, until this process is ended."""
     sampler = Sampler(asked)
     due = monotonic()
@@ -42,4 +42,4 @@ if __name__ == "__main__":
     out = sender()
     line = sys.stdin.buffer.readline()
     end_with_parent()
-    asyncio.run(work(Asked.read(orjson.loads(line)), out))
+    asyncio.run(work(SamplerTarget.from_dict(orjson.loads(line)), out))

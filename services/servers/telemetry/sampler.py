@@ -16,7 +16,7 @@ from services.servers.probe import http
 from services.servers.telemetry import nvml
 from services.servers.telemetry.engines import Reading
 from services.servers.telemetry.processes import Machine, Tree, listener
-from services.servers.telemetry.target import Asked
+from services.servers.telemetry.target import SamplerTarget
 
 PAGE = "/metrics"
 TIMEOUT_S = 2.0
@@ -71,7 +71,7 @@ class Page:
 class Sampler:
     """Everything that there is to look at for one turn of a run."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: SamplerTarget) -> None:
         self._asked = asked
         self._page = Page(asked.target())
         self._gpus = nvml.found() if asked.on_gpus else None
@@ -97,7 +97,7 @@ class Sampler:
         await self._page.close()
 
 
-def _tree(asked: Asked) -> Tree | None:
+def _tree(asked: SamplerTarget) -> Tree | None:
     pid = asked.pid or listener(origin(asked.base_url)[2])
     try:
         return Tree(pid) if pid else None

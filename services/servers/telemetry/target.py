@@ -20,7 +20,7 @@ OWN_SERVERS = ("sglang", "vllm", "url")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SamplerTarget:
     """One line on a sampler's standard input. `pid`: the engine's first process, where that is
     known. `began_ns`: the moment of this machine's monotonic clock that samples count from.
     `on_cores`: it is known to compute on no GPU. `to`: the run's target, which may hold keys; None:
@@ -34,13 +34,13 @@ class Asked:
     on_cores: bool = False
     to: Target | None = None
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready data, with its keys: for a pipe, and for nothing else."""
         return asdict(self)
 
     @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Asked:
-        """Return what `written` wrote."""
+    def from_dict(cls, data: Mapping[str, Any]) -> SamplerTarget:
+        """Return what `to_dict` wrote."""
         return cls(**{**data, "to": data["to"] and whole(data["to"], {})})
 
     @property

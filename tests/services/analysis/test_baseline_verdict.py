@@ -41,7 +41,7 @@ class Row:
     mode: str = "batch"
     status: str = "done"
     tags: tuple[str, ...] = ()
-    trial_id: int | None = None
+    comparison_id: int | None = None
     margin: float | None = None
     began: datetime = field(default=NOON)
     server: dict[str, Any] = field(default_factory=dict)
@@ -160,8 +160,8 @@ def test_history_says_what_compare_says(
     one: list[float], other: list[float], mode: str, turns: bool, chosen: Any, status: Any
 ) -> None:
     told = [
-        {"trial_id": 7 if turns else None, "margin": chosen[0], "status": status},
-        {"trial_id": 7 if turns else None, "margin": chosen[1]},
+        {"comparison_id": 7 if turns else None, "margin": chosen[0], "status": status},
+        {"comparison_id": 7 if turns else None, "margin": chosen[1]},
     ]
     both = [played(n, times, mode=mode) for n, times in ((1, one), (2, other))]
     both = [replace(c, run=replace(c.run, **more)) for c, more in zip(both, told, strict=True)]
@@ -178,7 +178,7 @@ def test_history_says_what_compare_says(
 
 
 def test_what_was_called_equivalent_beforehand_holds_in_history_too() -> None:
-    rows = [of(played(n, (2.0, 2.01, 1.99)), trial_id=7, margin=0.1) for n in (1, 2)]
+    rows = [of(played(n, (2.0, 2.01, 1.99)), comparison_id=7, margin=0.1) for n in (1, 2)]
     found = against(*rows, MODEL)
     assert found is not None
     assert brief(found) == "≈ within ±10 %"

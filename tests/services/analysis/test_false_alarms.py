@@ -43,8 +43,8 @@ def judged(
         np.median(latencies(chance, trials * len(FAMILY), factor), axis=-1).reshape(shape)
         for factor in (1.0, true)
     )
-    for trial in range(trials):
-        pairs = zip(FAMILY, one[trial], other[trial], strict=True)
+    for comparison in range(trials):
+        pairs = zip(FAMILY, one[comparison], other[comparison], strict=True)
         yield judge({name: ratio(list(a), list(b), paired) for name, a, b in pairs}, margin)
 
 

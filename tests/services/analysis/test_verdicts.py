@@ -99,8 +99,8 @@ def test_more_throughput_with_slower_requests_is_said_as_the_trade_it_is() -> No
         measured(i, repeat=r, ttft=2 * f, e2e=4 * f) for r, f in enumerate(NARROW) for i in range(8)
     ]
     found = said(
-        a(alone, name="sequential", mode="sequential", pause_s=0, trial_id=1),
-        b(together, name="batch of 8", trial_id=1),
+        a(alone, name="sequential", mode="sequential", pause_s=0, comparison_id=1),
+        b(together, name="batch of 8", comparison_id=1),
     )
     assert found.headline == (
         "batch of 8 gives more throughput than sequential, and each request fewer tokens/s"
@@ -329,19 +329,19 @@ def test_runs_of_one_trial_are_compared_in_pairs() -> None:
     right = repeats(0.9, tuple(x * y for x, y in zip(drift, NARROW, strict=True)))
     apart = said(a(left), b(right))
     assert apart.word == "inconclusive" and "in turns" not in apart.sentence
-    turns = said(a(left, trial_id=7), b(right, trial_id=7))
+    turns = said(a(left, comparison_id=7), b(right, comparison_id=7))
     assert turns.word == "faster"
     assert "5 repeats each, measured in turns." in turns.sentence
-    assert said(a(left, trial_id=7), b(right, trial_id=8)).word == "inconclusive"
+    assert said(a(left, comparison_id=7), b(right, comparison_id=8)).word == "inconclusive"
 
 
 def test_a_repeat_that_is_only_on_one_side_has_no_pair() -> None:
     left = repeats(vary=NARROW)
     right = [m for m in repeats(0.5, NARROW) if m.repeat != 1]
-    found = said(a(left, trial_id=7), b(right, trial_id=7)).findings[0].ratio
+    found = said(a(left, comparison_id=7), b(right, comparison_id=7)).findings[0].ratio
     assert found is not None and found.paired and (found.n_reference, found.n_other) == (4, 4)
     few = [m for m in right if m.repeat < 3]  # two pairs: too few, so each by itself
-    found = said(a(left, trial_id=7), b(few, trial_id=7)).findings[0].ratio
+    found = said(a(left, comparison_id=7), b(few, comparison_id=7)).findings[0].ratio
     assert found is not None and not found.paired and (found.n_reference, found.n_other) == (5, 2)
 
 

@@ -21,7 +21,7 @@ from services.ask.backends import (
 from services.ask.backends.address import origin, origin_url
 from services.ask.backends.wire_formats import body
 from services.ask.config import InvalidConfig, RunConfig, parse
-from services.ask.work_item import Turn
+from services.ask.work_item import WorkItem
 from services.load.session import Session
 from services.servers.engines import ENGINES
 
@@ -204,7 +204,7 @@ def test_the_litellm_key_goes_to_the_provider_of_the_litellm_model_only() -> Non
 def test_a_key_stands_in_no_repr() -> None:
     for backend in BACKENDS:
         asked = found(KEYS, backend=backend)
-        turn = Turn(RunConfig(), target=asked, env=KEYS)
+        turn = WorkItem(RunConfig(), target=asked, env=KEYS)
         session = Session(turn, KEYS, print, 0, secrets=asked.secrets)
         told = f"{asked} {asked!r} {turn!r} {session!r} {Sent('', '', {}, {'target': KEYS})!r}"
         assert not [name for name, key in KEYS.items() if name.endswith("_KEY") and key in told]

@@ -6,7 +6,7 @@ import pytest
 
 from services.ask.config import RunConfig
 from services.ask.measurement import Progress
-from services.ask.progress import standing
+from services.ask.progress import summarize
 
 TEN = RunConfig(requests=5, repeats=2)
 
@@ -16,13 +16,13 @@ def moment(t: float, repeat: int = 0, in_flight: int = 0, tokens: int = 0) -> Pr
 
 
 def test_a_run_that_has_not_begun_promises_nothing() -> None:
-    found = standing(TEN, [], {})
+    found = summarize(TEN, [], {})
     assert (found.total, found.done, found.failed, found.in_flight) == (10, 0, 0, 0)
     assert (found.share, found.tokens_per_s, found.left_s) == (0.0, None, None)
 
 
 def test_what_has_failed_or_was_cancelled_is_over_too() -> None:
-    found = standing(TEN, [moment(30.0, in_flight=2)], {"ok": 3, "failed": 1, "cancelled": 1})
+    found = summarize(TEN, [moment(30.0, in_flight=2)], {"ok": 3, "failed": 1, "cancelled": 1})
     assert (found.done, found.failed, found.in_flight) == (3, 1, 2)
     assert found.share == 0.5
     assert found.left_s == 30.0  # the second half takes as long as the first
@@ -42,7 +42,7 @@ def test_what_has_failed_or_was_cancelled_is_over_too() -> None:
 def test_the_time_left_follows_from_the_share_that_is_over(
     over: int, share: float, left_s: float | None
 ) -> None:
-    found = standing(RunConfig(requests=100), [moment(10.0)], {"ok": over})
+    found = summarize(RunConfig(requests=100), [moment(10.0)], {"ok": over})
     assert found.share == share
     assert found.left_s == (None if left_s is None else pytest.approx(left_s))
 
@@ -66,4 +66,4 @@ def test_the_time_left_follows_from_the_share_that_is_over(
     ],
 )
 def test_the_rate_is_that_of_the_repeat_in_hand(moments: list[Progress], rate: float) -> None:
-    assert standing(TEN, moments, {}).tokens_per_s == rate
+    assert summarize(TEN, moments, {}).tokens_per_s == rate

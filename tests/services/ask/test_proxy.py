@@ -13,7 +13,7 @@ import pytest
 from services.ask.backends import BackendProblem, target
 from services.ask.backends.proxy import proxy_for
 from services.ask.config import RunConfig
-from services.wire import Patience, Wire
+from services.wire import Timeouts, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import ReferenceServer
 from tests.services.wire.test_wire import asked, chat
@@ -110,7 +110,7 @@ def pipe(source: socket.socket, sink: socket.socket) -> None:
 
 
 def through(url: str, proxy_url: str) -> Exchange:
-    return asked(Wire(chat(url), "sk-key", Patience(5.0), proxy_url), "ref tokens=5", "proxied")
+    return asked(Wire(chat(url), "sk-key", Timeouts(5.0), proxy_url), "ref tokens=5", "proxied")
 
 
 def test_a_plain_server_is_asked_for_with_its_whole_address(reference: ReferenceServer) -> None:

@@ -17,7 +17,7 @@ from services.ask.config import InvalidConfig, RunConfig, parse, stored
 from services.ask.remedy import remedy
 from services.load.repeat import Job, Playing
 from services.load.results import measurement_of
-from services.servers.check_backend import visit
+from services.servers.check_backend import check_backend
 from tests.picky import Body, Picky, Refusal, serving
 
 AZURE = {"PACELINE_URL_API_KEY": "azure-secret-1", "HOME": "/root"}
@@ -35,7 +35,7 @@ def played(picky: Picky, env: dict[str, str] | None = None, **asked: Any) -> lis
         return perf_counter_ns()
 
     async def play() -> None:
-        playing = Playing(Job(config, target(config, env or {}), "mark", 0), told.append)
+        playing = Playing(Job(config, target(config, env or {}), "nonce", 0), told.append)
         try:
             await playing.play(0, now)
         finally:
@@ -448,7 +448,7 @@ def test_what_a_refusal_names_is_left_out_by_what_the_test_and_the_run_advise(
     refused = Picky(lambda body, headers: (status, said))
     with serving(refused) as picky:
         url = f"{picky.url}/v1"
-        found = asyncio.run(visit("url", "m", {}, url, asked))
+        found = asyncio.run(check_backend("url", "m", {}, url, asked))
         assert found.remedy is not None and found.remedy.changes == changes
         (row,) = played(picky, base_url=url, **asked)
         config = parse({"backend": "url", "base_url": url, **asked})
@@ -456,7 +456,7 @@ def test_what_a_refusal_names_is_left_out_by_what_the_test_and_the_run_advise(
         assert may_help is not None and may_help.changes == changes
         picky.refuses = lambda body, headers: None
         again = {**asked, **changes}
-        assert asyncio.run(visit("url", "m", {}, url, again)).problem is None
+        assert asyncio.run(check_backend("url", "m", {}, url, again)).problem is None
 
 
 def test_a_length_beyond_the_context_names_max_tokens_and_is_no_field_to_leave_out() -> None:
@@ -473,43 +473,43 @@ def test_a_base_model_is_asked_with_text() -> None:
             paths=("/v1/chat/completions", "/v1/completions"),
         )
     ) as picky:
-        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/v1"))
+        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
         assert found.remedy is not None
         url = found.remedy.changes["base_url"]
         assert url == f"{picky.url}/v1/completions"
-        again = asyncio.run(visit("url", "m", {}, url))
+        again = asyncio.run(check_backend("url", "m", {}, url))
         assert (again.problem, again.streams, again.reports_usage) == (None, True, True)
 
 
 def test_a_server_without_a_list_of_models_answers_all_the_same() -> None:
     with serving(Picky(models={})) as picky:
-        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/v1"))
+        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
         assert (found.problem, found.lists, found.streams) == (None, False, True)
-        unnamed = asyncio.run(visit("url", None, {}, f"{picky.url}/v1"))
+        unnamed = asyncio.run(check_backend("url", None, {}, f"{picky.url}/v1"))
         assert unnamed.problem is not None and "Name the model" in unnamed.problem
 
 
 def test_a_bare_list_of_models_is_one() -> None:
     listed = [{"id": "org/a", "object": "model"}, {"id": "org/b", "object": "model"}]
     with serving(Picky(models={"/v1/models": listed})) as picky:
-        found = asyncio.run(visit("url", None, {}, f"{picky.url}/v1"))
+        found = asyncio.run(check_backend("url", None, {}, f"{picky.url}/v1"))
         assert (found.models, found.problem, found.streams) == (("org/a", "org/b"), None, True)
 
 
 def test_a_path_without_v1_is_said_with_the_one_to_try() -> None:
     models = {"/api/v1/models": {"data": [{"id": "m"}]}}
     with serving(Picky(paths=("/api/v1/chat/completions",), models=models)) as picky:
-        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/api"))
+        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/api"))
         assert found.problem is not None and f"try {picky.url}/api/v1" in found.problem
         assert found.remedy is not None
         assert found.remedy.changes == {"base_url": f"{picky.url}/api/v1"}
-        assert asyncio.run(visit("url", None, {}, f"{picky.url}/api/v1")).problem is None
+        assert asyncio.run(check_backend("url", None, {}, f"{picky.url}/api/v1")).problem is None
 
 
 def test_a_server_that_loads_says_so() -> None:
     said = {"error": {"message": "Loading model", "code": 503}}
     with serving(Picky(lambda body, headers: (503, said))) as picky:
-        found = asyncio.run(visit("url", "m", {}, f"{picky.url}/v1"))
+        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
         assert found.problem is not None and "is still loading its model" in found.problem
         (row,) = played(picky)
         assert (row["error_class"], row["error"]) == ("http_5xx", "HTTP 503: Loading model")

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from services.ask.config import parse
-from services.ask.work_item import Turn, written
+from services.ask.work_item import WorkItem, to_dict
 from services.base.fault import fault
 from services.base.redact import redact
 from services.servers.engines.within import ROOT
@@ -66,7 +66,7 @@ def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight()
         )
         assert worker.stdin and worker.stdout
         with worker:
-            worker.stdin.write(orjson.dumps(written(Turn(config))) + b"\n")
+            worker.stdin.write(orjson.dumps(to_dict(WorkItem(config))) + b"\n")
             worker.stdin.flush()
             told = map(orjson.loads, iter(worker.stdout.readline, b""))
             next(m for m in told if m["type"] == "progress" and m["progress"]["tokens"])

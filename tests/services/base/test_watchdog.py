@@ -13,7 +13,7 @@ import orjson
 import psutil
 import pytest
 
-from services.servers.telemetry.target import Asked
+from services.servers.telemetry.target import SamplerTarget
 from tests.conftest import ROOT, until
 
 # A pattern that goes back for years, and holds the interpreter's lock meanwhile.
@@ -58,7 +58,7 @@ def test_a_process_that_never_looks_up_ends_with_its_parent() -> None:
 
 @linux
 def test_a_sampler_ends_with_a_supervisor_that_is_killed() -> None:
-    asked = Asked("url", "http://127.0.0.1:9/v1", perf_counter_ns())
+    asked = SamplerTarget("url", "http://127.0.0.1:9/v1", perf_counter_ns())
     with orphaned(
         orjson.dumps(asked.written()).decode(), "-m", "services.servers.telemetry"
     ) as sampler:

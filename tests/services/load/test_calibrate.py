@@ -15,10 +15,10 @@ from services.ask import modes, workloads
 from services.ask.backends import Target, target
 from services.ask.config import RunConfig, parse
 from services.ask.plan import CALIBRATION_S, calibrates
-from services.load.calibrate import CHUNKS_MOST, Calibration, compared, likeness
+from services.load.calibrate import CHUNKS_MOST, Calibration, compared, replayed
 from services.load.load_process import described, job_of
 from services.load.repeat import Job
-from services.load.response_profile import Rhythm, rhythm_of, typical
+from services.load.response_profile import ResponseProfile, profile_of, typical
 from services.wire.exchange import Exchange
 from tests.conftest import finished
 from tests.values import failed, measured
@@ -89,16 +89,20 @@ CONFIGS = st.one_of(
     ),
 )
 RHYTHMS = st.builds(
-    Rhythm, st.floats(0, 300), st.floats(0, 10), st.integers(1, 100_000), st.integers(0, 99)
+    ResponseProfile,
+    st.floats(0, 300),
+    st.floats(0, 10),
+    st.integers(1, 100_000),
+    st.integers(0, 99),
 )
 
 
 @given(CONFIGS, RHYTHMS)
 def test_what_is_played_has_the_load_of_the_run_and_is_short(
-    values: dict[str, Any], rhythm: Rhythm
+    values: dict[str, Any], profile: ResponseProfile
 ) -> None:
     config = RunConfig(**values)
-    played, model, gap = likeness(config, rhythm)
+    played, model, gap = replayed(config, profile)
     options = dict(part.split("=") for part in model.split()[1:])
     chunks = int(options["tokens"])
     one_s = float(options["ttft"]) + gap * (chunks - 1)
@@ -119,12 +123,16 @@ def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> Non
         exchange.text = ["four"] * len(times)
         return exchange
 
-    one = rhythm_of(answer(2_000_000_000, 2_100_000_000, 2_300_000_000))
-    assert one == Rhythm(2.0, pytest.approx(0.15), 3, 4)
-    assert rhythm_of(answer(10)) == Rhythm(1e-8, 0.0, 1, 4)
-    assert rhythm_of(answer()) is None
-    several = [Rhythm(1, 0.1, 5, 3), Rhythm(2, 0.3, 9, 4), Rhythm(9, 0.2, 6, 8)]
-    assert typical(several) == Rhythm(2, 0.2, 6, 4)
+    one = profile_of(answer(2_000_000_000, 2_100_000_000, 2_300_000_000))
+    assert one == ResponseProfile(2.0, pytest.approx(0.15), 3, 4)
+    assert profile_of(answer(10)) == ResponseProfile(1e-8, 0.0, 1, 4)
+    assert profile_of(answer()) is None
+    several = [
+        ResponseProfile(1, 0.1, 5, 3),
+        ResponseProfile(2, 0.3, 9, 4),
+        ResponseProfile(9, 0.2, 6, 8),
+    ]
+    assert typical(several) == ResponseProfile(2, 0.2, 6, 4)
     assert typical([]) is None
 
 
@@ -162,7 +170,7 @@ def test_a_calibration_by_a_team_takes_neither_key_nor_proxy_along() -> None:
     """What a member is told, and makes of it."""
     env = {"OPENAI_API_KEY": "sk-secret", "https_proxy": "http://user:hush@proxy:1"}
     config = parse({"backend": "openai", "model": "m", "mode": "batch"})
-    own = Job(config, target(config, env), "mark", 0)
+    own = Job(config, target(config, env), "nonce", 0)
     assert own.target.key and own.target.proxy
     assert job_of(described(own)) == own
     assert "sk-secret" not in repr(own) and "hush" not in repr(own)
@@ -174,7 +182,7 @@ def test_a_calibration_by_a_team_takes_neither_key_nor_proxy_along() -> None:
 
 def test_what_is_asked_in_a_calibration_is_nobody_elses_business() -> None:
     config = RunConfig(workload="text", prompt="my secret plan " * 20, mode="batch", requests=100)
-    played, _, _ = likeness(config, Rhythm(0.1, 0.01, 20, 4))
+    played, _, _ = replayed(config, ResponseProfile(0.1, 0.01, 20, 4))
     length = len(workloads.prompt(config, 0, 0))
     assert "secret" not in workloads.prompt(played, 0, 0)
     assert abs(len(workloads.prompt(played, 0, 0)) - length) <= 20

@@ -14,13 +14,13 @@ import pytest
 
 from services.ask.backends import target
 from services.ask.config import parse
-from services.load.process_pool import COUNTS, WORST, Member, Team, TeamProblem
+from services.load.process_pool import COUNTS, WORST, LoadProcess, ProcessPool, ProcessPoolProblem
 from services.load.repeat import Job
-from services.load.shards import Share
+from services.load.shards import Shard
 from tests.conftest import ReferenceServer
 from tests.services.load.test_runner import so
 
-Meanwhile = Callable[[Team, list[dict[str, Any]]], None]
+Meanwhile = Callable[[ProcessPool, list[dict[str, Any]]], None]
 
 
 def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values: Any) -> Any:
@@ -33,18 +33,18 @@ def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values
         return perf_counter_ns()
 
     async def both() -> Any:
-        parts = [Share(0, 2), Share(1, 2)]
-        jobs = [Job(config, target(config, {}), "mark", 0, part) for part in parts]
-        team = await Team.started(jobs, told.append)
+        parts = [Shard(0, 2), Shard(1, 2)]
+        jobs = [Job(config, target(config, {}), "nonce", 0, part) for part in parts]
+        pool = await ProcessPool.started(jobs, told.append)
         try:
-            playing = asyncio.create_task(team.play(0, go))
+            playing = asyncio.create_task(pool.play(0, go))
             if meanwhile:
                 await so(lambda: any(message["type"] == "progress" for message in told))
-                meanwhile(team, told)
+                meanwhile(pool, told)
             return await playing
         finally:
-            await team.close()
-            assert all(member.process.returncode is not None for member in team._members)
+            await pool.close()
+            assert all(member.process.returncode is not None for member in pool._members)
 
     return asyncio.run(both()), told
 
@@ -65,7 +65,7 @@ def test_every_request_is_sent_once_and_all_begin_together(reference: ReferenceS
 
 
 def test_a_stop_reaches_every_process(reference: ReferenceServer) -> None:
-    _, told = play(reference.base_url, "ref fault=hang", lambda team, _: team.stop())
+    _, told = play(reference.base_url, "ref fault=hang", lambda pool, _: pool.stop())
     assert {row["status"] for row in rows(told)} == {"cancelled"}
     assert len(rows(told)) == 20
 
@@ -82,12 +82,12 @@ def test_the_limit_on_errors_counts_those_of_all() -> None:
             return False
 
     async def failing(*counts: int) -> None:
-        members = [Member(SimpleNamespace(stdin=Pipe())) for _ in counts]
-        team = Team(members, lambda message: None, errors_allowed=30)
+        members = [LoadProcess(SimpleNamespace(stdin=Pipe())) for _ in counts]
+        pool = ProcessPool(members, lambda message: None, errors_allowed=30)
         for member, failed in zip(members, counts, strict=True):
             member.playing = True
             member.progress = dict.fromkeys((*COUNTS, *WORST), 0) | {"failed": failed}
-        team._tell_progress(members[1])
+        pool._tell_progress(members[1])
 
     asyncio.run(failing(20, 9))
     assert told == []
@@ -96,13 +96,13 @@ def test_the_limit_on_errors_counts_those_of_all() -> None:
 
 
 def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:
-    def kill(team: Team, _: list[dict[str, Any]]) -> None:
-        os.kill(team._members[1].process.pid, signal.SIGKILL)
+    def kill(pool: ProcessPool, _: list[dict[str, Any]]) -> None:
+        os.kill(pool._members[1].process.pid, signal.SIGKILL)
 
-    with pytest.raises(TeamProblem, match="One of the processes that send"):
+    with pytest.raises(ProcessPoolProblem, match="One of the processes that send"):
         play(reference.base_url, "ref fault=hang", kill)
 
 
 def test_a_host_that_is_not_there_is_a_sentence() -> None:
-    with pytest.raises(TeamProblem, match="cannot be reached"):
+    with pytest.raises(ProcessPoolProblem, match="cannot be reached"):
         play("http://no.such.host.invalid/v1", "m")

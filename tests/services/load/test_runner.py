@@ -12,7 +12,7 @@ import pytest
 
 from services.ask.modes import Schedule
 from services.load.runner import Ask, Player
-from services.wire import Patience, Wire
+from services.wire import Timeouts, Wire
 from tests.conftest import ReferenceServer, serving
 
 
@@ -79,7 +79,7 @@ def test_a_server_that_dies_between_two_requests_is_two_results() -> None:
 
 
 def test_a_send_that_the_server_does_not_take_is_timed_out(deaf: int) -> None:
-    wire = Wire(f"http://127.0.0.1:{deaf}/v1", patience=Patience(0.5))
+    wire = Wire(f"http://127.0.0.1:{deaf}/v1", timeouts=Timeouts(0.5))
     player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
     assert [(m.status, m.error_class) for m in player.finished] == [("failed", "timeout")]
 
@@ -88,7 +88,7 @@ def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
     wire = Wire(f"http://127.0.0.1:{deaf}/v1")
 
     async def stop(player: Player) -> None:
-        await so(wire.flights.in_flight)
+        await so(wire.in_flight.count)
         player.stop()
 
     player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000), stop)
@@ -154,13 +154,13 @@ def test_a_server_that_refuses_while_it_is_sent_to_has_said_why() -> None:
 def test_what_is_in_flight_when_all_is_cut_short_is_kept_as_cancelled(
     reference: ReferenceServer,
 ) -> None:
-    wire = Wire(f"{reference.base_url}/chat/completions", None, Patience(60.0))
+    wire = Wire(f"{reference.base_url}/chat/completions", None, Timeouts(60.0))
     player = Player(wire, 0, None)
 
     async def cut_short() -> None:
         bodies = asks(wire, "ref fault=hang after=2", 5)
         playing = asyncio.create_task(player.play(Schedule((0.0,) * 5, 5), bodies, now))
-        await so(lambda: wire.flights.received() == 10)
+        await so(lambda: wire.in_flight.received() == 10)
         playing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await playing

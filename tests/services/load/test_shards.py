@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.ask.config import RunConfig
 from services.ask.modes import Schedule, schedule
-from services.load.shards import Share, shares
+from services.load.shards import Shard, shards
 
 TIMES = st.lists(st.floats(0, 100), min_size=1, max_size=50)
 
@@ -18,7 +18,7 @@ TIMES = st.lists(st.floats(0, 100), min_size=1, max_size=50)
 @given(TIMES, st.one_of(st.none(), st.integers(1, 60)), st.integers(1, 8))
 def test_shares_make_up_the_whole(due: list[float], cap: int | None, of: int) -> None:
     whole = Schedule(tuple(due), cap)
-    parts = [Share(index, of) for index in range(of)]
+    parts = [Shard(index, of) for index in range(of)]
     indices = sorted(i for part in parts for i in part.indices(len(due)))
     assert indices == list(range(len(due)))
     for part in parts:
@@ -48,4 +48,4 @@ def test_the_number_of_processes_follows_load_and_cores(
     values: dict[str, Any], cores: int, expected: int
 ) -> None:
     config = RunConfig(**values)
-    assert len(shares(config, schedule(config), cores)) == expected
+    assert len(shards(config, schedule(config), cores)) == expected

@@ -501,7 +501,7 @@ def test_a_shift_in_turns_is_of_pairs() -> None:
     """Both follow the machine from repeat to repeat, so their ratio hardly varies."""
     pair = [seconds(1, 2, 4), seconds(2, 4.1, 7.9, run_id=2)]
     apart = rows_of(drawn("quantile_shift", pair), "bands")[0]
-    turns = [replace(one, run=replace(one.run, trial_id=7)) for one in pair]
+    turns = [replace(one, run=replace(one.run, comparison_id=7)) for one in pair]
     together = rows_of(drawn("quantile_shift", turns), "bands")[0]
     assert together["times"] == pytest.approx(apart["times"])
     assert together["high"] / together["low"] < 1.2 < apart["high"] / apart["low"]

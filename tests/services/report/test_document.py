@@ -147,7 +147,7 @@ def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
         name="B",
         tags=("t",),
         note="n",
-        trial_id=4,
+        comparison_id=4,
         created_at=later,
         source={"tool": "paceline"},
     )

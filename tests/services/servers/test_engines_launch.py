@@ -15,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ask.config import InvalidConfig
-from services.servers.engines import EngineConfig, EngineProblem, commands, meet, parse_engine
+from services.servers.engines import (
+    EngineConfig,
+    EngineProblem,
+    check_topology,
+    commands,
+    parse_engine,
+)
 from services.servers.engines.arguments import OWN
 from services.servers.engines.config import MOST_RANKS
 from services.servers.engines.devices import Devices, visible
@@ -485,9 +491,9 @@ def test_what_cannot_be_spread_is_said(values: dict[str, Any], sentence: str) ->
 
 def test_the_nodes_have_met_when_what_answers_is_what_was_asked_for() -> None:
     config = parse_engine({"engine": "vllm", "tp": 4, "pp": 2})
-    assert meet({"tensor_parallel": 4, "pipeline_parallel": 2}, config) is None
-    assert meet({"engine": "vLLM"}, config) is None  # it does not tell
-    odd = meet({"tensor_parallel": 2, "pipeline_parallel": 2}, config)
+    assert check_topology({"tensor_parallel": 4, "pipeline_parallel": 2}, config) is None
+    assert check_topology({"engine": "vLLM"}, config) is None  # it does not tell
+    odd = check_topology({"tensor_parallel": 2, "pipeline_parallel": 2}, config)
     assert odd and odd.startswith("What answers has TP 2 instead of 4") and "TP 4 · PP 2" in odd
 
 

@@ -32,7 +32,7 @@ from services.servers.telemetry.nvml import Gpus
 from services.servers.telemetry.processes import Tree, listener
 from services.servers.telemetry.prometheus import LINES, WANTED_LINES, metrics
 from services.servers.telemetry.sampler import Page, Sampler
-from services.servers.telemetry.target import Asked
+from services.servers.telemetry.target import SamplerTarget
 from tests.conftest import ROOT, ReferenceServer, until
 from tests.values import NOON, candidate, measured, run
 
@@ -228,7 +228,7 @@ def looks(page: Page, times: int, between: Callable[[], None] = lambda: None) ->
 
 
 def page_of(served: Metrics, env: dict[str, str] | None = None, backend: str = "vllm") -> Page:
-    return Page(Asked(backend, served.base_url, 0).target(env or {}))
+    return Page(SamplerTarget(backend, served.base_url, 0).target(env or {}))
 
 
 def test_values_that_change_are_seen_to_change(served: Metrics) -> None:
@@ -255,7 +255,7 @@ def test_a_server_that_is_broken_for_a_while_is_asked_again(served: Metrics) -> 
 
 
 def test_a_server_that_is_gone_says_nothing() -> None:
-    page = Page(Asked("vllm", "http://127.0.0.1:9/v1", 0).target({}))
+    page = Page(SamplerTarget("vllm", "http://127.0.0.1:9/v1", 0).target({}))
     assert looks(page, 2) == [{}, {}]
 
 
@@ -288,7 +288,7 @@ def test_a_key_is_sent_only_where_the_page_asks_for_it(served: Metrics) -> None:
 def test_of_somebody_elses_service_nothing_is_asked(
     backend: str, base_url: str, worth_it: bool
 ) -> None:
-    assert Asked(backend, base_url, 0).worth_it is worth_it
+    assert SamplerTarget(backend, base_url, 0).worth_it is worth_it
 
 
 # GPUs
@@ -416,7 +416,7 @@ def test_a_server_on_this_machine_is_seen_whole(reference: ReferenceServer) -> N
     began = perf_counter_ns()
 
     async def look() -> list[Sample]:
-        sampler = Sampler(Asked("url", reference.base_url, began))
+        sampler = Sampler(SamplerTarget("url", reference.base_url, began))
         seen = [await sampler.look()]
         while not {"machine_cores", "engine_cores"} <= names(seen):
             await asyncio.sleep(0.05)
@@ -432,13 +432,13 @@ def test_a_server_on_this_machine_is_seen_whole(reference: ReferenceServer) -> N
 @pytest.mark.parametrize(
     ("asked", "seen"),
     [
-        (Asked("url", "http://127.0.0.1:9/v1", 0), True),
-        (Asked("url", "http://127.0.0.1:9/v1", 0, on_cores=True), False),
-        (Asked("embedded", "http://127.0.0.1:9/v1", 0), False),
+        (SamplerTarget("url", "http://127.0.0.1:9/v1", 0), True),
+        (SamplerTarget("url", "http://127.0.0.1:9/v1", 0, on_cores=True), False),
+        (SamplerTarget("embedded", "http://127.0.0.1:9/v1", 0), False),
     ],
 )
 def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
-    monkeypatch: pytest.MonkeyPatch, asked: Asked, seen: bool
+    monkeypatch: pytest.MonkeyPatch, asked: SamplerTarget, seen: bool
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", Nvml([10]))
 
@@ -453,7 +453,7 @@ def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
 
 
 def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> None:
-    asked = Asked("url", served.base_url, perf_counter_ns(), period_s=0.05).written()
+    asked = SamplerTarget("url", served.base_url, perf_counter_ns(), period_s=0.05).written()
     sampler = subprocess.Popen(
         [sys.executable, "-m", "services.servers.telemetry"],
         cwd=ROOT,

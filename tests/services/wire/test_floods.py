@@ -10,7 +10,7 @@ from time import perf_counter_ns
 
 import pytest
 
-from services.wire import Patience, Wire, exchange
+from services.wire import Timeouts, Wire, exchange
 from services.wire.exchange import Exchange
 from tests.canned import HEAD, canned
 
@@ -60,10 +60,10 @@ def drown(flood: Flood, total_s: float, stop_after_s: float | None) -> tuple[Exc
     """Ask a server that floods; return the exchange and the longest that the loop was held up."""
 
     async def one(base_url: str) -> tuple[Exchange, float]:
-        wire = Wire(f"{base_url}/chat/completions", None, Patience(total_s))
+        wire = Wire(f"{base_url}/chat/completions", None, Timeouts(total_s))
         watching = asyncio.create_task(_worst_lag())
         if stop_after_s is not None:
-            asyncio.get_running_loop().call_later(stop_after_s, wire.flights.stop)
+            asyncio.get_running_loop().call_later(stop_after_s, wire.in_flight.stop)
         try:
             seen = await wire.ask(wire.request({}), 0, lambda: 0, ())
         finally:

@@ -22,7 +22,7 @@ from services.ask.backends import target
 from services.ask.config import parse
 from services.load.process_pool import together
 from services.load.repeat import Job, Playing
-from services.wire import Patience
+from services.wire import Timeouts
 from services.wire.chunk import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder
 from services.wire.exchange import Exchange
@@ -52,7 +52,7 @@ TOOL = {"index": 0, "function": {"name": "weather", "arguments": '{"city": "Ulm"
 
 def hear(pieces: Iterable[bytes], hold: bool = False, **limits: Any) -> Exchange:
     with canned(pieces, hold) as base_url:
-        return ask(base_url, "any", patience=Patience(limits.pop("total_s", 5.0), **limits))
+        return ask(base_url, "any", timeouts=Timeouts(limits.pop("total_s", 5.0), **limits))
 
 
 def said(*events: bytes) -> Exchange:
@@ -992,7 +992,7 @@ def test_a_connection_that_does_not_come_about_has_a_class_of_its_own() -> None:
             sock.setblocking(False)
             sock.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        exchange = ask(url, "any", patience=Patience(5.0, connect_s=0.3))
+        exchange = ask(url, "any", timeouts=Timeouts(5.0, connect_s=0.3))
     assert exchange.error_class == "timeout_connect"
     assert "in time" in str(exchange.error)
 
@@ -1049,7 +1049,7 @@ def test_what_is_read_by_likeness_is_what_parsing_reads(
     edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]
     for parts in (pieces, [whole[a:b] for a, b in pairwise(edges) if a < b]):
         learnt, plain = Exchange(lambda: None), Exchange(lambda: None)
-        plain._likeness.learn = lambda *_: None  # type: ignore[method-assign]
+        plain._template.learn = lambda *_: None  # type: ignore[method-assign]
         for stamp, part in enumerate(parts, 1):
             learnt.read(stamp, part)
             plain.read(stamp, part)
@@ -1078,7 +1078,7 @@ def test_what_is_odd_is_counted_in_the_health_of_its_repeat() -> None:
     with canned(odd) as base_url:
         given = {"backend": "url", "base_url": base_url, "model": "m", "mode": "batch"}
         config = parse({**given, "requests": 3})
-        playing = Playing(Job(config, target(config, {}), "mark", 0), lambda _: None)
+        playing = Playing(Job(config, target(config, {}), "nonce", 0), lambda _: None)
 
         async def now() -> int:
             return perf_counter_ns()

@@ -8,7 +8,7 @@ from time import perf_counter_ns
 
 import pytest
 
-from services.wire import Patience, Wire
+from services.wire import Timeouts, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import serving
 from tests.services.wire.test_wire import ask, chat
@@ -40,7 +40,7 @@ def test_a_certificate_from_nobody_we_know_is_refused(port: int) -> None:
 @pytest.mark.usefixtures("trusted")
 def test_a_server_that_does_not_speak_tls_is_a_sentence() -> None:
     with serving() as plain:
-        seen = ask(f"https://localhost:{plain}/v1", "ref", patience=Patience(2))
+        seen = ask(f"https://localhost:{plain}/v1", "ref", timeouts=Timeouts(2))
     assert seen.error_class == "timeout_connect"
     assert f"localhost:{plain}" in str(seen.error)
 
@@ -77,7 +77,7 @@ def test_a_handshake_that_trickles_ends_with_the_time_for_connecting() -> None:
     async def once() -> Exchange:
         server = await asyncio.start_server(trickle, "127.0.0.1", 0)
         wire = Wire(
-            f"https://localhost:{server.sockets[0].getsockname()[1]}/v1", None, Patience(60, 0.5)
+            f"https://localhost:{server.sockets[0].getsockname()[1]}/v1", None, Timeouts(60, 0.5)
         )
         seen = await wire.ask(wire.request({}), perf_counter_ns(), lambda: 0, ())
         wire.close()

@@ -7,7 +7,7 @@ from time import perf_counter_ns
 
 import pytest
 
-from services.wire import Patience, Wire
+from services.wire import Timeouts, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import ReferenceServer
 
@@ -18,13 +18,13 @@ def chat(base_url: str) -> str:
     return f"{base_url}/chat/completions"
 
 
-FIVE_SECONDS = Patience(5.0)
+FIVE_SECONDS = Timeouts(5.0)
 
 
 def ask(
-    base_url: str, model: str, prompt: str = "hello", patience: Patience = FIVE_SECONDS
+    base_url: str, model: str, prompt: str = "hello", timeouts: Timeouts = FIVE_SECONDS
 ) -> Exchange:
-    return asked(Wire(chat(base_url), SECRET, patience), model, prompt)
+    return asked(Wire(chat(base_url), SECRET, timeouts), model, prompt)
 
 
 def asked(wire: Wire, model: str, prompt: str) -> Exchange:
@@ -82,7 +82,7 @@ def test_each_failure_is_a_result_with_its_class_and_a_sentence(
 def test_a_server_that_hangs_is_timed_out_and_what_came_is_kept(
     reference: ReferenceServer, model: str
 ) -> None:
-    seen = ask(reference.base_url, model, patience=Patience(0.3))
+    seen = ask(reference.base_url, model, timeouts=Timeouts(0.3))
     assert seen.error_class == "timeout"
     assert len(seen.token_times) == (2 if "after" in model else 0)
 

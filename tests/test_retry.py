@@ -13,12 +13,12 @@ from sqlalchemy.exc import OperationalError
 import jobs
 from db import queue, runs
 from db.database import DatabaseGone, opened
-from jobs import patience
-from jobs.carrier import Carrier
+from jobs import retry
 from jobs.follow import follow
 from jobs.keys import Keys
-from jobs.patience import patiently
 from jobs.place import beside, machine
+from jobs.retry import retried
+from jobs.run_supervisor import RunSupervisor
 from services.ask.config import parse
 from services.ask.measurement import FINISHED
 from tests.conftest import ReferenceServer, finished, until
@@ -41,14 +41,14 @@ def away(times: int) -> Any:
 def test_what_fails_for_a_while_is_tried_again_and_said_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert patience.PATIENCE_S >= 600, "a server that is moved takes minutes"
-    monkeypatch.setattr(patience, "RETRY_S", 0.001)
+    assert retry.GIVE_UP_S >= 600, "a server that is moved takes minutes"
+    monkeypatch.setattr(retry, "RETRY_S", 0.001)
     said: list[str] = []
-    assert patiently(away(200), "run 1", said.append) == "done"
+    assert retried(away(200), "run 1", said.append) == "done"
     assert said == ["run 1: the server is away; trying again"]
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(retry, "GIVE_UP_S", 0.0)
     with pytest.raises(OperationalError):
-        patiently(away(10**6), "run 1", said.append)
+        retried(away(10**6), "run 1", said.append)
 
 
 def test_who_follows_a_run_waits_for_a_database_that_is_away(
@@ -78,9 +78,9 @@ def test_what_nobody_foresaw_ends_a_run_with_a_sentence(database: Engine) -> Non
     run_id = runs.create(database, parse(asked), "lane")
     run = queue.claim(database, machine())
     assert run is not None
-    carrier = Carrier(database, run, Broken())
-    carrier.start()
-    carrier.join(60)
+    supervisor = RunSupervisor(database, run, Broken())
+    supervisor.start()
+    supervisor.join(60)
     found = runs.load(database, run_id)
     assert found.status == "failed"
     assert str(found.error).startswith("Internal error in Paceline: ZeroDivisionError")
@@ -91,26 +91,26 @@ def test_a_full_disk_is_the_reason_that_a_run_tells(
     database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite says so by itself where its file may have no more pages."""
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.3)
-    monkeypatch.setattr(patience, "RETRY_S", 0.05)
+    monkeypatch.setattr(retry, "GIVE_UP_S", 0.3)
+    monkeypatch.setattr(retry, "RETRY_S", 0.05)
     asked = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=50"}
     many = {"mode": "batch", "requests": 400, "warmup": 0, "calibrate": False}
     run_id = runs.create(database, parse({**asked, **many}), "lane")
     run = queue.claim(database, machine())
     assert run is not None and run.id == run_id
-    carrier = Carrier(database, run, Keys())
+    supervisor = RunSupervisor(database, run, Keys())
     full = [True]
 
     @event.listens_for(database, "checkout")
     def limit(connection: Any, *_: Any) -> None:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        most = 1 if full[0] and carrier._unkept is None else pages + 100
+        most = 1 if full[0] and supervisor._unkept is None else pages + 100
         connection.execute(f"PRAGMA max_page_count = {most}").close()
 
     try:
-        carrier.start()
-        carrier.join(60)
-        assert not carrier.is_alive()
+        supervisor.start()
+        supervisor.join(60)
+        assert not supervisor.is_alive()
     finally:
         event.remove(database, "checkout", limit)
     found = runs.load(database, run_id)

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.analysis.compare import MOST, Candidate
-from services.analysis.trial import Asked, InvalidTrial, check, goes_on, order, sentence, turn
+from services.analysis.comparison_design import (
+    ComparisonDesign,
+    InvalidComparison,
+    check,
+    goes_on,
+    order,
+    sentence,
+    turn,
+)
 from services.ask.config import RunConfig
 from tests.values import candidate, measured
 
@@ -42,11 +50,11 @@ def varied(run_id: int, *e2e: float) -> Candidate:
 def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
     narrow = [varied(1, 1.0, 1.001, 0.999), varied(2, 2.0, 2.001, 1.999)]
     wide = [varied(1, 1.0, 1.3, 0.8), varied(2, 2.0, 2.9, 1.4)]
-    asked = Asked(repeats=3, most=5, target=0.05)
+    asked = ComparisonDesign(repeats=3, most=5, target=0.05)
     assert not goes_on(asked, 3, narrow)
     assert goes_on(asked, 3, wide)
     assert not goes_on(asked, 5, wide), "more than the most"
-    assert not goes_on(Asked(repeats=3), 3, wide), "nobody asked"
+    assert not goes_on(ComparisonDesign(repeats=3), 3, wide), "nobody asked"
     assert not goes_on(asked, 3, wide[:1]), "the other one failed"
 
 
@@ -66,13 +74,15 @@ def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
 def test_what_cannot_be_asked_for_is_said(
     values: dict[str, Any], configs: tuple[RunConfig, ...], word: str
 ) -> None:
-    check(Asked(), A_AND_B)
-    with pytest.raises(InvalidTrial, match=word):
-        check(Asked(**values), configs)
+    check(ComparisonDesign(), A_AND_B)
+    with pytest.raises(InvalidComparison, match=word):
+        check(ComparisonDesign(**values), configs)
 
 
 def test_what_will_happen_is_said_before_it_does() -> None:
-    assert sentence(Asked(), 2) == "2 candidates take turns, 5 repeats of each."
-    assert sentence(Asked(), 2, 10).endswith("of each. Requests to warm up, of them all: 10.")
-    until = sentence(Asked(repeats=3, most=12, target=0.02), 3)
+    assert sentence(ComparisonDesign(), 2) == "2 candidates take turns, 5 repeats of each."
+    assert sentence(ComparisonDesign(), 2, 10).endswith(
+        "of each. Requests to warm up, of them all: 10."
+    )
+    until = sentence(ComparisonDesign(repeats=3, most=12, target=0.02), 3)
     assert "within ±2 %, at most 12 of each" in until

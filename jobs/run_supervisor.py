@@ -20,22 +20,22 @@ from db import engines, queue, results, runs
 from db.database import DatabaseProblem
 from jobs import children, rounds
 from jobs.keys import Keys
-from jobs.patience import TROUBLE, patiently, reason
 from jobs.place import ROOT
+from jobs.retry import TROUBLE, reason, retried
 from jobs.sent import found
 from jobs.watch import Watch
 from services.analysis.compare.headline import headline
 from services.ask.backends import BackendProblem, Target, target
 from services.ask.measurement import Progress, Repeat, Run
-from services.ask.work_item import Turn, written
+from services.ask.work_item import WorkItem, to_dict
 from services.base import untrusted
 from services.base.fault import fault
 from services.base.settings import InvalidSettings
 from services.base.units import many
 from services.load.results import measurement_of
 from services.servers.engines import ENGINES
-from services.servers.engines.server import Server
-from services.servers.telemetry.target import Asked
+from services.servers.engines.instance import EngineInstance
+from services.servers.telemetry.target import SamplerTarget
 
 KILL_S = 3.0  # a worker that was told to stop and has not
 MEASURED = ("repeat", "requests")  # the messages without which a run is not what it says
@@ -43,7 +43,7 @@ MEASURED = ("repeat", "requests")  # the messages without which a run is not wha
 log = logging.getLogger("paceline.jobs")
 
 
-class Carrier(Thread):
+class RunSupervisor(Thread):
     """Carries one turn of a run, which is often the whole run."""
 
     def __init__(self, database: Engine, run: Run, keys: Keys) -> None:
@@ -80,13 +80,13 @@ class Carrier(Thread):
             except Exception as error:  # nobody foresaw it: the run tells, not the log alone
                 self._give_up(fault(error))
         self._watch_no_more()
-        patiently(lambda: self._finish(process.returncode), f"run {self._run.id}")
+        retried(lambda: self._finish(process.returncode), f"run {self._run.id}")
 
     def _carry(self) -> None:
         """Tell the worker what to measure, and keep what it sends."""
         process = self._process
         assert process.stdin and process.stdout
-        asked = orjson.dumps(written(patiently(self._turn, f"run {self._run.id}"))) + b"\n"
+        asked = orjson.dumps(to_dict(retried(self._turn, f"run {self._run.id}"))) + b"\n"
         with suppress(OSError, ValueError):  # stopped or dead already: its end says so
             process.stdin.write(asked)
             process.stdin.flush()
@@ -110,15 +110,15 @@ class Carrier(Thread):
         queue.finish(self._database, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
 
-    def _turn(self) -> Turn:
-        """What the worker is to measure now: all repeats that are left, or one of a trial's."""
+    def _turn(self) -> WorkItem:
+        """What the worker measures now: all repeats that are left, or one in a comparison."""
         run = self._run
         self._target, env = self._to_whom()
-        return Turn(
+        return WorkItem(
             config=run.config,
             first=len(run.repeats),
-            count=None if run.trial_id is None else 1,
-            mark=self._environment.get("prompt_mark", ""),
+            count=None if run.comparison_id is None else 1,
+            nonce=self._environment.get("prompt_mark", ""),
             calibrate=run.calibration is None,
             target=self._target,
             env=env,
@@ -134,7 +134,7 @@ class Carrier(Thread):
         stored, ticket = queue.destination(self._database, run.id)
         return found(run.config, stored, self._keys.of(ticket))
 
-    def _server(self) -> Server | None:
+    def _server(self) -> EngineInstance | None:
         engine_id = self._run.engine_id
         return None if engine_id is None else engines.load(self._database, engine_id)
 
@@ -166,7 +166,7 @@ class Carrier(Thread):
         if self._unkept is not None and message["type"] != "end":
             return
         try:
-            patiently(lambda: self._take(dict(message)), f"run {self._run.id}")
+            retried(lambda: self._take(dict(message)), f"run {self._run.id}")
         except (*TROUBLE, DatabaseProblem) as error:
             log.warning("run %s: %s is lost: %s", self._run.id, message["type"], reason(error))
             if message["type"] in MEASURED:
@@ -207,17 +207,17 @@ class Carrier(Thread):
             return repeat
         return replace(repeat, health={**repeat.health, "t": repeat.health["t"] + self._spent_s})
 
-    def _asked(self, at: dict[str, Any]) -> Asked:
+    def _asked(self, at: dict[str, Any]) -> SamplerTarget:
         """What to watch. An engine that was started for this run is seen from its first process:
         the one that listens may be a proxy before those that compute."""
-        asked = Asked(self._run.config.backend, to=self._target, **at)
+        asked = SamplerTarget(self._run.config.backend, to=self._target, **at)
         server = self._server()
         if server is None:
             return asked
         on_cores = ENGINES[server.config.engine].on_cores
         return replace(asked, pid=server.pid, on_cores=on_cores)
 
-    def _begin_to_watch(self, asked: Asked) -> None:
+    def _begin_to_watch(self, asked: SamplerTarget) -> None:
         if asked.worth_it and self._watch is None:
             self._watch = Watch(self._database, self._run.id, asked, self._spent_s)
             self._watch.start()

@@ -1,4 +1,4 @@
-"""Stored trials: the runs that take turns, and how many repeats each of them is still to have."""
+"""Stored comparisons: the runs that take turns, and how many repeats each still has to do."""
 
 from __future__ import annotations
 
@@ -11,79 +11,83 @@ from sqlalchemy import Connection, Engine, Update, insert, select, update
 
 from db.database import writing
 from db.runs import NewRun, add, load_many
-from db.schema import runs, trials
-from services.analysis.trial import Asked, Trial, turn
+from db.schema import comparisons, runs
+from services.analysis.comparison_design import ComparisonDesign, StoredComparison, turn
 from services.ask.config import MOST_REPEATS
 from services.ask.measurement import FINISHED, Run
 
 NOWHERE: Mapping[int, tuple[dict[str, Any], str | None]] = {}
 
 
-class TrialNotFound(LookupError):
-    """No trial has this id."""
+class ComparisonNotFound(LookupError):
+    """No comparison has this id."""
 
-    def __init__(self, trial_id: int) -> None:
-        super().__init__(f"There is no comparison {trial_id}. It may have been deleted.")
+    def __init__(self, comparison_id: int) -> None:
+        super().__init__(f"There is no comparison {comparison_id}. It may have been deleted.")
 
 
 class CannotRepeat(ValueError):
     """A run that cannot be measured once more, in a sentence."""
 
 
-def create(database: Engine, asked: Asked, new: Sequence[NewRun]) -> Trial:
-    """Queue the runs of a trial, the reference first, each with its first turn.
+def create(database: Engine, asked: ComparisonDesign, new: Sequence[NewRun]) -> StoredComparison:
+    """Queue the runs of a comparison, the reference first, each with its first turn.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept; nothing is stored then.
     """
     values = {"created_at": datetime.now(UTC), **asdict(asked)}
     with writing(database) as connection:
-        made = insert(trials).values(values).returning(trials.c.id)
-        trial_id = connection.execute(made).scalar_one()
+        made = insert(comparisons).values(values).returning(comparisons.c.id)
+        comparison_id = connection.execute(made).scalar_one()
         for place, one in enumerate(new):
             first = turn(asked.seed, 0, len(new), place)
-            add(connection, one, trial_id=trial_id, turn=first)
-    return load(database, trial_id)
+            add(connection, one, comparison_id=comparison_id, turn=first)
+    return load(database, comparison_id)
 
 
-def load(database: Engine, trial_id: int) -> Trial:
-    """Return a trial with those of its runs that are still there.
+def load(database: Engine, comparison_id: int) -> StoredComparison:
+    """Return a comparison with those of its runs that are still there.
 
     Raises:
-        TrialNotFound: there is none, or none of its runs is left.
+        ComparisonNotFound: there is none, or none of its runs is left.
     """
     with database.connect() as connection:
-        return _load(connection, trial_id)
+        return _load(connection, comparison_id)
 
 
-def _load(connection: Connection, trial_id: int) -> Trial:
-    row = connection.execute(select(trials).where(trials.c.id == trial_id)).mappings().first()
-    of_it = select(runs.c.id).where(runs.c.trial_id == trial_id).order_by(runs.c.id)
+def _load(connection: Connection, comparison_id: int) -> StoredComparison:
+    row = (
+        connection.execute(select(comparisons).where(comparisons.c.id == comparison_id))
+        .mappings()
+        .first()
+    )
+    of_it = select(runs.c.id).where(runs.c.comparison_id == comparison_id).order_by(runs.c.id)
     ids = tuple(connection.scalars(of_it))
     if row is None or not ids:
-        raise TrialNotFound(trial_id)
-    asked = Asked(**{field.name: row[field.name] for field in fields(Asked)})
-    return Trial(trial_id, row["created_at"], asked, ids)
+        raise ComparisonNotFound(comparison_id)
+    asked = ComparisonDesign(**{field.name: row[field.name] for field in fields(ComparisonDesign)})
+    return StoredComparison(comparison_id, row["created_at"], asked, ids)
 
 
 def next_turn(database: Engine, run: Run) -> int | None:
-    """Return the turn in which a run of a trial is measured next; None: it has had all."""
-    if run.trial_id is None or len(run.repeats) >= run.config.repeats:
+    """Return the turn in which a run of a comparison is measured next; None: it has had all."""
+    if run.comparison_id is None or len(run.repeats) >= run.config.repeats:
         return None
-    trial = load(database, run.trial_id)
-    place = trial.run_ids.index(run.id)
-    return turn(trial.asked.seed, len(run.repeats), len(trial.run_ids), place)
+    comparison = load(database, run.comparison_id)
+    place = comparison.run_ids.index(run.id)
+    return turn(comparison.asked.seed, len(run.repeats), len(comparison.run_ids), place)
 
 
 def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
-    """Let a trial go on: one more repeat of the run that is being measured, and of the others."""
+    """Add a round to a comparison: one more repeat of the running run, and of the others."""
     with writing(database) as connection:
         config = running.config.model_copy(update={"repeats": running.config.repeats + 1})
         this = update(runs).where(runs.c.id == running.id)
         connection.execute(this.values(config=config.model_dump(mode="json")))
         for run in done:
             connection.execute(_once_more(connection, run, 1))
-        _grow(connection, [running.trial_id] if running.trial_id is not None else [])
+        _grow(connection, [running.comparison_id] if running.comparison_id is not None else [])
 
 
 def check_more(database: Engine, run_ids: Sequence[int], count: int) -> None:
@@ -98,9 +102,8 @@ def repeat_more(
     count: int,
     sent: Mapping[int, tuple[dict[str, Any], str | None]] = NOWHERE,
 ) -> None:
-    """Queue finished runs once more, for `count` further repeats of each; the runs of a trial that
-    are not among them stay as they are. `sent`: destination and ticket of a run, where they are
-    new.
+    """Queue finished runs again, for `count` more repeats of each; other runs of their comparison
+    stay as they are. `sent`: destination and ticket of a run, where they are new.
 
     Raises:
         CannotRepeat: one of them is not done, or would have more repeats than a run may have.
@@ -117,7 +120,7 @@ def repeat_more(
                 again = again.values(destination=destination, ticket=ticket)
             if not connection.execute(again).rowcount:
                 raise CannotRepeat(f"Run {run.id} is being measured again already.")
-        _grow(connection, {run.trial_id for run in found if run.trial_id is not None})
+        _grow(connection, {run.comparison_id for run in found if run.comparison_id is not None})
 
 
 def _check(run: Run, count: int) -> None:
@@ -143,18 +146,22 @@ def _once_more(connection: Connection, run: Run, count: int) -> Update:
         "ended_at": None,
         "cancel_requested": False,
     }
-    if run.trial_id is not None:
-        trial = _load(connection, run.trial_id)
-        place = trial.run_ids.index(run.id)
-        values["turn"] = turn(trial.asked.seed, run.config.repeats, len(trial.run_ids), place)
+    if run.comparison_id is not None:
+        comparison = _load(connection, run.comparison_id)
+        place = comparison.run_ids.index(run.id)
+        values["turn"] = turn(
+            comparison.asked.seed, run.config.repeats, len(comparison.run_ids), place
+        )
     return update(runs).where(runs.c.id == run.id, runs.c.status.in_(FINISHED)).values(values)
 
 
-def _grow(connection: Connection, trial_ids: Iterable[int]) -> None:
-    """Let a trial say how many repeats its runs have by now."""
-    for trial_id in trial_ids:
-        configs = connection.scalars(select(runs.c.config).where(runs.c.trial_id == trial_id))
+def _grow(connection: Connection, comparison_ids: Iterable[int]) -> None:
+    """Let a comparison say how many repeats its runs have by now."""
+    for comparison_id in comparison_ids:
+        configs = connection.scalars(
+            select(runs.c.config).where(runs.c.comparison_id == comparison_id)
+        )
         repeats = max(config["repeats"] for config in configs)
-        most = max(repeats, _load(connection, trial_id).asked.most)
-        this = update(trials).where(trials.c.id == trial_id)
+        most = max(repeats, _load(connection, comparison_id).asked.most)
+        this = update(comparisons).where(comparisons.c.id == comparison_id)
         connection.execute(this.values(repeats=repeats, most=most))

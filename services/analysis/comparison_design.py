@@ -1,4 +1,4 @@
-"""A trial: two to eight runs that are measured in turns, one repeat each, again and again.
+"""A comparison: two to eight runs that are measured in turns, one repeat each, again and again.
 
 What changes with time, a machine that grows warm or a neighbour that wakes up, then falls on all of
 them alike, and their repeats can be compared in pairs. Within each round the order is shuffled, so
@@ -31,12 +31,12 @@ USUAL_REPEATS = 5
 USUAL_MOST = 20
 
 
-class InvalidTrial(ValueError):
-    """A trial that cannot be asked for, in a sentence."""
+class InvalidComparison(ValueError):
+    """A comparison that cannot be asked for, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ComparisonDesign:
     """How runs take turns. Shares are between 0 and 1.
 
     `repeats` of each run; with a `target` more, up to `most` of each, until the interval of every
@@ -44,7 +44,7 @@ class Asked:
     stop when a difference is found would find differences that are not there.
     """
 
-    seed: int | None = None  # of the order; None: whoever queues the trial draws one
+    seed: int | None = None  # of the order; None: whoever queues the comparison draws one
     repeats: int = USUAL_REPEATS
     most: int = USUAL_REPEATS
     target: float | None = None
@@ -52,39 +52,39 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """A stored trial; its runs in the order of the candidates, the baseline first."""
+class StoredComparison:
+    """A stored comparison; its runs in the order of the candidates, the baseline first."""
 
     id: int
     created_at: datetime
-    asked: Asked
+    asked: ComparisonDesign
     run_ids: tuple[int, ...]
 
 
-def check(asked: Asked, configs: Sequence[RunConfig]) -> None:
-    """See that a trial can be measured.
+def check(asked: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
+    """See that a comparison can be measured.
 
     Raises:
-        InvalidTrial: there are too few or too many candidates or repeats, or a share is none.
+        InvalidComparison: there are too few or too many candidates or repeats, or a share is none.
     """
     if not FEWEST <= len(configs) <= MOST:
-        raise InvalidTrial(
+        raise InvalidComparison(
             f"A comparison takes {FEWEST} to {MOST} candidates, and {len(configs)} were given."
         )
     given = {"each": asked.repeats, "most": asked.most, "target": asked.target}
     for name, value in {**given, "margin": asked.margin, "seed": asked.seed}.items():
         if sentence := problem(name, value):
-            raise InvalidTrial(sentence)
+            raise InvalidComparison(sentence)
     if asked.most < asked.repeats:
-        raise InvalidTrial(
+        raise InvalidComparison(
             f"Each candidate is measured {asked.repeats} times, and the most cannot be fewer (got "
             f"at most {asked.most})."
         )
 
 
 def problem(name: str, value: float | None) -> str:
-    """Return what is wrong with one value of a trial, in a sentence; "" where nothing is. `name`:
-    each, most, target, margin or seed; shares are of 1."""
+    """Return what is wrong with one value of a comparison, in a sentence; "" where nothing is.
+    `name`: each, most, target, margin or seed; shares are of 1."""
     words, may_be = _LIMITS[name]
     return "" if value is None or may_be(value) else words
 
@@ -139,7 +139,7 @@ def widest(comparison: Comparison) -> float | None:
     return reach
 
 
-def goes_on(asked: Asked, repeats: int, candidates: Sequence[Candidate]) -> bool:
+def goes_on(asked: ComparisonDesign, repeats: int, candidates: Sequence[Candidate]) -> bool:
     """Whether another round is wanted after `repeats` of each: the target is not reached yet."""
     if asked.target is None or repeats >= asked.most or len(candidates) < FEWEST:
         return False
@@ -149,8 +149,8 @@ def goes_on(asked: Asked, repeats: int, candidates: Sequence[Candidate]) -> bool
     return reach is None or reach > asked.target
 
 
-def sentence(asked: Asked, candidates: int, warmup: int = 0) -> str:
-    """Say what a trial will do; `warmup`: requests before the first that do not count, of all
+def sentence(asked: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
+    """Say what a comparison will do; `warmup`: requests before the first that do not count, of all
     turns together."""
     said = f"{candidates} candidates take turns, {many(asked.repeats, 'repeat')} of each"
     if asked.target is not None:

@@ -18,35 +18,35 @@ from sqlalchemy import Engine
 
 from db import engines as stored
 from jobs import children
-from jobs.patience import patiently
 from jobs.place import ROOT, beside
+from jobs.retry import retried
 from services.ask.backends import Target
 from services.base import private_file, settings
 from services.base.settings import InvalidSettings
 from services.servers import engines
 from services.servers.engines import EngineProblem, Launch
-from services.servers.engines.process_tags import end, in_session, marked, sweep
-from services.servers.engines.server import Server
+from services.servers.engines.instance import EngineInstance
+from services.servers.engines.process_tags import end, in_session, sweep, tagged
 from services.servers.facts import engine_facts
 
 log = logging.getLogger("paceline.jobs")
 
 CLOCKS_S = 60.0  # by which a database's clock may differ from this machine's
-END_S = 40.0  # what the keeper's process may take to end the engine
+END_S = 40.0  # what the engine process may take to end the engine
 
 
-class Keeper(Thread):
+class EngineSupervisor(Thread):
     """Looks after one engine until it ends. Its processes live as long as a pipe from here to the
-    keeper's process is open: a supervisor that dies, however it dies, takes its engines along."""
+    engine process is open: a supervisor that dies, however it dies, takes its engines along."""
 
-    def __init__(self, database: Engine, server: Server) -> None:
+    def __init__(self, database: Engine, server: EngineInstance) -> None:
         super().__init__(daemon=True, name=f"engine-{server.id}")
         self._database, self._server = database, server
         self._stopping = Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: Thread
         self._code: int | None = None
-        self._problem: str | None = None  # what the keeper's process could not do
+        self._problem: str | None = None  # what the engine process could not do
 
     @property
     def engine_id(self) -> int:
@@ -73,21 +73,21 @@ class Keeper(Thread):
         self._watch()
 
     def _start(self, launch: Launch) -> None:
-        mark = mark_of(self._database, self._server.id)
-        sweep(mark)  # what an earlier start may have left
+        tag = process_tag(self._database, self._server.id)
+        sweep(tag)  # what an earlier start may have left
         file = log_file(self._database, self._server.id)
         private_file.folder(file.parent)
         file.unlink(missing_ok=True)
         self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
         self._process = children.start(
-            [sys.executable, "-m", "services.servers.engines.keeper", str(file)],
+            [sys.executable, "-m", "services.servers.engines.engine_process", str(file)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
         assert self._process.stdin
-        self._process.stdin.write(orjson.dumps(launch.job(mark)) + b"\n")
+        self._process.stdin.write(orjson.dumps(launch.job(tag)) + b"\n")
         self._process.stdin.flush()
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -156,7 +156,7 @@ class Keeper(Thread):
         self._write(lambda: stored.keep(self._database, self._server.id, **values))
 
     def _write(self, write: Callable[[], object]) -> None:
-        patiently(write, f"engine {self._server.id}")
+        retried(write, f"engine {self._server.id}")
 
     def tick(self) -> None:
         """Say that the engine is looked after, and stop it if it is wanted no more."""
@@ -164,7 +164,7 @@ class Keeper(Thread):
             self.stop()
 
     def stop(self) -> None:
-        """Tell the engine to end: the end of its keeper's standard input says so."""
+        """Tell the engine to end: the end of its process's standard input says so."""
         self._stopping.set()
         if self._process is not None and self._process.stdin:
             with suppress(OSError):
@@ -172,11 +172,11 @@ class Keeper(Thread):
 
 
 def tidied(database: Engine, engine_id: int) -> None:
-    """End what is left of an engine: what carries its mark, what is in its first process's session,
-    and what its keeper left to us. What cannot be ended yet is looked for at its next start."""
-    mark, session = mark_of(database, engine_id), _session(database, engine_id)
+    """End what is left of an engine: what carries its tag, what is in its first process's session,
+    and what its process left to us. What cannot be ended yet is looked for at its next start."""
+    tag, session = process_tag(database, engine_id), _session(database, engine_id)
     try:
-        end(lambda: [*marked(mark), *session(), *children.orphans()], 0)
+        end(lambda: [*tagged(tag), *session(), *children.orphans()], 0)
     except TimeoutError as error:
         log.warning("engine %s: %s", engine_id, error)
 
@@ -191,7 +191,7 @@ def _session(database: Engine, engine_id: int) -> Callable[[], list[psutil.Proce
     return lambda: in_session(pid, since, until)
 
 
-def mark_of(database: Engine, engine_id: int) -> str:
+def process_tag(database: Engine, engine_id: int) -> str:
     """Return the word that an engine's processes carry in their environment."""
     return f"{beside(database, 'engine').stem}-{engine_id}"
 

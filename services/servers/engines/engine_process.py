@@ -1,4 +1,4 @@
-"""The process that keeps an engine: `python -m services.servers.engines.keeper LOGFILE`.
+"""The process that keeps an engine: `python -m services.servers.engines.engine_process LOGFILE`.
 
 It reads one line of JSON (see `Launch.job`), starts the engine in a session of its own and writes
 what it says into LOGFILE. It tells `started` and later `ended`, or `problem`, and lives as long as
@@ -26,7 +26,7 @@ from services.base.ipc import sender
 from services.servers.embedded import step_back
 from services.servers.engines import ports, shared
 from services.servers.engines.logfile import LogFile
-from services.servers.engines.process_tags import MARK, end, lives, marked
+from services.servers.engines.process_tags import TAG_ENV, end, lives, tagged
 
 STOP_ENV = "PACELINE_ENGINE_STOP_S"
 STOP_S = 30.0  # SGLang has taken 17 with a pipeline
@@ -100,8 +100,8 @@ def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 def _environment(job: dict[str, Any]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in job["unset"]}
-    # SPT_NOENV: a process that gives itself a name writes it over its environment, and our mark
-    return {**kept, **job["env"], MARK: job["token"], "SPT_NOENV": "1"}
+    # SPT_NOENV: a process that gives itself a name writes it over its environment, and our tag
+    return {**kept, **job["env"], TAG_ENV: job["token"], "SPT_NOENV": "1"}
 
 
 def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:
@@ -112,9 +112,9 @@ def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:
 
 
 def _ours(token: str) -> list[psutil.Process]:
-    """The engine's processes: all below us, and what got away but for its mark."""
+    """The engine's processes: all below us, and what got away but for its tag."""
     below = [p for p in psutil.Process().children(recursive=True) if lives(p)]
-    return list({p.pid: p for p in [*below, *marked(token)]}.values())
+    return list({p.pid: p for p in [*below, *tagged(token)]}.values())
 
 
 def _process(pid: int) -> psutil.Process | None:

@@ -17,7 +17,7 @@ import orjson
 import psutil
 import pytest
 
-from services.servers.engines import EngineProblem, Launch, free_port, marked, ready, sweep, tail
+from services.servers.engines import EngineProblem, Launch, free_port, ready, sweep, tagged, tail
 from services.servers.engines.logfile import LogFile
 from services.servers.engines.process_tags import lives
 from tests.conftest import ROOT, until
@@ -63,7 +63,7 @@ def kept(launch: Launch, log: Path) -> Iterator[Kept]:
     """Start a keeper, give it the job; at the end nothing of it may live."""
     token = uuid4().hex
     with subprocess.Popen(
-        [sys.executable, "-m", "services.servers.engines.keeper", str(log)],
+        [sys.executable, "-m", "services.servers.engines.engine_process", str(log)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -93,7 +93,7 @@ def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def family(token: str, log: Path) -> list[psutil.Process]:
     """Wait for the engine, its child and its grandchild, which both ignore SIGTERM by now."""
     until(lambda: tail(log).count("child") == 2, 30)
-    found = marked(token)
+    found = tagged(token)
     assert len(found) == 3
     return found
 
@@ -105,7 +105,7 @@ def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
         assert tail(log) == "serving\n"
         engine.let_go()
         assert engine.end() == {"type": "ended", "code": 0}
-        assert not marked(engine.token)
+        assert not tagged(engine.token)
 
 
 def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
@@ -125,7 +125,7 @@ def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> N
     launch, token = launch_of("family"), uuid4().hex
     hold = (
         "import subprocess, sys\n"
-        "command = [sys.executable, '-m', 'services.servers.engines.keeper', sys.argv[1]]\n"
+        "command = [sys.executable, '-m', 'services.servers.engines.engine_process', sys.argv[1]]\n"
         "keeper = subprocess.Popen(command, stdin=subprocess.PIPE)\n"
         "keeper.stdin.write(sys.argv[2].encode() + b'\\n')\n"
         "keeper.stdin.flush()\n"
@@ -138,7 +138,7 @@ def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> N
         (keeper,) = psutil.Process(holder.pid).children()
         holder.kill()
         holder.wait(10)
-        until(lambda: not marked(token), 30)
+        until(lambda: not tagged(token), 30)
         keeper.wait(10)
     finally:
         sweep(token)
@@ -151,7 +151,7 @@ def test_a_killed_keeper_leaves_no_engine_and_a_sweep_takes_the_rest(log: Path) 
         processes = family(engine.token, log)
         engine.process.kill()
         psutil.Process(pid).wait(20)
-        left = marked(engine.token)
+        left = tagged(engine.token)
         assert {p.pid for p in left} == {p.pid for p in processes} - {pid}
         sweep(engine.token)
         assert not any(map(lives, processes))
@@ -171,7 +171,7 @@ def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_e
         family(engine.token, log)
         os.kill(pid, signal.SIGKILL)
         assert engine.end() == {"type": "ended", "code": -signal.SIGKILL}
-        assert not marked(engine.token)
+        assert not tagged(engine.token)
 
 
 @linux

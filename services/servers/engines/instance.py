@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 from services.servers.engines.config import EngineConfig
 
-ServerStatus = Literal["planned", "starting", "ready", "ending", "stopped", "failed"]
+EngineStatus = Literal["planned", "starting", "ready", "ending", "stopped", "failed"]
 
-UP: tuple[ServerStatus, ...] = ("starting", "ready", "ending")  # it has processes, or soon will
+UP: tuple[EngineStatus, ...] = ("starting", "ready", "ending")  # it has processes, or soon will
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class EngineInstance:
     """One engine that Paceline starts. `planned`: it waits until a study has need of it."""
 
     id: int
-    status: ServerStatus
+    status: EngineStatus
     config: EngineConfig
     created_at: datetime
     study_id: int | None = None

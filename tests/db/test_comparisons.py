@@ -8,25 +8,27 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Engine, update
 
-from db import queue, runs, schema, trials
+from db import comparisons, queue, runs, schema
+from db.comparisons import CannotRepeat, ComparisonNotFound
 from db.database import writing
 from db.runs import NewRun
-from db.trials import CannotRepeat, TrialNotFound
-from services.analysis.trial import Asked, Trial
+from services.analysis.comparison_design import ComparisonDesign, StoredComparison
 from services.ask.config import RunConfig
 from services.ask.measurement import Repeat, Run, RunStatus
 from tests.values import NOON
 
 
-def trial_of(database: Engine, *lanes: str, repeats: int = 3) -> Trial:
+def comparison_of(database: Engine, *lanes: str, repeats: int = 3) -> StoredComparison:
     config = RunConfig(repeats=repeats)
-    return trials.create(database, Asked(5, repeats, repeats), [NewRun(config, x) for x in lanes])
+    return comparisons.create(
+        database, ComparisonDesign(5, repeats, repeats), [NewRun(config, x) for x in lanes]
+    )
 
 
 def measure(database: Engine, run: Run) -> None:
     """Carry one turn of a claimed run."""
     queue.add_repeat(database, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
-    turn = trials.next_turn(database, runs.load(database, run.id))
+    turn = comparisons.next_turn(database, runs.load(database, run.id))
     if turn is None:
         queue.finish(database, run.id, "done")
     else:
@@ -37,7 +39,9 @@ def measured(database: Engine, most: int = 100) -> list[int]:
     """Work the queue off, one turn at a time; return whose turn it was."""
     found = []
     while len(found) < most and (run := queue.claim(database)) is not None:
-        assert queue.claim(database) is None or run.trial_id is None, "two of a trial at once"
+        assert queue.claim(database) is None or run.comparison_id is None, (
+            "two of a comparison at once"
+        )
         found.append(run.id)
         measure(database, run)
     return found
@@ -49,14 +53,14 @@ def rounds(turns: Sequence[int], candidates: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("lanes", [("a", "a", "a"), ("a", "b", "c"), ("a", "b", "a")])
 def test_every_round_has_every_candidate_once(database: Engine, lanes: tuple[str, ...]) -> None:
-    trial = trial_of(database, *lanes)
-    assert rounds(measured(database), 3) == [list(trial.run_ids)] * 3
+    comparison = comparison_of(database, *lanes)
+    assert rounds(measured(database), 3) == [list(comparison.run_ids)] * 3
 
 
 @pytest.mark.parametrize("status", ["cancelled", "interrupted", "failed"])
 def test_whoever_drops_out_holds_nobody_up(database: Engine, status: RunStatus) -> None:
-    trial = trial_of(database, "a", "b", "a")
-    gone, *rest = trial.run_ids
+    comparison = comparison_of(database, "a", "b", "a")
+    gone, *rest = comparison.run_ids
     measured(database, 4)
     queue.finish(database, gone, status)
     after = measured(database)
@@ -69,10 +73,10 @@ def test_whoever_drops_out_holds_nobody_up(database: Engine, status: RunStatus) 
 def test_when_one_is_deleted_the_others_go_on_round_by_round(
     database: Engine, place: int, turns: int
 ) -> None:
-    trial = trial_of(database, "a", "a", "a", repeats=4)
+    comparison = comparison_of(database, "a", "a", "a", repeats=4)
     measured(database, turns)
-    runs.delete(database, trial.run_ids[place])
-    left = trials.load(database, trial.id).run_ids
+    runs.delete(database, comparison.run_ids[place])
+    left = comparisons.load(database, comparison.id).run_ids
     while (run := queue.claim(database)) is not None:
         others = [other for other in runs.load_many(database, left) if other.id != run.id]
         assert len(run.repeats) <= min(len(other.repeats) for other in others), "out of its round"
@@ -83,7 +87,7 @@ def test_when_one_is_deleted_the_others_go_on_round_by_round(
 def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(database: Engine) -> None:
     alone = runs.create(database, RunConfig(), "a")
     assert queue.claim(database) is not None
-    trial_of(database, "a", "b")
+    comparison_of(database, "a", "b")
     later = runs.create(database, RunConfig(), "b")
     turns = [run.id for run in (queue.claim(database), queue.claim(database)) if run]
     assert alone not in turns and set(turns) <= {3, later}
@@ -91,29 +95,29 @@ def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(database: E
 
 
 def test_more_repeats_of_one_run_leave_the_others_alone(database: Engine) -> None:
-    trial = trial_of(database, "a", "b")
-    one, other = trial.run_ids
+    comparison = comparison_of(database, "a", "b")
+    one, other = comparison.run_ids
     measured(database)
-    trials.repeat_more(database, [one], 2)
+    comparisons.repeat_more(database, [one], 2)
     assert measured(database) == [one, one]
     assert [len(run.repeats) for run in runs.load_many(database, [one, other])] == [5, 3]
-    trials.repeat_more(database, [one, other], 2)
+    comparisons.repeat_more(database, [one, other], 2)
     turns = measured(database)
     assert turns == [other, other, one, one], "those of earlier rounds come first"
     with pytest.raises(CannotRepeat, match="1 to 43 more"):
-        trials.repeat_more(database, [one, other], 44)
+        comparisons.repeat_more(database, [one, other], 44)
 
 
 def test_a_trial_of_which_no_run_is_left_is_not_found(database: Engine) -> None:
-    trial = trial_of(database, "a", "b")
-    for run_id in trial.run_ids:
+    comparison = comparison_of(database, "a", "b")
+    for run_id in comparison.run_ids:
         runs.delete(database, run_id)
-    with pytest.raises(TrialNotFound, match="There is no comparison 1"):
-        trials.load(database, trial.id)
+    with pytest.raises(ComparisonNotFound, match="There is no comparison 1"):
+        comparisons.load(database, comparison.id)
 
 
 def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(database: Engine) -> None:
-    trial_of(database, "a", "b")
+    comparison_of(database, "a", "b")
     run = queue.claim(database)
     assert run is not None
     errors: list[BaseException] = []
@@ -141,12 +145,12 @@ def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(database: Engin
 def test_the_second_of_two_who_want_more_at_once_is_told(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial = trial_of(database, "a", "a")
+    comparison = comparison_of(database, "a", "a")
     measured(database)
-    as_both_saw_them = runs.load_many(database, trial.run_ids)
-    trials.repeat_more(database, trial.run_ids, 1)
-    monkeypatch.setattr(trials, "load_many", lambda *_: as_both_saw_them)
+    as_both_saw_them = runs.load_many(database, comparison.run_ids)
+    comparisons.repeat_more(database, comparison.run_ids, 1)
+    monkeypatch.setattr(comparisons, "load_many", lambda *_: as_both_saw_them)
     with pytest.raises(CannotRepeat, match="measured again already"):
-        trials.repeat_more(database, trial.run_ids, 2)
+        comparisons.repeat_more(database, comparison.run_ids, 2)
     monkeypatch.undo()
-    assert {run.config.repeats for run in runs.load_many(database, trial.run_ids)} == {4}
+    assert {run.config.repeats for run in runs.load_many(database, comparison.run_ids)} == {4}

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-PATIENCE_S, RETRY_S = 900.0, 1.0
+GIVE_UP_S, RETRY_S = 900.0, 1.0
 TROUBLE = (OperationalError, InterfaceError)  # what may pass: of PostgreSQL, the server's end too
 
 T = TypeVar("T")
@@ -20,15 +20,15 @@ log = logging.getLogger("paceline.jobs")
 _never = Event()
 
 
-def patiently(work: Callable[[], T], about: str, say: Callable[[str], object] = log.warning) -> T:
-    """Return what `work` gives, tried for PATIENCE_S while the database is locked, full or gone.
+def retried(work: Callable[[], T], about: str, say: Callable[[str], object] = log.warning) -> T:
+    """Return what `work` gives, tried for GIVE_UP_S while the database is locked, full or gone.
     `say` is told `about` what, and why, once for each reason.
 
     Raises:
         OperationalError, InterfaceError: it still was, at the end, or it is no trouble that passes:
             a table that is not there.
     """
-    until, said = monotonic() + PATIENCE_S, ""
+    until, said = monotonic() + GIVE_UP_S, ""
     while True:
         try:
             return work()
