@@ -18,6 +18,7 @@ from services.analysis.compare import MOST
 from services.analysis.compare.differences import read_fields
 from services.analysis.compare.findings import MARGIN
 from services.analysis.comparison_design import ComparisonDesign
+from services.ask import about
 from services.ask.backends import BACKENDS
 from services.ask.config import InvalidConfig, RunConfig
 from services.ask.modes import MODES
@@ -216,11 +217,12 @@ def _several(
 def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     read = read_fields(start.model_copy(update={"mode": values["mode"]}))
     there = [field for field in candidates.SETTINGS if field in read]
-    said = next((name for one in given for name in one if name in there), there[0])
+    usual = next(name for name in candidates.USUAL if name in there)
+    said = next((name for one in given for name in one if name in there), usual)
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         widget = fields.keyed("versus-setting", said)
         if st.session_state[widget["key"]] not in there:
-            st.session_state[widget["key"]] = there[0]
+            st.session_state[widget["key"]] = usual
         field = st.selectbox("Setting", there, format_func=fields.label, **widget)
         first = ", ".join(str(one[field]) for one in given if one.get(field) is not None)
         text = st.text_input(
@@ -229,7 +231,7 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
             **fields.keyed(f"versus-of-{field}", first),
         )
     own = values.get(field)
-    own = fields.EMPTY.get(field, "none") if own is None else own
+    own = about.fields(RunConfig)[field].empty if own is None else own
     st.caption(plain(f"The reference has {own}."))
     try:
         return candidates.values_of(field, text)

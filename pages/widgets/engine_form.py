@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import streamlit as st
 
@@ -11,7 +11,6 @@ from services.servers.engines import ENGINES, EngineConfig
 
 NARROW = 130  # pixels: two fields beside each other on a phone
 SIZES = ("tp", "pp", "dp")
-OWN_WORDS = ("model", "quantization", "extra")
 NOTHING = ""  # in the place of an engine: a server that is there
 
 
@@ -51,26 +50,5 @@ def ask(start: EngineConfig, sizes: bool = True) -> dict[str, Any]:
 
 
 def _settings(start: EngineConfig, names: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        for name in (*names, "start_timeout_s"):
-            values[name] = _field(name, start)
-    return values
-
-
-def _field(name: str, start: EngineConfig) -> Any:
-    kind = EngineConfig.model_fields[name].annotation
-    if kind is bool:
-        return fields.switch(name, start)
-    if kind == bool | None:
-        return fields.perhaps(name, start)
-    if name in OWN_WORDS:
-        return fields.text(name, start)
-    return (
-        fields.word(name, start)
-        if get_args(kind) and kind not in _NUMBERS
-        else fields.number(name, start)
-    )
-
-
-_NUMBERS = (int | None, float | None)
+        return {name: fields.any_of(name, start) for name in (*names, "start_timeout_s")}

@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import fields
 from pages.widgets.view import plain
 from services.analysis.objectives import IN_LINKS, PRESETS, from_link, judged, objectives_of
+from services.ask import about
 from services.ask.config import RunConfig
 
 PREFIX = "judge-"
@@ -77,19 +77,20 @@ def _preset(shown: Sequence[RunConfig]) -> None:
 def _number(name: str, field: str, values: set[float | None]) -> None:
     key = f"{PREFIX}{name}"
     several = len(values) > 1
+    known = about.fields(RunConfig)[field]
     st.session_state[key] = None if several else values.pop()
 
     def into_url() -> None:
         st.query_params[name] = _text(st.session_state[key])
 
     st.number_input(
-        fields.label(field),
+        known.label,
         value=None,
-        step=fields.STEPS.get(field, 1.0),
+        step=known.step,
         format="%.5g",
         key=key,
         placeholder="as each run has it" if several else "none",
-        help=RunConfig.model_fields[field].description,
+        help=known.help,
         on_change=into_url,
     )
 

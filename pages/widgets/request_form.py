@@ -33,22 +33,22 @@ def ask(start: RunConfig) -> dict[str, Any]:
     body = _text("extra_body", link.text_of(start.extra_body), '{"min_tokens": 64}')
     headers = _text("headers", "\n".join(lines), "X-Route: a")
     file = fields.text("ca_file", start, "this machine's own")
-    return {
+    values = {
         "omit": tuple(omit),
         "max_tokens_field": length,
         "extra_body": _read(request_options.further_fields, body),
         "headers": _read(request_options.further_headers, headers),
         "ca_file": file or None,
-        "insecure_tls": fields.switch("insecure_tls", start),
     }
+    others = (name for name in fields.of_section("request", start) if name not in values)
+    return values | fields.several(others, start)
 
 
 def _text(field: str, first: str, example: str) -> str:
-    about = RunConfig.model_fields[field].description
     text: str = st.text_area(
         fields.label(field),
         height=68,
-        help=about,
+        help=fields.help_of(field),
         placeholder=example,
         **fields.keyed(field, first),
     )

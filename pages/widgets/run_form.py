@@ -12,15 +12,13 @@ from pages.widgets.url_state import keyed, touched
 from pages.widgets.view import plain
 from services.analysis.objectives import PRESETS
 from services.ask.backends import BACKENDS
-from services.ask.config import JUDGEMENT, RunConfig
+from services.ask.config import RunConfig
 from services.ask.modes import MODES
 from services.ask.workloads import WORKLOADS
 from services.ask.workloads.promptfile import ENDINGS, FILE_BYTES_MOST, InvalidPrompts, read_file
 from services.base.units import many
 
-TIMEOUTS = ("timeout_s", "connect_timeout_s", "first_token_timeout_s", "chunk_timeout_s")
 CALIBRATE = {"With more than 64 in flight": None, "Always": True, "Never": False}
-NARROW = 130  # pixels: two fields beside each other on a phone
 
 
 def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str, Any]:
@@ -41,11 +39,9 @@ def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
     st.subheader("Mode", anchor=False)
     name = fields.one_of("mode", MODES, start)
     st.caption(MODES[name].help)
-    own = [field for field in MODES[name].parameters if field != "requests"]
-    with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
-        asked = ("requests", "repeats", *own) if once else ("requests", *own)
-        found = {field: fields.number(field, start) for field in asked}
-    return {"mode": name, **found}
+    first = ("requests", "repeats") if once else ("requests",)
+    own = (n for n in fields.of_section("mode", start, name) if n not in ("mode", "repeats"))
+    return {"mode": name, **fields.several(dict.fromkeys((*first, *own)), start, columns=3)}
 
 
 def _workload(start: RunConfig) -> dict[str, Any]:
@@ -60,8 +56,8 @@ def _workload(start: RunConfig) -> dict[str, Any]:
     elif name == "file":
         values["prompts"] = _file(start)
     elif own := WORKLOADS[name].parameters:
-        words = {"input_tokens": "Tokens in a short prompt, about"} if name == "mixed" else {}
-        with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
+        words = {"input_tokens": "Tokens per short prompt"} if name == "mixed" else {}
+        with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
             values |= {field: fields.number(field, start, words.get(field)) for field in own}
     return values
 
@@ -91,18 +87,14 @@ def _file(start: RunConfig) -> tuple[str, ...]:
 
 def _sampling(start: RunConfig) -> dict[str, Any]:
     st.subheader("Answers", anchor=False)
-    names = ("max_tokens", "temperature", "top_p", "seed")
-    with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        return {field: fields.number(field, start) for field in names}
+    return fields.several(fields.of_section("answers", start), start)
 
 
 def _more(start: RunConfig, backend: str) -> dict[str, Any]:
-    limits = ("warmup", "stop_after_s", "stop_after_errors", "processes", *TIMEOUTS)
-    with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        values: dict[str, Any] = {field: fields.number(field, start) for field in limits}
-    values["unique_prompts"] = fields.switch("unique_prompts", start)
-    if BACKENDS[backend].knows_ignore_eos:
-        values["ignore_eos"] = fields.switch("ignore_eos", start)
+    own = {"client", "calibrate"}  # which have widgets of their own
+    if not BACKENDS[backend].knows_ignore_eos:
+        own.add("ignore_eos")
+    values = fields.several((n for n in fields.of_section("limits", start) if n not in own), start)
     if BACKENDS[backend].kind != "litellm":
         values["client"] = _client(start)
     values["calibrate"] = _calibrate(start)
@@ -120,15 +112,14 @@ def _judgement(start: RunConfig) -> dict[str, Any]:
                 st.session_state[f"{fields.PREFIX}{name}_limit_s"] = limit
 
     objectives_form.preset(**fields.keyed("preset", None, fill))
-    with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        return {field: fields.number(field, start) for field in JUDGEMENT}
+    return fields.several(fields.of_section("objectives", start), start)
 
 
 def _calibrate(start: RunConfig) -> bool | None:
     chosen = st.selectbox(
         fields.label("calibrate"),
         list(CALIBRATE),
-        help=RunConfig.model_fields["calibrate"].description,
+        help=fields.help_of("calibrate"),
         **fields.keyed("calibrate", _word_of(start.calibrate)),
     )
     return CALIBRATE[chosen]

@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.widgets import api_keys, backend_form, engine_form, fields, url_state
 from pages.widgets.url_state import touched
+from services.ask import about
 from services.ask.config import InvalidConfig
 from services.ask.modes import MODES
 from services.base import settings
@@ -129,7 +130,7 @@ def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
                 partial(numbers, name),
                 problems,
                 placeholder="not varied",
-                help=f"{StudyConfig.model_fields[name].description}: 1, 8, 32. "
+                help=f"{about.fields(StudyConfig)[name].help}: 1, 8, 32. "
                 "Every value is crossed with every other.",
             )
     return found

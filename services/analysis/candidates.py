@@ -12,32 +12,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from services.analysis.compare import FEWEST, MOST
 from services.analysis.compare.differences import read_fields
-from services.ask import link
+from services.ask import about, link
 from services.ask.config import InvalidConfig, RunConfig, parse
 
 SAME = "same"  # a candidate that changes nothing: what does chance alone do?
 BETWEEN = ";"  # candidates in a text
 Changes = Mapping[str, Any]
 
-# What can be varied by typing values, in the order in which it is offered.
-SETTINGS = (
-    "concurrency",
-    "requests",
-    "max_tokens",
-    "input_tokens",
-    "long_input_tokens",
-    "long_every",
-    "long_max_tokens",
-    "model",
-    "interval_s",
-    "pause_s",
-    "temperature",
-    "top_p",
-    "unique_prompts",
-    "ignore_eos",
-    "client",
-)
-SERVER = ("backend", "base_url", "model")  # to whom a run goes
+SETTINGS = about.names(RunConfig, lambda known: known.varied)  # varied by typing values
+USUAL = ("concurrency", "requests")  # of them, the first to be offered
+SERVER = about.names(RunConfig, lambda known: known.role == "target")
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
 
 

@@ -7,7 +7,7 @@ keys are looked up by backend name when a request is built (see `backends/`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from services.ask import dialogue, request_options
+from services.ask import about, dialogue, request_options
+from services.ask.about import About, field
 
 MODE_NAMES = ("sequential", "staggered", "batch")
 WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic", "mixed")
@@ -39,18 +40,6 @@ Text = Annotated[str, Field(max_length=200_000)]
 # not be sent there. An engine may have another default (vLLM takes the model's).
 OWN_SAMPLING = ("openai",)
 
-# How a run is judged, not what it does: they are no difference between runs.
-JUDGEMENT = ("ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour")
-
-# Who reads a field of prompts: where no workload is said, it is the first that reads all given.
-READERS: dict[str, tuple[Workload, ...]] = {
-    "prompt": ("text",),
-    "prompts": ("file",),
-    "input_tokens": ("synthetic", "mixed"),
-    "long_input_tokens": ("mixed",),
-    "long_every": ("mixed",),
-    "long_max_tokens": ("mixed",),
-}
 STORED = {"stored": True}  # the context of a config that was checked when it was asked for
 LONG_TIMES = 4  # as long as a short prompt is a long one, unless said
 LONG_EVERY = 2  # alternating
@@ -73,141 +62,413 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    backend: str = Field("embedded", description="Name of a backend, see `cli.py backends`")
-    base_url: str | None = Field(None, description="Address, where it is not the backend's own")
-    model: str = Field("", max_length=300, description="Model; empty: the first the server lists")
-    client: Client = Field("wire", description="Paceline's own client, or LiteLLM's (slower)")
+    backend: str = field(
+        "embedded",
+        About("Backend", "Name of a backend, see `cli.py backends`", "target", "backend"),
+    )
+    base_url: str | None = field(
+        None,
+        About(
+            "Address",
+            "Address of the server; empty: the backend's own",
+            "target",
+            "backend",
+            may_hold_key=True,
+        ),
+    )
+    model: str = field(
+        "",
+        About(
+            "Model", "Model; empty: the first the server lists", "target", "backend", varied=True
+        ),
+        max_length=300,
+    )
+    client: Client = field(
+        "wire",
+        About("Client", "Paceline's own client, or LiteLLM's (slower)", "client", varied=True),
+    )
 
-    mode: Mode = Field("sequential", description="How the requests are sent")
-    requests: int = Field(5, ge=1, le=MOST, description="Requests in each repeat")
-    pause_s: float = Field(
-        2.0, ge=0, le=3600, description="Sequential: seconds of pause after an answer"
+    mode: Mode = field("sequential", About("Mode", "How the requests are sent", section="mode"))
+    requests: int = field(
+        5, About("Requests", "Requests in each repeat", section="mode", varied=True), ge=1, le=MOST
     )
-    interval_s: float = Field(
-        0.06125, ge=0, le=3600, description="Staggered: seconds between two sends"
+    pause_s: float = field(
+        2.0,
+        About(
+            "Pause",
+            "Sequential: pause after each answer, in seconds",
+            section="mode",
+            unit="s",
+            step=0.5,
+            read_by=("sequential",),
+            varied=True,
+        ),
+        ge=0,
+        le=3600,
     )
-    concurrency: int | None = Field(
-        None, ge=1, le=MOST, description="Batch: most requests in flight; empty: all"
+    interval_s: float = field(
+        0.06125,
+        About(
+            "Interval",
+            "Staggered: time between two sends, in seconds",
+            section="mode",
+            unit="s",
+            step=0.01,
+            read_by=("staggered",),
+            varied=True,
+        ),
+        ge=0,
+        le=3600,
+    )
+    concurrency: int | None = field(
+        None,
+        About(
+            "Max concurrency",
+            "Batch: maximum number of requests in flight; empty: all at once",
+            section="mode",
+            empty="all",
+            read_by=("batch",),
+            varied=True,
+        ),
+        ge=1,
+        le=MOST,
     )
 
-    workload: Workload = Field(
+    workload: Workload = field(
         "builtin",
-        description="Where the prompts come from; said by prompt, prompts or input_tokens, too",
+        About(
+            "Workload",
+            "Where the prompts come from; implied by prompt, prompts or input_tokens",
+            section="prompts",
+        ),
     )
-    prompt: Text | None = Field(None, description="Text workload: the prompt")
-    prompts: Annotated[tuple[Text, ...], FailFast()] = Field(
-        (), max_length=MOST, description="File workload: the prompts"
-    )
-    input_tokens: int = Field(
-        512,
-        ge=1,
-        le=131_072,
-        description="Synthetic: about this many tokens a prompt; mixed: a short prompt",
-    )
-    long_input_tokens: int | None = Field(
+    prompt: Text | None = field(
         None,
-        ge=1,
-        le=131_072,
-        description=f"Mixed: about this many tokens a long prompt; empty: {LONG_TIMES} times as "
-        "many as a short one",
+        About(
+            "Prompt",
+            "Text workload: the prompt",
+            section="prompts",
+            read_by=("text",),
+            private=True,
+        ),
     )
-    long_every: int | None = Field(
-        None, ge=2, le=MOST, description="Mixed: every n-th request is long; empty: every 2nd"
-    )
-    long_max_tokens: int | None = Field(
-        None,
-        ge=1,
-        le=131_072,
-        description="Mixed: most tokens a long prompt's answer may have; empty: as all",
-    )
-    unique_prompts: bool = Field(
-        True, description="A short unique mark before each prompt, against prefix caches"
-    )
-
-    max_tokens: int = Field(128, ge=1, le=131_072, description="Most tokens an answer may have")
-    temperature: float | None = Field(
-        None, ge=0, le=2, description="Sampling temperature; empty: 0, and not sent to OpenAI"
-    )
-    top_p: float | None = Field(None, gt=0, le=1, description="Nucleus sampling; empty: not sent")
-    seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Seed, where the server has one")
-    ignore_eos: bool = Field(False, description="Answer to full length (engines that know it)")
-
-    omit: tuple[Omittable, ...] = Field(
+    prompts: Annotated[tuple[Text, ...], FailFast()] = field(
         (),
-        description="Fields not to send, where a server refuses them: max_tokens, temperature, "
-        "top_p, stream_options",
+        About(
+            "Prompts",
+            "File workload: the prompts",
+            section="prompts",
+            read_by=("file",),
+            private=True,
+        ),
+        max_length=MOST,
     )
-    max_tokens_field: LengthName | None = Field(
+    input_tokens: int = field(
+        512,
+        About(
+            "Tokens per prompt",
+            "Synthetic: approximate number of tokens in each prompt; mixed: in a short prompt",
+            section="prompts",
+            read_by=("synthetic", "mixed"),
+            varied=True,
+        ),
+        ge=1,
+        le=131_072,
+    )
+    long_input_tokens: int | None = field(
         None,
-        description="Field that holds the token limit; empty: max_completion_tokens at "
-        "OpenAI, max_tokens elsewhere",
+        About(
+            "Tokens per long prompt",
+            "Mixed: approximate number of tokens in a long prompt; empty: "
+            f"{LONG_TIMES} times as many as in a short one",
+            section="prompts",
+            empty=f"{LONG_TIMES} × a short prompt",
+            read_by=("mixed",),
+            varied=True,
+        ),
+        ge=1,
+        le=131_072,
     )
-    extra_body: dict[str, Any] = Field(
-        {}, description='Further fields of each request, a JSON object: {"min_tokens": 64}'
-    )
-    headers: dict[str, str] = Field(
-        {},
-        description="Further headers, Name: value; a secret by its variable, "
-        "api-key: $PACELINE_URL_API_KEY",
-    )
-    ca_file: str | None = Field(
+    long_every: int | None = field(
         None,
-        max_length=1000,
-        description="File of certificates (PEM) to trust, on the machine that sends",
+        About(
+            "Requests per long prompt",
+            "Mixed: one request in this many has a long prompt; empty: every 2nd",
+            section="prompts",
+            empty=str(LONG_EVERY),
+            read_by=("mixed",),
+            varied=True,
+        ),
+        ge=2,
+        le=MOST,
     )
-    insecure_tls: bool = Field(
-        False,
-        description="Accept any certificate, self-signed ones too: the server is not verified",
+    long_max_tokens: int | None = field(
+        None,
+        About(
+            "Max tokens for long prompts",
+            "Mixed: maximum number of tokens in the answer to a long prompt; empty: as max_tokens",
+            section="prompts",
+            empty="same as max tokens",
+            read_by=("mixed",),
+            varied=True,
+        ),
+        ge=1,
+        le=131_072,
+    )
+    unique_prompts: bool = field(
+        True,
+        About(
+            "Unique prompts",
+            "Start each prompt with a short nonce, so that no prefix cache can help",
+            varied=True,
+        ),
     )
 
-    warmup: int = Field(
+    max_tokens: int = field(
+        128,
+        About(
+            "Max tokens", "Maximum number of tokens in an answer", section="answers", varied=True
+        ),
+        ge=1,
+        le=131_072,
+    )
+    temperature: float | None = field(
+        None,
+        About(
+            "Temperature",
+            "Sampling temperature; empty: 0, and not sent to OpenAI",
+            section="answers",
+            step=0.1,
+            empty="default",
+            varied=True,
+        ),
+        ge=0,
+        le=2,
+    )
+    top_p: float | None = field(
+        None,
+        About(
+            "Top-p",
+            "Nucleus sampling; empty: not sent",
+            section="answers",
+            step=0.05,
+            empty="not sent",
+            varied=True,
+        ),
+        gt=0,
+        le=1,
+    )
+    seed: int | None = field(
+        None,
+        About("Seed", "Random seed, if the server supports one", section="answers"),
+        ge=0,
+        le=2**31 - 1,
+    )
+    ignore_eos: bool = field(
+        False,
+        About(
+            "Ignore end of text",
+            "Generate max_tokens tokens whatever the model says (engines that support it)",
+            varied=True,
+        ),
+    )
+
+    omit: tuple[Omittable, ...] = field(
+        (),
+        About(
+            "Fields to omit",
+            "Fields not to send because the server rejects them: max_tokens, temperature, "
+            "top_p, stream_options",
+            "client",
+            "request",
+            each="FIELD",
+        ),
+    )
+    max_tokens_field: LengthName | None = field(
+        None,
+        About(
+            "Token limit field",
+            "Name of the field for the token limit; empty: max_completion_tokens for "
+            "OpenAI, max_tokens otherwise",
+            "client",
+            "request",
+        ),
+    )
+    extra_body: dict[str, Any] = field(
+        {},
+        About(
+            "Extra fields (JSON)",
+            'Extra fields in every request, as a JSON object: {"min_tokens": 64}',
+            section="request",
+            may_hold_key=True,
+        ),
+    )
+    headers: dict[str, str] = field(
+        {},
+        About(
+            "Extra headers",
+            "Extra headers, Name: value; name a variable for a secret, "
+            "api-key: $PACELINE_URL_API_KEY",
+            "client",
+            "request",
+            may_hold_key=True,
+            each="NAME: VALUE",
+        ),
+    )
+    ca_file: str | None = field(
+        None,
+        About(
+            "CA certificates (PEM file)",
+            "PEM file of certificates to trust, on the machine that sends the requests",
+            "client",
+            "request",
+        ),
+        max_length=1000,
+    )
+    insecure_tls: bool = field(
+        False,
+        About(
+            "Accept any certificate",
+            "Accept any certificate, even a self-signed one: the server is not verified",
+            "client",
+            "request",
+        ),
+    )
+
+    warmup: int = field(
         1,
+        About(
+            "Warm-up requests",
+            "Requests sent before the first one that counts; mixed: of each length",
+            "client",
+        ),
         ge=0,
         le=100,
-        description="Requests before the first that do not count; mixed: of each length",
     )
-    repeats: int = Field(1, ge=1, le=MOST_REPEATS, description="How often the whole is measured")
-    timeout_s: float = Field(
-        300.0, gt=0, le=86_400, description="Most seconds one request may take"
+    repeats: int = field(
+        1,
+        About("Repeats", "How often the whole run is measured", "client", "mode"),
+        ge=1,
+        le=MOST_REPEATS,
     )
-    connect_timeout_s: float = Field(
-        30.0, gt=0, le=86_400, description="Most seconds until a connection is open"
+    timeout_s: float = field(
+        300.0,
+        About("Request timeout", "Maximum time for one request, in seconds", "client", unit="s"),
+        gt=0,
+        le=86_400,
     )
-    first_token_timeout_s: float | None = Field(
-        None, gt=0, le=86_400, description="Most seconds until the first token"
+    connect_timeout_s: float = field(
+        30.0,
+        About(
+            "Connection timeout",
+            "Maximum time to open a connection, in seconds",
+            "client",
+            unit="s",
+        ),
+        gt=0,
+        le=86_400,
     )
-    chunk_timeout_s: float | None = Field(
-        None, gt=0, le=86_400, description="Most seconds between two chunks of an answer"
-    )
-    stop_after_s: float | None = Field(
-        None, gt=0, le=86_400, description="Stop a repeat after this many seconds"
-    )
-    stop_after_errors: int | None = Field(
-        None, ge=1, le=MOST, description="Stop a repeat after this many failed requests"
-    )
-    processes: int | None = Field(
+    first_token_timeout_s: float | None = field(
         None,
+        About(
+            "First-token timeout", "Maximum time to the first token, in seconds", "client", unit="s"
+        ),
+        gt=0,
+        le=86_400,
+    )
+    chunk_timeout_s: float | None = field(
+        None,
+        About(
+            "Chunk timeout",
+            "Maximum time between two chunks of an answer, in seconds",
+            "client",
+            unit="s",
+        ),
+        gt=0,
+        le=86_400,
+    )
+    stop_after_s: float | None = field(
+        None,
+        About("Stop a repeat after", "Stop a repeat after this many seconds", unit="s"),
+        gt=0,
+        le=86_400,
+    )
+    stop_after_errors: int | None = field(
+        None,
+        About("Max failed requests", "Stop a repeat after this many failed requests"),
+        ge=1,
+        le=MOST,
+    )
+    processes: int | None = field(
+        None,
+        About(
+            "Load processes",
+            "Processes that send requests; empty: chosen from the load and the CPU cores",
+            "client",
+            empty="auto",
+        ),
         ge=1,
         le=MOST_PROCESSES,
-        description="Processes that send; empty: by the load and the cores",
     )
-    calibrate: bool | None = Field(
+    calibrate: bool | None = field(
         None,
-        description="Measure the client's own error at this load afterwards; "
-        "empty: when more than 64 requests are in flight",
+        About(
+            "Calibrate the client",
+            "Measure the client's own error at this load afterwards; "
+            "empty: if more than 64 requests are in flight",
+            "check",
+        ),
     )
 
-    ttft_limit_s: float | None = Field(
-        None, gt=0, le=86_400, description="Objective: most seconds to the first token"
+    ttft_limit_s: float | None = field(
+        None,
+        About(
+            "Max TTFT",
+            "Objective: maximum time to first token, in seconds",
+            "judgement",
+            "objectives",
+            unit="s",
+            step=0.1,
+        ),
+        gt=0,
+        le=86_400,
     )
-    tpot_limit_s: float | None = Field(
-        None, gt=0, le=86_400, description="Objective: most seconds per output token after it"
+    tpot_limit_s: float | None = field(
+        None,
+        About(
+            "Max TPOT",
+            "Objective: maximum time per output token after the first, in seconds",
+            "judgement",
+            "objectives",
+            unit="s",
+            step=0.01,
+        ),
+        gt=0,
+        le=86_400,
     )
-    e2e_limit_s: float | None = Field(
-        None, gt=0, le=86_400, description="Objective: most seconds of a whole answer"
+    e2e_limit_s: float | None = field(
+        None,
+        About(
+            "Max E2E latency",
+            "Objective: maximum time for a whole answer, in seconds",
+            "judgement",
+            "objectives",
+            unit="s",
+        ),
+        gt=0,
+        le=86_400,
     )
-    usd_per_hour: float | None = Field(
-        None, gt=0, le=1_000_000, description="What the server costs an hour, all its GPUs; US $"
+    usd_per_hour: float | None = field(
+        None,
+        About(
+            "Price per hour",
+            "What the server costs per hour, all its GPUs together, in US $",
+            "judgement",
+            "objectives",
+            unit="US $",
+        ),
+        gt=0,
+        le=1_000_000,
     )
 
     def __hash__(self) -> int:
@@ -313,6 +574,15 @@ class RunConfig(BaseModel):
                 f"long_input_tokens: must be at least input_tokens, which is {self.input_tokens}."
             )
         return self
+
+
+JUDGEMENT = about.names(RunConfig, lambda one: one.role == "judgement")
+# Who reads a field of prompts: where no workload is said, it is the first that reads all given.
+READERS: dict[str, tuple[Workload, ...]] = {
+    name: tuple(each for each in get_args(Workload) if each in known.read_by)
+    for name, known in about.fields(RunConfig).items()
+    if known.section == "prompts" and known.read_by
+}
 
 
 def no_truth(kind: type[BaseModel], value: Any, info: ValidationInfo) -> Any:

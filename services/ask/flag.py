@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import Any
 
-from services.ask import link
+from services.ask import about, link
+from services.ask.config import RunConfig
 
-# Flags that may be given several times, each with what stands for its value.
-REPEATED = {"headers": ("--header", "NAME: VALUE"), "omit": ("--omit", "FIELD")}
+# Fields whose flags may be given several times, each with what stands for a value.
+REPEATED = {name: known.each for name, known in about.fields(RunConfig).items() if known.each}
 
 
 def flag(name: str) -> str:
     """Return the flag of a field: `--pause` of `pause_s`, `--header` of `headers`."""
-    if name in REPEATED:
-        return REPEATED[name][0]
-    return "--" + name.removesuffix("_s").replace("_", "-")
+    name = name.removesuffix("s") if name in REPEATED else name.removesuffix("_s")
+    return "--" + name.replace("_", "-")
 
 
 def typed(changes: Mapping[str, Any]) -> str:

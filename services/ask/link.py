@@ -10,11 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from services.ask import about
 from services.ask.backends import BACKENDS
 from services.ask.config import InvalidConfig, RunConfig, parse
 
-PRIVATE = ("prompt", "prompts")
-PERHAPS_SECRET = ("base_url", "headers", "extra_body")
+PRIVATE = about.names(RunConfig, lambda known: known.private)
+PERHAPS_SECRET = about.names(RunConfig, lambda known: known.may_hold_key)
 
 
 def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from services.ask.about import read_by
 from services.ask.config import RunConfig
 
 
@@ -26,18 +27,21 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class ModeSpec:
-    """A way to offer load. `parameters` names the fields of RunConfig that only it reads; `says`
-    tells in words how the requests follow each other; `waits` is the field that holds the client's
-    own waiting between requests, in seconds, or ""."""
+    """A way to offer load. `says` tells in words how the requests follow each other; `waits` is
+    the field that holds the client's own waiting between requests, in seconds, or ""."""
 
     name: str
     label: str
     help: str
-    parameters: tuple[str, ...]
     schedule: Callable[[RunConfig], Schedule]
     loop: Literal["closed", "open"]
     says: Callable[[RunConfig], str]
     waits: str = ""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The fields of RunConfig that only it reads."""
+        return read_by(RunConfig, self.name)
 
 
 def waiting(config: RunConfig) -> str:
@@ -115,7 +119,6 @@ _ENTRIES = (
         name="sequential",
         label="Sequential",
         help="One request at a time, then a pause: what a single person gets from an idle server.",
-        parameters=("pause_s",),
         schedule=_sequential,
         loop="closed",
         says=_say_sequential,
@@ -125,7 +128,6 @@ _ENTRIES = (
         name="staggered",
         label="Staggered concurrent",
         help="A request at every interval, whether or not the earlier ones have been answered.",
-        parameters=("interval_s",),
         schedule=_staggered,
         loop="open",
         says=_say_staggered,
@@ -135,7 +137,6 @@ _ENTRIES = (
         name="batch",
         label="Large batch",
         help="All requests at once, with an optional cap on how many are in flight.",
-        parameters=("concurrency",),
         schedule=_batch,
         loop="closed",
         says=_say_batch,

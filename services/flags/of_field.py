@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from services.ask.flag import REPEATED, flag
+from services.ask import about
+from services.ask.flag import flag
 
 Kind = type[BaseModel]
 
@@ -16,19 +17,19 @@ Kind = type[BaseModel]
 def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: bool = True) -> None:
     """Let a command take these fields; `defaults`: say what is so where nothing is said."""
     for name in names:
-        field = kind.model_fields[name]
-        known = defaults and field.default not in (None, "", (), {}, False)
-        text = f"{field.description}{f' (default: {field.default})' if known else ''}"
-        about: dict[str, Any] = {"dest": name, "help": text.replace("%", "%%")}
+        field, known = kind.model_fields[name], about.fields(kind)[name]
+        said = defaults and field.default not in (None, "", (), {}, False)
+        text = f"{known.help}{f' (default: {field.default})' if said else ''}"
+        options: dict[str, Any] = {"dest": name, "help": text.replace("%", "%%")}
         if field.annotation is bool:
-            about |= {"action": "store_true", "default": None}
-        elif name in REPEATED:
-            about |= {"action": "append", "metavar": REPEATED[name][1]}
+            options |= {"action": "store_true", "default": None}
+        elif known.each:
+            options |= {"action": "append", "metavar": known.each}
         elif field.annotation == bool | None:
-            about |= {"action": BooleanOptionalAction}
+            options |= {"action": BooleanOptionalAction}
         else:
-            about |= {"metavar": metavar(kind, name)}
-        command.add_argument(flag(name), **about)
+            options |= {"metavar": metavar(kind, name)}
+        command.add_argument(flag(name), **options)
 
 
 def metavar(kind: Kind, name: str) -> str:
@@ -37,7 +38,7 @@ def metavar(kind: Kind, name: str) -> str:
         return "NAME-OR-URL"
     options = get_args(kind.model_fields[name].annotation)
     words = [word for word in options if isinstance(word, str)]
-    return "|".join(words) or ("S" if name.endswith("_s") else name.upper())
+    return "|".join(words) or ("S" if about.fields(kind)[name].unit == "s" else name.upper())
 
 
 def given(options: Namespace, kind: Kind) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from services.ask import about
 from services.ask.config import READERS, readers
 from services.ask.flag import flag
 from services.flags.kinds import whole
@@ -31,7 +32,7 @@ def study(command: ArgumentParser) -> None:
     command.add_argument("--preset", choices=[*PRESETS], default="tensor", help="(default: tensor)")
     add(command, EngineConfig, ["engine"], defaults=False)
     for name, example in WRITTEN.items():
-        text = StudyConfig.model_fields[name].description
+        text = about.fields(StudyConfig)[name].help
         command.add_argument(flag(name), dest=name, metavar=example, help=text)
     run(command, defaults=False)
     add(command, EngineConfig, (n for n in OF_ENGINE if n != "model"), defaults=False)

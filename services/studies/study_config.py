@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.ask.about import About, field
 from services.ask.config import MOST, RunConfig, made, no_truth
 from services.servers.engines import EngineConfig
 from services.studies.parallel import Parallel
@@ -31,22 +32,36 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    preset: str = Field("tensor", description="What is varied, see the presets")
-    engine: EngineConfig | None = Field(
-        None, description="The engine that Paceline starts; empty: a server that is there"
+    preset: str = field("tensor", About("Preset", "What is varied, see the presets"))
+    engine: EngineConfig | None = field(
+        None, About("Engine", "Engine that Paceline starts; empty: an existing server")
     )
-    run: RunConfig = Field(
-        RunConfig(repeats=USUAL_REPEATS), description="What is measured in each cell"
+    run: RunConfig = field(
+        RunConfig(repeats=USUAL_REPEATS), About("Run", "What is measured in each cell")
     )
-    parallel: tuple[Parallel, ...] = Field(
-        (Parallel(),), min_length=1, max_length=50, description="How the engine is spread"
+    parallel: tuple[Parallel, ...] = field(
+        (Parallel(),),
+        About("Parallel sizes", "How the engine is spread over devices"),
+        min_length=1,
+        max_length=50,
     )
-    chunked: tuple[bool, ...] = Field((), max_length=2, description="Chunked prefill on, off")
-    batches: tuple[Size, ...] = Field((), max_length=50, description="Requests sent at once")
-    input_lengths: tuple[Length, ...] = Field((), max_length=50, description="Tokens of a prompt")
-    concurrencies: tuple[Size, ...] = Field((), max_length=50, description="Most in flight")
-    usd_per_gpu_hour: float | None = Field(
-        None, gt=0, le=1_000_000, description="What one GPU costs an hour, US $"
+    chunked: tuple[bool, ...] = field(
+        (), About("Chunked prefill", "Chunked prefill on, off"), max_length=2
+    )
+    batches: tuple[Size, ...] = field(
+        (), About("Batch sizes", "Requests sent at once"), max_length=50
+    )
+    input_lengths: tuple[Length, ...] = field(
+        (), About("Prompt lengths", "Tokens in each prompt", unit="tokens"), max_length=50
+    )
+    concurrencies: tuple[Size, ...] = field(
+        (), About("Concurrencies", "Maximum number of requests in flight"), max_length=50
+    )
+    usd_per_gpu_hour: float | None = field(
+        None,
+        About("Price per GPU-hour", "What one GPU costs per hour, in US $", unit="US $"),
+        gt=0,
+        le=1_000_000,
     )
 
     @field_validator("*", mode="before")

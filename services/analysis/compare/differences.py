@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.analysis.compare.rows import Candidate
-from services.ask.config import JUDGEMENT, RunConfig
+from services.ask import about
+from services.ask.config import RunConfig
 from services.ask.measurement import Run
-from services.ask.modes import MODES
-from services.ask.workloads import WORKLOADS
 from services.base.units import many
 
 NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known
 NOT_SET = "not set"
 LONGEST = 60  # characters of a value
-AFTERWARDS = ("calibrate", *JUDGEMENT)  # what comes after the requests is no other work
+AFTERWARDS = ("check", "judgement")  # roles: what comes after the requests is no other work
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,8 @@ def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
     equal in all candidates. Facts that only some of the runs know differ, too."""
     configs = [_known_fields(c.run) for c in candidates]
     facts = [environment_facts(c.run.environment) for c in candidates]
-    fields = [name for name in RunConfig.model_fields if _differ(configs, name)]
+    known_fields = about.fields(type(candidates[0].run.config))
+    fields = [name for name in known_fields if _differ(configs, name)]
     known = list(dict.fromkeys(name for found in facts for name in found))
     return (
         *(_difference(name, [config.get(name, NOT_READ) for config in configs]) for name in fields),
@@ -69,12 +69,12 @@ def flat(facts: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 def read_fields(config: RunConfig) -> dict[str, Any]:
     """Return the config without the fields that only other modes and workloads read."""
-    of_some = {name for mode in MODES.values() for name in mode.parameters}
-    of_some |= {name for workload in WORKLOADS.values() for name in workload.parameters}
-    read = {*MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters}
-    fields = [name for name in RunConfig.model_fields if name not in AFTERWARDS]
-    found = {name: getattr(config, name) for name in fields if name in read or name not in of_some}
-    return found | {"temperature": config.sent_temperature, "top_p": _top_p(config)}
+    read = {
+        name: getattr(config, name)
+        for name, known in about.fields(type(config)).items()
+        if known.role not in AFTERWARDS and known.is_read(config.mode, config.workload)
+    }
+    return read | {"temperature": config.sent_temperature, "top_p": _top_p(config)}
 
 
 def _top_p(config: RunConfig) -> float | None:

@@ -13,15 +13,14 @@ from typing import Any
 
 from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.rows import COMPARED, Candidate, Compared, by_index, row_of
-from services.ask import modes
+from services.ask import about, modes
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
-from services.ask.modes import MODES
-from services.ask.workloads import WORKLOADS
 
 OURS = "Paceline"  # and what another Paceline measured is like ours
-# Of the config, with what its mode and its workload read; a new field of work belongs here.
-WORK = (
+# Fields of work that are always part of the key, as in what older Pacelines kept. A later one is
+# part of it where it is not as it is by default: the keys of other runs stay as they were.
+ALWAYS = (
     "mode",
     "requests",
     "workload",
@@ -32,8 +31,16 @@ WORK = (
     "ignore_eos",
     "stop_after_s",
     "stop_after_errors",
+    "pause_s",
+    "interval_s",
+    "concurrency",
+    "prompt",
+    "prompts",
+    "input_tokens",
+    "long_input_tokens",
+    "long_every",
+    "long_max_tokens",
 )
-IF_SET = ("extra_body",)  # work, too; left out where it is empty, as it was before there was any
 
 
 def headline(candidate: Candidate) -> dict[str, Any]:
@@ -71,15 +78,24 @@ def work_of(run: Run) -> str:
     read from it. The seed counts where it changes the answers, or makes the prompts.
     """
     config = run.config
-    names = (*WORK, *MODES[config.mode].parameters, *WORKLOADS[config.workload].parameters)
-    asked = {name: value for name, value in config.model_dump(mode="json").items() if name in names}
+    asked = config.model_dump(mode="json", include=_work(config))
     asked |= {name: value for name, value in _sent(config).items() if asked[name] is None}
     asked |= {name: None for name in config.omit if name in asked}
-    asked |= {name: getattr(config, name) for name in IF_SET if getattr(config, name)}
     if not config.greedy or config.workload in ("synthetic", "mixed"):
         asked["seed"] = config.seed
     asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _work(config: RunConfig) -> set[str]:
+    """The fields that say what the server has to do; the seed is looked at by itself."""
+    fields = type(config).model_fields
+    return {
+        name
+        for name, known in about.fields(type(config)).items()
+        if known.role == "work" and name != "seed" and known.is_read(config.mode, config.workload)
+        if name in ALWAYS or getattr(config, name) != fields[name].default
+    }
 
 
 def _sent(config: RunConfig) -> dict[str, float | None]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from services.ask import dialogue
+from services.ask.about import read_by
 from services.ask.config import RunConfig
 from services.ask.measurement import WARM_UP
 from services.ask.workloads import mixed
@@ -23,17 +24,20 @@ from services.ask.workloads.synthetic import Synthetic
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """A source of prompts. `parameters` names the fields of RunConfig that only it reads; `tokens`
-    tells how many a prompt has, where the source knows better than its characters do. `classes`
-    names the kinds of requests, where there are several."""
+    """A source of prompts. `tokens` tells how many a prompt has, where the source knows better than
+    its characters do. `classes` names the kinds of requests, where there are several."""
 
     name: str
     label: str
     help: str
-    parameters: tuple[str, ...]
     prompts: Callable[[RunConfig], Sequence[str]]
     tokens: Callable[[RunConfig], int] | None = None
     classes: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The fields of RunConfig that only some workloads read, and this one does."""
+        return read_by(RunConfig, self.name)
 
 
 def prompt(config: RunConfig, repeat: int, index: int, nonce: str = "") -> str:
@@ -124,28 +128,24 @@ _ENTRIES = (
         name="builtin",
         label="Built-in",
         help=f"{len(BUILTIN)} different tasks, from a question to an essay, taken in turn.",
-        parameters=(),
         prompts=lambda config: BUILTIN,
     ),
     WorkloadSpec(
         name="text",
         label="Own text",
         help="The same prompt for every request.",
-        parameters=("prompt",),
         prompts=lambda config: (config.prompt or "",),
     ),
     WorkloadSpec(
         name="file",
         label="File",
         help="JSONL, JSON, CSV or plain lines, taken in turn.",
-        parameters=("prompts",),
         prompts=lambda config: config.prompts,
     ),
     WorkloadSpec(
         name="synthetic",
         label="Synthetic",
         help="Random common words, about as many tokens as asked for.",
-        parameters=("input_tokens",),
         prompts=Synthetic,
         tokens=lambda config: config.input_tokens,
     ),
@@ -153,7 +153,6 @@ _ENTRIES = (
         name="mixed",
         label="Mixed",
         help="Short and long prompts of random words, interleaved: do the short ones wait?",
-        parameters=("input_tokens", "long_input_tokens", "long_every", "long_max_tokens"),
         prompts=mixed.Mixed,
         classes=mixed.CLASSES,
     ),

@@ -10,8 +10,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from services.ask.about import About, field
 from services.ask.config import made, no_truth
 from services.base.redact import holds_key
 
@@ -34,42 +35,81 @@ class EngineConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    engine: EngineName = Field("vllm", description="Which engine")
-    model: str = Field(
-        "", max_length=300, description="A folder or a name; empty: the model that comes along"
+    engine: EngineName = field("vllm", About("Engine", "Which engine to start"))
+    model: str = field(
+        "",
+        About(
+            "Model",
+            "A folder or a name of a model; empty: the small model that ships with Paceline",
+        ),
+        max_length=300,
     )
-    tp: int = Field(
-        1, ge=1, le=MOST_RANKS, description="Tensor parallel: devices a layer is cut in"
+    tp: int = field(
+        1,
+        About("Tensor parallel", "Tensor parallel: devices that each layer is split across"),
+        ge=1,
+        le=MOST_RANKS,
     )
-    pp: int = Field(1, ge=1, le=MOST_RANKS, description="Pipeline parallel: stages of layers")
-    dp: int = Field(1, ge=1, le=MOST_RANKS, description="Data parallel: replicas of the model")
-    nodes: int = Field(1, ge=1, le=MOST_RANKS, description="Machines it is spread over")
-    executor: Executor = Field("auto", description="How its processes are started")
-    dtype: Dtype = Field("auto", description="Number format of the weights")
-    max_model_len: int | None = Field(
-        None, ge=16, le=10_000_000, description="Most tokens of a prompt and its answer"
+    pp: int = field(
+        1,
+        About("Pipeline parallel", "Pipeline parallel: stages that the layers are split into"),
+        ge=1,
+        le=MOST_RANKS,
     )
-    max_seqs: int | None = Field(None, ge=1, le=100_000, description="Most requests at once")
-    max_batched_tokens: int | None = Field(
-        None, ge=1, le=10_000_000, description="Most tokens in one step"
+    dp: int = field(
+        1, About("Data parallel", "Data parallel: replicas of the model"), ge=1, le=MOST_RANKS
     )
-    gpu_memory_share: float | None = Field(
-        None, gt=0, le=1, description="Share of each GPU's memory that it may take"
+    nodes: int = field(1, About("Nodes", "Machines it runs on"), ge=1, le=MOST_RANKS)
+    executor: Executor = field("auto", About("Executor", "How its processes are started"))
+    dtype: Dtype = field("auto", About("Data type", "Number format of the weights"))
+    max_model_len: int | None = field(
+        None,
+        About("Max model length", "Maximum number of tokens in a prompt and its answer"),
+        ge=16,
+        le=10_000_000,
     )
-    chunked_prefill: bool | None = Field(
-        None, description="Cut long prompts into chunks, so that others go on meanwhile"
+    max_seqs: int | None = field(
+        None, About("Max sequences", "Maximum number of concurrent requests"), ge=1, le=100_000
     )
-    chunk_tokens: int | None = Field(
-        None, ge=1, le=10_000_000, description="Tokens of such a chunk"
+    max_batched_tokens: int | None = field(
+        None,
+        About("Max batched tokens", "Maximum number of tokens in one step"),
+        ge=1,
+        le=10_000_000,
     )
-    eager: bool = Field(
-        False, description="No CUDA graphs, no compiling: starts sooner, runs slower"
+    gpu_memory_share: float | None = field(
+        None, About("GPU memory share", "Share of each GPU's memory that it may use"), gt=0, le=1
     )
-    quantization: str = Field("", max_length=60, description="Quantisation; empty: the model's own")
-    dummy_weights: bool = Field(False, description="Random weights: speed without a download")
-    extra: str = Field("", max_length=4000, description="Further arguments, as in a shell")
-    start_timeout_s: float = Field(
-        600.0, ge=1, le=86_400, description="Most seconds until it answers a request"
+    chunked_prefill: bool | None = field(
+        None,
+        About(
+            "Chunked prefill",
+            "Split long prompts into chunks, so that other requests continue meanwhile",
+        ),
+    )
+    chunk_tokens: int | None = field(
+        None,
+        About("Chunk size", "Tokens per chunk of a prompt", unit="tokens"),
+        ge=1,
+        le=10_000_000,
+    )
+    eager: bool = field(
+        False, About("Eager mode", "No CUDA graphs, no compilation: starts sooner, runs slower")
+    )
+    quantization: str = field(
+        "", About("Quantisation", "Quantisation method; empty: the model's own"), max_length=60
+    )
+    dummy_weights: bool = field(
+        False, About("Random weights", "Random weights: measure speed without a download")
+    )
+    extra: str = field(
+        "", About("Extra arguments", "Extra command-line arguments, as in a shell"), max_length=4000
+    )
+    start_timeout_s: float = field(
+        600.0,
+        About("Start timeout", "Maximum time until it answers a request, in seconds", unit="s"),
+        ge=1,
+        le=86_400,
     )
 
     @property

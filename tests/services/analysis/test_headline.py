@@ -9,36 +9,14 @@ import orjson
 import pytest
 
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.headline import IF_SET, WORK, by_place, headline, work_of
-from services.ask.config import JUDGEMENT, RunConfig
-from services.ask.modes import MODES
-from services.ask.workloads import WORKLOADS
+from services.analysis.compare.headline import ALWAYS, by_place, headline, work_of
+from services.ask import about
+from services.ask.config import RunConfig
 from services.report.imports import read
 from tests.conftest import ROOT
 from tests.values import candidate, failed, imported_candidate, measured, run
 
 SECRET = "words of my own"
-NO_WORK = {  # to whom, how often, how long at most, and by how many processes
-    "backend",
-    "base_url",
-    "model",
-    "client",
-    "warmup",
-    "repeats",
-    "timeout_s",
-    "connect_timeout_s",
-    "first_token_timeout_s",
-    "chunk_timeout_s",
-    "processes",
-    "calibrate",
-    "seed",
-    "omit",
-    "max_tokens_field",
-    "headers",
-    "ca_file",
-    "insecure_tls",
-    *JUDGEMENT,
-}
 
 
 def test_the_judged_measures_are_kept_by_repeat() -> None:
@@ -125,15 +103,9 @@ def test_no_prompt_is_kept() -> None:
     assert not any(word in str(kept) for word in SECRET.split() if len(word) > 3)
 
 
-def test_every_field_of_a_config_is_work_or_is_not() -> None:
-    read = {
-        name
-        for table in (MODES, WORKLOADS)
-        for entry in table.values()
-        for name in entry.parameters
-    }
-    assert {*WORK, *IF_SET, *read} | NO_WORK == set(RunConfig.model_fields)
-    assert not {*WORK, *IF_SET, *read} & NO_WORK
+def test_every_field_of_work_is_in_the_key() -> None:
+    work = about.names(RunConfig, lambda known: known.role == "work")
+    assert {*ALWAYS, "extra_body", "seed"} == set(work)
 
 
 @pytest.mark.parametrize(
@@ -142,11 +114,24 @@ def test_every_field_of_a_config_is_work_or_is_not() -> None:
         ({"temperature": 0.0, "top_p": 1.0}, "0e1cca38a485c457"),
         ({}, "0e1cca38a485c457"),  # what is sent has not changed but for a top-p without effect
         ({"temperature": 0.7, "top_p": 0.9}, "f25274559aad61aa"),
+        ({"mode": "batch", "concurrency": 8, "requests": 64}, "e2e7044847bc30fe"),
+        ({"mode": "staggered", "interval_s": 0.5, "ignore_eos": True}, "78482ae9d942f837"),
+        ({"workload": "text", "prompt": "Hello"}, "a64df7dadd77fb97"),
+        ({"workload": "file", "prompts": ("a", "b"), "unique_prompts": False}, "cfc4d3402367b7bf"),
+        ({"workload": "synthetic", "seed": 3, "input_tokens": 64}, "ca889cbd12fde10e"),
+        (
+            {"workload": "mixed", "requests": 8, "long_every": 4, "long_max_tokens": 9},
+            "1c7f8fe5ae1b6764",
+        ),
+        (
+            {"temperature": 0.7, "seed": 5, "stop_after_s": 9.0, "stop_after_errors": 2},
+            "3bc80d75606694fe",
+        ),
+        ({"extra_body": {"min_tokens": 64}, "omit": ("temperature",)}, "81984418e34ba06d"),
+        ({"client": "litellm", "mode": "sequential", "pause_s": 0.0}, "3639d98821c1cd74"),
     ],
 )
-def test_the_key_of_work_done_before_requests_could_be_fitted_stands(
-    asked: dict[str, Any], key: str
-) -> None:
+def test_the_key_of_work_that_was_stored_stays_the_same(asked: dict[str, Any], key: str) -> None:
     config = RunConfig(backend="vllm", model="m", **asked)
     assert work_of(replace(run(), config=config)) == key
 

@@ -1,0 +1,74 @@
+"""What people and tools need to know of a config's field, written beside the field.
+
+The form, the flags, the API's schema and the comparison all read it here: a new field is described
+once, where it is declared, and stands in no other table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+# What a field is about: which server · what the server has to do · how that is sent · what is
+# measured about the client afterwards · how the results are judged, which can be changed later.
+Role = Literal["target", "work", "client", "check", "judgement"]
+Section = Literal["backend", "mode", "prompts", "answers", "limits", "request", "objectives"]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """One field. `read_by` names the modes, workloads or engines that read it, where not all do;
+    `empty` is what its input shows where it may be left empty, and is."""
+
+    title: str
+    help: str
+    role: Role = "work"
+    section: Section = "limits"  # of the form
+    unit: str = ""
+    step: float = 1.0  # of its input, where it is no whole number
+    empty: str = "none"
+    read_by: tuple[str, ...] = ()
+    varied: bool = False  # whether a comparison offers to vary it by typing values
+    private: bool = False  # a person's own text: in no link and no export
+    may_hold_key: bool = False  # is in no link unless it was found to hold none
+    each: str = ""  # what stands for a value of its flag, which may be given several times
+
+    @property
+    def label(self) -> str:
+        """Return the title with the unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def is_read(self, *readers: str) -> bool:
+        """Return whether one of these modes, workloads or engines reads the field."""
+        return not self.read_by or any(reader in self.read_by for reader in readers)
+
+    def __call__(self, schema: dict[str, Any]) -> None:
+        """Describe the field in a JSON schema, as pydantic's `json_schema_extra`."""
+        schema |= {"title": self.label, "description": self.help}
+
+
+def field(default: Any, about: About, **limits: Any) -> Any:
+    """Declare a field of a config; `limits` are those of pydantic's Field: ge, max_length …"""
+    return Field(default, json_schema_extra=about, **limits)
+
+
+@cache
+def fields(kind: type[BaseModel]) -> dict[str, About]:
+    """Return what is known of each of a config's fields, in their order."""
+    found = {name: info.json_schema_extra for name, info in kind.model_fields.items()}
+    return {name: about for name, about in found.items() if isinstance(about, About)}
+
+
+def names(kind: type[BaseModel], wanted: Callable[[About], bool]) -> tuple[str, ...]:
+    """Return the names of those fields that are wanted."""
+    return tuple(name for name, about in fields(kind).items() if wanted(about))
+
+
+@cache
+def read_by(kind: type[BaseModel], reader: str) -> tuple[str, ...]:
+    """Return the fields that a mode, a workload or an engine reads, and not all do."""
+    return names(kind, lambda about: reader in about.read_by)
