@@ -1,4 +1,4 @@
-"""What can be measured: each backend's address, whether its key is set, and whether it answers."""
+"""The backends: each one's address, whether its API key is set, and whether it answers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ def facts(probe: Probe) -> None:
     """What the test found, part by part."""
     with st.container(horizontal=True, gap="xsmall"):
         st.badge("reachable", color="green", icon=":material/check:")
-        for name, holds in (("streams", probe.streams), ("reports usage", probe.reports_usage)):
+        for holds, yes, no in (
+            (probe.streams, "streams", "does not stream"),
+            (probe.reports_usage, "reports usage", "does not report usage"),
+        ):
             if holds is not None:
-                st.badge(name if holds else f"no: {name}", color="green" if holds else "orange")
+                st.badge(yes if holds else no, color="green" if holds else "orange")
         if probe.rtt_s is not None:
             st.badge(f"round trip {seconds(probe.rtt_s)}", color="blue")
     if probe.lists is False:
-        st.caption("It answers without a list of models: name the model of a run.")
+        st.caption("The server does not list its models: type the model name when you start a run.")
     if probe.models:
         more = " …" if len(probe.models) > SHOWN else ""
         st.caption(
@@ -53,21 +56,21 @@ def answer(name: str, probe: Probe) -> None:
 
 def key_state(backend: Backend) -> str:
     if backend.key_env is None:
-        return "needs no key"
+        return "needs no API key"
     if has_key(backend, settings.environment()):
         return f"{backend.key_env} is set"
-    return f"{backend.key_env} is not set" + ("" if backend.needs_key else ", and optional")
+    return f"{backend.key_env} is not set" + ("" if backend.needs_key else " (optional)")
 
 
 def about(backend: Backend) -> None:
-    place = where(backend, settings.environment())
+    address = where(backend, settings.environment())
     st.markdown(f"**{backend.label}**")
-    st.caption(f"{code(place) if '://' in place else plain(place)} · {key_state(backend)}")
+    st.caption(f"{code(address) if '://' in address else plain(address)} · {key_state(backend)}")
 
 
 def show(backend: Backend) -> None:
-    """One backend: what is known of it, how to test it, the way to a run."""
-    kept = f"probe-{backend.name}"
+    """One backend: its address and key, a test, and a link to start a run."""
+    key = f"probe-{backend.name}"
     with st.container(border=True):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -81,22 +84,23 @@ def show(backend: Backend) -> None:
                     icon=":material/play_arrow:",
                     query_params={"backend": backend.name},
                 )
-                asked = st.button(
+                pressed = st.button(
                     "Test", key=f"test-{backend.name}", icon=":material/network_check:"
                 )
-        if asked:
-            with st.spinner("Asking …"):
-                st.session_state[kept] = asyncio.run(
+        if pressed:
+            with st.spinner("Testing …"):
+                st.session_state[key] = asyncio.run(
                     check_backend(backend.name, None, settings.environment())
                 )
-        if kept in st.session_state:
-            answer(backend.name, st.session_state[kept])
+        if key in st.session_state:
+            answer(backend.name, st.session_state[key])
 
 
 st.title("Backends", anchor=False)
 st.caption(
-    "Addresses and keys come from the environment or from `.env`; `.env.example` lists all. A key "
-    "can also be typed on *Run*, for one session. It is never shown, stored or exported."
+    "Addresses and API keys come from the environment or from `.env`; `.env.example` lists them "
+    "all. You can also enter a key on *Run* for one session. Keys are never shown, stored or "
+    "exported."
 )
 for backend in BACKENDS.values():
     show(backend)

@@ -1,5 +1,5 @@
-"""Runs side by side. The first is the reference; the URL holds the choice (`?runs=12,15&within=5`:
-what differs by less than 5 % counts as equal)."""
+"""Runs side by side. The first is the baseline; the URL holds the choice (`?runs=12,15&within=5`:
+runs that differ by less than 5 % are equivalent)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,14 @@ def runs_in_url() -> tuple[list[int], str]:
     numbers = [number for word in words if (number := as_id(word)) is not None]
     ids = list(dict.fromkeys(numbers))
     if len(ids) < len(numbers):
-        st.caption("The link names a run more than once. Each stands here once.")
+        st.caption("The link names a run more than once; it is shown once.")
     if len(numbers) < len(words):
         bad = next(word for word in words if as_id(word) is None)
-        return ids[:MOST], f"“{bad[:40]}” is not a run: a link here ends in ?runs=12,15."
+        return ids[
+            :MOST
+        ], f"“{bad[:40]}” is not a run number. A link to this page ends in ?runs=12,15."
     if len(ids) > MOST:
-        return ids[:MOST], f"{len(ids)} runs are too many: up to {MOST} stand together."
+        return ids[:MOST], f"{len(ids)} runs are too many: compare up to {MOST} at a time."
     return ids, ""
 
 
@@ -69,8 +71,8 @@ def margin_in_url() -> float | None:
         margin = 0.0
     if LEAST_MARGIN <= margin <= MOST_MARGIN:
         return margin
-    said = f"“{text[:40]}” is no margin: within=5 means ±5 %, from 0.1 to 100. It is left out."
-    st.warning(plain(said), icon=":material/link_off:")
+    ignored = f"“{text[:40]}” is not a valid margin; ignored. within=5 means ±5 %, from 0.1 to 100."
+    st.warning(plain(ignored), icon=":material/link_off:")
     return None
 
 
@@ -82,15 +84,15 @@ def choose_margin(margin: float, where: DeltaGenerator) -> None:
         st.query_params["within"] = f"{st.session_state['within']:g}"
 
     where.number_input(
-        "Equal within ± %",
+        "Margin (± %)",
         100 * LEAST_MARGIN,
         100 * MOST_MARGIN,
         step=1.0,
         format="%g",
         key="within",
         on_change=into_url,
-        help="A difference smaller than this does not matter to you. Choose it before you look: "
-        "chosen afterwards, it can make any two runs equal.",
+        help="Runs that differ by less than this count as equivalent. Choose it before you look at "
+        "the results: a margin chosen afterwards can make any two runs equivalent.",
     )
 
 
@@ -104,7 +106,7 @@ def choose(ids: list[int], where: DeltaGenerator) -> None:
         st.query_params["runs"] = ",".join(map(str, st.session_state["chosen"]))
 
     where.multiselect(
-        "Runs, the reference first",
+        "Runs (baseline first)",
         list(names),
         format_func=lambda run_id: names.get(run_id, str(run_id)),
         max_selections=MOST,
@@ -132,9 +134,9 @@ def load(
     try:
         candidates = results.candidates(opened(), ids, judgement, margin)
     except RunNotFound as error:
-        stop_with(str(error), "Take it out of the comparison.")
+        stop_with(str(error), "Remove it from the comparison.")
     if empty := [c.run for c in candidates if not c.measurements and c.run.source is None]:
-        stop_with(f"Run {empty[0].id} has no measured request.", "Take it out of the comparison.")
+        stop_with(f"Run {empty[0].id} has no measured requests.", "Remove it from the comparison.")
     return candidates
 
 
@@ -154,16 +156,14 @@ if problem:
 if len(ids) < 2 and not shared():
     st.page_link(
         "run.py",
-        label="Start a comparison: runs that are measured in turns",
+        label="Start a comparison with interleaved repeats",
         icon=":material/compare_arrows:",
         query_params={"vs": "mode=batch"},
     )
 if not ids and not runs.count(opened()):
-    stop_with("No run is stored yet.", "Start a comparison, or two runs one after the other.")
+    stop_with("There are no runs yet.", "Start a comparison, or two runs one after the other.")
 if len(ids) < 2:
-    stop_with(
-        "Select one more run." if ids else f"{WANTED}.", "The first is the reference of the others."
-    )
+    stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
 candidates = load(ids, judgement, margin)
 shown = apart(candidates)

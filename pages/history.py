@@ -1,4 +1,4 @@
-"""Every stored run: found, looked at, edited, deleted, chosen for a comparison.
+"""Every stored run: search, view, edit, delete, select for a comparison.
 
 What is searched for, and which page of it is shown, is in the URL.
 """
@@ -53,11 +53,11 @@ def complain(said: dict[str, str], there: dict[str, tuple[str, ...]], pages: int
     """Say what the URL asks for that is not there."""
     for field, values in there.items():
         if said.get(field, ANY) not in (ANY, *values):
-            st.warning(plain(f"No run has the {field} “{said[field][:60]}”: all are shown."))
+            st.warning(plain(f"No run has the {field} “{said[field][:60]}”; showing all."))
     page = said.get("page", "1")
     if page not in map(str, range(1, pages + 1)):
         have = "one page" if pages == 1 else f"{pages} pages"
-        st.warning(plain(f"There is no page “{page[:20]}” of this list: it has {have}."))
+        st.warning(plain(f"There is no page “{page[:20]}”: the list has {have}."))
 
 
 def turn(said: str, pages: int) -> int:
@@ -79,10 +79,10 @@ def actions(chosen: Sequence[int]) -> None:
             icon=":material/compare_arrows:",
             disabled=not 2 <= len(chosen) <= MOST,
             on_click=url_state.touched,
-            help=f"Select 2 to {MOST} runs. The first selected is the reference.",
+            help=f"Select 2 to {MOST} runs. The first selected is the baseline.",
         )
         result = st.button(
-            "See result",
+            "View result",
             icon=":material/insights:",
             disabled=len(chosen) != 1,
             on_click=url_state.touched,
@@ -106,8 +106,8 @@ st.title("History", anchor=False)
 import_form.button()
 if not runs.count(opened()):
     st.info(
-        "No run is stored yet. Start one: the embedded model answers at once. Or "
-        "import the results of another benchmark."
+        "There are no runs yet. Start one with the embedded model, or import the results of "
+        "another benchmark."
     )
     st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
@@ -127,13 +127,13 @@ if not touched:
 for measure in shown.values():
     trend.show(measure, asked)
 many = "One run" if total == 1 else f"{total:,} runs"
-st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the reference.")
+st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
 page = turn(said.get("page", "1"), pages)
 if touched:
     url_state.write(asked | ({"page": str(page)} if page > 1 else {}) | shown)
 st.session_state[LAST] = url_state.parameters()
 if not total:
-    stop_with("No run matches.", "Take a filter away.")
+    stop_with("No run matches.", "Remove a filter.")
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)
 against = standings.standings(
     opened(), rows, tag=asked.get("tag", ""), model=asked.get("model", "")

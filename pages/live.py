@@ -1,5 +1,5 @@
-"""Watch a run, or several that take turns. The page only reads what is stored: leave it, reload it,
-send its link."""
+"""Watch a run or a comparison. The page only reads what is stored: leave it, reload it, send its
+link."""
 
 from __future__ import annotations
 
@@ -45,10 +45,9 @@ def watch(run_id: int, status: str, every_s: float) -> None:
 def waiting(run: Run) -> None:
     ahead = queue.ahead(opened(), run.id)
     if run.engine_id is not None and not ahead:
-        st.progress(0.0, "Waiting: its engine is not ready yet.")
+        st.progress(0.0, "Waiting for its engine to be ready.")
         return
-    runs_ahead = "one run is" if ahead == 1 else f"{ahead} runs are"
-    st.progress(0.0, f"Waiting: {runs_ahead} before it." if ahead else "Waiting: it is next.")
+    st.progress(0.0, f"Queued: {many(ahead, 'run')} ahead." if ahead else "Queued: next in line.")
 
 
 def so_far(run: Run) -> None:
@@ -87,7 +86,7 @@ def charts(found: Snapshot) -> None:
             theme=None,
             key="live-engine",
             width="stretch",
-            alt="What the server did over time",
+            alt="Server metrics over time",
         )
 
 
@@ -105,16 +104,16 @@ def ended(run: Run) -> None:
     """How the run ended, and the way to its result."""
     words = {
         "done": "The run is done.",
-        "cancelled": "The run was cancelled. What it had measured is kept.",
+        "cancelled": "The run was cancelled. The results so far are kept.",
         "failed": "The run failed.",
-        "interrupted": "The run was interrupted. What it had measured is kept.",
+        "interrupted": "The run was interrupted. The results so far are kept.",
     }[run.status]
     box = st.success if run.status == "done" else st.warning
     box(f"{words} {plain(run.error or '')}".strip())
     with st.container(horizontal=True):
         st.page_link(
             "result.py",
-            label="See the result",
+            label="View result",
             icon=":material/insights:",
             query_params=onward(run=str(run.id)),
         )

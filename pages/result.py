@@ -52,7 +52,7 @@ def actions(candidate: Candidate) -> None:
         if candidate.run.study_id is not None:
             st.page_link(
                 "study.py",
-                label="Its study",
+                label="Study",
                 icon=":material/grid_on:",
                 query_params={"study": str(candidate.run.study_id)},
             )
@@ -74,7 +74,7 @@ def charts(candidate: Candidate) -> None:
         if chart.name in first:
             chart_panel.draw(chart, [candidate], "result", load_again)
     if candidate.summary.ok:
-        with st.expander("More pictures", icon=":material/bar_chart:"):
+        with st.expander("More charts", icon=":material/bar_chart:"):
             for chart in single:
                 if chart.name not in first:
                     chart_panel.draw(chart, [candidate], "result", load_again)
@@ -86,8 +86,8 @@ def numbers(candidate: Candidate) -> None:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
     tool_report.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
-    tabular.table(told_of_server(candidate), "What did the server do?")
-    tabular.table(client_health.table(candidate), "How was the client that measured?")
+    tabular.table(told_of_server(candidate), "Server metrics")
+    tabular.table(client_health.table(candidate), "Was the client healthy?")
     tabular.request_table(candidate)
 
 
@@ -109,17 +109,17 @@ if not shared():
     if run.source is None:
         remedy_button.button(candidate)
 if run.status in ACTIVE:
-    st.info("The run is not over yet: these are the requests that have come back so far.")
+    st.info("The run is not finished: these are the requests answered so far.")
     st.page_link(
         "live.py",
-        label="Watch it live",
+        label="Watch live",
         icon=":material/monitor_heart:",
         query_params=onward(run=str(run_id)),
     )
 if not candidate.measurements:
     tool_report.whole(candidate)
     if run.source is None:
-        st.caption("No request of this run has been measured.")
+        st.caption("This run has no measured requests.")
     tabular.circumstances([candidate])
     st.stop()
 
@@ -132,10 +132,10 @@ panels.show_diagnostics(
 if run.source is None:
     panels.client(candidate)
 tabular.table(tables.failures(candidate), "What failed?")
-tabular.table(tables.classes(candidate), "How did short and long requests fare?")
+tabular.table(tables.classes(candidate), "How do short and long requests compare?")
 charts(candidate)
 numbers(candidate)
 tabular.circumstances([candidate])
-st.caption(f"SHA-256 of what was asked and measured: `{content_hash(candidate)}`")
+st.caption(f"SHA-256 of config and measurements: `{content_hash(candidate)}`")
 if not shared() and run.source is None:
     tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))

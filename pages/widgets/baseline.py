@@ -1,4 +1,4 @@
-"""The reference of a model or a tag: pinned, shown, and what a run is against it."""
+"""The baseline of a model or a tag: set, shown, and compared with a run."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ from services.ask.measurement import Run
 
 
 def badges(run_id: int) -> None:
-    """Say what a run is the reference of."""
+    """Say what a run is the baseline for."""
     pinned = of_run(run_id, pins.pins(opened()))
     if pinned:
         with st.container(horizontal=True, gap="xsmall"):
             for baseline in pinned:
-                st.markdown(badge(f"reference of {baseline.kind} {baseline.value}", "keep", "blue"))
+                st.markdown(badge(f"baseline for {baseline.kind} {baseline.value}", "keep", "blue"))
 
 
 def button(run: Run) -> None:
-    """A popover that pins a run as the reference of its model or of a tag, and unpins it."""
+    """A popover that sets a run as the baseline of its model or of a tag, or removes it."""
     if run.status != "done":
         return
     has = [("model", run.config.model)] * bool(run.config.model) + [("tag", t) for t in run.tags]
     if not has:
         return
     pinned = pins.pins(opened())
-    label = "Reference" if of_run(run.id, pinned) else "Pin as reference"
+    label = "Baseline" if of_run(run.id, pinned) else "Set as baseline"
     with st.popover(label, icon=":material/keep:"):
-        st.caption("Later runs of the same work are held against it, in the history.")
+        st.caption("*History* compares later runs of the same workload with it.")
         kind, value = st.selectbox(
-            "Of", has, format_func=lambda it: " ".join(it), key=f"pin-of-{run.id}"
+            "Baseline for", has, format_func=lambda it: " ".join(it), key=f"baseline-of-{run.id}"
         )
         now = next((p for p in pinned if (p.kind, p.value) == (kind, value)), None)
-        _said(now, run.id)
+        _replaced(now, run.id)
         if now and now.run_id == run.id:
-            pressed = st.button("Unpin", icon=":material/keep_off:", on_click=touched)
+            pressed = st.button("Remove baseline", icon=":material/keep_off:", on_click=touched)
         else:
-            pressed = st.button("Pin", type="primary", icon=":material/keep:", on_click=touched)
+            pressed = st.button(
+                "Set baseline", type="primary", icon=":material/keep:", on_click=touched
+            )
         if pressed:
             _change(kind, value, run.id, now)
 
 
-def _said(now: Baseline | None, run_id: int) -> None:
+def _replaced(now: Baseline | None, run_id: int) -> None:
     if now and now.run_id != run_id:
-        st.caption(f"Now it is run {now.run_id}; pinning this one takes its place.")
+        st.caption(f"The current baseline is run {now.run_id}; this run will replace it.")
 
 
 def _change(kind: str, value: str, run_id: int, now: Baseline | None) -> None:
@@ -68,7 +70,7 @@ def _change(kind: str, value: str, run_id: int, now: Baseline | None) -> None:
 
 
 def against(run_id: int, verdict: BaselineVerdict | None) -> None:
-    """What there is to say of a run against its reference, and the way to see more."""
+    """How a run compares with its baseline, and a link to the comparison."""
     if verdict is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -76,7 +78,7 @@ def against(run_id: int, verdict: BaselineVerdict | None) -> None:
         if verdict.word != BASELINE:
             st.page_link(
                 "compare.py",
-                label="Compare with the reference",
+                label="Compare with baseline",
                 icon=":material/compare_arrows:",
                 query_params={"runs": f"{verdict.baseline_id},{run_id}"},
             )

@@ -30,7 +30,7 @@ def load(text: str) -> tuple[StoredComparison, list[Run]]:
     try:
         comparison = comparisons.load(opened(), number)
     except ComparisonNotFound as error:
-        stop_with(str(error), "History lists the runs there are.")
+        stop_with(str(error), "See History for all runs.")
     return comparison, runs.load_many(opened(), comparison.run_ids)
 
 

@@ -28,7 +28,7 @@ def button(run_ids: Sequence[int], load: Load) -> None:
                     type="tertiary",
                     on_click="ignore",
                 )
-        st.caption("Without prompts, answers, keys and paths.")
+        st.caption("Without prompts, answers, API keys and file paths.")
 
 
 def _file(entry: Export, load: Load) -> bytes:

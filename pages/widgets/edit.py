@@ -1,4 +1,4 @@
-"""What people write about a run: its name, tags and note; and its end."""
+"""Edit a run's name, tags and note, or delete it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def _save(run_id: int, name: str, tags: str, note: str) -> None:
     st.rerun()
 
 
-@st.dialog("Delete for good?")
+@st.dialog("Delete permanently?")
 @sentences()
 def confirm_deletion(run_ids: Sequence[int]) -> None:
     """Ask, then delete."""
     what = f"Run {run_ids[0]}" if len(run_ids) == 1 else f"{len(run_ids)} runs"
-    st.write(f"{what} and every request of {'it' if len(run_ids) == 1 else 'them'} will be gone.")
+    st.write(f"{what} and all {'its' if len(run_ids) == 1 else 'their'} requests will be deleted.")
     if len(run_ids) > 1:
         st.caption(f"Runs {', '.join(map(str, run_ids))}")
     if not st.button("Delete", type="primary", icon=":material/delete:", key="delete-for-good"):

@@ -15,16 +15,16 @@ def button() -> None:
     """A popover that takes files; what became of each stands below them."""
     with st.popover("Import", icon=":material/upload_file:"):
         st.caption(
-            f"Result files of {plain(known_tools())}. Prompts and answers in them are not kept."
+            f"Result files of {plain(known_tools())}. Their prompts and answers are not stored."
         )
         with st.form("import", border=False, clear_on_submit=True):
             files = st.file_uploader(
                 "Files", accept_multiple_files=True, max_upload_size=MOST_BYTES // 10**6
             )
-            again = st.checkbox("Even if the same file is here already")
+            again = st.checkbox("Import again if already imported")
             pressed = st.form_submit_button("Import", type="primary", on_click=touched)
         if pressed and not files:
-            st.warning("No file is chosen.", icon=":material/info:")
+            st.warning("No file is selected.", icon=":material/info:")
         for file in files if pressed else ():
             _bring_in(file.getvalue(), file.name, again)
 

@@ -1,4 +1,4 @@
-"""Measure runs again that are done: further repeats of the same runs."""
+"""Add repeats to finished runs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def button(found: Sequence[Run]) -> None:
         return
     comparison_ids = {run.comparison_id for run in found}
     with st.popover("Run more", icon=":material/repeat:"):
-        count = fields.whole("Further repeats", min(USUAL, left), 1, left, key="further")
+        count = fields.whole("Additional repeats", min(USUAL, left), 1, left, key="further")
         st.caption(_about(len(found), len(comparison_ids) == 1 and None not in comparison_ids))
-        pressed = st.button("Run them", type="primary", key="run-more", disabled=count is None)
+        pressed = st.button("Start", type="primary", key="run-more", disabled=count is None)
         if pressed and count is not None:
             _start(found, count)
 
 
-def _about(runs: int, in_turns: bool) -> str:
+def _about(runs: int, interleaved: bool) -> str:
     if runs == 1:
-        return "They are added to this run: more repeats narrow its intervals."
-    how = "in turns" if in_turns else "one run after the other"
-    return f"They are added to each of these runs, {how}: more repeats narrow the intervals."
+        return "Added to this run: more repeats narrow its confidence intervals."
+    how = "interleaved" if interleaved else "one run after the other"
+    return f"Added to each of these runs, {how}: more repeats narrow the confidence intervals."
 
 
 @sentences()

@@ -21,22 +21,32 @@ from services.base.units import many, show
 Colour = Literal["green", "red", "orange", "blue", "gray"]
 
 HEADLINE: tuple[tuple[str, str, str, str], ...] = (
-    ("output_tokens_per_s", "Output tokens/s", "", "All output tokens over the window"),
-    ("tokens_per_s_median", "Tokens/s, median", "", "Of one request, from sent to last token"),
+    (
+        "output_tokens_per_s",
+        "Output tokens/s",
+        "",
+        "All output tokens over the measured time",
+    ),
+    ("tokens_per_s_median", "Tokens/s, median", "", "Per request, from sent to last token"),
     ("ttft_s_median", "TTFT, median", "s", "Time to first token"),
     ("e2e_s_median", "E2E, median", "s", "End-to-end latency: from sent to the last token"),
     ("e2e_s_mean", "E2E, mean", "s", "End-to-end latency: from sent to the last token"),
     ("e2e_s_sd", "E2E, std dev", "s", "Standard deviation over the successful requests"),
-    ("total_e2e_s", "E2E, sum of all", "s", "The latencies of all successes of all repeats"),
-    ("requests_per_s", "Queries/s", "", "Successful requests over the window"),
+    ("total_e2e_s", "E2E, sum", "s", "Sum over all successful requests"),
+    ("requests_per_s", "Queries/s", "", "Successful requests over the measured time"),
     ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
-    ("output_tokens", "Tokens, sum", "tokens", "Output tokens of all successes of all repeats"),
-    ("error_rate", "Error rate", "share", "Failed requests over sent ones"),
+    (
+        "output_tokens",
+        "Tokens, sum",
+        "tokens",
+        "Output tokens of all successful requests",
+    ),
+    ("error_rate", "Error rate", "share", "Failed requests divided by sent requests"),
     (
         "cost_usd",
         "Cost, sum",
         "USD",
-        "Of all repeats, by the price of an hour or a token",
+        "All repeats together, at the price per hour or per token",
     ),
 )
 STATUS_COLOURS: dict[str, Colour] = {
@@ -112,9 +122,9 @@ def client(candidate: Candidate) -> None:
     past = diagnostics.client.past_limits(candidate.run, candidate.measurements, candidate.summary)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if past:
-            st.badge("client past its limits", icon=":material/speed:", color="orange")
+            st.badge("client overloaded", icon=":material/speed:", color="orange")
         else:
-            st.badge("client within its limits", icon=":material/check:", color="green")
+            st.badge("client healthy", icon=":material/check:", color="green")
         if said := client_health.sentence(candidate):
             st.caption(plain(said))
 

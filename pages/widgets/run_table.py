@@ -28,15 +28,15 @@ NUMBERS = {
     "Failed": "failed",
 }
 
-AGAINST = "vs reference"
+AGAINST = "vs baseline"
 # Pixels of a name's column: of a character as the table draws it (in the mean), of its margins, and
 # the bounds within which it is as wide as its longest name.
 CHARACTER, MARGINS, LEAST, MOST = 6, 18, 120, 420
 
 
 def choose(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> list[int]:
-    """Show the runs, with how each stands to its reference; return the ids of those that are
-    selected, in the order they were selected."""
+    """Show the runs, each compared with its baseline; return the ids of those that are selected, in
+    the order they were selected."""
     ids = [row.id for row in rows]
     key = f"runs-{hash(tuple(ids))}"  # ticks are of rows: other rows, no ticks
     chosen = st.dataframe(
@@ -108,9 +108,9 @@ def _columns(longest: int) -> dict[str, Any]:
         AGAINST: columns.TextColumn(
             AGAINST,
             width=135,
-            help="Compared with the run that is pinned for its tag or model: by output throughput, "
-            "or by the speed of each request where the client waits between them. Select a run to "
-            "see more, or to pin it.",
+            help="Compared with the baseline of its tag or model: by output throughput, or by the "
+            "speed of each request where the client waits between requests. Select a run to see "
+            "more or to set it as a baseline.",
         ),
         **numbers,
         "Started": columns.DatetimeColumn("Started", format="distance"),

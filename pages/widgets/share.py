@@ -17,10 +17,10 @@ from pages.widgets.panels import when
 from pages.widgets.view import plain, sentences
 from services.studies.study import Study
 
-DAYS = {"1 day": 1, "7 days": 7, "30 days": 30, "until it is revoked": None}
+DAYS = {"1 day": 1, "7 days": 7, "30 days": 30, "never": None}
 PRIVATE = (
-    "Everybody with the link can read the prompts and answers of the first 100 requests. Make sure "
-    "that nothing in them is private."
+    "Anyone with the link can read the prompts and answers of the first 100 requests. Make sure "
+    "they contain nothing private."
 )
 
 
@@ -57,21 +57,21 @@ def of_study(study: Study) -> None:
 def _links(
     run_ids: Sequence[int], publish: Callable[[int | None, bool], Share], with_texts: bool = True
 ) -> None:
-    st.markdown("**A link for others**")
-    st.caption("A page with verdict, charts, tables and config that stays as it is now.")
-    good_for = st.selectbox("Good for", list(DAYS), index=2, key="share-days")
-    texts = with_texts and st.toggle("With prompts and answers", key="share-texts")
+    st.markdown("**Share link**")
+    st.caption("A read-only snapshot with verdict, charts, tables and config.")
+    expires_after = st.selectbox("Expires after", list(DAYS), index=2, key="share-days")
+    texts = with_texts and st.toggle("Include prompts and answers", key="share-texts")
     if texts:
         st.warning(PRIVATE, icon=":material/visibility:")
-    if st.button("Create a link", type="primary", icon=":material/add_link:", key="share-create"):
-        with _said():
-            publish(DAYS[good_for], texts)
+    if st.button("Create link", type="primary", icon=":material/add_link:", key="share-create"):
+        with _errors_shown():
+            publish(DAYS[expires_after], texts)
     for share in shares.listed(opened(), run_ids):
         _row(share)
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _errors_shown() -> Iterator[None]:
     try:
         yield
     except RunNotFound as error:
@@ -79,12 +79,12 @@ def _said() -> Iterator[None]:
 
 
 def _row(share: Share) -> None:
-    """One link, what it is good for, and its end."""
+    """One link, when it expires, and a button to revoke it."""
     st.code(f"{_address()}{share.path}", language=None, wrap_lines=True)
-    until = f"until {when(share.expires_at)}" if share.expires_at else "until it is revoked"
+    expiry = f"expires {when(share.expires_at)}" if share.expires_at else "never expires"
     texts = ", with prompts and answers" if share.texts else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Made {when(share.created_at)}, good {until}{texts}")
+        st.caption(f"Created {when(share.created_at)}, {expiry}{texts}")
         st.button(
             "Revoke",
             key=f"revoke-{share.token}",
@@ -102,9 +102,9 @@ def _revoke(token: str) -> None:
 def _this_page(page: str, parameters: Mapping[str, str]) -> None:
     address = f"{_address()}/{page}?{urlencode(parameters, safe=',')}"
     st.markdown("**This page**")
-    st.caption("For those who can open this Paceline")
+    st.caption("For people who can open this Paceline")
     st.code(address, language=None, wrap_lines=True)
-    st.caption("The same, read-only")
+    st.caption("Read-only")
     st.code(f"{address}&view=share", language=None, wrap_lines=True)
 
 

@@ -70,7 +70,7 @@ def _files(study: Study) -> None:
             type="tertiary",
             on_click="ignore",
         )
-    st.caption("Without prompts, answers, keys and paths.")
+    st.caption("Without prompts, answers, API keys and file paths.")
 
 
 def _file(entry: StudyExport, study: Study) -> bytes:

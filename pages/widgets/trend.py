@@ -37,22 +37,20 @@ def choose(prefix: str, said: Mapping[str, str]) -> dict[str, str]:
 def complain(said: Mapping[str, str]) -> None:
     """Say what the URL asks for that is not there."""
     if said.get(PARAMETER, MEASURES[0]) not in MEASURES:
-        st.warning(plain(f"There is no trend of “{said[PARAMETER][:60]}”."))
+        st.warning(plain(f"Unknown trend “{said[PARAMETER][:60]}”; choose one below."))
 
 
 def show(measure: str, asked: Mapping[str, Any]) -> None:
     """What is said of the runs, and their picture."""
     found = standings.trend(opened(), measure, **asked)
     st.subheader(QUESTION, anchor="trend")
-    first, *others = (
-        plain(sentence.replace(" %", "\N{NO-BREAK SPACE}%")) for sentence in found.sentences
-    )
+    first, *others = (plain(sentence.replace(" %", UNBROKEN)) for sentence in found.sentences)
     st.markdown(first)
     if others:
         st.caption(" ".join(others))
     drawn = trend_chart(found, dark())
     if drawn is None:
-        st.caption("No run here has this measure.")
+        st.caption("None of these runs has this metric.")
         return
     with st.container(gap="xxsmall"):
         event = st.vega_lite_chart(
@@ -79,14 +77,14 @@ def _picked(found: Trend, run_id: int) -> None:
         st.caption(plain(f"Run {run_id} · {point.name} · {point.word}"), width="content")
         st.page_link(
             "result.py",
-            label="See result",
+            label="View result",
             icon=":material/insights:",
             query_params={"run": str(run_id)},
         )
         if found.baseline and found.baseline.run_id != run_id:
             st.page_link(
                 "compare.py",
-                label="Compare with the reference",
+                label="Compare with baseline",
                 icon=":material/compare_arrows:",
                 query_params={"runs": f"{found.baseline.run_id},{run_id}"},
             )

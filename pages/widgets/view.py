@@ -31,11 +31,9 @@ def check_view(shareable: bool) -> None:
     """Say so where the URL asks for a view that there is not, or that this page has not."""
     wanted = st.query_params.get("view", "share")
     if wanted != "share":
-        st.warning(plain(f"There is no view “{wanted[:40]}”: this is the whole page."))
+        st.warning(plain(f"Unknown view “{wanted[:40]}”; showing the full page."))
     if shared() and not shareable:
-        stop_with(
-            "This page cannot be shared.", "A result, a comparison, a study and a running run can."
-        )
+        stop_with("This page cannot be shared.", "Results, comparisons, studies and live runs can.")
 
 
 def onward(**parameters: str) -> dict[str, str]:
@@ -52,16 +50,18 @@ def run_in_url() -> int:
     """Return the run that the URL names (`?run=12`), or say what is missing and stop."""
     text = st.query_params.get("run", "")
     if not text:
-        stop_with("No run is chosen.", "Choose one in the history, or start one.")
+        stop_with("No run is selected.", "Choose one in History, or start one.")
     run_id = as_id(text)
     if run_id is None:
-        stop_with(f"“{text[:40]}” is not a run.", "A link to a run ends in ?run= and a number.")
+        stop_with(
+            f"“{text[:40]}” is not a run number.", "A link to a run ends in ?run= and a number."
+        )
     return run_id
 
 
 def stop_without(missing: RunNotFound) -> NoReturn:
     """Say that the run of this page is not there, and where those are that are."""
-    stop_with(str(missing), "" if shared() else "History lists the runs there are.")
+    stop_with(str(missing), "" if shared() else "See History for all runs.")
 
 
 def as_id(text: str) -> int | None:

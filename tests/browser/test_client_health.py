@@ -61,10 +61,10 @@ def test_a_run_shows_its_clients_health_and_calibration(
     start(page, app, reference, mode="batch", requests="70", model=model)
     expect(page.get_by_text("Calibrating this client at the same load")).to_be_visible()
     ended(page, 60_000)
-    expect(page.get_by_text(re.compile("client (within|past) its limits"))).to_be_visible()
+    expect(page.get_by_text(re.compile("client (healthy|overloaded)"))).to_be_visible()
     adds = r"At this load the client adds [\d.]+ .?s to TTFT at the median and [\d.]+ .?s at p99"
     expect(page.get_by_text(re.compile(adds))).to_be_visible()
-    expect(page.get_by_role("heading", name="How was the client that measured?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Was the client healthy?")).to_be_visible()
 
 
 def test_a_run_on_an_overloaded_machine_is_marked_while_it_runs_and_afterwards(
@@ -79,7 +79,7 @@ def test_a_run_on_an_overloaded_machine_is_marked_while_it_runs_and_afterwards(
         start(page, app, reference, **{**quiet, "requests": "1000", "interval_s": "0.01"})
         expect(page.get_by_text(BEHIND).first).to_be_visible(timeout=60_000)
         busy_run = ended(page, 120_000)
-    expect(page.get_by_text("client past its limits")).to_be_visible()
+    expect(page.get_by_text("client overloaded")).to_be_visible()
     expect(page.get_by_text(BEHIND).first).to_be_visible()
 
     page.goto(f"{app.url}/compare?runs={reference_run},{busy_run}")

@@ -43,7 +43,9 @@ def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
     assert re.search(r"95 % interval [\d.]+–[\d.]+", said), said[:800]
     assert "5 repeats each, measured in turns" in said
     page.get_by_role("button", name="Run more").click()
-    expect(page.get_by_text("in turns: more repeats narrow the intervals")).to_be_visible()
+    expect(
+        page.get_by_text("interleaved: more repeats narrow the confidence intervals")
+    ).to_be_visible()
 
 
 def test_a_run_is_not_faster_than_itself(

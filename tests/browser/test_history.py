@@ -46,7 +46,7 @@ def button(page: Page, name: str) -> None:
 def test_the_run_that_is_ticked_first_is_the_reference(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 2)
-    expect(page.get_by_role("button", name="See result")).to_be_enabled()
+    expect(page.get_by_role("button", name="View result")).to_be_enabled()
     tick(page, 0)
     button(page, "Compare")
     page.wait_for_url(re.compile(r"/compare\?runs=2(,|%2C)4$"))
@@ -62,7 +62,7 @@ def test_the_back_button_leads_from_a_result_to_the_filtered_history(
     page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("One run.")).to_be_visible()
     tick(page, 0)
-    button(page, "See result")
+    button(page, "View result")
     expect(page.get_by_role("heading", name="two", exact=True)).to_be_visible()
     page.go_back()
     expect(page.get_by_text("One run.")).to_be_visible()
@@ -92,7 +92,7 @@ def test_a_run_is_deleted_after_it_was_asked_for_once_more(
     tick(page, 3)
     button(page, "Delete")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Run 1 and every request of it will be gone.")).to_be_visible()
+    expect(dialog.get_by_text("Run 1 and all its requests will be deleted.")).to_be_visible()
     with app.database() as engine:
         assert runs.count(engine) == 4
     dialog.get_by_role("button", name="Delete", exact=True).click()

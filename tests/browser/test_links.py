@@ -161,7 +161,7 @@ def test_choosing_on_compare_changes_the_url_and_back_takes_it_back(
     page = person.new_page()
     page.goto(f"{app.url}/compare?runs=2,1")
     expect(verdict_on(page, "first")).to_be_visible()
-    page.get_by_role("combobox", name="Runs, the reference first").click()
+    page.get_by_role("combobox", name="Runs (baseline first)").click()
     page.get_by_role("option", name="4 · fourth").click()
     expect(verdict_on(page, "fourth")).to_be_visible()
     assert said(page) == {"runs": "2,1,4"}

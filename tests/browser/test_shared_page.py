@@ -86,7 +86,7 @@ def drawn(page: Page, runs: int) -> float:
 
 def link(page: Page) -> str:
     page.get_by_role("button", name="Share", exact=True).click()
-    page.get_by_role("button", name="Create a link").click()
+    page.get_by_role("button", name="Create link").click()
     address = page.get_by_test_id("stCode").filter(has_text="/share/")
     expect(address).to_be_visible()
     return address.inner_text().strip()
@@ -134,9 +134,9 @@ def test_prompts_and_answers_are_shared_after_a_warning(
     page.goto(f"{app.url}/result?run=1")
     settled(page)
     page.get_by_role("button", name="Share", exact=True).click()
-    page.get_by_text("With prompts and answers").click()
-    expect(page.get_by_text("Make sure that nothing in them is private.")).to_be_visible()
-    page.get_by_role("button", name="Create a link").click()
+    page.get_by_text("Include prompts and answers").click()
+    expect(page.get_by_text("Make sure they contain nothing private.")).to_be_visible()
+    page.get_by_role("button", name="Create link").click()
     address = page.get_by_test_id("stCode").filter(has_text="/share/").inner_text().strip()
     with stranger(chromium, address) as other:
         other.goto(address)

@@ -43,7 +43,7 @@ def test_a_sweep_says_where_throughput_stops_growing(
     assert download.value.path().read_text().count("\n") == 3
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Share", exact=True).click()
-    page.get_by_role("button", name="Create a link").click()
+    page.get_by_role("button", name="Create link").click()
     shared = page.get_by_text(re.compile(r"/share/\S+")).first.inner_text()
     page.goto(shared.strip())
     expect(page.get_by_text("Throughput against concurrency").first).to_be_visible()

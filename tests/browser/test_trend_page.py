@@ -49,9 +49,9 @@ def test_a_run_is_pinned_and_the_later_ones_are_held_against_it(
 ) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/result?run=1")
-    page.get_by_role("button", name="Pin as reference").click()
-    page.get_by_role("button", name="Pin", exact=True).click()
-    expect(page.get_by_text("reference of model tiny")).to_be_visible()
+    page.get_by_role("button", name="Set as baseline").click()
+    page.get_by_role("button", name="Set baseline", exact=True).click()
+    expect(page.get_by_text("baseline for model tiny")).to_be_visible()
     with app.database() as engine:
         assert [(pin.kind, pin.value, pin.run_id) for pin in pins.pins(engine)] == [
             ("model", "tiny", 1)
@@ -100,6 +100,6 @@ def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) 
     assert "Verdict: slower" in said["3"] and "Verdict: faster" in said["2"]
     page.locator("[aria-roledescription=point]").nth(2).click()
     expect(page.get_by_text("Run 3 · night 3 · slower")).to_be_visible()
-    page.get_by_role("link", name="Compare with the reference").click()
+    page.get_by_role("link", name="Compare with baseline").click()
     page.wait_for_url(re.compile(r"/compare\?runs=1(,|%2C)3$"))
     no_trouble(page)

@@ -161,12 +161,12 @@ def test_further_repeats_take_the_key_of_the_session(
     at.query_params["run"] = "1"
     at = sound(at.run())
     at.number_input(key="further").set_value(1)
-    press(at, "Run them")
+    press(at, "Start")
     assert len(ended(database, 1).repeats) == 2
     nowhere(tmp_path)
     another = visit("result", run="1")
     another.number_input(key="further").set_value(1)
-    another = press(another, "Run them")
+    another = press(another, "Start")
     assert "measured with a key, which is stored nowhere" in complaints(another)
     assert len(ended(database, 1).repeats) == 2, "and not two and a refusal"
 

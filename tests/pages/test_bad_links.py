@@ -36,14 +36,14 @@ def test_a_run_that_is_no_number_is_named_and_the_way_on_shown(
     visit: Visit, page: str, run: str
 ) -> None:
     at = visit(page, run=run)
-    assert "is not a run. A link to a run ends in ?run= and a number." in complaints(at)
+    assert "is not a run number. A link to a run ends in ?run= and a number." in complaints(at)
     assert len(at.get("page_link")) == 2
 
 
 @pytest.mark.parametrize("page", ["result", "live"])
 def test_a_run_that_is_gone_is_said_to_be(visit: Visit, page: str) -> None:
     words = "There is no run 77. It may have been deleted."
-    assert f"{words} History lists" in complaints(visit(page, run="77"))
+    assert f"{words} See History" in complaints(visit(page, run="77"))
     assert complaints(visit(page, run="77", view="share")) == words  # it has no way to History
     assert "There is no run 9223372036854775807." in complaints(visit(page, run=str(2**63 - 1)))
 
@@ -53,7 +53,7 @@ def test_a_run_that_is_gone_is_said_to_be(visit: Visit, page: str) -> None:
 def test_a_page_about_no_run_says_where_runs_are(
     visit: Visit, page: str, parameters: dict[str, str]
 ) -> None:
-    assert "No run is chosen. Choose one in the history" in complaints(visit(page, **parameters))
+    assert "No run is selected. Choose one in History" in complaints(visit(page, **parameters))
 
 
 @pytest.mark.parametrize("word", ["abc", "-1", "0", "99999999999999999999", "1e3"])
@@ -62,7 +62,7 @@ def test_a_comparison_with_something_that_is_no_run_names_it(
 ) -> None:
     store(database)
     found = complaints(visit("compare", runs=f"1,{word}"))
-    assert "is not a run: a link here ends in ?runs=12,15." in found
+    assert "is not a run number. A link to this page ends in ?runs=12,15." in found
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_comparison_with_something_that_is_no_run_names_it(
         ("1", "Select one more run."),
         ("1,1", "Select one more run."),
         ("1,99", "There is no run 99."),
-        ("1,2,3,4,5,6,7,8,9", "9 runs are too many: up to 8 stand together."),
+        ("1,2,3,4,5,6,7,8,9", "9 runs are too many: compare up to 8 at a time."),
         (",".join(map(str, range(1, 500))), "499 runs are too many"),
     ],
 )
@@ -94,7 +94,7 @@ def test_a_run_that_is_named_twice_stands_there_once(visit: Visit, database: Eng
 
 def test_a_run_without_a_measured_request_is_named(visit: Visit, database: Engine) -> None:
     store(database), store(database, [], status="interrupted")
-    assert "Run 2 has no measured request." in complaints(visit("compare", runs="1,2"))
+    assert "Run 2 has no measured requests." in complaints(visit("compare", runs="1,2"))
 
 
 FORM = [
@@ -154,17 +154,17 @@ def test_the_form_says_what_of_a_link_it_cannot_have_and_keeps_the_rest(
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"backend": "nowhere"}, "No run has the backend “nowhere”: all are shown."),
+        ({"backend": "nowhere"}, "No run has the backend “nowhere”; showing all."),
         ({"model": "nobody"}, "No run has the model “nobody”"),
         ({"mode": "nonsense"}, "No run has the mode “nonsense”"),
         ({"tag": "unknown"}, "No run has the tag “unknown”"),
         ({"tag": "*a* :red[x]"}, "No run has the tag “*a* :red[x]”"),
-        ({"page": "999"}, "There is no page “999” of this list: it has one page."),
+        ({"page": "999"}, "There is no page “999”: the list has one page."),
         ({"page": "0"}, "There is no page “0”"),
         ({"page": "-1"}, "There is no page “-1”"),
         ({"page": "abc"}, "There is no page “abc”"),
         ({"page": "１"}, "There is no page “１”"),
-        ({"text": "nothing is called so"}, "No run matches. Take a filter away."),
+        ({"text": "nothing is called so"}, "No run matches. Remove a filter."),
         ({"text": "%"}, "No run matches."),
     ],
 )
@@ -181,7 +181,7 @@ def test_the_history_says_what_of_a_link_there_is_not(
 def test_a_view_that_there_is_not_is_said(visit: Visit, database: Engine, page: str) -> None:
     store(database)
     found = complaints(visit(page, view="else", **({"run": "1"} if page in WITH_RUN else {})))
-    assert "There is no view “else”: this is the whole page." in found
+    assert "Unknown view “else”; showing the full page." in found
 
 
 WITH_RUN = ("live", "result")

@@ -48,27 +48,27 @@ def press(at: AppTest, label: str) -> AppTest:
 def column(at: AppTest) -> list[str | None]:
     """How the runs stand; a table in which none does has no such column."""
     shown = at.dataframe[0].value
-    found = shown.get("vs reference", [None] * len(shown))
+    found = shown.get("vs baseline", [None] * len(shown))
     return [x if isinstance(x, str) else None for x in found]
 
 
 def test_a_run_is_pinned_and_unpinned_on_its_result(visit: Visit, nights: Engine) -> None:
-    at = press(visit("result", run="1"), "Pin")
+    at = press(visit("result", run="1"), "Set baseline")
     assert [(pin.kind, pin.value) for pin in pins.pins(nights)] == [("model", "tiny")]
-    assert "reference of model tiny" in said(at)
-    at.selectbox(key="pin-of-1").set_value(("tag", "nightly"))
-    at = press(sound(at.run()), "Pin")
+    assert "baseline for model tiny" in said(at)
+    at.selectbox(key="baseline-of-1").set_value(("tag", "nightly"))
+    at = press(sound(at.run()), "Set baseline")
     assert {pin.kind for pin in pins.pins(nights)} == {"model", "tag"}
-    at = press(at, "Unpin")
+    at = press(at, "Remove baseline")
     assert [pin.kind for pin in pins.pins(nights)] == ["model"]
-    assert "reference of tag" not in said(at)
+    assert "baseline for tag" not in said(at)
 
 
 def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> None:
     pins.pin(nights, "model", "tiny", 1)
     at = visit("result", run="2")
-    assert "Now it is run 1; pinning this one takes its place." in said(at)
-    press(at, "Pin")
+    assert "The current baseline is run 1; this run will replace it." in said(at)
+    press(at, "Set baseline")
     assert [pin.run_id for pin in pins.pins(nights)] == [2]
 
 
@@ -78,19 +78,19 @@ def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine
     with writing(database) as connection:
         connection.execute(update(table).values(headline={"ok": 0}))
     assert "Run 1 cannot be a reference: it is done, but without a request" in complaints(
-        press(at, "Pin")
+        press(at, "Set baseline")
     )
 
 
 def test_a_run_that_failed_cannot_be_pinned(visit: Visit, database: Engine) -> None:
     store(database, status="failed")
-    assert "Pin" not in [button.label for button in visit("result", run="1").button]
+    assert "Set baseline" not in [button.label for button in visit("result", run="1").button]
 
 
 def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: Engine) -> None:
     pins.pin(nights, "model", "*other*", 4)
     at = visit("result", run="4", view="share")
-    assert "reference of model *other*" in said(at)
+    assert "baseline for model *other*" in said(at)
     assert not at.button
 
 
@@ -118,7 +118,7 @@ def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -
 
 def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: Engine) -> None:
     at = visit("history", trend="*beauty*")
-    assert "There is no trend of “*beauty*”." in complaints(at)
+    assert "Unknown trend “*beauty*”; choose one below." in complaints(at)
     assert not specs(at)
 
 

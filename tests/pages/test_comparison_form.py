@@ -226,7 +226,7 @@ def test_a_finished_run_can_be_repeated_from_its_page(
 
 
 def offers_more(at: AppTest) -> bool:
-    return "Run them" in [button.label for button in at.button]
+    return "Start" in [button.label for button in at.button]
 
 
 def test_only_what_can_be_repeated_offers_it(database: Engine, visit: Visit) -> None:

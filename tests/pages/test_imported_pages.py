@@ -38,8 +38,8 @@ def test_the_result_of_an_imported_run_says_whose_it_is_and_what_the_tool_says(
     assert "imported from vLLM bench" in said(at)
     assert len(at.metric) == 12
     assert "Run again" not in links(at)
-    assert "client within its limits" not in said(at)
-    assert "How was the client that measured?" not in headings(at)
+    assert "client healthy" not in said(at)
+    assert "Was the client healthy?" not in headings(at)
     assert "Prompts and answers" not in [fold.label for fold in at.expander]
 
 
@@ -49,7 +49,7 @@ def test_a_summary_alone_shows_what_the_tool_says_instead_of_nothing(
     bring_in(database, "vllm/serve_summary.json")
     at = visit("result", run="1")
     assert SAYS in headings(at)
-    assert "No request of this run has been measured" not in said(at)
+    assert "This run has no measured requests" not in said(at)
     assert "only this summary" in said(at)
 
 
