@@ -35,10 +35,11 @@ def help_of(field: str) -> str:
     return _KNOWN[field].help
 
 
-def in_words(sentence: str) -> str:
+def in_words(sentence: str, kind: type[Config] | None = None) -> str:
     """Put the form's label where a sentence begins with a field's name."""
     field, _, rest = sentence.partition(" ")
-    return f"{label(field)} {rest}" if field in _KNOWN else sentence[:1].upper() + sentence[1:]
+    known = about.fields(kind) if kind else _KNOWN
+    return f"{known[field].label} {rest}" if field in known else sentence[:1].upper() + sentence[1:]
 
 
 def keyed(
@@ -79,7 +80,7 @@ def number(
             placeholder=known.empty if optional else None,
             **of_field(field, start, whose),
         )
-        wrong(problem(type(start), field, value))
+        wrong(problem(type(start), field, value), type(start))
     return value
 
 
@@ -109,10 +110,10 @@ def refuse(problems: Iterable[str]) -> None:
         st.error(plain(in_words(sentence)), icon=":material/error:")
 
 
-def wrong(sentence: str) -> None:
+def wrong(sentence: str, kind: type[Config] | None = None) -> None:
     """Say at a field what is wrong with it, if anything is."""
     if sentence:
-        st.caption(f":red[{plain(in_words(sentence))}]")
+        st.caption(f":red[{plain(in_words(sentence, kind))}]")
 
 
 def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:
