@@ -36,8 +36,8 @@ from services.analysis.compare.baseline import Baseline, Kind
 from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
 from services.analysis.comparison_design import InvalidComparison, StoredComparison
 from services.ask.backends import BackendProblem, find
-from services.ask.config import InvalidConfig, sentences_of
 from services.ask.measurement import IMPORT as IMPORTED
+from services.ask.problems import InvalidConfig, sentences_of
 from services.ask.workloads.promptfile import FILE_BYTES_MOST
 from services.base.bodies import InvalidBody, TooManyEntries, read_json
 from services.base.settings import InvalidSettings

@@ -46,7 +46,8 @@ from services.analysis.comparison_design import (
     InvalidComparison,
 )
 from services.ask.backends import BACKENDS, BackendProblem
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.flags.of_field import given
 from services.messages.engines import as_facts

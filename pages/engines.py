@@ -16,7 +16,7 @@ from pages.widgets import engine_form, fields, nodes, url_state
 from pages.widgets.engine_panel import panel
 from pages.widgets.view import plain, sentences
 from services.ask import link
-from services.ask.config import InvalidConfig
+from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.base.once import Once
 from services.base.refresh import REFRESH

@@ -23,8 +23,9 @@ from services.analysis.comparison_design import ComparisonDesign, InvalidCompari
 from services.ask import link, modes, plan, prices, workloads
 from services.ask.answer_times import Pace
 from services.ask.backends import BACKENDS, BackendProblem, lane
-from services.ask.config import InvalidConfig, RunConfig
+from services.ask.config import RunConfig
 from services.ask.plan import Plan
+from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.base.once import Once
 from services.report.charts import schedule_spec

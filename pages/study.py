@@ -28,7 +28,7 @@ from pages.widgets import (
 )
 from pages.widgets.view import as_id, plain, stop_with
 from services.ask.backends import BackendProblem
-from services.ask.config import InvalidConfig
+from services.ask.problems import InvalidConfig
 from services.base.once import Once
 from services.base.units import many
 from services.servers.engines import EngineProblem, devices

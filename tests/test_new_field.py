@@ -13,7 +13,8 @@ from services.analysis.compare.differences import differences
 from services.analysis.compare.headline import work_of
 from services.ask import about
 from services.ask.about import About, field
-from services.ask.config import RunConfig, made
+from services.ask.config import RunConfig
+from services.ask.problems import validate
 from services.flags.of_field import add, given
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
@@ -58,7 +59,7 @@ def test_it_is_a_flag() -> None:
     command = ArgumentParser()
     add(command, WithBurst, WithBurst.model_fields)
     typed = command.parse_args(["--burst", "3"])
-    assert made(WithBurst, given(typed, WithBurst)).burst_s == 3.0
+    assert validate(WithBurst, given(typed, WithBurst)).burst_s == 3.0
     assert "--burst S" in command.format_help()
     assert "How long a burst of requests lasts, in seconds" in " ".join(
         command.format_help().split()

@@ -13,7 +13,8 @@ from pages.widgets.url_state import touched
 from pages.widgets.view import plain
 from services.ask.backends import BACKENDS, target
 from services.ask.backends.address import Origin
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.servers.check_backend import Listing, models
 

@@ -20,8 +20,9 @@ from services.analysis.compare.findings import MARGIN
 from services.analysis.comparison_design import ComparisonDesign
 from services.ask import about
 from services.ask.backends import BACKENDS
-from services.ask.config import InvalidConfig, RunConfig
+from services.ask.config import RunConfig
 from services.ask.modes import MODES
+from services.ask.problems import InvalidConfig
 from services.base import settings
 
 Others = list[dict[str, Any]]

@@ -12,7 +12,8 @@ from pages.widgets import url_state
 from pages.widgets.view import plain
 from services.ask import about
 from services.ask.about import Section
-from services.ask.config import InvalidConfig, RunConfig, made
+from services.ask.config import RunConfig
+from services.ask.problems import InvalidConfig, validate
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
 
@@ -98,7 +99,7 @@ def problem(config: type[Config], field: str, value: Any) -> str:
     """Return what is wrong with a field's value, whatever the others have; "" where nothing is."""
     try:
         of_run = {"workload": "builtin"} if issubclass(config, RunConfig) else {}
-        made(config, {**of_run, field: value})
+        validate(config, {**of_run, field: value})
     except InvalidConfig as error:
         return error.problems.get(field, "")
     return ""

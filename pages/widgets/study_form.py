@@ -11,8 +11,8 @@ import streamlit as st
 from pages.widgets import api_keys, backend_form, engine_form, fields, url_state
 from pages.widgets.url_state import touched
 from services.ask import about
-from services.ask.config import InvalidConfig
 from services.ask.modes import MODES
+from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.servers.engines import ENGINES, EngineConfig
 from services.studies.flat import AXES, numbers, preset_config

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from services.analysis.compare import FEWEST, MOST
 from services.analysis.compare.differences import read_fields
 from services.ask import about, link
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
 
 SAME = "same"  # a candidate that changes nothing: what does chance alone do?
 BETWEEN = ";"  # candidates in a text

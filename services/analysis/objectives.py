@@ -12,8 +12,9 @@ from typing import Any
 
 from services.analysis.metrics import metric
 from services.analysis.statistics import wilson
-from services.ask.config import JUDGEMENT, InvalidConfig, RunConfig, parse
+from services.ask.config import JUDGEMENT, RunConfig, parse
 from services.ask.measurement import Measurement
+from services.ask.problems import InvalidConfig
 from services.base.finite import rate
 from services.base.units import seconds, share, significant
 

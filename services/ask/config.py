@@ -6,15 +6,14 @@ keys are looked up by backend name when a request is built (see `backends/`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     FailFast,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,9 +21,7 @@ from pydantic import (
 
 from services.ask import about, dialogue, request_options
 from services.ask.about import About, field
-
-MODE_NAMES = ("sequential", "staggered", "batch")
-WORKLOAD_NAMES = ("builtin", "text", "file", "synthetic", "mixed")
+from services.ask.problems import validate
 
 Mode = Literal["sequential", "staggered", "batch"]
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
@@ -34,7 +31,6 @@ LengthName = Literal["max_tokens", "max_completion_tokens"]
 MOST = 10_000  # requests in a repeat
 MOST_REPEATS = 50
 MOST_PROCESSES = 64
-MOST_SENTENCES = 50  # about fields that are wrong: no config has more of its own
 Text = Annotated[str, Field(max_length=200_000)]
 # Backends whose newest models refuse any temperature and top-p but their own, which are 1: a 1 need
 # not be sent there. An engine may have another default (vLLM takes the model's).
@@ -43,18 +39,6 @@ OWN_SAMPLING = ("openai",)
 STORED = {"stored": True}  # the context of a config that was checked when it was asked for
 LONG_TIMES = 4  # as long as a short prompt is a long one, unless said
 LONG_EVERY = 2  # alternating
-
-
-Config = TypeVar("Config", bound=BaseModel)
-Problem = Callable[[Any], Any]
-
-
-class InvalidConfig(ValueError):
-    """A run that cannot be asked for. `problems` maps a field's name to a sentence."""
-
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__(" ".join(problems.values()))
-        self.problems = dict(problems)
 
 
 class RunConfig(BaseModel):
@@ -514,7 +498,7 @@ class RunConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        return no_truth(cls, value, info)
+        return refuse_bool(cls, value, info)
 
     @field_validator("base_url")
     @classmethod
@@ -585,7 +569,7 @@ READERS: dict[str, tuple[Workload, ...]] = {
 }
 
 
-def no_truth(kind: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+def refuse_bool(kind: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
     """Return the value of a field; true is no 1. Raises ValueError."""
     of_field = kind.model_fields[info.field_name or ""].annotation
     if isinstance(value, bool) and of_field in (int, float, int | None, float | None):
@@ -605,112 +589,9 @@ def parse(values: Mapping[str, Any]) -> RunConfig:
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
     """
-    return made(RunConfig, values)
+    return validate(RunConfig, values)
 
 
 def stored(values: Mapping[str, Any]) -> RunConfig:
     """Return a config as it was stored: an address or fields that are refused by now are in it."""
     return RunConfig.model_validate(dict(values), context=STORED)
-
-
-def made(kind: type[Config], values: Mapping[str, Any], of: Problem = lambda one: one) -> Config:
-    """Make a config of that kind; `of` turns one of pydantic's problems into another.
-
-    Raises:
-        InvalidConfig: with a sentence for each field that is wrong.
-    """
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        raise InvalidConfig(sentences_of(map(of, error.errors(include_url=False)))) from None
-
-
-def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
-    """Map each wrong field to a sentence: which field, what is wrong, what was given.
-
-    At most MOST_SENTENCES are said. `problems` are pydantic's error dicts; where FastAPI made them,
-    `loc` names the part of the request first. What is wrong with the whole stands under "". A given
-    value is said again only where a rule about numbers or words was broken: other fields may hold a
-    password.
-    """
-    found: dict[str, str] = {}
-    for problem in problems:
-        if len(found) == MOST_SENTENCES:
-            found.setdefault("", "More fields are wrong.")
-            break
-        place = [part for part in problem["loc"] if part not in ("body", "query", "path")]
-        field = place[0][:80] if place and isinstance(place[0], str) else ""
-        text = _sentence(problem)
-        if not field and ": " in text:
-            field, text = text.split(": ", 1)
-        entry = f" (entry {place[1] + 1})" if len(place) > 1 and isinstance(place[1], int) else ""
-        found.setdefault(field, f"{field or 'The run'}{entry} {text.rstrip('.')}.")
-    return found
-
-
-def _sentence(problem: Any) -> str:
-    kind, rule, given = problem["type"], problem.get("ctx", {}), problem.get("input")
-    if kind not in _SENTENCES:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    limits = {name: f"{v:g}" if isinstance(v, float) else v for name, v in rule.items()}
-    short = isinstance(given, int | float) or (isinstance(given, str) and len(given) <= 40)
-    short = short and len(repr(given)) <= 40
-    shown = f" (got {given!r})" if short and given != "" and kind not in _SILENT else ""
-    return _SENTENCES[kind].format_map(limits) + shown
-
-
-_SENTENCES = {
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be more than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a whole number of fewer digits",
-    "int_from_float": "must be a whole number",
-    "int_type": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "string_unicode": "holds a character that is not text",
-    "string_too_long": "must have at most {max_length} characters",
-    "tuple_type": "must be a list",
-    "too_long": "must have at most {max_length} entries",
-    "literal_error": "must be one of {expected}",
-    "extra_forbidden": "is not a known field",
-    "missing": "is missing",
-    "json_invalid": "is not JSON",
-    "dict_type": "must be a JSON object",
-    "model_type": "must be a JSON object",
-    "model_attributes_type": "must be a JSON object",
-}
-_SILENT = {  # what was given is not said again
-    "extra_forbidden",
-    "string_unicode",
-    "string_type",
-    "tuple_type",
-    "json_invalid",
-    "missing",
-    "dict_type",
-    "model_type",
-    "model_attributes_type",
-}
-
-
-def own_prompts(config: RunConfig) -> tuple[str, ...]:
-    """Return the prompts that the person wrote or gave in a file, which are nobody else's."""
-    if config.prompt and config.workload == "text":
-        return (dialogue.text_of(config.prompt),)
-    return tuple(map(dialogue.text_of, config.prompts))
-
-
-def without_prompts(config: RunConfig) -> dict[str, Any]:
-    """Return the config as plain data with the person's own prompts left out, for what leaves
-    the database: `prompt` and `prompts` are replaced by how many there were and how long."""
-    data = config.model_dump(mode="json")
-    del data["prompt"], data["prompts"]
-    texts = own_prompts(config)
-    data["own_prompts"] = len(texts)
-    data["own_prompt_characters"] = sum(map(len, texts))
-    return data

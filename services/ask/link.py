@@ -12,7 +12,8 @@ from typing import Any
 
 from services.ask import about
 from services.ask.backends import BACKENDS
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
 
 PRIVATE = about.names(RunConfig, lambda known: known.private)
 PERHAPS_SECRET = about.names(RunConfig, lambda known: known.may_hold_key)

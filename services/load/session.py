@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 
 from services.ask import backends
-from services.ask.config import RunConfig, own_prompts
+from services.ask.config import RunConfig
 from services.ask.measurement import Repeat
+from services.ask.own_prompts import own_prompts
 from services.ask.plan import calibrates
 from services.ask.work_item import WorkItem
 from services.base import machine, untrusted

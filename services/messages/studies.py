@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from services.ask.config import without_prompts
 from services.ask.measurement import Run, RunStatus
+from services.ask.own_prompts import without_prompts
 from services.messages.engines import EngineFacts, engine_facts
 from services.servers.engines import EngineConfig
 from services.studies.estimate import Estimate

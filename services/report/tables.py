@@ -15,8 +15,8 @@ from services.analysis.figures import FIGURES, STATISTICS
 from services.analysis.metrics import METRICS, metric
 from services.analysis.statistics import Distribution, Ratio
 from services.analysis.summary import Summary
-from services.ask.config import without_prompts
 from services.ask.measurement import Run
+from services.ask.own_prompts import without_prompts
 from services.base.table import Table
 from services.base.units import NOTHING, show
 from services.report import theme

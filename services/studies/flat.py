@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.ask import link
-from services.ask.config import InvalidConfig, RunConfig
+from services.ask.config import RunConfig
+from services.ask.problems import InvalidConfig
 from services.servers.engines import EngineConfig
 from services.studies.parallel import Parallel, read_parallel, write_parallel
 from services.studies.presets import PRESETS

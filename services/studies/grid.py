@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
 from services.servers.engines import EngineConfig
 from services.studies.cell import Cell
 from services.studies.presets import PRESETS

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from services.ask.config import InvalidConfig
+from services.ask.problems import InvalidConfig
 from services.servers.engines.config import MOST_RANKS
 
 Rank = Annotated[int, Field(ge=1, le=MOST_RANKS)]

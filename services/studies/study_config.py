@@ -15,7 +15,8 @@ from pydantic import (
 )
 
 from services.ask.about import About, field
-from services.ask.config import MOST, RunConfig, made, no_truth
+from services.ask.config import MOST, RunConfig, refuse_bool
+from services.ask.problems import validate
 from services.servers.engines import EngineConfig
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
@@ -67,7 +68,7 @@ class StudyConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        return no_truth(cls, value, info)
+        return refuse_bool(cls, value, info)
 
     @field_validator("preset")
     @classmethod
@@ -97,7 +98,7 @@ def parse_study(values: Mapping[str, Any]) -> StudyConfig:
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
     """
-    return made(StudyConfig, values, inner)
+    return validate(StudyConfig, values, inner)
 
 
 def inner(problem: Any) -> dict[str, Any]:

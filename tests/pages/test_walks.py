@@ -15,9 +15,10 @@ from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison, check, sentence
 from services.ask import workloads
 from services.ask.backends import BACKENDS
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
 from services.ask.modes import MODES
 from services.ask.plan import in_turns, plan, together
+from services.ask.problems import InvalidConfig
 from services.ask.workloads import WORKLOADS
 from services.base.packaged_model import MODEL_NAME
 from services.servers.engines import ENGINES, EngineConfig

@@ -18,8 +18,8 @@ from services.analysis.compare.rows import row_of
 from services.analysis.diagnostics import diagnostics
 from services.analysis.fingerprint import digest
 from services.analysis.metrics import FIELDS, request_row
-from services.ask.config import without_prompts
 from services.ask.measurement import Measurement, Repeat, Run
+from services.ask.own_prompts import without_prompts
 from services.report.export.public import public
 
 SCHEMA = "paceline/run/2"

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.analysis.compare.differences import flat
 from services.analysis.diagnostics import Diagnostic, diagnostics
-from services.ask.config import without_prompts
+from services.ask.own_prompts import without_prompts
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
 from services.report.export.contents import Contents, Finding

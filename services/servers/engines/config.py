@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from services.ask.about import About, field
-from services.ask.config import made, no_truth
+from services.ask.config import refuse_bool
+from services.ask.problems import validate
 from services.base.redact import holds_key
 
 ENGINE_NAMES = ("vllm", "sglang", "llamacpp", "ray")
@@ -124,7 +125,7 @@ class EngineConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        return no_truth(cls, value, info)
+        return refuse_bool(cls, value, info)
 
     @field_validator("model", "quantization", "extra")
     @classmethod
@@ -166,7 +167,7 @@ def parse_engine(values: Mapping[str, Any]) -> EngineConfig:
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
     """
-    return made(EngineConfig, values)
+    return validate(EngineConfig, values)
 
 
 def _is_secret(word: str) -> bool:

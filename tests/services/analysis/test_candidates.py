@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from services.analysis.candidates import SAME, candidates, enough, names, read, values_of, written
-from services.ask.config import InvalidConfig, RunConfig
+from services.ask.config import RunConfig
+from services.ask.problems import InvalidConfig
 
 START = RunConfig(requests=8)
 

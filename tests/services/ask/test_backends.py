@@ -20,7 +20,8 @@ from services.ask.backends import (
 )
 from services.ask.backends.address import origin, origin_url
 from services.ask.backends.wire_formats import body
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
 from services.ask.work_item import WorkItem
 from services.load.session import Session
 from services.servers.engines import ENGINES

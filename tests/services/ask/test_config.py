@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.ask.config import InvalidConfig, RunConfig, parse, sentences_of, without_prompts
+from services.ask.config import RunConfig, parse
+from services.ask.own_prompts import without_prompts
+from services.ask.problems import InvalidConfig, sentences_of
 
 
 def problems(values: dict[str, Any]) -> dict[str, str]:

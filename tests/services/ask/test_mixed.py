@@ -13,9 +13,10 @@ from services.ask import link, workloads
 from services.ask.answer_times import Pace
 from services.ask.backends import Target
 from services.ask.backends.wire_formats import body
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
 from services.ask.measurement import WARM_UP
 from services.ask.plan import plan
+from services.ask.problems import InvalidConfig
 from services.ask.workloads import mixed
 from services.servers.engines.within import size
 from services.wire.limits import check

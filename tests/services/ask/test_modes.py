@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ask.config import MODE_NAMES, RunConfig
+from services.ask.config import Mode, RunConfig
 from services.ask.modes import MODES, Schedule, counted, picture, schedule
 
 
@@ -63,7 +63,7 @@ def test_the_picture_obeys_due_times_the_cap_and_the_pause(
 
 
 @given(
-    mode=st.sampled_from(MODE_NAMES),
+    mode=st.sampled_from(get_args(Mode)),
     requests=st.integers(1, 60),
     concurrency=st.none() | st.integers(1, 70),
     interval_s=st.floats(0, 5),
@@ -99,7 +99,7 @@ def test_no_picture_breaks_its_schedule(
 
 
 def test_every_mode_of_a_config_is_in_the_table_and_names_real_fields() -> None:
-    assert tuple(MODES) == MODE_NAMES
+    assert tuple(MODES) == get_args(Mode)
     for name, spec in MODES.items():
         assert spec.name == name
         assert set(spec.parameters) <= set(RunConfig.model_fields)

@@ -9,7 +9,8 @@ import pytest
 from services.ask import dialogue
 from services.ask.backends import Target
 from services.ask.backends.wire_formats import body
-from services.ask.config import InvalidConfig, RunConfig, parse
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
 from services.ask.workloads import InvalidPrompts, prompt, promptfile, read_prompts
 from services.ask.workloads.promptfile import read_file
 from services.base.redact import redact

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from services.ask.backends import BackendProblem, target
-from services.ask.config import InvalidConfig, RunConfig, parse, stored
+from services.ask.config import RunConfig, parse, stored
+from services.ask.problems import InvalidConfig
 from services.ask.remedy import remedy
 from services.load.repeat import Job, Playing
 from services.load.results import measurement_of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from services.ask.config import WORKLOAD_NAMES, RunConfig
+from services.ask.config import RunConfig, Workload
 from services.ask.workloads import BUILTIN, WORKLOADS, prompt
 
 
@@ -88,7 +88,7 @@ def test_five_thousand_of_the_longest_synthetic_prompts_are_not_made_before_they
 
 
 def test_every_workload_of_a_config_is_in_the_table_and_names_real_fields() -> None:
-    assert tuple(WORKLOADS) == WORKLOAD_NAMES
+    assert tuple(WORKLOADS) == get_args(Workload)
     for name, spec in WORKLOADS.items():
         assert spec.name == name
         assert set(spec.parameters) <= set(RunConfig.model_fields)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ask.config import InvalidConfig
+from services.ask.problems import InvalidConfig
 from services.servers.engines import (
     EngineConfig,
     EngineProblem,

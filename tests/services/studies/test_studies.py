@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.ask.config import InvalidConfig, RunConfig
+from services.ask.config import RunConfig
+from services.ask.problems import InvalidConfig
 from services.ask.workloads.mixed import CLASSES, alone
 from services.servers.engines import EngineConfig
 from services.studies.grid import cells, engines, loads, planned
