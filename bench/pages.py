@@ -171,7 +171,7 @@ def main() -> None:
         )  # as in an app that runs
         rows = [HEAD, ("---",) * len(HEAD), *map(line, OPENINGS)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    table += f"\n\nLoad of the machine meanwhile: {os.getloadavg()[0]:.1f}."
+    table += f"\n\nLoad average of the machine: {os.getloadavg()[0]:.1f}."
     print(f"{report.machine()}\n\n{table}")
     if asked.write:
         report.write(asked.write, {"pages": table})

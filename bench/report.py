@@ -19,12 +19,12 @@ from services.base.units import NOTHING, seconds, significant
 
 HEAD = (
     "client",
-    "came back",
-    "TTFT off, p50",
+    "completed",
+    "TTFT error, p50",
     "p99",
-    "gaps off, p50",
+    "gap error, p50",
     "p99",
-    "E2E off, p50",
+    "E2E error, p50",
     "p99",
     "CPU s",
     "net",
