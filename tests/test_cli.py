@@ -23,7 +23,7 @@ from db import counts, runs
 from db.database import opened
 from jobs.place import beside
 from services.ask.config import RunConfig
-from services.flags import flag
+from services.ask.flag import flag
 from services.report.export import EXPORTS
 from services.report.export.document import REQUEST_FIELDS
 from services.report.export.shape import RunDocument
@@ -218,7 +218,9 @@ def test_a_run_whose_database_goes_away_is_not_called_bad_usage(
     with database.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO requests"))
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("Run 2 is out of sight. The database cannot be used: no such table")
+    assert said.err.startswith(
+        "Lost contact with run 2. The database cannot be used: no such table"
+    )
 
 
 def test_a_person_sees_how_far_a_run_is(database: Engine, reference: ReferenceServer) -> None:
@@ -397,9 +399,9 @@ def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
         (["compare", *"123456789"], "Compare takes 2 to 8 runs, not 9."),
         (["compare", "1", "2"], "There is no run 1."),
         (["compare", "1", "1"], "Run 1 is named twice."),
-        (["compare", "1", "2", "--within", "0"], "--within: '0' is not a number of per cent"),
+        (["compare", "1", "2", "--within", "0"], "--within: '0' is not a percentage"),
         (["compare", "1", "2", "--within", "a few"], "--within: 'a few' is not"),
-        (["compare", "1", "2", "--fail-if", "slower,worse"], "--fail-if: 'worse' is no verdict"),
+        (["compare", "1", "2", "--fail-if", "slower,worse"], "--fail-if: 'worse' is not a verdict"),
         (["compare", "1", "2", "--measure", "speed"], "--measure: invalid choice: 'speed'"),
         (["compare", "1", "2", "--measure", "ttft"], "--measure and --allow-no-verdict go with"),
         (["check", "1"], "The following arguments are required: --slo"),
@@ -784,16 +786,16 @@ def test_a_run_is_pinned_and_the_list_says_how_the_others_stand(database: Engine
     for _ in range(2):
         store(database, tags=["nightly"])
     assert "vs baseline" not in ask("list").out
-    assert ask("pin", "1").out == "Run 1 is the reference of model tiny.\n"
-    assert ask("pin", "1", "--tag", "nightly").out == "Run 1 is the reference of tag nightly.\n"
+    assert ask("pin", "1").out == "Run 1 is now the baseline of model tiny.\n"
+    assert ask("pin", "1", "--tag", "nightly").out == "Run 1 is now the baseline of tag nightly.\n"
     lines = ask("list").out.splitlines()
     assert "vs baseline" in lines[0]
     assert "no verdict" in lines[2] and "baseline" in lines[3]
     later, first = json.loads(ask("list", "--json").out)
     assert (later["against"]["baseline"], later["against"]["kind"]) == (1, "tag")
     assert first["against"]["word"] == "baseline"
-    assert ask("unpin", "1", "--model").out == "Run 1 is no longer the reference of model tiny.\n"
-    assert ask("unpin", "1").out == "Run 1 is no longer the reference of tag nightly.\n"
+    assert ask("unpin", "1", "--model").out == "Run 1 is no longer the baseline of model tiny.\n"
+    assert ask("unpin", "1").out == "Run 1 is no longer the baseline of tag nightly.\n"
     assert "vs baseline" not in ask("list").out
 
 
@@ -803,7 +805,7 @@ def test_a_run_is_pinned_and_the_list_says_how_the_others_stand(database: Engine
         (["pin", "9"], "There is no run 9."),
         (["pin", "1", "--tag", "a,b"], "The tag 'a,b' holds a comma."),
         (["pin", "1", "--model", "--tag", "a"], "not allowed with argument --model"),
-        (["unpin", "1"], "Run 1 is not the reference of that."),
+        (["unpin", "1"], "Run 1 is not the baseline of that."),
         (["unpin", "9"], "There is no run 9."),
     ],
 )
@@ -819,9 +821,11 @@ def test_what_cannot_be_pinned_is_said(
 # --- comparisons and further repeats ---------------------------------------------------------
 
 
-def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, ask: Ask) -> None:
+def test_a_comparison_without_runs_measures_them_first(
+    reference: ReferenceServer, ask: Ask
+) -> None:
     flags = run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0")[1:]
-    said = ask("trial", *flags, "--vs", "mode=batch", "--repeats", "3", "--json")
+    said = ask("compare", *flags, "--with", "mode=batch", "--repeats", "3", "--json")
     assert (said.code, said.err) == (0, "")
     document = json.loads(said.out)
     assert [run["id"] for run in document["runs"]] == [1, 2]
@@ -836,18 +840,21 @@ def test_a_trial_is_measured_in_turns_and_compared(reference: ReferenceServer, a
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--vs", "mode"], "--vs takes what changes, as in mode=batch,concurrency=8"),
-        (["--vs", "mode=none"], "--mode must be one of"),
-        (["--vs", "prompt=x"], "--prompt is not taken from a link"),
-        (["--vs", "mode=batch", "--repeats", "60"], "must be at most 50"),
-        (["--vs", "mode=batch", "--most", "3"], "the most cannot be fewer"),
-        (["--vs", "mode=batch", "--target", "0"], "per cent from 0.1 to 100"),
-        (["--vs", "mode=batch"] * 9, "2 to 8 candidates"),
-        ([], "--vs"),
+        (["--with", "mode"], "--with takes what changes, as in mode=batch,concurrency=8"),
+        (["--with", "mode=none"], "--mode must be one of"),
+        (["--with", "prompt=x"], "--prompt is not taken from a link"),
+        (["--with", "mode=batch", "--repeats", "60"], "must be at most 50"),
+        (["--with", "mode=batch", "--most", "3"], "the most cannot be fewer"),
+        (["--with", "mode=batch", "--target", "0"], "not a percentage from 0.1 to 100"),
+        (["--with", "mode=batch"] * 9, "2 to 8 candidates"),
+        ([], "Name the runs to compare, or say --with what another candidate changes."),
+        (["1", "2", "--with", "mode=batch"], "--with is for a comparison that is measured first"),
+        (["1", "2", "--mode", "batch"], "--mode is for a comparison that is measured first"),
+        (["--with", "mode=batch", "--measure", "ttft"], "go with --fail-if"),
     ],
 )
-def test_a_trial_that_cannot_be_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
-    said = ask("trial", *arguments)
+def test_a_comparison_that_cannot_be_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
+    said = ask("compare", *arguments)
     assert (said.code, said.out) == (2, "")
     assert words in said.err
     assert not runs.count(opened())

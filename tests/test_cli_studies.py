@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from db import engines as stored_engines
 from db import runs, studies
-from services.flags import flag
+from services.ask.flag import flag
 from services.report.export.study_files import STUDY_EXPORTS
 from services.report.export.study_shape import StudyDocument
 from services.servers.engines import EngineConfig

@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 
 import cli
 from api import HANDLERS
+from cli.engine import takes_nothing
+from cli.parser import Command, parser
 from jobs.place import beside
-from services import flags
 from tests.stored import store
 
 NASTY = (
@@ -79,7 +80,8 @@ NASTY = (
     "-h",
 )
 EACH = 4  # of these for every flag
-REQUIRED = {"vs": ("--vs", "mode=batch"), "slo": ("--slo", "error_rate<1")}
+REQUIRED = {"slo": ("--slo", "error_rate<1")}
+OTHER_WAYS = {"compare": (["--with", "mode=batch"],)}  # without runs it measures
 
 
 def commands(parser: ArgumentParser, *front: str) -> Iterator[tuple[tuple[str, ...], list[Action]]]:
@@ -91,7 +93,7 @@ def commands(parser: ArgumentParser, *front: str) -> Iterator[tuple[tuple[str, .
             yield from commands(inner, *front, name)
 
 
-ALL = dict(commands(flags.parser("", cli.COMMANDS)))
+ALL = dict(commands(parser("", cli.COMMANDS, cli.GROUPS)))
 
 
 def test_every_command_is_tried() -> None:
@@ -126,11 +128,13 @@ def test_a_nasty_value_ends_in_a_sentence(
     chance, actions = Random(" ".join(words)), ALL[words]
     required = [str(n + 1) for n, one in enumerate(actions) if not one.option_strings]
     needed = [word for one in actions if one.required for word in REQUIRED.get(one.dest, ())]
-    tried: list[list[str]] = [[*required, *needed, f"{flag}=--"] for flag in options(actions)]
-    for flag in options(actions):
-        for value in chance.sample(NASTY, EACH):
-            tried.append([*required, *needed, f"{flag}={value}"])
-            tried.append([*required, *needed, flag, value])
+    tried: list[list[str]] = []
+    for start in ([*required, *needed], *OTHER_WAYS.get(" ".join(words), ())):
+        tried += [[*start, f"{flag}=--"] for flag in options(actions)]
+        for flag in options(actions):
+            for value in chance.sample(NASTY, EACH):
+                tried.append([*start, f"{flag}={value}"])
+                tried.append([*start, flag, value])
     for value in chance.sample(NASTY, 10):
         tried.append([value, *needed])
     for arguments in tried:
@@ -157,7 +161,7 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
     def fails(_: object) -> int:
         raise RuntimeError("with the key sk-topsecret")
 
-    monkeypatch.setitem(cli.COMMANDS, "list", fails)
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, takes_nothing))
     code, error = said(["list"], capfdbinary)
     assert (code, error.count("\n")) == (1, 1)
     assert error.startswith("Internal error in Paceline (RuntimeError). ")
@@ -192,7 +196,7 @@ def test_what_the_api_refuses_in_a_sentence_the_terminal_does_too(
         error.args = ("That cannot be done.",)
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "list", refuses)
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(refuses, takes_nothing))
     code, error = said(["list"], capfdbinary)
     assert code == 2
     assert error.startswith("That cannot be done.")
@@ -204,7 +208,7 @@ def test_a_refusal_of_the_system_is_said_in_its_words(
     def fails(_: object) -> int:
         raise OSError(28, "No space left on device", "/home/me/private")
 
-    monkeypatch.setitem(cli.COMMANDS, "list", fails)
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, takes_nothing))
     code, error = said(["list"], capfdbinary)
     assert (code, error.partition(". ")[0]) == (
         1,

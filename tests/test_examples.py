@@ -79,7 +79,8 @@ def prepared(
 
 def to_the_reference(words: list[str], server: ReferenceServer) -> list[str]:
     """Let a command that measures a server measure the one that is there."""
-    if words[0] not in ("run", "trial", "study") or "--engine" in words:
+    measures = words[0] in ("run", "study") or (words[0] == "compare" and "--with" in words)
+    if not measures or "--engine" in words:
         return words
     at = [server.base_url if word.startswith("http://") else word for word in words]
     backend = [] if "--backend" in at else ["--backend", server.base_url]

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from dataclasses import replace
 from typing import Any
 
+from services.flags.of_field import add, given
 from streamlit.testing.v1 import AppTest
 
 from services.analysis.compare.differences import differences
@@ -15,7 +16,6 @@ from services.ask import about
 from services.ask.about import About, field
 from services.ask.config import RunConfig
 from services.ask.problems import validate
-from services.flags.of_field import add, given
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
 from tests.values import candidate, measured, run

@@ -39,9 +39,9 @@ RUNS = (
         ("--mode", "staggered", "--requests", "16", "--interval", "0.2", "--repeats", "3", *SHORT),
     ),
     (
-        "trial",
+        "compare",
         "Eight requests",
-        ("--requests", "8", "--pause", "0", *SHORT, "--vs", "mode=batch,concurrency=8"),
+        ("--requests", "8", "--pause", "0", *SHORT, "--with", "mode=batch,concurrency=8"),
     ),
 )
 BEGUN = 20  # answers, after which the long run is worth a picture

@@ -26,14 +26,16 @@ def per_cent(text: str) -> float:
     except ValueError:
         share = 0.0
     if not LEAST_MARGIN <= share <= MOST_MARGIN:
-        raise ArgumentTypeError(f"{text[:40]!r} is not a number of per cent from 0.1 to 100")
+        raise ArgumentTypeError(f"{text[:40]!r} is not a percentage from 0.1 to 100")
     return share
 
 
 def words(text: str) -> list[str]:
     words = [word.strip() for word in text.split(",")]
     if wrong := [word for word in words if word not in WORDS]:
-        raise ArgumentTypeError(f"{wrong[0][:40]!r} is no verdict, but one is {', '.join(WORDS)}")
+        raise ArgumentTypeError(
+            f"{wrong[0][:40]!r} is not a verdict; choose from {', '.join(WORDS)}"
+        )
     return words
 
 

@@ -42,6 +42,6 @@ def metavar(kind: Kind, name: str) -> str:
 
 
 def given(options: Namespace, kind: Kind) -> dict[str, Any]:
-    """Return the fields of which something was said."""
-    found = {name: getattr(options, name, None) for name in kind.model_fields}
-    return {name: value for name, value in found.items() if value is not None}
+    """Return the fields whose flags were given."""
+    values = {name: getattr(options, name, None) for name in kind.model_fields}
+    return {name: value for name, value in values.items() if value is not None}

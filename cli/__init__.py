@@ -1,0 +1,99 @@
+"""The same actions in a terminal: `python cli.py run|compare|study|engine|list|share|…`.
+
+Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
+for does not hold, or nobody can tell whether it does, or Paceline itself failed, 2 bad usage:
+nothing was done. PACELINE_DEBUG=1 shows where it failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jobs
+from cli.commands import COMMANDS, GROUPS
+from cli.output import FAILED, refuse
+from cli.parser import parser
+from cli.problems import Usage
+from db.comparisons import CannotRepeat
+from db.database import UNUSABLE, opened, said_of
+from db.engines import EngineBusy, EngineNotFound
+from db.pins import InvalidPin, NotPinned
+from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound
+from db.shares import InvalidShare, ShareNotFound
+from db.studies import StudyNotFound
+from services.analysis.comparison_design import InvalidComparison
+from services.ask.backends import BackendProblem
+from services.ask.problems import InvalidConfig
+from services.base import settings
+from services.report.imports import InvalidImport
+from services.servers.engines import EngineProblem
+from services.studies.feasible import NothingToResume
+
+ROOT = Path(__file__).resolve().parent.parent
+DEBUG = "PACELINE_DEBUG"  # set: an error that nobody foresaw is shown with its traceback
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    summary = (__doc__ or "").splitlines()[0]
+    options, unknown = parser(summary, COMMANDS, GROUPS).parse_known_args(arguments)
+    try:
+        _check(unknown)
+        settings.load(ROOT / ".env")
+        opened()
+        code: int = options.call(options)
+    except RunNotFound as error:
+        return refuse(f"{error} `python cli.py list` lists the runs there are.")
+    except REFUSED as error:
+        return refuse(str(error.args[0]))
+    except UNUSABLE as error:
+        return refuse(said_of(error))
+    except KeyboardInterrupt:
+        return refuse("Stopped.", FAILED)
+    except Exception as error:  # what nobody foresaw
+        if os.environ.get(DEBUG):
+            raise
+        return refuse(f"{_cause(error)} Set {DEBUG}=1 to see where.", FAILED)
+    return code
+
+
+def _check(unknown: Sequence[str]) -> None:
+    if sys.stdout is None:
+        raise Usage("Standard output is closed: there is nowhere to print to.")
+    names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+    if unknown:  # the words after a flag are not said again: one may be a key
+        raise Usage(f"There is no {', '.join(names) or repr(unknown[0])} here. See --help.")
+
+
+def _cause(error: Exception) -> str:
+    """Say what went wrong without repeating a text that may hold a key or a prompt."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"The operating system reports: {error.strerror}."
+    return f"Internal error in Paceline ({type(error).__name__})."
+
+
+REFUSED = (  # what cannot be done, each with a sentence
+    Usage,
+    settings.InvalidSettings,
+    jobs.QueueProblem,
+    InvalidPin,
+    NotPinned,
+    InvalidShare,
+    ShareNotFound,
+    StudyNotFound,
+    EngineNotFound,
+    InvalidConfig,
+    InvalidEdit,
+    InvalidComparison,
+    BackendProblem,
+    EngineProblem,
+    NothingToResume,
+    CannotRepeat,
+    InvalidImport,
+    AlreadyFinished,
+    RunBusy,
+    EngineBusy,
+)

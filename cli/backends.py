@@ -1,0 +1,52 @@
+"""`backends`: the servers that can be measured, and what each answers."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import ArgumentParser, Namespace
+
+from cli.fields import add, given
+from cli.output import DONE, say
+from services.ask.backends import BACKENDS
+from services.ask.config import RunConfig
+from services.base import settings
+from services.report import terminal
+from services.servers.check_backend import check_backend
+
+# Of a run: what a test's question is like, and to whom it goes.
+OF_A_TEST = (
+    "model",
+    "base_url",
+    "omit",
+    "max_tokens_field",
+    "temperature",
+    "top_p",
+    "extra_body",
+    "headers",
+    "ca_file",
+    "insecure_tls",
+)
+
+
+def takes(command: ArgumentParser) -> None:
+    command.add_argument(
+        "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend; without: all"
+    )
+    command.add_argument("--test", action="store_true", help="Ask each whether it answers")
+    add(command, RunConfig, OF_A_TEST)
+
+
+def backends(options: Namespace) -> int:
+    """Print the backends, with --test what each answers."""
+    names = [options.name] if options.name else list(BACKENDS)
+    probes = None
+    if options.test:
+        fields = given(options, RunConfig)
+        model, base_url = fields.pop("model", None), fields.pop("base_url", None)
+        probes = {
+            name: asyncio.run(check_backend(name, model, settings.environment(), base_url, fields))
+            for name in names
+        }
+    rows = terminal.backend_rows(names, settings.environment(), probes)
+    say(options, lambda: rows, lambda: terminal.backends_text(rows))
+    return DONE

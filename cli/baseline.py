@@ -1,0 +1,63 @@
+"""`pin`, `unpin`: the run that later runs of a model, or of a tag, are compared with."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from cli.kinds import whole
+from cli.output import DONE, say
+from cli.problems import Usage
+from db import pins, runs
+from db.database import opened
+
+
+def takes_pin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model (default)")
+    of.add_argument("--tag", help="Of a tag, which is added to the run")
+
+
+def pin(options: Namespace) -> int:
+    """Make a run the baseline of its model, or of a tag: later runs are compared with it."""
+    of: tuple[Any, str] = ("tag", options.tag)
+    if options.tag is None:
+        of = ("model", runs.load(opened(), options.run).config.model)
+    baseline = pins.pin(opened(), *of, options.run)
+    say(
+        options,
+        lambda: baseline,
+        lambda: f"Run {options.run} is now the baseline of {' '.join(of)}.",
+    )
+    return DONE
+
+
+def takes_unpin(command: ArgumentParser) -> None:
+    command.add_argument("run", type=whole, metavar="RUN")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", action="store_true", help="Of its model only")
+    of.add_argument("--tag", help="Of one tag only")
+
+
+def unpin(options: Namespace) -> int:
+    """Make a run no baseline any more: of anything, or of its model or a tag alone."""
+    runs.load(opened(), options.run)
+    kind = "tag" if options.tag is not None else "model" if options.model else None
+    baselines = [
+        baseline
+        for baseline in pins.pins(opened())
+        if baseline.run_id == options.run
+        and kind in (None, baseline.kind)
+        and options.tag in (None, baseline.value)
+    ]
+    if not baselines:
+        raise Usage(f"Run {options.run} is not the baseline of that.")
+    for baseline in baselines:
+        pins.unpin(opened(), baseline.kind, baseline.value)
+    lines = [
+        f"Run {options.run} is no longer the baseline of {baseline.kind} {baseline.value}."
+        for baseline in baselines
+    ]
+    say(options, lambda: baselines, lambda: "\n".join(lines))
+    return DONE

@@ -1,0 +1,165 @@
+"""`compare`: runs side by side; without runs, candidates that are measured first."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
+
+import jobs
+from cli import run_fields
+from cli.fields import given
+from cli.kinds import per_cent, whole, words
+from cli.output import DONE, FAILED, hides_progress, refuse, say
+from cli.problems import Usage, each_once, naming_flags
+from cli.stopping import stopping
+from db import results
+from db.database import opened
+from db.runs import RunNotFound
+from jobs.follow import follow
+from services.analysis import candidates as candidate_configs
+from services.analysis import thresholds
+from services.analysis.compare import FEWEST, MARGIN, MOST, Candidate, Comparison
+from services.analysis.compare import compare as compared
+from services.analysis.comparison_design import USUAL_MOST, USUAL_REPEATS, ComparisonDesign
+from services.ask import link
+from services.ask.config import RunConfig, parse
+from services.ask.flag import flag
+from services.report import export as exports
+from services.report import terminal
+
+TO_MEASURE = ("with", "target", "most", "order_seed", "shared_prompts", "name", "tag", "note")
+
+
+def takes(command: ArgumentParser) -> None:
+    command.add_argument(
+        "runs", type=whole, nargs="*", metavar="RUN", help="Without: measure first, see --with"
+    )
+    command.add_argument(
+        "--within",
+        type=per_cent,
+        metavar="PERCENT",
+        help="A difference smaller than this counts as equal (default: 5)",
+    )
+    command.add_argument(
+        "--fail-if",
+        type=words,
+        action="extend",
+        default=[],
+        metavar="WORD,WORD",
+        help=f"Exit with 1 on a verdict that is {', '.join(thresholds.WORDS)}; "
+        "also when there is no verdict",
+    )
+    command.add_argument(
+        "--measure",
+        choices=thresholds.MEASURES,
+        help="By which measure; without: the one that decides",
+    )
+    command.add_argument(
+        "--allow-no-verdict", action="store_true", help="Let --fail-if pass without a verdict"
+    )
+    command.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        metavar="CHANGES",
+        help="Measure a run and another that changes this: mode=batch,concurrency=8; "
+        "may be repeated",
+    )
+    command.add_argument(
+        "--target",
+        type=per_cent,
+        metavar="PERCENT",
+        help="Add repeats until every interval is within this much",
+    )
+    command.add_argument("--most", type=whole, help="Repeats of each, at most (with --target)")
+    command.add_argument("--order-seed", type=whole, help="Seed of the order of the repeats")
+    run_fields.takes(command)
+
+
+def compare(options: Namespace) -> int:
+    """Print runs side by side, the baseline first; without runs, measure candidates first."""
+    if not options.fail_if and (options.measure or options.allow_no_verdict):
+        raise Usage("--measure and --allow-no-verdict go with --fail-if.")
+    return _stored(options) if options.runs else _measured(options)
+
+
+def _stored(options: Namespace) -> int:
+    """Compare runs that are stored."""
+    if to_measure := [
+        *(flag(name) for name in TO_MEASURE if getattr(options, name)),
+        *map(flag, given(options, RunConfig)),
+    ]:
+        raise Usage(f"{to_measure[0]} is for a comparison that is measured first: name no runs.")
+    if not FEWEST <= len(options.runs) <= MOST:
+        raise Usage(f"Compare takes {FEWEST} to {MOST} runs, not {len(options.runs)}.")
+    return _judged(
+        options, results.candidates(opened(), each_once(options.runs), margin=options.within)
+    )
+
+
+def _measured(options: Namespace) -> int:
+    """Measure a run and others that differ from it, their repeats interleaved, and compare them."""
+    with stopping() as stop:
+        run_ids = _submitted(options)
+        try:
+            follow(opened(), run_ids, stop, hides_progress(options))
+            candidates = results.candidates(opened(), run_ids)
+        except (RunNotFound, jobs.QueueProblem) as error:
+            return refuse(str(error), FAILED)
+    code = _judged(options, candidates)
+    return code if all(each.run.status == "done" for each in candidates) else FAILED
+
+
+def _submitted(options: Namespace) -> tuple[int, ...]:
+    changes = getattr(options, "with")
+    if not changes:
+        raise Usage("Name the runs to compare, or say --with what another candidate changes.")
+    with naming_flags(options):
+        values = run_fields.values(options)
+        run_fields.say_notes(options)
+        repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
+        configs = candidate_configs.candidates(values, _changes(changes))
+        most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
+        margin = MARGIN if options.within is None else options.within
+        design = ComparisonDesign(options.order_seed, repeats, most, options.target, margin)
+        names = (options.name, options.tag, options.note)
+        return jobs.submit_comparison(opened(), configs, design, *names).run_ids
+
+
+def _changes(texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what the other candidates change, as `--with` says it.
+
+    Raises:
+        InvalidConfig: a field that there is not, or a value that it cannot have.
+        Usage: a change without a value.
+    """
+    candidates: list[dict[str, Any]] = []
+    for text in texts:
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        if any(not equals for _, equals, _ in parts):
+            raise Usage(f"--with takes what changes, as in mode=batch,concurrency=8; got {text!r}.")
+        changes = [link.change(name.strip(), value.strip()) for name, _, value in parts]
+        candidates.append({name: value for each in changes for name, value in each.items()})
+    return candidates
+
+
+def _judged(options: Namespace, candidates: Sequence[Candidate]) -> int:
+    """Print a comparison; fail where --fail-if says so."""
+    comparison = say_comparison(options, candidates)
+    if not options.fail_if:
+        return DONE
+    failed = thresholds.against(
+        comparison, options.fail_if, options.measure, options.allow_no_verdict
+    )
+    return refuse("\n".join(failed), FAILED) if failed else DONE
+
+
+def say_comparison(options: Namespace, candidates: Sequence[Candidate]) -> Comparison:
+    comparison = compared(candidates)
+    say(
+        options,
+        lambda: exports.comparison_document(candidates),
+        lambda: terminal.comparison_text(comparison),
+    )
+    return comparison

@@ -1,0 +1,71 @@
+"""`engine start|list|stop|log`: servers that Paceline starts. Every field of one is a flag."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+import jobs
+from cli.fields import add, given
+from cli.kinds import whole
+from cli.output import DONE, FAILED, note, refuse, say
+from cli.problems import naming_flags
+from cli.stopping import stopping
+from db import engines
+from db.database import opened
+from db.engines import EngineNotFound
+from jobs import serving
+from jobs.follow import until_ended, until_ready
+from services.messages.engines import as_facts
+from services.report import terminal
+from services.servers.engines import EngineConfig, parse_engine
+
+
+def takes_fields(command: ArgumentParser) -> None:
+    add(command, EngineConfig, EngineConfig.model_fields)
+
+
+def start(options: Namespace) -> int:
+    """Start an engine, wait until it answers, print where; it goes on running."""
+    with naming_flags(options), stopping() as stop:
+        engine_id = serving.start(opened(), parse_engine(given(options, EngineConfig)))
+        try:
+            engine = until_ready(opened(), engine_id, stop, _mute if options.json else note)
+        except (EngineNotFound, jobs.QueueProblem) as error:
+            return refuse(str(error), FAILED)
+    say(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
+    return DONE if engine.status == "ready" else FAILED
+
+
+def _mute(line: str) -> None:
+    """Say nothing: what is printed is for a program."""
+
+
+def takes_nothing(command: ArgumentParser) -> None:
+    pass
+
+
+def list_engines(options: Namespace) -> int:
+    """Print the engines that were started, newest first."""
+    known = serving.known(opened())
+    say(options, lambda: list(map(as_facts, known)), lambda: terminal.engines_text(known))
+    return DONE
+
+
+def takes_one(command: ArgumentParser) -> None:
+    command.add_argument("engine", type=whole, metavar="ENGINE")
+
+
+def stop(options: Namespace) -> int:
+    """Stop an engine, and wait until its processes are gone."""
+    serving.stop(opened(), options.engine)
+    engine = until_ended(opened(), options.engine)
+    say(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
+    return DONE
+
+
+def log(options: Namespace) -> int:
+    """Print the end of an engine's log."""
+    engine = engines.load(opened(), options.engine)
+    text = serving.said(opened(), engine.id)
+    say(options, lambda: {**as_facts(engine), "log": text}, text.rstrip)
+    return DONE

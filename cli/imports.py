@@ -1,0 +1,48 @@
+"""`import`: results of other benchmarks, and of another Paceline."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from cli.output import DONE, refuse, say
+from cli.problems import Usage
+from db import imported
+from db.database import opened
+from services.report.imports import MOST_BYTES, InvalidImport
+
+
+def takes(command: ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="Result file of a benchmark")
+    command.add_argument(
+        "--again", action="store_true", help="Even if the same file has been imported before"
+    )
+
+
+def import_files(options: Namespace) -> int:
+    """Store the results of another benchmark, or of another Paceline, as runs."""
+    stored: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for name in options.files:
+        try:
+            run_ids = imported.bring_in(opened(), _read(name), name, options.again)
+        except (InvalidImport, Usage) as error:
+            problems.append(str(error))
+        else:
+            stored.append({"file": Path(name).name, "runs": run_ids})
+    if stored:
+        say(options, lambda: stored, lambda: "\n".join(map(_line, stored)))
+    return refuse("\n".join(problems)) if problems else DONE
+
+
+def _read(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None
+
+
+def _line(stored: dict[str, Any]) -> str:
+    return f"{stored['file']}: run {', '.join(map(str, stored['runs']))}"

@@ -1,0 +1,72 @@
+"""What a command prints, where, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cli.problems import Usage
+from services.report import terminal
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def say(options: Namespace, document: Callable[[], Any], text: Callable[[], str]) -> None:
+    """Print a document with --json, a text without."""
+    if options.json:
+        write(orjson.dumps(document(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z) + b"\n")
+    else:
+        encoding = sys.stdout.encoding or "utf-8"
+        write(f"{terminal.plain(text())}\n".encode(encoding, "replace"))
+
+
+def write(data: bytes) -> None:
+    """Write to standard output."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except OSError as error:
+        # what could not be written is not tried again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            raise Usage(f"Cannot write to standard output: {error.strerror}.") from None
+
+
+def takes_output(command: ArgumentParser) -> None:
+    command.add_argument("--output", default="-", help="File; -: standard output")
+
+
+def save(options: Namespace, data: bytes) -> int:
+    """Write a file to standard output, or where --output says."""
+    if options.output == "-":
+        write(data)
+        return DONE
+    try:
+        Path(options.output).write_bytes(data)
+    except OSError as error:
+        raise Usage(f"--output: cannot write {options.output!r}: {error.strerror}.") from None
+    write(f"{options.output}: {len(data):,} bytes\n".encode(errors="replace"))
+    return DONE
+
+
+def refuse(sentence: str, code: int = USAGE) -> int:
+    """Print to standard error why something is not done; return the exit code."""
+    note(sentence)
+    return code
+
+
+def note(line: str) -> None:
+    """Print a line to standard error, where there is one."""
+    if sys.stderr is not None:
+        print(terminal.plain(line), file=sys.stderr, flush=True)
+
+
+def hides_progress(options: Namespace) -> bool:
+    """Say whether no progress bar is drawn: a program reads what is printed, or nobody sees it."""
+    return options.json or sys.stderr is None or not sys.stderr.isatty()

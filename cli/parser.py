@@ -1,0 +1,60 @@
+"""What reads a command line: one parser of all commands, whose refusals are sentences."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from typing import Any, NamedTuple, NoReturn
+
+from cli.output import USAGE
+
+
+class Command(NamedTuple):
+    """What a command calls, whose docstring is its help, and what adds the arguments it takes."""
+
+    call: Callable[[Namespace], int]
+    takes: Callable[[ArgumentParser], None]
+    has_json: bool = True
+
+
+class Parser(ArgumentParser):
+    """One that says what is wrong in a sentence."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Namespace, Any]:  # type: ignore[override]
+        """Do so, but for `--name=--`: some versions of Python take the value away as the mark that
+        ends the options, and give a list without entries to whoever asks for the option."""
+        given = sys.argv[1:] if args is None else list(args)
+        for word in takewhile(lambda word: word != "--", given):
+            if word.startswith("--") and word.endswith("=--") and word.count("=") == 1:
+                self.error(f"argument {word[:-3]}: -- is not a value")
+        return super().parse_known_args(given, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        sentence = re.sub(r"^argument (\S+): ", r"\1: ", message)
+        self.exit(USAGE, f"{sentence[0].upper()}{sentence[1:]}. See {self.prog} --help.\n")
+
+
+def parser(summary: str, commands: Mapping[str, Command], groups: Mapping[str, str]) -> Parser:
+    """Return the parser of these commands; one of two words belongs to the group of the first. The
+    parsed `call` is what the command calls."""
+    top = Parser(prog="cli.py", description=summary, allow_abbrev=False)
+    under: dict[str, Any] = {"": top.add_subparsers(required=True, metavar="COMMAND")}
+    for words, command in commands.items():
+        group, _, name = words.rpartition(" ")
+        if group not in under:
+            inner = _described(under[""], group, groups[group])
+            under[group] = inner.add_subparsers(required=True, metavar="COMMAND")
+        takes = _described(under[group], name, (command.call.__doc__ or "").rstrip("."))
+        takes.set_defaults(call=command.call)
+        command.takes(takes)
+        if command.has_json:
+            takes.add_argument("--json", action="store_true", help="Print it as JSON")
+    return top
+
+
+def _described(under: Any, name: str, text: str) -> ArgumentParser:
+    added: ArgumentParser = under.add_parser(name, help=text, description=text, allow_abbrev=False)
+    return added

@@ -1,0 +1,66 @@
+"""What is wrong with a command line, in a sentence that names its flags."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from db.runs import InvalidEdit
+from services.analysis.comparison_design import InvalidComparison
+from services.ask.backends import BackendProblem
+from services.ask.config import RunConfig
+from services.ask.flag import flag
+from services.ask.problems import InvalidConfig
+from services.servers.engines import EngineConfig, EngineProblem
+from services.studies.feasible import NothingToResume
+from services.studies.study_config import StudyConfig
+
+FIELDS = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}
+
+
+class Usage(ValueError):
+    """A command line that cannot be carried out, in a sentence."""
+
+
+@contextmanager
+def naming_flags(options: Namespace) -> Iterator[None]:
+    """Turn a refusal into a `Usage` that names flags where the refusal names fields."""
+    try:
+        yield
+    except InvalidConfig as error:
+        raise Usage(sentences(error.problems, options)) from None
+    except InvalidComparison as error:
+        raise Usage(str(error)) from None
+    except BackendProblem as error:
+        raise Usage(f"--backend: {in_flags(str(error))}") from None
+    except EngineProblem as error:
+        raise Usage(in_flags(str(error))) from None
+    except NothingToResume as error:
+        raise Usage(str(error).replace("failed=true", "--failed")) from None
+    except InvalidEdit as error:
+        about = re.search("name|note|tag", str(error))
+        raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
+
+
+def sentences(problems: Mapping[str, str], options: Namespace) -> str:
+    """Return the sentences of an `InvalidConfig`, a line each, with flags for fields."""
+    lines, url = [], "://" in (getattr(options, "backend", None) or "")
+    for name, sentence in problems.items():
+        typed = "backend" if name == "base_url" and url else name
+        lines.append(flag(typed) + sentence.removeprefix(name) if name in FIELDS else sentence)
+    return "\n".join(lines)
+
+
+def in_flags(sentence: str) -> str:
+    """Return a sentence with the flags of the fields that it names: `ignore_eos` is no flag."""
+    names = "|".join(name for name in FIELDS if "_" in name)
+    return re.sub(rf"\b({names})\b", lambda field: flag(field[0]), sentence)
+
+
+def each_once(run_ids: Sequence[int]) -> Sequence[int]:
+    """Return the numbers of runs; refuse those that name one twice."""
+    if twice := [run_id for run_id in run_ids if run_ids.count(run_id) > 1]:
+        raise Usage(f"Run {twice[0]} is named twice.")
+    return run_ids

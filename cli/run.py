@@ -1,0 +1,70 @@
+"""`run`, `more`: measure a run, or runs that are done once more."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+import jobs
+from cli import run_fields
+from cli.compare import say_comparison
+from cli.kinds import whole
+from cli.output import DONE, FAILED, hides_progress, refuse
+from cli.problems import Usage, each_once, naming_flags
+from cli.stopping import stopping
+from cli.stored import say_run, takes_runs
+from db import results
+from db.comparisons import CannotRepeat
+from db.database import UNUSABLE, opened, said_of
+from db.runs import RunNotFound
+from jobs.follow import follow
+from services.analysis.compare import MOST
+from services.ask.backends import BackendProblem
+from services.ask.config import parse
+
+
+def run(options: Namespace) -> int:
+    """Queue a run, follow it to its end, print it."""
+    with stopping() as stop:
+        run_id = _submitted(options)
+        try:
+            follow(opened(), [run_id], stop, hides_progress(options))
+            candidate = results.candidate(opened(), run_id)
+        except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
+            return refuse(str(error), FAILED)
+        except UNUSABLE as error:
+            return refuse(f"Lost contact with run {run_id}. {said_of(error)}", FAILED)
+    say_run(options, candidate)
+    return DONE if candidate.run.status == "done" else FAILED
+
+
+def _submitted(options: Namespace) -> int:
+    with naming_flags(options):
+        config = parse(run_fields.values(options))
+        run_fields.say_notes(options)
+        return jobs.submit(opened(), config, options.name, options.tag, options.note)
+
+
+def takes_more(command: ArgumentParser) -> None:
+    takes_runs(command)
+    command.add_argument("--repeats", type=whole, default=4, help="Of each run (default: 4)")
+
+
+def more(options: Namespace) -> int:
+    """Measure runs again that are done: further repeats of the same runs."""
+    if len(options.runs) > MOST:
+        raise Usage(f"One to {MOST} runs are measured again at a time, not {len(options.runs)}.")
+    with stopping() as stop:
+        try:
+            jobs.more(opened(), each_once(options.runs), options.repeats)
+        except (BackendProblem, CannotRepeat) as error:
+            raise Usage(str(error)) from None
+        try:
+            follow(opened(), options.runs, stop, hides_progress(options))
+            candidates = results.candidates(opened(), options.runs)
+        except (RunNotFound, jobs.QueueProblem) as error:
+            return refuse(str(error), FAILED)
+    if len(candidates) == 1:
+        say_run(options, candidates[0])
+    else:
+        say_comparison(options, candidates)
+    return DONE if all(each.run.status == "done" for each in candidates) else FAILED

@@ -1,0 +1,91 @@
+"""Every field of a run as a flag, and back, for the commands that measure: run, compare, study.
+
+What is not given keeps the config's own default.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cli.fields import add, given
+from cli.output import note
+from cli.problems import Usage
+from services.ask.backends import BACKENDS
+from services.ask.config import READERS, RunConfig, readers
+from services.ask.flag import flag
+from services.ask.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, PromptFile, read_file
+
+PLAIN = ("unique_prompts", "prompts")  # their flags have their own shape
+
+
+def takes(command: ArgumentParser, defaults: bool = True) -> None:
+    """Let a command take all that a run is; `defaults`: say those of a run."""
+    add(command, RunConfig, (n for n in RunConfig.model_fields if n not in PLAIN), defaults)
+    command.add_argument(
+        "--prompts", metavar="FILE", help="File with prompts: JSONL, JSON, CSV or plain lines"
+    )
+    command.add_argument(
+        "--shared-prompts", action="store_true", help="No unique mark before each prompt"
+    )
+    takes_names(command, "run")
+
+
+def takes_names(command: ArgumentParser, what: str) -> None:
+    """Let a command take what people call a run, or a study."""
+    command.add_argument("--name", default="", help=f"What the {what} is called")
+    command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")
+    command.add_argument("--note", default="", help="A note")
+
+
+def values(options: Namespace) -> dict[str, Any]:
+    """Return what was given of a run, by field. What of a file of prompts is not used stands in
+    `options.prompt_notes` then.
+
+    Raises:
+        Usage: flags that do not go together, a backend that is neither a name nor a URL, or a file
+            that cannot be read.
+    """
+    fields = given(options, RunConfig)
+    texts = [name for name in READERS if name in fields]
+    if texts and not readers(texts):
+        raise Usage(f"{' and '.join(map(flag, texts))} do not go together.")
+    for name in texts:
+        if fields.get("workload", readers(texts)[0]) not in READERS[name]:
+            raise Usage(f"{flag(name)} is for --workload {' or '.join(READERS[name])} only.")
+    if options.shared_prompts:
+        fields["unique_prompts"] = False
+    if "prompts" in fields:
+        file = _prompts_of(fields["prompts"])
+        fields["prompts"], options.prompt_notes = file.prompts, file.notes
+    return fields | _backend(fields)
+
+
+def say_notes(options: Namespace) -> None:
+    """Say what of a file of prompts is not used."""
+    for line in getattr(options, "prompt_notes", ()):
+        note(f"{Path(options.prompts).name}: {line}")
+
+
+def _backend(fields: Mapping[str, Any]) -> dict[str, Any]:
+    name = fields.get("backend", "")
+    if "://" in name:
+        if "base_url" in fields:
+            raise Usage("--base-url is for a backend with a name. --backend is a URL already.")
+        return {"backend": "url", "base_url": name}
+    if name not in BACKENDS and re.search("[:/.@]", name):  # not said again: it may hold a password
+        raise Usage("--backend is no address: it must start with http:// or https://.")
+    return {}
+
+
+def _prompts_of(name: str) -> PromptFile:
+    try:
+        with open(name, "rb") as file:
+            return read_file(file.read(FILE_BYTES_MOST + 1), Path(name).name)
+    except OSError as error:
+        raise Usage(f"--prompts: cannot read {name!r}: {error.strerror}.") from None
+    except InvalidPrompts as error:
+        raise Usage(f"--prompts: {error}") from None

@@ -1,0 +1,40 @@
+"""`share`: a page of runs for whoever has its link."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from cli.kinds import days, whole
+from cli.output import DONE, say
+from db import shares
+from db.database import opened
+from services.report import terminal
+
+
+def takes(command: ArgumentParser) -> None:
+    command.add_argument("runs", type=whole, nargs="*", metavar="RUN")
+    command.add_argument(
+        "--days",
+        type=days,
+        default=30,
+        help="Days until the link expires; 0: never (default: 30)",
+    )
+    command.add_argument("--texts", action="store_true", help="With prompts and answers")
+    other = command.add_mutually_exclusive_group()
+    other.add_argument("--list", action="store_true", help="List the shared pages of these runs")
+    other.add_argument("--revoke", metavar="PAGE", help="Revoke a page: its path or its token")
+
+
+def share(options: Namespace) -> int:
+    """Share a page of runs with whoever has its link; list and revoke such links."""
+    if options.revoke:
+        token = options.revoke.rpartition("/")[2]  # of its path or whole address, too
+        shares.revoke(opened(), token)
+        say(options, lambda: {"revoked": True}, lambda: "Revoked: nothing is behind it any more.")
+    elif options.list:
+        pages = shares.listed(opened(), options.runs)
+        say(options, lambda: pages, lambda: terminal.shares_text(pages))
+    else:
+        page = shares.publish(opened(), options.runs, options.days or None, options.texts)
+        say(options, lambda: page, lambda: terminal.share_text(page))
+    return DONE

@@ -1,0 +1,118 @@
+"""`list`, `show`, `export`, `check`: runs that are stored."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from typing import Any, get_args
+
+from cli.fields import add, given
+from cli.kinds import condition, whole
+from cli.output import DONE, FAILED, save, say, takes_output
+from cli.problems import Usage, each_once, in_flags
+from db import results, runs, standings
+from db.database import opened
+from services.analysis import thresholds
+from services.analysis.compare import Candidate
+from services.analysis.compare.baseline_verdict import as_row
+from services.ask.backends import BACKENDS
+from services.ask.config import JUDGEMENT, Mode, RunConfig, parse
+from services.ask.measurement import IMPORT, RunStatus
+from services.ask.problems import InvalidConfig
+from services.report import export as exports
+from services.report import terminal
+
+FILTERS = ("backend", "model", "mode", "tag", "status")
+
+
+def takes_list(command: ArgumentParser) -> None:
+    command.add_argument("text", nargs="?", default="", help="Part of a name, note, model or tag")
+    command.add_argument("--backend", choices=[*BACKENDS, IMPORT])
+    command.add_argument("--model")
+    command.add_argument("--mode", choices=get_args(Mode))
+    command.add_argument("--tag")
+    command.add_argument("--status", choices=get_args(RunStatus))
+    command.add_argument("--limit", type=whole, default=20, help="Most lines (default: 20)")
+
+
+def list_runs(options: Namespace) -> int:
+    """Print the stored runs, newest first."""
+    filters: Any = {name: value for name in FILTERS if (value := getattr(options, name))}
+    rows = runs.search(opened(), options.text, limit=options.limit, **filters)
+    narrowed = bool(options.text or filters)
+    against = standings.standings(opened(), rows, options.tag or "", options.model or "")
+    say(
+        options,
+        lambda: [
+            {**asdict(row), "against": as_row(against[row.id]) if row.id in against else None}
+            for row in rows
+        ],
+        lambda: terminal.list_text(rows, narrowed, against),
+    )
+    return DONE
+
+
+def takes_run(command: ArgumentParser) -> None:
+    command.add_argument("run", type=whole, metavar="RUN")
+
+
+def show(options: Namespace) -> int:
+    """Print one run."""
+    say_run(options, results.candidate(opened(), options.run))
+    return DONE
+
+
+def say_run(options: Namespace, candidate: Candidate) -> None:
+    say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
+
+
+def takes_runs(command: ArgumentParser) -> None:
+    command.add_argument("runs", type=whole, nargs="+", metavar="RUN")
+
+
+def takes_export(command: ArgumentParser) -> None:
+    takes_runs(command)
+    formats = [entry.name for entry in exports.EXPORTS]
+    command.add_argument("--format", choices=formats, default=formats[0])
+    takes_output(command)
+
+
+def export(options: Namespace) -> int:
+    """Write runs as a file, to standard output or where --output says."""
+    entry = exports.export(options.format)
+    if not entry.takes(len(options.runs)):
+        most = "one run" if entry.most == 1 else f"{entry.least} to {entry.most} runs"
+        raise Usage(f"--format: {entry.name} takes {most}, not {len(options.runs)}.")
+    return save(options, entry.write(results.candidates(opened(), each_once(options.runs))))
+
+
+def takes_check(command: ArgumentParser) -> None:
+    takes_run(command)
+    command.add_argument(
+        "--slo",
+        type=condition,
+        action="append",
+        required=True,
+        metavar="CONDITION",
+        help="'ttft:p95<0.5', 'error_rate<0.01' …, in quotes; may be repeated",
+    )
+    add(command, RunConfig, JUDGEMENT)
+
+
+def check(options: Namespace) -> int:
+    """Hold a run to conditions, like 'ttft:p95<0.5'."""
+    try:
+        judgement = _judgement(options)
+    except InvalidConfig as error:
+        raise Usage("\n".join(map(in_flags, error.problems.values()))) from None
+    candidate = results.candidate(opened(), options.run, judgement=judgement)
+    checked = thresholds.check(options.slo, candidate)
+    say(options, lambda: checked, lambda: terminal.thresholds_text(checked))
+    return DONE if all(each.passed for each in checked) else FAILED
+
+
+def _judgement(options: Namespace) -> dict[str, Any]:
+    """Return the objectives and the price that were given, by field. Raises InvalidConfig."""
+    fields = {name: value for name, value in given(options, RunConfig).items() if name in JUDGEMENT}
+    config = parse(fields)
+    return {name: getattr(config, name) for name in fields}

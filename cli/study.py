@@ -1,0 +1,194 @@
+"""`study`, `resume`, `studies`, `report`: runs that differ in one thing.
+
+A study as flags, and back: what is varied, and every field of its runs and of its engines. Omitted
+fields use the preset's defaults.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from threading import Event
+from typing import Any
+
+import jobs
+from cli import run_fields
+from cli.fields import add, given
+from cli.kinds import whole
+from cli.output import DONE, FAILED, hides_progress, refuse, save, say, takes_output
+from cli.problems import Usage, naming_flags
+from cli.stopping import stopping
+from db import studies
+from db.database import opened
+from db.runs import RunNotFound
+from db.studies import StudyNotFound
+from jobs import studies as at_work
+from jobs.follow import follow
+from services.ask import about
+from services.ask.config import READERS, readers
+from services.ask.flag import flag
+from services.messages.studies import plan_facts
+from services.report import terminal
+from services.report.export.study import study_document
+from services.report.export.study_files import STUDY_EXPORTS, study_export
+from services.servers.engines import EngineConfig, devices
+from services.studies.flat import AXES, SPREAD, read
+from services.studies.presets import PRESETS
+from services.studies.report import report as study_report
+from services.studies.study import Study
+from services.studies.study_config import StudyConfig, parse_study
+
+WRITTEN = {
+    **dict.fromkeys(AXES, "1,8,32"),
+    "parallel": "'TP=1; TP=2 PP=2'",
+    "chunked": "on,off",
+    "usd_per_gpu_hour": "USD",
+}
+OF_ENGINE = tuple(name for name in EngineConfig.model_fields if name not in ("engine", *SPREAD[:3]))
+
+
+def takes(command: ArgumentParser) -> None:
+    command.add_argument("--preset", choices=[*PRESETS], default="tensor", help="(default: tensor)")
+    add(command, EngineConfig, ["engine"], defaults=False)
+    for name, example in WRITTEN.items():
+        text = about.fields(StudyConfig)[name].help
+        command.add_argument(flag(name), dest=name, metavar=example, help=text)
+    run_fields.takes(command, defaults=False)
+    add(command, EngineConfig, (n for n in OF_ENGINE if n != "model"), defaults=False)
+    command.add_argument("--plan", action="store_true", help="Only say what would be measured")
+
+
+def study(options: Namespace) -> int:
+    """Queue a study, follow it to its end, print what it says."""
+    with naming_flags(options):
+        config = _config(options)
+        run_fields.say_notes(options)
+        if options.plan:
+            return _say_plan(options, config)
+        with stopping() as stop:
+            names = (options.name, options.tag, options.note)
+            return _followed(options, at_work.submit(opened(), config, *names), stop)
+
+
+def takes_resume(command: ArgumentParser) -> None:
+    _takes_number(command)
+    command.add_argument("--failed", action="store_true", help="The cells that failed, too")
+
+
+def resume(options: Namespace) -> int:
+    """Measure the cells of a study that were cut short, and print what it says."""
+    with naming_flags(options), stopping() as stop:
+        at_work.resume(opened(), options.study, options.failed)
+        return _followed(options, options.study, stop)
+
+
+def takes_list(command: ArgumentParser) -> None:
+    command.add_argument("--limit", type=whole, default=20, help="Most lines (default: 20)")
+
+
+def list_studies(options: Namespace) -> int:
+    """Print the stored studies, newest first."""
+    rows = studies.listed(opened(), options.limit)
+    say(options, lambda: rows, lambda: terminal.studies_text(rows))
+    return DONE
+
+
+def takes_report(command: ArgumentParser) -> None:
+    _takes_number(command)
+    formats = [entry.name for entry in STUDY_EXPORTS]
+    command.add_argument("--format", choices=formats, help="As a file; without: in words")
+    takes_output(command)
+
+
+def report(options: Namespace) -> int:
+    """Print what a study says so far, or write it as a file."""
+    stored = studies.load(opened(), options.study)
+    if options.format is None:
+        _say_study(options, stored)
+        return DONE
+    write = study_export(options.format).write
+    return save(options, write(stored.name, *at_work.told(opened(), stored)))
+
+
+def _takes_number(command: ArgumentParser) -> None:
+    command.add_argument("study", type=whole, metavar="STUDY")
+
+
+def _followed(options: Namespace, study_id: int, stop: Event) -> int:
+    """Follow a study to its end; print what it says."""
+    try:
+        run_ids = [run.id for run in studies.load(opened(), study_id).runs]
+        follow(opened(), run_ids, stop, hides_progress(options))
+        ended = studies.load(opened(), study_id)
+    except (RunNotFound, StudyNotFound, jobs.QueueProblem) as error:
+        return refuse(str(error), FAILED)
+    _say_study(options, ended)
+    return DONE if all(run.status == "done" for run in ended.runs) else FAILED
+
+
+def _say_study(options: Namespace, stored: Study) -> None:
+    told = at_work.told(opened(), stored)
+    say(
+        options,
+        lambda: study_document(stored.name, *told),
+        lambda: terminal.report_text(stored, study_report(*told)),
+    )
+
+
+def _say_plan(options: Namespace, config: StudyConfig) -> int:
+    grid = at_work.plan(config)
+    ahead, here = at_work.ahead(opened(), config, grid), devices().counted()
+    say(
+        options,
+        lambda: plan_facts(grid, ahead, here).model_dump(),
+        lambda: terminal.plan_text(grid, ahead, here),
+    )
+    return DONE
+
+
+def _config(options: Namespace) -> StudyConfig:
+    """Return the study that was described.
+
+    Raises:
+        InvalidConfig: with a sentence for each field that is wrong.
+        Usage: flags that do not go together.
+    """
+    start = read(
+        {
+            name: getattr(options, name)
+            for name in ("preset", "engine", *WRITTEN)
+            if getattr(options, name) is not None
+        }
+    )
+    load, engine = run_fields.values(options), _of_engine(options)
+    if start.engine is None and engine.keys() - {"model"}:
+        raise Usage(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")
+    if start.engine is not None:
+        _only_one_server(load)
+        load.pop("model", None)
+    return parse_study(
+        {
+            **start.model_dump(),
+            "run": {**start.run.model_dump(), **_workload(load), **load},
+            "engine": start.engine and {**start.engine.model_dump(), **engine},
+        }
+    )
+
+
+def _of_engine(options: Namespace) -> dict[str, Any]:
+    return {
+        name: value for name, value in given(options, EngineConfig).items() if name in OF_ENGINE
+    }
+
+
+def _only_one_server(load: dict[str, Any]) -> None:
+    if named := [name for name in ("backend", "base_url") if name in load]:
+        raise Usage(
+            f"{flag(named[0])} is for a server that is there, and Paceline starts an engine here: "
+            "leave it out, or choose --preset concurrency, clients or batch_length."
+        )
+
+
+def _workload(load: dict[str, Any]) -> dict[str, Any]:
+    """The workload that reads what was given, where none was named."""
+    texts = [name for name in READERS if name in load]
+    return {"workload": readers(texts)[0]} if texts else {}
