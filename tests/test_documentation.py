@@ -107,3 +107,17 @@ def near(path: str, file: Path) -> bool:
     """Whether a module is named from the root, from `services`, or from a folder above the file."""
     above = [folder.relative_to(ROOT) for folder in file.parents if folder.is_relative_to(ROOT)]
     return any(exists(path, str(folder)) for folder in (*above, Path("services")))
+
+
+SHOWS = re.compile(r"(pages|services)/.*\.py$")  # where the words of pages are written
+NO_LABELS = ("CPU", "Guerrilla Capacity Planning")  # set in italics, too
+
+
+@pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
+def test_what_the_documentation_calls_a_button_is_on_a_page(file: Path) -> None:
+    shown = "".join((ROOT / name).read_text() for name in FILES if SHOWS.match(name)).lower()
+    text = re.sub(r"```.*?```", "", file.read_text(), flags=re.DOTALL)
+    named = re.findall(r"(?<!\*)\*([A-Z][^*\n]{1,40})\*(?!\*)", text)
+    labels = [label.removesuffix(" …") for name in named for label in name.split(" → ")]
+    missing = [label for label in labels if f'"{label}'.lower() not in shown]
+    assert set(missing) <= set(NO_LABELS)
