@@ -56,10 +56,10 @@ def form(start: EngineConfig) -> tuple[EngineConfig | None, Collection[str]]:
         return None, error.problems.values()
 
 
-def what_will_happen(config: EngineConfig) -> None:
+def preview(config: EngineConfig) -> None:
     """Say what is in the way, show the command, and let it be started."""
     found = devices()
-    st.subheader("What will happen", anchor=False)
+    st.subheader("Command", anchor=False)
     st.caption(f"This machine has {found.counted()}.")
     why = preflight(config, found, settings.environment())
     if why:
@@ -76,7 +76,7 @@ def what_will_happen(config: EngineConfig) -> None:
 def button(possible: bool) -> bool:
     """Whether the engine is to start."""
     return st.button(
-        "Start the engine",
+        "Start engine",
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
@@ -94,7 +94,7 @@ def show_command(config: EngineConfig) -> None:
         )
     except EngineProblem as error:
         st.warning(plain(str(error)), icon=":material/block:")
-    st.caption("The command that Paceline runs, on a port that is free then.")
+    st.caption("The command that Paceline runs. It picks a free port.")
 
 
 def begin(config: EngineConfig) -> None:
@@ -159,7 +159,7 @@ def earlier() -> None:
     ended = [one for one in stored.listed(opened()) if one.status not in (*UP, "planned")]
     if not ended:
         return
-    st.subheader("Earlier", anchor=False)
+    st.subheader("Earlier engines", anchor=False)
     for server in ended[:SHOWN]:
         with st.container(border=True):
             panel(server)
@@ -171,7 +171,7 @@ def earlier() -> None:
                     query_params=parameters(server.config),
                 )
                 st.button(
-                    "Forget",
+                    "Delete",
                     icon=":material/delete:",
                     key=f"forget-{server.id}",
                     type="tertiary",
@@ -205,8 +205,8 @@ touched = url_state.follow(fields.ENGINE)
 start = asked()
 st.title("Engines", anchor=False)
 st.caption(
-    "Servers that Paceline starts on this machine, spread over its devices as you say, and stops "
-    "again. A server that runs already needs no start: choose it as a backend of a run."
+    "Start and stop inference servers on this machine, spread over its devices as you choose. "
+    "A server that is already running needs no engine: select it as the backend of a run."
 )
 found = tuple(server.id for server in wanted())
 if found:
@@ -219,9 +219,9 @@ if touched and config:
     url_state.write(parameters(config))
 with right:
     if config:
-        what_will_happen(config)
+        preview(config)
     else:
-        st.subheader("What will happen", anchor=False)
+        st.subheader("Command", anchor=False)
         fields.refuse(problems)
         button(possible=False)
 earlier()

@@ -40,7 +40,7 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
         return RunConfig(), ()
     run_id = as_id(like)
     if run_id is None:
-        return RunConfig(), (f"“{like[:40]}” is not a run.",)
+        return RunConfig(), (f"“{like[:40]}” is not a run number.",)
     try:
         return runs.load(opened(), run_id).config, ()
     except RunNotFound as error:
@@ -57,11 +57,11 @@ def plan_of(config: RunConfig) -> Plan:
     return plan.plan(config, prices.price_of(config), pace_of(config))
 
 
-def foretell(ahead: Plan) -> None:
-    """Say what will be done."""
+def show_plan(ahead: Plan) -> None:
+    """Show what the run will do."""
     with st.container(horizontal=True):
         st.metric("Requests", f"{ahead.requests_total:,}")
-        st.metric("Output tokens, at most", f"{ahead.tokens_at_most:,}")
+        st.metric("Max output tokens", f"{ahead.tokens_at_most:,}")
     st.markdown(plain(ahead.sentence))
 
 
@@ -78,8 +78,8 @@ def picture(config: RunConfig) -> None:
         alt="When each request is sent",
     )
     st.caption(
-        f"Drawn with {plan.duration(each)} per answer"
-        + (f", {pace.source}." if pace else "; real times will differ.")
+        f"Assumes {plan.duration(each)} per answer"
+        + (f" ({pace.source})." if pace else "; real times will differ.")
     )
 
 
@@ -154,22 +154,22 @@ def _made(config: RunConfig) -> str:
         return BACKENDS[config.backend].label
 
 
-def what_will_happen(
+def estimate(
     configs: list[RunConfig], asked: ComparisonDesign | None, about: dict[str, Any]
 ) -> None:
-    """Say it, and let it be started."""
-    st.subheader("What will happen", anchor=False)
+    """Show the estimate and the Start button."""
+    st.subheader("Estimate", anchor=False)
     possible = bool(configs) and (asked is None or candidates.enough(configs[1:]))
     if configs and asked is None:
-        foretell(plan_of(configs[0]))
+        show_plan(plan_of(configs[0]))
     elif possible and asked:
         turns = [plan.in_turns(config, asked.repeats) for config in configs]
         how = comparison_design.sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
-        foretell(plan.together([plan_of(each) for each in turns], how))
-        who = called(configs, about["name"])
-        st.caption(plain(f"Reference: {who[0]}. Compared with it: {'; '.join(who[1:])}."))
+        show_plan(plan.together([plan_of(each) for each in turns], how))
+        names = called(configs, about["name"])
+        st.caption(plain(f"Baseline: {names[0]}. Compared with it: {'; '.join(names[1:])}."))
     elif configs:
-        st.info("Choose at least one candidate to compare this run with.")
+        st.info("Add at least one candidate to compare with.")
     possible = possible and backend_form.all_listen(configs)
     if pressed(possible) and possible:
         start(configs, asked, about)
@@ -186,14 +186,16 @@ base, problems = earlier(like)
 first, more = link.read(said, base)
 kind, given, wrong = comparison.kind_of(turns, first)
 
-st.title("Which backend is faster for your work?", anchor=False)
+st.title("Which backend is faster for your workload?", anchor=False)
 st.caption(
-    "Measure one backend, or several in turns and compare them. Every request is kept. "
-    "The embedded model needs no key, no GPU and no network."
+    "Measure one backend, or compare several with interleaved repeats. Every request is stored. "
+    "The embedded model needs no API key, GPU or network."
 )
 if not touched and (found := (*problems, *more, *wrong)):
     said_wrong = " ".join(fields.in_words(sentence) for sentence in found)
-    st.warning(plain(f"{said_wrong} The rest of the link is kept."), icon=":material/link_off:")
+    st.warning(
+        plain(f"{said_wrong} The rest of the link still applies."), icon=":material/link_off:"
+    )
 left, right = st.columns([3, 2], gap="large")
 with left:
     kind = comparison.choose(kind)
@@ -208,4 +210,4 @@ if touched:
     versus_too = comparison.query(others, asked) if asked else {}
     url_state.write(kept | link.query(values, base) | versus_too)
 with right:
-    what_will_happen(checked(values, others, asked), asked, about)
+    estimate(checked(values, others, asked), asked, about)

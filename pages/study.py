@@ -57,7 +57,9 @@ def asked() -> StudyConfig:
     try:
         return read(said, start)
     except InvalidConfig as error:
-        st.warning(plain(f"{error} The rest of the link is kept."), icon=":material/link_off:")
+        st.warning(
+            plain(f"{error} The rest of the link still applies."), icon=":material/link_off:"
+        )
         return start or preset_config("tensor")
 
 
@@ -70,10 +72,10 @@ def grid_of(config: StudyConfig) -> list[Planned]:
     return []
 
 
-def what_will_happen(config: StudyConfig, to: str | None) -> None:
+def estimate(config: StudyConfig, to: str | None) -> None:
     """Show the grid and what it takes, and let it be started."""
     grid = grid_of(config)
-    st.subheader("What will happen", anchor=False)
+    st.subheader("Estimate", anchor=False)
     st.caption(f"This machine has {devices().counted()}.")
     possible = any(one.obstacle is None for one in grid)
     if grid:
@@ -84,8 +86,8 @@ def what_will_happen(config: StudyConfig, to: str | None) -> None:
         st.markdown(plain(ahead.sentence))
         up = engines.up(opened())
         if ahead.starts and up:
-            said = f"{many(len(up), 'engine')} of this Paceline now: they share the devices."
-            st.warning(said, icon=":material/memory:")
+            running = f"{many(len(up), 'engine')} already running on the same devices."
+            st.warning(running, icon=":material/memory:")
     if possible and config.engine is None:
         possible = backend_form.all_listen([config.run])
     about = run_form.about() if to is None else {}
@@ -104,7 +106,7 @@ def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
 def button(to: str | None, possible: bool) -> bool:
     """Whether the study is to start."""
     return st.button(
-        "Start the study" if to is None else "Add its cells",
+        "Start study" if to is None else "Add cells",
         type="primary",
         width="stretch",
         icon=":material/play_arrow:",
@@ -163,7 +165,7 @@ adds = st.query_params.get("to")
 st.title("How does it scale?" if adds is None else "Add cells to a study", anchor=False)
 st.caption(
     "A study is a grid of runs: Paceline starts each engine once, measures every load on it, stops "
-    "it, and says what changed. It goes on without the browser, and where it was stopped."
+    "it and reports what changed. It continues without the browser and can be resumed."
 )
 left, right = st.columns([3, 2], gap="large")
 with left:
@@ -172,9 +174,9 @@ if touched and config:
     url_state.write(({"to": adds} if adds else {}) | query(config))
 with right:
     if config:
-        what_will_happen(config, adds)
+        estimate(config, adds)
     else:
-        st.subheader("What will happen", anchor=False)
+        st.subheader("Estimate", anchor=False)
         fields.refuse(problems)
         button(adds, possible=False)
 listed()

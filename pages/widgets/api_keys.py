@@ -18,7 +18,7 @@ from services.ask.backends.address import Origin, origin, origin_url
 from services.base import settings
 
 PREFIX = "secret-"
-TITLE = "Keys for this session"
+TITLE = "API keys for this session"
 
 Server = tuple[str, str | None]  # a backend's name, and its address where one was typed
 
@@ -39,8 +39,8 @@ def ask(servers: Iterable[Server]) -> None:
         for place, server in places.items():
             _field(place, already_set=_is_set(*server))
         st.caption(
-            "Not stored: kept in memory until you close this tab, and passed to the runs that you "
-            "start from it, also with *Run more* and *Resume*."
+            "Not stored: kept in memory until you close this tab, and used only for runs that you "
+            "start from it, including with *Run more* and *Resume*."
         )
 
 
@@ -49,7 +49,7 @@ def _field(place: Origin, already_set: bool) -> None:
     key = PREFIX + url
     st.session_state.setdefault(key, "")
     st.text_input(
-        f"Key for {url.partition('://')[2]}",
+        f"API key for {url.partition('://')[2]}",
         type="password",
         max_chars=1000,
         key=key,
@@ -57,7 +57,7 @@ def _field(place: Origin, already_set: bool) -> None:
         on_change=touched,
         persist_state="session",
     )
-    st.caption(plain(f"Sent to {url} and nowhere else."))
+    st.caption(plain(f"Sent only to {url}."))
 
 
 def _origin(name: str, base_url: str | None) -> Origin | None:

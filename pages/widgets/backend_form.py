@@ -53,8 +53,8 @@ def without_model(configs: Sequence[RunConfig]) -> str | None:
         whom = target(config, settings.environment(), typed())
         if not whom.model:
             return (
-                f"No model is chosen, and {whom.netloc} lists none. Check that it runs and "
-                "ask it again, or type a model's name."
+                f"No model is selected, and {whom.netloc} lists none. Check that it is running and "
+                "reload its models, or type a model name."
             )
     return None
 
@@ -75,7 +75,7 @@ def _address(name: str, start: RunConfig, whose: str) -> str | None:
     text = st.text_input(
         fields.label("base_url"),
         placeholder=BACKENDS[name].base_url or "http://127.0.0.1:8000/v1",
-        help="Empty: the backend's own, from the environment or the default shown.",
+        help="Leave empty for the address from the environment, or else the default shown.",
         **fields.keyed(f"{whose}base_url-{name}", _given("base_url", name, start) or ""),
     )
     fields.wrong(fields.problem(RunConfig, "base_url", text))
@@ -87,15 +87,15 @@ def _model(
 ) -> str:
     listing = _models(name, base_url)
     if listing.problem:
-        type_one = f" You can also type one under “{TITLE}”." if listing.wants_key else ""
+        type_one = f" You can also enter one under “{TITLE}”." if listing.wants_key else ""
         st.warning(plain(listing.problem + type_one), icon=":material/cloud_off:")
         st.button(
-            "Ask again",
+            "Reload models",
             key=f"{fields.PREFIX}{whose}again",
             icon=":material/refresh:",
             type="tertiary",
             on_click=_forget,
-            help="Ask the server for its models once more",
+            help="Ask the server for its models again",
         )
     own = env.get(BACKENDS[name].model_env or "", "").strip()
     given = _given("model", name, start) if base_url == _given("base_url", name, start) else ""
@@ -108,8 +108,8 @@ def _model(
         options,
         index=0 if options else None,
         accept_new_options=True,
-        placeholder="provider/model" if name == "litellm" else "Type a model's name",
-        help="As the server lists them; another name can be typed.",
+        placeholder="provider/model" if name == "litellm" else "Type a model name",
+        help="The models that the server lists. You can also type another name.",
         **widget,
     )
     return (chosen or "").strip()

@@ -56,7 +56,7 @@ def choose(kind: str) -> str:
         [OFF, *KINDS],
         required=True,
         wrap=True,
-        format_func=str.capitalize,
+        format_func=lambda kind: "A/A check" if kind == "itself" else kind.capitalize(),
         **fields.keyed("versus", kind),
     )
     return chosen or kind
@@ -64,20 +64,20 @@ def choose(kind: str) -> str:
 
 def ask(kind: str, values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     """Show what the comparison is about; return what the other candidates change."""
-    st.subheader("Compared with", anchor=False)
+    st.subheader("Compare with", anchor=False)
     return KINDS[kind](values, given, start)
 
 
 def how(said: Mapping[str, str]) -> ComparisonDesign:
     """Show how the candidates take turns; what of it cannot be is said at its field."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        each = _whole("each", "Repeats of each", said, comparison_design.USUAL_REPEATS)
-        margin = _share("margin", "Differences that do not matter, ± %", said, MARGIN)
-        target = _share("target", "Go on until the interval is within ± %", said, None)
+        each = _whole("each", "Repeats per candidate", said, comparison_design.USUAL_REPEATS)
+        margin = _share("margin", "Margin (± %)", said, MARGIN)
+        target = _share("target", "Repeat until the interval is within ± %", said, None)
         most = each
         if target is not None:
             usual = max(comparison_design.USUAL_MOST, each)
-            most = _whole("most", "Repeats of each, at most", said, usual)
+            most = _whole("most", "Max repeats per candidate", said, usual)
     return ComparisonDesign(repeats=each, most=most, target=target, margin=margin or 0.0)
 
 
@@ -148,11 +148,11 @@ def _backends(values: dict[str, Any], given: Others, start: RunConfig) -> Others
                     )
             server = backend_form.ask(first, settings.environment(), f"{number}-")
             if all(server[name] == values[name] for name in server):
-                st.caption("The same server and model as the reference: an A/A check.")
+                st.caption("The same server and model as the baseline: an A/A check.")
         found.append(server)
     if len(candidates) < MOST - 1:
         st.button(
-            "Add a candidate",
+            "Add candidate",
             key=f"{fields.PREFIX}add",
             icon=":material/add:",
             on_click=_add,
@@ -227,13 +227,13 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
         field = st.selectbox("Setting", there, format_func=fields.label, **widget)
         first = ", ".join(str(one[field]) for one in given if one.get(field) is not None)
         text = st.text_input(
-            "Other values, separated by commas",
+            "Other values (comma-separated)",
             placeholder="8, 16, 64",
             **fields.keyed(f"versus-of-{field}", first),
         )
     own = values.get(field)
     own = about.fields(RunConfig)[field].empty if own is None else own
-    st.caption(plain(f"The reference has {own}."))
+    st.caption(plain(f"The baseline uses {own}."))
     try:
         return candidates.values_of(field, text)
     except InvalidConfig as error:
@@ -243,8 +243,8 @@ def _setting(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
 
 def _itself(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     st.caption(
-        "The same run twice. What differs then is chance: how small a difference can be told apart "
-        "here, and whether a verdict can be trusted."
+        "The same config twice. Any difference is noise: this shows how small a difference can be "
+        "detected here and whether verdicts can be trusted."
     )
     return [{}]
 

@@ -50,7 +50,7 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
         standings(found)
         st.page_link(
             "compare.py",
-            label="See the comparison",
+            label="View comparison",
             icon=":material/compare_arrows:",
             query_params=onward(**parameters(comparison)),
         )
@@ -77,8 +77,8 @@ def standings(found: Sequence[Run]) -> None:
     for place, run in enumerate(found):
         total = run.config.requests * run.config.repeats
         back = sum(counts.counted(opened(), run.id).values())
-        words = {"queued": "waits for its turn", "running": run.phase or "starting"}
-        name = f"{run.name}{' (reference)' if place == 0 else ''}"
+        words = {"queued": "waiting", "running": run.phase or "starting"}
+        name = f"{run.name}{' (baseline)' if place == 0 else ''}"
         said = f"{name}: {words.get(run.status, run.status)}, {back:,} of {many(total, 'request')}"
         st.progress(min(1.0, back / total), plain(said))
 

@@ -19,7 +19,7 @@ def button(run: Run) -> None:
     with st.popover("Edit", icon=":material/edit:"):
         with st.form(f"edit-{run.id}", border=False):
             name = st.text_input("Name", run.name, max_chars=200)
-            tags = st.text_input("Tags, separated by commas", ", ".join(run.tags))
+            tags = st.text_input("Tags (comma-separated)", ", ".join(run.tags))
             note = st.text_area("Note", run.note, max_chars=10_000)
             saved = st.form_submit_button("Save", type="primary", on_click=touched)
         if saved:

@@ -17,7 +17,7 @@ NOTHING = ""  # in the place of an engine: a server that is there
 def which(start: EngineConfig | None, or_none: bool = False) -> str:
     """Ask which engine; `or_none`: or a server that is there already."""
     names = [*ENGINES, NOTHING] if or_none else list(ENGINES)
-    labels = {NOTHING: "A server that is there"}
+    labels = {NOTHING: "Existing server"}
     widget = url_state.keyed(f"{fields.ENGINE}engine", start.engine if start else NOTHING)
     if st.session_state[widget["key"]] not in names:  # another preset, which starts its engine
         st.session_state[widget["key"]] = start.engine if start else names[0]
@@ -39,7 +39,7 @@ def ask(start: EngineConfig, sizes: bool = True) -> dict[str, Any]:
     spec = ENGINES[start.engine]
     values: dict[str, Any] = {"engine": start.engine}
     if "model" in spec.parameters:
-        values["model"] = fields.text("model", start, "the small model that comes along")
+        values["model"] = fields.text("model", start, "the small model that ships with Paceline")
     if sizes and spec.knows:
         with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
             values |= {name: fields.number(name, start) for name in SIZES if name in spec.knows}

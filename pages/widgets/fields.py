@@ -91,7 +91,7 @@ def whole(words: str, first: int, least: int, most: int, key: str) -> int | None
         value = int(st.number_input(words, step=1, **url_state.unlinked(key, first)))
         if least <= value <= most:
             return value
-        wrong(f"It must be from {least} to {most}.")
+        wrong(f"Must be between {least} and {most}.")
     return None
 
 

@@ -22,23 +22,25 @@ def ask(config: EngineConfig) -> None:
     """Show the exact command for each node, where the engine can be spread over several."""
     if not ENGINES[config.engine].several_nodes:
         return
-    with st.expander("Several machines", icon=":material/lan:"):
-        count = fields.whole("Machines", max(2, config.nodes), 2, 64, key="nodes-count")
-        head = st.text_input("Address of the first", **url_state.unlinked("nodes-head", "10.0.0.1"))
+    with st.expander("Multiple nodes", icon=":material/lan:"):
+        count = fields.whole("Nodes", max(2, config.nodes), 2, 64, key="nodes-count")
+        head = st.text_input(
+            "Address of the head node", **url_state.unlinked("nodes-head", "10.0.0.1")
+        )
         head = head.strip()
         if count is None:
             return
         spread = config.model_copy(update={"nodes": count})
         try:
             for node in commands(spread, head, PORT):
-                st.markdown(f"**Machine {node.node + 1}**")
+                st.markdown(f"**Node {node.node + 1}**")
                 st.code(node.text, language="bash", wrap_lines=True)
                 st.caption(plain(node.note))
         except EngineProblem as error:
             st.warning(plain(str(error)), icon=":material/block:")
             return
-        st.caption("Run each on its machine. Then see whether they have met:")
-        if st.button("Check", icon=":material/network_check:", key="nodes-check"):
+        st.caption("Run each command on its node, then check the connection:")
+        if st.button("Check connection", icon=":material/network_check:", key="nodes-check"):
             _check(spread, f"http://{head}:{PORT}/v1")
 
 
@@ -50,12 +52,12 @@ def _check(config: EngineConfig, address: str) -> None:
         models = asyncio.run(list_models(target, GIVE_UP_S))
         facts = asyncio.run(engine_facts(target))
     except (InvalidAddress, BackendProblem) as error:
-        st.warning(plain(f"They have not met yet. {error}"), icon=":material/cloud_off:")
+        st.warning(plain(f"The nodes are not connected yet. {error}"), icon=":material/cloud_off:")
         return
     if odd := check_topology(facts, config):
         st.error(plain(odd), icon=":material/error:")
         return
-    st.success(plain(f"They have met: {', '.join(models) or 'the server'} answers."))
+    st.success(plain(f"The nodes are connected: {', '.join(models) or 'the server'} answers."))
     there = {"backend": backend, "base_url": address}
     with st.container(horizontal=True):
         st.page_link("run.py", label="Start a run", query_params=there)

@@ -24,7 +24,9 @@ def in_url() -> dict[str, float | None]:
     """Return what the URL says, by the config's field; what cannot be is said, and left out."""
     found, problems = from_link(st.query_params.to_dict())
     for sentence in problems:
-        st.warning(plain(f"{sentence} The rest of the link is kept."), icon=":material/link_off:")
+        st.warning(
+            plain(f"{sentence} The rest of the link still applies."), icon=":material/link_off:"
+        )
     return found
 
 
@@ -42,19 +44,19 @@ def button(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> 
             for name, field in IN_LINKS.items():
                 _number(name, field, {getattr(config, field) for config in shown})
         st.caption(
-            "Empty: not asked for. Goodput counts the requests that keep every limit; the price is "
-            "of the server, all its GPUs."
+            "Leave a limit empty to ignore it. Goodput counts the requests that meet every limit. "
+            "The price is for the whole server, with all its GPUs."
         )
 
 
 def preset(**widget: Any) -> None:
     """Choose one of MLPerf's sets of limits; `widget`: its key and what else widgets have."""
     st.selectbox(
-        "Limits of MLPerf's server scenarios",
+        "MLPerf server limits",
         list(PRESETS),
         index=None,
-        placeholder="Choose a set",
-        help="MLPerf asks them of 99 % of the requests",
+        placeholder="Choose a preset",
+        help="MLPerf requires 99 % of requests to meet them",
         **widget,
     )
 
@@ -89,7 +91,7 @@ def _number(name: str, field: str, values: set[float | None]) -> None:
         step=known.step,
         format="%.5g",
         key=key,
-        placeholder="as each run has it" if several else "none",
+        placeholder="differs between runs" if several else "none",
         help=known.help,
         on_change=into_url,
     )

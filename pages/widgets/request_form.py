@@ -19,8 +19,8 @@ def ask(start: RunConfig) -> dict[str, Any]:
     omit = st.multiselect(
         fields.label("omit"),
         get_args(Omittable),
-        placeholder="nothing",
-        help="Fields that a server refuses",
+        placeholder="none",
+        help="Fields to leave out because the server rejects them",
         **fields.keyed("omit", list(start.omit)),
     )
     length = st.selectbox(
@@ -32,7 +32,7 @@ def ask(start: RunConfig) -> dict[str, Any]:
     lines = [f"{name}: {value}" for name, value in start.headers.items()]
     body = _text("extra_body", link.text_of(start.extra_body), '{"min_tokens": 64}')
     headers = _text("headers", "\n".join(lines), "X-Route: a")
-    file = fields.text("ca_file", start, "this machine's own")
+    file = fields.text("ca_file", start, "system certificates")
     values = {
         "omit": tuple(omit),
         "max_tokens_field": length,

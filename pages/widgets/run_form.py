@@ -1,4 +1,4 @@
-"""The form of a run: one section a question, and only the parameters that its answer has."""
+"""The form of a run: one section per question, with only the parameters that apply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.ask.workloads import WORKLOADS
 from services.ask.workloads.promptfile import ENDINGS, FILE_BYTES_MOST, InvalidPrompts, read_file
 from services.base.units import many
 
-CALIBRATE = {"With more than 64 in flight": None, "Always": True, "Never": False}
+CALIBRATE = {"Above 64 concurrent requests": None, "Always": True, "Never": False}
 
 
 def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str
     values = backend_form.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
     with st.expander("Warm-up, limits, client"):
         values |= _more(start, values["backend"])
-    with st.expander("Request"):
+    with st.expander("Request options"):
         values |= request_form.ask(start)
     with st.expander("Objectives and price"):
         values |= _judgement(start)
@@ -64,7 +64,7 @@ def _workload(start: RunConfig) -> dict[str, Any]:
 
 def _file(start: RunConfig) -> tuple[str, ...]:
     uploaded = st.file_uploader(
-        "Prompts, as JSONL, JSON, CSV or plain lines",
+        "Prompts (JSONL, JSON, CSV or one per line)",
         type=list(ENDINGS),
         key="prompt-file",
         on_change=touched,
@@ -73,20 +73,20 @@ def _file(start: RunConfig) -> tuple[str, ...]:
     if uploaded is None:
         if start.prompts:
             prompts = many(len(start.prompts), "prompt")
-            st.caption(f"{prompts} of the earlier run, unless you give others.")
+            st.caption(f"Uses the {prompts} of the earlier run unless you upload others.")
         return start.prompts
     try:
         found = read_file(uploaded.getvalue(), uploaded.name)
     except InvalidPrompts as error:
         st.error(plain(str(error)), icon=":material/error:")
         return ()
-    used = f"{many(len(found.prompts), 'prompt')}, used in turn."
+    used = f"{many(len(found.prompts), 'prompt')}, used in rotation."
     st.caption(plain(" ".join((used, *found.notes))))
     return found.prompts
 
 
 def _sampling(start: RunConfig) -> dict[str, Any]:
-    st.subheader("Answers", anchor=False)
+    st.subheader("Sampling", anchor=False)
     return fields.several(fields.of_section("answers", start), start)
 
 
@@ -132,8 +132,8 @@ def _word_of(calibrate: bool | None) -> str:
 def _client(start: RunConfig) -> str:
     through = st.toggle(
         "Measure through LiteLLM",
-        help="For providers with a wire format of their own. LiteLLM adds about 10 ms of CPU to "
-        "each request and 0.4 ms to each chunk, and they stand in the numbers.",
+        help="For providers whose API is not OpenAI-compatible. LiteLLM adds about 10 ms of CPU "
+        "time to each request and 0.4 ms to each chunk; the measured times include both.",
         **fields.keyed("client", start.client == "litellm"),
     )
     return "litellm" if through else "wire"
@@ -141,7 +141,7 @@ def _client(start: RunConfig) -> str:
 
 def about() -> dict[str, Any]:
     """Show name, tags and note. Not in the URL: what people write about a run is about this one."""
-    with st.expander("Name, tags, note"):
+    with st.expander("Name, tags and note"):
         return _about()
 
 
@@ -149,9 +149,9 @@ def _about() -> dict[str, Any]:
     name = st.text_input(
         "Name",
         max_chars=200,
-        placeholder="made from the settings",
+        placeholder="generated from the settings",
         **keyed("about-name", ""),
     )
-    tags = st.text_input("Tags, separated by commas", max_chars=1200, **keyed("about-tags", ""))
+    tags = st.text_input("Tags (comma-separated)", max_chars=1200, **keyed("about-tags", ""))
     note = st.text_area("Note", max_chars=10_000, height=68, **keyed("about-note", ""))
     return {"name": name, "tags": tags.split(","), "note": note}

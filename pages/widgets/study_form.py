@@ -23,7 +23,7 @@ from services.studies.study_config import StudyConfig, parse_study
 LOAD = ("max_tokens", "repeats", "warmup")
 PACE = MODES["staggered"].parameters  # what is sent at once has none
 SWITCHES: dict[str, tuple[bool, ...]] = {
-    "As the engine has it": (),
+    "Engine default": (),
     "On and off": (True, False),
     "On": (True,),
     "Off": (False,),
@@ -50,7 +50,7 @@ def ask(start: StudyConfig) -> StudyConfig:
 
 
 def _preset(start: StudyConfig) -> str:
-    st.subheader("What is varied", anchor=False)
+    st.subheader("What to vary", anchor=False)
     name: str = st.selectbox(
         "Preset",
         list(PRESETS),
@@ -72,7 +72,7 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     st.subheader("Engine", anchor=False)
     starts = PRESETS[start.preset].starts
     if not starts:
-        st.caption("A server that is there already, or one that Paceline starts for the study.")
+        st.caption("An existing server, or an engine that Paceline starts for the study.")
     name = engine_form.which(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
         st.subheader("Backend", anchor=False)
@@ -102,8 +102,8 @@ def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]
         write_parallel(start.parallel),
         read_parallel,
         problems,
-        help="Such as TP=4 PP=2 DP=1, with ; between two. What takes the fewest devices is what "
-        "the others are compared with.",
+        help="For example TP=4 PP=2 DP=1; separate several with a semicolon. The one with the "
+        "fewest devices is the baseline.",
     )
     return found or (Parallel(),)
 
@@ -130,8 +130,8 @@ def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
                 partial(numbers, name),
                 problems,
                 placeholder="not varied",
-                help=f"{about.fields(StudyConfig)[name].help}: 1, 8, 32. "
-                "Every value is crossed with every other.",
+                help=f"{about.fields(StudyConfig)[name].help}, for example 1, 8, "
+                "32. All combinations are measured.",
             )
     return found
 

@@ -29,7 +29,7 @@ def planned(grid: Sequence[Planned]) -> None:
         {
             "Engine": [_engine(one.cell.engine) for one in grid],
             "Load": [text or one.cell.config.mode for one, text in zip(grid, told, strict=True)],
-            "Here": [one.obstacle or "runs" for one in grid],
+            "On this machine": [one.obstacle or "can run" for one in grid],
         }
     )
     styled = rows.style.apply(
@@ -40,7 +40,7 @@ def planned(grid: Sequence[Planned]) -> None:
         hide_index=True,
         width="stretch",
         alt="The cells of the study",
-        column_config={"Here": st.column_config.TextColumn("Here", width=330)},
+        column_config={"On this machine": st.column_config.TextColumn(width=330)},
     )
     for reason in dict.fromkeys(one.obstacle for one in grid if one.obstacle):
         st.caption(plain(reason))  # whole: a cell cuts it
@@ -71,7 +71,7 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
                 )
                 for label, name in NUMBERS.items()
             },
-            "Why": [run.error for run in study.runs],
+            "Error": [run.error for run in study.runs],
         }
     )
     columns = st.column_config
@@ -99,7 +99,7 @@ def stored(rows: Sequence[StudyRow]) -> None:
             "Name": [row.name for row in rows],
             "Preset": [PRESETS[row.preset].label for row in rows],
             "Measured": [f"{row.done:,} of {row.cells:,}" for row in rows],
-            "State": ["goes on" if row.active else "over" for row in rows],
+            "Status": ["running" if row.active else "finished" for row in rows],
             "Started": [row.created_at for row in rows],
         }
     )

@@ -69,7 +69,7 @@ def watch(text: str, every_s: float) -> None:
     standing(study)
     if not shared():
         st.button(
-            "Cancel the study",
+            "Cancel study",
             icon=":material/stop:",
             on_click=cancel,
             args=(study.id,),
@@ -87,14 +87,14 @@ def standing(study: Study) -> None:
     st.progress(ended / max(1, len(study.runs)), f"{standing_of(study.runs)}.")
     for run in study.runs:
         if run.status == "running":
-            st.caption(plain(f"Now: {run.name}. {run.phase}"))
+            st.caption(plain(f"Measuring {run.name}: {run.phase}"))
     for server in study.servers:
         if server.status == "planned" and server.phase:
             st.warning(plain(server.phase), icon=":material/restart_alt:")
 
 
 def cells(study: Study) -> None:
-    st.subheader("The runs", anchor="runs")
+    st.subheader("Runs", anchor="runs")
     found = runs.headlines(opened(), [run.id for run in study.runs])
     study_grid.measured(study, found)
     for server in study.servers:
@@ -116,7 +116,7 @@ def actions(study: Study) -> None:
             )
         if study.failed:
             st.button(
-                "Try the failed cells again",
+                "Retry failed cells",
                 icon=":material/replay:",
                 on_click=resume,
                 args=(study.id, True),
@@ -127,13 +127,13 @@ def actions(study: Study) -> None:
         )
         st.page_link(
             "study.py",
-            label="A new one like it",
+            label="Duplicate",
             icon=":material/content_copy:",
             query_params={"like": str(study.id)},
         )
         with st.popover("Delete", icon=":material/delete:"):
-            st.caption("The study and every run of it, with all their requests.")
-            if st.button("Delete them", type="primary"):
+            st.caption("Permanently deletes the study, its runs and all their requests.")
+            if st.button("Delete study", type="primary"):
                 delete(study.id)
 
 

@@ -16,7 +16,7 @@ def whole(candidate: Candidate) -> None:
     """The numbers of one run and how its tool defines them; nothing for a run of our own."""
     if candidate.run.source is None:
         return
-    st.subheader(plain(f"What does {stated.tool_of(candidate)} itself say?"), anchor="told")
+    st.subheader(plain(f"What does {stated.tool_of(candidate)} report?"), anchor="told")
     _agreement(candidate)
     tabular.table(stated.table(candidate))
     found = stated.definitions(candidate)
@@ -31,16 +31,16 @@ def brief(candidates: Sequence[Candidate]) -> None:
     known = [candidate for candidate in candidates if candidate.run.source is not None]
     if not known:
         return
-    st.subheader("Do the tools' own numbers agree with these?", anchor="told")
+    st.subheader("Do the tools' own numbers match Paceline's?", anchor="told")
     for candidate in known:
         _agreement(candidate, f"Run {candidate.run.id}, ")
-        with st.expander(f"Every number of run {candidate.run.id}", icon=":material/table:"):
+        with st.expander(f"All numbers of run {candidate.run.id}", icon=":material/table:"):
             for found in (stated.table(candidate), stated.definitions(candidate)):
                 tabular.table(found)
 
 
 def _agreement(candidate: Candidate, about: str = "") -> None:
-    alone = f"{stated.tool_of(candidate)}: its file holds no request to work its numbers out from."
+    alone = f"{stated.tool_of(candidate)}: the file has no requests to compute the numbers from."
     st.markdown(plain(about + (stated.sentence(candidate) or alone)))
     if found := stated.reasons(candidate):
         st.markdown("\n".join(f"- **{plain(what)}**. {plain(why)}" for what, why in found))

@@ -90,7 +90,7 @@ STUDY = (
     "1024",
 )
 STUDIES = (  # they need `make engines-cpu`
-    Picture("study-form", "/study?preset=tensor&engine=vllm", "What will happen"),
+    Picture("study-form", "/study?preset=tensor&engine=vllm", "Estimate"),
     Picture("study", "/study?study=1", "Where is the throughput"),
     Picture("study-phone", "/study?study=1", "Where is the throughput", PHONE),
 )

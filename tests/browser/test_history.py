@@ -74,7 +74,7 @@ def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
     tick(page, 0)
     button(page, "Edit")
     page.get_by_role("textbox", name="Name").fill("renamed")
-    page.get_by_label("Tags, separated by commas").fill("a, b")
+    page.get_by_label("Tags (comma-separated)").fill("a, b")
     page.get_by_label("Note").fill("why")
     button(page, "Save")
     page.get_by_role("textbox", name="Search").fill("renamed")

@@ -81,7 +81,7 @@ def test_a_key_for_the_backends_own_address_is_sent_and_kept_nowhere(
     monkeypatch.setenv("VLLM_BASE_URL", locked.url)
     st.cache_data.clear()
     at = type_key(sound(at.run()), locked)
-    assert f"Sent to {locked.url} and nowhere else." in said(at)
+    assert f"Sent only to {locked.url}." in said(at)
     assert KEY not in str(link_of(at)) + said(at)
     press(at, "Start")
     ended(database, 1)
@@ -93,7 +93,7 @@ def test_a_key_for_a_typed_address_is_sent_there(
     visit: Visit, database: Engine, locked: Picky, tmp_path: Path, backend: str
 ) -> None:
     at = visit("run", backend=backend, base_url=f"{locked.url}/v1", **ONE)
-    assert "You can also type one under “Keys for this session”" in complaints(at)
+    assert "You can also enter one under “API keys for this session”" in complaints(at)
     at = type_key(at, locked)
     assert not complaints(at), "its models are listed with the key"
     press(at, "Start")
@@ -184,7 +184,7 @@ def test_a_study_is_resumed_with_the_key_of_the_session(
         requests="1",
         warmup="0",
     )
-    press(type_key(at, locked), "Start the study")
+    press(type_key(at, locked), "Start study")
     (run,) = studies.load(database, 1).runs
     ended(database, run.id)
     with database.begin() as connection:
@@ -206,4 +206,4 @@ def test_another_session_has_none_of_it(visit: Visit, locked: Picky) -> None:
 @pytest.mark.parametrize("backend", ["url", "embedded", "ollama", "litellm"])
 def test_a_key_is_asked_for_where_there_is_somewhere_to_send_it(visit: Visit, backend: str) -> None:
     at = visit("run", backend=backend)
-    assert not fields(at) and "nowhere else" not in said(at)
+    assert not fields(at) and "Sent only to" not in said(at)

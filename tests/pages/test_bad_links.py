@@ -98,9 +98,9 @@ def test_a_run_without_a_measured_request_is_named(visit: Visit, database: Engin
 
 
 FORM = [
-    ({"like": "x"}, "“x” is not a run."),
-    ({"like": "-1"}, "“-1” is not a run."),
-    ({"like": ""}, "“” is not a run."),
+    ({"like": "x"}, "“x” is not a run number."),
+    ({"like": "-1"}, "“-1” is not a run number."),
+    ({"like": ""}, "“” is not a run number."),
     ({"like": "77"}, "There is no run 77."),
     ({"requests": "0"}, "Requests must be at least 1 (got '0')."),
     ({"requests": "99999"}, "Requests must be at most 10000 (got '99999')."),
@@ -143,7 +143,7 @@ def test_the_form_says_what_of_a_link_it_cannot_have_and_keeps_the_rest(
 ) -> None:
     at = visit("run", **{"max_tokens": "33", **parameters})
     assert words in complaints(at)
-    assert "The rest of the link is kept." in complaints(at)
+    assert "The rest of the link still applies." in complaints(at)
     assert at.number_input(key="run-max_tokens").value == (
         128 if "max_tokens" in parameters else 33
     )

@@ -31,7 +31,7 @@ def test_the_exact_command_is_shown(visit: Visit) -> None:
 def test_what_cannot_run_here_says_why_and_cannot_be_started(visit: Visit) -> None:
     at = visit("engines", engine="llamacpp", model="another")
     assert "serves smollm2-135m-instruct only. Leave model empty." in complaints(at)
-    (start,) = [button for button in at.button if button.label == "Start the engine"]
+    (start,) = [button for button in at.button if button.label == "Start engine"]
     assert start.disabled
 
 
@@ -56,7 +56,7 @@ def test_an_engine_that_failed_says_why_and_what_to_try(visit: Visit, database: 
     at = visit("engines")
     assert "vLLM · TP 2" in said(at)
     assert "The GPU's memory is full." in said(at) and "Lower the memory share." in said(at)
-    forget = next(button for button in at.button if button.label == "Forget")
+    forget = next(button for button in at.button if button.label == "Delete")
     forget.click().run()
     assert engines.listed(database) == []
 

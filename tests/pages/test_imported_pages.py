@@ -17,7 +17,7 @@ from tests.pages.test_stored_pages import headings, specs
 from tests.stored import store
 
 DATA = ROOT / "tests" / "data" / "imports"
-SAYS = "What does vLLM bench itself say?"
+SAYS = "What does vLLM bench report?"
 
 
 def bring_in(database: Engine, name: str) -> int:
@@ -69,9 +69,9 @@ def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) 
         bring_in(database, name)
     store(database)
     at = visit("compare", runs="1,2,3,4")
-    assert "Do the tools' own numbers agree with these?" in headings(at)
+    assert "Do the tools' own numbers match Paceline's?" in headings(at)
     assert "Run 1, vLLM bench: of its 24 numbers 17 are as ours, and 7 not." in said(at)
-    assert "Run 3, vLLM bench: its file holds no request" in said(at)
+    assert "Run 3, vLLM bench: the file has no requests" in said(at)
     assert "Measured by different clients" in complaints(at)
 
 

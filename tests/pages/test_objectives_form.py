@@ -62,7 +62,9 @@ def test_a_preset_fills_the_form_and_its_link(visit: Visit) -> None:
 def test_a_link_that_cannot_be_is_said_and_the_rest_kept(visit: Visit, database: Engine) -> None:
     store(database)
     at = visit("result", run="1", ttft="-1", e2e="5")
-    assert "ttft must be more than 0 (got '-1'). The rest of the link is kept." in complaints(at)
+    assert "ttft must be more than 0 (got '-1'). The rest of the link still applies." in complaints(
+        at
+    )
     assert "met E2E latency ≤ 5.00 s" in said(at)
 
 
@@ -72,7 +74,7 @@ def test_runs_with_other_objectives_are_warned_of_until_they_have_the_same(
     store(database, ttft_limit_s=1.0), store(database, ttft_limit_s=2.0)
     at = visit("compare", runs="1,2")
     assert "Different objectives" in complaints(at)
-    assert at.number_input(key="judge-ttft").placeholder == "as each run has it"
+    assert at.number_input(key="judge-ttft").placeholder == "differs between runs"
     same = visit("compare", runs="1,2", ttft="1.5")
     assert "Different objectives" not in complaints(same)
 

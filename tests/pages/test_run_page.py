@@ -203,7 +203,7 @@ def test_a_broken_prompt_file_is_refused_with_its_line(
 def test_a_prompt_file_is_read(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "file")
     at.file_uploader[0].upload("a.csv", b"prompt\nhello\nthere\n", "text/csv")
-    assert "2 prompts, used in turn." in said(sound(at.run()))
+    assert "2 prompts, used in rotation." in said(sound(at.run()))
     assert not at.error
 
 
@@ -231,7 +231,7 @@ def test_a_model_that_nobody_lists_is_asked_for(visit: Visit, queued: Callable[[
     with serving(Picky(models={})) as server:
         at = visit("run", backend="url", base_url=f"{server.url}/v1")
         assert "has no list of models" in complaints(at)
-        assert "No model is chosen" in complaints(start(at))
+        assert "No model is selected" in complaints(start(at))
     assert queued() == 0
 
 

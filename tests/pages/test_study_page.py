@@ -51,7 +51,7 @@ def test_every_preset_has_a_form_that_asks_for_what_its_link_says(
 ) -> None:
     at = visit("study", preset=preset, engine="")
     assert not at.error, at.error[0].value
-    assert "What will happen" in [one.value for one in at.subheader]
+    assert "Estimate" in [one.value for one in at.subheader]
     assert at.selectbox(key="study-preset").value == preset
 
 
@@ -60,7 +60,7 @@ def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
     assert [at.text_input(key=f"study-{name}").placeholder for name in AXES] == ["not varied"] * 3
     table = at.dataframe[0].value
     assert list(table["Load"]) == ["requests 1", "requests 8"]
-    assert list(table["Here"]) == ["runs", "runs"]
+    assert list(table["On this machine"]) == ["can run", "can run"]
     assert "2 cells on 1 engine, started one after the other" in said(at)
 
 
@@ -74,10 +74,12 @@ def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> N
 def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> None:
     at = visit("study", preset="tensor", engine="vllm", parallel="TP=64", batches="1, 8")
     table = at.dataframe[0].value
-    assert all(text.endswith(".") for text in table["Here"]), "not installed, or too few devices"
-    assert all(text in said(at) for text in table["Here"]), "and whole, below the table"
+    assert all(text.endswith(".") for text in table["On this machine"]), (
+        "not installed, or too few devices"
+    )
+    assert all(text in said(at) for text in table["On this machine"]), "and whole, below the table"
     assert "2 cells, and none of them can be measured here." in said(at)
-    (start,) = [button for button in at.button if button.label == "Start the study"]
+    (start,) = [button for button in at.button if button.label == "Start study"]
     assert start.disabled
 
 
@@ -172,7 +174,7 @@ def test_what_was_cut_short_can_be_resumed_and_what_failed_tried_again(
     queue.finish(database, second.id, "failed", "It broke.")
     at = visit("study", study=str(study_id))
     labels = [button.label for button in at.button]
-    assert "Resume" in labels and "Try the failed cells again" in labels
+    assert "Resume" in labels and "Retry failed cells" in labels
     next(button for button in at.button if button.label == "Resume").click().run()
     assert [run.status for run in studies.load(database, study_id).runs] == ["queued", "failed"]
 
@@ -188,7 +190,7 @@ def test_what_cannot_be_tried_again_here_says_why_on_the_page(
         queue.finish(database, run.id, "failed", "It broke.")
     at = visit("study", study=str(study_id))
     monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
-    at.button[[button.label for button in at.button].index("Try the failed cells again")].click()
+    at.button[[button.label for button in at.button].index("Retry failed cells")].click()
     assert "vLLM is not installed: " in complaints(at.run())
 
 

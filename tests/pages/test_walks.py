@@ -204,7 +204,7 @@ def test_a_walk_over_the_form_of_a_study(
         assert walk.value(f"run-{name}") == getattr(begins.run, name)
     for _ in range(STEPS):
         walk.step()
-        (start,) = [b for b in walk.at.button if b.label == "Start the study"]
+        (start,) = [b for b in walk.at.button if b.label == "Start study"]
         assert start.disabled or not walk.trouble, str(walk)
     if not walk.trouble:
         again = Walk(visit("study", **link_of(walk.at)), random, RAW, {}, of_study)
@@ -222,5 +222,5 @@ def test_a_walk_over_the_form_of_an_engine(visit: Visit, seed: int) -> None:
     walk = Walk(visit("engines"), Random(seed), RAW, {"engine-model": ("", "a/b")}, lambda key: ())
     for _ in range(STEPS):
         walk.step()
-        (start,) = [b for b in walk.at.button if b.label == "Start the engine"]
+        (start,) = [b for b in walk.at.button if b.label == "Start engine"]
         assert start.disabled or not walk.trouble, str(walk)
