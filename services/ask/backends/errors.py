@@ -1,0 +1,15 @@
+"""Why a backend cannot be asked, in a sentence that says what to do."""
+
+from __future__ import annotations
+
+
+class BackendProblem(ValueError):
+    """A backend that cannot be asked, in a sentence that says why and what to do."""
+
+
+class KeyProblem(BackendProblem):
+    """A key is missing, or refused; `details` is what the server answered, if it was asked."""
+
+    def __init__(self, sentence: str, details: str = "") -> None:
+        super().__init__(sentence)
+        self.details = details

@@ -1,0 +1,61 @@
+"""The headers of a run with the values of the variables that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
+
+from services.ask import request_options
+from services.ask.backends.errors import BackendProblem
+from services.ask.backends.table import Backend, value_of
+from services.ask.config import RunConfig
+
+
+def headers_of(
+    config: RunConfig,
+    backend: Backend,
+    env: Mapping[str, str],
+    elsewhere: str | None,
+    typed: Collection[str | None] = (),
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return the headers with their variables' values, and those values. A variable is the owner's
+    like the key, and goes where the key goes; `elsewhere`: the address is not the owner's, and gets
+    only those that were `typed` for it."""
+    values = {}
+    for name in request_options.variables(config.headers):
+        _check_variable(name, backend)
+        if elsewhere and name not in typed:
+            raise BackendProblem(
+                f"{name} is not sent to {urlsplit(elsewhere).netloc}: it goes to the address in "
+                f"{backend.url_env or backend.label} only. Put this address there."
+            )
+        values[name] = value_of(env, name)
+        if not values[name]:
+            raise BackendProblem(f"A header needs {name}: put {name}=… into .env.")
+        if not values[name].isascii() or not values[name].isprintable():
+            raise BackendProblem(f"{name} holds a character that no header has.")
+    filled = tuple(
+        (name, request_options.VARIABLE.sub(lambda found: values[found[1]], said))
+        for name, said in config.headers.items()
+    )
+    return filled, tuple(values.values())
+
+
+def replaces_key(config: RunConfig, backend: Backend) -> bool:
+    """Whether a header takes the place of the key's own: Azure has the key under another name."""
+    named = backend.key_env in request_options.variables(config.headers)
+    return named or any(name.lower() == "authorization" for name in config.headers)
+
+
+def _check_variable(name: str, backend: Backend) -> None:
+    """Only what was put beside the address is sent: whoever can ask for a run could otherwise have
+    any variable of this machine sent somewhere."""
+    prefix = backend.header_env
+    if prefix is None:
+        raise BackendProblem(f"A header for {backend.label} cannot name a variable ({name[:80]}).")
+    if name != backend.key_env and not name.startswith(prefix):
+        keys = f"{backend.key_env} or a variable" if backend.key_env else "a variable"
+        raise BackendProblem(
+            f"A header for {backend.label} may name {keys} that begins with {prefix}, and not "
+            f"{name[:80]}."
+        )

@@ -1,0 +1,137 @@
+"""The table of backends: what each is called, where it is, and which variables its owner sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from services.ask.backends.errors import BackendProblem
+
+Kind = Literal["embedded", "openai", "litellm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One entry of the table. `base_url` is the default; `*_env` name environment variables."""
+
+    name: str
+    label: str
+    kind: Kind
+    base_url: str | None = None
+    url_env: str | None = None
+    key_env: str | None = None
+    model_env: str | None = None
+    needs_key: bool = False
+    start_hint: str = ""  # the command that starts it at its default address
+    knows_ignore_eos: bool = False
+    dialect: Literal["openai", "ollama"] = "openai"  # see wire_formats.py
+
+    @property
+    def header_env(self) -> str | None:
+        """How the names of the variables begin that a header may name; None: it may name none."""
+        named = self.url_env or self.key_env
+        if self.kind != "openai" or named is None:
+            return None
+        return named.removesuffix("_BASE_URL").removesuffix("_API_KEY") + "_HEADER_"
+
+
+def find(name: str) -> Backend:
+    """Return the entry called `name`.
+
+    Raises:
+        BackendProblem: there is none.
+    """
+    if name not in BACKENDS:
+        raise BackendProblem(f"There is no backend {name[:80]!r}. Choose one of {_names()}.")
+    return BACKENDS[name]
+
+
+def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
+    """Return whether the backend's key is set; None: it takes none."""
+    return None if backend.key_env is None else bool(value_of(env, backend.key_env))
+
+
+def value_of(env: Mapping[str, str], name: str | None) -> str:
+    """Return the value of a variable; "" where there is none."""
+    return env.get(name, "").strip() if name else ""
+
+
+def _names() -> str:
+    *most, last = BACKENDS
+    return f"{', '.join(most)} and {last}"
+
+
+_ENTRIES = (
+    Backend("embedded", "Embedded llama.cpp", "embedded", knows_ignore_eos=True),
+    Backend(
+        name="sglang",
+        label="SGLang",
+        kind="openai",
+        base_url="http://127.0.0.1:30010/v1",
+        url_env="SGLANG_BASE_URL",
+        key_env="SGLANG_API_KEY",
+        model_env="SGLANG_MODEL",
+        start_hint="python -m sglang.launch_server --model-path Qwen/Qwen2.5-0.5B-Instruct "
+        "--host 127.0.0.1 --port 30010",
+        knows_ignore_eos=True,
+    ),
+    Backend(
+        name="vllm",
+        label="vLLM",
+        kind="openai",
+        base_url="http://127.0.0.1:8000/v1",
+        url_env="VLLM_BASE_URL",
+        key_env="VLLM_API_KEY",
+        model_env="VLLM_MODEL",
+        start_hint="vllm serve Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 8000",
+        knows_ignore_eos=True,
+    ),
+    Backend(
+        name="groq",
+        label="Groq",
+        kind="openai",
+        base_url="https://api.groq.com/openai/v1",
+        key_env="GROQ_API_KEY",
+        model_env="GROQ_MODEL",
+        needs_key=True,
+    ),
+    Backend(
+        name="openai",
+        label="OpenAI",
+        kind="openai",
+        base_url="https://api.openai.com/v1",
+        url_env="OPENAI_BASE_URL",
+        key_env="OPENAI_API_KEY",
+        model_env="OPENAI_MODEL",
+        needs_key=True,
+    ),
+    Backend(
+        name="ollama",
+        label="Ollama",
+        kind="openai",
+        base_url="http://127.0.0.1:11434/v1",
+        url_env="OLLAMA_BASE_URL",
+        model_env="OLLAMA_MODEL",
+        start_hint="OLLAMA_HOST=127.0.0.1:11434 ollama serve",
+        dialect="ollama",
+    ),
+    Backend(
+        name="url",
+        label="OpenAI-compatible URL",
+        kind="openai",
+        url_env="PACELINE_URL",
+        key_env="PACELINE_URL_API_KEY",
+        model_env="PACELINE_URL_MODEL",
+        knows_ignore_eos=True,  # whose server it is nobody knows: it is sent as asked
+    ),
+    Backend(
+        name="litellm",
+        label="LiteLLM",
+        kind="litellm",
+        key_env="LITELLM_API_KEY",
+        model_env="LITELLM_MODEL",
+    ),
+)
+
+BACKENDS: dict[str, Backend] = {entry.name: entry for entry in _ENTRIES}

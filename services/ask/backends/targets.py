@@ -1,0 +1,215 @@
+"""Who answers a run: address, model, key and headers, put together from config and environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import unquote, urlsplit
+
+from services.ask.backends.address import InvalidAddress, Origin, Place, machine, origin
+from services.ask.backends.errors import BackendProblem, KeyProblem
+from services.ask.backends.headers import headers_of, replaces_key
+from services.ask.backends.own_address import address, is_own, place_of
+from services.ask.backends.proxy import proxy_for
+from services.ask.backends.table import BACKENDS, Backend, find, value_of
+from services.ask.backends.trust import Trust, UntrustedFile
+from services.ask.config import Client, RunConfig
+from services.base.packaged_model import MODEL_NAME
+
+TypedKeys = Mapping[Origin, str]  # each by the origin that it was typed for
+NO_KEYS: TypedKeys = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A backend with everything that a request needs. The key is in no repr, nor is the proxy.
+
+    `base_url` is None for the embedded engine until it runs (see `at`), and for a provider that
+    LiteLLM addresses itself. An empty `model` stands for the first that the server lists.
+    """
+
+    backend: str
+    base_url: str | None
+    model: str = ""
+    key: str | None = field(default=None, repr=False)
+    client: Client = "wire"
+    proxy: str | None = field(default=None, repr=False)  # it may hold a password
+    endpoint: str = ""  # its path, where the address gives it whole; else the dialect's is asked
+    query: str = ""  # of every question, without the question mark
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # with their secrets
+    hidden: tuple[str, ...] = field(default=(), repr=False)  # what must be quoted nowhere: those
+    ca_file: str | None = None
+    insecure_tls: bool = False
+
+    def at(self, base_url: str) -> Target:
+        """Return the same target at the address where its engine now answers."""
+        return replace(self, base_url=base_url, endpoint="", query="")
+
+    def url(self, path: str) -> str:
+        """Return the address of `path`, which stands below the base URL, with the query."""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.base_url or ''}{path}{query}"
+
+    @property
+    def trust(self) -> Trust:
+        """Return whose certificates are taken."""
+        return Trust(self.ca_file, self.insecure_tls)
+
+    def named(self, model: str) -> Target:
+        """Return the same target with a model."""
+        return replace(self, model=model)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what goes to the server, or to its proxy, and may never be kept of an answer."""
+        proxy = urlsplit(self.proxy or "")
+        return tuple(filter(None, (self.key, unquote(proxy.password or ""), *self.hidden)))
+
+    @property
+    def netloc(self) -> str:
+        """Return the host and port, as a sentence names them."""
+        return urlsplit(self.base_url or "").netloc
+
+
+def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS) -> Target:
+    """Find the address, model and key of a run's backend. A key that was typed for the address
+    takes the place of the environment's.
+
+    Raises:
+        BackendProblem: no such backend, no address, no key, or a run that it cannot carry out.
+    """
+    backend = find(config.backend)
+    if config.ignore_eos and not backend.knows_ignore_eos:
+        raise BackendProblem(f"{backend.label} does not know ignore_eos. Switch it off.")
+    model = config.model.strip() or value_of(env, backend.model_env)
+    if backend.kind == "embedded":
+        return _embedded(config, model)
+    if backend.kind == "litellm":
+        return _litellm(config, backend, model, env)
+    where = place_of(backend, env, config.base_url)
+    url = where.base_url
+    own = is_own(backend, env, config.base_url)
+    given = typed.get(origin(url)) if backend.key_env else None
+    if given and backend.key_env:
+        env = {**env, backend.key_env: given}
+    elif backend.needs_key and not own:
+        raise KeyProblem(_withheld(backend, url))
+    if config.client == "litellm":
+        _check_litellm(config, where)
+    _check_trust(config, backend)
+    sent = {backend.key_env} if given else set()
+    headers, hidden = headers_of(config, backend, env, url if not own else None, sent)
+    goes = (own or given) and not replaces_key(config, backend)
+    key = (
+        _key(backend, env, f"The key for {urlsplit(url).netloc}" if given else None)
+        if goes
+        else None
+    )
+    return Target(
+        backend.name,
+        url,
+        model,
+        key,
+        config.client,
+        _proxy(url, env),
+        where.endpoint,
+        where.query,
+        headers,
+        hidden,
+        config.ca_file,
+        config.insecure_tls,
+    )
+
+
+def lane(config: RunConfig, env: Mapping[str, str]) -> str:
+    """Return what runs of a backend wait for each other on: its host and port, or its name.
+
+    Raises:
+        BackendProblem: there is no such backend, or it has no address.
+    """
+    backend = find(config.backend)
+    if backend.kind == "embedded":
+        return backend.name
+    if backend.kind == "litellm":
+        provider = (config.model or value_of(env, backend.model_env)).partition("/")[0]
+        return f"{backend.name} {provider}".strip()
+    return machine(address(backend, env, config.base_url))
+
+
+def _embedded(config: RunConfig, model: str) -> Target:
+    if config.base_url:
+        raise BackendProblem(
+            "The embedded backend has no address: Paceline starts it. For a server that is "
+            "already there choose the backend url."
+        )
+    if model not in ("", MODEL_NAME):
+        raise BackendProblem(f"The embedded backend serves {MODEL_NAME} only. Leave model empty.")
+    headers, _ = headers_of(config, BACKENDS["embedded"], {}, None)
+    return Target("embedded", None, MODEL_NAME, client=config.client, headers=headers)
+
+
+def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, str]) -> Target:
+    if config.base_url:  # the provider's key, which LiteLLM finds by itself, would go there
+        raise BackendProblem("LiteLLM knows its providers' addresses. Leave the address empty.")
+    provider, slash, name = model.partition("/")
+    if not (provider and slash and name) or "://" in model:
+        raise BackendProblem(
+            'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": '
+            "give one, or put LITELLM_MODEL=… into .env."
+        )
+    if config.ca_file or config.insecure_tls:
+        raise BackendProblem("ca_file and insecure_tls do not apply to LiteLLM. Leave them out.")
+    own = provider == value_of(env, backend.model_env).partition("/")[0]
+    headers, _ = headers_of(config, backend, {}, None)
+    key = _key(backend, env) if own else None
+    return Target(backend.name, None, model, key, "litellm", headers=headers)
+
+
+def _key(backend: Backend, env: Mapping[str, str], called: str | None = None) -> str | None:
+    key = value_of(env, backend.key_env)
+    if not key and backend.needs_key:
+        raise KeyProblem(f"{backend.label} needs a key: put {backend.key_env}=… into .env.")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        what = called or backend.key_env
+        raise BackendProblem(f"{what} holds a space or a character that no key has.")
+    return key or None
+
+
+def _check_litellm(config: RunConfig, where: Place) -> None:
+    if where.endpoint or where.query:
+        raise BackendProblem(
+            "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
+            "query, or measure with Paceline's own client."
+        )
+    if config.ca_file or config.insecure_tls:
+        raise BackendProblem(
+            "LiteLLM takes this machine's certificates only. Leave ca_file and insecure_tls out, "
+            "or measure with Paceline's own client."
+        )
+
+
+def _check_trust(config: RunConfig, backend: Backend) -> None:
+    if config.insecure_tls and backend.needs_key:
+        raise BackendProblem(
+            f"The certificate of {backend.label} is always checked. Switch insecure_tls off, or "
+            "give the certificates of a gateway as ca_file."
+        )
+    if config.ca_file:
+        try:
+            Trust(config.ca_file).context()
+        except UntrustedFile as error:
+            raise BackendProblem(str(error)) from None
+
+
+def _proxy(url: str, env: Mapping[str, str]) -> str | None:
+    try:
+        return proxy_for(url, env)
+    except InvalidAddress as error:
+        raise BackendProblem(str(error)) from None
+
+
+def _withheld(backend: Backend, url: str) -> str:
+    return (
+        f"{backend.key_env} is not sent to {urlsplit(url).netloc}: it belongs to "
+        f"{backend.label}. For another server choose the backend url."
+    )
