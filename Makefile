@@ -4,14 +4,24 @@ PORT ?= 8501
 BIN := .venv/bin
 CPU := services/servers/engines/cpu
 MODEL := data/models/smollm2-135m
+SIDE_BY_SIDE := -n auto --dist worksteal
+TOGETHER := tests/services tests/db tests/pages
 
-.PHONY: run test check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
+.PHONY: run test test-quick check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
 
 run: .venv/.app
 	@$(BIN)/streamlit run app.py --server.port $(PORT)
 
+# Everything: these folders side by side, except what times something; then the rest, alone.
 test: .venv/.dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(TOGETHER) -m "not timed"
+	@$(BIN)/python -m pytest $(TOGETHER) -m timed
+	@$(BIN)/python -m pytest $(TOGETHER:%=--ignore=%)
+
+# A contributor's inner loop: services without processes, browsers and databases.
+test-quick: .venv/.dev
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/services tests/test_architecture.py \
+	    -m "not slow and not timed and not browser"
 
 check: .venv/.dev
 	@$(BIN)/ruff check .

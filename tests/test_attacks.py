@@ -104,6 +104,7 @@ class Others:
                 self.most_bytes = max(self.most_bytes, self._process.memory_info().rss)
 
 
+@pytest.mark.timed
 @pytest.mark.timeout(600)
 def test_an_attack_by_its_body_is_refused_and_others_do_not_wait(
     served: tuple[str, psutil.Process],

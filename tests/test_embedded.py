@@ -22,6 +22,8 @@ from services.servers.embedded import NICE, threads
 from services.servers.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
 from tests.conftest import ROOT, finished, until
 
+pytestmark = pytest.mark.timed
+
 
 def engines_of(folder: Path) -> list[psutil.Process]:
     """Embedded engines that belong to this test's database, by their environment."""

@@ -21,6 +21,8 @@ from services.ask.workloads import prompt
 from services.load.reference import log_key
 from tests.conftest import ReferenceServer, finished
 
+pytestmark = pytest.mark.timed
+
 Submit = Callable[..., int]
 TYPICAL_S, WORST_S = 0.001, 0.1
 

@@ -85,6 +85,7 @@ def test_runs_of_one_backend_wait_for_each_other(database: Engine, reference_run
     assert two.started_at >= one.ended_at
 
 
+@pytest.mark.timed
 def test_cancel_stops_a_run_within_two_seconds_and_keeps_what_was_measured(
     database: Engine, reference_run: Submit
 ) -> None:

@@ -187,6 +187,7 @@ def test_nobody_but_our_own_user_may_hand_over_or_look(database: Engine, keyless
     jobs.cancel(database, keyless)
 
 
+@pytest.mark.timed
 def test_a_key_is_taken_while_others_call_and_say_nothing(database: Engine, keyless: int) -> None:
     where = until(lambda: beside(database, "lock").read_text(), 10)
     with ExitStack() as silent:

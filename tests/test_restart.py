@@ -13,6 +13,8 @@ import pytest
 from tests.browser.conftest import App
 from tests.conftest import ReferenceServer, until
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:

@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.conftest import App, no_trouble, settled
 from tests.conftest import ReferenceServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timed, pytest.mark.browser, pytest.mark.timeout(300)]
 
 BUSY = "while True: pass"
 BEHIND = re.compile(r"Requests were sent up to .+ late|This client was .+ behind")

@@ -107,6 +107,7 @@ def test_an_upgrade_waits_for_the_one_that_came_first(kind: str, blank_url: str)
     impatient.dispose()
 
 
+@pytest.mark.timed
 def test_an_upgrade_at_the_newest_revision_is_fast_and_needs_no_alembic(
     database: Engine, url: str
 ) -> None:

@@ -332,6 +332,7 @@ def test_a_run_of_which_nothing_came_can_be_compared() -> None:
     assert compare([nothing, a()]).verdicts[0].word == "no verdict"
 
 
+@pytest.mark.timed
 def test_eight_large_runs_are_compared_while_a_person_waits() -> None:
     large = [measured(i, repeat=i % 5, send=i / 50, tokens=8) for i in range(5_000)]
     runs = [candidate(large, run_id=i, name=f"R{i}") for i in range(8)]

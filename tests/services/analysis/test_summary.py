@@ -238,6 +238,7 @@ def test_every_row_has_the_same_names() -> None:
     assert {f"{m.name}_{s}" for m in METRICS for s in statistics} <= set(names)
 
 
+@pytest.mark.timed
 def test_a_large_run_is_summed_up_while_a_person_waits() -> None:
     measurements = [measured(i, send=i / 100, ttft=0.1, e2e=1.4, tokens=128) for i in range(5_000)]
     began = time.perf_counter()

@@ -19,6 +19,8 @@ from services.servers.engines.within import ROOT
 from tests.canned import canned
 from tests.services.wire.test_floods import tokens
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sk-very-secret-000000"
 
 

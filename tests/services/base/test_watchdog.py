@@ -16,6 +16,8 @@ import pytest
 from services.servers.telemetry.target import SamplerTarget
 from tests.conftest import ROOT, until
 
+pytestmark = pytest.mark.slow
+
 # A pattern that goes back for years, and holds the interpreter's lock meanwhile.
 ENDLESS = "import re; re.fullmatch('(a*)*b', 'a' * 200)"
 CHILD = f"from services.base.watchdog import *; end_with_parent(); print(1, flush=True); {ENDLESS}"

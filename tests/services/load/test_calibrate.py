@@ -136,6 +136,7 @@ def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> Non
     assert typical([]) is None
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     "values",
     [
@@ -161,6 +162,7 @@ def test_a_run_stores_what_its_client_adds(
     assert 0.3 < found["pace"] <= 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_run: Any) -> None:
     run = finished(database, reference_run("ref", mode="batch", requests=70, calibrate=False))
     assert run.calibration is None
@@ -188,6 +190,7 @@ def test_what_is_asked_in_a_calibration_is_nobody_elses_business() -> None:
     assert abs(len(workloads.prompt(played, 0, 0)) - length) <= 20
 
 
+@pytest.mark.slow
 def test_a_calibration_that_cannot_be_played_spoils_no_run(
     database: Engine,
     reference_run: Any,

@@ -20,6 +20,8 @@ from services.load.shards import Shard
 from tests.conftest import ReferenceServer
 from tests.services.load.test_runner import so
 
+pytestmark = pytest.mark.slow
+
 Meanwhile = Callable[[ProcessPool, list[dict[str, Any]]], None]
 
 
@@ -53,6 +55,7 @@ def rows(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for message in told if message["type"] == "requests" for row in message["rows"]]
 
 
+@pytest.mark.timed
 def test_every_request_is_sent_once_and_all_begin_together(reference: ReferenceServer) -> None:
     played, told = play(reference.base_url, "ref ttft=0.05")
     sent = rows(told)

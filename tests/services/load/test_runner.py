@@ -125,6 +125,7 @@ def test_a_stop_does_not_wait_for_connections_that_do_not_come_about() -> None:
     assert perf_counter_ns() - began < 5e9
 
 
+@pytest.mark.timed
 def test_a_request_that_found_no_connection_was_not_sent_late() -> None:
     wire = Wire("http://127.0.0.1:9/v1")
     player = play(wire, Schedule((0.0, 0.1)), asks(wire, "ref", 2))

@@ -17,6 +17,8 @@ from services.report.imports import InvalidImport, apart, paceline, parse, read
 from tests.conftest import ROOT
 from tests.values import candidate, failed, measured
 
+pytestmark = pytest.mark.slow
+
 DATA = ROOT / "tests" / "data" / "imports"
 RUN = {b"paceline": json.dumps({"schema": "paceline/run/2", "run": {"status": "done"}}).encode()}
 

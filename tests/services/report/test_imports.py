@@ -243,6 +243,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in FILES if not n.endswith(".csv")])
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)

@@ -22,6 +22,8 @@ from services.servers.engines.logfile import LogFile
 from services.servers.engines.process_tags import lives
 from tests.conftest import ROOT, until
 
+pytestmark = pytest.mark.slow
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 
 

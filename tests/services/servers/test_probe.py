@@ -553,6 +553,7 @@ for model, key in [("groq/llama", None), ("groq/llama", "k"), ("nope/x", None)]:
 """
 
 
+@pytest.mark.slow
 def test_what_litellm_can_say_without_asking_is_said() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LITELLM], capture_output=True, text=True, timeout=120

@@ -452,6 +452,7 @@ def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
     assert ("gpu0_memory_bytes" in asyncio.run(look()).values) is seen
 
 
+@pytest.mark.slow
 def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> None:
     asked = SamplerTarget("url", served.base_url, perf_counter_ns(), period_s=0.05).written()
     sampler = subprocess.Popen(

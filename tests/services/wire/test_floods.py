@@ -14,6 +14,8 @@ from services.wire import Timeouts, Wire, exchange
 from services.wire.exchange import Exchange
 from tests.canned import HEAD, canned
 
+pytestmark = pytest.mark.slow
+
 TINY = b'data: {"choices":[{"text":"a"}]}\n\n'
 START = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 

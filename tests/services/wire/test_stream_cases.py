@@ -356,6 +356,7 @@ def test_a_stream_is_known_by_its_beginning_whatever_type_it_has(
     assert exchange.oddities == (set() if right else {oddities.CONTENT_TYPE})
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", ["a type of its own", "one newline"])
 def test_an_odd_stream_has_the_times_of_its_tokens(name: str) -> None:
     """Each token is there when its line is, not when the next one or the end comes."""
@@ -894,6 +895,7 @@ def test_a_compression_that_cannot_be_read_is_a_sentence(head: bytes, words: str
     assert (exchange.error_class, words in str(exchange.error)) == ("stream_error", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "words"), [(HEAD, "an event of more than 64 MiB"), (PLAIN, "does not end")]
 )

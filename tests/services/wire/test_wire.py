@@ -153,6 +153,7 @@ def test_connections_are_reused_while_requests_want_them(reference: ReferenceSer
     assert reference.told()["state"]["connections"] - before == 2, "one for three, one for the log"
 
 
+@pytest.mark.timed
 def test_a_request_is_sent_when_it_is_due_and_not_before(reference: ReferenceServer) -> None:
     async def one() -> float:
         wire = Wire(chat(reference.base_url))
@@ -201,6 +202,7 @@ def ollama(reference: ReferenceServer, model: str, prompt: str) -> Exchange:
     return asked(Wire(f"http://127.0.0.1:{reference.port}/api/chat"), model, prompt)
 
 
+@pytest.mark.timed
 def test_ollamas_own_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
     seen = ollama(reference, "ref ttft=0.05 gap=0.005 tokens=20", "timed by Ollama")
     did = reference.log()["timed by Ollama"]
