@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.widgets.view import check_view, sentences, shared
+from pages.widgets.view import check_view, onward, sentences, shared
 
 HERE = Path(__file__).resolve().parent
 
@@ -21,6 +21,7 @@ to_share = [
     st.Page(HERE / "result.py", title="Result", visibility="hidden"),
     st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
 ]
+glossary = st.Page(HERE / "glossary.py", title="Glossary", icon=":material/menu_book:")
 navigation = st.navigation(
     [
         st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=True),
@@ -29,6 +30,7 @@ navigation = st.navigation(
         *to_share[-1:],
         st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
         st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
+        glossary,
         *to_share[1:-1],
     ],
     position="hidden" if shared() else "sidebar",
@@ -37,6 +39,9 @@ st.set_page_config(page_title=f"{navigation.title} · Paceline")
 st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
-check_view(navigation in to_share)
+check_view(navigation in (*to_share, glossary))
+if shared() and navigation is not glossary:
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.page_link(glossary, label="Glossary", icon=":material/menu_book:", query_params=onward())
 with sentences():
     navigation.run()

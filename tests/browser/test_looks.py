@@ -28,6 +28,7 @@ PAGES = (
     "study?preset=tensor",
     "engines",
     "backends",
+    "glossary",
 )
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))
 
