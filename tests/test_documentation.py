@@ -66,6 +66,8 @@ def test_the_tree_in_the_readme_is_the_real_one() -> None:
     inside = {line.split()[0] for line in tree.splitlines() if line.startswith("  ")}
     for name in (name for row in rows for name in row.split()):
         assert exists(name, "services" if name in inside else ""), name
+    top = {name.split("/")[0] for name in FILES if re.match(r"\w+/.*\.py$", name)}
+    assert top <= {name.rstrip("/") for row in rows for name in row.split()}
     rooms = {name.split("/")[1] for name in FILES if re.match(r"services/\w+/", name)}
     assert {name.rstrip("/") for name in inside} == rooms - {"flags", "messages"}
 
