@@ -152,7 +152,7 @@ def _header(scope: Scope, name: bytes) -> str | None:
 
 def warm_up() -> None:
     """Import what the first visitor would wait for; freeze it, so that collections stay cheap."""
-    import_module("pandas")  # all else that is slow, api.py has imported
+    import_module("pandas")  # all else that is slow, api has imported
     opened()
     gc.collect()
     gc.freeze()

@@ -15,8 +15,8 @@ from db.database import opened
 from db.engines import EngineNotFound
 from jobs import serving
 from jobs.follow import until_ended, until_ready
-from services.messages.engines import as_facts
 from services.report import terminal
+from services.report.engine_facts import as_facts
 from services.servers.engines import EngineConfig, parse_engine
 
 

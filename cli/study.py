@@ -26,10 +26,10 @@ from jobs.follow import follow
 from services.ask import about
 from services.ask.config import READERS, readers
 from services.ask.flag import flag
-from services.messages.studies import plan_facts
 from services.report import terminal
 from services.report.export.study import study_document
 from services.report.export.study_files import STUDY_EXPORTS, study_export
+from services.report.plan_facts import plan_facts
 from services.servers.engines import EngineConfig, devices
 from services.studies.flat import AXES, SPREAD, read
 from services.studies.presets import PRESETS

@@ -14,7 +14,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from sqlalchemy import Engine, text, update
 
-from api import BODY_MOST, NewRun, api
+from api import api
+from api.bodies import BODY_MOST
+from api.runs import NewRun
 from db import results, runs, schema
 from jobs.place import beside
 from services.analysis.metrics import FIELDS
@@ -347,7 +349,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read() -> None:
     assert read <= BODY_MOST + 10**6
     announced = {**JSON, "content-length": str(50 * 10**6)}
     read = 0
-    problem(ask("PUT", "/pins/tag/import", content=pieces(), headers=announced), 413)
+    problem(ask("PUT", "/baselines/tag/import", content=pieces(), headers=announced), 413)
     problem(ask("POST", "/runs", content=pieces(), headers=announced), 413)
     assert read == 0
 
@@ -514,9 +516,9 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/runs/{run_id}/requests.csv", "get"),
         ("/runs/{run_id}/cancel", "post"),
         ("/runs/{run_id}/more", "post"),
-        ("/trials", "post"),
-        ("/trials/{trial_id}", "get"),
-        ("/trials/{trial_id}/cancel", "post"),
+        ("/comparisons", "post"),
+        ("/comparisons/{comparison_id}", "get"),
+        ("/comparisons/{comparison_id}/cancel", "post"),
         ("/shares", "get"),
         ("/shares", "post"),
         ("/shares/{token}", "delete"),
@@ -532,9 +534,9 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/engines", "post"),
         ("/engines/{engine_id}", "get"),
         ("/engines/{engine_id}/stop", "post"),
-        ("/pins", "get"),
-        ("/pins/{kind}/{value}", "put"),
-        ("/pins/{kind}/{value}", "delete"),
+        ("/baselines", "get"),
+        ("/baselines/{kind}/{value}", "put"),
+        ("/baselines/{kind}/{value}", "delete"),
     }
 
 
@@ -596,15 +598,15 @@ def test_the_document_is_the_one_that_is_exported(database: Engine, measured: in
 def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
     for _ in range(2):
         store(database, model="org/Model 1")
-    path = "/pins/model/org/Model%201"
-    assert ask("GET", "/pins").json() == []
+    path = "/baselines/model/org/Model%201"
+    assert ask("GET", "/baselines").json() == []
     made = ask("PUT", path, json={"run": 1})
     assert (made.status_code, made.json()["value"], made.json()["run_id"]) == (
         200,
         "org/Model 1",
         1,
     )
-    assert ask("GET", "/pins").json() == [made.json()]
+    assert ask("GET", "/baselines").json() == [made.json()]
     later, first = (run["against"] for run in ask("GET", "/runs").json())
     assert (first["word"], first["baseline"], first["speed"]) == ("baseline", 1, None)
     assert (later["word"], later["baseline"], later["kind"]) == ("no verdict", 1, "model")
@@ -628,10 +630,10 @@ def test_what_cannot_be_pinned_is_said(
     database: Engine, path: str, body: dict[str, Any], status: int, words: str
 ) -> None:
     store(database)
-    answer = ask("PUT", f"/pins/{path}", json=body)
+    answer = ask("PUT", f"/baselines/{path}", json=body)
     problem(answer, status)
     assert words in answer.json()["error"]
-    problem(ask("PUT", "/pins/model/tiny", content="{}"), 415)
+    problem(ask("PUT", "/baselines/model/tiny", content="{}"), 415)
 
 
 # --- comparisons and further repeats ---------------------------------------------------------
@@ -643,34 +645,34 @@ def test_a_trial_is_started_watched_and_repeated(
     config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
     candidates = [{**config, "mode": mode, "requests": 1} for mode in ("batch", "staggered")]
     new = {"candidates": candidates, "repeats": 3, "seed": 1, "margin": 0.1, "name": "Mine"}
-    answer = ask("POST", "/trials", json=new)
+    answer = ask("POST", "/comparisons", json=new)
     trial = answer.json()
     assert answer.status_code == 202, trial
     assert (trial["asked"]["most"], trial["page"]) == (3, "/compare?runs=1,2")
     for run_id in (1, 2):
         assert finished(database, run_id).status == "done"
-    assert ask("GET", f"/trials/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
+    assert ask("GET", f"/comparisons/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
     assert runs.load(database, 1).name == "Mine · batch"
     assert ask("POST", "/runs/1/more", json={"repeats": 1}).status_code == 202
     assert len(finished(database, 1).repeats) == 4
     problem(ask("POST", "/runs/1/more", json={"repeats": 50}), 409)
-    assert ask("POST", f"/trials/{trial['id']}/cancel").status_code == 200
+    assert ask("POST", f"/comparisons/{trial['id']}/cancel").status_code == 200
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
-        ("POST", "/trials", {"candidates": [{}]}, 422),
-        ("POST", "/trials", {"candidates": [{}, {"max_tokens": 0}]}, 422),
-        ("POST", "/trials", {"candidates": [{}, {}], "margin": 0.0005}, 422),
-        ("POST", "/trials", {"candidates": [{}, {}], "margin": True}, 422),
-        ("POST", "/trials", {"candidates": [{}, {}], "repeats": True}, 422),
-        ("POST", "/trials", {"candidates": [{}, {}], "seed": "1"}, 422),
+        ("POST", "/comparisons", {"candidates": [{}]}, 422),
+        ("POST", "/comparisons", {"candidates": [{}, {"max_tokens": 0}]}, 422),
+        ("POST", "/comparisons", {"candidates": [{}, {}], "margin": 0.0005}, 422),
+        ("POST", "/comparisons", {"candidates": [{}, {}], "margin": True}, 422),
+        ("POST", "/comparisons", {"candidates": [{}, {}], "repeats": True}, 422),
+        ("POST", "/comparisons", {"candidates": [{}, {}], "seed": "1"}, 422),
         ("POST", "/runs/7/more", {"repeats": True}, 422),
-        ("PUT", "/pins/model/tiny", {"run": True}, 422),
-        ("POST", "/trials", {"candidates": [{}, {"backend": "nobody"}]}, 422),
-        ("GET", "/trials/7", None, 404),
-        ("POST", "/trials/7/cancel", None, 404),
+        ("PUT", "/baselines/model/tiny", {"run": True}, 422),
+        ("POST", "/comparisons", {"candidates": [{}, {"backend": "nobody"}]}, 422),
+        ("GET", "/comparisons/7", None, 404),
+        ("POST", "/comparisons/7/cancel", None, 404),
         ("POST", "/runs/7/more", {"repeats": 1}, 404),
         ("POST", "/runs/7/more", {"repeats": 0}, 422),
     ],

@@ -403,7 +403,7 @@ def test_an_app_that_cannot_start_says_why_in_a_sentence(
 @pytest.mark.parametrize("how", [["app.py"], ["-m", "streamlit", "run", "app.py"]])
 def test_settings_that_cannot_be_read_are_said(tmp_path: Path, how: list[str]) -> None:
     shutil.copy(ROOT / "app.py", tmp_path)
-    for name in ("api.py", "db", "jobs", "pages", "services", ".streamlit"):
+    for name in ("api", "db", "jobs", "pages", "services", ".streamlit"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
     ended = subprocess.run(

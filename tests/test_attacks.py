@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from api import BODY_MOST, SMALL_MOST, WITH_PROMPTS
+from api.bodies import BODY_MOST, SMALL_MOST, WITH_PROMPTS
 from tests.conftest import ROOT, until
 
 MUCH = 18_000_000  # bytes of an attack: less than a route refuses by its length
@@ -74,7 +74,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psut
 
 def lives(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/pins").status_code == 200
+        return httpx.get(f"{url}/baselines").status_code == 200
     except httpx.TransportError:
         return False
 
@@ -99,7 +99,7 @@ class Others:
         with httpx.Client() as client:
             while not self._over.is_set():
                 began = time.monotonic()
-                assert client.get(f"{self._url}/pins", timeout=60).status_code == 200
+                assert client.get(f"{self._url}/baselines", timeout=60).status_code == 200
                 self.slowest_s = max(self.slowest_s, time.monotonic() - began)
                 self.most_bytes = max(self.most_bytes, self._process.memory_info().rss)
 
@@ -133,7 +133,7 @@ def test_an_attack_by_its_body_is_refused_and_others_do_not_wait(
     [
         ("POST", "/engines"),
         ("POST", "/shares"),
-        ("PUT", "/pins/tag/x"),
+        ("PUT", "/baselines/tag/x"),
         ("POST", "/runs/1/more"),
         ("POST", "/studies/1/resume"),
         ("POST", "/import"),

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 import cli
-from api import HANDLERS
+from api.errors import HANDLERS
 from cli.engine import takes_nothing
 from cli.parser import Command, parser
 from jobs.place import beside

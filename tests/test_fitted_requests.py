@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 import jobs
+from api.runs import NewRun
 from db import runs
-from services.messages import NewRun
 from tests.conftest import ROOT, finished
 from tests.picky import Body, Picky, Refusal, serving
 

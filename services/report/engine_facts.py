@@ -1,5 +1,5 @@
-"""What the API says of engines. A configuration holds no key, a command only what Paceline adds to
-the environment: what else is in it is never told."""
+"""An engine as plain facts, for the API and for `--json`. A configuration holds no key, a command
+only what Paceline adds to the environment: what else is in it is never told."""
 
 from __future__ import annotations
 

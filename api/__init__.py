@@ -1,0 +1,31 @@
+"""The same actions over HTTP, mounted at /api. Its OpenAPI schema is at /api/openapi.json.
+
+One file a noun, each with the shapes of what it takes and gives. Whatever is wrong with a request
+is answered by `errors.Problem`: a sentence, and one for each wrong field.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from api import baselines, comparisons, engines, imports, runs, shares, studies
+from api.bodies import Bounded, Route
+from api.errors import HANDLERS, says
+from services import VERSION
+
+api = FastAPI(
+    title="Paceline",
+    version=VERSION,
+    description="Start runs, watch them, take their results. Times are seconds, lengths tokens.",
+    docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+    redoc_url=None,
+    redirect_slashes=False,
+    servers=[{"url": "/api"}],
+    responses=says(_422="A field is wrong", _503="The database or the queue cannot be used"),
+)
+api.router.route_class = Route
+for noun in (runs, imports, baselines, comparisons, studies, engines, shares):
+    api.include_router(noun.router)
+for kind, handler in HANDLERS.items():
+    api.add_exception_handler(kind, handler)
+api.add_middleware(Bounded)

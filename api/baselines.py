@@ -1,0 +1,46 @@
+"""/api/baselines: the run that later runs of a model, or of a tag, are compared with."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from api.bodies import Route, takes_json
+from api.errors import says
+from db import pins
+from db.database import opened
+from services.analysis.compare.baseline import Baseline, Kind
+
+router = APIRouter(route_class=Route)
+
+
+class NewBaseline(BaseModel):
+    """Which run becomes the baseline."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: StrictInt = Field(description="A run's number")
+
+
+@router.get("/baselines")
+def list_baselines() -> list[Baseline]:
+    """List the baselines of models and tags, the newest first."""
+    return list(pins.pins(opened()))
+
+
+@router.put(
+    "/baselines/{kind}/{value:path}",
+    **takes_json(_404="There is no such run"),
+)
+def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
+    """Make a run the baseline of its model, or of a tag, in place of the one before. The tag is
+    added to a run without it."""
+    return pins.pin(opened(), kind, value, new.run)
+
+
+@router.delete(
+    "/baselines/{kind}/{value:path}", status_code=204, responses=says(_404="It has no baseline")
+)
+def remove_baseline(kind: Kind, value: str) -> None:
+    """Remove the baseline of a model or a tag."""
+    pins.unpin(opened(), kind, value)

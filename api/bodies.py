@@ -1,0 +1,114 @@
+"""What the API reads: JSON or the bytes of a file, of no more than its route takes.
+
+Bodies with a field that there is not are refused: a misspelled limit would be no limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, MutableMapping
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from api.errors import problem, says
+from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.base.bodies import InvalidBody, TooManyEntries, read_json
+from services.report.imports import MOST_BYTES
+
+BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
+SMALL_MOST = 100_000  # bytes of a request that has no prompts
+IMPORT = "/import"
+WITH_PROMPTS = ("/runs", "/comparisons", "/studies", "/studies/plan")
+RunId = Annotated[int, Field(description="A run's number")]
+
+
+class Started(BaseModel):
+    """Where a new run, study or engine is found."""
+
+    id: int
+    url: str = Field(description="It over HTTP")
+    page: str = Field(description="It in the browser")
+
+
+def takes_json(**codes: str) -> dict[str, Any]:
+    """Return what every route with a body of JSON has, besides its own `codes` of refusals."""
+    known = {"_413": "The body is too long", "_415": "The body is not JSON"}
+    return {"dependencies": [Depends(only_json)], "responses": says(**known | codes)}
+
+
+def only_json(request: Request) -> None:
+    """Refuse a body that does not say it is JSON: a form on another site's page can send those."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "Send it as JSON, with Content-Type: application/json.")
+
+
+def only_a_file(request: Request) -> None:
+    """Refuse a body of a kind that a form on another site's page can send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", "application/octet-stream"):
+        raise HTTPException(
+            415, "Send the file's bytes, with Content-Type: application/octet-stream."
+        )
+
+
+class Route(APIRoute):
+    """A route that reads its body as a `Body`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def as_body(request: Request) -> Response:
+            return await answer(Body(request.scope, request.receive))
+
+        return as_body
+
+
+class Body(Request):
+    """A request whose JSON is looked over and read beside the loop that answers the others."""
+
+    async def json(self) -> Any:
+        try:
+            return await run_in_threadpool(read_json, await self.body())
+        except TooManyEntries as error:
+            raise HTTPException(413, str(error)) from None
+        except InvalidBody as error:
+            raise HTTPException(422, str(error)) from None
+
+
+class Bounded:
+    """Refuse a body of more bytes than its route takes, as soon as that is known."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        most, too_long = _LIMITS.get(path, (SMALL_MOST, _TOO_MUCH))
+        told = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if told.isdigit() and (len(told) > 18 or int(told) > most):
+            await problem(413, too_long)(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Any:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise HTTPException(413, too_long)
+            return message
+
+        await self._inner(scope, counted, send)
+
+
+_TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_TOO_MUCH = f"The body has more than {SMALL_MOST // 1000} kB, the most that is accepted here."
+_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, the most that Paceline reads."
+_LIMITS = {  # bytes by path, and what is said of more
+    IMPORT: (MOST_BYTES, _TOO_LARGE),
+    **dict.fromkeys(WITH_PROMPTS, (BODY_MOST, _TOO_LONG)),
+}

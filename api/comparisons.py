@@ -1,0 +1,88 @@
+"""/api/comparisons: runs whose repeats are interleaved."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
+
+import jobs
+from api.bodies import Route, takes_json
+from api.errors import says
+from db import comparisons, runs
+from db.database import opened
+from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
+from services.analysis.comparison_design import USUAL_REPEATS, ComparisonDesign, StoredComparison
+from services.ask.config import MOST_REPEATS, RunConfig
+from services.ask.measurement import RunStatus
+
+router = APIRouter(route_class=Route)
+
+
+class NewComparison(BaseModel):
+    """Runs whose repeats are interleaved, the baseline first."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    candidates: tuple[RunConfig, ...] = Field(
+        description="Two to eight; `repeats` is the comparison's"
+    )
+    repeats: StrictInt = Field(
+        USUAL_REPEATS, ge=1, le=MOST_REPEATS, description="Of each, at least"
+    )
+    most: StrictInt | None = Field(
+        None, ge=1, le=MOST_REPEATS, description="Of each, at most; empty: as `repeats`"
+    )
+    target: StrictFloat | None = Field(
+        None, gt=0, lt=1, description="Go on until every interval is within this share"
+    )
+    margin: StrictFloat = Field(
+        MARGIN, ge=LEAST_MARGIN, le=MOST_MARGIN, description="Differences that do not matter"
+    )
+    seed: StrictInt | None = Field(None, ge=0, lt=2**31, description="Of the order; empty: drawn")
+    name: str = Field("", max_length=200, description="Name of all; empty: made from the config")
+    tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
+    note: str = Field("", max_length=10_000, description="Note")
+
+    def design(self) -> ComparisonDesign:
+        most = self.repeats if self.most is None else self.most
+        return ComparisonDesign(self.seed, self.repeats, most, self.target, self.margin)
+
+
+class ComparisonFacts(BaseModel):
+    """A stored comparison and how its runs stand."""
+
+    id: int
+    asked: ComparisonDesign
+    runs: dict[int, RunStatus] = Field(description="Status by run, the baseline first")
+    page: str = Field(description="The comparison in the browser")
+
+
+@router.post("/comparisons", status_code=202, **takes_json())
+def start_comparison(new: NewComparison) -> ComparisonFacts:
+    """Queue runs whose repeats are interleaved, in an order drawn by the seed."""
+    about = (new.name, new.tags, new.note)
+    return _facts(jobs.submit_comparison(opened(), new.candidates, new.design(), *about))
+
+
+@router.get("/comparisons/{comparison_id}", responses=says(_404="There is no such comparison"))
+def show_comparison(comparison_id: int) -> ComparisonFacts:
+    """Return the status of a comparison's runs."""
+    return _facts(comparisons.load(opened(), comparison_id))
+
+
+@router.post(
+    "/comparisons/{comparison_id}/cancel", responses=says(_404="There is no such comparison")
+)
+def cancel_comparison(comparison_id: int) -> ComparisonFacts:
+    """Stop all runs of a comparison; what they have measured is kept."""
+    jobs.cancel_comparison(opened(), comparison_id)
+    return _facts(comparisons.load(opened(), comparison_id))
+
+
+def _facts(comparison: StoredComparison) -> ComparisonFacts:
+    return ComparisonFacts(
+        id=comparison.id,
+        asked=comparison.asked,
+        runs={run.id: run.status for run in runs.load_many(opened(), comparison.run_ids)},
+        page=f"/compare?runs={','.join(map(str, comparison.run_ids))}",
+    )

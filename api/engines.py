@@ -1,0 +1,47 @@
+"""/api/engines: servers that Paceline starts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api.bodies import Route, Started, takes_json
+from api.errors import says
+from db import engines as stored_engines
+from db.database import opened
+from jobs import serving
+from services.report.engine_facts import EngineFacts, EngineWithLog, as_facts, engine_facts
+from services.servers.engines import EngineConfig
+
+router = APIRouter(route_class=Route)
+
+
+EngineId = Annotated[int, Field(description="An engine's number")]
+
+
+@router.get("/engines")
+def list_engines() -> list[EngineFacts]:
+    """List the engines that people started and those of studies that are up, newest first."""
+    return list(map(engine_facts, serving.known(opened())))
+
+
+@router.post("/engines", status_code=202, **takes_json())
+def start_engine(new: EngineConfig) -> Started:
+    """Start an engine on this machine. It goes on running until it is stopped."""
+    engine_id = serving.start(opened(), new)
+    return Started(id=engine_id, url=f"/api/engines/{engine_id}", page="/engines")
+
+
+@router.get("/engines/{engine_id}", responses=says(_404="There is no such engine"))
+def show_engine(engine_id: EngineId) -> EngineWithLog:
+    """Return how an engine is, with the end of its log."""
+    found = stored_engines.load(opened(), engine_id)
+    return EngineWithLog(**as_facts(found), log=serving.said(opened(), engine_id))
+
+
+@router.post("/engines/{engine_id}/stop", responses=says(_404="There is no such engine"))
+def stop_engine(engine_id: EngineId) -> EngineFacts:
+    """Stop an engine. It has stopped when its status says so."""
+    return engine_facts(serving.stop(opened(), engine_id))

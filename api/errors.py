@@ -1,0 +1,112 @@
+"""What is wrong with a request: its status, a sentence, and one for each wrong field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+import jobs
+from db.comparisons import CannotRepeat, ComparisonNotFound
+from db.database import UNUSABLE, said_of
+from db.engines import EngineBusy, EngineNotFound
+from db.imported import AlreadyImported
+from db.pins import InvalidPin, NotPinned
+from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound
+from db.shares import InvalidShare, ShareNotFound
+from db.studies import StudyNotFound
+from services.analysis.comparison_design import InvalidComparison
+from services.ask.backends import BackendProblem
+from services.ask.problems import InvalidConfig, sentences_of
+from services.base.settings import InvalidSettings
+from services.report.imports import InvalidImport
+from services.servers.engines import EngineProblem
+from services.studies.feasible import NothingToResume
+from services.studies.study_config import inner
+
+
+class Problem(BaseModel):
+    """What is wrong, in sentences."""
+
+    error: str
+    problems: dict[str, str] = Field({}, description="A sentence for each wrong field")
+
+
+def says(**codes: str) -> dict[int | str, dict[str, Any]]:
+    return {
+        int(code[1:]): {"model": Problem, "description": words} for code, words in codes.items()
+    }
+
+
+def problem(status: int, error: str, problems: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(Problem(error=error, problems=problems or {}).model_dump(), status)
+
+
+def _wrong_fields(_: Request, error: Any) -> JSONResponse:
+    invalid = isinstance(error, InvalidConfig)
+    found = error.problems if invalid else sentences_of(map(inner, error.errors()))
+    return problem(422, " ".join(found.values()), {name: s for name, s in found.items() if name})
+
+
+def _refused(request: Request, error: Any) -> JSONResponse:
+    status = 422 if error.status_code == 400 else error.status_code
+    words = _WORDS[status] if status in _WORDS else str(error.detail)
+    answer = problem(status, words.replace("{}", f"{request.method} {request.url.path}"))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _with(status: int) -> Callable[[Request, Any], JSONResponse]:
+    return lambda _, error: problem(status, str(error.args[0]))
+
+
+def _no_run(_: Request, error: Any) -> JSONResponse:
+    return problem(404, f"{error} GET /api/runs lists the runs there are.")
+
+
+def _no_database(_: Request, error: Any) -> JSONResponse:
+    return problem(503, said_of(error))
+
+
+def _unforeseen(_: Request, error: Any) -> JSONResponse:
+    return problem(500, f"Internal error in Paceline ({type(error).__name__}). See its log.")
+
+
+_WORDS = {
+    404: "There is no {}. /api/openapi.json says what there is.",
+    405: "There is no {}, though something is at that address. /api/openapi.json says what.",
+    422: "The body is not valid JSON.",
+}
+HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
+    RequestValidationError: _wrong_fields,
+    InvalidConfig: _wrong_fields,
+    AnyHTTPException: _refused,
+    BackendProblem: _with(422),
+    InvalidEdit: _with(422),
+    InvalidPin: _with(422),
+    NotPinned: _with(404),
+    InvalidComparison: _with(422),
+    ComparisonNotFound: _with(404),
+    CannotRepeat: _with(409),
+    EngineProblem: _with(422),
+    EngineNotFound: _with(404),
+    StudyNotFound: _with(404),
+    NothingToResume: _with(409),
+    InvalidShare: _with(422),
+    ShareNotFound: _with(404),
+    RunNotFound: _no_run,
+    AlreadyImported: _with(409),
+    InvalidImport: _with(422),
+    AlreadyFinished: _with(409),
+    RunBusy: _with(409),
+    EngineBusy: _with(409),
+    jobs.QueueProblem: _with(503),
+    InvalidSettings: _with(503),
+    **dict.fromkeys(UNUSABLE, _no_database),
+    Exception: _unforeseen,
+}

@@ -1,0 +1,163 @@
+"""/api/runs: start runs, list and show them, measure them again, cancel them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+import jobs
+from api.bodies import Route, RunId, Started, takes_json
+from api.errors import says
+from db import results, runs, standings
+from db.database import opened
+from db.runs import RunRow
+from services.analysis.compare.baseline import Kind
+from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
+from services.ask.backends import find
+from services.ask.config import MOST_REPEATS, Mode, RunConfig, parse
+from services.ask.measurement import IMPORT as IMPORTED
+from services.ask.measurement import RunStatus
+from services.report.export import export, run_document
+from services.report.export.shape import RunDocument
+
+router = APIRouter(route_class=Route)
+
+
+class NewRun(RunConfig):
+    """A run to be queued: what it is asked to do, and what people call it."""
+
+    name: str = Field("", max_length=200, description="Name; empty: made from the config")
+    tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
+    note: str = Field("", max_length=10_000, description="Note")
+
+    def config(self) -> RunConfig:
+        own = self.model_dump(exclude={"name", "tags", "note"})
+        return parse(own)
+
+
+class Against(BaseModel):
+    """How a run compares with the baseline of its tag or its model."""
+
+    baseline: int = Field(description="The baseline run; its own number: it is the baseline")
+    kind: Kind
+    value: str = Field(description="The model or the tag")
+    word: str = Field(description="A verdict, or baseline, or other work (nothing is compared)")
+    measure: str | None = Field(description="By which measure")
+    speed: float | None = Field(description="The ratio; of a latency its inverse")
+    low: float | None = Field(description="Where its 95 % interval begins")
+    high: float | None = Field(description="Where its 95 % interval ends")
+    differs: list[str] = Field([], description="What differs between the two runs' servers")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun(RunRow):
+    """A run in a list. `against` is null where it has no baseline, or nothing can be said."""
+
+    against: Against | None = None
+
+
+OFFSET_MOST = 2**31 - 1
+
+
+class Search(BaseModel):
+    """Which runs are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field("", max_length=1000, description="Part of a name, note, model or tag")
+    backend: str | None = Field(None, description="Name of a backend")
+    model: str | None = Field(None, description="The model that answered, exactly")
+    mode: Mode | None = Field(None, description="How the requests were sent")
+    tag: str | None = Field(None, description="A tag, exactly")
+    status: RunStatus | None = Field(None, description="How far it is, or how it ended")
+    limit: int = Field(100, ge=1, le=1000, description="Most runs in one answer")
+    offset: int = Field(0, ge=0, le=OFFSET_MOST, description="Newest runs to leave out")
+
+
+@router.get("/runs")
+def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
+    """List runs, newest first, each with the numbers of its summary as `headline`, and with how it
+    compares `against` its baseline."""
+    if search.backend not in (None, IMPORTED):
+        find(search.backend)
+    filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
+    rows = runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
+    against = standings.standings(opened(), rows, search.tag or "", search.model or "")
+    return [_listed(row, against.get(row.id)) for row in rows]
+
+
+def _listed(row: RunRow, verdict: BaselineVerdict | None) -> ListedRun:
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    return ListedRun(**values, against=Against(**as_row(verdict)) if verdict else None)
+
+
+@router.post("/runs", status_code=202, **takes_json())
+def start_run(new: NewRun) -> Started:
+    """Queue a run. It is measured when its backend is free."""
+    run_id = jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
+    return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
+
+
+@router.get(
+    "/runs/{run_id}",
+    response_class=Response,
+    responses={200: {"model": RunDocument}, **says(_404="There is no such run")},
+)
+def show_run(run_id: RunId) -> Response:
+    """Return a run, its summary and its requests. Prompts and answers are not part of it."""
+    document = run_document(results.candidate(opened(), run_id))
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+@router.get(
+    "/runs/{run_id}/requests.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}}, **says(_404="There is no such run")},
+)
+def requests_as_csv(run_id: RunId) -> Response:
+    """Return the requests of a run as CSV, one line a request."""
+    kind = export("requests.csv")
+    data = kind.write([results.candidate(opened(), run_id)])
+    disposition = {"Content-Disposition": f'attachment; filename="{kind.filename_of([run_id])}"'}
+    return Response(data, media_type=kind.mime, headers=disposition)
+
+
+class Cancelled(BaseModel):
+    """A run that is to stop. It has stopped when its status says so."""
+
+    id: int
+    status: RunStatus
+    cancel_requested: bool
+
+
+@router.post(
+    "/runs/{run_id}/cancel",
+    responses=says(_404="There is no such run", _409="It has ended already"),
+)
+def cancel_run(run_id: RunId) -> Cancelled:
+    """Stop a run; what it has measured is kept."""
+    run = jobs.cancel(opened(), run_id)
+    return Cancelled(id=run.id, status=run.status, cancel_requested=run.cancel_requested)
+
+
+class More(BaseModel):
+    """How often runs are measured again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    repeats: StrictInt = Field(ge=1, le=MOST_REPEATS, description="Further repeats of each")
+
+
+@router.post(
+    "/runs/{run_id}/more",
+    status_code=202,
+    **takes_json(_404="There is no such run", _409="It cannot have more repeats"),
+)
+def measure_more(run_id: RunId, more: More) -> Started:
+    """Queue further repeats of a run that is done."""
+    jobs.more(opened(), [run_id], more.repeats)
+    return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")

@@ -1,0 +1,183 @@
+"""/api/studies: runs that differ in one thing. Prompts are no part of what is answered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+
+from api.bodies import Route, Started, takes_json
+from api.errors import says
+from db import studies
+from db.database import opened
+from db.studies import StudyRow
+from jobs import studies as at_work
+from services.ask.measurement import Run, RunStatus
+from services.ask.own_prompts import without_prompts
+from services.report.engine_facts import EngineFacts, engine_facts
+from services.report.export.study import study_document
+from services.report.export.study_shape import StudyDocument
+from services.report.plan_facts import Plan, plan_facts
+from services.servers.engines import devices
+from services.studies.flat import with_defaults
+from services.studies.study import Study
+from services.studies.study_config import StudyConfig, parse_study
+
+router = APIRouter(route_class=Route)
+
+
+StudyId = Annotated[int, Field(description="A study's number")]
+
+
+ABOUT = {"name", "tags", "note"}
+
+
+class NewStudy(StudyConfig):
+    """A study to be queued, and what people call it. What is not given is as its preset begins."""
+
+    name: str = Field("", max_length=200, description="Name; empty: made from the config")
+    tags: tuple[str, ...] = Field((), max_length=20, description="Of each of its runs")
+    note: str = Field("", max_length=10_000, description="Note")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_its_preset_begins(cls, data: Any) -> Any:
+        return with_defaults(data)
+
+    def config(self) -> StudyConfig:
+        return parse_study(self.model_dump(exclude=ABOUT))
+
+
+class CellFacts(BaseModel):
+    """A cell of a stored study, and its newest run."""
+
+    place: int
+    run: int = Field(description="Its number")
+    engine: int | None = Field(description="The number of the engine that is started for it")
+    name: str
+    status: RunStatus
+    problem: str | None = Field(description="Why it has no numbers")
+
+
+class StudyFacts(BaseModel):
+    """A stored study and how it stands."""
+
+    id: int
+    name: str
+    note: str
+    created_at: datetime
+    asked: dict[str, Any] = Field(description="The study as it was asked for, without prompts")
+    active: bool = Field(description="Something is still to be measured")
+    counts: dict[RunStatus, int] = Field(description="Cells by status")
+    cells: list[CellFacts]
+    engines: list[EngineFacts]
+    page: str = Field(description="The study in the browser")
+
+
+class Resumed(BaseModel):
+    """Which cells are measured anew, besides those that were cut short."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    failed: StrictBool = Field(False, description="Those that failed, too")
+
+
+@router.get("/studies")
+def list_studies(
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most studies")] = 100,
+) -> list[StudyRow]:
+    """List studies, newest first: how many cells each has, how many are done, how many to come."""
+    return studies.listed(opened(), limit)
+
+
+@router.post("/studies", status_code=202, **takes_json())
+def start_study(new: NewStudy) -> Started:
+    """Queue a study: each of its engines is started, measured with every load, and stopped. A cell
+    that cannot be measured here is kept as failed, with why."""
+    study_id = at_work.submit(opened(), new.config(), new.name, new.tags, new.note)
+    return Started(id=study_id, url=f"/api/studies/{study_id}", page=f"/study?study={study_id}")
+
+
+@router.post("/studies/plan", **takes_json())
+def plan_study(new: NewStudy) -> Plan:
+    """Say what a study would measure, what stands in the way, and what it takes. Nothing starts."""
+    config = new.config()
+    grid = at_work.plan(config)
+    return plan_facts(grid, at_work.ahead(opened(), config, grid), devices().counted())
+
+
+@router.get("/studies/{study_id}", responses=says(_404="There is no such study"))
+def show_study(study_id: StudyId) -> StudyFacts:
+    """Return how a study stands: its cells with their runs and problems, its engines."""
+    return study_facts(studies.load(opened(), study_id))
+
+
+@router.get(
+    "/studies/{study_id}/report",
+    response_class=Response,
+    responses={200: {"model": StudyDocument}, **says(_404="There is no such study")},
+)
+def report_study(study_id: StudyId) -> Response:
+    """Return what a study says of what is measured so far, and the numbers behind it."""
+    found = studies.load(opened(), study_id)
+    document = study_document(found.name, *at_work.told(opened(), found))
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+@router.post("/studies/{study_id}/cancel", responses=says(_404="There is no such study"))
+def cancel_study(study_id: StudyId) -> StudyFacts:
+    """Stop a study and its engines; what is measured is kept."""
+    at_work.cancel(opened(), study_id)
+    return study_facts(studies.load(opened(), study_id))
+
+
+@router.post(
+    "/studies/{study_id}/resume",
+    status_code=202,
+    **takes_json(_404="There is no such study", _409="There is nothing to resume"),
+)
+def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
+    """Measure anew the cells of a study that were cut short."""
+    at_work.resume(opened(), study_id, what.failed)
+    return study_facts(studies.load(opened(), study_id))
+
+
+@router.delete(
+    "/studies/{study_id}",
+    status_code=204,
+    responses=says(_404="There is no such study", _409="It is being measured: cancel it first"),
+)
+def delete_study(study_id: StudyId) -> None:
+    """Delete a study, its engines and its runs, with all that they measured."""
+    at_work.delete(opened(), study_id)
+
+
+def study_facts(study: Study) -> StudyFacts:
+    asked = study.config.model_dump(mode="json") | {"run": without_prompts(study.config.run)}
+    return StudyFacts(
+        id=study.id,
+        name=study.name,
+        note=study.note,
+        created_at=study.created_at,
+        asked=asked,
+        active=study.active,
+        counts=Counter(run.status for run in study.runs),
+        cells=[_cell(run) for run in study.runs],
+        engines=list(map(engine_facts, study.servers)),
+        page=f"/study?study={study.id}",
+    )
+
+
+def _cell(run: Run) -> CellFacts:
+    return CellFacts(
+        place=run.cell or 0,
+        run=run.id,
+        engine=run.engine_id,
+        name=run.name,
+        status=run.status,
+        problem=run.error,
+    )
