@@ -20,6 +20,7 @@ from api.runs import NewRun
 from db import results, runs, schema
 from jobs.place import beside
 from services.analysis.metrics import FIELDS
+from services.ask import about
 from services.ask.config import RunConfig
 from services.report.export import EXPORTS, page_html
 from services.report.export.document import REQUEST_FIELDS
@@ -551,8 +552,8 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere(openapi: dict[s
 def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
     fields = openapi["components"]["schemas"]["NewRun"]["properties"]
     assert set(fields) == {*RunConfig.model_fields, "name", "tags", "note"}
-    for name, field in RunConfig.model_fields.items():
-        assert fields[name]["description"] == field.description
+    for name, field in about.fields(RunConfig).items():
+        assert fields[name]["description"] == field.help
     described = openapi["components"]["schemas"]["RequestRow"]["properties"]
     assert tuple(described) == REQUEST_FIELDS
 
