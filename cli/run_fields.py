@@ -77,7 +77,7 @@ def _backend(fields: Mapping[str, Any]) -> dict[str, Any]:
             raise Usage("--base-url is for a backend with a name. --backend is a URL already.")
         return {"backend": "url", "base_url": name}
     if name not in BACKENDS and re.search("[:/.@]", name):  # not said again: it may hold a password
-        raise Usage("--backend is no address: it must start with http:// or https://.")
+        raise Usage("--backend is not an address: it must start with http:// or https://.")
     return {}
 
 

@@ -21,8 +21,8 @@ from jobs.keys import Keys, hand_over
 from jobs.place import beside
 from jobs.sent import LOST
 from services.analysis.comparison_design import ComparisonDesign
+from services.ask.address import origin
 from services.ask.backends import BackendProblem
-from services.ask.backends.address import origin
 from services.ask.config import parse
 from tests.conftest import ROOT, ReferenceServer, finished, serving, until
 from tests.reference import KEY

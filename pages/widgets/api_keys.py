@@ -13,8 +13,8 @@ import streamlit as st
 
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain
+from services.ask.address import Origin, origin, origin_url
 from services.ask.backends import BACKENDS, BackendProblem, TypedKeys, address, has_key, is_own
-from services.ask.backends.address import Origin, origin, origin_url
 from services.base import settings
 
 PREFIX = "secret-"

@@ -11,8 +11,8 @@ from pages.widgets import fields
 from pages.widgets.api_keys import TITLE, typed
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain
+from services.ask.address import Origin
 from services.ask.backends import BACKENDS, target
-from services.ask.backends.address import Origin
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.base import settings

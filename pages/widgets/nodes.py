@@ -8,8 +8,8 @@ import streamlit as st
 
 from pages.widgets import fields, url_state
 from pages.widgets.view import plain
+from services.ask.address import InvalidAddress, normal_url
 from services.ask.backends import BackendProblem, Target
-from services.ask.backends.address import InvalidAddress, normal_url
 from services.servers.engines import ENGINES, EngineConfig, EngineProblem, check_topology, commands
 from services.servers.facts import engine_facts
 from services.servers.probe import list_models

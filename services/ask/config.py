@@ -21,6 +21,7 @@ from pydantic import (
 
 from services.ask import about, dialogue, request_options
 from services.ask.about import About, field
+from services.ask.address import as_written
 from services.ask.problems import validate
 
 Mode = Literal["sequential", "staggered", "batch"]
@@ -505,7 +506,7 @@ class RunConfig(BaseModel):
     def _address(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None or not value.strip():
             return None
-        return value if info.context is STORED else request_options.address(value.strip())
+        return value if info.context is STORED else as_written(value.strip())
 
     @field_validator("omit", mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from services.ask.backends.address import InvalidAddress, place
+from services.ask.address import InvalidAddress, parse_address
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Run
 
@@ -49,7 +49,7 @@ def of_run(run: Run, measurements: Sequence[Measurement]) -> Remedy | None:
     base_url = run.config.base_url
     if base_url is not None:
         with suppress(InvalidAddress):
-            where = place(base_url)
+            where = parse_address(base_url)
             base_url = None if where.endpoint or where.query else where.base_url
     refused = (m for m in measurements if m.status == "failed" and m.error)
     found = (remedy(m.error or "", m.http_status, run.config, base_url) for m in refused)

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from services.base.halves import joined
 from services.base.redact import holds_key, names_key
@@ -23,17 +22,11 @@ VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _BEHIND_A_VARIABLE = re.compile(r"((Bearer|Basic|Token|Api-?Key|Key) )?\$[A-Za-z_][A-Za-z0-9_]*")
-_BARE_IPV6 = re.compile(r"https?://[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/|$)")
 _SECRET_FIELD = re.compile(  # of a body, where stop_token and prompt_cache_key are none
     r"(?i)api[-_]?key|secret|passw|authorization|(access|auth|bearer)[-_]?token|credential"
     r"|^(auth|bearer|cookie|jwt|pwd|token)$"
 )
 _SCHEMAS = {"properties", "patternProperties", "$defs", "definitions"}  # names of no values
-_QUERY, _PATH = re.compile("[&;]"), re.compile("[/;]")  # what parts the pieces of one
-_KEY = re.compile(  # of a piece, where hf-inference is none
-    r"sk[-_][\w-]{6,}|(?:gsk|hf|pk|xai)[-_](?:[\w-]*[-_])?(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
-    r"|AIza[\w-]{20,}"
-)
 # Fields of a request that Paceline fills in, each with what a person sets instead.
 _OURS = {
     "model": "model",
@@ -66,52 +59,6 @@ _FIXED = {
     "proxy-connection",
     "http2-settings",
 }
-
-
-def address(written: str) -> str:
-    """Return an address as it was written, without a slash at its end.
-
-    Raises:
-        ValueError: it is none, or holds a secret. It is not said again: it may hold a password.
-    """
-    if is_bare_ipv6(written):
-        raise ValueError("is not an address: an IPv6 host stands in brackets, http://[::1]:8000")
-    try:
-        parts = urlsplit(written)
-        parts.port  # noqa: B018  urlsplit checks the port only when it is read
-    except ValueError:
-        raise ValueError("is not an address: its host or its port cannot exist") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(
-            "is not an address: it must start with http:// or https:// and name a host"
-        )
-    if "@" in parts.netloc or parts.fragment:
-        raise ValueError(
-            "must hold no user, password or fragment: put the key into the environment instead"
-        )
-    if secret := secret_in(parts):
-        raise ValueError(
-            f"must hold no key: its {secret} looks like one. Put the key into the environment, or "
-            "send it as a header that names a variable"
-        )
-    path = parts.path.rstrip("/")
-    return parts._replace(path=path).geturl() if parts.query else written.rstrip("/?")
-
-
-def is_bare_ipv6(written: str) -> bool:
-    """Return whether an address has an IPv6 host that stands in no brackets: http://::1:8000."""
-    return bool(_BARE_IPV6.match(written))
-
-
-def secret_in(parts: SplitResult) -> str | None:
-    """Return what of an address looks like a key: "parameter 'sig'", "path"; None: nothing."""
-    for place, pieces in (("query", _QUERY.split(parts.query)), ("path", _PATH.split(parts.path))):
-        for name, named, value in (unquote(piece).partition("=") for piece in pieces):
-            if _KEY.match(name):
-                return place
-            if named and (names_key(name) or name == "code" or holds_key(value)):  # code: Azure's
-                return f"parameter {name[:40]!r}"
-    return None
 
 
 def words(value: Any) -> Any:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ask import backends
+from services.ask.address import origin
 from services.ask.backends import BACKENDS, NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
-from services.ask.backends.address import origin
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.base.packaged_model import MODEL_NAME, model_path

@@ -19,8 +19,8 @@ from typing import Any
 
 import orjson
 
+from services.ask.address import LOOPBACK
 from services.ask.backends import Target
-from services.ask.backends.address import LOOPBACK
 from services.ask.measurement import class_of_status
 from services.base.redact import Secret
 from services.wire import Timeouts, wait_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.ask.backends.address import InvalidAddress, Origin, Place, origin, place
+from services.ask.address import Address, InvalidAddress, Origin, origin, parse_address
 from services.ask.backends.errors import BackendProblem
 from services.ask.backends.table import Backend, value_of
 
@@ -27,7 +27,7 @@ def is_own(backend: Backend, env: Mapping[str, str], asked: str | None) -> bool:
     return not asked or origin(place_of(backend, env, asked).base_url) == _own_origin(backend, env)
 
 
-def place_of(backend: Backend, env: Mapping[str, str], asked: str | None) -> Place:
+def place_of(backend: Backend, env: Mapping[str, str], asked: str | None) -> Address:
     """Return where it is: the base URL as `address` does, the endpoint and the query."""
     if asked:
         return _taken_apart(asked, "The address")
@@ -46,8 +46,8 @@ def _own_origin(backend: Backend, env: Mapping[str, str]) -> Origin | None:
         return None  # no address of its own, or a broken one: nothing that a key belongs to
 
 
-def _taken_apart(written: str, what: str) -> Place:
+def _taken_apart(written: str, what: str) -> Address:
     try:
-        return place(written, what)
+        return parse_address(written, what)
     except InvalidAddress as error:
         raise BackendProblem(str(error)) from None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
-from services.ask.backends.address import LOOPBACK, InvalidAddress
+from services.ask.address import LOOPBACK, InvalidAddress
 
 
 def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
-from services.ask.backends.address import InvalidAddress, Origin, Place, machine, origin
+from services.ask.address import Address, InvalidAddress, Origin, machine, origin
 from services.ask.backends.errors import BackendProblem, KeyProblem
 from services.ask.backends.headers import headers_of, replaces_key
 from services.ask.backends.own_address import address, is_own, place_of
@@ -175,7 +175,7 @@ def _key(backend: Backend, env: Mapping[str, str], called: str | None = None) ->
     return key or None
 
 
-def _check_litellm(config: RunConfig, where: Place) -> None:
+def _check_litellm(config: RunConfig, where: Address) -> None:
     if where.endpoint or where.query:
         raise BackendProblem(
             "LiteLLM builds the address of a request itself. Give it without an endpoint and a "

@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 
+from services.ask.address import LOOPBACK, origin
 from services.ask.backends import Target
-from services.ask.backends.address import LOOPBACK, origin
 from services.servers.facts.pages import vllm
 from services.servers.facts.taken import whole
 from services.servers.probe.http import Answer

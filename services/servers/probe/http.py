@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services.ask.address import LOOPBACK, origin
 from services.ask.backends import BACKENDS, BackendProblem, KeyProblem, Target
-from services.ask.backends.address import LOOPBACK, origin
 from services.ask.backends.trust import UntrustedFile, why_untrusted
 from services.ask.remedy import VERSIONED
 from services.base import untrusted

@@ -9,8 +9,8 @@ from time import perf_counter_ns
 import httpx
 import psutil
 
+from services.ask.address import origin
 from services.ask.backends import Target
-from services.ask.backends.address import origin
 from services.ask.measurement import Sample
 from services.servers.probe import http
 from services.servers.telemetry import nvml

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 
 from services.ask import backends
+from services.ask.address import LOOPBACK, origin
 from services.ask.backends import Target
-from services.ask.backends.address import LOOPBACK, origin
 from services.ask.backends.stored_target import whole
 from services.ask.config import parse
 

@@ -9,10 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ask import request_options
-from services.ask.backends.address import InvalidAddress, Place, machine, normal_url, origin, place
+from services.ask.address import (
+    Address,
+    InvalidAddress,
+    as_written,
+    machine,
+    normal_url,
+    origin,
+    parse_address,
+)
 
 ENDED = re.compile("/(chat/)?completions$")
+
+NO_ADDRESS = "X is not an address: it must start with http:// or https:// and name a host."
+NO_USER = "X must hold no user, password or fragment: put the key into the environment instead."
 
 
 @pytest.mark.parametrize(
@@ -38,13 +48,13 @@ def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        ("http://h/chat/completions", Place("http://h", "/chat/completions")),
-        ("http://h/v1/chat/completions/", Place("http://h/v1", "/v1/chat/completions")),
-        ("http://h/v1/completions", Place("http://h/v1", "/v1/completions")),
-        ("http://h/v1?api-version=2", Place("http://h/v1", "", "api-version=2")),
+        ("http://h/chat/completions", Address("http://h", "/chat/completions")),
+        ("http://h/v1/chat/completions/", Address("http://h/v1", "/v1/chat/completions")),
+        ("http://h/v1/completions", Address("http://h/v1", "/v1/completions")),
+        ("http://h/v1?api-version=2", Address("http://h/v1", "", "api-version=2")),
         (
             "https://X.openai.azure.com/openai/deployments/D/chat/completions?api-version=2024-10",
-            Place(
+            Address(
                 "https://x.openai.azure.com/openai/deployments/D",
                 "/openai/deployments/D/chat/completions",
                 "api-version=2024-10",
@@ -52,8 +62,8 @@ def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
         ),
     ],
 )
-def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Place) -> None:
-    assert place(written) == expected
+def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Address) -> None:
+    assert parse_address(written) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +82,7 @@ def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Place
     ],
 )
 def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, said: str) -> None:
-    for check in (place, request_options.address):
+    for check in (parse_address, as_written):
         with pytest.raises(ValueError, match=f"must hold no key: its {said} looks like one") as one:
             check(f"http://host/{rest}")
         assert "hunter2" not in str(one.value) and "abcdef" not in str(one.value)
@@ -86,26 +96,44 @@ def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, said: str)
     ],
 )
 def test_what_is_no_key_stays_in_a_path(path: str) -> None:
-    assert place(f"https://host/{path}").base_url == request_options.address(f"https://host/{path}")
+    assert parse_address(f"https://host/{path}").base_url == as_written(f"https://host/{path}")
 
 
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
-        ("", "X is not an address: it must start with http:// or https://."),
-        ("host:8000", "X is not an address: it must start with http:// or https://."),
-        ("ftp://host", "X is not an address: it must start with http:// or https://."),
-        ("http://", "X is not an address: it must start with http:// or https://."),
-        ("http://:80", "X is not an address: it must start with http:// or https://."),
-        ("http://h:99999", "X is not an address: Port out of range 0-65535."),
+        ("", NO_ADDRESS),
+        (
+            "host:8000",
+            NO_ADDRESS,
+        ),
+        (
+            "ftp://host",
+            NO_ADDRESS,
+        ),
+        ("http://", NO_ADDRESS),
+        (
+            "http://:80",
+            NO_ADDRESS,
+        ),
+        ("http://h:99999", "X is not an address: its host or its port cannot exist."),
         ("http://h:0", "X has port 0, where nothing can answer."),
-        ("http://me:pw@host", "X must hold no user, password or fragment."),
-        ("http://@host", "X must hold no user, password or fragment."),
-        ("http://host/#v1", "X must hold no user, password or fragment."),
+        (
+            "http://me:pw@host",
+            NO_USER,
+        ),
+        (
+            "http://@host",
+            NO_USER,
+        ),
+        (
+            "http://host/#v1",
+            NO_USER,
+        ),
         (
             "http://host/?a=b&api-key=1",
-            "X must hold no key: its parameter 'api-key' looks like one. Send it as a header that "
-            "names a variable.",
+            "X must hold no key: its parameter 'api-key' looks like one. Put the key into the "
+            "environment, or send it as a header that names a variable.",
         ),
         ("http://host/?a=<b>", "X holds a query that cannot be sent."),
         (
@@ -128,7 +156,10 @@ def test_what_is_no_key_stays_in_a_path(path: str) -> None:
         ("http://-a", "X holds a host name or a path that cannot exist."),
         (f"http://{'a' * 64}.de", "X holds a host name or a path that cannot exist."),
         (f"http://{'a.' * 127}de", "X holds a host name or a path that cannot exist."),
-        ("http://host\\@evil", "X must hold no user, password or fragment."),
+        (
+            "http://host\\@evil",
+            NO_USER,
+        ),
     ],
 )
 def test_what_is_no_address_gets_a_sentence(written: str, sentence: str) -> None:
@@ -147,11 +178,11 @@ def test_an_address_that_is_let_through_stays_as_it_is_and_every_client_reads_it
     written: str,
 ) -> None:
     try:
-        url, endpoint, query = place(written)
+        url, endpoint, query = parse_address(written)
     except InvalidAddress:
         return
     whole = (url.removesuffix(ENDED.sub("", endpoint)) + endpoint) if endpoint else url
-    assert place(f"{whole}?{query}" if query else whole) == (url, endpoint, query)
+    assert parse_address(f"{whole}?{query}" if query else whole) == (url, endpoint, query)
     assert origin(url)[2] == (httpx.URL(url).port or {"http": 80, "https": 443}[origin(url)[0]])
     assert httpx.URL(url).raw_host.decode("ascii") == origin(url)[1]
 

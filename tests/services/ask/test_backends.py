@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.sent import Sent
+from services.ask.address import origin, origin_url
 from services.ask.backends import (
     BACKENDS,
     BackendProblem,
@@ -18,7 +19,6 @@ from services.ask.backends import (
     lane,
     target,
 )
-from services.ask.backends.address import origin, origin_url
 from services.ask.backends.wire_formats import body
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
@@ -264,12 +264,14 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {"VLLM_BASE_URL": "127.0.0.1:8000"},
             {"backend": "vllm"},
-            "VLLM_BASE_URL is not an address: it must start with http:// or https://.",
+            "VLLM_BASE_URL is not an address: it must start with http:// or https:// and name a "
+            "host.",
         ),
         (
             {"VLLM_BASE_URL": "http://user:secret@host"},
             {"backend": "vllm"},
-            "VLLM_BASE_URL must hold no user, password or fragment.",
+            "VLLM_BASE_URL must hold no user, password or fragment: put the key into the "
+            "environment instead.",
         ),
         (
             {"GROQ_API_KEY": "gsk_x\r\nX-Evil: 1"},
@@ -277,9 +279,9 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
             "GROQ_API_KEY holds a space or a character that no key has.",
         ),
         (
-            {},
-            {"backend": "vllm", "base_url": "http://a..b"},
-            "The address holds a host name or a path that cannot exist.",
+            {"VLLM_BASE_URL": "http://a..b"},
+            {"backend": "vllm"},
+            "VLLM_BASE_URL holds a host name or a path that cannot exist.",
         ),
     ],
 )

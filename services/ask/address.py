@@ -1,0 +1,169 @@
+"""An address as a person writes it, turned into the base URL that a client asks."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from services.base.redact import holds_key, names_key
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # as a client sees them
+_ENDPOINT = re.compile(r"/(chat/completions|completions)$")
+_PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
+_QUERY = re.compile(r"[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
+_NUMBERS = re.compile(r"[\d.]+", re.ASCII)
+_NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", re.ASCII)  # and nothing beside a bracket
+_BARE_IPV6 = re.compile(r"https?://[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/|$)")
+_PARAMETERS, _PIECES = re.compile("[&;]"), re.compile("[/;]")  # what parts the pieces of one
+_KEY = re.compile(  # of a piece, where hf-inference is none
+    r"sk[-_][\w-]{6,}|(?:gsk|hf|pk|xai)[-_](?:[\w-]*[-_])?(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"|AIza[\w-]{20,}"
+)
+_LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
+
+
+Origin = tuple[str, str, int]  # scheme, host, port: what must be the same for a key to be sent
+
+
+class InvalidAddress(ValueError):
+    """What was written is no http or https address, in a sentence."""
+
+
+class Address(NamedTuple):
+    """Where a server is: its base URL without a slash at its end; the path of the endpoint and the
+    query where the address gave them, "" where it did not."""
+
+    base_url: str
+    endpoint: str = ""
+    query: str = ""
+
+
+def parse_address(written: str, what: str = "The address") -> Address:
+    """Take an address apart. Its base URL ends in /v1 where the address has no path. An endpoint
+    (…/chat/completions, …/completions) is asked exactly as given; what else is asked, such as the
+    list of models, is beside it.
+
+    Raises:
+        InvalidAddress: with a sentence that begins with `what`, the name of the thing written.
+    """
+    try:
+        parts = _checked(written.strip())
+    except InvalidAddress as error:
+        raise InvalidAddress(f"{what} {error}.") from None
+    server = f"{parts.scheme}://{parts.netloc.lower()}"
+    path = parts.path.rstrip("/")
+    if _ENDPOINT.search(path):
+        return Address(f"{server}{_ENDPOINT.sub('', path)}", path, parts.query)
+    return Address(f"{server}{path.removesuffix('/models') or '/v1'}", "", parts.query)
+
+
+def as_written(written: str) -> str:
+    """Return an address as it was written, without a slash at its end.
+
+    Raises:
+        InvalidAddress: it is none, or holds a secret; what it is called is left to the caller.
+    """
+    parts = _checked(written)
+    path = parts.path.rstrip("/")
+    return parts._replace(path=path).geturl() if parts.query else written.rstrip("/?")
+
+
+def normal_url(written: str, what: str = "The address") -> str:
+    """Return `written` as a base URL: /v1 where it has no path, no endpoint at its end, no query.
+
+    Raises:
+        InvalidAddress: as `parse_address` does.
+    """
+    return parse_address(written, what).base_url
+
+
+def origin(url: str) -> Origin:
+    """Return (scheme, host, port) of a base URL."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def origin_url(origin: Origin) -> str:
+    """Return an origin as a URL without a path; the scheme's own port is left out."""
+    scheme, host, port = origin
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
+
+
+def machine(url: str) -> str:
+    """Return "host:port", the same for every way to write this machine."""
+    _, host, port = origin(url)
+    return f"{LOOPBACK[0] if host in LOOPBACK else host}:{port}"
+
+
+def _checked(written: str) -> SplitResult:
+    """Return the parts of an address. It is not said again where it is none: it may hold a key.
+
+    Raises:
+        InvalidAddress: what is wrong with it, to be said behind its name.
+    """
+    if not written.isascii() or not written.isprintable():  # urlsplit drops tabs and line breaks
+        raise InvalidAddress("holds a character that no address has")
+    if _BARE_IPV6.match(written):
+        raise InvalidAddress(
+            "is not an address: an IPv6 host stands in brackets, http://[::1]:8000"
+        )
+    try:
+        parts = urlsplit(written)
+        port = parts.port
+    except ValueError:
+        raise InvalidAddress("is not an address: its host or its port cannot exist") from None
+    if parts.hostname and not _NETLOC.fullmatch(parts.netloc.rpartition("@")[2]):
+        raise InvalidAddress("holds a host name or a path that cannot exist")
+    if port == 0:
+        raise InvalidAddress("has port 0, where nothing can answer")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidAddress(
+            "is not an address: it must start with http:// or https:// and name a host"
+        )
+    _check_secrets(parts)
+    if not _is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
+        raise InvalidAddress("holds a host name or a path that cannot exist")
+    if not _QUERY.fullmatch(parts.query):
+        raise InvalidAddress("holds a query that cannot be sent")
+    return parts
+
+
+def _check_secrets(parts: SplitResult) -> None:
+    if "@" in parts.netloc or parts.fragment:
+        raise InvalidAddress(
+            "must hold no user, password or fragment: put the key into the environment instead"
+        )
+    if secret := _secret_in(parts):
+        raise InvalidAddress(
+            f"must hold no key: its {secret} looks like one. Put the key into the environment, or "
+            "send it as a header that names a variable"
+        )
+
+
+def _secret_in(parts: SplitResult) -> str | None:
+    """Return what of an address looks like a key: "parameter 'sig'", "path"; None: nothing."""
+    for part, pieces in (
+        ("query", _PARAMETERS.split(parts.query)),
+        ("path", _PIECES.split(parts.path)),
+    ):
+        for name, named, value in (unquote(piece).partition("=") for piece in pieces):
+            if _KEY.match(name):
+                return part
+            if named and (names_key(name) or name == "code" or holds_key(value)):  # code: Azure's
+                return f"parameter {name[:40]!r}"
+    return None
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host and not _NUMBERS.fullmatch(host):
+        return len(host) <= 253 and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
