@@ -7,9 +7,9 @@ from argparse import ArgumentParser
 from dataclasses import replace
 from typing import Any
 
-from services.flags.of_field import add, given
 from streamlit.testing.v1 import AppTest
 
+from cli.fields import add, given
 from services.analysis.compare.differences import differences
 from services.analysis.compare.headline import work_of
 from services.ask import about
