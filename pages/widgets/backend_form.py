@@ -27,7 +27,7 @@ def listed(backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], .
 
 def ask(start: RunConfig, env: Mapping[str, str], whose: str = "") -> dict[str, Any]:
     """Show backend, address and model; return those fields of a RunConfig. `whose`: the candidate
-    of a comparison that is asked about, in the keys of its widgets; empty: the reference."""
+    of a comparison that is asked about, in the keys of its widgets; empty: the baseline."""
     name = st.selectbox(
         "Backend",
         list(BACKENDS),

@@ -73,7 +73,7 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
 
 
 def standings(found: Sequence[Run]) -> None:
-    """How far each run is, a line each, the reference first."""
+    """How far each run is, a line each, the baseline first."""
     for place, run in enumerate(found):
         total = run.config.requests * run.config.repeats
         back = sum(counts.counted(opened(), run.id).values())

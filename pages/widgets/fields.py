@@ -62,7 +62,7 @@ def number(
     field: str, start: Config, words: str | None = None, whose: str = ""
 ) -> float | int | None:
     """A number; None where it may be left empty, and is. `words`: what it is called here, where
-    that is not its label. `whose`: the candidate that it is of, where that is not the reference.
+    that is not its label. `whose`: the candidate that it is of, where that is not the baseline.
 
     The field's limits are looked at here and not by the widget, which would keep what it had, and
     show what was typed.
@@ -175,7 +175,11 @@ def perhaps(field: str, start: Config) -> bool | None:
     """Yes, no, or as the engine itself would have it."""
     words = {None: "Engine default", True: "On", False: "Off"}
     chosen: bool | None = st.selectbox(
-        title(field, start), list(words), format_func=words.__getitem__, **of_field(field, start)
+        title(field, start),
+        list(words),
+        format_func=words.__getitem__,
+        placeholder=words[None],
+        **of_field(field, start),
     )
     return chosen
 

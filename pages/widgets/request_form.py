@@ -27,6 +27,7 @@ def ask(start: RunConfig) -> dict[str, Any]:
         fields.label("max_tokens_field"),
         list(LENGTH_NAMES),
         format_func=LENGTH_NAMES.__getitem__,
+        placeholder=LENGTH_NAMES[None],  # what a choice of None is shown by
         **fields.of_field("max_tokens_field", start),
     )
     lines = [f"{name}: {value}" for name, value in start.headers.items()]

@@ -155,7 +155,7 @@ def _requests(config: RunConfig) -> str:
     count = many(config.requests, "request")
     if config.repeats > 1:
         count = f"{config.repeats} times {count}"
-    return f"{count} and {warm_ups(config):,} to warm up" if config.warmup else count
+    return f"{count} plus {many(warm_ups(config), 'warm-up request')}" if config.warmup else count
 
 
 def _takes(

@@ -42,7 +42,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     settled(page)
     fill(page, "Max tokens", "8")
     fill(page, "Pause (s)", "0")
-    expect(page.get_by_text("Sends 5 requests and 1 to warm up")).to_be_visible()
+    expect(page.get_by_text("Sends 5 requests plus 1 warm-up request")).to_be_visible()
     sequential = start(page)
     expect(page.get_by_text("done", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="How fast did each request run?")).to_be_visible()

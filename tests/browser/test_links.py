@@ -69,7 +69,7 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     mode(page, "Own text")
     page.get_by_label("Prompt", exact=True).fill("my own secret words")
     page.get_by_label("Prompt", exact=True).press("Control+Enter")
-    expect(page.get_by_text("Sends 33 requests and 1 to warm up")).to_be_visible()
+    expect(page.get_by_text("Sends 33 requests plus 1 warm-up request")).to_be_visible()
     settled(page)
     expect(page).to_have_url(re.compile("max_tokens=17"))
     wanted = {

@@ -73,7 +73,7 @@ def test_a_workload_shows_its_own_parameters_only(visit: Visit, workload: str) -
 
 def test_a_mix_is_planned_and_refused_by_what_the_form_says(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "mixed")
-    assert "Sends 5 requests and 2 to warm up" in said(at)
+    assert "Sends 5 requests plus 2 warm-up requests" in said(at)
     at = fill(at, input_tokens=100, long_input_tokens=300, long_every=5)
     assert "1,100 prompt tokens" in said(at)  # 4 + 1 of 100, 1 + 1 of 300
     assert link_of(at)["long_every"] == "5"
@@ -135,7 +135,7 @@ def test_the_url_follows_the_form_and_holds_no_prompt(visit: Visit) -> None:
         "concurrency": "8",
         "workload": "text",
     }
-    assert "Sends 40 requests and 1 to warm up, at most 8 in flight" in said(at)
+    assert "Sends 40 requests plus 1 warm-up request, at most 8 in flight" in said(at)
 
 
 LIMITS = [

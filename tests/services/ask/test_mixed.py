@@ -110,7 +110,7 @@ def test_a_plan_counts_the_tokens_of_both_classes() -> None:
     assert found.requests_total == 2 * 7 + 2
     assert found.prompt_tokens_about == (2 * 5 + 1) * 20 + (2 * 2 + 1) * 200
     assert found.tokens_at_most == (2 * 5 + 1) * 8 + (2 * 2 + 1) * 16
-    assert "7 requests and 2 to warm up" in found.sentence
+    assert "7 requests plus 2 warm-up requests" in found.sentence
 
 
 def test_the_embedded_engine_has_room_for_a_long_prompt_and_its_answer() -> None:
