@@ -392,7 +392,7 @@ def test_an_app_that_cannot_start_says_why_in_a_sentence(
         env={**env, name: value},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert ended.returncode in (1, 2)
     assert words in ended.stderr
@@ -407,7 +407,7 @@ def test_settings_that_cannot_be_read_are_said(tmp_path: Path, how: list[str]) -
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
     ended = subprocess.run(
-        [sys.executable, *how], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, *how], cwd=tmp_path, capture_output=True, text=True, timeout=240
     )
     assert ended.returncode == 1
     assert f"{tmp_path}/.env is not UTF-8 text in line 1. Save it as UTF-8" in ended.stderr

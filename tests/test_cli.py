@@ -70,7 +70,7 @@ def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "cli.py", *arguments], cwd=ROOT, **pipes)
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float = 90) -> Said:
+def ended(process: subprocess.Popen[bytes], seconds: float = 240) -> Said:
     out, err = process.communicate(timeout=seconds)
     return Said(process.returncode, (out or b"").decode(), (err or b"").decode())
 

@@ -33,7 +33,7 @@ def typed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
 
 

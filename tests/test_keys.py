@@ -79,7 +79,7 @@ def test_the_cli_sends_its_own_key_to_its_own_address(
         env={**os.environ, **own},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (run_id,) = {run.id for run in runs.search(database)} - {keyless}

@@ -19,7 +19,7 @@ def test_without_chromium_the_browsers_tests_fail_and_say_how_to_install_it(tmp_
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert ended.returncode == 1, ended.stdout
     assert "Install it with `apt-get install chromium`" in ended.stdout

@@ -242,7 +242,7 @@ def test_a_process_that_ends_takes_nothing_from_one_that_has_the_file_open(tmp_p
     with writing(engine) as connection:
         connection.execute(text("CREATE TABLE later (n INTEGER)"))
     with python(TABLES, url) as other:
-        assert "later" in other.communicate(timeout=60)[0], "what is written goes to no lost file"
+        assert "later" in other.communicate(timeout=240)[0], "what is written goes to no lost file"
 
 
 def test_a_link_to_a_file_that_is_not_there_makes_one_for_its_owner_alone(tmp_path: Path) -> None:

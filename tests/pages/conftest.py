@@ -60,7 +60,7 @@ def visit(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Visit:
     st.cache_data.clear()
 
     def open_page(page: str, /, **parameters: str) -> AppTest:
-        at = AppTest.from_file(ROOT / "pages" / "_frame.py", default_timeout=30)
+        at = AppTest.from_file(ROOT / "pages" / "_frame.py", default_timeout=120)
         at.switch_page(f"{page}.py")
         for name, text in parameters.items():
             at.query_params[name] = text

@@ -423,7 +423,7 @@ def test_a_running_run_is_not_deleted_and_the_others_are(database: Engine) -> No
 def test_the_models_and_manners_of_the_embedded_backend_are_found(visit: Visit) -> None:
     at = visit("backends")
     at.button(key="test-embedded").click()
-    found = said(sound(at.run(timeout=60)))
+    found = said(sound(at.run(timeout=120)))
     for words in (
         "reachable",
         "streams",

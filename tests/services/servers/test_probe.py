@@ -556,7 +556,7 @@ for model, key in [("groq/llama", None), ("groq/llama", "k"), ("nope/x", None)]:
 @pytest.mark.slow
 def test_what_litellm_can_say_without_asking_is_said() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LITELLM], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", LITELLM], capture_output=True, text=True, timeout=240
     )
     assert done.stdout.splitlines() == [
         "None LiteLLM needs GROQ_API_KEY=… for groq: put that into .env.",
