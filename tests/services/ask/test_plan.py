@@ -135,9 +135,9 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             {"workload": "synthetic", "input_tokens": 100, "pause_s": 0},
             PRICE,
             Pace(4.0, 8.0, 16.0, "from 3 earlier runs on this server"),
-            "Sends 5 requests plus 1 warm-up request, one after the other, without a pause: at most "
-            "768 output tokens for about 600 prompt tokens. Takes about 48 s to 3 min, from 3 earlier "
-            "runs on this server; costs at most a cent.",
+            "Sends 5 requests plus 1 warm-up request, one after the other, without a pause: at "
+            "most 768 output tokens for about 600 prompt tokens. Takes about 48 s to 3 min, from 3 "
+            "earlier runs on this server; costs at most a cent.",
         ),
     ],
 )
