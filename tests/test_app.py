@@ -22,10 +22,14 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app import DEEPER, INDEX, LOOPBACK, Security, content_policy, foreign, keep_queue, shared
+from app import keep_queue
 from db import runs, shares
+from services.base.hosts import LOOPBACK
 from tests.conftest import ROOT, until
 from tests.stored import store
+from web.index import DEEPER, INDEX
+from web.security import Security, content_policy, foreign
+from web.share import shared_page
 
 OWN = "127.0.0.1:8501"
 HOSTS = LOOPBACK | {"bench.example.org"}
@@ -162,7 +166,7 @@ def test_nothing_may_be_loaded_from_elsewhere_and_no_other_script_run() -> None:
 
 def seen(path: str, method: str = "GET", **headers: str) -> httpx.Response:
     """What is behind a link, asked without a server."""
-    routes = Starlette(routes=[Route("/share/{token}", endpoint=shared)])
+    routes = Starlette(routes=[Route("/share/{token}", endpoint=shared_page)])
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(Security(routes))
@@ -403,7 +407,7 @@ def test_an_app_that_cannot_start_says_why_in_a_sentence(
 @pytest.mark.parametrize("how", [["app.py"], ["-m", "streamlit", "run", "app.py"]])
 def test_settings_that_cannot_be_read_are_said(tmp_path: Path, how: list[str]) -> None:
     shutil.copy(ROOT / "app.py", tmp_path)
-    for name in ("api", "db", "jobs", "pages", "services", ".streamlit"):
+    for name in ("api", "db", "jobs", "pages", "services", "web", ".streamlit"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
     ended = subprocess.run(

@@ -1,0 +1,35 @@
+"""The page that all pages are drawn in: Streamlit's own, told where its server is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+def index() -> str:
+    """Return Streamlit's page, told that its server is beside the page: none of ours is deeper. By
+    itself it asks below each deep link first, and in vain."""
+    installed = (Path(st.__file__).parent / "static" / "index.html").read_text()
+    script = "window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.href).href}"
+    return installed.replace("<script>", f"<script>{script}</script>\n    <script>", 1)
+
+
+def page(_: Request) -> Response:
+    """Answer with the page that all pages are drawn in."""
+    return Response(INDEX, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+
+INDEX = index()
+DEEPER = (
+    "history",
+    "compare",
+    "study",
+    "engines",
+    "backends",
+    "live",
+    "result",
+    "glossary",
+)  # pages below /

@@ -1,0 +1,51 @@
+"""A shared page, for whoever has its link."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from db import shares
+from db.database import UNUSABLE, opened, said_of
+from services.report.export import notice_html, policy_of
+
+GONE = "It was revoked, or its time is over. Whoever sent you the link can make a new one."
+POLICY_WITHIN = 4096  # bytes of a page, in which its own policy stands
+
+log = logging.getLogger("paceline.web")
+
+
+def shared_page(request: Request) -> Response:
+    """Answer with a shared page as it was made. That there never was one, that it was revoked and
+    that its time is over look the same."""
+    try:
+        page = shares.load(opened(), request.path_params["token"])
+    except UNUSABLE as error:
+        log.warning("A shared page cannot be read. %s", said_of(error))
+        return _notice(503, "This page cannot be shown just now.", "Try again in a minute.")
+    if page is None:
+        return _notice(404, "There is no page behind this link.", GONE)
+    packed = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    policy = policy_of(zlib.decompressobj(wbits=31).decompress(page, POLICY_WITHIN))
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        page, packed = gzip.decompress(page), {"Vary": "Accept-Encoding"}
+    return Response(page, media_type="text/html", headers=packed | _of_shared(policy))
+
+
+def _notice(status: int, title: str, sentence: str) -> Response:
+    page = notice_html(title, sentence)
+    return Response(page, status, media_type="text/html", headers=_of_shared(policy_of(page)))
+
+
+def _of_shared(policy: str) -> dict[str, str]:
+    """A page holds what people wrote: nothing in it may act on this Paceline, nor tell of it."""
+    return {
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'; sandbox allow-scripts",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex",
+    }
