@@ -7,7 +7,8 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from services.base.redact import holds_key, names_key
+from services.base.private_names import names_key
+from services.base.redact import holds_key
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # as a client sees them
 _ENDPOINT = re.compile(r"/(chat/completions|completions)$")

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.base.halves import joined
-from services.base.redact import holds_key, names_key
+from services.base.private_names import names_key, names_secret_field
+from services.base.redact import holds_key
 
 BODY_BYTES = 10_000  # of all further fields, as JSON
 LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be written down again
@@ -22,10 +23,6 @@ VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _BEHIND_A_VARIABLE = re.compile(r"((Bearer|Basic|Token|Api-?Key|Key) )?\$[A-Za-z_][A-Za-z0-9_]*")
-_SECRET_FIELD = re.compile(  # of a body, where stop_token and prompt_cache_key are none
-    r"(?i)api[-_]?key|secret|passw|authorization|(access|auth|bearer)[-_]?token|credential"
-    r"|^(auth|bearer|cookie|jwt|pwd|token)$"
-)
 _SCHEMAS = {"properties", "patternProperties", "$defs", "definitions"}  # names of no values
 # Fields of a request that Paceline fills in, each with what a person sets instead.
 _OURS = {
@@ -161,7 +158,7 @@ def _no_secret(value: Any, schemas: bool = False) -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             describes = schemas and isinstance(inner, Mapping)
-            if _SECRET_FIELD.search(str(name)) and not describes and _holds_text(inner):
+            if names_secret_field(str(name)) and not describes and _holds_text(inner):
                 raise ValueError(
                     f"must hold no key, and {str(name)[:40]!r} looks like one: send it as a header "
                     "that names a variable"

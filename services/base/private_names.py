@@ -1,7 +1,8 @@
-"""Which variables of an environment hold what is nobody else's business, by their names.
+"""Which names are those of secrets: variables of an environment, headers, parameters, and fields of
+a request. The three rules differ where the same word means another thing in each.
 
-One rule for two uses: an engine that Paceline starts gets none of them, and a run through LiteLLM,
-which finds its provider's under their own names, gets those of whoever submitted it.
+An engine that Paceline starts gets none of the private variables, and a run through LiteLLM, which
+finds its provider's under their own names, gets those of whoever submitted it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ _PROVIDERS = (  # everything of theirs: their keys have further names, their reg
     "WATSONX_",
     "WX_",
 )
+_KEY_NAME = re.compile(
+    r"(?i)(^|[-_.])(api[-_]?key|key|secret|password|passwd|pwd|token|sig|signature|auth|"
+    r"authorization|credentials?|cookie|bearer|jwt)($|[-_.])|apikey|subscription-key"
+)
+_SECRET_FIELD = re.compile(  # of a body, where stop_token and prompt_cache_key are none
+    r"(?i)api[-_]?key|secret|passw|authorization|(access|auth|bearer)[-_]?token|credential"
+    r"|^(auth|bearer|cookie|jwt|pwd|token)$"
+)
 _USER = re.compile(r"://[^/\s@]+@")  # in an address, perhaps with a password
 
 
@@ -63,3 +72,14 @@ def without_user(address: str) -> str:
         return address.rpartition("@")[2]
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def names_key(name: str) -> bool:
+    """Return whether a header, a parameter or a field called `name` holds a secret: `x-api-key`,
+    `access_token`, `sig`; not `max_tokens`, `api-version`."""
+    return bool(_KEY_NAME.search(name))
+
+
+def names_secret_field(name: str) -> bool:
+    """Return whether a field of a request's body called `name` holds a secret."""
+    return bool(_SECRET_FIELD.search(name))

@@ -23,10 +23,6 @@ _KEY_LIKE = re.compile(
     r"|\bAIza[\w-]{20,}"
     r"|(?<=key=)[^&\s]+"
 )
-_KEY_NAME = re.compile(
-    r"(?i)(^|[-_.])(api[-_]?key|key|secret|password|passwd|pwd|token|sig|signature|auth|"
-    r"authorization|credentials?|cookie|bearer|jwt)($|[-_.])|apikey|subscription-key"
-)
 _STRETCH = re.compile(r"\s+")
 _USER = re.compile(r"(?<=://)[^/\s@]+@")  # and the password, of an address
 _BEARER = re.compile(r"(?i)bearer\s+\S+")
@@ -106,12 +102,6 @@ def holds(text: str, secrets: Secrets) -> bool:
 def holds_key(text: str) -> bool:
     """Return whether `text`, of any length, holds something that looks like a key."""
     return any(kind.search(text) for kind in (_KEY_LIKE, _BEARER, _USER))
-
-
-def names_key(name: str) -> bool:
-    """Return whether a header, a parameter or a field called `name` holds a secret: `x-api-key`,
-    `access_token`, `sig`; not `max_tokens`, `api-version`."""
-    return bool(_KEY_NAME.search(name))
 
 
 def without_paths(text: str) -> str:
