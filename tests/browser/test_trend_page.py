@@ -58,7 +58,7 @@ def test_a_run_is_pinned_and_the_later_ones_are_held_against_it(
         ]
 
     page.goto(f"{app.url}/history")
-    for text in ("reference", "faster, 50 % higher", "slower, 25 % lower", "≈ within ±5 %"):
+    for text in ("baseline", "faster, 50 % higher", "slower, 25 % lower", "≈ within ±5 %"):
         expect(page.locator("[role=gridcell]", has_text=text)).to_have_count(1)
     page.get_by_role("radio", name="Output throughput").click()
     expect(page).to_have_url(re.compile(r"trend=output_tokens_per_s$"))
