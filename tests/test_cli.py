@@ -775,6 +775,19 @@ def test_no_output_holds_a_key(
     assert not any(key in each.out + each.err for each in said)
 
 
+def test_the_console_command_is_the_same_from_any_folder(database: Engine, tmp_path: Path) -> None:
+    (tmp_path / "paceline").symlink_to(ROOT / "paceline")
+    listed = subprocess.run(
+        [tmp_path / "paceline", "backends", "embedded", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [row["name"] for row in json.loads(listed.stdout)] == ["embedded"]
+
+
 def test_every_command_explains_itself(ask: Ask) -> None:
     for name in cli.COMMANDS:
         said = ask(*name.split(), "--help")

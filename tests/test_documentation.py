@@ -20,7 +20,7 @@ FILES = [
     if file.is_file() and file.parent.name != "__pycache__"
 ]
 FOLDERS = {str(folder) for name in FILES for folder in Path(name).parents}
-TOP = {name.split("/")[0] for name in FILES}
+TOP = {name.split("/")[0] for name in FILES if "/" in name}
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*|[\w-]+\.py)`")
 ENTRY = re.compile(r"^\| [^|]+ \| `([\w/.]+\.py)` \| `(\w+)` \|$", re.MULTILINE)
 MADE = ("data/",)  # when Paceline runs

@@ -23,7 +23,7 @@ def page(_: Request) -> Response:
 
 
 INDEX = index()
-DEEPER = (
+DEEPER = (  # pages below /
     "history",
     "compare",
     "study",
@@ -32,4 +32,4 @@ DEEPER = (
     "live",
     "result",
     "glossary",
-)  # pages below /
+)
