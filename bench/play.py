@@ -8,13 +8,12 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from bench import environments, errors, process, server
 from bench.errors import Errors
 from bench.tools import Tool
 from bench.work import Case, Job
-from services.ask.work_item import WorkItem, to_dict
+from services.ask.work_item import WorkItem
+from services.load.protocol import encode
 
 QUIET = {  # loopback is asked directly, and nobody is told
     "NO_PROXY": "127.0.0.1,localhost",
@@ -55,10 +54,10 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
         trust, certificate = _certified(folder) if case.tls else (None, None)
         with server.serving(certificate) as port:
             job = Job(case, port, folder, nonce)
-            command, line = tool.command(job, python), orjson.dumps(to_dict(WorkItem(job.config)))
+            command, line = tool.command(job, python), encode(WorkItem(job.config))
             env = os.environ | QUIET | ({"SSL_CERT_FILE": str(trust)} if trust else {})
             try:
-                ended = process.run(command, line + b"\n", env, limit_s, folder / "stderr")
+                ended = process.run(command, line, env, limit_s, folder / "stderr")
             except OSError as error:
                 raise Problem(f"not started: {error.strerror}") from None
             except process.Overran:

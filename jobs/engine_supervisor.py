@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import orjson
 import psutil
 from sqlalchemy import Engine
 
@@ -22,12 +21,14 @@ from jobs.place import ROOT, beside
 from jobs.retry import retried
 from services.ask.backends import Target
 from services.base import private_file, settings
+from services.base.ipc import ProtocolProblem
 from services.base.settings import InvalidSettings
-from services.servers import engines
+from services.servers import engines, protocol
 from services.servers.engines import EngineProblem, Launch
 from services.servers.engines.instance import EngineInstance
 from services.servers.engines.process_tags import end, in_session, sweep, tagged
 from services.servers.facts import engine_facts
+from services.servers.protocol import EngineEnded, EngineEnding, EngineRefused, EngineStarted
 
 log = logging.getLogger("paceline.jobs")
 
@@ -87,7 +88,7 @@ class EngineSupervisor(Thread):
             start_new_session=True,
         )
         assert self._process.stdin
-        self._process.stdin.write(orjson.dumps(launch.job(tag)) + b"\n")
+        self._process.stdin.write(protocol.encode(launch.job(tag)))
         self._process.stdin.flush()
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -95,15 +96,19 @@ class EngineSupervisor(Thread):
     def _listen(self) -> None:
         assert self._process and self._process.stdout
         for line in self._process.stdout:
-            message: dict[str, Any] = orjson.loads(line)
-            if message["type"] == "started":
-                self._keep(pid=message["pid"])
-            elif message["type"] == "ending":
-                self._keep(status="ending", phase="")
-            elif message["type"] == "ended":
-                self._code = message["code"]
-            elif message["type"] == "problem":
-                self._problem = message["sentence"]
+            try:
+                message = protocol.decode(line)
+            except ProtocolProblem as problem:
+                message = EngineRefused(str(problem))
+            match message:
+                case EngineStarted(pid):
+                    self._keep(pid=pid)
+                case EngineEnding():
+                    self._keep(status="ending", phase="")
+                case EngineEnded(code):
+                    self._code = code
+                case EngineRefused(sentence):
+                    self._problem = sentence
 
     def _until_ready(self, launch: Launch) -> None:
         """Wait until the engine answers a request. Raises EngineProblem."""

@@ -1,4 +1,4 @@
-"""Carries one turn of a run: its worker process, and the writing of what the worker tells."""
+"""Supervises one work item of a run: its worker process, and the writing of what that says."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from threading import Thread
 from time import monotonic
 from typing import Any
 
-import orjson
 from sqlalchemy import Engine
 
 from db import engines, queue, results, runs
@@ -26,33 +24,47 @@ from jobs.sent import found
 from jobs.watch import Watch
 from services.analysis.compare.headline import headline
 from services.ask.backends import BackendProblem, Target, target
-from services.ask.measurement import Progress, Repeat, Run
-from services.ask.work_item import WorkItem, to_dict
+from services.ask.measurement import Repeat, Run
+from services.ask.work_item import WorkItem
 from services.base import untrusted
 from services.base.fault import fault
+from services.base.ipc import Message, ProtocolProblem
 from services.base.settings import InvalidSettings
 from services.base.units import many
-from services.load.results import measurement_of
+from services.load.protocol import (
+    Calibrated,
+    End,
+    Environment,
+    Model,
+    Phase,
+    ProgressSeen,
+    RepeatSeen,
+    Requests,
+    Served,
+    Serving,
+    decode,
+    encode,
+)
 from services.servers.engines import ENGINES
 from services.servers.engines.instance import EngineInstance
 from services.servers.telemetry.target import SamplerTarget
 
 KILL_S = 3.0  # a worker that was told to stop and has not
-MEASURED = ("repeat", "requests")  # the messages without which a run is not what it says
+MEASURED = (RepeatSeen, Requests)  # the messages without which a run is not what it says
 
 log = logging.getLogger("paceline.jobs")
 
 
 class RunSupervisor(Thread):
-    """Carries one turn of a run, which is often the whole run."""
+    """Supervises one work item of a run, which is often the whole run."""
 
     def __init__(self, database: Engine, run: Run, keys: Keys) -> None:
         super().__init__(daemon=True, name=f"run-{run.id}")
         self._database, self._run, self._keys = database, run, keys
         self._target: Target | None = None  # once it is known
-        self._environment: dict[str, Any] = dict(run.environment)  # of its turns before
+        self._environment: dict[str, Any] = dict(run.environment)  # of its work items before
         self._spent_s = queue.last_moment(database, run.id)
-        self._end: dict[str, Any] | None = None
+        self._end: End | None = None
         self._in_flight = 0  # as the worker last said
         self._unkept: str | None = None  # why what was measured could not be stored
         self._told_to_stop: float | None = None
@@ -75,7 +87,7 @@ class RunSupervisor(Thread):
         with process:
             try:
                 self._carry()
-            except (BackendProblem, InvalidSettings) as problem:  # a key that is lost
+            except (BackendProblem, InvalidSettings, ProtocolProblem) as problem:
                 self._give_up(str(problem))
             except Exception as error:  # nobody foresaw it: the run tells, not the log alone
                 self._give_up(fault(error))
@@ -86,16 +98,16 @@ class RunSupervisor(Thread):
         """Tell the worker what to measure, and keep what it sends."""
         process = self._process
         assert process.stdin and process.stdout
-        asked = orjson.dumps(to_dict(retried(self._turn, f"run {self._run.id}"))) + b"\n"
+        item = retried(self._work_item, f"run {self._run.id}")
         with suppress(OSError, ValueError):  # stopped or dead already: its end says so
-            process.stdin.write(asked)
+            process.stdin.write(encode(item))
             process.stdin.flush()
         for line in process.stdout:
             if line.endswith(b"\n"):  # a killed worker's last line may be half a line
-                self._keep(orjson.loads(line))
+                self._keep(decode(line))
 
     def _give_up(self, problem: str) -> None:
-        self._end = {"cancelled": False, "problem": problem}
+        self._end = End(False, problem)
         self._process.kill()
 
     def _finish(self, code: int) -> None:
@@ -106,11 +118,11 @@ class RunSupervisor(Thread):
             if queue.wait_turn(self._database, run_id, turn, self._headline()):
                 log.info("run %s: waits for its next turn", run_id)
                 return
-            status = "cancelled"  # in the last moment of its turn
+            status = "cancelled"  # in the last moment of its work item
         queue.finish(self._database, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
 
-    def _turn(self) -> WorkItem:
+    def _work_item(self) -> WorkItem:
         """What the worker measures now: all repeats that are left, or one in a comparison."""
         run = self._run
         self._target, env = self._to_whom()
@@ -160,57 +172,59 @@ class RunSupervisor(Thread):
         """End the worker whatever it does; nothing if it has ended."""
         self._process.kill()
 
-    def _keep(self, message: dict[str, Any]) -> None:
+    def _keep(self, message: Message) -> None:
         """Write a message down, again and again while the database is locked, full or gone. Where
         what was measured cannot be kept, there is no sense in measuring on."""
-        if self._unkept is not None and message["type"] != "end":
+        if self._unkept is not None and not isinstance(message, End):
             return
         try:
-            retried(lambda: self._take(dict(message)), f"run {self._run.id}")
+            retried(lambda: self._take(message), f"run {self._run.id}")
         except (*TROUBLE, DatabaseProblem) as error:
-            log.warning("run %s: %s is lost: %s", self._run.id, message["type"], reason(error))
-            if message["type"] in MEASURED:
+            kind = type(message).__name__
+            log.warning("run %s: %s is lost: %s", self._run.id, kind, reason(error))
+            if isinstance(message, MEASURED):
                 self._unkept = reason(error)
                 self.stop()
 
-    def _take(self, message: dict[str, Any]) -> None:
-        engine, run_id = self._database, self._run.id
-        match message.pop("type"):
-            case "phase":
-                queue.heartbeat(engine, run_id, message["phase"])
-            case "model":
-                queue.set_model(engine, run_id, message["model"])
-            case "environment":
-                self._environment |= untrusted.data(message["values"])
-                queue.set_environment(engine, run_id, self._environment)
-            case "calibration":
-                queue.set_calibration(engine, run_id, untrusted.data(message["calibration"]))
-            case "repeat":
-                queue.add_repeat(engine, run_id, self._placed(repeat_of(message["repeat"])))
-            case "requests":
-                rows = [measurement_of(row) for row in message["rows"]]
-                queue.add_measurements(engine, run_id, rows)
-            case "progress":
-                progress = Progress(**message["progress"])
+    def _take(self, message: Message) -> None:
+        database, run_id = self._database, self._run.id
+        match message:
+            case Phase(phase):
+                queue.heartbeat(database, run_id, phase)
+            case Model(model):
+                queue.set_model(database, run_id, model)
+            case Environment(values):
+                self._environment |= untrusted.data(values)
+                queue.set_environment(database, run_id, self._environment)
+            case Calibrated(calibration):
+                queue.set_calibration(database, run_id, untrusted.data(calibration))
+            case RepeatSeen(repeat):
+                queue.add_repeat(database, run_id, self._placed(repeat))
+            case Requests():
+                queue.add_measurements(database, run_id, message.measurements())
+            case ProgressSeen(progress):
                 self._in_flight = progress.in_flight
-                queue.add_progress(engine, run_id, replace(progress, t=progress.t + self._spent_s))
-            case "serving":
-                self._begin_to_watch(self._asked(message))
-            case "served":
+                placed = replace(progress, t=progress.t + self._spent_s)
+                queue.add_progress(database, run_id, placed)
+            case Serving():
+                self._begin_to_watch(self._sampler_target(message))
+            case Served():
                 self._watch_no_more()
-            case "end":
+            case End():
                 self._end = message
 
     def _placed(self, repeat: Repeat) -> Repeat:
-        """When a repeat began is counted from the beginning of the run, not of this turn."""
+        """When a repeat began is counted from the beginning of the run, not of this work item."""
         if "t" not in repeat.health:
             return repeat
         return replace(repeat, health={**repeat.health, "t": repeat.health["t"] + self._spent_s})
 
-    def _asked(self, at: dict[str, Any]) -> SamplerTarget:
+    def _sampler_target(self, at: Serving) -> SamplerTarget:
         """What to watch. An engine that was started for this run is seen from its first process:
         the one that listens may be a proxy before those that compute."""
-        asked = SamplerTarget(self._run.config.backend, to=self._target, **at)
+        asked = SamplerTarget(
+            self._run.config.backend, at.base_url, at.began_ns, at.pid, to=self._target
+        )
         server = self._server()
         if server is None:
             return asked
@@ -233,7 +247,7 @@ class RunSupervisor(Thread):
                 f"What was measured could not be stored: {self._unkept}. What had been stored "
                 "before is kept."
             )
-        if self._shutting_down and (self._end is None or self._end["cancelled"]):
+        if self._shutting_down and (self._end is None or self._end.cancelled):
             return "interrupted", "Paceline was stopped while this run was measured."
         if self._end is None:
             if self._told_to_stop is not None:
@@ -241,10 +255,10 @@ class RunSupervisor(Thread):
             return "interrupted", (
                 f"The process that measured this run ended (exit code {code}).{self._lost()}"
             )
-        if self._end["cancelled"]:
+        if self._end.cancelled:
             return "cancelled", None
-        if self._end["problem"]:
-            return "failed", self._end["problem"]
+        if self._end.problem:
+            return "failed", self._end.problem
         return self._judged()
 
     def _lost(self) -> str:
@@ -262,8 +276,3 @@ class RunSupervisor(Thread):
 
     def _headline(self) -> dict[str, Any]:
         return headline(results.candidate(self._database, self._run.id))
-
-
-def repeat_of(data: dict[str, Any]) -> Repeat:
-    """Turn what came as JSON back into the value it was."""
-    return Repeat(**{**data, "began_at": datetime.fromisoformat(data["began_at"])})

@@ -11,9 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from threading import Thread
-from typing import Any
 
-import orjson
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
@@ -23,6 +21,8 @@ from jobs.place import ROOT
 from services.ask.measurement import Sample
 from services.ask.series import series_of
 from services.base import untrusted
+from services.servers import protocol
+from services.servers.protocol import Sampled
 from services.servers.telemetry.target import SamplerTarget
 
 ENDED = (0, -signal.SIGKILL)  # as it is told to
@@ -65,11 +65,11 @@ class Watch(Thread):
         assert process and process.stdin and process.stdout
         with process:
             with suppress(OSError, ValueError):  # ended, or stopped already
-                process.stdin.write(orjson.dumps(self._asked.to_dict()) + b"\n")
+                process.stdin.write(protocol.encode(self._asked))
                 process.stdin.flush()
             for line in process.stdout:
                 if line.endswith(b"\n"):
-                    self._keep(sample_of(orjson.loads(line)))
+                    self._keep(sample_of(protocol.expect(Sampled, line)))
         if process.returncode not in ENDED:
             log.warning("run %s: no more telemetry (%s)", self._run_id, process.returncode)
 
@@ -81,9 +81,9 @@ class Watch(Thread):
             log.warning("run %s: %s", self._run_id, error.orig)
 
 
-def sample_of(data: dict[str, Any]) -> Sample:
-    """Return a sample that came as JSON: of its values those that are numbers to keep, in series
-    that are known."""
-    sound = {name: untrusted.number(value) for name, value in data["values"].items()}
+def sample_of(sampled: Sampled) -> Sample:
+    """Return what was sampled: of its values those that are numbers to keep, in series that are
+    known."""
+    sound = {name: untrusted.number(value) for name, value in sampled.values.items()}
     known = {name: value for name, value in sound.items() if value is not None and series_of(name)}
-    return Sample(float(data["t"]), known)
+    return Sample(float(sampled.t), known)

@@ -24,11 +24,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers are 
 
 HOLD = """
 import os, signal, subprocess, sys
-import orjson
 from db import engines
 from db.database import opened
 from jobs import children
 from jobs.engine_supervisor import process_tag, tidied
+from services.servers import protocol
 
 children.adopt()
 engine_id, port, log = map(str, sys.argv[1:])
@@ -37,11 +37,10 @@ keeper = children.start(
     stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
 )
 argv = [sys.executable, "-m", "tests.engine", port, "hides"]
-job = {"token": process_tag(opened(), int(engine_id)), "argv": argv, "env": {}, "unset": [],
-       "cwd": ".", "port": int(port), "steps_back": False}
-keeper.stdin.write(orjson.dumps(job) + b"\\n")
+tag = process_tag(opened(), int(engine_id))
+keeper.stdin.write(protocol.encode(protocol.EngineJob(tag, argv, {}, [], ".", int(port), False)))
 keeper.stdin.flush()
-pid = orjson.loads(keeper.stdout.readline())["pid"]
+pid = protocol.decode(keeper.stdout.readline()).pid
 engines.keep(opened(), int(engine_id), pid=pid)
 print(pid, flush=True)
 for line in sys.stdin:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import orjson
 import psutil
 import pytest
 from sqlalchemy import Engine
@@ -17,7 +16,8 @@ from sqlalchemy import Engine
 import jobs
 from db import runs
 from services.ask.config import RunConfig, parse
-from services.ask.work_item import WorkItem, to_dict
+from services.ask.work_item import WorkItem
+from services.load.protocol import encode
 from services.servers.embedded import NICE, threads
 from services.servers.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
 from tests.conftest import ROOT, finished, until
@@ -78,7 +78,7 @@ def test_a_killed_worker_leaves_no_engine() -> None:
     assert worker.stdin and worker.stdout
     with worker:
         asked = parse({"requests": 9, "max_tokens": 2000, "ignore_eos": True, "warmup": 0})
-        worker.stdin.write(orjson.dumps(to_dict(WorkItem(asked))) + b"\n")
+        worker.stdin.write(encode(WorkItem(asked)))
         worker.stdin.flush()
         said = iter(worker.stdout.readline, b"")
         assert any(b"Measuring" in line for line in said)

@@ -21,6 +21,8 @@ from jobs.retry import retried
 from jobs.run_supervisor import RunSupervisor
 from services.ask.config import parse
 from services.ask.measurement import FINISHED
+from services.base.ipc import OTHER_VERSION
+from services.load.protocol import PROTOCOL
 from tests.conftest import ReferenceServer, finished, until
 from tests.test_jobs import SLOW, Submit, supervisors
 
@@ -85,6 +87,22 @@ def test_what_nobody_foresaw_ends_a_run_with_a_sentence(database: Engine) -> Non
     assert found.status == "failed"
     assert str(found.error).startswith("Internal error in Paceline: ZeroDivisionError")
     assert "prompt" not in str(found.error)
+
+
+def test_a_worker_of_another_version_is_refused_in_a_sentence(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paceline was updated while its supervisor was running."""
+    monkeypatch.setattr(PROTOCOL, "version", PROTOCOL.version + 1)
+    asked = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    run_id = runs.create(database, parse(asked), "lane")
+    run = queue.claim(database, machine())
+    assert run is not None
+    supervisor = RunSupervisor(database, run, Keys())
+    supervisor.start()
+    supervisor.join(60)
+    found = runs.load(database, run_id)
+    assert (found.status, found.error) == ("failed", OTHER_VERSION)
 
 
 def test_a_full_disk_is_the_reason_that_a_run_tells(

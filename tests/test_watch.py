@@ -23,6 +23,7 @@ from services.analysis.samples import began
 from services.ask.config import RunConfig
 from services.ask.measurement import Sample
 from services.servers.engines import EngineConfig
+from services.servers.protocol import Sampled
 from services.servers.telemetry.target import SamplerTarget
 from services.studies.grid import cells
 from services.studies.study_config import StudyConfig
@@ -85,7 +86,7 @@ def test_a_sample_holds_numbers_of_known_series_only() -> None:
         "memory_bytes": [],
     }
     values = {"running": 1.0, "kv_cache_share": 0.5, "gpu0_use_share": 0.5}
-    assert sample_of({"t": 1, "values": told}) == Sample(1.0, values)
+    assert sample_of(Sampled(1, told)) == Sample(1.0, values)
 
 
 def test_each_turn_goes_on_where_the_one_before_ended(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
-from typing import Any
 
 from bench.seen import Seen
 from bench.work import Job
 from services.ask import workloads
+from services.ask.measurement import Measurement
+from services.load.protocol import Environment, RepeatSeen, Requests, decode
 
 
 def command(job: Job, python: str) -> list[str]:
@@ -16,25 +16,24 @@ def command(job: Job, python: str) -> list[str]:
 
 
 def read(job: Job, out: bytes) -> list[Seen]:
-    """Return the requests that came back; the run's prompts bear a mark that it tells."""
-    messages = [json.loads(line) for line in out.splitlines()]
-    rows = [row for m in messages if m["type"] == "requests" for row in m["rows"]]
-    repeat = next(m["repeat"] for m in reversed(messages) if m["type"] == "repeat")
-    values = [m["values"] for m in messages if m["type"] == "environment"]
-    mark = next(v["prompt_mark"] for v in values if "prompt_mark" in v)
-    return [_seen(job, row, mark, repeat["health"]["began_ns"]) for row in rows if _ok(row)]
+    """Return the requests that came back; the run's prompts begin with a nonce that it tells."""
+    messages = [decode(line) for line in out.splitlines()]
+    batches = [message.measurements() for message in messages if isinstance(message, Requests)]
+    repeats = [message.repeat for message in messages if isinstance(message, RepeatSeen)]
+    values = [message.values for message in messages if isinstance(message, Environment)]
+    nonce = next(v["prompt_mark"] for v in values if "prompt_mark" in v)
+    began_ns = repeats[-1].health["began_ns"]
+    return [seen for batch in batches for m in batch if (seen := _seen(job, m, nonce, began_ns))]
 
 
-def _ok(row: dict[str, Any]) -> bool:
-    return bool(row["status"] == "ok" and row["t_first"] is not None)
-
-
-def _seen(job: Job, row: dict[str, Any], mark: str, began_ns: int) -> Seen:
-    times, sent = row["token_times"], row["t_send"]
+def _seen(job: Job, measured: Measurement, nonce: str, began_ns: int) -> Seen | None:
+    sent, first, last = measured.t_send, measured.t_first, measured.t_last
+    if measured.status != "ok" or sent is None or first is None or last is None:
+        return None
     return Seen(
-        prompt=workloads.prompt(job.config, 0, row["index"], mark),
-        ttft_s=row["t_first"] - sent,
-        e2e_s=row["t_last"] - sent,
-        gaps_s=tuple(later - t for t, later in pairwise(times)),
+        prompt=workloads.prompt(job.config, 0, measured.index, nonce),
+        ttft_s=first - sent,
+        e2e_s=last - sent,
+        gaps_s=tuple(later - t for t, later in pairwise(measured.token_times)),
         sent_ns=began_ns + round(sent * 1e9),
     )

@@ -1,22 +1,23 @@
-"""A turn: those repeats of a run that are measured in one go.
+"""A work item: the repeats of a run that are measured in one go.
 
-A run by itself has one turn with all of its repeats. A run that takes turns with others has one for
-each repeat, and a run that is repeated afterwards has another for what is to come.
+A run by itself is one work item with all of its repeats. A run of a comparison has one for each
+repeat, and a run that is given more repeats afterwards has another one for those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from services.ask.backends import Target
 from services.ask.backends.stored_target import private, public, whole
 from services.ask.config import RunConfig, stored
+from services.base.ipc import Message
 
 
 @dataclass(frozen=True, slots=True)
-class WorkItem:
+class WorkItem(Message):
     """`count` repeats of a run, from the repeat `first` on.
 
     `nonce` tells the run's prompts from those of every other run; "": the worker makes one.
@@ -39,21 +40,19 @@ class WorkItem:
         end = self.config.repeats if self.count is None else self.first + self.count
         return range(self.first, end)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON, with its keys: for a pipe, and for nothing else."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "first": self.first,
+            "count": self.count,
+            "nonce": self.nonce,
+            "calibrate": self.calibrate,
+            "target": self.target and {**public(self.target), **private(self.target)},
+            "env": dict(self.env),
+        }
 
-def to_dict(turn: WorkItem) -> dict[str, Any]:
-    """Return the turn as JSON-ready data, with its keys: for a pipe, and for nothing else."""
-    return {
-        "config": turn.config.model_dump(mode="json"),
-        "first": turn.first,
-        "count": turn.count,
-        "nonce": turn.nonce,
-        "calibrate": turn.calibrate,
-        "target": turn.target and {**public(turn.target), **private(turn.target)},
-        "env": dict(turn.env),
-    }
-
-
-def from_dict(data: Mapping[str, Any]) -> WorkItem:
-    """Return the turn that `to_dict` wrote."""
-    target = data["target"] and whole(data["target"], {})
-    return WorkItem(**{**data, "config": stored(data["config"]), "target": target})
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        target = data["target"] and whole(data["target"], {})
+        return cls(**{**data, "config": stored(data["config"]), "target": target})

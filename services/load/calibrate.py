@@ -27,12 +27,13 @@ from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.ask.plan import CALIBRATION_S
 from services.base import machine
+from services.base.ipc import Message
 from services.load.players import players
 from services.load.process_pool import ProcessPool
+from services.load.protocol import Job, Requests
 from services.load.reference import log_key
-from services.load.repeat import Job, Playing
+from services.load.repeat import Playing
 from services.load.response_profile import ResponseProfile
-from services.load.results import measurement_of
 from services.load.shards import shards
 from services.servers.engines.within import ROOT
 
@@ -116,9 +117,9 @@ async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> C
     config, model, gap = replayed(job.config, profile)
     seen: list[Measurement] = []
 
-    def keep(message: dict[str, Any]) -> None:
-        if message["type"] == "requests":
-            seen.extend(map(measurement_of, message["rows"]))
+    def keep(message: Message) -> None:
+        if isinstance(message, Requests):
+            seen.extend(message.measurements())
 
     async def now() -> int:
         return perf_counter_ns()

@@ -1,90 +1,78 @@
 """One process of a pool: `python -m services.load.load_process`. `process_pool.py` starts it.
 
-Its job comes in as a line of JSON, then `repeat` with a number, answered by `ready` when its
-connections are open, and `begin` with the time to begin at. `stop` ends the repeat in hand, and
-the end of standard input ends the process, so that it does not outlive its worker.
+It is told a `Job`, then for each repeat `PlayRepeat` and `Begin` (see `protocol.py`). The end of
+standard input ends the process, so that it does not outlive its worker.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from time import perf_counter_ns
-from typing import Any
-
-import orjson
 
 from services.ask import modes
-from services.ask.backends.stored_target import private, public, whole
-from services.ask.config import stored
 from services.base.fault import fault
-from services.base.ipc import sender, standard_input
-from services.load.repeat import Job, Playing
-from services.load.shards import Shard
+from services.base.ipc import Message, ProtocolProblem, Send, sender, standard_input
+from services.load.protocol import (
+    PROTOCOL,
+    Begin,
+    Job,
+    PlayRepeat,
+    Problem,
+    Ready,
+    StopRepeat,
+    decode,
+    expect,
+)
+from services.load.repeat import Playing
 from services.wire import limits
 
-Inbox = asyncio.Queue[dict[str, Any]]
-
-
-def described(job: Job) -> dict[str, Any]:
-    """Return a job as JSON-ready data, with its keys: for a pipe, and for nothing else."""
-    return {
-        "config": job.config.model_dump(mode="json"),
-        "target": {**public(job.target), **private(job.target)},
-        "nonce": job.nonce,
-        "run_began_ns": job.run_began_ns,
-        "share": asdict(job.shard),
-    }
-
-
-def job_of(data: dict[str, Any]) -> Job:
-    """Return the job that `described` wrote down."""
-    config, target = stored(data["config"]), whole(data["target"], {})
-    return Job(config, target, data["nonce"], data["run_began_ns"], Shard(**data["share"]))
+Inbox = asyncio.Queue[Message | None]  # None: nothing more will come
 
 
 def at_once(job: Job) -> int:
-    """Return how many requests of the job's share may be in flight."""
+    """Return how many requests of the job's shard may be in flight."""
     count = len(job.shard.indices(job.config.requests))
     return min(job.shard.schedule(modes.schedule(job.config)).in_flight or count, count)
 
 
-async def listen(reader: asyncio.StreamReader, playing: Playing, inbox: Inbox) -> None:
-    """Hand on what is asked until nothing more can be."""
-    while line := await reader.readline():
-        message = orjson.loads(line)
-        if "stop" in message:
-            playing.stop_repeat()
-        else:
-            inbox.put_nowait(message)
+async def listen(reader: asyncio.StreamReader, playing: Playing, inbox: Inbox, send: Send) -> None:
+    """Pass on what is asked until nothing more can be."""
+    try:
+        while line := await reader.readline():
+            if isinstance(message := decode(line), StopRepeat):
+                playing.stop_repeat()
+            else:
+                inbox.put_nowait(message)
+    except ProtocolProblem as problem:
+        send(Problem(str(problem)))
     playing.stop()
-    inbox.put_nowait({"end": True})
+    inbox.put_nowait(None)
 
 
 async def work() -> None:
     """Play what standard input asks for until it ends."""
-    send, reader, inbox = sender(), await standard_input(), Inbox()
+    send, reader, inbox = sender(PROTOCOL), await standard_input(), Inbox()
     try:
-        job = job_of(orjson.loads(await reader.readline()))
+        job = expect(Job, await reader.readline())
         limits.allow_files(at_once(job) + limits.SPARE_FILES)
-    except limits.Impossible as error:
-        send({"type": "problem", "sentence": str(error)})
+    except (ProtocolProblem, limits.Impossible) as error:
+        send(Problem(str(error)))
         return
     playing = Playing(job, send)
-    listening = asyncio.create_task(listen(reader, playing, inbox))
+    listening = asyncio.create_task(listen(reader, playing, inbox, send))
 
     async def go() -> int:
-        send({"type": "ready"})
-        return (await inbox.get()).get("begin") or perf_counter_ns()  # none: it is to end
+        send(Ready())
+        message = await inbox.get()
+        return message.at_ns if isinstance(message, Begin) else perf_counter_ns()  # it is to end
 
     try:
-        while (repeat := (await inbox.get()).get("repeat")) is not None:
-            send({"type": "played", "played": asdict(await playing.play(repeat, go))})
+        while isinstance(message := await inbox.get(), PlayRepeat):
+            send(await playing.play(message.repeat, go))
     except OSError as error:
-        why = error.strerror or error
-        send({"type": "problem", "sentence": f"The backend cannot be reached: {why}."})
+        send(Problem(f"The backend cannot be reached: {error.strerror or error}."))
     except Exception as error:  # whatever nobody thought of: the run is told, and ends
-        send({"type": "problem", "sentence": fault(error)})
+        send(Problem(fault(error)))
     finally:
         listening.cancel()
         playing.client.close()

@@ -6,11 +6,11 @@ Only taking the results happens in the loop; writing them is left to a thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter_ns, process_time_ns
-from typing import Any
 
+from services.base.ipc import Message, Send
+from services.load.protocol import ProgressSeen, Requests
 from services.load.runner import Player
 
 TICK_S = 0.05
@@ -21,9 +21,7 @@ TICKS_A_BATCH = 10  # half a second: what a killed worker may lose
 class LoopMonitor:
     """An async context: batches are sent while it lasts, and the last one when it ends."""
 
-    def __init__(
-        self, player: Player, send: Callable[[dict[str, Any]], None], run_began_ns: int
-    ) -> None:
+    def __init__(self, player: Player, send: Send, run_began_ns: int) -> None:
         self._player = player
         self._send = send
         self._run_began_ns = run_began_ns
@@ -72,20 +70,18 @@ class LoopMonitor:
                     self._writing.result()  # a batch that could not be written ends the run
                 self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._taken()))
 
-    def _taken(self) -> list[dict[str, Any]]:
+    def _taken(self) -> list[Message]:
         rows = self._player.take()
-        messages: list[dict[str, Any]] = [
-            {"type": "requests", "rows": rows[at : at + ROWS]} for at in range(0, len(rows), ROWS)
-        ]
+        batches = [Requests(rows[at : at + ROWS]) for at in range(0, len(rows), ROWS)]
         now = replace(
             self._player.progress(self._run_began_ns),
             late_p99_s=p99(self._player.late),
             lag_p99_s=self.lag_p99_s(),
             cpu_share=self.cpu_share(),
         )
-        return [*messages, {"type": "progress", "progress": now}]
+        return [*batches, ProgressSeen(now)]
 
-    def _write(self, messages: list[dict[str, Any]]) -> None:
+    def _write(self, messages: list[Message]) -> None:
         for message in messages:
             self._send(message)
 

@@ -10,7 +10,8 @@ from services.ask import modes
 from services.base import machine
 from services.base.ipc import Send
 from services.load.process_pool import ProcessPool
-from services.load.repeat import Job, Playing
+from services.load.protocol import Job
+from services.load.repeat import Playing
 from services.load.shards import shards
 
 

@@ -1,7 +1,7 @@
 """Several processes that play one repeat together: ready one by one, begun at one moment.
 
 They share this machine's monotonic clock, so their times need no reconciling: a moment to begin at
-means the same to each. This process sends nothing itself; it hands on what its members tell.
+means the same to each. This process sends no requests itself; it passes on what the others say.
 """
 
 from __future__ import annotations
@@ -10,20 +10,32 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
-import orjson
-
-from services.base.ipc import LINE_BYTES, Send
-from services.load.load_process import described
-from services.load.repeat import Go, Job, Played
-from services.load.response_profile import ResponseProfile, typical
+from services.ask.measurement import Progress
+from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
+from services.load.protocol import (
+    Begin,
+    Job,
+    Played,
+    PlayRepeat,
+    Problem,
+    ProgressSeen,
+    Ready,
+    StopRepeat,
+    decode,
+    encode,
+)
+from services.load.repeat import Go
+from services.load.response_profile import typical
 from services.servers.engines.within import ROOT
 
-LEAD_NS = 50_000_000  # from the word to the beginning: what it takes to reach every member
+LEAD_NS = 50_000_000  # from the word to the beginning: what it takes to reach every process
 STOP_S = 1.0
 COUNTS = ("sent", "in_flight", "done", "failed", "tokens")
 WORST = ("late_p99_s", "lag_p99_s", "cpu_share")
+Expected = TypeVar("Expected", bound=Message)
 
 
 class ProcessPoolProblem(RuntimeError):
@@ -35,7 +47,7 @@ class LoadProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.progress: dict[str, Any] = {}
+        self.progress: Progress | None = None
         self.playing = False
 
     @classmethod
@@ -47,28 +59,31 @@ class LoadProcess:
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES,
         )
-        member = cls(process)
-        member.tell(described(job))
-        return member
+        started = cls(process)
+        started.tell(job)
+        return started
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def tell(self, message: Message) -> None:
         assert self.process.stdin
         if not self.process.stdin.is_closing():
-            self.process.stdin.write(orjson.dumps(message) + b"\n")
+            self.process.stdin.write(encode(message))
 
-    async def told(self) -> dict[str, Any]:
+    async def heard(self) -> Message:
         """Return its next message.
 
         Raises:
-            ProcessPoolProblem: it has ended, or met a problem.
+            ProcessPoolProblem: it has ended, cannot play on, or is of another version.
         """
         assert self.process.stdout
         line = await self.process.stdout.readline()
         if not line.endswith(b"\n"):
             raise ProcessPoolProblem("One of the processes that send the requests has ended.")
-        message: dict[str, Any] = orjson.loads(line)
-        if message["type"] == "problem":
-            raise ProcessPoolProblem(message["sentence"])
+        try:
+            message = decode(line)
+        except ProtocolProblem as problem:
+            raise ProcessPoolProblem(str(problem)) from None
+        if isinstance(message, Problem):
+            raise ProcessPoolProblem(message.sentence)
         return message
 
     async def end(self) -> None:
@@ -82,12 +97,12 @@ class LoadProcess:
 
 
 class ProcessPool:
-    """Plays repeats like `repeat.Playing` does, by its members."""
+    """Plays repeats like `repeat.Playing` does, by its processes."""
 
     def __init__(
-        self, members: Sequence[LoadProcess], send: Send, errors_allowed: int | None
+        self, processes: Sequence[LoadProcess], send: Send, errors_allowed: int | None
     ) -> None:
-        self._members = members
+        self._processes = processes
         self._send = send
         self._errors_allowed = errors_allowed
 
@@ -98,11 +113,11 @@ class ProcessPool:
         Raises:
             ProcessPoolProblem: this machine does not start so many.
         """
-        members: list[LoadProcess] = []
-        pool = cls(members, send, jobs[0].config.stop_after_errors)
+        processes: list[LoadProcess] = []
+        pool = cls(processes, send, jobs[0].config.stop_after_errors)
         try:
             for job in jobs:
-                members.append(await LoadProcess.started(job))
+                processes.append(await LoadProcess.started(job))
         except OSError as error:
             await pool.close()
             raise ProcessPoolProblem(
@@ -115,73 +130,69 @@ class ProcessPool:
 
     def stop(self) -> None:
         """Send nothing more, now or later, and end what is in flight."""
-        for member in self._members:
-            assert member.process.stdin
-            member.process.stdin.close()
+        for load in self._processes:
+            assert load.process.stdin
+            load.process.stdin.close()
 
     async def play(self, repeat: int, go: Go) -> Played:
         """Play a repeat.
 
         Raises:
-            ProcessPoolProblem: a member has ended, or cannot find the backend.
+            ProcessPoolProblem: a process has ended, or cannot find the backend.
         """
-        for member in self._members:
-            member.progress, member.playing = {}, True
-            member.tell({"repeat": repeat})
-        await asyncio.gather(*(self._until(member, "ready") for member in self._members))
+        for load in self._processes:
+            load.progress, load.playing = None, True
+            load.tell(PlayRepeat(repeat))
+        await asyncio.gather(*(self._until(Ready, load) for load in self._processes))
         began = await go() + LEAD_NS
-        for member in self._members:
-            member.tell({"begin": began})
-        played = await asyncio.gather(*(self._until(m, "played") for m in self._members))
-        self._tell([member.progress for member in self._members])
-        return together([_played(message["played"]) for message in played])
+        for load in self._processes:
+            load.tell(Begin(began))
+        played = await asyncio.gather(*(self._until(Played, load) for load in self._processes))
+        self._send(ProgressSeen(summed(self._progress())))
+        return together(played)
 
     async def close(self) -> None:
         """End every process."""
-        await asyncio.gather(*(member.end() for member in self._members))
+        await asyncio.gather(*(load.end() for load in self._processes))
 
-    async def _until(self, member: LoadProcess, kind: str) -> dict[str, Any]:
-        while (message := await member.told())["type"] != kind:  # "ready" or "played"
-            if message["type"] == "progress":
-                member.progress = message["progress"]
-                self._tell_progress(member)
+    async def _until(self, kind: type[Expected], load: LoadProcess) -> Expected:
+        """Pass on what a process says until it says `kind`: `Ready` or `Played`."""
+        while not isinstance(message := await load.heard(), kind):
+            if isinstance(message, ProgressSeen):
+                load.progress = message.progress
+                self._tell_progress(load)
             else:
                 self._send(message)
-        member.playing = kind == "ready"
+        load.playing = isinstance(message, Ready)
         return message
+
+    def _progress(self) -> list[Progress]:
+        return [load.progress for load in self._processes if load.progress is not None]
 
     def _tell_progress(self, of: LoadProcess) -> None:
         """Tell how far all are, whenever the first that still plays says how far it is."""
-        said = [member.progress for member in self._members if member.progress]
-        failed = sum(progress["failed"] for progress in said)
+        progress = self._progress()
+        failed = sum(each.failed for each in progress)
         if self._errors_allowed is not None and failed >= self._errors_allowed:
-            for member in self._members:
-                member.tell({"stop": True})
-        if of is next(member for member in self._members if member.playing):
-            self._tell(said)
-
-    def _tell(self, said: Sequence[dict[str, Any]]) -> None:
-        self._send({"type": "progress", "progress": summed(said)})
+            for load in self._processes:
+                load.tell(StopRepeat())
+        if of is next(load for load in self._processes if load.playing):
+            self._send(ProgressSeen(summed(progress)))
 
 
-def summed(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summed(progress: Sequence[Progress]) -> Progress:
     """Return the progress of all: counts add up, time and repeat are those of the first, and what
     is said of the client is the worst."""
-    counts = {name: sum(progress[name] for progress in said) for name in COUNTS}
-    worst = {
-        name: max((p[name] for p in said if p[name] is not None), default=None) for name in WORST
-    }
-    return {**said[0], **counts, **worst}
-
-
-def _played(data: dict[str, Any]) -> Played:
-    profile = data["profile"]
-    return Played(**{**data, "profile": ResponseProfile(**profile) if profile else None})
+    counts = {name: sum(getattr(each, name) for each in progress) for name in COUNTS}
+    seen = {name: [getattr(each, name) for each in progress] for name in WORST}
+    worst = {name: max((v for v in seen[name] if v is not None), default=None) for name in WORST}
+    both: dict[str, Any] = {**counts, **worst}
+    return replace(progress[0], **both)
 
 
 def together(played: Sequence[Played]) -> Played:
     """Return what all have played as one: as long as the longest, as healthy as the worst."""
-    healths = [one.health for one in played]
+    healths = [each.health for each in played]
     lags = [h["loop_lag_p99_s"] for h in healths if h["loop_lag_p99_s"] is not None]
     kernel = all(health["clock"] == "kernel" for health in healths)
     health = {
@@ -192,5 +203,5 @@ def together(played: Sequence[Played]) -> Played:
     }
     if odd := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
         health["oddities"] = dict(odd)
-    profile = typical([one.profile for one in played if one.profile])
-    return Played(played[0].began_ns, max(one.duration_s for one in played), health, profile)
+    profile = typical([each.profile for each in played if each.profile])
+    return Played(played[0].began_ns, max(each.duration_s for each in played), health, profile)

@@ -5,47 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
 
 from services.ask import modes, workloads
-from services.ask.backends import Target
 from services.ask.backends.wire_formats import body, chat_url
-from services.ask.config import RunConfig
 from services.ask.dialogue import text_of
 from services.ask.measurement import WARM_UP
 from services.base.ipc import Send
 from services.base.redact import known
 from services.load.loop_monitor import LoopMonitor
-from services.load.response_profile import ResponseProfile, typical
+from services.load.protocol import Job, Played
+from services.load.response_profile import typical
 from services.load.runner import Ask, Player
-from services.load.shards import WHOLE, Shard
 from services.wire import Fitting, Timeouts, Wire
 
 Go = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to send, to whom. `nonce` makes its prompts differ from those of every other run, which
-    the server may still have in a cache; `run_began_ns` is what progress counts from."""
-
-    config: RunConfig
-    target: Target
-    nonce: str
-    run_began_ns: int
-    shard: Shard = WHOLE
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """`began_ns` is of this machine's monotonic clock, to match a server's log."""
-
-    began_ns: int
-    duration_s: float
-    health: dict[str, Any]
-    profile: ResponseProfile | None  # of its answers
 
 
 class Playing:

@@ -1,4 +1,4 @@
-"""One turn of a run: the engine if it needs one, the warm-up, its repeats, and what was seen.
+"""One work item of a run: the engine if it needs one, the warm-up, the repeats, what was seen.
 
 What is seen leaves as messages, so that nothing on a token's way touches a disk or a database.
 """
@@ -25,7 +25,17 @@ from services.base.ipc import Send
 from services.load.calibrate import calibrate
 from services.load.players import players
 from services.load.process_pool import ProcessPool, ProcessPoolProblem
-from services.load.repeat import Job, Playing
+from services.load.protocol import (
+    Calibrated,
+    Environment,
+    Job,
+    Model,
+    Phase,
+    RepeatSeen,
+    Served,
+    Serving,
+)
+from services.load.repeat import Playing
 from services.load.response_profile import ResponseProfile
 from services.servers import engines, probe
 from services.wire import limits
@@ -33,10 +43,10 @@ from services.wire import limits
 
 @dataclass
 class Session:
-    """One turn of a run: what is asked, where messages go, whether it is to stop. Its nonce makes
+    """One work item: what is asked, where messages go, whether it is to stop. Its nonce makes
     the prompts differ from those of other runs, which the server may still have in a cache."""
 
-    turn: WorkItem
+    item: WorkItem
     env: Mapping[str, str] = field(repr=False)
     send: Send
     began_ns: int
@@ -49,7 +59,7 @@ class Session:
 
     @property
     def config(self) -> RunConfig:
-        return self.turn.config
+        return self.item.config
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -67,18 +77,18 @@ class Session:
         finally:
             self.playing = None
 
-    def tell(self, message: dict[str, Any]) -> None:
-        """Send what a server may have had a say in, as far as the gate lets it pass."""
-        self.send(untrusted.data(message, self.secrets))
-
     def phase(self, words: str) -> None:
-        self.send({"type": "phase", "phase": words})
+        self.send(Phase(words))
+
+    def clean(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return data in which a server may have had a say, without secrets and within limits."""
+        cleaned: dict[str, Any] = untrusted.data(data, self.secrets)
+        return cleaned
 
     def serving(self, target: backends.Target, pid: int | None) -> None:
-        """Tell where the server is, so that it can be watched from elsewhere until `served`."""
+        """Tell where the server is, so that it can be watched from elsewhere until `Served`."""
         if target.base_url is not None:
-            at = {"base_url": target.base_url, "pid": pid, "began_ns": self.began_ns}
-            self.send({"type": "serving", **at})
+            self.send(Serving(target.base_url, pid, self.began_ns))
 
 
 async def measure(session: Session) -> None:
@@ -99,14 +109,14 @@ async def measure(session: Session) -> None:
     shared = not config.unique_prompts  # a prefix cache only where it is what is measured
     async with engines.started(config.backend, slots, context, shared) as engine:
         facts = {"slots": slots, "context_per_slot": context}
-        session.send({"type": "environment", "values": facts})
+        session.send(Environment(facts))
         job = await _on(session, target.at(engine.base_url), engine.pid)
     await _calibrate(session, job)  # the engine has ended: it would take the client's cores
 
 
 def _target(session: Session) -> backends.Target:
     """To whom it goes: as it was submitted, else as this process's environment says."""
-    return session.turn.target or backends.target(session.config, session.env)
+    return session.item.target or backends.target(session.config, session.env)
 
 
 async def _on(session: Session, target: backends.Target, pid: int | None = None) -> Job:
@@ -119,20 +129,20 @@ async def _on(session: Session, target: backends.Target, pid: int | None = None)
     environment = {
         **machine.environment(libraries=libraries),
         **facts,
-        "prompt_mark": session.turn.nonce,
+        "prompt_mark": session.item.nonce,
     }
     if target.proxy:
         environment["through_proxy"] = True
-    session.send({"type": "model", "model": target.model})
-    session.tell({"type": "environment", "values": environment})
+    session.send(Model(target.model))
+    session.send(Environment(session.clean(environment)))
     session.serving(target, pid)
-    job = Job(config, target, session.turn.nonce, session.began_ns)
+    job = Job(config, target, session.item.nonce, session.began_ns)
     await _warm_up(session, job)
     async with players(job, session.send) as playing:
-        for repeat in session.turn.repeats:
+        for repeat in session.item.repeats:
             if not session.cancelled:
                 await _repeat(session, playing, repeat)
-    session.send({"type": "served"})
+    session.send(Served())
     return job
 
 
@@ -157,7 +167,7 @@ async def _repeat(session: Session, playing: Playing | ProcessPool, repeat: int)
     async def go() -> int:
         nonlocal began_at, anchor_ns
         began_at, anchor_ns = datetime.now(UTC), perf_counter_ns()
-        session.send({"type": "repeat", "repeat": Repeat(repeat, began_at)})
+        session.send(RepeatSeen(Repeat(repeat, began_at)))
         return anchor_ns
 
     with session.stopping(playing):
@@ -167,14 +177,14 @@ async def _repeat(session: Session, playing: Playing | ProcessPool, repeat: int)
     health = {**played.health, "began_ns": played.began_ns, "t": t}
     began_at += timedelta(microseconds=(played.began_ns - anchor_ns) / 1000)
     finished = Repeat(repeat, began_at, played.duration_s, health)
-    session.send({"type": "repeat", "repeat": finished})
+    session.send(RepeatSeen(finished))
 
 
 async def _calibrate(session: Session, job: Job) -> None:
     """Find out what the client adds at this load, where that is wanted and there is an answer to
     play. It spoils no run: what goes wrong is told in its place, and a cancel ends only it."""
     session.measured = not session.cancelled
-    wanted = session.turn.calibrate and calibrates(session.config)
+    wanted = session.item.calibrate and calibrates(session.config)
     if session.cancelled or session.profile is None or not wanted:
         return
     session.phase("Calibrating this client at the same load")
@@ -184,4 +194,4 @@ async def _calibrate(session: Session, job: Job) -> None:
     except (OSError, ValueError, httpx.HTTPError, ProcessPoolProblem) as error:
         found = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
     if not session.cancelled:
-        session.tell({"type": "calibration", "calibration": found})
+        session.send(Calibrated(session.clean(found)))

@@ -1,8 +1,8 @@
 """The process that measures: `python -m services.load.worker`.
 
-It reads one work item of a run as a line of JSON on standard input (see `ask/work_item.py`), and
-writes what it measures to standard output, one message per line, which the supervisor stores.
-Another line on standard input, or its end, cancels the run: no worker outlives its supervisor.
+A work item comes in on standard input; what was seen goes out on standard output, as messages (see
+`protocol.py`). The process that reads them writes the database. Another line on standard input, or
+its end, cancels the run: a worker does not outlive the one who asked for it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from dataclasses import replace
 from secrets import token_hex
 from time import perf_counter_ns
 
-import orjson
-
 from services.ask.backends import BackendProblem
-from services.ask.work_item import from_dict
+from services.ask.work_item import WorkItem
 from services.base import untrusted
 from services.base.fault import fault
-from services.base.ipc import Send, sender
+from services.base.ipc import ProtocolProblem, Send, sender
 from services.load.process_pool import ProcessPoolProblem
+from services.load.protocol import PROTOCOL, End
 from services.load.session import Session, measure
 from services.servers.engines import EngineProblem
 from services.wire.limits import Impossible
@@ -30,21 +29,24 @@ UNWIND_S = 1.5  # what a cancelled run may take before it is cut short
 
 
 async def work() -> None:
-    """Carry out the turn that standard input asks for; the last message is its `end`."""
-    send = sender()
+    """Carry out the work item on standard input; the last message is its `End`."""
+    send = sender(PROTOCOL)
     try:
         cancelled, problem = await _carry_out(send)
     except Exception as error:  # whatever nobody thought of ends the run with a sentence, too
         cancelled, problem = False, fault(error)
-    send({"type": "end", "cancelled": cancelled, "problem": problem})
+    send(End(cancelled, problem))
 
 
 async def _carry_out(send: Send) -> tuple[bool, str | None]:
-    """Return whether the turn was cut short, and why it could not be carried out."""
-    turn = from_dict(orjson.loads(sys.stdin.buffer.readline()))
-    turn = replace(turn, nonce=turn.nonce or token_hex(4))
-    os.environ.update(turn.env)  # in memory: what /proc shows of a process is how it began
-    session = Session(turn, os.environ, send, perf_counter_ns())
+    """Return whether the work item was cut short, and why it could not be carried out."""
+    try:
+        item = PROTOCOL.expect(WorkItem, sys.stdin.buffer.readline())
+    except ProtocolProblem as error:
+        return False, str(error)
+    item = replace(item, nonce=item.nonce or token_hex(4))
+    os.environ.update(item.env)  # in memory: what /proc shows of a process is how it began
+    session = Session(item, os.environ, send, perf_counter_ns())
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(measure(session))
 

@@ -1,8 +1,9 @@
 """The process that keeps an engine: `python -m services.servers.engines.engine_process LOGFILE`.
 
-It reads one line of JSON (see `Launch.job`), starts the engine in a session of its own and writes
-what it says into LOGFILE. It tells `started` and later `ended`, or `problem`, and lives as long as
-its standard input is open: a parent that dies, however it dies, takes the engine along.
+It is told one `EngineJob` (see `protocol.py`), starts the engine in a session of its own and writes
+its output into LOGFILE. It says when the engine has started and ended, or why it could not, and
+lives as long as its standard input is open: a parent that dies, however it dies, takes the engine
+along.
 """
 
 from __future__ import annotations
@@ -17,16 +18,22 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
 
-import orjson
 import psutil
 
-from services.base.ipc import sender
+from services.base.ipc import ProtocolProblem, sender
 from services.servers.embedded import step_back
 from services.servers.engines import ports, shared
 from services.servers.engines.logfile import LogFile
 from services.servers.engines.process_tags import TAG_ENV, end, lives, tagged
+from services.servers.protocol import (
+    PROTOCOL,
+    EngineEnded,
+    EngineEnding,
+    EngineJob,
+    EngineRefused,
+    EngineStarted,
+)
 
 STOP_ENV = "PACELINE_ENGINE_STOP_S"
 STOP_S = 30.0  # SGLang has taken 17 with a pipeline
@@ -36,42 +43,46 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 def main(log: str) -> None:
     """Keep one engine until it ends or nobody holds our standard input any more."""
-    send = sender()
+    send = sender(PROTOCOL)
     if not (line := sys.stdin.buffer.readline()):
         return  # whoever asked is gone
-    job = orjson.loads(line)
+    try:
+        job = PROTOCOL.expect(EngineJob, line)
+    except ProtocolProblem as problem:
+        send(EngineRefused(str(problem)))
+        return
     happened: SimpleQueue[None] = SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: happened.put(None))
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in the terminal is for the parent
-    if ports.taken(job["port"]):
-        send({"type": "problem", "sentence": f"Port {job['port']} is taken by another program."})
+    if ports.taken(job.port):
+        send(EngineRefused(f"Port {job.port} is taken by another program."))
         return
     began = time.time()
     try:
         engine = _start(job)
     except OSError as error:
-        why = f"{job['argv'][0]}: {error.strerror}"
-        send({"type": "problem", "sentence": f"The engine cannot be started: {why}."})
+        why = f"{job.argv[0]}: {error.strerror}"
+        send(EngineRefused(f"The engine cannot be started: {why}."))
         return
-    send({"type": "started", "pid": engine.pid})
+    send(EngineStarted(engine.pid))
     copying = _thread(lambda: _copy(engine, Path(log)))
     _thread(lambda: _then(engine.wait, happened))
     _thread(lambda: _then(sys.stdin.buffer.read, happened))
     happened.get()
-    send({"type": "ending"})  # at once: nobody may be sent to it while it is tidied up
+    send(EngineEnding())  # at once: nobody may be sent to it while it is tidied up
     try:
         grace_s = float(os.environ.get(STOP_ENV, STOP_S))
-        memory = shared.files(_ours(job["token"]))
-        end(lambda: _ours(job["token"]), grace_s, _process(engine.pid))
+        memory = shared.files(_ours(job.token))
+        end(lambda: _ours(job.token), grace_s, _process(engine.pid))
         shared.remove(memory, began)
         copying.join(COPY_S)
-        send({"type": "ended", "code": engine.wait()})
+        send(EngineEnded(engine.wait()))
     except TimeoutError as error:
-        send({"type": "problem", "sentence": str(error)})
+        send(EngineRefused(str(error)))
     os._exit(0)  # a thread may still be reading standard input
 
 
-def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
+def _start(job: EngineJob) -> subprocess.Popen[bytes]:
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # whose parent dies becomes ours: none is lost
@@ -83,12 +94,12 @@ def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # we may be killed too
             if os.getppid() != parent:
                 os._exit(1)
-        if job["steps_back"]:
+        if job.steps_back:
             step_back()
 
     return subprocess.Popen(
-        job["argv"],
-        cwd=job["cwd"],
+        job.argv,
+        cwd=job.cwd,
         env=_environment(job),
         stdin=subprocess.PIPE,  # open as long as we are
         stdout=subprocess.PIPE,
@@ -98,10 +109,10 @@ def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
     )
 
 
-def _environment(job: dict[str, Any]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in job["unset"]}
+def _environment(job: EngineJob) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in job.unset}
     # SPT_NOENV: a process that gives itself a name writes it over its environment, and our tag
-    return {**kept, **job["env"], TAG_ENV: job["token"], "SPT_NOENV": "1"}
+    return {**kept, **job.env, TAG_ENV: job.token, "SPT_NOENV": "1"}
 
 
 def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:

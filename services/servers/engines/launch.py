@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from typing import Any
+
+from services.servers.protocol import EngineJob
 
 HOST = "127.0.0.1"
 
@@ -40,17 +41,10 @@ class Launch:
         there = f"cd {shlex.quote(self.cwd)} && " if self.cwd else ""
         return there + " ".join([*front, shlex.join(self.argv)])
 
-    def job(self, token: str) -> dict[str, Any]:
-        """Return what `engine_process.py` reads; `token` marks every process of this engine."""
-        return {
-            "token": token,
-            "argv": self.argv,
-            "env": self.env,
-            "unset": list(self.unset),
-            "cwd": self.cwd,
-            "port": self.port,
-            "steps_back": self.steps_back,
-        }
+    def job(self, token: str) -> EngineJob:
+        """Return what `engine_process.py` is told; `token` marks every process of this engine."""
+        unset = list(self.unset)
+        return EngineJob(token, self.argv, self.env, unset, self.cwd, self.port, self.steps_back)
 
 
 def _assignment(name: str, value: str) -> str:

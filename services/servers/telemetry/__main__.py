@@ -11,11 +11,10 @@ import asyncio
 import sys
 from time import monotonic
 
-import orjson
-
-from services.base.ipc import Send, sender
+from services.base.ipc import ProtocolProblem, Send, sender
 from services.base.watchdog import cpu_limit, end_with_parent
 from services.servers.embedded import step_back
+from services.servers.protocol import PROTOCOL, Sampled
 from services.servers.telemetry.sampler import Sampler
 from services.servers.telemetry.target import SamplerTarget
 
@@ -30,7 +29,7 @@ async def work(asked: SamplerTarget, send: Send) -> None:
         with cpu_limit(LOOK_CPU_S):
             sample = await sampler.look()
         if sample.values:
-            send({"t": sample.t, "values": sample.values})
+            send(Sampled(sample.t, sample.values))
         due += asked.period_s
         if due < monotonic():  # late: no two looks in a row to make up for it
             due = monotonic() + asked.period_s
@@ -39,7 +38,11 @@ async def work(asked: SamplerTarget, send: Send) -> None:
 
 if __name__ == "__main__":
     step_back()
-    out = sender()
+    out = sender(PROTOCOL)
     line = sys.stdin.buffer.readline()
     end_with_parent()
-    asyncio.run(work(SamplerTarget.from_dict(orjson.loads(line)), out))
+    try:
+        target = PROTOCOL.expect(SamplerTarget, line)
+    except ProtocolProblem as problem:
+        sys.exit(str(problem))
+    asyncio.run(work(target, out))

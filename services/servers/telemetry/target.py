@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -14,14 +14,15 @@ from services.ask.address import LOOPBACK, origin
 from services.ask.backends import Target
 from services.ask.backends.stored_target import whole
 from services.ask.config import parse
+from services.base.ipc import Message
 
 # Whose metrics may be asked for elsewhere: a server of one's own. A provider's is not watched.
 OWN_SERVERS = ("sglang", "vllm", "url")
 
 
 @dataclass(frozen=True, slots=True)
-class SamplerTarget:
-    """One line on a sampler's standard input. `pid`: the engine's first process, where that is
+class SamplerTarget(Message):
+    """What a sampler is to watch. `pid`: the engine's first process, where that is
     known. `began_ns`: the moment of this machine's monotonic clock that samples count from.
     `on_cores`: it is known to compute on no GPU. `to`: the run's target, which may hold keys; None:
     the environment says it."""
@@ -35,12 +36,11 @@ class SamplerTarget:
     to: Target | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready data, with its keys: for a pipe, and for nothing else."""
+        """Return it ready for JSON, with its keys: for a pipe, and for nothing else."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SamplerTarget:
-        """Return what `to_dict` wrote."""
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         return cls(**{**data, "to": data["to"] and whole(data["to"], {})})
 
     @property

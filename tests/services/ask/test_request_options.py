@@ -16,8 +16,9 @@ from services.ask.backends import BackendProblem, target
 from services.ask.config import RunConfig, parse, stored
 from services.ask.problems import InvalidConfig
 from services.ask.remedy import remedy
-from services.load.repeat import Job, Playing
-from services.load.results import measurement_of
+from services.base.ipc import Message
+from services.load.protocol import Job, Requests
+from services.load.repeat import Playing
 from services.servers.check_backend import check_backend
 from tests.picky import Body, Picky, Refusal, serving
 
@@ -30,7 +31,7 @@ def played(picky: Picky, env: dict[str, str] | None = None, **asked: Any) -> lis
     if "base_url" not in given and not env:
         given["base_url"] = f"{picky.url}/v1"
     config = parse(given)
-    told: list[dict[str, Any]] = []
+    told: list[Message] = []
 
     async def now() -> int:
         return perf_counter_ns()
@@ -43,8 +44,8 @@ def played(picky: Picky, env: dict[str, str] | None = None, **asked: Any) -> lis
             playing.client.close()
 
     asyncio.run(play())
-    rows = (row for message in told if message["type"] == "requests" for row in message["rows"])
-    return [asdict(measurement_of(row)) for row in rows]
+    batches = [message for message in told if isinstance(message, Requests)]
+    return [asdict(seen) for batch in batches for seen in batch.measurements()]
 
 
 def wants(**rules: Callable[[Any], bool]) -> Callable[[Body, dict[str, str]], Refusal]:

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-import orjson
 import pytest
 
-from services.ask.config import parse
-from services.ask.work_item import WorkItem, to_dict
+from services.ask.config import RunConfig, parse
+from services.ask.work_item import WorkItem
 from services.base.fault import fault
 from services.base.redact import redact
+from services.load.protocol import End, ProgressSeen, Requests, decode, encode, expect
 from services.servers.engines.within import ROOT
 from tests.canned import canned
 from tests.services.wire.test_floods import tokens
@@ -37,14 +37,27 @@ def test_a_fault_is_named_without_its_own_words(caplog: pytest.LogCaptureFixture
     assert "TypeError" in caplog.text and "Traceback" not in caplog.text
 
 
-@pytest.mark.parametrize("line", [b"{\n", b'{"config": 7}\n', b'{"first": "x"}\n', b"\n"])
-def test_a_worker_that_meets_one_says_so_in_its_last_message(line: bytes) -> None:
+def last_of_worker(line: bytes) -> End:
     worker = subprocess.run(
         [sys.executable, "-m", "services.load.worker"], input=line, capture_output=True, cwd=ROOT
     )
-    last = orjson.loads(worker.stdout.splitlines()[-1])
-    assert (worker.returncode, last["type"], last["cancelled"]) == (0, "end", False)
-    assert "Internal error" in last["problem"] and "Traceback" not in worker.stderr.decode()
+    assert worker.returncode == 0 and "Traceback" not in worker.stderr.decode()
+    return expect(End, worker.stdout.splitlines()[-1])
+
+
+def test_a_worker_that_meets_one_says_so_in_its_last_message() -> None:
+    env: dict[str, str] = {"NAME": 7}  # type: ignore[dict-item]
+    last = last_of_worker(encode(WorkItem(RunConfig(), env=env)))
+    assert not last.cancelled and "Internal error" in (last.problem or "")
+
+
+OTHER = encode(WorkItem(RunConfig())).replace(b'"version":1', b'"version":2')
+
+
+@pytest.mark.parametrize("line", [b"{\n", b'{"config": 7}\n', b"\n", OTHER])
+def test_a_worker_refuses_what_is_no_work_item_of_its_version(line: bytes) -> None:
+    problem = last_of_worker(line).problem or ""
+    assert problem.startswith(("A process of Paceline sent", "Two processes of Paceline have"))
 
 
 def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight() -> None:
@@ -68,16 +81,16 @@ def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight()
         )
         assert worker.stdin and worker.stdout
         with worker:
-            worker.stdin.write(orjson.dumps(to_dict(WorkItem(config))) + b"\n")
+            worker.stdin.write(encode(WorkItem(config)))
             worker.stdin.flush()
-            told = map(orjson.loads, iter(worker.stdout.readline, b""))
-            next(m for m in told if m["type"] == "progress" and m["progress"]["tokens"])
+            told = map(decode, iter(worker.stdout.readline, b""))
+            next(m for m in told if isinstance(m, ProgressSeen) and m.progress.tokens)
             worker.stdin.close()
             rest = list(told)
-    rows = [row for message in rest if message["type"] == "requests" for row in message["rows"]]
-    assert [row["status"] for row in rows] == ["cancelled"]
-    assert len(rows[0]["token_times"]) > 1000
-    assert rest[-1]["type"] == "end" and rest[-1]["cancelled"]
+    batches = [message for message in rest if isinstance(message, Requests)]
+    (seen,) = [seen for batch in batches for seen in batch.measurements()]
+    assert seen.status == "cancelled" and len(seen.token_times) > 1000
+    assert rest[-1] == End(True, None)
 
 
 @contextmanager

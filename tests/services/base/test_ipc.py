@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from services.ask.measurement import Measurement
-from services.load.results import measurement_of
+from services.load.protocol import Requests
 
 SEEN = Measurement(
     repeat=0,
@@ -31,7 +31,8 @@ SEEN = Measurement(
 
 
 def told(**changes: Any) -> Measurement:
-    return measurement_of({**orjson.loads(orjson.dumps(SEEN)), **changes})
+    (seen,) = Requests([{**orjson.loads(orjson.dumps(SEEN)), **changes}]).measurements()
+    return seen
 
 
 def test_a_request_comes_back_as_it_was() -> None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter_ns
 
-import orjson
 import psutil
 import pytest
 
+from services.servers.protocol import encode
 from services.servers.telemetry.target import SamplerTarget
 from tests.conftest import ROOT, until
 
@@ -61,9 +61,7 @@ def test_a_process_that_never_looks_up_ends_with_its_parent() -> None:
 @linux
 def test_a_sampler_ends_with_a_supervisor_that_is_killed() -> None:
     asked = SamplerTarget("url", "http://127.0.0.1:9/v1", perf_counter_ns())
-    with orphaned(
-        orjson.dumps(asked.written()).decode(), "-m", "services.servers.telemetry"
-    ) as sampler:
+    with orphaned(encode(asked).decode().strip(), "-m", "services.servers.telemetry") as sampler:
         sampler.suspend()  # as one that computes for ever
 
 

@@ -17,7 +17,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.plan import CALIBRATION_S, calibrates
 from services.load.calibrate import CHUNKS_MOST, Calibration, compared, replayed
 from services.load.load_process import described, job_of
-from services.load.repeat import Job
+from services.load.protocol import Job
 from services.load.response_profile import ResponseProfile, profile_of, typical
 from services.wire.exchange import Exchange
 from tests.conftest import finished

@@ -14,22 +14,24 @@ import pytest
 
 from services.ask.backends import target
 from services.ask.config import parse
-from services.load.process_pool import COUNTS, WORST, LoadProcess, ProcessPool, ProcessPoolProblem
-from services.load.repeat import Job
+from services.ask.measurement import Measurement, Progress
+from services.base.ipc import Message
+from services.load.process_pool import LoadProcess, ProcessPool, ProcessPoolProblem
+from services.load.protocol import Job, ProgressSeen, Requests, StopRepeat, decode
 from services.load.shards import Shard
 from tests.conftest import ReferenceServer
 from tests.services.load.test_runner import so
 
 pytestmark = pytest.mark.slow
 
-Meanwhile = Callable[[ProcessPool, list[dict[str, Any]]], None]
+Meanwhile = Callable[[ProcessPool, list[Message]], None]
 
 
 def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values: Any) -> Any:
     """Let two processes play a batch; return what was played and what was told."""
     given = {"backend": "url", "base_url": base_url, "model": model, "mode": "batch", **values}
     config = parse({"requests": 20, **given})
-    told: list[dict[str, Any]] = []
+    told: list[Message] = []
 
     async def go() -> int:
         return perf_counter_ns()
@@ -41,36 +43,37 @@ def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values
         try:
             playing = asyncio.create_task(pool.play(0, go))
             if meanwhile:
-                await so(lambda: any(message["type"] == "progress" for message in told))
+                await so(lambda: any(isinstance(message, ProgressSeen) for message in told))
                 meanwhile(pool, told)
             return await playing
         finally:
             await pool.close()
-            assert all(member.process.returncode is not None for member in pool._members)
+            assert all(load.process.returncode is not None for load in pool._processes)
 
     return asyncio.run(both()), told
 
 
-def rows(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for message in told if message["type"] == "requests" for row in message["rows"]]
+def requests(told: list[Message]) -> list[Measurement]:
+    batches = [message for message in told if isinstance(message, Requests)]
+    return [seen for batch in batches for seen in batch.measurements()]
 
 
 @pytest.mark.timed
 def test_every_request_is_sent_once_and_all_begin_together(reference: ReferenceServer) -> None:
     played, told = play(reference.base_url, "ref ttft=0.05")
-    sent = rows(told)
-    assert sorted(row["index"] for row in sent) == list(range(20))
-    assert {row["status"] for row in sent} == {"ok"}
-    assert max(row["t_send"] for row in sent) < 0.04, "both before the first answer"
+    sent = requests(told)
+    assert sorted(seen.index for seen in sent) == list(range(20))
+    assert {seen.status for seen in sent} == {"ok"}
+    assert max(seen.t_send for seen in sent) < 0.04, "both before the first answer"
     assert played.health["processes"] == 2
-    last = [message["progress"] for message in told if message["type"] == "progress"][-1]
-    assert (last["sent"], last["done"], last["in_flight"]) == (20, 20, 0)
+    last = [message.progress for message in told if isinstance(message, ProgressSeen)][-1]
+    assert (last.sent, last.done, last.in_flight) == (20, 20, 0)
 
 
 def test_a_stop_reaches_every_process(reference: ReferenceServer) -> None:
     _, told = play(reference.base_url, "ref fault=hang", lambda pool, _: pool.stop())
-    assert {row["status"] for row in rows(told)} == {"cancelled"}
-    assert len(rows(told)) == 20
+    assert {seen.status for seen in requests(told)} == {"cancelled"}
+    assert len(requests(told)) == 20
 
 
 def test_the_limit_on_errors_counts_those_of_all() -> None:
@@ -85,22 +88,24 @@ def test_the_limit_on_errors_counts_those_of_all() -> None:
             return False
 
     async def failing(*counts: int) -> None:
-        members = [LoadProcess(SimpleNamespace(stdin=Pipe())) for _ in counts]
-        pool = ProcessPool(members, lambda message: None, errors_allowed=30)
-        for member, failed in zip(members, counts, strict=True):
-            member.playing = True
-            member.progress = dict.fromkeys((*COUNTS, *WORST), 0) | {"failed": failed}
-        pool._tell_progress(members[1])
+        processes = [LoadProcess(SimpleNamespace(stdin=Pipe())) for _ in counts]
+        pool = ProcessPool(processes, lambda message: None, errors_allowed=30)
+        for process, failed in zip(processes, counts, strict=True):
+            process.playing = True
+            process.progress = Progress(
+                1.0, 0, sent=50, in_flight=0, done=0, failed=failed, tokens=0
+            )
+        pool._tell_progress(processes[1])
 
     asyncio.run(failing(20, 9))
     assert told == []
     asyncio.run(failing(20, 10))
-    assert told == [b'{"stop":true}\n'] * 2
+    assert [decode(line) for line in told] == [StopRepeat()] * 2
 
 
 def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:
-    def kill(pool: ProcessPool, _: list[dict[str, Any]]) -> None:
-        os.kill(pool._members[1].process.pid, signal.SIGKILL)
+    def kill(pool: ProcessPool, _: list[Message]) -> None:
+        os.kill(pool._processes[1].process.pid, signal.SIGKILL)
 
     with pytest.raises(ProcessPoolProblem, match="One of the processes that send"):
         play(reference.base_url, "ref fault=hang", kill)

@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import orjson
 import psutil
 import pytest
 
 from services.servers.engines import EngineProblem, Launch, free_port, ready, sweep, tagged, tail
 from services.servers.engines.logfile import LogFile
 from services.servers.engines.process_tags import lives
+from services.servers.protocol import (
+    EngineEnded,
+    EngineEnding,
+    EngineRefused,
+    EngineStarted,
+    decode,
+    encode,
+)
 from tests.conftest import ROOT, until
 
 pytestmark = pytest.mark.slow
@@ -33,14 +40,13 @@ class Kept:
     def __init__(self, process: subprocess.Popen[bytes], launch: Launch, token: str) -> None:
         self.process, self.launch, self.token = process, launch, token
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> Any:
         assert self.process.stdout
-        data: dict[str, Any] = orjson.loads(self.process.stdout.readline())
-        return data
+        return decode(self.process.stdout.readline())
 
-    def end(self) -> dict[str, Any]:
+    def end(self) -> Any:
         """What is told last; before it, at once, that the engine is ending."""
-        assert self.told() == {"type": "ending"}
+        assert self.told() == EngineEnding()
         return self.told()
 
     def let_go(self) -> None:
@@ -71,7 +77,7 @@ def kept(launch: Launch, log: Path) -> Iterator[Kept]:
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdin
-        process.stdin.write(orjson.dumps(launch.job(token)) + b"\n")
+        process.stdin.write(encode(launch.job(token)))
         process.stdin.flush()
         try:
             yield Kept(process, launch, token)
@@ -102,11 +108,11 @@ def family(token: str, log: Path) -> list[psutil.Process]:
 
 def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
     with kept(launch_of("slow"), log) as engine:
-        assert engine.told()["type"] == "started"
+        assert isinstance(engine.told(), EngineStarted)
         engine.ready()
         assert tail(log) == "serving\n"
         engine.let_go()
-        assert engine.end() == {"type": "ended", "code": 0}
+        assert engine.end() == EngineEnded(0)
         assert not tagged(engine.token)
 
 
@@ -118,7 +124,7 @@ def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
         processes = family(engine.token, log)
         assert len({os.getsid(process.pid) for process in processes}) == 2
         engine.let_go()
-        assert engine.end()["type"] == "ended"
+        assert isinstance(engine.end(), EngineEnded)
         assert not any(map(lives, processes))
 
 
@@ -133,7 +139,7 @@ def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> N
         "keeper.stdin.flush()\n"
         "keeper.wait()"
     )
-    given = [str(log), orjson.dumps(launch.job(token)).decode()]
+    given = [str(log), encode(launch.job(token)).decode()]
     holder = subprocess.Popen([sys.executable, "-c", hold, *given], cwd=ROOT)
     try:
         family(token, log)
@@ -149,7 +155,7 @@ def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> N
 @linux
 def test_a_killed_keeper_leaves_no_engine_and_a_sweep_takes_the_rest(log: Path) -> None:
     with kept(launch_of("family"), log) as engine:
-        pid = engine.told()["pid"]
+        pid = engine.told().pid
         processes = family(engine.token, log)
         engine.process.kill()
         psutil.Process(pid).wait(20)
@@ -161,7 +167,7 @@ def test_a_killed_keeper_leaves_no_engine_and_a_sweep_takes_the_rest(log: Path) 
 
 def test_a_sweep_ends_nobody_else(log: Path) -> None:
     with kept(launch_of(), log) as engine:
-        pid = engine.told()["pid"]
+        pid = engine.told().pid
         sweep(uuid4().hex)
         assert psutil.Process(pid).is_running()
 
@@ -169,10 +175,10 @@ def test_a_sweep_ends_nobody_else(log: Path) -> None:
 @linux
 def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_end: None) -> None:
     with kept(launch_of("family"), log) as engine:
-        pid = engine.told()["pid"]
+        pid = engine.told().pid
         family(engine.token, log)
         os.kill(pid, signal.SIGKILL)
-        assert engine.end() == {"type": "ended", "code": -signal.SIGKILL}
+        assert engine.end() == EngineEnded(-signal.SIGKILL)
         assert not tagged(engine.token)
 
 
@@ -185,22 +191,22 @@ def test_the_shared_memory_that_an_engine_leaves_behind_is_given_back(log: Path)
         memory = Path("/dev/shm") / line.split()[1]
         assert memory.exists()
         engine.let_go()
-        assert engine.end()["type"] == "ended"
+        assert isinstance(engine.end(), EngineEnded)
         assert not memory.exists()
 
 
 def test_an_engine_that_fails_is_told_with_its_exit_code(log: Path) -> None:
     with kept(launch_of("fails"), log) as engine:
-        assert engine.told()["type"] == "started"
-        assert engine.end() == {"type": "ended", "code": 1}
+        assert isinstance(engine.told(), EngineStarted)
+        assert engine.end() == EngineEnded(1)
         assert tail(log) == "ValueError: there is no such model\n"
 
 
 def test_an_engine_that_is_not_there_is_a_sentence(log: Path) -> None:
     with kept(Launch("Toy", ["/no/such/python"], free_port(), "toy"), log) as engine:
         told = engine.told()
-        assert told["type"] == "problem"
-        assert told["sentence"].endswith("/no/such/python: No such file or directory.")
+        assert isinstance(told, EngineRefused)
+        assert told.sentence.endswith("/no/such/python: No such file or directory.")
 
 
 def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> None:
@@ -208,17 +214,16 @@ def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> No
         first.told()
         first.ready()
         with kept(first.launch, log) as second:
-            assert second.told() == {
-                "type": "problem",
-                "sentence": f"Port {first.launch.port} is taken by another program.",
-            }
+            assert second.told() == EngineRefused(
+                f"Port {first.launch.port} is taken by another program."
+            )
 
 
 def test_the_environment_is_changed_as_asked(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     launch = launch_of(env={"SOME_SETTING": "on"}, unset=("OPENAI_API_KEY",))
     with kept(launch, log) as engine:
-        environ = psutil.Process(engine.told()["pid"]).environ()
+        environ = psutil.Process(engine.told().pid).environ()
         assert environ["SOME_SETTING"] == "on" and environ["PATH"] == os.environ["PATH"]
         assert "OPENAI_API_KEY" not in environ
 
@@ -230,7 +235,7 @@ def test_an_engine_that_says_it_is_well_and_dies_at_its_first_request_is_not_rea
         engine.told()
         with pytest.raises(EngineProblem, match=r"Toy (broke at its first request|ended before)"):
             engine.ready()
-        assert engine.end() == {"type": "ended", "code": 3}
+        assert engine.end() == EngineEnded(3)
         assert "too much for me" in tail(log)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from services.analysis.samples import during, gpus, grown, highest, mean
 from services.ask.measurement import Repeat, Sample
 from services.ask.series import SERIES, series_of
 from services.report.server_table import table
+from services.servers.protocol import Sampled, encode, expect
 from services.servers.telemetry import nvml
 from services.servers.telemetry.engines import WANTED, Reading
 from services.servers.telemetry.nvml import Gpus
@@ -454,19 +454,18 @@ def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
 
 @pytest.mark.slow
 def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> None:
-    asked = SamplerTarget("url", served.base_url, perf_counter_ns(), period_s=0.05).written()
+    asked = SamplerTarget("url", served.base_url, perf_counter_ns(), period_s=0.05)
     sampler = subprocess.Popen(
         [sys.executable, "-m", "services.servers.telemetry"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     )
     with sampler:
         assert sampler.stdin and sampler.stdout
-        sampler.stdin.write(json.dumps(asked) + "\n")
+        sampler.stdin.write(encode(asked))
         sampler.stdin.flush()
-        samples = [Sample(**json.loads(sampler.stdout.readline())) for _ in range(3)]
+        samples = [expect(Sampled, sampler.stdout.readline()) for _ in range(3)]
         assert psutil.Process(sampler.pid).nice() > psutil.Process().nice()
         sampler.stdin.close()
         assert sampler.wait(30) == 0

@@ -21,7 +21,8 @@ from services.ask import oddities
 from services.ask.backends import target
 from services.ask.config import parse
 from services.load.process_pool import together
-from services.load.repeat import Job, Playing
+from services.load.protocol import Job
+from services.load.repeat import Playing
 from services.wire import Timeouts
 from services.wire.chunk import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder
