@@ -45,7 +45,7 @@ class Against(BaseModel):
     baseline: int = Field(description="The baseline run; its own number: it is the baseline")
     kind: Kind
     value: str = Field(description="The model or the tag")
-    word: str = Field(description="A verdict, or baseline, or other work (nothing is compared)")
+    word: str = Field(description="A verdict, or baseline, or different work (nothing is compared)")
     measure: str | None = Field(description="By which measure")
     speed: float | None = Field(description="The ratio; of a latency its inverse")
     low: float | None = Field(description="Where its 95 % interval begins")

@@ -703,7 +703,7 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(database: Engine) -> None:
     kind = {"content-type": "application/json"}
     answer = ask("POST", "/import?name=x", content=b"{}", headers=kind)
     assert not problem(answer, 422)
-    assert "not a result that Paceline knows" in answer.json()["error"]
+    assert "Paceline does not recognize this file" in answer.json()["error"]
     for other in ("text/plain", "multipart/form-data", ""):
         answer = ask("POST", "/import", content=b"{}", headers={"content-type": other})
         assert not problem(answer, 415)

@@ -408,10 +408,16 @@ def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
         (["compare", "1", "2", "--measure", "speed"], "--measure: invalid choice: 'speed'"),
         (["compare", "1", "2", "--measure", "ttft"], "--measure and --allow-no-verdict go with"),
         (["check", "1"], "The following arguments are required: --slo"),
-        (["check", "1", "--slo", "ttft:p95"], "--slo: “ttft:p95” is no condition. Write it in quo"),
+        (
+            ["check", "1", "--slo", "ttft:p95"],
+            "--slo: “ttft:p95” is not a condition. Put it in quo",
+        ),
         (["check", "1", "--slo", "speed>1"], "--slo: There is no speed here, but ttft, ttfa"),
         (["check", "1", "--slo", "ttft<1"], "--slo: ttft needs one of median, p50, mean"),
-        (["check", "1", "--slo", "error_rate:p95<1"], "--slo: error_rate is one number of the run"),
+        (
+            ["check", "1", "--slo", "error_rate:p95<1"],
+            "--slo: error_rate is a single number for the run",
+        ),
         (["check", "1", "--slo", "ttft:p95<500ms"], "--slo: “500ms” is no number: ttft is in s,"),
         (["check", "1", "--slo", "cost<nan"], "--slo: “nan” is no number: cost is in USD"),
         (["check", "1", "--slo", "goodput>1", "--ttft-limit", "0"], "--ttft-limit must be more"),
@@ -706,22 +712,22 @@ def test_a_run_is_held_to_conditions(database: Engine, ask: Ask) -> None:
     )
     assert (kept.code, kept.err) == (0, "")
     assert kept.out.splitlines() == [
-        "✓ kept: TTFT, p95 < 1.50 s: it is 1.00 s",
-        "✓ kept: Error rate ≤ 0 %: it is 0 %",
-        "✓ kept: Goodput > 9.00 queries/s: it is 26.7 queries/s",
+        "✓ passed: TTFT, p95 < 1.50 s: it is 1.00 s",
+        "✓ passed: Error rate ≤ 0 %: it is 0 %",
+        "✓ passed: Goodput > 9.00 queries/s: it is 26.7 queries/s",
     ]
     missed = ask("check", "1", "--slo", "ttft:p95<1", "--slo", "ttft:p99<9", "--json")
     assert missed.code == 1
     first, second = json.loads(missed.out)
     assert (first["slo"], first["value"], first["passed"]) == ("ttft:p95<1", 1.0, False)
     assert second["value"] is None and not second["passed"]
-    assert "not known by 80 requests, it takes 368" in second["sentence"]
+    assert "needs 368 requests; there are 80" in second["sentence"]
 
 
 def test_conditions_on_goodput_need_objectives(database: Engine, ask: Ask) -> None:
     store(database)
     without = ask("check", "1", "--slo", "attainment>0.5")
-    assert without.code == 1 and "no objective is set. Give one: --ttft-limit 0.5" in without.out
+    assert without.code == 1 and "no objective is set. Set one: --ttft-limit 0.5" in without.out
     given = ask(
         "check",
         "1",
@@ -741,7 +747,7 @@ def test_a_run_that_did_not_end_keeps_no_condition(database: Engine, ask: Ask) -
     store(database, status="interrupted")
     found = ask("check", "1", "--slo", "ttft:median<9")
     assert found.code == 1
-    assert found.out.startswith("✗ missed: Run 1 is interrupted, and not measured to its end.\n✓")
+    assert found.out.startswith("✗ failed: Run 1 did not finish: it is interrupted.\n✓")
 
 
 def test_backends_are_listed_and_tested_without_showing_a_key(
@@ -757,7 +763,7 @@ def test_backends_are_listed_and_tested_without_showing_a_key(
     assert not any(key in each.out + each.err for each in said)
     (row,) = json.loads(said[1].out)
     assert (row["key_set"], row["address"]) == (True, reference.base_url)
-    assert "2 models, streaming not tried, since no model is chosen" in said[2].out
+    assert "2 models, streaming not tested, because no model is chosen" in said[2].out
     assert "2 models, streams, reports usage, round trip" in said[3].out
 
 
@@ -890,7 +896,7 @@ def test_files_of_other_tools_are_imported(ask: Ask, database: Engine, tmp_path:
     told = ask("import", files[0], str(bad), str(tmp_path / "none.json"))
     assert told.code == 2
     assert "result.json: it has been imported already, as run 1" in told.err
-    assert "bad.json: Its JSON ends in the middle" in told.err
+    assert "bad.json: Its JSON is incomplete" in told.err
     assert "Cannot read" in told.err
     assert ask("import", files[0], "--again").out == "result.json: run 3\n"
     assert "imported from guidellm" in ask("list", "--backend", "import").out

@@ -123,7 +123,7 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, a
     assert lines[4].endswith(
         "llama.cpp (embedded) does not know tp=2. It knows none of tp, pp and dp."
     )
-    assert "4 cells on 1 engine, started one after the other; 2 cannot be measured" in lines[-1]
+    assert "4 cells on 1 engine, started one after another; 2 cannot be measured" in lines[-1]
     assert "it costs at least $" in lines[-1]
     plan = json.loads(ask("study", *flags, "--plan", "--json").out)
     assert [bool(cell["obstacle"]) for cell in plan["cells"]] == [False, False, True, True]
@@ -181,9 +181,9 @@ def test_every_field_of_a_study_is_a_flag(ask: Ask) -> None:
     [
         (["study", "--preset", "none"], "--preset: invalid choice: 'none'"),
         (["study", "--engine", "ollama"], "--engine must be one of"),
-        (["study", "--batches", "x"], "--batches are not understood: write 1, 8, 32."),
-        (["study", "--parallel", "9q"], "--parallel is not understood: '9q'"),
-        (["study", "--chunked", "maybe"], "--chunked is not understood"),
+        (["study", "--batches", "x"], "--batches must be whole numbers such as 1, 8, 32"),
+        (["study", "--parallel", "9q"], "--parallel is not valid: '9q'"),
+        (["study", "--chunked", "maybe"], "--chunked must be on, off"),
         (["study", "--max-seqs", "many"], "--max-seqs must be a whole number"),
         (["study", "--requests", "0"], "--requests must be at least 1"),
         (["study", "--usd-per-gpu-hour", "0"], "--usd-per-gpu-hour must be more than 0"),

@@ -29,7 +29,7 @@ def sentence(candidate: Candidate) -> str:
         load = f"{units.share(pace)} of this load's pace (one reference server gives no more)"
     return (
         f"At {load} the client adds {units.seconds(median)} to TTFT at the median and "
-        f"{units.seconds(worst)} at p99, measured against a server that knows when it sent."
+        f"{units.seconds(worst)} at p99, measured against a server with known send times."
     )
 
 
@@ -38,7 +38,7 @@ def table(candidate: Candidate) -> Table:
     imported run, whose client was another."""
     parts = (_loop, _load, _error) if candidate.run.source is None else ()
     rows = [row for part in parts for row in part(candidate)]
-    note = "The worst of all repeats. Past a limit there is a warning above, with what to do."
+    note = "The worst of all repeats. Where a limit is exceeded, a warning above says what to do."
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 
 
@@ -53,7 +53,7 @@ def _loop(candidate: Candidate) -> Rows:
     said = [repeat.health for repeat in run.repeats if repeat.health]
     yield "Client", "LiteLLM" if run.config.via_litellm else "Paceline's own", ""
     yield "Clock of arrivals", _clock({health.get("clock") for health in said}), ""
-    yield "Processes that sent", str(max((h.get("processes", 1) for h in said), default=1)), ""
+    yield "Sending processes", str(max((h.get("processes", 1) for h in said), default=1)), ""
     lag = _worst(health.get("loop_lag_p99_s") for health in said)
     limit = client.lag_limit_s(run.config, client.by_kernel(run))
     yield "Behind, p99", _seconds(lag), NO_LIMIT if limit is None else units.seconds(limit)
@@ -77,8 +77,8 @@ def _load(candidate: Candidate) -> Rows:
         yield "Sent late, p99", units.seconds(percentile(late, 99)), limit
     if interval and sent:
         least = f"{(1 - client.SHORT_RATE) / interval:.4g}"
-        yield "Requests a second, asked for", f"{1 / interval:.4g}", ""
-        yield "Requests a second, sent", f"{1 / sent:.4g}", least
+        yield "Requests per second, configured", f"{1 / interval:.4g}", ""
+        yield "Requests per second, sent", f"{1 / sent:.4g}", least
     yield "Most in flight", units.show(candidate.summary.peak_in_flight, "count"), ""
     together = client.together_share(measured)
     yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)

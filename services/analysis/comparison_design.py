@@ -152,10 +152,10 @@ def goes_on(asked: ComparisonDesign, repeats: int, candidates: Sequence[Candidat
 def sentence(asked: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
     """Say what a comparison will do; `warmup`: requests before the first that do not count, of all
     turns together."""
-    said = f"{candidates} candidates take turns, {many(asked.repeats, 'repeat')} of each"
+    said = f"{candidates} candidates, {many(asked.repeats, 'interleaved repeat')} each"
     if asked.target is not None:
         said += (
             f", then more until every 95 % interval is within ±{asked.target * 100:g} %, "
             f"at most {asked.most} of each"
         )
-    return f"{said}. Requests to warm up, of them all: {warmup:,}." if warmup else f"{said}."
+    return f"{said}, plus {many(warmup, 'warm-up request')}." if warmup else f"{said}."

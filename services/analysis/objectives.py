@@ -73,8 +73,8 @@ class Attainment:
     def sentence(self) -> str:
         if self.share is None:
             return (
-                f"It is not known how many requests met {self.objectives.in_words}: none has "
-                "ended, or one was not streamed, or its tokens are not known."
+                f"It is unknown how many requests met {self.objectives.in_words}: none has "
+                "finished, one was not streamed, or a token count is missing."
             )
         low, high = (significant(100 * bound) for bound in self.interval)
         said = f"{share(self.share)} of the requests met {self.objectives.in_words}"
@@ -91,8 +91,8 @@ def objectives_of(config: RunConfig) -> Objectives | None:
 
 
 def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tuple[int, int]:
-    """Return how many requests kept the objectives, and of how many; of 0 where one of them cannot
-    be told: it was not streamed, or its tokens are not known."""
+    """Return how many requests kept the objectives, and of how many; of 0 where one of them "
+    "inconclusive: it was not streamed, or its tokens are not known."""
     met = [objectives.met_by(m) for m in measurements if m.status != "cancelled"]
     known = [one for one in met if one is not None]
     return (sum(known), len(known)) if len(known) == len(met) else (0, 0)

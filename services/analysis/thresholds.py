@@ -58,18 +58,22 @@ def parse_threshold(text: str) -> Threshold:
     found = re.fullmatch(r"\s*(\w+)(?::(\w+))?\s*(<=|>=|<|>)\s*(\S+)\s*", text)
     if not found:
         raise InvalidThreshold(
-            f"“{text[:60]}” is no condition. Write it in quotes, since a shell takes < and > for "
-            "itself: 'ttft:p95<0.5', 'error_rate<0.01'."
+            f"“{text[:60]}” is not a condition. Put it in quotes, because a shell interprets < and "
+            ">: 'ttft:p95<0.5', 'error_rate<0.01'."
         )
     name, statistic, sign, number = found.groups(default="")
     if name not in REQUESTS and name not in RUNS:
         raise InvalidThreshold(
-            f"There is no {name[:40]} here, but {', '.join((*REQUESTS, *RUNS))}."
+            f"Unknown metric {name[:40]}; choose from {', '.join((*REQUESTS, *RUNS))}."
         )
     if name in REQUESTS and statistic not in STATISTICS:
-        raise InvalidThreshold(f"{name} needs one of {', '.join(STATISTICS)}: '{name}:p95{sign}…'.")
+        raise InvalidThreshold(
+            f"{name} needs a statistic, one of {', '.join(STATISTICS)}: '{name}:p95{sign}…'."
+        )
     if name in RUNS and statistic:
-        raise InvalidThreshold(f"{name} is one number of the run, without :{statistic[:20]}.")
+        raise InvalidThreshold(
+            f"{name} is a single number for the run: leave out :{statistic[:20]}."
+        )
     return Threshold(text.strip(), name, statistic, sign, _limit(name, number))
 
 
@@ -80,7 +84,8 @@ def _limit(name: str, number: str) -> float:
         limit = math.nan
     if not math.isfinite(limit):
         raise InvalidThreshold(
-            f"“{number[:40]}” is no number: {name} is in {_unit(name)}, without a unit behind it."
+            f"“{number[:40]}” is not a number: {name} is in {_unit(name)}, and written without its "
+            "unit."
         )
     return limit
 
@@ -92,7 +97,7 @@ def check(thresholds_: Sequence[Threshold], candidate: Candidate) -> tuple[Thres
     found = tuple(_result(one, candidate.summary, row) for one in thresholds_)
     if run.status == "done":
         return found
-    said = f"Run {run.id} is {run.status}, and not measured to its end."
+    said = f"Run {run.id} did not finish: it is {run.status}."
     return (ThresholdResult("status", None, False, said), *found)
 
 
@@ -104,22 +109,22 @@ def _result(one: Threshold, summary: Summary, row: Mapping[str, Any]) -> Thresho
     if value is None:
         return ThresholdResult(one.text, None, False, f"{shown}: {_why_not(one, summary)}")
     return ThresholdResult(
-        one.text, value, keeps(value, one.limit), f"{shown}: it is {show(value, unit)}"
+        one.text, value, keeps(value, one.limit), f"{shown}: measured {show(value, unit)}"
     )
 
 
 def _why_not(one: Threshold, summary: Summary) -> str:
     if one.name in OBJECTIVES and summary.attainment is None:
-        return "not known, since no objective is set. Give one: --ttft-limit 0.5."
+        return "unknown, because no objective is set. Set one: --ttft-limit 0.5."
     if one.name in REQUESTS and (name := _metric(one.name)[1]):
         if name not in summary.classes:
-            return "not known, since it is no mix. Choose --workload mixed."
+            return "unknown, because the run is not a mix. Use --workload mixed."
         return _why_not(replace(one, name=one.name.removeprefix(f"{name}_")), summary.classes[name])
     found = summary.distributions.get(REQUESTS.get(one.name, ""))
     needed = FLOORS.get(int(one.statistic[1:])) if one.statistic in ("p90", "p95", "p99") else None
     if found and needed and found.n < needed:
-        return f"not known by {found.n:,} requests, it takes {needed:,}. Send more, or use median."
-    return "not known for this run."
+        return f"needs {needed:,} requests; there are {found.n:,}. Send more, or use the median."
+    return "unknown for this run."
 
 
 def _key(one: Threshold) -> str:

@@ -57,7 +57,7 @@ def counted(config: RunConfig, succeeded: int) -> str:
     """Say that throughput counts the client's own waiting; "" where there is none, and where no
     request succeeded, so that there is no throughput either."""
     said = waiting(config) if succeeded else ""
-    return f"Throughput and queries/s count the client's own waiting ({said})." if said else ""
+    return f"Throughput and queries/s include the client's own waiting ({said})." if said else ""
 
 
 def leading(names: Iterable[str], *configs: RunConfig) -> list[str]:

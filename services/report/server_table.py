@@ -21,7 +21,7 @@ def table(candidate: Candidate) -> Table:
     totals = "".join(f"{entry.label}: {_total(entry, seen)}. " for entry in known if entry.total)
     note = (
         f"{totals}Sampled about once a second from outside the client, while requests were "
-        "measured. Memory that processes share counts for each of them."
+        "measured. Memory shared by processes counts for each of them."
     )
     return Table("Server", ("", "Mean", "Highest"), rows, note if rows else "")
 

@@ -23,7 +23,7 @@ from services.report import theme
 
 DIFFERS = "≠"
 NOT_SENT = "not sent"
-OF_ALL = "Counts and sums are of all repeats together, rates their means."
+OF_ALL = "Counts and sums cover all repeats; rates are means over the repeats."
 
 
 def labels_of(candidates: Sequence[Candidate]) -> list[str]:
@@ -43,9 +43,9 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
         for row in comparison.rows
     )
     note = (
-        "Numbers as on the result of each run; a sum of a repeat is the mean of the repeats'. "
-        "Below them the ratio to the baseline, of geometric means over the repeats, with a 95 % "
-        "interval where there are enough of them."
+        "Numbers are those on each run's result page; sums per repeat are averaged over the "
+        "repeats. Below each number is its ratio to the baseline (geometric means over the "
+        "repeats), with a 95 % interval where there are enough repeats."
         + judged_by((comparison.baseline, *comparison.others))
     )
     return Table("Comparison", ("", f"{labels[0]} (baseline)", *labels[1:]), rows, note)
@@ -57,7 +57,7 @@ def classes(candidate: Candidate) -> Table:
     rows = [(label, *(of(part) for part in parts.values())) for label, of in CLASS_ROWS if parts]
     known = [row for row in rows if set(row[1:]) != {NOTHING}]
     fair = candidate.summary.fairness
-    index = f" Jain's index of all their tokens/s: {fair:.3g}; 1: all alike." if fair else ""
+    index = f" Jain's index of all their tokens/s: {fair:.3g}; 1 means all equal." if fair else ""
     columns = ("", *(name.capitalize() for name in parts))
     return Table("Short and long requests", columns, tuple(known), f"Over successes.{index}")
 
@@ -132,7 +132,7 @@ def distributions(candidate: Candidate) -> Table:
         if distribution
     )
     columns = ("", "Count", "Mean", "Median", "Std dev", "Min", "Max", "p90", "p95", "p99")
-    note = "Over successful requests. A percentile that too few samples support is left out, as –."
+    note = "Successful requests only. Percentiles with too few samples are shown as –."
     return Table("Distributions", columns, rows, note)
 
 
@@ -230,7 +230,7 @@ def _side_by_side(
             (f"{DIFFERS} {name}" if len(set(said)) > 1 else name, *said) for name, *said in rows
         ]
     marked = any(row[0].startswith(DIFFERS) for row in rows)
-    note = f"{DIFFERS}: not the same in all runs." if marked else ""
+    note = f"{DIFFERS}: differs between runs." if marked else ""
     return Table(title, ("", *labels), tuple(rows), note)
 
 

@@ -41,7 +41,7 @@ class Estimate:
         if self.impossible == self.cells:
             return f"{what}, and none of them can be measured here."
         if self.starts:
-            what += f" on {many(self.starts, 'engine')}, started one after the other"
+            what += f" on {many(self.starts, 'engine')}, started one after another"
         if self.impossible:
             what += f"; {self.impossible:,} cannot be measured here"
         cost = "" if self.usd is None else f"; it costs {self._about} ${self.usd:,.2f}"
@@ -56,7 +56,7 @@ class Estimate:
         if not self.at_least:
             return f"takes about {span(*self.between)}, {self.source}"
         least = f"takes at least {duration(self.between[0])}"
-        return f"{least}; how long the answers take is not known, as no such server has a run yet"
+        return f"{least}; how long answers take is unknown, because no such server has a run yet"
 
 
 def estimate(

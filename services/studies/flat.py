@@ -128,8 +128,8 @@ def numbers(name: str, text: str) -> tuple[int, ...]:
     if any(not part.isdecimal() or len(part) > MOST_DIGITS for part in parts):
         raise InvalidConfig(
             {
-                name: f"{name} are not understood: write 1, 8, 32. Each has at most {MOST_DIGITS} "
-                "digits."
+                name: f"{name} must be whole numbers such as 1, 8, 32, of at most {MOST_DIGITS} "
+                "digits each."
             }
         )
     return tuple(map(int, parts))
@@ -139,5 +139,5 @@ def _switches(text: str) -> tuple[bool, ...]:
     words = {"on": True, "off": False}
     parts = [part.strip().lower() for part in text.split(",") if part.strip()]
     if any(part not in words for part in parts):
-        raise InvalidConfig({"chunked": "chunked is not understood: write on, off."})
+        raise InvalidConfig({"chunked": "chunked must be on, off, or both (on, off)."})
     return tuple(words[part] for part in parts)

@@ -34,7 +34,10 @@ def cells(study: StudyConfig) -> list[Cell]:
     pairs = [(engine, run) for engine in engines(study) for run in loads(study)]
     if len(pairs) > MOST_CELLS:
         raise InvalidConfig(
-            {"": f"The study has {len(pairs):,} cells, and may have {MOST_CELLS}: vary less."}
+            {
+                "": f"The study has {len(pairs):,} cells, and at most {MOST_CELLS} are allowed: "
+                "vary less."
+            }
         )
     return [Cell(place, engine, run) for place, (engine, run) in enumerate(pairs)]
 

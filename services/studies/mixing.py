@@ -40,7 +40,7 @@ def _said(judged: Judged, claims: Mapping[Word, str], than: str) -> str:
     if judged.refused:
         return f"{claim}, because {judged.refused}."
     if first.ratio is None:
-        return f"{claim}, because the {what} of short requests is not known of both."
+        return f"{claim}, because the {what} of short requests is not known for both."
     begins = f"{claim}. Their" if first.word == "no verdict" else f"{claim}: their"
     figures = clause(first, judged.margin, than)
     return f"{begins} {what} is {figures}.{_more(first)}{_also(judged, first)}"
@@ -62,11 +62,13 @@ def _more(found: Finding) -> str:
     assert ratio is not None
     if found.word == "no verdict":
         now = min(ratio.n_reference, ratio.n_other)
-        return f" {MINIMUM_REPEATS} or more repeats of each run allow a verdict ({now} now)."
+        return f" A verdict needs {MINIMUM_REPEATS} or more repeats of each run ({now} now)."
     seen = detectable(ratio, len(FAMILY)) if found.word == "inconclusive" else None
     if seen is None:
         return ""
-    return f" Repeats like these show a difference of {share(seen - 1)} or more four times in five."
+    return (
+        f" Repeats like these detect a difference of {share(seen - 1)} or more four times in five."
+    )
 
 
 WAITING: dict[Word, str] = {

@@ -51,7 +51,7 @@ def _parallel(text: str) -> Parallel:
             return Parallel(*each)
     raise InvalidConfig(
         {
-            "parallel": f"parallel is not understood: {text[:40]!r}. Write TP=4 PP=2 DP=1, "
-            f"each from 1 to {MOST_RANKS}, and ; between two."
+            "parallel": f"parallel is not valid: {text[:40]!r}. Write TP=4 PP=2 DP=1, each from 1 "
+            f"to {MOST_RANKS}, separated by ;."
         }
     )

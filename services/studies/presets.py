@@ -105,13 +105,11 @@ _ENTRIES = (
     Preset(
         "scaling",
         "Scaling study",
-        "All of them: how does this model scale on this machine?",
+        "All of these together: how does this model scale on this machine?",
         tuple(dict.fromkeys((*TENSOR, *PIPELINE, *DATA, *MIXED))),
         batches=BATCHES,
     ),
-    Preset(
-        "custom", "Custom", "The sizes that you write, such as TP=4 PP=2 DP=1.", batches=BATCHES
-    ),
+    Preset("custom", "Custom", "Sizes of your choice, such as TP=4 PP=2 DP=1.", batches=BATCHES),
     Preset(
         "mixed",
         "Mixed workload",
@@ -132,9 +130,9 @@ _ENTRIES = (
     ),
     Preset(
         "clients",
-        "Clients against a batch",
-        "The same requests one after the other, as clients that come by themselves, as "
-        f"{CLIENTS} clients, and as one batch.",
+        "Clients versus one batch",
+        f"The same requests one after another, from clients arriving independently, from {CLIENTS} "
+        "concurrent clients, and as one batch.",
         loads=_senders,
         starts=False,
         run=(("requests", 16),),
@@ -142,7 +140,7 @@ _ENTRIES = (
     Preset(
         "concurrency",
         "Concurrency sweep",
-        "How do throughput and latency change with what is in flight?",
+        "How do throughput and latency change with the number of requests in flight?",
         concurrencies=(1, 2, 4, 8, 16),
         starts=False,
         run=(("requests", 32), ("mode", "batch")),

@@ -177,19 +177,19 @@ def _failed(found: Scaling) -> Iterator[str]:
     count = sum(map(len, lost.values()))
     said = [f"{', '.join(dict.fromkeys(of))}: {problem}" for problem, of in lost.items()]
     yield " ".join(
-        [f"Without a number: {count} of {many(len(found.rows), 'cell')}.", *said[:MOST_PROBLEMS]]
+        [f"No result for {count} of {many(len(found.rows), 'cell')}.", *said[:MOST_PROBLEMS]]
     )
 
 
 def _notes(found: Scaling, device: Device) -> Iterator[str]:
     if device == "core":
         yield (
-            "A device here is a share of the cores of one CPU, no machine of its own: what one "
-            "gets, the others lack, and they share its memory and its caches."
+            "A device here is a share of one CPU's cores, not a machine of its own: devices "
+            "compete for cores, memory and caches."
         )
     if any(row.speedup and row.speedup.low is not None for row in found.rows):
         yield (
-            "Intervals are of 95 % each, over the repeats on one start of the engine; another "
-            "start, or another hour, may differ by more. Words are adjusted for there being "
-            "several speed-ups (Holm)."
+            "Intervals are 95 % intervals over repeats with one start of the engine; another "
+            "start, or another hour, may differ by more. Verdicts are adjusted for several "
+            "speed-ups (Holm)."
         )

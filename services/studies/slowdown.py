@@ -71,7 +71,9 @@ def mixing(alone_short: Candidate, alone_long: Candidate, mix: Candidate) -> Mix
     """
     alone = {SHORT: alone_short, LONG: alone_long}
     if not mix.classes:
-        raise InvalidMixing(f"Run {mix.run.id} is no mix of short and long requests. Choose one.")
+        raise InvalidMixing(
+            f"Run {mix.run.id} is not a mix of short and long requests. Choose one that is."
+        )
     for name, candidate in alone.items():
         _same_work(name, candidate, mix)
     return Mixing(alone, mix, _judged(alone, mix.classes))
@@ -95,10 +97,10 @@ def table(mixing: Mixing) -> Table:
         rows.append(("Fairness (Jain's index)", "", show(mixing.fairness, ""), "", ""))
     return Table(
         "Short and long requests",
-        ("", "Alone", "In the mix", "Times", "Verdict"),
+        ("", "Alone", "In the mix", "Ratio", "Verdict"),
         tuple(rows),
-        "Medians of each repeat, then their mean; times: in the mix / alone, with a 95 % interval. "
-        f"Differences within ±{share(mixing.slowdowns.margin)} do not matter.",
+        "Medians of each repeat, then their mean; ratio: in the mix / alone, with its 95 % "
+        f"interval. Differences within ±{share(mixing.slowdowns.margin)} count as equivalent.",
     )
 
 
@@ -147,5 +149,5 @@ def _same_work(name: str, candidate: Candidate, mix: Candidate) -> None:
         if found != wanted:
             raise InvalidMixing(
                 f"Run {candidate.run.id} is not the {name} requests of run {mix.run.id} alone: its "
-                f"{field} is {found}, not {wanted}. Measure them by the same settings."
+                f"{field} is {found}, not {wanted}. Measure them with the same settings."
             )

@@ -42,7 +42,7 @@ class StudyConfig(BaseModel):
     )
     parallel: tuple[Parallel, ...] = field(
         (Parallel(),),
-        About("Parallel sizes", "How the engine is spread over devices"),
+        About("Parallel sizes", "How the engine is parallelized over devices"),
         min_length=1,
         max_length=50,
     )
@@ -86,8 +86,8 @@ class StudyConfig(BaseModel):
     def _engine_is_there(self) -> StudyConfig:
         if self.engine is None and (self.chunked or self.parallel != (Parallel(),)):
             raise ValueError(
-                "engine: is missing. A server that is there is spread as it was started: choose "
-                "an engine that Paceline starts, or another preset."
+                "engine: is missing. The parallelism of an existing server is fixed: choose an "
+                "engine that Paceline starts, or another preset."
             )
         return self
 

@@ -46,10 +46,10 @@ def best_table(report: Report) -> Table:
         )
         for one in report.best
     )
-    columns = ("", "Best", "It gives", "Times the next", "Is that so?", "Next")
+    columns = ("", "Best", "Value", "Relative to next", "Verdict", "Next")
     if not any(one.runner_up for one in report.best):
         return Table("Best configuration", columns[:3], tuple(line[:3] for line in lines))
-    note = "The next is the best of another configuration. Adjusted for having been picked."
+    note = "Next: the best of another configuration. Verdicts are adjusted for picking the best."
     return Table("Best configuration", columns, lines, note)
 
 
@@ -68,10 +68,10 @@ def law_table(report: Report) -> Table:
         )
         for curve, fit in fitted
     )
-    columns = ("", "Sizes", "Contention σ", "Coherency κ", "Most at", "Worst miss")
+    columns = ("", "Sizes", "Contention σ", "Coherency κ", "Peak at", "Largest error")
     note = (
-        "X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), N being the sizes of what is varied, not of all "
-        "devices. Two sizes tell nothing of κ."
+        "X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), where N is the size of what is varied, not the "
+        "number of all devices. κ needs at least three sizes."
     )
     return Table("Contention and communication", columns, lines, note)
 
@@ -88,7 +88,7 @@ def batch_table(report: Report) -> Table:
         )
         for curve in curves
     )
-    columns = ("", "Most tokens/s", "Within 5 % from", "Saturated")
+    columns = ("", "Max tokens/s", "Within 5 % from", "Saturated")
     words = [size_word([row.work for row in curve.rows]) for curve in curves]
     title = "Concurrency" if "concurrency" in words else "Batch sizes"
     return Table(title, columns, lines)
@@ -174,7 +174,7 @@ COLUMNS: tuple[tuple[str, Callable[[Row, Report], str]], ...] = (
 AHEAD = {
     "faster": "yes",
     "slower": "no",
-    "equivalent": "as good, within ±5 %",
-    "inconclusive": "cannot be told",
+    "equivalent": "equally good, within ±5 %",
+    "inconclusive": "inconclusive",
     "no verdict": "no verdict",
 }

@@ -17,8 +17,7 @@ from services.studies.usl import Interval as Ends
 from services.studies.work import label_of, series_words, size_word
 
 DESCRIBES = (
-    "This describes the means; how sure it is takes "
-    f"{MINIMUM_REPEATS} or more repeats of each size."
+    f"This describes the means; an interval needs {MINIMUM_REPEATS} or more repeats of each size."
 )
 FAR_OFF = 0.05
 LEAST_LIMIT = 1.05  # times one; less is not worth a sentence
@@ -43,7 +42,7 @@ def speedup_headline(row: Row, baseline: str) -> str:
     """Return the same in a line, without its interval; no number where nothing can be told."""
     where = f"at {row.work_label}"
     if row.word == "inconclusive":
-        return f"Whether {row.label} is faster or slower than {baseline} {where} cannot be told"
+        return f"It is unclear whether {row.label} is faster or slower than {baseline} {where}"
     return f"{_lead(row, baseline)} {where}"
 
 
@@ -51,18 +50,21 @@ def speedup_details(row: Row, baseline: str, device: str) -> str:
     """Return what the headline leaves out."""
     said = _meaning(row, baseline, device)
     if row.word == "inconclusive":
-        return f"{_lead(row, baseline)} ({_figures(row)}): more repeats, or less noise, would tell."
+        return f"{_lead(row, baseline)} ({_figures(row)}): more repeats, or less noise, would help."
     return f"{_figures(row)}. {said[:1].upper()}{said[1:]}."
 
 
 def _lead(row: Row, baseline: str) -> str:
     assert row.speedup is not None
+    if row.speedup.value < 1:
+        return f"{row.label} gives {change(row.speedup.value, LESS)} throughput than {baseline}"
     return f"{row.label} gives {ratio_words(row.speedup.value)}× the throughput of {baseline}"
 
 
 def _figures(row: Row) -> str:
     assert row.speedup is not None
-    return ", ".join(filter(None, [interval_words(row.speedup), _repeats(row.speedup)]))
+    ratio = f"{ratio_words(row.speedup.value)}×" if row.speedup.value < 1 else ""  # else it leads
+    return ", ".join(filter(None, [ratio, interval_words(row.speedup), _repeats(row.speedup)]))
 
 
 def _repeats(found: Ratio) -> str:
@@ -76,21 +78,21 @@ def _meaning(row: Row, baseline: str, device: str) -> str:
     if row.word == "no verdict":
         return _no_verdict(row)
     if row.word == "inconclusive":
-        return f"no difference can be told from {baseline}"
+        return f"no clear difference from {baseline}"
     if not more:
         same = f"as fast, {within(MARGIN)}" if row.word == "equivalent" else row.word
         return f"it is {same}"
     if row.word == "equivalent":
-        return f"as fast, {within(MARGIN)}, on more {device}s: it does not scale here"
+        return f"equally fast, {within(MARGIN)}, on more {device}s: it does not scale here"
     if row.word == "slower":
-        return f"more {device}s make it slower, it does not scale here"
+        return f"more {device}s make it slower; it does not scale here"
     return _share(row, device)
 
 
 def _no_verdict(row: Row) -> str:
     if row.why_not:
         return f"no verdict, because {row.why_not}"
-    return f"no verdict, that takes {MINIMUM_REPEATS} or more repeats of each"
+    return f"no verdict, which needs {MINIMUM_REPEATS} or more repeats of each"
 
 
 def _share(row: Row, device: str) -> str:
@@ -116,7 +118,7 @@ def law_sentence(curve: DeviceCurve, device: str) -> str:
     sizes = ", ".join(map(str, fewer)) + f" and {most}"
     lead = f"{curve.name.capitalize()} over {sizes} {device}s at {curve.rows[0].work_label}: "
     if _superlinear(curve):
-        return f"{lead}more than in proportion, superlinear. No law of losses fits that."
+        return f"{lead}superlinear, so the Universal Scalability Law does not apply."
     said = f"{lead}{_contention(fit.sigma, fit.sigma_interval)}"
     said += f"; {_coherency(curve, device)}." + _end(curve, device) + _off(fit.worst)
     return said if fit.sigma_interval else f"{said} {DESCRIBES}"
@@ -125,7 +127,7 @@ def law_sentence(curve: DeviceCurve, device: str) -> str:
 def _off(worst: float) -> str:
     if worst < FAR_OFF:
         return ""
-    return f" The means lie up to {units.share(worst)} off that curve: it describes them badly."
+    return f" The means are up to {units.share(worst)} off that curve, so it fits poorly."
 
 
 def _superlinear(curve: DeviceCurve) -> bool:
@@ -137,27 +139,28 @@ def _superlinear(curve: DeviceCurve) -> bool:
 def _contention(sigma: float, ends: Ends | None) -> str:
     inside = f"{SIGMA} {sigma:.2g}" + (f", 95 % {ends[0]:.2g}–{ends[1]:.2g}" if ends else "")
     if sigma >= 1:
-        return f"more is lost to taking turns than a further one adds (contention, {inside})"
+        return f"each additional one costs more in contention than it adds ({inside})"
     if sigma < LOST:
-        return f"hardly anything waits for its turn (contention, {inside})"
-    return f"{units.share(sigma)} of the work is done by one at a time (contention, {inside})"
+        return f"contention is negligible ({inside})"
+    return f"{units.share(sigma)} of the work is serialized (contention, {inside})"
 
 
 def _coherency(curve: DeviceCurve, device: str) -> str:
     fit = curve.fit
     assert fit is not None
     if fit.kappa is None:
-        return f"what talk between {device}s costs takes a third size to tell"
+        return "measuring communication overhead takes a third size"
     inside = f"{KAPPA} {fit.kappa:.2g}"
     if ends := fit.kappa_interval:
         inside += f", 95 % {ends[0]:.2g}–{ends[1]:.2g}"
     largest = fit.sizes[-1]
     share = fit.kappa * largest * (largest - 1) / fit.slowdown(largest)
     if share < LOST:
-        return f"talk between {device}s costs nothing that shows ({inside})"
-    perhaps = ", it may be none" if ends and ends[0] == 0 else ""
+        return f"communication overhead is negligible ({inside})"
+    perhaps = ", possibly none" if ends and ends[0] == 0 else ""
     said = (
-        f"at {largest * curve.each}, talk between {device}s takes {units.share(share)} of the time"
+        f"at {largest * curve.each}, communication between {device}s takes {units.share(share)} of "
+        "the time"
     )
     return f"{said} ({inside}){perhaps}"
 
@@ -168,11 +171,14 @@ def _end(curve: DeviceCurve, device: str) -> str:
     assert fit is not None
     if fit.peak is not None:
         most = units.many(round(fit.peak * curve.each), device)
-        return f" By this law the most is reached at about {most}."
+        return f" By this law throughput peaks at about {most}."
     limit, fewest = fit.limit_of_first, fit.sizes[0] * curve.each
     if limit is not None and LEAST_LIMIT < limit < 100 * fit.sizes[-1]:
         first = "one" if fewest == 1 else f"{fewest} of them"
-        return f" By this law no number of {device}s gives more than {limit:.2g} times {first}."
+        return (
+            f" By this law no number of {device}s gives more than {limit:.2g}× the throughput of "
+            f"{first}."
+        )
     return ""
 
 
@@ -182,10 +188,10 @@ def batch_sentence(curve: BatchCurve) -> str:
     rate = units.significant(rate_of(best))
     said = f"{best.label} gives at most {rate} tokens/s, at {best.work_label}"
     if curve.knee is None:
-        return f"{said}, the only size that was measured."
+        return f"{said}, the only size measured."
     if curve.saturates:
         return f"{said}; {curve.knee.work_label} is within {units.share(1 - NEARLY)} of that."
-    return f"{said}, the largest that was measured: it may grow further."
+    return f"{said}, the largest size measured: throughput may grow further."
 
 
 def best_sentence(one: Best, labels: Sequence[str]) -> str:
@@ -204,11 +210,11 @@ def _behind(one: Best) -> str:
         return _alone(one)
     name = one.runner_up.label
     if one.word == "inconclusive":
-        return f"no difference can be told from {name}"
+        return f"no clear difference from {name}"
     if one.word == "equivalent":
-        return f"{name} is as good, {within(MARGIN)}"
+        return f"{name} is equally good, {within(MARGIN)}"
     if one.word == "no verdict":
-        why = one.why_not or f"that takes {MINIMUM_REPEATS} or more repeats of each"
+        why = one.why_not or f"that needs {MINIMUM_REPEATS} or more repeats of each"
         return f"{_ahead(one, name)}, without a verdict: {why}"
     return _ahead(one, name)
 
@@ -247,7 +253,7 @@ def _alone(one: Best) -> str:
         return "nothing else was measured"
     works = [row.work for row in one.among]
     lowest = one.criterion.name == "latency"  # which is looked at where least is asked at once
-    levels = "ways to ask"
+    levels = "loads"
     if len({work.size for work in works}) == len(works):
         levels = LEVELS[size_word(works)]
     which = "the lowest of" if lowest else "the best of"
@@ -272,5 +278,6 @@ def _inverse(found: Ratio) -> Ratio:
     return replace(found, value=1 / found.value, low=low, high=high)
 
 
+LESS = ("more", "less")
 LEVELS = {"batch size": "batch sizes", "concurrency": "concurrency levels"}
 SIGMA, KAPPA = "σ", "κ"

@@ -85,4 +85,4 @@ def test_a_run_on_an_overloaded_machine_is_marked_while_it_runs_and_afterwards(
     page.goto(f"{app.url}/compare?runs={reference_run},{busy_run}")
     settled(page)
     no_trouble(page)
-    expect(page.get_by_text("A client was past its limits").first).to_be_visible()
+    expect(page.get_by_text("A client exceeded its limits").first).to_be_visible()

@@ -18,7 +18,7 @@ def measured(page: Page, app: App, link: str) -> None:
     """Open the form by a link, start the comparison, and wait until it is judged."""
     page.goto(f"{app.url}/?{link}")
     settled(page)
-    expect(page.get_by_text("2 candidates take turns, 5 repeats of each")).to_be_visible()
+    expect(page.get_by_text("2 candidates, 5 interleaved repeats each")).to_be_visible()
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url(re.compile(r"/live\?comparison=\d+"))
     expect(page.get_by_role("button", name="Cancel all")).to_be_visible()
@@ -41,7 +41,7 @@ def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
     assert "gives more throughput than" in said
     assert "each request fewer tokens/s" in said
     assert re.search(r"95 % interval [\d.]+–[\d.]+", said), said[:800]
-    assert "5 repeats each, measured in turns" in said
+    assert "5 repeats each, interleaved" in said
     page.get_by_role("button", name="Run more").click()
     expect(
         page.get_by_text("interleaved: more repeats narrow the confidence intervals")

@@ -69,7 +69,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     page.wait_for_url(re.compile(r"/compare\?runs="))
     settled(page)
     no_trouble(page)
-    expect(page.get_by_text("in these repeats only").first).to_be_visible()
+    expect(page.get_by_text("in these repeats").first).to_be_visible()
     expect(page.get_by_role("heading", name="What differs between the runs?")).to_be_visible()
 
     # take the files
@@ -84,7 +84,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     html = download(page, "Page that opens offline (HTML)", tmp_path)
 
     # the link in another browser, right after a restart of the server, shows the same
-    said = page.get_by_text("in these repeats only").first.inner_text()
+    said = page.get_by_text("in these repeats").first.inner_text()
     page.close()  # it would ask for the server while that is away
     app.stop()
     app.start()

@@ -36,7 +36,7 @@ def test_a_sweep_says_where_throughput_stops_growing(
     over(page)
     said = page.get_by_test_id("stMain").inner_text()
     assert "at concurrency 4" in said and "batch" not in said.lower()
-    assert "What does a higher concurrency give?" in said
+    assert "How does throughput grow with concurrency?" in said
     with page.expect_download() as download:
         page.get_by_role("button", name="Download", exact=True).click()
         page.get_by_role("button", name="Cells (CSV)").click()

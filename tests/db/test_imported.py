@@ -94,7 +94,7 @@ def test_runs_of_two_tools_and_a_summary_are_compared(database: Engine) -> None:
     assert {verdict.word for verdict in comparison.verdicts} == {"no verdict"}
     titles = [diagnostic.title for diagnostic in comparison.warnings]
     assert "Measured by different clients" in titles
-    assert "Not known whether the prompts were the same" in titles
+    assert "It is unknown whether the prompts were the same" in titles
     assert "Different sampling" not in titles
     assert figures(candidates, ["a", "b", "c"]).rows
 

@@ -97,7 +97,7 @@ def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: 
 def test_the_history_says_how_each_later_run_stands(visit: Visit, nights: Engine) -> None:
     assert column(visit("history")) == [None] * 4
     pins.pin(nights, "model", "tiny", 1)
-    assert column(visit("history")) == [None, "other work", "slower, 50 % lower", "baseline"]
+    assert column(visit("history")) == [None, "different work", "slower, 50 % lower", "baseline"]
 
 
 def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -> None:
@@ -113,7 +113,7 @@ def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -
     assert len(specs(at)) == 1
     again = visit("history", model="tiny", trend="e2e_s_median")
     assert len(specs(again)) == 1
-    assert "One run is of other work, and not drawn." in said(again)
+    assert "One run did different work and is not shown." in said(again)
 
 
 def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: Engine) -> None:
@@ -124,5 +124,5 @@ def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: 
 
 def test_a_trend_without_a_reference_says_how_to_get_one(visit: Visit, nights: Engine) -> None:
     at = visit("history", trend="ttft_s_median")
-    assert "No run is the baseline here. Select one and pin it" in said(at)
+    assert "There is no baseline here. Select a run" in said(at)
     assert len(specs(at)) == 1

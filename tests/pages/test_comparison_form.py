@@ -43,7 +43,7 @@ def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Vis
     assert not [widget for widget in at.number_input if widget.key == "run-repeats"]
     at = choose(at, "versus-mode", ["batch"])
     at = choose(at, "batch-concurrency", 8)
-    assert "2 candidates take turns, 5 repeats of each" in said(at)
+    assert "2 candidates, 5 interleaved repeats each" in said(at)
     start(at)
     one, other = stopped(database)
     assert (one.config.mode, other.config.mode, other.config.concurrency) == (
@@ -69,7 +69,7 @@ def test_a_link_opens_the_comparison_that_it_was_made_from(
     visit: Visit, parameters: dict[str, str]
 ) -> None:
     at = visit("run", **parameters)
-    assert "candidates take turns" in said(at)
+    assert "interleaved repeats each" in said(at)
     at = choose(at, "max_tokens", 64)  # any touch writes the link
     written = {name: text for name, text in link_of(at).items() if name != "model"}
     assert written == {**parameters, "max_tokens": "64"}
@@ -95,7 +95,7 @@ def test_two_backends_that_do_not_answer_break_nothing_and_no_default_is_lost(
     at = choose(at, "backend", "embedded")
     each = at.number_input(key="run-trial-each")
     assert (each.value, at.number_input(key="run-trial-margin").value) == (5, 5.0)
-    assert "2 candidates take turns, 5 repeats of each" in said(at)
+    assert "2 candidates, 5 interleaved repeats each" in said(at)
 
 
 @pytest.mark.parametrize("port", [1, None])
@@ -124,9 +124,9 @@ def test_a_candidate_is_added_and_removed(visit: Visit) -> None:
     sound(next(one for one in at.button if one.label == "Add candidate").click().run())
     assert at.selectbox(key="run-3-backend").value == "ollama"
     at = choose(at, "3-backend", "groq")
-    assert "3 candidates take turns" in said(at)
+    assert "3 candidates, " in said(at)
     sound(at.button(key="run-2-remove").click().run())
-    assert "2 candidates take turns" in said(at)
+    assert "2 candidates, " in said(at)
     assert link_of(at)["vs"].startswith("backend=groq")
 
 
@@ -163,7 +163,7 @@ def test_what_cannot_be_is_said_at_its_field_and_not_started(
 def test_a_number_that_turns_cannot_have_is_left_out_of_a_link(
     visit: Visit, wrong: dict[str, str]
 ) -> None:
-    assert "2 candidates take turns, 5 repeats of each" in said(visit("run", vs="same", **wrong))
+    assert "2 candidates, 5 interleaved repeats each" in said(visit("run", vs="same", **wrong))
 
 
 def test_a_link_that_asks_for_what_there_is_not_says_so(visit: Visit) -> None:
@@ -177,7 +177,7 @@ def test_a_setting_has_other_values(database: Engine, visit: Visit) -> None:
     at = choose(visit("run", mode="batch"), "versus", "settings")
     assert "Add at least one candidate" in said(at)
     at = choose(at, "versus-of-concurrency", "1, 2, 4")
-    assert "4 candidates take turns" in said(at)
+    assert "4 candidates, " in said(at)
     at = choose(at, "versus-of-concurrency", "1, many")
     assert "must be a whole number" in said(at)
 

@@ -70,7 +70,7 @@ def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) 
     store(database)
     at = visit("compare", runs="1,2,3,4")
     assert "Do the tools' own numbers match Paceline's?" in headings(at)
-    assert "Run 1, vLLM bench: of its 21 numbers 14 are as ours, and 7 not." in said(at)
+    assert "Run 1, vLLM bench: 14 of its 21 numbers match ours, 7 do not." in said(at)
     assert "Run 3, vLLM bench: the file has no requests" in said(at)
     assert "Measured by different clients" in complaints(at)
 
@@ -107,7 +107,7 @@ def test_a_file_is_uploaded_in_history_once(visit: Visit, database: Engine) -> N
 
 def test_a_bad_file_gets_a_sentence_in_history(visit: Visit, database: Engine) -> None:
     at = upload(visit("history"), "x.json", b'{"a": 1}')
-    assert "x.json: It is not a result that Paceline knows." in complaints(at)
+    assert "x.json: Paceline does not recognize this file." in complaints(at)
     assert not runs.count(database)
 
 

@@ -59,7 +59,7 @@ def test_a_server_that_was_watched_is_shown_below_its_requests(
         queue.add_sample(database, run_id, Sample(float(t), {"running": 3.0, "preemptions": 1.0}))
     at = visit("result", run="1")
     asked = headings(at)
-    assert asked.index("What did the server do meanwhile?") == 1 + asked.index(
+    assert asked.index("What did the server do during the run?") == 1 + asked.index(
         "What did each request wait for?"
     )
     assert "Server metrics" in asked
@@ -143,7 +143,7 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
     for n in range(count):
         store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
     at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
-    assert said(at).count("in these repeats only") == count - 1
+    assert said(at).count("in these repeats") == count - 1
     assert len(specs(at)) == 9  # not those of several repeats, of a sweep, and of cost
     assert "What are the numbers?" in headings(at)
 
@@ -195,7 +195,7 @@ def test_what_is_chosen_on_compare_goes_into_the_url(visit: Visit, database: Eng
     at.multiselect[0].set_value([3, 1])
     sound(at.run())
     assert link_of(at) == {"runs": "3,1"}
-    assert said(at).count("in these repeats only") == 1
+    assert said(at).count("in these repeats") == 1
 
 
 @pytest.mark.parametrize(

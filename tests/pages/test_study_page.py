@@ -61,7 +61,7 @@ def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
     table = at.dataframe[0].value
     assert list(table["Load"]) == ["requests 1", "requests 8"]
     assert list(table["On this machine"]) == ["can run", "can run"]
-    assert "2 cells on 1 engine, started one after the other" in said(at)
+    assert "2 cells on 1 engine, started one after another" in said(at)
 
 
 def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> None:
@@ -105,10 +105,10 @@ def test_a_link_says_the_whole_study(preset: str) -> None:
     ("parameters", "words"),
     [
         ({"preset": "x"}, "preset must be one of tensor"),
-        ({"batches": "a"}, "batches are not understood"),
-        ({"input_lengths": "8, " + "9" * 5000}, "input_lengths are not understood"),
-        ({"parallel": "TP=0"}, "parallel is not understood"),
-        ({"chunked": "maybe"}, "chunked is not understood"),
+        ({"batches": "a"}, "batches must be whole numbers"),
+        ({"input_lengths": "8, " + "9" * 5000}, "input_lengths must be whole numbers"),
+        ({"parallel": "TP=0"}, "parallel is not valid"),
+        ({"chunked": "maybe"}, "chunked must be on, off"),
         ({"max_tokens": "-1"}, "max_tokens must be at least 1"),
         ({"nonsense": "1"}, "nonsense is not a known field"),
         ({"usd_per_gpu_hour": "-2"}, "usd_per_gpu_hour must be more than 0"),
@@ -159,8 +159,8 @@ def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine)
     assert "Varied: configuration (TP 1, TP 2). 2 of 2 cells measured." in said(at)
     notes = "".join(one.value for one in at.markdown).replace("\\", "")
     assert "TP 1, batch 4; TP 2, batch 4: Too few requests for the 95th percentile" in notes
-    assert "What does a higher concurrency give?" not in said(at)
-    assert "A device here is a share of the cores of one CPU" in said(at)
+    assert "How does throughput grow with concurrency?" not in said(at)
+    assert "A device here is a share of one CPU's cores" in said(at)
     assert not at.button or "Resume" not in [button.label for button in at.button]
 
 

@@ -18,7 +18,7 @@ from services.analysis.compare.wording import changed, describe, within
 from services.ask.measurement import RunStatus
 from services.ask.modes import MODES, WAITS
 
-BASELINE, OTHER_WORK, OTHER_SERVER = "baseline", "other work", "another server"
+BASELINE, OTHER_WORK, OTHER_SERVER = "baseline", "different work", "different server"
 
 
 class Comparable(Protocol):
@@ -138,8 +138,8 @@ def sentence(verdict: BaselineVerdict) -> str:
     names = f"Run {verdict.run_id}", f"run {verdict.baseline_id}"
     if verdict.word == OTHER_WORK:
         return (
-            f"{names[0]} was asked for other work than {names[1]}, its baseline: another load, "
-            "other prompts, lengths or sampling, or another client. There is no verdict on that."
+            f"{names[0]} did different work from {names[1]}, its baseline: a different load, "
+            "prompts, lengths, sampling or client. They cannot be compared."
         )
     said = describe(
         verdict.run_id,

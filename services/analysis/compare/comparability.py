@@ -33,12 +33,14 @@ def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
     if not unfinished:
         return None
     ended = listed({number: _ended(run) for number, run in unfinished.items()})
-    todo = "A repeat that was cut short is not like a whole one: run it again before you rely on"
+    todo = (
+        "An incomplete repeat is not comparable with a complete one: run it again before relying on"
+    )
     if all(run.status in ACTIVE for run in unfinished.values()):
-        todo = "More repeats come, and the ratios move with them: wait before you rely on"
+        todo = "More repeats are coming and will change the ratios: wait before relying on"
     return Diagnostic(
         "warning",
-        "Not every run was measured to its end",
+        "Not every run finished",
         f"{ended}. {todo} the ratios.",
     )
 
@@ -60,8 +62,8 @@ def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "Prompts came from a cache",
-        f"Share of the prompt tokens: {listed(said)}. What a server remembers it need not read, "
-        "so TTFT is shorter. Compare with unique prompts, and caches alike.",
+        f"Share of the prompt tokens: {listed(said)}. A server skips prompt tokens that it has "
+        "cached, so TTFT is shorter. Use unique prompts, and the same cache settings.",
     )
 
 
@@ -74,8 +76,8 @@ def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "warning",
         "Different error rates",
         f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
-        "have latencies, and those that failed may have been the slow ones: there is no "
-        "verdict more than one point apart. Fix the failures first.",
+        "have latencies, and those that failed may have been the slow ones: there is no verdict if "
+        "the rates differ by more than one percentage point. Fix the failures first.",
     )
 
 
@@ -91,8 +93,8 @@ def _machine(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "Different machines",
-        "The runs were not measured on one machine (see what differs). A server on that machine, "
-        "and this client, are faster or slower for it: measure both on one.",
+        "The runs were measured on different machines (see what differs), which affects this "
+        "client and any server on them. Measure all runs on one machine.",
     )
 
 
@@ -107,8 +109,8 @@ def _client(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         _client_of,
         "Measured by different clients",
-        "A client's own work is part of the times it takes, and tools define what they call by one "
-        "name in different ways. Measure all runs with one client.",
+        "Each client adds its own overhead to the times it measures, and tools define metrics of "
+        "the same name differently. Measure all runs with the same client.",
     )
 
 
@@ -124,9 +126,9 @@ def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
         return None
     return Diagnostic(
         "warning",
-        "A client was past its limits",
-        f"{listed(past)}. What is different may be the client, not the server: see the run's own "
-        "result for what to do, and measure it again.",
+        "A client exceeded its limits",
+        f"{listed(past)}. The difference may come from the client, not the server: see that run's "
+        "result for what to do, then measure it again.",
     )
 
 
@@ -141,8 +143,8 @@ def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         client.TOGETHER,
-        f"Of all chunks {listed(said)}. Do not compare inter-chunk latencies; TTFT, E2E latency "
-        "and throughput hold.",
+        f"Share of all chunks: {listed(said)}. Do not compare inter-chunk latencies; TTFT, E2E "
+        "latency and throughput remain valid.",
     )
 
 
@@ -152,14 +154,14 @@ def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
         wanted, achieved = client.intervals_s(c.measurements) or (0.0, 0.0)
         found = client.past_limits(c.run, c.measurements, c.summary)
         if any(diagnostic.title == client.RATE_MISSED for diagnostic in found):
-            said[name] = f"one every {units.seconds(achieved)}, due every {units.seconds(wanted)}"
+            said[name] = f"{units.seconds(achieved)} instead of {units.seconds(wanted)}"
     if not said:
         return None
     return Diagnostic(
         "warning",
         "The requested rate was not reached",
-        f"Requests of {listed(said)}. The server had less to do than the config says, and less "
-        "than where the rate was reached: measure again on a machine with nothing else to do.",
+        f"Interval between requests: {listed(said)}. The server got less load than configured, and "
+        "less than in runs that reached their rate: measure again on an idle machine.",
     )
 
 
@@ -180,14 +182,14 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
     }
     counted = len(set(waits.values())) > 1
     said = (
-        f" Throughput and queries/s count the client's own waiting ({listed(waits)}): compare the "
-        "speed of each request."
+        f" Throughput and queries/s include the client's own waiting ({listed(waits)}): compare "
+        "the speed of each request."
     )
     return Diagnostic(
         "warning" if counted else "note",
         "Different load",
-        f"{modes}. The ratios show what the load does as well as what the backends do: more at a "
-        f"time means more throughput and longer latencies.{said if counted else ''}",
+        f"{modes}. The ratios reflect the load as well as the backends: more requests at once give "
+        f"higher throughput and longer latencies.{said if counted else ''}",
     )
 
 
@@ -200,8 +202,8 @@ def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "Different objectives",
-        f"{listed(said)}. Goodput and SLO attainment count other requests in each run: set the "
-        "same for all, under Objectives and price.",
+        f"{listed(said)}. Goodput and SLO attainment are measured against different limits: set "
+        "the same for all runs, under Objectives and price.",
     )
 
 

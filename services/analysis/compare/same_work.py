@@ -45,8 +45,8 @@ def _model(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         _model_of,
         "Different models",
-        "Ratios compare the models as much as the backends. The same weights may have two names; "
-        "if these are not the same, run both backends with one model.",
+        "The ratios compare the models as much as the backends. The same weights may have two "
+        "names; if these really differ, use the same model on both backends.",
     )
 
 
@@ -59,16 +59,17 @@ def _prompts(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "Different prompts",
-        f"The prompts, or the mark before them, are not the same in all runs (workload: {kinds}). "
-        "Prompts of another length or kind take another time: use the same ones.",
+        "The prompts are not the same in all runs, or only some runs made them unique (workload: "
+        f"{kinds}). Prompts of a different length or kind take a different time: use the same "
+        "ones.",
     )
 
 
 _UNKNOWN_PROMPTS = Diagnostic(
     "note",
-    "Not known whether the prompts were the same",
-    "The file of an imported run does not say what was asked. Prompts of another length or kind "
-    "take another time: compare the prompt tokens below.",
+    "It is unknown whether the prompts were the same",
+    "The file of an imported run does not contain its prompts. Prompts of a different length or "
+    "kind take a different time: compare the prompt tokens below.",
 )
 
 
@@ -88,8 +89,8 @@ def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         "prompt_tokens",
         "Prompts of different length",
-        "Reading a longer prompt takes longer, so TTFT differs for that alone. Use the same "
-        "prompts; other tokenizers count the same text differently.",
+        "Processing a longer prompt takes longer, so TTFT differs for that reason alone. Use the "
+        "same prompts; different tokenizers count the same text differently.",
     )
 
 
@@ -98,8 +99,9 @@ def _output_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         "output_tokens",
         "Answers of different length",
-        "A longer answer takes longer, so E2E latency differs for that alone. Compare TPOT and "
-        "tokens/s, or fix the length: a max_tokens that all reach, or ignore_eos.",
+        "A longer answer takes longer, so E2E latency differs for that reason alone. Compare TPOT "
+        "and tokens/s, or fix the length with ignore_eos or a max_tokens that every answer "
+        "reaches.",
     )
 
 
@@ -108,7 +110,8 @@ def _max_tokens(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         lambda c: c.run.config.max_tokens if c.run.knows("max_tokens") else None,
         "Different token limits",
-        "Answers may end at different lengths, and latencies with them: use the same max_tokens.",
+        "Answers may end at different lengths, which changes their latencies: use the same "
+        "max_tokens.",
     )
 
 
@@ -143,8 +146,8 @@ def _token_source(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         lambda c: " and ".join(sorted(set(c.summary.token_sources) - {"unknown"})) or None,
         "Tokens were counted in different ways",
-        "A server's usage and a tokenizer need not agree, so rates in tokens are not on one "
-        "scale: compare latencies, or use servers that report usage.",
+        "A server's usage and a tokenizer may count differently, so token rates are not "
+        "comparable: compare latencies, or use servers that report usage.",
     )
 
 

@@ -141,9 +141,11 @@ def _sentences(
     if of["slower"] or of["faster"]:
         said.append(CHANCE)
     if baseline_runs > 1:
-        said.append(f"These runs have {baseline_runs} baselines. Narrow the list to one.")
+        said.append(
+            f"These runs have {baseline_runs} different baselines. Filter the list to one of them."
+        )
     if other_work:
-        said.append(f"{_are_many(other_work)} of other work, and not drawn.")
+        said.append(_not_shown(other_work))
     return tuple(said)
 
 
@@ -166,11 +168,11 @@ def _since(
     if not judged:
         return f"No run has been measured since {since}."
     if judged == 1:
-        word = f"slower: {_named(slower, others)}" if slower else "not shown to be slower"
+        word = f"slower: {_named(slower, others)}" if slower else "not measurably slower"
         return f"The only run since {since} is {word}."
     runs = f"Of {many(judged, 'run')} since {since},"
     if not slower:
-        return f"{runs} none is shown to be slower."
+        return f"{runs} none is measurably slower."
     are = "one is" if len(slower) == 1 else f"{len(slower)} are"
     return f"{runs} {are} slower: {_named(slower, others)}."
 
@@ -179,8 +181,10 @@ def _are(ids: Sequence[int], others: Collection[int]) -> str:
     return f"{_named(ids, others).capitalize()} {'is' if len(ids) == 1 else 'are'}"
 
 
-def _are_many(count: int) -> str:
-    return "One run is" if count == 1 else f"{many(count, 'run')} are"
+def _not_shown(count: int) -> str:
+    if count == 1:
+        return "One run did different work and is not shown."
+    return f"{many(count, 'run')} did different work and are not shown."
 
 
 def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
@@ -197,10 +201,11 @@ def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
 
 
 UNPINNED = (
-    "No run is the baseline here. Select one and pin it: each later run is then held against it."
+    "There is no baseline here. Select a run and make it the baseline: later runs are then "
+    "compared with it."
 )
 CHANCE = (
-    "Each run is tested by itself: of twenty that are all alike, one may be called different by "
+    "Each run is tested on its own: about one in twenty identical runs is called different by "
     "chance."
 )
 WORDS = {  # in the order in which they are said

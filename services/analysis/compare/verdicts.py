@@ -112,7 +112,7 @@ def _unfinished(baseline: RunStatus, other: RunStatus) -> str:
             return f"{which} is still being measured"
         if status != "done":
             how = "failed" if status == "failed" else f"was {status}"
-            return f"{which} {how}, and has not been measured to its end"
+            return f"{which} {how} before it finished"
     return ""
 
 

@@ -131,7 +131,7 @@ def _differs(pair: _Pair, found: Finding) -> tuple[str, str]:
 def _equivalent(pair: _Pair, found: Finding) -> tuple[str, str]:
     headline = f"{pair.run} is as fast as {pair.baseline}, {within(pair.margin)}"
     said = f"{headline}, by {found.label}: {_figures(found)}, {_repeats(found)}."
-    real = " There is a difference, but it is smaller than that." if found.differs else ""
+    real = " There is a difference, but it is within the margin." if found.differs else ""
     return headline, said + real
 
 
@@ -139,7 +139,10 @@ def _inconclusive(pair: _Pair, found: Finding) -> tuple[str, str]:
     headline = f"{pair.run} against {pair.baseline}: inconclusive"
     assert found.ratio is not None and found.ratio.p is not None
     alone = found.ratio.p < 1 - CONFIDENCE
-    together = " Alone that would be a difference, among several measures (Holm) it may be chance."
+    together = (
+        " On its own this would count as a difference; among several measures (Holm) it may be "
+        "chance."
+    )
     return headline, (
         f"{headline}. {_subject(found)} is {_figures(found)}, {_repeats(found)}."
         f"{together if alone else ''} {_seen(pair, found.ratio)}"
@@ -150,19 +153,19 @@ def _waiting(pair: _Pair, first: Finding) -> str:
     """Why throughput does not decide."""
     if not pair.waiting:
         return ""
-    said = f" Output throughput counts the client's own waiting ({pair.waiting})"
+    said = f" Output throughput includes the client's own waiting ({pair.waiting})"
     return f"{said}." if pair.refused else f"{said}, so {first.label} decides."
 
 
 def _seen(pair: _Pair, ratio: Ratio) -> str:
     seen = units.share((pair.detectable or 1.0) - 1)
-    could = f"Repeats like these show a difference of {seen} or more four times in five"
+    could = f"Repeats like these detect a difference of {seen} or more four times in five"
     wanted = _per_cent(pair.margin)
     if pair.needed is None:
-        return f"{could}; one of {wanted} takes more than {MOST_REPEATS:,} of each run."
+        return f"{could}; detecting {wanted} needs more than {MOST_REPEATS:,} repeats of each run."
     if pair.needed > min(ratio.n_reference, ratio.n_other):
-        return f"{could}; one of {wanted} takes about {pair.needed:,} of each run."
-    return f"{could}; this one is not clear, and not sure to be {within(pair.margin)}."
+        return f"{could}; detecting {wanted} needs about {pair.needed:,} repeats of each run."
+    return f"{could}; this one is neither clear nor certain to be {within(pair.margin)}."
 
 
 def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
@@ -172,8 +175,8 @@ def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
     if found.ratio is None:
         return headline, f"{headline}, because {found.label} is not known for both."
     return headline, (
-        f"{headline}. {_subject(found)} is {changed(found)}, in these repeats only: "
-        f"{MINIMUM_REPEATS} or more repeats of each run allow a verdict ({_repeats(found)} now)."
+        f"{headline}. {_subject(found)} is {_as_high(found)} in these repeats, but a verdict needs "
+        f"{MINIMUM_REPEATS} or more repeats of each run ({_repeats(found)} now)."
     )
 
 
@@ -243,6 +246,12 @@ def changed(found: Finding) -> str:
     return change(found.ratio.value, TIME if found.better == "lower" else AMOUNT)
 
 
+def _as_high(found: Finding) -> str:
+    """The same where it stands alone: `2.30× as high`."""
+    said = changed(found)
+    return f"{said} as high" if said.endswith("×") else said
+
+
 def change(ratio: float, directions: tuple[str, str]) -> str:
     """Return a ratio as people say it: `3.2×`, `44 % higher`, of a time `5.6× longer`, `82 %
     shorter`; `directions` are the words for more and for less, AMOUNT or TIME."""
@@ -265,8 +274,8 @@ def _repeats(found: Finding) -> str:
     assert ratio is not None
     if ratio.n_reference == ratio.n_other:
         each = f"{units.many(ratio.n_other, 'repeat')} each"
-        return f"{each}, measured in turns" if ratio.paired else each
-    return f"{units.many(ratio.n_other, 'repeat')} to the other's {ratio.n_reference}"
+        return f"{each}, interleaved" if ratio.paired else each
+    return f"{units.many(ratio.n_other, 'repeat')} against {ratio.n_reference}"
 
 
 def times(value: float) -> str:

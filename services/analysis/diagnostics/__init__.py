@@ -72,10 +72,10 @@ def _unfinished(
     return Diagnostic(
         "warning",
         {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
-        "What was measured until then is kept, but the last repeat may be incomplete, and its "
-        "throughput with it. Start the run again before comparing it."
+        "Everything measured until then is kept, but the last repeat may be incomplete, so its "
+        "throughput may be wrong. Run it again before comparing it."
         if measurements
-        else "No request was measured. Start the run again.",
+        else "No request was measured. Run it again.",
     )
 
 
@@ -87,8 +87,9 @@ def _measured_elsewhere(
     return Diagnostic(
         "note",
         f"Measured by {run.source.get('tool', 'another tool')}",
-        "How that client kept up with its load the file does not say, and its share is in every "
-        "time. What it calls by the same name may be another thing: see how it defines it.",
+        "The file does not say how well that client kept up with its load, and its overhead is "
+        "part of every time. Metrics of the same name may be defined differently: see how the tool "
+        "defines them.",
     )
 
 
@@ -98,8 +99,8 @@ def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     by_count = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
     classes = ", ".join(f"{name} {count}" for name, count in by_count)
     rest = (
-        " Latencies and rates are those of the successful requests, so a server that fails can "
-        "look faster than it is: fix the cause before relying on the rest."
+        " Latencies and rates cover successful requests only, so a failing server can look faster "
+        "than it is: fix the cause before relying on the rest."
     )
     return Diagnostic(
         "warning",
@@ -120,9 +121,9 @@ def _stopped_early(
     )
     most = run.config.stop_after_errors
     if most is not None and any(repeat.failed >= most for repeat in short):
-        said += f"sent, as {most} had failed. Fix the failures first."
+        said += f"sent, because {most} had failed. Fix the failures first."
     else:
-        said += "answered, by the limit on time. Raise the limit to measure them all."
+        said += "answered, because the time limit was reached. Raise it to measure them all."
     return Diagnostic("note", "Not every request was answered", said)
 
 
@@ -136,7 +137,7 @@ def _unknown_tokens(
         "warning",
         f"{unknown} of {summary.ok} answers have no token count",
         "The server did not report usage for them, and chunks are not tokens. They have no "
-        "tokens/s, and the throughput of their repeats is not known. Use a server that "
+        "tokens/s, and the throughput of their repeats is unknown. Use a server that "
         "reports usage (stream_options.include_usage).",
     )
 
@@ -150,8 +151,8 @@ def _cached_prompts(
     return Diagnostic(
         "warning",
         f"{units.share(share)} of the prompt tokens came from a cache",
-        "The prompts begin with unique marks, so little should be found there: TTFT may be "
-        "shorter than new prompts get. With short prompts this can be the fixed beginning of the "
+        "Each prompt begins with a unique nonce, so little should be cached: TTFT may be shorter "
+        "than for new prompts. With short prompts this can be the fixed beginning of the "
         "chat template; use longer ones, or switch the server's prefix cache off.",
     )
 
@@ -166,9 +167,8 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     return Diagnostic(
         "note",
         "Every answer was cut at the token limit",
-        f"All ended because they reached it (max_tokens is {limits}). Equal lengths "
-        "are good for comparing, but E2E latency is that of the limit, not of whole answers: "
-        "raise it to see those.",
+        f"All of them reached max_tokens ({limits}). Equal lengths make runs comparable, but E2E "
+        "latency is then that of cut answers: raise max_tokens to measure whole ones.",
     )
 
 
@@ -180,9 +180,8 @@ def _few_requests(
     return Diagnostic(
         "note",
         f"Too few requests for the 95th percentile ({summary.ok})",
-        f"p90 is shown from {FLOORS[90]} successful requests on, p95 from {FLOORS[95]} and p99 "
-        f"from {FLOORS[99]}: with fewer, they are mostly noise. Send more requests, or read the "
-        "median.",
+        f"p90 needs {FLOORS[90]} successful requests, p95 {FLOORS[95]} and p99 {FLOORS[99]}: with "
+        "fewer, they are mostly noise. Send more requests, or use the median.",
     )
 
 
@@ -194,8 +193,8 @@ def _one_repeat(
     return Diagnostic(
         "note",
         "One repeat: no uncertainty",
-        "How much these numbers vary from one time to the next is not known. With 3 or more "
-        "repeats a comparison can say whether a difference is real.",
+        "It is unknown how much these numbers vary between repeats. With 3 or more repeats a "
+        "comparison can say whether a difference is real.",
     )
 
 

@@ -26,10 +26,10 @@ def odd_framing(
     said = "; ".join(f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in seen.items())
     return Diagnostic(
         "note",
-        "The server frames its streams in an unusual way",
-        f"There were {said}. Paceline reads them, and each token keeps its own time, but other "
-        "clients may fail or count differently. Report it to whoever runs the server, or the "
-        "proxy in front of it.",
+        "The server's streaming format is unusual",
+        f"There were {said}. Paceline handles this and times each token correctly, but other "
+        "clients may fail or count differently. Report it to whoever runs the server or the proxy "
+        "in front of it.",
     )
 
 

@@ -85,8 +85,8 @@ def _late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | N
     return Diagnostic(
         "warning",
         f"Requests were sent up to {units.seconds(late_s)} late",
-        f"One in a hundred left this client {units.seconds(late_s)} or more after it was due (the "
-        f"limit is {units.seconds(limit)}), so the load was not the one asked for. Close "
+        f"1 % of the requests were sent {units.seconds(late_s)} or more after they were due (the "
+        f"limit is {units.seconds(limit)}), so the load was not as configured. Close "
         "other programs on this machine, or choose a longer interval.",
     )
 
@@ -102,8 +102,8 @@ def _rate_missed(
     return Diagnostic(
         "warning",
         RATE_MISSED,
-        f"A request was to be sent every {units.seconds(wanted)}; it was every "
-        f"{units.seconds(achieved)}. The server saw less load than the config says. Close "
+        f"A request was due every {units.seconds(wanted)} but was sent every "
+        f"{units.seconds(achieved)}, so the server got less load than configured. Close "
         "other programs on this machine, or choose a longer interval.",
     )
 
@@ -114,14 +114,14 @@ def _never_full(
     wanted = min(run.config.requests, run.config.concurrency or run.config.requests)
     if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
-    todo = "Ask for longer answers, or for less concurrency."
+    todo = "Request longer answers, or a lower concurrency."
     if summary.failed:  # those that fail at once make room
-        todo = "Requests that fail end early: fix the failures first."
+        todo = "Failed requests end early: fix the failures first."
     return Diagnostic(
         "warning",
-        f"At most {summary.peak_in_flight:,} in flight, not {wanted:,}",
-        "The first ended before the last was sent, so the concurrency asked for was never there: "
-        f"these numbers are for the lower one. {todo}",
+        f"At most {summary.peak_in_flight:,} in flight instead of {wanted:,}",
+        "The first requests finished before the last were sent, so the configured concurrency was "
+        f"never reached: these numbers are for the lower one. {todo}",
     )
 
 
@@ -149,10 +149,10 @@ def _coalesced(
     return Diagnostic(
         "warning",
         TOGETHER,
-        f"{units.share(share)} of all chunks were read together with another. Chunks that are read "
-        "together have one time, so do not rely on inter-chunk latencies; TTFT, E2E latency and "
-        "throughput hold. The server or a proxy sends in bursts, or this client reads too slowly: "
-        "look for a proxy that buffers, and close other programs on this machine.",
+        f"{units.share(share)} of all chunks were read together with another. Chunks read together "
+        "get the same timestamp, so do not rely on inter-chunk latencies; TTFT, E2E latency and "
+        "throughput remain valid. The server or a proxy sends in bursts, or this client reads too "
+        "slowly: look for a proxy that buffers, and close other programs on this machine.",
     )
 
 
@@ -181,15 +181,16 @@ def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Diagnostic | None:
     if limit is None or lag_s <= limit:
         return None
     meaning = (
-        "Arrivals are stamped by the kernel and hold, but requests may have been sent late."
+        "Arrivals are timestamped by the kernel and remain valid, but requests may have been sent "
+        "late."
         if kernel
-        else "Every time it took may be too long by as much."
+        else "Every measured time may be too long by that much."
     )
     return Diagnostic(
         "warning",
         f"This client was {units.seconds(lag_s)} behind",
-        f"One in a hundred times its event loop woke up that late or later. {meaning} "
-        "Close what else uses this machine, or measure from another one.",
+        f"Its event loop woke up that late or later 1 % of the time. {meaning} Close other "
+        "programs on this machine, or measure from another one.",
     )
 
 
@@ -205,8 +206,8 @@ def _cpu(share: float) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         f"This client used {units.share(share)} of its core",
-        "Near its limit a client adds its own waiting to the server's. Send fewer requests at a "
-        "time, spread them over more processes, or measure from a faster machine.",
+        "A client near its CPU limit adds its own delays to the server's. Send fewer requests at "
+        "once, spread them over more processes, or measure from a faster machine.",
     )
 
 
@@ -225,10 +226,10 @@ def _error_large(
     return Diagnostic(
         "warning",
         f"This client adds up to {units.seconds(error)} to TTFT",
-        "That is its own error at this load, measured against a server that knows when it sent "
-        f"(99th percentile; the limit is {units.seconds(limit)}). Differences of that size are the "
-        "client's, not the server's: close other programs on this machine, or measure from "
-        "another one.",
+        "That is the client's own error at this load, measured against a server with known send "
+        f"times (99th percentile; the limit is {units.seconds(limit)}). Differences of that size "
+        "come from the client, not the server: close other programs on this machine, or measure "
+        "from another one.",
     )
 
 
@@ -241,7 +242,7 @@ def _not_calibrated(
     return Diagnostic(
         "note",
         "This client was not calibrated",
-        f"{problem} How much it adds at this load is not known: start the run again to find out.",
+        f"{problem} How much it adds at this load is unknown: run it again to find out.",
     )
 
 
@@ -254,7 +255,8 @@ def through_proxy(
         "note",
         "Measured through a proxy",
         "The environment names a proxy for this server (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY), and "
-        "its share is in every time. Put the server's name into NO_PROXY to measure without it.",
+        "its overhead is part of every time. Add the server's name to NO_PROXY to measure without "
+        "it.",
     )
 
 
@@ -264,8 +266,8 @@ def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     return Diagnostic(
         "warning",
         "The server's certificate was not checked",
-        "Any certificate was accepted (insecure_tls), so another server may have answered. Give "
-        "the file of its certificate authority as ca_file to have it checked.",
+        "Any certificate was accepted (insecure_tls), so another server may have answered. Set "
+        "ca_file to the file of its certificate authority to have it checked.",
     )
 
 
@@ -277,9 +279,9 @@ def _via_litellm(
     return Diagnostic(
         "warning",
         "Measured through LiteLLM",
-        "LiteLLM's own work is part of every time here, for each request and each chunk. Compare "
-        "only with runs that went the same way, or use Paceline's own client where the backend "
-        "speaks OpenAI's format.",
+        "LiteLLM's overhead is part of every time here, for each request and each chunk. Compare "
+        "only with other runs through LiteLLM, or use Paceline's own client if the backend "
+        "supports the OpenAI API.",
     )
 
 

@@ -64,9 +64,9 @@ def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
         return None
     return Diagnostic(
         "warning",
-        "The GPUs are not about equal",
-        f"{'; '.join(parts)}. The slowest sets the pace of all. See whether another program is on "
-        "one of them, and whether the engine splits the model evenly.",
+        "The GPUs are unevenly loaded",
+        f"{'; '.join(parts)}. The slowest GPU holds the others back. Check whether another program "
+        "uses one of them, and whether the engine splits the model evenly.",
     )
 
 
@@ -102,9 +102,9 @@ def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic
     return Diagnostic(
         "warning",
         f"The server preempted requests ({units.many(count, 'time')})",
-        "Its KV cache was full, so it put requests back that were under way and worked on them "
-        "again later: their latency includes that. Give the engine more memory for its cache, or "
-        "send fewer or shorter requests at once.",
+        "Its KV cache was full, so it interrupted running requests and resumed them later; their "
+        "latency includes that. Give the KV cache more memory, or send fewer or shorter requests "
+        "at once.",
     )
 
 
@@ -117,9 +117,9 @@ def _queued(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
     return Diagnostic(
         "note",
         "Requests waited in the server's queue",
-        f"Up to {units.count(max(waiting))} of the {limit:,} in flight had not been begun: the "
-        "server works on fewer at once than were asked for, and TTFT includes the wait. Raise "
-        "its most requests at once, or compare at a lower concurrency.",
+        f"Up to {units.count(max(waiting))} of the {limit:,} requests in flight had not started: "
+        "the server processes fewer at once than were sent, and TTFT includes the wait. Raise the "
+        "server's limit on concurrent requests, or compare at a lower concurrency.",
     )
 
 
@@ -132,9 +132,9 @@ def _others(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
         return None
     return Diagnostic(
         "warning",
-        "Somebody else used the server",
-        f"It worked on {units.count(median(there))} requests at once (median), and this run had "
-        f"{most:,} in flight at most. Measure again when it is idle.",
+        "The server had other traffic",
+        f"It processed {units.count(median(there))} requests at once (median), but this run had at "
+        f"most {most:,} in flight. Measure again when the server is idle.",
     )
 
 
@@ -145,9 +145,9 @@ def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
     return Diagnostic(
         "warning",
         f"The server found {units.share(shares[-1])} of the prompt tokens in its prefix cache",
-        "The prompts begin with unique marks, so little should be found there: TTFT may be "
-        "shorter than new prompts get. With short prompts this can be the fixed beginning of the "
-        "chat template; or somebody else asks this server the same again and again.",
+        "Each prompt begins with a unique nonce, so little should be cached: TTFT may be shorter "
+        "than for new prompts. With short prompts this can be the fixed beginning of the "
+        "chat template; or another client sends this server the same prompts repeatedly.",
     )
 
 
@@ -169,8 +169,8 @@ def _crowded(run: Run, seen: Sequence[Sample], summary: Summary | None = None) -
     if engine + fmean(waited) < LEAST_CORES or others < OTHERS_CORES or share < WAITED_SHARE:
         return None
     return _busy_machine(
-        f"Of the time in which the engine could have computed, it waited {units.share(share)} for "
-        f"a core: other programs used {units.significant(others)} cores on average."
+        f"The engine waited for a core {units.share(share)} of the time it could have computed: "
+        f"other programs used {units.significant(others)} cores on average."
     )
 
 
@@ -183,7 +183,7 @@ def _crowded_by_guess(run: Run, engine: float, machine: float) -> Diagnostic | N
     if machine < CROWDED * cores or engine >= STARVED * machine:
         return None
     return _busy_machine(
-        f"Of {units.significant(machine)} busy cores the engine had {units.significant(engine)} on "
+        f"The engine had {units.significant(engine)} of {units.significant(machine)} busy cores on "
         "average."
     )
 
@@ -191,7 +191,7 @@ def _crowded_by_guess(run: Run, engine: float, machine: float) -> Diagnostic | N
 def _busy_machine(what: str) -> Diagnostic:
     return Diagnostic(
         "warning",
-        "This machine was slow, not the model",
+        "Other programs slowed the engine down",
         f"{what} The engine was measured at a fraction of its speed. Close other programs on this "
         "machine, and measure again.",
     )

@@ -163,7 +163,7 @@ def _values(candidate: Candidate, rate: Rate) -> list[float]:
 def _said(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
     said = [MEANINGS[rate]]
     if len(candidates) == 2:
-        said.append("The first run grows upwards, the second downwards, on one scale.")
+        said.append("The first run points up and the second down, on the same scale.")
     if len(candidates) == 1:
         values = _values(candidates[0], rate)
         said.append(f"Median {median(values):,.1f}.")
@@ -171,8 +171,8 @@ def _said(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
     if largest > 1:
         upto = "" if len(candidates) == 1 else "up to "
         said.append(
-            f"Each bar is the median of {upto}{largest} requests in a row, "
-            "its line reaches from the slowest to the fastest."
+            f"Each bar is the median of {upto}{largest} consecutive requests; its line spans the "
+            "slowest to the fastest."
         )
     if any(m.status == "failed" for c in candidates for m in c.measurements):
         said.append("A red × is a failed request.")

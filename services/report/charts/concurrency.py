@@ -49,8 +49,8 @@ def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.Laye
     left_out = ", ".join(f"#{c.run.id}" for c in alone)
     title = heading(
         "Latency against concurrency",
-        "A line joins runs that are alike but for their load.",
-        f"Not drawn, as no other run is like it: {left_out}." if alone else "",
+        "A line joins runs that differ only in load.",
+        f"Not shown, because no other run matches it: {left_out}." if alone else "",
     )
     shown = [candidate for sweep in sweeps for candidate in sweep]
     layers = _layers(candidates, shown, sweeps, dark, rows)
@@ -99,7 +99,7 @@ def _layers(
     log = loads[-1] > 4 * loads[0]
     x = alt.X(
         "in_flight:Q",
-        title="Most requests in flight" + (" (log scale)" if log else ""),
+        title="Peak requests in flight" + (" (log scale)" if log else ""),
         scale=alt.Scale(
             type="log" if log else "linear",
             zero=alt.Undefined if log else False,
@@ -118,7 +118,7 @@ def _layers(
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("measure:N", title="Measure"),
-        alt.Tooltip("in_flight:Q", title="Most in flight", format=",d"),
+        alt.Tooltip("in_flight:Q", title="Peak in flight", format=",d"),
         alt.Tooltip("seconds:Q", title="Seconds", format=",.4~r"),
     ]
     points, tops = (alt.Chart(alt.NamedData(name)) for name in ("points", "tops"))

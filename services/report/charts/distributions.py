@@ -1,4 +1,4 @@
-"""Distributions as lines: for each value, the share of requests that needed no longer.
+"""Distributions as lines: for each value, the share of requests at or below each value.
 
 An empirical distribution function needs no bins, shows the median and the tail at once, and lets
 failures count: their share is what the line is short of 100 %.
@@ -58,7 +58,7 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
         values = np.sort(gaps_of(some))
         samples.append(Sample(candidate, values, len(values)))
         if stride > 1:
-            said = "Of the longest runs, not every request is looked at."
+            said = "For the longest runs, a sample of the requests is shown."
     return _draw(samples, dark, "Inter-chunk latency", "Time between chunks (s)", "gaps", said)
 
 
@@ -109,7 +109,7 @@ def _draw(
         drawn = drawn.encode(strokeDash=_dashes(samples))
         tooltip.insert(1, alt.Tooltip("kind:N", title="Requests"))
     rows = [row for sample in samples for row in _steps(sample)]
-    sentences = (f"The share of {what} that needed no longer.", said, _failures(samples))
+    sentences = (f"The share of {what} at or below each value.", said, _failures(samples))
     return layered([drawn], heading(title, *sentences), 260, {"steps": rows})
 
 

@@ -62,7 +62,7 @@ def engine(
     names = [theme.label(candidate.run) for candidate in candidates]
     lines = {name: samples for name, (_, samples) in zip(names, shown, strict=True)}
     title = heading(
-        "The server meanwhile",
+        "Server metrics",
         "Sampled from outside the client.",
         which_repeat(candidates, repeat),
     )
@@ -90,7 +90,7 @@ def live_engine(
         scale=alt.Scale(domain=[0, max(until_s, samples[-1].t)], nice=False),
     )
     colour: Any = alt.value(theme.palette(dark).decode)
-    drawn = _drawn(rows, {"": samples}, x, colour, heading("The server meanwhile"))
+    drawn = _drawn(rows, {"": samples}, x, colour, heading("Server metrics"))
     drawn.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": BELOW}
     return drawn
 
@@ -224,16 +224,16 @@ def _devices(ending: str) -> Callable[[Parts], dict[str, float]]:
 
 ROWS = (
     Row(
-        "Requests running, and waiting (dashed)",
+        "Requests running and waiting (dashed)",
         "count",
         _named(Running="running", Waiting="waiting"),
         "Waiting",
     ),
     Row("KV cache in use", "share", _named(KV_cache="kv_cache_share"), least=0.01),
-    Row("GPUs, memory in use", "bytes", _devices("_memory_bytes")),
-    Row("GPUs, in use", "share", _devices("_use_share"), top=1.0),
+    Row("GPU memory in use", "bytes", _devices("_memory_bytes")),
+    Row("GPU utilization", "share", _devices("_use_share"), top=1.0),
     Row(
-        "Cores busy by the engine, and on the machine (dashed)",
+        "Cores used by the engine and by the machine (dashed)",
         "cores",
         _named(Engine="engine_cores", Machine="machine_cores"),
         "Machine",

@@ -33,8 +33,8 @@ def in_flight(
     most = max(len(_of_repeat(candidate, repeat)) for candidate in candidates)
     title = heading(
         "Requests in flight",
-        "Sent and not yet ended.",
-        "Of several changes in a row the highest is drawn." if 2 * most > MOST_STEPS else "",
+        "Requests sent but not finished.",
+        "Where changes are close together, the highest is shown." if 2 * most > MOST_STEPS else "",
         which_repeat(candidates, repeat),
     )
     y = alt.Y("value:Q", title="Requests in flight", axis=alt.Axis(format=",d", tickMinStep=1))

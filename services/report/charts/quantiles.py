@@ -31,7 +31,7 @@ def quantile_shift(candidates: Sequence[Candidate], dark: bool = False) -> alt.L
         return None
     bands = [row for row in rows if row["low"] is not None]
     shown = [other for other, shifts in found if shifts]
-    title = heading("Shift of E2E latency", *_said(candidates[0], shown, rows, bands))
+    title = heading("E2E latency by quantile", *_said(candidates[0], shown, rows, bands))
     layers = _layers(candidates, shown, dark, rows, bands)
     return layered(layers, title, 260, {"shifts": rows, "bands": bands})
 
@@ -89,7 +89,7 @@ def _layers(
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("quantile:Q", title="Quantile", format=".0%"),
-        alt.Tooltip("times:Q", title="Times the baseline", format=".3f"),
+        alt.Tooltip("times:Q", title="Relative to baseline", format=".3f"),
         alt.Tooltip("low:Q", title="95 % from", format=".3f"),
         alt.Tooltip("high:Q", title="95 % to", format=".3f"),
     ]
@@ -107,9 +107,9 @@ def _layers(
 def _said(baseline: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows) -> list[str]:
     who = f"{theme.label(shown[0].run)} is" if len(shown) == 1 else "a run is"
     said = [f"Below 1: {who} faster than {theme.label(baseline.run)}."]
-    said.append("Level: all requests alike. A slope: some gain more.")
+    said.append("Flat: all requests change alike. Sloped: some change more than others.")
     if bands:
-        said.append("Shaded: 95 % intervals over repeats, each quantile by itself.")
+        said.append("Shaded: 95 % intervals over repeats, each quantile separately.")
     if len(bands) < len(rows):
-        said.append("A line without shade has too few repeats for an interval.")
+        said.append("A line without shading has too few repeats for an interval.")
     return said

@@ -13,7 +13,7 @@ from services.report import theme
 WIDEST = 64.0  # times the baseline, either way; an interval may reach beyond and is cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
 CLOSENESS = 0.06  # of the axis: ticks closer to each other than this are left out
-AXIS = "Times the baseline (log scale)"
+AXIS = "Relative to baseline (log scale)"
 
 
 def ratio_scale(

@@ -62,7 +62,7 @@ def _layers(
     x = alt.X("ratio:Q", title=AXIS, scale=scale, axis=alt.Axis(grid=True, **axis))
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
-        alt.Tooltip("ratio:Q", title="Times the baseline", format=".3f"),
+        alt.Tooltip("ratio:Q", title="Relative to baseline", format=".3f"),
         alt.Tooltip("low:Q", title="95 % from", format=".3f"),
         alt.Tooltip("high:Q", title="95 % to", format=".3f"),
     ]

@@ -90,7 +90,7 @@ def _layers(
 
 
 def _said(candidates: Sequence[Candidate], means: Rows) -> list[str]:
-    said = ["Each circle is a repeat, each upright bar their mean."]
+    said = ["Each circle is a repeat; each vertical bar is the mean."]
     if any(row["low"] is not None for row in means):
         said.append("Lines are 95 % intervals of the means.")
     said.append(f"1 is the mean of {theme.label(candidates[0].run)}.")

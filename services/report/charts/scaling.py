@@ -42,25 +42,25 @@ def study_chart(name: str) -> StudyChart:
 
 STUDY_CHARTS = (
     StudyChart(
-        "speedup", "How much more do more devices give?", "Speed-up against devices", speedup
+        "speedup", "How does throughput scale with devices?", "Speed-up against devices", speedup
     ),
     StudyChart(
         "batch_throughput",
-        "What does a higher concurrency give?",
+        "How does throughput grow with concurrency?",
         "Throughput against requests at once",
         batch_throughput,
     ),
     StudyChart(
         "batch_latency",
-        "How long does each request wait for it?",
+        "How does latency grow with concurrency?",
         "Latency against requests at once",
         batch_latency,
     ),
     StudyChart(
         "batch_efficiency",
-        "What is left of each device?",
+        "How efficiently is each device used?",
         "Efficiency by requests at once",
         batch_efficiency,
     ),
-    StudyChart("heat", "Where is the throughput?", "Throughput of every cell", heat),
+    StudyChart("heat", "Which cells give the most throughput?", "Throughput of every cell", heat),
 )

@@ -17,7 +17,7 @@ from services.studies.curves import KINDS, DeviceCurve, device_curves, rate_of
 from services.studies.scaling import Row, Scaling, scaling
 from services.studies.work import Work
 
-AXIS = "Times the baseline's throughput"
+AXIS = "Throughput relative to baseline"
 LIMIT = 110  # pixels of a name
 FAR_OUT = 0.6  # of the axis: from there on a name stands to the left of its dot
 SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
@@ -42,7 +42,7 @@ def speedup(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart 
     title = heading(
         "Speed-up against devices",
         f"At {next(r.work_label for r in found.rows if r.work == work)}."
-        + (" Other works are in the table." if len(found.works) > 1 else ""),
+        + (" Other loads are in the table." if len(found.works) > 1 else ""),
         "The dashed line is ideal; thin lines are the fitted law."
         if curves
         else "The dashed line is ideal.",
@@ -109,7 +109,7 @@ def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
     sizes = sorted({row["devices"] for row in rows})
     x = alt.X(
         "devices:Q",
-        title="Devices, times the baseline's",
+        title="Devices relative to baseline",
         scale=alt.Scale(domain=[0, most * 1.06], nice=False),
         axis=alt.Axis(values=sizes, format="~r", labelOverlap="greedy"),
     )
@@ -142,6 +142,6 @@ def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
 
 TOOLTIP = [
     alt.Tooltip("configuration:N", title="Configuration"),
-    alt.Tooltip("value:Q", title="Times the baseline", format=".3f"),
+    alt.Tooltip("value:Q", title="Relative to baseline", format=".3f"),
     alt.Tooltip("between:N", title="95 % interval"),
 ]

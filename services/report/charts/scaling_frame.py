@@ -81,7 +81,7 @@ def said(rows: Sequence[dict[str, object]]) -> list[str]:
     """Say what the lines upright are, and which dots have none."""
     words = []
     if any(row["interval"] for row in rows):
-        words.append("Upright lines are 95 % intervals over repeats.")
+        words.append("Vertical lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):
         words.append("A dot without one has too few repeats.")
     return words
@@ -91,7 +91,7 @@ def left_out(found: Scaling) -> list[str]:
     """Say what is only in the table."""
     words = []
     if len(found.configurations) > MOST_CONFIGURATIONS:
-        words.append(f"The first {MOST_CONFIGURATIONS} of {len(found.configurations)} are drawn.")
+        words.append(f"The first {MOST_CONFIGURATIONS} of {len(found.configurations)} are shown.")
     if len(set(map(series_of, found.works))) > MOST_SERIES:
-        words.append(f"Of what was asked, the first {MOST_SERIES} kinds are drawn.")
+        words.append(f"Only the first {MOST_SERIES} loads are shown.")
     return words

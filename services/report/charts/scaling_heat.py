@@ -38,14 +38,14 @@ def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | N
     sizes = sorted({row["size"] for row in rows})
     if len(sizes) < 2 or len(lines) < 2 or not most:
         return None
-    cut = [f"The first {MOST_LINES} lines are drawn."] if len(lines) == MOST_LINES else []
-    failed = f"{NOTHING}: without a number." if any(row["text"] == NOTHING for row in rows) else ""
+    cut = [f"The first {MOST_LINES} rows are shown."] if len(lines) == MOST_LINES else []
+    failed = f"{NOTHING}: no result." if any(row["text"] == NOTHING for row in rows) else ""
     kinds = left_out(found)[-1:] if len(set(map(series_of, found.works))) > MOST_SERIES else []
     title = heading(
         "Throughput of every cell",
-        "Output tokens/s; the darker the cell, the more."
+        "Output tokens/s; darker cells have more."
         if not dark
-        else "Output tokens/s; the brighter the cell, the more.",
+        else "Output tokens/s; brighter cells have more.",
         failed,
         *cut,
         *kinds,

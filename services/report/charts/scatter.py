@@ -34,8 +34,8 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
     if not dots:
         return None
     several = len(small) > len(dots)
-    said = "Right: each request is faster. Up: all of them together are."
-    circles = "A large dot is a run, a small one a repeat of it." if several else ""
+    said = "Further right: each request is faster. Further up: more total throughput."
+    circles = "Large dots are runs, small ones their repeats." if several else ""
     title = heading("Throughput against speed", said, circles)
     axes = (SPEED, "Output tokens/s, all requests together")
     return _draw(candidates, dark, title, axes, dots, small if several else [])
@@ -53,7 +53,7 @@ def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
     if not dots:
         return None
     left_out = [f"#{c.run.id}" for c in candidates if not _of(c, dots)]
-    unknown = f"Without a price, so not drawn: {', '.join(left_out)}." if left_out else ""
+    unknown = f"Not shown, because it has no price: {', '.join(left_out)}." if left_out else ""
     title = heading("Cost against speed", "Up: faster. Left: cheaper.", unknown)
     axes = ("USD per million output tokens", SPEED)
     return _draw(candidates, dark, title, axes, dots, [])

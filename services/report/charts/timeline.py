@@ -146,13 +146,13 @@ def _said(candidates: Sequence[Candidate], repeat: int) -> list[str]:
     shown = [len(_rows(candidate, repeat, len(candidates))) for candidate in candidates]
     total = sum(map(len, sent))
     if total > sum(shown):
-        said.append(f"{sum(shown):,} of {total:,} are shown, evenly chosen.")
+        said.append(f"{sum(shown):,} of {total:,} are shown, evenly sampled.")
     if any(candidate.classes for candidate in candidates):
-        said.append("A triangle marks a long one.")
+        said.append("Triangles mark long requests.")
     statuses = {m.status for some in sent for m in some}
     if "failed" in statuses:
-        said.append("A red × is where one failed.")
+        said.append("A red × marks a failure.")
     if "cancelled" in statuses:
-        said.append("A grey × is where one was cancelled.")
+        said.append("A grey × marks a cancellation.")
     said.append(which_repeat(candidates, repeat))
     return said

@@ -64,7 +64,9 @@ def _row(point: Point) -> dict[str, Any]:
         "interval": low is not None,
         "between": f"{low:.4g} – {high:.4g}" if low and high else "too few repeats",
         "word": point.word,
-        "server": f"another: {listed(point.differs)}" if point.differs else "as the baseline's",
+        "server": f"different: {listed(point.differs)}"
+        if point.differs
+        else "same as the baseline",
     }
 
 

@@ -57,7 +57,7 @@ def run_json(candidates: Sequence[Candidate]) -> bytes:
 
 
 def content_hash(candidate: Candidate) -> str:
-    """Return the SHA-256 of what was asked and measured: the config without prompts, the
+    """Return the SHA-256 of config and measurements: the config without prompts, the
     environment, the repeats, and what was seen of every request; of an imported run without
     requests what its tool states.
 

@@ -57,10 +57,10 @@ def read(data: bytes, filename: str) -> list[Imported]:
         found = document(data)
         runs = _format(found).read(found)
         if not runs:
-            raise InvalidImport("It holds no run.")
+            raise InvalidImport("It contains no run.")
         if len(runs) > MOST_RUNS:
             raise InvalidImport(
-                f"It holds {len(runs):,} runs. Paceline reads up to {MOST_RUNS:,} of a file: "
+                f"It contains {len(runs):,} runs. Paceline reads up to {MOST_RUNS:,} per file: "
                 "split it."
             )
     except InvalidImport as error:
@@ -86,7 +86,7 @@ def _format(found: Document) -> Format:
         if entry.recognise(found):
             return entry
     raise InvalidImport(
-        f"It is not a result that Paceline knows. It reads those of {known_tools()}."
+        f"Paceline does not recognize this file. It reads results of {known_tools()}."
     )
 
 

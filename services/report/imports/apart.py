@@ -32,7 +32,7 @@ MOST_MEMORY = 4 * 2**30  # bytes; a file of 256 MB and 30 million values takes a
 MOST_CPU_S, MOST_S, LOOK_S = 120, 300.0, 0.5
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-TOO_MUCH = "It takes more memory to read than Paceline gives a file: split it."
+TOO_MUCH = "It needs more memory than Paceline allows for one file: split it."
 TOO_LONG = "It takes too long to read: split it."
 _ONE = Lock()  # so that ten files at once take no more memory than one
 
@@ -76,7 +76,7 @@ def _answer(asked: bytes, filename: str) -> dict[str, Any]:
     if why or process.returncode < 0:  # a signal: the limit of time, or the machine's own of memory
         return {"error": f"{name}: {why[0] if why else TOO_MUCH}"}
     logging.getLogger(__name__).error("A file was not read:\n%s", told.decode("utf-8", "replace"))
-    return {"error": f"{name}: Paceline failed to read it, which its log explains."}
+    return {"error": f"{name}: Paceline failed to read it; its log says why."}
 
 
 def _watch(process: subprocess.Popen[bytes], over: Event, why: list[str]) -> None:

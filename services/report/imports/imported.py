@@ -113,7 +113,7 @@ def imported(
     """
     _see_to(measurements)
     if not measurements and not says[0]:
-        raise InvalidImport(f"It is a file of {tool}, but holds no request and no result.")
+        raise InvalidImport(f"It is a file of {tool}, but contains no requests and no results.")
     named = fields.line(model, LONGEST_MODEL)
     requests = len(measurements) or load.requests
     config, known = replace(load, requests=requests).config(named)
@@ -144,10 +144,10 @@ def _unread(of: Mapping[str, Any] | None) -> list[str]:
 def _see_to(measurements: Sequence[Measurement]) -> None:
     if len(measurements) > MOST_REQUESTS:
         raise InvalidImport(
-            f"It holds {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
+            f"It contains {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
         )
     if any(m.repeat >= MOST_REPEATS for m in measurements):
-        raise InvalidImport(f"It holds requests of more than {MOST_REPEATS} repeats.")
+        raise InvalidImport(f"It contains requests of more than {MOST_REPEATS} repeats.")
     if len({(m.repeat, m.index) for m in measurements}) < len(measurements):
         raise InvalidImport("Two of its requests have the same repeat and index.")
 

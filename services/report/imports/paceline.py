@@ -87,7 +87,7 @@ def read_parquet(document: Document) -> list[Imported]:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
         said = (file.schema_arrow.metadata or {}).get(KEY)
         if said is None:
-            raise InvalidImport("It is Parquet, but not of a run of Paceline's.")
+            raise InvalidImport("It is Parquet, but not a Paceline run.")
         found = json.loads(said)
         rows = _rows(file)
     except MemoryError:
@@ -95,9 +95,9 @@ def read_parquet(document: Document) -> list[Imported]:
     except (pyarrow.ArrowException, OSError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidImport):
             raise
-        raise InvalidImport("Its Parquet cannot be read: it is broken or cut short.") from None
+        raise InvalidImport("Its Parquet cannot be read: it is damaged or incomplete.") from None
     if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
-        raise InvalidImport("It is Parquet, but not of a run that this Paceline knows.")
+        raise InvalidImport("It is Parquet, but not a run that this version of Paceline can read.")
     return [_run({**found, "requests": rows})]
 
 
@@ -112,7 +112,7 @@ def _rows(file: Any) -> list[dict[str, Any]]:
     see_to_values(sum(part.num_values for part in kept))
     if (size := sum(part.total_uncompressed_size for part in kept)) > MOST_BYTES:
         raise InvalidImport(
-            f"It holds {size / 1e6:,.0f} MB when it is unpacked. Paceline reads up to "
+            f"It holds {size / 1e6:,.0f} MB when unpacked. Paceline reads up to "
             f"{MOST_BYTES / 1e6:,.0f} MB."
         )
     known = [name for name in file.schema_arrow.names if name in COLUMNS]
@@ -175,7 +175,9 @@ def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         return RunConfig.model_validate({**known, **_prompts(said)}), sorted(known)
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"])) or "config"
-        raise InvalidImport(f"Its run.config cannot be: {fields.line(field)} is wrong.") from None
+        raise InvalidImport(
+            f"Its run.config is not valid: {fields.line(field)} is wrong."
+        ) from None
 
 
 def _prompts(said: Mapping[str, Any]) -> dict[str, Any]:

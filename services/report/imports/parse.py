@@ -59,7 +59,7 @@ def document(data: bytes) -> Document:
     else:
         found = Document("csv", _some(_csv(text)))
     if not found.rows:
-        raise InvalidImport("It holds no request and no result.")
+        raise InvalidImport("It contains no requests and no results.")
     see_to_requests(len(found.rows))
     return found
 
@@ -76,7 +76,8 @@ def see_to_values(number: int) -> None:
     """Refuse a file that holds too many values. Raises InvalidImport."""
     if number > MOST_VALUES:
         raise InvalidImport(
-            f"It holds {number:,} values. Paceline reads up to {MOST_VALUES:,} of a file: split it."
+            f"It contains {number:,} values. Paceline reads up to {MOST_VALUES:,} per file: split "
+            "it."
         )
 
 
@@ -89,12 +90,12 @@ def _json(text: str) -> Document:
     try:
         value = json.loads(text)
     except RecursionError:
-        raise InvalidImport("Its JSON is nested too deep.") from None
+        raise InvalidImport("Its JSON is nested too deeply.") from None
     except ValueError:
         value = list(_some(_lines(text)))
     rows = value if isinstance(value, list) else [value]
     if not all(isinstance(row, dict) for row in rows):
-        raise InvalidImport("Its JSON is not made of objects: no tool's results look like that.")
+        raise InvalidImport("Its JSON contains no objects: no tool's results look like that.")
     return Document("json", tuple(rows))
 
 
@@ -110,7 +111,7 @@ def _lines(text: str) -> Iterator[Any]:
         try:
             yield json.loads(line)
         except RecursionError:
-            raise InvalidImport("Its JSON is nested too deep.") from None
+            raise InvalidImport("Its JSON is nested too deeply.") from None
         except ValueError as error:
             raise InvalidImport(_broken(text, line, place, error)) from None
 
@@ -119,9 +120,9 @@ def _broken(text: str, line: str, place: int, error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         at_end = error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated")
         if at_end and (place > 1 or "\n" not in text.rstrip() or len(line.strip()) < 3):
-            return "Its JSON ends in the middle: the file was not written or copied to its end."
+            return "Its JSON is incomplete: the file was not fully written or copied."
     return (
-        f"It looks like JSON, but line {place} cannot be read. Give the file as the tool wrote it."
+        f"It looks like JSON, but line {place} cannot be read. Use the file as the tool wrote it."
     )
 
 

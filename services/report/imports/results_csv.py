@@ -31,7 +31,7 @@ def read(document: Document) -> list[Imported]:
 def _system_d(index: int, row: Mapping[str, Any]) -> Measurement:
     latency = fields.seconds(_number(row, "Total Time Taken"))
     if not latency:
-        raise InvalidImport(f"Row {index + 1} has no Total Time Taken that is a time in seconds.")
+        raise InvalidImport(f"Row {index + 1} has no valid Total Time Taken in seconds.")
     return Measurement(
         0,
         index,

@@ -1,4 +1,4 @@
-"""What the tool itself says of an imported run, beside what our metrics make of its requests."""
+"""Reported by the tool of an imported run, beside what our metrics make of its requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def table(candidate: Candidate) -> Table:
     both = ("Paceline", "Difference") if candidate.measurements else ()
     columns = ("", tool_of(candidate), *both)
     rows = tuple(_row(*found)[: len(columns)] for found in _numbers(candidate))
-    return Table("What the tool itself says", columns, rows, _note(candidate) if rows else "")
+    return Table("Reported by the tool", columns, rows, _note(candidate) if rows else "")
 
 
 def definitions(candidate: Candidate) -> Table:
@@ -45,10 +45,9 @@ def sentence(candidate: Candidate) -> str:
     apart = sum(_difference(theirs, ours) != NONE for _, theirs, ours in both)
     tool, total = tool_of(candidate), many(len(both), "number")
     if not apart:
-        return (
-            f"{tool}: {'its one number is' if len(both) == 1 else f'all its {total} are'} as ours."
-        )
-    return f"{tool}: of its {total} {len(both) - apart} are as ours, and {apart} not."
+        all_of_them = "its one number matches" if len(both) == 1 else f"all its {total} match"
+        return f"{tool}: {all_of_them} ours."
+    return f"{tool}: {len(both) - apart} of its {total} match ours, {apart} do not."
 
 
 def reasons(candidate: Candidate) -> list[tuple[str, str]]:
@@ -108,15 +107,15 @@ def _difference(theirs: float, ours: float | None) -> str:
 def _note(candidate: Candidate) -> str:
     if not candidate.measurements:
         return (
-            "The file holds only this summary: nothing can be worked out again, and compared with "
-            f"other runs it counts as one repeat, by the tool's definitions.{_unread(candidate)}"
+            "The file contains only this summary: nothing can be recomputed, and in comparisons it "
+            f"counts as one repeat, by the tool's definitions.{_unread(candidate)}"
         )
     note = (
-        "Paceline's numbers are worked out anew from the requests in the file; a percentile that "
-        "too few requests support is left out, as –."
+        "Paceline's numbers are recomputed from the requests in the file; percentiles with too few "
+        "requests are shown as –."
     )
     if not candidate.run.placed:
-        note += " It does not say when each was sent, so rates are the tool's alone."
+        note += " It does not say when each request was sent, so rates come from the tool only."
     return note + _unread(candidate)
 
 

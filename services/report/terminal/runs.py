@@ -116,7 +116,7 @@ def _diagnostics(found: Iterable[Diagnostic]) -> list[str]:
 
 def thresholds_text(found: Sequence[ThresholdResult]) -> str:
     """Conditions on a run, a line each."""
-    return "\n".join(f"{'✓ kept' if one.passed else '✗ missed'}: {one.sentence}" for one in found)
+    return "\n".join(f"{'✓ passed' if one.passed else '✗ failed'}: {one.sentence}" for one in found)
 
 
 def share_text(share: Any) -> str:
@@ -124,9 +124,8 @@ def share_text(share: Any) -> str:
     texts = " Prompts and answers are on it." if share.texts else ""
     until = f"until {minute(share.expires_at)}" if share.expires_at else "until it is revoked"
     return (
-        f"{share.path}\n"
-        f"It opens below the address of this Paceline, such as http://127.0.0.1:8501{share.path}, "
-        f"{until}.{texts}"
+        f"{share.path}\nOpen it at the address of this Paceline, for example "
+        f"http://127.0.0.1:8501{share.path}, {until}.{texts}"
     )
 
 
@@ -201,12 +200,12 @@ def _tested(row: dict[str, Any]) -> str:
     if test["problem"]:
         return f"{row['name']}: {test['problem']}{_advice(test['remedy'])}"
     if test["reachable"] is None:
-        return f"{row['name']}: not asked, since that would cost money."
+        return f"{row['name']}: not tested, because that would cost money."
     says = [
         many(len(test["models"]), "model") if test["lists"] is not False else "no list of models"
     ]
     if test["streams"] is None:
-        says.append("streaming not tried, since no model is chosen")
+        says.append("streaming not tested, because no model is chosen")
     else:
         says.append("streams" if test["streams"] else "does not stream")
         says.append("reports usage" if test["reports_usage"] else "reports no usage")

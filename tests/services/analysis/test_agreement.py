@@ -227,7 +227,7 @@ def test_the_table_says_both_numbers_the_difference_and_the_definition() -> None
     assert difference.startswith("−4")  # √(11/12) − 1
     why = dict(definitions(candidate).rows)
     assert any("TTFT, std dev" in what and "over n − 1" in said for what, said in why.items())
-    assert sentence(candidate) == "vLLM bench: of its 21 numbers 14 are as ours, and 7 not."
+    assert sentence(candidate) == "vLLM bench: 14 of its 21 numbers match ours, 7 do not."
     told = dict(reasons(candidate))
     assert len(told) == 2, "rates, and standard deviations"
     rates, spreads = told

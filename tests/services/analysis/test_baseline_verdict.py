@@ -117,7 +117,7 @@ def test_almost_the_same_is_equivalent_and_too_much_noise_is_inconclusive() -> N
 def test_two_repeats_allow_no_verdict() -> None:
     found = stands(SLOW, played(2, (1.0, 1.01)))
     assert (found.word, brief(found)) == ("no verdict", "no verdict")
-    assert "3 or more repeats of each run allow a verdict" in sentence(found)
+    assert "a verdict needs 3 or more repeats of each run" in sentence(found)
 
 
 def test_other_error_rates_allow_no_verdict() -> None:
@@ -131,7 +131,7 @@ def test_other_work_is_not_compared() -> None:
     found = stands(SLOW, played(2, (1.0, 1.01, 0.99), max_tokens=7))
     assert (found.word, brief(found)) == (OTHER_WORK, OTHER_WORK)
     assert as_row(found)["speed"] is None
-    assert "Run 2 was asked for other work than run 1, its baseline" in sentence(found)
+    assert "Run 2 did different work from run 1, its baseline" in sentence(found)
 
 
 def test_of_what_an_older_paceline_kept_nothing_is_said() -> None:
@@ -242,7 +242,7 @@ def test_another_server_is_not_called_faster_without_a_word() -> None:
     other = one | {"address": "127.0.0.1:2", "cpu": "b", "cores": 4, "engine": "only here"}
     found = against(baseline_run, of(FAST, server=other), MODEL)
     assert found is not None and found.differs == ("address", "machine")
-    assert brief(found) == "faster, 2.00× (another server)"
+    assert brief(found) == "faster, 2.00× (different server)"
     assert sentence(found).endswith(
         "It ran on a different server than the baseline: address and machine differ."
     )

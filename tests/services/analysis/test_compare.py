@@ -251,10 +251,10 @@ def test_like_runs_are_compared_without_a_warning() -> None:
         (a(), b(repeats(cached_tokens=5)), "Prompts came from a cache"),
         (a(), b([*repeats(), failed(9)]), "Different error rates"),
         (a(environment={"cpu": "x"}), b(environment={"cpu": "y"}), "Different machines"),
-        (a(), b(status="interrupted"), "Not every run was measured to its end"),
-        (a(status="cancelled"), b(), "Not every run was measured to its end"),
+        (a(), b(status="interrupted"), "Not every run finished"),
+        (a(status="cancelled"), b(), "Not every run finished"),
         (a(), b(client="litellm"), "Measured by different clients"),
-        (a(), b(health={"cpu_share": 0.95}), "A client was past its limits"),
+        (a(), b(health={"cpu_share": 0.95}), "A client exceeded its limits"),
         (a(), b(repeats(coalesced_reads=1, token_times=(1.0, 2.0, 2.0, 3.0))), TOGETHER),
         (a(), b(mode="sequential"), "Different load"),
         (a(), b(requests=6), "Different load"),
@@ -279,14 +279,14 @@ def test_what_makes_a_comparison_unfair_is_said(
 
 def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
     (diagnostic,) = compare([a(), b(status="running")]).warnings
-    assert "#2: running. More repeats come" in diagnostic.sentence
+    assert "#2: running. More repeats are coming" in diagnostic.sentence
 
 
 def test_why_a_run_failed_is_said_where_there_is_no_verdict() -> None:
     failed_run = b(status="failed")
     failed_run = replace(failed_run, run=replace(failed_run.run, error="Nothing answers there."))
     (diagnostic,) = compare([a(), failed_run]).warnings
-    assert "#2: failed (Nothing answers there). A repeat" in diagnostic.sentence
+    assert "#2: failed (Nothing answers there). An incomplete repeat" in diagnostic.sentence
 
 
 def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
@@ -314,7 +314,7 @@ def test_what_does_no_harm_is_not_warned_of(left: Candidate, right: Candidate) -
 
 def test_a_pause_is_said_to_count_where_loads_differ() -> None:
     (diagnostic,) = compare([a(mode="sequential"), b()]).warnings
-    assert "count the client's own waiting (#1: a pause of 2 s; #2: none)" in diagnostic.sentence
+    assert "include the client's own waiting (#1: a pause of 2 s; #2: none)" in diagnostic.sentence
 
 
 # --- how many ----------------------------------------------------------------------------------

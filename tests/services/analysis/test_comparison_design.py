@@ -80,9 +80,7 @@ def test_what_cannot_be_asked_for_is_said(
 
 
 def test_what_will_happen_is_said_before_it_does() -> None:
-    assert sentence(ComparisonDesign(), 2) == "2 candidates take turns, 5 repeats of each."
-    assert sentence(ComparisonDesign(), 2, 10).endswith(
-        "of each. Requests to warm up, of them all: 10."
-    )
+    assert sentence(ComparisonDesign(), 2) == "2 candidates, 5 interleaved repeats each."
+    assert sentence(ComparisonDesign(), 2, 10).endswith("each, plus 10 warm-up requests.")
     until = sentence(ComparisonDesign(repeats=3, most=12, target=0.02), 3)
     assert "within ±2 %, at most 12 of each" in until

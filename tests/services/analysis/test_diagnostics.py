@@ -53,7 +53,7 @@ def test_a_good_run_raises_no_doubt() -> None:
 
 def test_a_run_that_measured_nothing_has_kept_nothing() -> None:
     (diagnostic,) = found(good(status="failed"), [])
-    assert diagnostic.sentence == "No request was measured. Start the run again."
+    assert diagnostic.sentence == "No request was measured. Run it again."
     assert "is kept" in found(good(status="failed"), MANY)[0].sentence
 
 
@@ -94,7 +94,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(requests=100),
         MANY,
         "warning",
-        "At most 80 in flight, not 100",
+        "At most 80 in flight instead of 100",
     ),
     (
         good(),
@@ -130,7 +130,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(health={"oddities": {"one_newline": 3, "a later version's": 1}}),
         MANY,
         "note",
-        "The server frames its streams in an unusual way",
+        "The server's streaming format is unusual",
     ),
     (
         with_config(health={"oddities": {"not_streamed": 80}}),
@@ -307,7 +307,7 @@ def test_a_repeat_that_its_failures_ended_is_not_told_to_raise_the_limit() -> No
     stopped = [measured(0), *(failed(i) for i in range(1, 4))]
     said = found(with_config(requests=100, stop_after_errors=3), stopped)
     (diagnostic,) = [one for one in said if one.title == "Not every request was answered"]
-    assert diagnostic.sentence.endswith("as 3 had failed. Fix the failures first.")
+    assert diagnostic.sentence.endswith("because 3 had failed. Fix the failures first.")
 
 
 def test_warnings_come_before_notes() -> None:

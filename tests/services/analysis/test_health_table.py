@@ -50,7 +50,7 @@ def test_what_the_client_adds_is_a_sentence() -> None:
     assert client_health.sentence(staggered(calibration={"problem": "no"})) == ""
     assert client_health.sentence(staggered(calibration=CALIBRATED)) == (
         "At this load the client adds 4.00 µs to TTFT at the median and 300 µs at p99, measured "
-        "against a server that knows when it sent."
+        "against a server with known send times."
     )
 
 
@@ -63,12 +63,12 @@ def test_each_number_stands_beside_its_limit() -> None:
     said = {"clock": "kernel", "cpu_share": 0.25, "loop_lag_p99_s": 0.0005, "processes": 2}
     found = rows(staggered(health=said, calibration=CALIBRATED))
     assert found["Clock of arrivals"] == ("the kernel's receive stamps", "")
-    assert found["Processes that sent"] == ("2", "")
+    assert found["Sending processes"] == ("2", "")
     assert found["Behind, p99"] == ("500 µs", "5.00 ms")
     assert found["Share of a core"] == ("25.0 %", "80.0 %")
     assert found["Sent late, p99"] == ("2.00 ms", "10.0 ms")
-    assert found["Requests a second, asked for"] == ("10", "")
-    assert found["Requests a second, sent"] == ("10", "9.8")
+    assert found["Requests per second, configured"] == ("10", "")
+    assert found["Requests per second, sent"] == ("10", "9.8")
     assert found["Chunks read together"] == ("40.0 %", "1.00 %")
     assert found["Error of TTFT, p99"] == ("300 µs", "10.0 ms")
     assert found["Of them lost"] == ("1", "")
@@ -86,7 +86,7 @@ def test_what_is_not_known_is_left_open(config: dict[str, Any], client: str) -> 
     found = rows(candidate([measured()], **config))
     assert found["Client"] == (client, "")
     assert found["Behind, p99"][0] == found["Share of a core"][0] == "–"
-    assert "Requests a second, sent" not in found
+    assert "Requests per second, sent" not in found
     assert "Error of TTFT, p99" not in found
 
 
@@ -113,7 +113,7 @@ def test_a_limit_is_shown_only_where_it_is_one(
         calibration={**CALIBRATED, "ttft_p99_s": late},
     )
     shown = {name: (number(value), number(limit)) for name, (value, limit) in rows(of).items()}
-    least = ("Requests a second, sent",)  # there more is better
+    least = ("Requests per second, sent",)  # there more is better
     past = [
         name
         for name, (value, limit) in shown.items()

@@ -73,7 +73,7 @@ def test_what_was_not_measured_is_not_counted_as_kept() -> None:
     streamed, whole = measured(0), measured(0, repeat=1, t_first=None)
     found = summarize([streamed, whole], None, Objectives(ttft_s=1.0)).attainment
     assert found is not None and found.share is found.goodput_per_s is None
-    assert found.sentence.startswith("It is not known how many requests met TTFT ≤ 1.00 s: none")
+    assert found.sentence.startswith("It is unknown how many requests met TTFT ≤ 1.00 s: none")
     known = summarize([streamed, whole], None, Objectives(e2e_s=3.0)).attainment
     assert known is not None and known.share == 1.0
 

@@ -53,19 +53,19 @@ def test_a_server_that_did_as_it_should_raises_no_doubt() -> None:
 @pytest.mark.parametrize(
     ("series", "title"),
     [
-        ({"gpu2_memory_bytes": [50 * GIB] * 10}, "GPUs are not about equal"),
-        ({"gpu0_use_share": [0.5] * 10}, "GPUs are not about equal"),
+        ({"gpu2_memory_bytes": [50 * GIB] * 10}, "GPUs are unevenly loaded"),
+        ({"gpu0_use_share": [0.5] * 10}, "GPUs are unevenly loaded"),
         ({"preemptions": [0.0] * 8 + [1.0, 3.0]}, "preempted requests (3 times)"),
         ({"prefix_hit_share": [0.0] * 9 + [0.3]}, "30.0 % of the prompt tokens in its prefix"),
         ({"waiting": [2.0] * 10}, "waited in the server's queue"),
-        ({"running": [7.0] * 10}, "Somebody else used the server"),
+        ({"running": [7.0] * 10}, "The server had other traffic"),
     ],
 )
 def test_a_server_to_doubt_is_doubted(series: dict[str, Any], title: str) -> None:
     assert title in watched(**{**EVEN, **series})
 
 
-SLOW = "This machine was slow, not the model"
+SLOW = "Other programs slowed the engine down"
 
 
 def on_cores(

@@ -78,19 +78,19 @@ def test_a_run_of_which_nothing_is_known_keeps_no_condition() -> None:
     bare = replace(nothing, summary=replace(nothing.summary, distributions={}))
     for found in check([parse_threshold(f"{name}>=0") for name in NAMES], bare):
         assert not found.passed and found.value is None
-        assert "not known" in found.sentence
+        assert "unknown" in found.sentence
 
 
 def test_a_class_of_requests_is_a_condition_of_a_mix_only() -> None:
     (found,) = check([parse_threshold("short_ttft:median<9")], MANY)
-    assert found.sentence == "TTFT of short requests, median < 9.00 s: it is 1.40 s"
+    assert found.sentence == "TTFT of short requests, median < 9.00 s: measured 1.40 s"
     plain = candidate([measured(i) for i in range(4)])
     (unknown,) = check([parse_threshold("short_ttft:median<9")], plain)
-    assert not unknown.passed and "it is no mix" in unknown.sentence
+    assert not unknown.passed and "is not a mix" in unknown.sentence
     few = candidate([measured(i) for i in range(8)], workload="mixed", requests=8)
     for percentile, floor in (("p90", 36), ("p95", 72), ("p99", 368)):
         (short,) = check([parse_threshold(f"long_e2e:{percentile}<9")], few)
-        assert f"not known by 4 requests, it takes {floor}" in short.sentence
+        assert f"needs {floor} requests; there are 4" in short.sentence
 
 
 def test_no_gate_is_about_the_clients_own_waiting() -> None:

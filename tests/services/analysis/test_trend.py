@@ -82,17 +82,17 @@ def test_it_is_said_how_many_are_slower_and_which() -> None:
         "Run 5 is inconclusive.",
         "Run 6 is without a verdict.",
     )
-    assert made().sentences[5].startswith("Each run is tested by itself")
+    assert made().sentences[5].startswith("Each run is tested on its own")
     assert made(RUNS[:5]).sentences[0] == (
         "Of 4 runs since the baseline (run 1), one is slower: run 4."
     )
     assert (
         made(RUNS[:3]).sentences[0]
-        == "Of 2 runs since the baseline (run 1), none is shown to be slower."
+        == "Of 2 runs since the baseline (run 1), none is measurably slower."
     )
     assert (
         made(RUNS[:2]).sentences[0]
-        == "The only run since the baseline (run 1) is not shown to be slower."
+        == "The only run since the baseline (run 1) is not measurably slower."
     )
     assert made(RUNS[:1]).sentences == ("No run has been measured since the baseline (run 1).",)
 
@@ -110,7 +110,7 @@ def test_runs_of_other_work_are_left_out_and_counted() -> None:
     other = of(played(8, (9.0, 9.1, 8.9), max_tokens=7))
     found = made([*RUNS, other])
     assert 8 not in words(found)
-    assert found.sentences[-1] == "One run is of other work, and not drawn."
+    assert found.sentences[-1] == "One run did different work and is not shown."
 
 
 def test_runs_before_the_reference_are_drawn_without_a_verdict() -> None:
@@ -124,8 +124,8 @@ def test_without_a_reference_it_is_said_how_to_get_one() -> None:
     assert set(words(found).values()) == {"no verdict"}
     assert found.baseline is None
     assert found.sentences == (
-        "No run is the baseline here. Select one and pin it: each later run is then held against "
-        "it.",
+        "There is no baseline here. Select a run and make it the baseline: later runs are then "
+        "compared with it.",
     )
 
 
@@ -136,7 +136,9 @@ def test_several_references_are_held_apart_until_one_is_looked_at() -> None:
     both = trend(runs, pins, baseline_runs, E2E)
     assert both.baseline is None
     assert "Of 5 runs since their 2 baselines" in both.sentences[0]
-    assert "These runs have 2 baselines. Narrow the list to one." in both.sentences
+    assert (
+        "These runs have 2 different baselines. Filter the list to one of them." in both.sentences
+    )
     one = trend(runs, pins, baseline_runs, E2E, model="tiny")
     assert one.baseline is not None and one.baseline.run_id == 1
     assert words(one)[4] == "slower"
@@ -201,8 +203,8 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
         served[at] = replace(served[at], server={"address": "b:1", "model": "m"})
     found = trend(served[::-1], (PIN,), {1: served[0]}, E2E)
     assert found.sentences[:2] == (
-        "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 (another server) and 7.",
-        "Run 2 (another server) is faster.",
+        "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 (different server) and 7.",
+        "Run 2 (different server) is faster.",
     )
     assert (
         "Runs 2 and 4 ran on a different server than the baseline: address differs."

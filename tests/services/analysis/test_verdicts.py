@@ -108,7 +108,7 @@ def test_more_throughput_with_slower_requests_is_said_as_the_trade_it_is() -> No
     assert found.sentence.startswith(
         "batch of 8 gives more throughput than sequential, and each request fewer tokens/s: output "
         "throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request 50 % lower, 0.50× "
-        "(95 % interval 0.50–0.50); 5 repeats each, measured in turns. Also: median TTFT 4.00× "
+        "(95 % interval 0.50–0.50); 5 repeats each, interleaved. Also: median TTFT 4.00× "
         "longer (4.00–4.00); median E2E"
     )
     back = said(
@@ -154,7 +154,7 @@ def test_what_the_client_waits_itself_does_not_lead() -> None:
     assert found.headline == "staggered is as fast as sequential, within ±5 %"
     assert found.details.startswith("By median tokens/s per request: 1.00×")
     assert (
-        "Output throughput counts the client's own waiting (staggered: an interval of 1 s; "
+        "Output throughput includes the client's own waiting (staggered: an interval of 1 s; "
         "sequential: a pause of 20 s), so median tokens/s per request decides." in found.details
     )
     assert words(found)["output_tokens_per_s"] == "no verdict", "it is the client's doing"
@@ -233,7 +233,7 @@ def test_two_runs_alike_are_equivalent() -> None:
 def test_a_difference_that_is_real_and_small_is_said_to_be_both() -> None:
     found = said(a(repeats(vary=NARROW)), b(repeats(0.98, NARROW)))
     assert found.word == "equivalent" and found.findings[0].differs
-    assert "5 repeats each. There is a difference, but it is smaller than that." in found.sentence
+    assert "5 repeats each. There is a difference, but it is within the margin." in found.sentence
 
 
 def test_the_margin_decides_what_is_equivalent() -> None:
@@ -256,16 +256,19 @@ def test_inconclusive_says_what_could_have_been_seen_and_what_it_takes() -> None
     assert found.detectable == pytest.approx(1.094, abs=0.001) and found.repeats_needed == 6
     assert (
         "Output throughput is 1.00× (95 % interval 0.95–1.05), 3 repeats each. Repeats like these "
-        "show a difference of 9.4" in found.sentence
+        "detect a difference of 9.4" in found.sentence
     )
-    assert "four times in five; one of 5 % takes about 6 of each run. Also:" in found.sentence
+    assert (
+        "four times in five; detecting 5 % needs about 6 repeats of each run. Also:"
+        in found.sentence
+    )
 
 
 def test_runs_that_vary_wildly_would_take_more_than_anybody_measures() -> None:
     wild = (0.2, 1.0, 5.0)
     found = said(a(repeats(vary=wild)), b(repeats(1.1, vary=wild)))
     assert found.word == "inconclusive" and found.repeats_needed is None
-    assert "takes more than 1,000 of each run" in found.sentence
+    assert "needs more than 1,000 repeats of each run" in found.sentence
 
 
 def test_several_measures_together_need_clearer_differences() -> None:
@@ -284,7 +287,7 @@ def test_several_measures_together_need_clearer_differences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "now"), [(1, 1, "1 repeat each"), (2, 3, "3 repeats to the other's 2")]
+    ("left", "right", "now"), [(1, 1, "1 repeat each"), (2, 3, "3 repeats against 2")]
 )
 def test_under_three_repeats_a_side_there_is_a_ratio_and_no_verdict(
     left: int, right: int, now: str
@@ -294,7 +297,7 @@ def test_under_three_repeats_a_side_there_is_a_ratio_and_no_verdict(
     assert found.headline == "B against A: no verdict"
     assert (
         "Output throughput is 2.0" in found.sentence
-        and "×, in these repeats only: 3 or more repeats of each run allow a verdict"
+        and "× as high in these repeats, but a verdict needs 3 or more repeats of each run"
         in found.sentence
     )
     assert f"({now} now)" in found.sentence
@@ -331,7 +334,7 @@ def test_runs_of_one_trial_are_compared_in_pairs() -> None:
     assert apart.word == "inconclusive" and "in turns" not in apart.sentence
     turns = said(a(left, comparison_id=7), b(right, comparison_id=7))
     assert turns.word == "faster"
-    assert "5 repeats each, measured in turns." in turns.sentence
+    assert "5 repeats each, interleaved." in turns.sentence
     assert said(a(left, comparison_id=7), b(right, comparison_id=8)).word == "inconclusive"
 
 
@@ -392,9 +395,9 @@ def test_a_ratio_is_written_in_as_many_digits_as_one_reads(value: float, text: s
     [
         ("queued", "is still being measured"),
         ("running", "is still being measured"),
-        ("cancelled", "was cancelled, and has not been measured to its end"),
-        ("interrupted", "was interrupted, and has not been measured to its end"),
-        ("failed", "failed, and has not been measured to its end"),
+        ("cancelled", "was cancelled before it finished"),
+        ("interrupted", "was interrupted before it finished"),
+        ("failed", "failed before it finished"),
     ],
 )
 def test_there_is_no_verdict_on_what_was_not_measured_to_its_end(status: Any, why: str) -> None:

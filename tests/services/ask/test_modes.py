@@ -34,7 +34,7 @@ def test_a_mode_says_when_each_request_is_due(asked: dict[str, Any], expected: S
 def test_throughput_that_there_is_not_counts_no_waiting() -> None:
     paused = RunConfig(mode="sequential")
     assert counted(paused, 1) == (
-        "Throughput and queries/s count the client's own waiting (a pause of 2 s)."
+        "Throughput and queries/s include the client's own waiting (a pause of 2 s)."
     )
     assert counted(paused, 0) == counted(RunConfig(mode="batch"), 1) == ""
 

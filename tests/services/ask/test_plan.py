@@ -167,11 +167,13 @@ def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
     TEN = Pace(5.0, 10.0, 20.0, "from a test")
     one = plan(in_turns(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, TEN)
     other = plan(in_turns(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, TEN)
-    both = together([one, other], "2 candidates take turns.")
+    both = together([one, other], "2 candidates, 5 interleaved repeats each.")
     assert both.requests_total == 2 * (4 * 5 + 5)  # a warm-up request in each turn
     assert both.seconds_about == pytest.approx(one.seconds_about + other.seconds_about)  # type: ignore[operator]
     assert both.usd_at_most is None
-    assert both.sentence.startswith("2 candidates take turns. At most 500 output tokens")
+    assert both.sentence.startswith(
+        "2 candidates, 5 interleaved repeats each. At most 500 output tokens"
+    )
     unknown = plan(parse({"mode": "batch"}), None)
     some = together([one, unknown], "")
     assert some.seconds_about is None and some.seconds_at_least == one.seconds_at_least

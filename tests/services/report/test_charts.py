@@ -222,8 +222,8 @@ def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() ->
     ]
     assert {p["said"] for p in points if p["part"].startswith("GPU 0")} == {"3.00 GiB"}
     assert [title["text"] for title in rows_of(spec, "titles")] == [
-        "Requests running, and waiting (dashed)",
-        "GPUs, memory in use",
+        "Requests running and waiting (dashed)",
+        "GPU memory in use",
     ]
     x = spec["layer"][0]["encoding"]["x"]
     assert (x["title"], x["scale"]["domain"]) == ("Time since the repeat began (s)", [0, 0.9])
@@ -310,7 +310,7 @@ def test_over_200_requests_are_put_together_and_the_chart_says_so() -> None:
     assert all(row["low"] <= row["rate"] <= row["high"] for row in bars)
     assert bars[0]["requests"] == "1–25"
     assert sum(row["answers"] + row["failed"] for row in bars) == 5000
-    assert "median of 25 requests in a row" in subtitle(spec)
+    assert "median of 25 consecutive requests" in subtitle(spec)
 
 
 @pytest.mark.parametrize(("count", "down"), [(2, -1), (3, 1)])
@@ -327,7 +327,7 @@ def test_the_mirrored_axis_has_no_sign_and_one_zero() -> None:
     (axis,) = [y["axis"] for layer in spec["layer"] if "axis" in (y := layer["encoding"]["y"])]
     assert axis["labelExpr"].startswith("format(abs(")
     assert axis["values"] == [-value for value in reversed(axis["values"])]
-    assert "second downwards" in subtitle(spec)
+    assert "the second down" in subtitle(spec)
 
 
 def test_the_rate_can_be_that_of_decoding() -> None:
@@ -534,7 +534,7 @@ def test_a_sweep_is_joined_in_the_order_of_its_load() -> None:
     spec = drawn("concurrency", [*sweep, at_once(4, 4, model="another")])
     points = {(row["in_flight"], row["run"], row["sweep"]) for row in rows_of(spec, "points")}
     assert points == {(2, "2 · A", "2 · A"), (4, "3 · A", "2 · A"), (8, "1 · A", "2 · A")}
-    assert "no other run is like it: #4" in subtitle(spec)
+    assert "no other run matches it: #4" in subtitle(spec)
 
 
 def test_without_a_sweep_there_is_no_curve_of_concurrency() -> None:
@@ -550,7 +550,7 @@ def test_the_cost_is_drawn_of_those_that_have_one() -> None:
     assert [(row["number"], row["x"]) for row in rows_of(spec, "dots")] == [
         ("#1", pytest.approx(2))
     ]
-    assert "so not drawn: #2." in subtitle(spec)
+    assert "because it has no price: #2." in subtitle(spec)
 
 
 # theme
@@ -651,7 +651,7 @@ def test_the_timeline_marks_the_long_requests_of_a_mix() -> None:
     (one, _) = mixes(24)
     spec = drawn("timeline", [one])
     assert [row["y"] for row in rows_of(spec, "long")] == list(range(2, 25, 2))
-    assert "triangle marks a long one" in subtitle(spec)
+    assert "riangles mark long requests" in subtitle(spec)
     assert "long" not in drawn("timeline", runs(1))["datasets"]
 
 

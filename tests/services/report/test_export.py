@@ -398,7 +398,7 @@ def test_many_warnings_are_folded_to_their_titles() -> None:
         private(2, client="litellm", status="interrupted", environment={"cpu": "y"}),
     ]
     assert not contents([private()]).folded and contents(many).folded
-    assert "Near its limit a client adds" in shown.text
+    assert "A client near its CPU limit adds" in shown.text
     page = export("page.html").write(many).decode()
     assert '<details class="diagnostic warning"><summary><strong>' in page
     assert "Measured through LiteLLM.</strong></summary>" in page
@@ -447,10 +447,10 @@ def test_prompts_and_answers_are_on_the_page_only_when_asked_for() -> None:
     one = candidate(many, workload="text", prompt=f"<i>{PROMPT}</i>", requests=150)
     page = Page(page_html([one], texts=True))
     assert page.text.count(f"<i>{PROMPT}</i>") == page.text.count(f"<b>{ANSWER}</b>") == 100
-    assert "chose to: of each run the first 100 requests" in page.text
+    assert "shared this page: the first 100 requests" in page.text
     without = page_html([one]).decode()
     assert "heron" not in without
-    assert "Prompts and answers are not in it." in without
+    assert "It contains no prompts or answers." in without
 
 
 def test_of_an_imported_run_no_prompt_is_made_up() -> None:

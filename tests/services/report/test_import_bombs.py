@@ -47,7 +47,7 @@ def test_a_run_of_paceline_comes_back_whole_from_a_process_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["x.json", "fo\nlder/x.json", "é\udce9.json"])
 def test_a_bad_file_gets_the_same_sentence_from_a_process_of_its_own(name: str) -> None:
-    with pytest.raises(InvalidImport, match=r"json: It is not a result that Paceline knows"):
+    with pytest.raises(InvalidImport, match=r"json: Paceline does not recognize this file"):
         apart.read(b'{"a": 1}', name)
 
 
@@ -93,7 +93,7 @@ def test_rows_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) 
 def test_bytes_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paceline, "MOST_BYTES", 1_000)
     monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", None)
-    with pytest.raises(InvalidImport, match="when it is unpacked"):
+    with pytest.raises(InvalidImport, match="when unpacked"):
         read(parquet(error=[str(i) * 10 for i in range(1_000)]), "f.parquet")
 
 
@@ -108,7 +108,7 @@ def test_a_file_that_takes_more_memory_than_it_may_gets_a_sentence(
 ) -> None:
     monkeypatch.setattr(apart, "MOST_MEMORY", 700 * 2**20)
     data = b'{"a": [' + b"{}," * 9_000_000 + b"{}]}"
-    with pytest.raises(InvalidImport, match=r"f\.json: It takes more memory"):
+    with pytest.raises(InvalidImport, match=r"f\.json: It needs more memory"):
         apart.read(data, "folder/f.json")
 
 
@@ -116,14 +116,14 @@ def test_a_file_that_takes_too_long_gets_a_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(apart, "MOST_CPU_S", 1)
     monkeypatch.setattr(apart, "LOOK_S", 0.05)
     data = b'{"a": [' + b"[1.5,2.5]," * 6_000_000 + b"{}]}"
-    with pytest.raises(InvalidImport, match=r"f\.json: It takes"):
+    with pytest.raises(InvalidImport, match=r"f\.json: It (takes too long|needs more memory)"):
         apart.read(data, "f.json")
 
 
 def test_a_system_without_limits_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "_too_much", lambda pid: apart.TOO_MUCH)
     monkeypatch.setattr(apart, "LOOK_S", 0.001)
-    with pytest.raises(InvalidImport, match=r"f: It takes more memory"):
+    with pytest.raises(InvalidImport, match=r"f: It needs more memory"):
         apart.read(b'{"a": 1}', "f")
     monkeypatch.undo()
     reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)

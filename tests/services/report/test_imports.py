@@ -121,20 +121,23 @@ def test_a_file_without_a_tool_names_those_that_are_known() -> None:
         (b"", "is empty"),
         (b" \n ", "is empty"),
         (b"\xff\xfe\x00", "not text"),
-        (b"hello", "no request and no result"),
-        (b"[1, 2]", "not made of objects"),
-        (b"[]", "no request and no result"),
-        (b'{"a": [1, 2', "ends in the middle"),
-        (b'{"a": "b', "ends in the middle"),
-        (b'{"a": 1}\n{"a": 2', "ends in the middle"),
+        (b"hello", "no requests and no results"),
+        (b"[1, 2]", "contains no objects"),
+        (b"[]", "no requests and no results"),
+        (b'{"a": [1, 2', "is incomplete"),
+        (b'{"a": "b', "is incomplete"),
+        (b'{"a": 1}\n{"a": 2', "is incomplete"),
         (b'{"a": 1}\nrubbish\n{"a": 2}', "line 2 cannot be read"),
         (b"[" * 100_000, "nested too deep"),
         (b'{"a":' * 100_000, "nested too deep"),
-        (b"PAR1 and nothing more", "broken or cut short"),
-        (b'{"schema": "paceline/run/2"}', "holds no request"),
-        (b'{"schema": "paceline/run/2", "run": {"config": {"requests": -1}}}', "holds no request"),
-        (b'{"metadata": {"guidellm_version": "1"}, "benchmarks": []}', "holds no run"),
-        (b'{"metadata": {"version": 2}, "benchmarks": [{}]}', "no request and no result"),
+        (b"PAR1 and nothing more", "damaged or incomplete"),
+        (b'{"schema": "paceline/run/2"}', "contains no request"),
+        (
+            b'{"schema": "paceline/run/2", "run": {"config": {"requests": -1}}}',
+            "contains no request",
+        ),
+        (b'{"metadata": {"guidellm_version": "1"}, "benchmarks": []}', "contains no run"),
+        (b'{"metadata": {"version": 2}, "benchmarks": [{}]}', "no requests and no results"),
     ],
 )
 def test_a_bad_file_gets_a_sentence(data: bytes, says: str) -> None:
@@ -145,7 +148,7 @@ def test_a_bad_file_gets_a_sentence(data: bytes, says: str) -> None:
 def test_a_file_is_cut_anywhere_and_still_gets_a_sentence() -> None:
     whole = (DATA / "vllm" / "result.json").read_bytes()
     for cut in range(1, len(whole), 97):
-        with pytest.raises(InvalidImport, match=r"middle|cannot be read"):
+        with pytest.raises(InvalidImport, match=r"incomplete|cannot be read"):
             read(whole[:cut], "result.json")
 
 
@@ -223,10 +226,10 @@ def test_a_file_of_too_many_entries_is_not_read_to_its_end(
 
 def test_a_file_of_too_many_values_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parse, "MOST_VALUES", 2)
-    with pytest.raises(InvalidImport, match="up to 2 of a file"):
+    with pytest.raises(InvalidImport, match="up to 2 per file"):
         read(b'{"a": [1, 2, 3, 4]}', "f")
     whole = requests_parquet([candidate([measured(i) for i in range(9)])])
-    with pytest.raises(InvalidImport, match="up to 2 of a file"):
+    with pytest.raises(InvalidImport, match="up to 2 per file"):
         read(whole, "f")
 
 

@@ -182,8 +182,8 @@ def test_the_page_of_a_study_says_shows_and_names_everything() -> None:
         "Configuration",
         "It needs 4 GPUs, and there are 2.",
         study_hash(study()),
-        "How much more do more devices give?",
-        "Where is the throughput?",
+        "How does throughput scale with devices?",
+        "Which cells give the most throughput?",
     ):
         assert part in page.text, part
     assert "not the same in all cells" in page.text  # how many requests

@@ -15,7 +15,7 @@ def test_a_line_of_the_config_that_is_not_alike_is_marked() -> None:
     found = tables.configuration(runs, tables.labels_of(runs))
     rows = {row[0]: row[1:] for row in found.rows}
     assert rows["≠ max_tokens"] == ("64", "128") and "max_tokens" not in rows
-    assert found.note == "≠: not the same in all runs."
+    assert found.note == "≠: differs between runs."
 
 
 def test_the_sampling_that_was_sent_is_in_the_config() -> None:
@@ -46,8 +46,8 @@ def test_limits_and_prices_are_said_once_where_they_are_the_same() -> None:
     one = candidate(repeats(), price, limits, run_id=1)
     other = candidate(repeats(), price, limits, run_id=2)
     assert tables.judged_by([one, other]) == (
-        " Goodput and SLO attainment: requests with TTFT ≤ 500 ms."
-        " Cost: at $2.50 an hour, as entered."
+        " Goodput and SLO attainment: requests with TTFT ≤ 500 ms. Cost: at $2.50 an hour, as "
+        "entered."
     )
     bare = candidate(repeats(), run_id=3)
     assert "TTFT ≤ 500 ms; none." in tables.judged_by([one, bare])

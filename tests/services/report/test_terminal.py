@@ -139,13 +139,13 @@ def test_an_address_that_is_none_is_not_shown_as_one() -> None:
     ("probe", "words"),
     [
         (Probe(False, problem="Nothing answers there."), "Nothing answers there."),
-        (Probe(None), "not asked, since that would cost money."),
+        (Probe(None), "not tested, because that would cost money."),
         (
             Probe(True, ("a",), True, True, 0.0012),
             "1 model, streams, reports usage, round trip 1.20 ms.",
         ),
         (Probe(True, ("a", "b"), False, False), "2 models, does not stream, reports no usage."),
-        (Probe(True, ()), "0 models, streaming not tried, since no model is chosen."),
+        (Probe(True, ()), "0 models, streaming not tested, because no model is chosen."),
     ],
 )
 def test_a_test_of_a_backend_is_said_below_the_list(probe: Probe, words: str) -> None:
@@ -173,7 +173,7 @@ def test_an_imported_summary_is_shown_with_its_tools_numbers() -> None:
     assert "  Failed                                           2" in lines
     assert "  E2E latency, median                         900 ms" in lines
     assert "  TTFT, median                                     –" in lines
-    assert any(line.startswith("What the tool itself says") for line in lines)
+    assert any(line.startswith("Reported by the tool") for line in lines)
     assert any("Not read from the file: Median Response Time" in line for line in lines)
 
 

@@ -23,7 +23,7 @@ def test_starts_and_cells_add_up_and_each_gpu_costs() -> None:
     assert found.usd is not None and abs(found.usd - 0.001 * (180 + 2 * 180)) < 1e-9
     assert found.between == (2 * 100 + 4 * 20, 2 * 100 + 4 * 80)
     assert found.sentence == (
-        "4 cells on 2 engines, started one after the other. It takes about 5–9 min, from a test; "
+        "4 cells on 2 engines, started one after another. It takes about 5–9 min, from a test; "
         "it costs about $0.54."
     )
 
@@ -32,7 +32,7 @@ def test_without_earlier_runs_it_is_at_least_the_starts() -> None:
     grid = planned(TWO, lambda config: None)
     found = estimate(TWO, grid, lambda name: None, lambda cell: None)
     assert found.at_least and found.seconds == 2 * START_S
-    assert "It takes at least 2 min; how long the answers take is not known" in found.sentence
+    assert "It takes at least 2 min; how long answers take is unknown" in found.sentence
 
 
 def test_what_cannot_run_takes_no_time_and_costs_nothing() -> None:

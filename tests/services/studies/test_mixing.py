@@ -72,14 +72,14 @@ def mixed(
         (
             {"short": 3.2, "vary": STEADY[:2]},
             "Whether short requests wait for long ones: no verdict"
-            ". Their TTFT is 3.22× longer than alone. 3 or more repeats of each run allow a "
-            "verdict (2 now).",
+            ". Their TTFT is 3.22× longer than alone. A verdict needs 3 or more "
+            "repeats of each run (2 now).",
             "Jain's index of tokens/s is",
         ),
         (
             {"status": "cancelled"},
             "Whether short requests wait for long ones: no verdict, because this run was cancelled",
-            "not been measured to its end. Jain",
+            "before it finished. Jain",
         ),
     ],
 )
@@ -164,7 +164,7 @@ def test_chunked_prefill_is_judged_in_the_mix(on: float, off: float, begins: str
 def test_runs_that_are_not_a_mix_and_its_classes_are_refused() -> None:
     found = mixed()
     short, long = found.alone[SHORT], found.alone[LONG]
-    with pytest.raises(InvalidMixing, match="no mix of short and long"):
+    with pytest.raises(InvalidMixing, match="not a mix of short and long"):
         mixing(short, long, short)
     with pytest.raises(InvalidMixing, match="its input_tokens is 2048, not 512"):
         mixing(long, short, found.mix)

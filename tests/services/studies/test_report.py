@@ -23,17 +23,19 @@ HALVES = [cell(1, size=8), cell(0.91, tp=2, size=8)]
 def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
     found = report(HALVES, device="core")
     assert found.sentence == (
-        "TP 2 gives 0.91× the throughput of TP 1 (95 % 0.87–0.95, 3 repeats each) at "
-        "batch 8: more cores make it slower, it does not scale here."
+        "TP 2 gives 9.0 % less throughput than TP 1 (0.91×, 95 % 0.87–0.95, 3 repeats each) at "
+        "batch 8: more cores make it slower; it does not scale here."
     )
-    assert found.headline == "TP 2 gives 0.91× the throughput of TP 1 at batch 8"
-    assert found.details.startswith("95 % 0.87–0.95, 3 repeats each. More cores make it slower")
-    assert "share of the cores of one CPU" in found.notes[0]
+    assert found.headline == "TP 2 gives 9.0 % less throughput than TP 1 at batch 8"
+    assert found.details.startswith(
+        "0.91×, 95 % 0.87–0.95, 3 repeats each. More cores make it slower"
+    )
+    assert "share of one CPU's cores" in found.notes[0]
 
 
 def test_a_headline_has_no_number_where_nothing_can_be_told() -> None:
     found = report([cell(1), cell(1.03, tp=2)])
-    assert found.headline == "Whether TP 2 is faster or slower than TP 1 at batch 4 cannot be told"
+    assert found.headline == "It is unclear whether TP 2 is faster or slower than TP 1 at batch 4"
     assert found.details.startswith("TP 2 gives 1.03× the throughput of TP 1 (95 % ")
 
 
@@ -46,13 +48,13 @@ def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        ([cell(1), cell(1.03, tp=2)], "no difference can be told from TP 1"),
-        ([cell(1, vary=(1, 1)), cell(2, tp=2, vary=(1, 1))], "no verdict, that takes 3"),
+        ([cell(1), cell(1.03, tp=2)], "no clear difference from TP 1"),
+        ([cell(1, vary=(1, 1)), cell(2, tp=2, vary=(1, 1))], "no verdict, which needs 3"),
         ([cell(1), cell(2, tp=2, status="failed")], "no verdict, because this run failed"),
         ([cell(1), cell(2.6, tp=2)], "superlinear"),
         ([cell(1, vary=(1, 1, 1)), cell(1, tp=2, vary=(1, 1, 1))], "does not scale here"),
         ([cell(1), cell(2, engine=EngineConfig(eager=True))], "it is faster"),
-        ([cell(1, size=1), cell(2, size=2)], "the largest that was measured"),
+        ([cell(1, size=1), cell(2, size=2)], "the largest size measured"),
         ([cell(1, size=1), cell(1.01, size=2)], "batch 1 is within 5.00 % of that"),
         ([cell(None, problem="Out of memory.")], "Nothing could be measured. Out of memory."),
         ([], "Nothing has been measured yet."),
@@ -67,8 +69,7 @@ def test_what_failed_is_said_too() -> None:
         [*HALVES, cell(None, tp=8, size=8, problem="It needs 8 GPUs, and there is none.")]
     )
     assert (
-        "Without a number: 1 of 3 cells. TP 8: It needs 8 GPUs, and there is none."
-        in found.sentences
+        "No result for 1 of 3 cells. TP 8: It needs 8 GPUs, and there is none." in found.sentences
     )
 
 
@@ -83,21 +84,21 @@ def said_of(*speeds: float, vary: tuple[float, ...] = (1.0, 1.002, 0.998)) -> st
 
 def test_the_law_names_contention_and_talk_and_the_peak() -> None:
     said = said_of(*(n / (1 + 0.12 * (n - 1) + 0.007 * n * (n - 1)) for n in (1, 2, 4, 8)))
-    assert "12.0 % of the work is done by one at a time (contention, σ 0.12" in said
-    assert "talk between GPUs takes 17.6 % of the time (κ 0.007" in said
-    assert said.endswith("the most is reached at about 11 GPUs.")
+    assert "12.0 % of the work is serialized (contention, σ 0.12" in said
+    assert "communication between GPUs takes 17.6 % of the time (κ 0.007" in said
+    assert said.endswith("throughput peaks at about 11 GPUs.")
 
 
 def test_two_sizes_say_nothing_of_talk() -> None:
     said = said_of(1, 1.5)
-    assert "takes a third size to tell" in said and "more than 3 times one" in said
+    assert "takes a third size" in said and "more than 3× the throughput of one" in said
 
 
 @pytest.mark.parametrize(
     ("spread", "limit"),
     [
-        ([{"tp": 2}, {"tp": 4}, {"tp": 8}], "1.9 times 2 of them"),
-        ([{"tp": 2, "pp": n} for n in (1, 2, 4)], "2.8 times 2 of them"),
+        ([{"tp": 2}, {"tp": 4}, {"tp": 8}], "1.9× the throughput of 2 of them"),
+        ([{"tp": 2, "pp": n} for n in (1, 2, 4)], "2.8× the throughput of 2 of them"),
     ],
     ids=["larger tensor parallel", "stages on top of it"],
 )
@@ -162,7 +163,7 @@ def test_a_runner_up_that_is_not_behind_is_not_said_to_be() -> None:
     found = firsts([cell(1), cell(1.02, tp=2)])["throughput"]
     assert (found.row.label, found.word) == ("TP 2", "inconclusive")
     said = report([cell(1), cell(1.02, tp=2)]).sentences
-    assert any("Throughput: TP 2" in s and "no difference can be told from TP 1" in s for s in said)
+    assert any("Throughput: TP 2" in s and "no clear difference from TP 1" in s for s in said)
 
 
 def test_the_best_of_many_has_to_be_further_ahead() -> None:
@@ -233,7 +234,7 @@ def test_a_sweep_of_concurrency_is_no_batch() -> None:
     found = swept(1, 2, 4, 16)
     assert found.varied == "Varied: concurrency (1, 2, 4, 16). 4 of 4 cells measured."
     said = " ".join((found.sentence, *found.sentences, str(all_tables(found))))
-    assert "at concurrency 16, the largest that was measured" in found.sentence
+    assert "at concurrency 16, the largest size measured" in found.sentence
     assert "batch" not in said.lower()
     assert [one.title for one in all_tables(found)] == [
         "Best configuration",
@@ -244,8 +245,8 @@ def test_a_sweep_of_concurrency_is_no_batch() -> None:
 
 def test_the_next_is_in_the_table_only_where_there_is_one() -> None:
     alone, behind = all_tables(swept(2, 8))[0], all_tables(report([cell(1), cell(1.5, tp=2)]))[0]
-    assert (alone.columns, alone.note) == (("", "Best", "It gives"), "")
-    assert behind.columns[3:] == ("Times the next", "Is that so?", "Next")
+    assert (alone.columns, alone.note) == (("", "Best", "Value"), "")
+    assert behind.columns[3:] == ("Relative to next", "Verdict", "Next")
     assert all(len(row) == len(one.columns) for one in (alone, behind) for row in one.rows)
 
 

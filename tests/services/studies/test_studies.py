@@ -218,5 +218,5 @@ def test_what_cannot_be_asked_for_is_a_sentence(values: dict[str, object], said:
 
 def test_a_grid_has_a_limit() -> None:
     study = StudyConfig(batches=tuple(range(1, 31)), input_lengths=tuple(range(1, 12)))
-    with pytest.raises(InvalidConfig, match="has 330 cells, and may have 300"):
+    with pytest.raises(InvalidConfig, match="has 330 cells, and at most 300"):
         cells(study)
