@@ -163,8 +163,8 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
     )
     assert parse(shown(walk)) == RunConfig(model=MODEL_NAME)
     walk.at.segmented_control(key="run-versus").set_value(kind)
-    walk.same["run-versus"] = [kind.capitalize()]
-    walk.shown[walk.at.segmented_control(key="run-versus").proto.id] = [kind.capitalize()]
+    chosen = walk.at.segmented_control(key="run-versus")
+    walk.same["run-versus"] = walk.shown[chosen.proto.id] = [chosen.format_func(kind)]
     walk.at.run()
     walk.look()
     if kind != OFF:
