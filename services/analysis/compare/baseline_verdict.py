@@ -50,7 +50,7 @@ class Comparable(Protocol):
 class BaselineVerdict:
     """What is said of one run against its baseline.
 
-    `word` is a verdict's, or REFERENCE of the baseline itself, or OTHER_WORK, which allows none.
+    `word` is a verdict's, or BASELINE of the baseline itself, or OTHER_WORK, which allows none.
     `findings` has every measure of the family, that one first by which the word is; it is empty
     where nothing was compared. `why_not` says why there must be no verdict, or ""; `waiting` where
     the client itself waits in both, or ""; `differs` what is not the same of their servers.

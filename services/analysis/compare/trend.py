@@ -38,7 +38,7 @@ class Named(Comparable, Protocol):
 @dataclass(frozen=True, slots=True)
 class Point:
     """One run: when it began, where it lies in the measure's own unit, and a verdict's word, or
-    REFERENCE."""
+    BASELINE."""
 
     run_id: int
     name: str

@@ -1,7 +1,7 @@
-"""Reasons to doubt a run: what each means for its numbers, and what to do about it.
+"""Diagnostics of a run: what each means for its numbers, and what to do about it.
 
-A check looks at one run and returns a Doubt, or None. Checks of the client, whose own faults look
-like the server's, are in `client.py`, those of the server in `server.py`.
+A check looks at one run and returns a Diagnostic, or None. Checks of the client, whose own faults
+look like the server's, are in `client.py`, those of the server in `server.py`.
 """
 
 from __future__ import annotations

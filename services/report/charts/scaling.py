@@ -35,11 +35,6 @@ class StudyChart:
     nothing: str = ""
 
 
-def study_chart(name: str) -> StudyChart:
-    """Return the chart with this name. Raises KeyError where there is none."""
-    return {entry.name: entry for entry in STUDY_CHARTS}[name]
-
-
 STUDY_CHARTS = (
     StudyChart(
         "speedup", "How does throughput scale with devices?", "Speed-up against devices", speedup

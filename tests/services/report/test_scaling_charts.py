@@ -10,10 +10,14 @@ import pytest
 
 from services.report.charts.frame import spec
 from services.report.charts.images import png
-from services.report.charts.scaling import STUDY_CHARTS, StudyChart, study_chart
+from services.report.charts.scaling import STUDY_CHARTS, StudyChart
 from services.studies import Measured
 from tests.services.report.test_charts import MOST_MARKS, marks
 from tests.values import cell
+
+
+def study_chart(name: str) -> StudyChart:
+    return next(chart for chart in STUDY_CHARTS if chart.name == name)
 
 
 def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> list[Measured]:
