@@ -16,8 +16,7 @@ from services.ask.backends import Target, target
 from services.ask.config import RunConfig, parse
 from services.ask.plan import CALIBRATION_S, calibrates
 from services.load.calibrate import CHUNKS_MOST, Calibration, compared, replayed
-from services.load.load_process import described, job_of
-from services.load.protocol import Job
+from services.load.protocol import Job, decode, encode
 from services.load.response_profile import ResponseProfile, profile_of, typical
 from services.wire.exchange import Exchange
 from tests.conftest import finished
@@ -168,17 +167,17 @@ def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_r
     assert run.calibration is None
 
 
-def test_a_calibration_by_a_team_takes_neither_key_nor_proxy_along() -> None:
-    """What a member is told, and makes of it."""
+def test_a_calibration_by_several_processes_takes_neither_key_nor_proxy_along() -> None:
+    """What one of them is told, and makes of it."""
     env = {"OPENAI_API_KEY": "sk-secret", "https_proxy": "http://user:hush@proxy:1"}
     config = parse({"backend": "openai", "model": "m", "mode": "batch"})
     own = Job(config, target(config, env), "nonce", 0)
     assert own.target.key and own.target.proxy
-    assert job_of(described(own)) == own
+    assert decode(encode(own)) == own
     assert "sk-secret" not in repr(own) and "hush" not in repr(own)
     there = replace(own, target=Target("url", "http://127.0.0.1:1/v1", "ref", None, "wire"))
-    told = described(there)
-    assert job_of(told) == there
+    told = encode(there)
+    assert decode(told) == there
     assert "sk-secret" not in str(told) and "hush" not in str(told)
 
 
