@@ -61,7 +61,7 @@ def test_a_run_shows_its_clients_health_and_calibration(
     start(page, app, reference, mode="batch", requests="70", model=model)
     expect(page.get_by_text("Calibrating this client at the same load")).to_be_visible()
     ended(page, 60_000)
-    expect(page.get_by_text(re.compile("client (healthy|overloaded)"))).to_be_visible()
+    expect(page.get_by_text(re.compile("client (healthy|overloaded)$"))).to_be_visible()
     adds = r"At this load the client adds [\d.]+ .?s to TTFT at the median and [\d.]+ .?s at p99"
     expect(page.get_by_text(re.compile(adds))).to_be_visible()
     expect(page.get_by_role("heading", name="Was the client healthy?")).to_be_visible()
