@@ -11,22 +11,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-import jobs
-from db.comparisons import CannotRepeat, ComparisonNotFound
 from db.database import UNUSABLE, said_of
-from db.engines import EngineBusy, EngineNotFound
-from db.imported import AlreadyImported
-from db.pins import InvalidPin, NotPinned
-from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound
-from db.shares import InvalidShare, ShareNotFound
-from db.studies import StudyNotFound
-from services.analysis.comparison_design import InvalidComparison
-from services.ask.backends import BackendProblem
+from db.runs import RunNotFound
 from services.ask.problems import InvalidConfig, sentences_of
-from services.base.settings import InvalidSettings
-from services.report.imports import InvalidImport
-from services.servers.engines import EngineProblem
-from services.studies.feasible import NothingToResume
+from services.base.errors import Conflict, Invalid, NotFound, Unavailable
 from services.studies.study_config import inner
 
 
@@ -86,27 +74,11 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RequestValidationError: _wrong_fields,
     InvalidConfig: _wrong_fields,
     AnyHTTPException: _refused,
-    BackendProblem: _with(422),
-    InvalidEdit: _with(422),
-    InvalidPin: _with(422),
-    NotPinned: _with(404),
-    InvalidComparison: _with(422),
-    ComparisonNotFound: _with(404),
-    CannotRepeat: _with(409),
-    EngineProblem: _with(422),
-    EngineNotFound: _with(404),
-    StudyNotFound: _with(404),
-    NothingToResume: _with(409),
-    InvalidShare: _with(422),
-    ShareNotFound: _with(404),
     RunNotFound: _no_run,
-    AlreadyImported: _with(409),
-    InvalidImport: _with(422),
-    AlreadyFinished: _with(409),
-    RunBusy: _with(409),
-    EngineBusy: _with(409),
-    jobs.QueueProblem: _with(503),
-    InvalidSettings: _with(503),
+    Invalid: _with(422),
+    NotFound: _with(404),
+    Conflict: _with(409),
+    Unavailable: _with(503),
     **dict.fromkeys(UNUSABLE, _no_database),
     Exception: _unforeseen,
 }

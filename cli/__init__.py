@@ -12,25 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import jobs
 from cli.commands import COMMANDS, GROUPS
 from cli.output import FAILED, refuse
 from cli.parser import parser
 from cli.problems import Usage
-from db.comparisons import CannotRepeat
 from db.database import UNUSABLE, opened, said_of
-from db.engines import EngineBusy, EngineNotFound
-from db.pins import InvalidPin, NotPinned
-from db.runs import AlreadyFinished, InvalidEdit, RunBusy, RunNotFound
-from db.shares import InvalidShare, ShareNotFound
-from db.studies import StudyNotFound
-from services.analysis.comparison_design import InvalidComparison
-from services.ask.backends import BackendProblem
-from services.ask.problems import InvalidConfig
+from db.runs import RunNotFound
 from services.base import settings
-from services.report.imports import InvalidImport
-from services.servers.engines import EngineProblem
-from services.studies.feasible import NothingToResume
+from services.base.errors import PacelineError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEBUG = "PACELINE_DEBUG"  # set: an error that nobody foresaw is shown with its traceback
@@ -47,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.call(options)
     except RunNotFound as error:
         return refuse(f"{error} `python cli.py list` lists the runs there are.")
-    except REFUSED as error:
-        return refuse(str(error.args[0]))
     except UNUSABLE as error:
         return refuse(said_of(error))
+    except PacelineError as error:
+        return refuse(str(error.args[0]))
     except KeyboardInterrupt:
         return refuse("Stopped.", FAILED)
     except Exception as error:  # what nobody foresaw
@@ -73,27 +62,3 @@ def _cause(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"The operating system reports: {error.strerror}."
     return f"Internal error in Paceline ({type(error).__name__})."
-
-
-REFUSED = (  # what cannot be done, each with a sentence
-    Usage,
-    settings.InvalidSettings,
-    jobs.QueueProblem,
-    InvalidPin,
-    NotPinned,
-    InvalidShare,
-    ShareNotFound,
-    StudyNotFound,
-    EngineNotFound,
-    InvalidConfig,
-    InvalidEdit,
-    InvalidComparison,
-    BackendProblem,
-    EngineProblem,
-    NothingToResume,
-    CannotRepeat,
-    InvalidImport,
-    AlreadyFinished,
-    RunBusy,
-    EngineBusy,
-)

@@ -13,6 +13,7 @@ from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.flag import flag
 from services.ask.problems import InvalidConfig
+from services.base.errors import Invalid
 from services.servers.engines import EngineConfig, EngineProblem
 from services.studies.feasible import NothingToResume
 from services.studies.study_config import StudyConfig
@@ -20,7 +21,7 @@ from services.studies.study_config import StudyConfig
 FIELDS = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}
 
 
-class Usage(ValueError):
+class Usage(Invalid):
     """A command line that cannot be carried out, in a sentence."""
 
 

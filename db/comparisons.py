@@ -15,18 +15,19 @@ from db.schema import comparisons, runs
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison, turn
 from services.ask.config import MOST_REPEATS
 from services.ask.measurement import FINISHED, Run
+from services.base.errors import Conflict, NotFound
 
 NOWHERE: Mapping[int, tuple[dict[str, Any], str | None]] = {}
 
 
-class ComparisonNotFound(LookupError):
+class ComparisonNotFound(NotFound):
     """No comparison has this id."""
 
     def __init__(self, comparison_id: int) -> None:
         super().__init__(f"There is no comparison {comparison_id}. It may have been deleted.")
 
 
-class CannotRepeat(ValueError):
+class CannotRepeat(Conflict):
     """A run that cannot be measured once more, in a sentence."""
 
 

@@ -31,6 +31,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, Disconnecti
 from db import schema
 from db.columns import Utc
 from services.base import private_file
+from services.base.errors import Unavailable
 
 HERE = Path(__file__).parent
 DEFAULT_FILE = HERE.parent / "data" / "paceline.db"
@@ -54,7 +55,7 @@ KNOWN = (
 UPGRADE_LOCK = 0x7061636C  # any number, the same in every process; PostgreSQL wants one
 
 
-class DatabaseProblem(ValueError):
+class DatabaseProblem(Unavailable):
     """A database that cannot be used: a sentence that says what to do, without a password."""
 
 

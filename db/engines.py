@@ -32,6 +32,7 @@ from sqlalchemy import delete as delete_from
 from db.beats import Beat, beats_of, unchanged
 from db.database import now, writing
 from db.schema import engines, runs
+from services.base.errors import Conflict, NotFound
 from services.servers.engines import EngineConfig, parse_engine
 from services.servers.engines.instance import UP, EngineInstance
 
@@ -41,14 +42,14 @@ LOST = "The process that looked after this engine ended, and the engine with it.
 _PLAIN = tuple(f.name for f in fields(EngineInstance) if f.name != "config")
 
 
-class EngineNotFound(LookupError):
+class EngineNotFound(NotFound):
     """No engine has this id."""
 
     def __init__(self, engine_id: int) -> None:
         super().__init__(f"There is no engine {engine_id}. It may have been deleted.")
 
 
-class EngineBusy(ValueError):
+class EngineBusy(Conflict):
     """An engine that is up cannot be deleted."""
 
     def __init__(self, engine_id: int) -> None:

@@ -16,6 +16,7 @@ from services.analysis.objectives import objectives_of
 from services.analysis.summary import summarize
 from services.ask.measurement import Run
 from services.ask.prices import price_of
+from services.base.errors import Conflict
 from services.base.units import many
 from services.report.imports import Imported, InvalidImport, apart
 
@@ -23,7 +24,7 @@ LANE = "import"  # where nothing waits
 AT_ONCE = 1_000  # requests in one statement
 
 
-class AlreadyImported(InvalidImport):
+class AlreadyImported(Conflict, InvalidImport):
     """The same file, byte for byte, has been imported before; `ids` are its runs."""
 
     def __init__(self, name: str, ids: Sequence[int]) -> None:

@@ -14,16 +14,17 @@ from db.database import writing
 from db.runs import InvalidEdit, RunNotFound, add_tag
 from services.analysis.compare.baseline import KINDS, Baseline, Kind
 from services.analysis.compare.headline import headline
+from services.base.errors import Invalid, NotFound
 from services.base.halves import clean
 
 table = schema.pins
 
 
-class InvalidPin(ValueError):
+class InvalidPin(Invalid):
     """A run that cannot be the reference of what is asked for."""
 
 
-class NotPinned(LookupError):
+class NotPinned(NotFound):
     """A model or a tag that has no reference."""
 
     def __init__(self, kind: str, value: str) -> None:

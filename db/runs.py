@@ -20,6 +20,7 @@ from db.search import search as search
 from db.search import tags_of
 from services.ask.config import RunConfig, stored
 from services.ask.measurement import Measurement, Progress, Repeat, Run, Sample
+from services.base.errors import Conflict, Invalid, NotFound
 from services.base.halves import clean
 from services.base.units import many
 
@@ -33,25 +34,25 @@ MOST_TAGS = 20
 PLAIN = tuple(f.name for f in fields(Run) if f.name in schema.runs.c and f.name != "config")
 
 
-class RunNotFound(LookupError):
+class RunNotFound(NotFound):
     """No run has this id. Where the others are listed, each door knows for itself."""
 
     def __init__(self, run_id: int) -> None:
         super().__init__(f"There is no run {run_id}. It may have been deleted.")
 
 
-class InvalidEdit(ValueError):
+class InvalidEdit(Invalid):
     """A name, note or tag that cannot be kept."""
 
 
-class RunBusy(ValueError):
+class RunBusy(Conflict):
     """A running run cannot be deleted."""
 
     def __init__(self, run_id: int) -> None:
         super().__init__(f"Run {run_id} is still running. Cancel it first.")
 
 
-class AlreadyFinished(ValueError):
+class AlreadyFinished(Conflict):
     """A finished run cannot be cancelled."""
 
     def __init__(self, run_id: int) -> None:

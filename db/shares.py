@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Row, delete, func, insert, select
 from db import results, schema, studies
 from db.database import writing
 from db.runs import RunNotFound
+from services.base.errors import Invalid, NotFound
 from services.base.halves import clean
 from services.report import export
 from services.report.export.study_page import study_page
@@ -24,11 +25,11 @@ LONGEST_DAYS = 3650
 SHOWN = ("token", "title", "run_ids", "created_at", "expires_at", "texts")
 
 
-class InvalidShare(ValueError):
+class InvalidShare(Invalid):
     """Runs that make no page, or a time that cannot be kept, in a sentence."""
 
 
-class ShareNotFound(LookupError):
+class ShareNotFound(NotFound):
     """Nothing is shared under this token."""
 
     def __init__(self) -> None:

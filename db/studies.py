@@ -17,6 +17,7 @@ from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many, unshare
 from db.schema import engines, runs, studies
 from services.ask.measurement import ACTIVE, FINISHED, Run
+from services.base.errors import NotFound
 from services.servers.engines import EngineConfig
 from services.servers.engines.instance import UP
 from services.studies.cell import Cell, Measured
@@ -24,7 +25,7 @@ from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
 
 
-class StudyNotFound(LookupError):
+class StudyNotFound(NotFound):
     """No study has this id."""
 
     def __init__(self, study_id: int) -> None:

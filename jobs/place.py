@@ -14,12 +14,13 @@ from typing import IO
 from sqlalchemy import Engine
 
 from services.base import private_file
+from services.base.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_MOST = 1_000_000  # bytes; a longer log is put aside, and the one put aside before it is gone
 
 
-class QueueProblem(RuntimeError):
+class QueueProblem(Unavailable):
     """Nobody can work the queue off, in a sentence."""
 
     @classmethod

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from services.base.errors import Unavailable
+
 GIVE_UP_S, RETRY_S = 900.0, 1.0
 TROUBLE = (OperationalError, InterfaceError)  # what may pass: of PostgreSQL, the server's end too
 
@@ -47,7 +49,7 @@ def _may_pass(error: DBAPIError) -> bool:
     return code is None or code & 0xFF != sqlite3.SQLITE_ERROR
 
 
-def reason(error: DBAPIError | ValueError) -> str:
+def reason(error: DBAPIError | Unavailable | ValueError) -> str:
     """Return on one line what is wrong, without the statement and its values."""
     words = error.orig if isinstance(error, DBAPIError) else error
     return " ".join(str(words).split()).rstrip(".")

@@ -7,17 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-import jobs
 from db import engines as stored
 from db.database import opened
-from db.engines import EngineBusy, EngineNotFound
+from db.engines import EngineNotFound
 from jobs import serving
 from pages.widgets import engine_form, fields, nodes, url_state
 from pages.widgets.engine_panel import panel
-from pages.widgets.view import plain, sentences
+from pages.widgets.view import plain, sentences, show_error
 from services.ask import link
 from services.ask.problems import InvalidConfig
 from services.base import settings
+from services.base.errors import PacelineError
 from services.base.once import Once
 from services.base.refresh import REFRESH
 from services.servers.engines import (
@@ -101,8 +101,8 @@ def begin(config: EngineConfig) -> None:
     once: Once = st.session_state.setdefault("start-engine", Once())
     try:
         once.get(lambda: serving.start(opened(), config))
-    except (EngineProblem, jobs.QueueProblem) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
         return
     st.rerun()
 
@@ -150,8 +150,8 @@ def actions(server: EngineInstance) -> None:
 def stop(engine_id: int) -> None:
     try:
         serving.stop(opened(), engine_id)
-    except (EngineNotFound, jobs.QueueProblem) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
 
 
 def earlier() -> None:
@@ -186,8 +186,8 @@ def forget(engine_id: int) -> None:
         serving.forget(opened(), engine_id)
     except EngineNotFound:
         return  # deleted while the button was on its way
-    except EngineBusy as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
 
 
 def parameters(config: EngineConfig) -> dict[str, str]:

@@ -11,10 +11,20 @@ from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import comparison_progress, panels
 from pages.widgets.snapshot import Snapshot, snapshot
-from pages.widgets.view import dark, onward, plain, run_in_url, sentences, shared, stop_without
+from pages.widgets.view import (
+    dark,
+    onward,
+    plain,
+    run_in_url,
+    sentences,
+    shared,
+    show_error,
+    stop_without,
+)
 from services.ask.measurement import ACTIVE, Run
 from services.ask.plan import duration
 from services.ask.progress import ProgressSummary
+from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many, show
 
@@ -96,8 +106,8 @@ def cancel(run_id: int) -> None:
         jobs.cancel(opened(), run_id)
     except (AlreadyFinished, RunNotFound):
         return  # while the button was on its way
-    except jobs.QueueProblem as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
 
 
 def ended(run: Run) -> None:

@@ -13,11 +13,11 @@ import streamlit as st
 import jobs
 from db import runs
 from db.database import opened
-from db.runs import InvalidEdit, RunNotFound
+from db.runs import RunNotFound
 from pages.widgets import api_keys, backend_form, fields, run_form, url_state
 from pages.widgets import candidates_form as comparison
 from pages.widgets.candidates_form import Others
-from pages.widgets.view import as_id, dark, plain
+from pages.widgets.view import as_id, dark, plain, show_error
 from services.analysis import candidates, comparison_design
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison
 from services.ask import link, modes, plan, prices, workloads
@@ -27,6 +27,7 @@ from services.ask.config import RunConfig
 from services.ask.plan import Plan
 from services.ask.problems import InvalidConfig
 from services.base import settings
+from services.base.errors import PacelineError
 from services.base.once import Once
 from services.report.charts import schedule_spec
 
@@ -113,8 +114,8 @@ def start(
         else:
             turns = once.get(lambda: jobs.submit_comparison(opened(), configs, asked, **more).id)
             there = {"comparison": str(turns)}
-    except (BackendProblem, InvalidEdit, InvalidComparison, jobs.QueueProblem) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
         return
     st.switch_page("live.py", query_params=there)
 

@@ -10,10 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-import jobs
 from db import engines, studies
 from db.database import opened
-from db.runs import InvalidEdit
 from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import (
@@ -26,12 +24,13 @@ from pages.widgets import (
     study_page,
     url_state,
 )
-from pages.widgets.view import as_id, plain, stop_with
+from pages.widgets.view import as_id, plain, show_error, stop_with
 from services.ask.backends import BackendProblem
 from services.ask.problems import InvalidConfig
+from services.base.errors import PacelineError
 from services.base.once import Once
 from services.base.units import many
-from services.servers.engines import EngineProblem, devices
+from services.servers.engines import devices
 from services.studies.flat import preset_config, query, read
 from services.studies.grid import Planned
 from services.studies.study_config import StudyConfig
@@ -135,15 +134,8 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
         else:
             study_id = int(to)
             once.get(lambda: at_work.extend(opened(), study_id, config, typed))
-    except (
-        BackendProblem,
-        EngineProblem,
-        InvalidConfig,
-        InvalidEdit,
-        StudyNotFound,
-        jobs.QueueProblem,
-    ) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
         return
     st.switch_page("study.py", query_params={"study": str(study_id)})
 

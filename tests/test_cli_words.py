@@ -15,6 +15,7 @@ from api.errors import HANDLERS
 from cli.engine import takes_nothing
 from cli.parser import Command, parser
 from jobs.place import beside
+from services.base.errors import Conflict, Invalid, NotFound, PacelineError, Unavailable
 from tests.stored import store
 
 NASTY = (
@@ -171,25 +172,22 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
         cli.main(["list"])
 
 
-FRAMEWORK = (
-    "RequestValidationError",
-    "HTTPException",
-    "DBAPIError",
-    "Exception",
-    "ComparisonNotFound",
-)
+def kinds(root: type[PacelineError]) -> list[type[PacelineError]]:
+    """All of the tree of what a person may be told."""
+    return [root, *(each for below in root.__subclasses__() for each in kinds(below))]
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in HANDLERS if kind.__name__ not in FRAMEWORK], ids=lambda k: k.__name__
-)
-def test_what_the_api_refuses_in_a_sentence_the_terminal_does_too(
+TREE = sorted({*kinds(PacelineError)}, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
+def test_what_a_person_may_be_told_the_terminal_tells(
     database: Engine,
     capfdbinary: pytest.CaptureFixture[bytes],
     monkeypatch: pytest.MonkeyPatch,
-    kind: type[Exception],
+    kind: type[PacelineError],
 ) -> None:
-    """No command raises some of these today; one that will says the same, and is no fault."""
+    """No command raises some of these today; one that will is no fault."""
 
     def refuses(_: object) -> int:
         error = kind.__new__(kind)
@@ -200,6 +198,11 @@ def test_what_the_api_refuses_in_a_sentence_the_terminal_does_too(
     code, error = said(["list"], capfdbinary)
     assert code == 2
     assert error.startswith("That cannot be done.")
+
+
+def test_the_api_has_a_status_for_all_that_a_person_may_be_told() -> None:
+    assert {Invalid, NotFound, Conflict, Unavailable} <= HANDLERS.keys()
+    assert {*PacelineError.__subclasses__()} == {Invalid, NotFound, Conflict, Unavailable}
 
 
 def test_a_refusal_of_the_system_is_said_in_its_words(

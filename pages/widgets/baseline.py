@@ -6,13 +6,13 @@ import streamlit as st
 
 from db import pins
 from db.database import opened
-from db.pins import InvalidPin, NotPinned
-from db.runs import RunNotFound
+from db.pins import NotPinned
 from pages.widgets.url_state import touched
-from pages.widgets.view import badge, plain
+from pages.widgets.view import badge, plain, show_error
 from services.analysis.compare.baseline import Baseline, of_run
 from services.analysis.compare.baseline_verdict import BASELINE, BaselineVerdict, sentence
 from services.ask.measurement import Run
+from services.base.errors import PacelineError
 
 
 def badges(run_id: int) -> None:
@@ -61,11 +61,11 @@ def _change(kind: str, value: str, run_id: int, now: Baseline | None) -> None:
             pins.unpin(opened(), now.kind, value)
         else:
             pins.pin(opened(), "tag" if kind == "tag" else "model", value, run_id)
-    except (InvalidPin, RunNotFound) as error:
-        st.error(plain(str(error)))
-        return
     except NotPinned:
         pass  # somebody else has taken it away
+    except PacelineError as error:
+        show_error(error)
+        return
     st.rerun()
 
 

@@ -11,10 +11,11 @@ import jobs
 from db import comparisons, counts, runs
 from db.comparisons import ComparisonNotFound
 from db.database import opened
-from pages.widgets.view import as_id, onward, plain, sentences, shared, stop_with
+from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
 from services.analysis import comparison_design
 from services.analysis.comparison_design import StoredComparison
 from services.ask.measurement import ACTIVE, Run
+from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many
 
@@ -89,8 +90,8 @@ def cancel(comparison_id: int) -> None:
         jobs.cancel_comparison(opened(), comparison_id)
     except ComparisonNotFound:
         return  # deleted while the button was on its way
-    except jobs.QueueProblem as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
 
 
 def parameters(comparison: StoredComparison) -> dict[str, str]:

@@ -8,10 +8,11 @@ import streamlit as st
 
 from db import runs
 from db.database import opened
-from db.runs import InvalidEdit, RunBusy, RunNotFound
+from db.runs import RunBusy, RunNotFound
 from pages.widgets.url_state import touched
-from pages.widgets.view import plain, sentences
+from pages.widgets.view import plain, sentences, show_error
 from services.ask.measurement import Run
+from services.base.errors import PacelineError
 
 
 def button(run: Run) -> None:
@@ -29,8 +30,8 @@ def button(run: Run) -> None:
 def _save(run_id: int, name: str, tags: str, note: str) -> None:
     try:
         runs.edit(opened(), run_id, name, tags.split(","), note)
-    except (InvalidEdit, RunNotFound) as error:
-        st.error(plain(str(error)))
+    except PacelineError as error:
+        show_error(error)
         return
     st.rerun()
 

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 import jobs
-from db.comparisons import CannotRepeat
 from db.database import opened
-from db.runs import RunNotFound
 from pages.widgets import api_keys, fields
-from pages.widgets.view import plain, sentences
-from services.ask.backends import BackendProblem
+from pages.widgets.view import sentences, show_error
 from services.ask.config import MOST_REPEATS
 from services.ask.measurement import Run
+from services.base.errors import PacelineError
 
 USUAL = 4
 
@@ -44,8 +42,8 @@ def _about(runs: int, interleaved: bool) -> str:
 def _start(found: Sequence[Run], count: int) -> None:
     try:
         jobs.more(opened(), [run.id for run in found], count, api_keys.typed())
-    except (BackendProblem, CannotRepeat, RunNotFound, jobs.QueueProblem) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
         return
     comparison_id = found[0].comparison_id
     together = len(found) > 1 and comparison_id is not None

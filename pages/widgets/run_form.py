@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.widgets import backend_form, fields, objectives_form, request_form
 from pages.widgets.url_state import keyed, touched
-from pages.widgets.view import plain
+from pages.widgets.view import plain, show_error
 from services.analysis.objectives import PRESETS
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
@@ -78,7 +78,7 @@ def _file(start: RunConfig) -> tuple[str, ...]:
     try:
         found = read_file(uploaded.getvalue(), uploaded.name)
     except InvalidPrompts as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        show_error(error)
         return ()
     used = f"{many(len(found.prompts), 'prompt')}, used in rotation."
     st.caption(plain(" ".join((used, *found.notes))))

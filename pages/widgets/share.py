@@ -11,10 +11,10 @@ import streamlit as st
 
 from db import shares
 from db.database import opened
-from db.runs import RunNotFound
 from db.shares import Share, ShareNotFound
 from pages.widgets.panels import when
-from pages.widgets.view import plain, sentences
+from pages.widgets.view import sentences, show_error
+from services.base.errors import PacelineError
 from services.studies.study import Study
 
 DAYS = {"1 day": 1, "7 days": 7, "30 days": 30, "never": None}
@@ -74,8 +74,8 @@ def _links(
 def _errors_shown() -> Iterator[None]:
     try:
         yield
-    except RunNotFound as error:
-        st.error(plain(str(error)))
+    except PacelineError as error:
+        show_error(error)
 
 
 def _row(share: Share) -> None:

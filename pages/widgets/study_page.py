@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-import jobs
 from db import runs, studies
 from db.database import opened
-from db.engines import EngineBusy
-from db.runs import RunBusy
 from db.studies import StudyNotFound
 from jobs import studies as at_work
 from pages.widgets import api_keys, engine_panel, study_grid, study_report
-from pages.widgets.view import as_id, plain, sentences, shared, stop_with
-from services.ask.backends import BackendProblem
+from pages.widgets.view import as_id, plain, sentences, shared, show_error, stop_with
+from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.servers.engines.instance import UP
-from services.studies.feasible import NothingToResume
 from services.studies.presets import PRESETS
 from services.studies.study import Study, standing_of
 
@@ -141,22 +137,22 @@ def actions(study: Study) -> None:
 def cancel(study_id: int) -> None:
     try:
         at_work.cancel(opened(), study_id)
-    except (StudyNotFound, jobs.QueueProblem) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
 
 
 @sentences()
 def resume(study_id: int, failed: bool) -> None:
     try:
         at_work.resume(opened(), study_id, failed, api_keys.typed())
-    except (BackendProblem, NothingToResume, StudyNotFound, jobs.QueueProblem) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
 
 
 def delete(study_id: int) -> None:
     try:
         at_work.delete(opened(), study_id)
-    except (StudyNotFound, RunBusy, EngineBusy) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    except PacelineError as error:
+        show_error(error)
         return
     st.switch_page("study.py", query_params={})

@@ -79,10 +79,15 @@ def sentences() -> Iterator[None]:
     """
     try:
         yield
-    except UNUSABLE as error:
-        st.error(plain(f"{said_of(error)} Then reload this page."), icon=":material/error:")
-    except InvalidSettings as error:
-        st.error(plain(f"{error} Then reload this page."), icon=":material/error:")
+    except (*UNUSABLE, InvalidSettings) as error:
+        show_error(error)
+
+
+def show_error(error: Exception) -> None:
+    """Show what a `PacelineError` says, or what is wrong with the database."""
+    words = said_of(error) if isinstance(error, UNUSABLE) else str(error)
+    again = isinstance(error, (*UNUSABLE, InvalidSettings))
+    st.error(plain(f"{words} Then reload this page." if again else words), icon=":material/error:")
 
 
 def plain(text: str) -> str:

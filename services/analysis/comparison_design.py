@@ -23,16 +23,15 @@ from services.analysis.compare import (
     Comparison,
     compare,
 )
+from services.analysis.compare import (
+    InvalidComparison as InvalidComparison,
+)
 from services.analysis.statistics import MINIMUM_REPEATS
 from services.ask.config import MOST_REPEATS, RunConfig
 from services.base.units import many
 
 USUAL_REPEATS = 5
 USUAL_MOST = 20
-
-
-class InvalidComparison(ValueError):
-    """A comparison that cannot be asked for, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

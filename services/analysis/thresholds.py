@@ -21,10 +21,11 @@ from services.analysis.metrics import Metric, metric, of_class
 from services.analysis.statistics import FLOORS
 from services.analysis.summary import OF_CLASS, Summary
 from services.ask.workloads.mixed import CLASSES
+from services.base.errors import Invalid
 from services.base.units import show
 
 
-class InvalidThreshold(ValueError):
+class InvalidThreshold(Invalid):
     """A condition that cannot be read, in a sentence."""
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from services.base.errors import Invalid
 from services.base.private_names import names_key
 from services.base.redact import holds_key
 
@@ -28,7 +29,7 @@ _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networ
 Origin = tuple[str, str, int]  # scheme, host, port: what must be the same for a key to be sent
 
 
-class InvalidAddress(ValueError):
+class InvalidAddress(Invalid):
     """What was written is no http or https address, in a sentence."""
 
 

@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from services.base.errors import Invalid
+
 MOST_SENTENCES = 50  # about fields that are wrong: no config has more of its own
 
 Config = TypeVar("Config", bound=BaseModel)
 Problem = Callable[[Any], Any]
 
 
-class InvalidConfig(ValueError):
+class InvalidConfig(Invalid):
     """A run that cannot be asked for. `problems` maps a field's name to a sentence."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from services.base.errors import Invalid
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 VARIABLE = "PACELINE_ALLOWED_HOSTS"
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{0,5})?", re.IGNORECASE)
 _IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*)", re.IGNORECASE)
 
 
-class InvalidHosts(ValueError):
+class InvalidHosts(Invalid):
     """Names in the settings that no request can come by, in a sentence."""
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from dotenv.main import DotEnv
 
+from services.base.errors import Unavailable
+
 FILE = Path(__file__).resolve().parents[2] / ".env"
 _from_file: dict[str, str] = {}  # what `load` has put into the environment
 
 
-class InvalidSettings(ValueError):
+class InvalidSettings(Unavailable):
     """A .env that cannot be read, in a sentence that repeats nothing of it: it may hold keys."""
 
 

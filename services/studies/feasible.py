@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.base.errors import Conflict
 from services.base.units import many
 from services.servers.engines import EngineProblem
 from services.studies.grid import Planned
 from services.studies.study import Study
 
 
-class NothingToResume(ValueError):
+class NothingToResume(Conflict):
     """A study of which no cell can be measured anew, in a sentence."""
 
 

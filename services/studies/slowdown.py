@@ -19,6 +19,7 @@ from services.analysis.compare.wording import times_with_interval
 from services.analysis.metrics import Better
 from services.analysis.statistics import Ratio
 from services.ask.workloads.mixed import CLASSES, LONG, SHORT, part
+from services.base.errors import Invalid
 from services.base.table import Table
 from services.base.units import share, show
 
@@ -31,7 +32,7 @@ FAMILY: dict[str, tuple[str, Better]] = {  # names as in summary_row
 _COMPARED = {entry.name: entry for entry in COMPARED if entry.name in MEASURES}
 
 
-class InvalidMixing(ValueError):
+class InvalidMixing(Invalid):
     """Runs of which none is a mix, or that are not its classes, in a sentence."""
 
 

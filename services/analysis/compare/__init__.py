@@ -23,6 +23,7 @@ from services.analysis.compare.rows import COMPARED, Candidate, Row, rows
 from services.analysis.compare.verdicts import verdicts
 from services.analysis.compare.wording import Verdict
 from services.analysis.diagnostics.diagnostic import Diagnostic
+from services.base.errors import Invalid
 
 __all__ = [
     "COMPARED",
@@ -46,8 +47,8 @@ __all__ = [
 FEWEST, MOST = 2, 8
 
 
-class InvalidComparison(ValueError):
-    """Runs that cannot be put side by side, or not like that, in a sentence."""
+class InvalidComparison(Invalid):
+    """A comparison that cannot be measured or made of these runs, or not like that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from services.base.errors import Invalid
 
-class BackendProblem(ValueError):
+
+class BackendProblem(Invalid):
     """A backend that cannot be asked, in a sentence that says why and what to do."""
 
 

@@ -7,10 +7,12 @@ import ssl
 import stat
 from dataclasses import dataclass
 
+from services.base.errors import Invalid
+
 FILE_BYTES = 4 * 2**20  # a machine's whole bundle has a quarter of a megabyte
 
 
-class UntrustedFile(ValueError):
+class UntrustedFile(Invalid):
     """A file that holds no certificates, in a sentence."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from services.ask.config import MOST
 from services.ask.workloads.entries import Notes, Unusable, prompt_of
 from services.base import text_file
+from services.base.errors import Invalid
 from services.base.units import many
 
 PROMPTS_MOST = MOST
@@ -25,7 +26,7 @@ COLUMNS = ("prompt", "text", "text_input", "question")
 LISTS = ("data", "prompts", "rows")  # of a JSON object that holds the entries
 
 
-class InvalidPrompts(ValueError):
+class InvalidPrompts(Invalid):
     """A file whose prompts cannot be used, in a sentence that names the file and the line."""
 
 

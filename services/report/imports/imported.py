@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from services.ask.config import MOST, MOST_REPEATS, RunConfig
 from services.ask.measurement import IMPORT, Measurement, Repeat, RunStatus, Sample
+from services.base.errors import Invalid
 from services.base.units import many
 from services.report.imports import fields
 from services.report.imports.noted import LONGEST, Noted
@@ -19,7 +20,7 @@ MOST_REQUESTS = 200_000
 LONGEST_MODEL, BRIEF = 300, 40
 
 
-class InvalidImport(ValueError):
+class InvalidImport(Invalid):
     """A file that cannot be imported, in a sentence that says why and what to do."""
 
 

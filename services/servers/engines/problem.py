@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.base.errors import Invalid
 
-class EngineProblem(RuntimeError):
+
+class EngineProblem(Invalid):
     """An engine that could not be started, in a sentence that says why and what to do."""
