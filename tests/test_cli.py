@@ -718,9 +718,9 @@ def test_a_run_is_held_to_conditions(database: Engine, ask: Ask) -> None:
     )
     assert (kept.code, kept.err) == (0, "")
     assert kept.out.splitlines() == [
-        "✓ passed: TTFT, p95 < 1.50 s: it is 1.00 s",
-        "✓ passed: Error rate ≤ 0 %: it is 0 %",
-        "✓ passed: Goodput > 9.00 queries/s: it is 26.7 queries/s",
+        "✓ passed: TTFT, p95 < 1.50 s: measured 1.00 s",
+        "✓ passed: Error rate ≤ 0 %: measured 0 %",
+        "✓ passed: Goodput > 9.00 queries/s: measured 26.7 queries/s",
     ]
     missed = ask("check", "1", "--slo", "ttft:p95<1", "--slo", "ttft:p99<9", "--json")
     assert missed.code == 1
