@@ -1,4 +1,4 @@
-"""Pinned references: the run that the later ones of a model, or of a tag, are held against."""
+"""Baselines: the run that later ones of a model, or of a tag, are compared with."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ table = schema.pins
 
 
 class InvalidPin(Invalid):
-    """A run that cannot be the reference of what is asked for."""
+    """A run that cannot be the baseline of what is asked for."""
 
 
 class NotPinned(NotFound):
-    """A model or a tag that has no reference."""
+    """A model or a tag that has no baseline."""
 
     def __init__(self, kind: str, value: str) -> None:
-        super().__init__(f"No run is the reference of {kind} {value[:200]}.")
+        super().__init__(f"No run is the baseline of {kind} {value[:200]}.")
 
 
 def pin(database: Engine, kind: Kind, value: str, run_id: int) -> Baseline:
-    """Make a run the reference of its model or of a tag, in place of the one before. A run without
+    """Make a run the baseline of its model or of a tag, in place of the one before. A run without
     that tag gets it.
 
     Raises:
@@ -55,7 +55,7 @@ def pin(database: Engine, kind: Kind, value: str, run_id: int) -> Baseline:
 
 
 def unpin(database: Engine, kind: Kind, value: str) -> None:
-    """Let a model or a tag have no reference. Raises NotPinned."""
+    """Let a model or a tag have no baseline. Raises NotPinned."""
     gone = delete_from(table).where(table.c.kind == kind, table.c.value == value)
     with writing(database) as connection:
         if not connection.execute(gone).rowcount:
@@ -70,7 +70,7 @@ def pins(database: Engine) -> tuple[Baseline, ...]:
 
 
 def _check(connection: Connection, wanted: Baseline) -> str:
-    """Return the model or the tag of which the run can be the reference. Raises see `pin`."""
+    """Return the model or the tag of which the run can be the baseline. Raises see `pin`."""
     runs = schema.runs.c
     found = select(runs.model, runs.status, runs.headline).where(runs.id == wanted.run_id)
     row = connection.execute(found.with_for_update()).one_or_none()
@@ -78,7 +78,7 @@ def _check(connection: Connection, wanted: Baseline) -> str:
         raise RunNotFound(wanted.run_id)
     if row.status != "done" or not row.headline.get("ok"):
         how = row.status if row.status != "done" else "done, but without a request that succeeded"
-        raise InvalidPin(f"Run {wanted.run_id} cannot be a reference: it is {how}.")
+        raise InvalidPin(f"Run {wanted.run_id} cannot be a baseline: it is {how}.")
     if wanted.kind == "tag":
         try:
             return add_tag(connection, wanted.run_id, wanted.value)
@@ -87,13 +87,13 @@ def _check(connection: Connection, wanted: Baseline) -> str:
     if wanted.kind not in KINDS or not wanted.value or wanted.value != row.model:
         raise InvalidPin(
             f"Run {wanted.run_id} has not the {wanted.kind} {wanted.value[:60]!r}: it cannot be "
-            "the reference of it."
+            "the baseline of it."
         )
     return wanted.value
 
 
 def _refresh(database: Engine, run_id: int) -> None:
-    """Work out what an older Paceline has not kept of a run, so that it can be a reference."""
+    """Work out what an older Paceline has not kept of a run, so that it can be a baseline."""
     runs = schema.runs.c
     with database.connect() as connection:
         kept = connection.scalar(select(runs.headline).where(runs.id == run_id))

@@ -613,7 +613,7 @@ def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
     assert (later["word"], later["baseline"], later["kind"]) == ("no verdict", 1, "model")
     assert later["speed"] == pytest.approx(1)
     assert ask("DELETE", path).status_code == 204
-    assert "No run is the reference of model org/Model 1" in ask("DELETE", path).json()["error"]
+    assert "No run is the baseline of model org/Model 1" in ask("DELETE", path).json()["error"]
     assert [run["against"] for run in ask("GET", "/runs").json()] == [None, None]
 
 

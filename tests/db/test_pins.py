@@ -48,7 +48,7 @@ def test_a_pin_is_taken_away_once(database: Engine) -> None:
     pins.pin(database, "model", "tiny", 1)
     pins.unpin(database, "model", "tiny")
     assert pinned(database) == []
-    with pytest.raises(NotPinned, match=r"No run is the reference of model tiny\."):
+    with pytest.raises(NotPinned, match=r"No run is the baseline of model tiny\."):
         pins.unpin(database, "model", "tiny")
 
 

@@ -77,7 +77,7 @@ def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine
     at = visit("result", run="1")
     with writing(database) as connection:
         connection.execute(update(table).values(headline={"ok": 0}))
-    assert "Run 1 cannot be a reference: it is done, but without a request" in complaints(
+    assert "Run 1 cannot be a baseline: it is done, but without a request" in complaints(
         press(at, "Set baseline")
     )
 
