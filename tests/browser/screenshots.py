@@ -61,7 +61,11 @@ class Picture:
 PICTURES = (
     Picture("run", "/?mode=staggered&requests=16", "per answer"),
     Picture("run-phone", "/?mode=staggered&requests=16", "per answer", PHONE),
-    Picture("comparison", "/?requests=8&pause_s=0&vs=mode%3Dbatch%26concurrency%3D8", "take turns"),
+    Picture(
+        "comparison",
+        "/?requests=8&pause_s=0&vs=mode%3Dbatch%26concurrency%3D8",
+        "interleaved repeats each",
+    ),
     Picture("history", "/history", r"4 runs\."),
     Picture("result", "/result?run=2", "How fast did each"),
     Picture("compare", "/compare?runs=3,4", "What differs between"),
