@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 
 LONGEST = 300  # characters of a server's own words that are kept
 READ = 2000  # characters that are looked at
@@ -52,7 +53,7 @@ def known(secret: str) -> Known:
     """Return a secret made ready: with a long one this takes a millisecond, and numpy's import,
     which no request of others should have to wait for."""
     if len(secret) >= LONG:
-        pass
+        import_module("services.base.long_secret")
     spaced = any(space in secret for space in SPACES)
     return Known(secret, _on_one_line(secret) if spaced else secret)
 
@@ -156,7 +157,7 @@ def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
 def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
     """Return where the secret holds a block of the text, of those that may be all it shares."""
     if len(secret) >= LONG:
-        from services.base.long_secret import shared_blocks
+        from services.base.long_secret import shared_blocks  # numpy: not where nobody needs it
 
         return shared_blocks(text, secret)
     return [

@@ -121,7 +121,7 @@ def client_of(job: Job) -> Any:
         between_chunks_s=config.chunk_timeout_s,
     )
     if target.client == "litellm":
-        from services.wire.via_litellm import ViaLiteLLM
+        from services.wire.via_litellm import ViaLiteLLM  # seconds of imports, where asked for
 
         return ViaLiteLLM(target, timeouts)
     fitting = Fitting(target.headers, target.hidden, target.trust.context)

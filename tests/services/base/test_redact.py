@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from time import process_time
 
 import pytest
@@ -179,3 +181,17 @@ def test_a_long_text_is_searched_in_a_moment(piece: str) -> None:
     holds_key(text)
     without_paths(text)
     assert process_time() - began < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [redact_module.LONG - 1, redact_module.LONG])
+def test_numpy_is_there_before_a_long_prompt_is_looked_for_and_else_not_at_all(length: int) -> None:
+    """No request of others is to wait for its import."""
+    code = (
+        "import sys; from services.base.redact import known; "
+        "known('x' * int(sys.argv[1])); print('numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(length)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(length >= redact_module.LONG)
