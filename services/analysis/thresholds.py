@@ -54,7 +54,7 @@ def parse_threshold(text: str) -> Threshold:
     """Read a condition like `ttft:p95<0.5` or `error_rate<=0.01`.
 
     Raises:
-        InvalidGate: it is none.
+        InvalidThreshold: it is none.
     """
     found = re.fullmatch(r"\s*(\w+)(?::(\w+))?\s*(<=|>=|<|>)\s*(\S+)\s*", text)
     if not found:

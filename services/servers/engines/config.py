@@ -17,8 +17,6 @@ from services.ask.config import refuse_bool
 from services.ask.problems import validate
 from services.base.redact import holds_key
 
-ENGINE_NAMES = ("vllm", "sglang", "llamacpp", "ray")
-
 EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
 Executor = Literal["auto", "mp", "ray", "external_launcher"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
