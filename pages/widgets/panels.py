@@ -102,7 +102,7 @@ def judgement(candidate: Candidate) -> None:
 
 
 def show_diagnostics(found: Sequence[Diagnostic]) -> None:
-    """Reasons to doubt: warnings in sight, if only by their titles, notes below them."""
+    """Show warnings, long ones folded to their titles, and notes in an expander below."""
     warnings = [diagnostic for diagnostic in found if diagnostic.level == "warning"]
     notes = [diagnostic for diagnostic in found if diagnostic.level == "note"]
     brief = long(warnings)
@@ -113,7 +113,7 @@ def show_diagnostics(found: Sequence[Diagnostic]) -> None:
         with st.expander("What these warnings mean", icon=":material/warning:"):
             st.markdown(_sentences(warnings))
     if notes:
-        with st.expander(f"{many(len(notes), 'note')} on these numbers", icon=":material/info:"):
+        with st.expander(many(len(notes), "diagnostic"), icon=":material/info:"):
             st.markdown(_sentences(notes))
 
 

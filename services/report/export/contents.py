@@ -51,7 +51,7 @@ class Contents:
 
     @property
     def remarks(self) -> tuple[tuple[Diagnostic, str], ...]:
-        """The other doubts: notes on these numbers."""
+        """Diagnostics that are not warnings."""
         return tuple(one for one in self.diagnostics if one[0].level != "warning")
 
     @property

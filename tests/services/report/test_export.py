@@ -385,7 +385,7 @@ def test_what_makes_one_doubt_the_numbers_stands_right_below_the_headline(count:
     page = export("page.html").write(runs).decode()
     first = page.index('class="diagnostics"')
     assert page.index('class="finding"') < first < page.index('class="tiles"')
-    assert first < page.index("notes on these numbers") < page.index('aria-label="Charts"')
+    assert first < page.index(" diagnostics</summary>") < page.index('aria-label="Charts"')
     text = export("markdown.md").write(runs).decode()
     assert text.index("failed.**") < text.index("\n| ")
     assert text.index("failed.**") < text.index("\n\nRun 12" if count == 1 else "Baseline: ")
