@@ -10,7 +10,15 @@ from typing import Any
 from services.analysis.statistics import FLOORS
 from services.ask.measurement import Measurement
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.imported import (
+    SPREAD,
+    Imported,
+    Load,
+    Says,
+    distributions,
+    imported,
+    stated,
+)
 from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
 
@@ -207,13 +215,6 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Says, Any]]:
         yield entry._replace(scale=1), sum(known) / len(known)
 
 
-def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
-    for ours, (theirs, definition) in columns.items():
-        for statistic, name in STATISTICS.items():
-            said = SPREAD if statistic == "sd" else f"{definition}{EXTRA.get(statistic, '')}"
-            yield Says(f"{ours}_{statistic}", f"{theirs}/{name}", 1.0, said)
-
-
 UNITS: dict[str, float] = {
     "ms": 1e-3,
     "sec": 1.0,
@@ -235,7 +236,6 @@ STATISTICS = {
     "p95": "p95",
     "p99": "p99",
 }
-SPREAD = "Over n, where ours is over n − 1; else as its mean."
 EXTRA = {f"p{q}": f" Ours needs {floor} requests." for q, floor in FLOORS.items()}
 PHASE = (
     "Over the time of its profiling phase (start_time to end_time), which begins before the first "
@@ -259,31 +259,44 @@ SAYS = (
         1,
         "By its tokenizer, or by the server's usage with --use-server-token-count.",
     ),
-    *_distributions(
-        {
-            "ttft_s": (
-                "time_to_first_token",
-                "First response with a token − start of the request. The start is before a "
-                "connection is opened: connecting is part of it.",
-            ),
-            "ttfa_s": (
-                "time_to_first_output_token",
-                "First token that is not reasoning − start of the request.",
-            ),
-            "e2e_s": ("request_latency", "Last response with content − start of the request."),
-            "tpot_s": (
-                "inter_token_latency",
-                "Called inter-token latency: (latency − TTFT) / (tokens − 1), as ours.",
-            ),
-            "inter_chunk_s": ("inter_chunk_latency", "Every gap between responses, as ours."),
-            "decode_tokens_per_s": (
-                "output_token_throughput_per_user",
-                "1 / inter-token latency of each request, as ours.",
-            ),
-            "tokens_per_s": (
-                "e2e_output_token_throughput",
-                "Output tokens / request latency of each request, as ours.",
-            ),
-        }
+    *distributions(
+        STATISTICS,
+        Says(
+            "ttft_s",
+            "time_to_first_token/{}",
+            1,
+            "First response with a token − start of the request. The start is before a "
+            "connection is opened: connecting is part of it.",
+        ),
+        Says(
+            "ttfa_s",
+            "time_to_first_output_token/{}",
+            1,
+            "First token that is not reasoning − start of the request.",
+        ),
+        Says(
+            "e2e_s", "request_latency/{}", 1, "Last response with content − start of the request."
+        ),
+        Says(
+            "tpot_s",
+            "inter_token_latency/{}",
+            1,
+            "Called inter-token latency: (latency − TTFT) / (tokens − 1), as ours.",
+        ),
+        Says("inter_chunk_s", "inter_chunk_latency/{}", 1, "Every gap between responses, as ours."),
+        Says(
+            "decode_tokens_per_s",
+            "output_token_throughput_per_user/{}",
+            1,
+            "1 / inter-token latency of each request, as ours.",
+        ),
+        Says(
+            "tokens_per_s",
+            "e2e_output_token_throughput/{}",
+            1,
+            "Output tokens / request latency of each request, as ours.",
+        ),
+        sd=SPREAD,
+        notes=EXTRA,
     ),
 )

@@ -3,12 +3,20 @@ when it was sent. Times are seconds, or milliseconds where `_time_unit` says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from services.ask.measurement import Measurement
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.imported import (
+    SPREAD,
+    Imported,
+    Load,
+    Says,
+    distributions,
+    imported,
+    stated,
+)
 from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
 
@@ -73,13 +81,6 @@ def _request(index: int, row: Mapping[str, Any], unit: float) -> Measurement:
     )
 
 
-def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
-    for ours, (theirs, definition) in columns.items():
-        for statistic, name in STATISTICS.items():
-            said = SPREAD if statistic == "sd" else definition
-            yield Says(f"{ours}_{statistic}", f"stats/{theirs}/{name}", 1.0, said)
-
-
 STATISTICS = {
     "mean": "mean",
     "median": "p50",
@@ -88,7 +89,6 @@ STATISTICS = {
     "p95": "p95",
     "p99": "p99",
 }
-SPREAD = "Over n, where ours is over n − 1; else as its mean."
 DURATION = "Over its own wall clock, from the first request until the last one's end."
 SAYS = (
     Says("requests_per_s", "requests_per_second", 1, DURATION),
@@ -109,14 +109,26 @@ SAYS = (
         1,
         "By the server's usage where it came, else by its tokenizer; of successes.",
     ),
-    *_distributions(
-        {
-            "ttft_s": ("ttft", "First chunk with text − the call: connecting may be part of it."),
-            "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
-            "e2e_s": (
-                "e2e_latency",
-                "End of the stream − the call. Ours ends with the last token.",
-            ),
-        }
+    *distributions(
+        STATISTICS,
+        Says(
+            "ttft_s",
+            "stats/ttft/{}",
+            1,
+            "First chunk with text − the call: connecting may be part of it.",
+        ),
+        Says(
+            "tpot_s",
+            "stats/tpot/{}",
+            1,
+            "(Latency − TTFT) / (output tokens − 1), of each request: as ours.",
+        ),
+        Says(
+            "e2e_s",
+            "stats/e2e_latency/{}",
+            1,
+            "End of the stream − the call. Ours ends with the last token.",
+        ),
+        sd=SPREAD,
     ),
 )

@@ -9,7 +9,15 @@ from typing import Any
 
 from services.ask.measurement import Measurement
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.imported import (
+    SPREAD,
+    Imported,
+    Load,
+    Says,
+    distributions,
+    imported,
+    stated,
+)
 from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
 
@@ -140,13 +148,6 @@ def _request(index: int, status: Any, request: Mapping[str, Any], start: float) 
     )
 
 
-def _distributions(columns: Mapping[str, tuple[str, float, str]]) -> Iterator[Says]:
-    for ours, (theirs, scale, definition) in columns.items():
-        for statistic, path in STATISTICS.items():
-            said = SPREAD if statistic == "sd" else f"{definition}{RANKS.get(statistic, '')}"
-            yield Says(f"{ours}_{statistic}", f"metrics/{theirs}/successful/{path}", scale, said)
-
-
 STATISTICS = {
     "mean": "mean",
     "median": "median",
@@ -157,7 +158,6 @@ STATISTICS = {
 }
 NEAREST = " Percentiles are values that were seen, the upper of two; ours lie between them."
 RANKS = dict.fromkeys(("median", "p90", "p95", "p99"), NEAREST)
-SPREAD = "Over n, where ours is over n − 1; else as its mean."
 WINDOW = (
     "Over the time from the first request's start to the last one's end, which is after its last "
     "token."
@@ -181,24 +181,28 @@ SAYS = (
         1,
         "By the server's usage where it came, else by its tokenizer.",
     ),
-    *_distributions(
-        {
-            "ttft_s": (
-                "time_to_first_token_ms",
-                1e-3,
-                "First token − start of the request, by the clock of the day.",
-            ),
-            "tpot_s": (
-                "inter_token_latency_ms",
-                1e-3,
-                "Called inter-token latency: (last − first token) / (tokens − 1), ours; but "
-                "each request counts as often as it has gaps.",
-            ),
-            "e2e_s": (
-                "request_latency",
-                1.0,
-                "End of the stream − start. Ours ends with the last token, before the stream.",
-            ),
-        }
+    *distributions(
+        STATISTICS,
+        Says(
+            "ttft_s",
+            "metrics/time_to_first_token_ms/successful/{}",
+            1e-3,
+            "First token − start of the request, by the clock of the day.",
+        ),
+        Says(
+            "tpot_s",
+            "metrics/inter_token_latency_ms/successful/{}",
+            1e-3,
+            "Called inter-token latency: (last − first token) / (tokens − 1), ours; but "
+            "each request counts as often as it has gaps.",
+        ),
+        Says(
+            "e2e_s",
+            "metrics/request_latency/successful/{}",
+            1,
+            "End of the stream − start. Ours ends with the last token, before the stream.",
+        ),
+        sd=SPREAD,
+        notes=RANKS,
     ),
 )

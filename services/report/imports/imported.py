@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import isfinite
@@ -18,6 +18,7 @@ from services.report.imports.noted import MOST as MOST_UNREAD
 
 MOST_REQUESTS = 200_000
 LONGEST_MODEL, BRIEF = 300, 40
+SPREAD = "Over n, where ours is over n − 1; else as its mean."  # a tool's standard deviation
 
 
 class InvalidImport(Invalid):
@@ -172,6 +173,22 @@ def _in_order(m: Measurement) -> Measurement:
         "token_times": times,
     }
     return replace(m, **kept) if any(getattr(m, n) != kept[n] for n in kept) else m
+
+
+def distributions(
+    statistics: Mapping[str, str],
+    *entries: Says,
+    sd: str = "",
+    notes: Mapping[str, str] | None = None,
+) -> Iterator[Says]:
+    """Return an entry for each statistic of each distribution. A key holds {} where the tool's name
+    of the statistic stands; `sd` is how the tool defines the standard deviation, if not as it
+    defines the rest; `notes` are added to the definitions of single statistics."""
+    for name, key, scale, definition in entries:
+        for statistic, theirs in statistics.items():
+            note = (notes or {}).get(statistic, "")
+            defined = sd if sd and statistic == "sd" else f"{definition}{note}"
+            yield Says(f"{name}_{statistic}", key.format(theirs), scale, defined)
 
 
 def stated(found: Iterable[tuple[Says, Any]]) -> tuple[dict[str, float], dict[str, str]]:

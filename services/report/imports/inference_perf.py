@@ -9,7 +9,7 @@ from typing import Any
 
 from services.ask.measurement import Measurement
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.imported import Imported, Load, Says, distributions, imported, stated
 from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
 
@@ -134,13 +134,6 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Says, Any]]:
                 yield entry, sum(known) / len(known)
 
 
-def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
-    for ours, (theirs, definition) in columns.items():
-        for statistic, name in STATISTICS.items():
-            key = f"successes/latency/{theirs}/{name}"
-            yield Says(f"{ours}_{statistic}", key, 1.0, definition)
-
-
 ERROR = ("error_type", "error_msg")
 STATISTICS = {"mean": "mean", "median": "median", "p90": "p90", "p95": "p95", "p99": "p99"}
 TIME = (
@@ -169,21 +162,26 @@ SAYS = (
         Says(f"{ours}_mean", f"successes/{theirs}/mean", 1, "Of each request; by its tokenizer.")
         for ours, theirs in {"prompt_tokens": "prompt_len", "output_tokens": "output_len"}.items()
     ),
-    *_distributions(
-        {
-            "ttft_s": (
-                "time_to_first_token",
-                "First chunk with text − start of the request; with two tokens or more.",
-            ),
-            "tpot_s": (
-                "time_per_output_token",
-                "(Last − first token) / (tokens − 1), tokens by its tokenizer unless it is told "
-                "to use the server's.",
-            ),
-            "e2e_s": (
-                "request_latency",
-                "End of the stream − start. Ours ends with the last token, before the stream.",
-            ),
-        }
+    *distributions(
+        STATISTICS,
+        Says(
+            "ttft_s",
+            "successes/latency/time_to_first_token/{}",
+            1,
+            "First chunk with text − start of the request; with two tokens or more.",
+        ),
+        Says(
+            "tpot_s",
+            "successes/latency/time_per_output_token/{}",
+            1,
+            "(Last − first token) / (tokens − 1), tokens by its tokenizer unless it is told "
+            "to use the server's.",
+        ),
+        Says(
+            "e2e_s",
+            "successes/latency/request_latency/{}",
+            1,
+            "End of the stream − start. Ours ends with the last token, before the stream.",
+        ),
     ),
 )

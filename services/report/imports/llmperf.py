@@ -3,12 +3,12 @@ Its formulas: `token_benchmark_ray.py` and `ray_clients/openai_chat_completions_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from services.ask.measurement import Measurement
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.imported import Imported, Load, Says, distributions, imported, stated
 from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
 
@@ -91,13 +91,6 @@ def _request(index: int, row: Mapping[str, Any]) -> Measurement:
     )
 
 
-def _distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
-    for ours, (theirs, definition) in columns.items():
-        for statistic, name in STATISTICS.items():
-            key = f"results_{theirs}_{name}"
-            yield Says(f"{ours}_{statistic}", key, 1.0, definition)
-
-
 STATISTICS = {
     "mean": "mean",
     "median": "quantiles_p50",
@@ -123,19 +116,27 @@ SAYS = (
     Says("ok", "results_num_completed_requests", 1, "Requests that ended without an error."),
     Says("failed", "results_number_errors", 1, "Requests that ended with an error."),
     Says("error_rate", "results_error_rate", 1, "Errors over all that were started."),
-    *_distributions(
-        {
-            "ttft_s": ("ttft_s", "First chunk with text − the call: connecting is part of it."),
-            "e2e_s": (
-                "end_to_end_latency_s",
-                "End of the stream − the call. Ours ends with the last token.",
-            ),
-            "tokens_per_s": (
-                "request_output_throughput_token_per_s",
-                f"Output tokens / latency of each request; {LLAMA}.",
-            ),
-            "output_tokens": ("number_output_tokens", f"Of each request, {LLAMA}."),
-            "prompt_tokens": ("number_input_tokens", f"Of each request, {LLAMA}."),
-        }
+    *distributions(
+        STATISTICS,
+        Says(
+            "ttft_s",
+            "results_ttft_s_{}",
+            1,
+            "First chunk with text − the call: connecting is part of it.",
+        ),
+        Says(
+            "e2e_s",
+            "results_end_to_end_latency_s_{}",
+            1,
+            "End of the stream − the call. Ours ends with the last token.",
+        ),
+        Says(
+            "tokens_per_s",
+            "results_request_output_throughput_token_per_s_{}",
+            1,
+            f"Output tokens / latency of each request; {LLAMA}.",
+        ),
+        Says("output_tokens", "results_number_output_tokens_{}", 1, f"Of each request, {LLAMA}."),
+        Says("prompt_tokens", "results_number_input_tokens_{}", 1, f"Of each request, {LLAMA}."),
     ),
 )

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Says, imported, stated
+from services.report.imports.imported import SPREAD, Imported, Says, distributions, imported, stated
 from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
-from services.report.imports.vllm import distributions, load, requests, sends
+from services.report.imports.vllm import STATISTICS, load, requests, sends
 
 TOOL = "SGLang bench"
 NEEDED = {"backend", "request_throughput", "duration", "completed", "mean_e2e_latency_ms"}
@@ -72,26 +72,27 @@ SAYS = (
         ("By the server's usage where it came, else the length that was asked for."),
     ),
     *distributions(
-        {
-            "ttft_s": (
-                "ttft",
-                (
-                    "First chunk with text − the call of the request: opening a connection is part "
-                    "of it."
-                ),
-            ),
-            "tpot_s": (
-                "tpot",
-                (
-                    "(Latency − TTFT) / (output tokens − 1). The latency ends with the last event, "
-                    "which may carry no token: slightly high."
-                ),
-            ),
-            "inter_chunk_s": ("itl", "Called ITL: every gap between chunks with text."),
-            "e2e_s": (
-                "e2e_latency",
-                "Last event − the call; the file's requests end with a chunk.",
-            ),
-        }
+        STATISTICS,
+        Says(
+            "ttft_s",
+            "{}_ttft_ms",
+            1e-3,
+            "First chunk with text − the call of the request: opening a connection is part of it.",
+        ),
+        Says(
+            "tpot_s",
+            "{}_tpot_ms",
+            1e-3,
+            "(Latency − TTFT) / (output tokens − 1). The latency ends with the last event, "
+            "which may carry no token: slightly high.",
+        ),
+        Says("inter_chunk_s", "{}_itl_ms", 1e-3, "Called ITL: every gap between chunks with text."),
+        Says(
+            "e2e_s",
+            "{}_e2e_latency_ms",
+            1e-3,
+            "Last event − the call; the file's requests end with a chunk.",
+        ),
+        sd=SPREAD,
     ),
 )

@@ -3,14 +3,22 @@ entry a request in seconds. Its formulas: `vllm/benchmarks/serve.py`, `calculate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import zip_longest
 from math import inf
 from typing import Any
 
 from services.ask.measurement import Measurement
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, imported, stated
+from services.report.imports.imported import (
+    SPREAD,
+    Imported,
+    Load,
+    Says,
+    distributions,
+    imported,
+    stated,
+)
 from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
 
@@ -118,14 +126,6 @@ def _request(
     )
 
 
-def distributions(columns: Mapping[str, tuple[str, str]]) -> Iterator[Says]:
-    """The statistics of each metric: `ttft_s` is called `ttft` there, `mean_ttft_ms` and so on."""
-    for ours, (theirs, definition) in columns.items():
-        for statistic, name in STATISTICS.items():
-            said = SPREAD if statistic == "sd" else definition
-            yield Says(f"{ours}_{statistic}", f"{name}_{theirs}_ms", 1e-3, said)
-
-
 ARRAYS = ("ttfts", "itls", "latencies", "input_lens", "output_lens", "errors", "queue_times")
 STATISTICS = {
     "mean": "mean",
@@ -135,7 +135,6 @@ STATISTICS = {
     "p95": "p95",
     "p99": "p99",
 }
-SPREAD = "Over n, where ours is over n − 1; else as its mean."
 WALL = (
     "Over its own wall clock, from before the first request is made until the last "
     "task is done. Ours ends with the last token and begins with the first send."
@@ -159,21 +158,33 @@ SAYS = (
         "By the server's usage where it came, else by tokenizing the text again; of successes.",
     ),
     *distributions(
-        {
-            "ttft_s": (
-                "ttft",
-                (
-                    "First event − sent. From 0.33 on the first with a token; before, any event, "
-                    "so one that only says who speaks makes it early."
-                ),
-            ),
-            "tpot_s": ("tpot", "(Latency − TTFT) / (output tokens − 1), of each request: as ours."),
-            "inter_chunk_s": (
-                "itl",
-                ("Called ITL: every gap between events. Before 0.33 also those without a token."),
-            ),
-            "e2e_s": ("e2el", "Last event − sent. From 0.33 on the last with a token, as ours."),
-        }
+        STATISTICS,
+        Says(
+            "ttft_s",
+            "{}_ttft_ms",
+            1e-3,
+            "First event − sent. From 0.33 on the first with a token; before, any event, "
+            "so one that only says who speaks makes it early.",
+        ),
+        Says(
+            "tpot_s",
+            "{}_tpot_ms",
+            1e-3,
+            "(Latency − TTFT) / (output tokens − 1), of each request: as ours.",
+        ),
+        Says(
+            "inter_chunk_s",
+            "{}_itl_ms",
+            1e-3,
+            "Called ITL: every gap between events. Before 0.33 also those without a token.",
+        ),
+        Says(
+            "e2e_s",
+            "{}_e2el_ms",
+            1e-3,
+            "Last event − sent. From 0.33 on the last with a token, as ours.",
+        ),
+        sd=SPREAD,
     ),
 )
 # InferenceX writes the same numbers in seconds, and calls them so: `median_ttft`.
