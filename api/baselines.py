@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from api.bodies import Route, takes_json
 from api.errors import says
-from db import pins
+from db import baselines
 from db.database import opened
 from services.analysis.compare.baseline import Baseline, Kind
 
@@ -25,7 +25,7 @@ class NewBaseline(BaseModel):
 @router.get("/baselines")
 def list_baselines() -> list[Baseline]:
     """List the baselines of models and tags, the newest first."""
-    return list(pins.pins(opened()))
+    return list(baselines.load_all(opened()))
 
 
 @router.put(
@@ -35,7 +35,7 @@ def list_baselines() -> list[Baseline]:
 def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
     """Make a run the baseline of its model, or of a tag, in place of the one before. The tag is
     added to a run without it."""
-    return pins.pin(opened(), kind, value, new.run)
+    return baselines.save(opened(), kind, value, new.run)
 
 
 @router.delete(
@@ -43,4 +43,4 @@ def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
 )
 def remove_baseline(kind: Kind, value: str) -> None:
     """Remove the baseline of a model or a tag."""
-    pins.unpin(opened(), kind, value)
+    baselines.delete(opened(), kind, value)

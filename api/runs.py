@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 import jobs
 from api.bodies import Route, RunId, Started, takes_json
 from api.errors import says
-from db import results, runs, standings
+from db import baseline_verdicts, results, runs
 from db.database import opened
 from db.runs import RunRow
 from services.analysis.compare.baseline import Kind
@@ -86,7 +86,7 @@ def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
         find(search.backend)
     filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
     rows = runs.search(opened(), search.text, limit=search.limit, offset=search.offset, **filters)
-    against = standings.standings(opened(), rows, search.tag or "", search.model or "")
+    against = baseline_verdicts.of_runs(opened(), rows, search.tag or "", search.model or "")
     return [_listed(row, against.get(row.id)) for row in rows]
 
 

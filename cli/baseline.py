@@ -8,7 +8,7 @@ from typing import Any
 from cli.kinds import whole
 from cli.output import DONE, say
 from cli.problems import Usage
-from db import pins, runs
+from db import baselines, runs
 from db.database import opened
 
 
@@ -24,7 +24,7 @@ def pin(options: Namespace) -> int:
     of: tuple[Any, str] = ("tag", options.tag)
     if options.tag is None:
         of = ("model", runs.load(opened(), options.run).config.model)
-    baseline = pins.pin(opened(), *of, options.run)
+    baseline = baselines.save(opened(), *of, options.run)
     say(
         options,
         lambda: baseline,
@@ -44,20 +44,20 @@ def unpin(options: Namespace) -> int:
     """Make a run no baseline any more: of anything, or of its model or a tag alone."""
     runs.load(opened(), options.run)
     kind = "tag" if options.tag is not None else "model" if options.model else None
-    baselines = [
+    removed = [
         baseline
-        for baseline in pins.pins(opened())
+        for baseline in baselines.load_all(opened())
         if baseline.run_id == options.run
         and kind in (None, baseline.kind)
         and options.tag in (None, baseline.value)
     ]
-    if not baselines:
+    if not removed:
         raise Usage(f"Run {options.run} is not the baseline of that.")
-    for baseline in baselines:
-        pins.unpin(opened(), baseline.kind, baseline.value)
+    for baseline in removed:
+        baselines.delete(opened(), baseline.kind, baseline.value)
     lines = [
         f"Run {options.run} is no longer the baseline of {baseline.kind} {baseline.value}."
-        for baseline in baselines
+        for baseline in removed
     ]
-    say(options, lambda: baselines, lambda: "\n".join(lines))
+    say(options, lambda: removed, lambda: "\n".join(lines))
     return DONE

@@ -10,7 +10,7 @@ from cli.fields import add, given
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, save, say, takes_output
 from cli.problems import Usage, each_once, in_flags
-from db import results, runs, standings
+from db import baseline_verdicts, results, runs
 from db.database import opened
 from services.analysis import thresholds
 from services.analysis.compare import Candidate
@@ -40,7 +40,7 @@ def list_runs(options: Namespace) -> int:
     filters: Any = {name: value for name in FILTERS if (value := getattr(options, name))}
     rows = runs.search(opened(), options.text, limit=options.limit, **filters)
     narrowed = bool(options.text or filters)
-    against = standings.standings(opened(), rows, options.tag or "", options.model or "")
+    against = baseline_verdicts.of_runs(opened(), rows, options.tag or "", options.model or "")
     say(
         options,
         lambda: [

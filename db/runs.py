@@ -264,9 +264,9 @@ def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: st
             raise RunNotFound(run_id)
         connection.execute(delete_from(schema.run_tags).where(schema.run_tags.c.run_id == run_id))
         _add_tags(connection, run_id, kept)
-        pins = schema.pins.c
-        lost = (pins.kind == "tag", pins.run_id == run_id, pins.value.not_in(kept))
-        connection.execute(delete_from(schema.pins).where(*lost))
+        baseline = schema.baselines.c
+        lost = (baseline.kind == "tag", baseline.run_id == run_id, baseline.value.not_in(kept))
+        connection.execute(delete_from(schema.baselines).where(*lost))
 
 
 def delete(database: Engine, run_id: int) -> None:

@@ -158,13 +158,13 @@ shares = Table(  # pages that anybody with the token may see
     Column("page", LargeBinary, nullable=False),  # the HTML, gzipped
 )
 
-pins = Table(  # the run that the others of a model or a tag are held against
+baselines = Table(  # the run that the others of a model or a tag are compared with
     "pins",
     metadata,
     Column("kind", Text, primary_key=True),  # model or tag
     Column("value", CleanText, primary_key=True),
     Column("run_id", Key, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
-    Column("pinned_at", Utc, nullable=False),
+    Column("pinned_at", Utc, key="set_at", nullable=False),
 )
 
 run_tags = Table(

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from db import runs, standings
+from db import baseline_verdicts, runs
 from db.database import opened
 from pages.widgets import baseline, edit, import_form, run_table, trend, url_state
 from pages.widgets.view import plain, stop_with
@@ -135,7 +135,7 @@ st.session_state[LAST] = url_state.parameters()
 if not total:
     stop_with("No run matches.", "Remove a filter.")
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)
-against = standings.standings(
+against = baseline_verdicts.of_runs(
     opened(), rows, tag=asked.get("tag", ""), model=asked.get("model", "")
 )
 chosen = run_table.choose(rows, against)

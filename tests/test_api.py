@@ -620,7 +620,7 @@ def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "words"),
     [
-        ("model/huge", {"run": 1}, 422, "Run 1 has not the model 'huge'"),
+        ("model/huge", {"run": 1}, 422, "Run 1 does not have the model 'huge'"),
         ("model/tiny", {"run": 9}, 404, "There is no run 9."),
         ("colour/tiny", {"run": 1}, 422, "kind must be one of 'model' or 'tag'"),
         ("model/tiny", {"run": "one"}, 422, "run must be a whole number"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from db import pins
+from db import baselines
+from db.baselines import BaselineNotFound
 from db.database import opened
-from db.pins import NotPinned
 from pages.widgets.url_state import touched
 from pages.widgets.view import badge, plain, show_error
 from services.analysis.compare.baseline import Baseline, of_run
@@ -17,7 +17,7 @@ from services.base.errors import PacelineError
 
 def badges(run_id: int) -> None:
     """Say what a run is the baseline for."""
-    pinned = of_run(run_id, pins.pins(opened()))
+    pinned = of_run(run_id, baselines.load_all(opened()))
     if pinned:
         with st.container(horizontal=True, gap="xsmall"):
             for baseline in pinned:
@@ -31,7 +31,7 @@ def button(run: Run) -> None:
     has = [("model", run.config.model)] * bool(run.config.model) + [("tag", t) for t in run.tags]
     if not has:
         return
-    pinned = pins.pins(opened())
+    pinned = baselines.load_all(opened())
     label = "Baseline" if of_run(run.id, pinned) else "Set as baseline"
     with st.popover(label, icon=":material/keep:"):
         st.caption("*History* compares later runs of the same workload with it.")
@@ -58,10 +58,10 @@ def _replaced(now: Baseline | None, run_id: int) -> None:
 def _change(kind: str, value: str, run_id: int, now: Baseline | None) -> None:
     try:
         if now and now.run_id == run_id:
-            pins.unpin(opened(), now.kind, value)
+            baselines.delete(opened(), now.kind, value)
         else:
-            pins.pin(opened(), "tag" if kind == "tag" else "model", value, run_id)
-    except NotPinned:
+            baselines.save(opened(), "tag" if kind == "tag" else "model", value, run_id)
+    except BaselineNotFound:
         pass  # somebody else has taken it away
     except PacelineError as error:
         show_error(error)

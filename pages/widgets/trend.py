@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from db import standings
+from db import baseline_verdicts
 from db.database import opened
 from pages.widgets import url_state
 from pages.widgets.chart_panel import IMAGE_FORMATS
@@ -42,7 +42,7 @@ def complain(said: Mapping[str, str]) -> None:
 
 def show(measure: str, asked: Mapping[str, Any]) -> None:
     """What is said of the runs, and their picture."""
-    found = standings.trend(opened(), measure, **asked)
+    found = baseline_verdicts.trend(opened(), measure, **asked)
     st.subheader(QUESTION, anchor="trend")
     first, *others = (plain(sentence.replace(" %", UNBROKEN)) for sentence in found.sentences)
     st.markdown(first)

@@ -1,4 +1,4 @@
-"""From a run that is pinned to the trend of those that came after it."""
+"""From a baseline to the trend of those that came after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import update
 
-from db import pins
+from db import baselines
 from db.database import writing
 from db.schema import runs as table
 from tests.browser.conftest import App, no_trouble, settled
@@ -44,7 +44,7 @@ def marks(page: Page) -> dict[str, str]:
     return {re.findall(r"Run: (\d+)", text)[0]: text for text in found}
 
 
-def test_a_run_is_pinned_and_the_later_ones_are_held_against_it(
+def test_a_baseline_is_set_and_later_runs_are_compared_with_it(
     app: App, person: BrowserContext
 ) -> None:
     page = person.new_page()
@@ -53,7 +53,7 @@ def test_a_run_is_pinned_and_the_later_ones_are_held_against_it(
     page.get_by_role("button", name="Set baseline", exact=True).click()
     expect(page.get_by_text("baseline for model tiny")).to_be_visible()
     with app.database() as engine:
-        assert [(pin.kind, pin.value, pin.run_id) for pin in pins.pins(engine)] == [
+        assert [(each.kind, each.value, each.run_id) for each in baselines.load_all(engine)] == [
             ("model", "tiny", 1)
         ]
 

@@ -1,4 +1,4 @@
-"""A run is pinned as a reference, and the history says how later runs stand to it."""
+"""A run becomes a baseline, and the history says how later runs compare with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, update
 from streamlit.testing.v1 import AppTest
 
-from db import pins
+from db import baselines
 from db.database import writing
 from db.schema import runs as table
 from tests.pages.conftest import Visit, complaints, link_of, said, sound
@@ -52,24 +52,24 @@ def column(at: AppTest) -> list[str | None]:
     return [x if isinstance(x, str) else None for x in found]
 
 
-def test_a_run_is_pinned_and_unpinned_on_its_result(visit: Visit, nights: Engine) -> None:
+def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: Engine) -> None:
     at = press(visit("result", run="1"), "Set baseline")
-    assert [(pin.kind, pin.value) for pin in pins.pins(nights)] == [("model", "tiny")]
+    assert [(each.kind, each.value) for each in baselines.load_all(nights)] == [("model", "tiny")]
     assert "baseline for model tiny" in said(at)
     at.selectbox(key="baseline-of-1").set_value(("tag", "nightly"))
     at = press(sound(at.run()), "Set baseline")
-    assert {pin.kind for pin in pins.pins(nights)} == {"model", "tag"}
+    assert {each.kind for each in baselines.load_all(nights)} == {"model", "tag"}
     at = press(at, "Remove baseline")
-    assert [pin.kind for pin in pins.pins(nights)] == ["model"]
+    assert [each.kind for each in baselines.load_all(nights)] == ["model"]
     assert "baseline for tag" not in said(at)
 
 
 def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> None:
-    pins.pin(nights, "model", "tiny", 1)
+    baselines.save(nights, "model", "tiny", 1)
     at = visit("result", run="2")
     assert "The current baseline is run 1; this run will replace it." in said(at)
     press(at, "Set baseline")
-    assert [pin.run_id for pin in pins.pins(nights)] == [2]
+    assert [each.run_id for each in baselines.load_all(nights)] == [2]
 
 
 def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine) -> None:
@@ -77,18 +77,18 @@ def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine
     at = visit("result", run="1")
     with writing(database) as connection:
         connection.execute(update(table).values(headline={"ok": 0}))
-    assert "Run 1 cannot be a baseline: it is done, but without a request" in complaints(
+    assert "Run 1 cannot be a baseline: it is done, but no request" in complaints(
         press(at, "Set baseline")
     )
 
 
-def test_a_run_that_failed_cannot_be_pinned(visit: Visit, database: Engine) -> None:
+def test_a_run_that_failed_cannot_be_a_baseline(visit: Visit, database: Engine) -> None:
     store(database, status="failed")
     assert "Set baseline" not in [button.label for button in visit("result", run="1").button]
 
 
 def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: Engine) -> None:
-    pins.pin(nights, "model", "*other*", 4)
+    baselines.save(nights, "model", "*other*", 4)
     at = visit("result", run="4", view="share")
     assert "baseline for model *other*" in said(at)
     assert not at.button
@@ -96,12 +96,12 @@ def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: 
 
 def test_the_history_says_how_each_later_run_stands(visit: Visit, nights: Engine) -> None:
     assert column(visit("history")) == [None] * 4
-    pins.pin(nights, "model", "tiny", 1)
+    baselines.save(nights, "model", "tiny", 1)
     assert column(visit("history")) == [None, "different work", "slower, 50 % lower", "baseline"]
 
 
 def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -> None:
-    pins.pin(nights, "model", "tiny", 1)
+    baselines.save(nights, "model", "tiny", 1)
     at = visit("history")
     assert not specs(at)
     at.segmented_control(key="history-trend").set_value("e2e_s_median")

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import imported, pins, runs
+from db import baselines, imported, runs
 from pages.widgets.view import code
 from tests.pages.conftest import Visit
 
@@ -89,7 +89,7 @@ def test_no_text_from_outside_is_markup(
         for _ in range(2)
     ]
     [run] = [runs.load(database, ids[0])]
-    pins.pin(database, "tag", run.tags[0], run.id)
+    baselines.save(database, "tag", run.tags[0], run.id)
     for page, parameters in {
         "result": {"run": str(ids[0])},
         "compare": {"runs": ",".join(map(str, ids))},

@@ -1,4 +1,4 @@
-"""Which run another is held against: the baseline that is pinned for its tag or its model."""
+"""Which run another is compared with: the baseline of its tag or its model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Baseline:
     kind: Kind
     value: str
     run_id: int
-    pinned_at: datetime
+    set_at: datetime
 
 
 class Tagged(Protocol):
@@ -31,17 +31,17 @@ class Tagged(Protocol):
 
 
 def of_run(run_id: int, baselines: Iterable[Baseline]) -> tuple[Baseline, ...]:
-    """Return the pins that name this run."""
+    """Return the baselines that are this run."""
     return tuple(baseline for baseline in baselines if baseline.run_id == run_id)
 
 
 def fitting(
     run: Tagged, baselines: Iterable[Baseline], tag: str = "", model: str = ""
 ) -> tuple[Baseline, ...]:
-    """Return the pins of this run's model and tags, the one that comes first first.
+    """Return the baselines of this run's model and tags, the best match first.
 
-    A tag says more than a model, and a newer pin more than an older; what is looked at now (`tag`,
-    `model`: a list narrowed to it) comes before both.
+    A tag goes before a model, and a newer baseline before an older one; what the list is filtered
+    by now (`tag`, `model`) goes before both.
     """
 
     def rank(baseline: Baseline) -> tuple[bool, bool, float, int]:
@@ -49,7 +49,7 @@ def fitting(
         return (
             not looked_at,
             baseline.kind != "tag",
-            -baseline.pinned_at.timestamp(),
+            -baseline.set_at.timestamp(),
             -baseline.run_id,
         )
 

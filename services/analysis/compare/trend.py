@@ -67,7 +67,7 @@ def trend(
     tag: str = "",
     model: str = "",
 ) -> Trend:
-    """Put together the trend of a measure of FAMILY; arguments as of `standings`.
+    """Put together the trend of a measure of FAMILY; arguments as in `baseline_verdicts`.
 
     Where the list is narrowed to a tag or a model that has a baseline, that is the only one.
     Runs of other work than their baseline are left out: their numbers say something else.

@@ -1,11 +1,11 @@
-"""What is stored of runs is enough to say how they stand, and how a measure went."""
+"""What is stored of runs is enough to compare them with their baselines, and for a trend."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, event, update
 
-from db import pins, runs, search, standings
+from db import baseline_verdicts, baselines, runs, search
 from db.database import writing
 from db.schema import runs as table
 from tests.stored import store
@@ -25,36 +25,38 @@ def night(database: Engine, seconds: float, **given: Any) -> int:
     return run_id
 
 
-def test_later_runs_stand_against_the_pinned_one(database: Engine) -> None:
+def test_later_runs_are_compared_with_their_baseline(database: Engine) -> None:
     for seconds in (3.0, 2.0, 1.0):
         night(database, seconds, tags=["a"])
     night(database, 1.0, model="other")
-    pins.pin(database, "model", "tiny", 2)
-    found = standings.standings(database, runs.search(database))
-    assert {i: (s.baseline_id, s.word) for i, s in found.items()} == {
+    baselines.save(database, "model", "tiny", 2)
+    verdicts = baseline_verdicts.of_runs(database, runs.search(database))
+    assert {i: (s.baseline_id, s.word) for i, s in verdicts.items()} == {
         2: (2, "baseline"),
         3: (2, "faster"),
     }
-    pins.pin(database, "tag", "a", 1)
-    found = standings.standings(database, runs.search(database))
-    assert {i: s.baseline_id for i, s in found.items()} == {1: 1, 2: 2, 3: 1}
-    narrowed = standings.standings(database, runs.search(database, model="tiny"), model="tiny")
+    baselines.save(database, "tag", "a", 1)
+    verdicts = baseline_verdicts.of_runs(database, runs.search(database))
+    assert {i: s.baseline_id for i, s in verdicts.items()} == {1: 1, 2: 2, 3: 1}
+    narrowed = baseline_verdicts.of_runs(
+        database, runs.search(database, model="tiny"), model="tiny"
+    )
     assert narrowed[3].baseline_id == 2
 
 
-def test_a_reference_that_is_not_on_the_page_is_found(database: Engine) -> None:
+def test_a_baseline_that_is_not_on_the_page_is_found(database: Engine) -> None:
     night(database, 1.0), night(database, 2.0)
-    pins.pin(database, "model", "tiny", 1)
-    found = standings.standings(database, runs.search(database, limit=1))
-    assert {i: s.word for i, s in found.items()} == {2: "slower"}
+    baselines.save(database, "model", "tiny", 1)
+    verdicts = baseline_verdicts.of_runs(database, runs.search(database, limit=1))
+    assert {i: s.word for i, s in verdicts.items()} == {2: "slower"}
 
 
 def test_a_trend_has_the_newest_runs_that_are_done_and_match(database: Engine) -> None:
     for seconds in (1.0, 2.0, 3.0):
         night(database, seconds, name=f"night {seconds}", tags=["a"] * (seconds > 1))
     store(database, status="failed", tags=["a"])
-    pins.pin(database, "model", "tiny", 1)
-    found = standings.trend(database, "e2e_s_median", "night", tag="a")
+    baselines.save(database, "model", "tiny", 1)
+    found = baseline_verdicts.trend(database, "e2e_s_median", "night", tag="a")
     assert [(p.run_id, p.word, p.began.day) for p in found.points] == [
         (2, "slower", 3),
         (3, "slower", 4),
@@ -70,5 +72,5 @@ def test_a_trend_reads_no_more_than_it_shows(database: Engine) -> None:
     assert (row.note, row.error, row.began) == ("", None, FIRST + timedelta(days=1))
     asked: list[str] = []
     event.listen(database, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    standings.trend(database, "e2e_s_median")
-    assert len([text for text in asked if text.startswith("SELECT")]) == 3  # runs, tags, pins
+    baseline_verdicts.trend(database, "e2e_s_median")
+    assert len([text for text in asked if text.startswith("SELECT")]) == 3  # runs, tags, baselines
