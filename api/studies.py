@@ -167,7 +167,7 @@ def study_facts(study: Study) -> StudyFacts:
         active=study.active,
         counts=Counter(run.status for run in study.runs),
         cells=[_cell(run) for run in study.runs],
-        engines=list(map(engine_facts, study.servers)),
+        engines=list(map(engine_facts, study.engines)),
         page=f"/study?study={study.id}",
     )
 

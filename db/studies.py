@@ -187,7 +187,7 @@ def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...])
         created_at=row["created_at"],
         config=parse_study(row["grid"]),
         runs=measured,
-        servers=servers,
+        engines=servers,
     )
 
 
@@ -202,7 +202,7 @@ def measured(database: Engine, study: Study) -> list[Measured]:
 
 
 def _cell(study: Study, run: Run) -> Cell:
-    server = study.server_of(run)
+    server = study.engine_of(run)
     return Cell(run.cell or 0, server.config if server else None, run.config)
 
 

@@ -137,7 +137,7 @@ def resume(
     here, env = engines.devices(), settings.environment()
     lost: dict[int | None, str] = {
         server.id: why
-        for server in study.servers
+        for server in study.engines
         if (why := engines.preflight(server.config, here, env)) is not None
     }
     wanted = [run for run in again if run.engine_id not in lost]
@@ -174,7 +174,7 @@ def delete(database: Engine, study_id: int) -> None:
     Raises:
         StudyNotFound, RunBusy, EngineBusy: see `db.studies.delete`.
     """
-    servers = studies.load(database, study_id).servers
+    servers = studies.load(database, study_id).engines
     studies.delete(database, study_id)
     for server in servers:
         log_file(database, server.id).unlink(missing_ok=True)
@@ -191,17 +191,17 @@ def default_name(study: StudyConfig) -> str:
 def _sent(grid: Sequence[Planned], typed: TypedKeys) -> dict[int, Sent]:
     """Return to whom the cells go that are measured on a server that is there, by their place."""
     cells = [one.cell for one in grid if one.cell.engine is None]
-    return {cell.place: sent(cell.config, typed) for cell in cells}
+    return {cell.index: sent(cell.config, typed) for cell in cells}
 
 
 def _new(
     study: StudyConfig, grid: Sequence[Planned], to: Mapping[int, Sent], tags: Sequence[str]
 ) -> list[NewCell]:
-    said = dict(zip([one.cell.place for one in grid], _load_labels(grid), strict=True))
+    said = dict(zip([one.cell.index for one in grid], _load_labels(grid), strict=True))
     return [
         NewCell(
             one.cell,
-            _run(one.cell, to.get(one.cell.place), said, tags),
+            _run(one.cell, to.get(one.cell.index), said, tags),
             one.obstacle,
         )
         for one in grid
@@ -226,9 +226,9 @@ def _config(cell: Cell) -> RunConfig:
 def _name(cell: Cell, lane: str, said: dict[int, str]) -> str:
     if cell.engine is None:
         server = runs.default_name(cell.config, lane, cell.config.model)
-        return " · ".join(filter(None, (server, said[cell.place])))
+        return " · ".join(filter(None, (server, said[cell.index])))
     spec = engines.ENGINES[cell.engine.engine]
-    parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), said[cell.place])
+    parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), said[cell.index])
     return " · ".join(filter(None, parts))
 
 
@@ -243,7 +243,7 @@ def _load_labels(grid: Sequence[Planned]) -> list[str]:
 
 
 def _engine_of(study: Study, engine_id: int | None) -> EngineConfig | None:
-    return next((one.config for one in study.servers if one.id == engine_id), None)
+    return next((one.config for one in study.engines if one.id == engine_id), None)
 
 
 def _key(config: EngineConfig | None, run: RunConfig) -> tuple[EngineConfig | None, RunConfig]:

@@ -112,7 +112,7 @@ def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: En
     assert [run.status for run in found.runs] == ["done", "done"]
     assert [run.config.requests for run in found.runs] == [1, 2]
     assert {run.tags for run in found.runs} == {("t",)}
-    (server,) = found.servers
+    (server,) = found.engines
     assert (server.status, server.starts) == ("stopped", 1)
     assert not processes(database, server.id)
     cells = studies.measured(database, found)
@@ -137,7 +137,7 @@ def test_an_engine_killed_in_mid_run_costs_that_run_and_the_study_goes_on(
     long = study(batches="2", max_tokens="480", ignore_eos="true", repeats="2")
     study_id = at_work.submit(database, at_and(long, batches=(2, 1)))
     run = until(lambda: measuring(database, study_id), ANSWER_S)
-    (server,) = studies.load(database, study_id).servers
+    (server,) = studies.load(database, study_id).engines
     for process in processes(database, server.id):
         process.send_signal(signal.SIGKILL)
     hit = finished(database, run, ANSWER_S)
@@ -172,7 +172,7 @@ def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
     study_id = at_work.submit(database, long)
     until(lambda: studies.load(database, study_id).runs[1].status == "running", 2 * ANSWER_S)
     (supervisor,) = supervisors()
-    (server,) = studies.load(database, study_id).servers
+    (server,) = studies.load(database, study_id).engines
     supervisor.send_signal(sign)
     supervisor.wait(60)
     until(lambda: not processes(database, server.id), 60)
@@ -199,7 +199,7 @@ def test_a_cancelled_study_stops_its_engine(database: Engine) -> None:
     over(database, study_id)
     found = studies.load(database, study_id)
     assert {run.status for run in found.runs} == {"cancelled"}
-    assert not processes(database, found.servers[0].id)
+    assert not processes(database, found.engines[0].id)
 
 
 def test_cells_are_added_to_a_study_that_is_over(database: Engine) -> None:
@@ -223,4 +223,4 @@ def test_a_study_of_a_server_that_is_there_starts_nothing(
     over(database, study_id)
     found = studies.load(database, study_id)
     assert [run.status for run in found.runs] == ["done", "done"]
-    assert not found.servers
+    assert not found.engines

@@ -16,7 +16,7 @@ from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.servers.engines import ENGINES, EngineConfig
 from services.studies.flat import AXES, numbers, preset_config
-from services.studies.parallel import Parallel, read_parallel, write_parallel
+from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
 
@@ -70,7 +70,7 @@ def _begin_anew() -> None:
 
 def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     st.subheader("Engine", anchor=False)
-    starts = PRESETS[start.preset].starts
+    starts = PRESETS[start.preset].starts_engines
     if not starts:
         st.caption("An existing server, or an engine that Paceline starts for the study.")
     name = engine_form.which(start.engine, or_none=not starts)
@@ -99,8 +99,8 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
 def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]:
     found = _typed(
         "parallel",
-        write_parallel(start.parallel),
-        read_parallel,
+        format_parallel(start.parallel),
+        parse_parallel,
         problems,
         help="For example TP=4 PP=2 DP=1; separate several with a semicolon. The one with the "
         "fewest devices is the baseline.",
@@ -161,12 +161,12 @@ def _load(start: StudyConfig, axes: dict[str, Any]) -> dict[str, Any]:
     """What is the same in all cells, as far as no axis says it."""
     preset = PRESETS[start.preset]
     at_once = bool(axes["batches"] or axes["concurrencies"])
-    set_by_axes = at_once or preset.sends_itself
+    set_by_axes = at_once or preset.sets_mode
     values: dict[str, Any] = {}
     if not set_by_axes:
         values["mode"] = fields.one_of("mode", MODES, start.run)
     own = () if set_by_axes else MODES[values["mode"]].parameters
-    own = tuple(name for name in preset.asks if not (at_once and name in PACE)) or own
+    own = tuple(name for name in preset.form_fields if not (at_once and name in PACE)) or own
     requests = () if axes["batches"] else ("requests",)
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
         for name in dict.fromkeys((*requests, *own, *LOAD)):

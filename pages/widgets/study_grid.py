@@ -56,7 +56,7 @@ def _engine(config: EngineConfig | None) -> str:
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     """Every cell as it is, with the way to its run."""
     told = labels([run.config for run in study.runs], SERVER)
-    servers = [study.server_of(run) for run in study.runs]
+    servers = [study.engine_of(run) for run in study.runs]
     rows = pd.DataFrame(
         {
             "Run": [

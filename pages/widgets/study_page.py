@@ -14,7 +14,7 @@ from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.servers.engines.instance import UP
 from services.studies.presets import PRESETS
-from services.studies.study import Study, standing_of
+from services.studies.study import Study, progress_sentence
 
 SLOWER = 2  # than a run: a study takes long
 
@@ -49,7 +49,7 @@ def page(text: str) -> None:
 
 
 def going_on(study: Study) -> bool:
-    return study.active or any(server.status in UP for server in study.servers)
+    return study.active or any(server.status in UP for server in study.engines)
 
 
 @sentences()
@@ -71,7 +71,7 @@ def watch(text: str, every_s: float) -> None:
             args=(study.id,),
             disabled=not study.active,
         )
-    for server in study.servers:
+    for server in study.engines:
         if server.status in UP:
             with st.container(border=True):
                 engine_panel.panel(server)
@@ -80,11 +80,11 @@ def watch(text: str, every_s: float) -> None:
 
 def standing(study: Study) -> None:
     ended = sum(run.status not in ("queued", "running") for run in study.runs)
-    st.progress(ended / max(1, len(study.runs)), f"{standing_of(study.runs)}.")
+    st.progress(ended / max(1, len(study.runs)), f"{progress_sentence(study.runs)}.")
     for run in study.runs:
         if run.status == "running":
             st.caption(plain(f"Measuring {run.name}: {run.phase}"))
-    for server in study.servers:
+    for server in study.engines:
         if server.status == "planned" and server.phase:
             st.warning(plain(server.phase), icon=":material/restart_alt:")
 
@@ -93,7 +93,7 @@ def cells(study: Study) -> None:
     st.subheader("Runs", anchor="runs")
     found = runs.headlines(opened(), [run.id for run in study.runs])
     study_grid.measured(study, found)
-    for server in study.servers:
+    for server in study.engines:
         if server.status == "failed":
             with st.container(border=True):
                 engine_panel.panel(server)

@@ -38,7 +38,7 @@ class Plan(BaseModel):
 def plan_facts(grid: Sequence[Planned], ahead: Estimate, devices: str) -> Plan:
     cells = [
         PlannedCell(
-            place=one.cell.place,
+            place=one.cell.index,
             engine=one.cell.engine,
             run=without_prompts(one.cell.config),
             obstacle=one.obstacle,

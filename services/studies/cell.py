@@ -1,4 +1,4 @@
-"""A cell of a study: one run on one engine, and what came of it."""
+"""A cell of a study: one run on one engine, and its result."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from services.servers.engines import EngineConfig
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One run of a study. `engine` None: a server that is there already."""
+    """One run of a study. `engine` is None for an existing server."""
 
-    place: int  # in the grid, from 0
+    index: int  # in the grid, from 0
     engine: EngineConfig | None
     config: RunConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A cell and its run. `candidate` None: not measured (yet), or it could not be, which
-    `problem` says in a sentence."""
+    """A cell and its run. `candidate` is None where it has not been measured, or could not be;
+    then `problem` is the reason, as a sentence."""
 
     cell: Cell
     candidate: Candidate | None

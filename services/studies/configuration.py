@@ -1,4 +1,4 @@
-"""How an engine is set up in a study, what it is called, and what it is held against."""
+"""A study's configurations: their labels, their order, and the baseline of each."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SPREAD = ("nodes", "executor", "start_timeout_s")  # how the ranks are placed, n
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One way to run the model. `engine` None: a server that was there already, at `server`
-    (backend, address, model)."""
+    """One way to run the model. `engine` is None for an existing server, at `server` (backend,
+    address, model)."""
 
     engine: EngineConfig | None
     server: tuple[str, str, str] = ("", "", "")
 
     @property
     def ranks(self) -> int | None:
-        """Devices that it takes; None where Paceline did not start it."""
+        """Number of devices; None where Paceline did not start the engine."""
         return self.engine.ranks if self.engine else None
 
     @property
     def variant(self) -> tuple[object, ...]:
-        """All that it has beside its ranks: configurations of one variant are one scaling curve."""
+        """All settings but the ranks: configurations of one variant form one scaling curve."""
         if self.engine is None:
             return self.server
         left = [n for n in EngineConfig.model_fields if n not in (*PARALLEL, *SPREAD)]
@@ -43,61 +43,68 @@ def configuration_of(cell: Cell) -> Configuration:
     return Configuration(cell.engine.model_copy(update={"start_timeout_s": 1.0}))
 
 
-def baseline_of(one: Configuration, among: Sequence[Configuration]) -> Configuration:
-    """Return what a configuration is held against: the fewest ranks of its own variant; of the
-    whole study where its variant has no other number of ranks. TP comes before PP and DP."""
-    own = [other for other in among if other.variant == one.variant]
+def baseline_of(configuration: Configuration, among: Sequence[Configuration]) -> Configuration:
+    """Return the configuration to compare with: the fewest ranks of the same variant, or of the
+    whole study where the variant has only one number of ranks. TP comes before PP and DP."""
+    own = [other for other in among if other.variant == configuration.variant]
     scales = len({other.ranks for other in own}) > 1
     return min(own if scales else among, key=order_of)
 
 
-def order_of(one: Configuration) -> tuple[int, int, int, int]:
-    """Fewest ranks first; those that are not known last."""
-    if one.engine is None:
+def order_of(configuration: Configuration) -> tuple[int, int, int, int]:
+    """Sort key: fewest ranks first, unknown ones last."""
+    engine = configuration.engine
+    if engine is None:
         return 10**6, 0, 0, 0
-    return one.engine.ranks, one.engine.dp, one.engine.pp, one.engine.tp
+    return engine.ranks, engine.dp, engine.pp, engine.tp
 
 
 def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
-    """Name each configuration: how it is parallel, and what else is not the same in all; with a
-    number where that is not enough."""
-    found = list(among)
-    engines = [one.engine for one in found if one.engine]
+    """Return a label for each configuration: its parallelism and the settings that differ among
+    them, with a number where labels would be the same."""
+    configurations = list(among)
+    engines = [configuration.engine for configuration in configurations if configuration.engine]
     differing = [
         name
         for name in EngineConfig.model_fields
         if name not in PARALLEL and len({getattr(engine, name) for engine in engines}) > 1
     ]
     named: dict[Configuration, str] = {}
-    for one in found:
-        label = _label(one, found, differing)
-        same = sum(_label(other, found, differing) == label for other in named)
-        named[one] = f"{label} ({same + 1})" if same else label
+    for configuration in configurations:
+        label = _label(configuration, configurations, differing)
+        same = sum(_label(other, configurations, differing) == label for other in named)
+        named[configuration] = f"{label} ({same + 1})" if same else label
     return named
 
 
-def _label(one: Configuration, among: Sequence[Configuration], differing: Sequence[str]) -> str:
-    if one.engine is None:
+def _label(
+    configuration: Configuration, among: Sequence[Configuration], differing: Sequence[str]
+) -> str:
+    if configuration.engine is None:
         servers = [other.server for other in among if other.engine is None]
-        parts = [part for at, part in enumerate(one.server) if len({s[at] for s in servers}) > 1]
-        return " · ".join(filter(None, parts)) or one.server[0] or "the server"
-    said = [_word(name, getattr(one.engine, name)) for name in differing]
-    return " · ".join([parallel_label(one.engine), *filter(None, said)])
+        parts = [
+            part
+            for at, part in enumerate(configuration.server)
+            if len({s[at] for s in servers}) > 1
+        ]
+        return " · ".join(filter(None, parts)) or configuration.server[0] or "the server"
+    settings = [_setting_label(name, getattr(configuration.engine, name)) for name in differing]
+    return " · ".join([parallel_label(configuration.engine), *filter(None, settings)])
 
 
-def _word(name: str, value: object) -> str:
+def _setting_label(name: str, value: object) -> str:
     if name in ("engine", "dtype"):
         return str(value)
     if name == "model":
         return str(value).rstrip("/").rpartition("/")[2] or "packaged model"
-    words = name.replace("_", " ")
+    name_text = name.replace("_", " ")
     if name == "extra":
         return shortened(str(value)) or "no extra arguments"
     if value is None or value == "":
-        return f"{words} not set"
+        return f"{name_text} not set"
     if isinstance(value, bool):
-        return f"{words} {'on' if value else 'off'}"
-    return f"{words} {shortened(str(value))}"
+        return f"{name_text} {'on' if value else 'off'}"
+    return f"{name_text} {shortened(str(value))}"
 
 
 def shortened(text: str) -> str:

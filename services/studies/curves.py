@@ -1,5 +1,5 @@
-"""The curves in a study: throughput over devices, with the law that fits it, and over batch
-sizes, with the size from which more of them give hardly more."""
+"""The curves of a study: throughput over devices, with its scalability law, and over batch sizes,
+with the size at which it saturates."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from services.studies.scaling import THROUGHPUT, Row, Scaling
 from services.studies.usl import Fit, fit
 from services.studies.work import Work
 
-NEARLY = 0.95  # of the best throughput: from there on a larger batch buys mostly waiting
+NEARLY = 0.95  # of the best throughput; beyond that, a larger batch adds mostly waiting
 KINDS = {"tp": "tensor parallel", "pp": "pipeline parallel", "dp": "data parallel"}
 
 
 @dataclass(frozen=True)
 class DeviceCurve:
-    """Rows of one work that differ in one kind of parallelism alone, fewest first."""
+    """Rows of one work that differ only in one kind of parallelism, fewest ranks first."""
 
     kind: str  # of PARALLEL
     rows: tuple[Row, ...]
 
     @cached_property
     def fit(self) -> Fit | None:
-        """The law; None where fewer than two sizes have a throughput. It takes milliseconds, and a
-        study may have hundreds of curves."""
+        """The fitted law; None where fewer than two sizes have a throughput. Cached, because a fit
+        takes milliseconds and a study may have hundreds of curves."""
         rows = {getattr(row.configuration.engine, self.kind): row for row in self.rows}
         return fit({n: row.numbers[THROUGHPUT] for n, row in rows.items() if row.level(THROUGHPUT)})
 
@@ -44,8 +44,8 @@ class DeviceCurve:
 
 @dataclass(frozen=True)
 class BatchCurve:
-    """Rows of one configuration that differ in batch size alone, smallest first. `knee` is the
-    first within 95 % of the best; None where only one size was measured."""
+    """Rows of one configuration that differ only in batch size, smallest first. `knee` is the
+    first row with at least 95 % of the best throughput; None where only one size was measured."""
 
     rows: tuple[Row, ...]
     best: Row
@@ -53,27 +53,30 @@ class BatchCurve:
 
     @property
     def saturates(self) -> bool:
-        """Whether there is a larger batch than the knee's, which gives hardly more."""
+        """Whether a batch larger than the knee's was measured."""
         return self.knee is not None and self.knee is not self.rows[-1]
 
 
 def device_curves(scaling: Scaling) -> tuple[DeviceCurve, ...]:
-    """Return a curve for each work, kind of parallelism and rest of a configuration where at least
-    two sizes of it were asked for."""
+    """Return a curve for each work, kind of parallelism and rest of the configuration that has at
+    least two sizes."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in scaling.rows:
         for kind in PARALLEL:
-            if key := _rest(row.configuration, kind):
+            if key := _without_kind(row.configuration, kind):
                 groups.setdefault((row.work, kind, *key), []).append(row)
-    found = [_device_curve(str(key[1]), rows) for key, rows in groups.items()]
-    return tuple(curve for curve in found if len(curve.rows) > 1)
+    curves = [_device_curve(str(key[1]), rows) for key, rows in groups.items()]
+    return tuple(curve for curve in curves if len(curve.rows) > 1)
 
 
-def _rest(one: Configuration, kind: str) -> tuple[object, ...]:
-    """All of a configuration but one kind of parallelism; empty where it is not known."""
-    if one.engine is None:
+def _without_kind(configuration: Configuration, kind: str) -> tuple[object, ...]:
+    """All of a configuration but one kind of parallelism; empty for an existing server."""
+    if configuration.engine is None:
         return ()
-    return (one.variant, *(getattr(one.engine, name) for name in PARALLEL if name != kind))
+    return (
+        configuration.variant,
+        *(getattr(configuration.engine, name) for name in PARALLEL if name != kind),
+    )
 
 
 def _device_curve(kind: str, rows: Sequence[Row]) -> DeviceCurve:
@@ -83,8 +86,8 @@ def _device_curve(kind: str, rows: Sequence[Row]) -> DeviceCurve:
 
 
 def batch_curves(scaling: Scaling) -> tuple[BatchCurve, ...]:
-    """Return a curve for each configuration and series of works with a throughput; those of one
-    size, too."""
+    """Return a curve for each configuration and series of works with a throughput, also where
+    only one size was measured."""
     groups: dict[tuple[Configuration, Work], list[Row]] = {}
     for row in scaling.rows:
         if row.work.size is not None and row.level(THROUGHPUT):
@@ -93,14 +96,14 @@ def batch_curves(scaling: Scaling) -> tuple[BatchCurve, ...]:
 
 
 def series_of(work: Work) -> Work:
-    """Return what works have in common which differ only in how much is asked at once."""
+    """Return a work without its size: the same for works that differ only in load."""
     return replace(work, size=None, requests=0)
 
 
 def rate_of(row: Row) -> float:
-    """Return a row's output throughput in tokens/s; 0 where it is not known, for sorting."""
-    found = row.level(THROUGHPUT)
-    return found.value if found else 0.0
+    """Return a row's output throughput in tokens/s; 0 if unknown, for sorting."""
+    level = row.level(THROUGHPUT)
+    return level.value if level else 0.0
 
 
 def _batch_curve(rows: Sequence[Row]) -> BatchCurve:

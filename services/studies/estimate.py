@@ -1,4 +1,4 @@
-"""What a study will take: cells, starts, time, and money where a GPU has a price."""
+"""The estimate of a study before it starts: cells, engine starts, time and cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.studies.cell import Cell
 from services.studies.grid import Planned
 from services.studies.study_config import StudyConfig
 
-START_S = 60.0  # of an engine that has never been started here
+START_S = 60.0  # assumed start-up time of an engine that has never been started here
 
 Seconds = Callable[[str], float | None]
 PaceOf = Callable[[Cell], Pace | None]
@@ -21,9 +21,9 @@ PaceOf = Callable[[Cell], Pace | None]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`seconds`: about, with the starts, in `between`; `at_least`: where the pace of a cell is not
-    known, so that it counts as nothing. `usd` None: no price was given, or no engine is started.
-    `source`: where the paces are from, in words."""
+    """`seconds` is the expected time with the starts, and `between` its range. `at_least` is true
+    where the pace of a cell is unknown, which then counts as 0 s. `usd` is None without a price or
+    without an engine to start. `source` tells where the paces are from."""
 
     cells: int
     impossible: int
@@ -36,7 +36,7 @@ class Estimate:
 
     @property
     def sentence(self) -> str:
-        """Say it."""
+        """The estimate as a sentence."""
         what = f"{many(self.cells, 'cell')}"
         if self.impossible == self.cells:
             return f"{what}, and none of them can be measured here."
@@ -62,9 +62,9 @@ class Estimate:
 def estimate(
     study: StudyConfig, grid: Sequence[Planned], ready_s: Seconds, pace: PaceOf
 ) -> Estimate:
-    """Estimate a study. `ready_s` tells how long an engine of a name took to start, `pace`
-    how fast the answers of a cell will come."""
-    possible = [one.cell for one in grid if one.obstacle is None]
+    """Estimate a study. `ready_s` returns how long an engine of that name took to start, `pace`
+    how fast the answers of a cell are expected."""
+    possible = [planned.cell for planned in grid if planned.obstacle is None]
     starts = list(dict.fromkeys(cell.engine for cell in possible if cell.engine is not None))
     took = {engine: ready_s(engine.engine) or START_S for engine in starts}
     total, usd, unknown = sum(took.values()), 0.0, False

@@ -1,4 +1,4 @@
-"""That a study, or what is to be resumed of one, has a cell that can be measured here at all."""
+"""Checks that a study, or a resumed one, has a cell that can be measured on this machine."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from services.studies.study import Study
 
 
 class NothingToResume(Conflict):
-    """A study of which no cell can be measured anew, in a sentence."""
+    """A study has no cell that can be measured again."""
 
 
 def check_feasible(grid: Sequence[Planned]) -> None:
-    """See that at least one of these cells, if there are any, can be measured on this machine.
+    """Check that at least one of these cells, if any, can be measured on this machine.
 
     Raises:
-        EngineProblem: none can, with why.
+        EngineProblem: none can, with the reason.
     """
-    obstacles = [one.obstacle for one in grid if one.obstacle is not None]
+    obstacles = [planned.obstacle for planned in grid if planned.obstacle is not None]
     if grid and len(obstacles) == len(grid):
         raise EngineProblem(none_can_run(obstacles))
 
 
 def none_can_run(obstacles: Sequence[str]) -> str:
-    """Say why nothing can be measured here: the one reason, or that there are several."""
+    """Return why nothing can be measured here: the only reason, or the first of several."""
     reasons = list(dict.fromkeys(obstacles))
     if len(reasons) == 1:
         return reasons[0]
@@ -35,9 +35,10 @@ def none_can_run(obstacles: Sequence[str]) -> str:
 
 
 def nothing_to_resume(study: Study, failed: bool) -> str:
-    """Say that a study has no cell to be measured anew; `failed`: those that failed count, too."""
+    """Return the sentence that a study has no cell to measure again. `failed`: failed cells were
+    considered, too."""
     sentence = f"Study {study.id} has no cell that was cut short{' or failed' if failed else ''}."
     if failed or not study.failed:
         return sentence
-    some = many(len(study.failed), "failed cell")
-    return f"{sentence} Its {some} can be tried again with failed=true."
+    count = many(len(study.failed), "failed cell")
+    return f"{sentence} Its {count} can be tried again with failed=true."

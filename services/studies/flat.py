@@ -1,6 +1,6 @@
-"""A study as flat texts, under the names that the API has: for a link, a form and a command line.
+"""A study as flat texts by field name, for links, forms and the command line.
 
-`model` is the engine's where Paceline starts one; else the run's.
+`model` is the engine's model where Paceline starts one, else the run's.
 """
 
 from __future__ import annotations
@@ -12,54 +12,54 @@ from services.ask import link
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.servers.engines import EngineConfig
-from services.studies.parallel import Parallel, read_parallel, write_parallel
+from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import USUAL_REPEATS, StudyConfig, parse_study
 
 AXES = ("batches", "input_lengths", "concurrencies")
-MOST_DIGITS = 9  # of a number; Python itself refuses to read thousands of them
-SPREAD = ("tp", "pp", "dp", "chunked_prefill")  # of an engine: what a study's axes say
+MOST_DIGITS = 9  # of a number; Python refuses to parse thousands of digits
+SPREAD = ("tp", "pp", "dp", "chunked_prefill")  # fields of an engine that the axes set
 
 
 def preset_config(preset: str, engine: EngineConfig | None = None) -> StudyConfig:
-    """Return the study that a preset begins with; `engine`: the one that Paceline starts."""
-    found = PRESETS[preset]
-    wanted = (engine or EngineConfig()) if found.starts else engine
+    """Return a preset's default study. `engine` is the one that Paceline starts."""
+    entry = PRESETS[preset]
+    base = (engine or EngineConfig()) if entry.starts_engines else engine
     return StudyConfig(
         preset=preset,
-        engine=wanted and wanted.model_copy(update=dict(found.engine)),
-        run=RunConfig(**{"repeats": USUAL_REPEATS, **dict(found.run)}),
-        parallel=found.parallel,
-        chunked=found.chunked,
-        batches=found.batches,
-        input_lengths=found.input_lengths,
-        concurrencies=found.concurrencies,
+        engine=base and base.model_copy(update=dict(entry.engine)),
+        run=RunConfig(**{"repeats": USUAL_REPEATS, **dict(entry.run)}),
+        parallel=entry.parallel,
+        chunked=entry.chunked,
+        batches=entry.batches,
+        input_lengths=entry.input_lengths,
+        concurrencies=entry.concurrencies,
     )
 
 
 def with_defaults(data: Any) -> Any:
-    """Return the fields of a study with what its preset begins with where nothing is said; what is
-    no study is left as it is, to be refused."""
+    """Fill in omitted fields of a study with its preset's defaults. Data without a valid preset is
+    returned unchanged, for validation to refuse."""
     preset = data.get("preset", "tensor") if isinstance(data, dict) else None
     if not isinstance(preset, str) or preset not in PRESETS:
         return data
     start, run = preset_config(preset), data.get("run", {})
-    if isinstance(run, dict):  # which workload it is, what is given says
+    if isinstance(run, dict):  # without defaults: the fields given decide which workload it is
         run = {**start.run.model_dump(exclude_defaults=True), **run}
     return {**start.model_dump(), **data, "run": run}
 
 
 def query(study: StudyConfig) -> dict[str, str]:
-    """Return what differs from how the preset begins, each as a text."""
+    """Return the fields that differ from the preset's defaults, each as a text."""
     start = preset_config(study.preset, study.engine and EngineConfig(engine=study.engine.engine))
     texts = {"preset": study.preset, "engine": study.engine.engine if study.engine else ""}
     for name in AXES:
         if (values := getattr(study, name)) != getattr(start, name):
             texts[name] = ",".join(map(str, values))
     if study.parallel != start.parallel:
-        texts["parallel"] = write_parallel(study.parallel)
+        texts["parallel"] = format_parallel(study.parallel)
     if study.chunked != start.chunked:
-        texts["chunked"] = ",".join("on" if one else "off" for one in study.chunked)
+        texts["chunked"] = ",".join("on" if switch else "off" for switch in study.chunked)
     if study.usd_per_gpu_hour is not None:
         texts["usd_per_gpu_hour"] = f"{study.usd_per_gpu_hour:g}"
     run = link.query(study.run.model_dump(), start.run)
@@ -75,23 +75,23 @@ def query(study: StudyConfig) -> dict[str, str]:
 
 
 def read(texts: Mapping[str, str], start: StudyConfig | None = None) -> StudyConfig:
-    """Return the study that `query` wrote, or a person typed; what is not said is as in `start`,
-    or as its preset begins.
+    """Parse the texts of `query`, or of a command line. Omitted fields are those of `start`, or the
+    preset's defaults.
 
     Raises:
-        InvalidConfig: with a sentence for each text that cannot be.
+        InvalidConfig: with a sentence for each invalid text.
     """
     preset = texts.get("preset", start.preset if start else "tensor")
     if preset not in PRESETS:
-        parse_study({"preset": preset})  # says which there are
-    first = start or preset_config(preset, _engine(texts))
+        parse_study({"preset": preset})  # raises, listing the presets
+    first = start or preset_config(preset, _default_engine(texts))
     values = first.model_dump()
     if texts.get("engine") == "":
         values |= {"engine": None, "parallel": (Parallel(),), "chunked": ()}
     problems: dict[str, str] = {}
     for name, text in texts.items():
         try:
-            _take(values, name, text)
+            _set_field(values, name, text)
         except InvalidConfig as error:
             problems |= error.problems
     if problems:
@@ -99,21 +99,21 @@ def read(texts: Mapping[str, str], start: StudyConfig | None = None) -> StudyCon
     return parse_study(values)
 
 
-def _engine(texts: Mapping[str, str]) -> EngineConfig | None:
+def _default_engine(texts: Mapping[str, str]) -> EngineConfig | None:
     name = texts.get("engine", "")
     return parse_study({"engine": {"engine": name}}).engine if name else None
 
 
-def _take(values: dict[str, Any], name: str, text: str) -> None:
-    """Put one text where it belongs. Raises InvalidConfig."""
+def _set_field(values: dict[str, Any], name: str, text: str) -> None:
+    """Parse a text into the field it belongs to. Raises InvalidConfig."""
     if name in ("preset", "engine"):
         return
     if name in AXES:
         values[name] = numbers(name, text)
     elif name == "parallel":
-        values[name] = read_parallel(text)
+        values[name] = parse_parallel(text)
     elif name == "chunked":
-        values[name] = _switches(text)
+        values[name] = _parse_switches(text)
     elif name == "usd_per_gpu_hour":
         values[name] = text or None
     elif name in EngineConfig.model_fields and values["engine"] is not None:
@@ -123,7 +123,7 @@ def _take(values: dict[str, Any], name: str, text: str) -> None:
 
 
 def numbers(name: str, text: str) -> tuple[int, ...]:
-    """Return the whole numbers that commas separate. Raises InvalidConfig."""
+    """Parse whole numbers separated by commas. Raises InvalidConfig."""
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
     if any(not part.isdecimal() or len(part) > MOST_DIGITS for part in parts):
         raise InvalidConfig(
@@ -135,9 +135,9 @@ def numbers(name: str, text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _switches(text: str) -> tuple[bool, ...]:
-    words = {"on": True, "off": False}
+def _parse_switches(text: str) -> tuple[bool, ...]:
+    switches = {"on": True, "off": False}
     parts = [part.strip().lower() for part in text.split(",") if part.strip()]
-    if any(part not in words for part in parts):
+    if any(part not in switches for part in parts):
         raise InvalidConfig({"chunked": "chunked must be on, off, or both (on, off)."})
-    return tuple(words[part] for part in parts)
+    return tuple(switches[part] for part in parts)

@@ -1,4 +1,4 @@
-"""The cells of a study, and what is known of them before they are measured."""
+"""The cells of a study, before they are measured."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Changes = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A cell before it is measured. `obstacle`: why it cannot be measured here, a sentence."""
+    """A cell before it is measured. `obstacle`: why it cannot be measured here, as a sentence."""
 
     cell: Cell
     obstacle: str | None = None
 
 
 def cells(study: StudyConfig) -> list[Cell]:
-    """Return the grid: engine by engine, each with all its loads, so that one start serves them.
+    """Return the grid, engine by engine, so that each engine starts only once.
 
     Raises:
-        InvalidConfig: a cell cannot be asked for, or there are too many.
+        InvalidConfig: a cell is invalid, or there are too many.
     """
     pairs = [(engine, run) for engine in engines(study) for run in loads(study)]
     if len(pairs) > MOST_CELLS:
@@ -39,27 +39,27 @@ def cells(study: StudyConfig) -> list[Cell]:
                 "vary less."
             }
         )
-    return [Cell(place, engine, run) for place, (engine, run) in enumerate(pairs)]
+    return [Cell(index, engine, run) for index, (engine, run) in enumerate(pairs)]
 
 
 def engines(study: StudyConfig) -> list[EngineConfig | None]:
-    """Return the engines that the study starts, one after the other; [None]: it starts none."""
+    """Return the engines that the study starts one after another; [None] if it starts none."""
     if study.engine is None:
         return [None]
     switches: Sequence[bool | None] = study.chunked or (study.engine.chunked_prefill,)
-    found = [
+    variants = [
         study.engine.model_copy(update={**spread._asdict(), "chunked_prefill": switch})
         for spread, switch in product(study.parallel, switches)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(variants))
 
 
 def loads(study: StudyConfig) -> list[RunConfig]:
-    """Return what is measured on each engine. The axes change the run first, and the preset makes
-    its loads of that: of a mix of 16 requests, its 8 short ones alone.
+    """Return the runs to measure on each engine: the axes change the run, then the preset derives
+    its loads from it (from a mix of 16 requests, the 8 short ones alone).
 
     Raises:
-        InvalidConfig: one of them cannot be asked for.
+        InvalidConfig: one of the runs is invalid.
     """
     axes = [
         [_batch(size) for size in study.batches] or [{}],
@@ -68,21 +68,22 @@ def loads(study: StudyConfig) -> list[RunConfig]:
     ]
     runs = [_run(study.run, changes) for changes in product(*axes)]
     of_preset = PRESETS[study.preset].loads
-    found = [_plain({**run.model_dump(), **change}) for run in runs for change in of_preset(run)]
-    return list(dict.fromkeys(found))
+    configs = [_plain({**run.model_dump(), **change}) for run in runs for change in of_preset(run)]
+    return list(dict.fromkeys(configs))
 
 
 def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) -> list[Planned]:
-    """Return the grid with what stands in each cell's way. Raises InvalidConfig like `cells`."""
-    why = {engine: obstacle(engine) for engine in engines(study) if engine is not None}
+    """Return the grid with each cell's obstacle, if any. Raises InvalidConfig like `cells`."""
+    obstacles = {engine: obstacle(engine) for engine in engines(study) if engine is not None}
     return [
-        Planned(cell, why[cell.engine] if cell.engine is not None else None)
+        Planned(cell, obstacles[cell.engine] if cell.engine is not None else None)
         for cell in cells(study)
     ]
 
 
 def _run(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
-    """The run with a value of each axis; where the load is not said, it is as large as the cap."""
+    """The run with one value of each axis; at least as many requests as the concurrency cap, unless
+    an axis sets them."""
     merged: Changes = {}
     for change in changes:
         merged |= change
@@ -92,10 +93,10 @@ def _run(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
 
 
 def _plain(values: Changes) -> RunConfig:
-    """A load by its simplest name: a cap that lets all requests go at once is none."""
-    found = parse(values)
-    caps = found.concurrency is not None and found.concurrency < found.requests
-    return found if caps else found.model_copy(update={"concurrency": None})
+    """A run in its simplest form: a concurrency cap of all requests is no cap."""
+    config = parse(values)
+    caps = config.concurrency is not None and config.concurrency < config.requests
+    return config if caps else config.model_copy(update={"concurrency": None})
 
 
 def _batch(size: int) -> Changes:
@@ -103,9 +104,9 @@ def _batch(size: int) -> Changes:
 
 
 def _length(run: RunConfig, tokens: int) -> Changes:
-    """Of a mix it is the length of the short prompts."""
-    made = {} if run.workload == "mixed" else {"workload": "synthetic"}
-    return {**made, "input_tokens": tokens}
+    """The prompt length; for a mix, that of the short prompts."""
+    workload = {} if run.workload == "mixed" else {"workload": "synthetic"}
+    return {**workload, "input_tokens": tokens}
 
 
 def _concurrency(most: int) -> Changes:

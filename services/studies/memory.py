@@ -1,4 +1,4 @@
-"""What memory a run took, by what was sampled beside it."""
+"""A run's peak memory, from the samples taken during it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ WHOLE = "memory_bytes"  # of the engine's processes
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes on the fullest device at its fullest, and on the emptiest at its own; for an engine
-    without a GPU its processes' memory by rank, where both are alike."""
+    """Peak bytes on the fullest and on the emptiest device; without a GPU both are the memory of
+    the engine's processes divided by its ranks."""
 
     most: float
     least: float
@@ -31,7 +31,9 @@ def memory_of(samples: Sequence[Sample], ranks: int | None) -> Memory | None:
                 peaks[name] = max(value, peaks.get(name, value))
     devices = [value for name, value in peaks.items() if name != WHOLE]
     if devices:
-        used = sorted(devices, reverse=True)[:ranks]  # others of the machine are not the engine's
+        used = sorted(devices, reverse=True)[
+            :ranks
+        ]  # the machine may have more than the engine uses
         return Memory(used[0], used[-1], gpu=True)
     if WHOLE in peaks and ranks:
         return Memory(peaks[WHOLE] / ranks, peaks[WHOLE] / ranks, gpu=False)

@@ -1,5 +1,5 @@
-"""The mixes of a study: each against its classes alone, on the engine that it was measured on, and
-with chunked prefill against without."""
+"""The mixes of a study: each compared with its classes alone on the same engine, and with chunked
+prefill compared with without."""
 
 from __future__ import annotations
 
@@ -17,48 +17,50 @@ from services.studies.work import label_of, work_of
 
 @dataclass(frozen=True)
 class Mix:
-    """A mix on one engine; `label` says what it has that not all of them have."""
+    """A mix on one engine; `label` tells it from the study's other mixes."""
 
     label: str
     cell: Cell
-    found: Mixing
+    mixing: Mixing
 
 
 def mixes(measured: Iterable[Measured]) -> list[Mix]:
     """Return the mixes whose classes were measured alone on the same engine."""
     cells = list(measured)
-    found: list[tuple[Cell, Mixing]] = []
-    for one in cells:
-        if one.candidate is None or one.cell.config.workload != "mixed":
+    pairs: list[tuple[Cell, Mixing]] = []
+    for mix_cell in cells:
+        if mix_cell.candidate is None or mix_cell.cell.config.workload != "mixed":
             continue
-        sides = [_alone(cells, one, name) for name in (SHORT, LONG)]
+        sides = [_alone(cells, mix_cell, name) for name in (SHORT, LONG)]
         if sides[0] is not None and sides[1] is not None:
-            found += [(one.cell, mix) for mix in _mix(sides[0], sides[1], one.candidate)]
-    labels = _labels([at for at, _ in found])
-    return [Mix(label, *one) for label, one in zip(labels, found, strict=True)]
+            pairs += [
+                (mix_cell.cell, mix) for mix in _try_mixing(sides[0], sides[1], mix_cell.candidate)
+            ]
+    labels = _labels([at for at, _ in pairs])
+    return [Mix(label, *mix_cell) for label, mix_cell in zip(labels, pairs, strict=True)]
 
 
-def _mix(short: Candidate, long: Candidate, mix: Candidate) -> list[Mixing]:
+def _try_mixing(short: Candidate, long: Candidate, mix: Candidate) -> list[Mixing]:
     try:
         return [mixing(short, long, mix)]
-    except InvalidMixing:  # the same by name only: somebody has measured one of them otherwise
+    except InvalidMixing:  # one of them was measured again with other settings
         return []
 
 
 def _alone(cells: Sequence[Measured], mix: Measured, name: str) -> Candidate | None:
     wanted = work_of(alone(mix.cell.config, name))
     there = (
-        one.candidate
-        for one in cells
-        if one.candidate is not None
-        and configuration_of(one.cell) == configuration_of(mix.cell)
-        and work_of(one.cell.config) == wanted
+        measured.candidate
+        for measured in cells
+        if measured.candidate is not None
+        and configuration_of(measured.cell) == configuration_of(mix.cell)
+        and work_of(measured.cell.config) == wanted
     )
     return next(there, None)
 
 
 def _labels(cells: Sequence[Cell]) -> list[str]:
-    """Name cells by their engines, and by their loads where those are not all the same."""
+    """Label cells by their engines, and by their loads where those differ."""
     works = [work_of(cell.config) for cell in cells]
     several = len(set(works)) > 1
     engines = labels_of(dict.fromkeys(map(configuration_of, cells)))
@@ -68,14 +70,17 @@ def _labels(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def sentences(found: Sequence[Mix]) -> list[str]:
-    """Say whether short requests wait for long ones, and whether chunked prefill helps them."""
-    pairs = [(on, off) for on in found for off in found if _differ_in_chunking(on.cell, off.cell)]
+def sentences(mixes: Sequence[Mix]) -> list[str]:
+    """Return whether short requests wait for long ones, and whether chunked prefill helps them."""
+    pairs = [(on, off) for on in mixes for off in mixes if _differ_in_chunking(on.cell, off.cell)]
     labels = _labels([off.cell for _, off in pairs])
     helped = [
-        (at, chunking(on.found, off.found)) for at, (on, off) in zip(labels, pairs, strict=True)
+        (at, chunking(on.mixing, off.mixing)) for at, (on, off) in zip(labels, pairs, strict=True)
     ]
-    return [*_said(helped), *_said([(mix.label, sentence(mix.found)) for mix in found])]
+    return [
+        *_with_labels(helped),
+        *_with_labels([(mix.label, sentence(mix.mixing)) for mix in mixes]),
+    ]
 
 
 def _differ_in_chunking(on: Cell, off: Cell) -> bool:
@@ -86,17 +91,17 @@ def _differ_in_chunking(on: Cell, off: Cell) -> bool:
     return off.engine == without and work_of(off.config) == work_of(on.config)
 
 
-def _said(labelled: Sequence[tuple[str, str]]) -> list[str]:
-    """The sentences; of several, each with its label behind its claim."""
+def _with_labels(labelled: Sequence[tuple[str, str]]) -> list[str]:
+    """The sentences; where there are several, with the label of each after its claim."""
     if len(labelled) < 2:
-        return [said for _, said in labelled]
-    return [said.replace(":", f" ({label}):", 1) for label, said in labelled]
+        return [sentence for _, sentence in labelled]
+    return [sentence.replace(":", f" ({label}):", 1) for label, sentence in labelled]
 
 
-def tables(found: Sequence[Mix]) -> list[Table]:
+def tables(mixes: Sequence[Mix]) -> list[Table]:
     """Return a table for each mix."""
     return [
-        replace(one, title=f"{one.title}: {mix.label}") if len(found) > 1 else one
-        for mix in found
-        for one in [table(mix.found)]
+        replace(mix_table, title=f"{mix_table.title}: {mix.label}") if len(mixes) > 1 else mix_table
+        for mix in mixes
+        for mix_table in [table(mix.mixing)]
     ]

@@ -1,4 +1,4 @@
-"""What a mix shows, in sentences that a reader may quote; `slowdown` works it out."""
+"""The result of a mix in sentences; `slowdown` computes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.analysis.statistics import MINIMUM_REPEATS, detectable
 from services.ask.workloads.mixed import SHORT
 from services.ask.workloads.mixed import alone as alone
 from services.base.units import share
-from services.studies.slowdown import FAMILY, Judged, chunked
+from services.studies.slowdown import FAMILY, ClassComparison, chunked
 from services.studies.slowdown import InvalidMixing as InvalidMixing
 from services.studies.slowdown import Mixing as Mixing
 from services.studies.slowdown import mixing as mixing
@@ -18,52 +18,52 @@ from services.studies.slowdown import table as table
 
 
 def sentence(mixing: Mixing) -> str:
-    """Say whether short requests wait for long ones, then how each class fared."""
+    """Return whether short requests wait for long ones, and how each class fared."""
     fair = mixing.fairness
     index = "" if fair is None else f" Jain's index of tokens/s is {fair:.2f} in the mix."
-    return _said(mixing.slowdowns, WAITING, "alone") + index
+    return _compared(mixing.slowdowns, WAITING, "alone") + index
 
 
 def chunking(on: Mixing, off: Mixing) -> str:
-    """Say whether chunked prefill helps the short requests of a mix, and what it costs the long.
+    """Return whether chunked prefill helps the short requests of a mix, and its cost to the long.
 
     Raises:
         InvalidMixing: the mixes are not the same.
     """
-    return _said(chunked(on, off), CHUNKING, "without it")
+    return _compared(chunked(on, off), CHUNKING, "without it")
 
 
-def _said(judged: Judged, claims: Mapping[Word, str], than: str) -> str:
-    first = judged.deciding(SHORT)
-    claim = claims[first.word].format(within=within(judged.margin))
+def _compared(compared: ClassComparison, claims: Mapping[Word, str], than: str) -> str:
+    first = compared.deciding(SHORT)
+    claim = claims[first.word].format(within=within(compared.margin))
     what = FAMILY[first.name][0].partition(" of ")[0]
-    if judged.refused:
-        return f"{claim}, because {judged.refused}."
+    if compared.why_not:
+        return f"{claim}, because {compared.why_not}."
     if first.ratio is None:
         return f"{claim}, because the {what} of short requests is not known for both."
     begins = f"{claim}. Their" if first.word == "no verdict" else f"{claim}: their"
-    figures = clause(first, judged.margin, than)
-    return f"{begins} {what} is {figures}.{_more(first)}{_also(judged, first)}"
+    figures = clause(first, compared.margin, than)
+    return f"{begins} {what} is {figures}.{_more_repeats(first)}{_other_findings(compared, first)}"
 
 
-def _also(judged: Judged, first: Finding) -> str:
-    """The rest of the family, a clause each."""
-    said = "; ".join(
-        f"{one.label} {clause(one, judged.margin)}"
-        for one in judged.findings
-        if one is not first and one.ratio is not None
+def _other_findings(compared: ClassComparison, first: Finding) -> str:
+    """A clause for each of the other findings."""
+    clauses = "; ".join(
+        f"{other.label} {clause(other, compared.margin)}"
+        for other in compared.findings
+        if other is not first and other.ratio is not None
     )
-    return f" Also: {said}." if said else ""
+    return f" Also: {clauses}." if clauses else ""
 
 
-def _more(found: Finding) -> str:
-    """What more repeats would tell, where these do not."""
-    ratio = found.ratio
+def _more_repeats(finding: Finding) -> str:
+    """How many repeats a verdict needs, or what difference these repeats can detect."""
+    ratio = finding.ratio
     assert ratio is not None
-    if found.word == "no verdict":
+    if finding.word == "no verdict":
         now = min(ratio.n_reference, ratio.n_other)
         return f" A verdict needs {MINIMUM_REPEATS} or more repeats of each run ({now} now)."
-    seen = detectable(ratio, len(FAMILY)) if found.word == "inconclusive" else None
+    seen = detectable(ratio, len(FAMILY)) if finding.word == "inconclusive" else None
     if seen is None:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""How an engine is spread over devices, and how people write that."""
+"""How an engine is parallelized over devices, and its text form."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ Rank = Annotated[int, Field(ge=1, le=MOST_RANKS)]
 
 
 class Parallel(NamedTuple):
-    """How an engine is spread: tensor, pipeline and data parallel."""
+    """Sizes of tensor, pipeline and data parallelism."""
 
     tp: Rank = 1
     pp: Rank = 1
     dp: Rank = 1
 
 
-def read_parallel(text: str) -> tuple[Parallel, ...]:
-    """Return what is written as "TP=4 PP=2 DP=1; TP=2" or, shorter, "4x2x1, 2".
+def parse_parallel(text: str) -> tuple[Parallel, ...]:
+    """Parse "TP=4 PP=2 DP=1; TP=2" or, shorter, "4x2x1, 2".
 
     Raises:
-        InvalidConfig: a part is none of these.
+        InvalidConfig: a part has neither form.
     """
     parts = [part.strip() for part in re.split(r"[;,\n]", text) if part.strip()]
     return tuple(map(_parallel, parts))
 
 
-def write_parallel(values: Iterable[Parallel]) -> str:
-    """Return the text that `read_parallel` reads, as a person writes it."""
-    return "; ".join(f"TP={one.tp} PP={one.pp} DP={one.dp}" for one in values)
+def format_parallel(values: Iterable[Parallel]) -> str:
+    """Return the text that `parse_parallel` parses."""
+    return "; ".join(f"TP={sizes.tp} PP={sizes.pp} DP={sizes.dp}" for sizes in values)
 
 
 def _parallel(text: str) -> Parallel:
     named = re.fullmatch(r"((tp|pp|dp)\s*=?\s*\d{1,3}[\s·]*)+", text, re.IGNORECASE)
     short = re.fullmatch(r"\d{1,3}(\s*[x×]\s*\d{1,3}){0,2}", text, re.IGNORECASE)
     if named:
-        found = re.findall(r"(tp|pp|dp)\s*=?\s*(\d+)", text, re.IGNORECASE)
-        sizes = {name.lower(): int(size) for name, size in found}
-        if len(sizes) == len(found) and all(1 <= size <= MOST_RANKS for size in sizes.values()):
+        pairs = re.findall(r"(tp|pp|dp)\s*=?\s*(\d+)", text, re.IGNORECASE)
+        sizes = {name.lower(): int(size) for name, size in pairs}
+        if len(sizes) == len(pairs) and all(1 <= size <= MOST_RANKS for size in sizes.values()):
             return Parallel(**sizes)
     elif short:
         each = [int(size) for size in re.findall(r"\d+", text)]

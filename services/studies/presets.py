@@ -1,4 +1,4 @@
-"""What a study varies: presets, each of which fills in a part of a grid."""
+"""Study presets: what each varies, and its defaults."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from services.ask.workloads.mixed import CLASSES, alone
 from services.studies.parallel import Parallel
 
 Changes = dict[str, Any]
-CLIENTS = 5  # of the old system's asynchronous API: so many at once
+CLIENTS = 5  # concurrent clients, as in the old system's asynchronous API
 INTERVAL_S = 0.06125
 
 
-def _as_it_is(run: RunConfig) -> list[Changes]:
+def _unchanged(run: RunConfig) -> list[Changes]:
     return [{}]
 
 
-def _classes(run: RunConfig) -> list[Changes]:
-    """Short requests alone, long requests alone, and both together. Raises InvalidConfig."""
+def _class_loads(run: RunConfig) -> list[Changes]:
+    """Short requests alone, long requests alone, and both mixed. Raises InvalidConfig."""
     mix = parse({**run.model_dump(), "workload": "mixed"})
     each = [alone(mix, name) for name in CLASSES]
-    return [_changes(run, one) for one in each] + [{"workload": "mixed"}]
+    return [_changes(run, alone_run) for alone_run in each] + [{"workload": "mixed"}]
 
 
 def _changes(run: RunConfig, other: RunConfig) -> Changes:
@@ -33,9 +33,9 @@ def _changes(run: RunConfig, other: RunConfig) -> Changes:
     }
 
 
-def _senders(run: RunConfig) -> list[Changes]:
-    """The same requests one after the other, as clients that come by themselves, as few clients
-    at once (so many as the run's cap says), and as one batch."""
+def _client_loads(run: RunConfig) -> list[Changes]:
+    """The same requests one after another, from clients arriving independently, from a few
+    concurrent clients (as many as the run's concurrency), and as one batch."""
     return [
         {"mode": "sequential", "pause_s": 0.0, "concurrency": None},
         {"mode": "staggered", "interval_s": INTERVAL_S, "concurrency": None},
@@ -46,28 +46,30 @@ def _senders(run: RunConfig) -> list[Changes]:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A kind of study. `parallel`: how its engines are spread, where it varies that; `loads`: what
-    it makes of the run, one column of the grid each; the other fields are the axes it begins with.
-    `starts`: Paceline starts the engines itself."""
+    """A kind of study. `parallel` are the parallel sizes of its engines; `loads` derives the loads
+    from the run, one for each column of the grid; the other tuples are the defaults of the axes.
+    `starts_engines`: Paceline starts the engines."""
 
     name: str
     label: str
     help: str
     parallel: tuple[Parallel, ...] = (Parallel(),)
-    loads: Callable[[RunConfig], Sequence[Changes]] = _as_it_is
+    loads: Callable[[RunConfig], Sequence[Changes]] = _unchanged
     chunked: tuple[bool, ...] = ()
     batches: tuple[int, ...] = ()
     concurrencies: tuple[int, ...] = ()
     input_lengths: tuple[int, ...] = ()
-    starts: bool = True
+    starts_engines: bool = True
     run: tuple[tuple[str, Any], ...] = ()  # fields of the run that it begins with
     engine: tuple[tuple[str, Any], ...] = ()  # fields of the engine that it begins with
-    asks: tuple[str, ...] = ()  # fields of the run that a person chooses for it, besides the usual
+    form_fields: tuple[
+        str, ...
+    ] = ()  # fields of the run that a person chooses for it, besides the usual
 
     @property
-    def sends_itself(self) -> bool:
-        """Whether the preset says how requests are sent."""
-        return "mode" in dict(self.run) or self.loads is not _as_it_is
+    def sets_mode(self) -> bool:
+        """Whether the preset decides how requests are sent."""
+        return "mode" in dict(self.run) or self.loads is not _unchanged
 
 
 MIX = ("interval_s", "input_tokens", "long_input_tokens", "long_every", "long_max_tokens")
@@ -115,7 +117,7 @@ _ENTRIES = (
         "Mixed workload",
         "Do short requests wait for long ones? Each kind alone, then together, with chunked "
         "prefill on and off.",
-        loads=_classes,
+        loads=_class_loads,
         chunked=(True, False),
         run=(
             ("mode", "staggered"),
@@ -126,15 +128,15 @@ _ENTRIES = (
             ("long_input_tokens", 1024),
         ),
         engine=(("chunk_tokens", 256),),
-        asks=MIX,
+        form_fields=MIX,
     ),
     Preset(
         "clients",
         "Clients versus one batch",
         f"The same requests one after another, from clients arriving independently, from {CLIENTS} "
         "concurrent clients, and as one batch.",
-        loads=_senders,
-        starts=False,
+        loads=_client_loads,
+        starts_engines=False,
         run=(("requests", 16),),
     ),
     Preset(
@@ -142,7 +144,7 @@ _ENTRIES = (
         "Concurrency sweep",
         "How do throughput and latency change with the number of requests in flight?",
         concurrencies=(1, 2, 4, 8, 16),
-        starts=False,
+        starts_engines=False,
         run=(("requests", 32), ("mode", "batch")),
     ),
     Preset(
@@ -151,7 +153,7 @@ _ENTRIES = (
         "Every batch size with every prompt length.",
         batches=(1, 4, 16),
         input_lengths=(512, 1024, 2048),
-        starts=False,
+        starts_engines=False,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""A study's report: its first sentence, what else there is to say, and the numbers behind it."""
+"""A study's report: its headline, its sentences, and the numbers behind them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from services.studies.wording import (
     speedup_sentence,
     varied_sentence,
 )
-from services.studies.work import series_words
+from services.studies.work import differing_labels
 
 Device = Literal["GPU", "core", "device"]
 MOST_PROBLEMS = 5  # said in a sentence; the table has all
@@ -38,9 +38,8 @@ MOST_PROBLEMS = 5  # said in a sentence; the table has all
 
 @dataclass(frozen=True)
 class Report:
-    """What a study says. `sentence` comes first; `sentences` are the rest of it, for what was asked
-    there; the tables have all. `headline` and `details` are the first sentence in two parts, for
-    a title. `notes` say what the numbers do not."""
+    """The result of a study. `sentence` comes first, `sentences` follow; `headline` and `details`
+    are the first one in two parts, for a title. `notes` are caveats of the numbers."""
 
     scaling: Scaling
     devices: tuple[DeviceCurve, ...]
@@ -56,7 +55,7 @@ class Report:
 
     @property
     def varied(self) -> str:
-        """What was varied, in a sentence, and how much of it has been measured."""
+        """What was varied and how many cells were measured, as a sentence."""
         return varied_sentence(self.scaling)
 
 
@@ -65,39 +64,39 @@ def report(
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> Report:
-    """Work a study out, whatever of it has been measured. `device` is what one rank runs on: a
-    GPU where its memory was sampled, whatever is said."""
+    """Return the report of what has been measured so far. `device` is what one rank runs on; it is
+    a GPU wherever GPU memory was sampled."""
     cells = list(measured)
-    found, mixed = scaling(cells, usd_per_gpu_hour), mixes(cells)
-    if any(row.memory and row.memory.gpu for row in found.rows):
+    scaled, mixed = scaling(cells, usd_per_gpu_hour), mixes(cells)
+    if any(row.memory and row.memory.gpu for row in scaled.rows):
         device = "GPU"
-    devices, batches, firsts = device_curves(found), batch_curves(found), best(found)
-    head = _head(found)
-    first = _first(found, head, batches, device)
-    said = list(_sentences(found, head, devices, batches, firsts, device))
-    if mixed:  # what such a study is for; the classes alone are other work, no larger batch
-        sentence, *said = [*of_mixes(mixed), *_failed(found)]
+    devices, batches, firsts = device_curves(scaled), batch_curves(scaled), best(scaled)
+    head = _leading_row(scaled)
+    first = _lead(scaled, head, batches, device)
+    sentences = list(_sentences(scaled, head, devices, batches, firsts, device))
+    if mixed:  # the mixes are the point of such a study; its classes alone are not a batch sweep
+        sentence, *sentences = [*of_mixes(mixed), *_failed(scaled)]
         headline, _, details = sentence.partition(": ")
         first = (headline, details, sentence)
-    elif ways := _ways(found):
+    elif ways := _mode_verdicts(scaled):
         first = (ways[0].headline, ways[0].details, f"{ways[0].headline} {ways[0].details}")
-        said = [f"{one.headline} {one.details}" for one in ways[1:]] + list(_failed(found))
+        sentences = [f"{way.headline} {way.details}" for way in ways[1:]] + list(_failed(scaled))
     return Report(
-        found,
+        scaled,
         devices,
         batches,
         firsts,
         device,
         *first,
-        tuple(said),
-        tuple(_notes(found, device)),
+        tuple(sentences),
+        tuple(_notes(scaled, device)),
         tuple(mixed),
     )
 
 
-def _head(found: Scaling) -> Row | None:
-    """The speed-up that is said first: the largest work, and on it the most devices."""
-    rows = [row for row in found.rows if row.speedup]
+def _leading_row(scaling: Scaling) -> Row | None:
+    """The row of the headline: the speed-up at the largest work, on the most devices."""
+    rows = [row for row in scaling.rows if row.speedup]
     return max(rows, key=_weight, default=None)
 
 
@@ -106,88 +105,88 @@ def _weight(row: Row) -> tuple[bool, int, int]:
     return known, row.work.size or row.work.requests, row.configuration.ranks or 0
 
 
-def _ways(found: Scaling) -> tuple[Verdict, ...]:
-    """Ways of sending the same requests to one server, each against the first: what a study that
-    varies nothing else is for."""
-    rows = [row for row in found.rows if row.candidates]
+def _mode_verdicts(scaling: Scaling) -> tuple[Verdict, ...]:
+    """Verdicts on modes of sending the same requests to one server, each compared with the first;
+    empty where a study varies anything else."""
+    rows = [row for row in scaling.rows if row.candidates]
     modes = {row.cells[0].cell.config.mode for row in rows}
-    same = len({row.work.requests for row in rows}) == 1 == len(found.configurations)
+    same = len({row.work.requests for row in rows}) == 1 == len(scaling.configurations)
     if not same or len(modes) < 2 or not FEWEST <= len(rows) <= MOST:
         return ()
     return compare([row.candidates[0] for row in rows]).verdicts
 
 
-def _first(
-    found: Scaling, head: Row | None, batches: Sequence[BatchCurve], device: Device
+def _lead(
+    scaling: Scaling, head: Row | None, batches: Sequence[BatchCurve], device: Device
 ) -> tuple[str, str, str]:
-    """The headline, its details, and both in one sentence."""
+    """The headline, its details, and both as one sentence."""
     if head is not None:
-        against = found.labels[head.baseline]
+        against = scaling.labels[head.baseline]
         return (
             speedup_headline(head, against),
             speedup_details(head, against, device),
             speedup_sentence(head, against, device),
         )
-    said = _without_speedup(found, batches)
-    return said, "", said
+    sentence = _without_speedup(scaling, batches)
+    return sentence, "", sentence
 
 
-def _without_speedup(found: Scaling, batches: Sequence[BatchCurve]) -> str:
+def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve]) -> str:
     if batches:
         return batch_sentence(max(batches, key=lambda curve: rate_of(curve.best)))
-    problems = dict.fromkeys(row.problem for row in found.rows if row.problem)
+    problems = dict.fromkeys(row.problem for row in scaling.rows if row.problem)
     if problems:
         return f"Nothing could be measured. {' '.join(list(problems)[:MOST_PROBLEMS])}"
     return "Nothing has been measured yet."
 
 
 def _sentences(
-    found: Scaling,
+    scaling: Scaling,
     head: Row | None,
     devices: Sequence[DeviceCurve],
     batches: Sequence[BatchCurve],
     firsts: Sequence[Best],
     device: Device,
 ) -> Iterator[str]:
-    at_head = [row for row in found.rows if head and row.work == head.work and row is not head]
+    at_head = [row for row in scaling.rows if head and row.work == head.work and row is not head]
     for row in at_head:
         if row.speedup:
-            yield speedup_sentence(row, found.labels[row.baseline], device)
+            yield speedup_sentence(row, scaling.labels[row.baseline], device)
     law = [c for c in devices if head and c.rows[0].work == head.work and c.rows[0].is_baseline]
     yield from filter(None, (law_sentence(curve, device) for curve in law))
     series = series_of(head.work) if head else None
     known = [c for c in batches if c.knee and series in (None, series_of(c.best.work))]
     if head is not None and known:
         yield batch_sentence(max(known, key=lambda curve: rate_of(curve.best)))
-    every = [series_of(work) for work in found.works]
-    for one in firsts:
-        if series in (None, one.series):
-            yield best_sentence(one, series_words(one.series, every))
-    yield from _failed(found)
+    every = [series_of(work) for work in scaling.works]
+    for winner in firsts:
+        if series in (None, winner.series):
+            yield best_sentence(winner, differing_labels(winner.series, every))
+    yield from _failed(scaling)
 
 
-def _failed(found: Scaling) -> Iterator[str]:
-    """Cells that came to nothing are results, too."""
-    lost: dict[str, list[str]] = {}
-    for row in found.rows:
+def _failed(scaling: Scaling) -> Iterator[str]:
+    """The cells without a result, by reason."""
+    labels: dict[str, list[str]] = {}
+    for row in scaling.rows:
         if row.problem:
-            lost.setdefault(row.problem, []).append(row.label)
-    if not lost or not any(row.candidates for row in found.rows):
+            labels.setdefault(row.problem, []).append(row.label)
+    if not labels or not any(row.candidates for row in scaling.rows):
         return
-    count = sum(map(len, lost.values()))
-    said = [f"{', '.join(dict.fromkeys(of))}: {problem}" for problem, of in lost.items()]
+    count = sum(map(len, labels.values()))
+    reasons = [f"{', '.join(dict.fromkeys(rows))}: {why}" for why, rows in labels.items()]
     yield " ".join(
-        [f"No result for {count} of {many(len(found.rows), 'cell')}.", *said[:MOST_PROBLEMS]]
+        [f"No result for {count} of {many(len(scaling.rows), 'cell')}.", *reasons[:MOST_PROBLEMS]]
     )
 
 
-def _notes(found: Scaling, device: Device) -> Iterator[str]:
+def _notes(scaling: Scaling, device: Device) -> Iterator[str]:
     if device == "core":
         yield (
             "A device here is a share of one CPU's cores, not a machine of its own: devices "
             "compete for cores, memory and caches."
         )
-    if any(row.speedup and row.speedup.low is not None for row in found.rows):
+    if any(row.speedup and row.speedup.low is not None for row in scaling.rows):
         yield (
             "Intervals are 95 % intervals over repeats with one start of the engine; another "
             "start, or another hour, may differ by more. Verdicts are adjusted for several "

@@ -1,8 +1,8 @@
-"""How a study's configurations scale: what each gives for each work, and how many times its
-baseline that is.
+"""How a study's configurations scale: the measures of each at each work, and its speed-up over the
+baseline.
 
-The repeats of a cell are what intervals are made of. They were measured on one start of the
-engine, one configuration after the other: Welch's t, never pairs.
+Intervals are over the repeats of a cell. These were measured on one start of the engine, one
+configuration after another, so the test is Welch's t, never a paired one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NO_TOKENS = "No request succeeded with a known number of tokens."
 
 
 class Interval(Protocol):
-    """A number with its 95 % interval; None under MINIMUM_REPEATS."""
+    """A number with its 95 % interval; the ends are None below MINIMUM_REPEATS."""
 
     @property
     def value(self) -> float: ...
@@ -49,10 +49,10 @@ class Interval(Protocol):
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration at one work. `numbers` holds the repeats of every measure that is known
-    (MEASURES, and COST where an hour of a device has a price). `speedup` is of the output
-    throughput, to the baseline's; None for the baseline itself and where one of them is not known.
-    `word` says what may be said of it, adjusted for all speed-ups of the study (Holm)."""
+    """One configuration at one work. `numbers` holds the repeats of every known measure (MEASURES,
+    and COST where a device-hour has a price). `speedup` is the ratio of output throughput to the
+    baseline's; None for the baseline itself and where either is unknown. `word` is its verdict,
+    adjusted for all speed-ups of the study (Holm)."""
 
     configuration: Configuration
     label: str
@@ -69,7 +69,7 @@ class Row:
 
     @cached_property
     def levels(self) -> dict[str, Level | None]:
-        """Where every measure lies: the geometric mean of its repeats, with its interval."""
+        """The geometric mean of every measure's repeats, with its interval."""
         return {name: level(numbers) for name, numbers in self.numbers.items()}
 
     def level(self, name: str) -> Level | None:
@@ -85,26 +85,32 @@ class Row:
 
     @property
     def efficiency(self) -> Level | None:
-        """The speed-up by device, S(N)/N: 1 where each does as much as the baseline's."""
+        """The speed-up per device, S(N)/N: 1 means as much per device as the baseline."""
         ranks, fewest = self.configuration.ranks, self.baseline.ranks
         if self.speedup is None or not ranks or not fewest:
             return None
-        return times(self.speedup, fewest / ranks)
+        return scale(self.speedup, fewest / ranks)
 
     @property
     def per_device(self) -> Level | None:
-        """Output throughput by device."""
-        found, ranks = self.level(THROUGHPUT), self.configuration.ranks
-        return times(found, 1 / ranks) if found and ranks else None
+        """Output throughput per device."""
+        level, ranks = self.level(THROUGHPUT), self.configuration.ranks
+        return scale(level, 1 / ranks) if level and ranks else None
 
     @property
     def attainment(self) -> tuple[int, int] | None:
-        """How many requests kept the objectives, and of how many; None without any."""
-        found = [c.summary.attainment for c in self.candidates]
-        known = [one for one in found if one is not None]
-        if not known or len(known) < len(found) or not all(one.ended for one in known):
+        """How many requests met the objectives, and of how many; None without objectives."""
+        attainments = [c.summary.attainment for c in self.candidates]
+        known = [attainment for attainment in attainments if attainment is not None]
+        if (
+            not known
+            or len(known) < len(attainments)
+            or not all(attainment.ended for attainment in known)
+        ):
             return None
-        return sum(one.good for one in known), sum(one.ended for one in known)
+        return sum(attainment.good for attainment in known), sum(
+            attainment.ended for attainment in known
+        )
 
     @property
     def failed(self) -> int:
@@ -113,7 +119,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Scaling:
-    """All rows, works in order and within each the configurations, fewest devices first."""
+    """All rows, ordered by work and then by configuration, fewest devices first."""
 
     rows: tuple[Row, ...]
     configurations: tuple[Configuration, ...]
@@ -121,84 +127,87 @@ class Scaling:
     labels: Mapping[Configuration, str] = field(default_factory=dict)
 
     def at(self, configuration: Configuration, work: Work) -> Row | None:
-        found = (r for r in self.rows if (r.configuration, r.work) == (configuration, work))
-        return next(found, None)
+        rows = (r for r in self.rows if (r.configuration, r.work) == (configuration, work))
+        return next(rows, None)
 
 
 def scaling(measured: Iterable[Measured], usd_per_gpu_hour: float | None = None) -> Scaling:
-    """Put a study's cells together by configuration and work. `usd_per_gpu_hour` is the price of
-    one device for an hour."""
+    """Group a study's cells by configuration and work. `usd_per_gpu_hour` is the price of one
+    device per hour."""
     groups: dict[tuple[Configuration, Work], list[Measured]] = {}
     for cell in measured:
         groups.setdefault((configuration_of(cell.cell), work_of(cell.cell.config)), []).append(cell)
-    configurations = sorted({one for one, _ in groups}, key=lambda one: (order_of(one), repr(one)))
+    configurations = sorted(
+        {configuration for configuration, _ in groups},
+        key=lambda configuration: (order_of(configuration), repr(configuration)),
+    )
     works = sorted({work for _, work in groups}, key=lambda work: work.order)
     labels = labels_of(configurations)
     names = {work: label_of(work, works) for work in works}
-    found = {
-        (one, work): Row(
-            one,
-            labels[one],
+    by_key = {
+        (configuration, work): Row(
+            configuration,
+            labels[configuration],
             work,
             names[work],
-            tuple(groups[one, work]),
-            _numbers(groups[one, work], one, usd_per_gpu_hour),
-            baseline_of(one, configurations),
-            _problem(groups[one, work]),
-            memory=_memory(groups[one, work], one),
+            tuple(groups[configuration, work]),
+            _numbers(groups[configuration, work], configuration, usd_per_gpu_hour),
+            baseline_of(configuration, configurations),
+            _problem(groups[configuration, work]),
+            memory=_memory(groups[configuration, work], configuration),
         )
         for work in works
-        for one in configurations
-        if (one, work) in groups
+        for configuration in configurations
+        if (configuration, work) in groups
     }
-    rows = [_held(row, found.get((row.baseline, row.work))) for row in found.values()]
-    return Scaling(tuple(_worded(rows)), tuple(configurations), tuple(works), labels)
+    rows = [_with_speedup(row, by_key.get((row.baseline, row.work))) for row in by_key.values()]
+    return Scaling(tuple(_with_verdicts(rows)), tuple(configurations), tuple(works), labels)
 
 
-def times(found: Interval, factor: float) -> Level:
-    """Return a number and its interval, each times a positive factor."""
-    low, high = found.low, found.high
+def scale(interval: Interval, factor: float) -> Level:
+    """Return a number and its interval multiplied by a positive factor."""
+    low, high = interval.low, interval.high
     return Level(
-        found.value * factor,
+        interval.value * factor,
         None if low is None else low * factor,
         None if high is None else high * factor,
     )
 
 
 def _numbers(
-    cells: Sequence[Measured], one: Configuration, price: float | None
+    cells: Sequence[Measured], configuration: Configuration, price: float | None
 ) -> dict[str, list[float]]:
     """Each measure's repeats."""
     candidates = [cell.candidate for cell in cells if cell.candidate is not None]
-    found = {
+    numbers_of = {
         entry.name: [number for c in candidates for number in by_index(entry, c).values()]
         for entry in COMPARED
         if entry.name in MEASURES
     }
-    known = {name: numbers for name, numbers in found.items() if numbers}
+    known = {name: numbers for name, numbers in numbers_of.items() if numbers}
     rates = known.get(THROUGHPUT, [])
-    if price and one.ranks and rates and min(rates) > 0:
-        known[COST] = [price * one.ranks / 3600 / rate * 1e6 for rate in rates]
+    if price and configuration.ranks and rates and min(rates) > 0:
+        known[COST] = [price * configuration.ranks / 3600 / rate * 1e6 for rate in rates]
     return known
 
 
 def _problem(cells: Sequence[Measured]) -> str | None:
-    """What went wrong with cells, or that nothing has been measured; each sentence once."""
-    said = [cell.problem or (NOT_YET if cell.candidate is None else "") for cell in cells]
+    """Why cells have no result, or None; each sentence once."""
+    problems = [cell.problem or (NOT_YET if cell.candidate is None else "") for cell in cells]
     runs = [cell.candidate for cell in cells if cell.candidate is not None]
-    said += [run.run.error or NO_TOKENS for run in runs if not run.summary.output_tokens_per_s]
-    return " ".join(dict.fromkeys(filter(None, said))) or None
+    problems += [run.run.error or NO_TOKENS for run in runs if not run.summary.output_tokens_per_s]
+    return " ".join(dict.fromkeys(filter(None, problems))) or None
 
 
-def _memory(cells: Sequence[Measured], one: Configuration) -> Memory | None:
+def _memory(cells: Sequence[Measured], configuration: Configuration) -> Memory | None:
     candidates = [cell.candidate for cell in cells if cell.candidate is not None]
-    found = [memory_of(candidate.samples, one.ranks) for candidate in candidates]
-    known = [memory for memory in found if memory is not None]
+    memories = [memory_of(candidate.samples, configuration.ranks) for candidate in candidates]
+    known = [memory for memory in memories if memory is not None]
     return max(known, key=lambda memory: memory.most) if known else None
 
 
-def _held(row: Row, baseline: Row | None) -> Row:
-    """A row with its speed-up; without an interval where there must be no verdict."""
+def _with_speedup(row: Row, baseline: Row | None) -> Row:
+    """The row with its speed-up; without an interval where there can be no verdict."""
     if row.is_baseline:
         return row
     if baseline is None or THROUGHPUT not in baseline.numbers:
@@ -211,40 +220,41 @@ def _held(row: Row, baseline: Row | None) -> Row:
 
 
 def why_not(baseline: Row, other: Row) -> str:
-    """Return why two rows allow no verdict, or ""."""
-    for one in baseline.candidates:
-        for two in other.candidates:
-            rates = one.summary.error_rate, two.summary.error_rate
-            if why := refused((one.run.status, two.run.status), rates):
+    """Return why there can be no verdict on two rows, or ""."""
+    for first in baseline.candidates:
+        for second in other.candidates:
+            rates = first.summary.error_rate, second.summary.error_rate
+            if why := refused((first.run.status, second.run.status), rates):
                 return why
     return ""
 
 
-def _worded(rows: Sequence[Row]) -> list[Row]:
+def _with_verdicts(rows: Sequence[Row]) -> list[Row]:
     known = [at for at, row in enumerate(rows) if row.speedup and row.speedup.p is not None]
     pairs = [rows[at].speedup for at in known]
-    words = words_of([pair for pair in pairs if pair is not None])
-    found = dict(zip(known, words, strict=True))
-    return [replace(row, word=found.get(at, "no verdict")) for at, row in enumerate(rows)]
+    verdicts = judge_ratios([pair for pair in pairs if pair is not None])
+    verdict_at = dict(zip(known, verdicts, strict=True))
+    return [replace(row, word=verdict_at.get(at, "no verdict")) for at, row in enumerate(rows)]
 
 
-def words_of(ratios: Sequence[Ratio], tests: int = 0) -> list[Word]:
-    """Judge ratios of which more is better together, each question with Holm's method; or, where
-    they were picked out of `tests` of them, as if all of those were as good (Bonferroni)."""
+def judge_ratios(ratios: Sequence[Ratio], tests: int = 0) -> list[Word]:
+    """Return the verdicts on ratios of which more is better. The p-values of difference and of
+    equivalence are each adjusted with Holm's method or, for ratios picked out of `tests`, with
+    Bonferroni's."""
     differ = [1.0 if r.p is None else r.p for r in ratios]
     alike = [1.0 if (p := equivalence(r, MARGIN)) is None else p for r in ratios]
     if tests:
         adjusted = [[min(1.0, p * tests) for p in ps] for ps in (differ, alike)]
     else:
         adjusted = [holm(differ), holm(alike)]
-    return [_word(r, p, same) for r, p, same in zip(ratios, *adjusted, strict=True)]
+    return [_judge(r, p, p_same) for r, p, p_same in zip(ratios, *adjusted, strict=True)]
 
 
-def _word(found: Ratio, p: float, same: float) -> Word:
-    if found.p is None:
+def _judge(ratio: Ratio, p: float, p_same: float) -> Word:
+    if ratio.p is None:
         return "no verdict"
-    if same < 1 - CONFIDENCE:
+    if p_same < 1 - CONFIDENCE:
         return "equivalent"
     if p >= 1 - CONFIDENCE:
         return "inconclusive"
-    return "faster" if found.value > 1 else "slower"
+    return "faster" if ratio.value > 1 else "slower"

@@ -1,8 +1,8 @@
-"""Do short requests wait for long ones? Each class alone against the same class in the mix.
+"""Do short requests wait for long ones? Each class alone compared with the same class in the mix.
 
-A slowdown is the class's number in the mix over that alone: one number a repeat, as everywhere, and
-the ratio with its interval by those. Four are judged together (TTFT and E2E latency of both
-classes, by Holm's method). `workloads.mixed.alone` makes the run that a class is held against.
+A slowdown is the ratio of a class's latency in the mix to its latency alone, over repeats. Four
+slowdowns are judged together (TTFT and E2E latency of both classes, with Holm's method).
+`workloads.mixed.alone` makes the run of a class alone.
 """
 
 from __future__ import annotations
@@ -33,39 +33,40 @@ _COMPARED = {entry.name: entry for entry in COMPARED if entry.name in MEASURES}
 
 
 class InvalidMixing(Invalid):
-    """Runs of which none is a mix, or that are not its classes, in a sentence."""
+    """The runs are not a mix and its two classes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Both classes, one way against the other; `findings` in the order of FAMILY."""
+class ClassComparison:
+    """Both classes under one condition compared with another; `findings` are in the order of
+    FAMILY."""
 
     findings: tuple[Finding, ...]
     margin: float
-    refused: str  # why there must be no verdict, or ""
+    why_not: str  # why there can be no verdict, or ""
 
     def deciding(self, name: str) -> Finding:
-        """Return what tells most of a class: its TTFT, or where nothing streamed its E2E."""
+        """Return a class's main finding: its TTFT, or its E2E latency where nothing streamed."""
         first, last = (finding(self.findings, f"{name}_{measure}") for measure in MEASURES)
         return last if first.ratio is None else first
 
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """What each class of a mix was alone and in it; the ratios are slowdowns: mix / alone."""
+    """Each class of a mix alone and in it; the ratios are slowdowns: mix / alone."""
 
     alone: Mapping[str, Candidate]
     mix: Candidate
-    slowdowns: Judged
+    slowdowns: ClassComparison
 
     @property
     def fairness(self) -> float | None:
-        """Jain's index of tokens/s per request in the mix; None: not known."""
+        """Jain's index of tokens/s per request in the mix; None if unknown."""
         return self.mix.summary.fairness
 
 
 def mixing(alone_short: Candidate, alone_long: Candidate, mix: Candidate) -> Mixing:
-    """Hold a mix against its classes alone.
+    """Compare a mix with its classes alone.
 
     Raises:
         InvalidMixing: the runs are not a mix and its two classes.
@@ -76,24 +77,24 @@ def mixing(alone_short: Candidate, alone_long: Candidate, mix: Candidate) -> Mix
             f"Run {mix.run.id} is not a mix of short and long requests. Choose one that is."
         )
     for name, candidate in alone.items():
-        _same_work(name, candidate, mix)
-    return Mixing(alone, mix, _judged(alone, mix.classes))
+        _check_same_work(name, candidate, mix)
+    return Mixing(alone, mix, _compare(alone, mix.classes))
 
 
-def chunked(on: Mixing, off: Mixing) -> Judged:
-    """Hold the classes of a mix with chunked prefill against the same without: with / without.
+def chunked(on: Mixing, off: Mixing) -> ClassComparison:
+    """Compare the classes of a mix with chunked prefill to the same without: with / without.
 
     Raises:
         InvalidMixing: the mixes are not the same.
     """
     for name in CLASSES:
-        _same_work(name, on.alone[name], off.mix)
-    return _judged(off.mix.classes, on.mix.classes)
+        _check_same_work(name, on.alone[name], off.mix)
+    return _compare(off.mix.classes, on.mix.classes)
 
 
 def table(mixing: Mixing) -> Table:
-    """Each class alone and in the mix, by medians, then how many times that is."""
-    rows = [_row(mixing, found) for found in mixing.slowdowns.findings]
+    """Return a table of each class alone and in the mix, with the ratio and its verdict."""
+    rows = [_row(mixing, finding) for finding in mixing.slowdowns.findings]
     if mixing.fairness is not None:
         rows.append(("Fairness (Jain's index)", "", show(mixing.fairness, ""), "", ""))
     return Table(
@@ -105,50 +106,50 @@ def table(mixing: Mixing) -> Table:
     )
 
 
-def _row(mixing: Mixing, found: Finding) -> tuple[str, ...]:
-    name, _, measure = found.name.partition("_")
+def _row(mixing: Mixing, finding: Finding) -> tuple[str, ...]:
+    name, _, measure = finding.name.partition("_")
     sides = (mixing.alone[name], mixing.mix.classes[name])
     values = [list(by_index(_COMPARED[measure], side).values()) for side in sides]
     shown = [show(fmean(numbers) if numbers else None, "s") for numbers in values]
-    label = found.label[:1].upper() + found.label[1:]
-    return (label, *shown, _times(found.ratio), found.word)
+    label = finding.label[:1].upper() + finding.label[1:]
+    return (label, *shown, _times(finding.ratio), finding.word)
 
 
 def _times(ratio: Ratio | None) -> str:
     return show(None, "") if ratio is None else times_with_interval(ratio)
 
 
-def _judged(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> Judged:
+def _compare(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> ClassComparison:
     ratios = {
         f"{name}_{measure}": _ratio(measure, before[name], after[name])
         for name in CLASSES
         for measure in MEASURES
     }
-    margin, why_not = margin_of((*before.values(), *after.values())), _refused(before, after)
-    return Judged(judge(ratios, margin, bool(why_not), FAMILY), margin, why_not)
+    margin, why_not = margin_of((*before.values(), *after.values())), _why_not(before, after)
+    return ClassComparison(judge(ratios, margin, bool(why_not), FAMILY), margin, why_not)
 
 
 def _ratio(measure: str, before: Candidate, after: Candidate) -> Ratio | None:
-    numbers = [by_index(_COMPARED[measure], one) for one in (before, after)]
+    numbers = [by_index(_COMPARED[measure], candidate) for candidate in (before, after)]
     return ratio_of(numbers[0], numbers[1], in_turns(before, after))
 
 
-def _refused(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> str:
-    """Why one of the classes cannot be judged; then none is."""
+def _why_not(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> str:
+    """Why there can be no verdict on one of the classes, and so on none; "" if there can."""
     pairs = [(before[name], after[name]) for name in CLASSES]
-    said = [
+    reasons = [
         refused((a.run.status, b.run.status), (a.summary.error_rate, b.summary.error_rate))
         for a, b in pairs
     ]
-    return next(filter(None, said), "")
+    return next(filter(None, reasons), "")
 
 
-def _same_work(name: str, candidate: Candidate, mix: Candidate) -> None:
-    asked, config = part(mix.run.config, name), candidate.run.config
+def _check_same_work(name: str, candidate: Candidate, mix: Candidate) -> None:
+    expected, config = part(mix.run.config, name), candidate.run.config
     for field in ("workload", "input_tokens", "max_tokens", "mode", "requests"):
-        wanted, found = getattr(asked, field), getattr(config, field)
-        if found != wanted:
+        wanted, actual = getattr(expected, field), getattr(config, field)
+        if actual != wanted:
             raise InvalidMixing(
                 f"Run {candidate.run.id} is not the {name} requests of run {mix.run.id} alone: its "
-                f"{field} is {found}, not {wanted}. Measure them with the same settings."
+                f"{field} is {actual}, not {wanted}. Measure them with the same settings."
             )

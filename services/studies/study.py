@@ -1,4 +1,4 @@
-"""A study as it is kept, and how far it is."""
+"""A stored study and its progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.studies.study_config import StudyConfig
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A stored study: its newest run for each cell, in the order of the cells, and its engines."""
+    """A stored study: the newest run of each cell, in the order of the cells, and its engines."""
 
     id: int
     name: str
@@ -24,27 +24,27 @@ class Study:
     created_at: datetime
     config: StudyConfig
     runs: tuple[Run, ...]
-    servers: tuple[EngineInstance, ...]
+    engines: tuple[EngineInstance, ...]
 
-    def server_of(self, run: Run) -> EngineInstance | None:
-        """The engine that a run is measured on; None: it is none of Paceline's."""
-        return next((server for server in self.servers if server.id == run.engine_id), None)
+    def engine_of(self, run: Run) -> EngineInstance | None:
+        """The engine that a run is measured on; None if Paceline did not start it."""
+        return next((engine for engine in self.engines if engine.id == run.engine_id), None)
 
     @property
     def device(self) -> Device:
-        """What one rank of its engines runs on, as they were started."""
-        found = [server.facts.get("device") for server in self.servers]
-        known: list[Device] = [kind for kind in ("GPU", "core") if kind in found]
+        """What one rank runs on, as its engines reported."""
+        kinds = [engine.facts.get("device") for engine in self.engines]
+        known: list[Device] = [kind for kind in ("GPU", "core") if kind in kinds]
         return known[0] if known else "device"
 
     @property
     def active(self) -> bool:
-        """Whether something is still to be measured."""
+        """Whether a run is still queued or running."""
         return any(run.status in ACTIVE for run in self.runs)
 
     @property
     def to_resume(self) -> tuple[Run, ...]:
-        """The runs that were cut short: a resumed study measures their cells anew."""
+        """The runs that were cut short, whose cells a resumed study measures again."""
         return tuple(run for run in self.runs if run.status in ("interrupted", "cancelled"))
 
     @property
@@ -52,16 +52,16 @@ class Study:
         return tuple(run for run in self.runs if run.status == "failed")
 
 
-def standing_of(runs: Sequence[Run]) -> str:
-    """Say how far a study is: "3 of 12 cells are measured, 1 failed, 8 wait"."""
-    counted = Counter[str](run.status for run in runs)
-    said = [f"{counted['done']:,} of {many(len(runs), 'cell')} measured"]
-    words = (
+def progress_sentence(runs: Sequence[Run]) -> str:
+    """Return a study's progress, such as "3 of 12 cells measured, 1 failed, 8 waiting"."""
+    counts = Counter[str](run.status for run in runs)
+    parts = [f"{counts['done']:,} of {many(len(runs), 'cell')} measured"]
+    labels = (
         ("failed", "failed"),
         ("running", "running"),
         ("queued", "waiting"),
         ("interrupted", "interrupted"),
         ("cancelled", "cancelled"),
     )
-    said += [f"{counted[status]:,} {word}" for status, word in words if counted[status]]
-    return ", ".join(said)
+    parts += [f"{counts[status]:,} {label}" for status, label in labels if counts[status]]
+    return ", ".join(parts)

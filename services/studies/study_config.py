@@ -1,4 +1,4 @@
-"""What a study is asked to do: a grid of engines and loads, each cell of which is one run."""
+"""The configuration of a study: a grid of engines and loads, each cell of which is one run."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Length = Annotated[int, Field(ge=1, le=131_072)]
 
 
 class StudyConfig(BaseModel):
-    """A study. Every cell is `run` on `engine` (None: on the server that `run` names), changed by
-    one value of each axis that has values. Lengths in tokens."""
+    """A study. Every cell is `run` on `engine` (None: on the server of `run`), changed by one value
+    of each axis that has values. Lengths in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -93,18 +93,18 @@ class StudyConfig(BaseModel):
 
 
 def parse_study(values: Mapping[str, Any]) -> StudyConfig:
-    """Make a StudyConfig of what a form, a command line or a request body says.
+    """Validate the values of a form, a command line or a request body.
 
     Raises:
-        InvalidConfig: with a sentence for each field that is wrong.
+        InvalidConfig: with a sentence for each invalid field.
     """
     return validate(StudyConfig, values, inner)
 
 
 def inner(problem: Any) -> dict[str, Any]:
-    """Return one of pydantic's problems with a study as one of its run or of its engine, where it
-    is in those, or is their whole."""
-    place = [part for part in problem["loc"] if part != "body"]
-    within = len(place) > 1 or problem["type"] == "value_error"
-    of_one = within and place[:1] in (["run"], ["engine"])
-    return {**problem, "loc": tuple(place[1:] if of_one else place)}
+    """Return a pydantic error of a study with its `loc` relative to the run or the engine, where
+    it lies in one of those."""
+    path = [part for part in problem["loc"] if part != "body"]
+    within = len(path) > 1 or problem["type"] == "value_error"
+    of_one = within and path[:1] in (["run"], ["engine"])
+    return {**problem, "loc": tuple(path[1:] if of_one else path)}

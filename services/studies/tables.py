@@ -1,4 +1,4 @@
-"""A study in tables of texts: the same on a page and in a file."""
+"""The tables of a study, the same on a page and in a file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from services.studies.curves import rate_of
 from services.studies.mixes import tables as of_mixes
 from services.studies.report import Report
 from services.studies.scaling import COST, E2E, GOODPUT, THROUGHPUT, TPOT, TTFT, Interval, Row
-from services.studies.work import size_word
+from services.studies.work import size_name
 
 GIB = 1 << 30
 WIDTH = 34  # characters of a line of a problem
 
 
 def results(report: Report) -> Table:
-    """Every configuration at every work: what it gives, how it scales, and what went wrong."""
+    """Return every configuration at every work: its measures, its speed-up, and its problem."""
     rows = report.scaling.rows
     columns = [c for c in COLUMNS if any(c[1](row, report) != NOTHING for row in rows)]
     lines = tuple(
@@ -34,27 +34,29 @@ def results(report: Report) -> Table:
 
 
 def best_table(report: Report) -> Table:
-    """The best by each criterion, and the next where another configuration was measured."""
+    """Return the best by each criterion, and the best of another configuration, if any."""
     lines = tuple(
         (
-            one.criterion.label,
-            f"{one.row.label}, {one.row.work_label}",
-            _shown(one.row.level(one.criterion.measure), one.criterion.unit),
-            _times(one.ahead),
-            AHEAD[one.word] if one.runner_up else NOTHING,
-            f"{one.runner_up.label}, {one.runner_up.work_label}" if one.runner_up else NOTHING,
+            winner.criterion.label,
+            f"{winner.row.label}, {winner.row.work_label}",
+            _interval(winner.row.level(winner.criterion.measure), winner.criterion.unit),
+            _ratio(winner.ahead),
+            AHEAD[winner.word] if winner.runner_up else NOTHING,
+            f"{winner.runner_up.label}, {winner.runner_up.work_label}"
+            if winner.runner_up
+            else NOTHING,
         )
-        for one in report.best
+        for winner in report.best
     )
     columns = ("", "Best", "Value", "Relative to next", "Verdict", "Next")
-    if not any(one.runner_up for one in report.best):
+    if not any(winner.runner_up for winner in report.best):
         return Table("Best configuration", columns[:3], tuple(line[:3] for line in lines))
     note = "Next: the best of another configuration. Verdicts are adjusted for picking the best."
     return Table("Best configuration", columns, lines, note)
 
 
 def law_table(report: Report) -> Table:
-    """What the Universal Scalability Law makes of each curve that begins at a baseline."""
+    """Return the Universal Scalability Law's fit of each curve that begins at a baseline."""
     whole = [curve for curve in report.devices if curve.rows[0].is_baseline]
     fitted = [(curve, fit) for curve in whole if (fit := curve.fit) is not None]
     lines = tuple(
@@ -77,7 +79,7 @@ def law_table(report: Report) -> Table:
 
 
 def batch_table(report: Report) -> Table:
-    """Where each configuration's throughput stops growing with the batch."""
+    """Return where each configuration's throughput stops growing with the batch size."""
     curves = [curve for curve in report.batches if curve.knee is not None]
     lines = tuple(
         (
@@ -89,52 +91,52 @@ def batch_table(report: Report) -> Table:
         for curve in curves
     )
     columns = ("", "Max tokens/s", "Within 5 % from", "Saturated")
-    words = [size_word([row.work for row in curve.rows]) for curve in curves]
-    title = "Concurrency" if "concurrency" in words else "Batch sizes"
+    size_names = [size_name([row.work for row in curve.rows]) for curve in curves]
+    title = "Concurrency" if "concurrency" in size_names else "Batch sizes"
     return Table(title, columns, lines)
 
 
 def all_tables(report: Report) -> tuple[Table, ...]:
-    """Return the tables that have a row."""
+    """Return the tables that have rows."""
     scaled = (best_table(report), results(report), law_table(report), batch_table(report))
-    found = (*of_mixes(report.mixes), results(report)) if report.mixes else scaled
-    return tuple(table for table in found if table.rows)
+    tables = (*of_mixes(report.mixes), results(report)) if report.mixes else scaled
+    return tuple(table for table in tables if table.rows)
 
 
-def _shown(found: Interval | None, unit: str) -> str:
-    if found is None:
+def _interval(interval: Interval | None, unit: str) -> str:
+    if interval is None:
         return NOTHING
-    said = show(found.value, unit)
-    if found.low is None or found.high is None:
-        return said
-    return f"{said}\n{show(found.low, unit)} – {show(found.high, unit)}"
+    value = show(interval.value, unit)
+    if interval.low is None or interval.high is None:
+        return value
+    return f"{value}\n{show(interval.low, unit)} – {show(interval.high, unit)}"
 
 
-def _times(found: Interval | None) -> str:
-    if found is None:
+def _ratio(interval: Interval | None) -> str:
+    if interval is None:
         return NOTHING
-    said = f"{times(found.value)}×"
-    if found.low is None or found.high is None:
-        return said
-    return f"{said}\n{times(found.low)} – {times(found.high)}"
+    value = f"{times(interval.value)}×"
+    if interval.low is None or interval.high is None:
+        return value
+    return f"{value}\n{times(interval.low)} – {times(interval.high)}"
 
 
 def _with_ends(value: float | None, ends: tuple[float, float] | None) -> str:
     if value is None:
         return NOTHING
-    said = f"{value:.3g}"
-    return said if ends is None else f"{said}\n{ends[0]:.3g} – {ends[1]:.3g}"
+    text = f"{value:.3g}"
+    return text if ends is None else f"{text}\n{ends[0]:.3g} – {ends[1]:.3g}"
 
 
 def _level(name: str, unit: str) -> Callable[[Row, Report], str]:
-    return lambda row, _: _shown(row.level(name), unit)
+    return lambda row, _: _interval(row.level(name), unit)
 
 
 def _speedup(row: Row, _: Report) -> str:
-    return "baseline" if row.is_baseline else _times(row.speedup)
+    return "baseline" if row.is_baseline else _ratio(row.speedup)
 
 
-def _word(row: Row, _: Report) -> str:
+def _verdict(row: Row, _: Report) -> str:
     return NOTHING if row.is_baseline or row.speedup is None else row.word
 
 
@@ -142,9 +144,9 @@ def _memory(row: Row, _: Report) -> str:
     return NOTHING if row.memory is None else f"{significant(row.memory.most / GIB)} GiB"
 
 
-def _attained(row: Row, _: Report) -> str:
-    found = row.attainment
-    return NOTHING if found is None else share(found[0] / found[1])
+def _attainment(row: Row, _: Report) -> str:
+    attainment = row.attainment
+    return NOTHING if attainment is None else share(attainment[0] / attainment[1])
 
 
 def _problem(row: Row, _: Report) -> str:
@@ -159,14 +161,14 @@ COLUMNS: tuple[tuple[str, Callable[[Row, Report], str]], ...] = (
     ("Problem", _problem),
     ("Tokens/s", _level(THROUGHPUT, "")),
     ("Speed-up", _speedup),
-    ("Verdict", _word),
-    ("Efficiency", lambda row, _: _shown(row.efficiency, "share")),
-    ("Tokens/s by {device}", lambda row, _: _shown(row.per_device, "")),
+    ("Verdict", _verdict),
+    ("Efficiency", lambda row, _: _interval(row.efficiency, "share")),
+    ("Tokens/s by {device}", lambda row, _: _interval(row.per_device, "")),
     ("TTFT", _level(TTFT, "s")),
     ("TPOT", _level(TPOT, "s")),
     ("E2E", _level(E2E, "s")),
     ("Goodput/s", _level(GOODPUT, "")),
-    ("SLO attainment", _attained),
+    ("SLO attainment", _attainment),
     ("Memory by {device}", _memory),
     ("US $ per million tokens", _level(COST, "USD")),
     ("Failed requests", _failed),

@@ -1,7 +1,7 @@
-"""What a cell asks of its engine: how much at once, how long, and what else differs.
+"""The work of a cell: its load, its lengths, and the other fields that affect its numbers.
 
-Cells that ask the same of different engines can be held against each other; cells that differ only
-in how much they ask at once are the points of one curve.
+Cells with the same work on different engines can be compared; cells that differ only in load are
+the points of one curve.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from services.base import units
 
 Facts = tuple[tuple[str, Hashable], ...]
 
-# Which server answers, how often it is measured, when it is given up.
+# Fields that are no part of the work: the server, the repeats, the timeouts.
 ASIDE = (
     "backend",
     "base_url",
@@ -34,13 +34,13 @@ ASIDE = (
     "ca_file",
     "insecure_tls",
 )
-LOAD = ("requests", "concurrency")  # they are in the size
+LOAD = ("requests", "concurrency")  # part of the size
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`size` is the batch size: how many requests are in flight at once, as asked; None in an
-    open loop, where the server decides it. `others` are the fields which are neither."""
+    """`size` is the batch size, the most requests in flight at once as configured; None in an open
+    loop, where the server decides it. `others` are the remaining fields."""
 
     size: int | None
     requests: int
@@ -48,9 +48,9 @@ class Work:
 
     @property
     def length(self) -> int | None:
-        """Input tokens of a prompt, where the workload is made to a length."""
-        found = dict(self.others).get("input_tokens")
-        return found if isinstance(found, int) else None
+        """Input tokens of a prompt; None where the workload has no fixed length."""
+        tokens = dict(self.others).get("input_tokens")
+        return tokens if isinstance(tokens, int) else None
 
     @property
     def mode(self) -> str:
@@ -58,25 +58,25 @@ class Work:
 
     @property
     def order(self) -> tuple[str, int, int]:
-        """Where it stands in a table: small before large."""
+        """Sort key: small works before large ones."""
         rest = repr([fact for fact in self.others if fact[0] != "input_tokens"])
         return rest, self.length or 0, self.size or self.requests
 
 
 def work_of(config: RunConfig) -> Work:
-    """Return what a cell asks, without the fields that its mode and workload do not read."""
+    """Return the work of a config, without the fields that its mode and workload do not read."""
     read = read_fields(config).items()
     others = tuple((name, _fact(value)) for name, value in read if name not in (*ASIDE, *LOAD))
     return Work(size_of(config), config.requests, others)
 
 
 def _fact(value: Any) -> Hashable:
-    """An object by its JSON; None where it is empty."""
+    """The value, or the JSON of an object; None if empty."""
     return link.text_of(value) or None if isinstance(value, Mapping) else value
 
 
 def size_of(config: RunConfig) -> int | None:
-    """Return the most requests that are asked to be in flight; None in an open loop."""
+    """Return the maximum number of requests in flight; None in an open loop."""
     if config.mode == "sequential":
         return 1
     if MODES[config.mode].loop == "open":
@@ -85,45 +85,47 @@ def size_of(config: RunConfig) -> int | None:
 
 
 def label_of(work: Work, among: Sequence[Work]) -> str:
-    """Return a work in words: how much at once, and what is not the same in all of `among`. A
-    person's own prompts are told apart by number, never by text."""
-    said = [_at_once(work, among)]
-    alike = [one for one in among if (one.size, one.others) == (work.size, work.others)]
-    if work.size and len({one.requests for one in alike}) > 1:
-        said.append(units.many(work.requests, "request"))
-    named = work.mode if work.size else ""  # the size says the mode, but of an open loop
-    return " · ".join([*said, *(one for one in series_words(work, among) if one != named)])
+    """Return a work's label: its size, and what differs among the works. A person's own prompts
+    are told apart by number, never by text."""
+    parts = [_size_label(work, among)]
+    alike = [other for other in among if (other.size, other.others) == (work.size, work.others)]
+    if work.size and len({other.requests for other in alike}) > 1:
+        parts.append(units.many(work.requests, "request"))
+    named = work.mode if work.size else ""  # the size implies the mode, except in an open loop
+    return " · ".join(
+        [*parts, *(other for other in differing_labels(work, among) if other != named)]
+    )
 
 
-def _at_once(work: Work, among: Sequence[Work]) -> str:
+def _size_label(work: Work, among: Sequence[Work]) -> str:
     if work.size is None:
         return units.many(work.requests, "request")
     if work.mode == "sequential":
         return "sequential"
-    return f"{size_word(among).removesuffix(' size')} {work.size}"
+    return f"{size_name(among).removesuffix(' size')} {work.size}"
 
 
-def size_word(among: Sequence[Work]) -> str:
-    """Return what the size of works is called: of those that are sent all at once the batch size,
-    else the concurrency, which is below the number of requests."""
+def size_name(among: Sequence[Work]) -> str:
+    """Return the name of the works' size: "batch size" where all requests are sent at once, else
+    "concurrency"."""
     batches = [work for work in among if work.mode == "batch" and work.size is not None]
     capped = any(work.size != work.requests for work in batches)
     return "concurrency" if capped or not batches else "batch size"
 
 
-def series_words(work: Work, among: Sequence[Work]) -> list[str]:
-    """Return what differs among works, apart from how much is asked at once."""
-    said = []
+def differing_labels(work: Work, among: Sequence[Work]) -> list[str]:
+    """Return labels of what differs among works, apart from their size."""
+    labels = []
     for name, value in work.others:
         values = list(dict.fromkeys(dict(one.others).get(name) for one in among))
         if len(values) > 1:
-            said.append(_word(name, value, values.index(value)))
-    return said
+            labels.append(_fact_label(name, value, values.index(value)))
+    return labels
 
 
-def _word(name: str, value: Any, place: int) -> str:
+def _fact_label(name: str, value: Any, index: int) -> str:
     if name in ("prompt", "prompts"):
-        return f"prompts {place + 1}"
+        return f"prompts {index + 1}"
     if name in WORDS:
         return WORDS[name].format(value)
     if isinstance(value, tuple):

@@ -16,7 +16,7 @@ from services.ask.config import RunConfig
 from services.servers.engines import EngineConfig
 from services.studies.cell import Cell
 from services.studies.grid import cells
-from services.studies.study import standing_of
+from services.studies.study import progress_sentence
 from services.studies.study_config import StudyConfig, parse_study
 
 TWO = StudyConfig(
@@ -26,7 +26,7 @@ TWO = StudyConfig(
 
 def new(study: StudyConfig, problem: str | None = None) -> list[NewCell]:
     return [
-        NewCell(cell, NewRun(cell.config, "", f"cell {cell.place}"), problem)
+        NewCell(cell, NewRun(cell.config, "", f"cell {cell.index}"), problem)
         for cell in cells(study)
     ]
 
@@ -87,7 +87,7 @@ def test_a_start_that_fails_is_a_result_of_its_cells(database: Engine) -> None:
     study = studies.load(database, study_id)
     assert [run.status for run in study.runs] == ["failed", "failed", "queued", "queued"]
     assert study.runs[0].error == "There is no such model."
-    assert study.servers[0].hint == "Check its name."
+    assert study.engines[0].hint == "Check its name."
     second = engines.claim(database)
     assert second and second.config.tp == 2, "the study goes on"
 
@@ -172,14 +172,14 @@ def test_a_resumed_study_measures_what_was_cut_short_and_keeps_the_rest(database
     queue.finish(database, cut.id, "interrupted")
     engines.ended(database, server.id, engines.LOST)
     before = studies.load(database, study_id)
-    assert standing_of(before.runs) == "1 of 4 cells measured, 2 waiting, 1 interrupted"
+    assert progress_sentence(before.runs) == "1 of 4 cells measured, 2 waiting, 1 interrupted"
     studies.resume(database, study_id, [run.id for run in before.to_resume])
     after = studies.load(database, study_id)
     assert [run.status for run in after.runs] == ["done", "queued", "queued", "queued"]
     assert after.runs[0].id == done.id and after.runs[1].id > cut.id
     assert after.runs[1].config == cut.config
     assert runs.load(database, cut.id).status == "interrupted", "the first try is kept"
-    assert [one.status for one in after.servers] == ["planned", "planned"]
+    assert [one.status for one in after.engines] == ["planned", "planned"]
 
 
 def test_cells_are_added_on_the_engines_that_are_there(database: Engine) -> None:
@@ -189,7 +189,7 @@ def test_cells_are_added_on_the_engines_that_are_there(database: Engine) -> None
     study = studies.load(database, study_id)
     assert [run.config.requests for run in study.runs] == [1, 2, 1, 2, 4, 4]
     assert [run.cell for run in study.runs] == [0, 1, 2, 3, 4, 5]
-    assert len(study.servers) == 2
+    assert len(study.engines) == 2
     assert study.config == wider
 
 
@@ -211,7 +211,7 @@ def test_a_study_without_engines_is_runs_of_one_lane(database: Engine) -> None:
     study_id = studies.create(database, study, "sweep", made)
     first = queue.claim(database)
     assert first and first.study_id == study_id and queue.claim(database) is None
-    assert not studies.load(database, study_id).servers
+    assert not studies.load(database, study_id).engines
 
 
 def test_studies_are_listed_and_deleted_with_all_they_measured(database: Engine) -> None:
@@ -296,7 +296,7 @@ def test_another_machines_engine_is_its_own_until_that_machine_is_gone(database:
 
 def test_runs_of_an_engine_that_is_not_there_do_not_wait_for_ever(database: Engine) -> None:
     study_id = submitted(database)
-    for server in studies.load(database, study_id).servers:
+    for server in studies.load(database, study_id).engines:
         engines.delete(database, server.id)
     engines.give_up_runs(database)
     assert statuses(database, study_id) == ["failed"] * 4

@@ -76,7 +76,7 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
         assert [run.status for run in study.runs[4:]] == ["failed"] * 2
         facts = [run.environment["tensor_parallel"] for run in study.runs[:4]]
         assert facts == [1, 1, 2, 2]
-        assert not any(tagged(process_tag(database, one.id)) for one in study.servers)
+        assert not any(tagged(process_tag(database, one.id)) for one in study.engines)
     page.reload()
     settled(page)
     no_trouble(page)

@@ -25,7 +25,7 @@ LLAMA = {"preset": "custom", "engine": "llamacpp", "batches": "1, 8"}
 
 
 def submitted(database: Engine, config: StudyConfig) -> int:
-    made = [NewCell(cell, NewRun(cell.config, "", f"cell {cell.place}")) for cell in cells(config)]
+    made = [NewCell(cell, NewRun(cell.config, "", f"cell {cell.index}")) for cell in cells(config)]
     return studies.create(database, config, "Does it scale?", made)
 
 

@@ -23,7 +23,7 @@ from services.report.charts.scaling_frame import (
 from services.studies.cell import Measured
 from services.studies.curves import series_of
 from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scaling
-from services.studies.work import size_word
+from services.studies.work import size_name
 
 LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
 
@@ -98,7 +98,7 @@ def _lines(
     shown: float | None = None,
 ) -> alt.LayerChart:
     """Draw lines; `title` has a place for what the sizes are called."""
-    word = size_word(found.works)
+    word = size_name(found.works)
     sizes = [row["size"] for row in rows]
     reach = [row[end] for row in rows for end in ("low", "high")]
     scale, log = roomy_scale([*reach, *([] if shown is None else [shown])])

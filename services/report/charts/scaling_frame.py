@@ -12,7 +12,7 @@ from services.report.charts.frame import BESIDE, Rows
 from services.studies.configuration import Configuration
 from services.studies.curves import series_of
 from services.studies.scaling import Interval, Scaling
-from services.studies.work import Work, series_words
+from services.studies.work import Work, differing_labels
 
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 MOST_SERIES = len(DASHES)
@@ -37,7 +37,7 @@ def colour(found: Scaling, rows: Rows, dark: bool) -> alt.Color:
 def series_labels(found: Scaling) -> dict[Work, str]:
     """Name the series of works which differ in more than their batch size; at most MOST_SERIES."""
     series = list(dict.fromkeys(map(series_of, found.works)))
-    return {one: " · ".join(series_words(one, series)) for one in series[:MOST_SERIES]}
+    return {one: " · ".join(differing_labels(one, series)) for one in series[:MOST_SERIES]}
 
 
 def dash(labels: Sequence[str], dark: bool) -> alt.StrokeDash:

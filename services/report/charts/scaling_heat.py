@@ -14,7 +14,7 @@ from services.report.charts.scaling_frame import MOST_SERIES, left_out, series_l
 from services.studies.cell import Measured
 from services.studies.curves import rate_of, series_of
 from services.studies.scaling import Row, scaling
-from services.studies.work import size_word
+from services.studies.work import size_name
 
 MOST_LINES = 48  # of the map; more are in the table
 STRONG = {False: 0.75, True: 0.62}  # of the highest: from there on the text is the paper's colour
@@ -50,7 +50,7 @@ def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | N
         *cut,
         *kinds,
     )
-    word = size_word(found.works).capitalize()
+    word = size_name(found.works).capitalize()
     return layered(_layers(sizes, lines, dark, word), title, 34 * len(lines), {"cells": rows})
 
 

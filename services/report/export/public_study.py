@@ -53,7 +53,7 @@ def _cell(one: Measured, texts: Mapping[str, str]) -> Measured:
         engine = engine.model_copy(update=told)
     return replace(
         one,
-        cell=Cell(cell.place, engine, config),
+        cell=Cell(cell.index, engine, config),
         candidate=None if one.candidate is None else public(one.candidate),
         problem=None if one.problem is None else clean(one.problem),
     )

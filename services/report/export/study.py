@@ -78,7 +78,7 @@ def _cell(row: Row) -> dict[str, Any]:
     config = row.cells[0].cell.config
     engine, met = row.configuration.engine, row.attainment
     return {
-        "places": [cell.cell.place for cell in row.cells],
+        "places": [cell.cell.index for cell in row.cells],
         "runs": [candidate.run.id for candidate in row.candidates],
         "status": _status(row.candidates),
         "configuration": row.label,

@@ -11,7 +11,7 @@ from services.report.terminal.text import cut, minute, table, text_of
 from services.studies.estimate import Estimate
 from services.studies.grid import Planned
 from services.studies.report import Report
-from services.studies.study import Study, standing_of
+from services.studies.study import Study, progress_sentence
 from services.studies.tables import all_tables
 
 
@@ -52,7 +52,7 @@ def studies_text(rows: Sequence[Any]) -> str:
 
 def report_text(study: Study, report: Report) -> str:
     """What a study says: how far it is, its sentences, its tables."""
-    parts = [f"Study {study.id} · {study.name}\n{standing_of(study.runs)}.", report.sentence]
+    parts = [f"Study {study.id} · {study.name}\n{progress_sentence(study.runs)}.", report.sentence]
     parts += [report.varied]
     parts += ["\n".join(report.sentences)] * bool(report.sentences)
     parts += [f"{text_of(one)}\n{one.note}".rstrip() for one in all_tables(report)]

@@ -14,7 +14,7 @@ from services.ask.problems import InvalidConfig
 from services.ask.workloads.mixed import CLASSES, alone
 from services.servers.engines import EngineConfig
 from services.studies.grid import cells, engines, loads, planned
-from services.studies.parallel import Parallel, read_parallel, write_parallel
+from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
 from services.studies.work import work_of
@@ -33,18 +33,18 @@ SIZES = some.integers(1, 64)
     ],
 )
 def test_sizes_are_read_as_people_write_them(text: str, found: list[tuple[int, ...]]) -> None:
-    assert [tuple(one) for one in read_parallel(text)] == found
+    assert [tuple(one) for one in parse_parallel(text)] == found
 
 
 @given(some.lists(some.builds(Parallel, SIZES, SIZES, SIZES), max_size=6))
 def test_what_is_written_is_read_again(sizes: list[Parallel]) -> None:
-    assert list(read_parallel(write_parallel(sizes))) == sizes
+    assert list(parse_parallel(format_parallel(sizes))) == sizes
 
 
 @pytest.mark.parametrize("text", ["TP=0", "TP=65", "XP=2", "TP=2 TP=4", "2y2", "-1", "1x2x3x4"])
 def test_other_sizes_are_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(InvalidConfig, match="Write TP=4 PP=2 DP=1"):
-        read_parallel(text)
+        parse_parallel(text)
 
 
 def test_the_grid_has_every_engine_with_every_load_one_start_each() -> None:
@@ -58,7 +58,7 @@ def test_the_grid_has_every_engine_with_every_load_one_start_each() -> None:
         }
     )
     grid = cells(study)
-    assert [cell.place for cell in grid] == list(range(16))
+    assert [cell.index for cell in grid] == list(range(16))
     starts = [cell.engine for cell in grid]
     switches = sum(one != after for one, after in pairwise(starts))
     assert switches == len(set(starts)) - 1, "an engine would start twice"
@@ -93,7 +93,7 @@ def test_every_preset_makes_a_grid(name: str) -> None:
     preset = PRESETS[name]
     study = StudyConfig(
         preset=name,
-        engine=EngineConfig() if preset.starts else None,
+        engine=EngineConfig() if preset.starts_engines else None,
         parallel=preset.parallel,
         chunked=preset.chunked,
         batches=preset.batches,
