@@ -11,12 +11,11 @@ import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from threading import Event, Lock
-from typing import Any
 
 import psutil
 
+from jobs.place import ROOT
 from services.servers.engines.process_tags import lives
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -33,12 +32,19 @@ def adopt() -> None:
         _adopts.set()
 
 
-def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-    """Start a child of our own. Raises OSError."""
+def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Run a module of Paceline in a child, in a session of its own, with pipes to its standard
+    input and output. Raises OSError."""
     with _lock:  # or it would look like an orphan until we know of it
         for pid in [pid for pid, one in _started.items() if one.returncode is not None]:
             del _started[pid]
-        process = subprocess.Popen(argv, **options)
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
         _started[process.pid] = process
         return process
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from sqlalchemy import Engine
 
 from db import engines as stored
 from jobs import children
-from jobs.place import ROOT, beside
+from jobs.place import beside
 from jobs.retry import retried
 from services.ask.backends import Target
 from services.base import private_file, settings
@@ -80,13 +79,7 @@ class EngineSupervisor(Thread):
         private_file.folder(file.parent)
         file.unlink(missing_ok=True)
         self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
-        self._process = children.start(
-            [sys.executable, "-m", "services.servers.engines.engine_process", str(file)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._process = children.start("services.servers.engines.engine_process", str(file))
         assert self._process.stdin
         self._process.stdin.write(protocol.encode(launch.job(tag)))
         self._process.stdin.flush()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +16,6 @@ from db import engines, queue, results, runs
 from db.database import DatabaseProblem
 from jobs import children, rounds
 from jobs.keys import Keys
-from jobs.place import ROOT
 from jobs.retry import TROUBLE, reason, retried
 from jobs.sent import found
 from jobs.watch import Watch
@@ -70,13 +67,7 @@ class RunSupervisor(Thread):
         self._told_to_stop: float | None = None
         self._shutting_down = False
         self._watch: Watch | None = None  # of the server, while it is measured
-        self._process = children.start(
-            [sys.executable, "-m", "services.load.worker"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._process = children.start("services.load.worker")
 
     @property
     def run_id(self) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from threading import Thread
 
@@ -17,7 +16,6 @@ from sqlalchemy.exc import OperationalError
 
 from db import queue
 from jobs import children
-from jobs.place import ROOT
 from services.ask.measurement import Sample
 from services.ask.series import series_of
 from services.base import untrusted
@@ -42,13 +40,7 @@ class Watch(Thread):
     def start(self) -> None:
         """Start the sampler, if this machine can."""
         try:
-            self._process = children.start(
-                [sys.executable, "-m", "services.servers.telemetry"],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
-            )
+            self._process = children.start("services.servers.telemetry")
         except OSError as error:
             log.warning("run %s: no telemetry: %s", self._run_id, error)
             return

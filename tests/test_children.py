@@ -23,7 +23,7 @@ from tests.conftest import ROOT, until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
 
 HOLD = """
-import os, signal, subprocess, sys
+import os, signal, sys
 from db import engines
 from db.database import opened
 from jobs import children
@@ -32,10 +32,7 @@ from services.servers import protocol
 
 children.adopt()
 engine_id, port, log = map(str, sys.argv[1:])
-keeper = children.start(
-    [sys.executable, "-m", "services.servers.engines.engine_process", log],
-    stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-)
+keeper = children.start("services.servers.engines.engine_process", log)
 argv = [sys.executable, "-m", "tests.engine", port, "hides"]
 tag = process_tag(opened(), int(engine_id))
 keeper.stdin.write(protocol.encode(protocol.EngineJob(tag, argv, {}, [], ".", int(port), False)))
