@@ -46,18 +46,25 @@ def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str, l
             alt=chart.question,
         )
         if not shared():
-            _take_away(chart, load, key, f"paceline-{chart.name}-{of}")
+            name = f"{key}-{chart.name}"
+            image_buttons(partial(_draw_again, chart, load), name, f"paceline-{chart.name}-{of}")
 
 
-def _take_away(chart: Chart | StudyChart, load: Load, key: str, name: str) -> None:
+def _draw_again(chart: Chart | StudyChart, load: Load) -> LayerChart | None:
+    return chart.draw(load())
+
+
+def image_buttons(draw: Callable[[], LayerChart | None], key: str, name: str) -> None:
+    """Offer a chart that is shown as files; `draw` draws it again, light: a picture is mostly for
+    paper."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         for kind, (write, mime) in IMAGE_FORMATS.items():
             st.download_button(
                 kind,
-                data=partial(_picture, chart, load, write),
+                data=partial(_picture, draw, write),
                 file_name=f"{name}.{kind.lower()}",
                 mime=mime,
-                key=f"{key}-{chart.name}-{kind}",
+                key=f"{key}-{kind}",
                 icon=":material/image:",
                 type="tertiary",
                 on_click="ignore",
@@ -65,8 +72,8 @@ def _take_away(chart: Chart | StudyChart, load: Load, key: str, name: str) -> No
             )
 
 
-def _picture(chart: Chart | StudyChart, load: Load, write: Callable[[LayerChart], bytes]) -> bytes:
-    drawn = chart.draw(load())  # light: a picture is mostly for paper
+def _picture(draw: Callable[[], LayerChart | None], write: Callable[[LayerChart], bytes]) -> bytes:
+    drawn = draw()
     assert drawn is not None, "the button stands below a chart that was drawn"
     return write(drawn)
 

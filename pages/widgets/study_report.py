@@ -9,7 +9,7 @@ import streamlit as st
 
 from db import studies
 from db.database import opened
-from pages.widgets import chart_panel, panels, share, tabular
+from pages.widgets import chart_panel, downloads, panels, share, tabular
 from pages.widgets.view import plain
 from services.report.charts.scaling import STUDY_CHARTS
 from services.report.export.study_contents import diagnostics_of
@@ -54,23 +54,11 @@ def take_away(study: Study) -> None:
     """The study as files, and as a link."""
     cells = studies.measured(opened(), study)
     if any(cell.candidate for cell in cells):
-        with st.popover("Download", icon=":material/download:"):
-            _files(study)
-        share.of_study(study)
-
-
-def _files(study: Study) -> None:
-    for entry in STUDY_EXPORTS:
-        st.download_button(
-            entry.label,
-            data=partial(_file, entry, study),
-            file_name=entry.filename.format(study=study.id),
-            mime=entry.mime,
-            key=f"download-{entry.name}",
-            type="tertiary",
-            on_click="ignore",
+        downloads.menu(
+            (entry, entry.filename.format(study=study.id), partial(_file, entry, study))
+            for entry in STUDY_EXPORTS
         )
-    st.caption("Without prompts, answers, API keys and file paths.")
+        share.of_study(study)
 
 
 def _file(entry: StudyExport, study: Study) -> bytes:

@@ -11,7 +11,7 @@ import streamlit as st
 from db import baseline_verdicts
 from db.database import opened
 from pages.widgets import url_state
-from pages.widgets.chart_panel import IMAGE_FORMATS
+from pages.widgets.chart_panel import image_buttons
 from pages.widgets.view import dark, plain
 from services.analysis.compare.trend import MEASURES, Trend
 from services.report.charts import spec
@@ -62,7 +62,7 @@ def show(measure: str, asked: Mapping[str, Any]) -> None:
             on_select="rerun",
             selection_mode=PICKED,
         )
-        _take_away(found)
+        image_buttons(partial(trend_chart, found), "trend", f"paceline-trend-{found.measure}")
     picked = event["selection"].get(PICKED, [])
     if picked:
         _picked(found, picked[0]["run"])
@@ -88,25 +88,3 @@ def _picked(found: Trend, run_id: int) -> None:
                 icon=":material/compare_arrows:",
                 query_params={"runs": f"{found.baseline.run_id},{run_id}"},
             )
-
-
-def _take_away(found: Trend) -> None:
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        for kind, (_, mime) in IMAGE_FORMATS.items():
-            st.download_button(
-                kind,
-                data=partial(_picture, found, kind),
-                file_name=f"paceline-trend-{found.measure}.{kind.lower()}",
-                mime=mime,
-                key=f"trend-{kind}",
-                icon=":material/image:",
-                type="tertiary",
-                on_click="ignore",
-                help=f"This chart as {kind}",
-            )
-
-
-def _picture(found: Trend, kind: str) -> bytes:
-    drawn = trend_chart(found)
-    assert drawn is not None, "the button stands below a chart that was drawn"
-    return IMAGE_FORMATS[kind][0](drawn)
