@@ -20,8 +20,10 @@ import jobs
 from db import engines as stored_engines
 from db import queue, runs
 from db.database import opened
-from services.ask.config import parse
+from services.ask.config import RunConfig, parse
 from services.ask.measurement import ACTIVE, FINISHED, Run
+from services.ask.work_item import WorkItem
+from services.load.protocol import encode
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,6 +64,20 @@ def serving(*arguments: str) -> Iterator[int]:
     process.stdin.close()
     process.wait(timeout=10)
     process.stdout.close()
+
+
+def started_worker(config: RunConfig) -> subprocess.Popen[bytes]:
+    """Start a worker and send it a run."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "services.load.worker"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert worker.stdin
+    worker.stdin.write(encode(WorkItem(config)))
+    worker.stdin.flush()
+    return worker
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,22 @@ def ended(process: subprocess.Popen[bytes], seconds: float = 240) -> Said:
     return Said(process.returncode, (out or b"").decode(), (err or b"").decode())
 
 
+def in_terminal(*arguments: str, seconds: float = 240) -> tuple[Said, str]:
+    """Run a command whose progress is written to a terminal; return that beside the rest."""
+    ours, theirs = pty.openpty()
+    subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=theirs, check=True)
+    process = started(*arguments, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # how the end of a terminal reads on Linux
+        pass
+    os.close(ours)
+    return ended(process, seconds), shown.decode()
+
+
 def run_flags(reference: ReferenceServer, model: str, *more: str) -> tuple[str, ...]:
     return ("run", "--backend", reference.base_url, "--model", model, "--warmup", "0", *more)
 
@@ -224,23 +240,11 @@ def test_a_run_whose_database_goes_away_is_not_called_bad_usage(
 
 
 def test_a_person_sees_how_far_a_run_is(database: Engine, reference: ReferenceServer) -> None:
-    ours, theirs = pty.openpty()
-    subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=theirs, check=True)
-    process = started(
-        *run_flags(reference, "ref tokens=3", "--requests", "4", "--pause", "0.5"), stderr=theirs
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 4096):
-            shown += piece
-    except OSError:  # how the end of a terminal reads on Linux
-        pass
-    os.close(ours)
-    said = ended(process)
+    flags = run_flags(reference, "ref tokens=3", "--requests", "4", "--pause", "0.5")
+    said, shown = in_terminal(*flags)
     assert said.code == 0
     assert said.out.startswith("Run 1 ")
-    steps = shown.decode().split("\r")
+    steps = shown.split("\r")
     assert any("Measuring:" in step and "/4 [" in step for step in steps), steps
     assert steps[-1].strip() == ""  # nothing of it stays
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from services.report.export.study_shape import StudyDocument
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
 from tests.conftest import ReferenceServer, started_engines_end, until
-from tests.test_cli import SLOW, Ask, ask, ended, started
+from tests.test_cli import SLOW, Ask, ask, ended, in_terminal, started
 
 __all__ = ["ask"]  # the fixture
 
@@ -224,21 +221,11 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 @pytest.mark.timeout(900)  # the engine shares its cores with whatever else runs
 def test_a_study_starts_its_engine_and_says_so(database: Engine) -> None:
     load = ("--batches", "1", "--max-tokens", "2", "--repeats", "1", "--warmup", "0")
-    ours, theirs = pty.openpty()
-    subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=theirs, check=True)
-    process = started("study", "--engine", "llamacpp", "--parallel", "1", *load, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 4096):
-            shown += piece
-    except OSError:  # how the end of a terminal reads on Linux
-        pass
-    os.close(ours)
-    said = ended(process, 600)
+    engine = ("--engine", "llamacpp", "--parallel", "1")
+    said, shown = in_terminal("study", *engine, *load, seconds=600)
     assert said.code == 0, said
     assert said.out.startswith("Study 1 · llama.cpp (embedded) · tensor parallel\n1 of 1 cell")
-    assert "Starting llama.cpp (embedded) · TP 1" in shown.decode()
+    assert "Starting llama.cpp (embedded) · TP 1" in shown
     until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
 
 

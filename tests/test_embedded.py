@@ -16,11 +16,9 @@ from sqlalchemy import Engine
 import jobs
 from db import runs
 from services.ask.config import RunConfig, parse
-from services.ask.work_item import WorkItem
-from services.load.protocol import encode
 from services.servers.embedded import NICE, threads
 from services.servers.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
-from tests.conftest import ROOT, finished, until
+from tests.conftest import ROOT, finished, started_worker, until
 
 pytestmark = pytest.mark.timed
 
@@ -69,19 +67,10 @@ def test_a_killed_supervisor_leaves_no_engine(database: Engine, nothing_left: Pa
 
 
 def test_a_killed_worker_leaves_no_engine() -> None:
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "services.load.worker"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert worker.stdin and worker.stdout
-    with worker:
-        asked = parse({"requests": 9, "max_tokens": 2000, "ignore_eos": True, "warmup": 0})
-        worker.stdin.write(encode(WorkItem(asked)))
-        worker.stdin.flush()
-        said = iter(worker.stdout.readline, b"")
-        assert any(b"Measuring" in line for line in said)
+    config = parse({"requests": 9, "max_tokens": 2000, "ignore_eos": True, "warmup": 0})
+    with started_worker(config) as worker:
+        assert worker.stdout
+        assert any(b"Measuring" in line for line in iter(worker.stdout.readline, b""))
         (engine,) = psutil.Process(worker.pid).children()
         worker.kill()
         engine.wait(5)

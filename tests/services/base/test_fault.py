@@ -17,6 +17,7 @@ from services.base.redact import redact
 from services.load.protocol import End, ProgressSeen, Requests, decode, encode, expect
 from services.servers.engines.within import ROOT
 from tests.canned import canned
+from tests.conftest import started_worker
 from tests.services.wire.test_floods import tokens
 
 pytestmark = pytest.mark.slow
@@ -73,16 +74,8 @@ def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight()
                 "timeout_s": 60.0,
             }
         )
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "services.load.worker"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert worker.stdin and worker.stdout
-        with worker:
-            worker.stdin.write(encode(WorkItem(config)))
-            worker.stdin.flush()
+        with started_worker(config) as worker:
+            assert worker.stdin and worker.stdout
             told = map(decode, iter(worker.stdout.readline, b""))
             next(m for m in told if isinstance(m, ProgressSeen) and m.progress.tokens)
             worker.stdin.close()

@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -34,6 +33,7 @@ from services.report.export.contents import contents
 from services.report.export.document import REQUEST_FIELDS
 from services.report.export.tables import requests_csv
 from tests.conftest import ROOT
+from tests.offline import CHROMIUM, opened_offline
 from tests.values import NOON, candidate, failed, imported_candidate, measured
 
 PROMPT = "My own unpublished poem about a heron"
@@ -46,7 +46,6 @@ SYSTEM_D = [
     "Tokens Generated",
     "Tokens per Second",
 ]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def private(run_id: int = 12, **of_run: Any) -> Candidate:
@@ -493,38 +492,13 @@ def test_the_page_of_one_run_has_system_as_numbers() -> None:
 def test_the_page_opens_offline_without_a_word_of_complaint(
     tmp_path: Path, scheme: Any, width: int
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     file = tmp_path / "page.html"
     file.write_bytes(export("page.html").write(hostile()))
-    said: list[str] = []
-    asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        context = browser.new_context(
-            offline=True, color_scheme=scheme, viewport={"width": width, "height": 900}
-        )
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(file.as_uri())
-        wanted = page.locator("figure > [id^=chart-]").count()
-        page.locator(f"svg.marks >> nth={wanted - 1}").wait_for()
-        drawn = page.locator("svg.marks").count()
-        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    with opened_offline(file, scheme, width) as page:
+        assert page.locator("svg.marks").count() >= 9
         page.locator("#chart-tokens_per_s .mark-rect path").first.hover()
         tooltip = page.locator("#vg-tooltip-element").inner_text()
-        hacked = page.evaluate("window.hacked")
-        browser.close()
-    assert said == []
-    assert asked == [file.as_uri()]
-    assert drawn == wanted >= 9
-    assert overflow <= 0
     assert "<img" in tooltip or "</scr" in tooltip
-    assert hacked is None
 
 
 def test_every_column_of_the_requests_csv_is_documented() -> None:
