@@ -1,7 +1,7 @@
-"""One monotonic clock, and the kernel's receive times mapped onto it.
+"""The kernel's receive timestamps, converted to the monotonic clock.
 
-The kernel stamps a segment when it arrives (`SO_TIMESTAMPNS`), however late the process comes to
-read it. Where the platform has no such stamp the time of the read stands in, and the run says so.
+The kernel stamps a segment when it arrives (`SO_TIMESTAMPNS`), however late the process reads it.
+Where the platform has no such stamp, the time of the read is used, and the run records it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from time import perf_counter_ns, time_ns
 SO_TIMESTAMPNS = 35  # linux/socket.h; Python names it only from 3.13 on
 ANCILLARY_BYTES = socket.CMSG_SPACE(16) if hasattr(socket, "CMSG_SPACE") else 0
 _TIMESPEC = struct.Struct("@qq")
-_OLDEST_NS = 60 * 10**9  # an age beyond this is a clock that was stepped, not a slow read
-_APART_NS = 2_000  # two readings of one clock further apart than this had something between them
+_MAX_AGE_NS = 60 * 10**9  # an older stamp means that the clock was stepped, not a slow read
+_MAX_APART_NS = 2_000  # further apart, two consecutive readings were interrupted
 
 
 def ask_for_stamps(sock: socket.socket) -> bool:
-    """Switch receive stamps on; return whether the platform gives them."""
+    """Enable receive timestamps; return whether the platform has them."""
     if sys.platform != "linux":
         return False
     try:
@@ -30,28 +30,28 @@ def ask_for_stamps(sock: socket.socket) -> bool:
 
 
 def received_ns(ancillary: list[tuple[int, int, bytes]]) -> int | None:
-    """Return when the bytes just read arrived, in `perf_counter_ns` time; None: they carry no
-    stamp, or one by a clock that was stepped since.
+    """Return when the bytes just read arrived, in `perf_counter_ns` time; None where they have no
+    stamp, or the wall clock was stepped since.
 
-    The stamp is wall-clock time: its age now, by the wall clock, is taken off the monotonic now.
-    Reading both clocks at every call keeps a slewed wall clock from adding up.
+    The stamp is wall-clock time: its age by the wall clock is subtracted from the monotonic now.
+    Both clocks are read at every call, so that the drift between them does not accumulate.
     """
     for level, kind, data in ancillary:
         if kind == SO_TIMESTAMPNS and level == socket.SOL_SOCKET and len(data) >= 16:
             seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            now, wall = _both()
+            now, wall = _read_clocks()
             age: int = wall - (seconds * 1_000_000_000 + nanoseconds)
-            if 0 <= age < _OLDEST_NS:
+            if 0 <= age < _MAX_AGE_NS:
                 return now - age
     return None
 
 
-def _both() -> tuple[int, int]:
-    """Return (monotonic, wall), read as one: a switch to another process between them, which
-    would look like an earlier arrival, shows and is tried again."""
+def _read_clocks() -> tuple[int, int]:
+    """Return (monotonic, wall), read together. A context switch between the readings would look
+    like an earlier arrival, so interrupted readings are repeated."""
     before, wall, now = perf_counter_ns(), time_ns(), perf_counter_ns()
     for _ in range(3):
-        if now - before < _APART_NS:
+        if now - before < _MAX_APART_NS:
             break
         before, wall, now = perf_counter_ns(), time_ns(), perf_counter_ns()
     return now, wall

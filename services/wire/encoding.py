@@ -1,74 +1,73 @@
-"""Bodies that a server compresses although it was asked not to.
+"""Decompress bodies that a server compresses although the request asked it not to.
 
-They are read, but a compressor holds tokens back until a block is full: the run's coalesced reads
-show it.
+A compressor holds tokens back until a block is full, which the run's coalesced reads show.
 """
 
 from __future__ import annotations
 
 import zlib
 
-PIECE_BYTES = 256 * 1024  # taken at a time, as a read: a few bytes may stand for gigabytes
-GZIP = b"\x1f\x8b"  # how another member of a body begins: some servers write one each time
-_GZIP_OR_ZLIB, _BARE = 47, -15  # zlib's window bits
+PIECE_BYTES = 256 * 1024  # decompressed at a time: a few bytes may expand to gigabytes
+GZIP = b"\x1f\x8b"  # how a gzip member begins: some servers send one for each write
+_GZIP_OR_ZLIB, _RAW = 47, -15  # zlib's window bits
 
 
 class Undecodable(ValueError):
-    """A body that is not what its Content-Encoding says, or in one that is not read."""
+    """A body that does not match its Content-Encoding, or whose encoding is not supported."""
 
 
 class Decoder:
-    """Takes the compression off a body, piece by piece."""
+    """Decompresses a body piece by piece."""
 
     def __init__(self, name: bytes) -> None:
         if name not in (b"gzip", b"x-gzip", b"deflate"):
             raise Undecodable(f"compressed ({name.decode('latin-1')}), unasked")
-        self._packed = b""
-        self._over = False  # what follows is no part of the body
+        self._compressed = b""
+        self._body_ended = False  # what follows is ignored
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
-        self._may_be_bare = name == b"deflate"  # what RFC 9110 forbids and some servers send
+        self._may_be_raw = name == b"deflate"  # what RFC 9110 forbids and some servers send
 
     def put(self, data: bytes) -> None:
-        """Take what came, to be unpacked by `take`."""
-        if not self._over:
-            self._packed += data
+        """Add received bytes, to be decompressed by `take`."""
+        if not self._body_ended:
+            self._compressed += data
 
     @property
     def waiting(self) -> bool:
-        """Whether there is more to take."""
-        return bool(self._packed)
+        """Whether `take` has more to return."""
+        return bool(self._compressed)
 
     def take(self) -> bytes:
-        """Return the next PIECE_BYTES at most: no more is unpacked than is taken.
+        """Return the next piece, at most PIECE_BYTES; nothing is decompressed ahead.
 
         Raises:
-            Undecodable: it is damaged.
+            Undecodable: the body is damaged.
         """
         piece = b""
-        while self._packed and not piece:
-            piece = self._some(self._packed)
-            self._packed = self._inflate.unconsumed_tail
+        while self._compressed and not piece:
+            piece = self._inflate_piece(self._compressed)
+            self._compressed = self._inflate.unconsumed_tail
             if self._inflate.eof:
-                self._packed = self._next_member(self._inflate.unused_data)
-                break  # thousands of empty ones fit into a read
+                self._compressed = self._next_member(self._inflate.unused_data)
+                break  # one read may hold thousands of empty members
         return piece
 
     def _next_member(self, rest: bytes) -> bytes:
-        """Return what follows a member if that is another, else nothing: it is no part of it."""
+        """Return what follows a gzip member if it is another member; else nothing."""
         if not rest.startswith(GZIP):
-            self._over = len(rest) >= len(GZIP)
+            self._body_ended = len(rest) >= len(GZIP)
             return b""
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
         return rest
 
-    def _some(self, data: bytes) -> bytes:
+    def _inflate_piece(self, data: bytes) -> bytes:
         try:
             piece = self._inflate.decompress(data, PIECE_BYTES)
         except zlib.error as error:
-            if not self._may_be_bare:
+            if not self._may_be_raw:
                 raise Undecodable(f"compressed, and damaged ({error})") from None
-            self._inflate = zlib.decompressobj(_BARE)
-            self._may_be_bare = False
-            return self._some(data)
-        self._may_be_bare = False
+            self._inflate = zlib.decompressobj(_RAW)
+            self._may_be_raw = False
+            return self._inflate_piece(data)
+        self._may_be_raw = False
         return piece

@@ -1,7 +1,7 @@
-"""One answer, from its first byte to its last: stamped, parsed, judged.
+"""One request and its answer, from the first byte to the last: timestamps, text, outcome.
 
-What is wrong with an answer becomes an error class and a sentence; nothing is raised, because a
-failed request is a result.
+A failure becomes an error class and a message; nothing is raised, because a failed request is a
+result.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from services.wire.chunk_template import ChunkTemplate
 from services.wire.encoding import Undecodable
 from services.wire.message import message_of
 from services.wire.ndjson import LineStream
-from services.wire.opening import STREAMS, Opening
 from services.wire.response import ParserError, Response
 from services.wire.sse import BOM, Event, EventStream, TooLong
+from services.wire.stream_detector import STREAMS, StreamDetector
 
-BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream of events
-ANSWER_BYTES = 256 * 2**20  # of a stream, unpacked
-CHUNKS_MOST = 2**19  # with tokens: no model writes so many
-ERROR_BYTES = 64 * 1024  # of an error's body that are read
-WORDS_BYTES = 200  # of a body without a message that are told
-REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})  # OpenAI's; they are safe
+BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream
+ANSWER_BYTES = 256 * 2**20  # of a stream, decompressed
+MAX_CHUNKS = 2**19  # with tokens: no model writes so many
+ERROR_BYTES = 64 * 1024  # that are read of an error's body
+EXCERPT_BYTES = 200  # that are quoted of a body without a message
+REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})  # OpenAI's, free of secrets
 REDIRECTS = "The server redirects (HTTP {}): use the address it points to."
 REASON_CHARACTERS = 60  # of a finish_reason
 
@@ -54,78 +54,78 @@ class Exchange:
         self.error: str | None = None
         self.cancelled = False
         self.over = False
-        # There is more to read of what has come: a little at a time, since a few bytes may stand
-        # for gigabytes.
-        self.unpacking = False
+        # Received data is still being decompressed, a little at a time: a few bytes may expand to
+        # gigabytes.
+        self.decompressing = False
         self._on_end = on_end
         self.secrets = secrets
         self._response = Response()
         self._stream: EventStream | LineStream | None = None
         self._template = ChunkTemplate()
-        self._opening: Opening | None = None  # of a 200's body
-        self._refused = bytearray()  # the body of any other answer
-        self._said_done = False
+        self._detector: StreamDetector | None = None  # of a 200's body
+        self._error_body = bytearray()  # the body of any other answer
+        self._done_received = False
         self._whole = False  # the answer came in one piece
-        self._unknown = ""  # the first words of a chunk that is no part of an answer
-        self.oddities: set[str] = set()  # see `oddities`
+        self._unknown_chunk = ""  # an excerpt of the first chunk that is not part of an answer
+        self.oddities: set[str] = set()  # names in `services.ask.oddities`
 
-    # --- what the connection tells -----------------------------------------------------------
+    # --- events of the connection ------------------------------------------------------------
 
     def read(self, stamp: int, data: bytes) -> None:
-        """Take bytes that arrived at `stamp`; none: what is left of them while `unpacking`."""
+        """Process bytes that arrived at `stamp`; b"" for what is left while `decompressing`."""
         response = self._response
         before = len(self.token_times)
         try:
             for body in response.feed(data):
                 if self.over:
                     break
-                self._body(stamp, body)
+                self._read_body(stamp, body)
         except ParserError as error:
-            self._unreadable(f"The server does not answer in HTTP/1.1 ({error}).", stamp)
+            self._fail_unreadable(f"The server does not answer in HTTP/1.1 ({error}).", stamp)
         except Undecodable as error:
-            self._unreadable(f"The answer is {error}.", stamp)
+            self._fail_unreadable(f"The answer is {error}.", stamp)
         except TooLong as error:
             self.fail("stream_error", f"The stream holds {error}.", stamp)
         if len(self.token_times) - before > 1:
             self.coalesced += 1
         self.http_status = response.status
         if response.compressed:
-            self.unpacking = not self.over and response.unpacking
-        if response.complete and not self.over and not self.unpacking:
+            self.decompressing = not self.over and response.decompressing
+        if response.complete and not self.over and not self.decompressing:
             self._end(stamp)
 
-    def _unreadable(self, sentence: str, stamp: int) -> None:
-        """Fail for a body that can't be read; a refusal stays one, whatever its body is."""
+    def _fail_unreadable(self, sentence: str, stamp: int) -> None:
+        """Fail because the body can't be read; an HTTP error remains one, whatever its body is."""
         self.http_status = self._response.status
         if self.http_status in (None, 200):
             self.fail("stream_error", sentence, stamp)
         else:
             self._end(stamp)
 
-    def forget(self) -> None:
-        """Let go of what was only needed to read: without a garbage collector the parser, which
-        knows its response, would stay until the repeat ends."""
-        self._response.forget()
+    def release(self) -> None:
+        """Free the parser. It and the response refer to each other, and the garbage collector is
+        off during a repeat."""
+        self._response.release()
 
     def eof(self, stamp: int) -> None:
-        """Take the end of the connection."""
+        """Handle the end of the connection."""
         if self.over:
             return
         if self.http_status is None:
             self.fail("connect", "The server closed the connection before it answered.", stamp)
         else:
-            self._end(stamp)  # a body that ends with its connection, or is cut by it
+            self._end(stamp)  # the body ends with its connection, or is cut off
 
     def fail(self, error_class: str, sentence: str, stamp: int) -> None:
-        """End as failed, keeping what was seen so far."""
+        """End as failed, keeping what was received so far."""
         if not self.over:
             self.error_class, self.error = error_class, untrusted.text(sentence, self.secrets)
             self._finish(stamp)
 
     @property
     def endless(self) -> bool:
-        """Whether it is longer than any answer, and would fill the memory."""
-        return len(self.token_times) > CHUNKS_MOST or self._response.size > ANSWER_BYTES
+        """Whether it is longer than any real answer, and would fill the memory."""
+        return len(self.token_times) > MAX_CHUNKS or self._response.size > ANSWER_BYTES
 
     def cancel(self, stamp: int) -> None:
         """End because the run was cancelled."""
@@ -134,9 +134,9 @@ class Exchange:
             self._finish(stamp)
 
     @property
-    def unheard(self) -> bool:
-        """Whether the connection broke before one byte of an answer came."""
-        return self.error_class == "connect" and not self._response.heard
+    def unanswered(self) -> bool:
+        """Whether the connection broke before any byte of an answer came."""
+        return self.error_class == "connect" and not self._response.data_received
 
     @property
     def reusable(self) -> bool:
@@ -145,115 +145,116 @@ class Exchange:
 
     @property
     def done_but_open(self) -> bool:
-        """The stream has said [DONE], and its body has not ended."""
-        return self._said_done and not self.over
+        """Whether [DONE] was received and the body has not ended."""
+        return self._done_received and not self.over
 
-    # --- what it means -----------------------------------------------------------------------
+    # --- content -----------------------------------------------------------------------------
 
-    def _body(self, stamp: int, body: bytes) -> None:
+    def _read_body(self, stamp: int, body: bytes) -> None:
         if self._stream is not None:
-            self._piece(stamp, self._stream, body)
+            self._read_piece(stamp, self._stream, body)
         elif self._response.status == 200:
-            self._open(stamp, body)
+            self._detect_stream(stamp, body)
         else:
-            self._refused += body
-            if len(self._refused) > ERROR_BYTES:
-                self._end(stamp)  # enough of an error to say what it is
+            self._error_body += body
+            if len(self._error_body) > ERROR_BYTES:
+                self._end(stamp)  # enough for an error message
 
-    def _open(self, stamp: int, body: bytes) -> None:
-        opening = self._opening = self._opening or Opening(self._response.type)
-        self._stream = opening.stream(body)
+    def _detect_stream(self, stamp: int, body: bytes) -> None:
+        detector = self._detector = self._detector or StreamDetector(self._response.content_type)
+        self._stream = detector.detect(body)
         if self._stream is not None:
-            self._piece(stamp, self._stream, bytes(opening.seen))
-        elif len(opening.seen) > BODY_LIMIT:
+            self._read_piece(stamp, self._stream, bytes(detector.buffer))
+        elif len(detector.buffer) > BODY_LIMIT:
             self.fail("stream_error", "The answer is no stream and does not end.", stamp)
 
-    def _piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
-        whole = stream.between()  # so far; a server mostly sends one event in one piece
+    def _read_piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
+        whole = stream.at_boundary()  # servers mostly send one event in one piece
         if whole and (text := self._template.text(body)):
-            self._token(stamp)
+            self._count_token(stamp)
             if self.answered is None:
                 self.answered = stamp
             self.text.append(text)
             return
         events = stream.feed(body)
-        chunks = [self._event(stamp, event) for event in events]
-        alone = whole and len(chunks) == 1 and stream.between()
+        chunks = [self._take_event(stamp, event) for event in events]
+        alone = whole and len(chunks) == 1 and stream.at_boundary()
         if alone and (chunk := chunks[0]) and chunk.only_text:
             self._template.learn(body, chunk.text)
 
-    def _event(self, stamp: int, event: Event) -> Chunk | None:
-        """Take one event; return the chunk that it held, if it held one that counts."""
+    def _take_event(self, stamp: int, event: Event) -> Chunk | None:
+        """Process one event; return its chunk, or None where it has none that counts."""
         if self.over:
             return None
         kind, data = event
         if data == b"[DONE]":
-            self._said_done = True
+            self._done_received = True
             return None
         if kind == b"error":
-            self._fail_with(message_of(data) or _beginning(data) or "no reason given", stamp)
+            self._fail_with_message(message_of(data) or _excerpt(data) or "no reason given", stamp)
             return None
         try:
             chunk = read_chunk(data)
         except ValueError:
-            self._no_json(stamp, data)
+            self._take_non_json(stamp, data)
             return None
         if chunk.oddity:
-            self._no_chunk(chunk, data)
+            self._note_oddity(chunk, data)
         self.take(stamp, chunk)
         return chunk
 
-    def _no_json(self, stamp: int, data: bytes) -> None:
-        """Take the end of a stream, a sign of life, or what cannot be read."""
+    def _take_non_json(self, stamp: int, data: bytes) -> None:
+        """Process data that is not JSON: [DONE], a keep-alive, or an error."""
         data = data.removeprefix(BOM).strip()
         if data == b"[DONE]":  # with spaces, or after a byte order mark
-            self._said_done = True
+            self._done_received = True
         elif not data or is_ping(data):
             self.oddities.add(oddities.PING if data else oddities.EMPTY_EVENT)
         else:
-            said = _beginning(data)
-            self.fail("stream_error", f"The stream holds a chunk that is not JSON: {said}", stamp)
+            excerpt = _excerpt(data)
+            sentence = f"The stream holds a chunk that is not JSON: {excerpt}"
+            self.fail("stream_error", sentence, stamp)
 
-    def _no_chunk(self, chunk: Chunk, data: bytes) -> None:
+    def _note_oddity(self, chunk: Chunk, data: bytes) -> None:
         self.oddities.add(chunk.oddity)
-        if chunk.oddity == oddities.UNKNOWN_CHUNK and not self._unknown:
-            self._unknown = message_of(data) or _beginning(data)
+        if chunk.oddity == oddities.UNKNOWN_CHUNK and not self._unknown_chunk:
+            self._unknown_chunk = message_of(data) or _excerpt(data)
 
-    def _fail_with(self, words: str, stamp: int) -> None:
-        self.fail("stream_error", f"The stream ended in an error: {words}", stamp)
+    def _fail_with_message(self, message: str, stamp: int) -> None:
+        self.fail("stream_error", f"The stream ended in an error: {message}", stamp)
 
     def take(self, stamp: int, chunk: Chunk) -> None:
-        """Take one chunk of a stream, already read, that arrived at `stamp`."""
+        """Process one parsed chunk that arrived at `stamp`."""
         if chunk.finish_reason:
-            self.finish_reason = self._reason_of(chunk.finish_reason)
+            self.finish_reason = self._clean_reason(chunk.finish_reason)
         if chunk.usage is not None:
             self.usage = chunk.usage.after(self.usage) if self.has_usage else chunk.usage
             self.has_usage = True
         if chunk.error is not None:
-            self._fail_with(chunk.error, stamp)
+            self._fail_with_message(chunk.error, stamp)
             return
         if chunk.whole:
             self._take_whole(stamp, chunk)
             return
         if chunk.has_token:
-            self._token(stamp)
+            self._count_token(stamp)
         if chunk.has_answer and self.answered is None:
             self.answered = stamp
         if chunk.text:
             self.text.append(chunk.text)
 
-    def _reason_of(self, said: str) -> str | None:
-        if said in REASONS:
-            return said
-        return untrusted.text(said, self.secrets, REASON_CHARACTERS) or None
+    def _clean_reason(self, reason: str) -> str | None:
+        if reason in REASONS:
+            return reason
+        return untrusted.text(reason, self.secrets, REASON_CHARACTERS) or None
 
     def _take_whole(self, stamp: int, chunk: Chunk) -> None:
-        """Take a whole answer: all of it, or what has been streamed once more."""
+        """Process a complete answer: the only one, or a repetition of what has been streamed."""
         if chunk.has_token and not self.token_times:
             self.text, self.last, self._whole = [chunk.text], stamp, True
             self.oddities.add(oddities.NOT_STREAMED)
 
-    def _token(self, stamp: int) -> None:
+    def _count_token(self, stamp: int) -> None:
         if self.first is None:
             self.first = stamp
         self.last = stamp
@@ -262,13 +263,13 @@ class Exchange:
     def _end(self, stamp: int) -> None:
         status = self._response.status or 0
         if status != 200:
-            self.fail(class_of_status(status), self._refusal(status), stamp)
+            self.fail(class_of_status(status), self._http_error(status), stamp)
         elif self._stream is not None:
-            for event in self._stream.rest():
-                self._event(stamp, event)
+            for event in self._stream.flush():
+                self._take_event(stamp, event)
             self.judge(stamp)
-        elif self._opening is not None or self._response.type not in STREAMS:
-            self._in_one_piece(stamp, bytes(self._opening.seen) if self._opening else b"")
+        elif self._detector is not None or self._response.content_type not in STREAMS:
+            self._end_unstreamed(stamp, bytes(self._detector.buffer) if self._detector else b"")
         else:
             self.judge(stamp)
 
@@ -278,25 +279,25 @@ class Exchange:
         return joined("".join(self.text))
 
     def judge(self, stamp: int) -> None:
-        """End a stream whose last chunk has been taken, as what it turned out to be."""
+        """End a stream after its last chunk: as succeeded, or with the reason why it failed."""
         if self.over:
             return
         none = not self.token_times and not self._whole
         stray = self._stream.stray if self._stream is not None else b""
-        if self.finish_reason is None and self._unknown:
-            why = f"The stream holds JSON that is not part of a chat completion: {self._unknown}"
-            self.fail("stream_error", why, stamp)
-        elif none and not self._said_done and stray.strip():
-            self.fail("stream_error", f"The answer is no stream: {_beginning(stray)}", stamp)
-        elif not self._said_done and self.finish_reason is None:
+        if self.finish_reason is None and self._unknown_chunk:
+            what = f"JSON that is not part of a chat completion: {self._unknown_chunk}"
+            self.fail("stream_error", f"The stream holds {what}", stamp)
+        elif none and not self._done_received and stray.strip():
+            self.fail("stream_error", f"The answer is no stream: {_excerpt(stray)}", stamp)
+        elif not self._done_received and self.finish_reason is None:
             self.fail("truncated", "The stream ended without a finish_reason or [DONE].", stamp)
         elif none:
             self.fail("empty", "The answer holds no token.", stamp)
         else:
             self._finish(stamp)
 
-    def _in_one_piece(self, stamp: int, body: bytes) -> None:
-        """An answer in one piece, from a server that does not stream: no TTFT to be had."""
+    def _end_unstreamed(self, stamp: int, body: bytes) -> None:
+        """End with an answer in one piece, from a server that does not stream: it has no TTFT."""
         body = body.removeprefix(BOM).strip()
         body = body.removesuffix(b"[DONE]").rstrip().removesuffix(b"data:")
         try:
@@ -306,33 +307,33 @@ class Exchange:
         if chunk.error is not None:
             self.fail("stream_error", f"The answer: {chunk.error}.", stamp)
         elif chunk.oddity:
-            kind = self._response.type.decode("latin-1") or "no type"
-            words = message_of(body)
-            said = f"({kind}){words and f': {words}'}"
-            self.fail("stream_error", f"The answer is not a chat completion {said}.", stamp)
+            kind = self._response.content_type.decode("latin-1") or "no type"
+            message = message_of(body)
+            details = f"({kind}){message and f': {message}'}"
+            self.fail("stream_error", f"The answer is not a chat completion {details}.", stamp)
         elif not chunk.has_token:
             self.fail("empty", "The answer holds no token.", stamp)
         else:
             self.take(stamp, chunk._replace(whole=True))
             self._finish(stamp)
 
-    def _refusal(self, status: int) -> str:
+    def _http_error(self, status: int) -> str:
         if 300 <= status < 400:
             return REDIRECTS.format(status)
         wait = self._response.retry_after
-        return f"HTTP {status}: {self._reason()}" + (f" (Retry-After: {wait})" if wait else "")
+        return f"HTTP {status}: {self._error_message()}{wait and f' (Retry-After: {wait})'}"
 
-    def _reason(self) -> str:
-        """What the body of an error says: its message, its text, or at least its type."""
-        body = bytes(self._refused)
-        if words := message_of(body):
-            return words
-        if self._response.type == b"text/html":
+    def _error_message(self) -> str:
+        """Return the message in an error's body, an excerpt of it, or at least its type."""
+        body = bytes(self._error_body)
+        if message := message_of(body):
+            return message
+        if self._response.content_type == b"text/html":
             return "text/html"
-        return _beginning(body) or "no reason given"
+        return _excerpt(body) or "no reason given"
 
     def _finish(self, stamp: int) -> None:
-        self.ended, self.over, self.unpacking = stamp, True, False
+        self.ended, self.over, self.decompressing = stamp, True, False
         if self._stream is not None:
             self.oddities |= self._stream.oddities
         if self._response.compressed and self.http_status == 200:
@@ -340,15 +341,15 @@ class Exchange:
         self._on_end()
 
 
-def settling(over: asyncio.Future[None]) -> Callable[[], None]:
-    """Return what settles `over`, once, to be called at an exchange's end."""
+def completion_callback(over: asyncio.Future[None]) -> Callable[[], None]:
+    """Return a callback for an exchange's end that completes `over`; calling it again is safe."""
 
-    def settle() -> None:
+    def complete() -> None:
         if not over.done():
             over.set_result(None)
 
-    return settle
+    return complete
 
 
-def _beginning(body: bytes) -> str:
-    return body[:WORDS_BYTES].decode("utf-8", "replace").strip()
+def _excerpt(body: bytes) -> str:
+    return body[:EXCERPT_BYTES].decode("utf-8", "replace").strip()

@@ -1,18 +1,18 @@
-"""The requests that are under way with one client: counted, watched, and stopped together."""
+"""The requests in flight of one client: counted, timed out, and stopped together."""
 
 from __future__ import annotations
 
 from time import perf_counter_ns
 
 from services.wire.exchange import Exchange
-from services.wire.timeouts import Timeouts, Watch
+from services.wire.timeouts import Timeouts, TimeoutWatch
 
 
 class InFlight:
     def __init__(self, timeouts: Timeouts) -> None:
         self.stopped = False
         self._live: set[Exchange] = set()
-        self._watch = Watch(timeouts, self._live)
+        self._watch = TimeoutWatch(timeouts, self._live)
 
     def begin(self, exchange: Exchange) -> None:
         self._live.add(exchange)

@@ -1,5 +1,4 @@
-"""What this machine must allow before a run begins: open files and ports for its connections, room
-for its prompts."""
+"""Check before a run that this machine has the open files, ports and memory that it needs."""
 
 from __future__ import annotations
 
@@ -18,14 +17,14 @@ MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the
 
 
 class Impossible(RuntimeError):
-    """A run that this machine cannot carry out, in a sentence."""
+    """This machine cannot carry out the run; the message is a sentence."""
 
 
 def check(config: RunConfig) -> int:
-    """Make sure that a run can be carried out; return its longest prompt in bytes.
+    """Check that this machine can carry out a run; return the longest prompt, in bytes.
 
     Raises:
-        Impossible: it needs more connections, ports or memory than there are.
+        Impossible: the run needs more connections, ports or memory than there are.
     """
     at_once = min(modes.schedule(config).in_flight or config.requests, config.requests)
     allow_files(at_once + SPARE_FILES)
@@ -43,7 +42,7 @@ def check(config: RunConfig) -> int:
 
 
 def allow_files(needed: int) -> None:
-    """Raise this process's limit of open files to what is needed.
+    """Raise this process's limit on open files to `needed`.
 
     Raises:
         Impossible: the machine's hard limit is lower.
@@ -59,12 +58,12 @@ def allow_files(needed: int) -> None:
 
 
 def allow_ports(needed: int, setting: Path = PORTS) -> None:
-    """Make sure that there is a port on this machine for each connection to one server.
+    """Check that there are enough local ports for `needed` connections to one server.
 
     Raises:
         Impossible: the range of ports for outgoing connections is smaller.
     """
-    with suppress(OSError):  # only Linux has it as a file; elsewhere the connections will tell
+    with suppress(OSError):  # only Linux has the file; elsewhere connecting may fail
         low, high = map(int, setting.read_text().split())
         if needed > high - low + 1:
             raise Impossible(
@@ -75,8 +74,8 @@ def allow_ports(needed: int, setting: Path = PORTS) -> None:
 
 
 def connects_at_once(setting: Path = BACKLOG) -> int:
-    """Return how many connections to open at a time: no more than a listener on this machine can
-    hold before it takes them up, as those beyond are lost and tried again a second later."""
+    """Return how many connections to open at a time: no more than a local listener's backlog holds,
+    since those beyond are dropped and retried by the kernel a second later."""
     with suppress(OSError):
         return max(1, min(CONNECTS_AT_ONCE, int(setting.read_text()) // 2))
     return min(CONNECTS_AT_ONCE, 64)

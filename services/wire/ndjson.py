@@ -1,4 +1,4 @@
-"""A stream of JSON, one object a line, cut out of bytes that may end anywhere."""
+"""Split a stream of JSON lines out of reads that may end anywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from services.wire.sse import EVENT_LIMIT, Event, TooLong
 
 
 class LineStream:
-    """Feed it what was read, take the lines that are complete, as events without a name."""
+    """Takes what was read; returns the complete lines, as events without a name."""
 
     def __init__(self, oddities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
         self.oddities = set(oddities)
@@ -16,10 +16,10 @@ class LineStream:
         self._tail = bytearray()
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Return the lines that `chunk` completes, in order; empty ones carry nothing.
+        """Return the non-empty lines that `chunk` completes, in order.
 
         Raises:
-            TooLong: the line in hand is longer than the limit.
+            TooLong: the incomplete line is longer than the limit.
         """
         *lines, rest = chunk.split(b"\n")
         if lines:
@@ -31,12 +31,12 @@ class LineStream:
             raise TooLong(f"a line of more than {self._limit // 2**20} MiB")
         return [Event(b"", line) for line in lines if line.strip()]
 
-    def between(self) -> bool:
-        """Whether nothing of a line is in hand."""
+    def at_boundary(self) -> bool:
+        """Whether no incomplete line is buffered."""
         return not self._tail
 
     stray = b""  # every line is an event
 
-    def rest(self) -> list[Event]:
-        """Return the last line of a body that ended without ending it."""
+    def flush(self) -> list[Event]:
+        """Return the last line of a body that ended without a newline."""
         return [Event(b"", bytes(self._tail))] if self._tail.strip() else []

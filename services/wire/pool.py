@@ -1,4 +1,4 @@
-"""Connections to one server: opened before they are due, kept while somebody wants them."""
+"""Connections to one server: opened before they are due, kept while requests need them."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ class Pool:
         return len(self._idle)
 
     async def fill(self, count: int) -> None:
-        """Open `count` connections; those that fail are left to their requests.
+        """Open `count` connections; those that fail are remaining to their requests.
 
         Raises:
             OSError: there is no such host.
         """
-        self.forget()
+        self.close_idle()
         self._addresses = await self._route.look_up()
-        left = iter(range(count))
+        remaining = iter(range(count))
         refused = False
 
-        async def some() -> None:
+        async def open_some() -> None:
             nonlocal refused
-            for _ in left:
+            for _ in remaining:
                 if refused:
                     return
                 try:
-                    self._idle.append(await self.fresh())
-                except OSError:  # a request that needs it meets the same error, and reports it
+                    self._idle.append(await self.connect())
+                except OSError:  # a request that needs it gets the same error and reports it
                     refused = True
 
-        await asyncio.gather(*(some() for _ in range(min(count, connects_at_once()))))
+        await asyncio.gather(*(open_some() for _ in range(min(count, connects_at_once()))))
 
-    def idle(self) -> Stream | None:
-        """Take a connection that is open already; None: there is none."""
+    def take_idle(self) -> Stream | None:
+        """Return an open idle connection, or None."""
         while self._idle:
             stream = self._idle.popleft()
             if not stream.ended():
@@ -53,18 +53,18 @@ class Pool:
             stream.close()
         return None
 
-    async def fresh(self) -> Stream:
-        """Open one.
+    async def connect(self) -> Stream:
+        """Open a connection.
 
         Raises:
-            OSError: nothing answers; TimeoutError (one of them): not in time.
+            OSError: nothing answers, or not in time (TimeoutError).
         """
         self._addresses = self._addresses or await self._route.look_up()
         async with asyncio.timeout(self._timeout_s):
             while len(self._addresses) > 1:
                 try:
                     return await Stream.connect(self._addresses[0])
-                except ConnectionRefusedError:  # on ::1 only, say: all others follow
+                except ConnectionRefusedError:  # e.g. on ::1: use the next address from now on
                     self._addresses = self._addresses[1:]
             return await Stream.connect(self._addresses[0])
 
@@ -76,7 +76,7 @@ class Pool:
         else:
             stream.close()
 
-    def forget(self) -> None:
-        """Close what is idle."""
+    def close_idle(self) -> None:
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()

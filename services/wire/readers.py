@@ -1,8 +1,8 @@
-"""Who is called when a connection has something to read.
+"""Call back when a connection is readable.
 
-On Linux the connections have an epoll object of their own, of which the event loop watches only the
-one descriptor: a ready connection then costs a dictionary look-up instead of a handle, a context
-and a turn of the loop (about 4 µs less for each chunk). Elsewhere the loop watches each itself.
+On Linux the connections have an epoll object of their own, and the event loop watches only its
+descriptor: a ready connection costs a dictionary look-up instead of a handle, a context and an
+iteration of the loop (about 4 µs less for each chunk). Elsewhere the loop watches each connection.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from collections import deque
 from collections.abc import Callable
 from time import perf_counter_ns
 
-AT_ONCE = 128  # reads in a row, before what else is due in the loop gets its turn
-TURN_NS = 20_000_000  # or so long: a read that is full of tokens takes some milliseconds
+MAX_READS = 128  # in a row, before the loop runs what else is due
+MAX_READING_NS = 20_000_000  # likewise: a read full of tokens takes some milliseconds
 
 
 class Readers:
-    """Belongs to the loop in which it is first used. Level-triggered."""
+    """Callbacks of the loop in which it is first used. Level-triggered."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, Callable[[], None]] = {}
+        self._callbacks: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[int] = deque()  # ready, and not called yet
 
-    def add(self, fd: int, call: Callable[[], None]) -> None:
-        """Call `call` whenever `fd` is readable or ended, until `remove`."""
+    def add(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `fd` is readable or at its end, until `remove`."""
         loop = asyncio.get_running_loop()
         if self._epoll is None:
-            loop.add_reader(fd, call)
+            loop.add_reader(fd, callback)
             return
         if self._loop is not loop:
             loop.add_reader(self._epoll.fileno(), self._ready)
             self._loop = loop
-        self._calls[fd] = call
+        self._callbacks[fd] = callback
         self._epoll.register(fd, select.EPOLLIN)
 
     def remove(self, fd: int) -> None:
         if self._epoll is None:
             asyncio.get_running_loop().remove_reader(fd)
-        elif self._calls.pop(fd, None) is not None:
+        elif self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
     def close(self) -> None:
@@ -51,16 +51,16 @@ class Readers:
             self._epoll.close()
 
     def _ready(self) -> None:
-        """Call whoever has something to read, for TURN_NS: then what else is due has its turn."""
+        """Call back for readable connections, for at most MAX_READS or MAX_READING_NS."""
         assert self._epoll is not None
-        until = perf_counter_ns() + TURN_NS
-        left = AT_ONCE
+        until = perf_counter_ns() + MAX_READING_NS
+        left = MAX_READS
         waiting = self._waiting
         while left > 0 and (waiting or self._poll(left)):  # more may have come meanwhile
             while waiting:
-                call = self._calls.get(waiting.popleft())
-                if call is not None:  # an earlier one of this round may have removed it
-                    call()
+                callback = self._callbacks.get(waiting.popleft())
+                if callback is not None:  # an earlier callback may have removed it
+                    callback()
                     if perf_counter_ns() > until:
                         return
                 left -= 1

@@ -1,4 +1,4 @@
-"""One HTTP response, parsed by llhttp from bytes that come in pieces."""
+"""Parse one HTTP response with llhttp, from reads that may end anywhere."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ ParserError = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
 
 class Response:
-    """What was told so far. `status` is None until the headers are complete."""
+    """The response as far as it has been read. `status` is None until the headers are complete."""
 
     def __init__(self) -> None:
         self.status: int | None = None
-        self.type = b""  # of the content, without its parameters
-        self.retry_after = ""  # as the server wrote it: seconds or a date
+        self.content_type = b""  # without its parameters
+        self.retry_after = ""  # as the server sent it: seconds or a date
         self.keep_alive = False
         self.complete = False
-        self.heard = False  # whether a single byte came
-        self.size = 0  # bytes that came, and that were unpacked
+        self.data_received = False
+        self.size = 0  # bytes received, plus bytes decompressed
         self._encoding = b""
         self._decoder: Decoder | None = None
-        self._bodies: list[bytes] = []  # of this read
+        self._bodies: list[bytes] = []  # pieces of the body in this read
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> Sequence[bytes]:
-        """Return the pieces of the body that `data` holds. Of a body that came compressed it is
-        PIECE_BYTES at most; while it is `unpacking`, an empty `data` gives the next.
+        """Return the pieces of the body in `data`. A compressed body yields at most PIECE_BYTES;
+        while `decompressing`, feed it b"" for the next piece.
 
         Raises:
-            ParserError: the bytes are no HTTP/1.1.
-            Undecodable: the body is compressed in a way that is not read, or damaged.
+            ParserError: the bytes are not HTTP/1.1.
+            Undecodable: the compression is not supported, or the body is damaged.
         """
-        self.heard = True
+        self.data_received = True
         assert self._parser is not None
         self._parser.feed_data(data)
         self.size += len(data)
         bodies = self._bodies
         if bodies:
             self._bodies = []
-        return self._unpacked(bodies) if self._encoding else bodies
+        return self._decompress(bodies) if self._encoding else bodies
 
     @property
     def compressed(self) -> bool:
         return bool(self._encoding)
 
     @property
-    def unpacking(self) -> bool:
-        """Whether there is more of what was fed already."""
+    def decompressing(self) -> bool:
+        """Whether the data fed so far holds more of the body."""
         return self._decoder is not None and self._decoder.waiting
 
-    def _unpacked(self, bodies: Sequence[bytes]) -> Sequence[bytes]:
-        if not bodies and not self.unpacking:
+    def _decompress(self, bodies: Sequence[bytes]) -> Sequence[bytes]:
+        if not bodies and not self.decompressing:
             return ()
         decoder = self._decoder = self._decoder or Decoder(self._encoding)
         decoder.put(b"".join(bodies))
@@ -62,21 +62,21 @@ class Response:
         self.size += len(piece)
         return (piece,) if piece else ()
 
-    def forget(self) -> None:
-        """Break the circle of response and parser, and drop a decoder's window."""
+    def release(self) -> None:
+        """Break the reference cycle with the parser, and free the decoder's window."""
         self._parser = self._decoder = None
 
-    # --- what llhttp calls --------------------------------------------------------------------
+    # --- callbacks of llhttp ------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.status is not None:  # of a trailer, or of what follows a whole answer
+        if self.status is not None:  # a trailer, or data after a complete answer
             return
         name = name.lower()
         if name == b"content-type":
-            self.type = value.split(b";")[0].strip().lower()
+            self.content_type = value.split(b";")[0].strip().lower()
         elif name == b"content-encoding":
-            said = value.strip().lower()
-            self._encoding = b"" if said == b"identity" else said
+            encoding = value.strip().lower()
+            self._encoding = b"" if encoding == b"identity" else encoding
         elif name == b"retry-after":
             self.retry_after = value[:40].decode("latin-1").strip()
 
@@ -91,7 +91,7 @@ class Response:
 
     def on_message_complete(self) -> None:
         if self.status is not None and self.status < 200:
-            self.status = None  # "103 Early Hints" and its like announce the real answer
-            self.type, self.retry_after, self._encoding = b"", "", b""
+            self.status = None  # informational, e.g. "103 Early Hints": the real answer follows
+            self.content_type, self.retry_after, self._encoding = b"", "", b""
         else:
             self.complete = True

@@ -14,26 +14,26 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from services.wire.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
-from services.wire.tunnel import dig
+from services.wire.tunnel import open_tunnel
 
-WINDOW_BYTES = 4 * 2**20  # asked for; the system gives less. A full window makes the server wait
+WINDOW_BYTES = 4 * 2**20  # requested; the system gives less. A full window makes the server wait
 READ_BYTES = 256 * 1024  # a small buffer costs a client its speed at long contexts (vLLM #39963)
 _BUFFER = memoryview(bytearray(READ_BYTES))  # for every read of this process: a new one costs 10 µs
 _BUFFERS = [_BUFFER]
 
 
 class Address(NamedTuple):
-    """Where to connect, resolved beforehand so that no look-up is part of a measurement."""
+    """Where to connect, resolved beforehand so that no DNS look-up is part of a measurement."""
 
     family: int
     sockaddr: tuple[Any, ...]
     host: str  # as written, for the certificate
     tls: ssl.SSLContext | None
-    tunnel: bytes = b""  # what asks a proxy for a connection to the host; b"": there is none
+    tunnel: bytes = b""  # the CONNECT request for a proxy; b"" without one
 
 
 class Stream:
-    """One connection. Not for two exchanges at a time."""
+    """One connection, for one exchange at a time."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -50,19 +50,19 @@ class Stream:
             OSError: nothing answers, or the handshake fails (`ssl.SSLError` is an OSError).
         """
         began = perf_counter_ns()
-        with ExitStack() as unless_it_works:
+        with ExitStack() as on_failure:
             sock = socket.socket(address.family, socket.SOCK_STREAM)
-            unless_it_works.callback(sock.close)
+            on_failure.callback(sock.close)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW_BYTES)
             await _connect(sock, address.sockaddr)
             if address.tunnel:
-                await dig(sock, address.tunnel)
+                await open_tunnel(sock, address.tunnel)
             stream = cls(sock)
             if address.tls is not None:
                 await stream._handshake(address.tls, address.host)
-            unless_it_works.pop_all()
+            on_failure.pop_all()
         stream.connect_s = (perf_counter_ns() - began) / 1e9
         return stream
 
@@ -73,11 +73,11 @@ class Stream:
         self._sock.close()
 
     def ended(self) -> bool:
-        """Whether the peer has closed an idle connection, or sent what nobody asked for."""
+        """Whether the peer has closed this idle connection, or sent unexpected data."""
         try:
             if self._tls is None:
                 return len(self._sock.recv(1, socket.MSG_PEEK)) >= 0
-            self.receive()  # takes in session tickets, which a TLS server sends unasked
+            self.receive()  # consumes session tickets, which a TLS server sends on its own
             return True
         except BlockingIOError:
             return False
@@ -85,8 +85,8 @@ class Stream:
             return True
 
     def begin(self, data: bytes) -> tuple[int, bytes]:
-        """Send as much of `data` as goes at once; return the `perf_counter_ns` just before its
-        first byte left, and the bytes that are still to be sent, by `rest`.
+        """Send as much of `data` as can go at once; return the `perf_counter_ns` just before its
+        first byte left, and the bytes that are still to be sent with `send_rest`.
 
         Raises:
             OSError: the connection broke.
@@ -101,12 +101,12 @@ class Stream:
             sent = 0
         return began, data[sent:]
 
-    async def rest(self, data: bytes) -> None:
-        """Send what `begin` left."""
+    async def send_rest(self, data: bytes) -> None:
+        """Send the bytes that `begin` returned."""
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
     def receive(self) -> tuple[int, bytes]:
-        """Return (arrival in `perf_counter_ns`, bytes); no bytes: the peer has ended the stream.
+        """Return (arrival in `perf_counter_ns`, bytes); no bytes: the peer has closed the stream.
 
         Raises:
             BlockingIOError: there is nothing to read yet.
@@ -119,7 +119,7 @@ class Stream:
         stamp = received_ns(ancillary)
         if stamp is None:
             stamp = perf_counter_ns()
-            self.kernel_clock = self.kernel_clock and not size  # an end carries no stamp
+            self.kernel_clock = self.kernel_clock and not size  # the end of a stream has no stamp
         if self._tls is None or not size:
             return stamp, bytes(_BUFFER[:size])
         self._incoming.write(_BUFFER[:size])
@@ -132,7 +132,7 @@ class Stream:
             while piece := self._tls.read(READ_BYTES):
                 pieces.append(piece)
         except ssl.SSLWantReadError:
-            if not pieces:  # a record of the protocol's own, or part of one
+            if not pieces:  # a record without application data, or part of one
                 raise BlockingIOError from None
         except ssl.SSLZeroReturnError:
             return b"".join(pieces)  # with no pieces: a proper end
@@ -159,9 +159,9 @@ class Stream:
 
 
 async def _connect(sock: socket.socket, sockaddr: tuple[Any, ...]) -> None:
-    """Connect; a server on this machine has answered by the next turn of the loop, which spares
-    it two registrations (30 µs of 5,000 connections each)."""
+    """Connect. A server on this machine has accepted by the loop's next iteration, which saves two
+    registrations with the loop (30 µs for each of 5,000 connections)."""
     if sock.connect_ex(sockaddr) == EINPROGRESS:
         await asyncio.sleep(0)
-    if sock.connect_ex(sockaddr) not in (0, EISCONN):  # still under way, or an error to be raised
+    if sock.connect_ex(sockaddr) not in (0, EISCONN):  # in progress, or an error to be raised
         await asyncio.get_running_loop().sock_connect(sock, sockaddr)

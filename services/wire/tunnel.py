@@ -1,4 +1,4 @@
-"""A way through an HTTP proxy to a server that is to be reached by TLS."""
+"""Tunnel through an HTTP proxy to a server that uses TLS."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from urllib.parse import SplitResult, unquote
 HEAD_BYTES = 16 * 1024
 
 
-def through(proxy: SplitResult, netloc: str) -> bytes:
-    """Return the request that asks a proxy for a connection to `netloc` (RFC 9110, 9.3.6)."""
+def connect_request(proxy: SplitResult, netloc: str) -> bytes:
+    """Return the CONNECT request for a tunnel to `netloc` (RFC 9110, 9.3.6)."""
     return f"CONNECT {netloc} HTTP/1.1\r\nHost: {netloc}\r\n{credentials(proxy)}\r\n".encode()
 
 
 def credentials(proxy: SplitResult) -> str:
-    """Return the header line with the user and password of a proxy's URL; "" without any."""
+    """Return the header line with the user and password in a proxy's URL; "" without any."""
     if not proxy.username:
         return ""
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
     return f"Proxy-Authorization: Basic {b64encode(pair.encode()).decode()}\r\n"
 
 
-async def dig(sock: socket.socket, request: bytes) -> None:
+async def open_tunnel(sock: socket.socket, request: bytes) -> None:
     """Ask the proxy at the other end of `sock` for a tunnel.
 
     Raises:
-        ConnectionError: it gives none.
+        ConnectionError: the proxy refuses, or ends the connection.
     """
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, request)

@@ -24,8 +24,8 @@ from services.servers.probe.http import (
 )
 from services.wire.chunk import Chunk, is_ping, read_chunk
 from services.wire.message import message_of
-from services.wire.opening import Opening
 from services.wire.sse import Event
+from services.wire.stream_detector import StreamDetector
 
 TOKENS = 4  # of the answer
 NAMES_SHOWN = 5
@@ -103,20 +103,20 @@ class _Heard:
     async def listen(self, response: httpx.Response) -> None:
         """Read to the end, to [DONE], or to BODY_BYTES, as a run would."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        opening, stream, size = Opening(kind.encode()), None, 0
+        detector, stream, size = StreamDetector(kind.encode()), None, 0
         try:
             async for part in response.aiter_raw():
-                if stream is None and (stream := opening.stream(part)):
-                    part = bytes(opening.seen)
+                if stream is None and (stream := detector.detect(part)):
+                    part = bytes(detector.buffer)
                 if stream is not None and self._ended(stream.feed(part)):
                     return
                 size += len(part)
                 if size > BODY_BYTES:
                     return
             if stream is not None:
-                self._ended(stream.rest())
+                self._ended(stream.flush())
             else:
-                self._take(read_chunk(opening.seen))
+                self._take(read_chunk(detector.buffer))
         except BackendProblem:
             raise
         except ValueError:  # what was understood before it counts

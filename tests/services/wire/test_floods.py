@@ -90,7 +90,7 @@ async def _worst_lag() -> float:
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_is_timed_out(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "CHUNKS_MOST", 2**40)  # it is the time that is to end it
+    monkeypatch.setattr(exchange, "MAX_CHUNKS", 2**40)  # it is the time that is to end it
     monkeypatch.setattr(exchange, "ANSWER_BYTES", 2**40)
     seen, lag_s = drown(flood, 1.0, None)
     assert seen.sent is not None and seen.ended is not None
@@ -109,7 +109,7 @@ def test_a_flood_is_cancelled(flood: Flood) -> None:
 
 @pytest.mark.parametrize("flood", [tokens, packed_tokens])
 def test_an_answer_has_an_end_of_its_own(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "CHUNKS_MOST", 20_000)
+    monkeypatch.setattr(exchange, "MAX_CHUNKS", 20_000)
     seen, _ = drown(flood, 30.0, None)
     assert (seen.error_class, "does not end" in str(seen.error)) == ("stream_error", True)
     assert len(seen.token_times) < 2_000_000

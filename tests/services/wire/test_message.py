@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.wire.message import CHARACTERS, message_of
+from services.wire.message import MAX_CHARACTERS, message_of
 
 WORDS = "top_p must be below 1"
 
@@ -83,6 +83,6 @@ def test_shapes_within_shapes_and_long_texts_have_an_end() -> None:
     for _ in range(200):
         deep = {"error": deep}
     assert message_of(json.dumps(deep)) == ""
-    assert len(message_of(json.dumps({"error": "x" * 10_000_000}))) == CHARACTERS
+    assert len(message_of(json.dumps({"error": "x" * 10_000_000}))) == MAX_CHARACTERS
     many = [{"loc": ["body", str(i)], "msg": "bad"} for i in range(10_000)]
     assert message_of(json.dumps({"detail": many})).count(";") == 2

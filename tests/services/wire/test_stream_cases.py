@@ -758,7 +758,7 @@ def test_a_fault_of_ours_ends_the_one_answer_and_is_told(monkeypatch: pytest.Mon
     def broken(*_: object) -> None:
         raise KeyError("what a server said")
 
-    monkeypatch.setattr(Exchange, "_body", broken)
+    monkeypatch.setattr(Exchange, "_read_body", broken)
     exchange = said(token("a"), STOP, DONE)
     assert exchange.error_class == "stream_error"
     assert "Internal error in Paceline: KeyError in services/" in str(exchange.error)
@@ -1026,7 +1026,7 @@ TEXTS = st.lists(st.text(max_size=6), min_size=1, max_size=12)
 
 @settings(deadline=None)
 @given(TEXTS, st.booleans(), st.lists(st.integers(0, 3000)))
-def test_what_is_read_by_likeness_is_what_parsing_reads(
+def test_what_is_read_by_the_template_is_what_parsing_reads(
     texts: list[str], spaced: bool, cuts: list[int]
 ) -> None:
     """The same bytes in the same pieces, once with and once without what was learnt."""
@@ -1060,16 +1060,16 @@ def test_what_is_read_by_likeness_is_what_parsing_reads(
         assert (learnt.error, learnt.ended) == (plain.error, plain.ended)
 
 
-def test_most_of_a_servers_chunks_are_read_by_likeness() -> None:
+def test_most_of_a_servers_chunks_are_read_by_the_template() -> None:
     exchange = Exchange(lambda: None)
     parsed: list[bytes] = []
-    event = exchange._event
+    take = exchange._take_event
 
-    def counted(stamp: int, one: Event) -> Chunk | None:
-        parsed.append(one.data)
-        return event(stamp, one)
+    def counted(stamp: int, event: Event) -> Chunk | None:
+        parsed.append(event.data)
+        return take(stamp, event)
 
-    exchange._event = counted  # type: ignore[method-assign]
+    exchange._take_event = counted  # type: ignore[method-assign]
     for stamp, piece in enumerate(chunked(*(token(f" w{i}") for i in range(50)), STOP, DONE), 1):
         exchange.read(stamp, piece)
     assert len(exchange.token_times) == 50
