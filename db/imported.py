@@ -18,7 +18,7 @@ from services.ask.measurement import Run
 from services.ask.prices import price_of
 from services.base.errors import Conflict
 from services.base.units import many
-from services.report.imports import Imported, InvalidImport, apart
+from services.report.imports import Imported, InvalidImport, isolated
 
 LANE = "import"  # where nothing waits
 AT_ONCE = 1_000  # requests in one statement
@@ -44,7 +44,7 @@ def bring_in(database: Engine, data: bytes, filename: str, again: bool = False) 
         AlreadyImported: unless `again` asks for it all the same.
         InvalidImport: it cannot be read; nothing is stored then.
     """
-    found = apart.read(data, filename)
+    found = isolated.read(data, filename)
     source = found[0].source
     if not again and (ids := _runs_of(database, source["sha256"])):
         raise AlreadyImported(source["file"], ids)

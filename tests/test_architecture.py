@@ -38,7 +38,7 @@ OF_SERVERS = ("services.servers.engines", "services.servers.probe")
 PURE = ("ask", "analysis", "studies", "report")  # rooms: no sockets, no clock, no environment
 NOT_PURE = {  # files of those rooms, and what of the world each of them touches
     "ask/backends/trust.py": {"os", "ssl"},  # certificates are files
-    "report/imports/apart.py": {"os", "psutil", "resource", "subprocess", "threading", "time"},
+    "report/imports/isolated.py": {"os", "psutil", "resource", "subprocess", "threading", "time"},
 }
 WORLD = {
     "asyncio",

@@ -1,7 +1,7 @@
-"""Another tool's file as runs of ours: read by what is in it, never by what it is called.
+"""Results of other tools as runs. A format is recognized by a file's content, never by its name.
 
-Bytes come in, values go out; nothing is unpickled, and no prompt or answer is kept. Where a file
-holds every request, our metrics work the run out again; what the tool says stands beside it.
+Files are not trusted: nothing is unpickled, and no prompt or answer is kept. Where a file holds
+every request, Paceline recomputes the metrics and shows the tool's own numbers beside them.
 To add a tool: a module and its line in IMPORTS.
 """
 
@@ -47,15 +47,15 @@ class Format:
 
 
 def read(data: bytes, filename: str) -> list[Imported]:
-    """Return the runs that a file holds, in its order.
+    """Return the runs in a file, in its order.
 
     Raises:
-        InvalidImport: a sentence that names the file, says what is wrong and what to do.
+        InvalidImport: with the file's name, what is wrong and what to do.
     """
     name = name_of(filename)
     try:
-        found = document(data)
-        runs = _format(found).read(found)
+        parsed = document(data)
+        runs = _format(parsed).read(parsed)
         if not runs:
             raise InvalidImport("It contains no run.")
         if len(runs) > MOST_RUNS:
@@ -70,20 +70,20 @@ def read(data: bytes, filename: str) -> list[Imported]:
 
 
 def name_of(filename: str) -> str:
-    """Return a file's name as sentences begin with it."""
+    """Return a file's name without its folders, printable and short, as messages begin with it."""
     name = "".join(c if c.isprintable() else "?" for c in PureWindowsPath(filename).name)
     return name[-LONGEST_NAME:] or "The file"
 
 
 def known_tools() -> str:
-    """Return whose files are read, as a sentence lists them."""
+    """Return the tools whose files can be read, as a sentence lists them."""
     *most, last = dict.fromkeys(entry.name for entry in IMPORTS)
     return f"{', '.join(most)} and {last}"
 
 
-def _format(found: Document) -> Format:
+def _format(document: Document) -> Format:
     for entry in IMPORTS:
-        if entry.recognise(found):
+        if entry.recognise(document):
             return entry
     raise InvalidImport(
         f"Paceline does not recognize this file. It reads results of {known_tools()}."

@@ -14,13 +14,13 @@ from services.report.imports.imported import (
     SPREAD,
     Imported,
     Load,
-    Says,
+    StatedMetric,
     distributions,
     imported,
-    stated,
+    read_stated,
 )
-from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
+from services.report.imports.tracked import Tracked
 
 TOOL = "aiperf"
 NS = 1e-9
@@ -35,8 +35,8 @@ def recognise(document: Document) -> bool:
 
 
 def is_old(first: Mapping[str, Any]) -> bool:
-    """Whether a summary is one of aiperf's before 0.2, which name no version: their config speaks
-    of a load generator where genai-perf's speaks of Perf Analyzer."""
+    """Whether this is a summary of aiperf before 0.2, which states no version: its config has a
+    load generator where genai-perf's has Perf Analyzer."""
     config = first.get("input_config")
     return (
         fields.inside(config, "perf_analyzer") is None
@@ -57,12 +57,14 @@ def recognise_records(document: Document) -> bool:
 
 def read(document: Document) -> list[Imported]:
     row = document.first
-    return [aggregate(TOOL, row, row.get("aiperf_version"), SAYS)]
+    return [aggregate(TOOL, row, row.get("aiperf_version"), STATED)]
 
 
-def aggregate(tool: str, found: dict[str, Any], version: Any, says: Sequence[Says]) -> Imported:
-    """A summary of the shape that both tools write."""
-    row = Noted(found)
+def aggregate(
+    tool: str, summary: dict[str, Any], version: Any, metrics: Sequence[StatedMetric]
+) -> Imported:
+    """Return the run of a summary in the format that both tools write."""
+    row = Tracked(summary)
     config = row.get("input_config")
     return imported(
         tool,
@@ -71,7 +73,7 @@ def aggregate(tool: str, found: dict[str, Any], version: Any, says: Sequence[Say
         version=version,
         started_at=fields.moment(row.get("start_time")),
         duration_s=fields.seconds(_stat(row, "benchmark_duration", "avg")),
-        says=stated((entry, _value(row, entry)) for entry in says),
+        stated=read_stated((entry, _value(row, entry)) for entry in metrics),
         facts=fields.facts(row),
         of=row,
     )
@@ -90,7 +92,7 @@ def _model(config: Any) -> Any:
 
 def _load(row: Mapping[str, Any]) -> Load:
     config = row.get("input_config")
-    phases = fields.several(fields.inside(config, "phases"))
+    phases = fields.as_list(fields.inside(config, "phases"))
     phase = next((p for p in phases if fields.inside(p, "kind") == "profiling"), None)
     stimulus = (
         fields.inside(config, "perf_analyzer", "stimulus") or fields.inside(config, "loadgen") or {}
@@ -110,8 +112,8 @@ def _stat(row: Mapping[str, Any], metric: str, statistic: str) -> Any:
     return fields.inside(row, metric, statistic)
 
 
-def _value(row: Mapping[str, Any], entry: Says) -> float | None:
-    """The statistic in SI, whatever unit the file gives it in; None for a unit not known."""
+def _value(row: Mapping[str, Any], entry: StatedMetric) -> float | None:
+    """Return the statistic in SI units; None for an unknown unit."""
     metric, _, statistic = entry.key.partition("/")
     unit = fields.inside(row, metric, "unit")
     scale = UNITS.get(unit) if isinstance(unit, str) else None
@@ -130,23 +132,23 @@ def read_records(document: Document) -> list[Imported]:
             Load(len(measurements)),
             started_at=fields.moment(start),
             measurements=measurements,
-            says=stated(_means(document.rows)),
+            stated=read_stated(_means(document.rows)),
         )
     ]
 
 
 def records(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
-    """The requests that are measured, those of a warm-up left out, by when they were sent."""
-    kept = [
+    """Return the measured requests, without the warm-up, in the order they were sent."""
+    profiled = [
         (sent, row)
         for row in rows
         if row["metadata"].get("benchmark_phase", "profiling") == "profiling"
         and (sent := _at(row, "request_start_ns")) is not None
     ]
-    kept.sort(key=lambda pair: pair[0])
-    dues = [_at(row, "credit_issued_ns") for _, row in kept]
-    start = min((at for at in (*dues, *(s for s, _ in kept)) if at is not None), default=0.0)
-    return [_record(index, row, start) for index, (_, row) in enumerate(kept)]
+    profiled.sort(key=lambda pair: pair[0])
+    dues = [_at(row, "credit_issued_ns") for _, row in profiled]
+    start = min((at for at in (*dues, *(s for s, _ in profiled)) if at is not None), default=0.0)
+    return [_record(index, row, start) for index, (_, row) in enumerate(profiled)]
 
 
 def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
@@ -157,7 +159,7 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
     sent, ended = at("request_start_ns") or 0.0, at("request_end_ns")
     error = row.get("error")
     if error or row["metadata"].get("was_cancelled") is True:
-        said, kind = fields.failure(fields.inside(error, "message") or error)
+        message, kind = fields.failure(fields.inside(error, "message") or error)
         if status := fields.count(fields.inside(error, "code")):
             kind = fields.error_class(f"status {status}") or kind
         return Measurement(
@@ -167,7 +169,7 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
             sent,
             sent,
             t_end=ended,
-            error=said or "it was cancelled",
+            error=message or "it was cancelled",
             error_class=kind if error else None,
         )
     ttft, answer = _span(row, "time_to_first_token"), _span(row, "time_to_first_output_token")
@@ -202,15 +204,15 @@ def _span(row: Mapping[str, Any], metric: str) -> float | None:
 
 
 def _tokens(row: Mapping[str, Any], *metrics: str) -> int | None:
-    found = (fields.count(fields.inside(row, "metrics", name, "value")) for name in metrics)
-    return next((tokens for tokens in found if tokens is not None), None)
+    counts = (fields.count(fields.inside(row, "metrics", name, "value")) for name in metrics)
+    return next((tokens for tokens in counts if tokens is not None), None)
 
 
-def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Says, Any]]:
-    """Records state a TPOT of their own for each request; the mean of those stands for them."""
-    entry = next(one for one in SAYS if one.name == "tpot_s_mean")
-    found = [_span(row, "inter_token_latency") for row in rows]
-    known = [value for value in found if value is not None]
+def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[StatedMetric, Any]]:
+    """Yield the mean TPOT: the records state one for each request."""
+    entry = next(metric for metric in STATED if metric.name == "tpot_s_mean")
+    values = [_span(row, "inter_token_latency") for row in rows]
+    known = [value for value in values if value is not None]
     if known:
         yield entry._replace(scale=1), sum(known) / len(known)
 
@@ -236,24 +238,24 @@ STATISTICS = {
     "p95": "p95",
     "p99": "p99",
 }
-EXTRA = {f"p{q}": f" Ours needs {floor} requests." for q, floor in FLOORS.items()}
+EXTRA = {f"p{q}": f" Paceline needs {floor} requests for it." for q, floor in FLOORS.items()}
 PHASE = (
     "Over the time of its profiling phase (start_time to end_time), which begins before the first "
-    "request is sent. Ours ends with the last token and begins with the first send."
+    "request is sent. Paceline's begins with the first send and ends with the last token."
 )
-SAYS = (
-    Says("requests_per_s", "request_throughput/avg", 1, PHASE),
-    Says("output_tokens_per_s", "output_token_throughput/avg", 1, PHASE),
-    Says("total_tokens_per_s", "total_token_throughput/avg", 1, PHASE),
-    Says("ok", "request_count/avg", 1, "Requests that ended without an error."),
-    Says("failed", "error_request_count/avg", 1, "Requests that ended with an error."),
-    Says(
+STATED = (
+    StatedMetric("requests_per_s", "request_throughput/avg", 1, PHASE),
+    StatedMetric("output_tokens_per_s", "output_token_throughput/avg", 1, PHASE),
+    StatedMetric("total_tokens_per_s", "total_token_throughput/avg", 1, PHASE),
+    StatedMetric("ok", "request_count/avg", 1, "Requests that ended without an error."),
+    StatedMetric("failed", "error_request_count/avg", 1, "Requests that ended with an error."),
+    StatedMetric(
         "output_tokens",
         "total_osl/avg",
         1,
         "By its tokenizer, or by the server's usage with --use-server-token-count.",
     ),
-    Says(
+    StatedMetric(
         "prompt_tokens",
         "total_isl/avg",
         1,
@@ -261,40 +263,45 @@ SAYS = (
     ),
     *distributions(
         STATISTICS,
-        Says(
+        StatedMetric(
             "ttft_s",
             "time_to_first_token/{}",
             1,
             "First response with a token − start of the request. The start is before a "
             "connection is opened: connecting is part of it.",
         ),
-        Says(
+        StatedMetric(
             "ttfa_s",
             "time_to_first_output_token/{}",
             1,
             "First token that is not reasoning − start of the request.",
         ),
-        Says(
+        StatedMetric(
             "e2e_s", "request_latency/{}", 1, "Last response with content − start of the request."
         ),
-        Says(
+        StatedMetric(
             "tpot_s",
             "inter_token_latency/{}",
             1,
-            "Called inter-token latency: (latency − TTFT) / (tokens − 1), as ours.",
+            "Called inter-token latency: (latency − TTFT) / (tokens − 1), as in Paceline.",
         ),
-        Says("inter_chunk_s", "inter_chunk_latency/{}", 1, "Every gap between responses, as ours."),
-        Says(
+        StatedMetric(
+            "inter_chunk_s",
+            "inter_chunk_latency/{}",
+            1,
+            "Every gap between responses, as in Paceline.",
+        ),
+        StatedMetric(
             "decode_tokens_per_s",
             "output_token_throughput_per_user/{}",
             1,
-            "1 / inter-token latency of each request, as ours.",
+            "1 / inter-token latency of each request, as in Paceline.",
         ),
-        Says(
+        StatedMetric(
             "tokens_per_s",
             "e2e_output_token_throughput/{}",
             1,
-            "Output tokens / request latency of each request, as ours.",
+            "Output tokens / request latency of each request, as in Paceline.",
         ),
         sd=SPREAD,
         notes=EXTRA,

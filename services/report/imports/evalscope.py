@@ -1,5 +1,5 @@
 """evalscope perf: its summary of a run (`benchmark_summary.json`) and its table of percentiles
-(`benchmark_percentile.json`). Units stand in the names, which three versions spell in three ways.
+(`benchmark_percentile.json`). Units are part of the names, which differ between versions.
 Its `benchmark_data.db` holds pickled responses and is not read."""
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from math import inf
 from typing import Any
 
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, imported, stated
-from services.report.imports.noted import Noted
+from services.report.imports.imported import Imported, Load, StatedMetric, imported, read_stated
 from services.report.imports.parse import Document
+from services.report.imports.tracked import Tracked
 
 TOOL = "evalscope"
 
@@ -28,50 +28,55 @@ def read(document: Document) -> list[Imported]:
     return [_summary(row) for row in document.rows]
 
 
-def _summary(found: dict[str, Any]) -> Imported:
-    row = Noted(found)
-    rate = fields.number(_of(row, ("Request Rate (req/s)", "Request rate (req/s)")))
-    says = [(entry, row.get(entry.key)) for entry in SAYS]
+def _summary(summary: dict[str, Any]) -> Imported:
+    row = Tracked(summary)
+    rate = fields.number(_first(row, ("Request Rate (req/s)", "Request rate (req/s)")))
+    values = [(entry, row.get(entry.key)) for entry in STATED]
     return imported(
         TOOL,
         Load(
-            fields.count(_of(row, ("Total Requests", "Total requests"))) or None,
+            fields.count(_first(row, ("Total Requests", "Total requests"))) or None,
             rate if rate and rate > 0 else inf,  # -1: no rate
-            fields.count(_of(row, CONCURRENCY)) or None,
+            fields.count(_first(row, CONCURRENCY)) or None,
         ),
-        duration_s=fields.seconds(_of(row, ("Test Duration (s)", "Time taken for tests (s)"))),
-        says=stated((entry, value) for entry, value in says if (fields.number(value) or -1) >= 0),
-        facts=fields.facts(row, (*CONCURRENCY, *(entry.key for entry in SAYS))),
+        duration_s=fields.seconds(_first(row, ("Test Duration (s)", "Time taken for tests (s)"))),
+        stated=read_stated(
+            (entry, value) for entry, value in values if (fields.number(value) or -1) >= 0
+        ),
+        facts=fields.facts(row, (*CONCURRENCY, *(entry.key for entry in STATED))),
         placed=False,
         of=row,
     )
 
 
 def read_percentiles(document: Document) -> list[Imported]:
-    """The table has a row for each percentile."""
+    """Return the run of a table with a row for each percentile."""
     rows = {str(row.get("Percentiles")): row for row in document.rows}
-    says = [
-        (Says(f"{metric}_{statistic}", "", scale, RANKS), fields.inside(rows.get(label), column))
+    values = [
+        (
+            StatedMetric(f"{metric}_{statistic}", "", scale, RANKS),
+            fields.inside(rows.get(label), column),
+        )
         for metric, (columns, scale) in PERCENTILES.items()
         for column in columns
         for statistic, label in STATISTICS.items()
     ]
-    return [imported(TOOL, Load(), says=stated(says), placed=False)]
+    return [imported(TOOL, Load(), stated=read_stated(values), placed=False)]
 
 
-def _of(row: Noted, names: tuple[str, ...]) -> Any:
+def _first(row: Tracked, names: tuple[str, ...]) -> Any:
     return next((row[name] for name in names if name in row), None)
 
 
-def _says(ours: str, scale: float, definition: str, *names: str) -> list[Says]:
-    return [Says(ours, name, scale, definition) for name in names]
+def _metrics(ours: str, scale: float, definition: str, *names: str) -> list[StatedMetric]:
+    return [StatedMetric(ours, name, scale, definition) for name in names]
 
 
 CONCURRENCY = ("Concurrency", "Number of concurrency")
 LATENCY = ("Avg Latency (s)", "Average latency (s)")
-RANKS = "A value that was seen, the upper of two, rounded to two decimals; of successes."
-WINDOW = "Over the time from the first request's start to the last one's end."
-COUNTED = "By the server's usage where it came, else by its tokenizer; of successes."
+RANKS = "An observed value, the upper of the two nearest, rounded to two decimals; successes only."
+WINDOW = "Over the time from the start of the first request to the end of the last."
+COUNTED = "By the server's usage if sent, otherwise by its own tokenizer; successes only."
 STATISTICS = {"median": "50%", "p90": "90%", "p95": "95%", "p99": "99%"}
 PERCENTILES: dict[str, tuple[tuple[str, ...], float]] = {
     "e2e_s": (("Latency (s)",), 1.0),
@@ -80,59 +85,63 @@ PERCENTILES: dict[str, tuple[tuple[str, ...], float]] = {
     "tpot_s": (("TPOT (ms)",), 1e-3),
     "inter_chunk_s": (("ITL (ms)",), 1e-3),
 }
-SAYS = (
-    *_says(
+STATED = (
+    *_metrics(
         "output_tokens_per_s",
         1,
         WINDOW,
         "Output token throughput (tok/s)",
         "Output Throughput (tok/s)",
     ),
-    *_says(
+    *_metrics(
         "total_tokens_per_s",
         1,
         WINDOW,
         "Total token throughput (tok/s)",
         "Total Throughput (tok/s)",
     ),
-    *_says("requests_per_s", 1, WINDOW, "Request throughput (req/s)", "Req Throughput (req/s)"),
-    *_says(
+    *_metrics("requests_per_s", 1, WINDOW, "Request throughput (req/s)", "Req Throughput (req/s)"),
+    *_metrics(
         "ok", 1, "Requests that ended without an error.", "Succeed requests", "Success Requests"
     ),
-    *_says("failed", 1, "Requests that ended with an error.", "Failed requests", "Failed Requests"),
-    *_says("e2e_s_mean", 1, "End of the stream − start. Ours ends with the last token.", *LATENCY),
-    *_says("ttft_s_mean", 1, "First chunk − start.", "Average time to first token (s)"),
-    *_says("ttft_s_mean", 1e-3, "First chunk − start.", "Avg TTFT (ms)", "TTFT (ms)"),
-    *_says(
+    *_metrics(
+        "failed", 1, "Requests that ended with an error.", "Failed requests", "Failed Requests"
+    ),
+    *_metrics(
+        "e2e_s_mean", 1, "End of the stream − start. Paceline's ends with the last token.", *LATENCY
+    ),
+    *_metrics("ttft_s_mean", 1, "First chunk − start.", "Average time to first token (s)"),
+    *_metrics("ttft_s_mean", 1e-3, "First chunk − start.", "Avg TTFT (ms)", "TTFT (ms)"),
+    *_metrics(
         "tpot_s_mean",
         1,
-        "(Latency − TTFT) / (output tokens − 1), as ours.",
+        "(Latency − TTFT) / (output tokens − 1), as in Paceline.",
         "Average time per output token (s)",
     ),
-    *_says(
+    *_metrics(
         "tpot_s_mean",
         1e-3,
-        "(Latency − TTFT) / (output tokens − 1), as ours.",
+        "(Latency − TTFT) / (output tokens − 1), as in Paceline.",
         "Avg TPOT (ms)",
         "TPOT (ms)",
     ),
-    *_says(
+    *_metrics(
         "inter_chunk_s_mean",
         1,
         "Called ITL: every gap between chunks.",
         "Average inter-token latency (s)",
     ),
-    *_says(
+    *_metrics(
         "inter_chunk_s_mean",
         1e-3,
         "Called ITL: every gap between chunks.",
         "Avg ITL (ms)",
         "ITL (ms)",
     ),
-    *_says(
+    *_metrics(
         "output_tokens_mean", 1, COUNTED, "Average output tokens per request", "Avg Output Tokens"
     ),
-    *_says(
+    *_metrics(
         "prompt_tokens_mean", 1, COUNTED, "Average input tokens per request", "Avg Input Tokens"
     ),
 )

@@ -1,6 +1,6 @@
-"""One field of a file that cannot be trusted: a value that makes sense, or None.
+"""Fields of an untrusted file: each function returns a plausible value, or None.
 
-Numbers leave here in SI: a reader says the scale of what it reads (1e-3 for milliseconds).
+Numbers are returned in SI units: callers pass the scale of what they read (1e-3 for milliseconds).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 from services.ask.measurement import class_of_status
 from services.base.halves import clean
 from services.base.redact import redact
-from services.report.imports.noted import Noted
+from services.report.imports.tracked import Tracked
 
 LARGEST = 1e12
-SMALLEST = 1e-15  # nothing that is measured is smaller, but 0: below lie numbers a database refuses
-LONGEST_S = 1e8  # three years: nothing that is measured takes longer, nor is older than its run
+SMALLEST = 1e-15  # no measurement but 0 is smaller, and databases refuse smaller numbers
+LONGEST_S = 1e8  # three years: no measurement takes longer
 MOST_COUNT = 2**31 - 1
 MOST_FACTS, LONGEST_FACT, LONGEST_NAME = 60, 200, 60
 _PRIVATE = re.compile(
@@ -32,21 +32,21 @@ _STAMP = re.compile(r"\d{8}-\d{6}")
 
 
 def number(value: Any, scale: float = 1.0) -> float | None:
-    """Return a finite number times `scale`, 0 where it is smaller than anything that is measured;
-    None for anything else, true and false included."""
+    """Return a finite number times `scale`, with those below SMALLEST as 0; None for anything else,
+    booleans included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        found = float(value) * scale
+        scaled = float(value) * scale
     except OverflowError:
         return None
-    if not isfinite(found) or abs(found) > LARGEST:
+    if not isfinite(scaled) or abs(scaled) > LARGEST:
         return None
-    return found if abs(found) >= SMALLEST else 0.0
+    return scaled if abs(scaled) >= SMALLEST else 0.0
 
 
 def decimal(value: Any) -> float | None:
-    """Return the number that a cell of a table writes."""
+    """Return the number in a text cell; None if it holds none."""
     try:
         return number(float(value)) if isinstance(value, str) and len(value) < 40 else None
     except ValueError:
@@ -54,73 +54,73 @@ def decimal(value: Any) -> float | None:
 
 
 def seconds(value: Any, scale: float = 1.0) -> float | None:
-    """Return a time that may have been measured: not negative, not longer than LONGEST_S."""
-    found = number(value, scale)
-    return found if found is not None and 0 <= found <= LONGEST_S else None
+    """Return a plausible duration in seconds, from 0 to LONGEST_S; None for anything else."""
+    span = number(value, scale)
+    return span if span is not None and 0 <= span <= LONGEST_S else None
 
 
 def count(value: Any) -> int | None:
-    """Return a whole number from 0 to MOST_COUNT."""
-    found = number(value)
-    whole = found is not None and found.is_integer() and 0 <= found <= MOST_COUNT
-    return int(found) if whole and found is not None else None
+    """Return a whole number from 0 to MOST_COUNT; None for anything else."""
+    parsed = number(value)
+    whole = parsed is not None and parsed.is_integer() and 0 <= parsed <= MOST_COUNT
+    return int(parsed) if whole and parsed is not None else None
 
 
-def several(value: Any) -> list[Any]:
-    """Return a list; [] for anything else."""
+def as_list(value: Any) -> list[Any]:
+    """Return the value if it is a list, otherwise []."""
     return value if isinstance(value, list) else []
 
 
-def mapping(value: Any) -> dict[str, Any]:
-    """Return an object; {} for anything else."""
+def as_dict(value: Any) -> dict[str, Any]:
+    """Return the value if it is an object, otherwise {}."""
     return value if isinstance(value, dict) else {}
 
 
 def inside(value: Any, *names: str) -> Any:
-    """Return what stands under these names, one below the other; None where one is missing."""
+    """Return the value at a path of names; None if one is missing."""
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
 def line(value: Any, longest: int = LONGEST_FACT) -> str:
-    """Return text as one line that can be stored, without keys; "" for what is no text."""
+    """Return text as one line that can be stored, with keys redacted; "" if it is not text."""
     return _line(value[: 10 * longest], longest) if isinstance(value, str) else ""
 
 
-@lru_cache(maxsize=1_000)  # the same failure stands in a file thousands of times
+@lru_cache(maxsize=1_000)  # a file may repeat an error thousands of times
 def _line(text: str, longest: int) -> str:
-    kept = redact(" ".join(clean(text).split()))
-    return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
+    cleaned = redact(" ".join(clean(text).split()))
+    return cleaned if len(cleaned) <= longest else f"{cleaned[: longest - 1]}…"
 
 
 def arrivals(first: float | None, gaps: Any, scale: float = 1.0) -> tuple[float, ...]:
-    """Return the times of chunks from the first and the gaps after it; () where one is no time. By
-    NumPy, for a file may hold millions."""
+    """Return the times of chunks from the first and the gaps after it; () if any of them is not a
+    duration. Uses NumPy, because a file may hold millions."""
     try:
-        steps = np.asarray(several(gaps) or [0.0])
+        steps = np.asarray(as_list(gaps) or [0.0])
     except ValueError:  # lists of different lengths
         return ()
     if first is None or steps.ndim != 1 or steps.dtype.kind not in "if":
         return ()
     if not ((steps >= 0) & (steps <= LONGEST_S)).all():  # nor is any of them NaN
         return ()
-    times = first + np.concatenate(([0.0], np.cumsum(steps * scale)))[: len(several(gaps)) + 1]
+    times = first + np.concatenate(([0.0], np.cumsum(steps * scale)))[: len(as_list(gaps)) + 1]
     return tuple(times.tolist())
 
 
 def moment(value: Any) -> datetime | None:
-    """Return a moment in UTC, of ISO 8601 text, of vLLM's `20261121-022042`, or of seconds since
-    1970. Text without a zone is taken for UTC."""
+    """Return a time in UTC, from ISO 8601 text, vLLM's `20261121-022042`, or seconds since 1970;
+    None for anything else. Text without a zone is taken as UTC."""
     try:
         if isinstance(value, str):
             stamp = _STAMP.fullmatch(value)
-            found = (
+            parsed = (
                 datetime.strptime(value, "%Y%m%d-%H%M%S")
                 if stamp
                 else datetime.fromisoformat(value)
             )
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
         since = number(value)
         return datetime.fromtimestamp(since, UTC) if since and since > 0 else None
     except (ValueError, OverflowError, OSError):
@@ -128,8 +128,7 @@ def moment(value: Any) -> datetime | None:
 
 
 def last_line(error: Any) -> Any:
-    """Return the last line of a Python traceback, which says what went wrong; other values as they
-    are."""
+    """Return the last line of a Python traceback, which holds the error; other values unchanged."""
     if not isinstance(error, str) or "Traceback (most recent call last)" not in error:
         return error
     lines = [line.strip() for line in error[-MOST_TRACEBACK:].splitlines() if line.strip()]
@@ -137,52 +136,57 @@ def last_line(error: Any) -> Any:
 
 
 def failure(error: Any) -> tuple[str, str | None]:
-    """Return another tool's error in a line, and the class of the failure (see `error_class`)."""
-    said = line(last_line(error))
-    return said, error_class(said)
+    """Return another tool's error as one line, and its class (see `error_class`)."""
+    message = line(last_line(error))
+    return message, error_class(message)
 
 
-def error_class(said: str) -> str | None:
-    """Return the class of a failure by the words of another tool; None where they do not tell.
+def error_class(message: str) -> str | None:
+    """Return the error class that another tool's message suggests; None if it suggests none.
 
-    A number is a status only where the words say so: at the beginning, after `HTTP`, `status`,
-    `code` or `error`, or before its own reason phrase. A line's number and a length are none."""
-    if status := _REASONS.get(said.strip(" .").lower()):
+    A number counts as an HTTP status at the beginning, after `HTTP`, `status`, `code` or `error`,
+    or before its own reason phrase; line numbers and lengths do not.
+    """
+    if status := _REASON_PHRASES.get(message.strip(" .").lower()):
         return class_of_status(status)
-    found = next((found for kind in _STATUSES if (found := kind.search(said))), None)
-    if found:
-        return class_of_status(int(found[1]))
-    low = said.lower()
-    return next((kind for word, kind in _WORDS if re.search(rf"\b{word}", low)), None)
+    match = next(
+        (match for pattern in _STATUS_PATTERNS if (match := pattern.search(message))), None
+    )
+    if match:
+        return class_of_status(int(match[1]))
+    lowered = message.lower()
+    return next(
+        (name for pattern, name in _ERROR_PATTERNS if re.search(rf"\b{pattern}", lowered)), None
+    )
 
 
 def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the scalars of an object that no reader knows, for the record: few and short, and none
-    whose name says that it may hold a key, a prompt or a place on somebody's disk."""
-    found: dict[str, Any] = {}
+    """Return the scalars of an object that no reader uses, to be kept with the run: few and short,
+    and none whose name suggests a key, a prompt or a path."""
+    scalars: dict[str, Any] = {}
     for name, value in document.items():
-        if len(found) >= MOST_FACTS:
+        if len(scalars) >= MOST_FACTS:
             break
         if name in set(without) or _PRIVATE.search(name) or isinstance(value, list | dict):
             continue
-        kept = line(value) if isinstance(value, str) else value
-        known = isinstance(kept, bool) or number(kept) is not None
-        if known or (isinstance(kept, str) and kept):
-            found[line(name, LONGEST_NAME)] = kept
-            if isinstance(document, Noted):
-                document.asked.add(name)
-    return found
+        fact = line(value) if isinstance(value, str) else value
+        known = isinstance(fact, bool) or number(fact) is not None
+        if known or (isinstance(fact, str) and fact):
+            scalars[line(name, LONGEST_NAME)] = fact
+            if isinstance(document, Tracked):
+                document.read_names.add(name)
+    return scalars
 
 
 MOST_TRACEBACK = 10_000  # characters from its end
-# What aiohttp and others store where a status is expected: the phrases of RFC 9110 and some more.
-_REASONS = {
+# What aiohttp and others store in place of a status: the phrases of RFC 9110 and a few more.
+_REASON_PHRASES = {
     phrase.lower(): status
     for status, phrase in (*((s.value, s.phrase) for s in HTTPStatus), (529, "Site is overloaded"))
     if status >= 400
 }
 _NUMBER = r"([45]\d\d)\b"
-_STATUSES = tuple(
+_STATUS_PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"^\W*{_NUMBER}(?!\s+(?:tokens|requests|prompts|characters|seconds|ms|s)\b)",
@@ -191,14 +195,14 @@ _STATUSES = tuple(
         rf"\bstatus(?:[ _-]?code)?(?:\s+is|\s+of)?\W{{0,3}}{_NUMBER}",
         rf"\b(?:error|response)(?:[ _-]?code)?\W{{0,3}}{_NUMBER}",
         rf"\bcode\W{{0,3}}{_NUMBER}",
-        rf"(?<![\w.]){_NUMBER}[,:]?\s+\W?(?:{'|'.join(map(re.escape, _REASONS))})\b",
+        rf"(?<![\w.]){_NUMBER}[,:]?\s+\W?(?:{'|'.join(map(re.escape, _REASON_PHRASES))})\b",
     )
 )
 # In this order: "connection timed out" never connected.
-_WORDS: tuple[tuple[str, str], ...] = (
+_ERROR_PATTERNS: tuple[tuple[str, str], ...] = (
     *(
         (re.escape(phrase) + r"\b", class_of_status(status))
-        for phrase, status in _REASONS.items()
+        for phrase, status in _REASON_PHRASES.items()
         if " " in phrase and "timeout" not in phrase
     ),
     (r"rate ?limit", "http_429"),

@@ -1,5 +1,5 @@
-"""genai-bench: a JSON file for each scenario and load, with a summary and every request, without
-when it was sent. Times are seconds, or milliseconds where `_time_unit` says so."""
+"""genai-bench: a JSON file for each scenario and load, with a summary and every request, but no
+send times. Times are in seconds, or in milliseconds if `_time_unit` says so."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from services.report.imports.imported import (
     SPREAD,
     Imported,
     Load,
-    Says,
+    StatedMetric,
     distributions,
     imported,
-    stated,
+    read_stated,
 )
-from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
+from services.report.imports.tracked import Tracked
 
 TOOL = "genai-bench"
 UNITS = {"s": 1.0, "ms": 1e-3}
 
 
 def recognise(document: Document) -> bool:
-    found = fields.inside(document.first, "aggregated_metrics", "stats")
-    return isinstance(found, dict) and "individual_request_metrics" in document.first
+    stats = fields.inside(document.first, "aggregated_metrics", "stats")
+    return isinstance(stats, dict) and "individual_request_metrics" in document.first
 
 
 def read(document: Document) -> list[Imported]:
-    row = Noted(document.first["aggregated_metrics"])
+    row = Tracked(document.first["aggregated_metrics"])
     unit = UNITS.get(str(document.first.get("_time_unit", "s")), 0.0)
-    rows = fields.several(document.first["individual_request_metrics"])
+    rows = fields.as_list(document.first["individual_request_metrics"])
     measurements = [
         _request(index, each, unit) for index, each in enumerate(rows) if isinstance(each, dict)
     ]
-    found = [(entry, fields.inside(row, *entry.key.split("/"))) for entry in SAYS]
-    kept = (
+    values = [(entry, fields.inside(row, *entry.key.split("/"))) for entry in STATED]
+    scaled = (
         (entry._replace(scale=unit) if entry.name.partition("_s_")[1] else entry, value)
-        for entry, value in found
+        for entry, value in values
     )
     return [
         imported(
@@ -49,8 +49,8 @@ def read(document: Document) -> list[Imported]:
             measurements=measurements,
             placed=False,
             duration_s=fields.seconds(row.get("run_duration")),
-            says=stated(kept),
-            facts=fields.facts(row, (entry.key for entry in SAYS)),
+            stated=read_stated(scaled),
+            facts=fields.facts(row, (entry.key for entry in STATED)),
             of=row,
         )
     ]
@@ -59,7 +59,7 @@ def read(document: Document) -> list[Imported]:
 def _request(index: int, row: Mapping[str, Any], unit: float) -> Measurement:
     latency = fields.seconds(row.get("e2e_latency"), unit) or None
     first = fields.seconds(row.get("ttft"), unit) or None
-    said, kind = fields.failure(row.get("error_message"))
+    message, kind = fields.failure(row.get("error_message"))
     code = row.get("error_code")
     if status := fields.count(code):
         kind = fields.error_class(f"status {status}") or kind
@@ -76,7 +76,7 @@ def _request(index: int, row: Mapping[str, Any], unit: float) -> Measurement:
         latency,
         prompt_tokens=fields.count(row.get("num_input_tokens")),
         output_tokens=fields.count(row.get("num_output_tokens")),
-        error=(said or f"error code {fields.line(str(code), 40)}") if failed else None,
+        error=(message or f"error code {fields.line(str(code), 40)}") if failed else None,
         error_class=kind if failed else None,
     )
 
@@ -89,45 +89,45 @@ STATISTICS = {
     "p95": "p95",
     "p99": "p99",
 }
-DURATION = "Over its own wall clock, from the first request until the last one's end."
-SAYS = (
-    Says("requests_per_s", "requests_per_second", 1, DURATION),
-    Says("output_tokens_per_s", "mean_output_throughput_tokens_per_s", 1, DURATION),
-    Says("total_tokens_per_s", "mean_total_tokens_throughput_tokens_per_s", 1, DURATION),
-    Says("ok", "num_completed_requests", 1, "Requests that ended without an error."),
-    Says("failed", "num_error_requests", 1, "Requests that ended with an error."),
-    Says("error_rate", "error_rate", 1, "Errors over all requests."),
-    Says(
+DURATION = "Over its own wall-clock time, from the first request to the end of the last."
+STATED = (
+    StatedMetric("requests_per_s", "requests_per_second", 1, DURATION),
+    StatedMetric("output_tokens_per_s", "mean_output_throughput_tokens_per_s", 1, DURATION),
+    StatedMetric("total_tokens_per_s", "mean_total_tokens_throughput_tokens_per_s", 1, DURATION),
+    StatedMetric("ok", "num_completed_requests", 1, "Requests that ended without an error."),
+    StatedMetric("failed", "num_error_requests", 1, "Requests that ended with an error."),
+    StatedMetric("error_rate", "error_rate", 1, "Errors / all requests."),
+    StatedMetric(
         "output_tokens",
         "stats/num_output_tokens/sum",
         1,
-        "By the server's usage where it came, else by its tokenizer; of successes.",
+        "By the server's usage if sent, otherwise by its own tokenizer; successes only.",
     ),
-    Says(
+    StatedMetric(
         "prompt_tokens",
         "stats/num_input_tokens/sum",
         1,
-        "By the server's usage where it came, else by its tokenizer; of successes.",
+        "By the server's usage if sent, otherwise by its own tokenizer; successes only.",
     ),
     *distributions(
         STATISTICS,
-        Says(
+        StatedMetric(
             "ttft_s",
             "stats/ttft/{}",
             1,
-            "First chunk with text − the call: connecting may be part of it.",
+            "First chunk with text − the call, which may include connecting.",
         ),
-        Says(
+        StatedMetric(
             "tpot_s",
             "stats/tpot/{}",
             1,
-            "(Latency − TTFT) / (output tokens − 1), of each request: as ours.",
+            "(Latency − TTFT) / (output tokens − 1) of each request, as in Paceline.",
         ),
-        Says(
+        StatedMetric(
             "e2e_s",
             "stats/e2e_latency/{}",
             1,
-            "End of the stream − the call. Ours ends with the last token.",
+            "End of the stream − the call. Paceline's ends with the last token.",
         ),
         sd=SPREAD,
     ),

@@ -1,7 +1,7 @@
 """genai-perf: Perf Analyzer's export of every response (`profile_export.json`, nanoseconds), and
 genai-perf's summary of it, which looks like aiperf's.
 
-Of the responses only what tells their times and the server's usage is read: no text is kept.
+Only times and the server's usage are read from the responses: no text is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from services.ask.measurement import Measurement
 from services.report.imports import aiperf, fields
-from services.report.imports.imported import Imported, Load, Says, imported
+from services.report.imports.imported import Imported, Load, StatedMetric, imported
 from services.report.imports.parse import Document
 
 TOOL = "genai-perf"
@@ -21,7 +21,7 @@ TEXTS = ("content", "reasoning_content", "reasoning", "tool_calls", "text", "tex
 
 
 def recognise(document: Document) -> bool:
-    experiments = fields.several(document.first.get("experiments"))
+    experiments = fields.as_list(document.first.get("experiments"))
     return bool(experiments) and isinstance(fields.inside(experiments[0], "requests"), list)
 
 
@@ -37,22 +37,26 @@ def recognise_summary(document: Document) -> bool:
 
 
 def read_summary(document: Document) -> list[Imported]:
-    return [aiperf.aggregate(TOOL, document.first, None, SAYS)]
+    return [aiperf.aggregate(TOOL, document.first, None, STATED)]
 
 
 def read(document: Document) -> list[Imported]:
-    found = document.first
-    facts = fields.facts({k: v for k, v in found.items() if k != "version"})
-    experiments = [one for one in fields.several(found["experiments"]) if isinstance(one, dict)]
-    return [_run(one, found.get("version"), facts) for one in experiments]
+    export = document.first
+    facts = fields.facts({k: v for k, v in export.items() if k != "version"})
+    experiments = [
+        experiment
+        for experiment in fields.as_list(export["experiments"])
+        if isinstance(experiment, dict)
+    ]
+    return [_run(experiment, export.get("version"), facts) for experiment in experiments]
 
 
-def _run(one: Mapping[str, Any], version: Any, facts: Mapping[str, Any]) -> Imported:
-    requests = [row for row in fields.several(one.get("requests")) if isinstance(row, dict)]
-    kept = sorted((at, n) for n, row in enumerate(requests) if (at := _ns(row.get("timestamp"))))
-    start = kept[0][0] if kept else 0.0
-    measurements = [_request(i, requests[n], at, start) for i, (at, n) in enumerate(kept)]
-    mode, value = (fields.inside(one, "experiment", part) for part in ("mode", "value"))
+def _run(experiment: Mapping[str, Any], version: Any, facts: Mapping[str, Any]) -> Imported:
+    requests = [row for row in fields.as_list(experiment.get("requests")) if isinstance(row, dict)]
+    ordered = sorted((at, n) for n, row in enumerate(requests) if (at := _ns(row.get("timestamp"))))
+    start = ordered[0][0] if ordered else 0.0
+    measurements = [_request(i, requests[n], at, start) for i, (at, n) in enumerate(ordered)]
+    mode, value = (fields.inside(experiment, "experiment", part) for part in ("mode", "value"))
     return imported(
         TOOL,
         Load(
@@ -70,20 +74,20 @@ def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Mea
     sent, tokens = at - start, 0
     times: list[float] = []
     usage: dict[str, Any] = {}
-    wrong: Any = None
-    stamps, outputs = (fields.several(row.get(f"response_{n}")) for n in ("timestamps", "outputs"))
+    error: Any = None
+    stamps, outputs = (fields.as_list(row.get(f"response_{n}")) for n in ("timestamps", "outputs"))
     ended: Any = None
     for stamp, output in zip(stamps, outputs, strict=False):
         moment = _ns(stamp)
         ended = fields.seconds(moment - start) if moment is not None else ended
         for event in _events(output):
-            usage = fields.mapping(event.get("usage")) or usage
-            wrong = wrong or event.get("error")
-            tokens += _carries(event)
-            if _carries(event) and ended is not None and ended not in times[-1:]:
+            usage = fields.as_dict(event.get("usage")) or usage
+            error = error or event.get("error")
+            tokens += _has_token(event)
+            if _has_token(event) and ended is not None and ended not in times[-1:]:
                 times.append(ended)
-    if wrong or not times:
-        said, kind = fields.failure(fields.inside(wrong, "message") or wrong)
+    if error or not times:
+        message, kind = fields.failure(fields.inside(error, "message") or error)
         return Measurement(
             0,
             index,
@@ -91,8 +95,8 @@ def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Mea
             sent,
             sent,
             t_end=ended,
-            error_class=kind if wrong else "empty",
-            error=said or ("it failed" if wrong else "no response of it carries a token"),
+            error_class=kind if error else "empty",
+            error=message or ("it failed" if error else "none of its responses contains a token"),
         )
     first = None if _is_whole(outputs) else times[0]
     return Measurement(
@@ -114,66 +118,68 @@ def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Mea
 
 
 def _is_whole(outputs: list[Any]) -> bool:
-    """Whether the answer came at once, without streaming: one response that is no event."""
-    written = fields.inside(outputs[0], "response")
-    return len(outputs) == 1 and not str(written or "").lstrip().startswith("data:")
+    """Whether the answer was not streamed: a single response that is not an event."""
+    text = fields.inside(outputs[0], "response")
+    return len(outputs) == 1 and not str(text or "").lstrip().startswith("data:")
 
 
 def _events(output: Any) -> Iterator[dict[str, Any]]:
-    """The events of one response: Perf Analyzer may read several at once. Of Triton's own generate
-    endpoint the response is the event."""
+    """Yield the events of one response: Perf Analyzer may read several at once. With Triton's own
+    generate endpoint the response is the event."""
     response = fields.inside(output, "response")
     if not isinstance(response, str):
         if isinstance(output, dict):
             yield output
         return
-    for written in response.split("\n"):
+    for line in response.split("\n"):
         try:
-            event = json.loads(written.removeprefix("data:"))
+            event = json.loads(line.removeprefix("data:"))
         except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):
             yield event
 
 
-def _carries(event: Mapping[str, Any]) -> bool:
-    """Whether an event holds a token: neither one that says who speaks, nor one that ends."""
-    choices = fields.several(event.get("choices"))
-    choice = fields.mapping(choices[0]) if choices else event
-    said = fields.mapping(choice.get("delta")) or fields.mapping(choice.get("message")) or choice
-    return any(said.get(name) for name in TEXTS)
+def _has_token(event: Mapping[str, Any]) -> bool:
+    """Whether an event holds a token, which the first (the role) and the last do not."""
+    choices = fields.as_list(event.get("choices"))
+    choice = fields.as_dict(choices[0]) if choices else event
+    delta = fields.as_dict(choice.get("delta")) or fields.as_dict(choice.get("message")) or choice
+    return any(delta.get(name) for name in TEXTS)
 
 
 def _model(row: Mapping[str, Any]) -> str:
     payload = fields.inside(row, "request_inputs", "payload")
     try:
-        asked = json.loads(payload) if isinstance(payload, str) else None
+        body = json.loads(payload) if isinstance(payload, str) else None
     except (ValueError, RecursionError):
         return ""
-    return fields.line(fields.inside(asked, "model"))
+    return fields.line(fields.inside(body, "model"))
 
 
 def _ns(value: Any) -> float | None:
-    """Seconds of nanoseconds since 1970; differences are taken of these, good to a microsecond."""
+    """Return seconds since 1970 from nanoseconds; differences are precise to a microsecond."""
     return fields.number(value, NS)
 
 
-_OWN = {  # the others are aiperf's
-    "requests_per_s": "Requests over the time from the first send to the last response with text.",
-    "output_tokens_per_s": "Output tokens, by its tokenizer, over the time from the first send to "
+_DEFINITIONS = {  # where they are not the same as aiperf's
+    "requests_per_s": "Requests / time from the first send to the last response with text.",
+    "output_tokens_per_s": "Output tokens, by its own tokenizer, / time from the first send to "
     "the last response with text.",
-    "ttft_s": "First response with text − the moment Perf Analyzer hands the request on.",
-    "e2e_s": "Last response with text − the moment Perf Analyzer hands the request on.",
+    "ttft_s": "First response with text − the time Perf Analyzer hands over the request.",
+    "e2e_s": "Last response with text − the time Perf Analyzer hands over the request.",
 }
 
 
-def _own(entry: Says) -> Says:
-    """The entry with genai-perf's definition, where it is not aiperf's; the words on the statistic
-    stay."""
+def _redefined(entry: StatedMetric) -> StatedMetric:
+    """Return aiperf's metric with genai-perf's definition where that differs; the note on the
+    statistic stays."""
     metric, _, statistic = entry.name.rpartition("_")
-    said = None if statistic == "sd" else _OWN.get(entry.name) or _OWN.get(metric)
+    definition = (
+        None if statistic == "sd" else _DEFINITIONS.get(entry.name) or _DEFINITIONS.get(metric)
+    )
     extra = aiperf.EXTRA.get(statistic, "")
-    return entry._replace(definition=said + extra) if said else entry
+    return entry._replace(definition=definition + extra) if definition else entry
 
 
-SAYS = tuple(map(_own, aiperf.SAYS))
+STATED = tuple(map(_redefined, aiperf.STATED))

@@ -1,5 +1,5 @@
-"""guidellm: a report whose `benchmarks` are runs, each with its requests. Latencies are seconds,
-others milliseconds, as their names say; moments are seconds since 1970."""
+"""guidellm: a report whose `benchmarks` are runs, each with its requests. Latencies are in seconds,
+other durations in milliseconds, as their names say; times in seconds since 1970."""
 
 from __future__ import annotations
 
@@ -13,58 +13,58 @@ from services.report.imports.imported import (
     SPREAD,
     Imported,
     Load,
-    Says,
+    StatedMetric,
     distributions,
     imported,
-    stated,
+    read_stated,
 )
-from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
+from services.report.imports.tracked import Tracked
 
 TOOL = "guidellm"
 STATUSES = {"successful": "ok", "errored": "failed", "incomplete": "cancelled"}
 
 
 def recognise(document: Document) -> bool:
-    """From 0.4 on the file has metadata; before, a benchmark says of which kind it is."""
-    found = document.first.get("benchmarks")
-    return isinstance(found, list) and (
+    """From 0.4 on, the file has metadata; before that, each benchmark states its type."""
+    benchmarks = document.first.get("benchmarks")
+    return isinstance(benchmarks, list) and (
         fields.inside(document.first, "metadata", "guidellm_version") is not None
         or fields.inside(document.first, "metadata", "version") in (1, 2)
-        or bool(found and fields.inside(found[0], "type_") == "generative_benchmark")
+        or bool(benchmarks and fields.inside(benchmarks[0], "type_") == "generative_benchmark")
     )
 
 
 def read(document: Document) -> list[Imported]:
     version = fields.inside(document.first, "metadata", "guidellm_version")
-    runs = [one for one in document.first["benchmarks"] if isinstance(one, dict)]
-    return [_run(one, version) for one in runs]
+    runs = [benchmark for benchmark in document.first["benchmarks"] if isinstance(benchmark, dict)]
+    return [_run(benchmark, version) for benchmark in runs]
 
 
-def _run(found: dict[str, Any], version: Any) -> Imported:
-    one = Noted(found, 1)
-    start = fields.number(one.get("start_time"))
-    requests = one.get("requests")
+def _run(benchmark: dict[str, Any], version: Any) -> Imported:
+    row = Tracked(benchmark, 1)
+    start = fields.number(row.get("start_time"))
+    requests = row.get("requests")
     measurements = list(_requests(requests))
-    config = fields.mapping(one.get("config")) or fields.mapping(one.get("args"))
+    config = fields.as_dict(row.get("config")) or fields.as_dict(row.get("args"))
     backend = fields.inside(config, "backend")
     model = fields.inside(backend, "model") or fields.inside(config, "spec", "backend", "model")
     return imported(
         TOOL,
         _load(config, len(measurements)),
-        model=model or fields.inside(one, "worker", "backend_model"),
+        model=model or fields.inside(row, "worker", "backend_model"),
         version=version,
         started_at=fields.moment(start or _earliest(requests)),
         measurements=measurements,
-        duration_s=fields.seconds(one.get("duration")),
-        says=stated((entry, _of(one, entry.key)) for entry in SAYS),
+        duration_s=fields.seconds(row.get("duration")),
+        stated=read_stated((entry, _at_path(row, entry.key)) for entry in STATED),
         facts={f"strategy.{k}": v for k, v in fields.facts(_strategy(config)).items()},
-        of=one,
+        of=row,
     )
 
 
 def _strategy(config: Any) -> Mapping[str, Any]:
-    return fields.mapping(fields.inside(config, "strategy"))
+    return fields.as_dict(fields.inside(config, "strategy"))
 
 
 def _load(config: Any, requests: int) -> Load:
@@ -78,8 +78,8 @@ def _load(config: Any, requests: int) -> Load:
     return Load(requests, rate)
 
 
-def _of(one: Mapping[str, Any], path: str) -> Any:
-    return fields.inside(one, *path.split("/"))
+def _at_path(row: Mapping[str, Any], path: str) -> Any:
+    return fields.inside(row, *path.split("/"))
 
 
 def _earliest(groups: Any) -> float | None:
@@ -89,7 +89,7 @@ def _earliest(groups: Any) -> float | None:
 
 def _each(groups: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, status in STATUSES.items():
-        for request in fields.several(fields.inside(groups, name)):
+        for request in fields.as_list(fields.inside(groups, name)):
             if isinstance(request, dict):
                 yield status, request
 
@@ -104,9 +104,10 @@ def _sent(request: Mapping[str, Any]) -> float | None:
 
 
 def _requests(groups: Any) -> Iterator[Measurement]:
-    """In the order they were sent. Chunks have no times of their own, only the first and last."""
-    found = [(_sent(request), status, request) for status, request in _each(groups)]
-    placed = sorted((p for p in found if p[0] is not None), key=lambda p: p[0] or 0.0)
+    """Yield the requests in the order they were sent. Only the first and the last chunk have
+    times."""
+    requests = [(_sent(request), status, request) for status, request in _each(groups)]
+    placed = sorted((p for p in requests if p[0] is not None), key=lambda p: p[0] or 0.0)
     start = placed[0][0] if placed else 0.0
     for index, (_, status, request) in enumerate(placed):
         yield _request(index, status, request, start or 0.0)
@@ -116,9 +117,9 @@ def _request(index: int, status: Any, request: Mapping[str, Any], start: float) 
     timings = fields.inside(request, "info", "timings")
 
     def at(name: str, *before: str) -> float | None:
-        """A moment by its name, else by those that stood in the request itself before 0.4."""
-        found = (fields.inside(timings, name), *(request.get(each) for each in before))
-        known = next((n for each in found if (n := fields.number(each)) is not None), None)
+        """Return a time by its name, or by the names that the request itself had before 0.4."""
+        candidates = (fields.inside(timings, name), *(request.get(each) for each in before))
+        known = next((n for each in candidates if (n := fields.number(each)) is not None), None)
         return fields.seconds(known - start) if known is not None else None
 
     sent = at("request_start", "request_start_time", "start_time") or 0.0
@@ -156,51 +157,62 @@ STATISTICS = {
     "p95": "percentiles/p95",
     "p99": "percentiles/p99",
 }
-NEAREST = " Percentiles are values that were seen, the upper of two; ours lie between them."
+NEAREST = (
+    " Percentiles are observed values, the upper of the two nearest; Paceline interpolates between "
+    "them."
+)
 RANKS = dict.fromkeys(("median", "p90", "p95", "p99"), NEAREST)
 WINDOW = (
-    "Over the time from the first request's start to the last one's end, which is after its last "
-    "token."
+    "Over the time from the start of the first request to the end of the last, which is after its "
+    "last token."
 )
-SAYS = (
-    Says("requests_per_s", "metrics/requests_per_second/successful/mean", 1, WINDOW),
-    Says("output_tokens_per_s", "metrics/output_tokens_per_second/successful/mean", 1, WINDOW),
-    Says("total_tokens_per_s", "metrics/tokens_per_second/successful/mean", 1, WINDOW),
-    Says("ok", "metrics/request_totals/successful", 1, "Requests that ended well."),
-    Says("failed", "metrics/request_totals/errored", 1, "Requests that ended with an error."),
-    Says("cancelled", "metrics/request_totals/incomplete", 1, "Cut off at the end of the run."),
-    Says(
+STATED = (
+    StatedMetric("requests_per_s", "metrics/requests_per_second/successful/mean", 1, WINDOW),
+    StatedMetric(
+        "output_tokens_per_s", "metrics/output_tokens_per_second/successful/mean", 1, WINDOW
+    ),
+    StatedMetric("total_tokens_per_s", "metrics/tokens_per_second/successful/mean", 1, WINDOW),
+    StatedMetric(
+        "ok", "metrics/request_totals/successful", 1, "Requests that ended without an error."
+    ),
+    StatedMetric(
+        "failed", "metrics/request_totals/errored", 1, "Requests that ended with an error."
+    ),
+    StatedMetric(
+        "cancelled", "metrics/request_totals/incomplete", 1, "Cut off at the end of the run."
+    ),
+    StatedMetric(
         "output_tokens",
         "metrics/output_token_count/successful/total_sum",
         1,
-        "By the server's usage where it came, else by its tokenizer.",
+        "By the server's usage if sent, otherwise by its own tokenizer.",
     ),
-    Says(
+    StatedMetric(
         "prompt_tokens",
         "metrics/prompt_token_count/successful/total_sum",
         1,
-        "By the server's usage where it came, else by its tokenizer.",
+        "By the server's usage if sent, otherwise by its own tokenizer.",
     ),
     *distributions(
         STATISTICS,
-        Says(
+        StatedMetric(
             "ttft_s",
             "metrics/time_to_first_token_ms/successful/{}",
             1e-3,
-            "First token − start of the request, by the clock of the day.",
+            "First token − start of the request, by the wall clock.",
         ),
-        Says(
+        StatedMetric(
             "tpot_s",
             "metrics/inter_token_latency_ms/successful/{}",
             1e-3,
-            "Called inter-token latency: (last − first token) / (tokens − 1), ours; but "
+            "Called inter-token latency: (last − first token) / (tokens − 1), as in Paceline; but "
             "each request counts as often as it has gaps.",
         ),
-        Says(
+        StatedMetric(
             "e2e_s",
             "metrics/request_latency/successful/{}",
             1,
-            "End of the stream − start. Ours ends with the last token, before the stream.",
+            "End of the stream − start. Paceline's ends with the last token, before that.",
         ),
         sd=SPREAD,
         notes=RANKS,

@@ -1,4 +1,4 @@
-"""What is read out of another tool's file: a run as Paceline stores it, and what the file says."""
+"""A run read from another tool's file, with the numbers that the tool states."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from services.ask.measurement import IMPORT, Measurement, Repeat, RunStatus, Sam
 from services.base.errors import Invalid
 from services.base.units import many
 from services.report.imports import fields
-from services.report.imports.noted import LONGEST, Noted
-from services.report.imports.noted import MOST as MOST_UNREAD
+from services.report.imports.tracked import LONGEST, Tracked
+from services.report.imports.tracked import MOST as MOST_UNREAD
 
 MOST_REQUESTS = 200_000
 LONGEST_MODEL, BRIEF = 300, 40
-SPREAD = "Over n, where ours is over n − 1; else as its mean."  # a tool's standard deviation
+SPREAD = "Divides by n, Paceline by n − 1; otherwise like the mean."  # a tool's standard deviation
 
 
 class InvalidImport(Invalid):
-    """A file that cannot be imported, in a sentence that says why and what to do."""
+    """A file that cannot be imported: why not, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
     """One run of a file.
 
-    `measurements` are empty where the file holds only a summary. `source` tells `tool` and
-    `version`; `stated` numbers under the names of `summary_row` in SI units, and for each in
-    `definitions` how the tool defines it; `facts`; `known`, the fields of the config that the file
-    says; `placed`, whether it says when each request was sent; and `unread`, the names of what the
-    file holds besides. `read` adds `file`, `sha256` and `bytes`.
+    `measurements` are empty if the file holds only a summary. `source` has `tool` and `version`;
+    `stated`, numbers under the names of `summary_row` in SI units, with the tool's definition of
+    each in `definitions`; `facts`; `known`, the config fields that the file states; `placed`,
+    whether it states when each request was sent; and `unread`, the names of everything else in the
+    file. `read` adds `file`, `sha256` and `bytes`.
     """
 
     config: RunConfig
@@ -46,13 +46,13 @@ class Imported:
     environment: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     note: str = ""
-    calibration: dict[str, Any] | None = None  # of a run of Paceline's
+    calibration: dict[str, Any] | None = None  # only of runs exported by Paceline
     samples: tuple[Sample, ...] = ()  # likewise
 
 
-class Says(NamedTuple):
-    """A number that a tool states: our name, where it stands, its scale to SI, and how the tool
-    defines it."""
+class StatedMetric(NamedTuple):
+    """A number that a tool states: Paceline's name, its key in the file, its scale to SI units, and
+    the tool's definition."""
 
     name: str
     key: str
@@ -62,7 +62,7 @@ class Says(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How a tool offered its load, as far as its file says; a `rate` of inf: all at once."""
+    """The load that a tool offered, as far as its file states it; a `rate` of inf: all at once."""
 
     requests: int | None = None
     rate: float | None = None  # requests per second
@@ -70,9 +70,9 @@ class Load:
     max_tokens: int | None = None
 
     def config(self, model: str) -> tuple[RunConfig, list[str]]:
-        """Return the nearest run of ours, and the names of the fields that the file says."""
+        """Return the closest run config, and the names of the fields that the file states."""
         values: dict[str, Any] = {**({"model": model} if model else {}), **self._mode()}
-        if self.requests and self.requests <= MOST:  # more than a run of ours can have are no field
+        if self.requests and self.requests <= MOST:  # beyond that a config is not valid
             values["requests"] = self.requests
         if self.max_tokens and self.max_tokens <= 131_072:
             values["max_tokens"] = self.max_tokens
@@ -100,21 +100,21 @@ def imported(
     measurements: Sequence[Measurement] = (),
     placed: bool = True,
     duration_s: float | None = None,
-    says: tuple[dict[str, float], dict[str, str]] = ({}, {}),
+    stated: tuple[dict[str, float], dict[str, str]] = ({}, {}),
     facts: Mapping[str, Any] | None = None,
     of: Mapping[str, Any] | None = None,
     label: str = "",
 ) -> Imported:
-    """Put a run together. `says` is what `stated` returns; `facts` are kept as they are. `of` is
-    the object that was read: what nobody asked of it is named in the source. `label` tells the
-    runs of one file apart.
+    """Build a run. `stated` is what `read_stated` returns; `facts` are kept as they are. `of` is
+    the object that was read: its unread names are listed in the source. `label` distinguishes the
+    runs of one file.
 
     Raises:
-        InvalidImport: the file holds neither a request nor a number of its tool, or requests
-            that cannot stand side by side.
+        InvalidImport: the file holds neither requests nor results, too many requests, or two with
+            the same index.
     """
-    _see_to(measurements)
-    if not measurements and not says[0]:
+    _check(measurements)
+    if not measurements and not stated[0]:
         raise InvalidImport(f"It is a file of {tool}, but contains no requests and no results.")
     named = fields.line(model, LONGEST_MODEL)
     requests = len(measurements) or load.requests
@@ -123,12 +123,12 @@ def imported(
         config,
         _name(tool, config, known, requests, label),
         started_at,
-        tuple(map(_in_order, measurements)),
+        tuple(map(_without_impossible_times, measurements)),
         {
             "tool": tool,
             "version": fields.line(version, 40),
-            "stated": says[0],
-            "definitions": says[1],
+            "stated": stated[0],
+            "definitions": stated[1],
             "facts": dict(facts or {}),
             "known": known,
             "placed": placed,
@@ -139,11 +139,11 @@ def imported(
 
 
 def _unread(of: Mapping[str, Any] | None) -> list[str]:
-    names = of.unread() if isinstance(of, Noted) else []
+    names = of.unread() if isinstance(of, Tracked) else []
     return [name for each in names[:MOST_UNREAD] if (name := fields.line(each, LONGEST))]
 
 
-def _see_to(measurements: Sequence[Measurement]) -> None:
+def _check(measurements: Sequence[Measurement]) -> None:
     if len(measurements) > MOST_REQUESTS:
         raise InvalidImport(
             f"It contains {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
@@ -154,8 +154,8 @@ def _see_to(measurements: Sequence[Measurement]) -> None:
         raise InvalidImport("Two of its requests have the same repeat and index.")
 
 
-def _in_order(m: Measurement) -> Measurement:
-    """Without moments that cannot be: before the request was sent, or after its last token."""
+def _without_impossible_times(m: Measurement) -> Measurement:
+    """Drop impossible times: before the request was sent, or after its last token."""
 
     def wrong(t: float | None, last: float | None = None) -> bool:
         late = t is not None and last is not None and t > last
@@ -165,37 +165,40 @@ def _in_order(m: Measurement) -> Measurement:
     times = m.token_times
     if times and (wrong(times[0]) or wrong(times[-1])):
         times = tuple(t for t in times if not wrong(t))
-    kept: dict[str, Any] = {
+    plausible: dict[str, Any] = {
         "t_first": None if wrong(m.t_first, t_last) else m.t_first,
         "t_answer": None if wrong(m.t_answer, t_last) else m.t_answer,
         "t_last": t_last,
         "t_end": None if wrong(m.t_end) else m.t_end,
         "token_times": times,
     }
-    return replace(m, **kept) if any(getattr(m, n) != kept[n] for n in kept) else m
+    return replace(m, **plausible) if any(getattr(m, n) != plausible[n] for n in plausible) else m
 
 
 def distributions(
     statistics: Mapping[str, str],
-    *entries: Says,
+    *entries: StatedMetric,
     sd: str = "",
     notes: Mapping[str, str] | None = None,
-) -> Iterator[Says]:
-    """Return an entry for each statistic of each distribution. A key holds {} where the tool's name
-    of the statistic stands; `sd` is how the tool defines the standard deviation, if not as it
-    defines the rest; `notes` are added to the definitions of single statistics."""
+) -> Iterator[StatedMetric]:
+    """Yield an entry for each statistic of each distribution. {} in a key stands for the tool's
+    name of the statistic; `sd` is the definition of the standard deviation, if it differs from the
+    rest; `notes` are added to the definitions of single statistics."""
     for name, key, scale, definition in entries:
         for statistic, theirs in statistics.items():
             note = (notes or {}).get(statistic, "")
-            defined = sd if sd and statistic == "sd" else f"{definition}{note}"
-            yield Says(f"{name}_{statistic}", key.format(theirs), scale, defined)
+            meaning = sd if sd and statistic == "sd" else f"{definition}{note}"
+            yield StatedMetric(f"{name}_{statistic}", key.format(theirs), scale, meaning)
 
 
-def stated(found: Iterable[tuple[Says, Any]]) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the numbers that are there, in SI units, and their definitions, by our names."""
+def read_stated(
+    values: Iterable[tuple[StatedMetric, Any]],
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the numbers that are present, in SI units, and their definitions, by Paceline's
+    names."""
     numbers: dict[str, float] = {}
     definitions: dict[str, str] = {}
-    for entry, value in found:
+    for entry, value in values:
         if (known := fields.number(value, entry.scale)) is not None:
             numbers[entry.name], definitions[entry.name] = known, entry.definition
     return numbers, definitions

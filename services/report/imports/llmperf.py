@@ -1,4 +1,4 @@
-"""llmperf: a flat summary in seconds, and a list of the responses, without when they were sent.
+"""llmperf: a flat summary in seconds, and a list of the responses, without send times.
 Its formulas: `token_benchmark_ray.py` and `ray_clients/openai_chat_completions_client.py`."""
 
 from __future__ import annotations
@@ -8,9 +8,16 @@ from typing import Any
 
 from services.ask.measurement import Measurement
 from services.report.imports import fields
-from services.report.imports.imported import Imported, Load, Says, distributions, imported, stated
-from services.report.imports.noted import Noted
+from services.report.imports.imported import (
+    Imported,
+    Load,
+    StatedMetric,
+    distributions,
+    imported,
+    read_stated,
+)
 from services.report.imports.parse import Document
+from services.report.imports.tracked import Tracked
 
 TOOL = "llmperf"
 NEEDED = {"results_ttft_s_mean", "num_concurrent_requests"}
@@ -25,9 +32,9 @@ def recognise_responses(document: Document) -> bool:
 
 
 def recognise_several(document: Document) -> bool:
-    """Summaries under names of their own, such as each its concurrency."""
-    found = [value for value in document.first.values() if isinstance(value, dict)]
-    return bool(found) and all(value.keys() >= NEEDED for value in found)
+    """Several summaries under a name each, such as their concurrency."""
+    summaries = [value for value in document.first.values() if isinstance(value, dict)]
+    return bool(summaries) and all(value.keys() >= NEEDED for value in summaries)
 
 
 def read(document: Document) -> list[Imported]:
@@ -38,8 +45,8 @@ def read_several(document: Document) -> list[Imported]:
     return [_summary(row) for row in document.first.values() if isinstance(row, dict)]
 
 
-def _summary(found: dict[str, Any]) -> Imported:
-    row = Noted(found)
+def _summary(summary: dict[str, Any]) -> Imported:
+    row = Tracked(summary)
     return imported(
         TOOL,
         Load(
@@ -50,8 +57,8 @@ def _summary(found: dict[str, Any]) -> Imported:
         model=row.get("model"),
         version=row.get("version"),
         started_at=fields.moment(row.get("timestamp")),
-        says=stated((entry, row.get(entry.key)) for entry in SAYS),
-        facts=fields.facts(row, (entry.key for entry in SAYS)),
+        stated=read_stated((entry, row.get(entry.key)) for entry in STATED),
+        facts=fields.facts(row, (entry.key for entry in STATED)),
         of=row,
     )
 
@@ -62,14 +69,14 @@ def read_responses(document: Document) -> list[Imported]:
 
 
 def _request(index: int, row: Mapping[str, Any]) -> Measurement:
-    """One response. Its `inter_token_latency_s` is the whole latency over the number of events, so
-    nothing of ours; `end_to_end_latency_s` and `ttft_s` are."""
+    """Return one response. `inter_token_latency_s` is the whole latency over the number of events,
+    which matches no metric of Paceline; `end_to_end_latency_s` and `ttft_s` do."""
     code = row.get("error_code")
     latency = fields.seconds(row.get("end_to_end_latency_s")) or None
     first = fields.seconds(row.get("ttft_s")) or None
-    said, kind = fields.failure(row.get("error_msg"))
+    message, kind = fields.failure(row.get("error_msg"))
     if code is None and latency:
-        said, kind = "", None
+        message, kind = "", None
     elif status := fields.count(code):
         kind = fields.error_class(f"status {status}") or kind
     failed = code is not None or not latency
@@ -87,7 +94,7 @@ def _request(index: int, row: Mapping[str, Any]) -> Measurement:
         output_tokens=fields.count(row.get("number_output_tokens")),
         token_source="tokenizer",
         error_class=kind,
-        error=(said or f"error code {fields.line(str(code), 40)}") if failed else None,
+        error=(message or f"error code {fields.line(str(code), 40)}") if failed else None,
     )
 
 
@@ -100,43 +107,49 @@ STATISTICS = {
     "p99": "quantiles_p99",
 }
 LLAMA = "counted by Llama's tokenizer, whatever the model"
-SAYS = (
-    Says(
+STATED = (
+    StatedMetric(
         "output_tokens_per_s",
         "results_mean_output_throughput_token_per_s",
         1,
-        f"Output tokens ({LLAMA}) over its own wall clock, from before its clients are made.",
+        f"Output tokens ({LLAMA}) over its own wall-clock time, from before creating its clients.",
     ),
-    Says(
+    StatedMetric(
         "requests_per_s",
         "results_num_completed_requests_per_min",
         1 / 60,
-        "Successes over its own wall clock, from before its clients are made.",
+        "Successes over its own wall-clock time, from before creating its clients.",
     ),
-    Says("ok", "results_num_completed_requests", 1, "Requests that ended without an error."),
-    Says("failed", "results_number_errors", 1, "Requests that ended with an error."),
-    Says("error_rate", "results_error_rate", 1, "Errors over all that were started."),
+    StatedMetric(
+        "ok", "results_num_completed_requests", 1, "Requests that ended without an error."
+    ),
+    StatedMetric("failed", "results_number_errors", 1, "Requests that ended with an error."),
+    StatedMetric("error_rate", "results_error_rate", 1, "Errors / all requests that were started."),
     *distributions(
         STATISTICS,
-        Says(
+        StatedMetric(
             "ttft_s",
             "results_ttft_s_{}",
             1,
-            "First chunk with text − the call: connecting is part of it.",
+            "First chunk with text − the call, which includes connecting.",
         ),
-        Says(
+        StatedMetric(
             "e2e_s",
             "results_end_to_end_latency_s_{}",
             1,
-            "End of the stream − the call. Ours ends with the last token.",
+            "End of the stream − the call. Paceline's ends with the last token.",
         ),
-        Says(
+        StatedMetric(
             "tokens_per_s",
             "results_request_output_throughput_token_per_s_{}",
             1,
             f"Output tokens / latency of each request; {LLAMA}.",
         ),
-        Says("output_tokens", "results_number_output_tokens_{}", 1, f"Of each request, {LLAMA}."),
-        Says("prompt_tokens", "results_number_input_tokens_{}", 1, f"Of each request, {LLAMA}."),
+        StatedMetric(
+            "output_tokens", "results_number_output_tokens_{}", 1, f"Of each request, {LLAMA}."
+        ),
+        StatedMetric(
+            "prompt_tokens", "results_number_input_tokens_{}", 1, f"Of each request, {LLAMA}."
+        ),
     ),
 )

@@ -1,5 +1,5 @@
-"""Paceline's own files: a run as JSON (`paceline/run/1`, `/2`) and its requests as Parquet, whose
-metadata hold the run. What one Paceline writes, another reads back."""
+"""Paceline's own files: a run as JSON (`paceline/run/1`, `/2`), or its requests as Parquet with the
+run in the metadata."""
 
 from __future__ import annotations
 
@@ -17,15 +17,22 @@ from services.ask.series import series_of
 from services.ask.workloads.promptfile import FILE_BYTES_MOST
 from services.base.halves import clean
 from services.report.imports import fields
-from services.report.imports.imported import Imported, InvalidImport, Load, Says, imported, stated
-from services.report.imports.parse import MOST_BYTES, Document, see_to_requests, see_to_values
+from services.report.imports.imported import (
+    Imported,
+    InvalidImport,
+    Load,
+    StatedMetric,
+    imported,
+    read_stated,
+)
+from services.report.imports.parse import MOST_BYTES, Document, check_requests, check_values
 
 TOOL = "Paceline"
 SCHEMAS = ("paceline/run/1", "paceline/run/2")
 KEY = b"paceline"
 LONGEST_ERROR = 300
 LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
-DEEPEST, MOST_WORDS = 4, 500  # of what is said about engine and machine
+DEEPEST, MOST_FACTS = 4, 500  # about engine and machine
 ROWS_AT_ONCE = 2_000
 TEXTS = ("status", "error_class", "error", "token_source", "finish_reason")
 COLUMNS = {  # of Parquet: what `_request` reads
@@ -76,7 +83,8 @@ def read(document: Document) -> list[Imported]:
 
 
 def read_parquet(document: Document) -> list[Imported]:
-    """Raises InvalidImport where it is not Parquet, or not Paceline's."""
+    """Return the run of a Parquet file. Raises InvalidImport if it is not Parquet, or not
+    Paceline's."""
     import pyarrow
     import pyarrow.parquet
 
@@ -85,10 +93,10 @@ def read_parquet(document: Document) -> list[Imported]:
         columns = pyarrow.parquet.read_schema(io.BytesIO(data)).names
         texts = [name for name in TEXTS if name in columns]
         file = pyarrow.parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
-        said = (file.schema_arrow.metadata or {}).get(KEY)
-        if said is None:
+        metadata = (file.schema_arrow.metadata or {}).get(KEY)
+        if metadata is None:
             raise InvalidImport("It is Parquet, but not a Paceline run.")
-        found = json.loads(said)
+        run = json.loads(metadata)
         rows = _rows(file)
     except MemoryError:
         raise
@@ -96,21 +104,21 @@ def read_parquet(document: Document) -> list[Imported]:
         if isinstance(error, InvalidImport):
             raise
         raise InvalidImport("Its Parquet cannot be read: it is damaged or incomplete.") from None
-    if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
+    if not isinstance(run, dict) or run.get("schema") not in SCHEMAS:
         raise InvalidImport("It is Parquet, but not a run that this version of Paceline can read.")
-    return [_run({**found, "requests": rows})]
+    return [_run({**run, "requests": rows})]
 
 
 def _rows(file: Any) -> list[dict[str, Any]]:
-    """The requests of a Parquet file: rows, values and bytes are counted before any is read, and
-    only columns that are known are. Text stays as it is written, once however often it stands
-    there, and is cut before each row gets its own."""
-    see_to_requests(file.metadata.num_rows)
+    """Return the requests of a Parquet file. Rows, values and bytes are checked before anything is
+    read, and only known columns are read. Text stays dictionary-encoded, so that repeated values
+    are in memory once, and is cut before it is expanded into rows."""
+    check_requests(file.metadata.num_rows)
     groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
     parts = [group.column(n) for group in groups for n in range(group.num_columns)]
-    kept = [part for part in parts if part.path_in_schema.partition(".")[0] in COLUMNS]
-    see_to_values(sum(part.num_values for part in kept))
-    if (size := sum(part.total_uncompressed_size for part in kept)) > MOST_BYTES:
+    chunks = [part for part in parts if part.path_in_schema.partition(".")[0] in COLUMNS]
+    check_values(sum(part.num_values for part in chunks))
+    if (size := sum(part.total_uncompressed_size for part in chunks)) > MOST_BYTES:
         raise InvalidImport(
             f"It holds {size / 1e6:,.0f} MB when unpacked. Paceline reads up to "
             f"{MOST_BYTES / 1e6:,.0f} MB."
@@ -119,13 +127,13 @@ def _rows(file: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for part in file.iter_batches(ROWS_AT_ONCE, columns=known):
         rows += part.from_arrays(
-            [_brief(part.column(name)) for name in part.schema.names], part.schema.names
+            [_with_short_texts(part.column(name)) for name in part.schema.names], part.schema.names
         ).to_pylist()
     return rows
 
 
-def _brief(column: Any) -> Any:
-    """A column of a batch, its texts cut."""
+def _with_short_texts(column: Any) -> Any:
+    """Return a column of a batch with its texts cut to LONGEST_ERROR."""
     import pyarrow
     import pyarrow.compute
 
@@ -137,25 +145,25 @@ def _brief(column: Any) -> Any:
 
 
 def _run(document: Mapping[str, Any]) -> Imported:
-    run = fields.mapping(document.get("run"))
-    rows = [row for row in fields.several(document.get("requests")) if isinstance(row, dict)]
+    run = fields.as_dict(document.get("run"))
+    rows = [row for row in fields.as_list(document.get("requests")) if isinstance(row, dict)]
     summary = document.get("summary")
-    says = stated((entry, fields.inside(summary, entry.key)) for entry in SAYS)
+    stated = read_stated((entry, fields.inside(summary, entry.key)) for entry in STATED)
     measurements = [_request(row) for row in rows]
-    made = imported(TOOL, Load(), measurements=measurements, says=says)
+    base = imported(TOOL, Load(), measurements=measurements, stated=stated)
     config, known = _config(run)
     inner = run.get("source")
     status = run.get("status")
     return replace(
-        made,
+        base,
         config=config,
-        name=fields.line(run.get("name")) or made.name,
+        name=fields.line(run.get("name")) or base.name,
         started_at=fields.moment(run.get("started_at")),
-        source={**made.source, "version": str(document["schema"]), "known": known}
+        source={**base.source, "version": str(document["schema"]), "known": known}
         | (_source(inner) if isinstance(inner, dict) else {}),
         repeats=_repeats(run.get("repeats")),
         status=status if status in FINISHED else "interrupted",
-        environment=_words(run.get("environment")),
+        environment=_facts(run.get("environment")),
         calibration=_calibration(run.get("calibration")),
         samples=_samples(document.get("samples")),
         tags=_tags(run.get("tags")),
@@ -163,16 +171,16 @@ def _run(document: Mapping[str, Any]) -> Imported:
     )
 
 
-def _tags(found: Any) -> tuple[str, ...]:
-    lines = (fields.line(tag, LONGEST_TAG).replace(",", " ") for tag in fields.several(found))
+def _tags(tags: Any) -> tuple[str, ...]:
+    lines = (fields.line(tag, LONGEST_TAG).replace(",", " ") for tag in fields.as_list(tags))
     return tuple(filter(None, lines))[:MOST_TAGS]
 
 
 def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
-    said = fields.mapping(run.get("config"))
-    known = {name: value for name, value in said.items() if name in RunConfig.model_fields}
+    config = fields.as_dict(run.get("config"))
+    known = {name: value for name, value in config.items() if name in RunConfig.model_fields}
     try:
-        return RunConfig.model_validate({**known, **_prompts(said)}), sorted(known)
+        return RunConfig.model_validate({**known, **_prompts(config)}), sorted(known)
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"])) or "config"
         raise InvalidImport(
@@ -180,22 +188,24 @@ def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         ) from None
 
 
-def _prompts(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A person's own prompts do not leave a Paceline. Dots of the same length stand for them, so
-    that their number and length stay true."""
-    workload, length = said.get("workload"), fields.count(said.get("own_prompt_characters")) or 1
+def _prompts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return placeholders for the person's own prompts, which are never exported: their number and
+    length are kept."""
+    workload = config.get("workload")
+    length = fields.count(config.get("own_prompt_characters")) or 1
     length = length if length <= FILE_BYTES_MOST else 1
-    if workload == "text" and not said.get("prompt"):
+    if workload == "text" and not config.get("prompt"):
         return {"prompt": "…" * max(1, min(length, 200_000))}
-    if workload == "file" and not said.get("prompts"):
-        number = min(fields.count(said.get("own_prompts")) or 1, MOST)
+    if workload == "file" and not config.get("prompts"):
+        number = min(fields.count(config.get("own_prompts")) or 1, MOST)
         each, more = divmod(max(length, number), number)
         return {"prompts": tuple("…" * min(each + (i < more), 200_000) for i in range(number))}
     return {}
 
 
 def _request(row: Mapping[str, Any]) -> Measurement:
-    """A request of either version. Version 1 has spans instead of moments and no single chunk."""
+    """Return a request of either version. Version 1 has durations instead of times, and no
+    chunks."""
     sent = fields.seconds(row.get("sent_s"))
 
     def at(moment: str, span: str) -> float | None:
@@ -204,7 +214,7 @@ def _request(row: Mapping[str, Any]) -> Measurement:
         since = fields.seconds(row.get(span))
         return None if sent is None or since is None else sent + since
 
-    times = [fields.seconds(t) for t in fields.several(row.get("chunks_s"))]
+    times = [fields.seconds(t) for t in fields.as_list(row.get("chunks_s"))]
     last = at("last_s", "e2e_s")
     status, source = row.get("status"), row.get("token_source")
     due, http = fields.seconds(row.get("due_s")), fields.count(row.get("http_status"))
@@ -233,88 +243,90 @@ def _request(row: Mapping[str, Any]) -> Measurement:
     )
 
 
-def _repeats(found: Any) -> tuple[Repeat, ...]:
-    kept: dict[int, Repeat] = {}
-    for row in fields.several(found):
+def _repeats(rows: Any) -> tuple[Repeat, ...]:
+    repeats: dict[int, Repeat] = {}
+    for row in fields.as_list(rows):
         index, began = fields.count(fields.inside(row, "index")), fields.inside(row, "began_at")
         at = fields.moment(began)
         if index is not None and index < MOST_REPEATS and at is not None:
-            health = _words(row.get("health"))
-            kept[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
-    return tuple(kept.values())
+            health = _facts(row.get("health"))
+            repeats[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
+    return tuple(repeats.values())
 
 
-def _samples(found: Any) -> tuple[Sample, ...]:
-    """What was seen of the server, of the series that are known here."""
-    kept: dict[float, Sample] = {}
-    for row in fields.several(found)[:MOST_SAMPLES]:
-        t, said = fields.seconds(fields.inside(row, "t")), fields.inside(row, "values")
+def _samples(rows: Any) -> tuple[Sample, ...]:
+    """Return the server samples of the series that this version knows."""
+    samples: dict[float, Sample] = {}
+    for row in fields.as_list(rows)[:MOST_SAMPLES]:
+        t, series = fields.seconds(fields.inside(row, "t")), fields.inside(row, "values")
         values = {
             name: number
-            for name, value in list(fields.mapping(said).items())[:MOST_WORDS]
+            for name, value in list(fields.as_dict(series).items())[:MOST_FACTS]
             if series_of(name) is not None and (number := fields.number(value)) is not None
         }
         if t is not None and values:
-            kept[t] = Sample(t, values)
-    return tuple(kept[t] for t in sorted(kept))
+            samples[t] = Sample(t, values)
+    return tuple(samples[t] for t in sorted(samples))
 
 
-def _calibration(found: Any) -> dict[str, Any] | None:
-    """What the client added, where all of it is said."""
-    said = fields.mapping(found)
-    numbers = {name: fields.number(said.get(name)) for name in CALIBRATED}
-    return {name: said[name] for name in numbers} if None not in numbers.values() else None
+def _calibration(calibration: Any) -> dict[str, Any] | None:
+    """Return the client's overhead if it is complete."""
+    numbers_given = fields.as_dict(calibration)
+    numbers = {name: fields.number(numbers_given.get(name)) for name in CALIBRATED}
+    return {name: numbers_given[name] for name in numbers} if None not in numbers.values() else None
 
 
-def _words(found: Any, depth: int = DEEPEST) -> dict[str, Any]:
-    """Facts about a machine or a client as they are, but few, short and not deep."""
-    kept: dict[str, Any] = {}
-    for name, value in list(found.items())[:MOST_WORDS] if isinstance(found, dict) else ():
-        word = clean(name[:100])
+def _facts(facts: Any, depth: int = DEEPEST) -> dict[str, Any]:
+    """Return facts about a machine or a client, limited in number, length and depth."""
+    limited: dict[str, Any] = {}
+    for name, value in list(facts.items())[:MOST_FACTS] if isinstance(facts, dict) else ():
+        key = clean(name[:100])
         if isinstance(value, dict) and depth:
-            kept[word] = _words(value, depth - 1)
+            limited[key] = _facts(value, depth - 1)
         elif isinstance(value, list) and depth:
-            kept[word] = [_word(each) for each in value[:100] if _is_word(each)]
-        elif _is_word(value):
-            kept[word] = _word(value)
-    return kept
+            limited[key] = [_scalar(each) for each in value[:100] if _is_scalar(each)]
+        elif _is_scalar(value):
+            limited[key] = _scalar(value)
+    return limited
 
 
-def _is_word(value: Any) -> bool:
+def _is_scalar(value: Any) -> bool:
     plain = value is None or isinstance(value, bool | str)
     return plain or fields.number(value) is not None
 
 
-def _word(value: Any) -> Any:
+def _scalar(value: Any) -> Any:
     return clean(value[:LONGEST_ERROR]) if isinstance(value, str) else value
 
 
 def _source(inner: Mapping[str, Any]) -> dict[str, Any]:
-    """What an imported run that is exported and imported again says about its first tool."""
+    """Return the source of a run that was imported from another tool before it was exported."""
     definitions = inner.get("definitions")
-    said = {
+    stated = {
         name: known
-        for name, value in _words(inner.get("stated")).items()
+        for name, value in _facts(inner.get("stated")).items()
         if (known := fields.number(value)) is not None
     }
-    about = {n: fields.line(fields.inside(definitions, n), LONGEST_ERROR) for n in said}
+    kept_definitions = {
+        n: fields.line(fields.inside(definitions, n), LONGEST_ERROR) for n in stated
+    }
     return {
         "tool": fields.line(inner.get("tool"), 40) or TOOL,
         "version": fields.line(inner.get("version"), 40),
-        "stated": said,
-        "definitions": about,
-        "facts": fields.facts(fields.mapping(inner.get("facts"))),
-        "known": [n for n in fields.several(inner.get("known")) if n in RunConfig.model_fields],
+        "stated": stated,
+        "definitions": kept_definitions,
+        "facts": fields.facts(fields.as_dict(inner.get("facts"))),
+        "known": [n for n in fields.as_list(inner.get("known")) if n in RunConfig.model_fields],
         "placed": inner.get("placed") is not False,
         "unread": [
-            name for each in fields.several(inner.get("unread"))[:40] if (name := fields.line(each))
+            name for each in fields.as_list(inner.get("unread"))[:40] if (name := fields.line(each))
         ],
     }
 
 
-SAME = "As here."
-SAYS = tuple(
-    Says(name, name, 1, SAME)
+SAME = "Same as here."
+STATED = tuple(
+    StatedMetric(name, name, 1, SAME)
     for name in (
         "output_tokens_per_s",
         "total_tokens_per_s",

@@ -1,4 +1,4 @@
-"""Bytes into objects: JSON, a JSON object a line, CSV or Parquet, whichever they are."""
+"""Parse a file as JSON, JSON lines, CSV or Parquet, whichever it is."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from services.base import text_file
 from services.report.imports.imported import MOST_REQUESTS, InvalidImport
 
 MOST_BYTES = 256_000_000
-MOST_VALUES = 30_000_000  # of a file: two bytes there are fifty in memory
+MOST_VALUES = 30_000_000  # two bytes in a file take fifty in memory
 PARQUET = b"PAR1"
 _COMMA = re.compile(r"\s*-?\d+,\d+\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's objects. A single JSON object is one row; `kind` says how they were written."""
+    """The objects in a file; a single JSON object is one row."""
 
     kind: Literal["json", "csv", "parquet"]
     rows: tuple[dict[str, Any], ...]
@@ -33,10 +33,10 @@ class Document:
 
 
 def document(data: bytes) -> Document:
-    """Read a file, whatever it is called.
+    """Parse a file by its content.
 
     Raises:
-        InvalidImport: it is none of these, too large, or ends in the middle.
+        InvalidImport: it has another format, or is empty, too large or incomplete.
     """
     if len(data) > MOST_BYTES:
         raise InvalidImport(
@@ -54,26 +54,26 @@ def document(data: bytes) -> Document:
             "Parquet."
         ) from None
     if text.lstrip()[:1] in ("{", "["):
-        see_to_values(text.count(",") + text.count("[") + text.count("{"))
-        found = _json(text)
+        check_values(text.count(",") + text.count("[") + text.count("{"))
+        parsed = _json(text)
     else:
-        found = Document("csv", _some(_csv(text)))
-    if not found.rows:
+        parsed = Document("csv", _limited(_csv(text)))
+    if not parsed.rows:
         raise InvalidImport("It contains no requests and no results.")
-    see_to_requests(len(found.rows))
-    return found
+    check_requests(len(parsed.rows))
+    return parsed
 
 
-def see_to_requests(number: int) -> None:
-    """Refuse a file that holds too many requests. Raises InvalidImport."""
+def check_requests(number: int) -> None:
+    """Raises InvalidImport if a file has too many requests."""
     if number > MOST_REQUESTS:
         raise InvalidImport(
             f"It has more than {MOST_REQUESTS:,} entries, the most that Paceline reads."
         )
 
 
-def see_to_values(number: int) -> None:
-    """Refuse a file that holds too many values. Raises InvalidImport."""
+def check_values(number: int) -> None:
+    """Raises InvalidImport if a file has too many values."""
     if number > MOST_VALUES:
         raise InvalidImport(
             f"It contains {number:,} values. Paceline reads up to {MOST_VALUES:,} per file: split "
@@ -81,8 +81,8 @@ def see_to_values(number: int) -> None:
         )
 
 
-def _some(rows: Iterator[Any]) -> tuple[Any, ...]:
-    """As many as are read, and one more, which says that there are too many."""
+def _limited(rows: Iterator[Any]) -> tuple[Any, ...]:
+    """Return at most one row more than are read, so that too many are noticed."""
     return tuple(islice(rows, MOST_REQUESTS + 1))
 
 
@@ -92,7 +92,7 @@ def _json(text: str) -> Document:
     except RecursionError:
         raise InvalidImport("Its JSON is nested too deeply.") from None
     except ValueError:
-        value = list(_some(_lines(text)))
+        value = list(_limited(_lines(text)))
     rows = value if isinstance(value, list) else [value]
     if not all(isinstance(row, dict) for row in rows):
         raise InvalidImport("Its JSON contains no objects: no tool's results look like that.")
@@ -100,12 +100,12 @@ def _json(text: str) -> Document:
 
 
 def _lines(text: str) -> Iterator[Any]:
-    """One JSON value a line; a file that is neither that nor one value is broken somewhere."""
-    start, place = 0, 0
-    while start < len(text):  # a line at a time: split at once, the file would be there twice
+    """Yield one JSON value per line. Raises InvalidImport at the first broken line."""
+    start, number = 0, 0
+    while start < len(text):  # not splitlines: the file would be in memory twice
         end = text.find("\n", start)
         line = text[start : end if end >= 0 else len(text)]
-        start, place = (end if end >= 0 else len(text)) + 1, place + 1
+        start, number = (end if end >= 0 else len(text)) + 1, number + 1
         if not line.strip():
             continue
         try:
@@ -113,21 +113,21 @@ def _lines(text: str) -> Iterator[Any]:
         except RecursionError:
             raise InvalidImport("Its JSON is nested too deeply.") from None
         except ValueError as error:
-            raise InvalidImport(_broken(text, line, place, error)) from None
+            raise InvalidImport(_broken(text, line, number, error)) from None
 
 
-def _broken(text: str, line: str, place: int, error: ValueError) -> str:
+def _broken(text: str, line: str, number: int, error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         at_end = error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated")
-        if at_end and (place > 1 or "\n" not in text.rstrip() or len(line.strip()) < 3):
+        if at_end and (number > 1 or "\n" not in text.rstrip() or len(line.strip()) < 3):
             return "Its JSON is incomplete: the file was not fully written or copied."
     return (
-        f"It looks like JSON, but line {place} cannot be read. Use the file as the tool wrote it."
+        f"It looks like JSON, but line {number} cannot be read. Use the file as the tool wrote it."
     )
 
 
 def _with_point(cell: str) -> str:
-    """A number as `12,5` is what a spreadsheet writes where it separates by semicolons."""
+    """Replace the decimal comma that spreadsheets write in files separated by semicolons."""
     return cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell
 
 
@@ -137,7 +137,7 @@ def _csv(text: str) -> Iterator[dict[str, Any]]:
         raise InvalidImport(
             "It is a table with an ambiguous separator. Save it as CSV with commas."
         )
-    see_to_values(text.count(sign))
+    check_values(text.count(sign))
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
     try:
         columns = [name.strip() for name in next(rows, [])]

@@ -1,5 +1,5 @@
-"""System D's `results.csv`, and Paceline's own CSV of requests, which has the same columns besides
-those that say when each request was sent."""
+"""System D's `results.csv`, and Paceline's own CSV of requests, which adds columns such as when
+each request was sent."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`vllm bench serve`: JSON (or a line a run), a summary in milliseconds; with --save-detailed an
-entry a request in seconds. Its formulas: `vllm/benchmarks/serve.py`, `calculate_metrics`."""
+"""`vllm bench serve`: JSON or JSON lines, a summary in milliseconds; with --save-detailed also
+every request in seconds. Its formulas: `vllm/benchmarks/serve.py`, `calculate_metrics`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from services.report.imports.imported import (
     SPREAD,
     Imported,
     Load,
-    Says,
+    StatedMetric,
     distributions,
     imported,
-    stated,
+    read_stated,
 )
-from services.report.imports.noted import Noted
 from services.report.imports.parse import Document
+from services.report.imports.tracked import Tracked
 
 TOOL = "vLLM bench"
 NEEDED = {"model_id", "request_throughput", "duration", "completed"}
@@ -34,26 +34,26 @@ def read(document: Document) -> list[Imported]:
     return [_run(row) for row in document.rows if row.keys() >= NEEDED]
 
 
-def _run(found: dict[str, Any]) -> Imported:
-    row = Noted(found)
-    sent = [fields.number(at) for at in fields.several(row.get("start_times"))]
-    places = sends(row, sent)
+def _run(result: dict[str, Any]) -> Imported:
+    row = Tracked(result)
+    sent = [fields.number(at) for at in fields.as_list(row.get("start_times"))]
+    offsets = send_offsets(row, sent)
     return imported(
         TOOL,
         load(row),
         model=row["model_id"],
         started_at=fields.moment(row.get("date")),
-        measurements=requests(row, places or {}),
-        placed=places is not None,
+        measurements=requests(row, offsets or {}),
+        placed=offsets is not None,
         duration_s=fields.seconds(row["duration"]),
-        says=stated((entry, row.get(entry.key)) for entry in (*IN_SECONDS, *SAYS)),
-        facts=fields.facts(row, (*NEEDED, *(entry.key for entry in SAYS))),
+        stated=read_stated((entry, row.get(entry.key)) for entry in (*IN_SECONDS, *STATED)),
+        facts=fields.facts(row, (*NEEDED, *(entry.key for entry in STATED))),
         of=row,
     )
 
 
 def load(row: Mapping[str, Any]) -> Load:
-    """How the load was offered; `request_rate` is a number, Infinity or the text "inf"."""
+    """Return the offered load; `request_rate` is a number, Infinity or the text "inf"."""
     rate, count = row.get("request_rate"), row.get("num_prompts")
     everything_at_once = rate == "inf" or rate == inf
     return Load(
@@ -63,9 +63,9 @@ def load(row: Mapping[str, Any]) -> Load:
     )
 
 
-def sends(row: Mapping[str, Any], sent: list[float | None]) -> dict[int, float] | None:
-    """When each request was sent, in seconds since the first; None where the file does not say it.
-    Without a rate and a cap all are sent at once, which then is near enough."""
+def send_offsets(row: Mapping[str, Any], sent: list[float | None]) -> dict[int, float] | None:
+    """Return when each request was sent, by index, in seconds since the first; None if the file
+    does not state it. Empty if there is no rate and no concurrency limit: all are sent at once."""
     if sent and all(at is not None for at in sent):
         known = [at for at in sent if at is not None]
         first = min(known)
@@ -75,8 +75,9 @@ def sends(row: Mapping[str, Any], sent: list[float | None]) -> dict[int, float] 
 
 
 def requests(row: Mapping[str, Any], sent: Mapping[int, float]) -> list[Measurement]:
-    """Every request of the arrays; one that is not in `sent` was sent at 0. [] without arrays."""
-    columns = [fields.several(row.get(name)) for name in ARRAYS]
+    """Return every request in the arrays, [] if there are none; those not in `sent` were sent at
+    0."""
+    columns = [fields.as_list(row.get(name)) for name in ARRAYS]
     if not columns[0]:
         return []
     parts = enumerate(zip_longest(*columns))
@@ -94,17 +95,17 @@ def _request(
     error: Any,
     late: Any,
 ) -> Measurement:
-    first, (said, kind) = fields.seconds(ttft), fields.failure(error)
+    first, (message, kind) = fields.seconds(ttft), fields.failure(error)
     due = max(sent - (fields.seconds(late) or 0.0), 0.0)
-    if said or not first:
+    if message or not first:
         return Measurement(
             0,
             index,
             "failed",
             due,
             sent,
-            error=said or "it has no first token",
-            error_class=kind if said else "empty",
+            error=message or "no first token arrived",
+            error_class=kind if message else "empty",
             prompt_tokens=fields.count(prompt_tokens),
         )
     times = fields.arrivals(sent + first, gaps)
@@ -136,60 +137,60 @@ STATISTICS = {
     "p99": "p99",
 }
 WALL = (
-    "Over its own wall clock, from before the first request is made until the last "
-    "task is done. Ours ends with the last token and begins with the first send."
+    "Over its own wall-clock time, from before the first request is created until the last "
+    "task is done. Paceline's begins with the first send and ends with the last token."
 )
-SAYS = (
-    Says("requests_per_s", "request_throughput", 1, WALL),
-    Says("output_tokens_per_s", "output_throughput", 1, WALL),
-    Says("total_tokens_per_s", "total_token_throughput", 1, WALL),
-    Says("ok", "completed", 1, "Requests that ended without an error."),
-    Says("failed", "failed", 1, "Requests that ended with an error."),
-    Says(
+STATED = (
+    StatedMetric("requests_per_s", "request_throughput", 1, WALL),
+    StatedMetric("output_tokens_per_s", "output_throughput", 1, WALL),
+    StatedMetric("total_tokens_per_s", "total_token_throughput", 1, WALL),
+    StatedMetric("ok", "completed", 1, "Requests that ended without an error."),
+    StatedMetric("failed", "failed", 1, "Requests that ended with an error."),
+    StatedMetric(
         "prompt_tokens",
         "total_input_tokens",
         1,
-        "By the server's usage where it came, else by vLLM's own tokenizer; of successes.",
+        "By the server's usage if sent, otherwise by vLLM's own tokenizer; successes only.",
     ),
-    Says(
+    StatedMetric(
         "output_tokens",
         "total_output_tokens",
         1,
-        "By the server's usage where it came, else by tokenizing the text again; of successes.",
+        "By the server's usage if sent, otherwise by tokenizing the text again; successes only.",
     ),
     *distributions(
         STATISTICS,
-        Says(
+        StatedMetric(
             "ttft_s",
             "{}_ttft_ms",
             1e-3,
-            "First event − sent. From 0.33 on the first with a token; before, any event, "
-            "so one that only says who speaks makes it early.",
+            "First event − sent. From 0.33 on, the first with a token; before that, any event, "
+            "so an event that only states the role makes it too early.",
         ),
-        Says(
+        StatedMetric(
             "tpot_s",
             "{}_tpot_ms",
             1e-3,
-            "(Latency − TTFT) / (output tokens − 1), of each request: as ours.",
+            "(Latency − TTFT) / (output tokens − 1) of each request, as in Paceline.",
         ),
-        Says(
+        StatedMetric(
             "inter_chunk_s",
             "{}_itl_ms",
             1e-3,
-            "Called ITL: every gap between events. Before 0.33 also those without a token.",
+            "Called ITL: every gap between events. Before 0.33, also those without a token.",
         ),
-        Says(
+        StatedMetric(
             "e2e_s",
             "{}_e2el_ms",
             1e-3,
-            "Last event − sent. From 0.33 on the last with a token, as ours.",
+            "Last event − sent. From 0.33 on, the last with a token, as in Paceline.",
         ),
         sd=SPREAD,
     ),
 )
-# InferenceX writes the same numbers in seconds, and calls them so: `median_ttft`.
+# InferenceX writes the same numbers in seconds, and names them accordingly: `median_ttft`.
 IN_SECONDS = tuple(
     entry._replace(key=entry.key.removesuffix("_ms"), scale=1.0)
-    for entry in SAYS
+    for entry in STATED
     if entry.key.endswith("_ms")
 )

@@ -100,7 +100,7 @@ def test_vllms_throughput_is_lower_because_its_clock_runs_longer() -> None:
     assert ours.repeats[0].window_s is not None
     assert ours.repeats[0].window_s < duration
     assert told["output_tokens_per_s"] < (ours.output_tokens_per_s or 0)
-    assert "its own wall clock" in one.source["definitions"]["output_tokens_per_s"]
+    assert "its own wall-clock time" in one.source["definitions"]["output_tokens_per_s"]
 
 
 @pytest.mark.parametrize("name", ["vllm", "guidellm"])
@@ -108,7 +108,7 @@ def test_their_standard_deviation_is_over_n(name: str) -> None:
     one = taken(FILES[name])
     told = one.source["stated"]["ttft_s_sd"]
     assert told == pytest.approx(pstdev(of(one.measurements, "ttft_s")), rel=1e-3)
-    assert "over n − 1" in one.source["definitions"]["ttft_s_sd"]
+    assert "Paceline by n − 1" in one.source["definitions"]["ttft_s_sd"]
 
 
 # --- guidellm: observed percentiles, gaps that count, a stream that ends later -------------------
@@ -120,7 +120,7 @@ def test_guidellms_median_is_a_value_that_was_seen_the_upper_of_two() -> None:
     told = one.source["stated"]["ttft_s_median"]
     assert told == pytest.approx(seen[6], abs=1e-5)
     assert median(seen) < told
-    assert "the upper of two" in one.source["definitions"]["ttft_s_median"]
+    assert "the upper of the two" in one.source["definitions"]["ttft_s_median"]
 
 
 def test_guidellms_inter_token_latency_is_our_tpot() -> None:
@@ -226,15 +226,17 @@ def test_the_table_says_both_numbers_the_difference_and_the_definition() -> None
     assert theirs != ours
     assert difference.startswith("−4")  # √(11/12) − 1
     why = dict(definitions(candidate).rows)
-    assert any("TTFT, std dev" in what and "over n − 1" in said for what, said in why.items())
-    assert sentence(candidate) == "vLLM bench: 14 of its 21 numbers match ours, 7 do not."
+    assert any(
+        "TTFT, std dev" in what and "Paceline by n − 1" in said for what, said in why.items()
+    )
+    assert sentence(candidate) == "vLLM bench: 14 of its 21 numbers match Paceline's, 7 do not."
     told = dict(reasons(candidate))
     assert len(told) == 2, "rates, and standard deviations"
     rates, spreads = told
     assert "Output throughput −0.129 %" in rates
-    assert "its own wall clock" in told[rates]
+    assert "its own wall-clock time" in told[rates]
     assert "TTFT, std dev −4.26 %" in spreads
-    assert "over n − 1" in told[spreads]
+    assert "Paceline by n − 1" in told[spreads]
     assert not any("TTFT, median" in what for what in told)
     assert rows["Output throughput"][2].startswith("−")
     assert found.columns[1] == "vLLM bench"

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from services.report.export.parquet import requests_parquet
-from services.report.imports import InvalidImport, apart, paceline, parse, read
+from services.report.imports import InvalidImport, isolated, paceline, parse, read
 from tests.conftest import ROOT
 from tests.values import candidate, failed, measured
 
@@ -37,18 +37,18 @@ def once(text: str, rows: int) -> Any:
 @pytest.mark.parametrize("name", ["vllm/result.json", "locust/results_stats.csv"])
 def test_a_process_of_its_own_answers_as_the_reader_does(name: str) -> None:
     data = (DATA / name).read_bytes()
-    assert apart.read(data, name) == read(data, name)
+    assert isolated.read(data, name) == read(data, name)
 
 
 def test_a_run_of_paceline_comes_back_whole_from_a_process_of_its_own() -> None:
     data = requests_parquet([candidate([measured(0), failed(1, "http_5xx"), measured(2)])])
-    assert apart.read(data, "f.parquet") == read(data, "f.parquet")
+    assert isolated.read(data, "f.parquet") == read(data, "f.parquet")
 
 
 @pytest.mark.parametrize("name", ["x.json", "fo\nlder/x.json", "é\udce9.json"])
 def test_a_bad_file_gets_the_same_sentence_from_a_process_of_its_own(name: str) -> None:
     with pytest.raises(InvalidImport, match=r"json: Paceline does not recognize this file"):
-        apart.read(b'{"a": 1}', name)
+        isolated.read(b'{"a": 1}', name)
 
 
 def test_no_key_is_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_no_key_is_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(subprocess, "Popen", noted)
     with pytest.raises(InvalidImport):
-        apart.read(b"{}", "f")
+        isolated.read(b"{}", "f")
     assert started and not any("sk-not-a-real-one" in env.values() for env in started)
 
 
@@ -77,7 +77,7 @@ def test_text_that_a_file_holds_once_does_not_cost_every_row_of_it() -> None:
         unknown=once(long, rows),
     )
     assert len(data) < 500_000
-    [one] = apart.read(data, "f.parquet")
+    [one] = isolated.read(data, "f.parquet")
     assert len(one.measurements) == rows
     assert len(one.measurements[0].error or "") == paceline.LONGEST_ERROR
 
@@ -106,29 +106,29 @@ def test_empty_lists_are_counted_as_values(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_file_that_takes_more_memory_than_it_may_gets_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(apart, "MOST_MEMORY", 700 * 2**20)
+    monkeypatch.setattr(isolated, "MOST_MEMORY", 700 * 2**20)
     data = b'{"a": [' + b"{}," * 9_000_000 + b"{}]}"
     with pytest.raises(InvalidImport, match=r"f\.json: It needs more memory"):
-        apart.read(data, "folder/f.json")
+        isolated.read(data, "folder/f.json")
 
 
 def test_a_file_that_takes_too_long_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "MOST_CPU_S", 1)
-    monkeypatch.setattr(apart, "LOOK_S", 0.05)
+    monkeypatch.setattr(isolated, "MOST_CPU_S", 1)
+    monkeypatch.setattr(isolated, "POLL_S", 0.05)
     data = b'{"a": [' + b"[1.5,2.5]," * 6_000_000 + b"{}]}"
     with pytest.raises(InvalidImport, match=r"f\.json: It (takes too long|needs more memory)"):
-        apart.read(data, "f.json")
+        isolated.read(data, "f.json")
 
 
 def test_a_system_without_limits_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "_too_much", lambda pid: apart.TOO_MUCH)
-    monkeypatch.setattr(apart, "LOOK_S", 0.001)
+    monkeypatch.setattr(isolated, "_exceeded", lambda pid: isolated.TOO_MUCH)
+    monkeypatch.setattr(isolated, "POLL_S", 0.001)
     with pytest.raises(InvalidImport, match=r"f: It needs more memory"):
-        apart.read(b'{"a": 1}', "f")
+        isolated.read(b'{"a": 1}', "f")
     monkeypatch.undo()
     reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with reader:  # not this process, which has been at work for long
-        assert apart._too_much(reader.pid) == ""
-        monkeypatch.setattr(apart, "MOST_MEMORY", 1)
-        assert apart._too_much(reader.pid) == apart.TOO_MUCH
+        assert isolated._exceeded(reader.pid) == ""
+        monkeypatch.setattr(isolated, "MOST_MEMORY", 1)
+        assert isolated._exceeded(reader.pid) == isolated.TOO_MUCH
         reader.kill()
