@@ -8,8 +8,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from services.base.errors import Invalid
-from services.base.private_names import names_key
-from services.base.redact import holds_key
+from services.base.secret_patterns import begins_with_key, holds_key, names_secret
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # as a client sees them
 _ENDPOINT = re.compile(r"/(chat/completions|completions)$")
@@ -19,10 +18,6 @@ _NUMBERS = re.compile(r"[\d.]+", re.ASCII)
 _NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", re.ASCII)  # and nothing beside a bracket
 _BARE_IPV6 = re.compile(r"https?://[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/|$)")
 _PARAMETERS, _PIECES = re.compile("[&;]"), re.compile("[/;]")  # what parts the pieces of one
-_KEY = re.compile(  # of a piece, where hf-inference is none
-    r"sk[-_][\w-]{6,}|(?:gsk|hf|pk|xai)[-_](?:[\w-]*[-_])?(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
-    r"|AIza[\w-]{20,}"
-)
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
 
 
@@ -152,9 +147,11 @@ def _secret_in(parts: SplitResult) -> str | None:
         ("path", _PIECES.split(parts.path)),
     ):
         for name, named, value in (unquote(piece).partition("=") for piece in pieces):
-            if _KEY.match(name):
+            if begins_with_key(name):
                 return part
-            if named and (names_key(name) or name == "code" or holds_key(value)):  # code: Azure's
+            if named and (
+                names_secret(name, "parameter") or name == "code" or holds_key(value)
+            ):  # code: Azure's
                 return f"parameter {name[:40]!r}"
     return None
 

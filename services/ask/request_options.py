@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.base.halves import joined
-from services.base.private_names import names_key, names_secret_field
-from services.base.redact import holds_key
+from services.base.secret_patterns import holds_key, names_secret
 
 BODY_BYTES = 10_000  # of all further fields, as JSON
 LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be written down again
@@ -158,7 +157,7 @@ def _no_secret(value: Any, schemas: bool = False) -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             describes = schemas and isinstance(inner, Mapping)
-            if names_secret_field(str(name)) and not describes and _holds_text(inner):
+            if names_secret(str(name), "field") and not describes and _holds_text(inner):
                 raise ValueError(
                     f"must hold no key, and {str(name)[:40]!r} looks like one: send it as a header "
                     "that names a variable"
@@ -206,7 +205,7 @@ def _check_header(name: Any, value: Any) -> None:
             f"hold a value of {name} that cannot be sent: it must be one line of ASCII"
         )
     literal = not _BEHIND_A_VARIABLE.fullmatch(value)
-    if literal and (names_key(name) or holds_key(value)):
+    if literal and (names_secret(name, "header") or holds_key(value)):
         raise ValueError(
             f"must not hold the secret of {name} itself, since they are stored with the run. Put "
             f"it into .env, such as PACELINE_URL_HEADER_KEY=…, and write {name}: "

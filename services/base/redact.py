@@ -9,6 +9,8 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
+from services.base.secret_patterns import BEARER, KEY, USER
+
 LONGEST = 300  # characters of a server's own words that are kept
 READ = 2000  # characters that are looked at
 RUN = 16  # so many characters in a row of a secret give it away
@@ -19,14 +21,7 @@ SHORTEST = 6  # a shorter secret would take ordinary words along
 SPACES = ("  ", "\n", "\t", "\r")  # what is one space where a text is on one line
 WHITESPACE = "\n\t\r\v\f\x1c\x1d\x1e\x1f"  # of ASCII, beside the space
 REMOVED = "[removed]"
-_KEY_LIKE = re.compile(
-    r"\b(?:sk|gsk|hf|pk|xai)[-_][\w*.…-]{6,}|\bkey[-_](?=[\w.…-]{0,200}[\d*])[\w*.…-]{6,}"
-    r"|\bAIza[\w-]{20,}"
-    r"|(?<=key=)[^&\s]+"
-)
 _STRETCH = re.compile(r"\s+")
-_USER = re.compile(r"(?<=://)[^/\s@]+@")  # and the password, of an address
-_BEARER = re.compile(r"(?i)bearer\s+\S+")
 # A file's whole path, of two parts at least: `/v1/models` and other addresses of an API are none,
 # nor is what belongs to a URL, `./here` or `and/or`.
 _PART = r"""[^\s/'"<>|:;,()\[\]]+"""
@@ -63,8 +58,8 @@ def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
     `limit` characters. A server may quote a prompt in part, escaped, or on one line: every run of
     RUN characters that a secret holds, however it is written, is removed."""
     whole, text = len(text) <= READ, without_secrets(text[:READ], secrets)
-    text = _BEARER.sub("Bearer [removed]", _KEY_LIKE.sub("[removed]", text))
-    text = _USER.sub("[removed]@", text)
+    text = BEARER.sub("Bearer [removed]", KEY.sub("[removed]", text))
+    text = USER.sub("[removed]@", text)
     if not whole:  # a secret that was cut may begin there, too short to be known
         text = f"{text[:-RUN]}…"
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -98,11 +93,6 @@ def without_secrets(text: str, secrets: Secrets) -> str:
 def holds(text: str, secrets: Secrets) -> bool:
     """Return whether `text`, of any length, holds one of the secrets, or RUN characters of it."""
     return without_secrets(text, secrets) != text
-
-
-def holds_key(text: str) -> bool:
-    """Return whether `text`, of any length, holds something that looks like a key."""
-    return any(kind.search(text) for kind in (_KEY_LIKE, _BEARER, _USER))
 
 
 def without_paths(text: str) -> str:

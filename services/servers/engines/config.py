@@ -15,16 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from services.ask.about import About, field
 from services.ask.config import refuse_bool
 from services.ask.problems import validate
-from services.base.redact import holds_key
+from services.base.secret_patterns import holds_key, names_secret
 
 EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
 Executor = Literal["auto", "mp", "ray", "external_launcher"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 MOST_RANKS = 64
 SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse takes "--api-k" for it
-SECRET = re.compile(
-    r"passw|passphrase|secret|credential|keyfile-p|(api|access|auth|private)-?key$|token$", re.I
-)
 NAMES = re.compile(r"""["']([\w-]+)["']\s*:""")  # in a value that is JSON
 
 
@@ -173,7 +170,7 @@ def _is_secret(word: str) -> bool:
     name, _, value = word.partition("=") if word.startswith("-") else ("", "", word)
     said = [each.replace("_", "-") for each in (name, *NAMES.findall(value))]
     short = len(name) > 4 and any(each.startswith(said[0]) for each in SHORTENED)
-    return short or any(map(SECRET.search, said))
+    return short or any(names_secret(each, "argument") for each in said)
 
 
 def _values(words: list[str]) -> str:

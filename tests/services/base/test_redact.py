@@ -19,12 +19,12 @@ from services.base.redact import (
     RUN,
     _on_one_line,
     holds,
-    holds_key,
     known,
     redact,
     without_paths,
     without_secrets,
 )
+from services.base.secret_patterns import holds_key
 
 
 @pytest.mark.parametrize(
