@@ -26,6 +26,8 @@ from services.ask.work_item import WorkItem
 from services.load.protocol import encode
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW = "ref ttft=0.05 gap=0.05 tokens=2000"  # 100 s an answer
+Submit = Callable[..., int]
 
 settings.register_profile("paceline", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("paceline")
@@ -133,3 +135,9 @@ def started_engines_end(database: Engine) -> None:
     for server in (*stored_engines.listed(database), *stored_engines.up(database)):
         stored_engines.request_stop(database, server.id)
     until(lambda: not queue.active(database) and not stored_engines.active(database), 90)
+
+
+@pytest.fixture
+def no_engine_left(database: Engine) -> Iterator[None]:
+    yield
+    started_engines_end(database)

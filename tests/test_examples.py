@@ -25,9 +25,9 @@ from services.ask.config import parse
 from services.ask.measurement import ACTIVE
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
+from tests.api.conftest import ask
 from tests.conftest import ROOT, ReferenceServer, started_engines_end
 from tests.stored import store
-from tests.test_api import ask
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MODEL = "ref tokens=3"

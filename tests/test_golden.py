@@ -7,7 +7,6 @@ reached on a quiet one stands in docs/benchmarks.md.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -19,11 +18,10 @@ from services.analysis.metrics import request_row
 from services.ask.measurement import Measurement
 from services.ask.workloads import prompt
 from services.load.reference import log_key
-from tests.conftest import ReferenceServer, finished
+from tests.conftest import ReferenceServer, Submit, finished
 
 pytestmark = pytest.mark.timed
 
-Submit = Callable[..., int]
 TYPICAL_S, WORST_S = 0.001, 0.1
 
 MODES: list[dict[str, Any]] = [

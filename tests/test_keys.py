@@ -24,9 +24,9 @@ from services.analysis.comparison_design import ComparisonDesign
 from services.ask.address import origin
 from services.ask.backends import BackendProblem
 from services.ask.config import parse
-from tests.conftest import ROOT, ReferenceServer, finished, serving, until
+from tests.conftest import ROOT, SLOW, ReferenceServer, finished, serving, until
+from tests.jobs.conftest import supervisors
 from tests.reference import KEY
-from tests.test_jobs import SLOW, supervisors
 
 OPEN = "ref tokens=2 fault=needs-key"
 ASKED = {"backend": "openai", "model": OPEN, "requests": 1, "warmup": 0, "calibrate": False}

@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 import jobs
 from api import api
 from db.database import opened
+from tests.api.conftest import ask
 from tests.stored import store
-from tests.test_api import ask
 
 EXAMPLES = 25  # of each route
 SCHEMA = api.openapi()

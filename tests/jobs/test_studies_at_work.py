@@ -1,53 +1,28 @@
-"""Engines and studies at work, with real processes: the embedded engine as a standing server."""
+"""Studies at work: engines started in turn, killed, cancelled and resumed."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 
-import httpx
-import psutil
 import pytest
 from sqlalchemy import Engine
 
-import jobs
 from db import engines, queue, runs, studies
-from jobs import serving
 from jobs import studies as at_work
-from jobs.engine_supervisor import process_tag
-from services.ask.config import parse
-from services.servers.engines import EngineConfig, EngineProblem
-from services.servers.engines.instance import UP, EngineInstance
-from services.servers.engines.process_tags import tagged
 from services.studies.flat import read
 from services.studies.parallel import Parallel
 from services.studies.study_config import StudyConfig
 from tests.conftest import ReferenceServer, finished, until
-from tests.test_jobs import supervisors
+from tests.jobs.conftest import (
+    ANSWER_S,
+    LLAMA,
+    processes,
+    supervisors,
+)
 
-LLAMA = EngineConfig(engine="llamacpp", max_seqs=2, max_model_len=512, start_timeout_s=120)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("nothing_stays")]
+
 SMALL = {"engine": "llamacpp", "max_seqs": "2", "max_model_len": "512", "start_timeout_s": "120"}
-pytestmark = pytest.mark.timeout(900)
-ANSWER_S = 240  # on a machine that has other work
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays(database: Engine) -> Iterator[None]:
-    """Whatever a test leaves behind is stopped, and must end."""
-    yield
-    for server in [*engines.up(database), *engines.listed(database)]:
-        engines.request_stop(database, server.id)
-    for row in studies.listed(database):
-        at_work.cancel(database, row.id)
-    jobs.ensure(database)
-    until(lambda: not engines.active(database), 60)
-
-
-def ready(database: Engine, engine_id: int) -> EngineInstance:
-    until(lambda: engines.load(database, engine_id).status in ("ready", "failed"), ANSWER_S)
-    server = engines.load(database, engine_id)
-    assert server.status == "ready", (server.error, serving.said(database, engine_id))
-    return server
 
 
 def over(database: Engine, study_id: int) -> None:
@@ -55,54 +30,9 @@ def over(database: Engine, study_id: int) -> None:
     until(lambda: not [s for s in engines.up(database) if s.study_id == study_id], 60)
 
 
-def processes(database: Engine, engine_id: int) -> list[psutil.Process]:
-    return tagged(process_tag(database, engine_id))
-
-
 def study(**texts: str) -> StudyConfig:
     load = {"max_tokens": "4", "repeats": "1", "warmup": "0"}
     return read({"preset": "custom", "batches": "1,2", **SMALL, **load, **texts})
-
-
-def test_an_engine_is_started_measured_and_stopped(database: Engine) -> None:
-    engine_id = serving.start(database, LLAMA)
-    server = ready(database, engine_id)
-    assert server.base_url and server.command and server.pid
-    assert server.facts["engine"] == "llama.cpp"
-    asked = {"backend": "url", "base_url": server.base_url, "requests": 2, "mode": "batch"}
-    run_id = jobs.submit(database, parse({**asked, "max_tokens": 4, "warmup": 0}))
-    assert finished(database, run_id, ANSWER_S).status == "done"
-    assert engines.load(database, engine_id).status == "ready", "it stays until it is stopped"
-    assert processes(database, engine_id)
-    serving.stop(database, engine_id)
-    until(lambda: engines.load(database, engine_id).status == "stopped", 60)
-    assert not processes(database, engine_id)
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(server.base_url)
-
-
-def test_a_start_that_fails_says_why_and_leaves_nothing(database: Engine) -> None:
-    broken = LLAMA.model_copy(update={"model": "/there/is/no/such/model.gguf"})
-    with pytest.raises(EngineProblem, match="Leave model empty"):
-        serving.start(database, broken)
-    engine_id = engines.create(database, broken)  # as if it could not have been seen beforehand
-    jobs.ensure(database)
-    until(lambda: engines.load(database, engine_id).status == "failed", ANSWER_S)
-    server = engines.load(database, engine_id)
-    assert server.error and server.error.endswith(".")
-    assert not processes(database, engine_id)
-
-
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
-def test_a_supervisor_takes_its_engines_along(database: Engine, sign: signal.Signals) -> None:
-    engine_id = serving.start(database, LLAMA)
-    ready(database, engine_id)
-    (supervisor,) = supervisors()
-    supervisor.send_signal(sign)
-    supervisor.wait(60)
-    until(lambda: not processes(database, engine_id), 60)
-    if sign is signal.SIGTERM:
-        assert engines.load(database, engine_id).status not in UP
 
 
 def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: Engine) -> None:

@@ -17,6 +17,8 @@ from services.load.reference import log_key
 from services.studies.mixing import InvalidMixing, alone, mixing, sentence
 from tests.conftest import ReferenceServer, finished
 
+pytestmark = pytest.mark.slow
+
 MIX = {
     "workload": "mixed",
     "input_tokens": 20,

@@ -23,8 +23,8 @@ from services.ask.config import parse
 from services.ask.measurement import FINISHED
 from services.base.ipc import OTHER_VERSION
 from services.load.protocol import PROTOCOL
-from tests.conftest import ReferenceServer, finished, until
-from tests.test_jobs import SLOW, Submit, supervisors
+from tests.conftest import SLOW, ReferenceServer, Submit, finished, until
+from tests.jobs.conftest import supervisors
 
 
 def away(times: int) -> Any:

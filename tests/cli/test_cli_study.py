@@ -1,10 +1,10 @@
-"""The door in a terminal to studies and engines, with real processes."""
+"""`study`, `studies`, `report` and `resume`, with real processes."""
 
 from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,10 @@ from services.report.export.study_files import STUDY_EXPORTS
 from services.report.export.study_shape import StudyDocument
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
-from tests.conftest import ReferenceServer, started_engines_end, until
-from tests.test_cli import SLOW, Ask, ask, ended, in_terminal, started
+from tests.cli.conftest import Ask, ended, in_terminal, started
+from tests.conftest import SLOW, ReferenceServer, until
 
-__all__ = ["ask"]  # the fixture
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(database: Engine) -> Iterator[None]:
-    yield
-    started_engines_end(database)
+pytestmark = pytest.mark.usefixtures("no_engine_left")
 
 
 def sweep(reference: ReferenceServer, model: str = "ref tokens=3") -> tuple[str, ...]:
@@ -34,9 +28,6 @@ def sweep(reference: ReferenceServer, model: str = "ref tokens=3") -> tuple[str,
     load = ("--requests", "2", "--repeats", "1", "--warmup", "0", "--concurrencies", "1,2")
     server = ("--backend", reference.base_url, "--model", model)
     return ("study", "--preset", "concurrency", *server, *load)
-
-
-# --- studies ---------------------------------------------------------------------------------
 
 
 def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
@@ -198,17 +189,9 @@ def test_every_field_of_a_study_is_a_flag(ask: Ask) -> None:
         (["resume", "7"], "There is no study 7."),
         (["resume", "one"], "STUDY: 'one' is not a whole number"),
         (["studies", "--limit", "0"], "--limit: '0' is not a whole number"),
-        (["engine"], "The following arguments are required: COMMAND"),
-        (["engine", "start", "--engine", "llamacpp", "--tp", "0"], "--tp must be at least 1"),
-        (["engine", "start", "--engine", "llamacpp", "--tp", "2"], "llama.cpp (embedded) does not"),
-        (["engine", "start", "--extra", "'"], "--extra hold a quote that is not closed"),
-        (["engine", "start", "--backend", "vllm"], "There is no --backend here"),
-        (["engine", "stop", "7"], "There is no engine 7."),
-        (["engine", "log", "7"], "There is no engine 7."),
-        (["engine", "log", "0"], "ENGINE: '0' is not a whole number"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(
+def test_a_study_that_cannot_be_is_refused_in_a_sentence(
     database: Engine, ask: Ask, typed: Sequence[str], begins: str
 ) -> None:
     said = ask(*typed)
@@ -227,61 +210,3 @@ def test_a_study_starts_its_engine_and_says_so(database: Engine) -> None:
     assert said.out.startswith("Study 1 · llama.cpp (embedded) · tensor parallel\n1 of 1 cell")
     assert "Starting llama.cpp (embedded) · TP 1" in shown
     until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
-
-
-# --- engines ---------------------------------------------------------------------------------
-
-
-@pytest.mark.timeout(700)
-def test_an_engine_is_started_listed_read_and_stopped(database: Engine, ask: Ask) -> None:
-    assert ask("engine", "list").out == "No engine has been started.\n"
-    said = ask("engine", "start", "--engine", "llamacpp", "--max-seqs", "1")
-    assert said.code == 0, said
-    first, address = said.out.splitlines()
-    assert first == "Engine 1 · llama.cpp (embedded) · TP 1 · ready"
-    assert address == stored_engines.load(database, 1).base_url
-    log = address.removesuffix("/v1")
-    assert said.err.splitlines()[0] == "Starting" and log in said.err.splitlines()
-    assert address in ask("engine", "list").out
-    assert ask("engine", "log", "1").out == f"{log}\n"
-    (facts,) = json.loads(ask("engine", "list", "--json").out)
-    assert (facts["status"], facts["base_url"], facts["config"]["max_seqs"]) == (
-        "ready",
-        address,
-        1,
-    )
-    stopped = ask("engine", "stop", "1")
-    assert (stopped.code, stopped.out) == (0, "Engine 1 · llama.cpp (embedded) · TP 1 · stopped\n")
-
-
-@pytest.fixture
-def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The interpreter of an engine, to be written by the test."""
-    python = tmp_path / "python"
-    python.touch(0o755)
-    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(python))
-    return python
-
-
-def test_an_engine_that_fails_says_its_log_and_why_and_exits_with_1(
-    database: Engine, ask: Ask, pretended: Path
-) -> None:
-    pretended.write_text("#!/bin/sh\necho loading weights\nexit 3\n")
-    said = ask("engine", "start", "--model", "org/model")
-    assert said.code == 1
-    assert "loading weights" in said.err.splitlines()
-    assert said.out.startswith("Engine 1 · vLLM · TP 1 · failed\n")
-    assert len(said.out.splitlines()) >= 2, "it does not say why"
-    assert ask("engine", "log", "1").out == "loading weights\n"
-    quiet = ask("engine", "start", "--model", "org/model", "--json")
-    assert (quiet.code, quiet.err, json.loads(quiet.out)["status"]) == (1, "", "failed")
-
-
-def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Path) -> None:
-    pretended.write_text("#!/bin/sh\necho loading weights\nexec sleep 1000\n")
-    process = started("engine", "start", "--model", "org/model")
-    until(lambda: stored_engines.up(database), 60)
-    process.send_signal(signal.SIGINT)
-    said = ended(process)
-    assert (said.code, said.out) == (1, "Engine 1 · vLLM · TP 1 · stopped\n"), said
-    assert stored_engines.up(database) == []

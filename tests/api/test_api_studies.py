@@ -1,33 +1,21 @@
-"""The door over HTTP to studies and engines."""
+"""Studies over HTTP: planned, started, cancelled, resumed, reported."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from db import engines as stored_engines
 from db import queue, runs, studies
 from jobs import studies as at_work
 from services.report.export.study_shape import StudyDocument
-from services.servers.engines.instance import UP
 from services.studies.feasible import NothingToResume
-from tests.conftest import ReferenceServer, started_engines_end, until
-from tests.test_api import ask, problem
+from tests.api.conftest import ask, pretended, problem
+from tests.conftest import SLOW, ReferenceServer, until
 
-JSON = {"content-type": "application/json"}
-KEY = "fake-0123456789abcdefghij"
-SLOW = "ref ttft=0.05 gap=0.05 tokens=2000"  # 100 s an answer
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(database: Engine) -> Iterator[None]:
-    yield
-    started_engines_end(database)
+pytestmark = pytest.mark.usefixtures("no_engine_left")
 
 
 def sweep(reference: ReferenceServer, model: str = "ref tokens=3", **more: Any) -> dict[str, Any]:
@@ -176,94 +164,6 @@ def test_a_study_that_cannot_be_is_refused_by_its_field(
     assert studies.listed(database) == []
 
 
-@pytest.mark.timeout(700)  # the engine shares its cores with whatever else runs
-def test_an_engine_is_started_shown_used_and_stopped(database: Engine) -> None:
-    answer = ask("POST", "/engines", json={"engine": "llamacpp", "max_seqs": 2})
-    assert answer.status_code == 202
-    assert answer.json() == {"id": 1, "url": "/api/engines/1", "page": "/engines"}
-    until(lambda: ask("GET", "/engines/1").json()["status"] not in ("planned", "starting"), 300)
-    facts = ask("GET", "/engines/1").json()
-    assert (facts["status"], facts["error"], facts["study_id"]) == ("ready", None, None)
-    assert "services.servers.embedded 2 2048" in facts["command"]
-    assert facts["log"].startswith("http://127.0.0.1:")
-    assert [one["id"] for one in ask("GET", "/engines").json()] == [1]
-    assert ask("POST", "/engines/1/stop").json()["stop_requested"]
-    until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
-
-
-def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> dict[str, Any]:
-    """An engine whose interpreter does what `script` says."""
-    python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\n{script}\n")
-    python.chmod(0o755)
-    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(python))
-    return {"engine": "vllm", "model": "org/model"}
-
-
-def test_no_answer_holds_what_is_in_the_environment(
-    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("OPENAI_API_KEY", "VLLM_API_KEY", "GROQ_API_KEY"):
-        monkeypatch.setenv(name, KEY)
-    monkeypatch.setenv("MY_OWN_THING", KEY)
-    monkeypatch.setenv("PACELINE_DATABASE_URL", str(database.url))
-    asked = pretended(tmp_path, monkeypatch, "env | grep API_KEY; env | grep -c DATABASE; exit 3")
-    assert ask("POST", "/engines", json=asked).status_code == 202
-    until(lambda: stored_engines.load(database, 1).status == "failed", 60)
-    facts = ask("GET", "/engines/1")
-    assert facts.json()["log"].strip() == "0", "an engine is told what is none of its business"
-    assert facts.json()["error"]
-    for answer in (facts, ask("GET", "/engines")):
-        assert KEY not in answer.text
-    kept = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
-    assert "org/model" in kept and KEY not in kept
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({"engine": "ollama"}, "engine must be one of"),
-        ({"tp": 0}, "tp must be at least 1"),
-        ({"tp": True}, "tp must be a number, not true or false"),
-        ({"speed": 1}, "speed is not a known field"),
-        ({"engine": "llamacpp", "tp": 8}, "does not know tp=8"),
-        ({"engine": "llamacpp", "model": "/etc"}, "serves smollm2-135m-instruct only"),
-        ({"engine": "vllm", "tp": 64}, "It needs 64 "),
-        ({"extra": "--host 0.0.0.0"}, "Paceline sets --host itself"),
-        ({"extra": "--max-logprobs 5 --"}, "extra may not contain a bare --"),
-        ({"model": f"--api-key={KEY}"}, "model may not begin with -"),
-        ({"model": f" -{KEY}"}, "model may not begin with -"),
-        ({"quantization": f"--api-key={KEY}"}, "quantization may not begin with -"),
-        ({"extra": f"--api-key {KEY}"}, "extra may hold no key"),
-        ({"extra": f"--api_k={KEY}"}, "extra may hold no key"),
-        ({"extra": f"--hf-token {KEY}"}, "extra may hold no key"),
-    ],
-)
-def test_an_engine_that_cannot_be_is_refused_and_nothing_is_stored(
-    database: Engine,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    body: dict[str, Any],
-    words: str,
-) -> None:
-    asked = {**pretended(tmp_path, monkeypatch, "exit 1"), **body}
-    answer = ask("POST", "/engines", json=asked)
-    problem(answer, 422)
-    assert words in answer.json()["error"]
-    assert KEY not in answer.text
-    assert stored_engines.listed(database) == []
-
-
-@pytest.mark.parametrize("path", ["/engines", "/studies", "/studies/plan", "/studies/1/resume"])
-@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
-def test_a_body_that_a_form_could_send_starts_nothing(
-    database: Engine, path: str, kind: str
-) -> None:
-    body = json.dumps({"engine": "llamacpp"}) if path == "/engines" else "{}"
-    problem(ask("POST", path, content=body, headers={"content-type": kind}), 415)
-    assert stored_engines.listed(database) == [] and studies.listed(database) == []
-
-
 @pytest.mark.parametrize(
     ("asked", "status"),
     [
@@ -273,12 +173,7 @@ def test_a_body_that_a_form_could_send_starts_nothing(
         ("DELETE /studies/7", 404),
         ("GET /studies/one", 422),
         ("GET /studies?limit=0", 422),
-        ("GET /engines/7", 404),
-        ("POST /engines/7/stop", 404),
-        ("GET /engines/one", 422),
-        ("DELETE /engines", 405),
     ],
 )
-def test_what_is_not_there_is_said(database: Engine, asked: str, status: int) -> None:
+def test_a_study_that_is_not_there_is_said(database: Engine, asked: str, status: int) -> None:
     problem(ask(*asked.split()), status)
-    assert not [one for one in stored_engines.up(database) if one.status in UP]

@@ -16,6 +16,7 @@ from cli.engine import takes_nothing
 from cli.parser import Command, parser
 from jobs.place import beside
 from services.base.errors import Conflict, Invalid, NotFound, PacelineError, Unavailable
+from services.base.hosts import InvalidHosts
 from tests.stored import store
 
 NASTY = (
@@ -177,7 +178,7 @@ def kinds(root: type[PacelineError]) -> list[type[PacelineError]]:
     return [root, *(each for below in root.__subclasses__() for each in kinds(below))]
 
 
-TREE = sorted({*kinds(PacelineError)}, key=lambda kind: kind.__name__)
+TREE = sorted({*kinds(PacelineError), InvalidHosts}, key=lambda kind: kind.__name__)
 
 
 @pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Callable
 from time import perf_counter_ns
 
 import pytest
@@ -21,9 +20,9 @@ from services.report.terminal import list_text, run_text
 from services.wire import Timeouts
 from services.wire.exchange import Exchange
 from tests.canned import HEAD, canned, chunked
-from tests.conftest import ReferenceServer, finished
+from tests.conftest import ReferenceServer, Submit, finished
 
-Submit = Callable[..., int]
+pytestmark = pytest.mark.slow
 
 
 def test_a_run_through_litellm_is_measured_and_says_so(

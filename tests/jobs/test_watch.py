@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import perf_counter_ns
 from typing import Any
 
@@ -27,10 +27,8 @@ from services.servers.protocol import Sampled
 from services.servers.telemetry.target import SamplerTarget
 from services.studies.grid import cells
 from services.studies.study_config import StudyConfig
-from tests.conftest import ReferenceServer, finished, serving, until
+from tests.conftest import ReferenceServer, Submit, finished, serving, until
 from tests.stored import store
-
-Submit = Callable[..., int]
 
 
 def samplers() -> list[psutil.Process]:

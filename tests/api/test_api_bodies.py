@@ -1,0 +1,69 @@
+"""A body that is no JSON object, of another type or too long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import Engine
+
+from api.bodies import BODY_MOST
+from db import engines as stored_engines
+from db import runs, studies
+from tests.api.conftest import JSON, ask, problem
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"null",
+        b"[1]",
+        b'"run"',
+        b"5",
+        b"[" * 900,
+        b'{"requests": ' + b"1" * 5000 + b"}",
+    ],
+    ids=lambda body: repr(body[:10]),
+)
+def test_a_body_that_is_no_run_is_refused(database: Engine, body: bytes) -> None:
+    problem(ask("POST", "/runs", content=body, headers=JSON), 422)
+    assert runs.count(database) == 0
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "json"])
+def test_a_body_of_another_type_is_refused(database: Engine, kind: str) -> None:
+    answer = ask("POST", "/runs", content=b"{}", headers={"content-type": kind})
+    problem(answer, 415)
+    assert runs.count(database) == 0
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_read() -> None:
+    read = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(50):
+            read += 10**6
+            yield b" " * 10**6
+
+    problem(ask("POST", "/runs", content=pieces(), headers=JSON), 413)
+    assert read <= BODY_MOST + 10**6
+    announced = {**JSON, "content-length": str(50 * 10**6)}
+    read = 0
+    problem(ask("PUT", "/baselines/tag/import", content=pieces(), headers=announced), 413)
+    problem(ask("POST", "/runs", content=pieces(), headers=announced), 413)
+    assert read == 0
+
+
+@pytest.mark.parametrize("path", ["/engines", "/studies", "/studies/plan", "/studies/1/resume"])
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_a_form_could_send_starts_nothing(
+    database: Engine, path: str, kind: str
+) -> None:
+    body = json.dumps({"engine": "llamacpp"}) if path == "/engines" else "{}"
+    problem(ask("POST", path, content=body, headers={"content-type": kind}), 415)
+    assert stored_engines.listed(database) == [] and studies.listed(database) == []

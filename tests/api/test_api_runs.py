@@ -1,0 +1,271 @@
+"""Runs over HTTP: started, listed, shown, cancelled; what a run refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from api.runs import NewRun
+from db import results, runs
+from services.analysis.metrics import FIELDS
+from services.ask.config import RunConfig
+from services.report.export import EXPORTS, page_html
+from services.report.export.document import REQUEST_FIELDS
+from services.report.export.shape import RunDocument
+from tests.api.conftest import JSON, ask, problem
+from tests.conftest import ReferenceServer, Submit, finished, until
+
+
+def test_a_run_is_started_listed_and_shown(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
+    about = {"name": "Door", "tags": ["http", "a"], "note": "by hand"}
+    answer = ask("POST", "/runs", json={**config, "requests": 2, "pause_s": 0, **about})
+    started = answer.json()
+    assert answer.status_code == 202
+    run_id = started["id"]
+    assert started == {
+        "id": run_id,
+        "url": f"/api/runs/{run_id}",
+        "page": f"/result?run={run_id}",
+    }
+    finished(database, run_id)
+    document = ask("GET", f"/runs/{run_id}").json()
+    required = RunDocument.model_json_schema()["required"]
+    assert list(document) == [*required, "samples"]
+    assert document["run"]["name"] == "Door"
+    assert document["run"]["tags"] == ["a", "http"]
+    assert document["run"]["config"]["pause_s"] == 0
+    assert document["summary"]["ok"] == 2
+    assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 2
+    assert [row["output_tokens"] for row in document["requests"]] == [3, 3]
+    (listed,) = ask("GET", "/runs", params={"tag": "http", "status": "done"}).json()
+    assert (listed["id"], listed["note"], listed["headline"]["ok"]) == (run_id, "by hand", 2)
+
+
+def test_a_request_is_the_same_in_json_and_csv(measured: int) -> None:
+    answer = ask("GET", f"/runs/{measured}/requests.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert f"paceline-run-{measured}-requests.csv" in answer.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert tuple(rows[0])[: len(FIELDS)] == FIELDS
+    for row, request in zip(rows, ask("GET", f"/runs/{measured}").json()["requests"], strict=True):
+        said = {name: "" if request[name] is None else str(request[name]) for name in FIELDS}
+        assert {name: row[name] for name in FIELDS} == said
+
+
+def test_the_document_is_the_one_that_is_exported(database: Engine, measured: int) -> None:
+    (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
+    exported = json.loads(kind.write([results.candidate(database, measured)]))
+    assert ask("GET", f"/runs/{measured}").json() == exported
+
+
+def test_a_run_is_cancelled_once(database: Engine, reference_run: Submit) -> None:
+    run_id = reference_run("ref gap=0.05 tokens=2000", requests=1, warmup=0)
+    until(lambda: runs.load(database, run_id).status == "running", 15)
+    answer = ask("POST", f"/runs/{run_id}/cancel")
+    assert answer.json() == {"id": run_id, "status": "running", "cancel_requested": True}
+    assert finished(database, run_id, 5).status == "cancelled"
+    assert problem(ask("POST", f"/runs/{run_id}/cancel"), 409) == {}
+
+
+def test_the_newest_run_is_listed_first_and_pages_do_not_overlap(database: Engine) -> None:
+    ids = [runs.create(database, RunConfig(), "embedded", name=str(n)) for n in range(3)]
+    pages = [ask("GET", "/runs", params={"limit": 2, "offset": n}).json() for n in (0, 2, 4)]
+    assert [[run["id"] for run in page] for page in pages] == [[ids[2], ids[1]], [ids[0]], []]
+
+
+def test_a_search_for_anything_at_all_is_answered(database: Engine) -> None:
+    for nothing in ("%", "\0", "\ufffd", "'; --"):
+        for name in ("text", "tag", "model"):
+            assert ask("GET", "/runs", params={name: nothing}).json() == []
+
+
+def test_a_prompt_says_where_prompts_come_from() -> None:
+    assert NewRun.model_validate({"prompt": "Why?"}).config().workload == "text"
+
+
+WRONG = [
+    ("backend", 5),
+    ("base_url", "127.0.0.1:8000"),
+    ("base_url", "http://"),
+    ("base_url", 5),
+    ("model", "x" * 301),
+    ("model", None),
+    ("client", "curl"),
+    ("mode", "warp"),
+    ("mode", None),
+    ("requests", 0),
+    ("requests", 10001),
+    ("requests", 1.5),
+    ("requests", "many"),
+    ("requests", True),
+    ("requests", None),
+    ("requests", [1]),
+    ("requests", {"a": 1}),
+    ("requests", 10**30),
+    ("pause_s", -0.1),
+    ("pause_s", 3601),
+    ("pause_s", None),
+    ("pause_s", False),
+    ("interval_s", "soon"),
+    ("interval_s", -1),
+    ("concurrency", 0),
+    ("concurrency", 10001),
+    ("workload", "poem"),
+    ("prompt", 5),
+    ("prompt", "  "),
+    ("prompt", "x" * 200_001),
+    ("prompts", "one"),
+    ("prompts", []),
+    ("prompts", ["a", " "]),
+    ("prompts", ["a", 5]),
+    ("prompts", ["a"] * 10001),
+    ("input_tokens", 0),
+    ("input_tokens", 131_073),
+    ("long_input_tokens", 511),
+    ("long_every", 1),
+    ("long_every", 6),
+    ("long_max_tokens", 0),
+    ("unique_prompts", "perhaps"),
+    ("max_tokens", 0),
+    ("max_tokens", 131_073),
+    ("temperature", 2.1),
+    ("temperature", -1),
+    ("top_p", 0),
+    ("top_p", 1.1),
+    ("seed", -1),
+    ("seed", 2**31),
+    ("ignore_eos", "sometimes"),
+    ("warmup", 101),
+    ("warmup", -1),
+    ("repeats", 0),
+    ("repeats", 51),
+    ("timeout_s", 0),
+    ("timeout_s", 1e9),
+    ("stop_after_s", 0),
+    ("connect_timeout_s", 0),
+    ("first_token_timeout_s", 0),
+    ("chunk_timeout_s", -1),
+    ("processes", 0),
+    ("processes", 65),
+    ("calibrate", "perhaps"),
+    ("stop_after_errors", 0),
+    ("ttft_limit_s", 0),
+    ("tpot_limit_s", -1),
+    ("e2e_limit_s", "soon"),
+    ("usd_per_hour", 0),
+    ("omit", ["model"]),
+    ("max_tokens_field", "length"),
+    ("extra_body", []),
+    ("extra_body", {"model": "m"}),
+    ("headers", ["no colon"]),
+    ("headers", {"api-key": "sk-secret-00"}),
+    ("ca_file", 5),
+    ("ca_file", "x" * 1001),
+    ("insecure_tls", "perhaps"),
+    ("name", "x" * 201),
+    ("name", 5),
+    ("tags", "one"),
+    ("tags", ["a", 5]),
+    ("tags", [f"t{n}" for n in range(21)]),
+    ("note", "x" * 10_001),
+    ("speed", 9),
+    ("id", 1),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG)
+def test_a_wrong_field_is_named_and_nothing_is_stored(
+    database: Engine, field: str, value: Any
+) -> None:
+    problems = problem(ask("POST", "/runs", json={field: value}), 422)
+    assert list(problems) == [field]
+    assert problems[field].startswith(f"{field} ")
+    assert runs.count(database) == 0
+
+
+def test_every_field_of_a_run_has_a_wrong_value_above() -> None:
+    assert set(NewRun.model_fields) <= {field for field, _ in WRONG}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_none_is_refused(database: Engine, number: str) -> None:
+    answer = ask("POST", "/runs", content=f'{{"pause_s": {number}}}', headers=JSON)
+    assert list(problem(answer, 422)) == ["pause_s"]
+    assert runs.count(database) == 0
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"backend": "nowhere"},
+        {"backend": "url"},
+        {"backend": "groq", "ignore_eos": True},
+        {"backend": "openai", "model": "x"},
+        {"base_url": "http://127.0.0.1:9"},
+        {"model": "another"},
+        {"tags": ["a,b"]},
+        {"tags": ["x" * 51]},
+    ],
+)
+def test_a_run_that_cannot_be_carried_out_is_refused_in_a_sentence(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    for name in ("PACELINE_URL", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "")
+    problem(ask("POST", "/runs", json=config), 422)
+    assert runs.count(database) == 0
+
+
+def test_no_answer_holds_a_key(
+    database: Engine,
+    reference: ReferenceServer,
+    reference_run: Submit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = "fake-0123456789abcdefghij"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setenv("OPENAI_BASE_URL", reference.base_url)
+    asked = {"backend": "openai", "model": "ref fault=needs-key", "requests": 2, "pause_s": 0}
+    run_id = ask("POST", "/runs", json=asked).json()["id"]
+    run = finished(database, run_id)
+    assert run.status == "failed"
+    assert "401" in str(run.error)
+    paths = ("/runs", f"/runs/{run_id}", f"/runs/{run_id}/requests.csv")
+    for answer in [ask("GET", path) for path in paths]:
+        assert answer.status_code == 200
+        assert key not in answer.text
+    measured = [results.candidate(database, run_id)]
+    for entry in EXPORTS:
+        if entry.takes(1):
+            assert key.encode() not in entry.write(measured), entry.name
+    assert key.encode() not in page_html(measured, texts=True)
+    kept = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
+    assert "Incorrect API key" in kept
+    assert key not in kept
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"api_key": "sk-topsecret-123456"},
+        {"base_url": "http://me:sk-topsecret-123456@127.0.0.1"},
+        {"base_url": "me:sk-topsecret-123456@127.0.0.1"},
+        {"base_url": "http://127.0.0.1/v1?key=sk-topsecret-123456"},
+        {"base_url": "http://[sk-topsecret-123456"},
+        {"prompts": "sk-topsecret-123456"},
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_said_again(
+    database: Engine, body: dict[str, Any]
+) -> None:
+    answer = ask("POST", "/runs", json={"backend": "url", **body})
+    problem(answer, 422)
+    assert "topsecret" not in answer.text

@@ -1,0 +1,101 @@
+"""The OpenAPI schema: whole, and true of what is answered."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from services.ask import about
+from services.ask.config import RunConfig
+from services.report.export.document import REQUEST_FIELDS
+from tests.api.conftest import ask
+
+
+@pytest.fixture(scope="module")
+def openapi() -> dict[str, Any]:
+    found: dict[str, Any] = ask("GET", "/openapi.json").json()
+    return found
+
+
+def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any]) -> None:
+    assert openapi["servers"] == [{"url": "/api"}]
+    operations = {(path, method) for path, of in openapi["paths"].items() for method in of}
+    assert operations == {
+        ("/import", "post"),
+        ("/runs", "get"),
+        ("/runs", "post"),
+        ("/runs/{run_id}", "get"),
+        ("/runs/{run_id}/requests.csv", "get"),
+        ("/runs/{run_id}/cancel", "post"),
+        ("/runs/{run_id}/more", "post"),
+        ("/comparisons", "post"),
+        ("/comparisons/{comparison_id}", "get"),
+        ("/comparisons/{comparison_id}/cancel", "post"),
+        ("/shares", "get"),
+        ("/shares", "post"),
+        ("/shares/{token}", "delete"),
+        ("/studies", "get"),
+        ("/studies", "post"),
+        ("/studies/plan", "post"),
+        ("/studies/{study_id}", "get"),
+        ("/studies/{study_id}", "delete"),
+        ("/studies/{study_id}/report", "get"),
+        ("/studies/{study_id}/cancel", "post"),
+        ("/studies/{study_id}/resume", "post"),
+        ("/engines", "get"),
+        ("/engines", "post"),
+        ("/engines/{engine_id}", "get"),
+        ("/engines/{engine_id}/stop", "post"),
+        ("/baselines", "get"),
+        ("/baselines/{kind}/{value}", "put"),
+        ("/baselines/{kind}/{value}", "delete"),
+    }
+
+
+def test_every_schema_is_one_and_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
+    for found in openapi["components"]["schemas"].values():
+        Draft202012Validator.check_schema(found)
+    named = set(openapi["components"]["schemas"])
+    parts = json.dumps(openapi).split('"$ref": "#/components/schemas/')[1:]
+    assert {part.partition('"')[0] for part in parts} == named
+
+
+def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
+    fields = openapi["components"]["schemas"]["NewRun"]["properties"]
+    assert set(fields) == {*RunConfig.model_fields, "name", "tags", "note"}
+    for name, field in about.fields(RunConfig).items():
+        assert fields[name]["description"] == field.help
+    described = openapi["components"]["schemas"]["RequestRow"]["properties"]
+    assert tuple(described) == REQUEST_FIELDS
+
+
+def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> None:
+    for path in openapi["paths"].values():
+        for operation in path.values():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    found = answer["content"]["application/json"]["schema"]
+                    assert found == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_every_route_with_a_body_says_what_it_refuses_of_it(openapi: dict[str, Any]) -> None:
+    taking = [
+        each for of in openapi["paths"].values() for each in of.values() if "requestBody" in each
+    ]
+    assert len(taking) == 10
+    for operation in taking:
+        assert {"413", "415", "422"} <= set(operation["responses"]), operation["operationId"]
+
+
+def test_what_is_answered_is_what_the_schema_says(measured: int, openapi: dict[str, Any]) -> None:
+    def check(name: str, answer: Any) -> None:
+        whole = {"$ref": f"#/components/schemas/{name}", "components": openapi["components"]}
+        Draft202012Validator(whole).validate(answer)
+
+    check("RunDocument", ask("GET", f"/runs/{measured}").json())
+    check("Problem", ask("GET", "/runs/99").json())
+    for row in ask("GET", "/runs").json():
+        check("ListedRun", row)

@@ -1,0 +1,105 @@
+"""`compare`: stored runs, verdicts as exit codes, and runs that it measures first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Engine
+
+from db import runs
+from db.database import opened
+from tests.cli.conftest import Ask, run_flags
+from tests.conftest import ReferenceServer
+from tests.stored import store
+from tests.values import measured
+
+
+def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
+    ids = [str(store(database, name=name)) for name in ("A", "B")]
+    found = json.loads(ask("compare", *ids, "--json").out)
+    assert found["schema"] == "paceline/comparison/2"
+    assert [run["id"] for run in found["runs"]] == [1, 2]
+    assert {"verdicts", "rows", "differences", "warnings"} < set(found)
+    said = ask("compare", *ids)
+    assert said.code == 0
+    assert "1 · A (baseline)  2 · B" in said.out
+
+
+SLOWER = [measured(0, repeat=r, e2e=6.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
+
+
+FASTER = [measured(0, repeat=r, e2e=3.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "sentence"),
+    [
+        ([], 0, ""),
+        (["--fail-if", "slower"], 1, "B against A: slower, by output throughput.\n"),
+        (["--fail-if", "faster,inconclusive"], 0, ""),
+        (["--fail-if", "faster", "--fail-if", "slower"], 1, "B against A: slower, by output thr"),
+        (["--fail-if", "slower", "--measure", "ttft"], 0, ""),
+        (
+            ["--fail-if", "equivalent", "--measure", "ttft", "--within", "1"],
+            1,
+            "B against A: equivalent within ±1 %, by median TTFT.\n",
+        ),
+    ],
+)
+def test_a_verdict_is_a_gate(
+    database: Engine, ask: Ask, flags: Sequence[str], code: int, sentence: str
+) -> None:
+    store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
+    found = ask("compare", "1", "2", *flags)
+    assert found.code == code
+    assert found.err.startswith(sentence) and bool(found.err) == bool(sentence)
+    assert "B has 50 % lower output throughput than A" in found.out
+
+
+def test_what_nobody_can_tell_passes_no_gate_unless_it_may(database: Engine, ask: Ask) -> None:
+    store(database, name="A"), store(database, name="B")
+    found = ask("compare", "1", "2", "--fail-if", "slower", "--json")
+    assert (found.code, found.err) == (1, "B against A: no verdict, by output throughput.\n")
+    assert json.loads(found.out)["verdicts"][0]["word"] == "no verdict"
+    assert ask("compare", "1", "2", "--fail-if", "slower", "--allow-no-verdict").code == 0
+
+
+def test_a_comparison_without_runs_measures_them_first(
+    reference: ReferenceServer, ask: Ask
+) -> None:
+    flags = run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0")[1:]
+    said = ask("compare", *flags, "--with", "mode=batch", "--repeats", "3", "--json")
+    assert (said.code, said.err) == (0, "")
+    document = json.loads(said.out)
+    assert [run["id"] for run in document["runs"]] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [3, 3]
+    more = json.loads(ask("more", "1", "2", "--repeats", "1", "--json").out)
+    assert [run["id"] for run in more["runs"]] == [1, 2]
+    assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [4, 4]
+    said = ask("more", "1", "--repeats", "47")
+    assert (said.code, "1 to 46 more" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--with", "mode"], "--with takes what changes, as in mode=batch,concurrency=8"),
+        (["--with", "mode=none"], "--mode must be one of"),
+        (["--with", "prompt=x"], "--prompt is not taken from a link"),
+        (["--with", "mode=batch", "--repeats", "60"], "must be at most 50"),
+        (["--with", "mode=batch", "--most", "3"], "the most cannot be fewer"),
+        (["--with", "mode=batch", "--target", "0"], "not a percentage from 0.1 to 100"),
+        (["--with", "mode=batch"] * 9, "2 to 8 candidates"),
+        ([], "Name the runs to compare, or say --with what another candidate changes."),
+        (["1", "2", "--with", "mode=batch"], "--with is for a comparison that is measured first"),
+        (["1", "2", "--mode", "batch"], "--mode is for a comparison that is measured first"),
+        (["--with", "mode=batch", "--measure", "ttft"], "go with --fail-if"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
+    said = ask("compare", *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert not runs.count(opened())

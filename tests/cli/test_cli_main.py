@@ -1,0 +1,163 @@
+"""What holds for every command: help, refusals, an unusable database, keys."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+import cli
+from jobs.place import beside
+from services.ask.config import RunConfig
+from services.ask.flag import flag
+from services.report.export import EXPORTS
+from tests.cli.conftest import Ask, refused
+from tests.conftest import ROOT, ReferenceServer
+from tests.stored import store
+
+
+def test_every_command_explains_itself(ask: Ask) -> None:
+    for name in cli.COMMANDS:
+        said = ask(*name.split(), "--help")
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith(f"usage: cli.py {name}")
+    for field in RunConfig.model_fields:
+        if field != "unique_prompts":
+            assert flag(field) in ask("run", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("typed", "begins"),
+    [
+        ([], "The following arguments are required: COMMAND"),
+        (["fly"], "COMMAND: invalid choice: 'fly'"),
+        (["show"], "The following arguments are required: RUN"),
+        (["show", "1"], "There is no run 1. It may have been deleted. `python cli.py list` lists"),
+        (["show", "0"], "RUN: '0' is not a whole number from 1"),
+        (["show", "-1"], "RUN: '-1' is not"),
+        (["show", "one"], "RUN: 'one' is not"),
+        (["show", "٣"], "RUN: '٣' is not"),
+        (["show", str(10**30)], "RUN: '1000000000000000000000000000000' is not"),
+        (["show", "9" * 5000], "RUN: '9999"),
+        (["export", "1"], "There is no run 1."),
+        (["export", "1", "--format", "page.pdf"], "--format: invalid choice: 'page.pdf'"),
+        (["export", "1", "2"], "--format: requests.csv takes one run, not 2."),
+        (["export", "1", "--format", "comparison.csv"], "--format: comparison.csv takes 2 to 8"),
+        (["compare", "1"], "Compare takes 2 to 8 runs, not 1."),
+        (["compare", *"123456789"], "Compare takes 2 to 8 runs, not 9."),
+        (["compare", "1", "2"], "There is no run 1."),
+        (["compare", "1", "1"], "Run 1 is named twice."),
+        (["compare", "1", "2", "--within", "0"], "--within: '0' is not a percentage"),
+        (["compare", "1", "2", "--within", "a few"], "--within: 'a few' is not"),
+        (["compare", "1", "2", "--fail-if", "slower,worse"], "--fail-if: 'worse' is not a verdict"),
+        (["compare", "1", "2", "--measure", "speed"], "--measure: invalid choice: 'speed'"),
+        (["compare", "1", "2", "--measure", "ttft"], "--measure and --allow-no-verdict go with"),
+        (["check", "1"], "The following arguments are required: --slo"),
+        (
+            ["check", "1", "--slo", "ttft:p95"],
+            "--slo: “ttft:p95” is not a condition. Put it in quo",
+        ),
+        (["check", "1", "--slo", "speed>1"], "--slo: Unknown metric speed; choose from ttft, ttfa"),
+        (
+            ["check", "1", "--slo", "ttft<1"],
+            "--slo: ttft needs a statistic, one of median, p50, mean",
+        ),
+        (
+            ["check", "1", "--slo", "error_rate:p95<1"],
+            "--slo: error_rate is a single number for the run",
+        ),
+        (
+            ["check", "1", "--slo", "ttft:p95<500ms"],
+            "--slo: “500ms” is not a number: ttft is in s,",
+        ),
+        (["check", "1", "--slo", "cost<nan"], "--slo: “nan” is not a number: cost is in USD"),
+        (["check", "1", "--slo", "goodput>1", "--ttft-limit", "0"], "--ttft-limit must be more"),
+        (["check", "9", "--slo", "goodput>1"], "There is no run 9."),
+        (["more", *"123456789"], "One to 8 runs are measured again at a time, not 9."),
+        (["list", "--limit", "0"], "--limit: '0' is not a whole number from 1"),
+        (["list", "--limit", "few"], "--limit: 'few' is not"),
+        (["list", "--status", "lost"], "--status: invalid choice: 'lost'"),
+        (["list", "--mode", "warp"], "--mode: invalid choice: 'warp'"),
+        (["list", "--backend", "nowhere"], "--backend: invalid choice: 'nowhere'"),
+        (["backends", "nowhere"], "NAME: invalid choice: 'nowhere'"),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_in_a_sentence(
+    database: Engine, ask: Ask, typed: Sequence[str], begins: str
+) -> None:
+    assert refused(ask(*typed), database).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:topsecret@127.0.0.1:1/paceline",
+        "mysql://me:topsecret@127.0.0.1/paceline",
+        "sqlite://",
+        "sqlite:////dev/null/paceline.db",
+        "paceline.db",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said(ask: Ask, database: Engine, url: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PACELINE_DATABASE_URL", url)
+        said = ask("list")
+    assert "PACELINE_DATABASE_URL" in refused(said, database)
+    assert "topsecret" not in said.err
+
+
+def test_a_database_that_fails_later_is_said_too(ask: Ask, database: Engine) -> None:
+    store(database)
+    with database.begin() as connection:
+        connection.execute(text("DROP TABLE requests"))
+    said = ask("show", "1")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("The database cannot be used: no such table: requests. Check ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_queue_that_cannot_be_worked_off_is_said(ask: Ask, database: Engine) -> None:
+    beside(database, "lock").mkdir()
+    said = ask("run", "--requests", "1")
+    assert "The queue cannot be worked off: Is a directory" in refused(said, database)
+
+
+def test_settings_that_cannot_be_read_are_said(
+    ask: Ask, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
+    said = refused(ask("list"), database)
+    assert said.startswith(f"{tmp_path}/.env is not UTF-8 text in line 1.")
+    assert "topsecret" not in said
+
+
+def test_no_output_holds_a_key(
+    ask: Ask, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "fake-0123456789abcdefghij"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setenv("OPENAI_BASE_URL", reference.base_url)
+    flags = ("--backend", "openai", "--model", "ref fault=needs-key", "--requests", "1")
+    said = [ask("run", *flags), ask("show", "1", "--json"), ask("list", "--json")]
+    said += [ask("export", "1", "--format", entry.name) for entry in EXPORTS if entry.takes(1)]
+    assert [each.code for each in said] == [1, *[0] * (len(said) - 1)]
+    assert "401" in said[0].out
+    assert not any(key in each.out + each.err for each in said)
+
+
+def test_the_console_command_is_the_same_from_any_folder(database: Engine, tmp_path: Path) -> None:
+    (tmp_path / "paceline").symlink_to(ROOT / "paceline")
+    listed = subprocess.run(
+        [tmp_path / "paceline", "backends", "embedded", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [row["name"] for row in json.loads(listed.stdout)] == ["embedded"]

@@ -1,0 +1,53 @@
+"""`share`: a page of runs is shared, listed and revoked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.cli.conftest import Ask
+from tests.stored import store
+
+
+def test_a_page_is_shared_listed_and_revoked(database: Engine, ask: Ask) -> None:
+    assert ask("share", "--list").out == "Nothing is shared.\n"
+    store(database, name="A"), store(database, name="B")
+    path, about = ask("share", "1", "2").out.splitlines()
+    assert path.startswith("/share/")
+    assert f"http://127.0.0.1:8501{path}, until 20" in about
+    for_ever = ask("share", "1", "--days", "0", "--texts").out
+    assert "until it is revoked. Prompts and answers are on it." in for_ever
+    listed = json.loads(ask("share", "--list", "--json").out)
+    assert [(share["title"], share["run_ids"]) for share in listed] == [
+        ("A", [1]),
+        ("B against A", [1, 2]),
+    ]
+    assert path in ask("share", "--list", "1", "2").out
+    assert path not in ask("share", "--list", "1").out
+    assert ask("share", "--revoke", path).code == 0
+    assert path not in ask("share", "--list").out
+    said = ask("share", "--revoke", path)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("Nothing is shared under this token.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ([], "A shared page shows one to 8 runs, each of them once."),
+        (["1", "1"], "A shared page shows one to 8 runs, each of them once."),
+        (["1", "--days", "3651"], "A link is good for 1 to 3,650 days, or until revoked."),
+        (["1", "--days", "-1"], "--days: "),
+        (["7"], "There is no run 7."),
+        (["--list", "--revoke", "x"], "--revoke: not allowed with"),
+    ],
+)
+def test_what_cannot_be_shared_is_said(
+    database: Engine, ask: Ask, typed: list[str], words: str
+) -> None:
+    store(database)
+    said = ask("share", *typed)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(words)

@@ -1,0 +1,115 @@
+"""Supervisors and workers that are killed, stopped or left with nothing to do."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+
+from sqlalchemy import Engine
+
+import jobs
+from db import counts, runs
+from jobs.place import LOG_MOST, beside, place
+from jobs.run_supervisor import KILL_S
+from tests.conftest import SLOW, Submit, finished, until
+from tests.jobs.conftest import supervisors, workers
+
+
+def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(
+        "ref tokens=3", mode="staggered", requests=500, interval_s=0.05, warmup=0
+    )
+    until(lambda: counts.counted(database, run_id).get("ok", 0) >= 20, 20)
+    (worker,) = workers()
+    worker.kill()
+    began_at = runs.load(database, run_id).repeats[0].began_at
+    alive_for = time.time() - began_at.timestamp()
+    run = finished(database, run_id, 5)
+    assert run.status == "interrupted"
+    assert "ended" in str(run.error)
+    assert re.search(r"\d+ requests? in flight ended with it", str(run.error))
+    last = max(m.t_end or 0.0 for m in runs.measurements(database, run_id))
+    assert last > alive_for - 1.0
+
+
+def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
+    (supervisor,), (worker,) = supervisors(), workers()
+    os.kill(supervisor.pid, signal.SIGKILL)
+    worker.wait(5)
+    until(lambda: jobs.ensure(database) or supervisors(), 5)
+    assert finished(database, run_id, 15).status == "interrupted"
+
+
+def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_is_told_to(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
+    (supervisor,), (worker,) = supervisors(), workers()
+    worker.suspend()  # it will not see that its standard input has ended
+    supervisor.terminate()
+    worker.wait(KILL_S + 5)
+    supervisor.wait(5)
+    run = runs.load(database, run_id)
+    assert (run.status, run.error) == (
+        "interrupted",
+        "Paceline was stopped while this run was measured.",
+    )
+
+
+def test_a_supervisor_ends_when_there_is_nothing_left_to_do(
+    database: Engine, reference_run: Submit
+) -> None:
+    finished(database, reference_run("ref", requests=1, warmup=0))
+    until(lambda: not supervisors(), 15)
+
+
+def test_however_many_look_at_once_one_supervisor_is_started(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    for _ in range(5):  # sooner than any process could take a lock by itself
+        jobs.ensure(database)
+    assert len(supervisors()) == 1
+    until(lambda: runs.load(database, run_id).status == "running", 15)
+    jobs.ensure(database)
+    assert len(supervisors()) == 1
+
+
+def test_a_supervisors_death_frees_its_place_while_its_worker_lives(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, requests=1)
+    until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
+    (supervisor,), (worker,) = supervisors(), workers()
+    worker.suspend()
+    supervisor.kill()
+    supervisor.wait(5)
+    with place(database) as held:
+        assert held is not None
+    worker.kill()
+    jobs.ensure(database)
+    assert finished(database, run_id, 15).status == "interrupted"
+
+
+def test_a_supervisors_log_is_kept_by_the_next_and_does_not_grow_without_end(
+    database: Engine, reference_run: Submit
+) -> None:
+    log, old = beside(database, "log"), beside(database, "log.old")
+    log.write_text("what an earlier one wrote\n")
+    finished(database, reference_run("ref", requests=1, warmup=0))
+    assert log.read_text().startswith("what an earlier one wrote\n")
+    assert "run 1: begins" in log.read_text()
+    until(lambda: not supervisors(), 15)
+    log.write_text("x" * (LOG_MOST + 1))
+    finished(database, reference_run("ref", requests=1, warmup=0))
+    assert old.stat().st_size == LOG_MOST + 1
+    assert log.stat().st_size < 1000

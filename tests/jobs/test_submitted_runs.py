@@ -1,0 +1,177 @@
+"""Runs that are submitted, measured by real processes, cancelled and repeated."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import counts, queue, runs
+from db.comparisons import CannotRepeat
+from jobs.place import beside
+from services.ask.backends import BackendProblem
+from services.ask.config import RunConfig
+from tests.conftest import SLOW, ReferenceServer, Submit, finished, until
+
+
+def test_a_run_is_measured_outside_this_process_and_stored_whole(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run("ref tokens=5", mode="batch", requests=20, repeats=2, warmup=3)
+    run = finished(database, run_id)
+    assert (run.status, run.error) == ("done", None)
+    measured = runs.measurements(database, run_id)
+    assert [(m.repeat, m.index) for m in measured] == [(r, i) for r in (0, 1) for i in range(20)]
+    assert {m.output_tokens for m in measured} == {5}
+    assert [repeat.index for repeat in run.repeats] == [0, 1]
+    assert all(repeat.duration_s and repeat.health for repeat in run.repeats)
+    assert run.environment["cores"] >= 1
+    assert runs.search(database)[0].headline["ok"] == 40
+
+
+def test_runs_of_one_backend_wait_for_each_other(database: Engine, reference_run: Submit) -> None:
+    first = reference_run("ref tokens=50 gap=0.02", requests=1, warmup=0)
+    second = reference_run("ref tokens=2", requests=1, warmup=0)
+    until(lambda: runs.load(database, first).status == "running", 15)
+    assert runs.load(database, second).status == "queued"
+    assert queue.ahead(database, second) == 1
+    one, two = finished(database, first), finished(database, second)
+    assert one.ended_at and two.started_at
+    assert two.started_at >= one.ended_at
+
+
+@pytest.mark.timed
+def test_cancel_stops_a_run_within_two_seconds_and_keeps_what_was_measured(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run("ref tokens=3", mode="staggered", requests=500, interval_s=0.1, warmup=0)
+    until(lambda: counts.counted(database, run_id).get("ok", 0) >= 5, 20)
+    began = time.monotonic()
+    jobs.cancel(database, run_id)
+    run = finished(database, run_id, 5)
+    assert time.monotonic() - began < 2
+    assert run.status == "cancelled"
+    assert len(runs.measurements(database, run_id)) >= 5
+
+
+def test_cancelled_in_mid_answer_a_request_keeps_the_tokens_it_had(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(SLOW, mode="batch", requests=3, warmup=0)
+    until(lambda: any(p.tokens > 10 for p in runs.progress(database, run_id)), 20)
+    jobs.cancel(database, run_id)
+    assert finished(database, run_id, 5).status == "cancelled"
+    measured = runs.measurements(database, run_id)
+    assert [m.status for m in measured] == ["cancelled"] * 3
+    assert all(len(m.token_times) > 5 for m in measured)
+
+
+def test_a_queued_run_is_cancelled_before_it_begins(
+    database: Engine, reference_run: Submit
+) -> None:
+    first = reference_run(SLOW, requests=1)
+    second = reference_run("ref")
+    assert jobs.cancel(database, second).status == "cancelled"
+    jobs.cancel(database, first)
+    assert finished(database, first, 15).status == "cancelled"
+    assert runs.load(database, second).started_at is None
+
+
+def test_where_the_queue_cannot_be_worked_off_nothing_is_queued(database: Engine) -> None:
+    lock = beside(database, "lock")
+    lock.mkdir()  # as good as a folder that cannot be written, for root too
+    with pytest.raises(jobs.QueueProblem, match=rf"Is a directory \({lock}\)\. Make that place"):
+        jobs.submit(database, RunConfig())
+    assert runs.count(database) == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("ref status=401", "No request succeeded. The first one: HTTP 401"),
+        ("ref fault=html", "not a chat completion"),
+    ],
+)
+def test_a_run_without_a_success_failed_and_says_why(
+    database: Engine, reference_run: Submit, model: str, words: str
+) -> None:
+    run = finished(database, reference_run(model, requests=3, pause_s=0))
+    assert run.status == "failed"
+    assert words in str(run.error)
+    assert counts.counted(database, run.id) == {"failed": 3}
+
+
+def test_some_failures_are_results_and_the_run_is_done(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run("ref tokens=3 fault=needs-key", requests=2, pause_s=0)
+    assert finished(database, run_id).status == "failed"
+    stopped = reference_run("ref status=500", requests=50, pause_s=0, stop_after_errors=4, warmup=0)
+    assert finished(database, stopped).status == "failed"
+    assert counts.counted(database, stopped) == {"failed": 4}
+
+
+def test_a_repeat_stops_after_the_time_it_was_given(
+    database: Engine, reference_run: Submit
+) -> None:
+    run_id = reference_run(
+        "ref tokens=3", mode="staggered", requests=500, interval_s=0.05, stop_after_s=1, warmup=0
+    )
+    run = finished(database, run_id)
+    assert run.status == "done"
+    assert 5 <= counts.counted(database, run_id)["ok"] <= 25
+
+
+def test_an_unknown_model_is_named_from_what_the_server_lists(
+    database: Engine, reference_run: Submit, reference: ReferenceServer
+) -> None:
+    run = finished(database, reference_run("", requests=1))
+    assert (run.status, run.config.model) == ("done", "ref")
+
+
+def test_a_run_without_a_name_says_whom_it_asks_for_what(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_URL", "http://localhost:9")
+    monkeypatch.setenv("PACELINE_URL_MODEL", "Qwen/Qwen3-8B")
+    run_id = jobs.submit(database, RunConfig(backend="url", requests=1))
+    assert runs.load(database, run_id).name == "127.0.0.1:9 · Qwen3-8B · sequential · 1 request"
+    assert finished(database, run_id).status == "failed"
+
+
+def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:
+    with pytest.raises(BackendProblem):
+        jobs.submit(database, RunConfig(backend="nowhere"))
+    assert runs.count(database) == 0
+
+
+def test_a_run_that_is_done_can_have_more_repeats(
+    database: Engine, reference_run: Submit, reference: ReferenceServer
+) -> None:
+    run_id = reference_run("ref tokens=3", mode="batch", requests=2, warmup=0)
+    before = finished(database, run_id)
+    kept = runs.measurements(database, run_id)
+    jobs.more(database, [run_id], 2)
+    run = finished(database, run_id)
+    assert (run.status, run.config.repeats, len(run.repeats)) == ("done", 3, 3)
+    assert run.started_at == before.started_at
+    measured = runs.measurements(database, run_id)
+    assert measured[:2] == kept, "what was measured stays"
+    assert [m.repeat for m in measured] == [0, 0, 1, 1, 2, 2]
+    assert runs.search(database)[0].headline["repeats"] == 3
+    moments = [moment.t for moment in runs.progress(database, run_id)]
+    assert moments == sorted(moments)
+
+
+def test_more_repeats_are_refused_in_a_sentence(database: Engine, reference_run: Submit) -> None:
+    run_id = reference_run("ref tokens=2", requests=1, warmup=0)
+    finished(database, run_id)
+    with pytest.raises(CannotRepeat, match="1 to 49 more"):
+        jobs.more(database, [run_id], 50)
+    failed = reference_run("ref status=500", requests=1, warmup=0)
+    finished(database, failed)
+    with pytest.raises(CannotRepeat, match="failed"):
+        jobs.more(database, [run_id, failed], 1)
+    assert runs.load(database, run_id).status == "done", "nothing is queued if one cannot be"

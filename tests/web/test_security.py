@@ -1,0 +1,154 @@
+"""Who is let in by the web server, and the headers of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+
+from services.base.hosts import LOOPBACK
+from tests.conftest import ROOT
+from web.index import DEEPER, INDEX
+from web.security import Security, content_policy, foreign
+
+OWN = "127.0.0.1:8501"
+
+
+HOSTS = LOOPBACK | {"bench.example.org"}
+
+
+def request(method: str, host: str | None, origin: str | None, path: str = "/") -> dict[str, Any]:
+    headers = [(b"host", host.encode("latin-1"))] if host is not None else []
+    headers += [(b"origin", origin.encode("latin-1"))] if origin is not None else []
+    kind = "websocket" if method == "WS" else "http"
+    return {"type": kind, "method": method, "path": path, "headers": headers}
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "origin"),
+    [
+        ("GET", OWN, None),
+        ("GET", OWN, "http://elsewhere.example"),  # it cannot read the answer
+        ("POST", OWN, None),  # no browser
+        ("POST", OWN, f"http://{OWN}"),
+        ("POST", "localhost:8501", "http://localhost:8501"),
+        ("POST", "LOCALHOST", "http://LOCALHOST"),
+        ("POST", "[::1]:8501", "http://[::1]:8501"),
+        ("POST", "bench.example.org", "https://bench.example.org"),
+        ("WS", OWN, f"http://{OWN}"),
+        ("WS", OWN, None),
+    ],
+)
+def test_own_pages_and_programs_are_let_in(method: str, host: str, origin: str | None) -> None:
+    assert foreign(request(method, host, origin), HOSTS) is None
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "WS"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://elsewhere.example",
+        "https://elsewhere.example:8501",
+        "http://127.0.0.1:3000",  # another program's page on this machine
+        "http://127.0.0.1",
+        f"http://{OWN}.elsewhere.example",
+        "null",
+        "",
+        "http://[",
+        OWN,
+    ],
+)
+def test_another_sites_page_changes_nothing(method: str, origin: str) -> None:
+    assert "another site's page" in str(foreign(request(method, OWN, origin), HOSTS))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "WS"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "elsewhere.example",
+        "elsewhere.example:8501",
+        "127.0.0.1.elsewhere.example",
+        "10.0.0.5",
+        "localhost@elsewhere.example",
+        "[::1",
+        "",
+        None,
+        "\xff",
+        f"{OWN}, elsewhere.example",
+        f"elsewhere.example\\@{OWN}",
+        f"elsewhere.example/@{OWN}",
+        f"{OWN}/elsewhere.example",
+        f"{OWN}?",
+        f"{OWN}#",
+        f" {OWN}",
+        f"{OWN}\t",
+        "127.0.0.1:x",
+        "127.0.0.1:8501:8501",
+    ],
+)
+def test_a_name_that_is_not_ours_is_refused_whoever_asks(method: str, host: str | None) -> None:
+    """DNS rebinding: the page's origin and the host are the same, and neither is ours."""
+    wrong = foreign(request(method, host, f"http://{host}", "/api/runs"), HOSTS)
+    assert "PACELINE_ALLOWED_HOSTS" in str(wrong)
+
+
+def test_whether_it_lives_may_be_asked_by_any_name() -> None:
+    assert foreign(request("GET", "10.0.0.5", None, "/_stcore/health"), HOSTS) is None
+
+
+def test_two_hosts_in_one_request_are_none() -> None:
+    twice = request("GET", OWN, None, "/api/runs")
+    twice["headers"].append((b"host", b"elsewhere.example"))
+    assert "does not know the host" in str(foreign(twice, HOSTS))
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "kind"),
+    [(OWN, 200, "text/plain; charset=utf-8"), ("elsewhere.example", 403, "application/json")],
+)
+def test_every_answer_carries_the_headers_a_refusal_too(host: str, status: int, kind: str) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(Security(PlainTextResponse("A page.")))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+            return await client.get("/")
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.headers["content-type"]) == (status, kind)
+    assert answer.headers["content-security-policy"] == content_policy()
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+
+
+def test_an_answer_with_a_policy_of_its_own_keeps_that_one_alone() -> None:
+    """A browser enforces every policy that it is told, so two would forbid each other's scripts."""
+    own = {"Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer"}
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(Security(PlainTextResponse("A page.", headers=own)))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{OWN}") as client:
+            return await client.get("/")
+
+    headers = asyncio.run(ask()).headers
+    assert headers.get_list("content-security-policy") == ["default-src 'none'"]
+    assert headers.get_list("referrer-policy") == ["no-referrer"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_may_be_loaded_from_elsewhere_and_no_other_script_run() -> None:
+    policy = content_policy()
+    assert not re.search(r"https?:|\*|unsafe-eval", policy)
+    (scripts,) = [part for part in policy.split("; ") if part.startswith("script-src")]
+    assert "unsafe-inline" not in scripts
+    assert re.search(r"'sha256-[\w+/]{43}='", scripts)
+
+
+def test_every_page_is_told_where_its_server_is() -> None:
+    with_own_file = {file.stem for file in (ROOT / "pages").glob("[a-z]*.py")}
+    assert {"run", *DEEPER} == with_own_file
+    assert "BACKEND_BASE_URL" in INDEX and INDEX.count("<script>") == 2
+    assert content_policy().count("sha256-") == 2
