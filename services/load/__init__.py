@@ -1,5 +1,5 @@
-"""Load: a schedule played against a server by processes that do nothing else.
+"""Load: play a schedule against a server, in processes that do nothing else.
 
-In comes one work item of a run (`worker.py`); out go measurements, in batches, and how late the
-client itself was. `runner.py` is the one loop for every mode.
+In comes one work item of a run (`worker.py`); out go measurements, in batches, and the client's own
+health. `runner.py` is the one loop for every mode.
 """

@@ -1,6 +1,6 @@
 """One process of a pool: `python -m services.load.load_process`. `process_pool.py` starts it.
 
-It is told a `Job`, then for each repeat `PlayRepeat` and `Begin` (see `protocol.py`). The end of
+It receives a `Job`, then `PlayRepeat` and `Begin` for each repeat (see `protocol.py`). The end of
 standard input ends the process, so that it does not outlive its worker.
 """
 
@@ -23,29 +23,31 @@ from services.load.protocol import (
     decode,
     expect,
 )
-from services.load.repeat import Playing
+from services.load.repeat import RepeatPlayer
 from services.wire import limits
 
 Inbox = asyncio.Queue[Message | None]  # None: nothing more will come
 
 
-def at_once(job: Job) -> int:
+def max_in_flight(job: Job) -> int:
     """Return how many requests of the job's shard may be in flight."""
     count = len(job.shard.indices(job.config.requests))
     return min(job.shard.schedule(modes.schedule(job.config)).in_flight or count, count)
 
 
-async def listen(reader: asyncio.StreamReader, playing: Playing, inbox: Inbox, send: Send) -> None:
-    """Pass on what is asked until nothing more can be."""
+async def listen(
+    reader: asyncio.StreamReader, player: RepeatPlayer, inbox: Inbox, send: Send
+) -> None:
+    """Put messages into the inbox until standard input ends; `StopRepeat` acts at once."""
     try:
         while line := await reader.readline():
             if isinstance(message := decode(line), StopRepeat):
-                playing.stop_repeat()
+                player.stop_repeat()
             else:
                 inbox.put_nowait(message)
     except ProtocolProblem as problem:
         send(Problem(str(problem)))
-    playing.stop()
+    player.stop()
     inbox.put_nowait(None)
 
 
@@ -54,28 +56,28 @@ async def work() -> None:
     send, reader, inbox = sender(PROTOCOL), await standard_input(), Inbox()
     try:
         job = expect(Job, await reader.readline())
-        limits.allow_files(at_once(job) + limits.SPARE_FILES)
+        limits.allow_files(max_in_flight(job) + limits.SPARE_FILES)
     except (ProtocolProblem, limits.Impossible) as error:
         send(Problem(str(error)))
         return
-    playing = Playing(job, send)
-    listening = asyncio.create_task(listen(reader, playing, inbox, send))
+    player = RepeatPlayer(job, send)
+    listening = asyncio.create_task(listen(reader, player, inbox, send))
 
-    async def go() -> int:
+    async def on_ready() -> int:
         send(Ready())
         message = await inbox.get()
-        return message.at_ns if isinstance(message, Begin) else perf_counter_ns()  # it is to end
+        return message.at_ns if isinstance(message, Begin) else perf_counter_ns()  # stopping
 
     try:
         while isinstance(message := await inbox.get(), PlayRepeat):
-            send(await playing.play(message.repeat, go))
+            send(await player.play(message.repeat, on_ready))
     except OSError as error:
         send(Problem(f"The backend cannot be reached: {error.strerror or error}."))
-    except Exception as error:  # whatever nobody thought of: the run is told, and ends
+    except Exception as error:  # an unexpected error is reported and ends the run
         send(Problem(fault(error)))
     finally:
         listening.cancel()
-        playing.client.close()
+        player.client.close()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""While a repeat is played: batches of results out, twice a second, and how late the loop is.
+"""During a repeat: send batches of results, twice a second, and measure the event loop's lag.
 
-Only taking the results happens in the loop; writing them is left to a thread.
+The loop only collects the results; a thread writes them.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from time import perf_counter_ns, process_time_ns
 
 from services.base.ipc import Message, Send
 from services.load.protocol import ProgressSeen, Requests
-from services.load.runner import Player
+from services.load.runner import Runner
 
 TICK_S = 0.05
-ROWS = 100  # in a message: written in one go, it holds the loop up
-TICKS_A_BATCH = 10  # half a second: what a killed worker may lose
+ROWS_PER_MESSAGE = 100  # encoding a longer message would delay the loop
+TICKS_PER_BATCH = 10  # half a second, which a killed worker may lose
 
 
 class LoopMonitor:
-    """An async context: batches are sent while it lasts, and the last one when it ends."""
+    """An async context manager that sends batches while it is open, and the last one at its end."""
 
-    def __init__(self, player: Player, send: Send, run_began_ns: int) -> None:
-        self._player = player
+    def __init__(self, runner: Runner, send: Send, run_began_ns: int) -> None:
+        self._runner = runner
         self._send = send
         self._run_began_ns = run_began_ns
         self._lags: list[float] = []
@@ -32,7 +32,7 @@ class LoopMonitor:
 
     async def __aenter__(self) -> LoopMonitor:
         self.begin()
-        self._task = asyncio.create_task(self._beat())
+        self._task = asyncio.create_task(self._tick_loop())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -43,15 +43,15 @@ class LoopMonitor:
             self._task.result()
         if self._writing is not None:
             await self._writing
-        self._write(self._taken())
+        self._write(self._collect())
 
     def begin(self) -> None:
-        """Look at what is from now on: what came before were only connections being opened."""
+        """Start measuring: until now, connections were being opened."""
         self._began_ns, self._cpu_ns = perf_counter_ns(), process_time_ns()
         self._lags.clear()
 
     def lag_p99_s(self) -> float | None:
-        """Return the 99th percentile of how late the loop's ticks were, in seconds."""
+        """Return the 99th percentile of the event loop's lag, in seconds."""
         return p99(self._lags)
 
     def cpu_share(self) -> float:
@@ -59,27 +59,30 @@ class LoopMonitor:
         wall = perf_counter_ns() - self._began_ns
         return round((process_time_ns() - self._cpu_ns) / wall, 4) if wall else 0.0
 
-    async def _beat(self) -> None:
+    async def _tick_loop(self) -> None:
         while True:
             due = perf_counter_ns() + TICK_S * 1e9
             await asyncio.sleep(TICK_S)
             self._lags.append(max(0.0, (perf_counter_ns() - due) / 1e9))
             idle = self._writing is None or self._writing.done()
-            if idle and len(self._lags) % TICKS_A_BATCH == 0:
+            if idle and len(self._lags) % TICKS_PER_BATCH == 0:
                 if self._writing is not None:
                     self._writing.result()  # a batch that could not be written ends the run
-                self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._taken()))
+                self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._collect()))
 
-    def _taken(self) -> list[Message]:
-        rows = self._player.take()
-        batches = [Requests(rows[at : at + ROWS]) for at in range(0, len(rows), ROWS)]
-        now = replace(
-            self._player.progress(self._run_began_ns),
-            late_p99_s=p99(self._player.late),
+    def _collect(self) -> list[Message]:
+        rows = self._runner.take()
+        batches = [
+            Requests(rows[start : start + ROWS_PER_MESSAGE])
+            for start in range(0, len(rows), ROWS_PER_MESSAGE)
+        ]
+        progress = replace(
+            self._runner.progress(self._run_began_ns),
+            late_p99_s=p99(self._runner.lateness_s),
             lag_p99_s=self.lag_p99_s(),
             cpu_share=self.cpu_share(),
         )
-        return [*batches, ProgressSeen(now)]
+        return [*batches, ProgressSeen(progress)]
 
     def _write(self, messages: list[Message]) -> None:
         for message in messages:
@@ -87,6 +90,6 @@ class LoopMonitor:
 
 
 def p99(values: list[float]) -> float | None:
-    """Return the value that one in a hundred passes; None of none."""
+    """Return the 99th percentile; None without values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))] if ordered else None

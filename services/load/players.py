@@ -1,4 +1,4 @@
-"""Who plays a run: this process, or a pool of processes where the load wants one."""
+"""Choose what plays a run: this process, or a pool of processes where the load needs one."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from services.base import machine
 from services.base.ipc import Send
 from services.load.process_pool import ProcessPool
 from services.load.protocol import Job
-from services.load.repeat import Playing
+from services.load.repeat import RepeatPlayer
 from services.load.shards import shards
 
 
 @asynccontextmanager
-async def players(job: Job, send: Send) -> AsyncIterator[Playing | ProcessPool]:
-    """Yield what plays repeats of the job's run; what it sees goes to `send`."""
+async def open_player(job: Job, send: Send) -> AsyncIterator[RepeatPlayer | ProcessPool]:
+    """Yield a player for the job's repeats; its messages go to `send`."""
     parts = shards(job.config, modes.schedule(job.config), machine.cores())
     if len(parts) == 1:
-        alone = Playing(job, send)
+        player = RepeatPlayer(job, send)
         try:
-            yield alone
+            yield player
         finally:
-            alone.client.close()
+            player.client.close()
         return
-    pool = await ProcessPool.started([replace(job, shard=part) for part in parts], send)
+    pool = await ProcessPool.start([replace(job, shard=part) for part in parts], send)
     try:
         yield pool
     finally:

@@ -1,7 +1,7 @@
-"""Several processes that play one repeat together: ready one by one, begun at one moment.
+"""Several processes that play one repeat together: prepared one by one, started at one moment.
 
-They share this machine's monotonic clock, so their times need no reconciling: a moment to begin at
-means the same to each. This process sends no requests itself; it passes on what the others say.
+They share this machine's monotonic clock, so a start time means the same to each, and their times
+need no reconciling. This process sends no requests itself; it passes on the others' messages.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from services.load.protocol import (
     decode,
     encode,
 )
-from services.load.repeat import Go
-from services.load.response_profile import typical
+from services.load.repeat import OnReady
+from services.load.response_profile import median_profile
 from services.servers.engines.within import ROOT
 
-LEAD_NS = 50_000_000  # from the word to the beginning: what it takes to reach every process
+LEAD_NS = 50_000_000  # from `Begin` to the start: time to reach every process
 STOP_S = 1.0
-COUNTS = ("sent", "in_flight", "done", "failed", "tokens")
-WORST = ("late_p99_s", "lag_p99_s", "cpu_share")
+SUMMED_FIELDS = ("sent", "in_flight", "done", "failed", "tokens")
+MAX_FIELDS = ("late_p99_s", "lag_p99_s", "cpu_share")
 Expected = TypeVar("Expected", bound=Message)
 
 
 class ProcessPoolProblem(RuntimeError):
-    """A pool that cannot play on, in a sentence."""
+    """A pool cannot go on; the message is a sentence."""
 
 
 class LoadProcess:
-    """One process, as its pool sees it."""
+    """One load process, from its pool's side."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -51,7 +51,7 @@ class LoadProcess:
         self.playing = False
 
     @classmethod
-    async def started(cls, job: Job) -> LoadProcess:
+    async def start(cls, job: Job) -> LoadProcess:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.load.load_process"),
             cwd=ROOT,
@@ -59,20 +59,20 @@ class LoadProcess:
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES,
         )
-        started = cls(process)
-        started.tell(job)
-        return started
+        load = cls(process)
+        load.send(job)
+        return load
 
-    def tell(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         assert self.process.stdin
         if not self.process.stdin.is_closing():
             self.process.stdin.write(encode(message))
 
-    async def heard(self) -> Message:
+    async def receive(self) -> Message:
         """Return its next message.
 
         Raises:
-            ProcessPoolProblem: it has ended, cannot play on, or is of another version.
+            ProcessPoolProblem: it has ended, cannot go on, or is of another version.
         """
         assert self.process.stdout
         line = await self.process.stdout.readline()
@@ -97,7 +97,7 @@ class LoadProcess:
 
 
 class ProcessPool:
-    """Plays repeats like `repeat.Playing` does, by its processes."""
+    """Plays repeats as `repeat.RepeatPlayer` does, with several processes."""
 
     def __init__(
         self, processes: Sequence[LoadProcess], send: Send, errors_allowed: int | None
@@ -107,17 +107,17 @@ class ProcessPool:
         self._errors_allowed = errors_allowed
 
     @classmethod
-    async def started(cls, jobs: Sequence[Job], send: Send) -> ProcessPool:
+    async def start(cls, jobs: Sequence[Job], send: Send) -> ProcessPool:
         """Start a process for each job.
 
         Raises:
-            ProcessPoolProblem: this machine does not start so many.
+            ProcessPoolProblem: this machine cannot start so many.
         """
         processes: list[LoadProcess] = []
         pool = cls(processes, send, jobs[0].config.stop_after_errors)
         try:
             for job in jobs:
-                processes.append(await LoadProcess.started(job))
+                processes.append(await LoadProcess.start(job))
         except OSError as error:
             await pool.close()
             raise ProcessPoolProblem(
@@ -134,7 +134,7 @@ class ProcessPool:
             assert load.process.stdin
             load.process.stdin.close()
 
-    async def play(self, repeat: int, go: Go) -> Played:
+    async def play(self, repeat: int, on_ready: OnReady) -> Played:
         """Play a repeat.
 
         Raises:
@@ -142,25 +142,27 @@ class ProcessPool:
         """
         for load in self._processes:
             load.progress, load.playing = None, True
-            load.tell(PlayRepeat(repeat))
-        await asyncio.gather(*(self._until(Ready, load) for load in self._processes))
-        began = await go() + LEAD_NS
+            load.send(PlayRepeat(repeat))
+        await asyncio.gather(*(self._receive_until(Ready, load) for load in self._processes))
+        began = await on_ready() + LEAD_NS
         for load in self._processes:
-            load.tell(Begin(began))
-        played = await asyncio.gather(*(self._until(Played, load) for load in self._processes))
-        self._send(ProgressSeen(summed(self._progress())))
-        return together(played)
+            load.send(Begin(began))
+        played = await asyncio.gather(
+            *(self._receive_until(Played, load) for load in self._processes)
+        )
+        self._send(ProgressSeen(total_progress(self._progress())))
+        return combined(played)
 
     async def close(self) -> None:
         """End every process."""
         await asyncio.gather(*(load.end() for load in self._processes))
 
-    async def _until(self, kind: type[Expected], load: LoadProcess) -> Expected:
-        """Pass on what a process says until it says `kind`: `Ready` or `Played`."""
-        while not isinstance(message := await load.heard(), kind):
+    async def _receive_until(self, kind: type[Expected], load: LoadProcess) -> Expected:
+        """Pass on a process's messages until one is of `kind`: `Ready` or `Played`; return it."""
+        while not isinstance(message := await load.receive(), kind):
             if isinstance(message, ProgressSeen):
                 load.progress = message.progress
-                self._tell_progress(load)
+                self._report_progress(load)
             else:
                 self._send(message)
         load.playing = isinstance(message, Ready)
@@ -169,29 +171,32 @@ class ProcessPool:
     def _progress(self) -> list[Progress]:
         return [load.progress for load in self._processes if load.progress is not None]
 
-    def _tell_progress(self, of: LoadProcess) -> None:
-        """Tell how far all are, whenever the first that still plays says how far it is."""
+    def _report_progress(self, source: LoadProcess) -> None:
+        """Report the total progress when `source` is the first process that still plays. Stop all
+        when together they have reached the limit of errors."""
         progress = self._progress()
         failed = sum(each.failed for each in progress)
         if self._errors_allowed is not None and failed >= self._errors_allowed:
             for load in self._processes:
-                load.tell(StopRepeat())
-        if of is next(load for load in self._processes if load.playing):
-            self._send(ProgressSeen(summed(progress)))
+                load.send(StopRepeat())
+        if source is next(load for load in self._processes if load.playing):
+            self._send(ProgressSeen(total_progress(progress)))
 
 
-def summed(progress: Sequence[Progress]) -> Progress:
-    """Return the progress of all: counts add up, time and repeat are those of the first, and what
-    is said of the client is the worst."""
-    counts = {name: sum(getattr(each, name) for each in progress) for name in COUNTS}
-    seen = {name: [getattr(each, name) for each in progress] for name in WORST}
-    worst = {name: max((v for v in seen[name] if v is not None), default=None) for name in WORST}
+def total_progress(progress: Sequence[Progress]) -> Progress:
+    """Return the progress of all: counts are summed, client health is the worst, and time and
+    repeat are the first's."""
+    counts = {name: sum(getattr(each, name) for each in progress) for name in SUMMED_FIELDS}
+    seen = {name: [getattr(each, name) for each in progress] for name in MAX_FIELDS}
+    worst = {
+        name: max((v for v in seen[name] if v is not None), default=None) for name in MAX_FIELDS
+    }
     both: dict[str, Any] = {**counts, **worst}
     return replace(progress[0], **both)
 
 
-def together(played: Sequence[Played]) -> Played:
-    """Return what all have played as one: as long as the longest, as healthy as the worst."""
+def combined(played: Sequence[Played]) -> Played:
+    """Return the shards' results as one: the longest duration, and the worst client health."""
     healths = [each.health for each in played]
     lags = [h["loop_lag_p99_s"] for h in healths if h["loop_lag_p99_s"] is not None]
     kernel = all(health["clock"] == "kernel" for health in healths)
@@ -203,5 +208,5 @@ def together(played: Sequence[Played]) -> Played:
     }
     if odd := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
         health["oddities"] = dict(odd)
-    profile = typical([each.profile for each in played if each.profile])
+    profile = median_profile([each.profile for each in played if each.profile])
     return Played(played[0].began_ns, max(each.duration_s for each in played), health, profile)

@@ -1,9 +1,9 @@
-"""What the processes of a run say to each other.
+"""The messages between the processes of a run.
 
-The supervisor sends a worker one `WorkItem`. The worker answers with what it does and sees, `End`
-last. A worker that shares its load among processes sends each of them a `Job`, then for each repeat
+The supervisor sends a worker one `WorkItem`. The worker answers with its phases and results, `End`
+last. A worker that splits its load sends each load process a `Job`, then for each repeat
 `PlayRepeat` and, once all are `Ready`, `Begin`; they answer with requests and progress, `Played`
-last. Jobs and work items hold keys: they are for pipes, and for nothing else.
+last. Jobs and work items hold keys, so they may only go through pipes.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from services.load.response_profile import ResponseProfile
 from services.load.shards import WHOLE, Shard
 
 VERSION = 1  # raise it whenever a message changes: see tests/services/load/test_protocol.py
-OWN = ("token_times", "answer")  # fields of a request that have no limits
+UNLIMITED = ("token_times", "answer")  # fields of a request without a limit on their size
 
 
 @dataclass(frozen=True, slots=True)
 class Phase(Message):
-    """What the worker does now, in words."""
+    """What the worker is doing now."""
 
     phase: str
 
 
 @dataclass(frozen=True, slots=True)
 class Model(Message):
-    """The model that is asked, once it is known."""
+    """The model that is measured, once it is known."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class Environment(Message):
-    """What is known of the machine and of the server."""
+    """Facts about the machine and the server."""
 
     values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Serving(Message):
-    """Where the server is, so that it can be watched from elsewhere until `Served`. `began_ns`: the
-    moment of this machine's monotonic clock that the run's times count from."""
+    """Where the server is, so that others can monitor it until `Served`. `began_ns`: the start of
+    the run, from which its times count, by this machine's monotonic clock."""
 
     base_url: str
     pid: int | None
@@ -60,7 +60,7 @@ class Serving(Message):
 
 @dataclass(frozen=True, slots=True)
 class Served(Message):
-    """The server need not be watched any more."""
+    """The server is no longer measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,13 @@ class RepeatSeen(Message):
 
 @dataclass(frozen=True, slots=True)
 class Requests(Message):
-    """Requests that are over. Their rows stay as they came until they are looked at: a process that
-    only passes them on has thousands a second to pass."""
+    """Finished requests. Rows stay as received until `measurements` parses them, because some
+    processes only pass on thousands of them a second."""
 
     rows: Sequence[Measurement | dict[str, Any]]
 
     def measurements(self) -> list[Measurement]:
-        """Return the rows as values. What a server had a say in is cleaned once more."""
+        """Return the parsed rows. Text that comes from a server is cleaned again."""
         return [_measurement(row) for row in self.rows]
 
 
@@ -100,14 +100,14 @@ class ProgressSeen(Message):
 
 @dataclass(frozen=True, slots=True)
 class Calibrated(Message):
-    """What the client adds at this load, or why that is not known."""
+    """What the client adds at this load, or why it could not be measured."""
 
     calibration: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class End(Message):
-    """A worker's last message: whether it was cut short, and why it could not go on."""
+    """A worker's last message: whether it was cancelled, and why it could not go on."""
 
     cancelled: bool
     problem: str | None
@@ -115,8 +115,8 @@ class End(Message):
 
 @dataclass(frozen=True, slots=True)
 class Job(Message):
-    """What a process sends, and to whom. `nonce` makes its prompts differ from those of every other
-    run, which the server may still have in a cache; `run_began_ns` is what progress counts from."""
+    """What a process sends, and where. `nonce` makes its prompts differ from those of other runs,
+    which the server may still have in a cache; progress counts from `run_began_ns`."""
 
     config: RunConfig
     target: Target
@@ -141,7 +141,7 @@ class Job(Message):
 
 @dataclass(frozen=True, slots=True)
 class PlayRepeat(Message):
-    """Open the connections for a repeat, then say `Ready`."""
+    """Open the connections for a repeat, then send `Ready`."""
 
     repeat: int
 
@@ -153,20 +153,20 @@ class Ready(Message):
 
 @dataclass(frozen=True, slots=True)
 class Begin(Message):
-    """Begin to send at this moment of this machine's monotonic clock."""
+    """Start sending at this time of this machine's monotonic clock."""
 
     at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class StopRepeat(Message):
-    """End the repeat in hand."""
+    """End the current repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played(Message):
-    """A repeat is over. `began_ns` is of this machine's monotonic clock, to match a server's log;
-    `profile`, of its answers."""
+    """A repeat has ended. `began_ns` is by this machine's monotonic clock, to match a server's log;
+    `profile` describes its answers."""
 
     began_ns: int
     duration_s: float
@@ -181,7 +181,7 @@ class Played(Message):
 
 @dataclass(frozen=True, slots=True)
 class Problem(Message):
-    """Why a process cannot play on."""
+    """Why a load process cannot go on."""
 
     sentence: str
 
@@ -190,7 +190,7 @@ def _measurement(row: Measurement | dict[str, Any]) -> Measurement:
     if isinstance(row, Measurement):
         return row
     times, answer = tuple(row["token_times"]), row["answer"]
-    others = {name: value for name, value in row.items() if name not in OWN}
+    others = {name: value for name, value in row.items() if name not in UNLIMITED}
     return Measurement(**untrusted.data(others), token_times=times, answer=answer)
 
 

@@ -1,9 +1,9 @@
 """A server with known times: `python -m services.load.reference`, real HTTP in its own process.
 
-What a request gets is written in its model's name, e.g. `ref ttft=0.1 gap=0.01 tokens=20`, so one
-server plays every part. It logs when each token chunk was handed to the kernel, on the monotonic
-clock that every process of the machine shares; `GET /log` returns what it did, by prompt. So a
-client's error is a subtraction (see `calibrate.py`, `bench/`, and the tests, which add faults).
+The model's name in a request sets the timing of its answer, e.g. `ref ttft=0.1 gap=0.01 tokens=20`.
+The server logs when it handed each token chunk to the kernel, on the monotonic clock that all
+processes of the machine share; `GET /log` returns the log by prompt. So a client's error is a
+subtraction (see `calibrate.py`, `bench/`, and the tests, which add faults).
 
 Options: ttft, gap (seconds); tokens; per_chunk tokens a chunk; size bytes of text a token;
 prompt_tokens; role=0 no role chunk first.
@@ -37,12 +37,12 @@ EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":
 
 
 def log_key(prompt: str) -> str:
-    """Return the name of a request in the log: how its prompt begins, where its unique mark is."""
+    """Return a request's key in the log: the beginning of its prompt, which holds the nonce."""
     return prompt[:64]
 
 
 class Reference(asyncio.Protocol):
-    """One connection. `defaults` names the options that a model's name may set."""
+    """One connection. `defaults` holds the options that a model's name may set."""
 
     defaults = DEFAULTS
     content_type = EVENTS
@@ -103,14 +103,14 @@ class Reference(asyncio.Protocol):
         self.at(self.o["ttft"], self.start)
 
     def options(self, model: str) -> dict[str, Any]:
-        given = dict(part.split("=", 1) for part in model.split()[1:])
+        options = dict(part.split("=", 1) for part in model.split()[1:])
         return {
-            name: type(default)(given[name]) if name in given else default
+            name: type(default)(options[name]) if name in options else default
             for name, default in self.defaults.items()
         }
 
     def at(self, seconds: float, call: Any, *arguments: Any) -> None:
-        """Call at `seconds` after the request came, by this machine's clock, not by a chain."""
+        """Call `seconds` after the request came, so that delays of earlier calls do not add up."""
         left = seconds - (perf_counter_ns() - self.began) / 1e9
         loop = asyncio.get_running_loop()
         self.timer = loop.call_later(max(0.0, left), call, *arguments)
@@ -124,7 +124,7 @@ class Reference(asyncio.Protocol):
         self.token(0)
 
     def token(self, sent: int) -> None:
-        """Send the next chunk; without a gap all that are left, in one write."""
+        """Send the next chunk; without a gap, all remaining chunks in one write."""
         o, step = self.o, self.o["per_chunk"]
         until = min(sent + step, self.tokens) if o["gap"] else self.tokens
         starts = range(sent, until, step)
@@ -137,7 +137,7 @@ class Reference(asyncio.Protocol):
             self.finish()
 
     def event(self, sent: int, count: int) -> bytes:
-        """Return the event with `count` tokens that begin with number `sent`."""
+        """Return an event with `count` tokens, numbered from `sent`."""
         fill = "x" * self.o["size"]
         text = "".join(f" w{sent + i}{fill}" for i in range(count))
         return EVENT % text.encode()
@@ -146,8 +146,7 @@ class Reference(asyncio.Protocol):
         self.end(self.closing)
 
     def ending(self) -> bytes:
-        """Return the end of the answer, made beforehand and sent in one write: a client that
-        reads it together with the last token sees one arrival for both."""
+        """Return the end of the answer, built beforehand and sent in one write."""
         reason = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
         usage = {"choices": [], "usage": self.usage()}
         events = (b"data: %b\n\n" % json.dumps(data).encode() for data in (reason, usage))

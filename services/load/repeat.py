@@ -1,4 +1,4 @@
-"""One repeat, or a process's share of it, played in this process: prepared, started, watched."""
+"""Play one repeat, or a shard of it, in this process: prepare, start and monitor it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from services.base.ipc import Send
 from services.base.redact import known
 from services.load.loop_monitor import LoopMonitor
 from services.load.protocol import Job, Played
-from services.load.response_profile import typical
-from services.load.runner import Ask, Player
+from services.load.response_profile import median_profile
+from services.load.runner import PreparedRequest, Runner
 from services.wire import Fitting, Timeouts, Wire
 
-Go = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
+OnReady = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
 
 
-class Playing:
+class RepeatPlayer:
     """Plays one repeat after another through one client."""
 
     def __init__(self, job: Job, send: Send) -> None:
         self._job = job
         self._send = send
         self.client = client_of(job)
-        self._player: Player | None = None
+        self._runner: Runner | None = None
         self._stopped = False
 
     def stop(self) -> None:
@@ -39,9 +39,9 @@ class Playing:
         self.stop_repeat()
 
     def stop_repeat(self) -> None:
-        """End the repeat in hand."""
-        if self._player is not None:
-            self._player.stop()
+        """End the current repeat."""
+        if self._runner is not None:
+            self._runner.stop()
 
     async def warm_up(self) -> None:
         """Send the requests that do not count, one after the other.
@@ -51,64 +51,64 @@ class Playing:
         """
         count = workloads.warm_ups(self._job.config)
         schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
-        player = self._ready(WARM_UP, None)
-        await player.play(schedule, self._asks(WARM_UP, range(count)), _now)
+        runner = self._new_runner(WARM_UP, None)
+        await runner.play(schedule, self._requests(WARM_UP, range(count)), _start_now)
 
-    async def play(self, repeat: int, go: Go) -> Played:
-        """Play this process's share of a repeat.
+    async def play(self, repeat: int, on_ready: OnReady) -> Played:
+        """Play this process's shard of a repeat.
 
         Raises:
             OSError: the backend's host cannot be found.
         """
         job, config = self._job, self._job.config
-        asks = self._asks(repeat, job.shard.indices(config.requests))
+        requests = self._requests(repeat, job.shard.indices(config.requests))
         schedule = job.shard.schedule(modes.schedule(config))
-        player = self._ready(repeat, config.stop_after_errors)
-        monitor = LoopMonitor(player, self._send, job.run_began_ns)
+        runner = self._new_runner(repeat, config.stop_after_errors)
+        monitor = LoopMonitor(runner, self._send, job.run_began_ns)
         loop = asyncio.get_running_loop()
         limits: list[asyncio.TimerHandle] = []
 
         async def begin() -> int:
-            began = await go()
+            began = await on_ready()
             monitor.begin()
             if config.stop_after_s:
                 lead_s = (began - perf_counter_ns()) / 1e9
-                limits.append(loop.call_later(lead_s + config.stop_after_s, player.stop))
+                limits.append(loop.call_later(lead_s + config.stop_after_s, runner.stop))
             return began
 
-        _quiet()
+        _disable_gc()
         try:
             async with monitor:
-                duration = await player.play(schedule, asks, begin)
+                duration = await runner.play(schedule, requests, begin)
                 health: dict[str, Any] = {
                     "clock": "kernel" if self.client.kernel_clock else "loop",
                     "cpu_share": monitor.cpu_share(),
                     "loop_lag_p99_s": monitor.lag_p99_s(),
                 }
-                if player.oddities:
-                    health["oddities"] = dict(player.oddities)
+                if runner.oddities:
+                    health["oddities"] = dict(runner.oddities)
         finally:
             gc.enable()
             for limit in limits:
                 limit.cancel()
-        return Played(player.began_ns, duration, health, typical(player.profiles))
+        return Played(runner.began_ns, duration, health, median_profile(runner.profiles))
 
-    def _ready(self, repeat: int, stop_after_errors: int | None) -> Player:
-        self._player = Player(self.client, repeat, self._job.target.key, stop_after_errors)
+    def _new_runner(self, repeat: int, stop_after_errors: int | None) -> Runner:
+        self._runner = Runner(self.client, repeat, self._job.target.key, stop_after_errors)
         if self._stopped:
-            self._player.stop()
-        return self._player
+            self._runner.stop()
+        return self._runner
 
-    def _asks(self, repeat: int, indices: range) -> list[Ask]:
+    def _requests(self, repeat: int, indices: range) -> list[PreparedRequest]:
         job = self._job
 
-        def ask(index: int) -> Ask:
+        def prepare(index: int) -> PreparedRequest:
             text = workloads.prompt(job.config, repeat, index, job.nonce)
             config = workloads.asking(job.config, repeat, index)
-            asked = self.client.request(body(config, job.target, text))
-            return Ask(index, asked, known(text_of(text)))
+            data = self.client.request(body(config, job.target, text))
+            return PreparedRequest(index, data, known(text_of(text)))
 
-        return [ask(index) for index in indices]
+        return [prepare(index) for index in indices]
 
 
 def client_of(job: Job) -> Any:
@@ -121,19 +121,19 @@ def client_of(job: Job) -> Any:
         between_chunks_s=config.chunk_timeout_s,
     )
     if target.client == "litellm":
-        from services.wire.via_litellm import ViaLiteLLM  # seconds of imports, where asked for
+        from services.wire.via_litellm import ViaLiteLLM  # the import takes seconds
 
         return ViaLiteLLM(target, timeouts)
     fitting = Fitting(target.headers, target.hidden, target.trust.context)
     return Wire(chat_url(target), target.key, timeouts, target.proxy, fitting)
 
 
-async def _now() -> int:
+async def _start_now() -> int:
     return perf_counter_ns()
 
 
-def _quiet() -> None:
-    """No garbage collection while tokens arrive; what there is now need never be looked at."""
+def _disable_gc() -> None:
+    """Switch garbage collection off while tokens arrive, and exempt all objects that exist now."""
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -1,4 +1,4 @@
-"""How answers come: after what wait, in what steps, in how many chunks of what size."""
+"""The timing and size of typical answers, so that a calibration can imitate them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from services.wire.exchange import Exchange
 
 @dataclass(frozen=True, slots=True)
 class ResponseProfile:
-    """A typical answer: seconds to its first chunk and from one to the next, how many there are,
-    and the characters of each."""
+    """A typical answer: seconds to its first chunk and between chunks, the number of chunks, and
+    the characters in each."""
 
     ttft_s: float
     gap_s: float
@@ -32,8 +32,8 @@ def profile_of(exchange: Exchange) -> ResponseProfile | None:
     return ResponseProfile((times[0] - exchange.sent) / 1e9, gap, len(times), size)
 
 
-def typical(profiles: Sequence[ResponseProfile]) -> ResponseProfile | None:
-    """Return the medians of several; None of none."""
+def median_profile(profiles: Sequence[ResponseProfile]) -> ResponseProfile | None:
+    """Return the median of each field; None without profiles."""
     if not profiles:
         return None
     return ResponseProfile(

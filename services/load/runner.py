@@ -1,4 +1,4 @@
-"""Plays a schedule: one loop for every mode, which sends what is due and keeps what came back."""
+"""Play a schedule: one loop for every mode, which sends what is due and keeps the results."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from services.load.response_profile import ResponseProfile, profile_of
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
 
-LEAD_NS = 250_000_000  # a connection is made ready this long before its request is due
-STOP_S = 1.0  # what the requests in flight may take to unwind when the run is stopped
+LEAD_NS = 250_000_000  # a connection is prepared this long before its request is due
+STOP_S = 1.0  # how long requests in flight may take to end when the run is stopped
 
 
 class Client(Protocol):
-    """What the runner needs of a client: the wire's, or LiteLLM's."""
+    """What the runner needs of a client: `Wire`, or `ViaLiteLLM`."""
 
     in_flight: InFlight
 
@@ -32,60 +32,63 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request, ready to be sent. `prompt` is there to be kept out of error messages."""
+class PreparedRequest:
+    """One request, ready to be sent. `prompt` is kept out of error messages."""
 
     index: int
     body: bytes
     prompt: Secret
 
 
-class Player:
-    """Plays one repeat. `finished` fills with measurements until somebody takes them."""
+class Runner:
+    """Plays one repeat. `finished` collects measurements until `take` is called."""
 
     def __init__(
         self, client: Client, repeat: int, key: str | None, stop_after_errors: int | None = None
     ) -> None:
         self.finished: list[Measurement] = []
         self.profiles: list[ResponseProfile] = []
-        self.late: list[float] = []  # seconds, of those that were sent
-        self.oddities: Counter[str] = Counter()  # answers by what is unusual in how they came
+        self.lateness_s: list[float] = []  # how long after their due time requests were sent
+        self.oddities: Counter[str] = Counter()  # number of answers with each oddity
         self.began_ns = 0
         self._client = client
         self._repeat = repeat
         self._key = key
         self._errors_allowed = stop_after_errors
         self._previous_end = 0
-        self._left = 0
+        self._unsent = 0
         self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
 
     async def play(
-        self, schedule: Schedule, asks: Sequence[Ask], go: Callable[[], Awaitable[int]]
+        self,
+        schedule: Schedule,
+        requests: Sequence[PreparedRequest],
+        on_ready: Callable[[], Awaitable[int]],
     ) -> float:
         """Send every request when it is due; return how long the repeat took, in seconds.
 
-        Connections are opened first, then `go` says when to begin (`perf_counter_ns`). After
-        `stop` it returns within STOP_S, with what was in flight marked cancelled; if it is itself
-        cancelled, what was in flight is marked, too.
+        Connections are opened first, then `on_ready` returns when to begin (`perf_counter_ns`).
+        After `stop` it returns within STOP_S, with the requests in flight marked cancelled; they
+        are also marked when this call itself is cancelled.
 
         Raises:
             OSError: the backend's host cannot be found.
         """
-        self._left = len(asks)
-        await self._open(at_once(schedule))
-        self.began_ns = self._previous_end = await go()
+        self._unsent = len(requests)
+        await self._open(initial_connections(schedule))
+        self.began_ns = self._previous_end = await on_ready()
         tasks: list[asyncio.Task[None]] = []
         if not self._stopped.is_set():
-            self._dispatcher = asyncio.create_task(self._dispatch(schedule, asks, tasks))
+            self._dispatcher = asyncio.create_task(self._send_all(schedule, requests, tasks))
         try:
             if self._dispatcher is not None:
                 await asyncio.wait([self._dispatcher])
-            await self._settle(tasks)
+            await self._wait_for(tasks)
         except asyncio.CancelledError:
             self.stop()
-            await self._settle(tasks)
+            await self._wait_for(tasks)
             raise
         if self._dispatcher and not self._dispatcher.cancelled():
             self._dispatcher.result()
@@ -112,11 +115,11 @@ class Player:
 
     def take(self) -> list[Measurement]:
         """Return the measurements that finished since the last call."""
-        taken, self.finished = self.finished, []
-        return taken
+        finished, self.finished = self.finished, []
+        return finished
 
     def progress(self, run_began_ns: int) -> Progress:
-        """Return the counts of this moment; `t` counts from the beginning of the run."""
+        """Return the current counts; `t` is in seconds since the run began."""
         in_flight = self._client.in_flight.count()
         return Progress(
             t=(perf_counter_ns() - run_began_ns) / 1e9,
@@ -128,26 +131,31 @@ class Player:
             tokens=self._tokens + self._client.in_flight.received(),
         )
 
-    async def _dispatch(
-        self, schedule: Schedule, asks: Sequence[Ask], tasks: list[asyncio.Task[None]]
+    async def _send_all(
+        self,
+        schedule: Schedule,
+        requests: Sequence[PreparedRequest],
+        tasks: list[asyncio.Task[None]],
     ) -> None:
-        slots = asyncio.Semaphore(schedule.in_flight or len(asks) or 1)
-        for position, (ask, offset) in enumerate(zip(asks, schedule.due_s, strict=True)):
+        slots = asyncio.Semaphore(schedule.in_flight or len(requests) or 1)
+        for position, (request, offset) in enumerate(zip(requests, schedule.due_s, strict=True)):
             await slots.acquire()
             due = self.began_ns + round(offset * 1e9)
             if schedule.pause_s is not None and position:
                 due = max(due, self._previous_end + round(schedule.pause_s * 1e9))
-            if (early := due - LEAD_NS - perf_counter_ns()) > 0:
-                await asyncio.sleep(early / 1e9)
-            tasks.append(asyncio.create_task(self._one(ask, due, slots)))
+            if (wait_ns := due - LEAD_NS - perf_counter_ns()) > 0:
+                await asyncio.sleep(wait_ns / 1e9)
+            tasks.append(asyncio.create_task(self._run_request(request, due, slots)))
 
-    async def _one(self, ask: Ask, due: int, slots: asyncio.Semaphore) -> None:
-        self._left -= 1
+    async def _run_request(
+        self, request: PreparedRequest, due: int, slots: asyncio.Semaphore
+    ) -> None:
+        self._unsent -= 1
         if self._stopped.is_set():
             return
-        secrets = (ask.prompt, *filter(None, [self._key]))
+        secrets = (request.prompt, *filter(None, [self._key]))
         try:
-            exchange = await self._client.ask(ask.body, due, lambda: self._left, secrets)
+            exchange = await self._client.ask(request.body, due, lambda: self._unsent, secrets)
             self._previous_end = exchange.ended or perf_counter_ns()
         finally:
             slots.release()
@@ -155,12 +163,14 @@ class Player:
         if profile := profile_of(exchange):
             self.profiles.append(profile)
         if exchange.sent is not None:  # else it was cancelled before it was due
-            seen = measurement_of(exchange, self._repeat, ask.index, due, self.began_ns, self._key)
-            self._count(seen)
+            measurement = measurement_of(
+                exchange, self._repeat, request.index, due, self.began_ns, self._key
+            )
+            self._count(measurement)
 
     def _count(self, measurement: Measurement) -> None:
         if measurement.t_send is not None:
-            self.late.append(measurement.t_send - measurement.t_due)
+            self.lateness_s.append(measurement.t_send - measurement.t_due)
         self.finished.append(measurement)
         if measurement.status == "failed":
             self._failed += 1
@@ -170,19 +180,19 @@ class Player:
         if self._errors_allowed is not None and self._failed >= self._errors_allowed:
             self.stop()
 
-    async def _settle(self, tasks: list[asyncio.Task[None]]) -> None:
+    async def _wait_for(self, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for the requests in flight; after `stop`, no longer than STOP_S."""
         if not tasks:
             return
         stopping = asyncio.create_task(self._stopped.wait())
         first_error = asyncio.FIRST_EXCEPTION
-        everything = asyncio.create_task(asyncio.wait(tasks, return_when=first_error))
-        waiting: list[asyncio.Future[Any]] = [everything, stopping]
+        all_done = asyncio.create_task(asyncio.wait(tasks, return_when=first_error))
+        waiting: list[asyncio.Future[Any]] = [all_done, stopping]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self._stopped.is_set():
             await asyncio.wait(tasks, timeout=STOP_S)
-        for task in tasks:  # what is left is a request that is still connecting
+        for task in tasks:  # those left are still connecting
             task.cancel()
         await asyncio.wait(tasks)
         for task in tasks:
@@ -190,8 +200,8 @@ class Player:
                 task.result()
 
 
-def at_once(schedule: Schedule) -> int:
-    """Return how many requests are due at the very beginning: so many connections are opened."""
+def initial_connections(schedule: Schedule) -> int:
+    """Return how many connections to open beforehand: one for each request due at the start."""
     due = sum(offset * 1e9 <= LEAD_NS for offset in schedule.due_s)
     return min(due, schedule.in_flight or due)
 
@@ -199,8 +209,8 @@ def at_once(schedule: Schedule) -> int:
 def measurement_of(
     exchange: Exchange, repeat: int, index: int, due_ns: int, began_ns: int, key: str | None = None
 ) -> Measurement:
-    """Turn an exchange into the value that is kept: seconds since the repeat began. Not even the
-    answer holds the key, should the server say it."""
+    """Convert an exchange to a measurement, in seconds since the repeat began. The key is removed
+    from the answer, should the server repeat it."""
 
     def since(stamp: int | None) -> float | None:
         return None if stamp is None else (stamp - began_ns) / 1e9

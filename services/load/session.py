@@ -1,6 +1,6 @@
-"""One work item of a run: the engine if it needs one, the warm-up, the repeats, what was seen.
+"""Carry out one work item of a run: start its engine if it needs one, warm up, play the repeats.
 
-What is seen leaves as messages, so that nothing on a token's way touches a disk or a database.
+Results leave as messages, so that no token waits for a disk or a database.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from services.ask.work_item import WorkItem
 from services.base import machine, untrusted
 from services.base.ipc import Send
 from services.load.calibrate import calibrate
-from services.load.players import players
+from services.load.players import open_player
 from services.load.process_pool import ProcessPool, ProcessPoolProblem
 from services.load.protocol import (
     Calibrated,
@@ -35,7 +35,7 @@ from services.load.protocol import (
     Served,
     Serving,
 )
-from services.load.repeat import Playing
+from services.load.repeat import RepeatPlayer
 from services.load.response_profile import ResponseProfile
 from services.servers import engines, probe
 from services.wire import limits
@@ -43,15 +43,15 @@ from services.wire import limits
 
 @dataclass
 class Session:
-    """One work item: what is asked, where messages go, whether it is to stop. Its nonce makes
-    the prompts differ from those of other runs, which the server may still have in a cache."""
+    """The state of one work item. Its nonce makes the prompts differ from those of other runs,
+    which the server may still have in a cache."""
 
     item: WorkItem
     env: Mapping[str, str] = field(repr=False)
     send: Send
     began_ns: int
-    playing: Playing | ProcessPool | None = None
-    # What no server may have kept: the key, the person's prompts.
+    player: RepeatPlayer | ProcessPool | None = None
+    # The key and the user's prompts, to be removed from what servers send.
     secrets: tuple[str, ...] = field(default=(), repr=False)
     profile: ResponseProfile | None = None  # of the last repeat's answers
     cancelled: bool = False
@@ -63,64 +63,64 @@ class Session:
 
     def cancel(self) -> None:
         self.cancelled = True
-        if self.playing is not None:
-            self.playing.stop()
+        if self.player is not None:
+            self.player.stop()
 
     @contextmanager
-    def stopping(self, playing: Playing | ProcessPool) -> Iterator[None]:
-        """While it lasts, `cancel` stops what is playing."""
-        self.playing = playing
+    def stopping(self, player: RepeatPlayer | ProcessPool) -> Iterator[None]:
+        """Let `cancel` stop this player meanwhile."""
+        self.player = player
         if self.cancelled:
-            playing.stop()
+            player.stop()
         try:
             yield
         finally:
-            self.playing = None
+            self.player = None
 
-    def phase(self, words: str) -> None:
-        self.send(Phase(words))
+    def phase(self, text: str) -> None:
+        self.send(Phase(text))
 
     def clean(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return data in which a server may have had a say, without secrets and within limits."""
+        """Return data that may come from a server, without secrets and within limits."""
         cleaned: dict[str, Any] = untrusted.data(data, self.secrets)
         return cleaned
 
     def serving(self, target: backends.Target, pid: int | None) -> None:
-        """Tell where the server is, so that it can be watched from elsewhere until `Served`."""
+        """Report where the server is, so that others can monitor it until `Served`."""
         if target.base_url is not None:
             self.send(Serving(target.base_url, pid, self.began_ns))
 
 
 async def measure(session: Session) -> None:
-    """Carry the run out.
+    """Carry out the work item.
 
     Raises:
-        Impossible, EngineProblem, BackendProblem, OSError: why it could not be.
+        Impossible, EngineProblem, BackendProblem, OSError: it cannot be carried out.
     """
     config = session.config
     target = _target(session)
     session.secrets = (*target.secrets, *own_prompts(config))
     longest = limits.check(config)
     if config.backend not in engines.WITHIN:
-        await _calibrate(session, await _on(session, target))
+        await _calibrate(session, await _measure_target(session, target))
         return
     slots, context = engines.size(config, longest)
     session.phase(f"Starting {engines.WITHIN[config.backend].label}")
-    shared = not config.unique_prompts  # a prefix cache only where it is what is measured
+    shared = not config.unique_prompts  # a prefix cache only where that is what is measured
     async with engines.started(config.backend, slots, context, shared) as engine:
         facts = {"slots": slots, "context_per_slot": context}
         session.send(Environment(facts))
-        job = await _on(session, target.at(engine.base_url), engine.pid)
-    await _calibrate(session, job)  # the engine has ended: it would take the client's cores
+        job = await _measure_target(session, target.at(engine.base_url), engine.pid)
+    await _calibrate(session, job)  # after the engine has ended, which would take the cores
 
 
 def _target(session: Session) -> backends.Target:
-    """To whom it goes: as it was submitted, else as this process's environment says."""
+    """Return the target that was submitted, else the one in this process's environment."""
     return session.item.target or backends.target(session.config, session.env)
 
 
-async def _on(session: Session, target: backends.Target, pid: int | None = None) -> Job:
-    """Measure what answers at `target`; `pid`: its process, where this one has started it."""
+async def _measure_target(session: Session, target: backends.Target, pid: int | None = None) -> Job:
+    """Measure the server at `target`; `pid` is its process if this process started it."""
     config = session.config
     prompts = own_prompts(config)
     target = await probe.with_model(target, prompts)
@@ -138,10 +138,10 @@ async def _on(session: Session, target: backends.Target, pid: int | None = None)
     session.serving(target, pid)
     job = Job(config, target, session.item.nonce, session.began_ns)
     await _warm_up(session, job)
-    async with players(job, session.send) as playing:
+    async with open_player(job, session.send) as player:
         for repeat in session.item.repeats:
             if not session.cancelled:
-                await _repeat(session, playing, repeat)
+                await _repeat(session, player, repeat)
     session.send(Served())
     return job
 
@@ -150,28 +150,28 @@ async def _warm_up(session: Session, job: Job) -> None:
     if not session.config.warmup or session.cancelled:
         return
     session.phase("Warming up")
-    alone = Playing(job, session.send)
+    player = RepeatPlayer(job, session.send)
     try:
-        with session.stopping(alone):
-            await alone.warm_up()
+        with session.stopping(player):
+            await player.warm_up()
     finally:
-        alone.client.close()
+        player.client.close()
 
 
-async def _repeat(session: Session, playing: Playing | ProcessPool, repeat: int) -> None:
+async def _repeat(session: Session, player: RepeatPlayer | ProcessPool, repeat: int) -> None:
     config = session.config
-    several = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
-    session.phase("Measuring" + several)
+    which = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
+    session.phase("Measuring" + which)
     began_at, anchor_ns = datetime.now(UTC), perf_counter_ns()
 
-    async def go() -> int:
+    async def on_ready() -> int:
         nonlocal began_at, anchor_ns
         began_at, anchor_ns = datetime.now(UTC), perf_counter_ns()
         session.send(RepeatSeen(Repeat(repeat, began_at)))
         return anchor_ns
 
-    with session.stopping(playing):
-        played = await playing.play(repeat, go)
+    with session.stopping(player):
+        played = await player.play(repeat, on_ready)
     session.profile = played.profile or session.profile
     t = (played.began_ns - session.began_ns) / 1e9
     health = {**played.health, "began_ns": played.began_ns, "t": t}
@@ -181,17 +181,17 @@ async def _repeat(session: Session, playing: Playing | ProcessPool, repeat: int)
 
 
 async def _calibrate(session: Session, job: Job) -> None:
-    """Find out what the client adds at this load, where that is wanted and there is an answer to
-    play. It spoils no run: what goes wrong is told in its place, and a cancel ends only it."""
+    """Measure what the client adds at this load, if requested and there were answers to imitate.
+    A failure becomes the calibration's `problem`, and a cancel ends only the calibration."""
     session.measured = not session.cancelled
     wanted = session.item.calibrate and calibrates(session.config)
     if session.cancelled or session.profile is None or not wanted:
         return
     session.phase("Calibrating this client at the same load")
-    found: dict[str, Any]
+    result: dict[str, Any]
     try:
-        found = asdict(await calibrate(job, session.profile, session.stopping))
+        result = asdict(await calibrate(job, session.profile, session.stopping))
     except (OSError, ValueError, httpx.HTTPError, ProcessPoolProblem) as error:
-        found = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
+        result = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
     if not session.cancelled:
-        session.send(Calibrated(session.clean(found)))
+        session.send(Calibrated(session.clean(result)))

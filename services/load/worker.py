@@ -1,8 +1,8 @@
 """The process that measures: `python -m services.load.worker`.
 
-A work item comes in on standard input; what was seen goes out on standard output, as messages (see
-`protocol.py`). The process that reads them writes the database. Another line on standard input, or
-its end, cancels the run: a worker does not outlive the one who asked for it.
+It reads a work item from standard input and writes messages to standard output (see `protocol.py`),
+which its supervisor stores in the database. Another line on standard input, or its end, cancels the
+run, so that a worker does not outlive its supervisor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from services.load.session import Session, measure
 from services.servers.engines import EngineProblem
 from services.wire.limits import Impossible
 
-UNWIND_S = 1.5  # what a cancelled run may take before it is cut short
+UNWIND_S = 1.5  # how long a cancelled run may take to end by itself
 
 
 async def work() -> None:
@@ -33,19 +33,19 @@ async def work() -> None:
     send = sender(PROTOCOL)
     try:
         cancelled, problem = await _carry_out(send)
-    except Exception as error:  # whatever nobody thought of ends the run with a sentence, too
+    except Exception as error:  # an unexpected error also ends the run with a sentence
         cancelled, problem = False, fault(error)
     send(End(cancelled, problem))
 
 
 async def _carry_out(send: Send) -> tuple[bool, str | None]:
-    """Return whether the work item was cut short, and why it could not be carried out."""
+    """Return whether the work item was cancelled, and why it could not be carried out."""
     try:
         item = PROTOCOL.expect(WorkItem, sys.stdin.buffer.readline())
     except ProtocolProblem as error:
         return False, str(error)
     item = replace(item, nonce=item.nonce or token_hex(4))
-    os.environ.update(item.env)  # in memory: what /proc shows of a process is how it began
+    os.environ.update(item.env)  # in memory only: /proc shows the initial environment
     session = Session(item, os.environ, send, perf_counter_ns())
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(measure(session))

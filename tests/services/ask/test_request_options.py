@@ -18,7 +18,7 @@ from services.ask.problems import InvalidConfig
 from services.ask.remedy import remedy
 from services.base.ipc import Message
 from services.load.protocol import Job, Requests
-from services.load.repeat import Playing
+from services.load.repeat import RepeatPlayer
 from services.servers.check_backend import check_backend
 from tests.picky import Body, Picky, Refusal, serving
 
@@ -37,7 +37,7 @@ def played(picky: Picky, env: dict[str, str] | None = None, **asked: Any) -> lis
         return perf_counter_ns()
 
     async def play() -> None:
-        playing = Playing(Job(config, target(config, env or {}), "nonce", 0), told.append)
+        playing = RepeatPlayer(Job(config, target(config, env or {}), "nonce", 0), told.append)
         try:
             await playing.play(0, now)
         finally:

@@ -15,9 +15,9 @@ from services.ask import modes, workloads
 from services.ask.backends import Target, target
 from services.ask.config import RunConfig, parse
 from services.ask.plan import CALIBRATION_S, calibrates
-from services.load.calibrate import CHUNKS_MOST, Calibration, compared, replayed
+from services.load.calibrate import MAX_CHUNKS, Calibration, client_error, replay_config
 from services.load.protocol import Job, decode, encode
-from services.load.response_profile import ResponseProfile, profile_of, typical
+from services.load.response_profile import ResponseProfile, median_profile, profile_of
 from services.wire.exchange import Exchange
 from tests.conftest import finished
 from tests.values import failed, measured
@@ -25,7 +25,7 @@ from tests.values import failed, measured
 BEGAN = 7_000_000_000
 
 
-def did(*times: float) -> dict[str, Any]:
+def entry(*times: float) -> dict[str, Any]:
     return {"times": [BEGAN + round(time * 1e9) for time in times]}
 
 
@@ -37,19 +37,19 @@ def test_what_was_done_is_taken_off_what_was_seen() -> None:
         failed(3),
         measured(4),
     ]
-    truth = [*[did(1.0, 1.010, 1.020)] * 4, None]
-    found = compared(seen, truth, BEGAN)
-    assert (found.requests, found.lost) == (5, 3)
-    assert found.ttft_p50_s == pytest.approx(3e-6, abs=1e-9)
-    assert found.e2e_p50_s == pytest.approx(8e-6, abs=1e-9)
-    assert found.inter_chunk_p50_s == pytest.approx(5e-6, abs=1e-9)
-    assert found.ttft_p99_s == pytest.approx(3.98e-6, abs=1e-9)
-    assert found.span_s == pytest.approx(0.02)
+    truth = [*[entry(1.0, 1.010, 1.020)] * 4, None]
+    error = client_error(seen, truth, BEGAN)
+    assert (error.requests, error.lost) == (5, 3)
+    assert error.ttft_p50_s == pytest.approx(3e-6, abs=1e-9)
+    assert error.e2e_p50_s == pytest.approx(8e-6, abs=1e-9)
+    assert error.inter_chunk_p50_s == pytest.approx(5e-6, abs=1e-9)
+    assert error.ttft_p99_s == pytest.approx(3.98e-6, abs=1e-9)
+    assert error.span_s == pytest.approx(0.02)
 
 
 def test_of_nothing_nothing_is_known() -> None:
     nothing = Calibration(1, 1, None, None, None, None, None, None, None)
-    assert compared([failed()], [None], BEGAN) == nothing
+    assert client_error([failed()], [None], BEGAN) == nothing
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_played_has_the_load_of_the_run_and_is_short(
     values: dict[str, Any], profile: ResponseProfile
 ) -> None:
     config = RunConfig(**values)
-    played, model, gap = replayed(config, profile)
+    played, model, gap = replay_config(config, profile)
     options = dict(part.split("=") for part in model.split()[1:])
     chunks = int(options["tokens"])
     one_s = float(options["ttft"]) + gap * (chunks - 1)
@@ -109,7 +109,7 @@ def test_what_is_played_has_the_load_of_the_run_and_is_short(
     whole = modes.schedule(config)
     at_once = min(whole.in_flight or 1, config.requests)
     assert at_once <= played.requests <= config.requests
-    assert chunks >= 2 and played.requests * chunks <= max(CHUNKS_MOST, 2 * played.requests)
+    assert chunks >= 2 and played.requests * chunks <= max(MAX_CHUNKS, 2 * played.requests)
     assert one_s <= 15
     if played.requests > at_once:
         assert modes.picture(modes.schedule(played), one_s)[-1][2] <= CALIBRATION_S + 1e-3
@@ -131,8 +131,8 @@ def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> Non
         ResponseProfile(2, 0.3, 9, 4),
         ResponseProfile(9, 0.2, 6, 8),
     ]
-    assert typical(several) == ResponseProfile(2, 0.2, 6, 4)
-    assert typical([]) is None
+    assert median_profile(several) == ResponseProfile(2, 0.2, 6, 4)
+    assert median_profile([]) is None
 
 
 @pytest.mark.timed
@@ -151,14 +151,14 @@ def test_a_run_stores_what_its_client_adds(
     values: dict[str, Any],
 ) -> None:
     run = finished(database, reference_run("ref ttft=0.1 gap=0.01 tokens=20", **values))
-    found = run.calibration
-    assert found is not None and "problem" not in found
-    assert (found["requests"], found["lost"]) == (values["requests"], 0)
-    assert found["processes"] == values.get("processes", 1)
-    assert 0 < found["ttft_p50_s"] < 0.001
-    assert found["ttft_p50_s"] <= found["ttft_p99_s"]
-    assert 0 < found["e2e_p50_s"] < 0.001
-    assert 0.3 < found["pace"] <= 1
+    error = run.calibration
+    assert error is not None and "problem" not in error
+    assert (error["requests"], error["lost"]) == (values["requests"], 0)
+    assert error["processes"] == values.get("processes", 1)
+    assert 0 < error["ttft_p50_s"] < 0.001
+    assert error["ttft_p50_s"] <= error["ttft_p99_s"]
+    assert 0 < error["e2e_p50_s"] < 0.001
+    assert 0.3 < error["pace"] <= 1
 
 
 @pytest.mark.slow
@@ -183,7 +183,7 @@ def test_a_calibration_by_several_processes_takes_neither_key_nor_proxy_along() 
 
 def test_what_is_asked_in_a_calibration_is_nobody_elses_business() -> None:
     config = RunConfig(workload="text", prompt="my secret plan " * 20, mode="batch", requests=100)
-    played, _, _ = replayed(config, ResponseProfile(0.1, 0.01, 20, 4))
+    played, _, _ = replay_config(config, ResponseProfile(0.1, 0.01, 20, 4))
     length = len(workloads.prompt(config, 0, 0))
     assert "secret" not in workloads.prompt(played, 0, 0)
     assert abs(len(workloads.prompt(played, 0, 0)) - length) <= 20

@@ -1,4 +1,4 @@
-"""Several processes that send: begun together, stopped together; one that dies is a sentence."""
+"""Several processes that send: started together, stopped together; one that dies is a sentence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values
     async def both() -> Any:
         parts = [Shard(0, 2), Shard(1, 2)]
         jobs = [Job(config, target(config, {}), "nonce", 0, part) for part in parts]
-        pool = await ProcessPool.started(jobs, told.append)
+        pool = await ProcessPool.start(jobs, told.append)
         try:
             playing = asyncio.create_task(pool.play(0, go))
             if meanwhile:
@@ -95,7 +95,7 @@ def test_the_limit_on_errors_counts_those_of_all() -> None:
             process.progress = Progress(
                 1.0, 0, sent=50, in_flight=0, done=0, failed=failed, tokens=0
             )
-        pool._tell_progress(processes[1])
+        pool._report_progress(processes[1])
 
     asyncio.run(failing(20, 9))
     assert told == []

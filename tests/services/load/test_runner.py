@@ -1,4 +1,4 @@
-"""Stops, dying servers, stuck sends: the player comes to an end and keeps what was seen."""
+"""Stops, dying servers, stuck sends: the runner comes to an end and keeps what was seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from time import perf_counter_ns
 import pytest
 
 from services.ask.modes import Schedule
-from services.load.runner import Ask, Player
+from services.load.runner import PreparedRequest, Runner
 from services.wire import Timeouts, Wire
 from tests.conftest import ReferenceServer, serving
 
@@ -26,29 +26,29 @@ async def now() -> int:
     return perf_counter_ns()
 
 
-def asks(wire: Wire, model: str, count: int, size: int = 1) -> list[Ask]:
+def asks(wire: Wire, model: str, count: int, size: int = 1) -> list[PreparedRequest]:
     message = {"role": "user", "content": "x" * size}
     body = wire.request({"model": model, "messages": [message]})
-    return [Ask(index, body, "") for index in range(count)]
+    return [PreparedRequest(index, body, "") for index in range(count)]
 
 
 def play(
     wire: Wire,
     schedule: Schedule,
-    bodies: list[Ask],
-    meanwhile: Callable[[Player], Awaitable[None]] | None = None,
-) -> Player:
-    player = Player(wire, 0, None)
+    bodies: list[PreparedRequest],
+    meanwhile: Callable[[Runner], Awaitable[None]] | None = None,
+) -> Runner:
+    runner = Runner(wire, 0, None)
 
     async def both() -> None:
-        playing = asyncio.create_task(player.play(schedule, bodies, now))
+        task = asyncio.create_task(runner.play(schedule, bodies, now))
         if meanwhile is not None:
-            await meanwhile(player)
-        await asyncio.wait_for(playing, 10)
+            await meanwhile(runner)
+        await asyncio.wait_for(task, 10)
         wire.close()
 
     asyncio.run(both())
-    return player
+    return runner
 
 
 @pytest.fixture
@@ -65,43 +65,43 @@ def test_a_server_that_dies_between_two_requests_is_two_results() -> None:
     with serving() as port:
         wire = Wire(f"http://127.0.0.1:{port}/v1/chat/completions")
 
-        async def end_it(player: Player) -> None:
-            await so(lambda: player.finished)
+        async def end_it(runner: Runner) -> None:
+            await so(lambda: runner.finished)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /die HTTP/1.1\r\n\r\n")
             await reader.read()
             writer.close()
 
         schedule = Schedule((0.0, 0.0), in_flight=1, pause_s=0.6)
-        player = play(wire, schedule, asks(wire, "ref", 2), end_it)
-    assert [m.status for m in player.finished] == ["ok", "failed"]
-    assert "Nothing answers" in str(player.finished[1].error)
+        runner = play(wire, schedule, asks(wire, "ref", 2), end_it)
+    assert [m.status for m in runner.finished] == ["ok", "failed"]
+    assert "Nothing answers" in str(runner.finished[1].error)
 
 
 def test_a_send_that_the_server_does_not_take_is_timed_out(deaf: int) -> None:
     wire = Wire(f"http://127.0.0.1:{deaf}/v1", timeouts=Timeouts(0.5))
-    player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
-    assert [(m.status, m.error_class) for m in player.finished] == [("failed", "timeout")]
+    runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
+    assert [(m.status, m.error_class) for m in runner.finished] == [("failed", "timeout")]
 
 
 def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
     wire = Wire(f"http://127.0.0.1:{deaf}/v1")
 
-    async def stop(player: Player) -> None:
+    async def stop(runner: Runner) -> None:
         await so(wire.in_flight.count)
-        player.stop()
+        runner.stop()
 
-    player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000), stop)
-    assert [m.status for m in player.finished] == ["cancelled"]
+    runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000), stop)
+    assert [m.status for m in runner.finished] == ["cancelled"]
 
 
 def test_nothing_is_sent_after_a_stop(reference: ReferenceServer) -> None:
     wire = Wire(f"{reference.base_url}/chat/completions")
     before = reference.told()["state"]["requests"]
 
-    async def stop(player: Player) -> None:
-        await so(lambda: player.began_ns)
-        player.stop()
+    async def stop(runner: Runner) -> None:
+        await so(lambda: runner.began_ns)
+        runner.stop()
 
     play(wire, Schedule((0.2,) * 5), asks(wire, "ref", 5), stop)
     assert reference.told()["state"]["requests"] == before
@@ -116,9 +116,9 @@ def test_a_stop_does_not_wait_for_connections_that_do_not_come_about() -> None:
             sock.connect_ex(full.getsockname())
         wire = Wire(f"http://127.0.0.1:{full.getsockname()[1]}/v1")
 
-        async def stop(player: Player) -> None:
+        async def stop(runner: Runner) -> None:
             await asyncio.sleep(0.05)
-            player.stop()
+            runner.stop()
 
         began = perf_counter_ns()
         play(wire, Schedule((0.0,) * 4), asks(wire, "ref", 4), stop)
@@ -128,9 +128,9 @@ def test_a_stop_does_not_wait_for_connections_that_do_not_come_about() -> None:
 @pytest.mark.timed
 def test_a_request_that_found_no_connection_was_not_sent_late() -> None:
     wire = Wire("http://127.0.0.1:9/v1")
-    player = play(wire, Schedule((0.0, 0.1)), asks(wire, "ref", 2))
-    assert [m.error_class for m in player.finished] == ["connect"] * 2
-    assert max(player.late) < 0.05
+    runner = play(wire, Schedule((0.0, 0.1)), asks(wire, "ref", 2))
+    assert [m.error_class for m in runner.finished] == ["connect"] * 2
+    assert max(runner.lateness_s) < 0.05
 
 
 def test_a_server_that_refuses_while_it_is_sent_to_has_said_why() -> None:
@@ -146,9 +146,9 @@ def test_a_server_that_refuses_while_it_is_sent_to_has_said_why() -> None:
         thread = Thread(target=refuse)
         thread.start()
         wire = Wire(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
-        player = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
+        runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
         thread.join()
-    (only,) = player.finished
+    (only,) = runner.finished
     assert (only.error_class, only.http_status) == ("http_4xx", 413)
 
 
@@ -156,17 +156,17 @@ def test_what_is_in_flight_when_all_is_cut_short_is_kept_as_cancelled(
     reference: ReferenceServer,
 ) -> None:
     wire = Wire(f"{reference.base_url}/chat/completions", None, Timeouts(60.0))
-    player = Player(wire, 0, None)
+    runner = Runner(wire, 0, None)
 
     async def cut_short() -> None:
         bodies = asks(wire, "ref fault=hang after=2", 5)
-        playing = asyncio.create_task(player.play(Schedule((0.0,) * 5, 5), bodies, now))
+        task = asyncio.create_task(runner.play(Schedule((0.0,) * 5, 5), bodies, now))
         await so(lambda: wire.in_flight.received() == 10)
-        playing.cancel()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await playing
+            await task
         wire.close()
 
     asyncio.run(cut_short())
-    assert [m.status for m in player.finished] == ["cancelled"] * 5
-    assert all(len(m.token_times) == 2 for m in player.finished)
+    assert [m.status for m in runner.finished] == ["cancelled"] * 5
+    assert all(len(m.token_times) == 2 for m in runner.finished)

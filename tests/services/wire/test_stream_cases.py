@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from services.ask import oddities
 from services.ask.backends import target
 from services.ask.config import parse
-from services.load.process_pool import together
+from services.load.process_pool import combined
 from services.load.protocol import Job
-from services.load.repeat import Playing
+from services.load.repeat import RepeatPlayer
 from services.wire import Timeouts
 from services.wire.chunk import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder
@@ -1081,7 +1081,7 @@ def test_what_is_odd_is_counted_in_the_health_of_its_repeat() -> None:
     with canned(odd) as base_url:
         given = {"backend": "url", "base_url": base_url, "model": "m", "mode": "batch"}
         config = parse({**given, "requests": 3})
-        playing = Playing(Job(config, target(config, {}), "nonce", 0), lambda _: None)
+        playing = RepeatPlayer(Job(config, target(config, {}), "nonce", 0), lambda _: None)
 
         async def now() -> int:
             return perf_counter_ns()
@@ -1089,5 +1089,5 @@ def test_what_is_odd_is_counted_in_the_health_of_its_repeat() -> None:
         played = asyncio.run(playing.play(0, now))
     seen = {oddities.CONTENT_TYPE: 3, oddities.EMPTY_EVENT: 3}
     assert played.health["oddities"] == seen
-    both = together([replace(played, health={**played.health}), played])
+    both = combined([replace(played, health={**played.health}), played])
     assert both.health["oddities"] == dict.fromkeys(seen, 6)
