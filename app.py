@@ -44,7 +44,8 @@ except (settings.InvalidSettings, host_names.InvalidHosts) as problem:
 
 def warm_up() -> None:
     """Import what the first visitor would wait for; freeze it, so that collections stay cheap."""
-    import_module("pandas")  # all else that is slow, api has imported
+    for name in ("pandas", "services.report.charts"):  # all else that is slow, api has imported
+        import_module(name)
     opened()
     gc.collect()
     gc.freeze()

@@ -13,7 +13,7 @@ from services.analysis.metrics import request_row
 from services.ask.workloads import class_of, prompt
 from services.base.table import Table
 from services.report import tables
-from services.report.charts.frame import number
+from services.report.theme import request_number
 
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 # A browser breaks a line at a space and after a dash.
@@ -48,7 +48,7 @@ def request_table(candidate: Candidate) -> None:
     mix = bool(candidate.classes)
     rows = pd.DataFrame(
         [
-            {"request": number(candidate, m)}
+            {"request": request_number(candidate, m)}
             | {name: value for name, value in request_row(m).items() if name != "index"}
             | {"repeat": m.repeat + 1}
             | ({"class": class_of(candidate.run.config, m.index)} if mix else {})

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
-from services.ask.measurement import Run
+from services.analysis.compare import Candidate
+from services.ask.measurement import Measurement, Run
 
 FONT = '"Source Sans", sans-serif'  # the pages' own; a longer list is measured wrongly in images
 LABEL_LENGTH = 22
@@ -110,6 +109,11 @@ def label(run: Run) -> str:
     return " · ".join(filter(None, parts))
 
 
+def request_number(candidate: Candidate, measurement: Measurement) -> int:
+    """Return a request's number in its run, from 1, counted on through the repeats."""
+    return measurement.repeat * candidate.run.config.requests + measurement.index + 1
+
+
 def config(dark: bool = False) -> dict[str, Any]:
     """Return the theme as a Vega-Lite config."""
     look = palette(dark)
@@ -157,13 +161,3 @@ def _title(look: Palette) -> dict[str, Any]:
         "subtitlePadding": 5,
         "offset": 12,
     }
-
-
-@alt.theme.register("paceline", enable=False)
-def _light() -> alt.theme.ThemeConfig:
-    return alt.theme.ThemeConfig(config=config())  # type: ignore[typeddict-item]
-
-
-@alt.theme.register("paceline-dark", enable=False)
-def _dark() -> alt.theme.ThemeConfig:
-    return alt.theme.ThemeConfig(config=config(dark=True))  # type: ignore[typeddict-item]

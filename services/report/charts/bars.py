@@ -20,9 +20,9 @@ from services.report.charts.frame import (
     layered,
     names,
     nice,
-    number,
     run_colour,
 )
+from services.report.theme import request_number
 
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
@@ -73,7 +73,7 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
     rows = []
     for start in range(0, len(ordered), size):
         group = ordered[start : start + size]
-        first, last = number(candidate, group[0]), number(candidate, group[-1])
+        first, last = request_number(candidate, group[0]), request_number(candidate, group[-1])
         values = [value for m in group if (value := of(m)) is not None]
         row: dict[str, Any] = {
             "requests": str(first) if size == 1 else f"{first}–{last}",
@@ -106,7 +106,7 @@ def _place(
 def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) -> list[alt.Chart]:
     title = "Output tokens per second" + ("" if lanes.count == 1 else ", one scale for all")
     y = lanes.axis(title)
-    most = max(number(c, m) for c in candidates for m in c.measurements)
+    most = max(request_number(c, m) for c in candidates for m in c.measurements)
     grouped = any(_group_size(candidate) > 1 for candidate in candidates)
     x = alt.X(
         "from:Q",

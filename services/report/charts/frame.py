@@ -17,7 +17,6 @@ import altair as alt
 from altair.utils import schemapi
 
 from services.analysis.compare import Candidate
-from services.ask.measurement import Measurement
 from services.report import theme
 
 # A third of the time that a chart takes; the tests validate every chart.
@@ -63,11 +62,6 @@ def run_colour(
     orient: Literal["top", "bottom"] = "bottom" if below else "top"
     legend = alt.Legend(values=labels, columns=BESIDE, symbolOpacity=1, orient=orient)
     return alt.Color("run:N", scale=scale, legend=legend if len(labels) > 1 else None)
-
-
-def number(candidate: Candidate, measurement: Measurement) -> int:
-    """Return a request's number in its run, from 1, counted on through the repeats."""
-    return measurement.repeat * candidate.run.config.requests + measurement.index + 1
 
 
 def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:

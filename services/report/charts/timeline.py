@@ -17,10 +17,10 @@ from services.report.charts.frame import (
     heading,
     layered,
     names,
-    number,
     thinned,
     which_repeat,
 )
+from services.report.theme import request_number
 
 MOST_ROWS = 300  # of all runs together
 FEWEST_ROWS = 40  # of each, however many runs
@@ -45,8 +45,8 @@ def timeline(
         tops.append(top)
         for place, m in enumerate(measurements):
             alone = len(shown) == 1
-            y = float(number(candidate, m)) if alone else top + place + 0.5
-            _place(datasets, theme.label(candidate.run), number(candidate, m), y, m)
+            y = float(request_number(candidate, m)) if alone else top + place + 0.5
+            _place(datasets, theme.label(candidate.run), request_number(candidate, m), y, m)
             if class_of(candidate.run.config, m.index) == LONG:
                 datasets["long"].append({"y": y, "start": m.t_due})
         top += len(measurements)
@@ -90,7 +90,7 @@ def _y_axis(
         scale = alt.Scale(domain=[0, bottom], reverse=True, nice=False)
         axis = alt.Axis(labels=False, grid=False)
         return alt.Y("y:Q", title="Requests, first on top", axis=axis, scale=scale)
-    first, last = (number(candidates[0], shown[0][end]) for end in (0, -1))
+    first, last = (request_number(candidates[0], shown[0][end]) for end in (0, -1))
     scale = alt.Scale(domain=[first - 0.6, last + 0.6], reverse=True, nice=False)
     axis = alt.Axis(format=",d", tickMinStep=1, grid=False)
     return alt.Y("y:Q", title="Request number", axis=axis, scale=scale)

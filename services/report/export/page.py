@@ -2,6 +2,7 @@
 
 Everything is inside: tables as HTML, charts as data beside one copy of Vega. Its own content
 security policy forbids every request, and every script and style but its own, by their hashes.
+Altair takes as long to import as all else of a command, so only what draws a page imports it.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import altair as alt
-import jinja2
 import orjson
-import vl_convert
 from markupsafe import Markup
 
 from services import VERSION
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import apart
-from services.report import charts, theme
+from services.report import theme
 from services.report.export import texts as said
 from services.report.export.contents import Contents, contents
 from services.report.export.document import content_hash
 from services.report.export.public import public
+
+if TYPE_CHECKING:
+    import altair as alt
+    import jinja2
+
+    from services.report.charts import Chart
 
 HERE = Path(__file__).resolve().parent
 LONGEST = 300  # characters of the description, which a preview cuts anyway
@@ -49,9 +53,11 @@ class Drawable(Protocol):
 def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
     """Write one to eight runs, the baseline first, as a page; prompts and answers are only in it
     where `texts` asks for them."""
+    from services.report.charts import CHARTS
+
     told = [public(candidate) for candidate in candidates]
     brief = apart(told)
-    shown = [_drawn(chart, brief) for chart in charts.CHARTS if len(told) >= chart.least]
+    shown = [_drawn(chart, brief) for chart in CHARTS if len(told) >= chart.least]
     shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
     hashes = map(content_hash, told)
     runs = [_run(*each) for each in zip(brief, hashes, strict=True)]
@@ -106,12 +112,14 @@ def _run(candidate: Candidate, content_sha256: str) -> dict[str, Any]:
     return {"id": run.id, "label": theme.label(run), "sha256": content_sha256}
 
 
-def _drawn(chart: charts.Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:
+def _drawn(chart: Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:
     return drawn(chart, lambda dark: chart.draw(candidates, dark=dark))
 
 
 def drawn(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dict[str, Any]:
     """Return what a page needs of a chart; its data once, and how they look in light and dark."""
+    from services.report.charts import spec
+
     about = {"name": entry.name, "question": entry.question, "nothing": entry.nothing}
     looks = {}
     datasets: Any = None
@@ -119,7 +127,7 @@ def drawn(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dic
         chart = draw(dark)
         if chart is None:
             return {**about, "specs": None}
-        looks[name] = charts.spec(chart, dark)
+        looks[name] = spec(chart, dark)
         del looks[name]["$schema"]
         datasets = looks[name].pop("datasets")
     return {**about, "specs": {"name": entry.name, **looks, "datasets": datasets}}
@@ -145,6 +153,8 @@ def _hash(text: str) -> str:
 @cache
 def _vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script of 0.9 MB, from the installed package."""
+    import vl_convert
+
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle
 
@@ -156,6 +166,8 @@ def _style() -> str:
 
 @cache
 def _template(name: str) -> jinja2.Template:
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.report.charts.scaling import STUDY_CHARTS
 from services.report.export.markdown import render as render_markdown
 from services.report.export.page import drawn, render
 from services.report.export.public_study import public_study, study_hash
@@ -21,6 +20,8 @@ def study_page(
 ) -> bytes:
     """Write a study as a page: what it says, charts, tables, engines, environment, hash. No prompt
     and no answer is in it."""
+    from services.report.charts.scaling import STUDY_CHARTS  # Altair: see `page`
+
     cells = public_study(measured)
     found = study_contents(name, report(cells, usd_per_gpu_hour, device))
     shown = [

@@ -14,8 +14,8 @@ from services.analysis.metrics import FIELDS, metric, request_row
 from services.analysis.statistics import Ratio
 from services.ask.measurement import Measurement
 from services.ask.series import place
-from services.report.charts.frame import number
 from services.report.export.document import about
+from services.report.theme import request_number
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -100,7 +100,7 @@ def _metric(name: str) -> Callable[[Candidate, Measurement], float | None]:
 
 # As system D's scripts write them, so that its plots read our file.
 SYSTEM_D: dict[str, Callable[[Candidate, Measurement], float | None]] = {
-    "Request Number": number,
+    "Request Number": request_number,
     "Total Time Taken": _metric("e2e_s"),
     "Prompt Tokens": _metric("prompt_tokens"),
     "Tokens Generated": _metric("output_tokens"),

@@ -590,11 +590,6 @@ def test_a_label_is_short_and_begins_with_the_number() -> None:
     assert long.endswith("…")
 
 
-def test_the_themes_are_registered_but_not_forced_on_anyone() -> None:
-    assert {"paceline", "paceline-dark"} <= set(alt.theme.names())
-    assert not alt.theme.active.startswith("paceline")
-
-
 # live and schedule
 
 
