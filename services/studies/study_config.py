@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from services.ask.about import About, field
-from services.ask.config import MOST, RunConfig, refuse_bool
+from services.ask.base_config import BaseConfig
+from services.ask.config import MOST, RunConfig
 from services.ask.problems import validate
 from services.servers.engines import EngineConfig
 from services.studies.parallel import Parallel
@@ -27,11 +21,9 @@ Size = Annotated[int, Field(ge=1, le=MOST)]
 Length = Annotated[int, Field(ge=1, le=131_072)]
 
 
-class StudyConfig(BaseModel):
+class StudyConfig(BaseConfig):
     """A study. Every cell is `run` on `engine` (None: on the server of `run`), changed by one value
     of each axis that has values. Lengths in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: str = field("tensor", About("Preset", "What is varied, see the presets"))
     engine: EngineConfig | None = field(
@@ -64,11 +56,6 @@ class StudyConfig(BaseModel):
         gt=0,
         le=1_000_000,
     )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        return refuse_bool(cls, value, info)
 
     @field_validator("preset")
     @classmethod

@@ -10,10 +10,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import field_validator
 
 from services.ask.about import About, field
-from services.ask.config import refuse_bool
+from services.ask.base_config import BaseConfig
 from services.ask.problems import validate
 from services.base.secret_patterns import holds_key, names_secret
 
@@ -25,11 +25,9 @@ SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse takes "--
 NAMES = re.compile(r"""["']([\w-]+)["']\s*:""")  # in a value that is JSON
 
 
-class EngineConfig(BaseModel):
+class EngineConfig(BaseConfig):
     """One engine. Lengths in tokens, shares from 0 to 1, times in seconds; None: as the engine
     itself would have it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     engine: EngineName = field("vllm", About("Engine", "Which engine to start"))
     model: str = field(
@@ -116,11 +114,6 @@ class EngineConfig(BaseModel):
     @property
     def extra_arguments(self) -> list[str]:
         return shlex.split(self.extra)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        return refuse_bool(cls, value, info)
 
     @field_validator("model", "quantization", "extra")
     @classmethod

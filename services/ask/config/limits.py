@@ -1,0 +1,150 @@
+"""How often a run is measured, when it is given up, and how its results are judged."""
+
+from __future__ import annotations
+
+from services.ask.about import About, field
+from services.ask.base_config import BaseConfig
+from services.ask.config.load import MOST
+
+MOST_REPEATS = 50
+MOST_PROCESSES = 64
+
+
+class LimitFields(BaseConfig):
+    """The limits and the objectives."""
+
+    warmup: int = field(
+        1,
+        About(
+            "Warm-up requests",
+            "Requests sent before the first one that counts; mixed: of each length",
+            "client",
+        ),
+        ge=0,
+        le=100,
+    )
+    repeats: int = field(
+        1,
+        About("Repeats", "How often the whole run is measured", "client", "mode"),
+        ge=1,
+        le=MOST_REPEATS,
+    )
+    timeout_s: float = field(
+        300.0,
+        About("Request timeout", "Maximum time for one request, in seconds", "client", unit="s"),
+        gt=0,
+        le=86_400,
+    )
+    connect_timeout_s: float = field(
+        30.0,
+        About(
+            "Connection timeout",
+            "Maximum time to open a connection, in seconds",
+            "client",
+            unit="s",
+        ),
+        gt=0,
+        le=86_400,
+    )
+    first_token_timeout_s: float | None = field(
+        None,
+        About(
+            "First-token timeout", "Maximum time to the first token, in seconds", "client", unit="s"
+        ),
+        gt=0,
+        le=86_400,
+    )
+    chunk_timeout_s: float | None = field(
+        None,
+        About(
+            "Chunk timeout",
+            "Maximum time between two chunks of an answer, in seconds",
+            "client",
+            unit="s",
+        ),
+        gt=0,
+        le=86_400,
+    )
+    stop_after_s: float | None = field(
+        None,
+        About("Stop a repeat after", "Stop a repeat after this many seconds", unit="s"),
+        gt=0,
+        le=86_400,
+    )
+    stop_after_errors: int | None = field(
+        None,
+        About("Max failed requests", "Stop a repeat after this many failed requests"),
+        ge=1,
+        le=MOST,
+    )
+    processes: int | None = field(
+        None,
+        About(
+            "Load processes",
+            "Processes that send requests; empty: chosen from the load and the CPU cores",
+            "client",
+            empty="auto",
+        ),
+        ge=1,
+        le=MOST_PROCESSES,
+    )
+    calibrate: bool | None = field(
+        None,
+        About(
+            "Calibrate the client",
+            "Measure the client's own error at this load afterwards; "
+            "empty: if more than 64 requests are in flight",
+            "check",
+        ),
+    )
+
+    ttft_limit_s: float | None = field(
+        None,
+        About(
+            "Max TTFT",
+            "Objective: maximum time to first token, in seconds",
+            "judgement",
+            "objectives",
+            unit="s",
+            step=0.1,
+        ),
+        gt=0,
+        le=86_400,
+    )
+    tpot_limit_s: float | None = field(
+        None,
+        About(
+            "Max TPOT",
+            "Objective: maximum time per output token after the first, in seconds",
+            "judgement",
+            "objectives",
+            unit="s",
+            step=0.01,
+        ),
+        gt=0,
+        le=86_400,
+    )
+    e2e_limit_s: float | None = field(
+        None,
+        About(
+            "Max E2E latency",
+            "Objective: maximum time for a whole answer, in seconds",
+            "judgement",
+            "objectives",
+            unit="s",
+        ),
+        gt=0,
+        le=86_400,
+    )
+    usd_per_hour: float | None = field(
+        None,
+        About(
+            "Price per hour",
+            "What the server costs per hour, all its GPUs together, in US $",
+            "judgement",
+            "objectives",
+            unit="US $",
+        ),
+        gt=0,
+        le=1_000_000,
+    )

@@ -1,0 +1,155 @@
+"""What is asked: the prompts, and which workload reads which field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import FailFast, Field, model_validator
+
+from services.ask import about, dialogue
+from services.ask.about import About, field
+from services.ask.base_config import BaseConfig
+from services.ask.config.load import MOST
+
+Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
+Text = Annotated[str, Field(max_length=200_000)]
+LONG_TIMES = 4  # as long as a short prompt is a long one, unless said
+LONG_EVERY = 2  # alternating
+
+
+class PromptFields(BaseConfig):
+    """The prompts."""
+
+    workload: Workload = field(
+        "builtin",
+        About(
+            "Workload",
+            "Where the prompts come from; implied by prompt, prompts or input_tokens",
+            section="prompts",
+        ),
+    )
+    prompt: Text | None = field(
+        None,
+        About(
+            "Prompt",
+            "Text workload: the prompt",
+            section="prompts",
+            read_by=("text",),
+            private=True,
+        ),
+    )
+    prompts: Annotated[tuple[Text, ...], FailFast()] = field(
+        (),
+        About(
+            "Prompts",
+            "File workload: the prompts",
+            section="prompts",
+            read_by=("file",),
+            private=True,
+        ),
+        max_length=MOST,
+    )
+    input_tokens: int = field(
+        512,
+        About(
+            "Tokens per prompt",
+            "Synthetic: approximate number of tokens in each prompt; mixed: in a short prompt",
+            section="prompts",
+            read_by=("synthetic", "mixed"),
+            varied=True,
+        ),
+        ge=1,
+        le=131_072,
+    )
+    long_input_tokens: int | None = field(
+        None,
+        About(
+            "Tokens per long prompt",
+            "Mixed: approximate number of tokens in a long prompt; empty: "
+            f"{LONG_TIMES} times as many as in a short one",
+            section="prompts",
+            empty=f"{LONG_TIMES} × a short prompt",
+            read_by=("mixed",),
+            varied=True,
+        ),
+        ge=1,
+        le=131_072,
+    )
+    long_every: int | None = field(
+        None,
+        About(
+            "Requests per long prompt",
+            "Mixed: one request in this many has a long prompt; empty: every 2nd",
+            section="prompts",
+            empty=str(LONG_EVERY),
+            read_by=("mixed",),
+            varied=True,
+        ),
+        ge=2,
+        le=MOST,
+    )
+    long_max_tokens: int | None = field(
+        None,
+        About(
+            "Max tokens for long prompts",
+            "Mixed: maximum number of tokens in the answer to a long prompt; empty: as max_tokens",
+            section="prompts",
+            empty="same as max tokens",
+            read_by=("mixed",),
+            varied=True,
+        ),
+        ge=1,
+        le=131_072,
+    )
+    unique_prompts: bool = field(
+        True,
+        About(
+            "Unique prompts",
+            "Start each prompt with a short nonce, so that no prefix cache can help",
+            varied=True,
+        ),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _workload_of_what_is_given(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "workload" in data:
+            return data
+        given = [name for name in READERS if data.get(name) is not None]
+        if given and not readers(given):
+            raise ValueError(f"workload: is not clear. Give {given[0]} or {given[-1]}, not both.")
+        return {**data, "workload": readers(given)[0]} if given else data
+
+    @model_validator(mode="after")
+    def _prompts_are_there(self) -> Self:
+        if self.workload == "text" and not (self.prompt or "").strip():
+            raise ValueError("prompt: is empty. Write the prompt, or choose another workload.")
+        if self.workload == "file" and not self.prompts:
+            raise ValueError("prompts: are missing. Give a JSONL or CSV file with prompts.")
+        if any(not prompt.strip() for prompt in self.prompts):
+            raise ValueError("prompts: hold an empty one. Remove it.")
+        for prompt in (*self.prompts, self.prompt or ""):
+            try:
+                dialogue.messages_of(prompt)
+            except ValueError:
+                raise ValueError(
+                    "prompts: hold messages that are not a list of role and content."
+                ) from None
+        return self
+
+
+def readers(fields: Iterable[str]) -> tuple[Workload, ...]:
+    """Return the workloads that read all of these fields of prompts."""
+    readers_of_each = [READERS[name] for name in fields]
+    return tuple(
+        name for name in readers_of_each[0] if all(name in each for each in readers_of_each)
+    )
+
+
+# Who reads a field of prompts: where no workload is said, it is the first that reads all given.
+READERS: dict[str, tuple[Workload, ...]] = {
+    name: tuple(each for each in get_args(Workload) if each in known.read_by)
+    for name, known in about.fields(PromptFields).items()
+    if known.read_by
+}

@@ -1,0 +1,149 @@
+"""What a request holds beside its prompt: the answer it asks for, and what its server needs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ValidationInfo, field_validator
+
+from services.ask import request_options
+from services.ask.about import About, field
+from services.ask.base_config import STORED, BaseConfig
+
+Omittable = Literal["max_tokens", "temperature", "top_p", "stream_options"]
+LengthName = Literal["max_tokens", "max_completion_tokens"]
+
+
+class RequestFields(BaseConfig):
+    """The answers and the request."""
+
+    max_tokens: int = field(
+        128,
+        About(
+            "Max tokens", "Maximum number of tokens in an answer", section="answers", varied=True
+        ),
+        ge=1,
+        le=131_072,
+    )
+    temperature: float | None = field(
+        None,
+        About(
+            "Temperature",
+            "Sampling temperature; empty: 0, and not sent to OpenAI",
+            section="answers",
+            step=0.1,
+            empty="default",
+            varied=True,
+        ),
+        ge=0,
+        le=2,
+    )
+    top_p: float | None = field(
+        None,
+        About(
+            "Top-p",
+            "Nucleus sampling; empty: not sent",
+            section="answers",
+            step=0.05,
+            empty="not sent",
+            varied=True,
+        ),
+        gt=0,
+        le=1,
+    )
+    seed: int | None = field(
+        None,
+        About("Seed", "Random seed, if the server supports one", section="answers"),
+        ge=0,
+        le=2**31 - 1,
+    )
+    ignore_eos: bool = field(
+        False,
+        About(
+            "Ignore end of text",
+            "Generate max_tokens tokens whatever the model says (engines that support it)",
+            varied=True,
+        ),
+    )
+
+    omit: tuple[Omittable, ...] = field(
+        (),
+        About(
+            "Fields to omit",
+            "Fields not to send because the server rejects them: max_tokens, temperature, "
+            "top_p, stream_options",
+            "client",
+            "request",
+            each="FIELD",
+        ),
+    )
+    max_tokens_field: LengthName | None = field(
+        None,
+        About(
+            "Token limit field",
+            "Name of the field for the token limit; empty: max_completion_tokens for "
+            "OpenAI, max_tokens otherwise",
+            "client",
+            "request",
+        ),
+    )
+    extra_body: dict[str, Any] = field(
+        {},
+        About(
+            "Extra fields (JSON)",
+            'Extra fields in every request, as a JSON object: {"min_tokens": 64}',
+            section="request",
+            may_hold_key=True,
+        ),
+    )
+    headers: dict[str, str] = field(
+        {},
+        About(
+            "Extra headers",
+            "Extra headers, Name: value; name a variable for a secret, "
+            "api-key: $PACELINE_URL_API_KEY",
+            "client",
+            "request",
+            may_hold_key=True,
+            each="NAME: VALUE",
+        ),
+    )
+    ca_file: str | None = field(
+        None,
+        About(
+            "CA certificates (PEM file)",
+            "PEM file of certificates to trust, on the machine that sends the requests",
+            "client",
+            "request",
+        ),
+        max_length=1000,
+    )
+    insecure_tls: bool = field(
+        False,
+        About(
+            "Accept any certificate",
+            "Accept any certificate, even a self-signed one: the server is not verified",
+            "client",
+            "request",
+        ),
+    )
+
+    @field_validator("omit", mode="before")
+    @classmethod
+    def _omitted(cls, value: Any) -> Any:
+        return request_options.words(value)
+
+    @field_validator("extra_body", mode="before")
+    @classmethod
+    def _further_fields(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.context is STORED else request_options.further_fields(value)
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _further_headers(cls, value: Any) -> Any:
+        return request_options.further_headers(value)
+
+    @field_validator("ca_file")
+    @classmethod
+    def _file(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
