@@ -25,7 +25,7 @@ from services.ask.config import parse
 from services.ask.measurement import ACTIVE
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
-from tests.api.conftest import ask
+from tests.api.conftest import call
 from tests.conftest import ROOT, ReferenceServer, started_engines_end
 from tests.stored import store
 
@@ -119,7 +119,7 @@ def test_a_request_of_the_documentation_works_as_written(
     if url.endswith("/runs/1/cancel"):  # one that has not ended
         url = url.replace("/1/", f"/{runs.create(prepared, parse({}), 'embedded')}/")
     header = dict([given["-H"].split(": ")]) if "-H" in given else {}
-    answer = ask(
+    answer = call(
         given.get("-X", "GET"),
         url.removeprefix("127.0.0.1:8501/api"),
         headers=header,

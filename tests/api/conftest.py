@@ -16,25 +16,25 @@ from tests.conftest import Submit, finished
 JSON = {"content-type": "application/json"}
 
 
-def ask(method: str, path: str, **what: Any) -> httpx.Response:
-    """Send a request; an error inside the API is raised here."""
+def call(method: str, path: str, **options: Any) -> httpx.Response:
+    """Call the API without a server; an error inside it is raised here."""
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(api)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            return await client.request(method, path, **what)
+            return await client.request(method, path, **options)
 
     return asyncio.run(send())
 
 
-def problem(answer: httpx.Response, status: int) -> dict[str, str]:
-    """What is wrong with which field; an answer that says so has one shape."""
-    said = answer.json()
-    assert answer.status_code == status, said
-    assert set(said) == {"error", "problems"}
-    assert said["error"].endswith("."), said
-    assert "Traceback" not in answer.text
-    problems: dict[str, str] = said["problems"]
+def problem(response: httpx.Response, status: int) -> dict[str, str]:
+    """Check the shape of a refusal; return what is wrong with which field."""
+    refusal = response.json()
+    assert response.status_code == status, refusal
+    assert set(refusal) == {"error", "problems"}
+    assert refusal["error"].endswith("."), refusal
+    assert "Traceback" not in response.text
+    problems: dict[str, str] = refusal["problems"]
     return problems
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.api.conftest import ask, problem
+from tests.api.conftest import call, problem
 from tests.stored import store
 
 
@@ -15,25 +15,25 @@ def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
     for _ in range(2):
         store(database, model="org/Model 1")
     path = "/baselines/model/org/Model%201"
-    assert ask("GET", "/baselines").json() == []
-    made = ask("PUT", path, json={"run": 1})
-    assert (made.status_code, made.json()["value"], made.json()["run_id"]) == (
+    assert call("GET", "/baselines").json() == []
+    pinned = call("PUT", path, json={"run": 1})
+    assert (pinned.status_code, pinned.json()["value"], pinned.json()["run_id"]) == (
         200,
         "org/Model 1",
         1,
     )
-    assert ask("GET", "/baselines").json() == [made.json()]
-    later, first = (run["against"] for run in ask("GET", "/runs").json())
+    assert call("GET", "/baselines").json() == [pinned.json()]
+    later, first = (run["against"] for run in call("GET", "/runs").json())
     assert (first["word"], first["baseline"], first["speed"]) == ("baseline", 1, None)
     assert (later["word"], later["baseline"], later["kind"]) == ("no verdict", 1, "model")
     assert later["speed"] == pytest.approx(1)
-    assert ask("DELETE", path).status_code == 204
-    assert "No run is the baseline of model org/Model 1" in ask("DELETE", path).json()["error"]
-    assert [run["against"] for run in ask("GET", "/runs").json()] == [None, None]
+    assert call("DELETE", path).status_code == 204
+    assert "No run is the baseline of model org/Model 1" in call("DELETE", path).json()["error"]
+    assert [run["against"] for run in call("GET", "/runs").json()] == [None, None]
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status", "words"),
+    ("path", "body", "status", "reason"),
     [
         ("model/huge", {"run": 1}, 422, "Run 1 does not have the model 'huge'"),
         ("model/tiny", {"run": 9}, 404, "There is no run 9."),
@@ -43,10 +43,10 @@ def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
     ],
 )
 def test_what_cannot_be_pinned_is_said(
-    database: Engine, path: str, body: dict[str, Any], status: int, words: str
+    database: Engine, path: str, body: dict[str, Any], status: int, reason: str
 ) -> None:
     store(database)
-    answer = ask("PUT", f"/baselines/{path}", json=body)
-    problem(answer, status)
-    assert words in answer.json()["error"]
-    problem(ask("PUT", "/baselines/model/tiny", content="{}"), 415)
+    response = call("PUT", f"/baselines/{path}", json=body)
+    problem(response, status)
+    assert reason in response.json()["error"]
+    problem(call("PUT", "/baselines/model/tiny", content="{}"), 415)

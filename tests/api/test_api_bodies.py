@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from api.bodies import BODY_MOST
 from db import engines as stored_engines
 from db import runs, studies
-from tests.api.conftest import JSON, ask, problem
+from tests.api.conftest import JSON, call, problem
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ from tests.api.conftest import JSON, ask, problem
     ids=lambda body: repr(body[:10]),
 )
 def test_a_body_that_is_no_run_is_refused(database: Engine, body: bytes) -> None:
-    problem(ask("POST", "/runs", content=body, headers=JSON), 422)
+    problem(call("POST", "/runs", content=body, headers=JSON), 422)
     assert runs.count(database) == 0
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "json"])
 def test_a_body_of_another_type_is_refused(database: Engine, kind: str) -> None:
-    answer = ask("POST", "/runs", content=b"{}", headers={"content-type": kind})
-    problem(answer, 415)
+    response = call("POST", "/runs", content=b"{}", headers={"content-type": kind})
+    problem(response, 415)
     assert runs.count(database) == 0
 
 
@@ -50,12 +50,12 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read() -> None:
             read += 10**6
             yield b" " * 10**6
 
-    problem(ask("POST", "/runs", content=pieces(), headers=JSON), 413)
+    problem(call("POST", "/runs", content=pieces(), headers=JSON), 413)
     assert read <= BODY_MOST + 10**6
     announced = {**JSON, "content-length": str(50 * 10**6)}
     read = 0
-    problem(ask("PUT", "/baselines/tag/import", content=pieces(), headers=announced), 413)
-    problem(ask("POST", "/runs", content=pieces(), headers=announced), 413)
+    problem(call("PUT", "/baselines/tag/import", content=pieces(), headers=announced), 413)
+    problem(call("POST", "/runs", content=pieces(), headers=announced), 413)
     assert read == 0
 
 
@@ -65,5 +65,5 @@ def test_a_body_that_a_form_could_send_starts_nothing(
     database: Engine, path: str, kind: str
 ) -> None:
     body = json.dumps({"engine": "llamacpp"}) if path == "/engines" else "{}"
-    problem(ask("POST", path, content=body, headers={"content-type": kind}), 415)
+    problem(call("POST", path, content=body, headers={"content-type": kind}), 415)
     assert stored_engines.listed(database) == [] and studies.listed(database) == []

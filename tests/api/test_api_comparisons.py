@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import runs
-from tests.api.conftest import ask, problem
+from tests.api.conftest import call, problem
 from tests.conftest import ReferenceServer, Submit, finished
 
 
@@ -18,18 +18,18 @@ def test_a_trial_is_started_watched_and_repeated(
     config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
     candidates = [{**config, "mode": mode, "requests": 1} for mode in ("batch", "staggered")]
     new = {"candidates": candidates, "repeats": 3, "seed": 1, "margin": 0.1, "name": "Mine"}
-    answer = ask("POST", "/comparisons", json=new)
-    trial = answer.json()
-    assert answer.status_code == 202, trial
+    response = call("POST", "/comparisons", json=new)
+    trial = response.json()
+    assert response.status_code == 202, trial
     assert (trial["asked"]["most"], trial["page"]) == (3, "/compare?runs=1,2")
     for run_id in (1, 2):
         assert finished(database, run_id).status == "done"
-    assert ask("GET", f"/comparisons/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
+    assert call("GET", f"/comparisons/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
     assert runs.load(database, 1).name == "Mine · batch"
-    assert ask("POST", "/runs/1/more", json={"repeats": 1}).status_code == 202
+    assert call("POST", "/runs/1/more", json={"repeats": 1}).status_code == 202
     assert len(finished(database, 1).repeats) == 4
-    problem(ask("POST", "/runs/1/more", json={"repeats": 50}), 409)
-    assert ask("POST", f"/comparisons/{trial['id']}/cancel").status_code == 200
+    problem(call("POST", "/runs/1/more", json={"repeats": 50}), 409)
+    assert call("POST", f"/comparisons/{trial['id']}/cancel").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -53,5 +53,5 @@ def test_a_trial_is_started_watched_and_repeated(
 def test_a_trial_that_cannot_be_is_refused_in_a_sentence(
     database: Engine, method: str, path: str, body: Any, status: int
 ) -> None:
-    problem(ask(method, path, **({"json": body} if body is not None else {})), status)
+    problem(call(method, path, **({"json": body} if body is not None else {})), status)
     assert not runs.count(database)

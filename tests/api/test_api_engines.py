@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from db import engines as stored_engines
 from services.servers.engines.instance import UP
-from tests.api.conftest import KEY, ask, pretended, problem
+from tests.api.conftest import KEY, call, pretended, problem
 from tests.conftest import until
 
 pytestmark = pytest.mark.usefixtures("no_engine_left")
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.usefixtures("no_engine_left")
 
 @pytest.mark.timeout(700)  # the engine shares its cores with whatever else runs
 def test_an_engine_is_started_shown_used_and_stopped(database: Engine) -> None:
-    answer = ask("POST", "/engines", json={"engine": "llamacpp", "max_seqs": 2})
-    assert answer.status_code == 202
-    assert answer.json() == {"id": 1, "url": "/api/engines/1", "page": "/engines"}
-    until(lambda: ask("GET", "/engines/1").json()["status"] not in ("planned", "starting"), 300)
-    facts = ask("GET", "/engines/1").json()
+    response = call("POST", "/engines", json={"engine": "llamacpp", "max_seqs": 2})
+    assert response.status_code == 202
+    assert response.json() == {"id": 1, "url": "/api/engines/1", "page": "/engines"}
+    until(lambda: call("GET", "/engines/1").json()["status"] not in ("planned", "starting"), 300)
+    facts = call("GET", "/engines/1").json()
     assert (facts["status"], facts["error"], facts["study_id"]) == ("ready", None, None)
     assert "services.servers.embedded 2 2048" in facts["command"]
     assert facts["log"].startswith("http://127.0.0.1:")
-    assert [one["id"] for one in ask("GET", "/engines").json()] == [1]
-    assert ask("POST", "/engines/1/stop").json()["stop_requested"]
+    assert [engine["id"] for engine in call("GET", "/engines").json()] == [1]
+    assert call("POST", "/engines/1/stop").json()["stop_requested"]
     until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
 
 
@@ -38,20 +38,20 @@ def test_no_answer_holds_what_is_in_the_environment(
         monkeypatch.setenv(name, KEY)
     monkeypatch.setenv("MY_OWN_THING", KEY)
     monkeypatch.setenv("PACELINE_DATABASE_URL", str(database.url))
-    asked = pretended(tmp_path, monkeypatch, "env | grep API_KEY; env | grep -c DATABASE; exit 3")
-    assert ask("POST", "/engines", json=asked).status_code == 202
+    config = pretended(tmp_path, monkeypatch, "env | grep API_KEY; env | grep -c DATABASE; exit 3")
+    assert call("POST", "/engines", json=config).status_code == 202
     until(lambda: stored_engines.load(database, 1).status == "failed", 60)
-    facts = ask("GET", "/engines/1")
+    facts = call("GET", "/engines/1")
     assert facts.json()["log"].strip() == "0", "an engine is told what is none of its business"
     assert facts.json()["error"]
-    for answer in (facts, ask("GET", "/engines")):
-        assert KEY not in answer.text
-    kept = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
-    assert "org/model" in kept and KEY not in kept
+    for response in (facts, call("GET", "/engines")):
+        assert KEY not in response.text
+    dump = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
+    assert "org/model" in dump and KEY not in dump
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "reason"),
     [
         ({"engine": "ollama"}, "engine must be one of"),
         ({"tp": 0}, "tp must be at least 1"),
@@ -75,18 +75,18 @@ def test_an_engine_that_cannot_be_is_refused_and_nothing_is_stored(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     body: dict[str, Any],
-    words: str,
+    reason: str,
 ) -> None:
-    asked = {**pretended(tmp_path, monkeypatch, "exit 1"), **body}
-    answer = ask("POST", "/engines", json=asked)
-    problem(answer, 422)
-    assert words in answer.json()["error"]
-    assert KEY not in answer.text
+    config = {**pretended(tmp_path, monkeypatch, "exit 1"), **body}
+    response = call("POST", "/engines", json=config)
+    problem(response, 422)
+    assert reason in response.json()["error"]
+    assert KEY not in response.text
     assert stored_engines.listed(database) == []
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("request_line", "status"),
     [
         ("GET /engines/7", 404),
         ("POST /engines/7/stop", 404),
@@ -94,6 +94,8 @@ def test_an_engine_that_cannot_be_is_refused_and_nothing_is_stored(
         ("DELETE /engines", 405),
     ],
 )
-def test_an_engine_that_is_not_there_is_said(database: Engine, asked: str, status: int) -> None:
-    problem(ask(*asked.split()), status)
-    assert not [one for one in stored_engines.up(database) if one.status in UP]
+def test_an_engine_that_is_not_there_is_said(
+    database: Engine, request_line: str, status: int
+) -> None:
+    problem(call(*request_line.split()), status)
+    assert not [engine for engine in stored_engines.up(database) if engine.status in UP]

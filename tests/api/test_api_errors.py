@@ -12,11 +12,11 @@ from api import api
 from db import runs, schema
 from jobs.place import beside
 from services.ask.config import RunConfig
-from tests.api.conftest import ask, problem
+from tests.api.conftest import call, problem
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("request_line", "status"),
     [
         ("GET /nothing", 404),
         ("GET /", 404),
@@ -49,25 +49,24 @@ from tests.api.conftest import ask, problem
     ],
 )
 def test_what_is_not_there_is_said_in_the_same_shape(
-    database: Engine, asked: str, status: int
+    database: Engine, request_line: str, status: int
 ) -> None:
-    method, path = asked.split()
-    problem(ask(method, path), status)
+    problem(call(*request_line.split()), status)
 
 
 def test_a_run_that_is_not_there_is_said_with_where_the_others_are(database: Engine) -> None:
-    said = ask("GET", "/runs/7").json()["error"]
-    assert said.startswith("There is no run 7. ")
-    assert said.endswith(" GET /api/runs lists the runs there are.")
+    error = call("GET", "/runs/7").json()["error"]
+    assert error.startswith("There is no run 7. ")
+    assert error.endswith(" GET /api/runs lists the runs there are.")
 
 
 def test_a_database_that_is_gone_is_said_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x")
-    answer = ask("GET", "/runs")
-    problem(answer, 503)
-    assert "topsecret" not in answer.text
+    response = call("GET", "/runs")
+    problem(response, 503)
+    assert "topsecret" not in response.text
 
 
 def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
@@ -75,16 +74,16 @@ def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
         connection.execute(text("DROP TABLE run_tags"))
         connection.execute(text("DROP TABLE requests"))
     run_id = runs.create(database, RunConfig(), "embedded")
-    answer = ask("GET", f"/runs/{run_id}")
-    problem(answer, 503)
-    assert answer.json()["error"].startswith("The database cannot be used: no such table: ")
+    response = call("GET", f"/runs/{run_id}")
+    problem(response, 503)
+    assert response.json()["error"].startswith("The database cannot be used: no such table: ")
 
 
 def test_a_queue_that_cannot_be_worked_off_is_said(database: Engine) -> None:
     beside(database, "lock").mkdir()
-    answer = ask("POST", "/runs", json={"requests": 1})
-    problem(answer, 503)
-    assert "The queue cannot be worked off: Is a directory" in answer.json()["error"]
+    response = call("POST", "/runs", json={"requests": 1})
+    problem(response, 503)
+    assert "The queue cannot be worked off: Is a directory" in response.json()["error"]
     assert runs.count(database) == 0
 
 

@@ -17,7 +17,7 @@ from services.ask.config import RunConfig
 from services.report.export import EXPORTS, page_html
 from services.report.export.document import REQUEST_FIELDS
 from services.report.export.shape import RunDocument
-from tests.api.conftest import JSON, ask, problem
+from tests.api.conftest import JSON, call, problem
 from tests.conftest import ReferenceServer, Submit, finished, until
 
 
@@ -26,9 +26,9 @@ def test_a_run_is_started_listed_and_shown(
 ) -> None:
     config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
     about = {"name": "Door", "tags": ["http", "a"], "note": "by hand"}
-    answer = ask("POST", "/runs", json={**config, "requests": 2, "pause_s": 0, **about})
-    started = answer.json()
-    assert answer.status_code == 202
+    response = call("POST", "/runs", json={**config, "requests": 2, "pause_s": 0, **about})
+    started = response.json()
+    assert response.status_code == 202
     run_id = started["id"]
     assert started == {
         "id": run_id,
@@ -36,7 +36,7 @@ def test_a_run_is_started_listed_and_shown(
         "page": f"/result?run={run_id}",
     }
     finished(database, run_id)
-    document = ask("GET", f"/runs/{run_id}").json()
+    document = call("GET", f"/runs/{run_id}").json()
     required = RunDocument.model_json_schema()["required"]
     assert list(document) == [*required, "samples"]
     assert document["run"]["name"] == "Door"
@@ -45,46 +45,46 @@ def test_a_run_is_started_listed_and_shown(
     assert document["summary"]["ok"] == 2
     assert [tuple(row) for row in document["requests"]] == [REQUEST_FIELDS] * 2
     assert [row["output_tokens"] for row in document["requests"]] == [3, 3]
-    (listed,) = ask("GET", "/runs", params={"tag": "http", "status": "done"}).json()
+    (listed,) = call("GET", "/runs", params={"tag": "http", "status": "done"}).json()
     assert (listed["id"], listed["note"], listed["headline"]["ok"]) == (run_id, "by hand", 2)
 
 
 def test_a_request_is_the_same_in_json_and_csv(measured: int) -> None:
-    answer = ask("GET", f"/runs/{measured}/requests.csv")
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert f"paceline-run-{measured}-requests.csv" in answer.headers["content-disposition"]
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    response = call("GET", f"/runs/{measured}/requests.csv")
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert f"paceline-run-{measured}-requests.csv" in response.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(response.text)))
     assert tuple(rows[0])[: len(FIELDS)] == FIELDS
-    for row, request in zip(rows, ask("GET", f"/runs/{measured}").json()["requests"], strict=True):
-        said = {name: "" if request[name] is None else str(request[name]) for name in FIELDS}
-        assert {name: row[name] for name in FIELDS} == said
+    for row, request in zip(rows, call("GET", f"/runs/{measured}").json()["requests"], strict=True):
+        expected = {name: "" if request[name] is None else str(request[name]) for name in FIELDS}
+        assert {name: row[name] for name in FIELDS} == expected
 
 
 def test_the_document_is_the_one_that_is_exported(database: Engine, measured: int) -> None:
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
-    assert ask("GET", f"/runs/{measured}").json() == exported
+    assert call("GET", f"/runs/{measured}").json() == exported
 
 
 def test_a_run_is_cancelled_once(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run("ref gap=0.05 tokens=2000", requests=1, warmup=0)
     until(lambda: runs.load(database, run_id).status == "running", 15)
-    answer = ask("POST", f"/runs/{run_id}/cancel")
-    assert answer.json() == {"id": run_id, "status": "running", "cancel_requested": True}
+    response = call("POST", f"/runs/{run_id}/cancel")
+    assert response.json() == {"id": run_id, "status": "running", "cancel_requested": True}
     assert finished(database, run_id, 5).status == "cancelled"
-    assert problem(ask("POST", f"/runs/{run_id}/cancel"), 409) == {}
+    assert problem(call("POST", f"/runs/{run_id}/cancel"), 409) == {}
 
 
 def test_the_newest_run_is_listed_first_and_pages_do_not_overlap(database: Engine) -> None:
     ids = [runs.create(database, RunConfig(), "embedded", name=str(n)) for n in range(3)]
-    pages = [ask("GET", "/runs", params={"limit": 2, "offset": n}).json() for n in (0, 2, 4)]
+    pages = [call("GET", "/runs", params={"limit": 2, "offset": n}).json() for n in (0, 2, 4)]
     assert [[run["id"] for run in page] for page in pages] == [[ids[2], ids[1]], [ids[0]], []]
 
 
 def test_a_search_for_anything_at_all_is_answered(database: Engine) -> None:
     for nothing in ("%", "\0", "\ufffd", "'; --"):
         for name in ("text", "tag", "model"):
-            assert ask("GET", "/runs", params={name: nothing}).json() == []
+            assert call("GET", "/runs", params={name: nothing}).json() == []
 
 
 def test_a_prompt_says_where_prompts_come_from() -> None:
@@ -185,7 +185,7 @@ WRONG = [
 def test_a_wrong_field_is_named_and_nothing_is_stored(
     database: Engine, field: str, value: Any
 ) -> None:
-    problems = problem(ask("POST", "/runs", json={field: value}), 422)
+    problems = problem(call("POST", "/runs", json={field: value}), 422)
     assert list(problems) == [field]
     assert problems[field].startswith(f"{field} ")
     assert runs.count(database) == 0
@@ -197,8 +197,8 @@ def test_every_field_of_a_run_has_a_wrong_value_above() -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_is_none_is_refused(database: Engine, number: str) -> None:
-    answer = ask("POST", "/runs", content=f'{{"pause_s": {number}}}', headers=JSON)
-    assert list(problem(answer, 422)) == ["pause_s"]
+    response = call("POST", "/runs", content=f'{{"pause_s": {number}}}', headers=JSON)
+    assert list(problem(response, 422)) == ["pause_s"]
     assert runs.count(database) == 0
 
 
@@ -220,7 +220,7 @@ def test_a_run_that_cannot_be_carried_out_is_refused_in_a_sentence(
 ) -> None:
     for name in ("PACELINE_URL", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, "")
-    problem(ask("POST", "/runs", json=config), 422)
+    problem(call("POST", "/runs", json=config), 422)
     assert runs.count(database) == 0
 
 
@@ -233,23 +233,23 @@ def test_no_answer_holds_a_key(
     key = "fake-0123456789abcdefghij"
     monkeypatch.setenv("OPENAI_API_KEY", key)
     monkeypatch.setenv("OPENAI_BASE_URL", reference.base_url)
-    asked = {"backend": "openai", "model": "ref fault=needs-key", "requests": 2, "pause_s": 0}
-    run_id = ask("POST", "/runs", json=asked).json()["id"]
+    config = {"backend": "openai", "model": "ref fault=needs-key", "requests": 2, "pause_s": 0}
+    run_id = call("POST", "/runs", json=config).json()["id"]
     run = finished(database, run_id)
     assert run.status == "failed"
     assert "401" in str(run.error)
     paths = ("/runs", f"/runs/{run_id}", f"/runs/{run_id}/requests.csv")
-    for answer in [ask("GET", path) for path in paths]:
-        assert answer.status_code == 200
-        assert key not in answer.text
+    for response in [call("GET", path) for path in paths]:
+        assert response.status_code == 200
+        assert key not in response.text
     measured = [results.candidate(database, run_id)]
     for entry in EXPORTS:
         if entry.takes(1):
             assert key.encode() not in entry.write(measured), entry.name
     assert key.encode() not in page_html(measured, texts=True)
-    kept = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
-    assert "Incorrect API key" in kept
-    assert key not in kept
+    dump = "".join(database.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
+    assert "Incorrect API key" in dump
+    assert key not in dump
 
 
 @pytest.mark.parametrize(
@@ -266,6 +266,6 @@ def test_no_answer_holds_a_key(
 def test_a_secret_in_the_wrong_place_is_not_said_again(
     database: Engine, body: dict[str, Any]
 ) -> None:
-    answer = ask("POST", "/runs", json={"backend": "url", **body})
-    problem(answer, 422)
-    assert "topsecret" not in answer.text
+    response = call("POST", "/runs", json={"backend": "url", **body})
+    problem(response, 422)
+    assert "topsecret" not in response.text

@@ -11,13 +11,13 @@ from jsonschema import Draft202012Validator
 from services.ask import about
 from services.ask.config import RunConfig
 from services.report.export.document import REQUEST_FIELDS
-from tests.api.conftest import ask
+from tests.api.conftest import call
 
 
 @pytest.fixture(scope="module")
 def openapi() -> dict[str, Any]:
-    found: dict[str, Any] = ask("GET", "/openapi.json").json()
-    return found
+    schema: dict[str, Any] = call("GET", "/openapi.json").json()
+    return schema
 
 
 def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any]) -> None:
@@ -56,8 +56,8 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
-    for found in openapi["components"]["schemas"].values():
-        Draft202012Validator.check_schema(found)
+    for schema in openapi["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
     named = set(openapi["components"]["schemas"])
     parts = json.dumps(openapi).split('"$ref": "#/components/schemas/')[1:]
     assert {part.partition('"')[0] for part in parts} == named
@@ -75,15 +75,18 @@ def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
 def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> None:
     for path in openapi["paths"].values():
         for operation in path.values():
-            for status, answer in operation["responses"].items():
+            for status, response in operation["responses"].items():
                 if int(status) >= 400:
-                    found = answer["content"]["application/json"]["schema"]
-                    assert found == {"$ref": "#/components/schemas/Problem"}
+                    schema = response["content"]["application/json"]["schema"]
+                    assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
 def test_every_route_with_a_body_says_what_it_refuses_of_it(openapi: dict[str, Any]) -> None:
     taking = [
-        each for of in openapi["paths"].values() for each in of.values() if "requestBody" in each
+        operation
+        for path in openapi["paths"].values()
+        for operation in path.values()
+        if "requestBody" in operation
     ]
     assert len(taking) == 10
     for operation in taking:
@@ -91,11 +94,11 @@ def test_every_route_with_a_body_says_what_it_refuses_of_it(openapi: dict[str, A
 
 
 def test_what_is_answered_is_what_the_schema_says(measured: int, openapi: dict[str, Any]) -> None:
-    def check(name: str, answer: Any) -> None:
+    def check(name: str, response: Any) -> None:
         whole = {"$ref": f"#/components/schemas/{name}", "components": openapi["components"]}
-        Draft202012Validator(whole).validate(answer)
+        Draft202012Validator(whole).validate(response)
 
-    check("RunDocument", ask("GET", f"/runs/{measured}").json())
-    check("Problem", ask("GET", "/runs/99").json())
-    for row in ask("GET", "/runs").json():
+    check("RunDocument", call("GET", f"/runs/{measured}").json())
+    check("Problem", call("GET", "/runs/99").json())
+    for row in call("GET", "/runs").json():
         check("ListedRun", row)

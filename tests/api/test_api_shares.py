@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.api.conftest import ask, problem
+from tests.api.conftest import call, problem
 from tests.stored import store
 
 
 def test_a_page_is_shared_listed_and_revoked(database: Engine) -> None:
-    one, two = store(database), store(database)
-    answer = ask("POST", "/shares", json={"runs": [one, two], "days": 7})
-    made = answer.json()
-    assert answer.status_code == 201
-    assert made["path"] == f"/share/{made['token']}"
-    assert (made["runs"], made["texts"]) == ([one, two], False)
-    listed = ask("GET", "/shares", params={"runs": f"{one},{two}"}).json()
-    assert listed == ask("GET", "/shares").json() == [made]
-    assert ask("GET", "/shares", params={"runs": f"{two},{one}"}).json() == []
-    assert ask("DELETE", f"/shares/{made['token']}").status_code == 204
-    assert "may have been revoked already" in ask("DELETE", f"/shares/{made['token']}").text
-    assert ask("GET", "/shares").json() == []
+    first, second = store(database), store(database)
+    response = call("POST", "/shares", json={"runs": [first, second], "days": 7})
+    share = response.json()
+    assert response.status_code == 201
+    assert share["path"] == f"/share/{share['token']}"
+    assert (share["runs"], share["texts"]) == ([first, second], False)
+    listed = call("GET", "/shares", params={"runs": f"{first},{second}"}).json()
+    assert listed == call("GET", "/shares").json() == [share]
+    assert call("GET", "/shares", params={"runs": f"{second},{first}"}).json() == []
+    assert call("DELETE", f"/shares/{share['token']}").status_code == 204
+    assert "may have been revoked already" in call("DELETE", f"/shares/{share['token']}").text
+    assert call("GET", "/shares").json() == []
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_what_cannot_be_shared_is_said_in_a_sentence(
     database: Engine, body: dict[str, Any], status: int
 ) -> None:
     store(database)
-    problem(ask("POST", "/shares", json=body), status)
-    assert ask("GET", "/shares").json() == []
+    problem(call("POST", "/shares", json=body), status)
+    assert call("GET", "/shares").json() == []
 
 
 def test_shares_of_no_runs_are_asked_for_in_vain(database: Engine) -> None:
-    problem(ask("GET", "/shares?runs=one"), 422)
-    problem(ask("DELETE", "/shares/nothing"), 404)
-    problem(ask("POST", "/shares", content=b"{}", headers={"content-type": "text/plain"}), 415)
+    problem(call("GET", "/shares?runs=one"), 422)
+    problem(call("DELETE", "/shares/nothing"), 404)
+    problem(call("POST", "/shares", content=b"{}", headers={"content-type": "text/plain"}), 415)

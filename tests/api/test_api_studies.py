@@ -12,7 +12,7 @@ from db import queue, runs, studies
 from jobs import studies as at_work
 from services.report.export.study_shape import StudyDocument
 from services.studies.feasible import NothingToResume
-from tests.api.conftest import ask, pretended, problem
+from tests.api.conftest import call, pretended, problem
 from tests.conftest import SLOW, ReferenceServer, until
 
 pytestmark = pytest.mark.usefixtures("no_engine_left")
@@ -32,45 +32,45 @@ def over(database: Engine, study_id: int) -> bool:
 def test_a_study_is_planned_started_shown_reported_and_deleted(
     database: Engine, reference: ReferenceServer
 ) -> None:
-    asked = sweep(reference)
-    plan = ask("POST", "/studies/plan", json=asked).json()
+    config = sweep(reference)
+    plan = call("POST", "/studies/plan", json=config).json()
     assert [cell["run"]["concurrency"] for cell in plan["cells"]] == [1, None]
     assert [cell["engine"] for cell in plan["cells"]] == [None, None]
     assert plan["sentence"].startswith("2 cells. It takes ")
-    assert ask("GET", "/studies").json() == []
-    answer = ask("POST", "/studies", json={**asked, "name": "Door", "tags": ["http"]})
-    assert answer.status_code == 202
-    assert answer.json() == {"id": 1, "url": "/api/studies/1", "page": "/study?study=1"}
+    assert call("GET", "/studies").json() == []
+    response = call("POST", "/studies", json={**config, "name": "Door", "tags": ["http"]})
+    assert response.status_code == 202
+    assert response.json() == {"id": 1, "url": "/api/studies/1", "page": "/study?study=1"}
     until(lambda: over(database, 1), 90)
-    facts = ask("GET", "/studies/1").json()
+    facts = call("GET", "/studies/1").json()
     assert (facts["name"], facts["active"], facts["counts"]) == ("Door", False, {"done": 2})
     assert [(c["place"], c["status"], c["problem"]) for c in facts["cells"]] == [
         (0, "done", None),
         (1, "done", None),
     ]
     assert runs.load(database, facts["cells"][0]["run"]).tags == ("http",)
-    report = ask("GET", "/studies/1/report").json()
+    report = call("GET", "/studies/1/report").json()
     StudyDocument.model_validate(report)
     assert (report["name"], len(report["cells"]), report["device"]) == ("Door", 2, "device")
-    (row,) = ask("GET", "/studies").json()
+    (row,) = call("GET", "/studies").json()
     assert (row["id"], row["cells"], row["done"], row["active"]) == (1, 2, 2, 0)
-    assert ask("DELETE", "/studies/1").status_code == 204
-    problem(ask("GET", "/studies/1"), 404)
+    assert call("DELETE", "/studies/1").status_code == 204
+    problem(call("GET", "/studies/1"), 404)
     assert runs.count(database) == 0
 
 
 def test_a_study_is_cancelled_and_resumed(database: Engine, reference: ReferenceServer) -> None:
-    assert ask("POST", "/studies", json=sweep(reference, SLOW)).status_code == 202
+    assert call("POST", "/studies", json=sweep(reference, SLOW)).status_code == 202
     until(lambda: studies.load(database, 1).runs[0].status == "running", 60)
-    problem(ask("DELETE", "/studies/1"), 409)
-    assert ask("POST", "/studies/1/cancel").status_code == 200
+    problem(call("DELETE", "/studies/1"), 409)
+    assert call("POST", "/studies/1/cancel").status_code == 200
     until(lambda: over(database, 1), 60)
-    assert ask("GET", "/studies/1").json()["counts"] == {"cancelled": 2}
-    problem(ask("POST", "/studies/1/resume"), 415)
-    again = ask("POST", "/studies/1/resume", json={})
+    assert call("GET", "/studies/1").json()["counts"] == {"cancelled": 2}
+    problem(call("POST", "/studies/1/resume"), 415)
+    again = call("POST", "/studies/1/resume", json={})
     assert (again.status_code, again.json()["active"]) == (202, True)
     assert [cell["run"] for cell in again.json()["cells"]] == [3, 4]
-    ask("POST", "/studies/1/cancel")
+    call("POST", "/studies/1/cancel")
     until(lambda: over(database, 1), 60)
 
 
@@ -80,11 +80,11 @@ def test_a_study_of_which_nothing_can_run_here_is_refused_as_its_engine_is(
     monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
     engine = {"engine": "vllm", "model": "org/model"}
     study = {"preset": "tensor", "engine": engine, "parallel": [[1, 1, 1], [2, 1, 1]]}
-    answer = ask("POST", "/studies", json=study)
-    problem(answer, 422)
-    assert answer.json() == ask("POST", "/engines", json=engine).json()
-    assert "vLLM is not installed: " in answer.json()["error"]
-    assert ask("POST", "/studies/plan", json=study).json()["impossible"] == 6
+    response = call("POST", "/studies", json=study)
+    problem(response, 422)
+    assert response.json() == call("POST", "/engines", json=engine).json()
+    assert "vLLM is not installed: " in response.json()["error"]
+    assert call("POST", "/studies/plan", json=study).json()["impossible"] == 6
     assert studies.listed(database) == [] and runs.count(database) == 0
 
 
@@ -94,42 +94,46 @@ def test_resume_says_at_every_door_what_it_cannot_do(
     monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
     engine = pretended(tmp_path, monkeypatch, "exit 1")
     study = {"engine": engine, "parallel": [[1, 1, 1]], "batches": [1, 2]}
-    assert ask("POST", "/studies", json=study).status_code == 202
+    assert call("POST", "/studies", json=study).status_code == 202
     for run in studies.load(database, 1).runs:
         queue.finish(database, run.id, "failed", "It broke.")
-    for body, words in (
+    for body, reason in (
         ({}, "Study 1 has no cell that was cut short. Its 2 failed cells can be tried again with "),
         ({"failed": True}, "vLLM is not installed: "),
     ):
         monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
-        answer = ask("POST", "/studies/1/resume", json=body)
-        problem(answer, 409)
-        assert answer.json()["error"].startswith(words)
+        response = call("POST", "/studies/1/resume", json=body)
+        problem(response, 409)
+        assert response.json()["error"].startswith(reason)
         with pytest.raises(NothingToResume) as raised:  # what the page shows
             at_work.resume(database, 1, bool(body))
-        assert str(raised.value) == answer.json()["error"]
+        assert str(raised.value) == response.json()["error"]
     assert [run.status for run in studies.load(database, 1).runs] == ["failed"] * 2
 
 
 def test_what_a_study_does_not_say_is_as_its_preset_begins(database: Engine) -> None:
     engine = {"engine": "llamacpp"}
-    plan = ask("POST", "/studies/plan", json={"preset": "tensor", "engine": engine}).json()
+    plan = call("POST", "/studies/plan", json={"preset": "tensor", "engine": engine}).json()
     assert [cell["engine"]["tp"] for cell in plan["cells"]][::3] == [1, 2, 4, 8]
     assert {cell["run"]["repeats"] for cell in plan["cells"]} == {3}
     assert [bool(cell["obstacle"]) for cell in plan["cells"]] == [False] * 3 + [True] * 9
     run = {"input_tokens": 64}
-    plan = ask("POST", "/studies/plan", json={"preset": "clients", "run": run}).json()
+    plan = call("POST", "/studies/plan", json={"preset": "clients", "run": run}).json()
     assert {cell["run"]["workload"] for cell in plan["cells"]} == {"synthetic"}
 
 
 def test_no_prompt_is_told(database: Engine) -> None:
-    asked = {"preset": "concurrency", "concurrencies": [1], "run": {"prompt": "my secret plan"}}
-    answers = [ask("POST", "/studies/plan", json=asked), ask("POST", "/studies", json=asked)]
-    answers += [ask("POST", "/studies/1/cancel"), ask("GET", "/studies/1"), ask("GET", "/studies")]
+    config = {"preset": "concurrency", "concurrencies": [1], "run": {"prompt": "my secret plan"}}
+    responses = [call("POST", "/studies/plan", json=config), call("POST", "/studies", json=config)]
+    responses += [
+        call("POST", "/studies/1/cancel"),
+        call("GET", "/studies/1"),
+        call("GET", "/studies"),
+    ]
     until(lambda: over(database, 1), 90)
-    answers.append(ask("GET", "/studies/1/report"))
-    assert all(answer.status_code in (200, 202) for answer in answers)
-    assert not any("secret plan" in answer.text for answer in answers)
+    responses.append(call("GET", "/studies/1/report"))
+    assert all(response.status_code in (200, 202) for response in responses)
+    assert not any("secret plan" in response.text for response in responses)
 
 
 @pytest.mark.parametrize(
@@ -160,12 +164,12 @@ def test_a_study_that_cannot_be_is_refused_by_its_field(
     database: Engine, monkeypatch: pytest.MonkeyPatch, body: Any, fields: list[str]
 ) -> None:
     monkeypatch.setenv("PACELINE_URL", "")
-    assert list(problem(ask("POST", "/studies", json=body), 422)) == fields
+    assert list(problem(call("POST", "/studies", json=body), 422)) == fields
     assert studies.listed(database) == []
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("request_line", "status"),
     [
         ("GET /studies/7", 404),
         ("GET /studies/7/report", 404),
@@ -175,5 +179,7 @@ def test_a_study_that_cannot_be_is_refused_by_its_field(
         ("GET /studies?limit=0", 422),
     ],
 )
-def test_a_study_that_is_not_there_is_said(database: Engine, asked: str, status: int) -> None:
-    problem(ask(*asked.split()), status)
+def test_a_study_that_is_not_there_is_said(
+    database: Engine, request_line: str, status: int
+) -> None:
+    problem(call(*request_line.split()), status)

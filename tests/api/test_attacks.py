@@ -22,8 +22,8 @@ JSON = {"content-type": "application/json"}
 GROWN = 2**30  # bytes of memory that they may take together: one of them took 7,600 million
 
 
-def filled(start: bytes, each: bytes, end: bytes, size: int) -> bytes:
-    return start + b",".join([each] * ((size - 20) // (len(each) + 1))) + end
+def filled(start: bytes, element: bytes, end: bytes, size: int) -> bytes:
+    return start + b",".join([element] * ((size - 20) // (len(element) + 1))) + end
 
 
 def named(size: int) -> bytes:
@@ -115,12 +115,12 @@ def test_an_attack_by_its_body_is_refused_and_others_do_not_wait(
         for name, attack in ATTACKS.items():
             body = attack(MUCH)
             for path in WITH_PROMPTS:
-                answer = client.post(url + path, content=body, headers=JSON)
-                said = answer.json()
-                assert 400 <= answer.status_code < 500, (name, path, said)
-                assert len(answer.content) < 30_000, (name, path)
-                assert len(said["problems"]) <= 51, (name, path)
-                assert said["error"].endswith("."), (name, path)
+                response = client.post(url + path, content=body, headers=JSON)
+                refusal = response.json()
+                assert 400 <= response.status_code < 500, (name, path, refusal)
+                assert len(response.content) < 30_000, (name, path)
+                assert len(refusal["problems"]) <= 51, (name, path)
+                assert refusal["error"].endswith("."), (name, path)
     assert httpx.get(f"{url}/runs").json() == []
     print(f"slowest {others.slowest_s:.2f} s, {(others.most_bytes - before) / 2**20:.0f} MiB more")
     assert others.slowest_s < 5, "one such body held the server for 43 s"
@@ -146,18 +146,18 @@ def test_every_other_route_refuses_them_too(
     with httpx.Client(timeout=60) as client:
         for name, attack in ATTACKS.items():
             for size in (MUCH, SMALL_MOST) if path != "/import" else (SMALL_MOST,):
-                answer = client.request(method, url + path, content=attack(size), headers=JSON)
-                assert 400 <= answer.status_code < 500, (name, size, answer.text)
-                assert len(answer.content) < 30_000, (name, size)
+                response = client.request(method, url + path, content=attack(size), headers=JSON)
+                assert 400 <= response.status_code < 500, (name, size, response.text)
+                assert len(response.content) < 30_000, (name, size)
 
 
 def test_as_many_long_prompts_as_are_allowed_are_read(
     served: tuple[str, psutil.Process],
 ) -> None:
     run = {"prompts": ["why, [though]: " * 120] * 10_000}
-    asked = {"preset": "concurrency", "concurrencies": [1], "run": run}
-    request = httpx.Request("POST", f"{served[0]}/studies/plan", json=asked)
+    study = {"preset": "concurrency", "concurrencies": [1], "run": run}
+    request = httpx.Request("POST", f"{served[0]}/studies/plan", json=study)
     assert BODY_MOST * 0.8 < len(request.content) < BODY_MOST
     with httpx.Client(timeout=60) as client:
-        answer = client.send(request)
-    assert answer.json()["cells"][0]["run"]["own_prompts"] == 10_000
+        response = client.send(request)
+    assert response.json()["cells"][0]["run"]["own_prompts"] == 10_000

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 import jobs
 from api import api
 from db.database import opened
-from tests.api.conftest import ask
+from tests.api.conftest import call
 from tests.stored import store
 
 EXAMPLES = 25  # of each route
@@ -48,7 +48,7 @@ def right(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if "$ref" in schema:
         return right(SCHEMA["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     if "anyOf" in schema:
-        return st.one_of([right(one) for one in schema["anyOf"]])
+        return st.one_of([right(option) for option in schema["anyOf"]])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "const" in schema:
@@ -104,13 +104,13 @@ KINDS = {
 def requests(draw: st.DrawFn, path: str, operation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """A path with its parameters, and the rest of a request."""
     query: dict[str, Any] = {}
-    for one in operation.get("parameters", ()):
-        value = draw(st.one_of(of_schema(one["schema"]), st.sampled_from([1, 2])))
+    for parameter in operation.get("parameters", ()):
+        value = draw(st.one_of(of_schema(parameter["schema"]), st.sampled_from([1, 2])))
         word = str(value).encode("utf-8", "replace").decode()
-        if one["in"] == "path":
-            path = path.replace(f"{{{one['name']}}}", quote(word, safe="") or "0")
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", quote(word, safe="") or "0")
         elif draw(st.booleans()):
-            query[one["name"]] = word
+            query[parameter["name"]] = word
     rest: dict[str, Any] = {"params": query}
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
@@ -147,14 +147,14 @@ def test_any_request_at_all_is_answered_as_the_schema_says(
     )
     @given(requests(path, operation))
     def tried(request: tuple[str, dict[str, Any]]) -> None:
-        answer = ask(method, request[0], **request[1])  # a fault of our own is raised here
-        said = operation["responses"]
-        assert str(answer.status_code) in said, answer.text[:300]
-        schema = said[str(answer.status_code)].get("content", {}).get("application/json")
+        response = call(method, request[0], **request[1])  # a fault of our own is raised here
+        described = operation["responses"]
+        assert str(response.status_code) in described, response.text[:300]
+        schema = described[str(response.status_code)].get("content", {}).get("application/json")
         if schema and schema.get("schema"):
             whole = {**schema["schema"], "components": SCHEMA["components"]}
-            Draft202012Validator(whole).validate(answer.json())
-        if answer.status_code >= 400:
-            assert answer.json()["error"].endswith("."), answer.text[:300]
+            Draft202012Validator(whole).validate(response.json())
+        if response.status_code >= 400:
+            assert response.json()["error"].endswith("."), response.text[:300]
 
     tried()

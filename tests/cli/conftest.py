@@ -1,4 +1,4 @@
-"""Commands run in this process or in one of their own, and what comes of it."""
+"""Run commands in this process or in one of their own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,53 +16,62 @@ from sqlalchemy import Engine
 
 import cli
 from db import runs
-from tests.conftest import ROOT, ReferenceServer
+from tests.conftest import ROOT, ReferenceServer, until
 
 
-class Said(NamedTuple):
+class Result(NamedTuple):
     code: int
     out: str
     err: str
 
 
-Ask = Callable[..., Said]
+RunCli = Callable[..., Result]
 
 
 @pytest.fixture
-def ask(
+def run_cli(
     database: Engine, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> Ask:
-    """Run a command in this process; what it says and its exit code."""
+) -> RunCli:
+    """Run a command in this process; return its exit code and what it printed."""
     for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
         monkeypatch.setenv(name, "")
 
-    def run(*arguments: str) -> Said:
+    def run(*arguments: str) -> Result:
         try:
             code = cli.main(arguments)
         except SystemExit as end:  # argparse
             code = int(end.code or 0)
         out, err = capfdbinary.readouterr()
-        return Said(code, out.decode(errors="surrogateescape"), err.decode())
+        return Result(code, out.decode(errors="surrogateescape"), err.decode())
 
     return run
 
 
-def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+@contextmanager
+def meanwhile(holds: Callable[[], Any], act: Callable[[], Any]) -> Iterator[None]:
+    """Act in another thread as soon as a condition holds, while a command runs in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        acted = thread.submit(lambda: until(holds, 60) and act())
+        yield
+        acted.result()
+
+
+def start_cli(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """Start a command in a process of its own."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen([sys.executable, "cli.py", *arguments], cwd=ROOT, **pipes)
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float = 240) -> Said:
+def finish(process: subprocess.Popen[bytes], seconds: float = 240) -> Result:
     out, err = process.communicate(timeout=seconds)
-    return Said(process.returncode, (out or b"").decode(), (err or b"").decode())
+    return Result(process.returncode, (out or b"").decode(), (err or b"").decode())
 
 
-def in_terminal(*arguments: str, seconds: float = 240) -> tuple[Said, str]:
-    """Run a command whose progress is written to a terminal; return that beside the rest."""
+def in_terminal(*arguments: str, seconds: float = 240) -> tuple[Result, str]:
+    """Run a command whose standard error is a terminal; return what that showed, too."""
     ours, theirs = pty.openpty()
     subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=theirs, check=True)
-    process = started(*arguments, stderr=theirs)
+    process = start_cli(*arguments, stderr=theirs)
     os.close(theirs)
     shown = b""
     try:
@@ -69,18 +80,18 @@ def in_terminal(*arguments: str, seconds: float = 240) -> tuple[Said, str]:
     except OSError:  # how the end of a terminal reads on Linux
         pass
     os.close(ours)
-    return ended(process, seconds), shown.decode()
+    return finish(process, seconds), shown.decode()
 
 
 def run_flags(reference: ReferenceServer, model: str, *more: str) -> tuple[str, ...]:
     return ("run", "--backend", reference.base_url, "--model", model, "--warmup", "0", *more)
 
 
-def refused(said: Said, database: Engine) -> str:
-    """The one thing that is said of bad usage, which changes nothing."""
-    assert said.code == 2, said
-    assert said.out == ""
-    assert "Traceback" not in said.err
+def refused(result: Result, database: Engine) -> str:
+    """Return the one sentence with which a command refuses; nothing has changed."""
+    assert result.code == 2, result
+    assert result.out == ""
+    assert "Traceback" not in result.err
     assert runs.count(database) == 0
-    assert said.err.endswith(".\n") and said.err.count("\n") == 1, said.err
-    return said.err
+    assert result.err.endswith(".\n") and result.err.count("\n") == 1, result.err
+    return result.err

@@ -10,21 +10,21 @@ from sqlalchemy import Engine
 
 from db import runs
 from db.database import opened
-from tests.cli.conftest import Ask, run_flags
+from tests.cli.conftest import RunCli, finish, run_flags, start_cli
 from tests.conftest import ReferenceServer
 from tests.stored import store
 from tests.values import measured
 
 
-def test_runs_are_compared_with_the_first(database: Engine, ask: Ask) -> None:
+def test_runs_are_compared_with_the_first(database: Engine, run_cli: RunCli) -> None:
     ids = [str(store(database, name=name)) for name in ("A", "B")]
-    found = json.loads(ask("compare", *ids, "--json").out)
-    assert found["schema"] == "paceline/comparison/2"
-    assert [run["id"] for run in found["runs"]] == [1, 2]
-    assert {"verdicts", "rows", "differences", "warnings"} < set(found)
-    said = ask("compare", *ids)
-    assert said.code == 0
-    assert "1 · A (baseline)  2 · B" in said.out
+    document = json.loads(run_cli("compare", *ids, "--json").out)
+    assert document["schema"] == "paceline/comparison/2"
+    assert [run["id"] for run in document["runs"]] == [1, 2]
+    assert {"verdicts", "rows", "differences", "warnings"} < set(document)
+    result = run_cli("compare", *ids)
+    assert result.code == 0
+    assert "1 · A (baseline)  2 · B" in result.out
 
 
 SLOWER = [measured(0, repeat=r, e2e=6.0 * f) for r, f in enumerate((1.00, 1.01, 0.99))]
@@ -49,41 +49,49 @@ FASTER = [measured(0, repeat=r, e2e=3.0 * f) for r, f in enumerate((1.00, 1.01, 
     ],
 )
 def test_a_verdict_is_a_gate(
-    database: Engine, ask: Ask, flags: Sequence[str], code: int, sentence: str
+    database: Engine, run_cli: RunCli, flags: Sequence[str], code: int, sentence: str
 ) -> None:
     store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
-    found = ask("compare", "1", "2", *flags)
-    assert found.code == code
-    assert found.err.startswith(sentence) and bool(found.err) == bool(sentence)
-    assert "B has 50 % lower output throughput than A" in found.out
+    result = run_cli("compare", "1", "2", *flags)
+    assert result.code == code
+    assert result.err.startswith(sentence) and bool(result.err) == bool(sentence)
+    assert "B has 50 % lower output throughput than A" in result.out
 
 
-def test_what_nobody_can_tell_passes_no_gate_unless_it_may(database: Engine, ask: Ask) -> None:
+def test_a_gate_ends_the_process_with_1(database: Engine) -> None:
+    store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
+    result = finish(start_cli("compare", "1", "2", "--fail-if", "slower"))
+    assert (result.code, result.err) == (1, "B against A: slower, by output throughput.\n")
+
+
+def test_what_nobody_can_tell_passes_no_gate_unless_it_may(
+    database: Engine, run_cli: RunCli
+) -> None:
     store(database, name="A"), store(database, name="B")
-    found = ask("compare", "1", "2", "--fail-if", "slower", "--json")
-    assert (found.code, found.err) == (1, "B against A: no verdict, by output throughput.\n")
-    assert json.loads(found.out)["verdicts"][0]["word"] == "no verdict"
-    assert ask("compare", "1", "2", "--fail-if", "slower", "--allow-no-verdict").code == 0
+    result = run_cli("compare", "1", "2", "--fail-if", "slower", "--json")
+    assert (result.code, result.err) == (1, "B against A: no verdict, by output throughput.\n")
+    assert json.loads(result.out)["verdicts"][0]["word"] == "no verdict"
+    assert run_cli("compare", "1", "2", "--fail-if", "slower", "--allow-no-verdict").code == 0
 
 
 def test_a_comparison_without_runs_measures_them_first(
-    reference: ReferenceServer, ask: Ask
+    reference: ReferenceServer, run_cli: RunCli
 ) -> None:
     flags = run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0")[1:]
-    said = ask("compare", *flags, "--with", "mode=batch", "--repeats", "3", "--json")
-    assert (said.code, said.err) == (0, "")
-    document = json.loads(said.out)
+    result = run_cli("compare", *flags, "--with", "mode=batch", "--repeats", "3", "--json")
+    assert (result.code, result.err) == (0, "")
+    document = json.loads(result.out)
     assert [run["id"] for run in document["runs"]] == [1, 2]
     assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [3, 3]
-    more = json.loads(ask("more", "1", "2", "--repeats", "1", "--json").out)
+    more = json.loads(run_cli("more", "1", "2", "--repeats", "1", "--json").out)
     assert [run["id"] for run in more["runs"]] == [1, 2]
     assert [len(runs.load(opened(), run_id).repeats) for run_id in (1, 2)] == [4, 4]
-    said = ask("more", "1", "--repeats", "47")
-    assert (said.code, "1 to 46 more" in said.err) == (2, True)
+    result = run_cli("more", "1", "--repeats", "47")
+    assert (result.code, "1 to 46 more" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["--with", "mode"], "--with takes what changes, as in mode=batch,concurrency=8"),
         (["--with", "mode=none"], "--mode must be one of"),
@@ -98,8 +106,10 @@ def test_a_comparison_without_runs_measures_them_first(
         (["--with", "mode=batch", "--measure", "ttft"], "go with --fail-if"),
     ],
 )
-def test_a_comparison_that_cannot_be_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
-    said = ask("compare", *arguments)
-    assert (said.code, said.out) == (2, "")
-    assert words in said.err
+def test_a_comparison_that_cannot_be_is_refused(
+    run_cli: RunCli, arguments: list[str], message: str
+) -> None:
+    result = run_cli("compare", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
     assert not runs.count(opened())

@@ -11,31 +11,31 @@ import pytest
 from sqlalchemy import Engine
 
 from db import engines as stored_engines
-from tests.cli.conftest import Ask, ended, started
+from tests.cli.conftest import RunCli, finish, start_cli
 from tests.conftest import until
 
 pytestmark = pytest.mark.usefixtures("no_engine_left")
 
 
 @pytest.mark.timeout(700)
-def test_an_engine_is_started_listed_read_and_stopped(database: Engine, ask: Ask) -> None:
-    assert ask("engine", "list").out == "No engine has been started.\n"
-    said = ask("engine", "start", "--engine", "llamacpp", "--max-seqs", "1")
-    assert said.code == 0, said
-    first, address = said.out.splitlines()
+def test_an_engine_is_started_listed_read_and_stopped(database: Engine, run_cli: RunCli) -> None:
+    assert run_cli("engine", "list").out == "No engine has been started.\n"
+    result = run_cli("engine", "start", "--engine", "llamacpp", "--max-seqs", "1")
+    assert result.code == 0, result
+    first, address = result.out.splitlines()
     assert first == "Engine 1 · llama.cpp (embedded) · TP 1 · ready"
     assert address == stored_engines.load(database, 1).base_url
     log = address.removesuffix("/v1")
-    assert said.err.splitlines()[0] == "Starting" and log in said.err.splitlines()
-    assert address in ask("engine", "list").out
-    assert ask("engine", "log", "1").out == f"{log}\n"
-    (facts,) = json.loads(ask("engine", "list", "--json").out)
+    assert result.err.splitlines()[0] == "Starting" and log in result.err.splitlines()
+    assert address in run_cli("engine", "list").out
+    assert run_cli("engine", "log", "1").out == f"{log}\n"
+    (facts,) = json.loads(run_cli("engine", "list", "--json").out)
     assert (facts["status"], facts["base_url"], facts["config"]["max_seqs"]) == (
         "ready",
         address,
         1,
     )
-    stopped = ask("engine", "stop", "1")
+    stopped = run_cli("engine", "stop", "1")
     assert (stopped.code, stopped.out) == (0, "Engine 1 · llama.cpp (embedded) · TP 1 · stopped\n")
 
 
@@ -49,26 +49,26 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_engine_that_fails_says_its_log_and_why_and_exits_with_1(
-    database: Engine, ask: Ask, pretended: Path
+    database: Engine, run_cli: RunCli, pretended: Path
 ) -> None:
     pretended.write_text("#!/bin/sh\necho loading weights\nexit 3\n")
-    said = ask("engine", "start", "--model", "org/model")
-    assert said.code == 1
-    assert "loading weights" in said.err.splitlines()
-    assert said.out.startswith("Engine 1 · vLLM · TP 1 · failed\n")
-    assert len(said.out.splitlines()) >= 2, "it does not say why"
-    assert ask("engine", "log", "1").out == "loading weights\n"
-    quiet = ask("engine", "start", "--model", "org/model", "--json")
+    result = run_cli("engine", "start", "--model", "org/model")
+    assert result.code == 1
+    assert "loading weights" in result.err.splitlines()
+    assert result.out.startswith("Engine 1 · vLLM · TP 1 · failed\n")
+    assert len(result.out.splitlines()) >= 2, "it does not say why"
+    assert run_cli("engine", "log", "1").out == "loading weights\n"
+    quiet = run_cli("engine", "start", "--model", "org/model", "--json")
     assert (quiet.code, quiet.err, json.loads(quiet.out)["status"]) == (1, "", "failed")
 
 
 def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Path) -> None:
     pretended.write_text("#!/bin/sh\necho loading weights\nexec sleep 1000\n")
-    process = started("engine", "start", "--model", "org/model")
+    process = start_cli("engine", "start", "--model", "org/model")
     until(lambda: stored_engines.up(database), 60)
     process.send_signal(signal.SIGINT)
-    said = ended(process)
-    assert (said.code, said.out) == (1, "Engine 1 · vLLM · TP 1 · stopped\n"), said
+    result = finish(process)
+    assert (result.code, result.out) == (1, "Engine 1 · vLLM · TP 1 · stopped\n"), result
     assert stored_engines.up(database) == []
 
 
@@ -86,10 +86,10 @@ def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Pa
     ],
 )
 def test_an_engine_that_cannot_be_is_refused_in_a_sentence(
-    database: Engine, ask: Ask, typed: Sequence[str], begins: str
+    database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
-    said = ask(*typed)
-    assert (said.code, said.out) == (2, ""), said
-    assert said.err.startswith(begins), said.err
-    assert said.err.endswith(".\n") and "topsecret" not in said.err
+    result = run_cli(*typed)
+    assert (result.code, result.out) == (2, ""), result
+    assert result.err.startswith(begins), result.err
+    assert result.err.endswith(".\n") and "topsecret" not in result.err
     assert stored_engines.listed(database) == []

@@ -15,19 +15,19 @@ from jobs.place import beside
 from services.ask.config import RunConfig
 from services.ask.flag import flag
 from services.report.export import EXPORTS
-from tests.cli.conftest import Ask, refused
+from tests.cli.conftest import RunCli, refused
 from tests.conftest import ROOT, ReferenceServer
 from tests.stored import store
 
 
-def test_every_command_explains_itself(ask: Ask) -> None:
+def test_every_command_explains_itself(run_cli: RunCli) -> None:
     for name in cli.COMMANDS:
-        said = ask(*name.split(), "--help")
-        assert (said.code, said.err) == (0, "")
-        assert said.out.startswith(f"usage: cli.py {name}")
+        result = run_cli(*name.split(), "--help")
+        assert (result.code, result.err) == (0, "")
+        assert result.out.startswith(f"usage: cli.py {name}")
     for field in RunConfig.model_fields:
         if field != "unique_prompts":
-            assert flag(field) in ask("run", "--help").out
+            assert flag(field) in run_cli("run", "--help").out
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_every_command_explains_itself(ask: Ask) -> None:
     ],
 )
 def test_a_command_that_cannot_be_is_refused_in_a_sentence(
-    database: Engine, ask: Ask, typed: Sequence[str], begins: str
+    database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
-    assert refused(ask(*typed), database).startswith(begins)
+    assert refused(run_cli(*typed), database).startswith(begins)
 
 
 @pytest.mark.parametrize(
@@ -102,52 +102,56 @@ def test_a_command_that_cannot_be_is_refused_in_a_sentence(
         "paceline.db",
     ],
 )
-def test_a_database_that_cannot_be_used_is_said(ask: Ask, database: Engine, url: str) -> None:
+def test_a_database_that_cannot_be_used_is_said(
+    run_cli: RunCli, database: Engine, url: str
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PACELINE_DATABASE_URL", url)
-        said = ask("list")
-    assert "PACELINE_DATABASE_URL" in refused(said, database)
-    assert "topsecret" not in said.err
+        result = run_cli("list")
+    assert "PACELINE_DATABASE_URL" in refused(result, database)
+    assert "topsecret" not in result.err
 
 
-def test_a_database_that_fails_later_is_said_too(ask: Ask, database: Engine) -> None:
+def test_a_database_that_fails_later_is_said_too(run_cli: RunCli, database: Engine) -> None:
     store(database)
     with database.begin() as connection:
         connection.execute(text("DROP TABLE requests"))
-    said = ask("show", "1")
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("The database cannot be used: no such table: requests. Check ")
-    assert said.err.count("\n") == 1
+    result = run_cli("show", "1")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("The database cannot be used: no such table: requests. Check ")
+    assert result.err.count("\n") == 1
 
 
-def test_a_queue_that_cannot_be_worked_off_is_said(ask: Ask, database: Engine) -> None:
+def test_a_queue_that_cannot_be_worked_off_is_said(run_cli: RunCli, database: Engine) -> None:
     beside(database, "lock").mkdir()
-    said = ask("run", "--requests", "1")
-    assert "The queue cannot be worked off: Is a directory" in refused(said, database)
+    result = run_cli("run", "--requests", "1")
+    assert "The queue cannot be worked off: Is a directory" in refused(result, database)
 
 
 def test_settings_that_cannot_be_read_are_said(
-    ask: Ask, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: RunCli, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "ROOT", tmp_path)
     (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
-    said = refused(ask("list"), database)
-    assert said.startswith(f"{tmp_path}/.env is not UTF-8 text in line 1.")
-    assert "topsecret" not in said
+    result = refused(run_cli("list"), database)
+    assert result.startswith(f"{tmp_path}/.env is not UTF-8 text in line 1.")
+    assert "topsecret" not in result
 
 
 def test_no_output_holds_a_key(
-    ask: Ask, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+    run_cli: RunCli, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = "fake-0123456789abcdefghij"
     monkeypatch.setenv("OPENAI_API_KEY", key)
     monkeypatch.setenv("OPENAI_BASE_URL", reference.base_url)
     flags = ("--backend", "openai", "--model", "ref fault=needs-key", "--requests", "1")
-    said = [ask("run", *flags), ask("show", "1", "--json"), ask("list", "--json")]
-    said += [ask("export", "1", "--format", entry.name) for entry in EXPORTS if entry.takes(1)]
-    assert [each.code for each in said] == [1, *[0] * (len(said) - 1)]
-    assert "401" in said[0].out
-    assert not any(key in each.out + each.err for each in said)
+    results = [run_cli("run", *flags), run_cli("show", "1", "--json"), run_cli("list", "--json")]
+    results += [
+        run_cli("export", "1", "--format", entry.name) for entry in EXPORTS if entry.takes(1)
+    ]
+    assert [result.code for result in results] == [1, *[0] * (len(results) - 1)]
+    assert "401" in results[0].out
+    assert not any(key in result.out + result.err for result in results)
 
 
 def test_the_console_command_is_the_same_from_any_folder(database: Engine, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,33 +11,42 @@ import pytest
 from sqlalchemy import Engine
 
 from db import runs
-from tests.cli.conftest import Ask, ended, started
+from tests.cli.conftest import RunCli, finish, start_cli
 from tests.conftest import ROOT
 from tests.stored import store
 
+FULL = "Cannot write to standard output: No space left on device.\n"
 
-@pytest.mark.parametrize("typed", [["list"], ["show", "1", "--json"], ["export", "1"]])
-def test_output_that_cannot_be_written_is_said(database: Engine, typed: Sequence[str]) -> None:
+
+def test_a_full_disk_ends_the_process_with_a_sentence(database: Engine) -> None:
     store(database)
     with open("/dev/full", "wb") as full:
-        said = ended(started(*typed, stdout=full))
-    assert (said.code, said.err) == (
-        2,
-        "Cannot write to standard output: No space left on device.\n",
-    )
+        result = finish(start_cli("list", stdout=full))
+    assert (result.code, result.err) == (2, FULL)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "1", "--json"], ["export", "1"]])
+def test_output_that_cannot_be_written_is_said(
+    database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
+) -> None:
+    store(database)
+    with open("/dev/full", "w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        result = run_cli(*arguments)
+    assert (result.code, result.err) == (2, FULL)
 
 
 def test_nothing_is_begun_where_there_is_nowhere_to_print_to(database: Engine) -> None:
     closed = ["sh", "-c", f'"{sys.executable}" cli.py run >&-']
-    said = ended(subprocess.Popen(closed, cwd=ROOT, stderr=subprocess.PIPE))
-    assert said.code == 2
-    assert said.err.startswith("Standard output is closed")
+    result = finish(subprocess.Popen(closed, cwd=ROOT, stderr=subprocess.PIPE))
+    assert result.code == 2
+    assert result.err.startswith("Standard output is closed")
     assert runs.count(database) == 0
 
 
 def test_a_reader_who_has_seen_enough_is_no_fault(database: Engine) -> None:
     store(database)
-    process = started("export", "1", "--format", "page.html")
+    process = start_cli("export", "1", "--format", "page.html")
     assert process.stdout and process.stderr
     process.stdout.read(1)
     process.stdout.close()
@@ -46,14 +55,19 @@ def test_a_reader_who_has_seen_enough_is_no_fault(database: Engine) -> None:
     process.stderr.close()
 
 
-def test_a_terminal_without_unicode_shows_what_it_can(database: Engine) -> None:
+def test_a_terminal_without_unicode_shows_what_it_can(
+    database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store(database, name="Grüße")
-    said = ended(started("list", env={**os.environ, "PYTHONIOENCODING": "ascii"}))
-    assert (said.code, said.err) == (0, "")
-    assert "Gr??e" in said.out
+    output = io.BytesIO()
+    with io.TextIOWrapper(output, encoding="ascii") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", terminal)
+        result = run_cli("list")
+        assert b"Gr??e" in output.getvalue()
+    assert (result.code, result.err) == (0, "")
 
 
-def test_a_name_cannot_steer_the_terminal(database: Engine, ask: Ask) -> None:
+def test_a_name_cannot_steer_the_terminal(database: Engine, run_cli: RunCli) -> None:
     store(database, name="red \x1b[31m alert", error="bell \x07")
-    assert "\x1b" not in ask("list").out + ask("show", "1").out
-    assert "\x07" not in ask("show", "1").out
+    assert "\x1b" not in run_cli("list").out + run_cli("show", "1").out
+    assert "\x07" not in run_cli("show", "1").out

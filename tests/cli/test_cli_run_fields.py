@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from services.ask.config import RunConfig
 from services.ask.flag import flag
-from tests.cli.conftest import Ask, refused
+from tests.cli.conftest import RunCli, refused
 
 NUMBERS = [
     name
@@ -23,9 +23,11 @@ NUMBERS = [
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["many", "", "-1", "nan", "inf", "1e999", "9" * 400, "0x10"])
 def test_a_number_that_cannot_be_is_refused_by_its_flag(
-    database: Engine, ask: Ask, name: str, value: str
+    database: Engine, run_cli: RunCli, name: str, value: str
 ) -> None:
-    assert refused(ask("run", f"{flag(name)}={value}"), database).startswith(f"{flag(name)} must ")
+    assert refused(run_cli("run", f"{flag(name)}={value}"), database).startswith(
+        f"{flag(name)} must "
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,18 +84,18 @@ def test_a_number_that_cannot_be_is_refused_by_its_flag(
     ],
 )
 def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
-    database: Engine, ask: Ask, typed: Sequence[str], begins: str
+    database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
-    assert refused(ask("run", *typed), database).startswith(begins)
+    assert refused(run_cli("run", *typed), database).startswith(begins)
 
 
-def test_several_wrong_flags_are_each_named(database: Engine, ask: Ask) -> None:
-    said = ask("run", "--requests", "0", "--pause", "-1")
-    assert [line.split()[0] for line in said.err.splitlines()] == ["--requests", "--pause"]
+def test_several_wrong_flags_are_each_named(database: Engine, run_cli: RunCli) -> None:
+    result = run_cli("run", "--requests", "0", "--pause", "-1")
+    assert [line.split()[0] for line in result.err.splitlines()] == ["--requests", "--pause"]
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "words"),
+    ("name", "data", "reason"),
     [
         ("no.jsonl", None, "cannot read"),
         ("", None, "cannot read ''"),
@@ -107,13 +109,13 @@ def test_several_wrong_flags_are_each_named(database: Engine, ask: Ask) -> None:
     ],
 )
 def test_a_broken_file_of_prompts_is_refused(
-    database: Engine, ask: Ask, tmp_path: Path, name: str, data: bytes | None, words: str
+    database: Engine, run_cli: RunCli, tmp_path: Path, name: str, data: bytes | None, reason: str
 ) -> None:
     if data is not None:
         (tmp_path / name).write_bytes(data)
     path = f"{tmp_path}/{name}" if name else ""
-    sentence = refused(ask("run", "--prompts", path), database)
-    assert sentence.startswith("--prompts: ") and words in sentence
+    sentence = refused(run_cli("run", "--prompts", path), database)
+    assert sentence.startswith("--prompts: ") and reason in sentence
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,6 @@ def test_a_broken_file_of_prompts_is_refused(
     ],
 )
 def test_a_secret_in_the_wrong_place_is_not_said_again(
-    database: Engine, ask: Ask, typed: Sequence[str]
+    database: Engine, run_cli: RunCli, typed: Sequence[str]
 ) -> None:
-    assert "topsecret" not in refused(ask("run", *typed), database)
+    assert "topsecret" not in refused(run_cli("run", *typed), database)

@@ -7,34 +7,34 @@ import json
 import pytest
 from sqlalchemy import Engine
 
-from tests.cli.conftest import Ask
+from tests.cli.conftest import RunCli
 from tests.stored import store
 
 
-def test_a_page_is_shared_listed_and_revoked(database: Engine, ask: Ask) -> None:
-    assert ask("share", "--list").out == "Nothing is shared.\n"
+def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) -> None:
+    assert run_cli("share", "--list").out == "Nothing is shared.\n"
     store(database, name="A"), store(database, name="B")
-    path, about = ask("share", "1", "2").out.splitlines()
+    path, about = run_cli("share", "1", "2").out.splitlines()
     assert path.startswith("/share/")
     assert f"http://127.0.0.1:8501{path}, until 20" in about
-    for_ever = ask("share", "1", "--days", "0", "--texts").out
+    for_ever = run_cli("share", "1", "--days", "0", "--texts").out
     assert "until it is revoked. Prompts and answers are on it." in for_ever
-    listed = json.loads(ask("share", "--list", "--json").out)
+    listed = json.loads(run_cli("share", "--list", "--json").out)
     assert [(share["title"], share["run_ids"]) for share in listed] == [
         ("A", [1]),
         ("B against A", [1, 2]),
     ]
-    assert path in ask("share", "--list", "1", "2").out
-    assert path not in ask("share", "--list", "1").out
-    assert ask("share", "--revoke", path).code == 0
-    assert path not in ask("share", "--list").out
-    said = ask("share", "--revoke", path)
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("Nothing is shared under this token.")
+    assert path in run_cli("share", "--list", "1", "2").out
+    assert path not in run_cli("share", "--list", "1").out
+    assert run_cli("share", "--revoke", path).code == 0
+    assert path not in run_cli("share", "--list").out
+    result = run_cli("share", "--revoke", path)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Nothing is shared under this token.")
 
 
 @pytest.mark.parametrize(
-    ("typed", "words"),
+    ("typed", "message"),
     [
         ([], "A shared page shows one to 8 runs, each of them once."),
         (["1", "1"], "A shared page shows one to 8 runs, each of them once."),
@@ -45,9 +45,9 @@ def test_a_page_is_shared_listed_and_revoked(database: Engine, ask: Ask) -> None
     ],
 )
 def test_what_cannot_be_shared_is_said(
-    database: Engine, ask: Ask, typed: list[str], words: str
+    database: Engine, run_cli: RunCli, typed: list[str], message: str
 ) -> None:
     store(database)
-    said = ask("share", *typed)
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith(words)
+    result = run_cli("share", *typed)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(message)

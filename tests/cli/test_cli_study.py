@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from services.report.export.study_files import STUDY_EXPORTS
 from services.report.export.study_shape import StudyDocument
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
-from tests.cli.conftest import Ask, ended, in_terminal, started
+from tests.cli.conftest import RunCli, finish, in_terminal, meanwhile, start_cli
 from tests.conftest import SLOW, ReferenceServer, until
 
 pytestmark = pytest.mark.usefixtures("no_engine_left")
@@ -31,42 +32,48 @@ def sweep(reference: ReferenceServer, model: str = "ref tokens=3") -> tuple[str,
 
 
 def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
-    database: Engine, reference: ReferenceServer, ask: Ask, tmp_path: Path
+    database: Engine, reference: ReferenceServer, run_cli: RunCli, tmp_path: Path
 ) -> None:
-    assert ask("studies").out == "No study is stored.\n"
-    said = ask(*sweep(reference), "--name", "Sweep", "--tag", "a", "--json")
-    assert (said.code, said.err) == (0, "")
-    document = json.loads(said.out)
+    assert run_cli("studies").out == "No study is stored.\n"
+    result = run_cli(*sweep(reference), "--name", "Sweep", "--tag", "a", "--json")
+    assert (result.code, result.err) == (0, "")
+    document = json.loads(result.out)
     StudyDocument.model_validate(document)
     assert (document["name"], [cell["runs"] for cell in document["cells"]]) == ("Sweep", [[1], [2]])
     assert runs.load(database, 2).tags == ("a",)
-    (row,) = json.loads(ask("studies", "--json").out)
+    (row,) = json.loads(run_cli("studies", "--json").out)
     assert (row["id"], row["cells"], row["done"], row["active"]) == (1, 2, 2, 0)
-    assert "2 of 2    over" in ask("studies").out
-    report = ask("report", "1").out
+    assert "2 of 2    over" in run_cli("studies").out
+    report = run_cli("report", "1").out
     assert report.startswith("Study 1 · Sweep\n2 of 2 cells measured.\n\n")
     assert document["sentence"] in report and "Every cell" in report
-    assert json.loads(ask("report", "1", "--json").out) == document
+    assert json.loads(run_cli("report", "1", "--json").out) == document
     for entry in STUDY_EXPORTS:
         file = tmp_path / entry.name
-        said = ask("report", "1", "--format", entry.name, "--output", str(file))
-        assert said.out == f"{file}: {file.stat().st_size:,} bytes\n"
-    again = ask("resume", "1")
+        result = run_cli("report", "1", "--format", entry.name, "--output", str(file))
+        assert result.out == f"{file}: {file.stat().st_size:,} bytes\n"
+    again = run_cli("resume", "1")
     assert (again.code, again.out) == (2, "")
     assert again.err == "Study 1 has no cell that was cut short.\n"
 
 
 def test_ctrl_c_cancels_a_study_and_resume_goes_on(
-    database: Engine, reference: ReferenceServer
+    database: Engine, reference: ReferenceServer, run_cli: RunCli
 ) -> None:
-    for command, measured in ((sweep(reference, SLOW), (1, 2)), (("resume", "1"), (3, 4))):
-        process = started(*command)
-        until(lambda n=measured[0]: statuses(database).get(n) == "running", 60)
-        process.send_signal(signal.SIGINT)
-        said = ended(process)
-        assert said.code == 1, said
-        assert "0 of 2 cells measured, 2 cancelled." in said.out
-        assert [statuses(database)[run_id] for run_id in measured] == ["cancelled"] * 2
+    process = start_cli(*sweep(reference, SLOW))
+    until(lambda: statuses(database).get(1) == "running", 60)
+    process.send_signal(signal.SIGINT)
+    cancelled = finish(process)
+    with meanwhile(lambda: statuses(database).get(3) == "running", interrupt):
+        cancelled_again = run_cli("resume", "1")
+    for result in (cancelled, cancelled_again):
+        assert result.code == 1, result
+        assert "0 of 2 cells measured, 2 cancelled." in result.out
+    assert statuses(database) == dict.fromkeys((1, 2, 3, 4), "cancelled")
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def statuses(database: Engine) -> dict[int, str]:
@@ -74,38 +81,40 @@ def statuses(database: Engine) -> dict[int, str]:
 
 
 def test_a_cell_that_fails_is_printed_and_exits_with_1(
-    reference: ReferenceServer, ask: Ask
+    reference: ReferenceServer, run_cli: RunCli
 ) -> None:
-    said = ask(*sweep(reference, "ref status=500"))
-    assert said.code == 1
-    assert "0 of 2 cells measured, 2 failed.\n\nNothing could be measured." in said.out
-    refused = ask("resume", "1")
-    tried = "Its 2 failed cells can be tried again with --failed."
+    result = run_cli(*sweep(reference, "ref status=500"))
+    assert result.code == 1
+    assert "0 of 2 cells measured, 2 failed.\n\nNothing could be measured." in result.out
+    refused = run_cli("resume", "1")
+    hint = "Its 2 failed cells can be tried again with --failed."
     assert (refused.code, refused.err) == (
         2,
-        f"Study 1 has no cell that was cut short. {tried}\n",
+        f"Study 1 has no cell that was cut short. {hint}\n",
     )
-    again = ask("resume", "1", "--failed", "--json")
+    again = run_cli("resume", "1", "--failed", "--json")
     assert again.code == 1
     assert [cell["runs"] for cell in json.loads(again.out)["cells"]] == [[], []]
 
 
 def test_a_study_of_which_nothing_can_run_here_is_refused_and_not_kept(
-    database: Engine, ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
-    said = ask("study", "--engine", "vllm", "--model", "org/model", "--batches", "1,8")
-    assert (said.code, said.out) == (2, "")
-    assert said.err == ask("engine", "start", "--model", "org/model").err
-    assert said.err.startswith("vLLM is not installed: ")
-    assert ask("studies").out == "No study is stored.\n" and not runs.count(database)
+    result = run_cli("study", "--engine", "vllm", "--model", "org/model", "--batches", "1,8")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == run_cli("engine", "start", "--model", "org/model").err
+    assert result.err.startswith("vLLM is not installed: ")
+    assert run_cli("studies").out == "No study is stored.\n" and not runs.count(database)
 
 
-def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, ask: Ask) -> None:
+def test_a_plan_says_what_cannot_run_here_and_starts_nothing(
+    database: Engine, run_cli: RunCli
+) -> None:
     flags = ("--engine", "llamacpp", "--parallel", "TP=1; TP=2", "--batches", "1,8")
-    said = ask("study", *flags, "--usd-per-gpu-hour", "2.5", "--plan")
-    assert said.code == 0
-    lines = said.out.splitlines()
+    result = run_cli("study", *flags, "--usd-per-gpu-hour", "2.5", "--plan")
+    assert result.code == 0
+    lines = result.out.splitlines()
     assert [line.rpartition("  ")[2] for line in lines[2:4]] == ["runs", "runs"]
     assert lines[4].startswith("llama.cpp (embedded) · TP 2")
     assert lines[4].endswith(
@@ -113,13 +122,13 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(database: Engine, a
     )
     assert "4 cells on 1 engine, started one after another; 2 cannot be measured" in lines[-1]
     assert "it costs at least $" in lines[-1]
-    plan = json.loads(ask("study", *flags, "--plan", "--json").out)
+    plan = json.loads(run_cli("study", *flags, "--plan", "--json").out)
     assert [bool(cell["obstacle"]) for cell in plan["cells"]] == [False, False, True, True]
     assert {cell["run"]["repeats"] for cell in plan["cells"]} == {3}
     assert studies.listed(database) == [] and runs.count(database) == 0
 
 
-def test_what_is_typed_reaches_the_run_and_the_engine(ask: Ask, tmp_path: Path) -> None:
+def test_what_is_typed_reaches_the_run_and_the_engine(run_cli: RunCli, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
     file.write_text('"one"\n{"prompt": "two", "output_tokens": 9}\n')
     flags = (
@@ -141,9 +150,9 @@ def test_what_is_typed_reaches_the_run_and_the_engine(ask: Ask, tmp_path: Path) 
         "3",
         "--ignore-eos",
     )
-    said = ask("study", *flags, "--plan", "--json")
-    assert "prompts.jsonl: Not used" in said.err and "output_tokens (in 1 of 2)" in said.err
-    (cell,) = json.loads(said.out)["cells"]
+    result = run_cli("study", *flags, "--plan", "--json")
+    assert "prompts.jsonl: Not used" in result.err and "output_tokens (in 1 of 2)" in result.err
+    (cell,) = json.loads(result.out)["cells"]
     engine, run = cell["engine"], cell["run"]
     assert (engine["model"], engine["tp"], engine["pp"], engine["max_seqs"]) == ("org/m", 2, 2, 4)
     assert (engine["eager"], engine["chunked_prefill"], engine["extra"]) == (
@@ -155,12 +164,12 @@ def test_what_is_typed_reaches_the_run_and_the_engine(ask: Ask, tmp_path: Path) 
     assert (run["requests"], run["ignore_eos"], run["model"]) == (3, True, "")
 
 
-def test_every_field_of_a_study_is_a_flag(ask: Ask) -> None:
-    shown = ask("study", "--help").out
+def test_every_field_of_a_study_is_a_flag(run_cli: RunCli) -> None:
+    shown = run_cli("study", "--help").out
     for name in (*StudyConfig.model_fields, *EngineConfig.model_fields):
-        if name not in ("run", "tp", "pp", "dp"):  # said by --parallel
+        if name not in ("run", "tp", "pp", "dp"):  # given by --parallel
             assert flag(name) in shown, name
-    shown = ask("engine", "start", "--help").out
+    shown = run_cli("engine", "start", "--help").out
     assert all(flag(name) in shown for name in EngineConfig.model_fields)
 
 
@@ -192,12 +201,12 @@ def test_every_field_of_a_study_is_a_flag(ask: Ask) -> None:
     ],
 )
 def test_a_study_that_cannot_be_is_refused_in_a_sentence(
-    database: Engine, ask: Ask, typed: Sequence[str], begins: str
+    database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
-    said = ask(*typed)
-    assert (said.code, said.out) == (2, ""), said
-    assert said.err.startswith(begins), said.err
-    assert said.err.endswith(".\n") and "topsecret" not in said.err
+    result = run_cli(*typed)
+    assert (result.code, result.out) == (2, ""), result
+    assert result.err.startswith(begins), result.err
+    assert result.err.endswith(".\n") and "topsecret" not in result.err
     assert studies.listed(database) == [] and stored_engines.listed(database) == []
 
 
@@ -205,8 +214,8 @@ def test_a_study_that_cannot_be_is_refused_in_a_sentence(
 def test_a_study_starts_its_engine_and_says_so(database: Engine) -> None:
     load = ("--batches", "1", "--max-tokens", "2", "--repeats", "1", "--warmup", "0")
     engine = ("--engine", "llamacpp", "--parallel", "1")
-    said, shown = in_terminal("study", *engine, *load, seconds=600)
-    assert said.code == 0, said
-    assert said.out.startswith("Study 1 · llama.cpp (embedded) · tensor parallel\n1 of 1 cell")
+    result, shown = in_terminal("study", *engine, *load, seconds=600)
+    assert result.code == 0, result
+    assert result.out.startswith("Study 1 · llama.cpp (embedded) · tensor parallel\n1 of 1 cell")
     assert "Starting llama.cpp (embedded) · TP 1" in shown
     until(lambda: stored_engines.load(database, 1).status == "stopped", 60)

@@ -17,6 +17,7 @@ from cli.parser import Command, parser
 from jobs.place import beside
 from services.base.errors import Conflict, Invalid, NotFound, PacelineError, Unavailable
 from services.base.hosts import InvalidHosts
+from tests.cli.conftest import RunCli
 from tests.stored import store
 
 NASTY = (
@@ -110,37 +111,29 @@ def nothing_starts(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyP
         store(database)
     beside(database, "lock").mkdir()
     monkeypatch.chdir(tmp_path)
-    for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
-        monkeypatch.setenv(name, "")
-
-
-def said(arguments: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> tuple[int, str]:
-    try:
-        code = cli.main(arguments)
-    except SystemExit as end:  # argparse
-        code = int(end.code or 0)
-    return code, capfdbinary.readouterr().err.decode(errors="replace")
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_a_nasty_value_ends_in_a_sentence(
-    nothing_starts: None, capfdbinary: pytest.CaptureFixture[bytes], words: tuple[str, ...]
+    nothing_starts: None, run_cli: RunCli, words: tuple[str, ...]
 ) -> None:
     chance, actions = Random(" ".join(words)), ALL[words]
-    required = [str(n + 1) for n, one in enumerate(actions) if not one.option_strings]
-    needed = [word for one in actions if one.required for word in REQUIRED.get(one.dest, ())]
-    tried: list[list[str]] = []
+    required = [str(n + 1) for n, action in enumerate(actions) if not action.option_strings]
+    needed = [
+        word for action in actions if action.required for word in REQUIRED.get(action.dest, ())
+    ]
+    command_lines: list[list[str]] = []
     for start in ([*required, *needed], *OTHER_WAYS.get(" ".join(words), ())):
-        tried += [[*start, f"{flag}=--"] for flag in options(actions)]
+        command_lines += [[*start, f"{flag}=--"] for flag in options(actions)]
         for flag in options(actions):
             for value in chance.sample(NASTY, EACH):
-                tried.append([*start, f"{flag}={value}"])
-                tried.append([*start, flag, value])
+                command_lines.append([*start, f"{flag}={value}"])
+                command_lines.append([*start, flag, value])
     for value in chance.sample(NASTY, 10):
-        tried.append([value, *needed])
-    for arguments in tried:
-        code, error = said([*words, *arguments], capfdbinary)
+        command_lines.append([value, *needed])
+    for arguments in command_lines:
+        code, _, error = run_cli(*words, *arguments)
         shown = [argument[:40] for argument in arguments]
         assert code in (0, 1, 2), shown
         assert "Traceback" not in error and "Internal error" not in error, (shown, error)
@@ -151,20 +144,20 @@ def test_a_nasty_value_ends_in_a_sentence(
 def options(actions: list[Action]) -> list[str]:
     return [
         name
-        for one in actions
-        for name in one.option_strings
+        for action in actions
+        for name in action.option_strings
         if name.startswith("--") and name != "--help"
     ]
 
 
 def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
-    database: Engine, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+    database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_: object) -> int:
         raise RuntimeError("with the key sk-topsecret")
 
     monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, takes_nothing))
-    code, error = said(["list"], capfdbinary)
+    code, _, error = run_cli("list")
     assert (code, error.count("\n")) == (1, 1)
     assert error.startswith("Internal error in Paceline (RuntimeError). ")
     assert "topsecret" not in error
@@ -175,7 +168,7 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
 
 def kinds(root: type[PacelineError]) -> list[type[PacelineError]]:
     """All of the tree of what a person may be told."""
-    return [root, *(each for below in root.__subclasses__() for each in kinds(below))]
+    return [root, *(kind for below in root.__subclasses__() for kind in kinds(below))]
 
 
 TREE = sorted({*kinds(PacelineError), InvalidHosts}, key=lambda kind: kind.__name__)
@@ -184,7 +177,7 @@ TREE = sorted({*kinds(PacelineError), InvalidHosts}, key=lambda kind: kind.__nam
 @pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
 def test_what_a_person_may_be_told_the_terminal_tells(
     database: Engine,
-    capfdbinary: pytest.CaptureFixture[bytes],
+    run_cli: RunCli,
     monkeypatch: pytest.MonkeyPatch,
     kind: type[PacelineError],
 ) -> None:
@@ -196,7 +189,7 @@ def test_what_a_person_may_be_told_the_terminal_tells(
         raise error
 
     monkeypatch.setitem(cli.COMMANDS, "list", Command(refuses, takes_nothing))
-    code, error = said(["list"], capfdbinary)
+    code, _, error = run_cli("list")
     assert code == 2
     assert error.startswith("That cannot be done.")
 
@@ -207,13 +200,13 @@ def test_the_api_has_a_status_for_all_that_a_person_may_be_told() -> None:
 
 
 def test_a_refusal_of_the_system_is_said_in_its_words(
-    database: Engine, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+    database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_: object) -> int:
         raise OSError(28, "No space left on device", "/home/me/private")
 
     monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, takes_nothing))
-    code, error = said(["list"], capfdbinary)
+    code, _, error = run_cli("list")
     assert (code, error.partition(". ")[0]) == (
         1,
         "The operating system reports: No space left on device",

@@ -39,7 +39,7 @@ def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
 def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
     database: Engine, reference_run: Submit
 ) -> None:
-    run_id = reference_run(SLOW, requests=1)
+    run_id = reference_run(SLOW, requests=1, warmup=0)
     until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
     (supervisor,), (worker,) = supervisors(), workers()
     os.kill(supervisor.pid, signal.SIGKILL)
@@ -51,7 +51,7 @@ def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
 def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_is_told_to(
     database: Engine, reference_run: Submit
 ) -> None:
-    run_id = reference_run(SLOW, requests=1)
+    run_id = reference_run(SLOW, requests=1, warmup=0)
     until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
     (supervisor,), (worker,) = supervisors(), workers()
     worker.suspend()  # it will not see that its standard input has ended
@@ -75,7 +75,7 @@ def test_a_supervisor_ends_when_there_is_nothing_left_to_do(
 def test_however_many_look_at_once_one_supervisor_is_started(
     database: Engine, reference_run: Submit
 ) -> None:
-    run_id = reference_run(SLOW, requests=1)
+    run_id = reference_run(SLOW, requests=1, warmup=0)
     for _ in range(5):  # sooner than any process could take a lock by itself
         jobs.ensure(database)
     assert len(supervisors()) == 1
@@ -87,7 +87,7 @@ def test_however_many_look_at_once_one_supervisor_is_started(
 def test_a_supervisors_death_frees_its_place_while_its_worker_lives(
     database: Engine, reference_run: Submit
 ) -> None:
-    run_id = reference_run(SLOW, requests=1)
+    run_id = reference_run(SLOW, requests=1, warmup=0)
     until(lambda: runs.load(database, run_id).phase.startswith("Measuring"), 20)
     (supervisor,), (worker,) = supervisors(), workers()
     worker.suspend()

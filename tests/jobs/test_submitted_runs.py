@@ -59,7 +59,9 @@ def test_cancel_stops_a_run_within_two_seconds_and_keeps_what_was_measured(
 def test_cancelled_in_mid_answer_a_request_keeps_the_tokens_it_had(
     database: Engine, reference_run: Submit
 ) -> None:
-    run_id = reference_run(SLOW, mode="batch", requests=3, warmup=0)
+    run_id = reference_run(
+        "ref gap=0.05 tokens=2000", mode="batch", requests=3, warmup=0, max_tokens=2000
+    )
     until(lambda: any(p.tokens > 10 for p in runs.progress(database, run_id)), 20)
     jobs.cancel(database, run_id)
     assert finished(database, run_id, 5).status == "cancelled"
