@@ -11,7 +11,7 @@ from pages.widgets.view import code, plain
 from services.ask.backends import BACKENDS, Backend, has_key
 from services.base import settings
 from services.base.units import many, seconds
-from services.report.terminal import where
+from services.report.terminal import backend_address
 from services.servers.check_backend import check_backend
 from services.servers.probe import Probe
 
@@ -63,7 +63,7 @@ def key_state(backend: Backend) -> str:
 
 
 def about(backend: Backend) -> None:
-    address = where(backend, settings.environment())
+    address = backend_address(backend, settings.environment())
     st.markdown(f"**{backend.label}**")
     st.caption(f"{code(address) if '://' in address else plain(address)} · {key_state(backend)}")
 

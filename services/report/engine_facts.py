@@ -1,5 +1,5 @@
-"""An engine as plain facts, for the API and for `--json`. A configuration holds no key, a command
-only what Paceline adds to the environment: what else is in it is never told."""
+"""An engine as plain data, for the API and for `--json`. A config holds no key, and a command shows
+only the environment variables that Paceline adds."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from services.servers.engines.instance import EngineInstance, EngineStatus
 
 
 class EngineFacts(BaseModel):
-    """An engine that Paceline starts, and how it is."""
+    """An engine that Paceline starts, with its state."""
 
     id: int
-    status: EngineStatus = Field(description="planned: it waits for its turn in its study")
+    status: EngineStatus = Field(description="planned: waiting in its study")
     config: EngineConfig
-    study_id: int | None = Field(description="Of a study; null: a person has started it")
+    study_id: int | None = Field(description="The study that started it; null: started by a person")
     created_at: datetime
     started_at: datetime | None
     ready_at: datetime | None
     ended_at: datetime | None
-    starts: int = Field(description="How often it was started")
+    starts: int = Field(description="Number of starts")
     stop_requested: bool
-    phase: str = Field(description="What is happening now, in words")
-    base_url: str | None = Field(description="Where it answers, once it is ready")
-    command: str = Field(description="How it was started, to be copied into a shell")
-    facts: dict[str, Any] = Field(description="What it says of itself")
-    error: str | None = Field(description="Why it ended, where nobody stopped it")
-    hint: str | None = Field(description="And what to try")
+    phase: str = Field(description="What it is doing now, as text")
+    base_url: str | None = Field(description="Its address, once it is ready")
+    command: str = Field(description="The command that starts it, to be copied into a shell")
+    facts: dict[str, Any] = Field(description="What the engine reports about itself")
+    error: str | None = Field(description="Why it ended, if nobody stopped it")
+    hint: str | None = Field(description="What to try")
 
 
 class EngineWithLog(EngineFacts):
-    """An engine with what it says."""
+    """An engine with its log."""
 
     log: str = Field(description="The end of its log")
 
 
-def engine_facts(server: EngineInstance) -> EngineFacts:
-    return EngineFacts(**asdict(server) | {"config": server.config})
+def engine_facts(engine: EngineInstance) -> EngineFacts:
+    return EngineFacts(**asdict(engine) | {"config": engine.config})
 
 
-def as_facts(server: EngineInstance) -> dict[str, Any]:
-    """Return the same as plain data."""
-    return engine_facts(server).model_dump()
+def as_facts(engine: EngineInstance) -> dict[str, Any]:
+    """Return an engine's facts as a dict."""
+    return engine_facts(engine).model_dump()

@@ -1,4 +1,4 @@
-"""What a study would measure, as plain facts. Prompts are no part of them."""
+"""The plan of a study as plain data, without prompts."""
 
 from __future__ import annotations
 
@@ -16,42 +16,44 @@ from services.studies.grid import Planned
 class PlannedCell(BaseModel):
     """A cell before it is measured."""
 
-    place: int = Field(description="In the grid, from 0")
-    engine: EngineConfig | None = Field(description="null: the server is there already")
-    run: dict[str, Any] = Field(description="What is measured, without the prompts")
-    obstacle: str | None = Field(description="Why it cannot be measured here")
+    place: int = Field(description="Index in the grid, from 0")
+    engine: EngineConfig | None = Field(description="null: an existing server")
+    run: dict[str, Any] = Field(description="The run config, without the prompts")
+    obstacle: str | None = Field(description="Why it cannot be measured on this machine")
 
 
 class Plan(BaseModel):
-    """What a study would measure, and what that takes."""
+    """What a study would measure, and its estimated time and cost."""
 
     cells: list[PlannedCell]
-    devices: str = Field(description="What this machine has: 2 GPUs")
-    impossible: int = Field(description="Cells that cannot be measured here")
-    starts: int = Field(description="Engines to be started, one after the other")
-    seconds: float = Field(description="About so long, with the starts")
-    at_least: bool = Field(description="The pace of a cell is not known, and counts as nothing")
-    usd: float | None = Field(description="At the price of a GPU-hour; null: none was given")
-    sentence: str = Field(description="The same in words")
+    devices: str = Field(description="The devices of this machine, such as 2 GPUs")
+    impossible: int = Field(description="Number of cells that cannot be measured on this machine")
+    starts: int = Field(description="Number of engine starts, one after the other")
+    seconds: float = Field(description="Estimated duration, including engine starts")
+    at_least: bool = Field(description="Lower bound: cells of unknown duration count as 0")
+    usd: float | None = Field(
+        description="Estimated cost at the price per GPU-hour; null: no price"
+    )
+    sentence: str = Field(description="The estimate as a sentence")
 
 
-def plan_facts(grid: Sequence[Planned], ahead: Estimate, devices: str) -> Plan:
+def plan_facts(grid: Sequence[Planned], estimate: Estimate, devices: str) -> Plan:
     cells = [
         PlannedCell(
-            place=one.cell.index,
-            engine=one.cell.engine,
-            run=without_prompts(one.cell.config),
-            obstacle=one.obstacle,
+            place=planned.cell.index,
+            engine=planned.cell.engine,
+            run=without_prompts(planned.cell.config),
+            obstacle=planned.obstacle,
         )
-        for one in grid
+        for planned in grid
     ]
     return Plan(
         cells=cells,
         devices=devices,
-        impossible=ahead.impossible,
-        starts=ahead.starts,
-        seconds=ahead.seconds,
-        at_least=ahead.at_least,
-        usd=ahead.usd,
-        sentence=ahead.sentence,
+        impossible=estimate.impossible,
+        starts=estimate.starts,
+        seconds=estimate.seconds,
+        at_least=estimate.at_least,
+        usd=estimate.usd,
+        sentence=estimate.sentence,
     )

@@ -1,4 +1,4 @@
-"""What there is to say of runs, as tables of texts: the same on a page and in a file."""
+"""Tables of runs as texts, the same on pages and in files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
         (
             row.label,
             *(
-                show(value, unsaid(row.unit, row.label)) + _ratio(ratio)
+                show(value, unit_beside(row.unit, row.label)) + _ratio(ratio)
                 for value, ratio in zip(row.values, row.ratios, strict=True)
             ),
         )
@@ -46,18 +46,18 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
         "Numbers are those on each run's result page; sums per repeat are averaged over the "
         "repeats. Below each number is its ratio to the baseline (geometric means over the "
         "repeats), with a 95 % interval where there are enough repeats."
-        + judged_by((comparison.baseline, *comparison.others))
+        + basis_note((comparison.baseline, *comparison.others))
     )
     return Table("Comparison", ("", f"{labels[0]} (baseline)", *labels[1:]), rows, note)
 
 
 def classes(candidate: Candidate) -> Table:
-    """Of a mix, how the requests of each class fared; no row of another run."""
+    """Compare the request classes of a mix; no rows for a run without classes."""
     parts = candidate.summary.classes
     rows = [(label, *(of(part) for part in parts.values())) for label, of in CLASS_ROWS if parts]
     known = [row for row in rows if set(row[1:]) != {NOTHING}]
-    fair = candidate.summary.fairness
-    index = f" Jain's index of all their tokens/s: {fair:.3g}; 1 means all equal." if fair else ""
+    jain = candidate.summary.fairness
+    index = f" Jain's index of all their tokens/s: {jain:.3g}; 1 means all equal." if jain else ""
     columns = ("", *(name.capitalize() for name in parts))
     return Table("Short and long requests", columns, tuple(known), f"Over successes.{index}")
 
@@ -66,15 +66,15 @@ def _of_metric(name: str, statistic: str) -> tuple[str, Callable[[Summary], str]
     entry = metric(name)
 
     def of(part: Summary) -> str:
-        found = part.distributions[name]
-        value = getattr(found, statistic) if found else None
-        return show(value, unsaid(entry.unit, entry.label))
+        distribution = part.distributions[name]
+        value = getattr(distribution, statistic) if distribution else None
+        return show(value, unit_beside(entry.unit, entry.label))
 
     return f"{entry.label}, {STATISTICS[statistic]}", of
 
 
-def unsaid(unit: str, label: str) -> str:
-    """Return the unit, unless the label says it: "Tokens/s per request" is followed by a number."""
+def unit_beside(unit: str, label: str) -> str:
+    """Return the unit, or "" if the label already has it, as in "Tokens/s per request"."""
     return "" if "/" in unit and unit in label.lower() else unit
 
 
@@ -87,48 +87,50 @@ def _ratio(ratio: Ratio | None) -> str:
 def figures(
     candidates: Sequence[Candidate], labels: Sequence[str], known: Collection[str] = ()
 ) -> Table:
-    """The summaries' own numbers, without those that another table has and those nobody has."""
+    """Show the numbers of the summaries, without those in `known` and those that no run has."""
     summaries = [candidate.summary for candidate in candidates]
-    found = [row_of(candidate) for candidate in candidates]
+    summary_rows = [row_of(candidate) for candidate in candidates]
     rows = [
-        (label, *(show(row.get(name), unsaid(unit, label)) for row in found))
+        (label, *(show(row.get(name), unit_beside(unit, label)) for row in summary_rows))
         for name, label, unit in FIGURES
-        if name not in known and any(row.get(name) is not None for row in found)
+        if name not in known and any(row.get(name) is not None for row in summary_rows)
     ]
     errors = dict.fromkeys(name for summary in summaries for name in summary.errors)
     rows += [
         (f"Failed: {name}", *(f"{summary.errors.get(name, 0):,}" for summary in summaries))
         for name in errors
     ]
-    return Table("Figures", ("", *labels), tuple(rows), (OF_ALL + judged_by(candidates)))
+    return Table("Figures", ("", *labels), tuple(rows), (OF_ALL + basis_note(candidates)))
 
 
-def judged_by(candidates: Sequence[Candidate]) -> str:
-    """Say which objectives goodput counts, and whose prices the costs are; "" without any."""
-    said = ""
+def basis_note(candidates: Sequence[Candidate]) -> str:
+    """Say which objectives goodput counts and which prices the costs use; "" if neither applies."""
+    text = ""
     summaries = [candidate.summary for candidate in candidates]
-    limits = _each([s.attainment.objectives.in_words if s.attainment else None for s in summaries])
+    limits = _joined(
+        [s.attainment.objectives.in_words if s.attainment else None for s in summaries]
+    )
     if limits:
-        said += f" Goodput and SLO attainment: requests with {limits}."
-    if sources := _each([summary.cost_source for summary in summaries]):
-        said += f" Cost: {sources}."
-    return said
+        text += f" Goodput and SLO attainment: requests with {limits}."
+    if sources := _joined([summary.cost_source for summary in summaries]):
+        text += f" Cost: {sources}."
+    return text
 
 
-def _each(said: Sequence[str | None]) -> str:
-    """What is said of the runs, once where it is the same of all of them."""
-    if len(set(said)) == 1:
-        return said[0] or ""
-    return "; ".join(text or "none" for text in said)
+def _joined(texts: Sequence[str | None]) -> str:
+    """Join the texts of all runs, or return one if they are all the same."""
+    if len(set(texts)) == 1:
+        return texts[0] or ""
+    return "; ".join(text or "none" for text in texts)
 
 
 def distributions(candidate: Candidate) -> Table:
     summary = candidate.summary
-    found = [(m.label, m.unit, summary.distributions.get(m.name)) for m in METRICS]
-    found.append(("Inter-chunk latency", "s", summary.inter_chunk))
+    entries = [(m.label, m.unit, summary.distributions.get(m.name)) for m in METRICS]
+    entries.append(("Inter-chunk latency", "s", summary.inter_chunk))
     rows = tuple(
-        (label, *_numbers(distribution, unsaid(unit, label)))
-        for label, unit, distribution in found
+        (label, *_numbers(distribution, unit_beside(unit, label)))
+        for label, unit, distribution in entries
         if distribution
     )
     columns = ("", "Count", "Mean", "Median", "Std dev", "Min", "Max", "p90", "p95", "p99")
@@ -136,18 +138,24 @@ def distributions(candidate: Candidate) -> Table:
     return Table("Distributions", columns, rows, note)
 
 
-def _numbers(found: Distribution, unit: str) -> list[str]:
-    numbers = (found.mean, found.median, found.sd, found.minimum, found.maximum)
-    tail = (found.p90, found.p95, found.p99)
-    return [f"{found.n:,}", *(show(number, unit) for number in (*numbers, *tail))]
+def _numbers(distribution: Distribution, unit: str) -> list[str]:
+    numbers = (
+        distribution.mean,
+        distribution.median,
+        distribution.sd,
+        distribution.minimum,
+        distribution.maximum,
+    )
+    tail = (distribution.p90, distribution.p95, distribution.p99)
+    return [f"{distribution.n:,}", *(show(number, unit) for number in (*numbers, *tail))]
 
 
 def repeats(candidate: Candidate) -> Table:
-    """Every measure of each repeat, so that their spread is seen."""
+    """Show every measure of each repeat."""
     count = len(candidate.summary.repeats)
     rows = [(entry.label, entry.unit, entry.of(candidate)) for entry in COMPARED]
     shown = tuple(
-        (label, *(show(number, unsaid(unit, label)) for number in numbers))
+        (label, *(show(number, unit_beside(unit, label)) for number in numbers))
         for label, unit, numbers in rows
         if len(numbers) == count and any(number is not None for number in numbers)
     )
@@ -155,7 +163,7 @@ def repeats(candidate: Candidate) -> Table:
 
 
 def failures(candidate: Candidate) -> Table:
-    """Failed requests by class, each with the first sentence that was seen."""
+    """Count failed requests by error class, with the first message of each."""
     first = {m.error_class: m.error for m in reversed(candidate.measurements) if m.error_class}
     errors = sorted(candidate.summary.errors.items(), key=lambda item: -item[1])
     rows = tuple((name, f"{count:,}", first.get(name) or NOTHING) for name, count in errors)
@@ -163,44 +171,44 @@ def failures(candidate: Candidate) -> Table:
 
 
 def differences(comparison: Comparison) -> Table:
-    """Config and environment where the runs are not alike."""
+    """Show the config and environment fields in which the runs differ."""
     candidates = (comparison.baseline, *comparison.others)
     rows = tuple((d.label, *d.values) for d in comparison.differences)
     return Table("What differs", ("", *labels_of(candidates)), rows)
 
 
 def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
-    """What the runs are called and when they were."""
+    """Show the runs' names, status, times and tags."""
     return _side_by_side("Runs", [_identity(candidate.run) for candidate in candidates], labels)
 
 
 def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
-    """What was asked for; a person's own prompts by their number and length."""
-    configs = [_in_words(_asked(candidate.run)) for candidate in candidates]
+    """Show the runs' configs, with custom prompts as their number and length."""
+    configs = [_as_texts(_config_facts(candidate.run)) for candidate in candidates]
     return _side_by_side("Configuration", configs, labels, mark=True)
 
 
-def _asked(run: Run) -> dict[str, Any]:
-    """The config, with the sampling that was sent where none was asked for; of an imported run
-    what its file says, and which file that is."""
-    asked = without_prompts(run.config)
+def _config_facts(run: Run) -> dict[str, Any]:
+    """Return the config with the sampling parameters that were sent; for an imported run, what its
+    file states, and which file that is."""
+    config = without_prompts(run.config)
     if run.source is None:
         sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
-        return asked | {name: NOT_SENT if value is None else value for name, value in sent.items()}
+        return config | {name: NOT_SENT if value is None else value for name, value in sent.items()}
     file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
-    known = {name: value for name, value in asked.items() if run.knows(name)}
+    known = {name: value for name, value in config.items() if run.knows(name)}
     return {**file, **known, **run.source.get("facts", {})}
 
 
 def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
-    """Where it was measured: machine, client, engine; first what those who share it share."""
+    """Show machine, client and engine, with the fingerprint of the server first."""
     surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
     return _side_by_side("Environment", surroundings, labels, mark=True)
 
 
-def _surroundings(found: Mapping[str, Any]) -> dict[str, str]:
-    mark = fingerprint.of_environment(found)
-    return ({"fingerprint": mark} if mark else {}) | _in_words(found)
+def _surroundings(facts: Mapping[str, Any]) -> dict[str, str]:
+    digest = fingerprint.of_environment(facts)
+    return ({"fingerprint": digest} if digest else {}) | _as_texts(facts)
 
 
 def _identity(run: Run) -> dict[str, str]:
@@ -211,45 +219,46 @@ def _identity(run: Run) -> dict[str, str]:
         "ended": moment_of(run.ended_at),
         "tags": run.tags,
     }
-    return _in_words(facts)
+    return _as_texts(facts)
 
 
 def moment_of(moment: datetime | None) -> str:
-    """Return a time as people read it, with its zone; nothing for None."""
+    """Format a time with its zone; "" for None."""
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip() if moment else ""
 
 
 def _side_by_side(
     title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str], mark: bool = False
 ) -> Table:
-    """A column for each run; `mark`: with a sign where they are not all alike."""
+    """Build a table with a column for each run; `mark` marks the rows in which they differ."""
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
     if mark:
         rows = [
-            (f"{DIFFERS} {name}" if len(set(said)) > 1 else name, *said) for name, *said in rows
+            (f"{DIFFERS} {name}" if len(set(values)) > 1 else name, *values)
+            for name, *values in rows
         ]
     marked = any(row[0].startswith(DIFFERS) for row in rows)
     note = f"{DIFFERS}: differs between runs." if marked else ""
     return Table(title, ("", *labels), tuple(rows), note)
 
 
-def _in_words(facts: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _word(value) for name, value in flat(facts).items()}
+def _as_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(value) for name, value in flat(facts).items()}
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or value == "":
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_word, value)) or NOTHING
+        return ", ".join(map(_text, value)) or NOTHING
     return str(value)
 
 
 _SHOWN = ("mean", "median", "sd", "p90", "p95")
-CLASS_ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (  # a class is summed up as a run is
+CLASS_ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (  # a class has a Summary like a run
     ("Requests sent", lambda part: f"{part.sent:,}"),
     ("Succeeded", lambda part: f"{part.ok:,}"),
     ("Failed", lambda part: f"{part.failed:,}"),

@@ -1,4 +1,4 @@
-"""Runs as files. None of them holds a key, a path, a person's own prompt, or an answer."""
+"""Runs as files, without keys, paths, custom prompts and answers."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Export:
-    """One kind of file. It takes between `least` and `most` runs, the baseline first."""
+    """A file format for `least` to `most` runs, the baseline first."""
 
     name: str
     label: str
-    filename: str  # `{runs}` stands for the runs' numbers
+    filename: str  # `{runs}` stands for the run ids
     mime: str
     of: Callable[[Sequence[Candidate]], bytes]
     least: int = 1
     most: int = 1
 
     def write(self, candidates: Sequence[Candidate]) -> bytes:
-        """Return the file of these runs."""
+        """Return the content of the file."""
         return self.of([public(candidate) for candidate in candidates])
 
     def takes(self, runs: int) -> bool:
-        """Whether so many runs make such a file."""
+        """Whether the format supports this number of runs."""
         return self.least <= runs <= self.most
 
     def filename_of(self, run_ids: Sequence[int]) -> str:
-        """Return the name of these runs' file: `paceline-run-12-requests.csv`."""
+        """Return the file name: `paceline-run-12-requests.csv`."""
         if len(run_ids) > SHOWN:
             return self.filename.format(runs=f"{len(run_ids)}-runs")
         kind = "run" if len(run_ids) == 1 else "runs"
@@ -62,7 +62,7 @@ def export(name: str) -> Export:
     return {entry.name: entry for entry in EXPORTS}[name]
 
 
-SHOWN = 8  # numbers of runs in a file's name
+SHOWN = 8  # run ids in a file name
 CSV, JSON = "text/csv; charset=utf-8", "application/json"
 
 EXPORTS = (

@@ -1,4 +1,4 @@
-"""A comparison as JSON: what Compare says, and which runs, by their hashes, it says it of."""
+"""A comparison as JSON: the verdicts and measures, and the hashes of the runs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PARTS = ("verdicts", "rows", "differences", "warnings")
 def comparison_document(candidates: Sequence[Candidate]) -> dict[str, Any]:
     """Return two to eight runs side by side as plain data: `schema`, `runs`, `verdicts`, `rows`,
     `differences`, `warnings`; values and ratios in the order of the runs."""
-    told = [public(candidate) for candidate in candidates]
-    comparison = compare(told)
+    cleaned = [public(candidate) for candidate in candidates]
+    comparison = compare(cleaned)
     parts = {name: [asdict(each) for each in getattr(comparison, name)] for name in PARTS}
-    return {"schema": SCHEMA, "runs": [_identity(candidate) for candidate in told], **parts}
+    return {"schema": SCHEMA, "runs": [_identity(candidate) for candidate in cleaned], **parts}
 
 
 def comparison_json(candidates: Sequence[Candidate]) -> bytes:

@@ -1,6 +1,6 @@
-"""What the exported page says, as plain texts and tables; how it looks is the template's.
+"""The contents of the exported page as plain texts and tables, without layout.
 
-The first screen answers in ten seconds: what was found, in big words, then the headline figures.
+The first screen has to suffice for ten seconds: the finding in large type, then headline figures.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from services.report.imports import stated
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, in big words; the same in full, or ""; and what to say right below them."""
+    """A headline in large type; the same as a full sentence, or ""; and details to show below."""
 
-    words: str
+    headline: str
     sentence: str = ""
     details: str = ""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The page's words. `results` stand above the charts, `circumstances` below them."""
+    """The page's contents; its tables are in `results` and, further down, `circumstances`."""
 
     title: str
     lead: str
@@ -46,27 +46,27 @@ class Contents:
 
     @property
     def warnings(self) -> tuple[tuple[Diagnostic, str], ...]:
-        """What stands right below the findings."""
-        return tuple(one for one in self.diagnostics if one[0].level == "warning")
+        """Diagnostics shown right below the findings."""
+        return tuple(entry for entry in self.diagnostics if entry[0].level == "warning")
 
     @property
     def remarks(self) -> tuple[tuple[Diagnostic, str], ...]:
         """Diagnostics that are not warnings."""
-        return tuple(one for one in self.diagnostics if one[0].level != "warning")
+        return tuple(entry for entry in self.diagnostics if entry[0].level != "warning")
 
     @property
     def folded(self) -> bool:
-        """Whether the warnings are too long to stand there in full."""
+        """Whether the warnings are too long to show in full."""
         return long([diagnostic for diagnostic, _ in self.warnings])
 
     @property
     def description(self) -> str:
-        """The findings in a line: what a preview of a link shows."""
-        return " ".join(found.sentence or found.words for found in self.findings)
+        """The findings in one line, for link previews."""
+        return " ".join(finding.sentence or finding.headline for finding in self.findings)
 
 
 def contents(candidates: Sequence[Candidate]) -> Contents:
-    """Return the page's words for one run, or for two to eight, the baseline first."""
+    """Return the page's contents for one run, or for two to eight, the baseline first."""
     brief = apart(candidates)
     comparison = compare(brief) if len(candidates) > 1 else None
     labels = tables.labels_of(brief)
@@ -85,7 +85,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
 
 
 def title_of(candidates: Sequence[Candidate]) -> str:
-    """Return what a page of these runs is called."""
+    """Return the title of the page."""
     names = _names(candidates)
     if len(names) > 2:
         return f"{len(names)} runs compared"
@@ -120,20 +120,20 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
-        waited = modes.counted(candidate.run.config, candidate.summary.ok)
-        if waited and not comparison:
-            yield waited
+        sample_note = modes.counted(candidate.run.config, candidate.summary.ok)
+        if sample_note and not comparison:
+            yield sample_note
         if attainment := candidate.summary.attainment:
-            said = attainment.sentence
-            yield f"{label}: {said}" if comparison else said
-        if said := client_health.sentence(candidate):
-            yield f"{label}: {said}" if comparison else said
+            sentence = attainment.sentence
+            yield f"{label}: {sentence}" if comparison else sentence
+        if sentence := client_health.sentence(candidate):
+            yield f"{label}: {sentence}" if comparison else sentence
 
 
 def _diagnostics(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> Iterator[tuple[Diagnostic, str]]:
-    """The comparison's, then those of the runs; one that several runs share is said once."""
+    """Yield the comparison's, then those of the runs; one that several runs share appears once."""
     if comparison:
         yield from ((diagnostic, "") for diagnostic in comparison.warnings)
     shared: dict[Diagnostic, list[str]] = {}
@@ -149,29 +149,29 @@ def _diagnostics(
 def _results(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> tuple[Table, ...]:
-    found: tuple[Table, ...]
+    figures: tuple[Table, ...]
     if comparison is None:
-        found = (
+        figures = (
             tables.figures(candidates, labels),
             tables.classes(candidates[0]),
             tables.distributions(candidates[0]),
         )
     else:
         known = [row.metric for row in comparison.rows]
-        found = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))
-    said = (each for c in candidates for each in (stated.table(c), stated.definitions(c)))
-    return tuple(table for table in (*found, *said) if table.rows)
+        figures = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))
+    imported = (each for c in candidates for each in (stated.table(c), stated.definitions(c)))
+    return tuple(table for table in (*figures, *imported) if table.rows)
 
 
 def _circumstances(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> tuple[Table, ...]:
     alone = candidates[0]
-    found = (
+    facts = (
         [tables.differences(comparison)]
         if comparison
         else [server_table.table(alone), client_health.table(alone)]
     )
     for table in (tables.identities, tables.configuration, tables.environment):
-        found.append(table(candidates, labels))
-    return tuple(table for table in found if table.rows)
+        facts.append(table(candidates, labels))
+    return tuple(table for table in facts if table.rows)

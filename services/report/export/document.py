@@ -1,7 +1,7 @@
-"""A run as JSON: its config, its summary and its requests, under the names used everywhere.
+"""A run as JSON: its config, its summary and its requests.
 
-Another Paceline can store the run again from it, every time to the nanosecond. What each field
-means is in `shape.py`, and in docs/schema/run-2.json.
+It is complete: another Paceline can import the run with the same times and the same hash. The
+fields are described in `shape.py` and docs/schema/run-2.json.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
     """Return a run as plain data: `schema`, `content_sha256`, `run`, `summary`, `doubts`,
     `requests`, `samples`; without the paths of the machine (see `public`).
 
-    A person's own prompts and the answers are only in it where `prompts` asks for them: the
-    prompts in `run.config`, the answers as a list of their own.
+    With `prompts` it includes custom prompts, in `run.config`, and the answers, as a list of their
+    own.
     """
-    told = public(candidate)
-    found = diagnostics(told.run, told.measurements, told.summary, told.samples)
-    rows = [whole_row(measured) for measured in told.measurements]
+    cleaned = public(candidate)
+    problems = diagnostics(cleaned.run, cleaned.measurements, cleaned.summary, cleaned.samples)
+    rows = [full_row(measured) for measured in cleaned.measurements]
     document = {
         "schema": SCHEMA,
-        "content_sha256": _hash(told.run, rows),
-        "run": _run(told.run, prompts),
-        "summary": row_of(told),
-        "doubts": [asdict(diagnostic) for diagnostic in found],
+        "content_sha256": _hash(cleaned.run, rows),
+        "run": _run(cleaned.run, prompts),
+        "summary": row_of(cleaned),
+        "doubts": [asdict(diagnostic) for diagnostic in problems],
         "requests": rows,
-        "samples": [{"t": sample.t, "values": sample.values} for sample in told.samples],
+        "samples": [{"t": sample.t, "values": sample.values} for sample in cleaned.samples],
     }
     if prompts:
         document["answers"] = [
-            {"repeat": m.repeat, "index": m.index, "answer": m.answer} for m in told.measurements
+            {"repeat": m.repeat, "index": m.index, "answer": m.answer} for m in cleaned.measurements
         ]
     return document
 
@@ -58,35 +58,34 @@ def run_json(candidates: Sequence[Candidate]) -> bytes:
 
 def content_hash(candidate: Candidate) -> str:
     """Return the SHA-256 of config and measurements: the config without prompts, the
-    environment, the repeats, and what was seen of every request; of an imported run without
-    requests what its tool states.
+    environment, the repeats, and every request as observed; for an imported run without requests,
+    the numbers that its tool states.
 
-    What was seen of the server meanwhile is no part of it: it is thinned, and may be missing.
-    A run that is exported, imported elsewhere and given another name has the same one; a run of
-    which one number was changed has not. It is a checksum: whoever changes a file can write a new
-    one.
+    Server samples are not included: they are thinned, and may be missing. A run keeps its hash when
+    it is exported, imported and renamed; it changes with any number. It is a checksum, not a
+    signature: whoever changes a file can write a new one.
     """
-    told = public(candidate)
-    return _hash(told.run, [whole_row(measured) for measured in told.measurements])
+    cleaned = public(candidate)
+    return _hash(cleaned.run, [full_row(measured) for measured in cleaned.measurements])
 
 
-def whole_row(measured: Measurement) -> dict[str, Any]:
-    """Return everything about a request but its answer: the fields of `request_row`, then those
-    from which its measurement can be made again. Times are seconds since its repeat began."""
-    return request_row(measured) | {name: of(measured) for name, of in _WHOLE.items()}
+def full_row(measured: Measurement) -> dict[str, Any]:
+    """Return everything about a request but its answer: the fields of `request_row`, then the raw
+    ones that its measurement consists of. Times are seconds since the repeat began."""
+    return request_row(measured) | {name: of(measured) for name, of in _RAW_FIELDS.items()}
 
 
 def _hash(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
-    asked = ((name, getattr(run.config, name)) for name in ASKED)
-    seen: dict[str, Any] = {"requests": [[row[name] for name in SEEN] for row in rows]}
-    if not rows and run.source is not None:  # a file with its tool's numbers alone
-        seen["stated"] = run.source.get("stated", {})
+    config = ((name, getattr(run.config, name)) for name in HASHED_CONFIG)
+    observed: dict[str, Any] = {"requests": [[row[name] for name in HASHED_FIELDS] for row in rows]}
+    if not rows and run.source is not None:  # a file with only the tool's summary
+        observed["stated"] = run.source.get("stated", {})
     return digest(
         {
-            "config": {name: value for name, value in asked if value not in NOT_ASKED},
+            "config": {name: value for name, value in config if value not in UNSET},
             "environment": run.environment,
             "repeats": [_repeat(repeat) for repeat in run.repeats],
-            **seen,
+            **observed,
         }
     )
 
@@ -121,7 +120,7 @@ def _repeat(repeat: Repeat) -> dict[str, Any]:
 
 
 def about(run: Run) -> dict[str, Any]:
-    """Return what a run is called and what it was, in a few plain words."""
+    """Return the fields that identify a run."""
     return {
         "name": run.name,
         "status": run.status,
@@ -133,13 +132,12 @@ def about(run: Run) -> dict[str, Any]:
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Return a time as ISO 8601 text."""
+    """Format a time as ISO 8601; None for None."""
     return moment.isoformat() if moment else None
 
 
-# A difference of two times is rounded once more, and a failed request has none: the times stand
-# here as they were seen.
-_WHOLE: dict[str, Callable[[Measurement], Any]] = {
+# The times as observed: a difference of two times is rounded again, and a failed request has none.
+_RAW_FIELDS: dict[str, Callable[[Measurement], Any]] = {
     "first_s": lambda m: m.t_first,
     "answer_s": lambda m: m.t_answer,
     "last_s": lambda m: m.t_last,
@@ -149,12 +147,11 @@ _WHOLE: dict[str, Callable[[Measurement], Any]] = {
     "coalesced_reads": lambda m: m.coalesced_reads,
     "reasoning_tokens": lambda m: m.reasoning_tokens,
 }
-REQUEST_FIELDS: tuple[str, ...] = (*FIELDS, *_WHOLE)
-# Of the config: what a request or its time depends on; not the prompts, what is judged by, a price.
-# Another one may be added where its null or emptiness means what was always done: those are left
-# out.
-NOT_ASKED: tuple[Any, ...] = (None, (), {})
-ASKED = (
+REQUEST_FIELDS: tuple[str, ...] = (*FIELDS, *_RAW_FIELDS)
+# Config fields that requests or their times depend on; not prompts, objectives or prices. A field
+# may be added if its null or empty value means the former behaviour: unset values are left out.
+UNSET: tuple[Any, ...] = (None, (), {})
+HASHED_CONFIG = (
     "backend",
     "base_url",
     "model",
@@ -189,8 +186,8 @@ ASKED = (
     "extra_body",
     "headers",
 )
-# What was seen, not worked out, in the order of the content hash: an added field needs a schema 3.
-SEEN = (
+# The observed fields of a request, in the order of the content hash: adding one needs schema 3.
+HASHED_FIELDS = (
     "repeat",
     "index",
     "status",

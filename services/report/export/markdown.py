@@ -1,4 +1,4 @@
-"""Runs as Markdown for a pull request: what was found, what makes one doubt it, the numbers."""
+"""Runs as Markdown for a pull request: findings, diagnostics, tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.analysis.compare import Candidate
 from services.base.table import Table
 from services.report.export.contents import Contents, contents
 
-# What GitHub takes as markup, apart from what it makes of @names, #12 and addresses by themselves.
+# What GitHub takes as markup, besides @names, #12 and addresses.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
 _MARKUP = re.compile(r"([\\`*_{}\[\]~$])")
 _BLOCK = re.compile(r"[-+#=]|\d+[.)]")  # at the start of a line: a heading, a list
@@ -18,46 +18,48 @@ _LINKED = re.compile(
     r"(?<=[@#])(?=\w)|(?<=http)(?=s?:)|(?<=ftp)(?=:)|(?<=www)(?=\.)|(?<=\bGH-)(?=\d)",
     re.IGNORECASE,
 )
-_APART = "\N{WORD JOINER}"  # not seen, and no part of any link
+_JOINER = "\N{WORD JOINER}"  # invisible, and breaks links
 
 
 def markdown(candidates: Sequence[Candidate]) -> bytes:
-    """Write one to eight runs, the baseline first, without prompts and answers."""
+    """Return one to eight runs, the baseline first, without prompts and answers."""
     return render(contents(candidates))
 
 
-def render(said: Contents) -> bytes:
-    """Write what a page says."""
-    parts = chain(_found(said), _diagnostics(said), _words(said), _tables(said))
+def render(page: Contents) -> bytes:
+    """Return a page's contents as Markdown."""
+    parts = chain(_findings(page), _diagnostics(page), _sentences(page), _tables(page))
     return ("\n\n".join(parts) + "\n").encode()
 
 
-def _found(said: Contents) -> Iterator[str]:
-    yield f"### {escaped(said.title)}"
-    for found in said.findings:
-        yield _paragraph(found.sentence) if found.sentence else f"**{escaped(found.words)}**"
+def _findings(page: Contents) -> Iterator[str]:
+    yield f"### {escaped(page.title)}"
+    for finding in page.findings:
+        yield (
+            _paragraph(finding.sentence) if finding.sentence else f"**{escaped(finding.headline)}**"
+        )
 
 
-def _words(said: Contents) -> Iterator[str]:
-    yield from map(_paragraph, (said.lead, *said.sentences))
+def _sentences(page: Contents) -> Iterator[str]:
+    yield from map(_paragraph, (page.lead, *page.sentences))
 
 
-def _tables(said: Contents) -> Iterator[str]:
-    yield from map(_table, said.results)
-    yield from (_table(table) for table in said.circumstances if table.title == "What differs")
+def _tables(page: Contents) -> Iterator[str]:
+    yield from map(_table, page.results)
+    yield from (_table(table) for table in page.circumstances if table.title == "What differs")
 
 
-def _diagnostics(said: Contents) -> Iterator[str]:
+def _diagnostics(page: Contents) -> Iterator[str]:
     lines = [
         f"- **{escaped(f'{runs}: ' * bool(runs) + each.title)}.** {escaped(each.sentence)}"
-        for each, runs in said.diagnostics
+        for each, runs in page.diagnostics
     ]
     if lines:
         yield "\n".join(lines)
 
 
 def _table(table: Table) -> str:
-    """The title heads the first column, which stands to the left; numbers to the right."""
+    """Return a table whose title heads the first column, with the other columns aligned right."""
     aligned = "|".join([":--", *("--:" for _ in table.columns[1:])])
     rows = [(table.title, *table.columns[1:]), *table.rows]
     first, *others = (f"| {' | '.join(map(_cell, row))} |" for row in rows)
@@ -66,7 +68,7 @@ def _table(table: Table) -> str:
 
 def _paragraph(text: str) -> str:
     line = escaped(text)
-    return _APART + line if _BLOCK.match(line) else line
+    return _JOINER + line if _BLOCK.match(line) else line
 
 
 def _cell(text: str) -> str:
@@ -74,7 +76,6 @@ def _cell(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text as one line that GitHub shows as it is: no markup, no HTML, no link, no mention
-    of a person or an issue."""
-    line = _APART.join(_LINKED.split(" ".join(text.split())))
+    """Return text as one line that GitHub shows literally: no markup, HTML, links or mentions."""
+    line = _JOINER.join(_LINKED.split(" ".join(text.split())))
     return _MARKUP.sub(r"\\\1", line).translate(_ENTITIES)

@@ -1,8 +1,8 @@
-"""A result or a comparison as one HTML file that opens offline, anywhere, for years.
+"""A result or a comparison as one self-contained HTML file that opens offline.
 
-Everything is inside: tables as HTML, charts as data beside one copy of Vega. Its own content
-security policy forbids every request, and every script and style but its own, by their hashes.
-Altair takes as long to import as all else of a command, so only what draws a page imports it.
+Tables are HTML, charts are data for an included copy of Vega. Its content security policy forbids
+all requests, and all scripts and styles but its own, by hash. Altair takes long to import, so only
+functions that draw import it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from services import VERSION
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import apart
 from services.report import theme
-from services.report.export import texts as said
 from services.report.export.contents import Contents, contents
 from services.report.export.document import content_hash
+from services.report.export.exchanges import MOST, Exchange, exchanges_of
 from services.report.export.public import public
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from services.report.charts import Chart
 
 HERE = Path(__file__).resolve().parent
-LONGEST = 300  # characters of the description, which a preview cuts anyway
+LONGEST = 300  # characters of the description, which previews cut anyway
 _POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
 class Drawable(Protocol):
-    """What a page says of a chart."""
+    """A chart of a page."""
 
     @property
     def name(self) -> str: ...
@@ -51,48 +51,49 @@ class Drawable(Protocol):
 
 
 def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
-    """Write one to eight runs, the baseline first, as a page; prompts and answers are only in it
-    where `texts` asks for them."""
+    """Return one to eight runs, the baseline first, as a page; with `texts` it includes prompts and
+    answers."""
     from services.report.charts import CHARTS
 
-    told = [public(candidate) for candidate in candidates]
-    brief = apart(told)
-    shown = [_drawn(chart, brief) for chart in CHARTS if len(told) >= chart.least]
+    cleaned = [public(candidate) for candidate in candidates]
+    brief = apart(cleaned)
+    shown = [_chart_data(chart, brief) for chart in CHARTS if len(cleaned) >= chart.least]
     shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
-    hashes = map(content_hash, told)
+    hashes = map(content_hash, cleaned)
     runs = [_run(*each) for each in zip(brief, hashes, strict=True)]
-    return render(contents(told), shown, runs, said.talks(told) if texts else [])
+    return render(contents(cleaned), shown, runs, exchanges_of(cleaned) if texts else [])
 
 
 def render(
-    found: Contents,
+    page_contents: Contents,
     shown: Sequence[dict[str, Any]],
     runs: Sequence[dict[str, Any]],
-    talks: Sequence[tuple[str, Sequence[said.Talk]]] = (),
+    exchanges: Sequence[tuple[str, Sequence[Exchange]]] = (),
 ) -> bytes:
-    """Write a page. `shown` is as `drawn` returns it; `runs` have `id`, `label` and `sha256`."""
-    drawer = (HERE / "page.js").read_text(encoding="utf-8")
+    """Return a page. `shown` are charts from `chart_data`; `runs` have `id`, `label` and
+    `sha256`."""
+    script = (HERE / "page.js").read_text(encoding="utf-8")
     page = _template("page.html.j2").render(
-        contents=found,
-        description=found.description[:LONGEST],
+        contents=page_contents,
+        description=page_contents.description[:LONGEST],
         runs=runs,
         several=len(runs) > 2,
-        places=theme.positions([run["id"] for run in runs]),
+        colours=theme.positions([run["id"] for run in runs]),
         charts=shown,
-        talks=talks,
-        most_talks=said.MOST,
+        exchanges=exchanges,
+        most_exchanges=MOST,
         specs=_json_in_html([chart["specs"] for chart in shown if chart["specs"]]),
-        policy=_policy(_style(), _vega(), drawer),
+        policy=_policy(_style(), _vega(), script),
         style=Markup(_style()),
         vega=Markup(_vega()),
-        drawer=Markup(drawer),
+        script=Markup(script),
         version=VERSION,
     )
     return page.encode()
 
 
 def notice_html(title: str, sentence: str) -> bytes:
-    """Write a page of the same look that only says something."""
+    """Return a page in the same style with only a message."""
     template = _template("notice.html.j2")
     style = _style()
     page = template.render(
@@ -102,9 +103,9 @@ def notice_html(title: str, sentence: str) -> bytes:
 
 
 def policy_of(page: bytes) -> str:
-    """Return the policy that a page, of which the first lines are enough, has for itself."""
-    found = _POLICY.search(page)
-    return html.unescape(found[1].decode()) if found else "default-src 'none'"
+    """Return the content security policy of a page, of which the first lines are enough."""
+    match = _POLICY.search(page)
+    return html.unescape(match[1].decode()) if match else "default-src 'none'"
 
 
 def _run(candidate: Candidate, content_sha256: str) -> dict[str, Any]:
@@ -112,12 +113,12 @@ def _run(candidate: Candidate, content_sha256: str) -> dict[str, Any]:
     return {"id": run.id, "label": theme.label(run), "sha256": content_sha256}
 
 
-def _drawn(chart: Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:
-    return drawn(chart, lambda dark: chart.draw(candidates, dark=dark))
+def _chart_data(chart: Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:
+    return chart_data(chart, lambda dark: chart.draw(candidates, dark=dark))
 
 
-def drawn(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dict[str, Any]:
-    """Return what a page needs of a chart; its data once, and how they look in light and dark."""
+def chart_data(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dict[str, Any]:
+    """Return a chart for a page: its data once, and its light and dark specs."""
     from services.report.charts import spec
 
     about = {"name": entry.name, "question": entry.question, "nothing": entry.nothing}
@@ -134,7 +135,7 @@ def drawn(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dic
 
 
 def _json_in_html(value: Any) -> Markup:
-    """JSON without any character that could end the element it stands in."""
+    """Return JSON that cannot end the script element it is in."""
     return Markup(orjson.dumps(value).decode().replace("<", "\\u003c"))
 
 

@@ -1,4 +1,4 @@
-"""A run's requests as Parquet: a row each, typed, with the run itself in the file's metadata."""
+"""A run's requests as Parquet, one per row, with the run itself in the file's metadata."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LISTS = ("chunks_s",)  # all other columns are numbers
 
 
 def requests_parquet(candidates: Sequence[Candidate]) -> bytes:
-    """Write one run's requests; a column is called as in the JSON document, and null is null."""
-    import pyarrow  # here: half a second that only this file is worth
+    """Return one run's requests; columns are named as in the JSON document."""
+    import pyarrow  # takes half a second to import
     import pyarrow.parquet
 
     document = run_document(candidates[0])

@@ -1,4 +1,4 @@
-"""A run as it may leave the house: without the paths of the machines that took part."""
+"""A run as it may be published: without the paths of the machines involved."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from services.base.redact import without_paths
 
 
 def public(candidate: Candidate) -> Candidate:
-    """Return the run without paths: in its errors, its environment, its model and its source. What
-    people wrote (name, tags, note, prompts) is theirs and stays."""
+    """Remove paths from the run's errors, environment, model and source. What people wrote (name,
+    tags, note, prompts) stays as it is."""
     run = candidate.run
     model = without_paths(run.config.model)
     ca_file = run.config.ca_file and without_paths(run.config.ca_file)
-    told = replace(
+    cleaned = replace(
         run,
         config=run.config.model_copy(update={"model": model, "ca_file": ca_file}),
         error=_public(run.error),
@@ -26,7 +26,9 @@ def public(candidate: Candidate) -> Candidate:
         calibration=_public(run.calibration),
         repeats=tuple(replace(each, health=_public(each.health)) for each in run.repeats),
     )
-    return replace(candidate, run=told, measurements=[_request(m) for m in candidate.measurements])
+    return replace(
+        candidate, run=cleaned, measurements=[_request(m) for m in candidate.measurements]
+    )
 
 
 def _request(measured: Measurement) -> Measurement:

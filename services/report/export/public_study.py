@@ -1,4 +1,4 @@
-"""A study as it may leave the house: without the paths of the machines that took part."""
+"""A study as it may be published: without the paths of the machines involved."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from services.studies.cell import Cell, Measured
 
 
 def public_study(measured: Iterable[Measured]) -> list[Measured]:
-    """Return the cells without paths and whatever looks like a key, in their engines, too. Engines
-    that differ in a folder alone are told apart by a number."""
+    """Remove paths and anything that looks like a key from the cells and their engines. Engines
+    that differ only in a folder are numbered."""
     cells = list(measured)
-    engines = [one.cell.engine for one in cells if one.cell.engine is not None]
-    texts = _apart(text for engine in engines for text in (engine.model, engine.extra))
-    return [_cell(one, texts) for one in cells]
+    engines = [cell.cell.engine for cell in cells if cell.cell.engine is not None]
+    texts = _public_texts(text for engine in engines for text in (engine.model, engine.extra))
+    return [_cell(cell, texts) for cell in cells]
 
 
-def _apart(texts: Iterable[str]) -> dict[str, str]:
-    """Map each text to what may be shown of it; different ones stay different."""
-    found: dict[str, str] = {}
+def _public_texts(texts: Iterable[str]) -> dict[str, str]:
+    """Map each text to its public form; different ones stay different."""
+    shown: dict[str, str] = {}
     for text in dict.fromkeys(texts):
-        told, same = clean(text), sum(clean(other) == clean(text) for other in found)
-        found[text] = f"{told} ({same + 1})" if same else told
-    return found
+        cleaned, same = clean(text), sum(clean(other) == clean(text) for other in shown)
+        shown[text] = f"{cleaned} ({same + 1})" if same else cleaned
+    return shown
 
 
 def study_hash(measured: Iterable[Measured]) -> str:
-    """Return the SHA-256 of which engines were asked for, and of what was measured of each cell
-    (see `content_hash`); of a cell without a run that there is none."""
-    return digest([[_engine(one.cell.engine), _run(one)] for one in public_study(measured)])
+    """Return the SHA-256 of the engine configs and the content hash of each cell's run, null for a
+    cell without a run."""
+    return digest([[_engine(cell.cell.engine), _run(cell)] for cell in public_study(measured)])
 
 
-def _run(one: Measured) -> str | None:
-    return None if one.candidate is None else content_hash(one.candidate)
+def _run(measured: Measured) -> str | None:
+    return None if measured.candidate is None else content_hash(measured.candidate)
 
 
 def _engine(engine: EngineConfig | None) -> dict[str, object] | None:
     return None if engine is None else engine.model_dump(mode="json")
 
 
-def _cell(one: Measured, texts: Mapping[str, str]) -> Measured:
-    cell, engine = one.cell, one.cell.engine
+def _cell(measured: Measured, texts: Mapping[str, str]) -> Measured:
+    cell, engine = measured.cell, measured.cell.engine
     config = cell.config.model_copy(update={"model": without_paths(cell.config.model)})
     if engine is not None:
-        told = {"model": texts[engine.model], "extra": texts[engine.extra]}
-        engine = engine.model_copy(update=told)
+        public_texts = {"model": texts[engine.model], "extra": texts[engine.extra]}
+        engine = engine.model_copy(update=public_texts)
     return replace(
-        one,
+        measured,
         cell=Cell(cell.index, engine, config),
-        candidate=None if one.candidate is None else public(one.candidate),
-        problem=None if one.problem is None else clean(one.problem),
+        candidate=None if measured.candidate is None else public(measured.candidate),
+        problem=None if measured.problem is None else clean(measured.problem),
     )
 
 
 def clean(text: str) -> str:
-    """Return text without keys and paths."""
+    """Remove keys and paths from text."""
     return without_paths(redact(text))

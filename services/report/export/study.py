@@ -1,4 +1,4 @@
-"""A study as CSV and as JSON: a line for every configuration at every work."""
+"""A study as CSV and as JSON: a row for every configuration and workload."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ from services.studies.report import Device, report
 from services.studies.scaling import COST, MEASURES, Interval, Row
 
 SCHEMA = "paceline/study/1"
-ASKED = ("mode", "requests", "concurrency", "workload", "max_tokens")  # of every run
-ASIDE = {"start_timeout_s"}  # of the engine: no part of what it is
+CONFIG_FIELDS = (
+    "mode",
+    "requests",
+    "concurrency",
+    "workload",
+    "max_tokens",
+)
+EXCLUDED = {"start_timeout_s"}  # engine fields that do not affect results
 ENDS = ("", "_low", "_high")
 
 
@@ -30,10 +36,10 @@ def study_csv(
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:
-    """Write a line for each configuration at each work: what was asked, every number with its
-    interval, and what went wrong."""
-    told = report(public_study(measured), usd_per_gpu_hour, device)
-    rows = [_flat(_cell(row)) for row in told.scaling.rows]
+    """Return a row for each configuration and workload: its config, every number with its interval,
+    and its problem."""
+    result = report(public_study(measured), usd_per_gpu_hour, device)
+    rows = [_flat(_cell(row)) for row in result.scaling.rows]
     columns = ["study", *dict.fromkeys(column for row in rows for column in row)]
     return to_csv(columns, ([name, *(row.get(c) for c in columns[1:])] for row in rows))
 
@@ -44,22 +50,22 @@ def study_document(
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> dict[str, Any]:
-    """Return a study as plain data; what each field means is in `study_shape`."""
+    """Return a study as plain data; `study_shape` describes the fields."""
     cells = public_study(measured)
-    told = report(cells, usd_per_gpu_hour, device)
+    result = report(cells, usd_per_gpu_hour, device)
     return {
         "schema": SCHEMA,
         "content_sha256": study_hash(cells),
         "name": name,
-        "device": told.device,
+        "device": result.device,
         "usd_per_gpu_hour": usd_per_gpu_hour,
-        "sentence": told.sentence,
-        "sentences": list(told.sentences),
-        "notes": list(told.notes),
-        "cells": [_cell(row) for row in told.scaling.rows],
-        "laws": [_law(curve) for curve in told.devices if curve.fit],
-        "batches": [_batch(curve) for curve in told.batches],
-        "best": [_best(one) for one in told.best],
+        "sentence": result.sentence,
+        "sentences": list(result.sentences),
+        "notes": list(result.notes),
+        "cells": [_cell(row) for row in result.scaling.rows],
+        "laws": [_law(curve) for curve in result.devices if curve.fit],
+        "batches": [_batch(curve) for curve in result.batches],
+        "best": [_best(best) for best in result.best],
     }
 
 
@@ -69,23 +75,23 @@ def study_json(
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:
-    """Write a study as JSON."""
+    """Return a study as JSON."""
     document = study_document(name, measured, usd_per_gpu_hour, device)
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _cell(row: Row) -> dict[str, Any]:
     config = row.cells[0].cell.config
-    engine, met = row.configuration.engine, row.attainment
+    engine, attainment = row.configuration.engine, row.attainment
     return {
         "places": [cell.cell.index for cell in row.cells],
         "runs": [candidate.run.id for candidate in row.candidates],
         "status": _status(row.candidates),
         "configuration": row.label,
         "work": row.work_label,
-        "engine": None if engine is None else engine.model_dump(mode="json", exclude=ASIDE),
+        "engine": None if engine is None else engine.model_dump(mode="json", exclude=EXCLUDED),
         "devices": row.configuration.ranks,
-        **{field: getattr(config, field) for field in ASKED},
+        **{field: getattr(config, field) for field in CONFIG_FIELDS},
         "batch_size": row.work.size,
         "input_tokens": row.work.length,
         **{measure: _ends(row.level(measure)) for measure in (*MEASURES, COST)},
@@ -97,30 +103,33 @@ def _cell(row: Row) -> dict[str, Any]:
         "memory_bytes_most": row.memory.most if row.memory else None,
         "memory_bytes_least": row.memory.least if row.memory else None,
         "failed_requests": row.failed if row.candidates else None,
-        "slo_attainment": met[0] / met[1] if met else None,
+        "slo_attainment": attainment[0] / attainment[1] if attainment else None,
         "problem": row.problem or row.why_not or None,
     }
 
 
 def _status(candidates: Sequence[Candidate]) -> str | None:
-    return "; ".join(dict.fromkeys(one.run.status for one in candidates)) or None
+    return "; ".join(dict.fromkeys(candidate.run.status for candidate in candidates)) or None
 
 
-def _ends(found: Interval | None) -> dict[str, float | None] | None:
-    if found is None:
+def _ends(interval: Interval | None) -> dict[str, float | None] | None:
+    if interval is None:
         return None
-    return {"value": found.value, "low": found.low, "high": found.high}
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
 def _flat(cell: dict[str, Any]) -> dict[str, Any]:
-    """One line of CSV: `ttft_s_median`, `ttft_s_median_low`, `ttft_s_median_high`, `engine_tp` …"""
+    """Return one row of CSV: `ttft_s_median`, `ttft_s_median_low`, `ttft_s_median_high`,
+    `engine_tp` …"""
     flat: dict[str, Any] = {}
     for name, value in cell.items():
         if name in INTERVALS:
             numbers = (value or {}).get
             flat |= {f"{name}{end}": numbers(end.lstrip("_") or "value") for end in ENDS}
         elif name == "engine":
-            fields = value or dict.fromkeys(f for f in EngineConfig.model_fields if f not in ASIDE)
+            fields = value or dict.fromkeys(
+                f for f in EngineConfig.model_fields if f not in EXCLUDED
+            )
             flat |= {f"engine_{field}": each for field, each in fields.items()}
         else:
             flat[name] = " ".join(map(str, value)) if isinstance(value, list) else value
@@ -150,17 +159,17 @@ def _batch(curve: BatchCurve) -> dict[str, Any]:
     }
 
 
-def _best(one: Best) -> dict[str, Any]:
+def _best(best: Best) -> dict[str, Any]:
     return {
-        "criterion": one.criterion.name,
-        "configuration": one.row.label,
-        "work": one.row.work_label,
-        "value": _ends(one.row.level(one.criterion.measure)),
-        "unit": one.criterion.unit,
-        "runner_up": one.runner_up.label if one.runner_up else None,
-        "runner_up_work": one.runner_up.work_label if one.runner_up else None,
-        "times_as_good": _ends(one.ahead),
-        "word": one.word,
+        "criterion": best.criterion.name,
+        "configuration": best.row.label,
+        "work": best.row.work_label,
+        "value": _ends(best.row.level(best.criterion.measure)),
+        "unit": best.criterion.unit,
+        "runner_up": best.runner_up.label if best.runner_up else None,
+        "runner_up_work": best.runner_up.work_label if best.runner_up else None,
+        "times_as_good": _ends(best.ahead),
+        "word": best.word,
     }
 
 

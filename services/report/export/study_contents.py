@@ -1,4 +1,4 @@
-"""What a study's page says, in the same parts as that of a run."""
+"""The contents of a study's page, in the same parts as a run's."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from services.studies.best import Best
 from services.studies.report import Report
 from services.studies.tables import all_tables
 
-MOST_NAMED = 4  # cells of a doubt; of more it says how many
+MOST_NAMED = 4  # cells of a diagnostic; more are counted
 VARIES = "not the same in all cells"
-# Of the config, where a server listens: each engine of a study has an address of its own.
-LEFT = ("base_url",)
+OMITTED = ("base_url",)  # every engine of a study has its own address
 
 
 def study_contents(name: str, report: Report) -> Contents:
-    """Return the words of a study's page."""
+    """Return the contents of a study's page."""
     return Contents(
         title=name or "Study",
         lead=report.varied,
@@ -38,24 +37,26 @@ def study_contents(name: str, report: Report) -> Contents:
 
 
 def _firsts(report: Report) -> list[Best]:
-    """The best of the first series of works, by each criterion."""
-    return list({one.criterion.name: one for one in reversed(report.best)}.values())[::-1]
+    """Return the best of the first series of workloads, by each criterion."""
+    return list({best.criterion.name: best for best in reversed(report.best)}.values())[::-1]
 
 
-def _tile(one: Best) -> Tile:
-    level = one.row.level(one.criterion.measure)
-    value = show(level.value if level else None, one.criterion.unit)
-    about = (one.row.label, one.row.work_label)
-    better = "more is better" if one.criterion.more else "less is better"
-    return Tile(f"Best: {one.criterion.label}", (Line(None, value, about),), better)
+def _tile(best: Best) -> Tile:
+    level = best.row.level(best.criterion.measure)
+    value = show(level.value if level else None, best.criterion.unit)
+    about = (best.row.label, best.row.work_label)
+    better = "more is better" if best.criterion.more else "less is better"
+    return Tile(f"Best: {best.criterion.label}", (Line(None, value, about),), better)
 
 
 def diagnostics_of(report: Report) -> Iterator[tuple[Diagnostic, str]]:
-    """Return those of the runs, each with its cells; one that several cells share is said once."""
+    """Yield the diagnostics of the runs, each once, with the names of its cells."""
     shared: dict[Diagnostic, list[str]] = {}
     for row in report.scaling.rows:
-        for one in row.candidates:
-            for diagnostic in diagnostics(one.run, one.measurements, one.summary, one.samples):
+        for candidate in row.candidates:
+            for diagnostic in diagnostics(
+                candidate.run, candidate.measurements, candidate.summary, candidate.samples
+            ):
                 shared.setdefault(diagnostic, []).append(f"{row.label}, {row.work_label}")
     for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
         cells = list(dict.fromkeys(shared[diagnostic]))
@@ -65,14 +66,18 @@ def diagnostics_of(report: Report) -> Iterator[tuple[Diagnostic, str]]:
 
 def _circumstances(report: Report) -> Iterator[Table]:
     cells = [cell for row in report.scaling.rows for cell in row.cells]
-    engines = [one.engine for one in report.scaling.configurations if one.engine is not None]
+    engines = [
+        configuration.engine
+        for configuration in report.scaling.configurations
+        if configuration.engine is not None
+    ]
     if engines:
         names = [report.scaling.labels[c] for c in report.scaling.configurations if c.engine]
         yield Table("Engines", ("", *names), tuple(_engines(engines)))
     configs = [without_prompts(cell.cell.config) for cell in cells]
-    asked = [{n: v for n, v in config.items() if n not in LEFT} for config in configs]
+    shown = [{n: v for n, v in config.items() if n not in OMITTED} for config in configs]
     runs = [cell.candidate.run for cell in cells if cell.candidate is not None]
-    for title, facts in (("Configuration", asked), ("Environment", [r.environment for r in runs])):
+    for title, facts in (("Configuration", shown), ("Environment", [r.environment for r in runs])):
         if lines := tuple(_shared(facts)):
             yield Table(title, ("", "All cells"), lines)
 
@@ -81,18 +86,18 @@ def _engines(engines: Sequence[EngineConfig]) -> Iterator[tuple[str, ...]]:
     for name in EngineConfig.model_fields:
         values = [getattr(engine, name) for engine in engines]
         if name != "start_timeout_s" and any(value not in (None, "") for value in values):
-            yield name, *map(_word, values)
+            yield name, *map(_text, values)
 
 
 def _shared(facts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """A line for each fact: its value, or that there are several."""
-    each = [flat(one) for one in facts]
-    for name in dict.fromkeys(name for one in each for name in one):
-        words = {_word(one.get(name)) for one in each}
-        yield name, words.pop() if len(words) == 1 else VARIES
+    """Yield each fact with its value, or with VARIES if there are several."""
+    columns = [flat(column) for column in facts]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        values = {_text(column.get(name)) for column in columns}
+        yield name, values.pop() if len(values) == 1 else VARIES
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or value == "" or value == []:
         return NOTHING
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The files of a study. None of them holds a key, a path, a prompt, or an answer."""
+"""The file formats of a study, without keys, paths, prompts and answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.studies.report import Device
 
 
 class WriteStudy(Protocol):
-    """Writes a study's cells as a file."""
+    """Returns a study's cells as a file."""
 
     def __call__(
         self,
@@ -26,7 +26,7 @@ class WriteStudy(Protocol):
 
 @dataclass(frozen=True)
 class StudyExport:
-    """One kind of file; `filename` with `{study}` for the study's number."""
+    """A file format; `{study}` in `filename` stands for the study's id."""
 
     name: str
     label: str

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from services.report.export.markdown import render as render_markdown
-from services.report.export.page import drawn, render
+from services.report.export.page import chart_data, render
 from services.report.export.public_study import public_study, study_hash
 from services.report.export.study_contents import study_contents
 from services.studies.cell import Measured
 from services.studies.report import Device, report
+
+if TYPE_CHECKING:
+    from services.report.charts.scaling import StudyChart
 
 
 def study_page(
@@ -18,19 +22,20 @@ def study_page(
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:
-    """Write a study as a page: what it says, charts, tables, engines, environment, hash. No prompt
-    and no answer is in it."""
+    """Return a study as a page: findings, charts, tables, engines, environment and hash, without
+    prompts and answers."""
     from services.report.charts.scaling import STUDY_CHARTS  # Altair: see `page`
 
     cells = public_study(measured)
-    found = study_contents(name, report(cells, usd_per_gpu_hour, device))
-    shown = [
-        chart
-        for entry in STUDY_CHARTS
-        if (chart := drawn(entry, lambda dark, draw=entry.draw: draw(cells, dark=dark)))["specs"]  # type: ignore[misc]
-    ]
-    about = {"id": 0, "label": found.title, "sha256": study_hash(cells)}
-    return render(found, shown, [about])
+    page_contents = study_contents(name, report(cells, usd_per_gpu_hour, device))
+    charts = [_chart(entry, cells) for entry in STUDY_CHARTS]
+    shown = [chart for chart in charts if chart["specs"]]
+    about = {"id": 0, "label": page_contents.title, "sha256": study_hash(cells)}
+    return render(page_contents, shown, [about])
+
+
+def _chart(entry: StudyChart, cells: Sequence[Measured]) -> dict[str, Any]:
+    return chart_data(entry, lambda dark: entry.draw(cells, dark=dark))
 
 
 def study_markdown(
@@ -39,6 +44,6 @@ def study_markdown(
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:
-    """Write a study for a pull request, without prompts and answers."""
-    told = report(public_study(measured), usd_per_gpu_hour, device)
-    return render_markdown(study_contents(name, told))
+    """Return a study as Markdown, without prompts and answers."""
+    result = report(public_study(measured), usd_per_gpu_hour, device)
+    return render_markdown(study_contents(name, result))

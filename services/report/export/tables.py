@@ -21,7 +21,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def requests_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Write one run's requests: FIELDS, then the columns of system D's results.csv."""
+    """Return one run's requests: FIELDS, then the columns of system D's results.csv."""
     candidate = candidates[0]
     rows = (
         [*request_row(m).values(), *(of(candidate, m) for of in SYSTEM_D.values())]
@@ -31,7 +31,7 @@ def requests_csv(candidates: Sequence[Candidate]) -> bytes:
 
 
 def samples_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Write what was seen of one run's server: a line a moment, a column a series."""
+    """Return one run's server samples: a row for each time, a column for each series."""
     samples = candidates[0].samples
     names = sorted({name for sample in samples for name in sample.values}, key=place)
     rows = ([sample.t, *(sample.values.get(name) for name in names)] for sample in samples)
@@ -39,14 +39,14 @@ def samples_csv(candidates: Sequence[Candidate]) -> bytes:
 
 
 def summary_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Write a line for each run: what it was, then its summary."""
+    """Return a row for each run: what identifies it, then its summary."""
     rows = [_identity(candidate) | row_of(candidate) for candidate in candidates]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return to_csv(columns, ([row.get(name) for name in columns] for row in rows))
 
 
 def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Write a line for each metric: every run's value, then every ratio to the first run."""
+    """Return a row for each metric: every run's value, then every ratio to the first run."""
     comparison = compare(candidates)
     ids = [candidate.run.id for candidate in candidates]
     columns = ["metric", "label", "unit", "better", *(f"run_{run_id}" for run_id in ids)]
@@ -61,11 +61,11 @@ def comparison_csv(candidates: Sequence[Candidate]) -> bytes:
 
 def _identity(candidate: Candidate) -> dict[str, Any]:
     run = candidate.run
-    found = client.past_limits(run, candidate.measurements, candidate.summary)
+    problems = client.past_limits(run, candidate.measurements, candidate.summary)
     return {
         "run_id": run.id,
         **about(run),
-        "client_warnings": "; ".join(diagnostic.title for diagnostic in found),
+        "client_warnings": "; ".join(diagnostic.title for diagnostic in problems),
         **{f"client_{name}": value for name, value in (run.calibration or {}).items()},
     }
 
@@ -78,7 +78,7 @@ def _ratios(ratios: Iterable[Ratio | None]) -> list[float | None]:
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Return rows as CSV, safe in a spreadsheet whoever named the columns."""
+    """Return rows as CSV, safe to open in a spreadsheet."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(map(_cell, columns))
@@ -87,7 +87,7 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets an apostrophe; numbers stay numbers.
+    """Prefix text that a spreadsheet would run as a formula with an apostrophe.
 
     See OWASP, "CSV Injection".
     """
@@ -98,7 +98,7 @@ def _metric(name: str) -> Callable[[Candidate, Measurement], float | None]:
     return lambda _, m: metric(name).of(m)
 
 
-# As system D's scripts write them, so that its plots read our file.
+# The columns of system D's scripts, so that its plots can read the file.
 SYSTEM_D: dict[str, Callable[[Candidate, Measurement], float | None]] = {
     "Request Number": request_number,
     "Total Time Taken": _metric("e2e_s"),

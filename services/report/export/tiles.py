@@ -1,4 +1,4 @@
-"""The headline figures of the exported page: of a run its numbers, of a comparison its ratios."""
+"""The headline figures of the exported page: a run's numbers, or a comparison's ratios."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.report.imports.stated import tool_of
 
 @dataclass(frozen=True)
 class Line:
-    """One figure: of which run, where there are several; large, then small."""
+    """One figure: its run, if there are several; the value in large type; notes in small type."""
 
     run_id: int | None
     value: str
@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Tile:
-    """One measure."""
+    """A measure with its figures."""
 
     label: str
     lines: tuple[Line, ...]
@@ -36,21 +36,21 @@ class Tile:
 
 
 def headline(candidate: Candidate) -> str:
-    """Return a run in a line: what came out, and how soon; of a file without requests what its tool
-    says."""
+    """Summarize a run in a line: its throughput and TTFT; for a file without requests, what its
+    tool states."""
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
         return _without_success(candidate)
-    rate, first = row["output_tokens_per_s"], row["ttft_s_median"]
+    rate, ttft = row["output_tokens_per_s"], row["ttft_s_median"]
     if rate is None:
-        took = row["e2e_s_median"]
-        each = "" if took is None else f", in {seconds(took)} each"
+        latency = row["e2e_s_median"]
+        each = "" if latency is None else f", in {seconds(latency)} each"
         return f"{many(summary.ok, 'request')} answered{each}"
-    soon = "" if first is None else f", the first after {seconds(first)}"
+    after_ttft = "" if ttft is None else f", the first after {seconds(ttft)}"
     each = row["tokens_per_s_median"]
     if modes.waiting(candidate.run.config) and each is not None:
-        return f"{significant(each)} tokens a second for each request{soon}"
-    return f"{significant(rate)} tokens a second{soon}"
+        return f"{significant(each)} tokens a second for each request{after_ttft}"
+    return f"{significant(rate)} tokens a second{after_ttft}"
 
 
 def _without_success(candidate: Candidate) -> str:
@@ -63,12 +63,12 @@ def _without_success(candidate: Candidate) -> str:
 
 
 def of_run(candidate: Candidate) -> tuple[Tile, ...]:
-    """Return the figures of one run; of a file without requests its tool's; none where nothing
+    """Return the figures of one run; for a file without requests, its tool's; none if no request
     succeeded."""
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
-        said = {} if summary.sent else only_stated(candidate)
-        return tuple(_tile(name, said[name]) for name in HEADLINE if name in said)
+        stated = {} if summary.sent else only_stated(candidate)
+        return tuple(_tile(name, stated[name]) for name in HEADLINE if name in stated)
     names = modes.leading(HEADLINE, candidate.run.config)
     tiles = [_tile(name, row[name]) for name in names if row.get(name) is not None]
     failed = f"{summary.failed:,} failed" if summary.failed else "none failed"
@@ -77,11 +77,11 @@ def of_run(candidate: Candidate) -> tuple[Tile, ...]:
 
 def _tile(name: str, value: float) -> Tile:
     label, unit = figures.named(name)
-    return Tile(label, (Line(None, show(value, tables.unsaid(unit, label))),))
+    return Tile(label, (Line(None, show(value, tables.unit_beside(unit, label))),))
 
 
 def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:
-    """Return every run's figures, by the measures that people ask for, beside the baseline's."""
+    """Return every run's value of each headline measure, with its ratio to the baseline."""
     rows = [row for row in comparison.rows if row.metric in HEADLINE and any(row.ratios)]
     ids = [candidate.run.id for candidate in (comparison.baseline, *comparison.others)]
     return tuple(Tile(row.label, tuple(_lines(row, ids)), BETTER[row.better]) for row in rows)
@@ -89,16 +89,16 @@ def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:
 
 def _lines(row: Row, ids: Sequence[int]) -> Iterator[Line]:
     for run_id, value, ratio in zip(ids, row.values, row.ratios, strict=True):
-        yield Line(run_id, show(value, tables.unsaid(row.unit, row.label)), _ratio(ratio))
+        yield Line(run_id, show(value, tables.unit_beside(row.unit, row.label)), _ratio(ratio))
 
 
 def _ratio(ratio: Ratio | None) -> tuple[str, ...]:
     if ratio is None:
         return ()
-    said = f"{times(ratio.value)}×"
+    text = f"{times(ratio.value)}×"
     if ratio.low is None or ratio.high is None:
-        return (said,)
-    return said, f"95 %: {times(ratio.low)}–{times(ratio.high)}"
+        return (text,)
+    return text, f"95 %: {times(ratio.low)}–{times(ratio.high)}"
 
 
 BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}

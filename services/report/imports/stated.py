@@ -7,7 +7,7 @@ from services.analysis.figures import STATISTICS, named
 from services.analysis.summary import summary_row
 from services.base.table import Table
 from services.base.units import NOTHING, many, show, significant
-from services.report.tables import unsaid
+from services.report.tables import unit_beside
 
 NONE = "none"
 MOST_NAMES = 12
@@ -92,7 +92,7 @@ def _numbers(candidate: Candidate) -> list[tuple[str, float, float | None]]:
 
 def _row(name: str, theirs: float, ours: float | None) -> tuple[str, ...]:
     label, unit = label_and_unit(name)
-    shown = unsaid(unit, label)
+    shown = unit_beside(unit, label)
     return label, show(theirs, shown), show(ours, shown), _difference(theirs, ours)
 
 

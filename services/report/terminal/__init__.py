@@ -1,9 +1,10 @@
-"""What the terminal says: runs, studies, engines and backends as text."""
+"""Runs, studies, engines and backends as text for the terminal."""
 
 from __future__ import annotations
 
 from services.report.terminal.engines import engine_text as engine_text
 from services.report.terminal.engines import engines_text as engines_text
+from services.report.terminal.runs import backend_address as backend_address
 from services.report.terminal.runs import backend_rows as backend_rows
 from services.report.terminal.runs import backends_text as backends_text
 from services.report.terminal.runs import comparison_text as comparison_text
@@ -12,7 +13,6 @@ from services.report.terminal.runs import run_text as run_text
 from services.report.terminal.runs import share_text as share_text
 from services.report.terminal.runs import shares_text as shares_text
 from services.report.terminal.runs import thresholds_text as thresholds_text
-from services.report.terminal.runs import where as where
 from services.report.terminal.studies import plan_text as plan_text
 from services.report.terminal.studies import report_text as report_text
 from services.report.terminal.studies import studies_text as studies_text

@@ -10,36 +10,36 @@ from services.servers.engines.instance import EngineInstance
 
 
 def engine_name(config: EngineConfig) -> str:
-    """Return what an engine is called: "vLLM · TP 2", "vLLM · TP 1 · not chunked"."""
-    switch = {None: None, True: "chunked", False: "not chunked"}[config.chunked_prefill]
-    parts = (ENGINES[config.engine].label, parallel_label(config), switch)
+    """Return a short name: "vLLM · TP 2", "vLLM · TP 1 · not chunked"."""
+    chunking = {None: None, True: "chunked", False: "not chunked"}[config.chunked_prefill]
+    parts = (ENGINES[config.engine].label, parallel_label(config), chunking)
     return " · ".join(filter(None, parts))
 
 
-def engine_text(server: EngineInstance) -> str:
-    """One engine: how it is, where it answers or why it does not."""
-    address = server.base_url if server.status == "ready" else None
-    lines = [f"Engine {server.id} · {engine_name(server.config)} · {server.status}"]
-    lines += filter(None, (address, server.phase, server.error, server.hint))
+def engine_text(engine: EngineInstance) -> str:
+    """Describe an engine: its status, and its address or its error."""
+    address = engine.base_url if engine.status == "ready" else None
+    lines = [f"Engine {engine.id} · {engine_name(engine.config)} · {engine.status}"]
+    lines += filter(None, (address, engine.phase, engine.error, engine.hint))
     return "\n".join(lines)
 
 
-def engines_text(servers: Sequence[EngineInstance]) -> str:
-    """Engines, a line each."""
-    if not servers:
+def engines_text(engines: Sequence[EngineInstance]) -> str:
+    """List engines, one per line."""
+    if not engines:
         return "No engine has been started."
     return table(
         ["engine", "name", "status", "address", "model", "created", "of"],
         [
             [
-                str(one.id),
-                engine_name(one.config),
-                one.status,
-                one.base_url or "" if one.status == "ready" else "",
-                cut(one.config.model),
-                minute(one.created_at),
-                f"study {one.study_id}" if one.study_id else "",
+                str(engine.id),
+                engine_name(engine.config),
+                engine.status,
+                engine.base_url or "" if engine.status == "ready" else "",
+                cut(engine.config.model),
+                minute(engine.created_at),
+                f"study {engine.study_id}" if engine.study_id else "",
             ]
-            for one in servers
+            for engine in engines
         ],
     )

@@ -38,11 +38,11 @@ SHOWN = (  # of summary_row
     "output_tokens",
     "cost_usd",
 )
-NOBODY: Mapping[int, BaselineVerdict] = {}
+NO_VERDICTS: Mapping[int, BaselineVerdict] = {}
 
 
 def run_text(candidate: Candidate) -> str:
-    """One run: how it ended, its numbers, reasons to doubt them."""
+    """Describe a run: its status, its numbers, its diagnostics."""
     run, row = candidate.run, row_of(candidate)
     lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, run.through, run.status)))]
     if run.error:
@@ -52,33 +52,35 @@ def run_text(candidate: Candidate) -> str:
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)
     lines += [text_of(classes), classes.note] if classes.rows else []
-    told = stated.table(candidate)
-    lines += ["", text_of(told), told.note, ""] if told.rows else []
+    table = stated.table(candidate)
+    lines += ["", text_of(table), table.note, ""] if table.rows else []
     attainment, source = candidate.summary.attainment, candidate.summary.cost_source
     lines += [attainment.sentence] if attainment else []
     lines += [f"Cost: {source}."] if source else []
     lines += filter(None, [client_health.sentence(candidate)])
-    if (may_help := of_run(run, candidate.measurements)) is not None:
-        lines.append(_advice(asdict(may_help)).strip())
-    found = diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
-    lines += _diagnostics(found)
+    if (remedy := of_run(run, candidate.measurements)) is not None:
+        lines.append(_advice(asdict(remedy)).strip())
+    problems = diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
+    lines += _diagnostics(problems)
     return "\n".join(lines)
 
 
 def _figure(name: str, row: Mapping[str, Any]) -> str:
     label, unit = figures.named(name)
-    return f"  {label:<34}{show(row.get(name), tables.unsaid(unit, label)):>16}"
+    return f"  {label:<34}{show(row.get(name), tables.unit_beside(unit, label)):>16}"
 
 
 def list_text(
-    rows: Sequence[Any], narrowed: bool = False, against: Mapping[int, BaselineVerdict] = NOBODY
+    rows: Sequence[Any],
+    narrowed: bool = False,
+    against: Mapping[int, BaselineVerdict] = NO_VERDICTS,
 ) -> str:
-    """Stored runs, a line each, with how they stand to their baseline where one of them has any;
-    `narrowed`: not all of them were asked for."""
+    """List stored runs, one per line, with their baseline verdicts if any run has one. `narrowed`:
+    the list is filtered."""
     if not rows:
         return "No run matches." if narrowed else "No run is stored."
-    said = {run_id: brief(verdict) for run_id, verdict in against.items()}
-    extra = ["vs baseline"] * bool(said)
+    verdicts = {run_id: brief(verdict) for run_id, verdict in against.items()}
+    extra = ["vs baseline"] * bool(verdicts)
     return table(
         ["run", "name", "status", *extra, "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
         [
@@ -86,7 +88,7 @@ def list_text(
                 str(row.id),
                 cut(row.name),
                 row.status,
-                *[said.get(row.id, "") for _ in extra],
+                *[verdicts.get(row.id, "") for _ in extra],
                 minute(row.created_at),
                 " ".join(filter(None, (cut(row.model), row.headline.get("via")))),
                 show(row.headline.get("output_tokens_per_s"), ""),
@@ -100,27 +102,32 @@ def list_text(
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Runs side by side: verdicts in words, the measures, what differs, what is unfair."""
+    """Compare runs: verdicts, warnings, measures, and what differs."""
     labels = tables.labels_of(apart((comparison.baseline, *comparison.others)))
     parts = [verdict.sentence for verdict in comparison.verdicts]
     parts += _diagnostics(comparison.warnings)
-    found = (tables.measures(comparison, labels), tables.differences(comparison))
-    parts += [text_of(each) for each in found if each.rows]
-    parts += filter(None, [tables.judged_by((comparison.baseline, *comparison.others)).strip()])
+    sections = (tables.measures(comparison, labels), tables.differences(comparison))
+    parts += [text_of(each) for each in sections if each.rows]
+    parts += filter(None, [tables.basis_note((comparison.baseline, *comparison.others)).strip()])
     return "\n\n".join(parts)
 
 
-def _diagnostics(found: Iterable[Diagnostic]) -> list[str]:
-    return [f"{each.level}: {each.title}. {each.sentence}" for each in found]
+def _diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    return [
+        f"{diagnostic.level}: {diagnostic.title}. {diagnostic.sentence}"
+        for diagnostic in diagnostics
+    ]
 
 
-def thresholds_text(found: Sequence[ThresholdResult]) -> str:
-    """Conditions on a run, a line each."""
-    return "\n".join(f"{'✓ passed' if one.passed else '✗ failed'}: {one.sentence}" for one in found)
+def thresholds_text(results: Sequence[ThresholdResult]) -> str:
+    """List threshold results, one per line."""
+    return "\n".join(
+        f"{'✓ passed' if result.passed else '✗ failed'}: {result.sentence}" for result in results
+    )
 
 
 def share_text(share: Any) -> str:
-    """A page that was shared: where it is, how long."""
+    """Describe a share link: its address, and when it expires."""
     texts = " Prompts and answers are on it." if share.texts else ""
     until = f"until {minute(share.expires_at)}" if share.expires_at else "until it is revoked"
     return (
@@ -130,7 +137,7 @@ def share_text(share: Any) -> str:
 
 
 def shares_text(shares: Sequence[Any]) -> str:
-    """What is shared, a line each."""
+    """List share links, one per line."""
     if not shares:
         return "Nothing is shared."
     return table(
@@ -152,14 +159,14 @@ def shares_text(shares: Sequence[Any]) -> str:
 def backend_rows(
     names: Sequence[str], env: Mapping[str, str], probes: Mapping[str, Probe] | None
 ) -> list[dict[str, Any]]:
-    """Backends as JSON-ready rows; a key is only ever set or not."""
+    """Return backends as JSON-ready rows; of a key only whether it is set."""
     rows: list[dict[str, Any]] = []
     for name in names:
         backend = backends.BACKENDS[name]
         row = {
             "name": name,
             "label": backend.label,
-            "address": where(backend, env),
+            "address": backend_address(backend, env),
             "key_env": backend.key_env,
             "key_set": backends.has_key(backend, env),
         }
@@ -167,8 +174,8 @@ def backend_rows(
     return rows
 
 
-def where(backend: backends.Backend, env: Mapping[str, str]) -> str:
-    """Where a backend is, in words for those that have no address of their own."""
+def backend_address(backend: backends.Backend, env: Mapping[str, str]) -> str:
+    """Return a backend's address, or a text if it has none of its own."""
     if backend.kind == "embedded":
         return "started by Paceline when a run needs it"
     if backend.kind == "litellm":
@@ -180,7 +187,7 @@ def where(backend: backends.Backend, env: Mapping[str, str]) -> str:
 
 
 def backends_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Backends, a line each; a test's finding below its line."""
+    """List backends, one per line, with test results below."""
     keys = {None: "needs none", True: "set", False: "not set"}
     lines = [[row["name"], row["label"], row["address"], keys[row["key_set"]]] for row in rows]
     text = table(["name", "backend", "address", "key"], lines)
@@ -188,11 +195,11 @@ def backends_text(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _advice(remedy: Mapping[str, Any] | None) -> str:
-    """What may help, as it is typed; "" where nothing is known."""
+    """Return a remedy with its command-line options; "" if there is none."""
     if not remedy:
         return ""
-    said = typed(remedy["changes"])
-    return f" {remedy['words']}" + (f": {said}" if said else ".")
+    options = typed(remedy["changes"])
+    return f" {remedy['words']}" + (f": {options}" if options else ".")
 
 
 def _tested(row: dict[str, Any]) -> str:
@@ -201,14 +208,14 @@ def _tested(row: dict[str, Any]) -> str:
         return f"{row['name']}: {test['problem']}{_advice(test['remedy'])}"
     if test["reachable"] is None:
         return f"{row['name']}: not tested, because that would cost money."
-    says = [
+    parts = [
         many(len(test["models"]), "model") if test["lists"] is not False else "no list of models"
     ]
     if test["streams"] is None:
-        says.append("streaming not tested, because no model is chosen")
+        parts.append("streaming not tested, because no model is chosen")
     else:
-        says.append("streams" if test["streams"] else "does not stream")
-        says.append("reports usage" if test["reports_usage"] else "reports no usage")
+        parts.append("streams" if test["streams"] else "does not stream")
+        parts.append("reports usage" if test["reports_usage"] else "reports no usage")
     if test["rtt_s"] is not None:
-        says.append(f"round trip {seconds(test['rtt_s'])}")
-    return f"{row['name']}: {', '.join(says)}."
+        parts.append(f"round trip {seconds(test['rtt_s'])}")
+    return f"{row['name']}: {', '.join(parts)}."

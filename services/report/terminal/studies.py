@@ -1,4 +1,4 @@
-"""Studies as text for a terminal: before they start, in a list, and what they say."""
+"""Studies as text for a terminal: the plan, the list and the report."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from services.studies.study import Study, progress_sentence
 from services.studies.tables import all_tables
 
 
-def plan_text(grid: Sequence[Planned], ahead: Estimate, devices: str) -> str:
-    """A study before it starts: every cell, what stands in its way, and what all of it takes."""
-    told = labels([one.cell.config for one in grid], SERVER)
+def plan_text(grid: Sequence[Planned], estimate: Estimate, devices: str) -> str:
+    """Describe a planned study: every cell, whether it can run here, and the estimate."""
+    loads = labels([planned.cell.config for planned in grid], SERVER)
     rows = [
         [
-            engine_name(one.cell.engine) if one.cell.engine else "existing server",
-            load or one.cell.config.mode,
-            one.obstacle or "runs",
+            engine_name(planned.cell.engine) if planned.cell.engine else "existing server",
+            load or planned.cell.config.mode,
+            planned.obstacle or "runs",
         ]
-        for one, load in zip(grid, told, strict=True)
+        for planned, load in zip(grid, loads, strict=True)
     ]
     cells = table(["engine", "load", "here"], rows)
-    return f"{cells}\n\nThis machine has {devices}. {ahead.sentence}"
+    return f"{cells}\n\nThis machine has {devices}. {estimate.sentence}"
 
 
 def studies_text(rows: Sequence[Any]) -> str:
-    """Stored studies, a line each."""
+    """List stored studies, one per line."""
     if not rows:
         return "No study is stored."
     return table(
@@ -51,10 +51,10 @@ def studies_text(rows: Sequence[Any]) -> str:
 
 
 def report_text(study: Study, report: Report) -> str:
-    """What a study says: how far it is, its sentences, its tables."""
+    """Describe a study: its progress, its findings, its tables."""
     parts = [f"Study {study.id} · {study.name}\n{progress_sentence(study.runs)}.", report.sentence]
     parts += [report.varied]
     parts += ["\n".join(report.sentences)] * bool(report.sentences)
-    parts += [f"{text_of(one)}\n{one.note}".rstrip() for one in all_tables(report)]
+    parts += [f"{text_of(section)}\n{section.note}".rstrip() for section in all_tables(report)]
     parts += ["\n".join(report.notes)] * bool(report.notes)
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""Plain text for a terminal: aligned, cut, and without what would steer it."""
+"""Plain text for a terminal: aligned, cut, and without control characters."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ LONGEST_NAME = 40  # characters of a run's or a model's name in a list
 
 
 def plain(text: str) -> str:
-    """Return text without the characters that steer a terminal: names and errors may hold any."""
+    """Replace control characters: names and errors come from elsewhere and may hold any."""
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first to the left, like names, the others by their content."""
+    """Return a table with columns padded to the widest cell."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     lines = [titles, ["─" * width for width in widths], *rows]
     return "\n".join(
@@ -26,14 +26,14 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def text_of(found: Table) -> str:
-    """A table whose cells may have several lines, below each other."""
+def text_of(content: Table) -> str:
+    """Return a table as text; cells may have several lines."""
     rows = [
         line
-        for row in found.rows
+        for row in content.rows
         for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
     ]
-    return table([found.title, *found.columns[1:]], rows)
+    return table([content.title, *content.columns[1:]], rows)
 
 
 def cut(text: str) -> str:

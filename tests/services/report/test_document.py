@@ -20,7 +20,7 @@ from services.ask.measurement import ERROR_CLASSES, Measurement, Sample
 from services.base.redact import without_paths
 from services.report import imports
 from services.report.export import EXPORTS, comparison_document, content_hash, export, run_document
-from services.report.export.document import ASKED, REQUEST_FIELDS, SEEN, whole_row
+from services.report.export.document import HASHED_CONFIG, HASHED_FIELDS, REQUEST_FIELDS, full_row
 from services.report.export.parquet import KEY
 from services.report.export.shape import schema_texts
 from tests.conftest import ROOT
@@ -79,7 +79,7 @@ def some() -> list[Measurement]:
 
 @given(seen=any_measurement)
 def test_a_measurement_comes_back_from_its_row_bit_for_bit(seen: Measurement) -> None:
-    assert again(orjson.loads(orjson.dumps(whole_row(seen)))) == seen
+    assert again(orjson.loads(orjson.dumps(full_row(seen)))) == seen
 
 
 def test_a_request_that_broke_off_keeps_the_tokens_that_came() -> None:
@@ -95,7 +95,7 @@ def test_the_parquet_file_is_the_document() -> None:
     assert [again(row) for row in table.to_pylist()] == some()
     document = orjson.loads(table.schema.metadata[KEY])
     assert document | {"requests": table.to_pylist()} == run_document(one) | {
-        "requests": [{**row, "chunks_s": [*row["chunks_s"]]} for row in map(whole_row, some())]
+        "requests": [{**row, "chunks_s": [*row["chunks_s"]]} for row in map(full_row, some())]
     }
 
 
@@ -188,9 +188,9 @@ def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() 
     left_out |= {"calibrate"}  # what is measured afterwards
     left_out |= {"ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour"}  # how it is judged
     left_out |= {"ca_file", "insecure_tls"}  # whom to trust: no request is another for it
-    assert set(ASKED) | left_out == set(RunConfig.model_fields)
+    assert set(HASHED_CONFIG) | left_out == set(RunConfig.model_fields)
     renamed = {RENAMED.get(field.name, field.name) for field in fields(Measurement)}
-    assert set(SEEN) == renamed - {"answer"}
+    assert set(HASHED_FIELDS) == renamed - {"answer"}
 
 
 def test_a_run_has_the_same_hash_in_another_paceline() -> None:
@@ -228,12 +228,14 @@ def test_the_hash_of_a_document_can_be_worked_out_by_anybody() -> None:
 
     document = orjson.loads(export("run.json").write([candidate(some())]))
     run = document["run"]
-    asked = {k: v for k, v in run["config"].items() if k in ASKED and v not in (None, [], {})}
+    asked = {
+        k: v for k, v in run["config"].items() if k in HASHED_CONFIG and v not in (None, [], {})
+    }
     whole = {
         "config": asked,
         "environment": run["environment"],
         "repeats": run["repeats"],
-        "requests": [[row[name] for name in SEEN] for row in document["requests"]],
+        "requests": [[row[name] for name in HASHED_FIELDS] for row in document["requests"]],
     }
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert hashlib.sha256(text.encode()).hexdigest() == document["content_sha256"]

@@ -45,13 +45,13 @@ def test_limits_and_prices_are_said_once_where_they_are_the_same() -> None:
     limits, price = Objectives(ttft_s=0.5), Hourly(2.5)
     one = candidate(repeats(), price, limits, run_id=1)
     other = candidate(repeats(), price, limits, run_id=2)
-    assert tables.judged_by([one, other]) == (
+    assert tables.basis_note([one, other]) == (
         " Goodput and SLO attainment: requests with TTFT ≤ 500 ms. Cost: at $2.50 an hour, as "
         "entered."
     )
     bare = candidate(repeats(), run_id=3)
-    assert "TTFT ≤ 500 ms; none." in tables.judged_by([one, bare])
-    assert tables.judged_by([bare]) == ""
+    assert "TTFT ≤ 500 ms; none." in tables.basis_note([one, bare])
+    assert tables.basis_note([bare]) == ""
 
 
 def test_a_mix_has_a_table_of_its_classes_on_every_door() -> None:

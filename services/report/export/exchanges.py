@@ -1,4 +1,4 @@
-"""Prompts and answers for a page whose owner wants them on it."""
+"""Prompts and answers, for a page whose owner chooses to include them."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ LONGEST = 10_000  # characters of a text
 
 
 @dataclass(frozen=True)
-class Talk:
-    """One request: what was asked, what was answered. None: not known."""
+class Exchange:
+    """The prompt and the answer of one request; None: not known."""
 
     heading: str
     prompt: str | None
     answer: str | None
 
 
-def talks(candidates: Sequence[Candidate]) -> list[tuple[str, list[Talk]]]:
+def exchanges_of(candidates: Sequence[Candidate]) -> list[tuple[str, list[Exchange]]]:
     """Return the first MOST requests of every run, under the run's name."""
     return [
-        (theme.label(candidate.run), [_talk(candidate, m) for m in candidate.measurements[:MOST]])
+        (
+            theme.label(candidate.run),
+            [_exchange(candidate, m) for m in candidate.measurements[:MOST]],
+        )
         for candidate in candidates
     ]
 
 
-def _talk(candidate: Candidate, measured: Measurement) -> Talk:
+def _exchange(candidate: Candidate, measured: Measurement) -> Exchange:
     run = candidate.run
-    asked = None
-    if run.source is None:  # what another tool sent stands in no config
-        mark = run.environment.get("prompt_mark", "")
-        asked = text_of(prompt(run.config, measured.repeat, measured.index, mark))
+    sent = None
+    if run.source is None:  # the config does not contain what another tool sent
+        nonce = run.environment.get("prompt_mark", "")
+        sent = text_of(prompt(run.config, measured.repeat, measured.index, nonce))
     heading = f"Request {measured.index + 1}"
     if run.config.repeats > 1:
         heading += f" of repeat {measured.repeat + 1}"
-    return Talk(heading, _cut(asked), _cut(measured.answer))
+    return Exchange(heading, _cut(sent), _cut(measured.answer))
 
 
 def _cut(text: str | None) -> str | None:
