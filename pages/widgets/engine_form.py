@@ -40,9 +40,11 @@ def ask(start: EngineConfig, sizes: bool = True) -> dict[str, Any]:
     values: dict[str, Any] = {"engine": start.engine}
     if "model" in spec.parameters:
         values["model"] = fields.text("model", start, "the small model that ships with Paceline")
-    if sizes and spec.knows:
+    if sizes and spec.parallelism:
         with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
-            values |= {name: fields.number(name, start) for name in SIZES if name in spec.knows}
+            values |= {
+                name: fields.number(name, start) for name in SIZES if name in spec.parallelism
+            }
     with st.expander("Engine settings"):
         left_out = {"model"} if sizes else {"model", "chunked_prefill"}
         values |= _settings(start, [n for n in spec.parameters if n not in left_out])

@@ -88,7 +88,7 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     )
     values = engine_form.ask(first, sizes=False)
     found: dict[str, Any] = {"engine": values, "run": {}}
-    if ENGINES[name].knows:
+    if ENGINES[name].parallelism:
         found["parallel"] = _sizes(start, problems)
     if "chunked_prefill" in ENGINES[name].parameters:
         found["chunked"] = _switches(start)

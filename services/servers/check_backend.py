@@ -1,6 +1,6 @@
-"""A backend looked at before it is measured: what it lists, and whether it answers.
+"""Checks a backend before it is measured: which models it lists, and whether it answers.
 
-The embedded engine is started for its test and stopped after it, like for a run.
+The embedded engine is started for the check and stopped after it, as for a run.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from services.servers import engines, probe
 from services.servers.probe import Probe
 from services.servers.probe.http import NothingListens
 
-LIST_S = 3.0  # a form is waiting
+LIST_S = 3.0  # short, since a form is waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The models that a backend lists; or none, and why, in a sentence. `nothing_on`: the address
-    that refuses connections. `wants_key`: there is no key, or the environment's is refused."""
+    """The models that a backend lists, or `problem`, a sentence that says why there are none.
+    `nothing_on` is an address that refuses connections. `wants_key`: there is no key, or the one
+    from the environment is refused."""
 
     models: tuple[str, ...] = ()
     problem: str | None = None
@@ -47,12 +48,12 @@ def models(
     except (BackendProblem, InvalidConfig) as error:
         return Listing(problem=str(error))
     if target.base_url is None:
-        return Listing()  # LiteLLM's providers are not asked
+        return Listing()  # providers behind LiteLLM are not asked
     return _listing(target, bool(target.key) and origin(target.base_url) in typed)
 
 
 def _listing(target: Target, typed: bool) -> Listing:
-    """`typed`: the key that goes along was typed."""
+    """`typed`: the target's key was typed into the form."""
     try:
         return Listing(asyncio.run(probe.list_models(target, LIST_S)))
     except NothingListens as error:
@@ -72,15 +73,15 @@ async def check_backend(
     model: str | None,
     env: Mapping[str, str],
     base_url: str | None = None,
-    fitted: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Probe:
-    """Test a backend: reachable, models, streams, reports usage, round-trip time. `fitted`: further
-    fields of a run, such as its headers and what it leaves out.
+    """Check a backend: reachable, models, streams, reports usage, round-trip time. `options` are
+    further fields of a run, such as its headers and the parameters it omits.
 
-    Whatever is wrong stands in the probe's `problem`, as a sentence; nothing is raised.
+    Raises nothing: any failure is the probe's `problem`, a sentence.
     """
     try:
-        config = _config(name, model, base_url, fitted)
+        config = _config(name, model, base_url, options)
         target = backends.target(config, env)
         if name != "embedded":
             return await probe.probe(target, config=config)
@@ -91,10 +92,10 @@ async def check_backend(
 
 
 def _config(
-    name: str, model: str | None, base_url: str | None, fitted: Mapping[str, Any] | None = None
+    name: str, model: str | None, base_url: str | None, options: Mapping[str, Any] | None = None
 ) -> RunConfig:
-    whom = {"backend": name, "model": model or "", "base_url": base_url}
-    return parse({**(fitted or {}), **whom})
+    server = {"backend": name, "model": model or "", "base_url": base_url}
+    return parse({**(options or {}), **server})
 
 
 def _packaged() -> Listing:

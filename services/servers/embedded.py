@@ -15,32 +15,32 @@ from pathlib import Path
 from services.base import machine
 from services.base.packaged_model import MODEL_NAME, model_path
 
-NICE = 3  # behind the client, which must not be what is measured, and not starved by others
-THREADS_MOST = 4  # more make so small a model no faster
-# How often a thread looks again before it sleeps, where it waits for the others at the end of a
-# step. The default, a millisecond of looking, is what the thread that it waits for lacks.
-LOOKS = "1000"
+NICE = 3  # lower priority than the client, but not starved by other programs
+THREADS_MOST = 4  # more do not make such a small model faster
+# How often a thread polls before it sleeps, when it waits for the others at the end of a step. The
+# default, a millisecond of polling, takes CPU time from the thread that it waits for.
+SPIN_COUNT = "1000"
 
 
 def step_back(nice: int = NICE) -> None:
-    """Lower this process's priority: among its kin, and, where Linux shares the cores among
-    sessions first and processes second, that of its session too (sched(7), autogroup)."""
+    """Lower the priority of this process and, where Linux schedules sessions before processes, of
+    its session (sched(7), autogroup)."""
     os.nice(nice)
     with suppress(OSError):  # another system, or switched off
         Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def threads(cores: int) -> int:
-    """Return how many threads compute. Half of the cores: the others are the client's, the
-    browser's and everybody else's. All threads wait for the slowest at each of hundreds of steps
-    a token, so one without a core of its own stops them all."""
+    """Return the number of compute threads: half of the cores, which leaves the others to the
+    client and the browser. Threads wait for the slowest at each of hundreds of steps per token, so
+    one without a core of its own delays them all."""
     return min(max(1, cores // 2), THREADS_MOST)
 
 
 def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
-    """Serve `slots` sequences at a time of up to `context` tokens each. `cache`: a prompt may
-    reuse the prefix that the one before it in its slot left behind. `port` 0: any that is free."""
-    os.environ.setdefault("GOMP_SPINCOUNT", LOOKS)  # read when llama.cpp is loaded
+    """Serve `slots` concurrent sequences of up to `context` tokens each. `cache`: a prompt may
+    reuse the prefix that the previous one left in its slot. `port` 0: any free port."""
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when llama.cpp is loaded
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -51,20 +51,18 @@ def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     params.n_parallel = slots
     params.n_ctx = slots * context
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads(machine.cores())
-    params.n_threads_http = slots + 32  # a thread a connection: some for those that wait
+    params.n_threads_http = slots + 32  # one thread per connection, also for queued requests
     params.cache_prompt = cache
-    params.cache_ram_mib = 0  # and nothing beyond that
+    params.cache_ram_mib = 0  # no cache beyond the slots
     params.verbosity = 0
     params.ui = False
-    params.endpoint_metrics = (
-        True  # for services/servers/telemetry: a millisecond between two steps
-    )
-    if not port:  # else its supervisor has stepped back before it
+    params.endpoint_metrics = True  # for services/servers/telemetry; costs 1 ms between two steps
+    if not port:  # else its supervisor has lowered the priority already
         step_back()
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.buffer.read()
-    os._exit(0)  # at once: there is nothing to save, and the parent is gone
+    os._exit(0)  # immediately: nothing to save, and the parent is gone
 
 
 if __name__ == "__main__":

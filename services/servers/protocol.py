@@ -1,7 +1,7 @@
-"""What the processes that keep an engine and that watch a server say, and are told.
+"""The messages to and from the processes that run an engine and that sample a server.
 
-An engine's process gets one `EngineJob`; it says `EngineStarted`, later `EngineEnding` and
-`EngineEnded`, or `EngineRefused`. A sampler gets one `SamplerTarget` and says `Sampled`.
+An engine's process receives one `EngineJob`; it sends `EngineStarted`, later `EngineEnding` and
+`EngineEnded`, or `EngineRefused`. A sampler receives one `SamplerTarget` and sends `Sampled`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from services.base.ipc import Message, Protocol
 from services.servers.telemetry.target import SamplerTarget
 
-VERSION = 1  # raise it whenever a message changes: see tests/services/load/test_protocol.py
+VERSION = 1  # increase it when a message changes, see tests/services/load/test_protocol.py
 
 
 @dataclass(frozen=True, slots=True)
 class EngineJob(Message):
-    """What to start. `token` marks every process of the engine; `env` holds only what is added or
-    changed, `unset` what is taken away. One that `steps_back` has a lower priority."""
+    """What to start. `token` tags every process of the engine; `env` holds the variables that are
+    added or changed, `unset` those that are removed. `steps_back`: at a lower priority."""
 
     token: str
     argv: list[str]
@@ -30,14 +30,14 @@ class EngineJob(Message):
 
 @dataclass(frozen=True, slots=True)
 class EngineStarted(Message):
-    """The engine's first process lives."""
+    """The engine's first process has started."""
 
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
 class EngineEnding(Message):
-    """The engine is being ended: nothing may be sent to it any more."""
+    """The engine is being ended: send it no more requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class EngineEnded(Message):
 
 @dataclass(frozen=True, slots=True)
 class EngineRefused(Message):
-    """Why the engine could not be started, or not be ended."""
+    """Why the engine could not be started, or could not be ended."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled(Message):
-    """What was seen of the server at one moment; see `Sample`."""
+    """One sample of the server; see `Sample`."""
 
     t: float
     values: dict[str, float]

@@ -57,7 +57,7 @@ def test_no_answer_holds_what_is_in_the_environment(
         ({"tp": 0}, "tp must be at least 1"),
         ({"tp": True}, "tp must be a number, not true or false"),
         ({"speed": 1}, "speed is not a known field"),
-        ({"engine": "llamacpp", "tp": 8}, "does not know tp=8"),
+        ({"engine": "llamacpp", "tp": 8}, "does not support tp=8"),
         ({"engine": "llamacpp", "model": "/etc"}, "serves smollm2-135m-instruct only"),
         ({"engine": "vllm", "tp": 64}, "It needs 64 "),
         ({"extra": "--host 0.0.0.0"}, "Paceline sets --host itself"),

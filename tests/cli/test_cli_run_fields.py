@@ -75,7 +75,7 @@ def test_a_number_that_cannot_be_is_refused_by_its_flag(
         (["--model", "another"], "--backend: The embedded backend serves smollm2-135m-instruct"),
         (["--backend", "groq", "--model", "x"], "--backend: Groq needs a key: put GROQ_API_KEY=…"),
         (["--backend", "openai", "--model", "x"], "--backend: OpenAI needs a key"),
-        (["--backend", "groq", "--ignore-eos"], "--backend: Groq does not know --ignore-eos"),
+        (["--backend", "groq", "--ignore-eos"], "--backend: Groq does not support --ignore-eos"),
         (["--backend", "litellm"], "--backend: LiteLLM needs a model"),
         (["--pause"], "--pause: expected one argument"),
         (["--speed", "9"], "There is no --speed here"),

@@ -118,7 +118,7 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(
     assert [line.rpartition("  ")[2] for line in lines[2:4]] == ["runs", "runs"]
     assert lines[4].startswith("llama.cpp (embedded) · TP 2")
     assert lines[4].endswith(
-        "llama.cpp (embedded) does not know tp=2. It knows none of tp, pp and dp."
+        "llama.cpp (embedded) does not support tp=2. It supports none of tp, pp and dp."
     )
     assert "4 cells on 1 engine, started one after another; 2 cannot be measured" in lines[-1]
     assert "it costs at least $" in lines[-1]

@@ -80,7 +80,7 @@ def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
     """
     backend = find(config.backend)
     if config.ignore_eos and not backend.knows_ignore_eos:
-        raise BackendProblem(f"{backend.label} does not know ignore_eos. Switch it off.")
+        raise BackendProblem(f"{backend.label} does not support ignore_eos. Turn it off.")
     model = config.model.strip() or value_of(env, backend.model_env)
     if backend.kind == "embedded":
         return _embedded(config, model)

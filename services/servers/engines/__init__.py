@@ -1,4 +1,4 @@
-"""Engines: server processes that Paceline starts itself, ready when they answer, never orphans."""
+"""Engines: the server processes that Paceline starts, waits for and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of an EngineConfig becomes an argument in the same way for every engine."""
+"""Command-line arguments that are built in the same way for every engine."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from services.servers.engines.config import EngineConfig
 from services.servers.engines.launch import HOST
 from services.servers.engines.problem import EngineProblem
 
-# What Paceline sets itself: another address would not be found, or be open to the network.
+# Set by Paceline: an engine at another address would be unreachable, or open to the network.
 OWN = ("--host", "--port", "--served-model-name", "--uds")
 
 
-def named(pairs: Mapping[str, object]) -> list[str]:
-    """Return ["--name", "value", …] of those that are set; True is a switch."""
+def options(pairs: Mapping[str, object]) -> list[str]:
+    """Return ["--name", "value", …] of the options that are set; True is a switch."""
     return [part for name, value in pairs.items() for part in _argument(name, value)]
 
 
-def ending(config: EngineConfig, port: int) -> list[str]:
-    """Return the person's own arguments and, last because the last one counts, the address.
+def final_arguments(config: EngineConfig, port: int) -> list[str]:
+    """Return the extra arguments and then the address, since the last argument of a name counts.
 
     Raises:
         EngineProblem: as `check_extra`.
@@ -28,9 +28,9 @@ def ending(config: EngineConfig, port: int) -> list[str]:
 
 
 def check_extra(config: EngineConfig) -> None:
-    """See that the person's own arguments set nothing that Paceline sets. Raises EngineProblem."""
-    for given in config.extra_arguments:
-        name = given.partition("=")[0].replace("_", "-")
+    """Check that the extra arguments set nothing that Paceline sets. Raises EngineProblem."""
+    for argument in config.extra_arguments:
+        name = argument.partition("=")[0].replace("_", "-")
         if len(name) > 2 and any(own.startswith(name) for own in OWN):
             raise EngineProblem(f"Paceline sets {name} itself: leave it out of the arguments.")
 

@@ -1,6 +1,6 @@
-"""What an engine is asked to be: one value for every engine, the form, the API, the database.
+"""The configuration of an engine, the same for every engine, form, API and database.
 
-Each engine reads what it knows; its file says how it becomes a command. It never holds a key.
+Each engine's module turns the fields it supports into a command. A config never holds a key.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
 Executor = Literal["auto", "mp", "ray", "external_launcher"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 MOST_RANKS = 64
-SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse takes "--api-k" for it
+SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse accepts "--api-k" for it
 NAMES = re.compile(r"""["']([\w-]+)["']\s*:""")  # in a value that is JSON
 
 
 class EngineConfig(BaseConfig):
-    """One engine. Lengths in tokens, shares from 0 to 1, times in seconds; None: as the engine
-    itself would have it."""
+    """One engine. Lengths in tokens, shares from 0 to 1, times in seconds; None: the engine's
+    default."""
 
     engine: EngineName = field("vllm", About("Engine", "Which engine to start"))
     model: str = field(
@@ -108,7 +108,7 @@ class EngineConfig(BaseConfig):
 
     @property
     def ranks(self) -> int:
-        """Devices that it takes on all nodes together."""
+        """Number of devices on all nodes together."""
         return self.tp * self.pp * self.dp
 
     @property
@@ -125,7 +125,7 @@ class EngineConfig(BaseConfig):
     @field_validator("model", "quantization")
     @classmethod
     def _no_argument(cls, text: str) -> str:
-        if text.lstrip().startswith("-"):  # not said again: it may hold a key
+        if text.lstrip().startswith("-"):  # not quoted in the message: it may hold a key
             raise ValueError(
                 "may not begin with -: the engine would read it as an argument. Further arguments "
                 "go into extra"
@@ -134,44 +134,47 @@ class EngineConfig(BaseConfig):
 
     @field_validator("extra")
     @classmethod
-    def _splits(cls, text: str) -> str:
+    def _valid_arguments(cls, text: str) -> str:
         try:
-            words = shlex.split(text)
+            arguments = shlex.split(text)
         except ValueError:
             raise ValueError("hold a quote that is not closed") from None
-        if "--" in words:
+        if "--" in arguments:
             raise ValueError(
                 "may not contain a bare --: the engine would ignore all arguments after it, such "
                 "as the address that Paceline gives it"
             )
-        if any(map(_is_secret, words)) or holds_key(_values(words)):
+        if any(map(_is_secret, arguments)) or holds_key(_values(arguments)):
             raise ValueError("may hold no key, token or password: put those into the environment")
         return text.strip()
 
 
 def parse_engine(values: Mapping[str, Any]) -> EngineConfig:
-    """Make an EngineConfig of what a form, a command line or a request body says.
+    """Validate the values of a form, a command line or a request body.
 
     Raises:
-        InvalidConfig: with a sentence for each field that is wrong.
+        InvalidConfig: with a sentence for each invalid field.
     """
     return validate(EngineConfig, values)
 
 
-def _is_secret(word: str) -> bool:
-    """Whether a word is an argument whose value is a key, or holds one by name."""
-    name, _, value = word.partition("=") if word.startswith("-") else ("", "", word)
-    said = [each.replace("_", "-") for each in (name, *NAMES.findall(value))]
-    short = len(name) > 4 and any(each.startswith(said[0]) for each in SHORTENED)
-    return short or any(names_secret(each, "argument") for each in said)
+def _is_secret(argument: str) -> bool:
+    """Whether an argument's value is a key by its name, or contains one."""
+    name, _, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    names = [each.replace("_", "-") for each in (name, *NAMES.findall(value))]
+    short = len(name) > 4 and any(each.startswith(names[0]) for each in SHORTENED)
+    return short or any(names_secret(each, "argument") for each in names)
 
 
-def _values(words: list[str]) -> str:
+def _values(arguments: list[str]) -> str:
     """The words without the names of arguments: "--hf-overrides" looks like a key."""
-    return " ".join(word.partition("=")[2] if word.startswith("--") else word for word in words)
+    return " ".join(
+        argument.partition("=")[2] if argument.startswith("--") else argument
+        for argument in arguments
+    )
 
 
 def parallel_label(config: EngineConfig) -> str:
-    """Return how it is parallel: "TP 2", "TP 4 · PP 2", "TP 1" where it is not."""
+    """Return "TP 2", "TP 4 · PP 2", or "TP 1" for a single device."""
     sizes = (("TP", config.tp), ("PP", config.pp), ("DP", config.dp))
     return " · ".join(f"{name} {size}" for name, size in sizes if size > 1) or "TP 1"

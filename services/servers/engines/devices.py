@@ -1,4 +1,4 @@
-"""What an engine can compute on here: the GPUs, or where there are none the cores."""
+"""The devices of this machine that an engine can use: the GPUs, else the CPU cores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.base import machine
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """`names` has an entry a device; `numbers` are the cores' own, to which ranks are bound."""
+    """`names` has one entry per device; `numbers` are the numbers of CPU cores to bind ranks to."""
 
     kind: Literal["gpu", "cpu"]
     names: tuple[str, ...]
@@ -25,24 +25,24 @@ class Devices:
 
     @property
     def rank(self) -> Literal["GPU", "core"]:
-        """Return what one rank of an engine runs on."""
+        """What one rank of an engine runs on."""
         return "GPU" if self.kind == "gpu" else "core"
 
     def counted(self, count: int | None = None) -> str:
-        """Return "2 GPUs" or "1 core"; by default those that there are."""
+        """Return "2 GPUs" or "1 core", by default of all devices."""
         number = self.count if count is None else count
         return f"{number} {self.rank}{'' if number == 1 else 's'}"
 
 
 def devices(env: Mapping[str, str] = os.environ) -> Devices:
-    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves, else the cores that we may use."""
+    """Return the GPUs that CUDA_VISIBLE_DEVICES allows, else the cores available to us."""
     return visible(gpus(), env.get("CUDA_VISIBLE_DEVICES")) or cores()
 
 
 @cache
 def gpus() -> tuple[tuple[str, str], ...]:
-    """Return (UUID, name) of each GPU that the driver tells of (NVML). One that is lost is left
-    out: CUDA cannot compute on it either."""
+    """Return (UUID, name) of each GPU that the driver reports (NVML), without lost ones, which CUDA
+    cannot use either."""
     try:
         import pynvml
     except ImportError:
@@ -66,14 +66,14 @@ def _gpu(nvml: Any, index: int) -> tuple[str, str] | None:
         return None
 
 
-def visible(found: tuple[tuple[str, str], ...], asked: str | None) -> Devices | None:
-    """Return those of `found` that CUDA_VISIBLE_DEVICES, `asked`, shows, in its order; None where
-    it shows none. CUDA ends its list at the first entry that it does not know."""
-    seen = list(found)
-    if asked is not None:
+def visible(gpus_here: tuple[tuple[str, str], ...], requested: str | None) -> Devices | None:
+    """Return the GPUs of `gpus_here` that CUDA_VISIBLE_DEVICES, `requested`, lists, in its order;
+    None if there are none. As in CUDA, the list ends at the first unknown entry."""
+    seen = list(gpus_here)
+    if requested is not None:
         seen = []
-        for entry in map(str.strip, asked.split(",")):
-            match = [g for i, g in enumerate(found) if entry == str(i) or _same(entry, g[0])]
+        for entry in map(str.strip, requested.split(",")):
+            match = [g for i, g in enumerate(gpus_here) if entry == str(i) or _same(entry, g[0])]
             if not match:
                 break
             seen += match[:1]
@@ -87,7 +87,7 @@ def _same(entry: str, uuid: str) -> bool:
 
 
 def cores() -> Devices:
-    """Return the cores that we may use."""
+    """Return the CPU cores available to this process."""
     if hasattr(os, "sched_getaffinity"):
         numbers = tuple(sorted(os.sched_getaffinity(0)))
     else:

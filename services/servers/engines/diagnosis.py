@@ -1,4 +1,4 @@
-"""Why an engine failed, read from its log: a sentence, and what to try."""
+"""Why an engine failed, from its log: a sentence and a hint."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ LOGGER = re.compile(
     r"\[\d{4}-\d\d-\d\d [^\]]*\]\s?"
 )
 ERROR = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b(?=:|$)| +Value error, ")  # pydantic's
-# An error that only tells that another process had one.
+# Errors that only report an error of another process.
 CONSEQUENCE = re.compile(
     r"(?i)root cause|initialization failed|EngineDeadError|CancelledError|child process|"
     r"EOFError|ConnectionResetError|BrokenPipeError|failed to start"
 )
-LOOK = "Look into its log."
+SEE_LOG = "Check its log."
 KILLED = (
     "killed",
     "It was killed (SIGKILL).",
-    "Somebody ended it, or the machine ran out of memory: then take a smaller model, fewer "
-    "replicas or a shorter max model length, and look at what else runs.",
+    "Someone ended it, or the machine ran out of memory. In that case use a smaller model, fewer "
+    "replicas or a shorter max model length, or close other programs.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why an engine failed. `kind` is "unknown" where no entry of the table fits: then `sentence`
-    is the last telling line of its log."""
+    """Why an engine failed. `kind` is "unknown" where no entry of the table matches: then
+    `sentence` quotes the main line of its log."""
 
     kind: str
     sentence: str
@@ -44,38 +44,38 @@ class Diagnosis:
 
 
 def diagnose(engine: str, log: str, exit_code: int | None) -> Diagnosis:
-    """Return why `engine` failed, by the end of its `log`. `exit_code` None: it still runs, or
-    nobody knows; below 0: the signal that ended it, as `subprocess` has it."""
-    text = "\n".join(_bare(line) for line in log.splitlines())
+    """Return why `engine` failed, from the end of its `log`. `exit_code` is None if it still runs
+    or the code is unknown, and the negative number of a signal, as in `subprocess`."""
+    text = "\n".join(_without_prefix(line) for line in log.splitlines())
     for failure in FAILURES.get(engine, COMMON):
-        if found := re.search(failure.pattern, text):
-            return _filled(failure, found)
+        if match := re.search(failure.pattern, text):
+            return _diagnosis(failure, match)
     if exit_code == -signal.SIGKILL:
         return Diagnosis(*KILLED)
-    if said := telling(text):
-        return Diagnosis("unknown", f"It said: {said}", LOOK)
+    if message := main_line(text):
+        return Diagnosis("unknown", f"It said: {message}", SEE_LOG)
     code = "" if exit_code is None else f" with exit code {exit_code}"
-    return Diagnosis("unknown", f"It ended{code} and said nothing.", LOOK)
+    return Diagnosis("unknown", f"It ended{code} and said nothing.", SEE_LOG)
 
 
-def telling(text: str) -> str:
-    """Return the line that says most: the last error that is not the consequence of another, else
-    the last line. Without folders and without keys."""
+def main_line(text: str) -> str:
+    """Return the most informative line, without folders and keys: the last error that is not the
+    consequence of another, else the last line."""
     lines = [line for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if ERROR.match(line) and not CONSEQUENCE.search(line)]
-    said = (errors or lines or [""])[-1].partition(" [type=")[0]
-    return without_paths(redact(said.strip()))
+    last = (errors or lines or [""])[-1].partition(" [type=")[0]
+    return without_paths(redact(last.strip()))
 
 
-def _filled(failure: Failure, found: re.Match[str]) -> Diagnosis:
-    words = {name: without_paths(redact(value or "")) for name, value in found.groupdict().items()}
-    sentence = failure.sentence.format(**words).strip()
-    return Diagnosis(failure.kind, sentence, failure.hint.format(**words))
+def _diagnosis(failure: Failure, match: re.Match[str]) -> Diagnosis:
+    groups = {name: without_paths(redact(value or "")) for name, value in match.groupdict().items()}
+    sentence = failure.sentence.format(**groups).strip()
+    return Diagnosis(failure.kind, sentence, failure.hint.format(**groups))
 
 
-def _bare(line: str) -> str:
-    """Return a line without colours and without what a logger puts in front of it."""
+def _without_prefix(line: str) -> str:
+    """Return a line without colours and without the logger's prefix."""
     line = COLOUR.sub("", line).rstrip()
-    while found := LOGGER.match(line):
-        line = line[found.end() :]
+    while prefix := LOGGER.match(line):
+        line = line[prefix.end() :]
     return line

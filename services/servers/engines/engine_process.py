@@ -1,9 +1,8 @@
-"""The process that keeps an engine: `python -m services.servers.engines.engine_process LOGFILE`.
+"""The parent process of an engine: `python -m services.servers.engines.engine_process LOGFILE`.
 
-It is told one `EngineJob` (see `protocol.py`), starts the engine in a session of its own and writes
-its output into LOGFILE. It says when the engine has started and ended, or why it could not, and
-lives as long as its standard input is open: a parent that dies, however it dies, takes the engine
-along.
+It reads one `EngineJob` (see `protocol.py`), starts the engine in a session of its own and writes
+its output into LOGFILE. It reports when the engine has started and ended, or why it could not. When
+its standard input closes, because its own parent died or wants it to stop, it ends the engine.
 """
 
 from __future__ import annotations
@@ -42,17 +41,17 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 def main(log: str) -> None:
-    """Keep one engine until it ends or nobody holds our standard input any more."""
+    """Run one engine until it ends or our standard input closes."""
     send = sender(PROTOCOL)
     if not (line := sys.stdin.buffer.readline()):
-        return  # whoever asked is gone
+        return  # the parent is gone
     try:
         job = PROTOCOL.expect(EngineJob, line)
     except ProtocolProblem as problem:
         send(EngineRefused(str(problem)))
         return
-    happened: SimpleQueue[None] = SimpleQueue()
-    signal.signal(signal.SIGTERM, lambda *_: happened.put(None))
+    stop: SimpleQueue[None] = SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: stop.put(None))
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in the terminal is for the parent
     if ports.taken(job.port):
         send(EngineRefused(f"Port {job.port} is taken by another program."))
@@ -66,32 +65,42 @@ def main(log: str) -> None:
         return
     send(EngineStarted(engine.pid))
     copying = _thread(lambda: _copy(engine, Path(log)))
-    _thread(lambda: _then(engine.wait, happened))
-    _thread(lambda: _then(sys.stdin.buffer.read, happened))
-    happened.get()
-    send(EngineEnding())  # at once: nobody may be sent to it while it is tidied up
+    _thread(lambda: _notify_after(engine.wait, stop))
+    _thread(lambda: _notify_after(sys.stdin.buffer.read, stop))
+    stop.get()
+    send(EngineEnding())  # first, so that no more requests are sent to it
     try:
-        grace_s = float(os.environ.get(STOP_ENV, STOP_S))
-        memory = shared.files(_ours(job.token))
-        end(lambda: _ours(job.token), grace_s, _process(engine.pid))
-        shared.remove(memory, began)
+        code = _end(job, engine, began)
         copying.join(COPY_S)
-        send(EngineEnded(engine.wait()))
+        send(EngineEnded(code))
     except TimeoutError as error:
         send(EngineRefused(str(error)))
     os._exit(0)  # a thread may still be reading standard input
 
 
+def _end(job: EngineJob, engine: subprocess.Popen[bytes], began: float) -> int:
+    """End all processes of the engine, remove their shared memory, and return the exit code.
+
+    Raises:
+        TimeoutError: a process cannot be ended.
+    """
+    grace_s = float(os.environ.get(STOP_ENV, STOP_S))
+    memory = shared.files(_processes(job.token))
+    end(lambda: _processes(job.token), grace_s, _process(engine.pid))
+    shared.remove(memory, began)
+    return engine.wait()
+
+
 def _start(job: EngineJob) -> subprocess.Popen[bytes]:
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc:
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # whose parent dies becomes ours: none is lost
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # adopt orphaned grandchildren, so none is lost
     parent = os.getpid()
 
     def before() -> None:
-        """In the new process, before it becomes the engine."""
+        """Runs in the new process, before exec."""
         if libc:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # we may be killed too
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # in case this process is killed
             if os.getppid() != parent:
                 os._exit(1)
         if job.steps_back:
@@ -101,7 +110,7 @@ def _start(job: EngineJob) -> subprocess.Popen[bytes]:
         job.argv,
         cwd=job.cwd,
         env=_environment(job),
-        stdin=subprocess.PIPE,  # open as long as we are
+        stdin=subprocess.PIPE,  # open as long as this process lives
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -110,9 +119,9 @@ def _start(job: EngineJob) -> subprocess.Popen[bytes]:
 
 
 def _environment(job: EngineJob) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in job.unset}
-    # SPT_NOENV: a process that gives itself a name writes it over its environment, and our tag
-    return {**kept, **job.env, TAG_ENV: job.token, "SPT_NOENV": "1"}
+    inherited = {name: value for name, value in os.environ.items() if name not in job.unset}
+    # SPT_NOENV: setproctitle would overwrite the environment, and with it our tag
+    return {**inherited, **job.env, TAG_ENV: job.token, "SPT_NOENV": "1"}
 
 
 def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:
@@ -122,8 +131,8 @@ def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:
             log.write(part)
 
 
-def _ours(token: str) -> list[psutil.Process]:
-    """The engine's processes: all below us, and what got away but for its tag."""
+def _processes(token: str) -> list[psutil.Process]:
+    """The engine's processes: all descendants, and those that only have its tag."""
     below = [p for p in psutil.Process().children(recursive=True) if lives(p)]
     return list({p.pid: p for p in [*below, *tagged(token)]}.values())
 
@@ -135,9 +144,9 @@ def _process(pid: int) -> psutil.Process | None:
         return None
 
 
-def _then(work: Callable[[], object], happened: SimpleQueue[None]) -> None:
+def _notify_after(work: Callable[[], object], queue: SimpleQueue[None]) -> None:
     work()
-    happened.put(None)
+    queue.put(None)
 
 
 def _thread(work: Callable[[], object]) -> Thread:

@@ -1,4 +1,4 @@
-"""An engine as it is kept: what was asked, how it is, where it answers."""
+"""A stored engine: its configuration, its status, its address."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from services.servers.engines.config import EngineConfig
 
 EngineStatus = Literal["planned", "starting", "ready", "ending", "stopped", "failed"]
 
-UP: tuple[EngineStatus, ...] = ("starting", "ready", "ending")  # it has processes, or soon will
+UP: tuple[EngineStatus, ...] = ("starting", "ready", "ending")  # has processes, or soon will
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInstance:
-    """One engine that Paceline starts. `planned`: it waits until a study has need of it."""
+    """One engine that Paceline starts. "planned": it waits until a study needs it."""
 
     id: int
     status: EngineStatus
@@ -31,6 +31,6 @@ class EngineInstance:
     base_url: str | None = None
     pid: int | None = None
     command: str = ""  # to copy
-    facts: dict[str, Any] = field(default_factory=dict)  # what it says of itself
+    facts: dict[str, Any] = field(default_factory=dict)  # as reported by the engine
     error: str | None = None  # why it ended, a sentence
     hint: str | None = None  # and what to try

@@ -1,4 +1,4 @@
-"""How an engine is started: the command, and what of the environment it wants."""
+"""How an engine is started: its command and its environment."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A command that is ready to run. `env` holds only what is added or changed, `unset` what is
-    taken away; `model` is the name under which it serves, `health` a path below its address."""
+    """A command that is ready to run. `env` holds the variables that are added or changed, `unset`
+    those that are removed; `model` is the served model name, `health` a path on the server."""
 
     label: str
     argv: list[str]
@@ -23,7 +23,7 @@ class Launch:
     unset: tuple[str, ...] = ()
     cwd: str | None = None
     health: str = "/health"
-    steps_back: bool = False  # it shares the cores with the client, which must go first
+    steps_back: bool = False  # at a lower priority, since it shares the cores with the client
 
     @property
     def root(self) -> str:
@@ -34,20 +34,20 @@ class Launch:
         return f"{self.root}/v1"
 
     def text(self) -> str:
-        """Return the command as a person can copy it into a shell."""
-        away = [f"-u {name}" for name in self.unset]
+        """Return the command as text to copy into a shell."""
+        removed = [f"-u {name}" for name in self.unset]
         added = [_assignment(name, value) for name, value in self.env.items()]
-        front = [*(["env", *away] if away else []), *added]
-        there = f"cd {shlex.quote(self.cwd)} && " if self.cwd else ""
-        return there + " ".join([*front, shlex.join(self.argv)])
+        prefix = [*(["env", *removed] if removed else []), *added]
+        change_folder = f"cd {shlex.quote(self.cwd)} && " if self.cwd else ""
+        return change_folder + " ".join([*prefix, shlex.join(self.argv)])
 
     def job(self, token: str) -> EngineJob:
-        """Return what `engine_process.py` is told; `token` marks every process of this engine."""
+        """Return the message for `engine_process.py`; `token` tags every process of this engine."""
         unset = list(self.unset)
         return EngineJob(token, self.argv, self.env, unset, self.cwd, self.port, self.steps_back)
 
 
 def _assignment(name: str, value: str) -> str:
-    if name == "PATH":  # its own folder in front of whatever the shell has
+    if name == "PATH":  # the engine's own folder, before the shell's PATH
         return f'PATH={shlex.quote(value.partition(":")[0])}:"$PATH"'
     return f"{name}={shlex.quote(value)}"

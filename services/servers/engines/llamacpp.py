@@ -1,4 +1,4 @@
-"""The embedded llama.cpp as a server that stays: see `services/servers/embedded.py`."""
+"""The embedded llama.cpp as a long-running server: see `services/servers/embedded.py`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import sys
 
 from services.base.packaged_model import MODEL_NAME, model_path
 from services.servers.engines.config import EngineConfig
+from services.servers.engines.host import Host
 from services.servers.engines.launch import Launch
-from services.servers.engines.place import Place
 from services.servers.engines.problem import EngineProblem
 from services.servers.engines.within import CACHE_TOKENS, CONTEXT_MOST, SLOTS_MOST
 
-SLOTS, CONTEXT = 8, 2048  # where nothing is said
+SLOTS, CONTEXT = 8, 2048  # defaults
 
 
-def command(config: EngineConfig, place: Place, port: int) -> Launch:
-    """Return how the embedded engine is started as `config` says.
+def command(config: EngineConfig, host: Host, port: int) -> Launch:
+    """Return the command of the embedded engine.
 
     Raises:
-        EngineProblem: another model, or more than it holds.
+        EngineProblem: another model, or more requests or tokens than it can hold.
     """
     try:
         model_path()
@@ -29,8 +29,8 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
     slots, context = config.max_seqs or SLOTS, config.max_model_len or CONTEXT
     if slots > SLOTS_MOST or context > CONTEXT_MOST or slots * context > CACHE_TOKENS:
         raise EngineProblem(
-            f"The embedded engine holds {SLOTS_MOST} requests at once at most, of "
-            f"{CONTEXT_MOST:,} tokens at most, {CACHE_TOKENS:,} together."
+            f"The embedded engine holds at most {SLOTS_MOST} requests at once, of at most "
+            f"{CONTEXT_MOST:,} tokens each and {CACHE_TOKENS:,} together."
         )
     numbers = [str(n) for n in (slots, context, 1, port)]  # 1: a prefix is cached, as elsewhere
     return Launch(
@@ -38,6 +38,6 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
         [sys.executable, "-m", "services.servers.embedded", *numbers],
         port,
         MODEL_NAME,
-        unset=place.unset(),
-        cwd=str(place.root),
+        unset=host.unset(),
+        cwd=str(host.root),
     )

@@ -1,4 +1,4 @@
-"""What an engine says, in a file that does not grow without end."""
+"""An engine's log, in a file of limited size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TAIL_BYTES = 200_000
 
 
 class LogFile:
-    """A context. Written to its end; beyond MOST_BYTES only the newer half is kept."""
+    """A log file to append to, as a context manager. Beyond MOST_BYTES the older half is cut."""
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         self._path = path
@@ -27,20 +27,20 @@ class LogFile:
         self._file.close()
 
     def write(self, part: bytes) -> None:
-        """Append `part`; whoever reads sees it at once."""
+        """Append `part`, unbuffered."""
         self._file.write(part)
         if self._file.tell() > self._most:
             self._cut()
 
     def _cut(self) -> None:
         self._file.seek(-self._most // 2, 2)
-        kept = self._file.read().partition(b"\n")[2]
+        newer = self._file.read().partition(b"\n")[2]
         self._file.truncate(0)
-        self._file.write(CUT + kept)
+        self._file.write(CUT + newer)
 
 
 def tail(path: Path, most_bytes: int = TAIL_BYTES) -> str:
-    """Return the end of a log, whole lines of it; "" where there is none yet."""
+    """Return the last whole lines of a log; "" where there is none yet."""
     try:
         with path.open("rb") as file:
             start = max(0, file.seek(0, 2) - most_bytes)
@@ -51,12 +51,12 @@ def tail(path: Path, most_bytes: int = TAIL_BYTES) -> str:
     return (data.partition(b"\n")[2] if start else data).decode("utf-8", "replace")
 
 
-def lines_after(path: Path, at: int) -> tuple[list[str], int]:
-    """Return the whole lines of a log from byte `at` on, and where to go on; from its beginning
-    where it has been cut since."""
+def lines_after(path: Path, offset: int) -> tuple[list[str], int]:
+    """Return the whole lines of a log from byte `offset` on, and the offset of the next; from the
+    beginning where the log has been cut since."""
     try:
         with path.open("rb") as file:
-            file.seek(at if at <= file.seek(0, 2) else 0)
+            file.seek(offset if offset <= file.seek(0, 2) else 0)
             begin, data = file.tell(), file.read()
     except FileNotFoundError:
         return [], 0

@@ -1,6 +1,7 @@
-"""An engine on several machines: the command of each, and whether what answers is what was meant.
+"""An engine on several machines: the command of each, and a check of the server that answers.
 
-Paceline starts nothing on another machine: a person starts these, and it attaches to the first.
+Paceline starts nothing on other machines: a person runs these commands, and Paceline attaches to
+the first machine.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.servers.engines import sglang, vllm
-from services.servers.engines.arguments import check_extra, named
+from services.servers.engines.arguments import check_extra, options
 from services.servers.engines.config import EngineConfig, parallel_label
 from services.servers.engines.problem import EngineProblem
 from services.servers.engines.table import ENGINES
 
-RAY_PORT, MEETING_PORT, REPLICA_PORT = 6379, 29_501, 13_345
+RAY_PORT, RENDEZVOUS_PORT, REPLICA_PORT = 6379, 29_501, 13_345
 SIZES = {"tp": "tensor_parallel", "pp": "pipeline_parallel", "dp": "data_parallel"}
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCommand:
-    """What to run on machine `node`, the head being 0, and what to know about it."""
+    """The command to run on machine `node`, where 0 is the head, and a note about it."""
 
     node: int
     text: str
@@ -30,13 +31,13 @@ class NodeCommand:
 
 
 def commands(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
-    """Return the commands that start `config` on `config.nodes` machines, in their order. `head` is
-    the first one's address, as the others and Paceline reach it; there it serves on `port`.
+    """Return the commands that start `config` on `config.nodes` machines, in order. `head` is the
+    address at which the other machines and Paceline reach the first, which serves on `port`.
 
     Raises:
-        EngineProblem: the engine cannot be spread like that.
+        EngineProblem: the engine cannot run on these machines.
     """
-    if config.engine not in WAYS:
+    if config.engine not in BUILDERS:
         raise EngineProblem(f"{ENGINES[config.engine].label} runs on one machine.")
     if not config.model:
         raise EngineProblem("Name a model: a name, or a folder that every machine has.")
@@ -45,51 +46,57 @@ def commands(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
             f"{config.ranks} GPUs cannot be shared equally among {config.nodes} machines."
         )
     check_extra(config)
-    return WAYS[config.engine](config, head, port)
+    return BUILDERS[config.engine](config, head, port)
 
 
 def check_topology(facts: Mapping[str, Any], config: EngineConfig) -> str | None:
-    """Return how what answers (see `facts.engine_facts`) differs from what was asked for, in a
-    sentence; None where it does not, or does not tell."""
-    odd = [
+    """Return how the server that answers (see `facts.engine_facts`) differs from `config`, as a
+    sentence; None where it does not, or does not report its sizes."""
+    differences = [
         f"{size.upper()} {facts[fact]} instead of {getattr(config, size)}"
         for size, fact in SIZES.items()
         if facts.get(fact) is not None and facts[fact] != getattr(config, size)
     ]
-    if not odd:
+    if not differences:
         return None
     return (
-        f"What answers has {' and '.join(odd)}: it is not the engine that was asked for "
-        f"({parallel_label(config)}). Stop it, and start the command of every node."
+        f"The server that answers has {' and '.join(differences)}: it is not the requested engine "
+        f"({parallel_label(config)}). Stop it, and run the command of every node."
     )
 
 
 def _sglang(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
     if config.dp > 1:
         raise EngineProblem(
-            "SGLang spreads no replicas (DP) over machines: start one on each, or use TP and PP."
+            "SGLang cannot run replicas (DP) across machines: start one on each, or use TP and PP."
         )
     start = ["python", "-m", "sglang.launch_server", "--model-path", config.model]
-    same = named({"--nnodes": config.nodes, "--dist-init-addr": f"{head}:{MEETING_PORT}"})
-    asked = [*start, *named(sglang.arguments(config, gpu=True)), "--enable-metrics", *same]
+    common = options({"--nnodes": config.nodes, "--dist-init-addr": f"{head}:{RENDEZVOUS_PORT}"})
+    argv = [*start, *options(sglang.common_options(config, gpu=True)), "--enable-metrics", *common]
 
     def text(node: int) -> str:
-        return _line([*asked, *config.extra_arguments, "--node-rank", str(node), *_at(head, port)])
+        return _line(
+            [*argv, *config.extra_arguments, "--node-rank", str(node), *_address(head, port)]
+        )
 
-    return _numbered(config, text, f"Serves when every node has reached {head}:{MEETING_PORT}.")
+    return _per_node(config, text, f"Serves when every node has reached {head}:{RENDEZVOUS_PORT}.")
 
 
 def _vllm(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
     vllm.check(config)
-    asked = [*("vllm", "serve", config.model), *named(vllm.sizes(config)), *vllm.on_gpus(config)]
-    asked += [*named(_parallel(config)), *config.extra_arguments]
+    argv = [
+        *("vllm", "serve", config.model),
+        *options(vllm.common_options(config)),
+        *vllm.gpu_options(config),
+    ]
+    argv += [*options(_parallel_options(config)), *config.extra_arguments]
     if config.dp > 1:
-        return _replicas(config, asked, head, port)
-    return (_by_itself if config.executor == "mp" else _with_ray)(config, asked, head, port)
+        return _replicas(config, argv, head, port)
+    return (_with_mp if config.executor == "mp" else _with_ray)(config, argv, head, port)
 
 
-def _with_ray(config: EngineConfig, asked: list[str], head: str, port: int) -> list[NodeCommand]:
-    serve = _line([*asked, "--distributed-executor-backend", "ray", *_at(head, port)])
+def _with_ray(config: EngineConfig, argv: list[str], head: str, port: int) -> list[NodeCommand]:
+    serve = _line([*argv, "--distributed-executor-backend", "ray", *_address(head, port)])
     first = f"ray start --head --port={RAY_PORT}"
     join = f"ray start --address={head}:{RAY_PORT}"
     waits = f"The last line when `ray status` counts {config.nodes} nodes; `ray stop` ends each."
@@ -99,35 +106,35 @@ def _with_ray(config: EngineConfig, asked: list[str], head: str, port: int) -> l
     ]
 
 
-def _by_itself(config: EngineConfig, asked: list[str], head: str, port: int) -> list[NodeCommand]:
-    meeting = {"--nnodes": config.nodes, "--master-addr": head, "--master-port": MEETING_PORT}
-    same = [*asked, *named({"--distributed-executor-backend": "mp", **meeting})]
+def _with_mp(config: EngineConfig, argv: list[str], head: str, port: int) -> list[NodeCommand]:
+    meeting = {"--nnodes": config.nodes, "--master-addr": head, "--master-port": RENDEZVOUS_PORT}
+    common = [*argv, *options({"--distributed-executor-backend": "mp", **meeting})]
 
     def text(node: int) -> str:
-        rest = ["--headless"] if node else _at(head, port)
-        return _line([*same, "--node-rank", str(node), *rest])
+        rest = ["--headless"] if node else _address(head, port)
+        return _line([*common, "--node-rank", str(node), *rest])
 
-    return _numbered(config, text, f"Serves when every node has reached {head}:{MEETING_PORT}.")
+    return _per_node(config, text, f"Serves when every node has reached {head}:{RENDEZVOUS_PORT}.")
 
 
-def _replicas(config: EngineConfig, asked: list[str], head: str, port: int) -> list[NodeCommand]:
-    here, odd = divmod(config.dp, config.nodes)
-    if odd:
+def _replicas(config: EngineConfig, argv: list[str], head: str, port: int) -> list[NodeCommand]:
+    per_node, rest = divmod(config.dp, config.nodes)
+    if rest:
         raise EngineProblem(
             f"{config.dp} replicas cannot be shared equally among {config.nodes} machines: "
-            "a replica stays on one."
+            "a replica cannot be split across machines."
         )
     rpc = {"--data-parallel-address": head, "--data-parallel-rpc-port": REPLICA_PORT}
-    same = [*asked, *named({"--data-parallel-size-local": here, **rpc})]
+    common = [*argv, *options({"--data-parallel-size-local": per_node, **rpc})]
 
     def text(node: int) -> str:
-        rest = ["--headless", "--data-parallel-start-rank", str(node * here)]
-        return _line([*same, *(rest if node else _at(head, port))])
+        headless = ["--headless", "--data-parallel-start-rank", str(node * per_node)]
+        return _line([*common, *(headless if node else _address(head, port))])
 
-    return _numbered(config, text, f"Serves when every node has reached {head}:{REPLICA_PORT}.")
+    return _per_node(config, text, f"Serves when every node has reached {head}:{REPLICA_PORT}.")
 
 
-def _parallel(config: EngineConfig) -> dict[str, object]:
+def _parallel_options(config: EngineConfig) -> dict[str, object]:
     return {
         "--tensor-parallel-size": config.tp,
         "--pipeline-parallel-size": config.pp,
@@ -135,12 +142,12 @@ def _parallel(config: EngineConfig) -> dict[str, object]:
     }
 
 
-def _numbered(config: EngineConfig, text: Callable[[int], str], note: str) -> list[NodeCommand]:
+def _per_node(config: EngineConfig, text: Callable[[int], str], note: str) -> list[NodeCommand]:
     notes = [note, *["Waits for the head."] * (config.nodes - 1)]
     return [NodeCommand(node, text(node), notes[node]) for node in range(config.nodes)]
 
 
-def _at(head: str, port: int) -> list[str]:
+def _address(head: str, port: int) -> list[str]:
     return ["--host", head, "--port", str(port)]
 
 
@@ -148,7 +155,7 @@ def _line(argv: list[str]) -> str:
     return shlex.join(argv)
 
 
-WAYS: dict[str, Callable[[EngineConfig, str, int], list[NodeCommand]]] = {
+BUILDERS: dict[str, Callable[[EngineConfig, str, int], list[NodeCommand]]] = {
     "sglang": _sglang,
     "vllm": _vllm,
 }

@@ -1,4 +1,4 @@
-"""A port of this machine: free, or taken."""
+"""Free and taken ports of this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from services.servers.engines.launch import HOST
 
 
 def free() -> int:
-    """Return a port that nobody listens on just now."""
+    """Return a port that is currently free."""
     with socket.socket() as sock:
         sock.bind((HOST, 0))
         port: int = sock.getsockname()[1]
@@ -16,7 +16,7 @@ def free() -> int:
 
 
 def taken(port: int) -> bool:
-    """Return whether a server could not listen on `port`: another one does."""
+    """Return whether another server listens on `port`."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
         try:

@@ -1,4 +1,4 @@
-"""Why an engine cannot run here, seen before it is started."""
+"""Checks whether an engine can run here, before it is started."""
 
 from __future__ import annotations
 
@@ -9,33 +9,32 @@ from typing import Any
 
 from services.servers.engines.config import EngineConfig
 from services.servers.engines.devices import Devices
-from services.servers.engines.place import Place
+from services.servers.engines.host import Host
 from services.servers.engines.problem import EngineProblem
 from services.servers.engines.table import ENGINES, launch_at
 
-PORT = 30_000  # any: the command is only tried
+PORT = 30_000  # any: the command is built, not run
 
 
 def preflight(config: EngineConfig, devices: Devices, env: Mapping[str, str]) -> str | None:
-    """Return why `config` cannot run on `devices`, in a sentence; None where nothing is seen that
-    speaks against it."""
-    return preflight_at(config, Place(devices, env))
+    """Return why `config` cannot run on `devices`, as a sentence; None where no reason is known."""
+    return preflight_at(config, Host(devices, env))
 
 
-def preflight_at(config: EngineConfig, place: Place) -> str | None:
-    """Return the same for a `place`."""
+def preflight_at(config: EngineConfig, host: Host) -> str | None:
+    """Return why `config` cannot run on `host`; see `preflight`."""
     try:
-        launch_at(config, PORT, place)
+        launch_at(config, PORT, host)
     except EngineProblem as problem:
         return str(problem)
-    devices, model = ENGINES[config.engine].devices(place.devices), _model(place, config)
-    return next((why for look in OBSTACLES if (why := look(config, devices, model))), None)
+    devices, model = ENGINES[config.engine].devices(host.devices), _model(host, config)
+    return next((why for check in CHECKS if (why := check(config, devices, model))), None)
 
 
-def _model(place: Place, config: EngineConfig) -> dict[str, Any]:
-    """Return what the model's config.json says; {} where it cannot be read here."""
+def _model(host: Host, config: EngineConfig) -> dict[str, Any]:
+    """Return the model's config.json; {} where it cannot be read here."""
     try:
-        folder, _, local = place.model(config)
+        folder, _, local = host.model(config)
         data = json.loads((Path(folder) / "config.json").read_text()) if local else {}
     except (EngineProblem, OSError, ValueError):
         return {}
@@ -63,23 +62,23 @@ def _layers(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> st
 
 
 def _length(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    most, asked = model.get("max_position_embeddings"), config.max_model_len
-    if not isinstance(most, int) or not asked or asked <= most:
+    most, requested = model.get("max_position_embeddings"), config.max_model_len
+    if not isinstance(most, int) or not requested or requested <= most:
         return None
-    return f"The model was made for {most:,} tokens: max_model_len={asked:,} is too long."
+    return f"The model was made for {most:,} tokens: max_model_len={requested:,} is too long."
 
 
-def _step(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    """vLLM refuses to start: a prompt that is not cut must fit a step."""
+def _batched_tokens(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
+    """vLLM refuses to start: a prompt that is not chunked must fit into one step."""
     whole = config.engine == "vllm" and config.chunked_prefill is False
     longest = config.max_model_len or model.get("max_position_embeddings") or 0
     if not whole or not config.max_batched_tokens or config.max_batched_tokens >= longest:
         return None
     return (
-        f"Without chunked prefill a prompt of {longest:,} tokens must fit one step of "
+        f"Without chunked prefill a prompt of {longest:,} tokens must fit into one step of "
         f"{config.max_batched_tokens:,}: raise max_batched_tokens or lower max_model_len."
     )
 
 
-Look = Callable[[EngineConfig, Devices, dict[str, Any]], str | None]
-OBSTACLES: tuple[Look, ...] = (_devices, _heads, _layers, _length, _step)
+Check = Callable[[EngineConfig, Devices, dict[str, Any]], str | None]
+CHECKS: tuple[Check, ...] = (_devices, _heads, _layers, _length, _batched_tokens)

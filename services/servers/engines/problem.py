@@ -1,4 +1,4 @@
-"""What is raised where an engine cannot be started."""
+"""The error of an engine that cannot be started."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from services.base.errors import Invalid
 
 
 class EngineProblem(Invalid):
-    """An engine that could not be started, in a sentence that says why and what to do."""
+    """An engine cannot be started; the message says why, and what to do."""

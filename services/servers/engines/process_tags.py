@@ -1,4 +1,4 @@
-"""An engine's processes, found by the tag in their environment, and ended to the last one."""
+"""Finds an engine's processes by the tag in their environment, and ends all of them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import psutil
 
 TAG_ENV = "PACELINE_ENGINE"
 KILL_S = 10.0
-LOOK_S = 0.05
+POLL_S = 0.05
 
 Find = Callable[[], list[psutil.Process]]
 
 
 def sweep(token: str) -> None:
-    """End every process that carries the tag `token`, at once.
+    """Kill every process with the tag `token`, for an engine whose supervisor was killed.
 
-    For an engine whose keeper was killed. Raises TimeoutError where one cannot be ended.
+    Raises TimeoutError where one cannot be ended.
     """
     end(lambda: tagged(token), 0)
 
 
 def tagged(token: str) -> list[psutil.Process]:
-    """Return the processes whose environment carries the tag `token`."""
+    """Return the processes whose environment has the tag `token`."""
     return [p for p in psutil.process_iter() if _environ(p).get(TAG_ENV) == token and lives(p)]
 
 
 def in_session(number: int, since: float, until: float) -> list[psutil.Process]:
-    """Return our processes in the session of that number that were started between two moments, in
-    seconds since 1970: it may have been another's before or after."""
+    """Return our processes in session `number` that started between two times, in seconds since
+    1970, since session numbers are reused."""
     return [p for p in psutil.process_iter() if _in_session(p, number, since, until) and lives(p)]
 
 
@@ -45,26 +45,28 @@ def _in_session(process: psutil.Process, number: int, since: float, until: float
 
 
 def end(find: Find, grace_s: float, first: psutil.Process | None = None) -> None:
-    """End what `find` returns: ask `first`, then all, each for half of `grace_s`, then kill.
+    """End the processes that `find` returns: SIGTERM to `first`, then to all, each with half of
+    `grace_s`, then SIGKILL.
 
-    An engine whose first process is asked ends the others itself; asked all at once, SGLang takes
-    its workers' end for a crash and looks into it for seconds.
+    An engine's first process ends the others itself. If all get the signal at once, SGLang takes
+    the end of its workers for a crash and spends seconds on it.
 
     Raises:
-        TimeoutError: something still lives KILL_S after it was killed.
+        TimeoutError: a process still lives KILL_S after it was killed.
     """
-    if grace_s and first and _signal([first], signal.SIGTERM) and _gone(find, grace_s / 2):
+    if grace_s and first and _signal([first], signal.SIGTERM) and _wait_gone(find, grace_s / 2):
         return
-    if grace_s and _signal(find(), signal.SIGTERM) and _gone(find, grace_s / 2):
+    if grace_s and _signal(find(), signal.SIGTERM) and _wait_gone(find, grace_s / 2):
         return
-    if not _gone(find, KILL_S, lambda left: _signal(left, signal.SIGKILL)):
+    if not _wait_gone(find, KILL_S, lambda left: _signal(left, signal.SIGKILL)):
         raise TimeoutError(f"Processes {[p.pid for p in find()]} cannot be ended.")
 
 
-def _gone(find: Find, seconds: float, do: Callable[[list[psutil.Process]], object] = len) -> bool:
-    """Do something with what is left until nothing is, for `seconds` at most; return whether.
-
-    Looks twice: while a process becomes another program it shows no environment, so no mark."""
+def _wait_gone(
+    find: Find, seconds: float, do: Callable[[list[psutil.Process]], object] = len
+) -> bool:
+    """Call `do` with the remaining processes until none is left, for `seconds` at most; return
+    whether none is. Checks twice, since a process in exec shows no environment, hence no tag."""
     end, empty = time.monotonic() + seconds, 0
     while empty < 2:
         left = find()
@@ -72,7 +74,7 @@ def _gone(find: Find, seconds: float, do: Callable[[list[psutil.Process]], objec
         if left and time.monotonic() > end:
             return False
         do(left)
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
     return True
 
 
@@ -84,7 +86,7 @@ def _environ(process: psutil.Process) -> dict[str, str]:
 
 
 def lives(process: psutil.Process) -> bool:
-    """Return whether a process still does something: a zombie only waits to be read."""
+    """Return whether a process is alive and no zombie."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -92,10 +94,10 @@ def lives(process: psutil.Process) -> bool:
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> int:
-    """Return how many were there to hear it."""
-    heard = 0
+    """Send a signal; return how many processes received it."""
+    count = 0
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)
-            heard += 1
-    return heard
+            count += 1
+    return count

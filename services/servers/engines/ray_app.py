@@ -1,9 +1,9 @@
 """Ray Serve with N replicas of the embedded llama.cpp behind one address.
 
-Run by the interpreter of Ray's environment, which has nothing of Paceline's:
-`python ray_app.py --model FILE.gguf --replicas N --port P --slots S --context C`. A request goes to
-the replica that Ray finds least busy; its answer comes through as llama.cpp sends it. `/health` is
-200 when every replica is ready. SIGTERM ends it, and Ray's processes with it.
+Run by the interpreter of Ray's environment, which does not contain Paceline:
+`python ray_app.py --model FILE.gguf --replicas N --port P --slots S --context C`. Ray routes a
+request to the least busy replica, and llama.cpp's response is passed through unchanged. `/health`
+is 200 when every replica is ready. SIGTERM ends it together with Ray's processes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ STORE_BYTES = 80 * 2**20  # Ray's object store, nearly its least: nothing large 
 
 
 class Replica:
-    """A llama.cpp server on a free port, and the way to it."""
+    """A llama.cpp server on a free port, and a client of it."""
 
     def __init__(self, model: str, name: str, slots: int, context: int, threads: int) -> None:
         self.server = xllamacpp.Server(_parameters(model, name, slots, context, threads))
@@ -54,20 +54,21 @@ class Replica:
     async def __call__(self, request: Request) -> Response:
         if request.url.path == "/health":
             return await asyncio.to_thread(_health)
-        asked = self.client.build_request(
+        forwarded = self.client.build_request(
             request.method,
             request.url.path,
             content=await request.body(),
             headers={"content-type": request.headers.get("content-type", "application/json")},
         )
-        answer = await self.client.send(asked, stream=True)
+        answer = await self.client.send(forwarded, stream=True)
         return StreamingResponse(
-            _as_it_comes(answer), answer.status_code, media_type=answer.headers["content-type"]
+            _pass_through(answer), answer.status_code, media_type=answer.headers["content-type"]
         )
 
 
-async def _as_it_comes(answer: httpx.Response) -> AsyncIterator[bytes]:
-    """A client that hangs up closes this, and with it the request: llama.cpp then stops."""
+async def _pass_through(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """Yield the response's bytes. A client that hangs up closes this generator and the request, so
+    that llama.cpp stops generating."""
     try:
         async for piece in answer.aiter_raw():
             yield piece
@@ -89,7 +90,7 @@ def _parameters(model: str, name: str, slots: int, context: int, threads: int) -
     params.n_parallel = slots
     params.n_ctx = slots * context
     params.cpuparams.n_threads = threads
-    params.n_threads_http = slots + 32  # a thread a connection: some for those that wait
+    params.n_threads_http = slots + 32  # one thread per connection, also for queued requests
     params.cache_prompt = False
     params.cache_ram_mib = 0
     params.verbosity = 0
@@ -97,12 +98,12 @@ def _parameters(model: str, name: str, slots: int, context: int, threads: int) -
     return params
 
 
-def main(asked: argparse.Namespace) -> int:
-    """Run Ray in a process of its own and return its exit code: whose raylet ends first is ended
-    by Ray at once, and this process still tidies up."""
+def main(args: argparse.Namespace) -> int:
+    """Run Ray in a child process and return its exit code. If the raylet ends first, Ray kills the
+    child at once, and this process still cleans up."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         work = multiprocessing.get_context("fork").Process(
-            target=serve_until_told, args=(asked, folder)
+            target=serve_until_stopped, args=(args, folder)
         )
         work.start()
         for number in STOP:
@@ -111,13 +112,13 @@ def main(asked: argparse.Namespace) -> int:
         return work.exitcode or 0
 
 
-def serve_until_told(asked: argparse.Namespace, folder: str) -> None:
-    """Start Ray on this machine alone and the replicas in it; return at SIGTERM or SIGINT."""
+def serve_until_stopped(args: argparse.Namespace, folder: str) -> None:
+    """Start Ray, on this machine only, and the replicas; return at SIGTERM or SIGINT."""
     _start(folder)
     try:
-        stop = _told_to_stop()
-        serve.start(http_options={"host": "127.0.0.1", "port": asked.port})
-        serve.run(_application(asked), name=NAME, route_prefix="/")
+        stop = _stop_event()
+        serve.start(http_options={"host": "127.0.0.1", "port": args.port})
+        serve.run(_application(args), name=NAME, route_prefix="/")
         stop.wait()
         serve.shutdown()
     finally:
@@ -136,8 +137,8 @@ def _start(folder: str) -> None:
     )
 
 
-def _told_to_stop() -> threading.Event:
-    """Take the signals over from Ray, whose own handler leaves at once."""
+def _stop_event() -> threading.Event:
+    """Return an event that the signals set, instead of Ray's handler, which exits at once."""
     stop = threading.Event()
     for number in STOP:
         signal.signal(number, lambda *_: stop.set())
@@ -145,8 +146,8 @@ def _told_to_stop() -> threading.Event:
 
 
 def listen_here_only() -> None:
-    """Keep Serve's port between replicas, which takes pickled calls from anybody, on 127.0.0.1. Run
-    in each process that Ray starts; Ray has no setting for it (`_start_internal_grpc_server`)."""
+    """Bind Serve's port between replicas, which accepts pickled calls from anyone, to 127.0.0.1.
+    Runs in each process of Ray, which has no setting for it (`_start_internal_grpc_server`)."""
     from ray.serve._private import replica
 
     add = replica.add_port_to_grpc_server
@@ -155,15 +156,15 @@ def listen_here_only() -> None:
     )
 
 
-def _application(asked: argparse.Namespace) -> serve.Application:
-    threads = max(1, len(os.sched_getaffinity(0)) // asked.replicas)
+def _application(args: argparse.Namespace) -> serve.Application:
+    threads = max(1, len(os.sched_getaffinity(0)) // args.replicas)
     deployment = serve.deployment(
-        num_replicas=asked.replicas,
+        num_replicas=args.replicas,
         max_ongoing_requests=QUEUE_MOST,
         max_constructor_retry_count=1,  # a model that cannot be loaded stays so
         ray_actor_options={"num_cpus": 0},  # more replicas than cores is for Paceline to allow
     )(Replica)
-    return deployment.bind(asked.model, asked.name, asked.slots, asked.context, threads)
+    return deployment.bind(args.model, args.name, args.slots, args.context, threads)
 
 
 def arguments() -> argparse.Namespace:

@@ -6,23 +6,23 @@ from dataclasses import replace
 
 from services.base.packaged_model import MODEL_NAME, model_path
 from services.servers.engines import llamacpp
-from services.servers.engines.arguments import named
+from services.servers.engines.arguments import options
 from services.servers.engines.config import EngineConfig
+from services.servers.engines.host import Host
 from services.servers.engines.launch import Launch
-from services.servers.engines.place import Place
 
 PYTHON = ("PACELINE_RAY_PYTHON", ".venv-ray", ".venv-ray")
 APP = "services/servers/engines/ray_app.py"
 
 
-def command(config: EngineConfig, place: Place, port: int) -> Launch:
-    """Return how `config.dp` replicas are started, each as large as one embedded engine.
+def command(config: EngineConfig, host: Host, port: int) -> Launch:
+    """Return the command of `config.dp` replicas, each as large as one embedded engine.
 
     Raises:
         EngineProblem: as `llamacpp.command`.
     """
-    alone = llamacpp.command(config, place, port)
-    python = place.interpreter(*PYTHON)
+    alone = llamacpp.command(config, host, port)
+    python = host.interpreter(*PYTHON)
     numbers = {
         "--replicas": config.dp,
         "--port": port,
@@ -31,6 +31,6 @@ def command(config: EngineConfig, place: Place, port: int) -> Launch:
         "--model": model_path(),
         "--name": MODEL_NAME,
     }
-    argv = [str(python), APP, *named(numbers)]
-    env = place.environment(python, local=False) | {"RAY_USAGE_STATS_ENABLED": "0"}
+    argv = [str(python), APP, *options(numbers)]
+    env = host.environment(python, local=False) | {"RAY_USAGE_STATS_ENABLED": "0"}
     return replace(alone, label="Ray Serve", argv=argv, env=env)

@@ -1,6 +1,7 @@
-"""Is an engine ready? It answers a real question, not only /health.
+"""Waits until an engine is ready, that is, until it answers a chat request.
 
-Both vLLM and SGLang can say that they are well and die at their first request.
+/health is not enough: both vLLM and SGLang can report that they are healthy and crash at their
+first request.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from services.servers.engines.problem import EngineProblem
 from services.servers.facts import engine_facts
 from services.servers.probe.http import Answer, NoAnswer, answering, connected, message, read
 
-LOOK_S = 0.5
+POLL_S = 0.5
 HEALTH_S = 5.0  # SGLang's runs a tiny generation: a second and more on a CPU
 HELLO = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4}
 
@@ -25,10 +26,10 @@ async def ready(launch: Launch, timeout_s: float, alive: Callable[[], bool]) -> 
     """Return when the engine has answered one chat request of a few tokens.
 
     Raises:
-        EngineProblem: it ended (`alive` says so), answered with an error, or was not ready within
+        EngineProblem: it ended (no longer `alive`), answered with an error, or was not ready within
             `timeout_s` seconds.
     """
-    work = asyncio.create_task(_answered(launch))
+    work = asyncio.create_task(_first_answer(launch))
     end = time.monotonic() + timeout_s
     try:
         while not work.done():
@@ -36,7 +37,7 @@ async def ready(launch: Launch, timeout_s: float, alive: Callable[[], bool]) -> 
                 raise EngineProblem(f"{launch.label} ended before it was ready.")
             if time.monotonic() > end:
                 raise EngineProblem(f"{launch.label} was not ready within {timeout_s:g} s.")
-            await asyncio.wait([work], timeout=LOOK_S)
+            await asyncio.wait([work], timeout=POLL_S)
         work.result()
     finally:
         work.cancel()
@@ -44,11 +45,11 @@ async def ready(launch: Launch, timeout_s: float, alive: Callable[[], bool]) -> 
 
 
 async def facts_of(launch: Launch) -> dict[str, Any]:
-    """Return what the engine tells of itself, see `facts.engine_facts`."""
+    """Return what the engine reports about itself, see `facts.engine_facts`."""
     return await engine_facts(Target("url", launch.base_url, launch.model))
 
 
-async def _answered(launch: Launch) -> None:
+async def _first_answer(launch: Launch) -> None:
     root = Target("url", launch.root, launch.model)
     async with connected(root) as client:
 
@@ -57,20 +58,20 @@ async def _answered(launch: Launch) -> None:
             async with answering(client, root, address, seconds, body) as response:
                 return await read(response)
 
-        while not await _well(ask(launch.health, HEALTH_S)):  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(LOOK_S)
+        while not await _is_healthy(ask(launch.health, HEALTH_S)):  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(POLL_S)
         body = {"model": launch.model, **HELLO}
         try:
-            answer = await ask("/v1/chat/completions", 3600, body)  # `ready` ends it sooner
+            answer = await ask("/v1/chat/completions", 3600, body)  # `ready` has the timeout
         except NoAnswer as error:
-            raise EngineProblem(f"{launch.label} broke at its first request: {error}") from None
+            raise EngineProblem(f"{launch.label} failed at its first request: {error}") from None
     if answer.status != 200:
-        said = f"HTTP {answer.status}{message(answer, root)}"
-        raise EngineProblem(f"{launch.label} refuses its first request ({said}).")
+        reason = f"HTTP {answer.status}{message(answer, root)}"
+        raise EngineProblem(f"{launch.label} refuses its first request ({reason}).")
 
 
-async def _well(asked: Awaitable[Answer]) -> bool:
+async def _is_healthy(health: Awaitable[Answer]) -> bool:
     try:
-        return (await asked).status == 200
+        return (await health).status == 200
     except NoAnswer:
         return False

@@ -6,10 +6,10 @@ docs/engines.md.
 
 from __future__ import annotations
 
-from services.servers.engines.arguments import ending, named
+from services.servers.engines.arguments import final_arguments, options
 from services.servers.engines.config import EngineConfig
+from services.servers.engines.host import Host
 from services.servers.engines.launch import Launch
-from services.servers.engines.place import Place
 from services.servers.engines.problem import EngineProblem
 
 PYTHON = ("PACELINE_SGLANG_PYTHON", ".venv-sglang", ".venv-sglang-cpu")
@@ -24,32 +24,32 @@ ON_CPU = {
 }
 
 
-def command(config: EngineConfig, place: Place, port: int) -> Launch:
-    """Return how SGLang is started as `config` says.
+def command(config: EngineConfig, host: Host, port: int) -> Launch:
+    """Return the command of SGLang.
 
     Raises:
-        EngineProblem: what SGLang cannot be asked.
+        EngineProblem: SGLang does not support the config.
     """
     if config.executor not in ("auto", "mp"):
         raise EngineProblem(
             f"SGLang starts its processes itself, not with {config.executor}: leave the executor "
             "on auto."
         )
-    python = place.interpreter(*PYTHON)
-    model, name, local = place.model(config)
+    python = host.interpreter(*PYTHON)
+    model, name, local = host.model(config)
     argv = [
         *(str(python), "-m", "sglang.launch_server", "--model-path", model),
-        *named({"--served-model-name": name, **arguments(config, place.gpu)}),
-        *named({} if place.gpu else ON_CPU),
+        *options({"--served-model-name": name, **common_options(config, host.gpu)}),
+        *options({} if host.gpu else ON_CPU),
         "--enable-metrics",
-        *ending(config, port),
+        *final_arguments(config, port),
     ]
-    env = place.environment(python, local) | ({} if place.gpu else _bound(config, place))
-    return Launch("SGLang", argv, port, name, env, place.unset(), steps_back=not place.gpu)
+    env = host.environment(python, local) | ({} if host.gpu else _core_binding(config, host))
+    return Launch("SGLang", argv, port, name, env, host.unset(), steps_back=not host.gpu)
 
 
-def arguments(config: EngineConfig, gpu: bool) -> dict[str, object]:
-    """Return the arguments that say what `config` says."""
+def common_options(config: EngineConfig, gpu: bool) -> dict[str, object]:
+    """Return the options that are the same on one machine and on several."""
     chunk = -1 if config.chunked_prefill is False else config.chunk_tokens
     return {
         "--tp-size": config.tp,
@@ -68,11 +68,11 @@ def arguments(config: EngineConfig, gpu: bool) -> dict[str, object]:
     }
 
 
-def _bound(config: EngineConfig, place: Place) -> dict[str, str]:
-    """A rank a core. With more threads than free cores OpenMP's barriers spin: a tenth as fast."""
+def _core_binding(config: EngineConfig, host: Host) -> dict[str, str]:
+    """One core per rank. With more threads than free cores, OpenMP's barriers spin: 10× slower."""
     return {
         "SGLANG_USE_CPU_ENGINE": "1",
-        "SGLANG_CPU_OMP_THREADS_BIND": "|".join(map(str, place.devices.numbers[: config.ranks])),
+        "SGLANG_CPU_OMP_THREADS_BIND": "|".join(map(str, host.devices.numbers[: config.ranks])),
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }

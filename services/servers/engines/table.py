@@ -1,4 +1,4 @@
-"""The engines that Paceline can start: one table, and what is asked of an entry."""
+"""The engines that Paceline can start, in one table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from services.servers.engines import llamacpp, ray_serve, sglang, vllm
 from services.servers.engines.config import EngineConfig
 from services.servers.engines.devices import Devices, cores
 from services.servers.engines.failures import FAILURES, Failure
+from services.servers.engines.host import Host, this_host
 from services.servers.engines.launch import Launch
-from services.servers.engines.place import Place, here
 from services.servers.engines.problem import EngineProblem
 
 COMMON = ("engine", "start_timeout_s", "tp", "pp", "dp", "nodes")
@@ -24,17 +24,17 @@ SERVERS = (
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """One entry. `backend` is how runs address it (see BACKENDS); `knows` are the ways in which it
-    can be parallel; `parameters` the fields of an EngineConfig that it reads; `python` the
-    variable that names its interpreter and the folders where it is otherwise, None: our own.
-    `on_cores`: it computes on the cores, also where there are GPUs."""
+    """An engine. `backend` is how runs address it (see BACKENDS); `parallelism` are the kinds that
+    it supports; `parameters` the fields of an EngineConfig that it reads; `python` the variable
+    that names its interpreter and the folders where it is otherwise, None: Paceline's. `on_cores`:
+    it uses the CPU cores even where there are GPUs."""
 
     name: str
     label: str
     backend: str
-    knows: tuple[str, ...]
+    parallelism: tuple[str, ...]
     parameters: tuple[str, ...]
-    command: Callable[[EngineConfig, Place, int], Launch]
+    command: Callable[[EngineConfig, Host, int], Launch]
     python: tuple[str, str, str] | None
     install_gpu: str
     install_cpu: str
@@ -43,24 +43,24 @@ class EngineSpec:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """What its log is looked through for, see `diagnose`."""
+        """The failures to look for in its log, see `diagnose`."""
         return FAILURES[self.name]
 
     def devices(self, here: Devices) -> Devices:
-        """Return what it computes on, of a machine that has those of `here`."""
+        """Return the devices it uses on a machine with the devices `here`."""
         return cores() if self.on_cores and here.kind == "gpu" else here
 
     def install(self, gpu: bool) -> str:
         """Return the command that installs it."""
         return self.install_gpu if gpu else self.install_cpu
 
-    def interpreter(self, place: Place) -> Path | None:
-        """Return the Python that it runs with; None: our own."""
-        return place.interpreter(*self.python) if self.python else None
+    def interpreter(self, host: Host) -> Path | None:
+        """Return the Python that it runs with; None: Paceline's."""
+        return host.interpreter(*self.python) if self.python else None
 
-    def is_installed(self, place: Place) -> bool:
-        """Return whether that Python is there."""
-        python = self.interpreter(place)
+    def is_installed(self, host: Host) -> bool:
+        """Return whether its Python exists."""
+        python = self.interpreter(host)
         return python is None or python.exists()
 
 
@@ -68,44 +68,46 @@ def launch(config: EngineConfig, port: int, env: Mapping[str, str]) -> Launch:
     """Return the command that starts `config` on this machine, serving on `port`.
 
     Raises:
-        EngineProblem: the engine is not installed, or cannot do what is asked.
+        EngineProblem: the engine is not installed, or does not support the config.
     """
-    return launch_at(config, port, here(env))
+    return launch_at(config, port, this_host(env))
 
 
-def launch_at(config: EngineConfig, port: int, place: Place) -> Launch:
-    """Do the same for a `place`."""
+def launch_at(config: EngineConfig, port: int, host: Host) -> Launch:
+    """Return the command for `host`; see `launch`."""
     spec = ENGINES[config.engine]
-    if sentence := unknown(config) or missing(spec, place):
+    if sentence := unsupported(config) or not_installed(spec, host):
         raise EngineProblem(sentence)
-    return spec.command(config, place, port)
+    return spec.command(config, host, port)
 
 
-def missing(spec: EngineSpec, place: Place) -> str | None:
-    """Return that it is not installed, and how it would be; None where it is."""
-    if spec.is_installed(place):
+def not_installed(spec: EngineSpec, host: Host) -> str | None:
+    """Return the sentence that it is not installed, and how to install it; None if it is."""
+    if spec.is_installed(host):
         return None
     where = f", or name its Python in {spec.python[0]}" if spec.python else ""
-    return f"{spec.label} is not installed: {spec.install(place.gpu)}{where}."
+    return f"{spec.label} is not installed: {spec.install(host.gpu)}{where}."
 
 
-def unknown(config: EngineConfig) -> str | None:
-    """Return which options the engine of `config` does not have; None where it has all."""
+def unsupported(config: EngineConfig) -> str | None:
+    """Return the options of `config` that its engine does not support, as a sentence, or None."""
     spec = ENGINES[config.engine]
     plain = EngineConfig(engine=config.engine)
     for kind in ("tp", "pp", "dp"):
-        if getattr(config, kind) > 1 and kind not in spec.knows:
-            can = " and ".join(spec.knows) or "none of tp, pp and dp"
-            return f"{spec.label} does not know {kind}={getattr(config, kind)}. It knows {can}."
+        if getattr(config, kind) > 1 and kind not in spec.parallelism:
+            can = " and ".join(spec.parallelism) or "none of tp, pp and dp"
+            return (
+                f"{spec.label} does not support {kind}={getattr(config, kind)}. It supports {can}."
+            )
     if config.nodes > 1:
         where = (
             "start each machine's command, then attach" if spec.several_nodes else "leave it at 1"
         )
         return f"{spec.label} is started on one machine, not on {config.nodes}: {where}."
-    known = {*COMMON, *spec.parameters}
-    asked = (n for n in type(config).model_fields if getattr(config, n) != getattr(plain, n))
-    if odd := [name for name in asked if name not in known]:
-        return f"{spec.label} does not know {', '.join(odd)}: leave {_them(odd)} empty."
+    supported = {*COMMON, *spec.parameters}
+    changed = (n for n in type(config).model_fields if getattr(config, n) != getattr(plain, n))
+    if names := [name for name in changed if name not in supported]:
+        return f"{spec.label} does not support {', '.join(names)}: leave {_them(names)} empty."
     return None
 
 
@@ -118,7 +120,7 @@ _ENTRIES = (
         name="vllm",
         label="vLLM",
         backend="vllm",
-        knows=("tp", "pp", "dp"),
+        parallelism=("tp", "pp", "dp"),
         parameters=SERVERS,
         command=vllm.command,
         python=vllm.PYTHON,
@@ -131,7 +133,7 @@ _ENTRIES = (
         name="sglang",
         label="SGLang",
         backend="sglang",
-        knows=("tp", "pp", "dp"),
+        parallelism=("tp", "pp", "dp"),
         parameters=SERVERS,
         command=sglang.command,
         python=sglang.PYTHON,
@@ -144,7 +146,7 @@ _ENTRIES = (
         name="llamacpp",
         label="llama.cpp (embedded)",
         backend="url",
-        knows=(),
+        parallelism=(),
         parameters=("model", "max_model_len", "max_seqs"),
         command=llamacpp.command,
         python=None,
@@ -156,7 +158,7 @@ _ENTRIES = (
         name="ray",
         label="Ray Serve",
         backend="url",
-        knows=("dp",),
+        parallelism=("dp",),
         parameters=("model", "max_model_len", "max_seqs"),
         command=ray_serve.command,
         python=ray_serve.PYTHON,

@@ -5,59 +5,61 @@ Arguments: https://docs.vllm.ai/en/latest/cli/serve.html; the CPU's: docs/engine
 
 from __future__ import annotations
 
-from services.servers.engines.arguments import ending, named
+from services.servers.engines.arguments import final_arguments, options
 from services.servers.engines.config import EngineConfig
+from services.servers.engines.host import Host
 from services.servers.engines.launch import Launch
-from services.servers.engines.place import Place
 from services.servers.engines.problem import EngineProblem
 
 PYTHON = ("PACELINE_VLLM_PYTHON", ".venv-vllm", ".venv-vllm-cpu")
 CPU_CACHE_BYTES = 512 * 2**20  # key-value cache of a rank on a CPU: 17,000 tokens of SmolLM2
-CPU_SEQS, CPU_STEP = 128, 2048  # what vLLM takes itself for one core
-# On a CPU compiling takes minutes and gains little. A pipeline that is plainly eager skips its
-# warm-up and dies at the first request; this way it is eager and warms up.
+CPU_SEQS, CPU_STEP = 128, 2048  # vLLM's own defaults for one core
+# On a CPU, compiling takes minutes and gains little. With --enforce-eager a pipeline skips its
+# warm-up and crashes at the first request; these options make it eager with a warm-up.
 EAGER = ["--enforce-eager"]
 EAGER_STAGES = ["--compilation-config.mode", "2", "--compilation-config.backend", "eager"]
 
 
-def command(config: EngineConfig, place: Place, port: int) -> Launch:
-    """Return how vLLM is started as `config` says.
+def command(config: EngineConfig, host: Host, port: int) -> Launch:
+    """Return the command of vLLM.
 
     Raises:
-        EngineProblem: what vLLM cannot be asked.
+        EngineProblem: vLLM does not support the config.
     """
-    python = place.interpreter(*PYTHON)
-    model, name, local = place.model(config)
+    python = host.interpreter(*PYTHON)
+    model, name, local = host.model(config)
     check(config)
-    if not place.gpu and config.gpu_memory_share:
-        raise EngineProblem("Here is no GPU whose memory could be shared: leave that empty.")
-    if not place.gpu and config.executor == "ray":
-        raise EngineProblem("On a CPU vLLM does not work with Ray: choose the executor mp.")
+    if not host.gpu and config.gpu_memory_share:
+        raise EngineProblem("This machine has no GPU: leave the GPU memory share empty.")
+    if not host.gpu and config.executor == "ray":
+        raise EngineProblem("vLLM does not work with Ray on a CPU: choose the executor mp.")
     argv = [
         *(str(python), "-m", "vllm.entrypoints.cli.main", "serve", model),
-        *named({"--served-model-name": name, **_parallel(config), **sizes(config)}),
-        *(on_gpus(config) if place.gpu else _on_cores(config)),
-        *ending(config, port),
+        *options(
+            {"--served-model-name": name, **_parallel_options(config), **common_options(config)}
+        ),
+        *(gpu_options(config) if host.gpu else _cpu_options(config)),
+        *final_arguments(config, port),
     ]
     env = {"VLLM_NO_USAGE_STATS": "1", "VLLM_SERVER_DEV_MODE": "1"}  # /server_info tells all
-    env |= place.environment(python, local) | ({} if place.gpu else _bound(config, place))
-    return Launch("vLLM", argv, port, name, env, place.unset(), steps_back=not place.gpu)
+    env |= host.environment(python, local) | ({} if host.gpu else _core_binding(config, host))
+    return Launch("vLLM", argv, port, name, env, host.unset(), steps_back=not host.gpu)
 
 
 def check(config: EngineConfig) -> None:
-    """See that vLLM can be asked for this. Raises EngineProblem."""
+    """Check that vLLM supports the config. Raises EngineProblem."""
     if config.executor == "external_launcher":
         raise EngineProblem(
-            "vLLM's external launcher (torchrun) works without a server only, so there is nothing "
+            "vLLM's external launcher (torchrun) only works without a server, so there is nothing "
             "to send requests to. Choose mp, or ray for several machines."
         )
     if config.chunk_tokens and config.max_batched_tokens not in (None, config.chunk_tokens):
         raise EngineProblem(
-            "In vLLM a step is as long as a chunk: give chunk_tokens or max_batched_tokens."
+            "In vLLM a step is as long as a chunk: set either chunk_tokens or max_batched_tokens."
         )
 
 
-def _parallel(config: EngineConfig) -> dict[str, object]:
+def _parallel_options(config: EngineConfig) -> dict[str, object]:
     return {
         "--tensor-parallel-size": config.tp,
         "--pipeline-parallel-size": config.pp,
@@ -66,8 +68,8 @@ def _parallel(config: EngineConfig) -> dict[str, object]:
     }
 
 
-def sizes(config: EngineConfig) -> dict[str, object]:
-    """Return the arguments that are the same everywhere."""
+def common_options(config: EngineConfig) -> dict[str, object]:
+    """Return the options that are the same on GPUs, CPUs and several machines."""
     chunked = config.chunked_prefill
     chunk = None if chunked is False else config.chunk_tokens
     return {
@@ -82,25 +84,25 @@ def sizes(config: EngineConfig) -> dict[str, object]:
     }
 
 
-def on_gpus(config: EngineConfig) -> list[str]:
-    """Return the arguments that only GPUs have."""
-    shares = named({"--gpu-memory-utilization": config.gpu_memory_share})
+def gpu_options(config: EngineConfig) -> list[str]:
+    """Return the options that only GPUs have."""
+    shares = options({"--gpu-memory-utilization": config.gpu_memory_share})
     return [*shares, *(EAGER if config.eager else [])]
 
 
-def _on_cores(config: EngineConfig) -> list[str]:
-    """Its own defaults for a CPU double with TP, and would be a second difference of a study."""
+def _cpu_options(config: EngineConfig) -> list[str]:
+    """Fixed sizes: vLLM's own for a CPU double with TP, which would distort a study."""
     step = config.chunk_tokens or config.max_batched_tokens or config.chunked_prefill is False
     fixed = {
         "--kv-cache-memory-bytes": CPU_CACHE_BYTES,
         "--max-num-seqs": None if config.max_seqs else CPU_SEQS,
         "--max-num-batched-tokens": None if step else CPU_STEP,
-        "--api-server-count": 1 if config.dp > 1 else None,  # each takes 0.6 GB
+        "--api-server-count": 1 if config.dp > 1 else None,  # 0.6 GB each
     }
-    return [*named(fixed), *(EAGER_STAGES if config.pp > 1 else EAGER)]
+    return [*options(fixed), *(EAGER_STAGES if config.pp > 1 else EAGER)]
 
 
-def _bound(config: EngineConfig, place: Place) -> dict[str, str]:
-    """A rank a core: by default one rank would take all but one core, and two none."""
-    numbers = place.devices.numbers[: config.ranks]
+def _core_binding(config: EngineConfig, host: Host) -> dict[str, str]:
+    """One core per rank: by default one rank would take all cores but one, and two would fail."""
+    numbers = host.devices.numbers[: config.ranks]
     return {"VLLM_CPU_OMP_THREADS_BIND": "|".join(map(str, numbers)), "CUDA_VISIBLE_DEVICES": ""}

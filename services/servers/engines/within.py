@@ -1,5 +1,4 @@
-"""The engine that a run starts for itself and stops with itself: llama.cpp with the model that
-comes along."""
+"""The engine that a run starts and stops itself: llama.cpp with the packaged model."""
 
 from __future__ import annotations
 
@@ -20,15 +19,15 @@ from services.servers.engines.problem import EngineProblem
 ROOT = Path(__file__).resolve().parents[3]
 READY_S = 60.0
 STOP_S = 2.0
-SLOTS_MOST = 64  # sequences the embedded engine decodes at once
+SLOTS_MOST = 64  # concurrent sequences of the embedded engine
 CONTEXT_MOST = 8192  # tokens the packaged model was trained for
 CACHE_TOKENS = 65_536  # tokens of all slots together: 1.5 GiB of key-value cache
-ROOM = 96  # tokens for the chat template and the unique mark
+TEMPLATE_TOKENS = 96  # tokens for the chat template and the nonce
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How to start one. `command` may raise EngineProblem for what it can see beforehand."""
+    """An entry of ENGINES. `command` raises EngineProblem if the model is not installed."""
 
     name: str
     label: str
@@ -37,7 +36,7 @@ class Engine:
 
 
 class Started(NamedTuple):
-    """Where an engine answers, and the number of its process."""
+    """The address and the process id of an engine."""
 
     base_url: str
     pid: int
@@ -47,7 +46,7 @@ class Started(NamedTuple):
 async def started(
     name: str, slots: int = 1, context: int = 2048, cache: bool = False
 ) -> AsyncIterator[Started]:
-    """Start engine `name`, yield where it is, stop it. `cache`: prompts may reuse a prefix.
+    """Start engine `name`, yield its address, stop it. `cache`: prompts may reuse a prefix.
 
     Raises:
         EngineProblem: it is not installed, ended early, or was not ready in READY_S.
@@ -70,25 +69,25 @@ async def started(
 
 
 def size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
-    """Return (slots, context in tokens) of an embedded engine that fits the run.
+    """Return (slots, context in tokens) of an embedded engine for the run.
 
-    A slot holds the longest prompt (text has at least two bytes a token, mostly four)
-    and the longest answer. Requests beyond the slots wait in the engine's queue.
+    A slot holds the longest prompt (at least two bytes per token, usually four) and the longest
+    answer. Requests beyond the slots wait in the engine's queue.
 
     Raises:
         EngineProblem: one request is longer than the model's context.
     """
     longest = max(part.max_tokens for part in parts(config))
-    context = prompt_bytes // 2 + longest + ROOM
+    context = prompt_bytes // 2 + longest + TEMPLATE_TOKENS
     if context > CONTEXT_MOST:
         raise EngineProblem(
             f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "
             f"this run could need {context:,}. Lower max tokens or shorten the prompts."
         )
-    wanted = {"sequential": 1, "staggered": config.requests}.get(
+    in_flight = {"sequential": 1, "staggered": config.requests}.get(
         config.mode, config.concurrency or config.requests
     )
-    return max(1, min(wanted, config.requests, SLOTS_MOST, CACHE_TOKENS // context)), context
+    return max(1, min(in_flight, config.requests, SLOTS_MOST, CACHE_TOKENS // context)), context
 
 
 async def _address(process: asyncio.subprocess.Process, label: str, log: IO[bytes]) -> str:

@@ -1,6 +1,6 @@
-"""What a server says of itself, kept with each run that it answers.
+"""What a server reports about itself, stored with each run.
 
-It is published with the run, so it names no host, no user and no path.
+Published with the run, so it contains no host, no user and no path.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from services.ask.backends import BackendProblem, Target
 from services.base import untrusted
 from services.base.redact import READ
 from services.servers.facts import vllm_server
+from services.servers.facts.fields import last_part
 from services.servers.facts.pages import PAGES
-from services.servers.facts.taken import last_part
 from services.servers.probe.http import Answer, connected, get
 
-TIMEOUT_S = 5.0  # a server that works hard answers late
-WORD = 120  # characters of a word that are kept
+TIMEOUT_S = 5.0  # a busy server answers late
+LONGEST = 120  # characters of a text
 
 
 async def engine_facts(target: Target, prompts: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what the engine at `target` tells of itself; {} where it is none of those we know. The
-    target's secrets and `prompts` are in none of it.
+    """Return what the engine at `target` reports about itself; {} for an unknown engine. Contains
+    neither the target's secrets nor `prompts`.
 
-    Keys: engine, engine_version, and where told model_name, tensor_parallel, pipeline_parallel,
+    Keys: engine, engine_version, and where reported model_name, tensor_parallel, pipeline_parallel,
     data_parallel, nodes, executor, device_type, dtype, quantization, load_format, context_length,
     max_seqs, max_batched_tokens, chunked_prefill, chunk_tokens, memory_share, prefix_cache,
-    cache_tokens, eager, attention_backend, slots, context_per_slot. Lengths in tokens. Never
-    raises for what it answers.
+    cache_tokens, eager, attention_backend, slots, context_per_slot. Lengths in tokens. Raises
+    nothing, whatever the server answers.
     """
     root = target.at((target.base_url or "").removesuffix("/v1"))
     async with connected(root) as client:
@@ -46,22 +46,21 @@ async def engine_facts(target: Target, prompts: Iterable[str] = ()) -> dict[str,
             data = answer.json() if answer else None
             if isinstance(data, dict) and (facts := read(data)):
                 more = await vllm_server.more(root, ask) if engine == "vLLM" else {}
-                kept = _gated({**facts, **more}, (*target.secrets, *prompts))
-                return {"engine": engine, **kept}
+                safe = _publishable({**facts, **more}, (*target.secrets, *prompts))
+                return {"engine": engine, **safe}
     return {}
 
 
-def _gated(facts: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
-    """Return facts whose words are short and hold no secret, nor a folder; without those of which
-    nothing is left."""
-    found = {
-        fact: _word(value, secrets) if isinstance(value, str) else value
+def _publishable(facts: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
+    """Return facts with short texts that contain no secret and no folder, without empty ones."""
+    redacted = {
+        fact: _publishable_text(value, secrets) if isinstance(value, str) else value
         for fact, value in facts.items()
     }
-    return {fact: value for fact, value in found.items() if value != ""}
+    return {fact: value for fact, value in redacted.items() if value != ""}
 
 
-def _word(said: str, secrets: tuple[str, ...]) -> str:
-    """A secret is looked for before anything is cut: what is left of it could not be known."""
-    word = last_part(untrusted.text(said, secrets, READ))
-    return word if len(word) <= WORD else word[: WORD - 1] + "…"
+def _publishable_text(text: str, secrets: tuple[str, ...]) -> str:
+    """Remove secrets before shortening: a part of a secret would not be recognised."""
+    name = last_part(untrusted.text(text, secrets, READ))
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"

@@ -1,7 +1,7 @@
-"""What a backend is like before it is measured: there, serving which models, streaming or not.
+"""Probes a backend before it is measured: reachable, its models, whether it streams.
 
-Nothing here is timed but the round trip, and nothing raises for what a backend does: a probe is
-what was found, with a sentence about what was not.
+Only the round trip is timed. `probe` raises nothing, whatever a backend does: a Probe has the
+results, and a sentence about what failed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ MODELS = "/models"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was found. None: not found out. `rtt_s` is in seconds; `problem` is a sentence.
+    """The result; None means unknown. `rtt_s` is in seconds; `problem` is a sentence.
 
-    `reachable` is None where LiteLLM addresses the provider: asking it would cost money.
+    `reachable` is None for providers behind LiteLLM, since asking them would cost money.
     """
 
     reachable: bool | None
@@ -47,53 +47,53 @@ class Probe:
     server: str | None = None
     problem: str | None = None
     remedy: Remedy | None = None  # what may help
-    lists: bool | None = None  # models; a server without a list may answer all the same
+    lists: bool | None = None  # has a list of models; a server without one may still answer
 
 
 class NoList(BackendProblem):
-    """The server has no list of models where it should be."""
+    """The server has no list of models."""
 
 
 async def probe(target: Target, timeout_s: float = 5.0, config: RunConfig | None = None) -> Probe:
-    """List the models, measure the round trip, and have one model say a few tokens, asked as
-    `config` asks. A server may have no list: with a model named, it is asked all the same.
+    """List the models, measure the round trip, and have one model generate a few tokens with the
+    request options of `config`. A server without a list is asked if a model is named.
 
-    A cloud is asked nothing until a model is chosen: the first that it lists may be any, and costs
+    A cloud is not asked until a model is chosen: the first of its list is arbitrary, and costs
     money. Takes up to `timeout_s` for each step, and ANSWER_TIMES as long for the answer.
     """
     if BACKENDS[target.backend].kind == "litellm":
-        problem = await asyncio.to_thread(providers.unknown, target.model, target.key)
+        problem = await asyncio.to_thread(providers.problem_of, target.model, target.key)
         return Probe(None, problem=problem)
     if target.base_url is None:
-        return Probe(False, problem="The embedded engine does not run yet: a run starts it.")
-    found = Probe(False)
+        return Probe(False, problem="The embedded engine is not running: a run starts it.")
+    result = Probe(False)
     async with http.connected(target) as client:
         try:
             answer = await http.get(client, target, MODELS, timeout_s)
-            server = http.words(answer.headers.get("server", ""), target, 80)
-            found = Probe(True, server=server or None)
+            server = http.quote(answer.headers.get("server", ""), target, 80)
+            result = Probe(True, server=server or None)
             models = _listed(answer, target)
-            found = replace(found, models=models or (), lists=models is not None)
-            found = replace(found, rtt_s=await _round_trip(client, target, timeout_s))
-            model = target.model or _first(models or (), target)
+            result = replace(result, models=models or (), lists=models is not None)
+            result = replace(result, rtt_s=await _round_trip(client, target, timeout_s))
+            model = target.model or _default_model(models or (), target)
             if not model:
-                return found
-            asked = config or RunConfig(backend=target.backend)
-            heard = await converse(
-                client, target.named(model), models or (), timeout_s * ANSWER_TIMES, asked
+                return result
+            request_config = config or RunConfig(backend=target.backend)
+            reply = await converse(
+                client, target.named(model), models or (), timeout_s * ANSWER_TIMES, request_config
             )
         except Refused as problem:
-            return replace(found, problem=str(problem), remedy=problem.remedy)
+            return replace(result, problem=str(problem), remedy=problem.remedy)
         except BackendProblem as problem:
-            return replace(found, problem=str(problem))
-    return replace(found, streams=heard.streams, reports_usage=heard.reports_usage)
+            return replace(result, problem=str(problem))
+    return replace(result, streams=reply.streams, reports_usage=reply.reports_usage)
 
 
 async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]:
-    """Return the models that the backend lists; nothing where LiteLLM addresses it.
+    """Return the models that the backend lists; empty for providers behind LiteLLM.
 
     Raises:
-        BackendProblem: with a sentence that says why it cannot be asked, and what to do.
+        BackendProblem: it does not list them; the sentence says why, and what to do.
     """
     if target.base_url is None:
         return (MODEL_NAME,) if BACKENDS[target.backend].kind == "embedded" else ()
@@ -104,17 +104,17 @@ async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]
 async def with_model(
     target: Target, prompts: Collection[str] = (), timeout_s: float = 5.0
 ) -> Target:
-    """Return `target` with a model: its own, else the first that its server lists, of those that
-    hold none of the `prompts`.
+    """Return `target` with a model: its own, else the first on the server's list that contains none
+    of the `prompts`.
 
     Raises:
-        BackendProblem: as `list_models`, or there is none, or only the person can choose.
+        BackendProblem: as `list_models`, or there is no model, or a cloud's has to be chosen.
     """
     if target.model:
         return target
     models = await list_models(target, timeout_s)
     models = tuple(model for model in models if not holds(model, prompts))
-    if model := _first(models, target):
+    if model := _default_model(models, target):
         return target.named(model)
     backend = BACKENDS[target.backend]
     raise BackendProblem(
@@ -124,7 +124,7 @@ async def with_model(
 
 
 async def engine_facts(target: Target, prompts: Collection[str] = ()) -> dict[str, Any]:
-    """Return what the engine tells of itself (see `facts.engine_facts`); nothing of a cloud."""
+    """Return what the engine reports about itself (see `facts.engine_facts`); {} for a cloud."""
     if target.base_url is None or BACKENDS[target.backend].needs_key:
         return {}
     return await facts.engine_facts(target, prompts)
@@ -134,7 +134,7 @@ async def engine_facts(target: Target, prompts: Collection[str] = ()) -> dict[st
 
 
 def _listed(answer: http.Answer, target: Target) -> tuple[str, ...] | None:
-    """Return the models; None where there is no list, and the model is known without it."""
+    """Return the models; None where there is no list and the target names its model."""
     try:
         return _models(answer, target)
     except NoList:
@@ -144,7 +144,7 @@ def _listed(answer: http.Answer, target: Target) -> tuple[str, ...] | None:
 
 
 def _models(answer: http.Answer, target: Target) -> tuple[str, ...]:
-    """Return the ids of a list of models, whatever else the answer holds."""
+    """Return the ids of a list of models. Raises BackendProblem if the answer is none."""
     if answer.status in (404, 405, 501):
         raise NoList(_no_list(answer, target))
     if answer.status in http.KEY_STATUSES:
@@ -173,7 +173,7 @@ def _no_list(answer: http.Answer, target: Target) -> str:
     path = urlsplit(target.url(MODELS)).path
     return (
         f"{target.netloc} has no list of models at {path} (HTTP {answer.status}). Name the model, "
-        f"if the server answers without a list{http.where_else(target)}."
+        f"if the server answers without a list{http.other_address(target)}."
     )
 
 
@@ -184,27 +184,25 @@ def _incompatible(target: Target, what: str) -> str:
     )
 
 
-def _first(models: tuple[str, ...], target: Target) -> str:
-    """Return the model that an empty name stands for; "" at a cloud."""
+def _default_model(models: tuple[str, ...], target: Target) -> str:
+    """Return the first model, or "" at a cloud. Raises BackendProblem if there is none."""
     if not models:
-        raise BackendProblem(f"{target.netloc} answers, but lists no model. {_load_one(target)}")
+        raise BackendProblem(f"{target.netloc} answers, but lists no model. {_load_hint(target)}")
     return "" if BACKENDS[target.backend].needs_key else models[0]
 
 
-def _load_one(target: Target) -> str:
+def _load_hint(target: Target) -> str:
     if target.backend == "ollama":
         return "Pull one with: ollama pull llama3.2"
     return "Name the one to use, or start the server with one."
 
 
-# --- how far -----------------------------------------------------------------------------------
+# --- the round trip ----------------------------------------------------------------------------
 
 
 async def _round_trip(client: httpx.AsyncClient, target: Target, timeout_s: float) -> float | None:
-    """Return the median time of small GETs on the open connection, in seconds.
-
-    None where the server closes its connections, since each GET would then open one.
-    """
+    """Return the median time in seconds of small GETs on the open connection; None if the server
+    closes its connections, since each GET would then open a new one."""
     times: list[float] = []
     try:
         async with asyncio.timeout(timeout_s):

@@ -1,4 +1,4 @@
-"""One short conversation with a backend: does it stream, and does it count its tokens?"""
+"""One short chat request to a backend: does it stream, and does it report usage?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from services.servers.probe.http import (
     NoAnswer,
     answering,
     message,
+    quote,
     read,
     refusal,
-    words,
 )
 from services.wire.chunk import Chunk, is_ping, read_chunk
 from services.wire.message import message_of
@@ -37,7 +37,7 @@ _UNKNOWN = re.compile(
 
 
 class Refused(BackendProblem):
-    """The server refuses the question; `remedy` may help."""
+    """The server refuses the request; `remedy` may help."""
 
     def __init__(self, sentence: str, remedy: Remedy | None) -> None:
         super().__init__(sentence)
@@ -46,7 +46,7 @@ class Refused(BackendProblem):
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What was heard. `reports_usage` is None where the answer did not end in time."""
+    """The result. `reports_usage` is None where the answer did not end in time."""
 
     streams: bool
     reports_usage: bool | None
@@ -59,48 +59,48 @@ async def converse(
     timeout_s: float,
     config: RunConfig,
 ) -> Conversation:
-    """Have `target` say a few tokens, asked as `config` asks. `models` are those it lists, for the
-    sentence.
+    """Have `target` generate a few tokens with the request options of `config`. `models` are those
+    it lists, for error messages.
 
     Raises:
-        BackendProblem: it does not answer, does not know the model, or answers with an error.
+        BackendProblem: it does not answer, does not serve the model, or answers with an error.
     """
-    heard = _Heard()
+    reply = _Reply()
     ended = True
     config = config.model_copy(update={"max_tokens": TOKENS})
-    asked = body(config, target, "Say hello.")
+    question = body(config, target, "Say hello.")
     try:
-        async with answering(client, target, chat_url(target), timeout_s, asked) as response:
+        async with answering(client, target, chat_url(target), timeout_s, question) as response:
             if response.status_code != 200:
                 answer = await read(response)
-                raise Refused(_refused(answer, target, models), _remedy(answer, target, config))
-            await heard.listen(response)
+                raise Refused(_refusal(answer, target, models), _remedy(answer, target, config))
+            await reply.read(response)
     except NoAnswer:
-        if not heard.makes_sense:
+        if not reply.is_completion:
             raise
         ended = False
-    if heard.error:
-        said = words(heard.error, target)
-        raise BackendProblem(f"{target.netloc} answers the test question with an error: {said}.")
-    if not heard.makes_sense:
+    if reply.error:
+        reason = quote(reply.error, target)
+        raise BackendProblem(f"{target.netloc} answers the test question with an error: {reason}.")
+    if not reply.is_completion:
         raise BackendProblem(
             f"{target.netloc} is not OpenAI-compatible: it answers the test question with "
             "something that is not a chat completion."
         )
-    usage = True if heard.usage else (False if ended else None)
-    return Conversation(heard.streams, usage)
+    usage = True if reply.usage else (False if ended else None)
+    return Conversation(reply.streams, usage)
 
 
-class _Heard:
-    """An answer, piece by piece."""
+class _Reply:
+    """An answer, read chunk by chunk."""
 
     def __init__(self) -> None:
         self.streams = False
         self.usage = False
-        self.makes_sense = False
+        self.is_completion = False
         self.error: str | None = None
 
-    async def listen(self, response: httpx.Response) -> None:
+    async def read(self, response: httpx.Response) -> None:
         """Read to the end, to [DONE], or to BODY_BYTES, as a run would."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         detector, stream, size = StreamDetector(kind.encode()), None, 0
@@ -108,22 +108,22 @@ class _Heard:
             async for part in response.aiter_raw():
                 if stream is None and (stream := detector.detect(part)):
                     part = bytes(detector.buffer)
-                if stream is not None and self._ended(stream.feed(part)):
+                if stream is not None and self._is_done(stream.feed(part)):
                     return
                 size += len(part)
                 if size > BODY_BYTES:
                     return
             if stream is not None:
-                self._ended(stream.flush())
+                self._is_done(stream.flush())
             else:
-                self._take(read_chunk(detector.buffer))
+                self._add(read_chunk(detector.buffer))
         except BackendProblem:
             raise
-        except ValueError:  # what was understood before it counts
+        except ValueError:  # keep what was read before it
             return
 
-    def _ended(self, events: Sequence[Event]) -> bool:
-        """Take events; return whether the last of the stream is among them."""
+    def _is_done(self, events: Sequence[Event]) -> bool:
+        """Read events; return whether the stream is done."""
         for kind, data in events:
             if data.strip() == b"[DONE]":
                 return True
@@ -131,15 +131,15 @@ class _Heard:
                 self.error = self.error or message_of(data) or data[:200].decode("utf-8", "replace")
             elif data.strip() and not is_ping(data.strip()):
                 chunk = read_chunk(data)
-                self._take(chunk)
+                self._add(chunk)
                 self.streams = self.streams or not (chunk.whole or chunk.error or chunk.oddity)
         return False
 
-    def _take(self, chunk: Chunk) -> None:
+    def _add(self, chunk: Chunk) -> None:
         self.error = self.error or chunk.error
         self.usage = self.usage or chunk.usage is not None
-        said = chunk.has_token or chunk.finish_reason is not None
-        self.makes_sense = self.makes_sense or said
+        has_content = chunk.has_token or chunk.finish_reason is not None
+        self.is_completion = self.is_completion or has_content
 
 
 def _remedy(answer: Answer, target: Target, config: RunConfig) -> Remedy | None:
@@ -147,7 +147,7 @@ def _remedy(answer: Answer, target: Target, config: RunConfig) -> Remedy | None:
     return remedy(message_of(answer.content), answer.status, config, base_url)
 
 
-def _refused(answer: Answer, target: Target, models: tuple[str, ...]) -> str:
+def _refusal(answer: Answer, target: Target, models: tuple[str, ...]) -> str:
     about_model = answer.status in (400, 404, 422) and _UNKNOWN.search(
         answer.content[:10_000].decode("utf-8", "replace")
     )

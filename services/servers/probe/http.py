@@ -1,8 +1,7 @@
-"""One bounded question to a server, and every way in which it can fail, in a sentence.
+"""Bounded HTTP requests outside a measurement, with a sentence for every way to fail.
 
-For whatever is asked outside a measurement. No answer is trusted: what is read has an end in bytes
-and in seconds, a redirect is not followed (the key would go with it), and the way is that of the
-client that measures: through the same proxy, or straight.
+No answer is trusted: bytes and seconds are limited, redirects are not followed (the key would go
+with them). The connection is that of the measuring client: the same proxy, or none.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from services.base import untrusted
 from services.base.redact import LONGEST
 from services.wire.message import message_of
 
-CONNECT_S = 3.0  # and no more than half of the time, so that TCP and TLS end before the rest does
+CONNECT_S = 3.0  # at most half of the whole timeout, so that a connect timeout is reported as such
 KEY_STATUSES = (401, 403)
-BODY_BYTES = 4 * 2**20  # the longest lists of models, those of routers, come near 1 MB
+BODY_BYTES = 4 * 2**20  # the longest lists of models, those of routers, are about 1 MB
 
 
 class NoAnswer(BackendProblem):
-    """Nothing came back that is an HTTP answer."""
+    """There was no HTTP answer."""
 
 
 class NothingListens(NoAnswer):
-    """The server's machine refuses connections to its port."""
+    """The connection was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,10 @@ class Answer:
     status: int
     headers: httpx.Headers
     content: bytes
-    closes: bool  # the connection ends with it
+    closes: bool  # the server closes the connection
 
     def json(self) -> Any:
-        """Return the content as data; None where it is not JSON."""
+        """Return the parsed content; None if it is not JSON."""
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
@@ -59,11 +58,11 @@ class Answer:
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that sends the target's key and headers and nothing else of this machine's,
-    and takes the certificates that the client which measures takes.
+    """Yield a client with the target's key, headers and certificates, and nothing from this
+    machine's environment.
 
     Raises:
-        BackendProblem: the file of certificates can no longer be read.
+        BackendProblem: the CA file cannot be read.
     """
     headers = httpx.Headers({"Accept-Encoding": "identity", "User-Agent": "paceline"})
     if target.key:
@@ -87,10 +86,10 @@ async def answering(
     timeout_s: float,
     body: dict[str, Any] | None = None,
 ) -> AsyncIterator[httpx.Response]:
-    """GET `url`, at the target, or POST `body` there; yield the answer unread.
+    """GET `url`, or POST `body` to it; yield the response unread.
 
     Raises:
-        NoAnswer: no connection, no HTTP, or not over within `timeout_s`.
+        NoAnswer: no connection, no HTTP, or not finished within `timeout_s`.
     """
     limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s / 2))
     method = "GET" if body is None else "POST"
@@ -117,8 +116,10 @@ async def read(response: httpx.Response) -> Answer:
         content += part
         if len(content) > BODY_BYTES:
             break
-    said = response.headers.get("connection", "").lower()
-    closes = said == "close" or (response.http_version == "HTTP/1.0" and said != "keep-alive")
+    connection = response.headers.get("connection", "").lower()
+    closes = connection == "close" or (
+        response.http_version == "HTTP/1.0" and connection != "keep-alive"
+    )
     return Answer(response.status_code, response.headers, bytes(content[:BODY_BYTES]), closes)
 
 
@@ -133,58 +134,58 @@ async def get(client: httpx.AsyncClient, target: Target, path: str, timeout_s: f
 
 
 def refusal(answer: Answer, target: Target, url: str) -> str:
-    """Say what an answer of `url` other than 200 means, and what to do."""
+    """Return what a status of `url` other than 200 means, and what to do."""
     status, where = answer.status, target.netloc
-    said = message(answer, target)
+    reason = message(answer, target)
     if 300 <= status < 400:
-        there = _location(answer, target)
-        return f"{where} redirects to {there}. Give that address, if it is the right one."
+        location = _location(answer, target)
+        return f"{where} redirects to {location}. Use that address, if it is the right one."
     if status in KEY_STATUSES:
         return str(key_problem(answer, target))
     if status == 404:
         return (
             f"{where} has no {urlsplit(url).path} (HTTP 404): the path of "
-            f"the address is wrong, or the server is not OpenAI-compatible{where_else(target)}."
+            f"the address is wrong, or the server is not OpenAI-compatible{other_address(target)}."
         )
     if status == 429:
-        return f"{where} is asked too often (HTTP 429{said}). Wait a little, or check your quota."
-    if status == 503 and "load" in said.lower():  # llama.cpp says so
-        return f"{where} is still loading its model (HTTP 503{said}). Wait until it is ready."
+        return f"{where} is asked too often (HTTP 429{reason}). Wait a little, or check your quota."
+    if status == 503 and "load" in reason.lower():  # llama.cpp
+        return f"{where} is still loading its model (HTTP 503{reason}). Wait until it is ready."
     if status >= 500:
-        return f"{where} is still starting or broken (HTTP {status}{said}). Look into its log."
-    return f"{where} refuses the question (HTTP {status}{said})."
+        return f"{where} is still starting or broken (HTTP {status}{reason}). Check its log."
+    return f"{where} refuses the request (HTTP {status}{reason})."
 
 
 def key_problem(answer: Answer, target: Target) -> KeyProblem:
-    """Return what an answer with one of KEY_STATUSES means, to be raised."""
+    """Return the error for an answer with one of KEY_STATUSES."""
     details = f"(HTTP {answer.status}{message(answer, target)})"
-    return KeyProblem(_about_the_key(target, details), details)
+    return KeyProblem(_key_sentence(target, details), details)
 
 
-def where_else(target: Target) -> str:
-    """Return, as the end of a sentence, which other address to try; "" where none is likelier."""
+def other_address(target: Target) -> str:
+    """Return the end of a sentence that suggests another address, or ""."""
     base = target.base_url or ""
     if target.endpoint:
         return ""
     if VERSIONED.search(base):
         root = base.removesuffix("/v1")
-        return f"; an endpoint elsewhere can be given whole, such as {root}/chat/completions"
+        return f"; an endpoint at another path can be given in full, as {root}/chat/completions"
     return f"; try {base}/v1"
 
 
 def message(answer: Answer, target: Target) -> str:
-    """Return ": " and the server's own words, without the key; nothing where it has none."""
-    said = words(message_of(answer.content), target)
-    return f": {said}" if said else ""
+    """Return ": " and the server's error message, without secrets; "" if there is none."""
+    text = quote(message_of(answer.content), target)
+    return f": {text}" if text else ""
 
 
-def words(said: str, target: Target, limit: int = LONGEST) -> str:
-    """Return what a server said as a part of a sentence: one line, without the secrets that go to
-    it and without the full stop at its end."""
-    return untrusted.text(said, target.secrets, limit).rstrip(".")
+def quote(text: str, target: Target, limit: int = LONGEST) -> str:
+    """Return a server's text for use in a sentence: one line, without secrets and without the full
+    stop at its end."""
+    return untrusted.text(text, target.secrets, limit).rstrip(".")
 
 
-def _about_the_key(target: Target, details: str) -> str:
+def _key_sentence(target: Target, details: str) -> str:
     backend = BACKENDS[target.backend]
     if target.key:
         return f"{target.netloc} refuses the key in {backend.key_env} {details}. Check the key."
@@ -195,8 +196,8 @@ def _about_the_key(target: Target, details: str) -> str:
 
 
 def _location(answer: Answer, target: Target) -> str:
-    """Where a redirect points, as a base URL and without a query, which may hold a secret."""
-    location = words(answer.headers.get("location", "nowhere"), target, 200)
+    """The base URL that a redirect points to, without its query, which may hold a secret."""
+    location = quote(answer.headers.get("location", "nowhere"), target, 200)
     return location.partition("?")[0].removesuffix("/models").removesuffix("/chat/completions")
 
 
@@ -213,8 +214,8 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
         if isinstance(cause, ConnectionRefusedError):
             if target.proxy:
                 return f"The proxy of {where} refuses connections. Check {_proxy_names(target)}."
-            return f"Nothing answers on {where}. {_start(target)}"
-    said = words(str(error), target)
+            return f"Nothing answers on {where}. {_start_hint(target)}"
+    reason = quote(str(error), target)
     match error:
         case httpx.ConnectTimeout():
             waited = min(CONNECT_S, timeout_s / 2)
@@ -222,11 +223,11 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
         case httpx.TimeoutException() | TimeoutError():
             return f"{where} takes connections, but did not answer within {timeout_s:g} s."
         case httpx.ConnectError():
-            return f"{where} cannot be reached ({said or 'no reason given'})."
+            return f"{where} cannot be reached ({reason or 'no reason given'})."
         case httpx.RemoteProtocolError():
-            return f"{where} does not answer in HTTP ({said}). Is it another service?"
+            return f"{where} does not answer in HTTP ({reason}). Is it another service?"
         case _:
-            return f"The connection to {where} broke ({said or 'no reason given'})."
+            return f"The connection to {where} broke ({reason or 'no reason given'})."
 
 
 def _is_refused(error: Exception) -> bool:
@@ -242,13 +243,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _proxy_names(target: Target) -> str:
-    """Return the variables that may name the proxy, which itself may hold a password."""
+    """The names of the variables that set the proxy, whose URL may hold a password."""
     scheme = urlsplit(target.base_url or "").scheme
     return f"{scheme.upper()}_PROXY and ALL_PROXY"
 
 
-def _start(target: Target) -> str:
-    """Return how to start a server where `target` points; nothing where that is not ours to say."""
+def _start_hint(target: Target) -> str:
+    """Return how to start a server at the target, or advice where the command is unknown."""
     backend = BACKENDS[target.backend]
     if not backend.start_hint or not backend.base_url or not target.base_url:
         return "Check the address, and whether the server runs."

@@ -1,8 +1,8 @@
-"""The process that watches a server: `python -m services.servers.telemetry`.
+"""The process that samples a server: `python -m services.servers.telemetry`.
 
-What to watch comes in on standard input as a line of JSON (see `target.py`); a sample goes out on
-standard output, a line of JSON each, until standard input ends. It steps back behind the client: a
-sample that comes late is better than a token that is read late.
+It reads its target (see `target.py`) from standard input as a line of JSON and writes each sample
+to standard output as one, until standard input closes. It has a lower priority than the client: a
+late sample is better than a token that is read late.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from services.servers.protocol import PROTOCOL, Sampled
 from services.servers.telemetry.sampler import Sampler
 from services.servers.telemetry.target import SamplerTarget
 
-LOOK_CPU_S = 5.0  # one takes milliseconds; a page of 4 MB, half a second
+LOOK_CPU_S = 5.0  # a sample takes milliseconds; a page of 4 MB, half a second
 
 
-async def work(asked: SamplerTarget, send: Send) -> None:
-    """Look once a period, until this process is ended."""
-    sampler = Sampler(asked)
+async def work(target: SamplerTarget, send: Send) -> None:
+    """Send a sample each period, until this process is ended."""
+    sampler = Sampler(target)
     due = monotonic()
     while True:
         with cpu_limit(LOOK_CPU_S):
             sample = await sampler.look()
         if sample.values:
             send(Sampled(sample.t, sample.values))
-        due += asked.period_s
-        if due < monotonic():  # late: no two looks in a row to make up for it
-            due = monotonic() + asked.period_s
+        due += target.period_s
+        if due < monotonic():  # late: skip, instead of two samples in a row
+            due = monotonic() + target.period_s
         await asyncio.sleep(due - monotonic())
 
 

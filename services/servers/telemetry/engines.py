@@ -1,4 +1,4 @@
-"""What an engine tells of itself on /metrics: one table of engines and of what they call it."""
+"""An engine's metrics on /metrics: a table of engines and their metric names."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from statistics import fmean
 from services.base.untrusted import number
 from services.servers.telemetry.prometheus import Metric, metrics
 
-# One number per rank of the same replica, each of which tells the same: the highest is taken.
+# Labels of ranks of one replica, which all report the same number: the highest is taken.
 RANKS = frozenset({"tp_rank", "pp_rank", "moe_ep_rank", "pid"})
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What an engine calls things, `:` written as `_`; several where its versions differ, none
-    where it does not tell. Tokens of prompts are counted in all (`looked_up`) and as found in the
-    prefix cache (`hits`), or else as not found there (`missed`)."""
+    """An engine's metric names, with `_` for `:`; several where versions differ, none where it does
+    not report them. `looked_up` counts all prompt tokens, `hits` those found in the prefix cache,
+    `missed` those not found."""
 
     engine: str
     running: tuple[str, ...] = ()
@@ -33,42 +33,42 @@ class Names:
         return {name for f in fields(self) if f.name != "engine" for name in getattr(self, f.name)}
 
 
-class Reading:
-    """Reads one server's page again and again; its counts go from where they stood at first."""
+class MetricsReader:
+    """Reads one server's page repeatedly; counters are relative to the first read."""
 
     def __init__(self) -> None:
         self._first: dict[str, float] = {}
 
     def values(self, text: str) -> dict[str, float]:
-        """Return the series that a page holds, under the names of SERIES; {}: of no engine that we
-        know. Replicas are added up, of shares the mean is taken."""
-        found = list(metrics(text, WANTED))
+        """Return the series on a page by their names in SERIES; {} for an unknown engine. Replicas
+        are summed, shares are averaged."""
+        page = list(metrics(text, WANTED))
         for names in ENGINES:
-            if any(metric.name in names.running for metric in found):
-                return self._told(names, found)
+            if any(metric.name in names.running for metric in page):
+                return self._series(names, page)
         return {}
 
-    def _told(self, names: Names, found: list[Metric]) -> dict[str, float]:
-        told = {
-            "running": _over(found, names.running, sum),
-            "waiting": _over(found, names.waiting, sum),
-            "kv_cache_share": _over(found, names.kv_cache_share, fmean),
-            "prefix_hit_share": self._hit_share(names, found),
-            "preemptions": self._since(_over(found, names.preemptions, sum), "preemptions"),
+    def _series(self, names: Names, page: list[Metric]) -> dict[str, float]:
+        series = {
+            "running": _aggregate(page, names.running, sum),
+            "waiting": _aggregate(page, names.waiting, sum),
+            "kv_cache_share": _aggregate(page, names.kv_cache_share, fmean),
+            "prefix_hit_share": self._hit_share(names, page),
+            "preemptions": self._since(_aggregate(page, names.preemptions, sum), "preemptions"),
         }
-        sound = {name: number(value) for name, value in told.items()}
+        sound = {name: number(value) for name, value in series.items()}
         return {name: value for name, value in sound.items() if value is not None}
 
-    def _hit_share(self, names: Names, found: list[Metric]) -> float | None:
-        hits = self._since(_over(found, names.hits, sum), "hits")
-        looked_up = self._since(_over(found, names.looked_up, sum), "looked_up")
-        missed = self._since(_over(found, names.missed, sum), "missed")
+    def _hit_share(self, names: Names, page: list[Metric]) -> float | None:
+        hits = self._since(_aggregate(page, names.hits, sum), "hits")
+        looked_up = self._since(_aggregate(page, names.looked_up, sum), "looked_up")
+        missed = self._since(_aggregate(page, names.missed, sum), "missed")
         if looked_up is None and hits is not None and missed is not None:
             looked_up = hits + missed
         return hits / looked_up if looked_up and hits is not None else None
 
     def _since(self, count: float | None, name: str) -> float | None:
-        """How far a count has grown; a server that was started again counts from 0."""
+        """The increase of a counter; from 0 where the server was restarted."""
         if count is None:
             return None
         if count < self._first.setdefault(name, count):
@@ -76,18 +76,18 @@ class Reading:
         return count - self._first[name]
 
 
-def _over(
-    found: list[Metric], names: tuple[str, ...], together: Callable[[Iterable[float]], float]
+def _aggregate(
+    page: list[Metric], names: tuple[str, ...], combine: Callable[[Iterable[float]], float]
 ) -> float | None:
-    """What the replicas say, together; the first of the names that is there counts."""
+    """The values of all replicas, combined; of several names, the first that is present."""
     for name in names:
         replicas: dict[frozenset[tuple[str, str]], float] = {}
-        for metric in found:
+        for metric in page:
             if metric.name == name:
                 which = frozenset(item for item in metric.labels.items() if item[0] not in RANKS)
                 replicas[which] = max(metric.value, replicas.get(which, metric.value))
         if replicas:
-            return float(together(replicas.values()))
+            return float(combine(replicas.values()))
     return None
 
 

@@ -1,4 +1,4 @@
-"""GPUs by NVML: memory and use of each, as NVIDIA's driver tells it."""
+"""Memory and utilization of NVIDIA GPUs, from NVML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Gpus:
-    """The GPUs of this machine, or of it those that an engine's processes are on."""
+    """The GPUs of this machine, or those that an engine's processes use."""
 
     def __init__(self, nvml: Any) -> None:
         """`nvml`: the module pynvml, initialised."""
@@ -18,36 +18,36 @@ class Gpus:
 
     def read(self, pids: Collection[int]) -> dict[str, float]:
         """Return gpu{i}_memory_bytes, gpu{i}_memory_total_bytes and gpu{i}_use_share of the GPUs
-        that these processes are on; of all where none is known to be, as in a container whose
-        processes have other numbers. What a GPU does not tell is left out."""
+        that these processes use; of all GPUs where none is known, as in a container, which has
+        other process ids. Values that a GPU does not report are left out."""
         self._theirs |= {i for i in self._handles if self._pids_on(i) & set(pids)}
         values: dict[str, float] = {}
         for i in self._theirs or self._handles:
-            values |= self._one(i)
+            values |= self._values(i)
         return values
 
-    def _one(self, i: int) -> dict[str, float]:
+    def _values(self, i: int) -> dict[str, float]:
         handle, values = self._handles[i], {}
-        if memory := self._asked(self._nvml.nvmlDeviceGetMemoryInfo, handle):
+        if memory := self._query(self._nvml.nvmlDeviceGetMemoryInfo, handle):
             values[f"gpu{i}_memory_bytes"] = float(memory.used)
             values[f"gpu{i}_memory_total_bytes"] = float(memory.total)
-        if use := self._asked(self._nvml.nvmlDeviceGetUtilizationRates, handle):
+        if use := self._query(self._nvml.nvmlDeviceGetUtilizationRates, handle):
             values[f"gpu{i}_use_share"] = use.gpu / 100
         return values
 
     def _pids_on(self, i: int) -> set[int]:
-        on = self._asked(self._nvml.nvmlDeviceGetComputeRunningProcesses, self._handles[i])
-        return {process.pid for process in on or ()}
+        processes = self._query(self._nvml.nvmlDeviceGetComputeRunningProcesses, self._handles[i])
+        return {process.pid for process in processes or ()}
 
-    def _asked(self, ask: Callable[[Any], Any], handle: Any) -> Any:
+    def _query(self, ask: Callable[[Any], Any], handle: Any) -> Any:
         try:
             return ask(handle)
-        except self._nvml.NVMLError:  # not supported by this one, or lost
+        except self._nvml.NVMLError:  # not supported, or the GPU is lost
             return None
 
 
-def found() -> Gpus | None:
-    """Return this machine's GPUs; None: it has none, or no driver, or the package is not there."""
+def gpus() -> Gpus | None:
+    """Return this machine's GPUs; None without GPUs, driver or package."""
     try:
         import pynvml
     except ImportError:

@@ -1,4 +1,4 @@
-"""The processes of an engine on this machine: how busy they keep its cores, how much they hold."""
+"""The processes of an engine on this machine: their CPU use and memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 
 import psutil
 
-SHORTEST_S = 0.2  # of which a share of busy time can be told: the kernel counts in 10 ms
+SHORTEST_S = 0.2  # shortest interval for a CPU share: the kernel counts in 10 ms
 
-Key = tuple[int, float]  # a process and when it began, since its number may be given again; or a
-# process and its thread
+Key = tuple[int, float]  # process id and start time, since ids are reused; or process and thread id
 
 
 class Tree:
-    """A process and all that it started."""
+    """A process and its descendants."""
 
     def __init__(self, pid: int) -> None:
         """Raises psutil.NoSuchProcess."""
@@ -28,13 +27,13 @@ class Tree:
         self.read()
 
     def read(self) -> tuple[dict[str, float], set[int]]:
-        """Return engine_cores and engine_waiting_cores since the last look and memory_bytes, and
-        the processes' numbers; nothing of a tree that has ended."""
+        """Return engine_cores and engine_waiting_cores since the last read and memory_bytes, and
+        the process ids; empty if the tree has ended."""
         try:
             members = [self._root, *self._root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return {}, set()
-        seen = {m.pid: told for m in members if (told := _told(m)) is not None}
+        seen = {m.pid: usage for m in members if (usage := _usage(m)) is not None}
         cpu_s = {key: spent for key, spent, _ in seen.values()}
         values = {"memory_bytes": float(sum(memory for _, _, memory in seen.values()))}
         return values | self._cores(cpu_s, _waited_s(seen)), set(seen)
@@ -48,9 +47,9 @@ class Tree:
         self._cpu_s, self._waited_s, self._at = cpu_s, waited_s, now
         if not before:
             return {}
-        values = {"engine_cores": _grown(before, cpu_s) / passed}
+        values = {"engine_cores": _increase(before, cpu_s) / passed}
         if waited_before:
-            values["engine_waiting_cores"] = _grown(waited_before, waited_s) / passed
+            values["engine_waiting_cores"] = _increase(waited_before, waited_s) / passed
         return values
 
 
@@ -62,31 +61,31 @@ class Machine:
         psutil.cpu_percent()
 
     def read(self) -> dict[str, float]:
-        """Return machine_cores since the last look."""
+        """Return machine_cores since the last read."""
         if perf_counter() - self._at < SHORTEST_S:
             return {}
         self._at = perf_counter()
         return {"machine_cores": psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)}
 
 
-def _grown(before: dict[Key, float], now: dict[Key, float]) -> float:
+def _increase(before: dict[Key, float], now: dict[Key, float]) -> float:
     return sum(seconds - before.get(key, 0.0) for key, seconds in now.items())
 
 
 def _waited_s(pids: Iterable[int]) -> dict[Key, float]:
-    """Return the seconds that each thread could have run and had no core, as Linux counts them
-    (Documentation/scheduler/sched-stats.rst); empty on another system."""
+    """Return the seconds that each thread waited for a core (Linux's
+    Documentation/scheduler/sched-stats.rst); empty on other systems."""
     waited: dict[Key, float] = {}
     for pid in pids:
         for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            with suppress(OSError, ValueError, IndexError):  # it has ended meanwhile
+            with suppress(OSError, ValueError, IndexError):  # it has ended
                 waited[pid, int(thread.parent.name)] = int(thread.read_text().split()[1]) / 1e9
     return waited
 
 
 def listener(port: int) -> int | None:
-    """Return the process that listens on a port of this machine, the one that started the others
-    where several share it; None: there is none, or it is somebody else's."""
+    """Return the id of the process that listens on a port of this machine, the parent where several
+    share it; None if there is none, or it is another user's."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:
@@ -106,9 +105,9 @@ def _ancestors(pid: int) -> set[int]:
         return set()
 
 
-def _told(process: Any) -> tuple[Key, float, int] | None:
-    """Which process it is, the CPU time that it has spent, its memory; None: it has ended, or is
-    not ours to look at."""
+def _usage(process: Any) -> tuple[Key, float, int] | None:
+    """The process, its CPU seconds and its memory in bytes; None if it has ended or access is
+    denied."""
     try:
         with process.oneshot():
             times = process.cpu_times()

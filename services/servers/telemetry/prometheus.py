@@ -1,7 +1,7 @@
-"""Prometheus' text format, as far as gauges and counters need it.
+"""Parses gauges and counters of Prometheus' text format.
 
-See https://prometheus.io/docs/instrumenting/exposition_formats/. `prometheus-client` would read
-it too, but all of it: nine lines in ten of an engine's page are histograms that nobody asked for.
+See https://prometheus.io/docs/instrumenting/exposition_formats/. `prometheus-client` would parse
+every line, of which nine in ten are histograms that nobody needs.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from services.base.untrusted import number
 
-LINES = 100_000  # of a page, that are looked at: of usual length more than its bytes allow
-WANTED_LINES = 10_000  # of those, with a name that is wanted: 64 replicas of 100 models
+LINES = 100_000  # most lines of a page
+WANTED_LINES = 10_000  # most lines with a wanted name: 64 replicas of 100 models
 LINE_CHARACTERS = 16_384  # vLLM writes its cache's whole configuration as labels: about 1,500
-# Matched at one place after another, and with one way to read each character: time is in
-# proportion to the line.
+# Each character can match in only one way, so that time is linear in the length of the line.
 _LABEL = re.compile(r'[ \t]*([a-zA-Z_]\w*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*,?', re.ASCII)
 
 
@@ -30,27 +29,29 @@ class Metric(NamedTuple):
 
 
 def metrics(text: str, wanted: Container[str]) -> Iterator[Metric]:
-    """Yield the lines of the names wanted, WANTED_LINES of them at most; not what is broken, longer
-    than LINE_CHARACTERS, infinite, or no number.
+    """Yield the lines with wanted names, at most WANTED_LINES. Lines that are broken or longer than
+    LINE_CHARACTERS are skipped, as are values that are infinite or no number.
 
-    A name may be written with `_` for `:`, as some servers and every router do: it is wanted, and
-    told, with `_`. Labels and values are as the server wrote them.
+    Names are wanted and yielded with `_` for `:`, as some servers and all routers write them.
+    Labels and values are as the server wrote them.
     """
     whole = text.split("\n", LINES)[:LINES]
     lines = (line for line in whole if len(line) <= LINE_CHARACTERS)
-    named = ((line[:end].replace(":", "_"), line[end:]) for line in lines if (end := _end(line)))
+    named = (
+        (line[:end].replace(":", "_"), line[end:]) for line in lines if (end := _name_length(line))
+    )
     for name, rest in islice((each for each in named if each[0] in wanted), WANTED_LINES):
-        if metric := _read(name, rest.strip()):
+        if metric := _parse(name, rest.strip()):
             yield metric
 
 
-def _end(line: str) -> int:
-    """Where the name of a line ends; 0: it has none."""
+def _name_length(line: str) -> int:
+    """The length of the name at the start of a line; 0 if there is none."""
     ends = [at for mark in "{ \t" if (at := line.find(mark)) >= 0]
     return min(ends, default=0)
 
 
-def _read(name: str, rest: str) -> Metric | None:
+def _parse(name: str, rest: str) -> Metric | None:
     labels: dict[str, str] = {}
     if rest.startswith("{"):
         at = 1
@@ -60,6 +61,6 @@ def _read(name: str, rest: str) -> Metric | None:
         if not rest.startswith("}"):
             return None
         rest = rest[1:]
-    words = rest.split(maxsplit=2)  # a value, and perhaps the time that it is of
-    value = number(words[0]) if 1 <= len(words) <= 2 else None
+    fields = rest.split(maxsplit=2)  # a value, and possibly a timestamp
+    value = number(fields[0]) if 1 <= len(fields) <= 2 else None
     return None if value is None else Metric(name, labels, value)

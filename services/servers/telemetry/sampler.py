@@ -1,4 +1,4 @@
-"""Looks at a server once: its page of metrics, then its GPUs and processes where it is here."""
+"""Takes samples of a server: its metrics and, on this machine, its GPUs and processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.ask.backends import Target
 from services.ask.measurement import Sample
 from services.servers.probe import http
 from services.servers.telemetry import nvml
-from services.servers.telemetry.engines import Reading
+from services.servers.telemetry.engines import MetricsReader
 from services.servers.telemetry.processes import Machine, Tree, listener
 from services.servers.telemetry.target import SamplerTarget
 
@@ -24,23 +24,23 @@ REFUSED = (401, 403)
 
 
 class Page:
-    """A server's page of metrics, asked over one connection. One that has none is not asked twice;
-    a key is sent only where the page asks for it."""
+    """A server's page of metrics, read over one connection. A server without one is not asked
+    again; the key is sent only where the page requires it."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._reading = Reading()
+        self._reading = MetricsReader()
         self._there = True
         self._client: httpx.AsyncClient | None = None
         self._clients = AsyncExitStack()
 
     async def read(self) -> dict[str, float]:
-        """Return what the server tells; {} where it does not, or not in time."""
+        """Return the server's series; {} where there are none, or not in time."""
         if not self._there:
             return {}
         try:
             answer = await self._answer()
-        except http.NoAnswer:  # busy, perhaps: the next look may be luckier
+        except http.NoAnswer:  # may be busy: try again at the next sample
             return {}
         self._there = answer.status == 200 or answer.status >= 500
         if answer.status != 200:
@@ -69,23 +69,23 @@ class Page:
 
 
 class Sampler:
-    """Everything that there is to look at for one turn of a run."""
+    """Samples everything that can be seen of one target."""
 
-    def __init__(self, asked: SamplerTarget) -> None:
-        self._asked = asked
-        self._page = Page(asked.target())
-        self._gpus = nvml.found() if asked.on_gpus else None
-        self._machine = Machine() if asked.here else None
-        self._tree = _tree(asked) if asked.here else None
+    def __init__(self, target: SamplerTarget) -> None:
+        self._target = target
+        self._page = Page(target.target())
+        self._gpus = nvml.gpus() if target.on_gpus else None
+        self._machine = Machine() if target.here else None
+        self._tree = _tree(target) if target.here else None
 
     async def look(self) -> Sample:
-        """Return what is so now."""
+        """Return a sample taken now."""
         values = await self._page.read()
-        t = (perf_counter_ns() - self._asked.began_ns) / 1e9
+        t = (perf_counter_ns() - self._target.began_ns) / 1e9
         pids: set[int] = set()
         if self._tree is not None:
-            told, pids = self._tree.read()
-            values |= told
+            usage, pids = self._tree.read()
+            values |= usage
         if self._machine is not None:
             values |= self._machine.read()
         if self._gpus is not None:
@@ -93,12 +93,12 @@ class Sampler:
         return Sample(t, values)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         await self._page.close()
 
 
-def _tree(asked: SamplerTarget) -> Tree | None:
-    pid = asked.pid or listener(origin(asked.base_url)[2])
+def _tree(target: SamplerTarget) -> Tree | None:
+    pid = target.pid or listener(origin(target.base_url)[2])
     try:
         return Tree(pid) if pid else None
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""What a sampler is asked to watch, and of whom anything may be asked."""
+"""The server that a sampler watches, and which servers may be watched."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from services.ask.backends.stored_target import whole
 from services.ask.config import parse
 from services.base.ipc import Message
 
-# Whose metrics may be asked for elsewhere: a server of one's own. A provider's is not watched.
+# Backends whose metrics may be read on other machines: one's own servers, never a provider's.
 OWN_SERVERS = ("sglang", "vllm", "url")
 
 
 @dataclass(frozen=True, slots=True)
 class SamplerTarget(Message):
-    """What a sampler is to watch. `pid`: the engine's first process, where that is
-    known. `began_ns`: the moment of this machine's monotonic clock that samples count from.
-    `on_cores`: it is known to compute on no GPU. `to`: the run's target, which may hold keys; None:
-    the environment says it."""
+    """The server to watch. `pid` is the engine's first process, if known; `began_ns` the time on
+    this machine's monotonic clock that samples count from. `on_cores`: it is known to use no GPU.
+    `to` is the run's target, which may hold keys; None: derive it from the environment."""
 
     backend: str
     base_url: str
@@ -36,7 +35,7 @@ class SamplerTarget(Message):
     to: Target | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON, with its keys: for a pipe, and for nothing else."""
+        """Return it ready for JSON, including its keys: only for a pipe."""
         return asdict(self)
 
     @classmethod
@@ -51,17 +50,17 @@ class SamplerTarget(Message):
 
     @property
     def on_gpus(self) -> bool:
-        """Whether it may compute on GPUs of this machine."""
+        """Whether it may use GPUs of this machine."""
         embedded = backends.find(self.backend).kind == "embedded"
         return self.here and not (self.on_cores or embedded)
 
     @property
     def worth_it(self) -> bool:
-        """Whether there is anything to watch: nothing of somebody else's service."""
+        """Whether it may be watched: on this machine, or one's own server."""
         return self.here or self.backend in OWN_SERVERS
 
     def target(self, env: Mapping[str, str] = os.environ) -> Target:
-        """Return where its pages are, with the key that belongs there, if one does."""
+        """Return the root of the server as a target, with its key, if any."""
         root = self.base_url.removesuffix("/v1")
         if self.to is not None:
             return self.to.at(root)
@@ -72,4 +71,4 @@ class SamplerTarget(Message):
 
 
 def _addresses() -> set[str]:
-    return {each.address for found in psutil.net_if_addrs().values() for each in found}
+    return {each.address for addresses in psutil.net_if_addrs().values() for each in addresses}

@@ -299,7 +299,7 @@ def test_ignore_eos_is_asked_only_of_who_knows_it(backend: str) -> None:
     if BACKENDS[backend].knows_ignore_eos:
         assert body(config, target(config, KEYS), "Hi")["ignore_eos"] is True
     else:
-        with pytest.raises(BackendProblem, match="does not know ignore_eos"):
+        with pytest.raises(BackendProblem, match="does not support ignore_eos"):
             target(config, KEYS)
 
 

@@ -233,7 +233,7 @@ def test_an_engine_that_says_it_is_well_and_dies_at_its_first_request_is_not_rea
 ) -> None:
     with kept(launch_of("broken"), log) as engine:
         engine.told()
-        with pytest.raises(EngineProblem, match=r"Toy (broke at its first request|ended before)"):
+        with pytest.raises(EngineProblem, match=r"Toy (failed at its first request|ended before)"):
             engine.ready()
         assert engine.end() == EngineEnded(3)
         assert "too much for me" in tail(log)

@@ -269,7 +269,7 @@ def test_an_end_without_words_is_told_by_its_code() -> None:
     assert diagnose("vllm", "", None).sentence == "It ended and said nothing."
     killed = diagnose("vllm", "INFO: ready", -9)
     assert killed.kind == "killed" and "out of memory" in killed.hint
-    assert str(killed).startswith("It was killed (SIGKILL). Somebody")
+    assert str(killed).startswith("It was killed (SIGKILL). Someone")
 
 
 @pytest.mark.parametrize("engine", FAILURES)

@@ -27,8 +27,8 @@ from services.servers.engines.config import MOST_RANKS
 from services.servers.engines.devices import Devices, visible
 from services.servers.engines.devices import cores as cores_here
 from services.servers.engines.devices import gpus as gpus_here
+from services.servers.engines.host import PACKAGED, Host
 from services.servers.engines.launch import Launch
-from services.servers.engines.place import PACKAGED, Place
 from services.servers.engines.preflight import preflight_at
 from services.servers.engines.table import ENGINES, launch_at
 
@@ -37,7 +37,7 @@ CORES = Devices("cpu", ("core",) * 2, (4, 6))
 MODEL = {"num_attention_heads": 12, "num_hidden_layers": 30, "max_position_embeddings": 8192}
 
 
-def place_of(root: Path, devices: Devices, **env: str) -> Place:
+def host_of(root: Path, devices: Devices, **env: str) -> Host:
     """A repository with every engine installed and the packaged model."""
     names = ("vllm", "sglang", "vllm-cpu", "sglang-cpu", "ray")
     for file in (f".venv-{name}/bin/python" for name in names):
@@ -45,21 +45,21 @@ def place_of(root: Path, devices: Devices, **env: str) -> Place:
         (root / file).touch()
     (root / PACKAGED).mkdir(parents=True)
     (root / PACKAGED / "config.json").write_text(json.dumps(MODEL))
-    return Place(devices, {"PATH": "/usr/bin", **env}, root)
+    return Host(devices, {"PATH": "/usr/bin", **env}, root)
 
 
 @pytest.fixture
-def cores(tmp_path: Path) -> Place:
-    return place_of(tmp_path, CORES)
+def cores(tmp_path: Path) -> Host:
+    return host_of(tmp_path, CORES)
 
 
 @pytest.fixture
-def gpus(tmp_path: Path) -> Place:
-    return place_of(tmp_path, GPUS)
+def gpus(tmp_path: Path) -> Host:
+    return host_of(tmp_path, GPUS)
 
 
-def launched(place: Place, **values: Any) -> Launch:
-    return launch_at(parse_engine(values), 9000, place)
+def launched(host: Host, **values: Any) -> Launch:
+    return launch_at(parse_engine(values), 9000, host)
 
 
 def options(launch: Launch) -> dict[str, str | None]:
@@ -85,7 +85,7 @@ EVERYTHING = {
 }
 
 
-def test_vllm_on_gpus_is_told_everything(gpus: Place) -> None:
+def test_vllm_on_gpus_is_told_everything(gpus: Host) -> None:
     launch = launched(gpus, engine="vllm", model="Qwen/Qwen2.5-7B-Instruct", **EVERYTHING)
     assert launch.argv[0] == str(gpus.root / ".venv-vllm/bin/python")
     assert launch.argv[3:5] == ["serve", "Qwen/Qwen2.5-7B-Instruct"]
@@ -111,7 +111,7 @@ def test_vllm_on_gpus_is_told_everything(gpus: Place) -> None:
     assert launch.base_url == "http://127.0.0.1:9000/v1" and not launch.steps_back
 
 
-def test_sglang_on_gpus_is_told_everything(gpus: Place) -> None:
+def test_sglang_on_gpus_is_told_everything(gpus: Host) -> None:
     launch = launched(
         gpus, engine="sglang", model="a/b", dp=1, max_batched_tokens=8192, **EVERYTHING
     )
@@ -138,7 +138,7 @@ def test_sglang_on_gpus_is_told_everything(gpus: Place) -> None:
     }
 
 
-def test_what_is_not_said_is_left_to_the_engine(gpus: Place) -> None:
+def test_what_is_not_said_is_left_to_the_engine(gpus: Host) -> None:
     asked = options(launched(gpus, engine="vllm", model="a/b"))
     assert not {"--max-model-len", "--enforce-eager", "--enable-chunked-prefill"} & set(asked)
     assert "--distributed-executor-backend" not in asked
@@ -146,13 +146,13 @@ def test_what_is_not_said_is_left_to_the_engine(gpus: Place) -> None:
     assert not {"--context-length", "--chunked-prefill-size", "--device"} & set(asked)
 
 
-def test_chunked_prefill_is_switched_off_in_each_engines_words(gpus: Place) -> None:
+def test_chunked_prefill_is_switched_off_in_each_engines_words(gpus: Host) -> None:
     config = {"model": "a/b", "chunked_prefill": False}
     assert "--no-enable-chunked-prefill" in launched(gpus, engine="vllm", **config).argv
     assert options(launched(gpus, engine="sglang", **config))["--chunked-prefill-size"] == "-1"
 
 
-def test_on_a_cpu_each_rank_gets_a_core_of_those_that_are_ours(cores: Place) -> None:
+def test_on_a_cpu_each_rank_gets_a_core_of_those_that_are_ours(cores: Host) -> None:
     vllm = launched(cores, engine="vllm", tp=2)
     assert vllm.argv[0] == str(cores.root / ".venv-vllm-cpu/bin/python")
     assert vllm.env["VLLM_CPU_OMP_THREADS_BIND"] == "4|6" and vllm.steps_back
@@ -164,13 +164,13 @@ def test_on_a_cpu_each_rank_gets_a_core_of_those_that_are_ours(cores: Place) -> 
     assert options(sglang)["--device"] == "cpu"
 
 
-def test_a_pipeline_on_a_cpu_warms_up(cores: Place) -> None:
+def test_a_pipeline_on_a_cpu_warms_up(cores: Host) -> None:
     """Plainly eager, it would say that it is well and die at its first request."""
     assert "--enforce-eager" in launched(cores, engine="vllm").argv
     assert "--enforce-eager" not in launched(cores, engine="vllm", pp=2).argv
 
 
-def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: Place) -> None:
+def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: Host) -> None:
     """vLLM's own defaults for a CPU double with the tensor-parallel size."""
     one, two = (options(launched(cores, engine="vllm", tp=tp)) for tp in (1, 2))
     differ = {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
@@ -181,7 +181,7 @@ def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: P
     assert "--max-num-batched-tokens" not in options(whole)
 
 
-def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Place) -> None:
+def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Host) -> None:
     launch = launched(cores, engine="ray", dp=2, max_seqs=4)
     asked = options(launch)
     assert (asked["--replicas"], asked["--slots"]) == ("2", "4")
@@ -190,17 +190,17 @@ def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Place) -> None:
 
 def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None:
     """vLLM would take VLLM_API_KEY as the key that its clients must send."""
-    place = place_of(
+    host = host_of(
         tmp_path, GPUS, VLLM_API_KEY="secret", MY_API_KEY="secret", PYTHONDONTWRITEBYTECODE="1"
     )
-    launch = launched(place, engine="vllm", model="a/b")
+    launch = launched(host, engine="vllm", model="a/b")
     assert launch.unset == ("PYTHONDONTWRITEBYTECODE", "MY_API_KEY", "VLLM_API_KEY")
     assert "secret" not in launch.text() + str(launch.job("token"))
 
 
 def test_no_engine_has_an_account_or_a_proxys_password(tmp_path: Path) -> None:
     """The hub's token stays: without it a gated model cannot be fetched."""
-    place = place_of(
+    host = host_of(
         tmp_path,
         GPUS,
         AWS_SECRET_ACCESS_KEY="secret",
@@ -209,7 +209,7 @@ def test_no_engine_has_an_account_or_a_proxys_password(tmp_path: Path) -> None:
         HTTPS_PROXY="http://me:secret@proxy:1",
         no_proxy="localhost",
     )
-    launch = launched(place, engine="vllm", model="a/b")
+    launch = launched(host, engine="vllm", model="a/b")
     assert launch.unset == ("AWS_SECRET_ACCESS_KEY",)
     assert launch.env["HTTPS_PROXY"] == "http://proxy:1"
     assert "no_proxy" not in launch.env
@@ -217,8 +217,8 @@ def test_no_engine_has_an_account_or_a_proxys_password(tmp_path: Path) -> None:
 
 
 def test_the_interpreter_may_be_named(tmp_path: Path) -> None:
-    place = place_of(tmp_path, GPUS, PACELINE_VLLM_PYTHON=sys.executable)
-    assert launched(place, engine="vllm", model="a/b").argv[0] == sys.executable
+    host = host_of(tmp_path, GPUS, PACELINE_VLLM_PYTHON=sys.executable)
+    assert launched(host, engine="vllm", model="a/b").argv[0] == sys.executable
 
 
 def test_the_command_to_copy_is_the_command(tmp_path: Path) -> None:
@@ -240,45 +240,45 @@ def test_the_command_to_copy_is_the_command(tmp_path: Path) -> None:
 
 
 REFUSED = [
-    ({"engine": "llamacpp", "tp": 2}, "does not know tp=2"),
-    ({"engine": "ray", "tp": 2}, "does not know tp=2. It knows dp"),
-    ({"engine": "llamacpp", "dtype": "float16"}, "does not know dtype: leave it empty"),
+    ({"engine": "llamacpp", "tp": 2}, "does not support tp=2"),
+    ({"engine": "ray", "tp": 2}, "does not support tp=2. It supports dp"),
+    ({"engine": "llamacpp", "dtype": "float16"}, "does not support dtype: leave it empty"),
     ({"engine": "llamacpp", "eager": True, "chunk_tokens": 9}, "chunk_tokens, eager: leave them"),
-    ({"engine": "llamacpp", "max_seqs": 65}, "64 requests at once at most"),
+    ({"engine": "llamacpp", "max_seqs": 65}, "at most 64 requests at once"),
     ({"engine": "llamacpp", "model": "a/b"}, "serves smollm2-135m-instruct only"),
-    ({"engine": "vllm", "executor": "external_launcher"}, "works without a server only"),
+    ({"engine": "vllm", "executor": "external_launcher"}, "only works without a server"),
     ({"engine": "sglang", "executor": "ray"}, "leave the executor on auto"),
     ({"engine": "vllm", "chunk_tokens": 5, "max_batched_tokens": 6}, "step is as long as a chunk"),
     ({"engine": "vllm", "nodes": 2, "tp": 2}, "start each machine's command, then attach"),
     ({"engine": "vllm", "model": "/no/such/folder"}, "There is no folder /no/such/folder"),
     ({"engine": "vllm", "model": "~nosuchuser/x"}, "There is no folder ~nosuchuser/x."),
     ({"engine": "sglang", "model": "/" + "x" * 256}, "There is no folder /xxx"),
-    ({"engine": "vllm", "gpu_memory_share": 0.5}, "no GPU whose memory could be shared"),
-    ({"engine": "vllm", "executor": "ray"}, "On a CPU vLLM does not work with Ray"),
+    ({"engine": "vllm", "gpu_memory_share": 0.5}, "This machine has no GPU"),
+    ({"engine": "vllm", "executor": "ray"}, "vLLM does not work with Ray on a CPU"),
     ({"engine": "vllm", "tp": 8}, "It needs 8 cores, and this machine has 2."),
     ({"engine": "ray", "dp": 3}, "It needs 3 cores, and this machine has 2."),
     ({"engine": "sglang", "max_model_len": 9000}, "made for 8,192 tokens: max_model_len=9,000"),
     (
         {"engine": "vllm", "chunked_prefill": False, "max_batched_tokens": 256},
-        "a prompt of 8,192 tokens must fit one step of 256",
+        "a prompt of 8,192 tokens must fit into one step of 256",
     ),
 ]
 
 
 @pytest.mark.parametrize(("values", "sentence"), REFUSED)
 def test_what_cannot_run_here_is_said_before_it_is_started(
-    cores: Place, values: dict[str, Any], sentence: str
+    cores: Host, values: dict[str, Any], sentence: str
 ) -> None:
     assert sentence in (preflight_at(parse_engine(values), cores) or "")
 
 
-def test_what_can_run_here_is_not_spoken_against(cores: Place) -> None:
+def test_what_can_run_here_is_not_spoken_against(cores: Host) -> None:
     for name in ENGINES:
         assert preflight_at(EngineConfig.model_validate({"engine": name}), cores) is None
     assert preflight_at(EngineConfig(engine="vllm", tp=2), cores) is None
 
 
-def test_a_long_name_is_for_the_engine_to_judge(cores: Place) -> None:
+def test_a_long_name_is_for_the_engine_to_judge(cores: Host) -> None:
     """It is no folder here, and looking for one raises nothing."""
     assert preflight_at(EngineConfig(engine="vllm", model="x" * 300), cores) is None
 
@@ -289,8 +289,8 @@ def test_what_no_command_can_hold_is_refused(field: str) -> None:
         parse_engine({field: "a\0b"})
 
 
-def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Place) -> None:
-    none = Place(Devices("gpu", ()), gpus.env, gpus.root)
+def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Host) -> None:
+    none = Host(Devices("gpu", ()), gpus.env, gpus.root)
     replicas = min(MOST_RANKS, cores_here().count)
     assert preflight_at(EngineConfig(engine="ray", dp=replicas), none) is None
     assert preflight_at(EngineConfig(engine="llamacpp"), none) is None
@@ -312,8 +312,8 @@ def test_what_a_rank_runs_on_is_said_by_the_engine(name: str, here: Devices, ran
     assert ENGINES[name].devices(here).rank == rank
 
 
-def test_heads_and_layers_must_be_shareable(gpus: Place) -> None:
-    gpu = Place(Devices("gpu", ("H200",) * 64), gpus.env, gpus.root)
+def test_heads_and_layers_must_be_shareable(gpus: Host) -> None:
+    gpu = Host(Devices("gpu", ("H200",) * 64), gpus.env, gpus.root)
     heads = preflight_at(EngineConfig(engine="vllm", tp=8), gpu)
     assert heads == "The model's 12 attention heads cannot be shared among TP 8."
     layers = preflight_at(EngineConfig(engine="vllm", pp=32), gpu)
@@ -322,22 +322,22 @@ def test_heads_and_layers_must_be_shareable(gpus: Place) -> None:
 
 
 def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path) -> None:
-    place = Place(CORES, {}, tmp_path)
+    host = Host(CORES, {}, tmp_path)
     with pytest.raises(EngineProblem, match=r"vLLM is not installed: make engines-cpu, or name"):
-        launched(place, engine="vllm")
+        launched(host, engine="vllm")
     with pytest.raises(EngineProblem, match=r"requirements-sglang\.txt"):
-        launched(Place(GPUS, {}, tmp_path), engine="sglang", model="a/b")
-    assert "make engines-ray" in (preflight_at(EngineConfig(engine="ray"), place) or "")
+        launched(Host(GPUS, {}, tmp_path), engine="sglang", model="a/b")
+    assert "make engines-ray" in (preflight_at(EngineConfig(engine="ray"), host) or "")
 
 
-def test_without_a_model_the_packaged_one_must_have_been_made(cores: Place) -> None:
+def test_without_a_model_the_packaged_one_must_have_been_made(cores: Host) -> None:
     (cores.root / PACKAGED).rename(cores.root / "elsewhere")
     with pytest.raises(EngineProblem, match="make engines-cpu"):
         launched(cores, engine="sglang")
 
 
 @pytest.mark.parametrize("name", [*OWN, "--hos", "--served_model_name=hunter2"])
-def test_what_paceline_sets_is_not_for_the_further_arguments(cores: Place, name: str) -> None:
+def test_what_paceline_sets_is_not_for_the_further_arguments(cores: Host, name: str) -> None:
     said = "may hold no key" if "api" in name else "Paceline sets --"
     with pytest.raises((EngineProblem, InvalidConfig), match=said) as problem:
         launched(cores, engine="vllm", extra=f"{name} x")
@@ -477,11 +477,11 @@ def test_vllms_replicas_are_shared_among_the_nodes() -> None:
     [
         ({"engine": "llamacpp", "nodes": 2}, "runs on one machine"),
         ({"engine": "vllm", "tp": 3, "nodes": 2}, "3 GPUs cannot be shared equally among 2"),
-        ({"engine": "sglang", "dp": 2, "nodes": 2}, "spreads no replicas"),
+        ({"engine": "sglang", "dp": 2, "nodes": 2}, "cannot run replicas"),
         ({"engine": "vllm", "tp": 2, "dp": 3, "nodes": 2}, "3 replicas cannot be shared"),
         ({"engine": "vllm", "nodes": 1, "model": ""}, "Name a model"),
         ({"engine": "vllm", "nodes": 1, "extra": "--port 1"}, "Paceline sets --port"),
-        ({"engine": "vllm", "executor": "external_launcher"}, "works without a server only"),
+        ({"engine": "vllm", "executor": "external_launcher"}, "only works without a server"),
     ],
 )
 def test_what_cannot_be_spread_is_said(values: dict[str, Any], sentence: str) -> None:
@@ -494,7 +494,11 @@ def test_the_nodes_have_met_when_what_answers_is_what_was_asked_for() -> None:
     assert check_topology({"tensor_parallel": 4, "pipeline_parallel": 2}, config) is None
     assert check_topology({"engine": "vLLM"}, config) is None  # it does not tell
     odd = check_topology({"tensor_parallel": 2, "pipeline_parallel": 2}, config)
-    assert odd and odd.startswith("What answers has TP 2 instead of 4") and "TP 4 · PP 2" in odd
+    assert (
+        odd
+        and odd.startswith("The server that answers has TP 2 instead of 4")
+        and "TP 4 · PP 2" in odd
+    )
 
 
 WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)

@@ -308,15 +308,14 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     (
         http(404, {"detail": "Not Found"}),
         "HOST has no list of models at /v1/models (HTTP 404). Name the model, if the server "
-        "answers without a list; an endpoint elsewhere can be given whole, such as "
+        "answers without a list; an endpoint at another path can be given in full, as "
         "http://HOST/chat/completions.",
     ),
     (
         http(302, "", "Location: https://elsewhere.example/v1/models?token=secret"),
-        "HOST redirects to https://elsewhere.example/v1. Give that address, if it is the right "
-        "one.",
+        "HOST redirects to https://elsewhere.example/v1. Use that address, if it is the right one.",
     ),
-    (http(301, ""), "HOST redirects to nowhere. Give that address, if it is the right one."),
+    (http(301, ""), "HOST redirects to nowhere. Use that address, if it is the right one."),
     (
         http(429, {"error": {"message": "Rate limit reached"}}),
         "HOST is asked too often (HTTP 429: Rate limit reached). Wait a little, or check your "
@@ -326,7 +325,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
         http(503, {"error": {"message": "Loading model", "code": 503}}),
         "HOST is still loading its model (HTTP 503: Loading model). Wait until it is ready.",
     ),
-    (http(418, "I am a teapot"), "HOST refuses the question (HTTP 418)."),
+    (http(418, "I am a teapot"), "HOST refuses the request (HTTP 418)."),
     (b"SSH-2.0-OpenSSH_9.6\r\n", "HOST does not answer in HTTP ("),
     (None, "HOST takes connections, but did not answer within 0.2 s."),
 ]
@@ -367,12 +366,12 @@ CHAT_PROBLEMS: list[tuple[Page, str]] = [
     (
         http(404, {"detail": "Not Found"}),
         "HOST has no /v1/chat/completions (HTTP 404): the path of the address is wrong, or the "
-        "server is not OpenAI-compatible; an endpoint elsewhere can be given whole, such as "
+        "server is not OpenAI-compatible; an endpoint at another path can be given in full, as "
         "http://HOST/chat/completions.",
     ),
     (
         http(400, {"error": {"message": "temperature must be non-negative."}}),
-        "HOST refuses the question (HTTP 400: temperature must be non-negative).",
+        "HOST refuses the request (HTTP 400: temperature must be non-negative).",
     ),
     (
         http(200, {"hello": "world"}),
@@ -499,7 +498,7 @@ def test_an_engine_that_does_not_run_yet_has_its_own_model_and_says_so() -> None
     target = Target("embedded", None, "smollm2-135m-instruct")
     assert asyncio.run(list_models(target)) == ("smollm2-135m-instruct",)
     found = asyncio.run(probe(target))
-    assert found.problem == "The embedded engine does not run yet: a run starts it."
+    assert found.problem == "The embedded engine is not running: a run starts it."
 
 
 def test_an_empty_model_is_the_first_that_a_server_lists() -> None:

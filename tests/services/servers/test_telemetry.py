@@ -27,7 +27,7 @@ from services.ask.series import SERIES, series_of
 from services.report.server_table import table
 from services.servers.protocol import Sampled, encode, expect
 from services.servers.telemetry import nvml
-from services.servers.telemetry.engines import WANTED, Reading
+from services.servers.telemetry.engines import WANTED, MetricsReader
 from services.servers.telemetry.nvml import Gpus
 from services.servers.telemetry.processes import Tree, listener
 from services.servers.telemetry.prometheus import LINES, WANTED_LINES, metrics
@@ -67,7 +67,7 @@ def test_a_line_has_a_name_labels_and_a_value() -> None:
 @given(st.text())
 def test_whatever_a_page_holds_it_is_read(text: str) -> None:
     list(metrics(text + "\nrunning 1\n", {"running", text[:9]}))
-    Reading().values(text)
+    MetricsReader().values(text)
 
 
 RUNNING = "vllm:num_requests_running"
@@ -91,14 +91,14 @@ LONG = 1_000_000  # characters; with patterns that go back, 30,000 took 21 s
 )
 def test_a_long_page_is_read_in_a_moment(page: str) -> None:
     began = perf_counter()
-    assert Reading().values(page) == {}
+    assert MetricsReader().values(page) == {}
     assert perf_counter() - began < 10
 
 
 def test_of_a_page_without_end_a_part_is_read() -> None:
     page = "".join(f'{RUNNING}{{engine="{i}"}} 1\n' for i in range(2 * WANTED_LINES))
-    assert Reading().values(page)["running"] == WANTED_LINES
-    assert Reading().values("# \n" * LINES + f"{RUNNING} 1\n") == {}
+    assert MetricsReader().values(page)["running"] == WANTED_LINES
+    assert MetricsReader().values("# \n" * LINES + f"{RUNNING} 1\n") == {}
 
 
 # engines
@@ -108,18 +108,22 @@ def test_of_a_page_without_end_a_part_is_read() -> None:
 def test_what_is_no_number_to_keep_is_no_sample(value: str) -> None:
     """Two of 1e308 are infinite together, and no database or JSON holds that."""
     page = "".join(f'{name}{{engine="{i}"}} {value}\n' for name in sorted(WANTED) for i in range(2))
-    assert Reading().values(page + f'{RUNNING}{{engine="2"}} 3\n') == {"running": 3.0}
+    assert MetricsReader().values(page + f'{RUNNING}{{engine="2"}} 3\n') == {"running": 3.0}
 
 
 def test_a_share_of_next_to_nothing_is_finite() -> None:
-    reading, hits, looked_up = Reading(), "vllm:prefix_cache_hits", "vllm:prefix_cache_queries"
+    reading, hits, looked_up = (
+        MetricsReader(),
+        "vllm:prefix_cache_hits",
+        "vllm:prefix_cache_queries",
+    )
     reading.values(f"{RUNNING} 1\n{hits}_total 0\n{looked_up}_total 0\n")
     values = reading.values(f"{RUNNING} 1\n{hits}_total 1e18\n{looked_up}_total 1e-310\n")
     assert values == {"running": 1.0}
 
 
 def test_the_page_of_a_real_vllm_is_read() -> None:
-    assert Reading().values(VLLM) == {
+    assert MetricsReader().values(VLLM) == {
         "running": 4.0,
         "waiting": 8.0,
         "kv_cache_share": pytest.approx(0.0597, abs=1e-4),
@@ -128,11 +132,11 @@ def test_the_page_of_a_real_vllm_is_read() -> None:
 
 
 def test_the_page_of_a_real_sglang_is_read() -> None:
-    assert Reading().values(SGLANG) == {"running": 0.0, "waiting": 0.0, "kv_cache_share": 0.0}
+    assert MetricsReader().values(SGLANG) == {"running": 0.0, "waiting": 0.0, "kv_cache_share": 0.0}
 
 
 def test_counts_go_from_where_they_stood_at_first() -> None:
-    reading = Reading()
+    reading = MetricsReader()
     reading.values(VLLM)  # 230 tokens looked up, none found
     later = changed(
         VLLM,
@@ -147,7 +151,7 @@ def test_counts_go_from_where_they_stood_at_first() -> None:
 
 
 def test_sglangs_tokens_are_added_up_over_where_they_were_found() -> None:
-    reading = Reading()
+    reading = MetricsReader()
     reading.values(SGLANG)  # 43 and 6,227 tokens prefilled, 3,852 found on the device
     more = changed(SGLANG, sglang_cached_tokens_total=3952, sglang_prompt_tokens_total=6227)
     assert reading.values(more)["prefix_hit_share"] == pytest.approx(100 / (6227 - 43))
@@ -155,18 +159,18 @@ def test_sglangs_tokens_are_added_up_over_where_they_were_found() -> None:
 
 def test_replicas_are_added_up_and_ranks_of_one_are_not() -> None:
     two = VLLM + VLLM.replace('engine="0"', 'engine="1"')
-    told = Reading().values(changed(two, vllm_kv_cache_usage_perc=0.5))
+    told = MetricsReader().values(changed(two, vllm_kv_cache_usage_perc=0.5))
     assert (told["running"], told["waiting"], told["kv_cache_share"]) == (8.0, 16.0, 0.5)
     ranks = SGLANG + SGLANG.replace('tp_rank="0"', 'tp_rank="1"')
-    assert Reading().values(changed(ranks, sglang_num_running_reqs=3))["running"] == 3.0
+    assert MetricsReader().values(changed(ranks, sglang_num_running_reqs=3))["running"] == 3.0
 
 
 def test_a_page_of_no_engine_that_is_known_says_nothing() -> None:
-    assert Reading().values("process_cpu_seconds_total 8.29\n") == {}
+    assert MetricsReader().values("process_cpu_seconds_total 8.29\n") == {}
 
 
 def test_every_series_that_is_told_is_in_the_table() -> None:
-    told = Reading().values(VLLM) | {"gpu3_memory_bytes": 1.0, "gpu11_use_share": 1.0}
+    told = MetricsReader().values(VLLM) | {"gpu3_memory_bytes": 1.0, "gpu11_use_share": 1.0}
     labels = {name: entry.label for name in told if (entry := series_of(name))}
     assert labels.keys() == told.keys()
     assert labels["gpu11_use_share"] == "GPU 11, time in use"
@@ -353,12 +357,12 @@ def test_a_machine_without_a_driver_or_without_the_package_has_no_gpus(
     """No other machine is at hand: the package is as it is there."""
     driver = Nvml([10])
     monkeypatch.setitem(sys.modules, "pynvml", driver)
-    here = nvml.found()
+    here = nvml.gpus()
     assert here is not None and here.read(set())["gpu0_memory_bytes"] == 10.0
     monkeypatch.setattr(driver, "nvmlInit", driver.no_driver)
-    assert nvml.found() is None
+    assert nvml.gpus() is None
     monkeypatch.setitem(sys.modules, "pynvml", None)  # as where it is not installed
-    assert nvml.found() is None
+    assert nvml.gpus() is None
 
 
 # processes

@@ -60,8 +60,8 @@ def read(file: Path) -> tuple[dict[str, Any], Callable[[str], Array], set[str]]:
     tensors = {tensor.name: tensor for tensor in reader.tensors}
 
     def values(name: str) -> Array:
-        found = tensors[name]
-        return np.asarray(dequantize(found.data, found.tensor_type), np.float32)
+        tensor = tensors[name]
+        return np.asarray(dequantize(tensor.data, tensor.tensor_type), np.float32)
 
     return {key: field.contents() for key, field in reader.fields.items()}, values, set(tensors)
 
@@ -87,12 +87,12 @@ def weights(
 ) -> dict[str, Array]:
     """Return every weight by its Hugging Face name. `own_output`: the file has an output layer."""
     embedding = tensor("token_embd.weight")
-    found = {"model.embed_tokens.weight": embedding}
+    named = {"model.embed_tokens.weight": embedding}
     for layer in range(facts["llama.block_count"]):
-        found |= _layer(facts, tensor, f"blk.{layer}.", f"model.layers.{layer}.")
-    found["model.norm.weight"] = tensor("output_norm.weight")
-    found["lm_head.weight"] = tensor("output.weight") if own_output else embedding
-    return found
+        named |= _layer(facts, tensor, f"blk.{layer}.", f"model.layers.{layer}.")
+    named["model.norm.weight"] = tensor("output_norm.weight")
+    named["lm_head.weight"] = tensor("output.weight") if own_output else embedding
+    return named
 
 
 SAME = {  # weights that are in the file as Hugging Face has them

@@ -1,4 +1,4 @@
-"""Where an engine would run: the devices, the folder with its environment, the model."""
+"""The machine that an engine runs on: its devices, environment variables and folders."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from services.servers.engines.problem import EngineProblem
 from services.servers.engines.within import ROOT
 
 PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
-# No cached byte code doubles every start; another environment's paths mix two engines up; the
-# database's address may hold a password.
+# Without byte code every start takes twice as long; another environment's paths would mix two
+# engines up; the database's URL may hold a password.
 UNWANTED = (
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONPATH",
@@ -27,8 +27,8 @@ HUB = ("HF_", "HUGGING_FACE_")  # Hugging Face's own variables, HF_TOKEN among t
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """`env` is the environment of the process that asks; `root` the repository's."""
+class Host:
+    """`env` is the environment of the current process, `root` the folder of the repository."""
 
     devices: Devices
     env: Mapping[str, str]
@@ -39,45 +39,44 @@ class Place:
         return self.devices.kind == "gpu"
 
     def interpreter(self, variable: str, gpu: str, cpu: str) -> Path:
-        """Return the Python of an engine: what `variable` names, else that of its folder here."""
+        """Return an engine's Python: the one that `variable` names, else that of its folder."""
         named = self.env.get(variable, "").strip()
         if named:
             return Path(os.path.expanduser(named))
         return self.root / (gpu if self.gpu else cpu) / "bin" / "python"
 
     def model(self, config: EngineConfig) -> tuple[str, str, bool]:
-        """Return (folder or name, the name it is served under, whether it is a folder).
+        """Return (folder or name, served model name, whether it is a folder).
 
         Raises:
-            EngineProblem: no such folder; or none is named and the packaged one is not there.
+            EngineProblem: no such folder, or no model and the packaged one has not been converted.
         """
         # os.path, not Path: these raise nothing for an unknown user or a name that is too long
         folder = Path(os.path.expanduser(config.model)) if config.model else self.root / PACKAGED
         if os.path.isdir(folder):
             return str(folder), folder.resolve().name, True
         if not config.model:
-            raise EngineProblem("Name a model, or make the one that comes along: make engines-cpu")
+            raise EngineProblem("Name a model, or build the packaged one: make engines-cpu")
         if config.model[0] in "/~." or "\\" in config.model:
             raise EngineProblem(f"There is no folder {config.model}.")
         return config.model, config.model, False
 
     def environment(self, python: Path, local: bool) -> dict[str, str]:
-        """Return what every engine's environment is given: its own programs first (kernels are
-        compiled with the ninja beside its Python), and no look at the hub for a local folder."""
+        """Return the variables that every engine gets: its own programs first on PATH (kernels are
+        compiled with the ninja beside its Python), and no access to the hub for a local folder."""
         own = {"PATH": f"{python.parent}{os.pathsep}{self.env.get('PATH', os.defpath)}"}
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if local else {}
         return own | offline | self._proxies()
 
     def _proxies(self) -> dict[str, str]:
-        """The proxies that have a user and a password, without them."""
+        """The proxy variables that contain a user and a password, without those."""
         proxies = {name: value for name, value in self.env.items() if is_proxy(name)}
         bare = {name: without_user(value) for name, value in proxies.items()}
         return {name: value for name, value in bare.items() if value != proxies[name]}
 
     def unset(self) -> tuple[str, ...]:
-        """Return what no engine may see: keys and accounts above all, whatever they are called, but
-        for the hub's, with which it fetches a model that is not for everybody. vLLM takes
-        VLLM_API_KEY as the key that its clients must send."""
+        """Return the variables that no engine may see, above all keys and accounts of any name,
+        except the hub's, which gated models need. (vLLM would demand VLLM_API_KEY of clients.)"""
         private = sorted(
             name
             for name, value in self.env.items()
@@ -86,6 +85,6 @@ class Place:
         return tuple(dict.fromkeys([*(name for name in UNWANTED if name in self.env), *private]))
 
 
-def here(env: Mapping[str, str]) -> Place:
-    """Return this machine as a place."""
-    return Place(devices(env), env)
+def this_host(env: Mapping[str, str]) -> Host:
+    """Return this machine."""
+    return Host(devices(env), env)
