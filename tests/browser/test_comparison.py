@@ -27,6 +27,7 @@ def measured(page: Page, app: App, link: str) -> None:
     no_trouble(page)
 
 
+@pytest.mark.timed  # what it measures is judged
 def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
     app: App, person: BrowserContext
 ) -> None:
