@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from services.ask.address import Address, InvalidAddress, Origin, origin, parse_address
 from services.ask.backends.errors import BackendProblem
-from services.ask.backends.table import Backend, value_of
+from services.ask.backends.table import BACKENDS, Backend, value_of
 
 
 def address(backend: Backend, env: Mapping[str, str], asked: str | None = None) -> str:
@@ -25,6 +26,32 @@ def is_own(backend: Backend, env: Mapping[str, str], asked: str | None) -> bool:
         BackendProblem: it is not an address.
     """
     return not asked or origin(place_of(backend, env, asked).base_url) == _own_origin(backend, env)
+
+
+def owner_of_key(variable: str) -> Backend | None:
+    """Return the backend whose key a variable holds; None: it is no backend's."""
+    return next((each for each in BACKENDS.values() if each.key_env == variable), None)
+
+
+def check_key_goes(variable: str, url: str, env: Mapping[str, str]) -> None:
+    """Check that the owner wrote this address beside the key: PROD_API_KEY goes to PROD_BASE_URL.
+
+    Raises:
+        BackendProblem: the variable has no address beside it, or another one.
+    """
+    backend = owner_of_key(variable)
+    beside = variable.removesuffix("_API_KEY") + "_BASE_URL"
+    if backend is not None:
+        beside = backend.url_env or backend.label
+        home = _own_origin(backend, env)
+    else:
+        written = value_of(env, beside)
+        home = origin(_taken_apart(written, beside).base_url) if written else None
+    if home != origin(url):
+        raise BackendProblem(
+            f"{variable} is not sent to {urlsplit(url).netloc}: it goes to the address in {beside} "
+            "only. Put this address there."
+        )
 
 
 def place_of(backend: Backend, env: Mapping[str, str], asked: str | None) -> Address:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from services.ask.address import Address, InvalidAddress, Origin, machine, origin
 from services.ask.backends.errors import BackendProblem, KeyProblem
 from services.ask.backends.headers import headers_of, replaces_key
-from services.ask.backends.own_address import address, is_own, place_of
+from services.ask.backends.own_address import address, check_key_goes, is_own, place_of
 from services.ask.backends.proxy import proxy_for
 from services.ask.backends.table import BACKENDS, Backend, find, value_of
 from services.ask.backends.trust import Trust, UntrustedFile
@@ -89,7 +89,7 @@ def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
     where = place_of(backend, env, config.base_url)
     url = where.base_url
     own = is_own(backend, env, config.base_url)
-    given = typed.get(origin(url)) if backend.key_env else None
+    given = _given_key(config, backend, url, env, typed)
     if given and backend.key_env:
         env = {**env, backend.key_env: given}
     elif backend.needs_key and not own:
@@ -142,6 +142,8 @@ def _embedded(config: RunConfig, model: str) -> Target:
             "The embedded backend has no address: Paceline starts it. For a server that is "
             "already there choose the backend url."
         )
+    if config.key_env:
+        raise BackendProblem("The embedded backend takes no key. Leave key_env empty.")
     if model not in ("", MODEL_NAME):
         raise BackendProblem(f"The embedded backend serves {MODEL_NAME} only. Leave model empty.")
     headers, _ = headers_of(config, BACKENDS["embedded"], {}, None)
@@ -157,12 +159,33 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
             'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": '
             "give one, or put LITELLM_MODEL=… into .env."
         )
+    if config.key_env:  # it belongs to an address, and LiteLLM's providers have none here
+        raise BackendProblem("key_env does not apply to LiteLLM. Leave it empty.")
     if config.ca_file or config.insecure_tls:
         raise BackendProblem("ca_file and insecure_tls do not apply to LiteLLM. Leave them out.")
     own = provider == value_of(env, backend.model_env).partition("/")[0]
     headers, _ = headers_of(config, backend, {}, None)
     key = _key(backend, env) if own else None
     return Target(backend.name, None, model, key, "litellm", headers=headers)
+
+
+def _given_key(
+    config: RunConfig, backend: Backend, url: str, env: Mapping[str, str], typed: TypedKeys
+) -> str | None:
+    """Return the key that takes the place of the environment's own: a typed one, or that of the
+    variable that the run names."""
+    if backend.key_env is None:
+        if config.key_env:
+            raise BackendProblem(f"{backend.label} takes no key. Leave key_env empty.")
+        return None
+    if typed_key := typed.get(origin(url)):
+        return typed_key
+    if not config.key_env:
+        return None
+    check_key_goes(config.key_env, url, env)
+    if not (key := value_of(env, config.key_env)):
+        raise KeyProblem(f"{config.key_env} is not set: put {config.key_env}=… into .env.")
+    return key
 
 
 def _key(backend: Backend, env: Mapping[str, str], called: str | None = None) -> str | None:

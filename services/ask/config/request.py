@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator
@@ -12,6 +13,9 @@ from services.ask.base_config import STORED, BaseConfig
 
 Omittable = Literal["max_tokens", "temperature", "top_p", "stream_options"]
 LengthName = Literal["max_tokens", "max_completion_tokens"]
+
+
+KEY_VARIABLE = r"[A-Za-z][A-Za-z0-9_]{0,90}_API_KEY"
 
 
 class RequestFields(BaseConfig):
@@ -108,6 +112,17 @@ class RequestFields(BaseConfig):
             each="NAME: VALUE",
         ),
     )
+    key_env: str | None = field(
+        None,
+        About(
+            "API key variable",
+            "Environment variable with the API key, such as PROD_API_KEY; PROD_BASE_URL must name "
+            "the server. Empty: the backend's own variable",
+            "target",
+            "request",
+            empty="backend's own",
+        ),
+    )
     ca_file: str | None = field(
         None,
         About(
@@ -142,6 +157,14 @@ class RequestFields(BaseConfig):
     @classmethod
     def _further_headers(cls, value: Any) -> Any:
         return request_options.further_headers(value)
+
+    @field_validator("key_env")
+    @classmethod
+    def _key_variable(cls, value: str | None) -> str | None:
+        name = (value or "").strip()
+        if name and not re.fullmatch(KEY_VARIABLE, name):  # not repeated: it may be a key
+            raise ValueError("must be the name of a variable that ends in _API_KEY")
+        return name or None
 
     @field_validator("ca_file")
     @classmethod

@@ -169,6 +169,43 @@ def test_a_typed_key_goes_before_that_of_the_environment_and_under_its_name() ->
         target(other, {"PACELINE_URL_HEADER_X": "secret"}, typed)
 
 
+PROD = {"PROD_API_KEY": "sk-prod", "PROD_BASE_URL": "https://prod.example/v1"}
+
+
+@pytest.mark.parametrize("backend", ["url", "vllm", "sglang", "groq", "openai"])
+def test_a_key_of_ones_own_goes_to_the_address_beside_it(backend: str) -> None:
+    asked = {"backend": backend, "model": "m", "key_env": "PROD_API_KEY"}
+    sent = found(KEYS | PROD, base_url="https://prod.example/other", **asked)
+    assert sent.key == "sk-prod"
+    for elsewhere in ("https://evil.example/v1", "http://prod.example/v1", None):
+        with pytest.raises(BackendProblem, match=r"PROD_API_KEY is not sent to .*PROD_BASE_URL"):
+            found(KEYS | PROD, base_url=elsewhere, **asked)
+
+
+def test_a_backends_key_is_no_way_around_its_address() -> None:
+    with pytest.raises(BackendProblem, match=r"OPENAI_API_KEY is not sent to evil\.example"):
+        found(KEYS, backend="url", base_url="https://evil.example/v1", key_env="OPENAI_API_KEY")
+    env = KEYS | {"SECRET_API_KEY": "x"}
+    with pytest.raises(BackendProblem, match="goes to the address in SECRET_BASE_URL only"):
+        found(env, backend="url", key_env="SECRET_API_KEY")
+    at_home = found(
+        KEYS, backend="url", base_url="https://api.openai.com/v1", key_env="OPENAI_API_KEY"
+    )
+    assert at_home.key == "sk-openai"
+
+
+def test_a_key_variable_without_a_key_is_said() -> None:
+    env = {"PROD_BASE_URL": "https://prod.example/v1"}
+    with pytest.raises(KeyProblem, match="PROD_API_KEY is not set"):
+        found(env, backend="url", base_url="https://prod.example", key_env="PROD_API_KEY")
+
+
+@pytest.mark.parametrize("backend", ["embedded", "ollama", "litellm"])
+def test_a_backend_without_a_key_takes_no_key_variable(backend: str) -> None:
+    with pytest.raises(BackendProblem, match=r"Leave (key_env|it) empty"):
+        found(KEYS | PROD, backend=backend, model="", key_env="PROD_API_KEY")
+
+
 def test_a_typed_key_that_can_be_none_is_not_repeated() -> None:
     typed = {("https", "llm.example", 443): "two words"}
     with pytest.raises(BackendProblem, match=r"^The key for llm\.example holds a space") as raised:
