@@ -14,6 +14,9 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import problem, says
+from db import servers
+from db.database import opened
+from services.ask.config import RunConfig, parse
 from services.ask.workloads.promptfile import FILE_BYTES_MOST
 from services.base.bodies import InvalidBody, TooManyEntries, read_json
 from services.report.imports import MOST_BYTES
@@ -31,6 +34,18 @@ class Started(BaseModel):
     id: int
     url: str = Field(description="It over HTTP")
     page: str = Field(description="It in the browser")
+
+
+def config_of(new: RunConfig) -> RunConfig:
+    """Return the run that a body asks for, with the fields of the saved server that it names as
+    its backend.
+
+    Raises:
+        BackendProblem: it names neither a backend nor a saved server.
+        InvalidConfig: the server's fields and its own do not go together.
+    """
+    given = new.model_fields_set & set(RunConfig.model_fields)
+    return parse(servers.expand(opened(), {name: getattr(new, name) for name in given}))
 
 
 def takes_json(**codes: str) -> dict[str, Any]:

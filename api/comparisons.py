@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 import jobs
-from api.bodies import Route, takes_json
+from api.bodies import Route, config_of, takes_json
 from api.errors import says
 from db import comparisons, runs
 from db.database import opened
@@ -61,7 +61,8 @@ class ComparisonFacts(BaseModel):
 def start_comparison(new: NewComparison) -> ComparisonFacts:
     """Queue runs whose repeats are interleaved, in an order drawn by the seed."""
     about = (new.name, new.tags, new.note)
-    return _facts(jobs.submit_comparison(opened(), new.candidates, new.design(), *about))
+    candidates = [config_of(candidate) for candidate in new.candidates]
+    return _facts(jobs.submit_comparison(opened(), candidates, new.design(), *about))
 
 
 @router.get("/comparisons/{comparison_id}", responses=says(_404="There is no such comparison"))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 import jobs
-from api.bodies import Route, RunId, Started, takes_json
+from api.bodies import Route, RunId, Started, config_of, takes_json
 from api.errors import says
 from db import baseline_verdicts, results, runs
 from db.database import opened
@@ -18,7 +18,7 @@ from db.runs import RunRow
 from services.analysis.compare.baseline import Kind
 from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
 from services.ask.backends import find
-from services.ask.config import MOST_REPEATS, Mode, RunConfig, parse
+from services.ask.config import MOST_REPEATS, Mode, RunConfig
 from services.ask.measurement import IMPORT as IMPORTED
 from services.ask.measurement import RunStatus
 from services.report.export import export, run_document
@@ -33,10 +33,6 @@ class NewRun(RunConfig):
     name: str = Field("", max_length=200, description="Name; empty: made from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
-
-    def config(self) -> RunConfig:
-        own = self.model_dump(exclude={"name", "tags", "note"})
-        return parse(own)
 
 
 class Against(BaseModel):
@@ -98,7 +94,7 @@ def _listed(row: RunRow, verdict: BaselineVerdict | None) -> ListedRun:
 @router.post("/runs", status_code=202, **takes_json())
 def start_run(new: NewRun) -> Started:
     """Queue a run. It is measured when its backend is free."""
-    run_id = jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
+    run_id = jobs.submit(opened(), config_of(new), new.name, new.tags, new.note)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
 
 

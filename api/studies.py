@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from api.bodies import Route, Started, takes_json
+from api.bodies import Route, Started, config_of, takes_json
 from api.errors import says
 from db import studies
 from db.database import opened
@@ -49,7 +49,7 @@ class NewStudy(StudyConfig):
         return with_defaults(data)
 
     def config(self) -> StudyConfig:
-        return parse_study(self.model_dump(exclude=ABOUT))
+        return parse_study({**self.model_dump(exclude=ABOUT), "run": config_of(self.run)})
 
 
 class CellFacts(BaseModel):

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from cli import backends, baseline, compare, engine, imports, run, run_fields, share, stored, study
+from cli import (
+    backends,
+    baseline,
+    compare,
+    engine,
+    imports,
+    run,
+    run_fields,
+    server,
+    share,
+    stored,
+    study,
+)
 from cli.parser import Command
 
-GROUPS = {"engine": "Start an engine, list, read and stop those that run"}
+GROUPS = {
+    "engine": "Start an engine, list, read and stop those that run",
+    "server": "Save a server under a name, to be picked with --backend",
+}
 COMMANDS = {
     "run": Command(run.run, run_fields.takes),
     "more": Command(run.more, run.takes_more),
@@ -19,6 +34,9 @@ COMMANDS = {
     "pin": Command(baseline.pin, baseline.takes_pin),
     "unpin": Command(baseline.unpin, baseline.takes_unpin),
     "backends": Command(backends.backends, backends.takes),
+    "server save": Command(server.save, server.takes_save),
+    "server list": Command(server.list_servers, server.takes_list),
+    "server delete": Command(server.delete, server.takes_delete),
     "study": Command(study.study, study.takes),
     "studies": Command(study.list_studies, study.takes_list),
     "report": Command(study.report, study.takes_report),

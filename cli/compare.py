@@ -13,7 +13,7 @@ from cli.kinds import per_cent, whole, words
 from cli.output import DONE, FAILED, hides_progress, refuse, say
 from cli.problems import Usage, each_once, naming_flags
 from cli.stopping import stopping
-from db import results
+from db import results, servers
 from db.database import opened
 from db.runs import RunNotFound
 from jobs.follow import follow
@@ -22,7 +22,7 @@ from services.analysis import thresholds
 from services.analysis.compare import FEWEST, MARGIN, MOST, Candidate, Comparison
 from services.analysis.compare import compare as compared
 from services.analysis.comparison_design import USUAL_MOST, USUAL_REPEATS, ComparisonDesign
-from services.ask import link
+from services.ask import link, saved_server
 from services.ask.config import RunConfig, parse
 from services.ask.flag import flag
 from services.report import export as exports
@@ -134,13 +134,19 @@ def _changes(texts: Sequence[str]) -> list[dict[str, Any]]:
         InvalidConfig: a field that there is not, or a value that it cannot have.
         Usage: a change without a value.
     """
+    saved = servers.listed(opened())
     candidates: list[dict[str, Any]] = []
     for text in texts:
         parts = [part.partition("=") for part in text.split(",") if part.strip()]
         if any(not equals for _, equals, _ in parts):
             raise Usage(f"--with takes what changes, as in mode=batch,concurrency=8; got {text!r}.")
-        changes = [link.change(name.strip(), value.strip()) for name, _, value in parts]
-        candidates.append({name: value for each in changes for name, value in each.items()})
+        named = {name.strip(): value.strip() for name, _, value in parts}
+        server = saved.get(named.get("backend", ""))
+        if server:
+            del named["backend"]
+        values = [link.change(name, value) for name, value in named.items()]
+        own = {name: value for each in values for name, value in each.items()}
+        candidates.append(saved_server.expand(own, server) if server else own)
     return candidates
 
 

@@ -14,6 +14,8 @@ from typing import Any
 from cli.fields import add, given
 from cli.output import note
 from cli.problems import Usage
+from db import servers
+from db.database import opened
 from services.ask.backends import BACKENDS
 from services.ask.config import READERS, RunConfig, readers
 from services.ask.flag import flag
@@ -61,7 +63,7 @@ def values(options: Namespace) -> dict[str, Any]:
     if "prompts" in fields:
         file = _prompts_of(fields["prompts"])
         fields["prompts"], options.prompt_notes = file.prompts, file.notes
-    return fields | _backend(fields)
+    return servers.expand(opened(), fields | address_of(fields))
 
 
 def say_notes(options: Namespace) -> None:
@@ -70,7 +72,12 @@ def say_notes(options: Namespace) -> None:
         note(f"{Path(options.prompts).name}: {line}")
 
 
-def _backend(fields: Mapping[str, Any]) -> dict[str, Any]:
+def address_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return backend and address where --backend is a URL; nothing where it is a name.
+
+    Raises:
+        Usage: it is neither.
+    """
     name = fields.get("backend", "")
     if "://" in name:
         if "base_url" in fields:

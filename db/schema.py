@@ -167,6 +167,14 @@ baselines = Table(  # the run that the others of a model or a tag are compared w
     Column("pinned_at", Utc, key="set_at", nullable=False),
 )
 
+servers = Table(  # servers that a person has named, see services/ask/saved_server.py
+    "servers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("fields", Json, nullable=False),
+    Column("saved_at", Utc, nullable=False),
+)
+
 run_tags = Table(
     "run_tags",
     metadata,

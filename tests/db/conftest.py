@@ -38,7 +38,10 @@ class Postgres:
 
     def empty(self) -> str:
         """Give the URL of a database that is up to date: always the same one, emptied."""
-        _do(self.ready, "TRUNCATE runs, shares, trials, engines, studies RESTART IDENTITY CASCADE")
+        _do(
+            self.ready,
+            "TRUNCATE runs, shares, servers, trials, engines, studies RESTART IDENTITY CASCADE",
+        )
         return self.uri("ready")
 
     @contextmanager

@@ -10,6 +10,7 @@ from services.report.terminal.runs import backends_text as backends_text
 from services.report.terminal.runs import comparison_text as comparison_text
 from services.report.terminal.runs import list_text as list_text
 from services.report.terminal.runs import run_text as run_text
+from services.report.terminal.runs import servers_text as servers_text
 from services.report.terminal.runs import share_text as share_text
 from services.report.terminal.runs import shares_text as shares_text
 from services.report.terminal.runs import thresholds_text as thresholds_text

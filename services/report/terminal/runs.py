@@ -13,8 +13,10 @@ from services.analysis.compare.rows import apart, row_of
 from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.analysis.thresholds import ThresholdResult
 from services.ask import backends, modes
+from services.ask.backends import BACKENDS
 from services.ask.flag import typed
 from services.ask.remedy import of_run
+from services.ask.saved_server import SavedServer
 from services.base.units import many, seconds, show
 from services.report import tables
 from services.report.imports import stated
@@ -192,6 +194,23 @@ def backends_text(rows: Sequence[dict[str, Any]]) -> str:
     lines = [[row["name"], row["label"], row["address"], keys[row["key_set"]]] for row in rows]
     text = table(["name", "backend", "address", "key"], lines)
     return "\n".join([text, *(_tested(row) for row in rows if "test" in row)])
+
+
+def servers_text(servers: Sequence[SavedServer]) -> str:
+    """Saved servers, a line each."""
+    if not servers:
+        return "No server is saved. Save one: cli.py server save NAME --backend URL."
+    lines = [
+        [
+            server.name,
+            BACKENDS[server.fields["backend"]].label,
+            server.fields["base_url"] or "backend's own",
+            server.fields["model"] or "first listed",
+            server.fields["key_env"] or "backend's own",
+        ]
+        for server in servers
+    ]
+    return table(["name", "backend", "address", "model", "key variable"], lines)
 
 
 def _advice(remedy: Mapping[str, Any] | None) -> str:

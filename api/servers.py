@@ -1,0 +1,38 @@
+"""/api/servers: servers that a person has named, to be picked as a run's `backend`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from api.bodies import Route, takes_json
+from api.errors import says
+from db import servers
+from db.database import opened
+from services.ask.config import RunConfig
+from services.ask.saved_server import SavedServer, saved_server
+
+router = APIRouter(route_class=Route)
+Name = Annotated[str, Path(description="A saved server's name")]
+
+
+@router.get("/servers")
+def list_servers() -> list[SavedServer]:
+    """List the saved servers. No key is saved, only the name of its variable."""
+    return list(servers.listed(opened()).values())
+
+
+@router.put("/servers/{name}", **takes_json())
+def save_server(name: Name, new: RunConfig) -> SavedServer:
+    """Save a server under a name, in place of the one that had it: its address, model, headers, key
+    variable, price. What is set per run is refused."""
+    server = saved_server(name, {field: getattr(new, field) for field in new.model_fields_set})
+    servers.save(opened(), server)
+    return server
+
+
+@router.delete("/servers/{name}", status_code=204, responses=says(_404="No server has this name"))
+def delete_server(name: Name) -> None:
+    """Delete a saved server. Runs that picked it stay as they are."""
+    servers.delete(opened(), name)

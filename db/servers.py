@@ -1,0 +1,74 @@
+"""Saved servers: what a person has named, to be picked by that name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import delete as delete_from
+
+from db import schema
+from db.database import writing
+from services.ask import saved_server
+from services.ask.backends import BACKENDS, BackendProblem
+from services.ask.saved_server import MOST, InvalidServer, SavedServer
+from services.base.errors import NotFound
+
+table = schema.servers
+
+
+class ServerNotFound(NotFound):
+    """No server is saved under a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No server is saved as {name[:50]!r}.")
+
+
+def save(database: Engine, server: SavedServer) -> None:
+    """Save a server, in place of the one that had its name.
+
+    Raises:
+        InvalidServer: there are `MOST` others.
+    """
+    row = {"name": server.name, "fields": dict(server.fields), "saved_at": datetime.now(UTC)}
+    with writing(database) as connection:
+        connection.execute(delete_from(table).where(table.c.name == server.name))
+        if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST:
+            raise InvalidServer(f"There are {MOST} saved servers. Delete one first.")
+        connection.execute(insert(table).values(row))
+
+
+def listed(database: Engine) -> dict[str, SavedServer]:
+    """Return the saved servers by name, in the names' order."""
+    with database.connect() as connection:
+        rows = connection.execute(select(table).order_by(table.c.name)).mappings().all()
+    return {row["name"]: SavedServer(row["name"], row["fields"]) for row in rows}
+
+
+def delete(database: Engine, name: str) -> None:
+    """Delete a saved server; runs that picked it stay as they are. Raises ServerNotFound."""
+    with writing(database) as connection:
+        if not connection.execute(delete_from(table).where(table.c.name == name)).rowcount:
+            raise ServerNotFound(name)
+
+
+def expand(database: Engine, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's values; where `backend` names a saved server, with that server's fields.
+
+    Raises:
+        BackendProblem: it names neither a backend nor a saved server.
+    """
+    name = values.get("backend")
+    if not isinstance(name, str) or name in BACKENDS:
+        return dict(values)
+    servers = listed(database)
+    if name not in servers:
+        raise BackendProblem(_unknown(name, [*BACKENDS, *servers]))
+    return saved_server.expand(values, servers[name])
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    *most, last = known
+    return f"There is no backend {name[:80]!r}. Choose one of {', '.join(most)} and {last}."

@@ -1,0 +1,74 @@
+"""A server that a person has named: its address, model and key variable, picked by name afterwards.
+
+What is saved are fields of a run's config. A run that picks the name has those fields, so it stays
+as it was when the saved server is changed or deleted later. No key is saved, only the name of the
+variable that holds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.ask import about
+from services.ask.backends import BACKENDS
+from services.ask.backends.errors import BackendProblem
+from services.ask.config import RunConfig, parse
+from services.base.errors import Invalid
+
+MOST = 200  # saved servers
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+
+# What belongs to a server and not to one run of it.
+FIELDS = (
+    *about.names(RunConfig, lambda known: known.role == "target"),
+    *("omit", "max_tokens_field", "extra_body", "headers", "ca_file", "insecure_tls"),
+    "usd_per_hour",
+)
+
+
+class InvalidServer(Invalid):
+    """A server that cannot be saved, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedServer:
+    """A name, and every field of `FIELDS`, JSON-ready."""
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
+    """Return the server to be saved under a name; what `values` does not say is as by default.
+
+    Raises:
+        InvalidServer: the name is a backend's or is not written as one, or a field is none of a
+            server's.
+        InvalidConfig: a field has a value that it cannot have.
+        BackendProblem: there is no such backend.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidServer(
+            f"{name[:50]!r} cannot be a server's name. Use up to 40 lower-case letters, digits, "
+            "dots, dashes and underscores."
+        )
+    if name in BACKENDS:
+        raise InvalidServer(f"{name} is a backend already. Choose another name.")
+    if unknown := [field for field in values if field not in FIELDS]:
+        raise InvalidServer(f"{unknown[0][:50]} does not belong to a server: it is set per run.")
+    config = parse(values)
+    if config.backend not in BACKENDS:
+        raise BackendProblem(
+            f"There is no backend {config.backend[:50]!r}. Choose one of {', '.join(BACKENDS)}."
+        )
+    dumped = config.model_dump(mode="json")
+    return SavedServer(name, {field: dumped[field] for field in FIELDS})
+
+
+def expand(values: Mapping[str, Any], server: SavedServer) -> dict[str, Any]:
+    """Return a run's values with those of the server that they name as `backend`; what they say
+    themselves goes before."""
+    return {**server.fields, **{name: value for name, value in values.items() if name != "backend"}}

@@ -1,0 +1,58 @@
+"""Saved servers are kept by name until they are deleted."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from db import servers
+from db.servers import ServerNotFound
+from services.ask.backends import BACKENDS, BackendProblem
+from services.ask.saved_server import MOST, InvalidServer, SavedServer, saved_server
+
+
+def prod(model: str = "m", name: str = "prod") -> SavedServer:
+    address = {"backend": "url", "base_url": "http://gpu-7/v1", "model": model}
+    more = {"headers": {"X-Route": "a"}, "extra_body": {"a": [1, None]}}
+    return saved_server(name, address | more)
+
+
+def test_a_server_is_saved_in_place_of_the_one_of_its_name(database: Engine) -> None:
+    servers.save(database, prod("old"))
+    servers.save(database, prod(name="a"))
+    servers.save(database, prod("new"))
+    assert servers.listed(database) == {"a": prod(name="a"), "prod": prod("new")}
+    assert list(servers.listed(database)) == ["a", "prod"]
+
+
+def test_a_server_is_deleted_once(database: Engine) -> None:
+    servers.save(database, prod())
+    servers.delete(database, "prod")
+    assert servers.listed(database) == {}
+    with pytest.raises(ServerNotFound, match="No server is saved as 'prod'"):
+        servers.delete(database, "prod")
+
+
+def test_a_run_names_a_saved_server_as_its_backend(database: Engine) -> None:
+    servers.save(database, prod())
+    expanded = servers.expand(database, {"backend": "prod", "requests": 3})
+    assert expanded == {**prod().fields, "requests": 3}
+    for values in ({"requests": 3}, {"backend": "vllm", "model": "a"}):
+        assert servers.expand(database, values) == values
+
+
+def test_an_unknown_name_is_refused_with_those_that_there_are(database: Engine) -> None:
+    servers.save(database, prod())
+    with pytest.raises(BackendProblem) as caught:
+        servers.expand(database, {"backend": "prd"})
+    known = ", ".join(BACKENDS)
+    assert str(caught.value) == f"There is no backend 'prd'. Choose one of {known} and prod."
+
+
+def test_there_are_so_many_and_a_full_list_can_be_changed(database: Engine) -> None:
+    for number in range(MOST):
+        servers.save(database, prod(name=f"s{number}"))
+    servers.save(database, prod("new", "s7"))
+    with pytest.raises(InvalidServer, match=f"There are {MOST} saved servers"):
+        servers.save(database, prod(name="more"))
+    assert len(servers.listed(database)) == MOST
