@@ -18,13 +18,13 @@ from services.base.units import NOTHING
 def sentence(candidate: Candidate) -> str:
     """Return what the client adds, as far as it was calibrated; "" where it was not, and for an
     imported run, whose client was another."""
-    found = candidate.run.calibration or {}
+    calibration = candidate.run.calibration or {}
     if candidate.run.source is not None:
         return ""
-    median, worst = found.get("ttft_p50_s"), found.get("ttft_p99_s")
+    median, worst = calibration.get("ttft_p50_s"), calibration.get("ttft_p99_s")
     if median is None or worst is None:
         return ""
-    pace, load = found.get("pace"), "this load"
+    pace, load = calibration.get("pace"), "this load"
     if pace is not None and pace < SLOW:
         load = f"{units.share(pace)} of this load's pace (one reference server gives no more)"
     return (
@@ -50,14 +50,14 @@ Rows = Iterable[tuple[str, str, str]]
 
 def _loop(candidate: Candidate) -> Rows:
     run = candidate.run
-    said = [repeat.health for repeat in run.repeats if repeat.health]
+    healths = [repeat.health for repeat in run.repeats if repeat.health]
     yield "Client", "LiteLLM" if run.config.via_litellm else "Paceline's own", ""
-    yield "Clock of arrivals", _clock({health.get("clock") for health in said}), ""
-    yield "Sending processes", str(max((h.get("processes", 1) for h in said), default=1)), ""
-    lag = _worst(health.get("loop_lag_p99_s") for health in said)
+    yield "Clock of arrivals", _clock({health.get("clock") for health in healths}), ""
+    yield "Sending processes", str(max((h.get("processes", 1) for h in healths), default=1)), ""
+    lag = _worst(health.get("loop_lag_p99_s") for health in healths)
     limit = client.lag_limit_s(run.config, client.by_kernel(run))
-    yield "Behind, p99", _seconds(lag), NO_LIMIT if limit is None else units.seconds(limit)
-    cpu = _worst(health.get("cpu_share") for health in said)
+    yield "Event loop lag, p99", _seconds(lag), NO_LIMIT if limit is None else units.seconds(limit)
+    cpu = _worst(health.get("cpu_share") for health in healths)
     yield (
         "Share of a core",
         units.share(cpu) if cpu is not None else NOTHING,
@@ -79,7 +79,7 @@ def _load(candidate: Candidate) -> Rows:
         least = f"{(1 - client.SHORT_RATE) / interval:.4g}"
         yield "Requests per second, configured", f"{1 / interval:.4g}", ""
         yield "Requests per second, sent", f"{1 / sent:.4g}", least
-    yield "Most in flight", units.show(candidate.summary.peak_in_flight, "count"), ""
+    yield "Max concurrency", units.show(candidate.summary.peak_in_flight, "count"), ""
     together = client.together_share(measured)
     yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
     opened = sum(m.connect_s is not None for m in measured)
@@ -87,20 +87,20 @@ def _load(candidate: Candidate) -> Rows:
 
 
 def _error(candidate: Candidate) -> Rows:
-    found = candidate.run.calibration or {}
-    if found.get("ttft_p50_s") is None:
+    calibration = candidate.run.calibration or {}
+    if calibration.get("ttft_p50_s") is None:
         return
     waits = values(candidate.measurements, "ttft_s")
     limit = client.error_limit_s(waits)
     for name, label in (("ttft", "TTFT"), ("e2e", "E2E latency"), ("inter_chunk", "Inter-chunk")):
-        yield f"Error of {label}, median", _seconds(found[f"{name}_p50_s"]), ""
+        yield f"Error of {label}, median", _seconds(calibration[f"{name}_p50_s"]), ""
         yield (
             f"Error of {label}, p99",
-            _seconds(found[f"{name}_p99_s"]),
+            _seconds(calibration[f"{name}_p99_s"]),
             (units.seconds(limit) if name == "ttft" else ""),
         )
-    yield "Requests of the calibration", f"{found['requests']:,}", ""
-    yield "Of them lost", f"{found['lost']:,}", ""
+    yield "Requests of the calibration", f"{calibration['requests']:,}", ""
+    yield "Of them lost", f"{calibration['lost']:,}", ""
 
 
 def _clock(clocks: set[str | None]) -> str:
@@ -109,8 +109,8 @@ def _clock(clocks: set[str | None]) -> str:
     return "the event loop's" if clocks - {None} else NOTHING
 
 
-def _worst(found: Iterable[float | None]) -> float | None:
-    return max((value for value in found if value is not None), default=None)
+def _worst(readings: Iterable[float | None]) -> float | None:
+    return max((value for value in readings if value is not None), default=None)
 
 
 def _share(value: float | None) -> str:

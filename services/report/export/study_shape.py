@@ -34,7 +34,7 @@ class CellRow(BaseModel):
     concurrency: int | None
     workload: str
     max_tokens: int
-    batch_size: int | None = Field(description="Most in flight as asked; null: an open loop")
+    batch_size: int | None = Field(description="Configured max concurrency; null: an open loop")
     input_tokens: int | None = Field(description="Of a prompt, where it is made to a length")
     output_tokens_per_s: Ends | None
     requests_per_s: Ends | None

@@ -64,7 +64,7 @@ def test_each_number_stands_beside_its_limit() -> None:
     found = rows(staggered(health=said, calibration=CALIBRATED))
     assert found["Clock of arrivals"] == ("the kernel's receive stamps", "")
     assert found["Sending processes"] == ("2", "")
-    assert found["Behind, p99"] == ("500 µs", "5.00 ms")
+    assert found["Event loop lag, p99"] == ("500 µs", "5.00 ms")
     assert found["Share of a core"] == ("25.0 %", "80.0 %")
     assert found["Sent late, p99"] == ("2.00 ms", "10.0 ms")
     assert found["Requests per second, configured"] == ("10", "")
@@ -85,7 +85,7 @@ def test_each_number_stands_beside_its_limit() -> None:
 def test_what_is_not_known_is_left_open(config: dict[str, Any], client: str) -> None:
     found = rows(candidate([measured()], **config))
     assert found["Client"] == (client, "")
-    assert found["Behind, p99"][0] == found["Share of a core"][0] == "–"
+    assert found["Event loop lag, p99"][0] == found["Share of a core"][0] == "–"
     assert "Requests per second, sent" not in found
     assert "Error of TTFT, p99" not in found
 
