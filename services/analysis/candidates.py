@@ -37,14 +37,14 @@ def written(others: Sequence[Changes]) -> str:
 
 def read(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return the changes that `written` wrote, and a sentence for each that cannot be."""
-    found: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     problems: list[str] = []
     for part in text.split(BETWEEN)[: MOST - 1] if text else ():
-        said = {} if part == SAME else dict(parse_qsl(part, keep_blank_values=True))
-        config, wrong = link.read(said, start)
+        pairs = {} if part == SAME else dict(parse_qsl(part, keep_blank_values=True))
+        config, wrong = link.read(pairs, start)
         problems += wrong
-        found.append({name: getattr(config, name) for name in said if name in _fields()})
-    return found, tuple(problems)
+        changes.append({name: getattr(config, name) for name in pairs if name in _fields()})
+    return changes, tuple(problems)
 
 
 def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
@@ -53,32 +53,32 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
     Raises:
         InvalidConfig: one of them cannot be asked for; the sentence says which.
     """
-    found = [parse(values)]
-    for place, changes in enumerate(others):
+    configs = [parse(values)]
+    for index, changes in enumerate(others):
         try:
-            found.append(parse({**values, **_own_address(changes), **changes}))
+            configs.append(parse({**values, **_own_address(changes), **changes}))
         except InvalidConfig as error:
-            said = {name: f"{text} (candidate {place + 2})" for name, text in _dotless(error)}
-            raise InvalidConfig(said) from None
-    return found
+            problems = {name: f"{text} (candidate {index + 2})" for name, text in _dotless(error)}
+            raise InvalidConfig(problems) from None
+    return configs
 
 
-def names(configs: Sequence[RunConfig], given: str, made: Sequence[str]) -> list[str]:
+def names(configs: Sequence[RunConfig], given: str, defaults: Sequence[str]) -> list[str]:
     """Return what each run of a comparison is called: `given`, or else as it is `made` from what it
     is, and what tells it from the others; a letter where nothing does."""
-    told = labels(configs, () if given else IN_NAME)
-    called = [given or one for one in made]
-    said = [" · ".join(filter(None, both)) for both in zip(called, told, strict=True)]
+    differences = labels(configs, () if given else IN_NAME)
+    called = [given or default for default in defaults]
+    texts = [" · ".join(filter(None, both)) for both in zip(called, differences, strict=True)]
     if not given:  # two servers of one kind are called by where they are, too
         there = labels(configs, [name for name in RunConfig.model_fields if name != "base_url"])
-        said = [
-            " · ".join(filter(None, [text, where * (said.count(text) > 1)]))
-            for text, where in zip(said, there, strict=True)
+        texts = [
+            " · ".join(filter(None, [text, where * (texts.count(text) > 1)]))
+            for text, where in zip(texts, there, strict=True)
         ]
-    letters = [chr(ord("A") + place) for place in range(len(said))]
+    letters = [chr(ord("A") + index) for index in range(len(texts))]
     return [
-        f"{text} · {letter}" if said.count(text) > 1 else text
-        for text, letter in zip(said, letters, strict=True)
+        f"{text} · {letter}" if texts.count(text) > 1 else text
+        for text, letter in zip(texts, letters, strict=True)
     ]
 
 
@@ -90,12 +90,12 @@ def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[s
     differ = [
         name
         for name in RunConfig.model_fields
-        if name not in left_out and any(one.get(name) != read[0].get(name) for one in read)
+        if name not in left_out and any(fields.get(name) != read[0].get(name) for fields in read)
     ]
-    said = [n for n in differ if not _usual(n, [one[n] for one in read if n in one])]
+    shown = [n for n in differ if not _usual(n, [fields[n] for fields in read if n in fields])]
     return [
-        ", ".join(filter(None, [_word(name, one[name]) for name in said if name in one]))
-        for one in read
+        ", ".join(filter(None, [_word(name, fields[name]) for name in shown if name in fields]))
+        for fields in read
     ]
 
 

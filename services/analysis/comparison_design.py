@@ -60,7 +60,7 @@ class StoredComparison:
     run_ids: tuple[int, ...]
 
 
-def check(asked: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
+def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
     """See that a comparison can be measured.
 
     Raises:
@@ -70,22 +70,22 @@ def check(asked: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
         raise InvalidComparison(
             f"A comparison takes {FEWEST} to {MOST} candidates, and {len(configs)} were given."
         )
-    given = {"each": asked.repeats, "most": asked.most, "target": asked.target}
-    for name, value in {**given, "margin": asked.margin, "seed": asked.seed}.items():
+    limits = {"each": design.repeats, "most": design.most, "target": design.target}
+    for name, value in {**limits, "margin": design.margin, "seed": design.seed}.items():
         if sentence := problem(name, value):
             raise InvalidComparison(sentence)
-    if asked.most < asked.repeats:
+    if design.most < design.repeats:
         raise InvalidComparison(
-            f"Each candidate is measured {asked.repeats} times, and the most cannot be fewer (got "
-            f"at most {asked.most})."
+            f"Each candidate is measured {design.repeats} times, and the most cannot be fewer (got "
+            f"at most {design.most})."
         )
 
 
 def problem(name: str, value: float | None) -> str:
     """Return what is wrong with one value of a comparison, in a sentence; "" where nothing is.
     `name`: each, most, target, margin or seed; shares are of 1."""
-    words, may_be = _LIMITS[name]
-    return "" if value is None or may_be(value) else words
+    message, is_valid = _LIMITS[name]
+    return "" if value is None or is_valid(value) else message
 
 
 _LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -119,11 +119,11 @@ def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
     return places
 
 
-def turn(seed: int | None, repeat: int, candidates: int, place: int) -> int:
+def turn(seed: int | None, repeat: int, candidates: int, index: int) -> int:
     """Return the number of the turn, from 0, in which the candidate at `place` is measured for the
     `repeat`-th time. A round has room for MOST turns, however many there are: when a candidate is
     deleted, the turns of the others stay in their rounds."""
-    return repeat * MOST + order(seed, repeat, candidates).index(place)
+    return repeat * MOST + order(seed, repeat, candidates).index(index)
 
 
 def widest(comparison: Comparison) -> float | None:
@@ -138,23 +138,23 @@ def widest(comparison: Comparison) -> float | None:
     return reach
 
 
-def goes_on(asked: ComparisonDesign, repeats: int, candidates: Sequence[Candidate]) -> bool:
+def goes_on(design: ComparisonDesign, repeats: int, candidates: Sequence[Candidate]) -> bool:
     """Whether another round is wanted after `repeats` of each: the target is not reached yet."""
-    if asked.target is None or repeats >= asked.most or len(candidates) < FEWEST:
+    if design.target is None or repeats >= design.most or len(candidates) < FEWEST:
         return False
     if repeats < MINIMUM_REPEATS:
         return True
     reach = widest(compare(candidates))
-    return reach is None or reach > asked.target
+    return reach is None or reach > design.target
 
 
-def sentence(asked: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
+def sentence(design: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
     """Say what a comparison will do; `warmup`: requests before the first that do not count, of all
     turns together."""
-    said = f"{candidates} candidates, {many(asked.repeats, 'interleaved repeat')} each"
-    if asked.target is not None:
-        said += (
-            f", then more until every 95 % interval is within ±{asked.target * 100:g} %, "
-            f"at most {asked.most} of each"
+    text = f"{candidates} candidates, {many(design.repeats, 'interleaved repeat')} each"
+    if design.target is not None:
+        text += (
+            f", then more until every 95 % interval is within ±{design.target * 100:g} %, "
+            f"at most {design.most} of each"
         )
-    return f"{said}, plus {many(warmup, 'warm-up request')}." if warmup else f"{said}."
+    return f"{text}, plus {many(warmup, 'warm-up request')}." if warmup else f"{text}."

@@ -30,22 +30,22 @@ class Objectives:
     @property
     def limits(self) -> tuple[tuple[str, float], ...]:
         """The limits that are asked for, by the metric's name."""
-        found = (("ttft_s", self.ttft_s), ("tpot_s", self.tpot_s), ("e2e_s", self.e2e_s))
-        return tuple((name, limit) for name, limit in found if limit is not None)
+        named = (("ttft_s", self.ttft_s), ("tpot_s", self.tpot_s), ("e2e_s", self.e2e_s))
+        return tuple((name, limit) for name, limit in named if limit is not None)
 
     @property
     def in_words(self) -> str:
         """`TTFT ≤ 500 ms and TPOT ≤ 50.0 ms`."""
-        said = [f"{metric(name).label} ≤ {seconds(limit)}" for name, limit in self.limits]
-        return " and ".join(said)
+        texts = [f"{metric(name).label} ≤ {seconds(limit)}" for name, limit in self.limits]
+        return " and ".join(texts)
 
     def met_by(self, m: Measurement) -> bool | None:
         """Whether a request succeeded and kept every limit; None where that was not measured. What
         there is not it cannot miss: an answer of one token has no TPOT."""
         if m.status != "ok":
             return False
-        found = ((metric(name).of(m), limit) for name, limit in self.limits)
-        if any(value is not None and value > limit for value, limit in found):
+        pairs = ((metric(name).of(m), limit) for name, limit in self.limits)
+        if any(value is not None and value > limit for value, limit in pairs):
             return False
         return True if all(SEEN[name](m) for name, _ in self.limits) else None
 
@@ -77,24 +77,24 @@ class Attainment:
                 "finished, one was not streamed, or a token count is missing."
             )
         low, high = (significant(100 * bound) for bound in self.interval)
-        said = f"{share(self.share)} of the requests met {self.objectives.in_words}"
-        said += f" (95 % interval {low}–{high} %)"
+        text = f"{share(self.share)} of the requests met {self.objectives.in_words}"
+        text += f" (95 % interval {low}–{high} %)"
         if self.goodput_per_s is None:
-            return f"{said}."
-        return f"{said}: goodput {significant(self.goodput_per_s)} requests/s."
+            return f"{text}."
+        return f"{text}: goodput {significant(self.goodput_per_s)} requests/s."
 
 
 def objectives_of(config: RunConfig) -> Objectives | None:
     """Return what a run is to keep; None where nothing is asked for."""
-    found = Objectives(config.ttft_limit_s, config.tpot_limit_s, config.e2e_limit_s)
-    return found if found.limits else None
+    objectives = Objectives(config.ttft_limit_s, config.tpot_limit_s, config.e2e_limit_s)
+    return objectives if objectives.limits else None
 
 
 def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tuple[int, int]:
-    """Return how many requests kept the objectives, and of how many; of 0 where one of them "
-    "inconclusive: it was not streamed, or its tokens are not known."""
+    """Return how many requests met the objectives, and of how many. (0, 0) where it is unknown for
+    one of them: it was not streamed, or its token count is missing."""
     met = [objectives.met_by(m) for m in measurements if m.status != "cancelled"]
-    known = [one for one in met if one is not None]
+    known = [outcome for outcome in met if outcome is not None]
     return (sum(known), len(known)) if len(known) == len(met) else (0, 0)
 
 
@@ -109,17 +109,17 @@ def goodput(good: int, ended: int, window_s: float | None) -> float | None:
 def from_link(parameters: Mapping[str, str]) -> tuple[dict[str, float | None], tuple[str, ...]]:
     """Return which objectives and price a link says, by the config's field (empty: none), and a
     sentence for each that cannot be."""
-    found: dict[str, float | None] = {}
+    settings: dict[str, float | None] = {}
     problems: list[str] = []
     for name, field in IN_LINKS.items():
         if name not in parameters:
             continue
         text = parameters[name].strip()
         try:
-            found[field] = getattr(parse({field: text}), field) if text else None
+            settings[field] = getattr(parse({field: text}), field) if text else None
         except InvalidConfig as error:
             problems.append(error.problems[field].replace(field, name, 1))
-    return found, tuple(problems)
+    return settings, tuple(problems)
 
 
 def judged(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig:

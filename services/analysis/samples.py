@@ -20,9 +20,9 @@ def during(run: Run, samples: Sequence[Sample], repeat: int | None = None) -> li
     """Return the samples taken while requests were measured, in one repeat or in all: not those of
     the warm-up or between repeats. A repeat without an end is taken as still going on."""
     spans = [
-        (at, at + (one.duration_s if one.duration_s is not None else float("inf")))
-        for one in run.repeats
-        if repeat in (None, one.index) and (at := began(one)) is not None
+        (at, at + (each.duration_s if each.duration_s is not None else float("inf")))
+        for each in run.repeats
+        if repeat in (None, each.index) and (at := began(each)) is not None
     ]
     return [s for s in samples if any(start <= s.t <= end for start, end in spans)]
 
@@ -34,8 +34,8 @@ def values(samples: Sequence[Sample], name: str) -> list[float]:
 
 def mean(samples: Sequence[Sample], name: str) -> float | None:
     """Return the mean of a series; None: it was not sampled."""
-    found = values(samples, name)
-    return fmean(found) if found else None
+    series = values(samples, name)
+    return fmean(series) if series else None
 
 
 def highest(samples: Sequence[Sample], name: str) -> float | None:
@@ -48,13 +48,13 @@ def grown(samples: Sequence[Sample], name: str) -> float | None:
 
     A count that falls has begun anew, at 0, with a turn or a server that was started again.
     """
-    found = values(samples, name)
-    if not found:
+    series = values(samples, name)
+    if not series:
         return None
-    return found[0] + sum(b - a if b >= a else b for a, b in pairwise(found))
+    return series[0] + sum(b - a if b >= a else b for a, b in pairwise(series))
 
 
 def gpus(samples: Sequence[Sample]) -> list[int]:
     """Return the numbers of the GPUs that were sampled."""
-    found = {device_of(name) for sample in samples for name in sample.values}
-    return sorted(device for device in found if device is not None)
+    devices = {device_of(name) for sample in samples for name in sample.values}
+    return sorted(device for device in devices if device is not None)

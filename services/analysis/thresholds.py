@@ -56,13 +56,13 @@ def parse_threshold(text: str) -> Threshold:
     Raises:
         InvalidThreshold: it is none.
     """
-    found = re.fullmatch(r"\s*(\w+)(?::(\w+))?\s*(<=|>=|<|>)\s*(\S+)\s*", text)
-    if not found:
+    match = re.fullmatch(r"\s*(\w+)(?::(\w+))?\s*(<=|>=|<|>)\s*(\S+)\s*", text)
+    if not match:
         raise InvalidThreshold(
             f"“{text[:60]}” is not a condition. Put it in quotes, because a shell interprets < and "
             ">: 'ttft:p95<0.5', 'error_rate<0.01'."
         )
-    name, statistic, sign, number = found.groups(default="")
+    name, statistic, sign, number = match.groups(default="")
     if name not in REQUESTS and name not in RUNS:
         raise InvalidThreshold(
             f"Unknown metric {name[:40]}; choose from {', '.join((*REQUESTS, *RUNS))}."
@@ -95,50 +95,65 @@ def check(thresholds_: Sequence[Threshold], candidate: Candidate) -> tuple[Thres
     """Hold a run to its conditions. One that did not come to its end keeps none of them."""
     run = candidate.run
     row = row_of(candidate)
-    found = tuple(_result(one, candidate.summary, row) for one in thresholds_)
+    results = tuple(_result(threshold, candidate.summary, row) for threshold in thresholds_)
     if run.status == "done":
-        return found
-    said = f"Run {run.id} did not finish: it is {run.status}."
-    return (ThresholdResult("status", None, False, said), *found)
+        return results
+    sentence = f"Run {run.id} did not finish: it is {run.status}."
+    return (ThresholdResult("status", None, False, sentence), *results)
 
 
-def _result(one: Threshold, summary: Summary, row: Mapping[str, Any]) -> ThresholdResult:
-    sign, keeps = SIGNS[one.sign]
-    unit = _unit(one.name)
-    shown = f"{_label(one)} {sign} {show(one.limit, unit)}"
-    value = row.get(_key(one))  # an imported run lacks some
+def _result(threshold: Threshold, summary: Summary, row: Mapping[str, Any]) -> ThresholdResult:
+    sign, keeps = SIGNS[threshold.sign]
+    unit = _unit(threshold.name)
+    shown = f"{_label(threshold)} {sign} {show(threshold.limit, unit)}"
+    value = row.get(_key(threshold))  # an imported run lacks some
     if value is None:
-        return ThresholdResult(one.text, None, False, f"{shown}: {_why_not(one, summary)}")
+        return ThresholdResult(
+            threshold.text, None, False, f"{shown}: {_why_not(threshold, summary)}"
+        )
     return ThresholdResult(
-        one.text, value, keeps(value, one.limit), f"{shown}: measured {show(value, unit)}"
+        threshold.text,
+        value,
+        keeps(value, threshold.limit),
+        f"{shown}: measured {show(value, unit)}",
     )
 
 
-def _why_not(one: Threshold, summary: Summary) -> str:
-    if one.name in OBJECTIVES and summary.attainment is None:
+def _why_not(threshold: Threshold, summary: Summary) -> str:
+    if threshold.name in OBJECTIVES and summary.attainment is None:
         return "unknown, because no objective is set. Set one: --ttft-limit 0.5."
-    if one.name in REQUESTS and (name := _metric(one.name)[1]):
+    if threshold.name in REQUESTS and (name := _metric(threshold.name)[1]):
         if name not in summary.classes:
             return "unknown, because the run is not a mix. Use --workload mixed."
-        return _why_not(replace(one, name=one.name.removeprefix(f"{name}_")), summary.classes[name])
-    found = summary.distributions.get(REQUESTS.get(one.name, ""))
-    needed = FLOORS.get(int(one.statistic[1:])) if one.statistic in ("p90", "p95", "p99") else None
-    if found and needed and found.n < needed:
-        return f"needs {needed:,} requests; there are {found.n:,}. Send more, or use the median."
+        return _why_not(
+            replace(threshold, name=threshold.name.removeprefix(f"{name}_")), summary.classes[name]
+        )
+    known = summary.distributions.get(REQUESTS.get(threshold.name, ""))
+    needed = (
+        FLOORS.get(int(threshold.statistic[1:]))
+        if threshold.statistic in ("p90", "p95", "p99")
+        else None
+    )
+    if known and needed and known.n < needed:
+        return f"needs {needed:,} requests; there are {known.n:,}. Send more, or use the median."
     return "unknown for this run."
 
 
-def _key(one: Threshold) -> str:
+def _key(threshold: Threshold) -> str:
     """The name of `summary_row`."""
-    return f"{REQUESTS[one.name]}_{STATISTICS[one.statistic]}" if one.statistic else RUNS[one.name]
+    return (
+        f"{REQUESTS[threshold.name]}_{STATISTICS[threshold.statistic]}"
+        if threshold.statistic
+        else RUNS[threshold.name]
+    )
 
 
-def _label(one: Threshold) -> str:
-    if one.statistic:
-        entry, name = _metric(one.name)
-        label = f"{entry.label}, {one.statistic}"
+def _label(threshold: Threshold) -> str:
+    if threshold.statistic:
+        entry, name = _metric(threshold.name)
+        label = f"{entry.label}, {threshold.statistic}"
         return of_class(name, label) if name else label
-    return named(RUNS[one.name])[0]
+    return named(RUNS[threshold.name])[0]
 
 
 def _unit(name: str) -> str:
@@ -161,13 +176,13 @@ def against(
     decides; and, unless it is allowed, for each without a verdict."""
     bad = {*words, *(() if allow_no_verdict else ("no verdict",))}
     names = names_of((comparison.baseline, *comparison.others))
-    said = []
+    sentences = []
     for name, verdict in zip(names[1:], comparison.verdicts, strict=True):
-        found = _finding(verdict, measure)
-        if found.word in bad:
-            word = in_words(found.word, verdict.margin)
-            said.append(f"{name} against {names[0]}: {word}, by {found.label}.")
-    return said
+        item = _finding(verdict, measure)
+        if item.word in bad:
+            text = in_words(item.word, verdict.margin)
+            sentences.append(f"{name} against {names[0]}: {text}, by {item.label}.")
+    return sentences
 
 
 def _finding(verdict: Verdict, measure: str | None) -> Finding:

@@ -84,12 +84,12 @@ def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Com
         margin = margin_of(candidates)
     if not LEAST_MARGIN <= margin <= MOST_MARGIN:
         raise InvalidComparison("What counts as equivalent is a share from 0.1 % to 100 %.")
-    found = rows(candidates)
+    table = rows(candidates)
     return Comparison(
         baseline=candidates[0],
         others=tuple(candidates[1:]),
-        rows=found,
+        rows=table,
         differences=differences(candidates),
         warnings=warnings(candidates),
-        verdicts=verdicts(candidates, found, margin),
+        verdicts=verdicts(candidates, table, margin),
     )

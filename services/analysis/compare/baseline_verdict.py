@@ -77,8 +77,10 @@ def baseline_verdicts(
     """Return how each run stands, by id; those without a baseline, and those that are older than
     it or not done, are left out. `baselines` holds the pinned runs; `tag` and `model` are what a
     list is narrowed to, see `fitting`."""
-    found = {run.id: _baseline_verdict(run, baselines, baseline_runs, tag, model) for run in runs}
-    return {run_id: verdict for run_id, verdict in found.items() if verdict is not None}
+    verdicts = {
+        run.id: _baseline_verdict(run, baselines, baseline_runs, tag, model) for run in runs
+    }
+    return {run_id: verdict for run_id, verdict in verdicts.items() if verdict is not None}
 
 
 def _baseline_verdict(
@@ -141,7 +143,7 @@ def sentence(verdict: BaselineVerdict) -> str:
             f"{names[0]} did different work from {names[1]}, its baseline: a different load, "
             "prompts, lengths, sampling or client. They cannot be compared."
         )
-    said = describe(
+    verdict_text = describe(
         verdict.run_id,
         names,
         verdict.findings,
@@ -150,7 +152,7 @@ def sentence(verdict: BaselineVerdict) -> str:
         verdict.waiting,
     )
     other = f" {another(verdict)}" if verdict.differs else ""
-    return said.sentence + other
+    return verdict_text.sentence + other
 
 
 def another(verdict: BaselineVerdict) -> str:
@@ -190,4 +192,4 @@ def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
 
 def word_by(verdict: BaselineVerdict, measure: str) -> Word | None:
     """Return what is said by one measure; None where nothing can be."""
-    return next((one.word for one in verdict.findings if one.name == measure), None)
+    return next((finding.word for finding in verdict.findings if finding.name == measure), None)

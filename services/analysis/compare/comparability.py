@@ -23,8 +23,8 @@ Check = Callable[[Sequence[Candidate]], Diagnostic | None]
 
 def warnings(candidates: Sequence[Candidate]) -> tuple[Diagnostic, ...]:
     """Return what speaks against comparing these runs, warnings first."""
-    found = [diagnostic for check in CHECKS if (diagnostic := check(candidates)) is not None]
-    return tuple(sorted(found, key=lambda diagnostic: diagnostic.level != "warning"))
+    diagnostics = [diagnostic for check in CHECKS if (diagnostic := check(candidates)) is not None]
+    return tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.level != "warning"))
 
 
 def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
@@ -56,13 +56,13 @@ def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
     if not known or max(known) <= CACHED_SHARE:
         return None
     numbered = zip(numbers_of(candidates), shares, strict=True)
-    said = {
+    texts = {
         number: "not said" if share is None else units.share(share) for number, share in numbered
     }
     return Diagnostic(
         "warning",
         "Prompts came from a cache",
-        f"Share of the prompt tokens: {listed(said)}. A server skips prompt tokens that it has "
+        f"Share of the prompt tokens: {listed(texts)}. A server skips prompt tokens that it has "
         "cached, so TTFT is shorter. Use unique prompts, and the same cache settings.",
     )
 
@@ -71,11 +71,12 @@ def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
     if not any(errors_differ(candidates[0], other) for other in candidates[1:]):
         return None
     rates = [c.summary.error_rate for c in candidates]
-    said = ["not known" if rate is None else units.share(rate) for rate in rates]
+    shown = ["not known" if rate is None else units.share(rate) for rate in rates]
+    by_run = listed(dict(zip(numbers_of(candidates), shown, strict=True)))
     return Diagnostic(
         "warning",
         "Different error rates",
-        f"{listed(dict(zip(numbers_of(candidates), said, strict=True)))}. Only successful requests "
+        f"{by_run}. Only successful requests "
         "have latencies, and those that failed may have been the slow ones: there is no verdict if "
         "the rates differ by more than one percentage point. Fix the failures first.",
     )
@@ -84,11 +85,11 @@ def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
 def _machine(candidates: Sequence[Candidate]) -> Diagnostic | None:
     machines = [environment_facts(c.run.environment) for c in candidates]
     known = [
-        {name: value for name, value in facts.items() if any(word in name for word in MACHINE)}
+        {name: value for name, value in facts.items() if any(part in name for part in MACHINE)}
         for facts in machines
     ]
-    told = [facts for facts in known if facts]
-    if all(facts == told[0] for facts in told):
+    known_machines = [facts for facts in known if facts]
+    if all(facts == known_machines[0] for facts in known_machines):
         return None
     return Diagnostic(
         "warning",
@@ -117,9 +118,9 @@ def _client(candidates: Sequence[Candidate]) -> Diagnostic | None:
 def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
     past = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
-        found = client.past_limits(c.run, c.measurements, c.summary)
+        diagnostics = client.past_limits(c.run, c.measurements, c.summary)
         apart = (client.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
-        titles = [diagnostic.title for diagnostic in found if diagnostic.title not in apart]
+        titles = [diagnostic.title for diagnostic in diagnostics if diagnostic.title not in apart]
         if titles:
             past[name] = "; ".join(titles)
     if not past:
@@ -133,34 +134,34 @@ def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
 
 
 def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    said = {}
+    shares = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
-        found = client.past_limits(c.run, c.measurements, c.summary)
-        if any(diagnostic.title == client.TOGETHER for diagnostic in found):
-            said[name] = units.share(client.together_share(c.measurements) or 0.0)
-    if not said:
+        diagnostics = client.past_limits(c.run, c.measurements, c.summary)
+        if any(diagnostic.title == client.TOGETHER for diagnostic in diagnostics):
+            shares[name] = units.share(client.together_share(c.measurements) or 0.0)
+    if not shares:
         return None
     return Diagnostic(
         "warning",
         client.TOGETHER,
-        f"Share of all chunks: {listed(said)}. Do not compare inter-chunk latencies; TTFT, E2E "
+        f"Share of all chunks: {listed(shares)}. Do not compare inter-chunk latencies; TTFT, E2E "
         "latency and throughput remain valid.",
     )
 
 
 def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    said = {}
+    gaps = {}
     for name, c in zip(numbers_of(candidates), candidates, strict=True):
         wanted, achieved = client.intervals_s(c.measurements) or (0.0, 0.0)
-        found = client.past_limits(c.run, c.measurements, c.summary)
-        if any(diagnostic.title == client.RATE_MISSED for diagnostic in found):
-            said[name] = f"{units.seconds(achieved)} instead of {units.seconds(wanted)}"
-    if not said:
+        diagnostics = client.past_limits(c.run, c.measurements, c.summary)
+        if any(diagnostic.title == client.RATE_MISSED for diagnostic in diagnostics):
+            gaps[name] = f"{units.seconds(achieved)} instead of {units.seconds(wanted)}"
+    if not gaps:
         return None
     return Diagnostic(
         "warning",
         "The requested rate was not reached",
-        f"Interval between requests: {listed(said)}. The server got less load than configured, and "
+        f"Interval between requests: {listed(gaps)}. The server got less load than configured, and "
         "less than in runs that reached their rate: measure again on an idle machine.",
     )
 
@@ -181,7 +182,7 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
         for number, c in zip(numbers_of(candidates), candidates, strict=True)
     }
     counted = len(set(waits.values())) > 1
-    said = (
+    waiting_note = (
         f" Throughput and queries/s include the client's own waiting ({listed(waits)}): compare "
         "the speed of each request."
     )
@@ -189,20 +190,20 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "warning" if counted else "note",
         "Different load",
         f"{modes}. The ratios reflect the load as well as the backends: more requests at once give "
-        f"higher throughput and longer latencies.{said if counted else ''}",
+        f"higher throughput and longer latencies.{waiting_note if counted else ''}",
     )
 
 
 def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    found = [c.summary.attainment for c in candidates]
-    limits = [one.objectives.in_words if one else None for one in found]
+    attainments = [c.summary.attainment for c in candidates]
+    limits = [attainment.objectives.in_words if attainment else None for attainment in attainments]
     if len(set(limits)) < 2:
         return None
-    said = dict(zip(numbers_of(candidates), (words or "none" for words in limits), strict=True))
+    texts = dict(zip(numbers_of(candidates), (limit or "none" for limit in limits), strict=True))
     return Diagnostic(
         "warning",
         "Different objectives",
-        f"{listed(said)}. Goodput and SLO attainment are measured against different limits: set "
+        f"{listed(texts)}. Goodput and SLO attainment are measured against different limits: set "
         "the same for all runs, under Objectives and price.",
     )
 

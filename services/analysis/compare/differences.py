@@ -38,11 +38,11 @@ def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
     facts = [environment_facts(c.run.environment) for c in candidates]
     known_fields = about.fields(type(candidates[0].run.config))
     fields = [name for name in known_fields if _differ(configs, name)]
-    known = list(dict.fromkeys(name for found in facts for name in found))
+    known = list(dict.fromkeys(name for run_facts in facts for name in run_facts))
     return (
         *(_difference(name, [config.get(name, NOT_READ) for config in configs]) for name in fields),
         *(
-            _difference(name, [found.get(name, NOT_READ) for found in facts])
+            _difference(name, [run_facts.get(name, NOT_READ) for run_facts in facts])
             for name in known
             if _differ(facts, name)
         ),
@@ -60,11 +60,11 @@ def environment_facts(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 def flat(facts: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Return nested facts on one level: `engine.version`."""
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for key, value in facts.items():
         name = f"{above}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return found
+        flattened |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flattened
 
 
 def read_fields(config: RunConfig) -> dict[str, Any]:
@@ -87,8 +87,8 @@ def _known_fields(run: Run) -> dict[str, Any]:
     return {name: value for name, value in read_fields(run.config).items() if run.knows(name)}
 
 
-def _differ(found: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return any(one.get(name, NOT_READ) != found[0].get(name, NOT_READ) for one in found)
+def _differ(configs: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(config.get(name, NOT_READ) != configs[0].get(name, NOT_READ) for config in configs)
 
 
 def _difference(name: str, values: Sequence[Any]) -> Difference:

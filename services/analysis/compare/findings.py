@@ -121,4 +121,4 @@ def _speed(ratio: Ratio | None, better: Better) -> tuple[float, float | None, fl
 
 def finding(findings: Sequence[Finding], name: str) -> Finding:
     """Return the finding of one measure."""
-    return next(found for found in findings if found.name == name)
+    return next(item for item in findings if item.name == name)

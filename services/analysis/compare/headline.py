@@ -66,9 +66,9 @@ def headline(candidate: Candidate) -> dict[str, Any]:
 
 def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
     """A measure by the repeats' indices; None where there is no such repeat, or nothing in it."""
-    found = by_index(compared, candidate)
-    last = max([*found, *(repeat.index for repeat in candidate.summary.repeats)], default=-1)
-    return [found.get(place) for place in range(last + 1)]
+    numbers = by_index(compared, candidate)
+    last = max([*numbers, *(repeat.index for repeat in candidate.summary.repeats)], default=-1)
+    return [numbers.get(index) for index in range(last + 1)]
 
 
 def work_of(run: Run) -> str:
@@ -78,13 +78,13 @@ def work_of(run: Run) -> str:
     read from it. The seed counts where it changes the answers, or makes the prompts.
     """
     config = run.config
-    asked = config.model_dump(mode="json", include=_work(config))
-    asked |= {name: value for name, value in _sent(config).items() if asked[name] is None}
-    asked |= {name: None for name in config.omit if name in asked}
+    work = config.model_dump(mode="json", include=_work(config))
+    work |= {name: value for name, value in _sent(config).items() if work[name] is None}
+    work |= {name: None for name in config.omit if name in work}
     if not config.greedy or config.workload in ("synthetic", "mixed"):
-        asked["seed"] = config.seed
-    asked["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
-    return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+        work["seed"] = config.seed
+    work["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
+    return blake2b(json.dumps(work, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _work(config: RunConfig) -> set[str]:
@@ -104,8 +104,8 @@ def _sent(config: RunConfig) -> dict[str, float | None]:
     return {"temperature": config.sent_temperature, "top_p": 1.0 if config.greedy else None}
 
 
-def by_place(kept: Mapping[str, Any], name: str) -> dict[int, float]:
+def by_place(headline: Mapping[str, Any], name: str) -> dict[int, float]:
     """Return a measure of each repeat that has it, by the repeat's index, as a headline keeps it;
     empty where an older Paceline kept none."""
-    numbers = kept.get("by_repeat", {}).get(name, ())
-    return {place: number for place, number in enumerate(numbers) if number is not None}
+    numbers = headline.get("by_repeat", {}).get(name, ())
+    return {index: number for index, number in enumerate(numbers) if number is not None}

@@ -61,10 +61,10 @@ class Candidate:
     @cached_property
     def classes(self) -> dict[str, Candidate]:
         """Each class of a mix's requests, as if it were a run of its own; {} of other runs."""
-        found = by_class(self.measurements, self.run.config)
+        groups = by_class(self.measurements, self.run.config)
         return {
             name: Candidate(self.run, some, self.summary.classes[name])
-            for name, some in found.items()
+            for name, some in groups.items()
         }
 
 
@@ -102,8 +102,8 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
     in one of them, what is counted by wall time comes last."""
     by_name = {compared.name: compared for compared in COMPARED}
     names = modes.leading(by_name, *(candidate.run.config for candidate in candidates))
-    found = (_row(by_name[name], candidates) for name in names)
-    return tuple(row for row in found if any(value is not None for value in row.values))
+    table = (_row(by_name[name], candidates) for name in names)
+    return tuple(row for row in table if any(value is not None for value in row.values))
 
 
 def only_stated(candidate: Candidate) -> dict[str, float]:
@@ -174,18 +174,18 @@ def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
 
 
 def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
-    found = [by_index(compared, candidate) for candidate in candidates]
+    by_run = [by_index(compared, candidate) for candidate in candidates]
     return Row(
         compared.name,
         compared.label,
         compared.unit,
         compared.better,
-        tuple(_whole(compared.name, *each) for each in zip(candidates, found, strict=True)),
+        tuple(_whole(compared.name, *each) for each in zip(candidates, by_run, strict=True)),
         (
             None,
             *(
-                ratio_of(found[0], numbers, in_turns(candidates[0], other))
-                for numbers, other in zip(found[1:], candidates[1:], strict=True)
+                ratio_of(by_run[0], numbers, in_turns(candidates[0], other))
+                for numbers, other in zip(by_run[1:], candidates[1:], strict=True)
             ),
         ),
     )
@@ -200,9 +200,12 @@ def _whole(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> flo
     return fmean(repeats.values())
 
 
-def in_turns(one: Candidate, other: Candidate) -> bool:
+def in_turns(baseline: Candidate, other: Candidate) -> bool:
     """Whether the repeats of two runs were measured in turns."""
-    return one.run.comparison_id is not None and one.run.comparison_id == other.run.comparison_id
+    return (
+        baseline.run.comparison_id is not None
+        and baseline.run.comparison_id == other.run.comparison_id
+    )
 
 
 def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
@@ -210,7 +213,7 @@ def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
     it, the number that an imported run's own tool states."""
     places = [repeat.index for repeat in candidate.summary.repeats]
     numbers = zip(places, compared.of(candidate), strict=True)
-    known = {place: number for place, number in numbers if number is not None}
+    known = {index: number for index, number in numbers if number is not None}
     return known or _stated(compared.name, candidate)
 
 
@@ -225,7 +228,7 @@ def ratio_of(
 ) -> Ratio | None:
     """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
     enough of them are in both."""
-    both = [place for place in baseline if place in other]
+    both = [index for index in baseline if index in other]
     if turns and len(both) >= MINIMUM_REPEATS:
         return ratio([baseline[i] for i in both], [other[i] for i in both], paired=True)
     return ratio(list(baseline.values()), list(other.values()))
@@ -243,8 +246,8 @@ def _over_requests(
     """The statistic over each repeat's successful requests; None where none has the metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
-        found = candidate.values(name)
-        return [statistic(numbers) if numbers else None for numbers in found]
+        by_repeat_values = candidate.values(name)
+        return [statistic(numbers) if numbers else None for numbers in by_repeat_values]
 
     return of
 

@@ -18,8 +18,8 @@ def unequal(
     candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
 ) -> Diagnostic | None:
     """Doubt runs that do not agree on `of`, where it is known."""
-    said = dict(zip(numbers_of(candidates), map(of, candidates), strict=True))
-    known = {number: value for number, value in said.items() if value is not None}
+    values = dict(zip(numbers_of(candidates), map(of, candidates), strict=True))
+    known = {number: value for number, value in values.items() if value is not None}
     if len(set(known.values())) < 2:
         return None
     return Diagnostic("warning", title, f"{listed(known)}. {sentence}")
@@ -154,13 +154,15 @@ def _token_source(candidates: Sequence[Candidate]) -> Diagnostic | None:
 def _unequal_lengths(
     candidates: Sequence[Candidate], metric: str, title: str, sentence: str
 ) -> Diagnostic | None:
-    found = [c.summary.distributions.get(metric) for c in candidates]
-    numbered = zip(numbers_of(candidates), found, strict=True)
-    means = {number: one.mean for number, one in numbered if one is not None}
+    distributions = [c.summary.distributions.get(metric) for c in candidates]
+    numbered = zip(numbers_of(candidates), distributions, strict=True)
+    means = {
+        number: distribution.mean for number, distribution in numbered if distribution is not None
+    }
     if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
         return None
-    said = listed({number: units.many(mean, "token") for number, mean in means.items()})
-    return Diagnostic("warning", title, f"On average {said}. {sentence}")
+    averages = listed({number: units.many(mean, "token") for number, mean in means.items()})
+    return Diagnostic("warning", title, f"On average {averages}. {sentence}")
 
 
 CHECKS = (

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+def differing(baseline: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
     """Return in words what is not the same of two runs' servers, where both say it."""
-    found = (
-        word
-        for fact, word in FACTS.items()
-        if fact in one and fact in other and one[fact] != other[fact]
+    labels = (
+        label
+        for fact, label in FACTS.items()
+        if fact in baseline and fact in other and baseline[fact] != other[fact]
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(labels))
 
 
-def listed(words: tuple[str, ...]) -> str:
+def listed(labels: tuple[str, ...]) -> str:
     """`address`, `address and machine`, `address, model and machine`."""
-    *first, last = words
+    *first, last = labels
     return f"{', '.join(first)} and {last}" if first else last
 
 

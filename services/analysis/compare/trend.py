@@ -77,17 +77,17 @@ def trend(
         (baseline for baseline in baselines if (baseline.kind, baseline.value) in wanted),
         key=lambda p: p.kind,
     )
-    held = baseline_verdicts(
+    verdicts = baseline_verdicts(
         runs, own[-1:] or baselines, baseline_runs
     )  # "model", "tag": the tag's comes first
-    named = {verdict.baseline_id for verdict in held.values()} | {p.run_id for p in own[-1:]}
+    named = {verdict.baseline_id for verdict in verdicts.values()} | {p.run_id for p in own[-1:]}
     baseline = baseline_runs.get(next(iter(named))) if len(named) == 1 else None
-    same = [run for run in runs if _same_work(run, held.get(run.id), baseline)]
-    points = [p for run in same if (p := _point(run, held.get(run.id), measure)) is not None]
+    same = [run for run in runs if _same_work(run, verdicts.get(run.id), baseline)]
+    points = [p for run in same if (p := _point(run, verdicts.get(run.id), measure)) is not None]
     points.sort(key=lambda point: (point.began, point.run_id))
     line = _point(baseline, None, measure, BASELINE) if baseline else None
-    said = _sentences(points, line, len(named), len(runs) - len(same), held)
-    return Trend(measure, tuple(points), line, said)
+    sentences = _sentences(points, line, len(named), len(runs) - len(same), verdicts)
+    return Trend(measure, tuple(points), line, sentences)
 
 
 def _same_work(run: Named, verdict: BaselineVerdict | None, baseline: Named | None) -> bool:
@@ -102,14 +102,14 @@ def _point(
     numbers = list(by_place(run.headline, measure).values())
     if not numbers and (whole := run.headline.get(measure)):  # of a run that an older one measured
         numbers = [whole]
-    found = level(numbers)
-    if found is None:
+    run_level = level(numbers)
+    if run_level is None:
         return None
     if verdict is not None and verdict.word == BASELINE:
         word = BASELINE
     word = word or (verdict and word_by(verdict, measure)) or NO_VERDICT
     differs = verdict.differs if verdict else ()
-    return Point(run.id, run.name, run.began, found, word, differs)
+    return Point(run.id, run.name, run.began, run_level, word, differs)
 
 
 def _sentences(
@@ -117,59 +117,61 @@ def _sentences(
     baseline: Point | None,
     baseline_runs: int,
     other_work: int,
-    held: Mapping[int, BaselineVerdict],
+    verdicts: Mapping[int, BaselineVerdict],
 ) -> tuple[str, ...]:
-    judged = [p for p in points if p.run_id in held and p.word != BASELINE]
+    judged = [p for p in points if p.run_id in verdicts and p.word != BASELINE]
     others = {p.run_id: p.differs for p in judged if p.differs}
     of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
-    said = (
+    sentences = (
         [_since(len(judged), of["slower"], baseline, baseline_runs, others)]
         if baseline_runs
         else [UNPINNED]
     )
-    said += [
-        f"{_are(ids, others)} {WORDS[word]}{_within(word, ids, held)}."
+    sentences += [
+        f"{_are(ids, others)} {WORDS[word]}{_within(word, ids, verdicts)}."
         for word, ids in of.items()
         if ids and word != "slower"
     ]
     for differs in dict.fromkeys(others.values()):
-        ids = [run_id for run_id, words in others.items() if words == differs]
-        said.append(
+        ids = [run_id for run_id, other_differs in others.items() if other_differs == differs]
+        sentences.append(
             f"{_named(ids).capitalize()} ran on a different server than the baseline: "
             f"{listed(differs)} {'differs' if len(differs) == 1 else 'differ'}."
         )
     if of["slower"] or of["faster"]:
-        said.append(CHANCE)
+        sentences.append(CHANCE)
     if baseline_runs > 1:
-        said.append(
+        sentences.append(
             f"These runs have {baseline_runs} different baselines. Filter the list to one of them."
         )
     if other_work:
-        said.append(_not_shown(other_work))
-    return tuple(said)
+        sentences.append(_not_shown(other_work))
+    return tuple(sentences)
 
 
-def _within(word: str, ids: Sequence[int], held: Mapping[int, BaselineVerdict]) -> str:
+def _within(word: str, ids: Sequence[int], verdicts: Mapping[int, BaselineVerdict]) -> str:
     """What was called equivalent, which was chosen for each comparison before it was measured."""
     if word != "equivalent":
         return ""
-    margins = {held[run_id].margin for run_id in ids}
+    margins = {verdicts[run_id].margin for run_id in ids}
     return f", {within(margins.pop())}" if len(margins) == 1 else ", each within its own margin"
 
 
 def _since(
     judged: int,
     slower: Sequence[int],
-    one: Point | None,
+    baseline: Point | None,
     baseline_runs: int,
     others: Collection[int],
 ) -> str:
-    since = f"the baseline (run {one.run_id})" if one else f"their {baseline_runs} baselines"
+    since = (
+        f"the baseline (run {baseline.run_id})" if baseline else f"their {baseline_runs} baselines"
+    )
     if not judged:
         return f"No run has been measured since {since}."
     if judged == 1:
-        word = f"slower: {_named(slower, others)}" if slower else "not measurably slower"
-        return f"The only run since {since} is {word}."
+        text = f"slower: {_named(slower, others)}" if slower else "not measurably slower"
+        return f"The only run since {since} is {text}."
     runs = f"Of {many(judged, 'run')} since {since},"
     if not slower:
         return f"{runs} none is measurably slower."

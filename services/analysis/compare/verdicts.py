@@ -36,28 +36,28 @@ def verdicts(
     """Judge every run but the first against the first. `margin` is chosen before the runs are
     seen: a difference of that share is too small to matter."""
     names = names_of(candidates)
-    found: list[Verdict] = []
-    for place in range(1, len(candidates)):
-        baseline, other = candidates[0], candidates[place]
-        ratios = {row.metric: row.ratios[place] for row in rows if row.metric in FAMILY}
+    results: list[Verdict] = []
+    for index in range(1, len(candidates)):
+        baseline, other = candidates[0], candidates[index]
+        ratios = {row.metric: row.ratios[index] for row in rows if row.metric in FAMILY}
         why = refused(
             (baseline.run.status, other.run.status),
             (baseline.summary.error_rate, other.summary.error_rate),
         )
-        pair, configs = (names[place], names[0]), (other.run.config, baseline.run.config)
+        pair, configs = (names[index], names[0]), (other.run.config, baseline.run.config)
         waits = [modes.waiting(config) for config in configs]
         decides = deciding([config.mode for config in configs], any(waits))
         apart = (THROUGHPUT,) if any(waits) and not same_pace(baseline, other) else ()
         findings = judged(ratios, why, decides, margin, apart)
         waiting = waiting_of(pair, waits)
-        found.append(describe(other.run.id, pair, findings, why, margin, waiting))
-    return tuple(found)
+        results.append(describe(other.run.id, pair, findings, why, margin, waiting))
+    return tuple(results)
 
 
-def same_pace(one: Candidate, other: Candidate) -> bool:
+def same_pace(baseline: Candidate, other: Candidate) -> bool:
     """Whether the client waits alike in both, so that more by wall time is the server's doing."""
-    return modes.waiting(one.run.config) == modes.waiting(other.run.config) and (
-        one.run.config.mode == other.run.config.mode
+    return modes.waiting(baseline.run.config) == modes.waiting(other.run.config) and (
+        baseline.run.config.mode == other.run.config.mode
     )
 
 
@@ -65,7 +65,7 @@ def waiting_of(names: Sequence[str], waits: Sequence[str]) -> str:
     """Say where the client itself waits: "an interval of 0.2 s", "A: a pause of 2 s"; or ""."""
     if len(set(waits)) == 1:
         return waits[0]
-    return "; ".join(f"{name}: {said}" for name, said in zip(names, waits, strict=True) if said)
+    return "; ".join(f"{name}: {wait}" for name, wait in zip(names, waits, strict=True) if wait)
 
 
 def judged(
@@ -80,8 +80,8 @@ def judged(
     is known of both."""
     findings = judge(ratios, margin, refused=bool(why_not), without=without)
     ordered = [finding(findings, name) for name in decides]
-    first = next((one for one in ordered if one.ratio is not None), ordered[0])
-    return (first, *(one for one in findings if one is not first))
+    first = next((candidate for candidate in ordered if candidate.ratio is not None), ordered[0])
+    return (first, *(candidate for candidate in findings if candidate is not first))
 
 
 def refused(
@@ -99,9 +99,9 @@ def deciding(used: Sequence[str], waits: bool) -> tuple[str, ...]:
     return (RATE, E2E) if waits else (THROUGHPUT,)
 
 
-def errors_differ(one: Candidate, other: Candidate) -> bool:
+def errors_differ(baseline: Candidate, other: Candidate) -> bool:
     """Whether the error rates are more than one point apart; not when either is not known."""
-    return bool(_errors(one.summary.error_rate, other.summary.error_rate))
+    return bool(_errors(baseline.summary.error_rate, other.summary.error_rate))
 
 
 def _unfinished(baseline: RunStatus, other: RunStatus) -> str:

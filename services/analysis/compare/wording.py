@@ -45,7 +45,7 @@ class Verdict:
 
     @property
     def by_measure(self) -> tuple[tuple[str, Word], ...]:
-        return tuple((found.label, found.word) for found in self.findings)
+        return tuple((item.label, item.word) for item in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _reach(
     """What could have been seen, and the repeats that it takes; only where that is the question."""
     if first.word != "inconclusive" or first.ratio is None:
         return None, None
-    tests = sum(found.p is not None for found in findings)
+    tests = sum(item.p is not None for item in findings)
     return detectable(first.ratio, tests), repeats_needed(first.ratio, margin, tests)
 
 
@@ -91,7 +91,7 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
     words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
     if words in TRADES and not pair.waiting:
         headline, lead = _traded(pair, findings, *TRADES[words])
-        rest = [one for one in findings if one.name not in (THROUGHPUT, RATE)]
+        rest = [item for item in findings if item.name not in (THROUGHPUT, RATE)]
     else:
         headline, lead = SAID[first.word](pair, first)
         rest = list(findings[1:])
@@ -118,34 +118,34 @@ def _traded(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> 
     )
 
 
-def _differs(pair: _Pair, found: Finding) -> tuple[str, str]:
-    assert found.ratio is not None
-    several = found.ratio.value >= TWICE
-    headline = f"{pair.run} has {changed(found)} {found.label} than {pair.baseline}"
-    if several and found.better == "higher":
-        headline = f"{pair.run} has {changed(found)} the {found.label} of {pair.baseline}"
-    figures = f"95 % interval {_ends(found.ratio)}" if several else _figures(found)
-    return headline, f"{headline}: {figures}, {_repeats(found)}."
+def _differs(pair: _Pair, measure: Finding) -> tuple[str, str]:
+    assert measure.ratio is not None
+    several = measure.ratio.value >= TWICE
+    headline = f"{pair.run} has {changed(measure)} {measure.label} than {pair.baseline}"
+    if several and measure.better == "higher":
+        headline = f"{pair.run} has {changed(measure)} the {measure.label} of {pair.baseline}"
+    figures = f"95 % interval {_ends(measure.ratio)}" if several else _figures(measure)
+    return headline, f"{headline}: {figures}, {_repeats(measure)}."
 
 
-def _equivalent(pair: _Pair, found: Finding) -> tuple[str, str]:
+def _equivalent(pair: _Pair, measure: Finding) -> tuple[str, str]:
     headline = f"{pair.run} is as fast as {pair.baseline}, {within(pair.margin)}"
-    said = f"{headline}, by {found.label}: {_figures(found)}, {_repeats(found)}."
-    real = " There is a difference, but it is within the margin." if found.differs else ""
-    return headline, said + real
+    sentence = f"{headline}, by {measure.label}: {_figures(measure)}, {_repeats(measure)}."
+    real = " There is a difference, but it is within the margin." if measure.differs else ""
+    return headline, sentence + real
 
 
-def _inconclusive(pair: _Pair, found: Finding) -> tuple[str, str]:
+def _inconclusive(pair: _Pair, measure: Finding) -> tuple[str, str]:
     headline = f"{pair.run} against {pair.baseline}: inconclusive"
-    assert found.ratio is not None and found.ratio.p is not None
-    alone = found.ratio.p < 1 - CONFIDENCE
+    assert measure.ratio is not None and measure.ratio.p is not None
+    alone = measure.ratio.p < 1 - CONFIDENCE
     together = (
         " On its own this would count as a difference; among several measures (Holm) it may be "
         "chance."
     )
     return headline, (
-        f"{headline}. {_subject(found)} is {_figures(found)}, {_repeats(found)}."
-        f"{together if alone else ''} {_seen(pair, found.ratio)}"
+        f"{headline}. {_subject(measure)} is {_figures(measure)}, {_repeats(measure)}."
+        f"{together if alone else ''} {_seen(pair, measure.ratio)}"
     )
 
 
@@ -153,8 +153,8 @@ def _waiting(pair: _Pair, first: Finding) -> str:
     """Why throughput does not decide."""
     if not pair.waiting:
         return ""
-    said = f" Output throughput includes the client's own waiting ({pair.waiting})"
-    return f"{said}." if pair.refused else f"{said}, so {first.label} decides."
+    sentence = f" Output throughput includes the client's own waiting ({pair.waiting})"
+    return f"{sentence}." if pair.refused else f"{sentence}, so {first.label} decides."
 
 
 def _seen(pair: _Pair, ratio: Ratio) -> str:
@@ -168,40 +168,40 @@ def _seen(pair: _Pair, ratio: Ratio) -> str:
     return f"{could}; this one is neither clear nor certain to be {within(pair.margin)}."
 
 
-def _no_verdict(pair: _Pair, found: Finding) -> tuple[str, str]:
+def _no_verdict(pair: _Pair, measure: Finding) -> tuple[str, str]:
     headline = f"{pair.run} against {pair.baseline}: no verdict"
     if pair.refused:
         return headline, f"{headline}, because {pair.refused}."
-    if found.ratio is None:
-        return headline, f"{headline}, because {found.label} is not known for both."
+    if measure.ratio is None:
+        return headline, f"{headline}, because {measure.label} is not known for both."
     return headline, (
-        f"{headline}. {_subject(found)} is {_as_high(found)} in these repeats, but a verdict needs "
-        f"{MINIMUM_REPEATS} or more repeats of each run ({_repeats(found)} now)."
+        f"{headline}. {_subject(measure)} is {_as_high(measure)} in these repeats, but a verdict "
+        f"needs {MINIMUM_REPEATS} or more repeats of each run ({_repeats(measure)} now)."
     )
 
 
 def _also(findings: Sequence[Finding], margin: float) -> str:
     """The rest of the family, a clause each."""
-    said = "; ".join(
-        f"{found.label} {clause(found, margin)}" for found in findings if found.ratio is not None
+    clauses = "; ".join(
+        f"{item.label} {clause(item, margin)}" for item in findings if item.ratio is not None
     )
-    return f" Also: {said}." if said else ""
+    return f" Also: {clauses}." if clauses else ""
 
 
-def clause(found: Finding, margin: float, than: str = "") -> str:
+def clause(measure: Finding, margin: float, than: str = "") -> str:
     """Return what is said of one measure: `44 % higher, 1.44× (1.28–1.62)`, `inconclusive, 0.97×
     (0.90–1.04)`; without an interval only how much it is. With `than` ("alone") it is said what it
     is held against: `44 % longer than alone, …`."""
-    ratio = found.ratio
+    ratio = measure.ratio
     assert ratio is not None
-    sure = bool(than) or found.word not in ("equivalent", "inconclusive")
-    said = changed(found) if sure else in_words(found.word, margin)
+    sure = bool(than) or measure.word not in ("equivalent", "inconclusive")
+    text = changed(measure) if sure else in_words(measure.word, margin)
     if than:
-        said += f" {'as' if ratio.value == 1 else 'than'} {than}"
+        text += f" {'as' if ratio.value == 1 else 'than'} {than}"
     if ratio.low is None:
-        return said
+        return text
     several = sure and ratio.value >= TWICE
-    return f"{said} ({_ends(ratio)})" if several else f"{said}, {times_with_interval(ratio)}"
+    return f"{text} ({_ends(ratio)})" if several else f"{text}, {times_with_interval(ratio)}"
 
 
 def _ends(ratio: Ratio) -> str:
@@ -223,14 +223,14 @@ def _per_cent(margin: float) -> str:
     return f"{margin * 100:.3g} %"
 
 
-def _subject(found: Finding) -> str:
-    return f"{found.label[:1].upper()}{found.label[1:]}"
+def _subject(measure: Finding) -> str:
+    return f"{measure.label[:1].upper()}{measure.label[1:]}"
 
 
-def _figures(found: Finding) -> str:
+def _figures(measure: Finding) -> str:
     """`1.44× (95 % interval 1.28–1.62)`, of the measure itself."""
-    assert found.ratio is not None
-    return times_with_interval(found.ratio, "95 % interval ")
+    assert measure.ratio is not None
+    return times_with_interval(measure.ratio, "95 % interval ")
 
 
 def times_with_interval(ratio: Ratio, begins: str = "") -> str:
@@ -240,16 +240,16 @@ def times_with_interval(ratio: Ratio, begins: str = "") -> str:
     return f"{times(ratio.value)}× ({begins}{_ends(ratio)})"
 
 
-def changed(found: Finding) -> str:
+def changed(measure: Finding) -> str:
     """Return how a measure differs from the baseline's, see `change`."""
-    assert found.ratio is not None
-    return change(found.ratio.value, TIME if found.better == "lower" else AMOUNT)
+    assert measure.ratio is not None
+    return change(measure.ratio.value, TIME if measure.better == "lower" else AMOUNT)
 
 
-def _as_high(found: Finding) -> str:
+def _as_high(measure: Finding) -> str:
     """The same where it stands alone: `2.30× as high`."""
-    said = changed(found)
-    return f"{said} as high" if said.endswith("×") else said
+    text = changed(measure)
+    return f"{text} as high" if text.endswith("×") else text
 
 
 def change(ratio: float, directions: tuple[str, str]) -> str:
@@ -269,8 +269,8 @@ def _share_of(part: float) -> str:
     return f"{next((text for text in shown if text != '100'), '100')} %"
 
 
-def _repeats(found: Finding) -> str:
-    ratio = found.ratio
+def _repeats(measure: Finding) -> str:
+    ratio = measure.ratio
     assert ratio is not None
     if ratio.n_reference == ratio.n_other:
         each = f"{units.many(ratio.n_other, 'repeat')} each"

@@ -37,24 +37,28 @@ def diagnostics(
     checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
     if summary.failed and not summary.ok:  # no number is there to be doubted
         checks = [check for check in checks if check in OF_FAILURES]
-    found = [
+    results = [
         diagnostic
         for check in checks
         if (diagnostic := check(run, measurements, summary)) is not None
     ]
     cache_known = cached_share(successes(measurements)) is not None
-    found += server_checks.diagnostics(run, samples, summary, cache_known)
-    return sorted(found, key=lambda diagnostic: diagnostic.level != "warning")
+    results += server_checks.diagnostics(run, samples, summary, cache_known)
+    return sorted(results, key=lambda diagnostic: diagnostic.level != "warning")
 
 
 def cached_share(measurements: Sequence[Measurement]) -> float | None:
     """Return which share of the prompt tokens a cache served; None where no server said it."""
-    said = [
+    counts = [
         (m.cached_tokens, m.prompt_tokens)
         for m in measurements
         if m.cached_tokens is not None and m.prompt_tokens
     ]
-    return sum(cached for cached, _ in said) / sum(prompt for _, prompt in said) if said else None
+    return (
+        sum(cached for cached, _ in counts) / sum(prompt for _, prompt in counts)
+        if counts
+        else None
+    )
 
 
 def _unfinished(
@@ -116,15 +120,15 @@ def _stopped_early(
     short = [repeat for repeat in summary.repeats if repeat.ok + repeat.failed < wanted]
     if run.status != "done" or not short:
         return None
-    said = (
+    sentence = (
         f"{len(short)} of {len(summary.repeats)} repeats ended before all {wanted} requests were "
     )
     most = run.config.stop_after_errors
     if most is not None and any(repeat.failed >= most for repeat in short):
-        said += f"sent, because {most} had failed. Fix the failures first."
+        sentence += f"sent, because {most} had failed. Fix the failures first."
     else:
-        said += "answered, because the time limit was reached. Raise it to measure them all."
-    return Diagnostic("note", "Not every request was answered", said)
+        sentence += "answered, because the time limit was reached. Raise it to measure them all."
+    return Diagnostic("note", "Not every request was answered", sentence)
 
 
 def _unknown_tokens(

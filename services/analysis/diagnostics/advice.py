@@ -13,8 +13,8 @@ MOST = 2  # kinds that are spoken of; the table of failures has all
 def advice(measurements: Sequence[Measurement]) -> str:
     """Return what to do about the most frequent kinds of failure, a sentence each."""
     kinds = Counter(_kind(m) for m in measurements if m.status == "failed")
-    said = dict.fromkeys(BY_KIND.get(kind, OTHERWISE) for kind, _ in kinds.most_common())
-    return " ".join(list(said)[:MOST])
+    sentences = dict.fromkeys(BY_KIND.get(kind, OTHERWISE) for kind, _ in kinds.most_common())
+    return " ".join(list(sentences)[:MOST])
 
 
 def _kind(m: Measurement) -> str:

@@ -23,11 +23,11 @@ def odd_framing(
     seen = {name: count for name, count in _oddities(run).items() if name in FRAMING}
     if not seen:
         return None
-    said = "; ".join(f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in seen.items())
+    framings = "; ".join(f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in seen.items())
     return Diagnostic(
         "note",
         "The server's streaming format is unusual",
-        f"There were {said}. Paceline handles this and times each token correctly, but other "
+        f"There were {framings}. Paceline handles this and times each token correctly, but other "
         "clients may fail or count differently. Report it to whoever runs the server or the proxy "
         "in front of it.",
     )
@@ -80,9 +80,9 @@ def _oddities(run: Run) -> Counter[str]:
     """How many answers each oddity was seen in; nothing else that a stored run may hold."""
     total: Counter[str] = Counter()
     for repeat in run.repeats:
-        found = repeat.health.get("oddities")
-        if isinstance(found, dict):
-            total.update({name: n for name, n in found.items() if isinstance(n, int)})
+        counts = repeat.health.get("oddities")
+        if isinstance(counts, dict):
+            total.update({name: n for name, n in counts.items() if isinstance(n, int)})
     return total
 
 

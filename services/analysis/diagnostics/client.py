@@ -29,12 +29,12 @@ CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
 
 def so_far(config: RunConfig, progress: Progress) -> list[Diagnostic]:
     """Return the reasons to doubt a run that show while it is measured."""
-    found = (
+    results = (
         _late(config, progress.late_p99_s or 0.0, config.interval_s),
         _lag(config, progress.lag_p99_s or 0.0, kernel=not config.via_litellm),
         _cpu(progress.cpu_share or 0.0),
     )
-    return [diagnostic for diagnostic in found if diagnostic is not None]
+    return [diagnostic for diagnostic in results if diagnostic is not None]
 
 
 def past_limits(
@@ -44,8 +44,8 @@ def past_limits(
     client of an imported run nothing is known."""
     if run.source is not None:
         return []
-    found = (check(run, measurements, summary) for check in HEALTH)
-    return [diagnostic for diagnostic in found if diagnostic is not None]
+    results = (check(run, measurements, summary) for check in HEALTH)
+    return [diagnostic for diagnostic in results if diagnostic is not None]
 
 
 def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | None:
@@ -287,8 +287,8 @@ def _via_litellm(
 
 def _health(run: Run, name: str) -> Iterable[float]:
     """What the repeats say of the client's health under `name`, where they say it."""
-    said = (repeat.health.get(name) for repeat in run.repeats)
-    return [value for value in said if isinstance(value, int | float)]
+    readings = (repeat.health.get(name) for repeat in run.repeats)
+    return [value for value in readings if isinstance(value, int | float)]
 
 
 HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits

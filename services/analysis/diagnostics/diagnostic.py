@@ -16,10 +16,10 @@ class Diagnostic:
     sentence: str
 
 
-def long(found: Iterable[Diagnostic]) -> bool:
+def long(diagnostics: Iterable[Diagnostic]) -> bool:
     """Whether the sentences together are too long to stand in full above the numbers: then titles
     do, with their sentences folded below each."""
-    return sum(len(diagnostic.sentence) for diagnostic in found) > LONG
+    return sum(len(diagnostic.sentence) for diagnostic in diagnostics) > LONG
 
 
 LONG = 900  # characters

@@ -35,30 +35,30 @@ def diagnostics(
     `cache_known`: the answers themselves say what came from a cache."""
     seen = during(run, samples)
     checks = [check for check in CHECKS if not (cache_known and check is _cached)]
-    found = (check(run, seen, summary) for check in checks)
-    return [diagnostic for diagnostic in found if diagnostic is not None]
+    results = (check(run, seen, summary) for check in checks)
+    return [diagnostic for diagnostic in results if diagnostic is not None]
 
 
 def so_far(run: Run, samples: Sequence[Sample]) -> list[Diagnostic]:
     """Return the reasons to doubt a run that show while it is measured, by its latest samples."""
-    found = _crowded(run, during(run, samples)[-LATEST:])
-    return [] if found is None else [found]
+    diagnostic = _crowded(run, during(run, samples)[-LATEST:])
+    return [] if diagnostic is None else [diagnostic]
 
 
 def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     """An engine that is parallel loads its GPUs alike; one that does not waits for the slowest."""
     memory = {i: mean(seen, f"gpu{i}_memory_bytes") for i in gpus(seen)}
     total = {i: mean(seen, f"gpu{i}_memory_total_bytes") for i in memory}
-    theirs = [i for i, held in memory.items() if held and held > HELD * (total[i] or 0.0)]
+    theirs = [i for i, used in memory.items() if used and used > HELD * (total[i] or 0.0)]
     if len(theirs) < 2 or len(seen) < FEWEST or len(theirs) > _ranks(run, len(theirs)):
         return None
     parts = [
-        said
+        text
         for what, ending, unit in (
             ("memory in use", "memory_bytes", "bytes"),
             ("use", "use_share", "share"),
         )
-        if (said := _apart(seen, theirs, what, ending, unit))
+        if (text := _apart(seen, theirs, what, ending, unit))
     ]
     if not parts:
         return None
@@ -72,8 +72,8 @@ def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
 
 def _ranks(run: Run, otherwise: int) -> int:
     """How many GPUs the engine says it is on, where it does: more than those are not all its."""
-    said = [run.environment.get(f"{kind}_parallel") for kind in ("tensor", "pipeline", "data")]
-    sizes = [size for size in said if isinstance(size, int)]
+    parallel = [run.environment.get(f"{kind}_parallel") for kind in ("tensor", "pipeline", "data")]
+    sizes = [size for size in parallel if isinstance(size, int)]
     ranks = 1
     for size in sizes:
         ranks *= size

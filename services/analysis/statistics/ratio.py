@@ -69,9 +69,9 @@ def holm(pvalues: Sequence[float]) -> list[float]:
     """Return p-values adjusted for being several, in the order given (Holm 1979)."""
     order = sorted(range(len(pvalues)), key=pvalues.__getitem__)
     adjusted, worst = [0.0] * len(pvalues), 0.0
-    for rank, place in enumerate(order):
-        worst = max(worst, min(1.0, (len(pvalues) - rank) * pvalues[place]))
-        adjusted[place] = worst
+    for rank, index in enumerate(order):
+        worst = max(worst, min(1.0, (len(pvalues) - rank) * pvalues[index]))
+        adjusted[index] = worst
     return adjusted
 
 

@@ -127,8 +127,11 @@ def summary_row(summary: Summary) -> dict[str, Any]:
     row |= {f"failed_{name}": 0 for name in ERROR_CLASSES}
     row |= {f"failed_{name}": count for name, count in summary.errors.items()}
     row |= _attained(summary.attainment)
-    for name, found in (*summary.distributions.items(), ("inter_chunk_s", summary.inter_chunk)):
-        numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
+    for name, spread in (
+        *summary.distributions.items(),
+        ("inter_chunk_s", summary.inter_chunk),
+    ):
+        numbers = asdict(spread) if spread else dict.fromkeys(Distribution.__dataclass_fields__)
         row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
     for name, part in summary.classes.items():
         row |= _of_class(name, part)
@@ -138,8 +141,8 @@ def summary_row(summary: Summary) -> dict[str, Any]:
 def _of_class(name: str, part: Summary) -> dict[str, Any]:
     row = {count: getattr(part, count) for count in ("sent", "ok", "failed", "error_rate")}
     for metric in OF_CLASS:
-        found = part.distributions[metric]
-        numbers = asdict(found) if found else dict.fromkeys(Distribution.__dataclass_fields__)
+        spread = part.distributions[metric]
+        numbers = asdict(spread) if spread else dict.fromkeys(Distribution.__dataclass_fields__)
         row |= {f"{metric}_{statistic}": number for statistic, number in numbers.items()}
     return {f"{name}_{key}": value for key, value in row.items()}
 
@@ -157,14 +160,14 @@ def _attainment(
     return Attainment(objectives, good, ended, rate)
 
 
-def _attained(found: Attainment | None) -> dict[str, Any]:
-    low, high = found.interval if found and found.ended else (None, None)
+def _attained(attainment: Attainment | None) -> dict[str, Any]:
+    low, high = attainment.interval if attainment and attainment.ended else (None, None)
     return {
-        "goodput_per_s": found and found.goodput_per_s,
-        "slo_attainment": found and found.share,
+        "goodput_per_s": attainment and attainment.goodput_per_s,
+        "slo_attainment": attainment and attainment.share,
         "slo_attainment_low": low,
         "slo_attainment_high": high,
-        "objectives": found and found.objectives.in_words,
+        "objectives": attainment and attainment.objectives.in_words,
     }
 
 

@@ -16,8 +16,8 @@ def gaps(measurements: Sequence[Measurement]) -> NDArray[np.float64]:
     The same numbers as `metrics.inter_chunk` gives for each.
     """
     times = [np.asarray(m.token_times) for m in measurements]
-    times = [one for one in times if len(one) > 1]
+    times = [chunk_times for chunk_times in times if len(chunk_times) > 1]
     if not times:
         return np.empty(0)
-    between_answers = np.cumsum([len(one) for one in times])[:-1] - 1
+    between_answers = np.cumsum([len(chunk_times) for chunk_times in times])[:-1] - 1
     return np.delete(np.diff(np.concatenate(times)), between_answers)

@@ -29,8 +29,8 @@ def in_flight(
         for m, end in zip(measurements, ends, strict=True)
         if m.t_send is not None and end is not None
     ]
-    times, place = np.unique(np.asarray(spans, dtype=np.float64), return_inverse=True)
-    changes = np.bincount(place.ravel(), weights=np.tile((1, -1), len(spans)))
+    times, index = np.unique(np.asarray(spans, dtype=np.float64), return_inverse=True)
+    changes = np.bincount(index.ravel(), weights=np.tile((1, -1), len(spans)))
     return times, changes.cumsum().astype(np.int64)
 
 
@@ -54,7 +54,7 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     if seconds < SHORTEST_S or cut or not good or not all(m.output_tokens for m in good):
         return None
     chunks = [np.asarray(m.token_times) for m in good]
-    counts = [len(one) for one in chunks]
+    counts = [len(chunk_times) for chunk_times in chunks]
     if not all(counts):
         return None
     times = np.concatenate(chunks)
