@@ -101,6 +101,19 @@ async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]
         return _models(await http.get(client, target, MODELS, timeout_s), target)
 
 
+async def round_trip(target: Target, timeout_s: float = 5.0) -> float | None:
+    """Return the median time in seconds of a small GET; None if it is unknown or not asked for: a
+    provider behind LiteLLM, or a server that closes its connections."""
+    if target.base_url is None:
+        return None
+    async with http.connected(target) as client:
+        try:  # opens the connection, which is no part of a round trip
+            await http.get(client, target, MODELS, timeout_s)
+        except BackendProblem:
+            return None
+        return await _round_trip(client, target, timeout_s)
+
+
 async def with_model(
     target: Target, prompts: Collection[str] = (), timeout_s: float = 5.0
 ) -> Target:

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from services.servers import check_backend
-from services.servers.check_backend import Listing, models
-from tests.picky import Picky, serving
+from services.servers.check_backend import LIST_S, Light, Listing, light, models
+from tests.picky import MODELS, Picky, serving
 
 NO = (401, {"error": {"message": "no"}})
 
@@ -55,3 +55,25 @@ def test_a_cloud_without_its_key_is_not_asked_and_wants_one() -> None:
 def test_ollama_has_no_key_to_be_typed() -> None:
     with serving(Picky(refuses_list=lambda headers: NO)) as server:
         assert not models("ollama", server.url, {}).wants_key
+
+
+def test_a_server_that_answers_says_its_engine_and_how_far_it_is() -> None:
+    pages = {"/v1/models": MODELS, "/version": {"version": "0.11.0"}}
+    with serving(Picky(models=pages)) as server:
+        shown = light("url", server.url, {})
+    assert shown.engine == "vLLM 0.11.0"
+    assert shown.rtt_s is not None and 0 < shown.rtt_s < LIST_S
+    with serving(Picky()) as unknown:
+        assert light("url", unknown.url, {}).engine == ""
+
+
+def test_a_server_that_is_not_there_has_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Picky()) as gone:
+        pass
+    assert light("url", gone.url, {}) == Light()
+    assert light("url", "nonsense", {}) == light("embedded", None, {}) == Light()
+    monkeypatch.setattr(check_backend, "LIST_S", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        assert light("url", f"http://127.0.0.1:{silent.getsockname()[1]}", {}) == Light()
