@@ -1,4 +1,4 @@
-"""The shapes of our JSON documents, field by field: for the API's schema, and for who reads a file.
+"""The fields of Paceline's JSON documents, for the API's schema and for readers of exported files.
 
 `python -m services.report.export.shape docs/schema` writes them as JSON Schemas.
 """
@@ -17,37 +17,45 @@ from services.report.export.study_shape import StudyDocument
 
 
 class RequestRow(BaseModel):
-    """One request. A time is in seconds, a length in tokens; null: not seen, which is not zero."""
+    """One request. Times are in seconds and lengths in tokens; null means unknown, not zero."""
 
     model_config = ConfigDict(extra="forbid")
 
-    index: int = Field(description="Place in its repeat, from 0")
-    repeat: int = Field(description="Its repeat, from 0")
+    index: int = Field(description="Position within its repeat, from 0")
+    repeat: int = Field(description="Index of its repeat, from 0")
     status: Status
     error_class: str | None = Field(description="Kind of failure: connect, http_4xx, timeout …")
-    error: str | None = Field(description="What went wrong, without keys")
+    error: str | None = Field(description="Error message, with API keys removed")
     http_status: int | None
-    due_s: float = Field(description="When it was to be sent, since its repeat began")
-    sent_s: float | None = Field(description="When it was sent, since its repeat began")
-    ttft_s: float | None = Field(description="Time to first token, of any kind")
+    due_s: float = Field(description="Scheduled send time, since its repeat began")
+    sent_s: float | None = Field(description="Actual send time, since its repeat began")
+    ttft_s: float | None = Field(description="Time to first token, reasoning included")
     ttfa_s: float | None = Field(description="Time to first token of the answer itself")
-    e2e_s: float | None = Field(description="From sent to the last token; of a success only")
+    e2e_s: float | None = Field(description="From send to last token; successful requests only")
     tpot_s: float | None = Field(description="Time per output token after the first")
     tokens_per_s: float | None = Field(description="Output tokens / e2e_s")
-    decode_tokens_per_s: float | None = Field(description="The same without the first token's wait")
-    prompt_tokens: int | None = Field(description="By the server's count")
-    output_tokens: int | None = Field(description="By the server's count, reasoning included")
-    cached_tokens: int | None = Field(description="Prompt tokens that the server had in its cache")
-    token_source: Literal["usage", "tokenizer", "unknown"] = Field(description="Who counted")
+    decode_tokens_per_s: float | None = Field(
+        description="Output tokens after the first / the time they took"
+    )
+    prompt_tokens: int | None = Field(description="As reported by the server")
+    output_tokens: int | None = Field(description="Reasoning tokens included; see token_source")
+    cached_tokens: int | None = Field(description="Prompt tokens served from the server's cache")
+    token_source: Literal["usage", "tokenizer", "unknown"] = Field(
+        description="Where output_tokens comes from"
+    )
     finish_reason: str | None = Field(description="Why the answer ended: stop, length …")
-    first_s: float | None = Field(description="First token, since its repeat began")
-    answer_s: float | None = Field(description="First token of the answer itself, since then")
-    last_s: float | None = Field(description="Last token, since then; of a failure too")
-    ended_s: float | None = Field(description="When it was over, since then")
-    chunks_s: list[float] = Field(description="Arrival of every chunk with a token, since then")
-    connect_s: float | None = Field(description="Time to connect; null: was connected already")
-    coalesced_reads: int = Field(description="Reads that carried more than one chunk")
-    reasoning_tokens: int | None = Field(description="Of output_tokens, by the server's count")
+    first_s: float | None = Field(description="Arrival of the first token, since its repeat began")
+    answer_s: float | None = Field(description="Arrival of the first answer token, likewise")
+    last_s: float | None = Field(
+        description="Arrival of the last token, likewise; also of failures"
+    )
+    ended_s: float | None = Field(description="When the request ended, likewise")
+    chunks_s: list[float] = Field(description="Arrival of each chunk with tokens, likewise")
+    connect_s: float | None = Field(description="Time to connect; null: connection was reused")
+    coalesced_reads: int = Field(description="Reads that returned several chunks at once")
+    reasoning_tokens: int | None = Field(
+        description="Part of output_tokens, as reported by the server"
+    )
 
 
 class RepeatRow(BaseModel):
@@ -57,15 +65,15 @@ class RepeatRow(BaseModel):
 
     index: int
     began_at: str = Field(description="ISO 8601")
-    duration_s: float | None = Field(description="null: it was cut short")
+    duration_s: float | None = Field(description="null: it was interrupted")
     health: dict[str, Any] = Field(
-        description="The client's own: CPU share, lag, clock; t: when it began, see samples; "
-        "oddities: answers by what is unusual in how the server sent them"
+        description="Health of the client: CPU share, event loop lag, clock; t: when the repeat "
+        "began, on the time axis of samples; oddities: answers by what was unusual in their stream"
     )
 
 
 class RunFacts(BaseModel):
-    """What was asked, where it was measured, how it ended. Moments are ISO 8601."""
+    """A run's config, environment and outcome. Timestamps are ISO 8601."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,25 +83,27 @@ class RunFacts(BaseModel):
     created_at: str
     started_at: str | None
     ended_at: str | None
-    error: str | None = Field(description="Why the run as a whole failed")
+    error: str | None = Field(description="Why the whole run failed")
     tags: list[str]
     note: str
     source: dict[str, Any] | None = Field(
-        description="Of an imported run: whose file it was, and what that said; null: our own"
+        description="Tool that measured an imported run, and what it reported; null: not imported"
     )
-    trial_id: int | None = Field(description="The same in runs that took turns; null: in none")
+    trial_id: int | None = Field(
+        description="Id of the comparison in which the run was measured; null: none"
+    )
     config: dict[str, Any] = Field(
-        description="As POST /runs takes it; own prompts are replaced by their number and length"
+        description="As in POST /runs, with custom prompts replaced by their number and length"
     )
-    environment: dict[str, Any] = Field(description="Engine, versions, machine, client")
+    environment: dict[str, Any] = Field(description="Engine, versions, machine and client")
     calibration: dict[str, Any] | None = Field(
-        description="What the client adds at this load, in seconds; null: not calibrated"
+        description="Overhead of the client at this load, in seconds; null: not calibrated"
     )
     repeats: list[RepeatRow]
 
 
 class DiagnosticRow(BaseModel):
-    """Something to know about the numbers: what it means, and what to do."""
+    """A diagnostic: what is wrong with the numbers, and what to do about it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -103,16 +113,16 @@ class DiagnosticRow(BaseModel):
 
 
 class SampleRow(BaseModel):
-    """What was seen of the server and its machine at one moment, from outside the client."""
+    """Server metrics at one moment, sampled from outside the client."""
 
     model_config = ConfigDict(extra="forbid")
 
-    t: float = Field(description="In seconds since the run began, as health.t of a repeat")
-    values: dict[str, float] = Field(description="By the names in docs/metrics.md; SI units")
+    t: float = Field(description="Seconds since the run began, as health.t of a repeat")
+    values: dict[str, float] = Field(description="In SI units, by the names in docs/metrics.md")
 
 
 class AnswerRow(BaseModel):
-    """What a request was answered."""
+    """The answer to one request."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -122,24 +132,30 @@ class AnswerRow(BaseModel):
 
 
 class RunDocument(BaseModel):
-    """A run, its summary and its requests: the same over HTTP, in a terminal and in a file."""
+    """A run with its summary and requests: the same from the API, the CLI and in a file."""
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: Literal["paceline/run/2"] = Field(alias="schema", description="Name and version")
-    content_sha256: str = Field(description="Of what was asked and measured, see docs/exports.md")
+    schema_: Literal["paceline/run/2"] = Field(
+        alias="schema", description="Name and version of this format"
+    )
+    content_sha256: str = Field(
+        description="Hash of the config and the measurements, see docs/exports.md"
+    )
     run: RunFacts
     summary: dict[str, Any] = Field(
-        description="Totals, rates and distributions by name: output_tokens_per_s, ttft_s_median …"
+        description="Totals, rates and statistics by name: output_tokens_per_s, ttft_s_median …"
     )
     doubts: list[DiagnosticRow] = Field(description="Diagnostics of the run, warnings first")
     requests: list[RequestRow]
-    samples: list[SampleRow] = Field([], description="At most 600, by time; empty: not watched")
-    answers: list[AnswerRow] | None = Field(None, description="Only where somebody asked for them")
+    samples: list[SampleRow] = Field(
+        [], description="At most 600, in order of time; empty: not sampled"
+    )
+    answers: list[AnswerRow] | None = Field(None, description="Only if requested")
 
 
 class ComparedRun(BaseModel):
-    """Which run took part."""
+    """A run of the comparison."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -150,7 +166,7 @@ class ComparedRun(BaseModel):
     model: str
     mode: str
     started_at: str | None = Field(description="ISO 8601")
-    content_sha256: str = Field(description="As in the run's own document")
+    content_sha256: str = Field(description="As in the document of the run")
 
 
 class RatioFacts(BaseModel):
@@ -159,7 +175,7 @@ class RatioFacts(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     value: float
-    low: float | None = Field(description="Of the 95 % interval; null: too few repeats")
+    low: float | None = Field(description="Lower end of the 95 % interval; null: too few repeats")
     high: float | None
     p: float | None
 
@@ -175,7 +191,7 @@ class VerdictRow(BaseModel):
 
 
 class MeasureRow(BaseModel):
-    """One measure of every run."""
+    """One metric of every run."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -184,15 +200,15 @@ class MeasureRow(BaseModel):
     unit: str
     better: Literal["higher", "lower", "neither"]
     values: list[float | None] = Field(
-        description="In the order of `runs`, as in their summaries; else means over the repeats"
+        description="In the order of `runs`: as in their summaries, or means over the repeats"
     )
     ratios: list[RatioFacts | None] = Field(
-        description="To the baseline (whose own is null), from geometric means over the repeats"
+        description="Relative to the baseline (itself null), from geometric means over the repeats"
     )
 
 
 class DifferenceRow(BaseModel):
-    """A field of config or environment that is not the same in all runs."""
+    """A field of the config or environment that differs between runs."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -202,11 +218,13 @@ class DifferenceRow(BaseModel):
 
 
 class ComparisonDocument(BaseModel):
-    """Runs side by side, the baseline first."""
+    """Runs side by side, baseline first."""
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: Literal["paceline/comparison/2"] = Field(alias="schema", description="Name, version")
+    schema_: Literal["paceline/comparison/2"] = Field(
+        alias="schema", description="Name and version of this format"
+    )
     runs: list[ComparedRun]
     verdicts: list[VerdictRow] = Field(description="One for each run after the first")
     rows: list[MeasureRow]
@@ -217,7 +235,7 @@ class ComparisonDocument(BaseModel):
 
 
 def schema_texts() -> dict[str, str]:
-    """Return the JSON Schemas (draft 2020-12) by the names of their files."""
+    """Return the JSON Schemas (draft 2020-12) by file name."""
     return {
         f"{name}.json": json.dumps(_schema(model), indent=2, ensure_ascii=False) + "\n"
         for name, model in DOCUMENTS.items()

@@ -1,4 +1,4 @@
-"""The shape of a study's JSON document, field by field."""
+"""The fields of a study's JSON document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Ends(BaseModel):
-    """A number over repeats with its 95 % interval; null from fewer than 3 of them."""
+    """A mean over repeats with its 95 % interval, which is null for fewer than 3 repeats."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -18,44 +18,44 @@ class Ends(BaseModel):
 
 
 class CellRow(BaseModel):
-    """One configuration at one work. Numbers are geometric means over repeats."""
+    """One configuration at one load. Numbers are geometric means over repeats."""
 
     model_config = ConfigDict(extra="forbid")
 
-    places: list[int] = Field(description="In the study's grid, from 0")
-    runs: list[int] = Field(description="The runs' numbers; none where it was not measured")
+    places: list[int] = Field(description="Positions in the study's grid, from 0")
+    runs: list[int] = Field(description="Ids of the runs; empty: not measured")
     status: str | None
-    configuration: str = Field(description="How it is parallel, and what else differs")
-    work: str = Field(description="What was asked of it, as far as it differs")
-    engine: dict[str, Any] | None = Field(description="null: the server was there already")
-    devices: int | None = Field(description="tp × pp × dp; null: not known")
+    configuration: str = Field(description="Label: its parallelism and other differences")
+    work: str = Field(description="Label: how its load differs from the others")
+    engine: dict[str, Any] | None = Field(description="Engine config; null: existing server")
+    devices: int | None = Field(description="tp × pp × dp; null: unknown")
     mode: str
     requests: int
     concurrency: int | None
     workload: str
     max_tokens: int
-    batch_size: int | None = Field(description="Configured max concurrency; null: an open loop")
-    input_tokens: int | None = Field(description="Of a prompt, where it is made to a length")
+    batch_size: int | None = Field(description="Configured max concurrency; null: open loop")
+    input_tokens: int | None = Field(description="Length of a generated prompt")
     output_tokens_per_s: Ends | None
     requests_per_s: Ends | None
     ttft_s_median: Ends | None
     tpot_s_median: Ends | None
     e2e_s_median: Ends | None
     goodput_per_s: Ends | None
-    usd_per_million_output: Ends | None = Field(description="At `usd_per_gpu_hour` a device")
-    speedup: Ends | None = Field(description="Of the throughput, to the baseline's")
-    speedup_p: float | None = Field(description="Of no difference, by itself")
+    usd_per_million_output: Ends | None = Field(description="At `usd_per_gpu_hour` per device")
+    speedup: Ends | None = Field(description="Throughput relative to the baseline")
+    speedup_p: float | None = Field(description="p-value of the speed-up, not adjusted")
     word: str = Field(
-        description="baseline, faster, slower, equivalent, inconclusive, no verdict; over all "
-        "speed-ups of the study by Holm's method"
+        description="baseline, faster, slower, equivalent, inconclusive, no verdict; adjusted "
+        "for all speed-ups of the study by Holm's method"
     )
-    efficiency: Ends | None = Field(description="Speed-up by device: 1 is ideal")
+    efficiency: Ends | None = Field(description="Speed-up per device: 1 is ideal")
     output_tokens_per_s_per_device: Ends | None
     memory_bytes_most: float | None = Field(description="Peak of the fullest device")
     memory_bytes_least: float | None = Field(description="Peak of the emptiest device")
     failed_requests: int | None
     slo_attainment: float | None
-    problem: str | None = Field(description="Why there is no number, or no verdict")
+    problem: str | None = Field(description="Why there is no number or no verdict")
 
 
 class LawRow(BaseModel):
@@ -66,14 +66,14 @@ class LawRow(BaseModel):
     kind: Literal["tp", "pp", "dp"]
     configurations: list[str]
     work: str
-    sizes: list[int] = Field(description="N of the means that it is fitted to")
-    unit: float = Field(description="Tokens/s of one")
+    sizes: list[int] = Field(description="Values of N that it is fitted to")
+    unit: float = Field(description="Tokens/s at N = 1")
     sigma: float = Field(description="Contention")
-    kappa: float | None = Field(description="Coherency; null: two sizes do not tell it")
-    sigma_interval: tuple[float, float] | None = Field(description="95 %, of chance among repeats")
+    kappa: float | None = Field(description="Coherency; null: unknown from only two sizes")
+    sigma_interval: tuple[float, float] | None = Field(description="95 % interval over repeats")
     kappa_interval: tuple[float, float] | None
-    worst: float = Field(description="Largest miss of a mean, as a share")
-    peak: float | None = Field(description="N of the most throughput; null: none")
+    worst: float = Field(description="Largest relative error of the fit")
+    peak: float | None = Field(description="N with the highest throughput; null: none")
 
 
 class BatchRow(BaseModel):
@@ -83,14 +83,16 @@ class BatchRow(BaseModel):
 
     configuration: str
     batch_sizes: list[int]
-    work: str = Field(description="Of the best")
-    best: int = Field(description="Batch size of the most throughput")
-    knee: int | None = Field(description="Smallest within 5 % of it; null: only one was measured")
+    work: str = Field(description="Load of the best batch size")
+    best: int = Field(description="Batch size with the highest throughput")
+    knee: int | None = Field(
+        description="Smallest batch size within 5 % of the best; null: only one was measured"
+    )
     saturates: bool
 
 
 class BestRow(BaseModel):
-    """The best by one criterion, and the best of another configuration."""
+    """The best configuration by one criterion, and the runner-up."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -102,20 +104,28 @@ class BestRow(BaseModel):
     runner_up: str | None
     runner_up_work: str | None
     times_as_good: Ends | None
-    word: str = Field(description="faster: it is ahead; adjusted for having been picked")
+    word: str = Field(
+        description="Verdict against the runner-up, adjusted for selection; faster: it is ahead"
+    )
 
 
 class StudyDocument(BaseModel):
-    """A study: what it says, and the numbers behind it."""
+    """A study: its findings and the numbers behind them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: Literal["paceline/study/1"] = Field(alias="schema", description="Name, version")
-    content_sha256: str = Field(description="Of the engines asked for and all runs' own hashes")
+    schema_: Literal["paceline/study/1"] = Field(
+        alias="schema", description="Name and version of this format"
+    )
+    content_sha256: str = Field(
+        description="Hash of the requested engines and of the hashes of all runs"
+    )
     name: str
-    device: Literal["GPU", "core", "device"] = Field(description="What one rank runs on")
+    device: Literal["GPU", "core", "device"] = Field(
+        description="Type of device that one rank runs on"
+    )
     usd_per_gpu_hour: float | None
-    sentence: str = Field(description="What is said first")
+    sentence: str = Field(description="Headline")
     sentences: list[str]
     notes: list[str]
     cells: list[CellRow]
