@@ -15,7 +15,7 @@ from db.runs import InvalidEdit, RunNotFound, add_tag
 from services.analysis.compare.baseline import KINDS, Baseline, Kind
 from services.analysis.compare.headline import headline
 from services.base.errors import Invalid, NotFound
-from services.base.halves import clean
+from services.base.surrogates import clean
 
 table = schema.baselines
 

@@ -16,8 +16,8 @@ from sqlalchemy import JSON, DateTime, Dialect, Double, Integer, LargeBinary, Te
 from sqlalchemy.types import TypeDecorator
 
 from services.base.finite import LARGEST as LARGEST_64
-from services.base.finite import finite, kept
-from services.base.halves import clean
+from services.base.finite import finite, storable
+from services.base.surrogates import clean
 
 LARGEST = 2**31 - 1  # of an INTEGER in PostgreSQL
 LONGEST_S = LARGEST_64 / 4e9  # that fits the nanoseconds of `pack`, and their differences
@@ -75,16 +75,16 @@ class Number(TypeDecorator[float]):
 
 
 class Json(TypeDecorator[Any]):
-    """JSON whose numbers every reader holds, see `finite.kept`; also what was stored before."""
+    """JSON whose numbers every reader holds, see `finite.storable`; also what was stored before."""
 
     impl = JSON
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return kept(value)
+        return storable(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return kept(value)
+        return storable(value)
 
 
 class Values(Json):
@@ -93,10 +93,10 @@ class Values(Json):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return _known(kept(value))
+        return _known(storable(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return _known(kept(value))
+        return _known(storable(value))
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, func, select, true
 
 from db import schema
-from services.ask.answer_times import Seen
+from services.ask.answer_times import EarlierRun
 
 REMEMBERED = 20  # latest runs that a pace is taken from
 
@@ -22,7 +22,7 @@ def counted(database: Engine, run_id: int) -> dict[str, int]:
         return {status: int(number) for status, number in connection.execute(query)}
 
 
-def seen(database: Engine, backend: str, model: str, lane: str | None) -> list[Seen]:
+def seen(database: Engine, backend: str, model: str, lane: str | None) -> list[EarlierRun]:
     """Return the latest runs on a server, newest first. `model` empty: whatever answered. `lane`
     None: on any engine of that backend that Paceline had started."""
     runs = schema.runs
@@ -40,4 +40,4 @@ def seen(database: Engine, backend: str, model: str, lane: str | None) -> list[S
     )
     with database.connect() as connection:
         rows = connection.execute(query).all()
-    return [Seen(float(rate), int(at_once)) for rate, at_once in rows if rate and at_once]
+    return [EarlierRun(float(rate), int(at_once)) for rate, at_once in rows if rate and at_once]

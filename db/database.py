@@ -105,7 +105,7 @@ def _file(name: str | None) -> Path:
         raise DatabaseProblem(f"A database in memory cannot be shared by processes. {KNOWN}")
     file = Path(name).absolute()  # the process that runs the queue may start in another folder
     try:
-        private_file.folder(file.parent)
+        private_file.create_folder(file.parent)
     except OSError as error:
         raise _unusable(str(file), error) from None
     return file
@@ -144,7 +144,7 @@ class SqliteFile:
         if self._opened and not self._path.exists():
             raise DatabaseGone(self._path)
         with suppress(OSError):  # then SQLite says what is wrong with it
-            private_file.made(self._path)
+            private_file.create_file(self._path)
 
     def connected(self, _connection: object, record: Any) -> None:
         """Remember which file a connection has open."""

@@ -21,7 +21,7 @@ from db.search import tags_of
 from services.ask.config import RunConfig, stored
 from services.ask.measurement import Measurement, Progress, Repeat, Run, Sample
 from services.base.errors import Conflict, Invalid, NotFound
-from services.base.halves import clean
+from services.base.surrogates import clean
 from services.base.units import many
 
 Moment = TypeVar("Moment", Progress, Sample)

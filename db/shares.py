@@ -15,7 +15,7 @@ from db import results, schema, studies
 from db.database import writing
 from db.runs import RunNotFound
 from services.base.errors import Invalid, NotFound
-from services.base.halves import clean
+from services.base.surrogates import clean
 from services.report import export
 from services.report.export.study_page import study_page
 from services.studies.study import Study

@@ -76,7 +76,7 @@ class EngineSupervisor(Thread):
         tag = process_tag(self._database, self._server.id)
         sweep(tag)  # what an earlier start may have left
         file = log_file(self._database, self._server.id)
-        private_file.folder(file.parent)
+        private_file.create_folder(file.parent)
         file.unlink(missing_ok=True)
         self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
         self._process = children.start("services.servers.engines.engine_process", str(file))

@@ -74,7 +74,7 @@ def log_of(database: Engine) -> IO[bytes]:
     try:
         if file.exists() and file.stat().st_size > LOG_MOST:
             file.replace(beside(database, "log.old"))
-        return open(file, "ab", opener=private_file.opened)
+        return open(file, "ab", opener=private_file.open_file)
     except OSError as error:
         raise QueueProblem.unwritable(error) from error
 
@@ -92,7 +92,7 @@ def _taken(database: Engine) -> int | None:
 def _lock(database: Engine) -> int:
     file = beside(database, "lock")
     try:
-        private_file.folder(file.parent)
-        return private_file.opened(file, os.O_RDWR)
+        private_file.create_folder(file.parent)
+        return private_file.open_file(file, os.O_RDWR)
     except OSError as error:
         raise QueueProblem.unwritable(error) from error

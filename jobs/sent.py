@@ -87,7 +87,7 @@ def found(
         kept = _own(config, stored)
     kept = kept or {"target": {}, "env": {}}
     target = whole(stored["target"], kept["target"])
-    return (target.named(config.model) if config.model else target), dict(kept["env"])
+    return (target.with_model(config.model) if config.model else target), dict(kept["env"])
 
 
 def _own(config: RunConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _target(
     target = backends.target(config.model_copy(update=asked), env, typed)
     if "key" in to["kept"]["target"] and not target.key:
         raise KeyProblem(KEYLESS.format(target.netloc))
-    return whole(before, private(target)).named(asked["model"])
+    return whole(before, private(target)).with_model(asked["model"])
 
 
 def _variables(target: Target, env: Mapping[str, str]) -> dict[str, str]:

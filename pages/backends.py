@@ -46,7 +46,7 @@ def answer(name: str, probe: Probe) -> None:
     if probe.remedy is not None:
         st.page_link(
             "run.py",
-            label=f"{probe.remedy.words} in a run",
+            label=f"{probe.remedy.label} in a run",
             icon=":material/build:",
             query_params={"backend": name, **changed(probe.remedy)},
         )

@@ -164,9 +164,11 @@ def estimate(
     if configs and asked is None:
         show_plan(plan_of(configs[0]))
     elif possible and asked:
-        turns = [plan.in_turns(config, asked.repeats) for config in configs]
-        how = comparison_design.sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
-        show_plan(plan.together([plan_of(each) for each in turns], how))
+        turns = [plan.interleaved(config, asked.repeats) for config in configs]
+        how = comparison_design.sentence(
+            asked, len(configs), sum(map(workloads.warmup_count, turns))
+        )
+        show_plan(plan.combined([plan_of(each) for each in turns], how))
         names = called(configs, about["name"])
         st.caption(plain(f"Baseline: {names[0]}. Compared with it: {'; '.join(names[1:])}."))
     elif configs:

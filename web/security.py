@@ -63,7 +63,7 @@ def foreign(scope: Scope, hosts: frozenset[str]) -> str | None:
     server elsewhere for this machine's address where it is not: both are forestalled here.
     """
     host, origin = _header(scope, b"host"), _header(scope, b"origin")
-    if host_names.name_of(host or "") not in hosts and scope["path"] != HEALTH:
+    if host_names.host_name(host or "") not in hosts and scope["path"] != HEALTH:
         return (
             f"Paceline does not know the host {(host or '')[:80]!r} as its own. To allow it, put "
             f"its name into {host_names.VARIABLE} in .env and start again."

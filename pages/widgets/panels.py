@@ -86,10 +86,10 @@ def headline(candidate: Candidate) -> None:
     row, config = summary_row(candidate.summary), candidate.run.config
     tiles = {name: rest for name, *rest in HEADLINE}
     with st.grid(4, min_column_width=130):
-        for name in modes.leading(tiles, config):
+        for name in modes.sort_metrics(tiles, config):
             label, unit, meaning = tiles[name]
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
-    if said := modes.counted(config, candidate.summary.ok):
+    if said := modes.wait_note(config, candidate.summary.ok):
         st.caption(said)
 
 

@@ -20,7 +20,7 @@ def button(candidate: Candidate) -> None:
     if (found := of_run(candidate.run, candidate.measurements)) is not None:
         st.page_link(
             "run.py",
-            label=f"{found.words}, and start again",
+            label=f"{found.label}, and start again",
             icon=":material/build:",
             query_params=onward(like=str(candidate.run.id), **changed(found)),
         )

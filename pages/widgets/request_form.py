@@ -37,8 +37,8 @@ def ask(start: RunConfig) -> dict[str, Any]:
     values = {
         "omit": tuple(omit),
         "max_tokens_field": length,
-        "extra_body": _read(request_options.further_fields, body),
-        "headers": _read(request_options.further_headers, headers),
+        "extra_body": _read(request_options.parse_fields, body),
+        "headers": _read(request_options.parse_headers, headers),
         "ca_file": file or None,
     }
     others = (name for name in fields.of_section("request", start) if name not in values)

@@ -92,7 +92,7 @@ def _sampling(start: RunConfig) -> dict[str, Any]:
 
 def _more(start: RunConfig, backend: str) -> dict[str, Any]:
     own = {"client", "calibrate"}  # which have widgets of their own
-    if not BACKENDS[backend].knows_ignore_eos:
+    if not BACKENDS[backend].supports_ignore_eos:
         own.add("ignore_eos")
     values = fields.several((n for n in fields.of_section("limits", start) if n not in own), start)
     if BACKENDS[backend].kind != "litellm":

@@ -18,7 +18,7 @@ SLOW, FAST, TOGETHER = 12.0, 100.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EarlierRun:
     """An earlier run on the same server: tokens/s of a request, end to end (median), and how many
     requests were in flight at most."""
 
@@ -37,7 +37,9 @@ class Pace:
     source: str
 
 
-def pace(config: RunConfig, seen: Sequence[Seen], where: str = "on this server") -> Pace | None:
+def pace(
+    config: RunConfig, seen: Sequence[EarlierRun], where: str = "on this server"
+) -> Pace | None:
     """Return how fast the requests of a run will be, by the runs that were `seen` there; None: it
     is not known.
 
@@ -55,7 +57,7 @@ def pace(config: RunConfig, seen: Sequence[Seen], where: str = "on this server")
         near = [min(known, key=lambda one: max(one.in_flight / wanted, wanted / one.in_flight))]
         source = f"from {many(1, 'earlier run')} {where}, which had {near[0].in_flight:,} in flight"
         shared = near[0].tokens_per_s * near[0].in_flight / wanted
-        near.append(Seen(shared, wanted))
+        near.append(EarlierRun(shared, wanted))
     rates = [one.tokens_per_s for one in near]
     return Pace(min(rates), median(rates), max(rates), source)
 

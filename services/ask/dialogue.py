@@ -11,7 +11,7 @@ ROLES = ("system", "developer", "user", "assistant")
 Message = dict[str, str]  # `role`, `content`
 
 
-def written(messages: Sequence[Message]) -> str:
+def to_prompt(messages: Sequence[Message]) -> str:
     """Return messages as one prompt: a single one of the user is its text."""
     if len(messages) == 1 and messages[0]["role"] == "user":
         return messages[0]["content"]
@@ -36,12 +36,12 @@ def messages_of(prompt: str) -> list[Message]:
     return found
 
 
-def marked(prompt: str, mark: str) -> str:
-    """Return a prompt whose very first words are `mark`, whoever says them."""
+def with_nonce(prompt: str, nonce: str) -> str:
+    """Return a prompt whose very first words are `nonce`, whatever their role."""
     if not prompt.startswith(MARK):
-        return f"{mark} {prompt}"
+        return f"{nonce} {prompt}"
     first, *others = messages_of(prompt)
-    return written([{**first, "content": f"{mark} {first['content']}"}, *others])
+    return to_prompt([{**first, "content": f"{nonce} {first['content']}"}, *others])
 
 
 def text_of(prompt: str) -> str:

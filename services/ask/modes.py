@@ -35,8 +35,8 @@ class ModeSpec:
     help: str
     schedule: Callable[[RunConfig], Schedule]
     loop: Literal["closed", "open"]
-    says: Callable[[RunConfig], str]
-    waits: str = ""
+    describe: Callable[[RunConfig], str]
+    wait_field: str = ""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -44,26 +44,26 @@ class ModeSpec:
         return read_by(RunConfig, self.name)
 
 
-def waiting(config: RunConfig) -> str:
+def client_wait(config: RunConfig) -> str:
     """Return the client's own waiting between requests in words, "a pause of 2 s", or "". Where
     there is some, what is counted by wall time (`WALL_CLOCK`) says as much of it as of the server:
     no server gives more throughput than it is asked for."""
-    field = MODES[config.mode].waits
+    field = MODES[config.mode].wait_field
     seconds = getattr(config, field) if field else 0
     return f"{WAITS[field]} of {seconds:g} s" if seconds else ""
 
 
-def counted(config: RunConfig, succeeded: int) -> str:
+def wait_note(config: RunConfig, succeeded: int) -> str:
     """Say that throughput counts the client's own waiting; "" where there is none, and where no
     request succeeded, so that there is no throughput either."""
-    said = waiting(config) if succeeded else ""
+    said = client_wait(config) if succeeded else ""
     return f"Throughput and queries/s include the client's own waiting ({said})." if said else ""
 
 
-def leading(names: Iterable[str], *configs: RunConfig) -> list[str]:
+def sort_metrics(names: Iterable[str], *configs: RunConfig) -> list[str]:
     """Return the names of numbers in the order in which they are read: where the client itself
     waits in one of the runs, what is by wall time comes last."""
-    waits = any(map(waiting, configs))
+    waits = any(map(client_wait, configs))
     return sorted(names, key=lambda name: waits and name in WALL_CLOCK)
 
 
@@ -99,16 +99,16 @@ def _batch(config: RunConfig) -> Schedule:
     return Schedule((0.0,) * config.requests, in_flight=config.concurrency)
 
 
-def _say_sequential(config: RunConfig) -> str:
+def _describe_sequential(config: RunConfig) -> str:
     pause = f"with a pause of {config.pause_s:g} s" if config.pause_s else "without a pause"
     return f"one after the other, {pause}"
 
 
-def _say_staggered(config: RunConfig) -> str:
+def _describe_staggered(config: RunConfig) -> str:
     return f"one every {config.interval_s:g} s, whatever the earlier ones do"
 
 
-def _say_batch(config: RunConfig) -> str:
+def _describe_batch(config: RunConfig) -> str:
     if config.concurrency is None or config.concurrency >= config.requests:
         return "all at once"
     return f"at most {config.concurrency:,} in flight"
@@ -121,8 +121,8 @@ _ENTRIES = (
         help="One request at a time, then a pause: what a single person gets from an idle server.",
         schedule=_sequential,
         loop="closed",
-        says=_say_sequential,
-        waits="pause_s",
+        describe=_describe_sequential,
+        wait_field="pause_s",
     ),
     ModeSpec(
         name="staggered",
@@ -130,8 +130,8 @@ _ENTRIES = (
         help="A request at every interval, whether or not the earlier ones have been answered.",
         schedule=_staggered,
         loop="open",
-        says=_say_staggered,
-        waits="interval_s",
+        describe=_describe_staggered,
+        wait_field="interval_s",
     ),
     ModeSpec(
         name="batch",
@@ -139,7 +139,7 @@ _ENTRIES = (
         help="All requests at once, with an optional cap on how many are in flight.",
         schedule=_batch,
         loop="closed",
-        says=_say_batch,
+        describe=_describe_batch,
     ),
 )
 

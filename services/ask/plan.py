@@ -10,7 +10,7 @@ from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
 from services.ask.modes import MODES, picture, schedule
 from services.ask.prices import Hourly, Price
-from services.ask.workloads import MARK_TOKENS, WORKLOADS, parts, warm_ups
+from services.ask.workloads import NONCE_TOKENS, WORKLOADS, parts, warmup_count
 from services.base.units import many
 
 CHARACTERS_PER_TOKEN = (
@@ -44,7 +44,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     `pace` is how fast its requests will be; without it only the schedule's own time is known, and
     of a batch nothing. Answers are taken to be of full length.
     """
-    total = config.requests * config.repeats + warm_ups(config)
+    total = config.requests * config.repeats + warmup_count(config)
     output = sum(_times(part) * part.max_tokens for part in parts(config))
     prompts = sum(map(_prompt_tokens, parts(config)))
     at_least = config.repeats * _repeat_s(config, 0.0) or None
@@ -56,7 +56,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
         between = fast, slow
     usd = price.of(prompts, output, about) if price is not None else None
     hourly = isinstance(price, Hourly)
-    what = f"Sends {_requests(config)}, {MODES[config.mode].says(config)}: at most "
+    what = f"Sends {_requests(config)}, {MODES[config.mode].describe(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
     source = pace.source if pace else ""
     takes = _takes(at_least, between, source, "there is no earlier run on this server")
@@ -69,7 +69,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 
-def together(plans: Sequence[Plan], how: str) -> Plan:
+def combined(plans: Sequence[Plan], how: str) -> Plan:
     """Return the plan of runs that are measured one after the other; `how`: in a sentence.
 
     What is not known of one of them is not known of all.
@@ -94,7 +94,7 @@ def together(plans: Sequence[Plan], how: str) -> Plan:
     return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 
-def in_turns(config: RunConfig, repeats: int) -> RunConfig:
+def interleaved(config: RunConfig, repeats: int) -> RunConfig:
     """Return a config that sends as much as `config` does in so many turns, each warmed up."""
     return config.model_copy(update={"repeats": repeats, "warmup": config.warmup * repeats})
 
@@ -129,7 +129,7 @@ def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
 
 def _seconds(config: RunConfig, each: float) -> float:
     """Return how long a run takes whose answers take `each` seconds."""
-    return config.repeats * _repeat_s(config, each) + warm_ups(config) * each
+    return config.repeats * _repeat_s(config, each) + warmup_count(config) * each
 
 
 def _times(part: RunConfig) -> int:
@@ -148,14 +148,16 @@ def _prompt_tokens(config: RunConfig) -> int:
         return sum(texts) * (count // len(texts)) + sum(texts[: count % len(texts)])
 
     written = config.repeats * characters(config.requests) + characters(config.warmup)
-    return ceil(written / CHARACTERS_PER_TOKEN) + total * MARK_TOKENS * config.unique_prompts
+    return ceil(written / CHARACTERS_PER_TOKEN) + total * NONCE_TOKENS * config.unique_prompts
 
 
 def _requests(config: RunConfig) -> str:
     count = many(config.requests, "request")
     if config.repeats > 1:
         count = f"{config.repeats} times {count}"
-    return f"{count} plus {many(warm_ups(config), 'warm-up request')}" if config.warmup else count
+    return (
+        f"{count} plus {many(warmup_count(config), 'warm-up request')}" if config.warmup else count
+    )
 
 
 def _takes(

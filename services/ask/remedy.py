@@ -22,10 +22,10 @@ _NOT_KNOWN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """`changes`: fields of a run with the values that they should have. `words`: what that does,
+    """`changes`: fields of a run with the values that they should have. `label`: what that does,
     as a button says it."""
 
-    words: str
+    label: str
     changes: dict[str, Any]
 
 

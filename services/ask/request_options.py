@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from services.base.halves import joined
 from services.base.secret_patterns import holds_key, names_secret
+from services.base.surrogates import join_surrogates
 
 BODY_BYTES = 10_000  # of all further fields, as JSON
 LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be written down again
@@ -57,7 +57,7 @@ _FIXED = {
 }
 
 
-def words(value: Any) -> Any:
+def split_names(value: Any) -> Any:
     """Return a list of words that commas or spaces separate, each once; what is no text stays."""
     if isinstance(value, str):
         value = [value]
@@ -66,7 +66,7 @@ def words(value: Any) -> Any:
     return tuple(dict.fromkeys(word for one in value for word in one.replace(",", " ").split()))
 
 
-def further_fields(value: Any) -> Any:
+def parse_fields(value: Any) -> Any:
     """Return fields for each request: of a JSON object, or of its text.
 
     Raises:
@@ -94,7 +94,7 @@ def further_fields(value: Any) -> Any:
     return dict(value)
 
 
-def further_headers(value: Any) -> Any:
+def parse_headers(value: Any) -> Any:
     """Return headers by name: of an object or its text, of a list of "Name: value", or of lines of
     that.
 
@@ -139,7 +139,7 @@ def _instead(name: str) -> str:
 
 
 def _can_be_sent(value: Any, levels: int) -> None:
-    if isinstance(value, str) and joined(value) != value:
+    if isinstance(value, str) and join_surrogates(value) != value:
         raise ValueError("must not hold half of a character")
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ValueError("must not hold whole numbers of more than 64 bits")

@@ -30,11 +30,11 @@ def series_of(name: str) -> Series | None:
     return replace(found, name=name, label=found.label.format(i=device))
 
 
-def place(name: str) -> tuple[int, int]:
+def order_key(name: str) -> tuple[int, int]:
     """Return where a series stands among others: as in SERIES, devices by their numbers."""
     device = device_of(name)
     plain = name if device is None else f"gpu{{i}}_{name.partition('_')[2]}"
-    return _PLACES.get(plain, len(_PLACES)), -1 if device is None else device
+    return _ORDER.get(plain, len(_ORDER)), -1 if device is None else device
 
 
 def device_of(name: str) -> int | None:
@@ -58,4 +58,4 @@ SERIES = (
     Series("memory_bytes", "Memory of the engine's processes", "bytes"),
 )
 _BY_NAME = {entry.name: entry for entry in SERIES}
-_PLACES = {name: place for place, name in enumerate(_BY_NAME)}
+_ORDER = {name: index for index, name in enumerate(_BY_NAME)}

@@ -26,14 +26,14 @@ def read_json(data: bytes) -> Any:
         TooManyEntries: it holds more than any request needs.
         InvalidBody: it is not JSON in UTF-8.
     """
-    look_over(data)
+    check_size(data)
     try:
         return json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeError, too
         raise InvalidBody("The body is not valid JSON.") from error
 
 
-def look_over(data: bytes) -> None:
+def check_size(data: bytes) -> None:
     """Count what is in a body by its punctuation outside of texts. Raises TooManyEntries."""
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
     parts = unescaped.split(b'"', 2 * MOST_ENTRIES)  # texts are every second one

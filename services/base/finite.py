@@ -24,12 +24,12 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def kept(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Return JSON-ready data with None in place of each number that not every reader holds."""
     if isinstance(value, dict):
-        return {name: kept(one) for name, one in value.items()}
+        return {name: storable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [kept(one) for one in value]
+        return [storable(one) for one in value]
     if isinstance(value, float):
         return finite(value)
     if isinstance(value, int) and not SMALLEST <= value <= LARGEST:

@@ -21,7 +21,7 @@ class InvalidHosts(Invalid):
     """Names in the settings that no request can come by, in a sentence."""
 
 
-def name_of(host: str) -> str | None:
+def host_name(host: str) -> str | None:
     """Return the name in a Host header, without its port, in small letters; None: the whole is not
     `name`, `name:port`, `[IPv6]` or `[IPv6]:port`."""
     found = _HOST.fullmatch(host)
@@ -35,13 +35,13 @@ def allowed(env: Mapping[str, str]) -> frozenset[str]:
     Raises:
         InvalidHosts: one of those is no name of a host.
     """
-    return LOOPBACK | set(_given(env.get(VARIABLE, "")))
+    return LOOPBACK | set(_parse_names(env.get(VARIABLE, "")))
 
 
-def _given(text: str) -> Iterator[str]:
+def _parse_names(text: str) -> Iterator[str]:
     for word in filter(None, map(str.strip, text.split(","))):
         bare_ipv6 = f"[{word}]" if word.count(":") > 1 and "[" not in word else word
-        name = name_of(bare_ipv6)
+        name = host_name(bare_ipv6)
         if name is None:
             raise InvalidHosts(f"{VARIABLE} holds {word[:80]!r}{_advice(word)}")
         yield name
@@ -54,6 +54,6 @@ def _advice(word: str) -> str:
             "that people type into the browser, separated by commas."
         )
     url = _IN_URL.match(word)
-    example = name_of(url[1]) if url else None
+    example = host_name(url[1]) if url else None
     kind = "which is an address" if url else "which is not a host name"
     return f", {kind}. Write only the host name: {example or 'bench.example.org'}."

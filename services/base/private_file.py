@@ -8,7 +8,7 @@ from pathlib import Path
 OTHERS = 0o007
 
 
-def opened(path: Path | str, flags: int) -> int:
+def open_file(path: Path | str, flags: int) -> int:
     """Open a file, made for its owner alone where it is not there, and return its descriptor. One
     of ours that everybody may read is closed to others; a right that somebody gave to a group
     alone stays. Raises OSError."""
@@ -17,8 +17,8 @@ def opened(path: Path | str, flags: int) -> int:
     return held
 
 
-def made(path: Path | str) -> None:
-    """See that a file is there and as `opened` leaves one, without opening one that is there: to
+def create_file(path: Path | str) -> None:
+    """See that a file is there and as `open_file` leaves one, without opening one that is there: to
     close it would drop every lock that this process has on it, SQLite's too. Raises OSError."""
     path = os.path.realpath(path)  # what a link to nowhere points to is made
     try:
@@ -33,6 +33,6 @@ def _close_to_others(file: int | str) -> None:
         os.chmod(file, 0o600)
 
 
-def folder(path: Path) -> None:
+def create_folder(path: Path) -> None:
     """Make a folder for its owner alone, where it is not there. Raises OSError."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.base.finite import LARGEST, SMALLEST
-from services.base.halves import joined
 from services.base.redact import LONGEST, READ, Secrets, holds, redact
+from services.base.surrogates import join_surrogates
 
 FURTHEST = 5 * READ  # characters of a text that are looked at, spaces among them
 SENTENCE = 1_000  # characters of a text among data that are kept
@@ -35,7 +35,7 @@ def text(value: Any, secrets: Secrets = (), limit: int = LONGEST) -> str:
 def one_line(value: str) -> str:
     """Return `value` on one line, or of a long one its beginning, longer than `redact` looks at: no
     line breaks, control or direction characters, halves of surrogate pairs."""
-    start = joined(value[:FURTHEST])
+    start = join_surrogates(value[:FURTHEST])
     if not start.isprintable():
         start = "".join(c if c.isprintable() else " " for c in start)
     words = start.split()

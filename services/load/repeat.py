@@ -49,7 +49,7 @@ class RepeatPlayer:
         Raises:
             OSError: the backend's host cannot be found.
         """
-        count = workloads.warm_ups(self._job.config)
+        count = workloads.warmup_count(self._job.config)
         schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
         runner = self._new_runner(WARM_UP, None)
         await runner.play(schedule, self._requests(WARM_UP, range(count)), _start_now)
@@ -104,7 +104,7 @@ class RepeatPlayer:
 
         def prepare(index: int) -> PreparedRequest:
             text = workloads.prompt(job.config, repeat, index, job.nonce)
-            config = workloads.asking(job.config, repeat, index)
+            config = workloads.request_config(job.config, repeat, index)
             data = self.client.request(body(config, job.target, text))
             return PreparedRequest(index, data, known(text_of(text)))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.analysis.compare import Candidate
 from services.analysis.samples import during, grown, highest, mean, values
 from services.ask.measurement import Sample
-from services.ask.series import Series, place, series_of
+from services.ask.series import Series, order_key, series_of
 from services.base.table import Table
 from services.base.units import show
 
@@ -29,7 +29,7 @@ def table(candidate: Candidate) -> Table:
 def _known(samples: Sequence[Sample]) -> list[Series]:
     """Return the sampled series in the order of the table, devices by number."""
     names = {name for sample in samples for name in sample.values if series_of(name) is not None}
-    series = (series_of(name) for name in sorted(names, key=place))
+    series = (series_of(name) for name in sorted(names, key=order_key))
     return [entry for entry in series if entry is not None and not entry.fixed]
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from services.ask import oddities
 from services.ask.measurement import class_of_status
 from services.base import untrusted
-from services.base.halves import joined
 from services.base.redact import Secret
+from services.base.surrogates import join_surrogates
 from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
 from services.wire.chunk_template import ChunkTemplate
 from services.wire.encoding import Undecodable
@@ -276,7 +276,7 @@ class Exchange:
     @property
     def answer(self) -> str:
         """The text of the answer."""
-        return joined("".join(self.text))
+        return join_surrogates("".join(self.text))
 
     def judge(self, stamp: int) -> None:
         """End a stream after its last chunk: as succeeded, or with the reason why it failed."""

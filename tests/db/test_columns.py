@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from db.columns import Json, Key, StoredTimes, Utc, Values, pack
-from services.base.halves import clean
+from services.base.surrogates import clean
 
 clock_ns = st.lists(st.integers(0, 10**16), max_size=300)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from db import counts, queue, runs
-from services.ask.answer_times import Seen
+from services.ask.answer_times import EarlierRun
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 
@@ -41,8 +41,11 @@ def test_what_a_server_did_is_of_its_model_at_its_address(database: Engine) -> N
         queue.finish(database, new(database, model), status, headline=numbers)
     elsewhere = runs.create(database, RunConfig(model="m"), "another lane")
     queue.finish(database, elsewhere, "done", headline=headline(3.0))
-    assert counts.seen(database, "embedded", "m", "lane") == [Seen(20.0, 4), Seen(10.0, 4)]
-    assert Seen(7.0, 1) in counts.seen(database, "embedded", "", "lane")
+    assert counts.seen(database, "embedded", "m", "lane") == [
+        EarlierRun(20.0, 4),
+        EarlierRun(10.0, 4),
+    ]
+    assert EarlierRun(7.0, 1) in counts.seen(database, "embedded", "", "lane")
     assert counts.seen(database, "embedded", "m", None) == []  # none was on a started engine
 
 

@@ -17,7 +17,7 @@ from services.ask import workloads
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig, parse
 from services.ask.modes import MODES
-from services.ask.plan import in_turns, plan, together
+from services.ask.plan import combined, interleaved, plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import WORKLOADS
 from services.base.packaged_model import MODEL_NAME
@@ -122,9 +122,9 @@ def sentence_of(walk: Walk) -> str:
         None, each, most, target and target / 100, walk.value("run-trial-margin") / 100
     )
     check(asked, configs)
-    turns = [in_turns(config, each) for config in configs]
-    how = sentence(asked, len(configs), sum(map(workloads.warm_ups, turns)))
-    return together([plan(one, None) for one in turns], how).sentence.partition(" prompt token")[0]
+    turns = [interleaved(config, each) for config in configs]
+    how = sentence(asked, len(configs), sum(map(workloads.warmup_count, turns)))
+    return combined([plan(one, None) for one in turns], how).sentence.partition(" prompt token")[0]
 
 
 def is_planned(walk: Walk) -> bool:

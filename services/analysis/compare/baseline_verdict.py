@@ -128,7 +128,7 @@ def against(
 def waiting_in(headline: Mapping[str, Any], mode: str) -> str:
     """Return where the client itself waits, as a headline keeps it; of a run that an older Paceline
     measured, as its mode does."""
-    field = MODES[mode].waits if mode in MODES else ""
+    field = MODES[mode].wait_field if mode in MODES else ""
     return str(headline.get("waiting", WAITS.get(field, "")))
 
 

@@ -13,7 +13,7 @@ from services.analysis.diagnostics import CACHED_SHARE, cached_share, client
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary.repeats import successes
 from services.ask.measurement import ACTIVE, Run
-from services.ask.modes import schedule, waiting
+from services.ask.modes import client_wait, schedule
 from services.base import units
 
 MACHINE = ("system", "cpu", "cores", "gpu")
@@ -178,7 +178,7 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
         }
     )
     waits = {
-        number: waiting(c.run.config) or "none"
+        number: client_wait(c.run.config) or "none"
         for number, c in zip(numbers_of(candidates), candidates, strict=True)
     }
     counted = len(set(waits.values())) > 1

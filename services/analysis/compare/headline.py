@@ -53,7 +53,7 @@ def headline(candidate: Candidate) -> dict[str, Any]:
     `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
     """
     via = {"via": candidate.run.through} if candidate.run.through else {}
-    waiting = modes.waiting(candidate.run.config)
+    waiting = modes.client_wait(candidate.run.config)
     judged = [entry for entry in COMPARED if entry.name in FAMILY]
     return {
         **row_of(candidate),

@@ -101,7 +101,7 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
     """Return a row for each measure that at least one candidate has; where the client itself waits
     in one of them, what is counted by wall time comes last."""
     by_name = {compared.name: compared for compared in COMPARED}
-    names = modes.leading(by_name, *(candidate.run.config for candidate in candidates))
+    names = modes.sort_metrics(by_name, *(candidate.run.config for candidate in candidates))
     table = (_row(by_name[name], candidates) for name in names)
     return tuple(row for row in table if any(value is not None for value in row.values))
 

@@ -45,7 +45,7 @@ def verdicts(
             (baseline.summary.error_rate, other.summary.error_rate),
         )
         pair, configs = (names[index], names[0]), (other.run.config, baseline.run.config)
-        waits = [modes.waiting(config) for config in configs]
+        waits = [modes.client_wait(config) for config in configs]
         decides = deciding([config.mode for config in configs], any(waits))
         apart = (THROUGHPUT,) if any(waits) and not same_pace(baseline, other) else ()
         findings = judged(ratios, why, decides, margin, apart)
@@ -56,7 +56,7 @@ def verdicts(
 
 def same_pace(baseline: Candidate, other: Candidate) -> bool:
     """Whether the client waits alike in both, so that more by wall time is the server's doing."""
-    return modes.waiting(baseline.run.config) == modes.waiting(other.run.config) and (
+    return modes.client_wait(baseline.run.config) == modes.client_wait(other.run.config) and (
         baseline.run.config.mode == other.run.config.mode
     )
 

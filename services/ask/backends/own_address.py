@@ -10,22 +10,24 @@ from services.ask.backends.errors import BackendProblem
 from services.ask.backends.table import BACKENDS, Backend, value_of
 
 
-def address(backend: Backend, env: Mapping[str, str], asked: str | None = None) -> str:
-    """Return the base URL: the one asked for, else the environment's, else the default.
+def address(backend: Backend, env: Mapping[str, str], requested: str | None = None) -> str:
+    """Return the base URL: the requested one, else the environment's, else the default.
 
     Raises:
         BackendProblem: there is none, or it is not an address.
     """
-    return place_of(backend, env, asked).base_url
+    return resolve_address(backend, env, requested).base_url
 
 
-def is_own(backend: Backend, env: Mapping[str, str], asked: str | None) -> bool:
+def is_own(backend: Backend, env: Mapping[str, str], requested: str | None) -> bool:
     """Return whether an address is the backend's own, to which the environment's key goes.
 
     Raises:
         BackendProblem: it is not an address.
     """
-    return not asked or origin(place_of(backend, env, asked).base_url) == _own_origin(backend, env)
+    if not requested:
+        return True
+    return origin(address(backend, env, requested)) == _own_origin(backend, env)
 
 
 def owner_of_key(variable: str) -> Backend | None:
@@ -46,7 +48,7 @@ def check_key_goes(variable: str, url: str, env: Mapping[str, str]) -> None:
         home = _own_origin(backend, env)
     else:
         written = value_of(env, beside)
-        home = origin(_taken_apart(written, beside).base_url) if written else None
+        home = origin(_parse(written, beside).base_url) if written else None
     if home != origin(url):
         raise BackendProblem(
             f"{variable} is not sent to {urlsplit(url).netloc}: it goes to the address in {beside} "
@@ -54,16 +56,16 @@ def check_key_goes(variable: str, url: str, env: Mapping[str, str]) -> None:
         )
 
 
-def place_of(backend: Backend, env: Mapping[str, str], asked: str | None) -> Address:
+def resolve_address(backend: Backend, env: Mapping[str, str], requested: str | None) -> Address:
     """Return where it is: the base URL as `address` does, the endpoint and the query."""
-    if asked:
-        return _taken_apart(asked, "The address")
+    if requested:
+        return _parse(requested, "The address")
     found = value_of(env, backend.url_env) or backend.base_url
     if not found:
         raise BackendProblem(
             f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env."
         )
-    return _taken_apart(found, backend.url_env or "The address")
+    return _parse(found, backend.url_env or "The address")
 
 
 def _own_origin(backend: Backend, env: Mapping[str, str]) -> Origin | None:
@@ -73,7 +75,7 @@ def _own_origin(backend: Backend, env: Mapping[str, str]) -> Origin | None:
         return None  # no address of its own, or a broken one: nothing that a key belongs to
 
 
-def _taken_apart(written: str, what: str) -> Address:
+def _parse(written: str, what: str) -> Address:
     try:
         return parse_address(written, what)
     except InvalidAddress as error:

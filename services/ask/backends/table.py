@@ -24,7 +24,7 @@ class Backend:
     model_env: str | None = None
     needs_key: bool = False
     start_hint: str = ""  # the command that starts it at its default address
-    knows_ignore_eos: bool = False
+    supports_ignore_eos: bool = False
     dialect: Literal["openai", "ollama"] = "openai"  # see wire_formats.py
 
     @property
@@ -63,7 +63,7 @@ def _names() -> str:
 
 
 _ENTRIES = (
-    Backend("embedded", "Embedded llama.cpp", "embedded", knows_ignore_eos=True),
+    Backend("embedded", "Embedded llama.cpp", "embedded", supports_ignore_eos=True),
     Backend(
         name="sglang",
         label="SGLang",
@@ -74,7 +74,7 @@ _ENTRIES = (
         model_env="SGLANG_MODEL",
         start_hint="python -m sglang.launch_server --model-path Qwen/Qwen2.5-0.5B-Instruct "
         "--host 127.0.0.1 --port 30010",
-        knows_ignore_eos=True,
+        supports_ignore_eos=True,
     ),
     Backend(
         name="vllm",
@@ -85,7 +85,7 @@ _ENTRIES = (
         key_env="VLLM_API_KEY",
         model_env="VLLM_MODEL",
         start_hint="vllm serve Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 8000",
-        knows_ignore_eos=True,
+        supports_ignore_eos=True,
     ),
     Backend(
         name="groq",
@@ -123,7 +123,7 @@ _ENTRIES = (
         url_env="PACELINE_URL",
         key_env="PACELINE_URL_API_KEY",
         model_env="PACELINE_URL_MODEL",
-        knows_ignore_eos=True,  # whose server it is nobody knows: it is sent as asked
+        supports_ignore_eos=True,  # whose server it is nobody knows: it is sent as asked
     ),
     Backend(
         name="litellm",

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from services.ask.address import Address, InvalidAddress, Origin, machine, origin
 from services.ask.backends.errors import BackendProblem, KeyProblem
 from services.ask.backends.headers import headers_of, replaces_key
-from services.ask.backends.own_address import address, check_key_goes, is_own, place_of
+from services.ask.backends.own_address import address, check_key_goes, is_own, resolve_address
 from services.ask.backends.proxy import proxy_for
 from services.ask.backends.table import BACKENDS, Backend, find, value_of
 from services.ask.backends.trust import Trust, UntrustedFile
@@ -55,7 +55,7 @@ class Target:
         """Return whose certificates are taken."""
         return Trust(self.ca_file, self.insecure_tls)
 
-    def named(self, model: str) -> Target:
+    def with_model(self, model: str) -> Target:
         """Return the same target with a model."""
         return replace(self, model=model)
 
@@ -79,14 +79,14 @@ def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
         BackendProblem: no such backend, no address, no key, or a run that it cannot carry out.
     """
     backend = find(config.backend)
-    if config.ignore_eos and not backend.knows_ignore_eos:
+    if config.ignore_eos and not backend.supports_ignore_eos:
         raise BackendProblem(f"{backend.label} does not support ignore_eos. Turn it off.")
     model = config.model.strip() or value_of(env, backend.model_env)
     if backend.kind == "embedded":
         return _embedded(config, model)
     if backend.kind == "litellm":
         return _litellm(config, backend, model, env)
-    where = place_of(backend, env, config.base_url)
+    where = resolve_address(backend, env, config.base_url)
     url = where.base_url
     own = is_own(backend, env, config.base_url)
     given = _given_key(config, backend, url, env, typed)

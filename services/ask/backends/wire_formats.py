@@ -25,17 +25,17 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`path` is below the base URL without `under`."""
+    """`path` is below the base URL without `dropped_suffix`."""
 
     path: str
-    under: str
+    dropped_suffix: str
     body: Callable[[RunConfig, Target, str], Body]
 
 
 def chat_url(target: Target) -> str:
     """Return the address that answers are asked of."""
     dialect = _dialect(target)
-    root = target.at((target.base_url or "").removesuffix(dialect.under))
+    root = target.at((target.base_url or "").removesuffix(dialect.dropped_suffix))
     if target.endpoint:
         root, path = target.at(_server(target)), target.endpoint
     else:
@@ -72,21 +72,25 @@ def _dialect(target: Target) -> Dialect:
 
 
 def _openai(config: RunConfig, target: Target, prompt: str) -> Body:
-    return {"model": target.model, "messages": messages_of(prompt), **_wanted(config, target)}
+    return {
+        "model": target.model,
+        "messages": messages_of(prompt),
+        **_shared_fields(config, target),
+    }
 
 
 def _completions(config: RunConfig, target: Target, prompt: str) -> Body:
     """The text itself, in no chat template: what a model without one takes."""
-    return {"model": target.model, "prompt": text_of(prompt), **_wanted(config, target)}
+    return {"model": target.model, "prompt": text_of(prompt), **_shared_fields(config, target)}
 
 
-def _wanted(config: RunConfig, target: Target) -> Body:
+def _shared_fields(config: RunConfig, target: Target) -> Body:
     """OpenAI's newer models want `max_completion_tokens`."""
     newer = "max_completion_tokens" if target.backend == "openai" else "max_tokens"
     return {
         "stream": True,
-        "stream_options": _unless("stream_options", config, {"include_usage": True}),
-        config.max_tokens_field or newer: _unless("max_tokens", config, config.max_tokens),
+        "stream_options": _unless_omitted("stream_options", config, {"include_usage": True}),
+        config.max_tokens_field or newer: _unless_omitted("max_tokens", config, config.max_tokens),
         "temperature": config.sent_temperature,
         "top_p": config.sent_top_p,
         "seed": config.seed,
@@ -94,13 +98,13 @@ def _wanted(config: RunConfig, target: Target) -> Body:
     }
 
 
-def _unless(name: str, config: RunConfig, value: Any) -> Any:
+def _unless_omitted(name: str, config: RunConfig, value: Any) -> Any:
     return None if name in config.omit else value
 
 
 def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
     options = {
-        "num_predict": _unless("max_tokens", config, config.max_tokens),
+        "num_predict": _unless_omitted("max_tokens", config, config.max_tokens),
         "temperature": config.sent_temperature,
         "top_p": config.sent_top_p,
         "seed": config.seed,

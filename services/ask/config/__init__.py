@@ -67,15 +67,15 @@ class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the la
     def sent_temperature(self) -> float | None:
         """The temperature that a request holds; None: none is sent."""
         if self.temperature is None and self.backend not in OWN_SAMPLING:
-            return self._unless_left_out("temperature", 0.0)
-        return self._unless_left_out("temperature", self.temperature)
+            return self._unless_omitted("temperature", 0.0)
+        return self._unless_omitted("temperature", self.temperature)
 
     @property
     def sent_top_p(self) -> float | None:
         """The top-p that a request holds; None: none is sent."""
-        return self._unless_left_out("top_p", self.top_p)
+        return self._unless_omitted("top_p", self.top_p)
 
-    def _unless_left_out(self, name: str, value: float | None) -> float | None:
+    def _unless_omitted(self, name: str, value: float | None) -> float | None:
         neutral = value == 1 and self.backend in OWN_SAMPLING
         return None if neutral or name in self.omit else value
 
@@ -85,7 +85,7 @@ class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the la
         return self.sent_temperature == 0
 
     @model_validator(mode="after")
-    def _both_are_in_a_mix(self) -> RunConfig:
+    def _check_mix(self) -> RunConfig:
         if self.workload != "mixed":
             return self
         if self.requests < (self.long_every or LONG_EVERY):

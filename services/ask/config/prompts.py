@@ -113,7 +113,7 @@ class PromptFields(BaseConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _workload_of_what_is_given(cls, data: Any) -> Any:
+    def _infer_workload(cls, data: Any) -> Any:
         if not isinstance(data, dict) or "workload" in data:
             return data
         given = [name for name in READERS if data.get(name) is not None]
@@ -122,7 +122,7 @@ class PromptFields(BaseConfig):
         return {**data, "workload": readers(given)[0]} if given else data
 
     @model_validator(mode="after")
-    def _prompts_are_there(self) -> Self:
+    def _check_prompts(self) -> Self:
         if self.workload == "text" and not (self.prompt or "").strip():
             raise ValueError("prompt: is empty. Write the prompt, or choose another workload.")
         if self.workload == "file" and not self.prompts:

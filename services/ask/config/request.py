@@ -146,17 +146,17 @@ class RequestFields(BaseConfig):
     @field_validator("omit", mode="before")
     @classmethod
     def _omitted(cls, value: Any) -> Any:
-        return request_options.words(value)
+        return request_options.split_names(value)
 
     @field_validator("extra_body", mode="before")
     @classmethod
-    def _further_fields(cls, value: Any, info: ValidationInfo) -> Any:
-        return value if info.context is STORED else request_options.further_fields(value)
+    def _extra_fields(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.context is STORED else request_options.parse_fields(value)
 
     @field_validator("headers", mode="before")
     @classmethod
-    def _further_headers(cls, value: Any) -> Any:
-        return request_options.further_headers(value)
+    def _extra_headers(cls, value: Any) -> Any:
+        return request_options.parse_headers(value)
 
     @field_validator("key_env")
     @classmethod

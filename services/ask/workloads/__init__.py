@@ -18,7 +18,7 @@ from services.ask.measurement import WARM_UP
 from services.ask.workloads import mixed
 from services.ask.workloads.promptfile import InvalidPrompts as InvalidPrompts
 from services.ask.workloads.promptfile import read_prompts as read_prompts
-from services.ask.workloads.synthetic import MARK_TOKENS as MARK_TOKENS
+from services.ask.workloads.synthetic import NONCE_TOKENS as NONCE_TOKENS
 from services.ask.workloads.synthetic import Synthetic
 
 
@@ -51,7 +51,7 @@ def prompt(config: RunConfig, repeat: int, index: int, nonce: str = "") -> str:
     text = texts[_like(config, repeat, index) % len(texts)]
     if not config.unique_prompts:
         return text
-    return dialogue.marked(text, _mark(config.seed or 0, nonce, repeat, index))
+    return dialogue.with_nonce(text, _mark(config.seed or 0, nonce, repeat, index))
 
 
 def class_of(config: RunConfig, index: int) -> str:
@@ -69,13 +69,13 @@ def parts(config: RunConfig) -> tuple[RunConfig, ...]:
     return tuple(mixed.part(config, name) for name in classes(config)) or (config,)
 
 
-def asking(config: RunConfig, repeat: int, index: int) -> RunConfig:
+def request_config(config: RunConfig, repeat: int, index: int) -> RunConfig:
     """Return the config that request `index` of `repeat` is asked by: of a mix, its class's."""
     name = class_of(config, _like(config, repeat, index))
     return mixed.part(config, name) if name else config
 
 
-def warm_ups(config: RunConfig) -> int:
+def warmup_count(config: RunConfig) -> int:
     """Return how many requests warm up: as many of each class."""
     return config.warmup * max(1, len(classes(config)))
 

@@ -95,8 +95,8 @@ def _messages(value: Any, notes: Notes) -> str | None:
     if not any(message["content"].strip() for message in found):
         raise Unusable("has an empty prompt. Write it, or remove the line.")
     for message in found:
-        see_to_characters(message["content"])
-    return dialogue.written(found)
+        _check_characters(message["content"])
+    return dialogue.to_prompt(found)
 
 
 def _message(found: Mapping[str, Any]) -> Message:
@@ -159,7 +159,7 @@ def _texts(value: Any, notes: Notes) -> str | None:
     )
 
 
-def _within(value: Any, notes: Notes) -> str | None:
+def _body(value: Any, notes: Notes) -> str | None:
     """The body of a request, as OpenAI's batches and genai-perf's inputs hold it."""
     found = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(found, dict):
@@ -172,11 +172,11 @@ def _checked(value: Any) -> str:
         raise Unusable("has a prompt that is not text. Put it in quotes.")
     if not value.strip():
         raise Unusable("has an empty prompt. Write it, or remove the line.")
-    see_to_characters(value)
+    _check_characters(value)
     return value
 
 
-def see_to_characters(text: str) -> None:
+def _check_characters(text: str) -> None:
     """Raises Unusable where a text holds what no server takes, or no database keeps."""
     if "\0" in text or text.startswith(dialogue.MARK[0]) or re.search("[\ud800-\udfff]", text):
         raise Unusable("has a prompt with a character that is not text. Remove it.")
@@ -193,8 +193,8 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
     "turns": _turns,
     "question": _text,  # evalscope
     "conversations": _conversation,  # ShareGPT
-    "body": _within,  # OpenAI's batches
-    "payload": _within,  # genai-perf's inputs
+    "body": _body,  # OpenAI's batches
+    "payload": _body,  # genai-perf's inputs
 }
 TRACE = {"input_length", "hash_ids", "ContextTokens"}
 SETTINGS = (  # of a request, that a run has for all

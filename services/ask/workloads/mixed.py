@@ -28,7 +28,7 @@ def class_of(config: RunConfig, index: int) -> str:
     return LONG if (index + 1) % every(config) == 0 else SHORT
 
 
-def place_of(config: RunConfig, index: int) -> int:
+def index_in_class(config: RunConfig, index: int) -> int:
     """Return a request's place among those of its class, from 0."""
     long_before = index // every(config)
     return long_before if class_of(config, index) == LONG else index - long_before
@@ -91,4 +91,4 @@ class Mixed(Sequence[str]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
-        return self._parts[class_of(self._config, index)][place_of(self._config, index)]
+        return self._parts[class_of(self._config, index)][index_in_class(self._config, index)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.ask.config import RunConfig
 
-MARK_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
+NONCE_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
 
 
 class Synthetic(Sequence[str]):
@@ -23,7 +23,7 @@ class Synthetic(Sequence[str]):
     def __init__(self, config: RunConfig) -> None:
         self._seed = config.seed or 0
         self._count = config.requests
-        self._words = max(1, config.input_tokens - MARK_TOKENS * config.unique_prompts)
+        self._words = max(1, config.input_tokens - NONCE_TOKENS * config.unique_prompts)
 
     def __len__(self) -> int:
         return self._count

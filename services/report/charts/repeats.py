@@ -42,7 +42,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
     dots: Rows = []
     means: Rows = []
     by_name = {compared.name: compared for compared in COMPARED}
-    for name in modes.leading(MEASURES, *(candidate.run.config for candidate in candidates)):
+    for name in modes.sort_metrics(MEASURES, *(candidate.run.config for candidate in candidates)):
         compared = by_name[name]
         found = [[number or 0.0 for number in compared.of(candidate)] for candidate in candidates]
         known = [[number for number in numbers if number > 0] for numbers in found]

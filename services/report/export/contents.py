@@ -120,7 +120,7 @@ def _sentences(
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"
-        sample_note = modes.counted(candidate.run.config, candidate.summary.ok)
+        sample_note = modes.wait_note(candidate.run.config, candidate.summary.ok)
         if sample_note and not comparison:
             yield sample_note
         if attainment := candidate.summary.attainment:

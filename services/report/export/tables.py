@@ -13,7 +13,7 @@ from services.analysis.diagnostics import client
 from services.analysis.metrics import FIELDS, metric, request_row
 from services.analysis.statistics import Ratio
 from services.ask.measurement import Measurement
-from services.ask.series import place
+from services.ask.series import order_key
 from services.report.export.document import about
 from services.report.theme import request_number
 
@@ -33,7 +33,7 @@ def requests_csv(candidates: Sequence[Candidate]) -> bytes:
 def samples_csv(candidates: Sequence[Candidate]) -> bytes:
     """Return one run's server samples: a row for each time, a column for each series."""
     samples = candidates[0].samples
-    names = sorted({name for sample in samples for name in sample.values}, key=place)
+    names = sorted({name for sample in samples for name in sample.values}, key=order_key)
     rows = ([sample.t, *(sample.values.get(name) for name in names)] for sample in samples)
     return to_csv(("t", *names), rows)
 

@@ -48,7 +48,7 @@ def headline(candidate: Candidate) -> str:
         return f"{many(summary.ok, 'request')} answered{each}"
     after_ttft = "" if ttft is None else f", the first after {seconds(ttft)}"
     each = row["tokens_per_s_median"]
-    if modes.waiting(candidate.run.config) and each is not None:
+    if modes.client_wait(candidate.run.config) and each is not None:
         return f"{significant(each)} tokens a second for each request{after_ttft}"
     return f"{significant(rate)} tokens a second{after_ttft}"
 
@@ -69,7 +69,7 @@ def of_run(candidate: Candidate) -> tuple[Tile, ...]:
     if not summary.ok:
         stated = {} if summary.sent else only_stated(candidate)
         return tuple(_tile(name, stated[name]) for name in HEADLINE if name in stated)
-    names = modes.leading(HEADLINE, candidate.run.config)
+    names = modes.sort_metrics(HEADLINE, candidate.run.config)
     tiles = [_tile(name, row[name]) for name in names if row.get(name) is not None]
     failed = f"{summary.failed:,} failed" if summary.failed else "none failed"
     return (*tiles, Tile("Requests answered", (Line(None, f"{summary.ok:,}", (failed,)),)))

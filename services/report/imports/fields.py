@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from services.ask.measurement import class_of_status
-from services.base.halves import clean
 from services.base.redact import redact
+from services.base.surrogates import clean
 from services.report.imports.tracked import Tracked
 
 LARGEST = 1e12

@@ -15,7 +15,7 @@ from services.ask.config import MOST, MOST_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
 from services.ask.series import series_of
 from services.ask.workloads.promptfile import FILE_BYTES_MOST
-from services.base.halves import clean
+from services.base.surrogates import clean
 from services.report.imports import fields
 from services.report.imports.imported import (
     Imported,

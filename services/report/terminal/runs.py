@@ -49,8 +49,8 @@ def run_text(candidate: Candidate) -> str:
     lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, run.through, run.status)))]
     if run.error:
         lines.append(run.error)
-    lines += [_figure(name, row) for name in modes.leading(SHOWN, run.config)]
-    lines += filter(None, [modes.counted(run.config, candidate.summary.ok)])
+    lines += [_figure(name, row) for name in modes.sort_metrics(SHOWN, run.config)]
+    lines += filter(None, [modes.wait_note(run.config, candidate.summary.ok)])
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)
     lines += [text_of(classes), classes.note] if classes.rows else []

@@ -19,8 +19,8 @@ class LogFile:
         self._most = most_bytes
 
     def __enter__(self) -> LogFile:
-        private_file.folder(self._path.parent)
-        self._file = open(self._path, "a+b", buffering=0, opener=private_file.opened)
+        private_file.create_folder(self._path.parent)
+        self._file = open(self._path, "a+b", buffering=0, opener=private_file.open_file)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -80,7 +80,11 @@ async def probe(target: Target, timeout_s: float = 5.0, config: RunConfig | None
                 return result
             request_config = config or RunConfig(backend=target.backend)
             reply = await converse(
-                client, target.named(model), models or (), timeout_s * ANSWER_TIMES, request_config
+                client,
+                target.with_model(model),
+                models or (),
+                timeout_s * ANSWER_TIMES,
+                request_config,
             )
         except Refused as problem:
             return replace(result, problem=str(problem), remedy=problem.remedy)
@@ -128,7 +132,7 @@ async def with_model(
     models = await list_models(target, timeout_s)
     models = tuple(model for model in models if not holds(model, prompts))
     if model := _default_model(models, target):
-        return target.named(model)
+        return target.with_model(model)
     backend = BACKENDS[target.backend]
     raise BackendProblem(
         f"{backend.label} serves many models, at their own prices: name one, or put "

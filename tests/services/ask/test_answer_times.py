@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ask.answer_times import FAST, SLOW, Seen, in_flight, pace
+from services.ask.answer_times import FAST, SLOW, EarlierRun, in_flight, pace
 from services.ask.config import RunConfig
 
 BATCH = RunConfig(backend="vllm", mode="batch", requests=64, concurrency=32)
@@ -28,25 +28,28 @@ def test_what_will_be_in_flight(asked: dict[str, Any], rate: float, at_once: int
 
 
 def test_runs_with_about_as_many_in_flight_count_as_they_were() -> None:
-    found = pace(BATCH, [Seen(20.0, 16), Seen(30.0, 32), Seen(25.0, 64), Seen(90.0, 1)])
+    found = pace(
+        BATCH,
+        [EarlierRun(20.0, 16), EarlierRun(30.0, 32), EarlierRun(25.0, 64), EarlierRun(90.0, 1)],
+    )
     assert found and (found.slow, found.usual, found.fast) == (20.0, 25.0, 30.0)
     assert found.source == "from 3 earlier runs on this server"
 
 
 def test_with_more_in_flight_a_request_is_slower_at_worst_by_as_much() -> None:
-    found = pace(BATCH, [Seen(64.0, 2), Seen(80.0, 1)])
+    found = pace(BATCH, [EarlierRun(64.0, 2), EarlierRun(80.0, 1)])
     assert found and (found.slow, found.fast) == (4.0, 64.0)
     assert found.source == "from 1 earlier run on this server, which had 2 in flight"
 
 
 def test_with_fewer_in_flight_a_request_is_faster_at_best_by_as_much() -> None:
-    found = pace(RunConfig(backend="vllm"), [Seen(5.0, 8)])
+    found = pace(RunConfig(backend="vllm"), [EarlierRun(5.0, 8)])
     assert found and (found.slow, found.fast) == (5.0, 40.0)
 
 
 def test_a_server_that_was_never_measured_is_not_known() -> None:
     assert pace(BATCH, []) is None
-    assert pace(BATCH, [Seen(0.0, 1)]) is None
+    assert pace(BATCH, [EarlierRun(0.0, 1)]) is None
 
 
 def test_of_the_embedded_model_it_says_what_it_assumes() -> None:

@@ -333,7 +333,7 @@ def test_what_a_backend_lacks_is_said_in_a_sentence(
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ignore_eos_is_asked_only_of_who_knows_it(backend: str) -> None:
     config = RunConfig(backend=backend, ignore_eos=True)
-    if BACKENDS[backend].knows_ignore_eos:
+    if BACKENDS[backend].supports_ignore_eos:
         assert body(config, target(config, KEYS), "Hi")["ignore_eos"] is True
     else:
         with pytest.raises(BackendProblem, match="does not support ignore_eos"):
@@ -341,8 +341,8 @@ def test_ignore_eos_is_asked_only_of_who_knows_it(backend: str) -> None:
 
 
 def test_the_knowing_are_the_engines_and_a_url_of_ones_own() -> None:
-    knowing = {name for name, backend in BACKENDS.items() if backend.knows_ignore_eos}
-    assert knowing == {"embedded", "sglang", "vllm", "url"}
+    supporting = {name for name, backend in BACKENDS.items() if backend.supports_ignore_eos}
+    assert supporting == {"embedded", "sglang", "vllm", "url"}
 
 
 # --- the rest ----------------------------------------------------------------------------------
@@ -377,7 +377,7 @@ def test_the_address_shown_is_the_one_that_is_asked() -> None:
 
 
 def test_an_embedded_target_is_filled_in_when_its_engine_runs() -> None:
-    asked = found({}).at("http://127.0.0.1:4242/v1").named("other")
+    asked = found({}).at("http://127.0.0.1:4242/v1").with_model("other")
     assert asked == Target("embedded", "http://127.0.0.1:4242/v1", "other")
     assert asked.netloc == "127.0.0.1:4242"
 

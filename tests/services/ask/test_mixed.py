@@ -49,7 +49,7 @@ mixes = st.integers(2, 40).flatmap(
 def test_every_request_is_of_one_class_and_has_a_place_in_it(config: RunConfig) -> None:
     places: dict[str, list[int]] = {name: [] for name in mixed.CLASSES}
     for index in range(config.requests):
-        places[mixed.class_of(config, index)].append(mixed.place_of(config, index))
+        places[mixed.class_of(config, index)].append(mixed.index_in_class(config, index))
     for name, found in places.items():
         assert found == list(range(mixed.part(config, name).requests)) and found
 
@@ -95,7 +95,7 @@ def test_a_class_alone_has_its_share_of_a_cap() -> None:
 
 def test_each_request_asks_for_its_own_class_s_answer() -> None:
     def most(repeat: int, index: int) -> int:
-        asked = body(workloads.asking(MIX, repeat, index), TARGET, "")["max_tokens"]
+        asked = body(workloads.request_config(MIX, repeat, index), TARGET, "")["max_tokens"]
         assert isinstance(asked, int)
         return asked
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ask.config import Mode, RunConfig
-from services.ask.modes import MODES, Schedule, counted, picture, schedule
+from services.ask.modes import MODES, Schedule, picture, schedule, wait_note
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,10 @@ def test_a_mode_says_when_each_request_is_due(asked: dict[str, Any], expected: S
 
 def test_throughput_that_there_is_not_counts_no_waiting() -> None:
     paused = RunConfig(mode="sequential")
-    assert counted(paused, 1) == (
+    assert wait_note(paused, 1) == (
         "Throughput and queries/s include the client's own waiting (a pause of 2 s)."
     )
-    assert counted(paused, 0) == counted(RunConfig(mode="batch"), 1) == ""
+    assert wait_note(paused, 0) == wait_note(RunConfig(mode="batch"), 1) == ""
 
 
 def test_a_large_batch_is_due_all_at_once() -> None:
@@ -118,4 +118,4 @@ def test_every_mode_of_a_config_is_in_the_table_and_names_real_fields() -> None:
 )
 def test_a_mode_says_itself_in_words(asked: dict[str, Any], words: str) -> None:
     config = RunConfig(**asked)
-    assert MODES[config.mode].says(config) == words
+    assert MODES[config.mode].describe(config) == words

@@ -8,7 +8,7 @@ import pytest
 
 from services.ask.answer_times import Pace
 from services.ask.config import RunConfig, parse
-from services.ask.plan import duration, in_turns, plan, span, together
+from services.ask.plan import combined, duration, interleaved, plan, span
 from services.ask.prices import Hourly, Price
 
 AT_64 = Pace(64.0, 64.0, 64.0, "from a test")
@@ -165,9 +165,11 @@ def test_a_span_is_said_in_one_unit_where_it_has_one(low: float, high: float, wo
 
 def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
     TEN = Pace(5.0, 10.0, 20.0, "from a test")
-    one = plan(in_turns(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, TEN)
-    other = plan(in_turns(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, TEN)
-    both = together([one, other], "2 candidates, 5 interleaved repeats each.")
+    one = plan(interleaved(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, TEN)
+    other = plan(
+        interleaved(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, TEN
+    )
+    both = combined([one, other], "2 candidates, 5 interleaved repeats each.")
     assert both.requests_total == 2 * (4 * 5 + 5)  # a warm-up request in each turn
     assert both.seconds_about == pytest.approx(one.seconds_about + other.seconds_about)  # type: ignore[operator]
     assert both.usd_at_most is None
@@ -175,7 +177,7 @@ def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
         "2 candidates, 5 interleaved repeats each. At most 500 output tokens"
     )
     unknown = plan(parse({"mode": "batch"}), None)
-    some = together([one, unknown], "")
+    some = combined([one, unknown], "")
     assert some.seconds_about is None and some.seconds_at_least == one.seconds_at_least
     assert "at least" in some.sentence
 
@@ -184,8 +186,8 @@ def test_where_numbers_are_from_is_told_once_of_several_runs() -> None:
     here, near = "from 1 earlier run here", "from 1 earlier run here, which had 1 in flight"
     config = parse({"requests": 4})
     plans = [plan(config, None, Pace(5.0, 10.0, 20.0, source)) for source in (here, near, here)]
-    assert together(plans, "").source == near
-    assert together(plans[:1], "").source == here
+    assert combined(plans, "").source == near
+    assert combined(plans[:1], "").source == here
 
 
 def test_a_limit_that_is_not_sent_is_no_promise() -> None:

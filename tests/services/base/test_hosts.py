@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.base.hosts import LOOPBACK, InvalidHosts, allowed, name_of
+from services.base.hosts import LOOPBACK, InvalidHosts, allowed, host_name
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from services.base.hosts import LOOPBACK, InvalidHosts, allowed, name_of
     ],
 )
 def test_a_host_is_a_name_and_a_port_and_nothing_else(host: str, name: str | None) -> None:
-    assert name_of(host) == name
+    assert host_name(host) == name
 
 
 @pytest.mark.parametrize(
