@@ -56,27 +56,27 @@ def test_two_servers_of_one_kind_are_told_apart_by_where_they_are() -> None:
 
 
 def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() -> None:
-    found, problems = read("max_tokens=0&requests=4;prompt=secret;nonsense=1", START)
-    assert found[0] == {"max_tokens": 128, "requests": 4}
-    assert len(found) == 3
-    said = " ".join(problems)
-    assert "max_tokens must be at least 1" in said
-    assert "prompt is not taken from a link" in said
-    assert "nonsense is not a known field" in said
+    candidates_read, problems = read("max_tokens=0&requests=4;prompt=secret;nonsense=1", START)
+    assert candidates_read[0] == {"max_tokens": 128, "requests": 4}
+    assert len(candidates_read) == 3
+    text = " ".join(problems)
+    assert "max_tokens must be at least 1" in text
+    assert "prompt is not taken from a link" in text
+    assert "nonsense is not a known field" in text
 
 
 def test_at_most_eight_are_read() -> None:
-    found, _ = read(";".join([SAME] * 20), START)
-    assert len(found) == 7
-    assert enough(found)
+    candidates_read, _ = read(";".join([SAME] * 20), START)
+    assert len(candidates_read) == 7
+    assert enough(candidates_read)
     assert not enough([])
     assert not enough([{}] * 8)
 
 
 def test_candidates_share_what_they_do_not_change() -> None:
-    one, other = candidates({"prompt": "Hello", "requests": 3}, [{"mode": "batch"}])
-    assert (one.mode, other.mode) == ("sequential", "batch")
-    assert (other.prompt, other.workload, other.requests) == ("Hello", "text", 3)
+    first, second = candidates({"prompt": "Hello", "requests": 3}, [{"mode": "batch"}])
+    assert (first.mode, second.mode) == ("sequential", "batch")
+    assert (second.prompt, second.workload, second.requests) == ("Hello", "text", 3)
 
 
 def test_a_candidate_that_cannot_be_is_named() -> None:

@@ -28,12 +28,14 @@ def b(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candi
 
 def spread(every: float) -> list[Measurement]:
     """Requests that were due every second, and sent so often."""
-    found = []
+    measurements = []
     for m in repeats():
         late = m.index * (every - 1.0)
-        found.append(measured(m.index, repeat=m.repeat, send=m.index * 1.0))
-        found[-1] = replace(found[-1], t_send=m.index + late, t_last=m.index + late + 3)
-    return found
+        measurements.append(measured(m.index, repeat=m.repeat, send=m.index * 1.0))
+        measurements[-1] = replace(
+            measurements[-1], t_send=m.index + late, t_last=m.index + late + 3
+        )
+    return measurements
 
 
 def warned(*candidates: Candidate) -> list[str]:
@@ -89,13 +91,13 @@ def names_compared() -> set[str]:
 
 def test_two_mixes_are_compared_by_class_and_judged_as_ever() -> None:
     mix: dict[str, Any] = {"workload": "mixed", "requests": 4}
-    found = compare([a(**mix), b(**mix)])
-    rows = {row.metric: row for row in found.rows}
+    comparison = compare([a(**mix), b(**mix)])
+    rows = {row.metric: row for row in comparison.rows}
     assert rows["short_ttft_s_median"].label == "TTFT of short requests, median"
     for name in ("short_ttft_s_median", "long_e2e_s_median", "long_tokens_per_s_median"):
         assert rows[name].ratios[1] is not None
         assert rows[name].values == rows[name.partition("_")[2]].values  # all alike here
-    assert {one.name for one in found.verdicts[0].findings} == set(FAMILY)
+    assert {finding.name for finding in comparison.verdicts[0].findings} == set(FAMILY)
     beside = compare([a(**mix), b()])
     row = next(row for row in beside.rows if row.metric == "short_ttft_s_median")
     assert row.values[1] is None and row.ratios[1] is None
@@ -110,8 +112,8 @@ def test_goodput_is_compared_by_repeats() -> None:
         ]
     )
     goodput = next(row for row in comparison.rows if row.metric == "goodput_per_s")
-    found = goodput.ratios[1]
-    assert found is not None and found.value == pytest.approx(2.0) and found.low is not None
+    ratio = goodput.ratios[1]
+    assert ratio is not None and ratio.value == pytest.approx(2.0) and ratio.low is not None
     assert row(comparison, "slo_attainment") == (1.0, 1.0)
 
 
@@ -121,8 +123,8 @@ def test_a_price_of_an_hour_is_compared_by_repeats() -> None:
         [candidate(repeats(), price, run_id=1), candidate(repeats(0.5), price, run_id=2)]
     )
     cost = next(row for row in comparison.rows if row.metric == "usd_per_million_output")
-    found = cost.ratios[1]
-    assert found is not None and found.value == pytest.approx(0.5)  # half the time
+    ratio = cost.ratios[1]
+    assert ratio is not None and ratio.value == pytest.approx(0.5)  # half the time
     assert cost.values[0] == pytest.approx(0.003 / 20 * 1e6)  # 3 s at 0.1 cents, 20 tokens
 
 
@@ -138,7 +140,7 @@ def test_a_cost_known_for_one_run_is_shown_for_that_one() -> None:
 
 
 def differences(*candidates: Candidate) -> dict[str, tuple[str, ...]]:
-    return {found.field: found.values for found in compare(candidates).differences}
+    return {difference.field: difference.values for difference in compare(candidates).differences}
 
 
 def test_runs_of_one_config_have_no_differences() -> None:
@@ -185,13 +187,15 @@ def test_eight_runs_with_long_names_are_warned_of_in_short() -> None:
 
 
 def test_one_is_not_called_several() -> None:
-    one: dict[str, Any] = {"workload": "file", "prompts": ("x",)}
-    comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one)])
-    said = " ".join(diagnostic.sentence for diagnostic in comparison.warnings)
-    assert "#1: batch, 1 request; #2: batch, 6 requests." in said
-    assert "#1: 1 token; #2: 5 tokens." in said
-    found = {difference.field: difference.values for difference in comparison.differences}
-    assert found["prompts"] == ("–", "1 own prompt, 1 character")
+    one_prompt: dict[str, Any] = {"workload": "file", "prompts": ("x",)}
+    comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one_prompt)])
+    warnings = " ".join(diagnostic.sentence for diagnostic in comparison.warnings)
+    assert "#1: batch, 1 request; #2: batch, 6 requests." in warnings
+    assert "#1: 1 token; #2: 5 tokens." in warnings
+    differences_found = {
+        difference.field: difference.values for difference in comparison.differences
+    }
+    assert differences_found["prompts"] == ("–", "1 own prompt, 1 character")
 
 
 def test_own_prompts_are_never_shown() -> None:
@@ -199,9 +203,11 @@ def test_own_prompts_are_never_shown() -> None:
     text: dict[str, Any] = {"workload": "text", "prompt": secret}
     file: dict[str, Any] = {"workload": "file", "prompts": (secret, secret * 2)}
     comparison = compare([a(), b(**text), candidate(repeats(), run_id=3, name="C", **file)])
-    found = {difference.field: difference.values for difference in comparison.differences}
-    assert found["prompt"] == ("–", "own text, 19 characters", "–")
-    assert found["prompts"] == ("–", "–", "2 own prompts, 57 characters")
+    differences_found = {
+        difference.field: difference.values for difference in comparison.differences
+    }
+    assert differences_found["prompt"] == ("–", "own text, 19 characters", "–")
+    assert differences_found["prompts"] == ("–", "–", "2 own prompts, 57 characters")
     shown = f"{comparison.differences}{comparison.warnings}{comparison.verdicts}"
     assert "diary" not in shown and "Different prompts" in shown
 
@@ -293,8 +299,8 @@ def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
     other = b(mode="sequential")
     silent = replace(other, run=replace(other.run, source={"tool": "x", "known": ["requests"]}))
     assert "Different load" not in warned(a(), silent)
-    told = replace(other, run=replace(other.run, source={"tool": "x", "known": ["mode"]}))
-    assert "Different load" in warned(a(), told)
+    partly_known = replace(other, run=replace(other.run, source={"tool": "x", "known": ["mode"]}))
+    assert "Different load" in warned(a(), partly_known)
 
 
 @pytest.mark.parametrize(

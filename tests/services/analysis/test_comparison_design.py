@@ -1,4 +1,4 @@
-"""Who is measured when, and when it is enough."""
+"""The order of a comparison's repeats, and when to stop."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ A_AND_B = (RunConfig(), RunConfig(max_tokens=64))
 
 
 @given(st.integers(0, 2**31), st.integers(0, 49), st.integers(2, 8))
-def test_everybody_has_one_turn_in_every_round(seed: int, repeat: int, candidates: int) -> None:
-    turns = [turn(seed, repeat, candidates, place) for place in range(candidates)]
+def test_every_candidate_has_one_position_in_every_round(
+    seed: int, repeat: int, candidates: int
+) -> None:
+    positions = [turn(seed, repeat, candidates, index) for index in range(candidates)]
     first = repeat * MOST
-    assert sorted(turns) == list(range(first, first + candidates))
+    assert sorted(positions) == list(range(first, first + candidates))
     before = [turn(seed, repeat - 1, more, 0) for more in range(2, 9)]
     assert max(before) < first, "a round comes after the one before it, whoever is left of them"
 
@@ -43,23 +45,23 @@ def test_the_order_is_shuffled_by_the_seed_and_the_same_every_time() -> None:
 
 def varied(run_id: int, *e2e: float) -> Candidate:
     """A run whose repeats have one request each, of these latencies."""
-    found = [measured(0, repeat=i, ttft=0.1, e2e=seconds) for i, seconds in enumerate(e2e)]
-    return candidate(found, run_id=run_id)
+    measurements = [measured(0, repeat=i, ttft=0.1, e2e=seconds) for i, seconds in enumerate(e2e)]
+    return candidate(measurements, run_id=run_id)
 
 
 def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
     narrow = [varied(1, 1.0, 1.001, 0.999), varied(2, 2.0, 2.001, 1.999)]
     wide = [varied(1, 1.0, 1.3, 0.8), varied(2, 2.0, 2.9, 1.4)]
-    asked = ComparisonDesign(repeats=3, most=5, target=0.05)
-    assert not goes_on(asked, 3, narrow)
-    assert goes_on(asked, 3, wide)
-    assert not goes_on(asked, 5, wide), "more than the most"
-    assert not goes_on(ComparisonDesign(repeats=3), 3, wide), "nobody asked"
-    assert not goes_on(asked, 3, wide[:1]), "the other one failed"
+    design = ComparisonDesign(repeats=3, most=5, target=0.05)
+    assert not goes_on(design, 3, narrow)
+    assert goes_on(design, 3, wide)
+    assert not goes_on(design, 5, wide), "past the maximum"
+    assert not goes_on(ComparisonDesign(repeats=3), 3, wide), "without a target"
+    assert not goes_on(design, 3, wide[:1]), "the other one failed"
 
 
 @pytest.mark.parametrize(
-    ("values", "configs", "word"),
+    ("values", "configs", "message"),
     [
         ({}, A_AND_B[:1], "2 to 8 candidates, and 1"),
         ({}, A_AND_B * 5, "and 10 were given"),
@@ -71,15 +73,15 @@ def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
         ({"margin": 1.1}, A_AND_B, "margin"),
     ],
 )
-def test_what_cannot_be_asked_for_is_said(
-    values: dict[str, Any], configs: tuple[RunConfig, ...], word: str
+def test_an_invalid_design_is_refused(
+    values: dict[str, Any], configs: tuple[RunConfig, ...], message: str
 ) -> None:
     check(ComparisonDesign(), A_AND_B)
-    with pytest.raises(InvalidComparison, match=word):
+    with pytest.raises(InvalidComparison, match=message):
         check(ComparisonDesign(**values), configs)
 
 
-def test_what_will_happen_is_said_before_it_does() -> None:
+def test_a_design_is_described_in_a_sentence() -> None:
     assert sentence(ComparisonDesign(), 2) == "2 candidates, 5 interleaved repeats each."
     assert sentence(ComparisonDesign(), 2, 10).endswith("each, plus 10 warm-up requests.")
     until = sentence(ComparisonDesign(repeats=3, most=12, target=0.02), 3)

@@ -19,12 +19,12 @@ from tests.values import failed, measured, run
 MANY = [measured(i, repeat=r, send=0.0, e2e=3.0) for r in range(3) for i in range(80)]
 
 
-def found(of: Run, measurements: Sequence[Measurement]) -> list[Diagnostic]:
+def diagnostics_of(of: Run, measurements: Sequence[Measurement]) -> list[Diagnostic]:
     return diagnostics(of, measurements, summarize(measurements))
 
 
 def titles(of: Run, measurements: Sequence[Measurement]) -> str:
-    return "\n".join(diagnostic.title for diagnostic in found(of, measurements))
+    return "\n".join(diagnostic.title for diagnostic in diagnostics_of(of, measurements))
 
 
 def good(**changes: Any) -> Run:
@@ -47,17 +47,17 @@ def changed(**changes: Any) -> list[Measurement]:
     return [replace(m, **changes) for m in MANY]
 
 
-def test_a_good_run_raises_no_doubt() -> None:
-    assert found(good(), MANY) == []
+def test_a_good_run_raises_no_diagnostic() -> None:
+    assert diagnostics_of(good(), MANY) == []
 
 
 def test_a_run_that_measured_nothing_has_kept_nothing() -> None:
-    (diagnostic,) = found(good(status="failed"), [])
+    (diagnostic,) = diagnostics_of(good(status="failed"), [])
     assert diagnostic.sentence == "No request was measured. Run it again."
-    assert "is kept" in found(good(status="failed"), MANY)[0].sentence
+    assert "is kept" in diagnostics_of(good(status="failed"), MANY)[0].sentence
 
 
-def test_a_good_staggered_run_raises_no_doubt() -> None:
+def test_a_good_staggered_run_raises_no_diagnostic() -> None:
     on_time = staggered([0.0005] * 80)
     assert titles(with_config(mode="staggered", interval_s=0.1), on_time) == (
         "One repeat: no uncertainty"
@@ -172,11 +172,11 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
 
 
 @pytest.mark.parametrize(("of", "measurements", "level", "title"), CASES)
-def test_a_run_to_doubt_is_doubted(
+def test_a_bad_run_raises_a_diagnostic(
     of: Run, measurements: list[Measurement], level: str, title: str
 ) -> None:
     (diagnostic,) = [
-        diagnostic for diagnostic in found(of, measurements) if diagnostic.title == title
+        diagnostic for diagnostic in diagnostics_of(of, measurements) if diagnostic.title == title
     ]
     assert diagnostic.level == level
     assert diagnostic.sentence.count(".") >= 2  # what it means, and what to do
@@ -234,7 +234,7 @@ def test_every_check_has_a_case() -> None:
         "few joined",
     ],
 )
-def test_what_is_in_order_is_not_doubted(of: Run, measurements: list[Measurement]) -> None:
+def test_what_is_fine_raises_no_diagnostic(of: Run, measurements: list[Measurement]) -> None:
     assert titles(of, measurements) == ""
 
 
@@ -257,18 +257,18 @@ def test_requested_and_achieved_intervals_by_hand() -> None:
 
 def test_kernel_stamps_are_said_to_hold_where_the_client_lags() -> None:
     kernel = with_config(mode="staggered", health={"loop_lag_p99_s": 0.012, "clock": "kernel"})
-    assert "stamped by the kernel" in found(kernel, MANY)[0].sentence
+    assert "stamped by the kernel" in diagnostics_of(kernel, MANY)[0].sentence
 
 
 def test_failures_are_listed_by_class() -> None:
-    (diagnostic,) = found(good(), [*MANY, failed(80), failed(81, "http_429"), failed(82)])
+    (diagnostic,) = diagnostics_of(good(), [*MANY, failed(80), failed(81, "http_429"), failed(82)])
     assert "timeout 2, http_429 1" in diagnostic.sentence
 
 
 @pytest.mark.parametrize("error_class", ERROR_CLASSES)
 def test_every_class_of_failure_has_its_advice(error_class: str) -> None:
-    said = advice([failed(0, error_class)])
-    assert said.endswith(".") and said != advice([failed(0, "unknown")])
+    advice_given = advice([failed(0, error_class)])
+    assert advice_given.endswith(".") and advice_given != advice([failed(0, "unknown")])
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_advice_fits_the_status_of_a_refusal(status: int, word: str) -> None:
 def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
     """No longer answers, no lower concurrency, no more requests for a percentile."""
     refused = [failed(i, "http_4xx", http_status=401) for i in range(80)]
-    (diagnostic,) = found(with_config(requests=80, concurrency=80), refused)
+    (diagnostic,) = diagnostics_of(with_config(requests=80, concurrency=80), refused)
     assert diagnostic.title == "80 of 80 requests failed"
     assert diagnostic.sentence == (
         "By class: http_4xx 80. The server rejected the key: set a valid one, then test the "
@@ -299,26 +299,29 @@ def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
 
 def test_failures_that_made_room_are_no_reason_for_longer_answers() -> None:
     some = [*MANY, *(failed(80 + i) for i in range(20))]
-    said = [diagnostic.sentence for diagnostic in found(with_config(requests=100), some)]
-    assert not any("longer answers" in one for one in said)
+    sentences = [
+        diagnostic.sentence for diagnostic in diagnostics_of(with_config(requests=100), some)
+    ]
+    assert not any("longer answers" in sentence for sentence in sentences)
 
 
 def test_a_repeat_that_its_failures_ended_is_not_told_to_raise_the_limit() -> None:
     stopped = [measured(0), *(failed(i) for i in range(1, 4))]
-    said = found(with_config(requests=100, stop_after_errors=3), stopped)
-    (diagnostic,) = [one for one in said if one.title == "Not every request was answered"]
+    diagnostics = diagnostics_of(with_config(requests=100, stop_after_errors=3), stopped)
+    (diagnostic,) = [one for one in diagnostics if one.title == "Not every request was answered"]
     assert diagnostic.sentence.endswith("because 3 had failed. Fix the failures first.")
 
 
 def test_warnings_come_before_notes() -> None:
     levels = [
-        diagnostic.level for diagnostic in found(good(status="cancelled"), [*MANY[:5], failed(5)])
+        diagnostic.level
+        for diagnostic in diagnostics_of(good(status="cancelled"), [*MANY[:5], failed(5)])
     ]
     assert levels == sorted(levels, reverse=True) and {"warning", "note"} == set(levels)
 
 
 def test_a_run_without_a_request_is_not_an_error() -> None:
-    assert all(diagnostic.title for diagnostic in found(good(), []))
+    assert all(diagnostic.title for diagnostic in diagnostics_of(good(), []))
 
 
 @pytest.mark.parametrize(
@@ -340,7 +343,7 @@ def test_a_client_past_its_limits_shows_while_it_measures(
 
 
 @pytest.mark.parametrize(
-    ("mode", "clock", "doubted"),
+    ("mode", "clock", "late"),
     [
         ("batch", "kernel", False),
         ("batch", "loop", True),
@@ -349,11 +352,11 @@ def test_a_client_past_its_limits_shows_while_it_measures(
     ],
 )
 def test_a_loop_that_is_behind_matters_where_it_spoils_a_time(
-    mode: str, clock: str, doubted: bool
+    mode: str, clock: str, late: bool
 ) -> None:
     of = with_config(mode=mode, health={"loop_lag_p99_s": 0.3, "clock": clock})
     past = past_limits(of, MANY, summarize(MANY))
-    assert ("This client was 300 ms behind" in [diagnostic.title for diagnostic in past]) == doubted
+    assert ("This client was 300 ms behind" in [diagnostic.title for diagnostic in past]) == late
 
 
 def test_only_what_is_the_clients_own_puts_it_past_its_limits() -> None:

@@ -21,13 +21,13 @@ SECRET = "words of my own"
 
 def test_the_judged_measures_are_kept_by_repeat() -> None:
     both = [measured(i, repeat=r, e2e=2.0 + r, tokens=6) for r in range(2) for i in range(2)]
-    kept = headline(candidate([*both, failed(0, repeat=2)]))
-    assert tuple(kept["by_repeat"]) == tuple(FAMILY)
-    assert kept["by_repeat"]["e2e_s_median"] == [2.0, 3.0, None]
-    assert kept["by_repeat"]["output_tokens_per_s"] == [6.0, 4.0, None]  # 12 tokens in 2 and 3 s
-    assert by_place(kept, "e2e_s_median") == {0: 2.0, 1: 3.0}
-    assert (kept["ok"], kept["error_rate"]) == (4, 0.2)
-    assert orjson.loads(orjson.dumps(kept)) == kept
+    stored = headline(candidate([*both, failed(0, repeat=2)]))
+    assert tuple(stored["by_repeat"]) == tuple(FAMILY)
+    assert stored["by_repeat"]["e2e_s_median"] == [2.0, 3.0, None]
+    assert stored["by_repeat"]["output_tokens_per_s"] == [6.0, 4.0, None]  # 12 tokens in 2 and 3 s
+    assert by_place(stored, "e2e_s_median") == {0: 2.0, 1: 3.0}
+    assert (stored["ok"], stored["error_rate"]) == (4, 0.2)
+    assert orjson.loads(orjson.dumps(stored)) == stored
 
 
 def test_what_an_older_paceline_kept_has_no_repeats() -> None:
@@ -35,17 +35,17 @@ def test_what_an_older_paceline_kept_has_no_repeats() -> None:
 
 
 def test_a_repeat_that_is_missing_leaves_its_place_empty() -> None:
-    kept = headline(candidate([measured(repeat=0), measured(repeat=2)]))
-    assert kept["by_repeat"]["e2e_s_median"] == [3.0, None, 3.0]
+    stored = headline(candidate([measured(repeat=0), measured(repeat=2)]))
+    assert stored["by_repeat"]["e2e_s_median"] == [3.0, None, 3.0]
     assert headline(candidate([]))["by_repeat"]["e2e_s_median"] == []
 
 
 def test_of_a_file_without_requests_its_tools_numbers_are_kept_as_one_repeat() -> None:
     data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
-    kept = headline(imported_candidate(read(data, "f")[0]))
-    assert kept["by_repeat"]["output_tokens_per_s"] == [kept["output_tokens_per_s"]]
-    assert kept["by_repeat"]["ttft_s_median"] == [kept["ttft_s_median"]]
-    assert kept["by_repeat"]["e2e_s_median"] == []
+    stored = headline(imported_candidate(read(data, "f")[0]))
+    assert stored["by_repeat"]["output_tokens_per_s"] == [stored["output_tokens_per_s"]]
+    assert stored["by_repeat"]["ttft_s_median"] == [stored["ttft_s_median"]]
+    assert stored["by_repeat"]["e2e_s_median"] == []
 
 
 def work(**config: Any) -> str:
@@ -98,9 +98,9 @@ def test_another_tools_run_is_work_of_its_own() -> None:
 
 
 def test_no_prompt_is_kept() -> None:
-    kept = headline(candidate([measured()], workload="text", prompt=SECRET))
-    assert len(kept["work"]) == 16
-    assert not any(word in str(kept) for word in SECRET.split() if len(word) > 3)
+    stored = headline(candidate([measured()], workload="text", prompt=SECRET))
+    assert len(stored["work"]) == 16
+    assert not any(word in str(stored) for word in SECRET.split() if len(word) > 3)
 
 
 def test_every_field_of_work_is_in_the_key() -> None:
@@ -109,7 +109,7 @@ def test_every_field_of_work_is_in_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "key"),
+    ("fields", "key"),
     [
         ({"temperature": 0.0, "top_p": 1.0}, "0e1cca38a485c457"),
         ({}, "0e1cca38a485c457"),  # what is sent has not changed but for a top-p without effect
@@ -131,8 +131,8 @@ def test_every_field_of_work_is_in_the_key() -> None:
         ({"client": "litellm", "mode": "sequential", "pause_s": 0.0}, "3639d98821c1cd74"),
     ],
 )
-def test_the_key_of_work_that_was_stored_stays_the_same(asked: dict[str, Any], key: str) -> None:
-    config = RunConfig(backend="vllm", model="m", **asked)
+def test_the_key_of_work_that_was_stored_stays_the_same(fields: dict[str, Any], key: str) -> None:
+    config = RunConfig(backend="vllm", model="m", **fields)
     assert work_of(replace(run(), config=config)) == key
 
 

@@ -55,23 +55,25 @@ def test_what_the_client_adds_is_a_sentence() -> None:
 
 
 def test_a_load_that_one_server_could_not_play_is_said() -> None:
-    said = client_health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
-    assert said.startswith("At 50.0 % of this load's pace (one reference server gives no more) the")
+    sentence = client_health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
+    assert sentence.startswith(
+        "At 50.0 % of this load's pace (one reference server gives no more) the"
+    )
 
 
 def test_each_number_stands_beside_its_limit() -> None:
-    said = {"clock": "kernel", "cpu_share": 0.25, "loop_lag_p99_s": 0.0005, "processes": 2}
-    found = rows(staggered(health=said, calibration=CALIBRATED))
-    assert found["Clock of arrivals"] == ("the kernel's receive stamps", "")
-    assert found["Sending processes"] == ("2", "")
-    assert found["Event loop lag, p99"] == ("500 µs", "5.00 ms")
-    assert found["Share of a core"] == ("25.0 %", "80.0 %")
-    assert found["Sent late, p99"] == ("2.00 ms", "10.0 ms")
-    assert found["Requests per second, configured"] == ("10", "")
-    assert found["Requests per second, sent"] == ("10", "9.8")
-    assert found["Chunks read together"] == ("40.0 %", "1.00 %")
-    assert found["Error of TTFT, p99"] == ("300 µs", "10.0 ms")
-    assert found["Of them lost"] == ("1", "")
+    health = {"clock": "kernel", "cpu_share": 0.25, "loop_lag_p99_s": 0.0005, "processes": 2}
+    shown = rows(staggered(health=health, calibration=CALIBRATED))
+    assert shown["Clock of arrivals"] == ("the kernel's receive stamps", "")
+    assert shown["Sending processes"] == ("2", "")
+    assert shown["Event loop lag, p99"] == ("500 µs", "5.00 ms")
+    assert shown["Share of a core"] == ("25.0 %", "80.0 %")
+    assert shown["Sent late, p99"] == ("2.00 ms", "10.0 ms")
+    assert shown["Requests per second, configured"] == ("10", "")
+    assert shown["Requests per second, sent"] == ("10", "9.8")
+    assert shown["Chunks read together"] == ("40.0 %", "1.00 %")
+    assert shown["Error of TTFT, p99"] == ("300 µs", "10.0 ms")
+    assert shown["Of them lost"] == ("1", "")
 
 
 @pytest.mark.parametrize(
@@ -83,11 +85,11 @@ def test_each_number_stands_beside_its_limit() -> None:
     ],
 )
 def test_what_is_not_known_is_left_open(config: dict[str, Any], client: str) -> None:
-    found = rows(candidate([measured()], **config))
-    assert found["Client"] == (client, "")
-    assert found["Event loop lag, p99"][0] == found["Share of a core"][0] == "–"
-    assert "Requests per second, sent" not in found
-    assert "Error of TTFT, p99" not in found
+    shown = rows(candidate([measured()], **config))
+    assert shown["Client"] == (client, "")
+    assert shown["Event loop lag, p99"][0] == shown["Share of a core"][0] == "–"
+    assert "Requests per second, sent" not in shown
+    assert "Error of TTFT, p99" not in shown
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -102,14 +104,14 @@ def test_a_limit_is_shown_only_where_it_is_one(
     """Whatever stands past the limit beside it is why the client is past its limits, and what it is
     past stands there."""
     requests = [measured(i, send=i * 0.1 + late * (i > 8), t_due=i * 0.1) for i in range(11)]
-    kept = {"loop_lag_p99_s": lag, "cpu_share": cpu, **({"clock": clock} if clock else {})}
+    health = {"loop_lag_p99_s": lag, "cpu_share": cpu, **({"clock": clock} if clock else {})}
     of = candidate(
         requests,
         mode=mode,
         requests=11,
         interval_s=0.1,
         client=client,
-        health=kept,
+        health=health,
         calibration={**CALIBRATED, "ttft_p99_s": late},
     )
     shown = {name: (number(value), number(limit)) for name, (value, limit) in rows(of).items()}
@@ -121,8 +123,8 @@ def test_a_limit_is_shown_only_where_it_is_one(
         and limit is not None
         and (value < limit if name in least else value > limit)
     ]
-    found = past_limits(of.run, of.measurements, of.summary)
-    assert len(found) == len(past), (past, [diagnostic.title for diagnostic in found])
+    reasons = past_limits(of.run, of.measurements, of.summary)
+    assert len(reasons) == len(past), (past, [diagnostic.title for diagnostic in reasons])
 
 
 UNITS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "%": 0.01, "": 1.0}

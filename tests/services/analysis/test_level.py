@@ -13,9 +13,9 @@ positive = st.floats(1e-3, 1e3)
 
 @given(st.lists(positive, min_size=3, max_size=12).filter(lambda values: len(set(values)) > 1))
 def test_the_interval_is_scipys_of_the_logarithms(values: list[float]) -> None:
-    found = level(values)
-    assert found is not None
+    interval = level(values)
+    assert interval is not None
     logs = np.log(values)
     expected = stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs))
-    assert found.value == pytest.approx(stats.gmean(values))
-    assert (found.low, found.high) == pytest.approx(tuple(np.exp(expected)), rel=1e-6)
+    assert interval.value == pytest.approx(stats.gmean(values))
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.exp(expected)), rel=1e-6)

@@ -57,13 +57,13 @@ def test_attainment_by_hand() -> None:
     second = [measured(0, repeat=1, ttft=0.5, e2e=2.0), failed(1, repeat=1)]
     cut = measured(9, status="cancelled")
     summary = summarize([*first, late, cut, *second], None, Objectives(ttft_s=1.0))
-    found = summary.attainment
-    assert found is not None and (found.good, found.ended) == (4, 6)
+    attainment = summary.attainment
+    assert attainment is not None and (attainment.good, attainment.ended) == (4, 6)
     assert [repeat.goodput_per_s for repeat in summary.repeats] == [3 / 4, 1 / 2]
     assert [repeat.slo_attainment for repeat in summary.repeats] == [3 / 4, 1 / 2]
-    assert found.goodput_per_s == pytest.approx((3 / 4 + 1 / 2) / 2)
-    assert found.share == pytest.approx(4 / 6) and found.interval == wilson(4, 6)
-    assert found.sentence == (
+    assert attainment.goodput_per_s == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert attainment.share == pytest.approx(4 / 6) and attainment.interval == wilson(4, 6)
+    assert attainment.sentence == (
         "66.7 % of the requests met TTFT ≤ 1.00 s (95 % interval 30.0–90.3 %): "
         "goodput 0.625 requests/s."
     )
@@ -71,9 +71,9 @@ def test_attainment_by_hand() -> None:
 
 def test_what_was_not_measured_is_not_counted_as_kept() -> None:
     streamed, whole = measured(0), measured(0, repeat=1, t_first=None)
-    found = summarize([streamed, whole], None, Objectives(ttft_s=1.0)).attainment
-    assert found is not None and found.share is found.goodput_per_s is None
-    assert found.sentence.startswith("It is unknown how many requests met TTFT ≤ 1.00 s: none")
+    attainment = summarize([streamed, whole], None, Objectives(ttft_s=1.0)).attainment
+    assert attainment is not None and attainment.share is attainment.goodput_per_s is None
+    assert attainment.sentence.startswith("It is unknown how many requests met TTFT ≤ 1.00 s: none")
     known = summarize([streamed, whole], None, Objectives(e2e_s=3.0)).attainment
     assert known is not None and known.share == 1.0
 
@@ -81,8 +81,8 @@ def test_what_was_not_measured_is_not_counted_as_kept() -> None:
 def test_a_repeat_in_which_nothing_was_good_counts_as_zero() -> None:
     good = [measured(0, e2e=2.0)]
     bad = [failed(0, repeat=1)]
-    found = summarize([*good, *bad], None, Objectives(e2e_s=2.0)).attainment
-    assert found is not None and found.goodput_per_s == pytest.approx((0.5 + 0.0) / 2)
+    attainment = summarize([*good, *bad], None, Objectives(e2e_s=2.0)).attainment
+    assert attainment is not None and attainment.goodput_per_s == pytest.approx((0.5 + 0.0) / 2)
     assert goodput(0, 0, None) is None  # nothing ended: nothing is known
 
 
@@ -118,11 +118,13 @@ def test_one_limit_more_never_makes_more_requests_good(
     tpot: float | None,
     e2e: float | None,
 ) -> None:
-    found = [measured(i, ttft=t, e2e=t + d, tokens=n) for i, (t, d, n) in enumerate(requests)]
-    every, ended = counted(Objectives(ttft, tpot, e2e), found)
+    measurements = [
+        measured(i, ttft=t, e2e=t + d, tokens=n) for i, (t, d, n) in enumerate(requests)
+    ]
+    every, ended = counted(Objectives(ttft, tpot, e2e), measurements)
     alone = [Objectives(ttft_s=ttft), Objectives(tpot_s=tpot), Objectives(e2e_s=e2e)]
-    assert ended == len(found)
-    assert every <= min(counted(one, found)[0] for one in alone)
+    assert ended == len(measurements)
+    assert every <= min(counted(one, measurements)[0] for one in alone)
 
 
 # --- where they come from ----------------------------------------------------------------------
@@ -130,31 +132,33 @@ def test_one_limit_more_never_makes_more_requests_good(
 
 def test_a_config_says_them_or_nothing() -> None:
     assert objectives_of(RunConfig()) is None
-    asked = parse({"ttft_limit_s": "0.5", "tpot_limit_s": 0.05})
-    found = objectives_of(asked)
-    assert found == Objectives(0.5, 0.05)
-    assert found is not None and found.in_words == "TTFT ≤ 500 ms and TPOT ≤ 50.0 ms"
+    config = parse({"ttft_limit_s": "0.5", "tpot_limit_s": 0.05})
+    objectives = objectives_of(config)
+    assert objectives == Objectives(0.5, 0.05)
+    assert objectives is not None and objectives.in_words == "TTFT ≤ 500 ms and TPOT ≤ 50.0 ms"
 
 
 def test_a_link_says_others_and_none() -> None:
-    found, problems = from_link({"runs": "1,2", "ttft": "0.25", "tpot": "", "usd_per_hour": "2.5"})
-    assert found == {"ttft_limit_s": 0.25, "tpot_limit_s": None, "usd_per_hour": 2.5}
+    objectives, problems = from_link(
+        {"runs": "1,2", "ttft": "0.25", "tpot": "", "usd_per_hour": "2.5"}
+    )
+    assert objectives == {"ttft_limit_s": 0.25, "tpot_limit_s": None, "usd_per_hour": 2.5}
     assert problems == ()
-    config = judged(RunConfig(ttft_limit_s=1, tpot_limit_s=1, e2e_limit_s=9), found)
+    config = judged(RunConfig(ttft_limit_s=1, tpot_limit_s=1, e2e_limit_s=9), objectives)
     assert objectives_of(config) == Objectives(0.25, None, 9)
     assert price_of(config) == Hourly(2.5)
 
 
 @pytest.mark.parametrize("text", ["-1", "0", "soon", "nan", "inf", "1e9"])
 def test_a_link_that_cannot_be_is_said_in_a_sentence(text: str) -> None:
-    found, (sentence,) = from_link({"e2e": text})
-    assert found == {} and sentence.startswith("e2e must be ") and sentence.endswith(".")
+    objectives, (sentence,) = from_link({"e2e": text})
+    assert objectives == {} and sentence.startswith("e2e must be ") and sentence.endswith(".")
 
 
 def test_every_preset_asks_for_something_a_run_can_be_asked_for() -> None:
     for objectives in PRESETS.values():
-        asked = {"ttft_limit_s": objectives.ttft_s, "tpot_limit_s": objectives.tpot_s}
-        assert objectives_of(parse(asked)) == objectives
+        fields = {"ttft_limit_s": objectives.ttft_s, "tpot_limit_s": objectives.tpot_s}
+        assert objectives_of(parse(fields)) == objectives
 
 
 # --- price -------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ sides = st.lists(tenths, min_size=3, max_size=8, unique=True)
 
 
 def known(reference: Sequence[float], other: Sequence[float], paired: bool = False) -> Ratio:
-    found = ratio(reference, other, paired)
-    assert found is not None
-    return found
+    result = ratio(reference, other, paired)
+    assert result is not None
+    return result
 
 
 def exp(*logs: float) -> list[float]:
@@ -52,9 +52,9 @@ def test_equivalence_is_scipys_two_tests_with_one_side_each(
 
 def test_equivalence_by_hand() -> None:
     # Logs 0, 0.01, 0.02 on both sides: error √(2 · 0.0001 / 3), and the bound is ln 1.05.
-    found = equivalence(known(exp(0, 0.01, 0.02), exp(0, 0.01, 0.02)), 0.05)
+    p = equivalence(known(exp(0, 0.01, 0.02), exp(0, 0.01, 0.02)), 0.05)
     t = 0.0487902 / math.sqrt(2 * 0.0001 / 3)  # 5.9756 with 4 degrees of freedom
-    assert found == pytest.approx(stats.t.sf(t, 4), rel=1e-5)
+    assert p == pytest.approx(stats.t.sf(t, 4), rel=1e-5)
 
 
 @given(sides, sides)
@@ -67,12 +67,12 @@ def test_equivalence_is_the_same_seen_from_either_run(a: list[float], b: list[fl
 def test_equivalent_is_where_the_90_per_cent_interval_is_within(
     a: list[float], b: list[float]
 ) -> None:
-    found = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval(0.9)
+    interval = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval(0.9)
     bound = math.log1p(0.5)
     p = equivalence(known(a, b), 0.5)
     assert p is not None
     if abs(p - 0.05) > 1e-9:
-        assert (p < 0.05) == (-bound < found.low and found.high < bound)
+        assert (p < 0.05) == (-bound < interval.low and interval.high < bound)
 
 
 @pytest.mark.parametrize(("other", "p"), [(1.04, 0.0), (1.06, 1.0)])
@@ -124,12 +124,12 @@ def test_power_is_that_of_cohens_table(n: int, d: float, expected: float) -> Non
 def test_what_is_detectable_has_exactly_that_power(
     a: list[float], b: list[float], tests: int
 ) -> None:
-    found = known(a, b)
-    smallest = detectable(found, tests)
-    assert smallest is not None and smallest > 1 and found.error and found.df
+    ratio_found = known(a, b)
+    smallest = detectable(ratio_found, tests)
+    assert smallest is not None and smallest > 1 and ratio_found.error and ratio_found.df
     if smallest < 1e100:
-        effect = math.log(smallest) / found.error
-        assert power(effect, found.df, 0.05 / tests) == pytest.approx(POWER, abs=1e-3)
+        effect = math.log(smallest) / ratio_found.error
+        assert power(effect, ratio_found.df, 0.05 / tests) == pytest.approx(POWER, abs=1e-3)
 
 
 def test_repeats_that_never_vary_show_any_difference() -> None:
@@ -152,14 +152,14 @@ def test_the_repeats_needed_are_the_fewest_that_are_enough(
     a: list[float], b: list[float], tests: int
 ) -> None:
     n = min(len(a), len(b))
-    found = known(a[:n], b[:n])
-    needed = repeats_needed(found, 2.0, tests)
-    assert found.error and found.df
+    ratio_found = known(a[:n], b[:n])
+    needed = repeats_needed(ratio_found, 2.0, tests)
+    assert ratio_found.error and ratio_found.df
 
     def reached(repeats: int) -> float:
-        assert found.error and found.df
-        effect = math.log(3.0) / (found.error * math.sqrt(n / repeats))
-        return power(effect, found.df * (repeats - 1) / (n - 1), 0.05 / tests)
+        assert ratio_found.error and ratio_found.df
+        effect = math.log(3.0) / (ratio_found.error * math.sqrt(n / repeats))
+        return power(effect, ratio_found.df * (repeats - 1) / (n - 1), 0.05 / tests)
 
     if needed is None:
         assert reached(1_000) < POWER

@@ -16,18 +16,18 @@ FACTS = {"t": 0.0}
 
 
 def watched(measurements: Sequence[Measurement] = (), **series: Any) -> str:
-    """Titles of the doubts by samples alone, taken within a repeat of one second."""
+    """Return the diagnostic titles from samples alone, taken within a repeat of one second."""
     return seen_by(sampled(**series), measurements)
 
 
 def seen_by(samples: Any, measurements: Sequence[Measurement] = (), **of_run: Any) -> str:
-    one = candidate(
+    run = candidate(
         measurements or [measured(i) for i in range(4)],
         samples=samples,
         **{"health": FACTS, "environment": {"cores": 2}, "concurrency": 4, **of_run},
     )
-    found = server.diagnostics(one.run, one.samples, one.summary)
-    return "; ".join(diagnostic.title for diagnostic in found)
+    diagnostics = server.diagnostics(run.run, run.samples, run.summary)
+    return "; ".join(diagnostic.title for diagnostic in diagnostics)
 
 
 TEN = [1.0] * 10
@@ -45,7 +45,7 @@ EVEN = {
 }
 
 
-def test_a_server_that_did_as_it_should_raises_no_doubt() -> None:
+def test_a_healthy_server_raises_no_diagnostic() -> None:
     assert watched(**EVEN) == ""
     assert watched(running=[4.0]) == "" and seen_by([]) == ""
 
@@ -61,7 +61,7 @@ def test_a_server_that_did_as_it_should_raises_no_doubt() -> None:
         ({"running": [7.0] * 10}, "The server had other traffic"),
     ],
 )
-def test_a_server_to_doubt_is_doubted(series: dict[str, Any], title: str) -> None:
+def test_an_unhealthy_server_raises_a_diagnostic(series: dict[str, Any], title: str) -> None:
     assert title in watched(**{**EVEN, **series})
 
 
@@ -120,9 +120,9 @@ def test_without_a_limit_waiting_is_what_is_measured() -> None:
 
 def test_what_a_cache_served_is_said_once() -> None:
     hits = sampled(prefix_hit_share=[0.5] * 10)
-    told = [measured(i, cached_tokens=9) for i in range(4)]
-    one = candidate(told, samples=hits, health=FACTS)
-    titles_ = [d.title for d in diagnostics(one.run, told, one.summary, hits)]
+    measurements = [measured(i, cached_tokens=9) for i in range(4)]
+    run = candidate(measurements, samples=hits, health=FACTS)
+    titles_ = [d.title for d in diagnostics(run.run, measurements, run.summary, hits)]
     assert sum("prompt tokens" in title for title in titles_) == 1
 
 

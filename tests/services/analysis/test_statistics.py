@@ -28,11 +28,17 @@ positive = st.floats(1e-3, 1e3)
 
 
 def test_a_distribution_is_what_it_is_by_hand() -> None:
-    found = distribution([4.0, 1.0, 2.0, 3.0])
-    assert found is not None
-    assert (found.n, found.mean, found.median, found.minimum, found.maximum) == (4, 2.5, 2.5, 1, 4)
-    assert found.sd == pytest.approx(math.sqrt(5 / 3))
-    assert found.p90 is found.p95 is found.p99 is None
+    result = distribution([4.0, 1.0, 2.0, 3.0])
+    assert result is not None
+    assert (result.n, result.mean, result.median, result.minimum, result.maximum) == (
+        4,
+        2.5,
+        2.5,
+        1,
+        4,
+    )
+    assert result.sd == pytest.approx(math.sqrt(5 / 3))
+    assert result.p90 is result.p95 is result.p99 is None
     many = distribution([float(x) for x in range(36)])
     assert many is not None
     assert many.p90 == pytest.approx(31.5)  # rank 0.9 · 35 = 31.5: between 31 and 32
@@ -40,8 +46,8 @@ def test_a_distribution_is_what_it_is_by_hand() -> None:
 
 def test_nothing_has_no_distribution_and_one_sample_no_deviation() -> None:
     assert distribution([]) is None
-    one = distribution([7.0])
-    assert one is not None and one.sd is None and one.median == 7.0
+    single = distribution([7.0])
+    assert single is not None and single.sd is None and single.median == 7.0
 
 
 @pytest.mark.parametrize(
@@ -57,9 +63,9 @@ def test_nothing_has_no_distribution_and_one_sample_no_deviation() -> None:
     ],
 )
 def test_a_percentile_is_hidden_until_there_are_samples_for_it(n: int, shown: list[str]) -> None:
-    found = distribution([float(x) for x in range(n)])
-    assert found is not None
-    assert [q for q in ("p90", "p95", "p99") if getattr(found, q) is not None] == shown
+    result = distribution([float(x) for x in range(n)])
+    assert result is not None
+    assert [q for q in ("p90", "p95", "p99") if getattr(result, q) is not None] == shown
 
 
 @pytest.mark.parametrize(("q", "floor"), [(90, 36), (95, 72), (99, 368)])
@@ -127,17 +133,17 @@ def test_a_wilson_interval_by_hand_and_of_nothing() -> None:
 
 
 def test_a_ratio_is_that_of_the_geometric_means() -> None:
-    found = ratio([1.0, 4.0], [6.0, 6.0])
-    assert found is not None
-    assert found.value == pytest.approx(3.0)
-    assert (found.n_reference, found.n_other) == (2, 2)
+    result = ratio([1.0, 4.0], [6.0, 6.0])
+    assert result is not None
+    assert result.value == pytest.approx(3.0)
+    assert (result.n_reference, result.n_other) == (2, 2)
 
 
 @pytest.mark.parametrize(("left", "right"), [(1, 1), (2, 2), (2, 50), (50, 2)])
 def test_under_three_repeats_a_side_there_is_no_interval(left: int, right: int) -> None:
-    found = ratio([1.0 + i / 100 for i in range(left)], [2.0 + i / 100 for i in range(right)])
-    assert found is not None
-    assert found.low is found.high is found.p is None
+    result = ratio([1.0 + i / 100 for i in range(left)], [2.0 + i / 100 for i in range(right)])
+    assert result is not None
+    assert result.low is result.high is result.p is None
 
 
 @pytest.mark.parametrize(("a", "b"), [([], [1.0]), ([1.0], []), ([0.0, 1], [1.0]), ([1.0], [-1.0])])
@@ -151,34 +157,34 @@ sides = st.lists(tenths, min_size=3, max_size=8, unique=True)
 
 @given(sides, sides)
 def test_a_ratio_is_welchs_t_on_logs(a: list[float], b: list[float]) -> None:
-    found, expected = ratio(a, b), stats.ttest_ind(np.log(b), np.log(a), equal_var=False)
+    result, expected = ratio(a, b), stats.ttest_ind(np.log(b), np.log(a), equal_var=False)
     interval = expected.confidence_interval(0.95)
-    assert found is not None and found.low and found.high
-    assert found.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-    assert math.log(found.low) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
-    assert math.log(found.high) == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
+    assert result is not None and result.low and result.high
+    assert result.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    assert math.log(result.low) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
+    assert math.log(result.high) == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
 
 
 @given(sides, st.integers())
 def test_a_paired_ratio_is_a_t_on_log_ratios(a: list[float], seed: int) -> None:
     chance = random.Random(seed)
     b = [x * chance.uniform(0.8, 1.6) for x in a]
-    found, expected = ratio(a, b, paired=True), stats.ttest_rel(np.log(b), np.log(a))
+    result, expected = ratio(a, b, paired=True), stats.ttest_rel(np.log(b), np.log(a))
     interval = expected.confidence_interval(0.95)
-    assert found is not None and found.low and found.high
-    assert found.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-    assert math.log(found.low) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
-    assert math.log(found.high) == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
+    assert result is not None and result.low and result.high
+    assert result.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    assert math.log(result.low) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
+    assert math.log(result.high) == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
 
 
 def test_a_ratio_by_hand() -> None:
     # Logs 0, 1, 2 and 3, 4, 5: difference 3, variances 1, error √(2/3), 4 degrees of freedom.
-    found = ratio([math.exp(x) for x in (0, 1, 2)], [math.exp(x) for x in (3, 4, 5)])
+    result = ratio([math.exp(x) for x in (0, 1, 2)], [math.exp(x) for x in (3, 4, 5)])
     half = 2.776445 * math.sqrt(2 / 3)
-    assert found is not None
-    assert found.value == pytest.approx(math.exp(3))
-    assert found.low == pytest.approx(math.exp(3 - half), rel=1e-6)
-    assert found.high == pytest.approx(math.exp(3 + half), rel=1e-6)
+    assert result is not None
+    assert result.value == pytest.approx(math.exp(3))
+    assert result.low == pytest.approx(math.exp(3 - half), rel=1e-6)
+    assert result.high == pytest.approx(math.exp(3 + half), rel=1e-6)
 
 
 @pytest.mark.parametrize(("other", "p"), [([5.0] * 3, 1.0), ([6.0] * 3, 0.0)])
@@ -186,9 +192,9 @@ def test_a_ratio_by_hand() -> None:
 def test_repeats_that_never_vary_are_the_same_or_are_not(
     other: list[float], p: float, paired: bool
 ) -> None:
-    found = ratio([5.0] * 3, other, paired)
-    assert found is not None
-    assert (found.low, found.high, found.p) == (found.value, found.value, p)
+    result = ratio([5.0] * 3, other, paired)
+    assert result is not None
+    assert (result.low, result.high, result.p) == (result.value, result.value, p)
 
 
 def test_sides_of_different_length_are_not_paired() -> None:
@@ -212,6 +218,8 @@ def test_holm_by_hand(raw: Sequence[float], adjusted: Sequence[float]) -> None:
 def test_no_difference_is_found_about_one_time_in_twenty() -> None:
     chance = random.Random(7)
     logs = [[chance.lognormvariate(0, 0.02) for _ in range(6)] for _ in range(1_000)]
-    found = [ratio(sample[:3], sample[3:]) for sample in logs]
-    alarms = sum(one is not None and one.p is not None and one.p < 0.05 for one in found)
+    ratios = [ratio(sample[:3], sample[3:]) for sample in logs]
+    alarms = sum(
+        result is not None and result.p is not None and result.p < 0.05 for result in ratios
+    )
     assert 20 <= alarms <= 65  # Welch's t at three a side is a little careful: 3 to 5 %

@@ -170,7 +170,7 @@ def test_requests_in_flight_are_counted_from_sent_to_end() -> None:
     times, counts = in_flight(group)
     assert times.tolist() == [0.0, 1.0, 3.0, 4.0]
     assert counts.tolist() == [2, 2, 1, 0]
-    assert [len(found) for found in in_flight([])] == [0, 0]
+    assert [len(values) for values in in_flight([])] == [0, 0]
 
 
 def test_a_request_sent_as_another_ends_is_not_in_flight_beside_it() -> None:

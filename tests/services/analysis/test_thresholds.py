@@ -45,9 +45,9 @@ def test_every_number_there_is_can_be_a_condition(name: str) -> None:
 
 @given(st.sampled_from(NAMES), st.sampled_from(["<", "<=", ">", ">="]), st.floats(-1e9, 1e9))
 def test_a_condition_is_read_as_it_is_written(name: str, sign: str, limit: float) -> None:
-    found = parse_threshold(f" {name} {sign} {limit!r} ")
-    assert (found.sign, found.limit) == (sign, limit)
-    assert ":".join(filter(None, (found.name, found.statistic))) == name
+    threshold = parse_threshold(f" {name} {sign} {limit!r} ")
+    assert (threshold.sign, threshold.limit) == (sign, limit)
+    assert ":".join(filter(None, (threshold.name, threshold.statistic))) == name
 
 
 @given(st.text(max_size=40))
@@ -59,12 +59,12 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
 
 
 def test_at_the_limit_it_is_the_sign_that_decides() -> None:
-    one = candidate([measured(0, ttft=0.5)])
-    said = [
-        check([parse_threshold(f"ttft:max{sign}0.5")], one)[0].passed
+    run = candidate([measured(0, ttft=0.5)])
+    passed = [
+        check([parse_threshold(f"ttft:max{sign}0.5")], run)[0].passed
         for sign in ("<", "<=", ">", ">=")
     ]
-    assert said == [False, True, False, True]
+    assert passed == [False, True, False, True]
 
 
 def test_every_verdict_and_measure_can_be_asked_for() -> None:
@@ -76,14 +76,14 @@ def test_a_run_of_which_nothing_is_known_keeps_no_condition() -> None:
     """As an imported one whose file holds no requests."""
     nothing = candidate([])
     bare = replace(nothing, summary=replace(nothing.summary, distributions={}))
-    for found in check([parse_threshold(f"{name}>=0") for name in NAMES], bare):
-        assert not found.passed and found.value is None
-        assert "unknown" in found.sentence
+    for result in check([parse_threshold(f"{name}>=0") for name in NAMES], bare):
+        assert not result.passed and result.value is None
+        assert "unknown" in result.sentence
 
 
 def test_a_class_of_requests_is_a_condition_of_a_mix_only() -> None:
-    (found,) = check([parse_threshold("short_ttft:median<9")], MANY)
-    assert found.sentence == "TTFT of short requests, median < 9.00 s: measured 1.40 s"
+    (result,) = check([parse_threshold("short_ttft:median<9")], MANY)
+    assert result.sentence == "TTFT of short requests, median < 9.00 s: measured 1.40 s"
     plain = candidate([measured(i) for i in range(4)])
     (unknown,) = check([parse_threshold("short_ttft:median<9")], plain)
     assert not unknown.passed and "is not a mix" in unknown.sentence
@@ -93,8 +93,8 @@ def test_a_class_of_requests_is_a_condition_of_a_mix_only() -> None:
         assert f"needs {floor} requests; there are 4" in short.sentence
 
 
-def test_no_gate_is_about_the_clients_own_waiting() -> None:
-    """Thirteen times the throughput for a pause that the other run has not passes no gate, and
+def test_no_threshold_is_about_the_clients_own_waiting() -> None:
+    """13× the throughput because the other run pauses passes no threshold, and
     fails none that looks for what is slower."""
 
     def paced(step: float, **of_run: Any) -> Candidate:
@@ -109,11 +109,11 @@ def test_no_gate_is_about_the_clients_own_waiting() -> None:
         paced(22, run_id=1, name="A", mode="sequential", pause_s=20),
         paced(1, run_id=2, name="B", mode="staggered", interval_s=1),
     ]
-    found = compare(pair)
-    assert against(found, ("faster", "slower")) == []
-    assert against(found, ("equivalent",)) == [
+    comparison = compare(pair)
+    assert against(comparison, ("faster", "slower")) == []
+    assert against(comparison, ("equivalent",)) == [
         "B against A: equivalent within ±5 %, by median tokens/s per request."
     ]
-    assert against(found, ("faster",), "throughput") == [
+    assert against(comparison, ("faster",), "throughput") == [
         "B against A: no verdict, by output throughput."
     ]

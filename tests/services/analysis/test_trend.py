@@ -16,7 +16,7 @@ from services.analysis.statistics.level import level
 from services.report import charts
 from services.report.charts import spec
 from services.report.charts.trend import SHAPES, trend_chart
-from tests.services.analysis.test_baseline_verdict import Row, of, pin, played
+from tests.services.analysis.test_baseline_verdict import Row, baseline, measured_run, row_of
 
 E2E = "e2e_s_median"
 TIMES = {  # seconds of three repeats
@@ -28,39 +28,39 @@ TIMES = {  # seconds of three repeats
     6: (3.0, 3.0),
     7: (4.0, 4.2, 3.9),
 }
-RUNS = [replace(of(played(n, TIMES[n])), name=f"night {n}") for n in TIMES]
-PIN = pin("model", "tiny", 1)
+RUNS = [replace(row_of(measured_run(n, TIMES[n])), name=f"night {n}") for n in TIMES]
+PIN = baseline("model", "tiny", 1)
 
 
-def words(found: Trend) -> dict[int, str]:
-    return {point.run_id: point.word for point in found.points}
+def words_by_run(trend_of_runs: Trend) -> dict[int, str]:
+    return {point.run_id: point.word for point in trend_of_runs.points}
 
 
-def made(runs: Sequence[Row] = RUNS, measure: str = E2E) -> Trend:
+def trend_of(runs: Sequence[Row] = RUNS, measure: str = E2E) -> Trend:
     return trend(runs[::-1], (PIN,), {1: RUNS[0]}, measure)
 
 
 def test_a_level_is_a_geometric_mean_with_students_interval() -> None:
     numbers = [2.0, 3.0, 5.0, 4.0]
-    found = level(numbers)
-    assert found is not None and found.low is not None and found.high is not None
-    assert found.value == pytest.approx(120**0.25)
+    interval = level(numbers)
+    assert interval is not None and interval.low is not None and interval.high is not None
+    assert interval.value == pytest.approx(120**0.25)
     logs = [math.log(x) for x in numbers]
     low, high = stats.t.interval(0.95, 3, loc=sum(logs) / 4, scale=stats.sem(logs))
-    assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)))
+    assert (interval.low, interval.high) == pytest.approx((math.exp(low), math.exp(high)))
 
 
 def test_a_level_without_repeats_enough_has_no_interval() -> None:
-    found = level([2.0, 8.0])
-    assert found is not None
-    assert (found.value, found.low, found.high) == (pytest.approx(4.0), None, None)
+    interval = level([2.0, 8.0])
+    assert interval is not None
+    assert (interval.value, interval.low, interval.high) == (pytest.approx(4.0), None, None)
     assert level([]) is None
     assert level([1.0, 0.0, 2.0]) is None
 
 
 def test_each_run_has_its_place_and_its_word() -> None:
-    found = made()
-    assert words(found) == {
+    result = trend_of()
+    assert words_by_run(result) == {
         1: "baseline",
         2: "faster",
         3: "equivalent",
@@ -69,79 +69,79 @@ def test_each_run_has_its_place_and_its_word() -> None:
         6: "no verdict",
         7: "slower",
     }
-    assert [point.began for point in found.points] == [run.began for run in RUNS]
-    assert found.baseline is not None and found.baseline.run_id == 1
-    assert found.points[5].level == level([3.0, 3.0])
+    assert [point.began for point in result.points] == [run.began for run in RUNS]
+    assert result.baseline is not None and result.baseline.run_id == 1
+    assert result.points[5].level == level([3.0, 3.0])
 
 
 def test_it_is_said_how_many_are_slower_and_which() -> None:
-    assert made().sentences[:5] == (
+    assert trend_of().sentences[:5] == (
         "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 and 7.",
         "Run 2 is faster.",
         "Run 3 is equivalent, within ±5 %.",
         "Run 5 is inconclusive.",
         "Run 6 is without a verdict.",
     )
-    assert made().sentences[5].startswith("Each run is tested on its own")
-    assert made(RUNS[:5]).sentences[0] == (
+    assert trend_of().sentences[5].startswith("Each run is tested on its own")
+    assert trend_of(RUNS[:5]).sentences[0] == (
         "Of 4 runs since the baseline (run 1), one is slower: run 4."
     )
     assert (
-        made(RUNS[:3]).sentences[0]
+        trend_of(RUNS[:3]).sentences[0]
         == "Of 2 runs since the baseline (run 1), none is measurably slower."
     )
     assert (
-        made(RUNS[:2]).sentences[0]
+        trend_of(RUNS[:2]).sentences[0]
         == "The only run since the baseline (run 1) is not measurably slower."
     )
-    assert made(RUNS[:1]).sentences == ("No run has been measured since the baseline (run 1).",)
+    assert trend_of(RUNS[:1]).sentences == ("No run has been measured since the baseline (run 1).",)
 
 
 def test_many_runs_are_not_all_named() -> None:
-    many = [of(played(n, (4.0, 4.1, 3.9))) for n in range(2, 22)]
+    many = [row_of(measured_run(n, (4.0, 4.1, 3.9))) for n in range(2, 22)]
     assert (
-        made([RUNS[0], *many])
+        trend_of([RUNS[0], *many])
         .sentences[0]
         .endswith("20 are slower: runs 2, 3, 4, 5, 6, 7, 8, 9 and 12 more.")
     )
 
 
 def test_runs_of_other_work_are_left_out_and_counted() -> None:
-    other = of(played(8, (9.0, 9.1, 8.9), max_tokens=7))
-    found = made([*RUNS, other])
-    assert 8 not in words(found)
-    assert found.sentences[-1] == "One run did different work and is not shown."
+    other = row_of(measured_run(8, (9.0, 9.1, 8.9), max_tokens=7))
+    result = trend_of([*RUNS, other])
+    assert 8 not in words_by_run(result)
+    assert result.sentences[-1] == "One run did different work and is not shown."
 
 
-def test_runs_before_the_reference_are_drawn_without_a_verdict() -> None:
-    found = trend(RUNS, (pin("model", "tiny", 4),), {4: RUNS[3]}, E2E)
-    assert {words(found)[n] for n in (1, 2, 3)} == {"no verdict"}
-    assert found.sentences[0].startswith("Of 3 runs since the baseline (run 4)")
+def test_runs_before_the_baseline_are_drawn_without_a_verdict() -> None:
+    result = trend(RUNS, (baseline("model", "tiny", 4),), {4: RUNS[3]}, E2E)
+    assert {words_by_run(result)[n] for n in (1, 2, 3)} == {"no verdict"}
+    assert result.sentences[0].startswith("Of 3 runs since the baseline (run 4)")
 
 
-def test_without_a_reference_it_is_said_how_to_get_one() -> None:
-    found = trend(RUNS, (), {}, E2E)
-    assert set(words(found).values()) == {"no verdict"}
-    assert found.baseline is None
-    assert found.sentences == (
+def test_without_a_baseline_the_page_says_how_to_set_one() -> None:
+    result = trend(RUNS, (), {}, E2E)
+    assert set(words_by_run(result).values()) == {"no verdict"}
+    assert result.baseline is None
+    assert result.sentences == (
         "There is no baseline here. Select a run and make it the baseline: later runs are then "
         "compared with it.",
     )
 
 
-def test_several_references_are_held_apart_until_one_is_looked_at() -> None:
+def test_several_baselines_stay_apart_until_one_is_chosen() -> None:
     runs = [replace(run, tags=("a",) * (run.id > 3)) for run in RUNS]
-    pins = (PIN, pin("tag", "a", 4))
+    baselines = (PIN, baseline("tag", "a", 4))
     baseline_runs = {1: runs[0], 4: runs[3]}
-    both = trend(runs, pins, baseline_runs, E2E)
+    both = trend(runs, baselines, baseline_runs, E2E)
     assert both.baseline is None
     assert "Of 5 runs since their 2 baselines" in both.sentences[0]
     assert (
         "These runs have 2 different baselines. Filter the list to one of them." in both.sentences
     )
-    one = trend(runs, pins, baseline_runs, E2E, model="tiny")
-    assert one.baseline is not None and one.baseline.run_id == 1
-    assert words(one)[4] == "slower"
+    for_tiny = trend(runs, baselines, baseline_runs, E2E, model="tiny")
+    assert for_tiny.baseline is not None and for_tiny.baseline.run_id == 1
+    assert words_by_run(for_tiny)[4] == "slower"
 
 
 def test_a_run_of_an_older_paceline_has_a_place_without_an_interval() -> None:
@@ -160,7 +160,7 @@ def test_a_run_of_an_older_paceline_has_a_place_without_an_interval() -> None:
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("measure", MEASURES)
 def test_a_trend_is_a_valid_picture_of_every_run(measure: str, dark: bool) -> None:
-    chart = trend_chart(made(measure=measure), dark)
+    chart = trend_chart(trend_of(measure=measure), dark)
     assert chart is not None
     chart.to_dict()  # raises where it is not valid
     drawn = spec(chart, dark)
@@ -173,7 +173,7 @@ def test_a_trend_is_a_valid_picture_of_every_run(measure: str, dark: bool) -> No
 
 
 def test_a_word_has_its_own_shape_and_its_own_colour() -> None:
-    chart = trend_chart(made())
+    chart = trend_chart(trend_of())
     assert chart is not None
     marks = next(x for x in spec(chart)["layer"] if x["mark"]["type"] == "point")
     for channel in ("shape", "color"):
@@ -182,7 +182,7 @@ def test_a_word_has_its_own_shape_and_its_own_colour() -> None:
         assert len(set(scale["range"])) == len(SHAPES)
 
 
-def test_without_a_reference_there_is_no_line_and_without_a_number_no_picture() -> None:
+def test_without_a_baseline_there_is_no_line_and_without_a_number_no_chart() -> None:
     chart = trend_chart(trend(RUNS, (), {}, E2E))
     assert chart is not None
     assert "band" not in spec(chart)["datasets"]
@@ -190,7 +190,7 @@ def test_without_a_reference_there_is_no_line_and_without_a_number_no_picture() 
 
 
 def test_a_trend_becomes_an_image() -> None:
-    chart = trend_chart(made())
+    chart = trend_chart(trend_of())
     assert chart is not None
     assert charts.png(chart).startswith(b"\x89PNG")
     assert b"over time" in charts.svg(chart)
@@ -201,20 +201,20 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
     served = [replace(run, server=own) for run in RUNS]
     for at in (1, 3):
         served[at] = replace(served[at], server={"address": "b:1", "model": "m"})
-    found = trend(served[::-1], (PIN,), {1: served[0]}, E2E)
-    assert found.sentences[:2] == (
+    result = trend(served[::-1], (PIN,), {1: served[0]}, E2E)
+    assert result.sentences[:2] == (
         "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 (different server) and 7.",
         "Run 2 (different server) is faster.",
     )
     assert (
         "Runs 2 and 4 ran on a different server than the baseline: address differs."
-        in found.sentences
+        in result.sentences
     )
-    assert [p.run_id for p in found.points if p.differs] == [2, 4]
+    assert [p.run_id for p in result.points if p.differs] == [2, 4]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "labels"),
     [
         (0, "%H:%M:%S"),
         (0.5, "%H:%M:%S"),
@@ -224,7 +224,7 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
         (86_400 * 900, "%Y-%m-%d"),
     ],
 )
-def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, words: str) -> None:
+def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, labels: str) -> None:
     """Runs that began within a second were drawn over ".500", ".500"."""
     began = RUNS[0].began
     moved = [
@@ -238,7 +238,7 @@ def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, words: str) 
         for layer in spec(drawn)["layer"]
         if "axis" in layer.get("encoding", {}).get("x", {})
     )
-    assert x["axis"]["format"] == words
+    assert x["axis"]["format"] == labels
     first, last = (1000 * moment(**end).timestamp() for end in x["scale"]["domain"])
     assert last - first >= 60_000
     places = [row["began"] for row in spec(drawn)["datasets"]["runs"]]

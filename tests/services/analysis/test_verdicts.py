@@ -1,4 +1,4 @@
-"""What is said of two runs: in words first, with what could have been seen."""
+"""Verdicts on two runs: the wording, and what difference could have been detected."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def b(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candi
     return candidate(measurements or repeats(), **{"run_id": 2, "name": "B", **of_run})
 
 
-def said(reference: Candidate, other: Candidate, **margin: float) -> Verdict:
-    (found,) = compare([reference, other], **margin).verdicts
-    assert found.run_id == other.run.id
-    return found
+def verdict_of(reference: Candidate, other: Candidate, **margin: float) -> Verdict:
+    (verdict,) = compare([reference, other], **margin).verdicts
+    assert verdict.run_id == other.run.id
+    return verdict
 
 
-def words(verdict: Verdict) -> dict[str, Word]:
-    return {found.name: found.word for found in verdict.findings}
+def words_by_measure(verdict: Verdict) -> dict[str, Word]:
+    return {finding.name: finding.word for finding in verdict.findings}
 
 
 # --- a difference ------------------------------------------------------------------------------
 
 
 def test_a_clear_difference_is_said_in_words_with_its_interval() -> None:
-    found = said(a(), b(repeats(0.5)))
-    assert found.word == "faster"
-    assert found.headline == "B has 2.00× the output throughput of A"
-    assert found.sentence == (
+    verdict = verdict_of(a(), b(repeats(0.5)))
+    assert verdict.word == "faster"
+    assert verdict.headline == "B has 2.00× the output throughput of A"
+    assert verdict.sentence == (
         "B has 2.00× the output throughput of A: 95 % interval 1.91–2.09, 3 repeats each. Also: "
         "median tokens/s per request 2.00× (1.91–2.09); median TTFT 50 % shorter, 0.50× "
         "(0.48–0.52); median E2E latency 50 % shorter, 0.50× (0.48–0.52)."
@@ -57,9 +57,9 @@ def test_the_interval_in_the_sentence_is_right_by_hand() -> None:
     mean = sum(logs) / 3
     error = math.sqrt(2 * sum((x - mean) ** 2 for x in logs) / 2 / 3)
     half = 2.776445 * error  # 4 degrees of freedom: the variances are equal
-    found = compare([a(), b(repeats(0.5))]).rows[0].ratios[1]
-    assert found is not None
-    assert (found.low, found.high) == pytest.approx((2 / math.exp(half), 2 * math.exp(half)), 1e-6)
+    ratio = compare([a(), b(repeats(0.5))]).rows[0].ratios[1]
+    assert ratio is not None
+    assert (ratio.low, ratio.high) == pytest.approx((2 / math.exp(half), 2 * math.exp(half)), 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -67,28 +67,28 @@ def test_the_interval_in_the_sentence_is_right_by_hand() -> None:
 )
 @pytest.mark.parametrize("mode", ["batch", "staggered", "sequential"])
 def test_the_word_follows_the_direction_in_every_mode(slower: float, word: str, mode: str) -> None:
-    found = said(a(mode=mode), b(repeats(slower), mode=mode))
-    assert found.word == word
+    verdict = verdict_of(a(mode=mode), b(repeats(slower), mode=mode))
+    assert verdict.word == word
     decides = {"batch": "output throughput", "staggered": "median tokens/s per request"}
-    assert found.findings[0].label == decides.get(mode, "median E2E latency")
-    assert found.findings[0].label in found.sentence.lower().replace("ttft", "TTFT").replace(
+    assert verdict.findings[0].label == decides.get(mode, "median E2E latency")
+    assert verdict.findings[0].label in verdict.sentence.lower().replace("ttft", "TTFT").replace(
         "e2e", "E2E"
     )
 
 
-def test_a_latency_is_told_as_a_time() -> None:
-    found = said(a(mode="sequential"), b(repeats(2.0), mode="sequential"))
-    assert found.headline == "B has 2.00× longer median E2E latency than A"
-    assert found.sentence.startswith(
+def test_a_latency_is_reported_as_a_time() -> None:
+    verdict = verdict_of(a(mode="sequential"), b(repeats(2.0), mode="sequential"))
+    assert verdict.headline == "B has 2.00× longer median E2E latency than A"
+    assert verdict.sentence.startswith(
         "B has 2.00× longer median E2E latency than A: 95 % interval 1.91–2.09, 3 repeats each."
     )
-    first = found.findings[0]
+    first = verdict.findings[0]
     assert first.ratio is not None and first.speed is not None
     assert first.ratio.value == pytest.approx(2.0) and first.speed[0] == pytest.approx(0.5)
     assert first.ratio.low and first.speed[2] == pytest.approx(1 / first.ratio.low)
 
 
-def test_more_throughput_with_slower_requests_is_said_as_the_trade_it_is() -> None:
+def test_more_throughput_with_slower_requests_is_reported_as_a_trade_off() -> None:
     # Alone a request takes 2 s and the next waits; eight at a time take 4 s and end together.
     alone = [
         measured(i, repeat=r, send=2 * f * i, ttft=0.5 * f, e2e=2 * f)
@@ -98,20 +98,20 @@ def test_more_throughput_with_slower_requests_is_said_as_the_trade_it_is() -> No
     together = [
         measured(i, repeat=r, ttft=2 * f, e2e=4 * f) for r, f in enumerate(NARROW) for i in range(8)
     ]
-    found = said(
+    verdict = verdict_of(
         a(alone, name="sequential", mode="sequential", pause_s=0, comparison_id=1),
         b(together, name="batch of 8", comparison_id=1),
     )
-    assert found.headline == (
+    assert verdict.headline == (
         "batch of 8 gives more throughput than sequential, and each request fewer tokens/s"
     )
-    assert found.sentence.startswith(
+    assert verdict.sentence.startswith(
         "batch of 8 gives more throughput than sequential, and each request fewer tokens/s: output "
         "throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request 50 % lower, 0.50× "
         "(95 % interval 0.50–0.50); 5 repeats each, interleaved. Also: median TTFT 4.00× "
         "longer (4.00–4.00); median E2E"
     )
-    back = said(
+    back = verdict_of(
         b(together, name="batch of 8"), a(alone, name="sequential", mode="sequential", pause_s=0)
     )
     assert back.headline == (
@@ -131,7 +131,7 @@ def test_more_throughput_with_slower_requests_is_said_as_the_trade_it_is() -> No
         (310.4, "310×", "310× longer"),
     ],
 )
-def test_a_ratio_is_said_as_people_say_it(ratio: float, amount: str, time: str) -> None:
+def test_a_ratio_is_worded_as_people_say_it(ratio: float, amount: str, time: str) -> None:
     assert (change(ratio, AMOUNT), change(ratio, TIME)) == (amount, time)
 
 
@@ -147,29 +147,29 @@ def paced(step: float, **of_run: Any) -> list[Measurement]:
     ]
 
 
-def test_what_the_client_waits_itself_does_not_lead() -> None:
-    """A pause of 20 s makes 13 times of nothing: each request is as fast."""
+def test_a_measure_with_the_clients_own_waiting_does_not_lead() -> None:
+    """A pause of 20 s makes throughput 13× lower, though each request is as fast."""
     slow = a(paced(22), name="sequential", mode="sequential", pause_s=20.0)
-    found = said(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
-    assert found.headline == "staggered is as fast as sequential, within ±5 %"
-    assert found.details.startswith("By median tokens/s per request: 1.00×")
+    verdict = verdict_of(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
+    assert verdict.headline == "staggered is as fast as sequential, within ±5 %"
+    assert verdict.details.startswith("By median tokens/s per request: 1.00×")
     assert (
         "Output throughput includes the client's own waiting (staggered: an interval of 1 s; "
-        "sequential: a pause of 20 s), so median tokens/s per request decides." in found.details
+        "sequential: a pause of 20 s), so median tokens/s per request decides." in verdict.details
     )
-    assert words(found)["output_tokens_per_s"] == "no verdict", "it is the client's doing"
-    assert "Also: output throughput 13.6×" in found.details
+    assert words_by_measure(verdict)["output_tokens_per_s"] == "no verdict", "client-made"
+    assert "Also: output throughput 13.6×" in verdict.details
 
 
 def test_the_pause_of_one_side_is_enough() -> None:
     slow = a(paced(22), name="sequential", mode="sequential", pause_s=20.0)
-    found = said(slow, b(paced(0), name="batch"))
-    assert found.findings[0].name == "tokens_per_s_median" and found.word == "equivalent"
-    assert "(sequential: a pause of 20 s)" in found.sentence
+    verdict = verdict_of(slow, b(paced(0), name="batch"))
+    assert verdict.findings[0].name == "tokens_per_s_median" and verdict.word == "equivalent"
+    assert "(sequential: a pause of 20 s)" in verdict.sentence
     alone = replace(
         slow, run=replace(slow.run, config=slow.run.config.model_copy(update={"pause_s": 0.0}))
     )
-    assert said(alone, b(paced(0), name="batch")).findings[0].name == "output_tokens_per_s"
+    assert verdict_of(alone, b(paced(0), name="batch")).findings[0].name == "output_tokens_per_s"
 
 
 def test_at_one_pace_throughput_is_judged_and_does_not_lead() -> None:
@@ -177,11 +177,11 @@ def test_at_one_pace_throughput_is_judged_and_does_not_lead() -> None:
         a(paced(1), mode="staggered", interval_s=1),
         b(paced(1), mode="staggered", interval_s=1),
     )
-    found = said(*runs)
-    assert found.findings[0].name == "tokens_per_s_median"
-    assert words(found)["output_tokens_per_s"] == "equivalent"
-    assert "(an interval of 1 s)" in found.sentence
-    assert said(
+    verdict = verdict_of(*runs)
+    assert verdict.findings[0].name == "tokens_per_s_median"
+    assert words_by_measure(verdict)["output_tokens_per_s"] == "equivalent"
+    assert "(an interval of 1 s)" in verdict.sentence
+    assert verdict_of(
         runs[0],
         replace(
             runs[1],
@@ -194,19 +194,21 @@ def test_at_one_pace_throughput_is_judged_and_does_not_lead() -> None:
 
 def test_without_token_counts_the_latency_of_each_request_leads() -> None:
     unknown = [replace(m, output_tokens=None, token_source="unknown") for m in paced(1)]
-    found = said(a(unknown, mode="staggered"), b(unknown, mode="staggered"))
-    assert found.findings[0].name == "e2e_s_median" and found.word == "equivalent"
+    verdict = verdict_of(a(unknown, mode="staggered"), b(unknown, mode="staggered"))
+    assert verdict.findings[0].name == "e2e_s_median" and verdict.word == "equivalent"
 
 
-def test_no_trade_is_made_of_the_clients_own_waiting() -> None:
+def test_the_clients_own_waiting_is_no_trade_off() -> None:
     quick = [
         measured(i, repeat=r, send=22 * i, ttft=0.1 * f, e2e=f)
         for r, f in enumerate(NARROW)
         for i in range(4)
     ]
     slow = a(quick, name="sequential", mode="sequential", pause_s=21.0)
-    found = said(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
-    assert found.headline == "staggered has 50 % lower median tokens/s per request than sequential"
+    verdict = verdict_of(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
+    assert (
+        verdict.headline == "staggered has 50 % lower median tokens/s per request than sequential"
+    )
 
 
 def test_the_tables_of_a_comparison_end_with_what_counts_the_waiting() -> None:
@@ -219,56 +221,56 @@ def test_the_tables_of_a_comparison_end_with_what_counts_the_waiting() -> None:
 # --- no difference -----------------------------------------------------------------------------
 
 
-def test_two_runs_alike_are_equivalent() -> None:
-    found = said(a(repeats(vary=NARROW)), b(repeats(1.001, NARROW)))
-    assert found.word == "equivalent"
-    assert found.headline == "B is as fast as A, within ±5 %"
-    assert found.sentence.startswith(
+def test_two_similar_runs_are_equivalent() -> None:
+    verdict = verdict_of(a(repeats(vary=NARROW)), b(repeats(1.001, NARROW)))
+    assert verdict.word == "equivalent"
+    assert verdict.headline == "B is as fast as A, within ±5 %"
+    assert verdict.sentence.startswith(
         "B is as fast as A, within ±5 %, by output throughput: 1.00× (95 % interval 0.99–1.00), "
         "5 repeats each. Also: median tokens/s per request equivalent within ±5 %, 1.00× "
         "(0.99–1.00);"
     )
 
 
-def test_a_difference_that_is_real_and_small_is_said_to_be_both() -> None:
-    found = said(a(repeats(vary=NARROW)), b(repeats(0.98, NARROW)))
-    assert found.word == "equivalent" and found.findings[0].differs
-    assert "5 repeats each. There is a difference, but it is within the margin." in found.sentence
+def test_a_small_real_difference_is_reported_as_both() -> None:
+    verdict = verdict_of(a(repeats(vary=NARROW)), b(repeats(0.98, NARROW)))
+    assert verdict.word == "equivalent" and verdict.findings[0].differs
+    assert "5 repeats each. There is a difference, but it is within the margin." in verdict.sentence
 
 
 def test_the_margin_decides_what_is_equivalent() -> None:
     pair = a(repeats(vary=NARROW)), b(repeats(0.98, NARROW))
-    assert said(*pair, margin=0.05).word == "equivalent"
-    narrow = said(*pair, margin=0.01)
+    assert verdict_of(*pair, margin=0.05).word == "equivalent"
+    narrow = verdict_of(*pair, margin=0.01)
     assert narrow.word == "faster" and narrow.margin == 0.01
-    assert "within ±10 %" in said(a(), b(), margin=0.1).headline
+    assert "within ±10 %" in verdict_of(a(), b(), margin=0.1).headline
 
 
 @pytest.mark.parametrize("margin", [0.0, -1.0, 1.01, math.nan, math.inf])
-def test_what_is_no_margin_is_refused(margin: float) -> None:
+def test_an_invalid_margin_is_refused(margin: float) -> None:
     with pytest.raises(InvalidComparison, match=r"a share from 0.1 % to 100 %"):
         compare([a(), b()], margin)
 
 
-def test_inconclusive_says_what_could_have_been_seen_and_what_it_takes() -> None:
-    found = said(a(), b(repeats(1.001)))
-    assert found.headline == "B against A: inconclusive"
-    assert found.detectable == pytest.approx(1.094, abs=0.001) and found.repeats_needed == 6
+def test_inconclusive_says_what_was_detectable_and_how_many_repeats_it_takes() -> None:
+    verdict = verdict_of(a(), b(repeats(1.001)))
+    assert verdict.headline == "B against A: inconclusive"
+    assert verdict.detectable == pytest.approx(1.094, abs=0.001) and verdict.repeats_needed == 6
     assert (
         "Output throughput is 1.00× (95 % interval 0.95–1.05), 3 repeats each. Repeats like these "
-        "detect a difference of 9.4" in found.sentence
+        "detect a difference of 9.4" in verdict.sentence
     )
     assert (
         "four times in five; detecting 5 % needs about 6 repeats of each run. Also:"
-        in found.sentence
+        in verdict.sentence
     )
 
 
-def test_runs_that_vary_wildly_would_take_more_than_anybody_measures() -> None:
+def test_runs_that_vary_wildly_need_more_repeats_than_are_allowed() -> None:
     wild = (0.2, 1.0, 5.0)
-    found = said(a(repeats(vary=wild)), b(repeats(1.1, vary=wild)))
-    assert found.word == "inconclusive" and found.repeats_needed is None
-    assert "needs more than 1,000 repeats of each run" in found.sentence
+    verdict = verdict_of(a(repeats(vary=wild)), b(repeats(1.1, vary=wild)))
+    assert verdict.word == "inconclusive" and verdict.repeats_needed is None
+    assert "needs more than 1,000 repeats of each run" in verdict.sentence
 
 
 def test_several_measures_together_need_clearer_differences() -> None:
@@ -277,8 +279,8 @@ def test_several_measures_together_need_clearer_differences() -> None:
     left = [measured(r, repeat=r, tokens=n) for r, n in enumerate(tokens)]
     right = [measured(r, repeat=r, tokens=n) for r, n in enumerate((105, 107, 103))]
     comparison = compare([a(left), b(right)])
-    found = comparison.rows[0].ratios[1]
-    assert found is not None and found.p is not None and 0.02 < found.p < 0.05
+    verdict = comparison.rows[0].ratios[1]
+    assert verdict is not None and verdict.p is not None and 0.02 < verdict.p < 0.05
     assert comparison.verdicts[0].word == "inconclusive"
     assert "among several measures (Holm) it may be chance" in comparison.verdicts[0].sentence
 
@@ -292,60 +294,62 @@ def test_several_measures_together_need_clearer_differences() -> None:
 def test_under_three_repeats_a_side_there_is_a_ratio_and_no_verdict(
     left: int, right: int, now: str
 ) -> None:
-    found = said(a(repeats(vary=STEADY[:left])), b(repeats(0.5, STEADY[:right])))
-    assert set(words(found).values()) == {"no verdict"}
-    assert found.headline == "B against A: no verdict"
+    verdict = verdict_of(a(repeats(vary=STEADY[:left])), b(repeats(0.5, STEADY[:right])))
+    assert set(words_by_measure(verdict).values()) == {"no verdict"}
+    assert verdict.headline == "B against A: no verdict"
     assert (
-        "Output throughput is 2.0" in found.sentence
+        "Output throughput is 2.0" in verdict.sentence
         and "× as high in these repeats, but a verdict needs 3 or more repeats of each run"
-        in found.sentence
+        in verdict.sentence
     )
-    assert f"({now} now)" in found.sentence
+    assert f"({now} now)" in verdict.sentence
 
 
 @pytest.mark.parametrize("mode", ["batch", "sequential"])
 def test_runs_that_fail_differently_get_no_verdict_at_all(mode: str) -> None:
     failing = [*repeats(0.5), *(failed(9, repeat=r) for r in range(3))]
-    found = said(a(mode=mode), b(failing, mode=mode))
-    assert set(words(found).values()) == {"no verdict"}
-    assert found.sentence.startswith(
+    verdict = verdict_of(a(mode=mode), b(failing, mode=mode))
+    assert set(words_by_measure(verdict).values()) == {"no verdict"}
+    assert verdict.sentence.startswith(
         "B against A: no verdict, because the error rates are 0 % and 20.0 %, so different "
         "requests count."
     )
-    assert ("own waiting" in found.sentence) == (mode == "sequential")
-    assert "faster" not in found.sentence and "slower" not in found.sentence
+    assert ("own waiting" in verdict.sentence) == (mode == "sequential")
+    assert "faster" not in verdict.sentence and "slower" not in verdict.sentence
 
 
 def test_without_token_counts_there_is_no_verdict_on_throughput() -> None:
-    found = said(a(), b(repeats(output_tokens=None, token_source="unknown")))
-    assert found.word == "no verdict"
-    assert "output throughput is not known for both" in found.sentence
+    verdict = verdict_of(a(), b(repeats(output_tokens=None, token_source="unknown")))
+    assert verdict.word == "no verdict"
+    assert "output throughput is not known for both" in verdict.sentence
 
 
-# --- in turns ----------------------------------------------------------------------------------
+# --- interleaved -------------------------------------------------------------------------------
 
 
-def test_runs_of_one_trial_are_compared_in_pairs() -> None:
-    """What slows the machine down meets both: pairs see through it, and others cannot."""
+def test_runs_of_one_comparison_are_compared_in_pairs() -> None:
+    """Whatever slows the machine down slows both runs: only paired repeats cancel it out."""
     drift = (1.0, 1.3, 0.8, 1.5, 0.9)
     left = repeats(vary=drift)
     right = repeats(0.9, tuple(x * y for x, y in zip(drift, NARROW, strict=True)))
-    apart = said(a(left), b(right))
+    apart = verdict_of(a(left), b(right))
     assert apart.word == "inconclusive" and "in turns" not in apart.sentence
-    turns = said(a(left, comparison_id=7), b(right, comparison_id=7))
-    assert turns.word == "faster"
-    assert "5 repeats each, interleaved." in turns.sentence
-    assert said(a(left, comparison_id=7), b(right, comparison_id=8)).word == "inconclusive"
+    interleaved = verdict_of(a(left, comparison_id=7), b(right, comparison_id=7))
+    assert interleaved.word == "faster"
+    assert "5 repeats each, interleaved." in interleaved.sentence
+    assert verdict_of(a(left, comparison_id=7), b(right, comparison_id=8)).word == "inconclusive"
 
 
 def test_a_repeat_that_is_only_on_one_side_has_no_pair() -> None:
     left = repeats(vary=NARROW)
     right = [m for m in repeats(0.5, NARROW) if m.repeat != 1]
-    found = said(a(left, comparison_id=7), b(right, comparison_id=7)).findings[0].ratio
-    assert found is not None and found.paired and (found.n_reference, found.n_other) == (4, 4)
+    paired = verdict_of(a(left, comparison_id=7), b(right, comparison_id=7)).findings[0].ratio
+    assert paired is not None and paired.paired and (paired.n_reference, paired.n_other) == (4, 4)
     few = [m for m in right if m.repeat < 3]  # two pairs: too few, so each by itself
-    found = said(a(left, comparison_id=7), b(few, comparison_id=7)).findings[0].ratio
-    assert found is not None and not found.paired and (found.n_reference, found.n_other) == (5, 2)
+    paired = verdict_of(a(left, comparison_id=7), b(few, comparison_id=7)).findings[0].ratio
+    assert (
+        paired is not None and not paired.paired and (paired.n_reference, paired.n_other) == (5, 2)
+    )
 
 
 # --- several runs, names, digits ---------------------------------------------------------------
@@ -353,8 +357,8 @@ def test_a_repeat_that_is_only_on_one_side_has_no_pair() -> None:
 
 def test_every_other_run_has_its_verdict_in_order() -> None:
     others = [candidate(repeats(s), run_id=i, name=f"R{i}") for i, s in ((7, 0.5), (5, 2.0))]
-    found = compare([a(), *others]).verdicts
-    assert [(v.run_id, v.word) for v in found] == [(7, "faster"), (5, "slower")]
+    verdict = compare([a(), *others]).verdicts
+    assert [(v.run_id, v.word) for v in verdict] == [(7, "faster"), (5, "slower")]
 
 
 def test_runs_of_one_name_are_told_apart() -> None:
@@ -365,19 +369,19 @@ def test_runs_of_one_name_are_told_apart() -> None:
 
 
 def test_the_whole_family_is_judged_and_the_word_shown_says_its_margin() -> None:
-    found = said(a(), b(repeats(0.5)))
-    assert {label for label, _ in found.by_measure} == {label for label, _ in FAMILY.values()}
+    verdict = verdict_of(a(), b(repeats(0.5)))
+    assert {label for label, _ in verdict.by_measure} == {label for label, _ in FAMILY.values()}
     assert in_words("equivalent", 0.025) == "equivalent within ±2.5 %"
     assert in_words("faster", 0.025) == "faster"
 
 
 def test_a_refused_family_is_not_judged_by_any_of_its_ratios() -> None:
     clear = ratio([1.0, 1.01, 0.99], [2.0, 2.01, 1.99])
-    assert {found.word for found in judge(dict.fromkeys(FAMILY, clear), refused=True)} == {
+    assert {finding.word for finding in judge(dict.fromkeys(FAMILY, clear), refused=True)} == {
         "no verdict"
     }
-    one: dict[str, Ratio | None] = {"ttft_s_median": clear}
-    assert [found.word for found in judge(one) if found.ratio] == ["slower"]
+    only_ttft: dict[str, Ratio | None] = {"ttft_s_median": clear}
+    assert [finding.word for finding in judge(only_ttft) if finding.ratio] == ["slower"]
 
 
 @pytest.mark.parametrize(
@@ -401,12 +405,12 @@ def test_a_ratio_is_written_in_as_many_digits_as_one_reads(value: float, text: s
     ],
 )
 def test_there_is_no_verdict_on_what_was_not_measured_to_its_end(status: Any, why: str) -> None:
-    found = said(a(), b(repeats(0.5), status=status))
-    assert set(words(found).values()) == {"no verdict"}
-    assert found.sentence.startswith(f"B against A: no verdict, because this run {why}.")
-    found = said(a(status=status), b(repeats(0.5)))
-    assert set(words(found).values()) == {"no verdict"}
-    assert found.sentence.startswith(f"B against A: no verdict, because its baseline {why}.")
+    verdict = verdict_of(a(), b(repeats(0.5), status=status))
+    assert set(words_by_measure(verdict).values()) == {"no verdict"}
+    assert verdict.sentence.startswith(f"B against A: no verdict, because this run {why}.")
+    verdict = verdict_of(a(status=status), b(repeats(0.5)))
+    assert set(words_by_measure(verdict).values()) == {"no verdict"}
+    assert verdict.sentence.startswith(f"B against A: no verdict, because its baseline {why}.")
 
 
 def test_names_are_without_what_all_of_them_have() -> None:
@@ -425,8 +429,9 @@ def test_names_are_without_what_all_of_them_have() -> None:
     assert named("embedded · batch") == ("embedded · batch",)
 
 
-def test_what_stands_below_the_headline_does_not_say_it_again() -> None:
-    one = Verdict(1, "faster", "B has 2.00× the output throughput of A", "", (), 0.05)
-    said = replace(one, sentence=f"{one.headline}: over 5 repeats each. Also: …")
-    assert said.details == "Over 5 repeats each. Also: …"
-    assert replace(one, sentence="b gives more (1.5 times).").details == "b gives more (1.5 times)."
+def test_the_details_do_not_repeat_the_headline() -> None:
+    verdict = Verdict(1, "faster", "B has 2.00× the output throughput of A", "", (), 0.05)
+    with_details = replace(verdict, sentence=f"{verdict.headline}: over 5 repeats each. Also: …")
+    assert with_details.details == "Over 5 repeats each. Also: …"
+    in_brackets = replace(verdict, sentence="b gives more (1.5 times).")
+    assert in_brackets.details == "b gives more (1.5 times)."
