@@ -124,7 +124,7 @@ def launched(playwright: Playwright) -> Browser:
 
 @pytest.fixture(scope="module")  # its event loop would be in the way of other tests' own
 def chromium() -> Iterator[Browser]:
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=90_000)
     with sync_playwright() as playwright:
         browser = launched(playwright)
         yield browser
@@ -145,7 +145,7 @@ def person(chromium: Browser, app: App) -> Iterator[BrowserContext]:
 def watched(context: BrowserContext, app: App) -> list[str]:
     """Collect what a context asks of other places, and the errors in its console."""
     troubles: list[str] = []
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(90_000)
 
     def ours(url: str) -> bool:
         return url.startswith((app.url, "data:", "blob:"))
