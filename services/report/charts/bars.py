@@ -1,4 +1,4 @@
-"""Tokens per second of every request, as bars: system D's chart, for one run or many."""
+"""Tokens per second of every request as bars, for one run or several."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from services.report.theme import request_number
 
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
-MOST_BARS = 200  # a run; beyond that a bar stands for several requests
-FAILED_AT = 0.06  # of the scale: where a cross stands, clear of the zero line
+MOST_BARS = 200  # of a run; if it has more requests, a bar stands for several
+FAILED_AT = 0.06  # of the scale: height of a cross, clear of the zero line
 
 TITLES: dict[Rate, str] = {
     "tokens_per_s": "Tokens per second of each request",
@@ -42,19 +42,21 @@ MEANINGS: dict[Rate, str] = {
 def tokens_per_s(
     candidates: Sequence[Candidate], dark: bool = False, rate: Rate = "tokens_per_s"
 ) -> alt.LayerChart | None:
-    """Draw each request's rate; of a run with over 200 requests, the medians of as many groups."""
-    found = [_groups(candidate, rate) for candidate in candidates]
-    highest = max((row["high"] for rows in found for row in rows if row["answers"]), default=0.0)
+    """Draw the rate of each request, or medians of 200 groups if a run has more requests."""
+    groups = [_groups(candidate, rate) for candidate in candidates]
+    highest = max((row["high"] for rows in groups for row in rows if row["answers"]), default=0.0)
     if not highest:
         return None
     lanes = _lanes(len(candidates), nice(highest))
     datasets: dict[str, Rows] = {"bars": [], "ranges": [], "failed": []}
-    for lane, (candidate, rows) in enumerate(zip(candidates, found, strict=True)):
+    for lane, (candidate, rows) in enumerate(zip(candidates, groups, strict=True)):
         label = theme.label(candidate.run)
         for row in rows:
-            _place(datasets, {"run": label, **row}, lanes, lane)
+            _add_row(datasets, {"run": label, **row}, lanes, lane)
     layers = [*_layers(candidates, dark, lanes), *_labels(candidates, dark, lanes, rate)]
-    return layered(layers, heading(TITLES[rate], *_said(candidates, rate)), lanes.height, datasets)
+    return layered(
+        layers, heading(TITLES[rate], *_subtitle(candidates, rate)), lanes.height, datasets
+    )
 
 
 def _lanes(count: int, top: float) -> Lanes | Mirror:
@@ -66,7 +68,7 @@ def _group_size(candidate: Candidate) -> int:
 
 
 def _groups(candidate: Candidate, rate: Rate) -> Rows:
-    """One row for each request, or for each of up to 200 groups of as many requests in a row."""
+    """Return a row for each request, or for each of up to 200 groups of consecutive requests."""
     size = max(_group_size(candidate), 1)
     of = metric(rate).of
     ordered = sorted(candidate.measurements, key=attrgetter("repeat", "index"))
@@ -89,18 +91,18 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
     return rows
 
 
-def _place(
+def _add_row(
     datasets: dict[str, Rows], row: dict[str, Any], lanes: Lanes | Mirror, lane: int
 ) -> None:
-    base = lanes.place(lane, 0)
+    base = lanes.y_of(lane, 0)
     if row["answers"]:
-        bar = {**row, "base": base, "y": lanes.place(lane, row["rate"])}
+        bar = {**row, "base": base, "y": lanes.y_of(lane, row["rate"])}
         datasets["bars"].append(bar)
         if row["answers"] > 1:
-            ends = {"y": lanes.place(lane, row["low"]), "y2": lanes.place(lane, row["high"])}
+            ends = {"y": lanes.y_of(lane, row["low"]), "y2": lanes.y_of(lane, row["high"])}
             datasets["ranges"].append({**row, **ends})
     if row["failed"]:
-        datasets["failed"].append({**row, "y": lanes.place(lane, FAILED_AT * lanes.top)})
+        datasets["failed"].append({**row, "y": lanes.y_of(lane, FAILED_AT * lanes.top)})
 
 
 def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) -> list[alt.Chart]:
@@ -151,8 +153,8 @@ def _labels(
         values = _values(candidate, rate)
         middle = f"median {median(values):,.1f}" if values else "no answer"
         texts.append(f"{theme.label(candidate.run)}: {middle}")
-    places = [lanes.name_at(lane) for lane in range(lanes.count)]
-    return names(candidates, dark, places, texts)
+    heights = [lanes.name_y(lane) for lane in range(lanes.count)]
+    return names(candidates, dark, heights, texts)
 
 
 def _values(candidate: Candidate, rate: Rate) -> list[float]:
@@ -160,20 +162,20 @@ def _values(candidate: Candidate, rate: Rate) -> list[float]:
     return [value for m in candidate.measurements if (value := of(m)) is not None]
 
 
-def _said(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
-    said = [MEANINGS[rate]]
+def _subtitle(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
+    sentences = [MEANINGS[rate]]
     if len(candidates) == 2:
-        said.append("The first run points up and the second down, on the same scale.")
+        sentences.append("The first run points up and the second down, on the same scale.")
     if len(candidates) == 1:
         values = _values(candidates[0], rate)
-        said.append(f"Median {median(values):,.1f}.")
+        sentences.append(f"Median {median(values):,.1f}.")
     largest = max(map(_group_size, candidates))
     if largest > 1:
-        upto = "" if len(candidates) == 1 else "up to "
-        said.append(
-            f"Each bar is the median of {upto}{largest} consecutive requests; its line spans the "
+        up_to = "" if len(candidates) == 1 else "up to "
+        sentences.append(
+            f"Each bar is the median of {up_to}{largest} consecutive requests; its line spans the "
             "slowest to the fastest."
         )
     if any(m.status == "failed" for c in candidates for m in c.measurements):
-        said.append("A red × is a failed request.")
-    return said
+        sentences.append("A red × is a failed request.")
+    return sentences

@@ -1,6 +1,6 @@
-"""How latency grows with the load: runs that differ in how many requests were in flight, in a line.
+"""Latency against load: a line joins runs that differ only in how many requests were in flight.
 
-More at a time is more throughput until the server is full, and then only more waiting.
+More requests at a time give more throughput until the server is full, then only more waiting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from services.analysis.compare import Candidate
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
 
-SAME = (  # fields of the config that runs of one line have in common
+SAME = (  # config fields that the runs of a line have in common
     "backend",
     "base_url",
     "model",
@@ -39,8 +39,8 @@ MEASURES = {"e2e_s": "E2E latency, median", "ttft_s": "TTFT, median"}
 
 
 def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw median latencies against the most requests in flight. None where no two runs that are
-    otherwise alike differ in that."""
+    """Draw median latencies against the peak of requests in flight. None if no two runs differ only
+    in that."""
     sweeps = _sweeps(candidates)
     rows = [row for sweep in sweeps for candidate in sweep for row in _rows(sweep[0], candidate)]
     if not rows:
@@ -59,7 +59,7 @@ def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.Laye
 
 
 def _sweeps(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Runs that are alike but for their load, least in flight first."""
+    """Return groups of runs that differ only in their load, lowest load first."""
     groups: dict[str, list[Candidate]] = {}
     for candidate in filter(_in_flight, candidates):
         same = {name: getattr(candidate.run.config, name) for name in SAME}
@@ -73,7 +73,7 @@ def _in_flight(candidate: Candidate) -> int:
 
 
 def _rows(first: Candidate, candidate: Candidate) -> list[dict[str, Any]]:
-    found = {name: candidate.summary.distributions[name] for name in MEASURES}
+    distributions = {name: candidate.summary.distributions[name] for name in MEASURES}
     return [
         {
             "run": theme.label(candidate.run),
@@ -83,7 +83,7 @@ def _rows(first: Candidate, candidate: Candidate) -> list[dict[str, Any]]:
             "in_flight": _in_flight(candidate),
             "seconds": distribution.median,
         }
-        for name, distribution in found.items()
+        for name, distribution in distributions.items()
         if distribution is not None
     ]
 

@@ -1,7 +1,7 @@
-"""Distributions as lines: for each value, the share of requests at or below each value.
+"""Distributions as lines: for each value, the share of requests at or below it.
 
-An empirical distribution function needs no bins, shows the median and the tail at once, and lets
-failures count: their share is what the line is short of 100 %.
+An empirical distribution function needs no bins, shows the median and the tail, and includes
+failures: the line ends below 100 % by their share.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from services.ask.workloads.mixed import LONG, SHORT
 from services.report import theme
 from services.report.charts.frame import Rows, fitting_scale, heading, layered, run_colour
 
-MOST_POINTS = 200  # a run
+MOST_POINTS = 200  # of a run
 DASHES = {"": [1, 0], SHORT: [1, 0], LONG: [6, 4]}  # by class; "": all requests alike
-MOST_GAPS = 100_000  # a run; beyond that only every so many requests' gaps are looked at
+MOST_GAPS = 100_000  # of a run; if it has more, only every n-th request is used
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run has to show, or one class of a mix: its values in ascending order, and out of
-    how many."""
+    """The values of one run, or of one class of a mix, in ascending order; `of` also counts failed
+    requests."""
 
     candidate: Candidate
     values: NDArray[np.float64]
     of: int
-    kind: str = ""  # of requests: the class
+    kind: str = ""  # class of the requests
 
 
 def ttft(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
@@ -49,8 +49,8 @@ def e2e(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart |
 
 
 def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw the distributions of the time between two chunks of the same answer."""
-    samples, said = [], ""
+    """Draw the distributions of the time between consecutive chunks of an answer."""
+    samples, sampling_note = [], ""
     for candidate in candidates:
         count = candidate.summary.inter_chunk.n if candidate.summary.inter_chunk else 0
         stride = -(-count // MOST_GAPS) or 1
@@ -58,12 +58,14 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
         values = np.sort(gaps_of(some))
         samples.append(Sample(candidate, values, len(values)))
         if stride > 1:
-            said = "For the longest runs, a sample of the requests is shown."
-    return _draw(samples, dark, "Inter-chunk latency", "Time between chunks (s)", "gaps", said)
+            sampling_note = "For the longest runs, a sample of the requests is shown."
+    return _draw(
+        samples, dark, "Inter-chunk latency", "Time between chunks (s)", "gaps", sampling_note
+    )
 
 
 def _metric_samples(candidates: Sequence[Candidate], name: str) -> list[Sample]:
-    """A line for each run; of a mix one for each class."""
+    """Return a sample for each run, or for each class of a mix."""
     return [
         _metric_sample(part, name, kind)
         for candidate in candidates
@@ -80,12 +82,12 @@ def _metric_sample(candidate: Candidate, name: str, kind: str) -> Sample:
 
 
 def _draw(
-    samples: Sequence[Sample], dark: bool, title: str, axis: str, what: str, said: str = ""
+    samples: Sequence[Sample], dark: bool, title: str, axis: str, what: str, sampling_note: str = ""
 ) -> alt.LayerChart | None:
     some = [sample.values for sample in samples if len(sample.values)]
     if not some:
         return None
-    # Chunks that were read together are 0 s apart: on a logarithmic scale they stand at its edge.
+    # Chunks that were read together are 0 s apart: a logarithmic scale draws them at its edge.
     low = min(float(values[0]) or float(values[len(values) // 2]) / 20 for values in some)
     scale, note = fitting_scale([low, max(float(values[-1]) for values in some)])
     runs = {sample.candidate.run.id: sample.candidate for sample in samples}
@@ -109,12 +111,12 @@ def _draw(
         drawn = drawn.encode(strokeDash=_dashes(samples))
         tooltip.insert(1, alt.Tooltip("kind:N", title="Requests"))
     rows = [row for sample in samples for row in _steps(sample)]
-    sentences = (f"The share of {what} at or below each value.", said, _failures(samples))
+    sentences = (f"The share of {what} at or below each value.", sampling_note, _failures(samples))
     return layered([drawn], heading(title, *sentences), 260, {"steps": rows})
 
 
 def _dashes(samples: Sequence[Sample]) -> alt.StrokeDash:
-    """The classes of a mix: short requests as a solid line, long ones dashed."""
+    """Return the dash channel of a mix: solid for short requests, dashed for long ones."""
     kinds = [kind for kind in DASHES if any(sample.kind == kind for sample in samples)]
     scale = alt.Scale(domain=kinds, range=[DASHES[kind] for kind in kinds])
     listed = alt.Legend(
@@ -128,7 +130,7 @@ def _dashes(samples: Sequence[Sample]) -> alt.StrokeDash:
 
 
 def _steps(sample: Sample) -> Rows:
-    """The corners of a run's line: every value, or 200 at even distances in rank."""
+    """Return the corners of a line: every value, or 200 that are evenly spaced in rank."""
     count = len(sample.values)
     if not count:
         return []

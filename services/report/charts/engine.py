@@ -1,5 +1,4 @@
-"""What the server did meanwhile: a row for each kind of number, one above the other, on the axis of
-the requests' own times."""
+"""Server metrics over time: a row for each kind of metric, on the time axis of the requests."""
 
 from __future__ import annotations
 
@@ -26,35 +25,35 @@ from services.report.charts.frame import (
     which_repeat,
 )
 
-MOST_POINTS = 4_500  # of all lines together
+MOST_POINTS = 4_500  # in all lines
 MOST_OF_A_LINE = 300
 ROW_HEIGHT = 74  # pixels
-LEFT_AXIS = 40  # pixels: about what the charts above have, so that moments stand below each other
-BELOW = 6  # pixels under the last axis's title, which is cut without
-RIGHT_AXIS = 39  # likewise, of the live chart
-FILLED = 0.62  # of a row; above it stands its title
+LEFT_AXIS = 40  # pixels: about that of the charts above, so that their time axes line up
+BELOW = 6  # pixels under the title of the x axis, which would be cut off without
+RIGHT_AXIS = 39  # pixels, likewise, of the live chart
+FILLED = 0.62  # share of a row that its data fill; its title is above them
 
 Parts = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `parts` takes the lines' values, by their names, out of a sample's; `second` is the
-    line that is dashed. `top`: where the scale ends, None: with the highest value."""
+    """One row. `parts` returns the values of its lines, by line name, from those of a sample;
+    `second` is the dashed line. The scale ends at `top`, or with the highest value if None."""
 
     title: str
-    unit: str  # as units.show takes it
+    unit: str  # as in units.show
     parts: Callable[[Parts], dict[str, float]]
     second: str = ""
     top: float | None = None
-    least: float = 1.0  # the highest value is taken to be no less
+    least: float = 1.0  # the scale ends no lower
 
 
 def engine(
     candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
 ) -> alt.LayerChart | None:
-    """Draw what was sampled of each run's server in one repeat; None where that is nothing, or too
-    short a time for a line."""
+    """Draw the server metrics of each run in one repeat. None if there are none, or too few for a
+    line."""
     shown = [(candidate, _of_repeat(candidate, repeat)) for candidate in candidates]
     rows = _present([sample for _, samples in shown for sample in samples])
     if not rows:
@@ -73,14 +72,14 @@ def engine(
         title="Time since the repeat began (s)",
         scale=alt.Scale(domain=[0, end], nice=False),
     )
-    return _drawn(rows, lines, x, colour, title)
+    return _draw(rows, lines, x, colour, title)
 
 
 def live_engine(
     samples: Sequence[Sample], until_s: float, dark: bool = False
 ) -> alt.LayerChart | None:
-    """Draw what has been sampled of a running run's server, on the axis of the live chart, which
-    ends at `until_s`; None where that is nothing."""
+    """Draw the server metrics of a running run, on the axis of the live chart, which ends at
+    `until_s`. None if there are none."""
     rows = _present(samples)
     if not rows:
         return None
@@ -90,22 +89,22 @@ def live_engine(
         scale=alt.Scale(domain=[0, max(until_s, samples[-1].t)], nice=False),
     )
     colour: Any = alt.value(theme.palette(dark).decode)
-    drawn = _drawn(rows, {"": samples}, x, colour, heading("Server metrics"))
-    drawn.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": BELOW}
-    return drawn
+    chart = _draw(rows, {"": samples}, x, colour, heading("Server metrics"))
+    chart.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": BELOW}
+    return chart
 
 
 def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
-    """The samples of one repeat, in seconds since it began."""
-    at = next((began(one) for one in candidate.run.repeats if one.index == repeat), None)
-    if at is None:
+    """Return the samples of one repeat, with times since it began."""
+    start = next((began(row) for row in candidate.run.repeats if row.index == repeat), None)
+    if start is None:
         return []
-    found = during(candidate.run, candidate.samples, repeat)
-    return [Sample(sample.t - at, sample.values) for sample in found]
+    samples = during(candidate.run, candidate.samples, repeat)
+    return [Sample(sample.t - start, sample.values) for sample in samples]
 
 
 def _end(candidate: Candidate, repeat: int) -> float:
-    """Where the timeline of the same repeat ends."""
+    """Return when the last request of the repeat ended, as in the timeline."""
     ends = [
         t for m in candidate.measurements if m.repeat == repeat for t in (m.t_end, m.t_last) if t
     ]
@@ -113,11 +112,11 @@ def _end(candidate: Candidate, repeat: int) -> float:
 
 
 def _present(samples: Sequence[Sample]) -> list[Row]:
-    """The rows that have a line: two samples at least."""
+    """Return the rows that have a line: at least two samples."""
     return [row for row in ROWS if sum(bool(row.parts(s.values)) for s in samples) > 1]
 
 
-def _drawn(
+def _draw(
     rows: Sequence[Row],
     lines: Mapping[str, Sequence[Sample]],
     x: alt.X,
@@ -135,32 +134,36 @@ def _drawn(
         alt.Tooltip("said:N", title="Value"),
         alt.Tooltip("seconds:Q", title="Time (s)", format=",.1f"),
     ]
-    drawn = base.mark_line(clip=True, strokeWidth=1.6).encode(
+    curves = base.mark_line(clip=True, strokeWidth=1.6).encode(
         x=x, y=y, color=colour, strokeDash=dash, detail="line:N", tooltip=tooltip
     )
     titles = [{"at": len(rows) - i - 0.34, "text": row.title} for i, row in enumerate(rows)]
-    said = (
+    row_titles = (
         alt.Chart(alt.NamedData("titles"))
         .mark_text(align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=4)
         .encode(x=alt.value(0), y=alt.Y("at:Q"), text=alt.Text("text:N"))
     )
-    return layered([drawn, said], title, ROW_HEIGHT * len(rows), {"points": data, "titles": titles})
+    return layered(
+        [curves, row_titles], title, ROW_HEIGHT * len(rows), {"points": data, "titles": titles}
+    )
 
 
 def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple[Rows, list[float]]:
-    """The points of every line, at their places, and where each row's scale ends."""
-    drawn = [sample.values for samples in lines.values() for sample in samples]
-    parts = {(row.title, name) for row in rows for values in drawn for name in row.parts(values)}
+    """Return the points of every line, and where the scale of each row ends."""
+    values_at = [sample.values for samples in lines.values() for sample in samples]
+    parts = {
+        (row.title, name) for row in rows for values in values_at for name in row.parts(values)
+    }
     most = max(2, min(MOST_OF_A_LINE, MOST_POINTS // max(1, len(parts) * len(lines))))
     data: Rows = []
     tops = []
     for lane, row in zip(reversed(range(len(rows))), rows, strict=True):
-        told = [
+        points = [
             (run, samples[at].t, row.parts(samples[at].values))
             for run, samples in lines.items()
             for at in thinned(len(samples), most)
         ]
-        tops.append(top := _top(row, [v for _, _, values in told for v in values.values()]))
+        tops.append(top := _top(row, [v for _, _, values in points for v in values.values()]))
         data += [
             {
                 "run": run,
@@ -171,31 +174,31 @@ def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple
                 "y": lane + FILLED * min(value / top, 1.0),
                 "said": show(value, row.unit),
             }
-            for run, t, values in told
+            for run, t, values in points
             for part, value in values.items()
         ]
     return data, tops
 
 
 def _top(row: Row, values: Sequence[float]) -> float:
-    """Where a row's scale ends: a round number in its unit."""
+    """Return where the scale of a row ends: a round number in its unit."""
     highest = max([*values, row.least])
     power = 1024.0 ** int(math.log(highest, 1024)) if row.unit == "bytes" else 1.0
     return row.top or nice(highest / power) * power
 
 
 def _axis(rows: Sequence[Row], tops: Sequence[float]) -> alt.Axis:
-    """Each row has its own scale: two labels, of its bottom and its top."""
-    places: dict[float, str] = {}
+    """Return an axis with the scale of each row: two labels, at its bottom and its top."""
+    ticks: dict[float, str] = {}
     for lane, row, top in zip(reversed(range(len(rows))), rows, tops, strict=True):
-        said = show(top, row.unit).replace(".00 ", " ").replace(".0 ", " ")
-        places |= {float(lane): "0", lane + FILLED: said}
-    labels = ", ".join(f"'{place:.2f}': '{label}'" for place, label in places.items())
+        highest = show(top, row.unit).replace(".00 ", " ").replace(".0 ", " ")
+        ticks |= {float(lane): "0", lane + FILLED: highest}
+    labels = ", ".join(f"'{y:.2f}': '{label}'" for y, label in ticks.items())
     return alt.Axis(
         title=None,
-        values=list(places),
+        values=list(ticks),
         labelExpr=f"({{{labels}}})[format(datum.value, '.2f')]",
-        tickCount=len(places),
+        tickCount=len(ticks),
         labelOverlap=False,
         minExtent=LEFT_AXIS,
         grid=True,
@@ -203,14 +206,14 @@ def _axis(rows: Sequence[Row], tops: Sequence[float]) -> alt.Axis:
 
 
 def _named(**names: str) -> Callable[[Parts], dict[str, float]]:
-    """Take single series, by the names of their lines."""
+    """Return `parts` for single series; `names` maps lines to series."""
     return lambda values: {
         line.replace("_", " "): values[name] for line, name in names.items() if name in values
     }
 
 
 def _devices(ending: str) -> Callable[[Parts], dict[str, float]]:
-    """Take a series of every device."""
+    """Return `parts` for the series of every device with this ending."""
 
     def parts(values: Parts) -> dict[str, float]:
         return {

@@ -1,8 +1,8 @@
-"""What every chart shares: its heading, the runs' colours, its lanes, and how it becomes a spec.
+"""What all charts share: headings, colours of runs, scales, lanes, and the Vega-Lite spec.
 
-Every chart is a single view whose width is its container's, also with several runs in it: views
-beside or above each other cannot follow the width of a phone. Several runs stand in *lanes*
-instead, one above the other on one axis, so that all of them have the same scale.
+Every chart is a single view as wide as its container, even with several runs: concatenated views
+cannot adapt to the width of a phone. Several runs are drawn in *lanes* instead, one above the other
+on a single axis, so that all have the same scale.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from altair.utils import schemapi
 from services.analysis.compare import Candidate
 from services.report import theme
 
-# A third of the time that a chart takes; the tests validate every chart.
+# Validation takes a third of the time of a chart; the tests validate every chart.
 schemapi.DEBUG_MODE = False
 
 Rows = list[dict[str, Any]]
 
-# The width is that of everything, the height that of the plot alone: a long subtitle takes none.
+# The width includes axes and titles, the height does not: a long subtitle leaves the plot as high.
 FIT: dict[str, Any] = {"type": "fit-x", "contains": "padding"}
-LINE_LENGTH = 56  # a subtitle does not wrap by itself; this many characters fit a phone
+LINE_LENGTH = 56  # Vega does not wrap subtitles; this many characters fit a phone
 ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
-# Runs in a line of the legend; a phone has one. By the width of everything: that of the plot
-# shrinks once its axis is laid out, and a legend that then took a line more pushed the title out.
+# Columns of the legend; one on a phone. From the width of the container, because that of the plot
+# shrinks when its axis is laid out, and a legend that then grew by a line would cut off the title.
 BESIDE = alt.ExprRef(
     "max(1, floor((isFinite(containerSize()[0]) ? containerSize()[0] : width) / 270))"
 )
-LANE = 0.72  # how much of a lane its data fill; above them stands the run's name
+LANE = 0.72  # share of a lane that its data fill; the run's name is above them
 
 
 def heading(text: str, *sentences: str) -> alt.TitleParams:
-    """Return a title with a subtitle of the sentences that are not empty, in short lines."""
+    """Return a title with the sentences that are not empty as its subtitle, in short lines."""
     lines = textwrap.wrap(" ".join(filter(None, sentences)), LINE_LENGTH)
     return alt.TitleParams(text=textwrap.wrap(text, 44), subtitle=lines)
 
@@ -48,10 +48,10 @@ def run_colour(
     listed: Sequence[Candidate] | None = None,
     below: bool = False,
 ) -> alt.Color:
-    """Return the colour channel of field `run`, every run in its own colour.
+    """Return the colour channel of the field `run`.
 
-    The legend lists `listed`, or else all; none where that would be a single one. It stands above
-    the chart, or `below` it where another is above.
+    The legend lists `listed`, by default all candidates; there is no legend for a single one. It is
+    above the chart, or `below` it if another legend is above.
     """
     ids = [candidate.run.id for candidate in candidates]
     scale = alt.Scale(
@@ -65,29 +65,29 @@ def run_colour(
 
 
 def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:
-    """Return which repeat is drawn, where there are several; `repeat` counts from 0."""
+    """Return which repeat is drawn, or "" if there is only one; `repeat` counts from 0."""
     most = max(len(candidate.summary.repeats) for candidate in candidates)
     return f"Repeat {repeat + 1} of {most}.".replace(" ", "\N{NO-BREAK SPACE}") if most > 1 else ""
 
 
 def nice(value: float) -> float:
-    """Return the next number up of ROUND times a power of ten, each well divided into halves."""
+    """Round up to one of ROUND times a power of ten; half of it is a short number, too."""
     power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
     return next(step * power for step in ROUND if step * power >= value * 0.999999)
 
 
 def thinned(count: int, most: int) -> list[int]:
-    """Return at most `most` positions of `count`, evenly spaced, the first and last among them."""
+    """Return at most `most` evenly spaced indices below `count`, with the first and the last."""
     if count <= most:
         return list(range(count))
     return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
 
 
 def fitting_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
-    """Return a scale that holds the values, and what to say about it.
+    """Return a scale for the values, and a note for the axis title.
 
-    It starts at zero unless that would squeeze the values together, and is logarithmic where the
-    highest is more than thirty times the lowest.
+    It starts at zero unless that would squeeze the values together, and is logarithmic if the
+    highest value is more than thirty times the lowest.
     """
     low, high = min(values), max(values)
     if low > 0 and high > 30 * low:
@@ -98,10 +98,10 @@ def fitting_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
 
 
 def roomy_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
-    """Return a scale for dots, with room for what is written above them, and what to say about it.
+    """Return a scale for dots with labels above them, and a note for the axis title.
 
-    As `fitting_scale`, but values that are close together stand in its middle, and differences of
-    a few per cent do not fill it.
+    Like `fitting_scale`, but values that are close together are in the middle, and differences of
+    a few per cent do not fill the scale.
     """
     low, high = min(values), max(values)
     if low <= 0.5 * high:
@@ -114,37 +114,37 @@ def roomy_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
 
 @dataclass(frozen=True)
 class Lanes:
-    """One lane for each run, the first on top; in each the scale runs from 0 to `top`."""
+    """One lane for each run, the first on top, each with a scale from 0 to `top`."""
 
     count: int
     top: float
 
-    def place(self, lane: int, value: float) -> float:
+    def y_of(self, lane: int, value: float) -> float:
         """Return where on the common axis a value of a lane lies."""
         return self.count - 1 - lane + LANE * value / self.top
 
     def axis(self, title: str) -> alt.Y:
-        """Return the axis, labelled with the lanes' own values."""
+        """Return the axis, labelled with the values of each lane."""
         steps = 5 if self.count == 1 else 3
         ticks = [self.top * step / (steps - 1) for step in range(steps)]
-        values = [self.place(lane, tick) for lane in range(self.count) for tick in ticks]
-        unplaced = f"(datum.value - floor(datum.value + 1e-6)) * {self.top / LANE}"
+        values = [self.y_of(lane, tick) for lane in range(self.count) for tick in ticks]
+        value = f"(datum.value - floor(datum.value + 1e-6)) * {self.top / LANE}"
         return alt.Y(
             "y:Q",
             scale=alt.Scale(domain=[0, self.count - 1 + (LANE if self.count == 1 else 1)]),
             axis=alt.Axis(
                 title=title,
                 values=values,
-                labelExpr=f"format({unplaced}, ',.3~r')",
+                labelExpr=f"format({value}, ',.3~r')",
                 tickCount=len(values),  # else Vega leaves out every other one
                 labelOverlap=False,
                 grid=True,
             ),
         )
 
-    def name_at(self, lane: int) -> float:
-        """Return where a run's name stands."""
-        return self.place(lane, self.top)
+    def name_y(self, lane: int) -> float:
+        """Return where on the common axis a run's name is."""
+        return self.y_of(lane, self.top)
 
     @property
     def height(self) -> int:
@@ -154,48 +154,48 @@ class Lanes:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Lanes for two runs about one zero: the first grows upwards, the second downwards, so that the
-    same request of both stands in one line."""
+    """Lanes for two runs that share the zero line: the first points up and the second down, so that
+    the same request of both is at the same x."""
 
     top: float
     count: int = 2
     height: int = 340  # pixels
 
-    def place(self, lane: int, value: float) -> float:
+    def y_of(self, lane: int, value: float) -> float:
         """Return where on the common axis a value of a lane lies."""
         return -value if lane else value
 
     def axis(self, title: str) -> alt.Y:
-        """Return the axis; what is below zero is labelled without its sign."""
+        """Return the axis; labels below zero have no sign."""
         reach = self.top * (2 - LANE)
         values = [self.top * step / 2 for step in range(-2, 3)]
         label = "format(abs(datum.value), ',.3~r')"
         axis = alt.Axis(title=title, values=values, labelExpr=label, tickCount=5)
         return alt.Y("y:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis)
 
-    def name_at(self, lane: int) -> float:
-        """Return where a run's name stands: above the first's bars, below the second's."""
+    def name_y(self, lane: int) -> float:
+        """Return where a run's name is: above the bars of the first, below those of the second."""
         return -self.top * (2 - LANE) if lane else self.top
 
 
 def names(
     candidates: Sequence[Candidate], dark: bool, y: Sequence[float], texts: Sequence[str]
 ) -> list[alt.Chart]:
-    """Return the layers that write a text for each run at its own `y`, after a square in the
-    run's colour. The colours are not on a scale: a chart may use its scale for something else."""
+    """Return layers with a text for each run at its `y`, after a square in the run's colour. These
+    colours have no scale, since a chart may use its colour scale for something else."""
     ids = [candidate.run.id for candidate in candidates]
     rows = [
         {"y": at, "text": text, "hue": theme.colour_of(run_id, ids, dark)}
         for run_id, at, text in zip(ids, y, texts, strict=True)
     ]
     data = alt.Chart(alt.InlineData(values=rows))
-    written = data.mark_text(
+    labels = data.mark_text(
         align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=12, dy=-3
     )
     squares = data.mark_square(opacity=1, size=70, yOffset=-10, xOffset=4)
-    hue = alt.Fill("hue:N", scale=None, legend=None)  # no colour: the runs' may have a legend
+    hue = alt.Fill("hue:N", scale=None, legend=None)  # not Color: the runs may have a legend
     return [
-        written.encode(x=alt.value(0), y=alt.Y("y:Q"), text=alt.Text("text:N")),
+        labels.encode(x=alt.value(0), y=alt.Y("y:Q"), text=alt.Text("text:N")),
         squares.encode(x=alt.value(0), y=alt.Y("y:Q"), fill=hue),
     ]
 
@@ -203,7 +203,7 @@ def names(
 def layered(
     layers: Sequence[alt.Chart], title: alt.TitleParams, height: int, datasets: dict[str, Rows]
 ) -> alt.LayerChart:
-    """Put layers over one another; each draws one of the named data sets, or nothing if empty."""
+    """Return a chart of the layers, each of which draws one of the data sets, or none if empty."""
     empty = [alt.NamedData(name) for name, rows in datasets.items() if not rows]
     chart = alt.LayerChart(
         layer=[layer for layer in layers if layer.data not in empty],
@@ -212,17 +212,18 @@ def layered(
         width="container",
         autosize=alt.AutoSizeParams(**FIT),
     )
-    chart.datasets = {name: rows for name, rows in datasets.items() if rows}  # not to be copied
+    # The constructor would copy the rows.
+    chart.datasets = {name: rows for name, rows in datasets.items() if rows}
     return chart
 
 
 def spec(chart: alt.LayerChart, dark: bool = False) -> dict[str, Any]:
-    """Return a chart as a Vega-Lite dict with the theme in it, ready for any renderer.
+    """Return a chart as a Vega-Lite dict that includes the theme, ready for any renderer.
 
-    Not validated: that takes three times as long, and the tests do it for every chart. The rows
-    are data already, so Altair need not look through them for what is not.
+    It is not validated, which would take three times as long; the tests validate every chart. The
+    rows are plain data already, so Altair need not convert them.
     """
     bare = chart.copy(deep=False)
     bare.datasets = alt.Undefined
-    found: dict[str, Any] = bare.configure(**theme.config(dark)).to_dict(validate=False)
-    return found | {"datasets": chart.datasets | found.get("datasets", {})}
+    chart_spec: dict[str, Any] = bare.configure(**theme.config(dark)).to_dict(validate=False)
+    return chart_spec | {"datasets": chart.datasets | chart_spec.get("datasets", {})}

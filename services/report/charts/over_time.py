@@ -1,4 +1,4 @@
-"""A run over time: how many requests were in flight, and how many tokens a second came out."""
+"""A run over time: requests in flight, and output tokens per second."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from services.base.units import many
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour, which_repeat
 
-MOST_STEPS = 500  # a run
-MOST_BINS = 100  # a run; of several runs fewer, or their lines cover each other
-CHUNKS_A_BIN = 20  # fewer would draw the chunks' own rhythm instead of the throughput
+MOST_STEPS = 500  # of a run
+MOST_BINS = 100  # of a run; fewer if there are several, whose lines would cover each other
+CHUNKS_A_BIN = 20  # with fewer, the line would show single chunks instead of the throughput
 
 
 def in_flight(
     candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
 ) -> alt.LayerChart | None:
-    """Draw how many requests had been sent and not ended, in one repeat of each run."""
+    """Draw how many requests were in flight, in one repeat of each run."""
     rows: Rows = []
     for candidate in candidates:
         steps = _in_flight(_of_repeat(candidate, repeat))
@@ -46,7 +46,7 @@ def throughput(
 ) -> alt.LayerChart | None:
     """Draw output tokens per second over time, in one repeat of each run.
 
-    A request's tokens are spread evenly over its chunks: which chunk carried how many is not known.
+    The tokens of a request are spread evenly over its chunks: how many each carried is unknown.
     """
     rows: Rows = []
     left_out = 0
@@ -73,7 +73,7 @@ def _of_repeat(candidate: Candidate, repeat: int) -> list[Measurement]:
 
 
 def _in_flight(measurements: Sequence[Measurement]) -> list[tuple[float, int]]:
-    """The steps of the number in flight; of over 500, the highest of each few in a row."""
+    """Return the steps of the number in flight; if over 500, the highest of each few in a row."""
     times, counts = steady.in_flight(measurements)
     if not len(times):
         return []
@@ -84,14 +84,14 @@ def _in_flight(measurements: Sequence[Measurement]) -> list[tuple[float, int]]:
 
 
 def _throughput(measurements: Sequence[Measurement], most: int) -> list[tuple[float, float]]:
-    """Tokens per second in up to `most` equal stretches, from the first send to the last token."""
-    told = [m for m in measurements if m.output_tokens and m.token_times]
-    if not told:
+    """Return the tokens per second in up to `most` equal bins, from first send to last token."""
+    counted = [m for m in measurements if m.output_tokens and m.token_times]
+    if not counted:
         return []
-    times = np.concatenate([np.asarray(m.token_times) for m in told])
-    chunks = [len(m.token_times) for m in told]
-    shares = [(m.output_tokens or 0) / count for m, count in zip(told, chunks, strict=True)]
-    start = min(m.t_send for m in told if m.t_send is not None)
+    times = np.concatenate([np.asarray(m.token_times) for m in counted])
+    chunks = [len(m.token_times) for m in counted]
+    shares = [(m.output_tokens or 0) / count for m, count in zip(counted, chunks, strict=True)]
+    start = min(m.t_send for m in counted if m.t_send is not None)
     count = min(most, max(1, len(times) // CHUNKS_A_BIN))
     tokens, edges = np.histogram(
         times, bins=count, range=(start, float(times.max())), weights=np.repeat(shares, chunks)

@@ -1,8 +1,8 @@
-"""The shift function: how many times the baseline's quantile each run's is, from the fastest
-requests to the slowest. A mean hides whether all became faster or only some.
+"""The shift function: each quantile of a run relative to that of the baseline, from the fastest
+requests to the slowest. A mean hides whether all requests became faster or only some.
 
-Doksum 1974; Rousselet, Pernet and Wilcox 2017. Here as ratios, and each quantile's interval is over
-repeats, for requests of one repeat are correlated.
+Doksum 1974; Rousselet, Pernet and Wilcox 2017. Here as ratios, with intervals over repeats, because
+the requests of one repeat are correlated.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from services.analysis.compare.rows import in_turns
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour
-from services.report.charts.ratio_scale import AXIS, one, ratio_scale
+from services.report.charts.ratio_scale import AXIS, baseline_line, ratio_scale
 
 QUANTILES = tuple(range(5, 100, 5))  # per cent
-FEWEST = 20  # requests of a repeat: fewer have no 5 % and 95 %
+FEWEST = 20  # requests of a repeat: fewer have no 5 % and 95 % quantiles
 
 
 def quantile_shift(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw every run's E2E latency against the first's, quantile by quantile. None for one run."""
-    found = [(other, _shifts(candidates[0], other)) for other in candidates[1:]]
-    rows = [row for other, shifts in found for row in _rows(other, shifts)]
+    """Draw the E2E latency of each run relative to the first, by quantile. None for one run."""
+    shifts_of = [(other, _shifts(candidates[0], other)) for other in candidates[1:]]
+    rows = [row for other, shifts in shifts_of for row in _rows(other, shifts)]
     if not rows:
         return None
     bands = [row for row in rows if row["low"] is not None]
-    shown = [other for other, shifts in found if shifts]
-    title = heading("E2E latency by quantile", *_said(candidates[0], shown, rows, bands))
+    shown = [other for other, shifts in shifts_of if shifts]
+    title = heading("E2E latency by quantile", *_subtitle(candidates[0], shown, rows, bands))
     layers = _layers(candidates, shown, dark, rows, bands)
     return layered(layers, title, 260, {"shifts": rows, "bands": bands})
 
 
 def _shifts(baseline: Candidate, other: Candidate) -> list[Ratio | None]:
-    """The ratio at each quantile; nothing where a run has too few requests."""
+    """Return the ratio at each quantile; [] if a run has too few requests."""
     ours, theirs = _quantiles(baseline), _quantiles(other)
     if not ours or not theirs:
         return []
     both = [repeat for repeat in ours if repeat in theirs]
     paired = in_turns(baseline, other) and len(both) >= MINIMUM_REPEATS
     if paired:
-        ours, theirs = ({r: found[r] for r in both} for found in (ours, theirs))
-    columns = zip(*(zip(*found.values(), strict=True) for found in (ours, theirs)), strict=True)
+        ours, theirs = ({r: run[r] for r in both} for run in (ours, theirs))
+    columns = zip(*(zip(*run.values(), strict=True) for run in (ours, theirs)), strict=True)
     return [ratio(a, b, paired) for a, b in columns]
 
 
 def _quantiles(candidate: Candidate) -> dict[int, list[float]]:
-    """The quantiles of every repeat that has requests enough, by its index."""
+    """Return the quantiles of each repeat with enough requests, by its index."""
     repeats = zip(candidate.groups, candidate.values("e2e_s"), strict=True)
     return {
         group[0].repeat: np.percentile(values, QUANTILES).tolist()
@@ -97,19 +97,21 @@ def _layers(
     data = alt.Chart(alt.NamedData("shifts"))
     low = alt.Y("low:Q", title=AXIS, scale=scale)
     return [
-        one(theme.palette(dark).ink, "y", AXIS),
+        baseline_line(theme.palette(dark).ink, "y", AXIS),
         band.encode(x=x, y=low, y2=alt.Y2("high"), color=colour),
         data.mark_line().encode(x=x, y=y, color=colour),
         data.mark_circle(size=40, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
     ]
 
 
-def _said(baseline: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows) -> list[str]:
+def _subtitle(
+    baseline: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows
+) -> list[str]:
     who = f"{theme.label(shown[0].run)} is" if len(shown) == 1 else "a run is"
-    said = [f"Below 1: {who} faster than {theme.label(baseline.run)}."]
-    said.append("Flat: all requests change alike. Sloped: some change more than others.")
+    sentences = [f"Below 1: {who} faster than {theme.label(baseline.run)}."]
+    sentences.append("Flat: all requests change alike. Sloped: some change more than others.")
     if bands:
-        said.append("Shaded: 95 % intervals over repeats, each quantile separately.")
+        sentences.append("Shaded: 95 % intervals over repeats, each quantile separately.")
     if len(bands) < len(rows):
-        said.append("A line without shading has too few repeats for an interval.")
-    return said
+        sentences.append("A line without shading has too few repeats for an interval.")
+    return sentences

@@ -1,4 +1,4 @@
-"""The scale of what is told as times the baseline: logarithmic, its ticks round and about 1."""
+"""The scale of ratios to the baseline: logarithmic, with round ticks around 1."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import altair as alt
 from services.analysis.compare import Candidate
 from services.report import theme
 
-WIDEST = 64.0  # times the baseline, either way; an interval may reach beyond and is cut off
+WIDEST = 64.0  # ratio, either way; intervals that reach beyond are cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
-CLOSENESS = 0.06  # of the axis: ticks closer to each other than this are left out
+CLOSENESS = 0.06  # share of the axis: ticks closer to each other are left out
 AXIS = "Relative to baseline (log scale)"
 
 
 def ratio_scale(
     ratios: Sequence[float], ends: Sequence[float] = (), least: float = 1.1
 ) -> tuple[alt.Scale, dict[str, Any]]:
-    """Return a scale with all ratios on it, and the ends of their intervals as far as WIDEST, and
-    what its axis needs. It reaches to `least` and its inverse at the least."""
+    """Return a scale for all ratios, and for the ends of their intervals up to WIDEST, and the
+    arguments of its axis. It spans at least `least` and its inverse."""
     low, high = _reach(ratios, ends, least)
     ticks = _ticks(low, high)
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
@@ -31,8 +31,8 @@ def ratio_scale(
 def bands(
     field: str, names: Sequence[str], candidates: Sequence[Candidate]
 ) -> tuple[alt.Y, alt.YOffset]:
-    """Return the axis with a band for each of `names`, of which `|` parts the lines, and in each
-    band a place for each run."""
+    """Return the axis with a band for each of `names`, whose lines `|` separates, and the offset of
+    each run within a band."""
     axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14)
     y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
     return y, alt.YOffset("run:N", sort=[theme.label(c.run) for c in candidates])
@@ -46,7 +46,7 @@ def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tupl
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round ratios inside the scale, from 1 outwards, none too close to the one before."""
+    """Return round ratios within the scale, from 1 outwards, none too close to another."""
     share = (high / low) ** CLOSENESS
     chosen = [1.0]
     for tick in sorted(TICKS, key=lambda t: max(t, 1 / t)):
@@ -56,9 +56,9 @@ def _ticks(low: float, high: float) -> list[float]:
     return sorted(chosen)
 
 
-def one(ink: str, channel: str, title: str) -> alt.Chart:
-    """Return the line of the baseline, at 1 on the channel `x` or `y`."""
-    line = alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(color=ink, strokeWidth=1.5)
-    place = {"x": alt.X, "y": alt.Y}[channel]("one:Q", title=title)
-    found: alt.Chart = line.encode(**{channel: place})
-    return found
+def baseline_line(ink: str, channel: str, title: str) -> alt.Chart:
+    """Return the line of the baseline, at 1 of the channel `x` or `y`."""
+    rule = alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(color=ink, strokeWidth=1.5)
+    encoding = {"x": alt.X, "y": alt.Y}[channel]("one:Q", title=title)
+    line: alt.Chart = rule.encode(**{channel: encoding})
+    return line

@@ -1,5 +1,5 @@
-"""Every repeat of every run as a dot, with the run's mean: whether they agree, and how far the runs
-are apart compared with that."""
+"""Every repeat of every run as a dot, with the mean of the run: do the repeats agree, and how far
+apart are the runs compared with that?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.analysis.statistics.level import level
 from services.ask import modes
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour
-from services.report.charts.ratio_scale import AXIS, bands, one, ratio_scale
+from services.report.charts.ratio_scale import AXIS, bands, baseline_line, ratio_scale
 
 MEASURES = {
     "output_tokens_per_s": "Output throughput|more is better",
@@ -23,42 +23,41 @@ MEASURES = {
 
 
 def repeats(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw the repeats' own numbers, relative to the baseline's mean. None where no run has two.
-
-    The first candidate is the baseline; alone it is its own.
+    """Draw the numbers of each repeat relative to the mean of the baseline, the first candidate.
+    None if no run has two repeats.
     """
     dots, means = _rows(candidates)
     if max(len(candidate.groups) for candidate in candidates) < 2 or not dots:
         return None
     measures = list(dict.fromkeys(row["measure"] for row in dots))
     height = len(measures) * max(40, 10 * len(candidates) + 16)
-    title = heading("Repeats", *_said(candidates, means))
+    title = heading("Repeats", *_subtitle(candidates, means))
     layers = _layers(candidates, dark, dots, means, measures)
     return layered(layers, title, height, {"dots": dots, "means": means})
 
 
 def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
-    """A row for each repeat's number, and one for each run's mean; ends are None where unknown."""
+    """Return a row for each repeat and one for each mean; its low and high are None if unknown."""
     dots: Rows = []
     means: Rows = []
     by_name = {compared.name: compared for compared in COMPARED}
     for name in modes.sort_metrics(MEASURES, *(candidate.run.config for candidate in candidates)):
         compared = by_name[name]
-        found = [[number or 0.0 for number in compared.of(candidate)] for candidate in candidates]
-        known = [[number for number in numbers if number > 0] for numbers in found]
+        values = [[value or 0.0 for value in compared.of(candidate)] for candidate in candidates]
+        known = [[value for value in by_repeat if value > 0] for by_repeat in values]
         baseline = level(known[0])
         if baseline is None:
             continue
-        for candidate, numbers, positive in zip(candidates, found, known, strict=True):
-            about = {"run": theme.label(candidate.run), "measure": MEASURES[compared.name]}
+        for candidate, by_repeat, positive in zip(candidates, values, known, strict=True):
+            common = {"run": theme.label(candidate.run), "measure": MEASURES[compared.name]}
             dots += [
-                {**about, "repeat": place, "value": number, "times": number / baseline.value}
-                for place, number in enumerate(numbers, 1)
-                if number > 0
+                {**common, "repeat": number, "value": value, "times": value / baseline.value}
+                for number, value in enumerate(by_repeat, 1)
+                if value > 0
             ]
             if mean := level(positive):
                 ends = {"times": mean.value, "low": mean.low, "high": mean.high}
-                means.append(about | {k: end and end / baseline.value for k, end in ends.items()})
+                means.append(common | {k: end and end / baseline.value for k, end in ends.items()})
     return dots, means
 
 
@@ -82,16 +81,16 @@ def _layers(
     dot = alt.Chart(alt.NamedData("dots")).mark_point(size=34, strokeWidth=1.4, opacity=0.9)
     common = {"y": y, "yOffset": offset, "color": colour}
     return [
-        one(theme.palette(dark).ink, "x", AXIS),
+        baseline_line(theme.palette(dark).ink, "x", AXIS),
         line.encode(x=alt.X("low:Q", title=AXIS), x2=alt.X2("high"), **common),
         middle.encode(x=x, tooltip=[*about, *of_mean], **common),
         dot.encode(x=x, tooltip=[*about, *of_dot], **common),
     ]
 
 
-def _said(candidates: Sequence[Candidate], means: Rows) -> list[str]:
-    said = ["Each circle is a repeat; each vertical bar is the mean."]
+def _subtitle(candidates: Sequence[Candidate], means: Rows) -> list[str]:
+    sentences = ["Each circle is a repeat; each vertical bar is the mean."]
     if any(row["low"] is not None for row in means):
-        said.append("Lines are 95 % intervals of the means.")
-    said.append(f"1 is the mean of {theme.label(candidates[0].run)}.")
-    return said
+        sentences.append("Lines are 95 % intervals of the means.")
+    sentences.append(f"1 is the mean of {theme.label(candidates[0].run)}.")
+    return sentences
