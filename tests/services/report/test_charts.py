@@ -29,7 +29,7 @@ MOST_MARKS = 5000
 
 
 def varied(count: int, seed: int = 0, *, repeats: int = 1, lost: int = 0) -> list[Measurement]:
-    """Requests 50 ms apart whose times vary; every `lost`-th fails."""
+    """Return requests 50 ms apart whose times vary; every `lost`-th fails."""
     rng = random.Random(seed)
     return [
         failed(i, repeat=r, t_due=i * 0.05, t_send=i * 0.05, t_end=i * 0.05 + 0.4)
@@ -74,7 +74,7 @@ def runs(count: int, requests: int = 16, **how: Any) -> list[Candidate]:
 
 
 def swept(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The same with a price each, and twice as many in flight from one to the next."""
+    """Return the candidates with a price each, doubling the concurrency from one to the next."""
     numbers = [{"peak_in_flight": 2**n, "usd_per_million_output": 1 + n / 10} for n in range(8)]
     return [
         replace(one, summary=replace(one.summary, **found))
@@ -83,7 +83,7 @@ def swept(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def mixes(requests: int, **how: Any) -> list[Candidate]:
-    """Two runs whose every second request is long."""
+    """Return two runs in which every second request is long."""
     of_run = {"requests": requests, "workload": "mixed"}
     return [
         candidate(varied(requests, n, **how), run_id=n, name=f"Mix {n}", **of_run) for n in (1, 2)
@@ -153,27 +153,27 @@ def subtitle(spec: dict[str, Any]) -> str:
 
 
 def marks(spec: dict[str, Any]) -> int:
-    """At least as many as are drawn: each layer draws each of its rows once."""
+    """Return an upper bound of the marks drawn: each layer draws each of its rows once."""
     data = [layer.get("data", spec.get("data")) for layer in spec["layer"]]
     return sum(len(d["values"] if "values" in d else rows_of(spec, d["name"])) for d in data)
 
 
 @pytest.mark.parametrize("named", SITUATIONS)
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
-def test_a_chart_is_valid_small_offline_and_as_wide_as_its_place(
+def test_a_chart_is_valid_small_offline_and_as_wide_as_its_container(
     chart: charts.Chart, named: str
 ) -> None:
     candidates = situation(named)
     if len(candidates) < chart.least:
         return
     began = time.perf_counter()
-    made = chart.draw(candidates)
-    if made is None:
+    result = chart.draw(candidates)
+    if result is None:
         assert chart.name not in DRAWN.get(named, ()), "there was something to draw"
         assert named in DRAWN, "a chart was expected"
         return
     assert chart.name in DRAWN.get(named, ALL), "there was nothing to draw"
-    spec = charts.spec(made)
+    spec = charts.spec(result)
     print(f"{chart.name}, {named}: {time.perf_counter() - began:.3f} s, {marks(spec)} marks")
     alt.LayerChart.from_dict(spec)  # validates against Vega-Lite's schema
     assert marks(spec) <= MOST_MARKS
@@ -196,7 +196,7 @@ def test_a_chart_says_what_it_is_for_and_what_it_lacks(chart: charts.Chart) -> N
 
 
 def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() -> None:
-    one = candidate(
+    watched = candidate(
         [measured(e2e=0.9)],
         health={"t": 20.0},
         run_id=3,
@@ -212,7 +212,7 @@ def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() ->
             for i in range(3)
         ],
     )
-    spec = drawn("engine", [one])
+    spec = drawn("engine", [watched])
     points = rows_of(spec, "points")
     running = [p for p in points if p["part"].startswith("Running")]
     assert [(round(p["seconds"], 6), p["said"]) for p in running] == [
@@ -232,15 +232,15 @@ def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() ->
 def test_where_no_server_was_watched_or_not_long_enough_nothing_is_drawn() -> None:
     moment = [Sample(0.5, {"running": 1.0})]
     for samples, health in ((moment, {"t": 0.0}), (SEEN, {}), (SEEN, {"t": 5.0})):
-        one = candidate(varied(3), samples=samples, health=health)
-        assert charts.chart("engine").draw([one]) is None
+        watched = candidate(varied(3), samples=samples, health=health)
+        assert charts.chart("engine").draw([watched]) is None
     assert charts.live_engine([], 5.0) is None
 
 
 def test_the_live_server_stands_on_the_axis_of_the_live_chart() -> None:
-    made = charts.live_engine(SEEN[:9], 30.0)
-    assert made is not None
-    spec = charts.spec(made)
+    result = charts.live_engine(SEEN[:9], 30.0)
+    assert result is not None
+    spec = charts.spec(result)
     alt.LayerChart.from_dict(spec)
     assert spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0, 30.0]
     assert spec["layer"][0]["encoding"]["x"]["title"] == "Time since the run began (s)"
@@ -250,9 +250,9 @@ def test_the_live_server_stands_on_the_axis_of_the_live_chart() -> None:
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_chart_is_a_png_of_1800_pixels(chart: charts.Chart, dark: bool) -> None:
-    made = chart.draw(situation("two runs"), dark=dark)
-    assert made is not None
-    image = charts.png(made, dark)
+    result = chart.draw(situation("two runs"), dark=dark)
+    assert result is not None
+    image = charts.png(result, dark)
     assert image.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", image[16:24])
     assert width == 1800
@@ -260,9 +260,9 @@ def test_a_chart_is_a_png_of_1800_pixels(chart: charts.Chart, dark: bool) -> Non
 
 
 def test_a_chart_is_an_svg_with_its_title() -> None:
-    made = charts.chart("ttft").draw(situation("one run"))
-    assert made is not None
-    image = charts.svg(made)
+    result = charts.chart("ttft").draw(situation("one run"))
+    assert result is not None
+    image = charts.svg(result)
     assert image.startswith(b"<svg")
     assert b"Time to first token" in image
     assert b"<script" not in image
@@ -273,9 +273,9 @@ def test_a_name_is_text_and_nothing_else() -> None:
         candidate(varied(4), run_id=n, name="</text><script>alert(1)</script>") for n in (1, 2)
     ]
     for name in ("tokens_per_s", "ttft", "ratios"):
-        made = charts.chart(name).draw(hostile)
-        assert made is not None
-        assert b"<script" not in charts.svg(made)
+        result = charts.chart(name).draw(hostile)
+        assert result is not None
+        assert b"<script" not in charts.svg(result)
 
 
 def test_dark_and_light_hold_the_same_data_in_other_colours() -> None:
@@ -331,9 +331,9 @@ def test_the_mirrored_axis_has_no_sign_and_one_zero() -> None:
 
 
 def test_the_rate_can_be_that_of_decoding() -> None:
-    made = charts.tokens_per_s([candidate([measured(tokens=5)])], rate="decode_tokens_per_s")
-    assert made is not None
-    spec = charts.spec(made)
+    result = charts.tokens_per_s([candidate([measured(tokens=5)])], rate="decode_tokens_per_s")
+    assert result is not None
+    spec = charts.spec(result)
     assert rows_of(spec, "bars")[0]["rate"] == 2.0
     assert "Decode" in " ".join(spec["title"]["text"])
 
@@ -401,11 +401,11 @@ def test_in_flight_keeps_its_peak() -> None:
 
 
 def test_throughput_adds_up_to_the_tokens() -> None:
-    (one,) = situation("one run")
-    steps = rows_of(drawn("throughput", [one]), "steps")
+    (single,) = situation("one run")
+    steps = rows_of(drawn("throughput", [single]), "steps")
     pairs = pairwise(steps)
     total = sum(a["value"] * (b["seconds"] - a["seconds"]) for a, b in pairs)
-    assert total == pytest.approx(one.summary.output_tokens)
+    assert total == pytest.approx(single.summary.output_tokens)
 
 
 def test_throughput_never_takes_chunks_for_tokens() -> None:
@@ -436,26 +436,26 @@ def test_a_ratio_beyond_the_axis_is_still_on_it() -> None:
 
 def test_a_run_has_the_same_colour_in_every_chart() -> None:
     candidates = situation("eight runs")
-    found: dict[str, set[str]] = {}
+    colours: dict[str, set[str]] = {}
     for name in ("tokens_per_s", "ttft", "in_flight", "throughput", "ratios"):
         for layer in drawn(name, candidates)["layer"]:
             scale = layer["encoding"].get("color", {}).get("scale") or {"domain": [], "range": []}
             for label, hue in zip(scale["domain"], scale["range"], strict=True):
-                found.setdefault(label, set()).add(hue)
-    assert len(found) == 8
-    assert all(len(hues) == 1 for hues in found.values())
+                colours.setdefault(label, set()).add(hue)
+    assert len(colours) == 8
+    assert all(len(hues) == 1 for hues in colours.values())
 
 
 def seconds(*of_repeats: float, run_id: int = 1, spread: int = 40) -> Candidate:
     """A run with a repeat for each number: its requests take from half to one and a half times so
     long."""
     times = [(spread / 2 + 0.5 + i) / spread for i in range(spread)]
-    found = [
+    measurements = [
         measured(i, repeat=repeat, ttft=0.1, e2e=mean * at)
         for repeat, mean in enumerate(of_repeats)
         for i, at in enumerate(times)
     ]
-    return candidate(found, run_id=run_id, requests=spread)
+    return candidate(measurements, run_id=run_id, requests=spread)
 
 
 def test_the_repeats_stand_beside_their_mean_and_its_interval() -> None:
@@ -464,10 +464,10 @@ def test_the_repeats_stand_beside_their_mean_and_its_interval() -> None:
     dots = [row for row in rows_of(spec, "dots") if row["measure"] == label]
     assert [row["times"] for row in dots] == pytest.approx([0.5, 1, 2, 1, 2, 4])
     assert [row["repeat"] for row in dots] == [1, 2, 3, 1, 2, 3]
-    one, two = (row for row in rows_of(spec, "means") if row["measure"] == label)
-    assert (one["times"], two["times"]) == pytest.approx((1, 2))
+    first, second = (row for row in rows_of(spec, "means") if row["measure"] == label)
+    assert (first["times"], second["times"]) == pytest.approx((1, 2))
     reach = math.exp(4.302653 * math.log(2) / math.sqrt(3))  # t of 2 degrees; sd = ln 2
-    assert (one["low"], one["high"]) == pytest.approx((1 / reach, reach))
+    assert (first["low"], first["high"]) == pytest.approx((1 / reach, reach))
 
 
 def test_two_repeats_have_no_interval() -> None:
@@ -497,12 +497,14 @@ def test_a_shift_rises_where_only_the_slow_requests_are_slower() -> None:
     assert times[0.9] == pytest.approx(2)
 
 
-def test_a_shift_in_turns_is_of_pairs() -> None:
+def test_the_shift_of_interleaved_runs_is_of_pairs() -> None:
     """Both follow the machine from repeat to repeat, so their ratio hardly varies."""
     pair = [seconds(1, 2, 4), seconds(2, 4.1, 7.9, run_id=2)]
     apart = rows_of(drawn("quantile_shift", pair), "bands")[0]
-    turns = [replace(one, run=replace(one.run, comparison_id=7)) for one in pair]
-    together = rows_of(drawn("quantile_shift", turns), "bands")[0]
+    interleaved = [
+        replace(candidate_, run=replace(candidate_.run, comparison_id=7)) for candidate_ in pair
+    ]
+    together = rows_of(drawn("quantile_shift", interleaved), "bands")[0]
     assert together["times"] == pytest.approx(apart["times"])
     assert together["high"] / together["low"] < 1.2 < apart["high"] / apart["low"]
 
@@ -516,9 +518,9 @@ def test_the_trade_off_has_a_dot_a_run_and_one_a_repeat() -> None:
     spec = drawn("trade_off", [seconds(2, 4), seconds(1, 1, run_id=2)])
     small = [(row["number"], row["repeat"]) for row in rows_of(spec, "small")]
     assert small == [("#1", 1), ("#1", 2), ("#2", 1), ("#2", 2)]
-    one, two = rows_of(spec, "dots")
-    assert (one["x"], two["x"]) == pytest.approx(((2.5 + 1.25) / 2, 5.0), rel=0.01)
-    assert one["y"] == pytest.approx(seconds(2, 4).summary.output_tokens_per_s)
+    first, second = rows_of(spec, "dots")
+    assert (first["x"], second["x"]) == pytest.approx(((2.5 + 1.25) / 2, 5.0), rel=0.01)
+    assert first["y"] == pytest.approx(seconds(2, 4).summary.output_tokens_per_s)
 
 
 def test_one_repeat_each_is_drawn_once() -> None:
@@ -631,32 +633,32 @@ def test_the_schedule_shows_60_requests_and_says_of_how_many(count: int, title: 
 
 @pytest.mark.parametrize("name", ["ttft", "e2e"])
 def test_a_mix_has_a_line_for_each_class_of_its_requests(name: str) -> None:
-    one, other = mixes(24, lost=7)
-    spec = drawn(name, [one])
+    first, second = mixes(24, lost=7)
+    spec = drawn(name, [first])
     lines = Counter(row["kind"] for row in rows_of(spec, "steps"))
     assert lines == {"short": 12 - 2 + 1, "long": 12 - 2 + 1}  # 0, 7, 14 and 21 failed
     assert "(1 short: 2 of 12; 1 long: 2 of 12)" in subtitle(spec)
-    beside = drawn(name, [one, other, *runs(3)[2:]])
+    beside = drawn(name, [first, second, *runs(3)[2:]])
     kinds = {(row["run"], row["kind"]) for row in rows_of(beside, "steps")}
     assert len(kinds) == 5 and ("3 · Run 2", "") in kinds
     assert "strokeDash" not in drawn(name, runs(2))["layer"][0]["encoding"]
 
 
 def test_the_timeline_marks_the_long_requests_of_a_mix() -> None:
-    (one, _) = mixes(24)
-    spec = drawn("timeline", [one])
+    (mixed_run, _) = mixes(24)
+    spec = drawn("timeline", [mixed_run])
     assert [row["y"] for row in rows_of(spec, "long")] == list(range(2, 25, 2))
     assert "riangles mark long requests" in subtitle(spec)
     assert "long" not in drawn("timeline", runs(1))["datasets"]
 
 
 def test_legends_tell_runs_apart() -> None:
-    """Cut at the end, both would be called what both of them have."""
+    """Cut off at the end, both names would be what they have in common."""
     name = "vllm.example.internal:8000 · Qwen3-8B · {} · 8 requests"
     modes = ("sequential", "staggered")
     runs = [
         candidate([measured(0)], run_id=at, name=name.format(mode))
         for at, mode in enumerate(modes, 1)
     ]
-    assert [theme.label(one.run) for one in apart(runs)] == ["1 · sequential", "2 · staggered"]
-    assert [theme.label(one.run) for one in apart(runs[:1])] == ["1 · vllm.example.internal…"]
+    assert [theme.label(run.run) for run in apart(runs)] == ["1 · sequential", "2 · staggered"]
+    assert [theme.label(run.run) for run in apart(runs[:1])] == ["1 · vllm.example.internal…"]

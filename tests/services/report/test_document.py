@@ -58,14 +58,14 @@ RENAMED = {
 }
 
 
-def again(row: dict[str, Any]) -> Measurement:
-    """The measurement that a row of a document was made of."""
+def measurement_from(row: dict[str, Any]) -> Measurement:
+    """Return the measurement that a row of a document was made from."""
     names = [field.name for field in fields(Measurement) if field.name != "answer"]
     found = {name: row[RENAMED.get(name, name)] for name in names}
     return Measurement(**{**found, "token_times": tuple(found["token_times"])})
 
 
-def some() -> list[Measurement]:
+def measurements() -> list[Measurement]:
     broken = failed(
         2,
         "stream_error",
@@ -79,23 +79,25 @@ def some() -> list[Measurement]:
 
 @given(seen=any_measurement)
 def test_a_measurement_comes_back_from_its_row_bit_for_bit(seen: Measurement) -> None:
-    assert again(orjson.loads(orjson.dumps(full_row(seen)))) == seen
+    assert measurement_from(orjson.loads(orjson.dumps(full_row(seen)))) == seen
 
 
 def test_a_request_that_broke_off_keeps_the_tokens_that_came() -> None:
-    rows = orjson.loads(export("run.json").write([candidate(some())]))["requests"]
-    assert [again(row) for row in rows] == some()
+    rows = orjson.loads(export("run.json").write([candidate(measurements())]))["requests"]
+    assert [measurement_from(row) for row in rows] == measurements()
     assert rows[2]["e2e_s"] is None
 
 
 def test_the_parquet_file_is_the_document() -> None:
-    one = candidate(some(), name="A file", calibration={"ttft_p50_s": 1e-6})
-    table = pyarrow.parquet.read_table(io.BytesIO(export("requests.parquet").write([one])))
+    run = candidate(measurements(), name="A file", calibration={"ttft_p50_s": 1e-6})
+    table = pyarrow.parquet.read_table(io.BytesIO(export("requests.parquet").write([run])))
     assert tuple(table.column_names) == REQUEST_FIELDS
-    assert [again(row) for row in table.to_pylist()] == some()
+    assert [measurement_from(row) for row in table.to_pylist()] == measurements()
     document = orjson.loads(table.schema.metadata[KEY])
-    assert document | {"requests": table.to_pylist()} == run_document(one) | {
-        "requests": [{**row, "chunks_s": [*row["chunks_s"]]} for row in map(full_row, some())]
+    assert document | {"requests": table.to_pylist()} == run_document(run) | {
+        "requests": [
+            {**row, "chunks_s": [*row["chunks_s"]]} for row in map(full_row, measurements())
+        ]
     }
 
 
@@ -116,11 +118,13 @@ def test_what_is_written_is_what_the_schemas_say() -> None:
     ]
     written = {
         "run-2.json": [
-            orjson.loads(export("run.json").write([candidate(some())])),
+            orjson.loads(export("run.json").write([candidate(measurements())])),
             orjson.loads(
-                export("run.json").write([candidate(some(), samples=sampled(running=[1.0]))])
+                export("run.json").write(
+                    [candidate(measurements(), samples=sampled(running=[1.0]))]
+                )
             ),
-            orjson.loads(orjson.dumps(run_document(candidate(some()), prompts=True))),
+            orjson.loads(orjson.dumps(run_document(candidate(measurements()), prompts=True))),
         ],
         "comparison-2.json": [orjson.loads(export("comparison.json").write(both))],
     }
@@ -134,15 +138,15 @@ def test_what_is_written_is_what_the_schemas_say() -> None:
 # the hash
 
 
-def changed(one: Candidate, **of_run: Any) -> Candidate:
-    return replace(one, run=replace(one.run, **of_run))
+def changed(run: Candidate, **of_run: Any) -> Candidate:
+    return replace(run, run=replace(run.run, **of_run))
 
 
 def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
-    one = candidate(some(), environment={"cpu": "x"})
+    run = candidate(measurements(), environment={"cpu": "x"})
     later = datetime(2027, 1, 1, tzinfo=UTC)
     other = changed(
-        one,
+        run,
         id=9,
         name="B",
         tags=("t",),
@@ -151,36 +155,40 @@ def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
         created_at=later,
         source={"tool": "paceline"},
     )
-    assert content_hash(one) == content_hash(other) == run_document(other)["content_sha256"]
-    assert comparison_document([one, other])["runs"][1]["content_sha256"] == content_hash(one)
-    assert len(content_hash(one)) == 64
+    assert content_hash(run) == content_hash(other) == run_document(other)["content_sha256"]
+    assert comparison_document([run, other])["runs"][1]["content_sha256"] == content_hash(run)
+    assert len(content_hash(run)) == 64
 
 
 def test_the_hash_of_a_run_before_requests_could_be_fitted_stands() -> None:
-    asked = {"backend": "vllm", "model": "m", "temperature": 0.0, "top_p": 1.0}
-    one = candidate([measured(0), measured(1)], **asked)
-    assert content_hash(one) == "0dc54d10247a5a4eb15e7d6c5c3c639f44cd66d7bb2308d35facd4ace4462ac2"
-    fitted = candidate([measured(0), measured(1)], **asked, omit=["top_p"])
-    assert content_hash(fitted) != content_hash(one)
+    config = {"backend": "vllm", "model": "m", "temperature": 0.0, "top_p": 1.0}
+    run = candidate([measured(0), measured(1)], **config)
+    assert content_hash(run) == "0dc54d10247a5a4eb15e7d6c5c3c639f44cd66d7bb2308d35facd4ace4462ac2"
+    fitted = candidate([measured(0), measured(1)], **config, omit=["top_p"])
+    assert content_hash(fitted) != content_hash(run)
 
 
 def test_a_file_of_certificates_is_exported_without_its_folder() -> None:
-    text = export("run.json").write([candidate(some(), ca_file="/home/me/lab/ca.pem")]).decode()
+    text = (
+        export("run.json")
+        .write([candidate(measurements(), ca_file="/home/me/lab/ca.pem")])
+        .decode()
+    )
     assert "/home/me" not in text and "ca.pem" in text
 
 
 def test_a_run_of_which_anything_measured_is_changed_has_another_hash() -> None:
-    one = candidate(some(), environment={"cpu": "x"})
+    run = candidate(measurements(), environment={"cpu": "x"})
     later = measured(0)
     nudged = replace(later, token_times=(*later.token_times[:-1], later.token_times[-1] + 1e-9))
     others = [
-        replace(one, measurements=[nudged, *some()[1:]]),
-        replace(one, measurements=some()[:2]),
-        changed(one, environment={"cpu": "y"}),
-        changed(one, config=one.run.config.model_copy(update={"max_tokens": 9})),
-        changed(one, repeats=(replace(one.run.repeats[0], duration_s=1.5),)),
+        replace(run, measurements=[nudged, *measurements()[1:]]),
+        replace(run, measurements=measurements()[:2]),
+        changed(run, environment={"cpu": "y"}),
+        changed(run, config=run.run.config.model_copy(update={"max_tokens": 9})),
+        changed(run, repeats=(replace(run.run.repeats[0], duration_s=1.5),)),
     ]
-    assert len({content_hash(each) for each in (one, *others)}) == 1 + len(others)
+    assert len({content_hash(each) for each in (run, *others)}) == 1 + len(others)
 
 
 def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() -> None:
@@ -194,16 +202,16 @@ def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() 
 
 
 def test_a_run_has_the_same_hash_in_another_paceline() -> None:
-    one = candidate(
-        some(),
+    run = candidate(
+        measurements(),
         environment={"cpu": "x", "engine": {"args": [1, 2.5, "…/x"]}},
         seed=3,
         workload="file",
         prompts=("an own prompt", "a second one"),
     )
-    (got,) = imports.read(export("run.json").write([one]), "run.json")
+    (got,) = imports.read(export("run.json").write([run]), "run.json")
     there = changed(
-        one,
+        run,
         config=got.config,
         environment=got.environment,
         repeats=got.repeats,
@@ -211,28 +219,30 @@ def test_a_run_has_the_same_hash_in_another_paceline() -> None:
         source=got.source,
     )
     there = replace(there, measurements=got.measurements)
-    assert there.run.config.prompts != one.run.config.prompts
-    assert content_hash(there) == content_hash(one)
+    assert there.run.config.prompts != run.run.config.prompts
+    assert content_hash(there) == content_hash(run)
 
 
 def test_a_hash_does_not_tell_whether_a_guessed_prompt_is_the_right_one() -> None:
-    asked = {"workload": "text", "prompt": "a guess"}
-    one = candidate(some(), **asked)
-    assert content_hash(one) == content_hash(candidate(some(), **{**asked, "prompt": "another"}))
+    guess = {"workload": "text", "prompt": "a guess"}
+    run = candidate(measurements(), **guess)
+    assert content_hash(run) == content_hash(
+        candidate(measurements(), **{**guess, "prompt": "another"})
+    )
 
 
-def test_the_hash_of_a_document_can_be_worked_out_by_anybody() -> None:
-    """The recipe of docs/exports.md, in other words than ours."""
+def test_anybody_can_compute_the_hash_of_a_document() -> None:
+    """Follows the recipe of docs/exports.md, without our code."""
     import hashlib
     import json
 
-    document = orjson.loads(export("run.json").write([candidate(some())]))
+    document = orjson.loads(export("run.json").write([candidate(measurements())]))
     run = document["run"]
-    asked = {
+    fields = {
         k: v for k, v in run["config"].items() if k in HASHED_CONFIG and v not in (None, [], {})
     }
     whole = {
-        "config": asked,
+        "config": fields,
         "environment": run["environment"],
         "repeats": run["repeats"],
         "requests": [[row[name] for name in HASHED_FIELDS] for row in document["requests"]],
@@ -246,17 +256,17 @@ def test_the_hash_of_a_document_can_be_worked_out_by_anybody() -> None:
 
 def test_samples_travel_with_the_run_and_are_no_part_of_its_hash() -> None:
     samples = sampled(running=[1.0, 2.0, 0.1 + 0.2], gpu1_memory_bytes=[2.0**36])
-    bare, one = candidate(some()), candidate(some(), samples=samples)
-    assert content_hash(one) == content_hash(bare)
+    bare, run = candidate(measurements()), candidate(measurements(), samples=samples)
+    assert content_hash(run) == content_hash(bare)
     for name in ("run.json", "requests.parquet"):
-        (got,) = imports.read(export(name).write([one]), name)
+        (got,) = imports.read(export(name).write([run]), name)
         assert list(got.samples) == samples
     (got,) = imports.read(export("run.json").write([bare]), "run.json")
     assert got.samples == ()
 
 
 def test_samples_that_cannot_be_are_left_out() -> None:
-    document = orjson.loads(export("run.json").write([candidate(some())]))
+    document = orjson.loads(export("run.json").write([candidate(measurements())]))
     document["samples"] = [
         {"t": 2.0, "values": {"running": 1, "nonsense": 1, "waiting": "many"}},
         {"t": 1.0, "values": {"running": 2.0}},
@@ -271,16 +281,18 @@ def test_samples_that_cannot_be_are_left_out() -> None:
 
 def test_samples_are_a_file_of_their_own() -> None:
     samples = sampled(gpu0_use_share=[0.5], waiting=[1.0], running=[4.0, 5.0])
-    lines = export("samples.csv").write([candidate(some(), samples=samples)]).decode().split()
+    lines = (
+        export("samples.csv").write([candidate(measurements(), samples=samples)]).decode().split()
+    )
     assert lines == ["t,running,waiting,gpu0_use_share", "0.0,4.0,1.0,0.5", "0.5,5.0,,"]
-    assert export("samples.csv").write([candidate(some())]).decode().split() == ["t"]
+    assert export("samples.csv").write([candidate(measurements())]).decode().split() == ["t"]
 
 
 # what is private
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("No such file: '/home/gundula/x/model.gguf'", "No such file: '…/model.gguf'"),
         ("/models/Qwen3-8B", "…/Qwen3-8B"),
@@ -291,9 +303,9 @@ def test_samples_are_a_file_of_their_own() -> None:
         ("//home/gundula/f and (/root/.cache/hub)", "…/f and (…/hub)"),
     ],
 )
-def test_of_a_path_only_the_file_is_told(text: str, told: str) -> None:
-    assert without_paths(text) == told
-    assert without_paths(told) == told
+def test_of_a_path_only_the_file_name_is_shown(text: str, shown: str) -> None:
+    assert without_paths(text) == shown
+    assert without_paths(shown) == shown
 
 
 @pytest.mark.parametrize(
@@ -319,10 +331,10 @@ PRIVATE = ("heron poem", "grey on grey", "gundula", "sk-topsecret-0123456789")
 
 
 def private(run_id: int) -> Candidate:
-    """Own prompts, answers, and a machine whose paths are everywhere a server could put them."""
+    """Return a run with own prompts, answers, and paths everywhere a server could put them."""
     requests = [replace(measured(i), answer="grey on grey") for i in range(3)]
     requests.append(failed(3, error=f"[Errno 2] {HOME}/model.gguf is missing"))
-    made = candidate(
+    run = candidate(
         requests,
         run_id=run_id,
         workload="text",
@@ -330,7 +342,7 @@ def private(run_id: int) -> Candidate:
         model=f"{HOME}/tiny",
         environment={"engine": {"model": f"{HOME}/tiny", "flags": [f"--cache={HOME}/cache"]}},
     )
-    return changed(made, error=f"Died in {HOME}/run", source={"file": f"{HOME}/result.json"})
+    return changed(run, error=f"Died in {HOME}/run", source={"file": f"{HOME}/result.json"})
 
 
 @pytest.mark.parametrize("entry", EXPORTS, ids=lambda entry: entry.name)

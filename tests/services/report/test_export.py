@@ -49,7 +49,7 @@ SYSTEM_D = [
 
 
 def private(run_id: int = 12, **of_run: Any) -> Candidate:
-    """A run with an own prompt, answers and one failure; three repeats."""
+    """Return a run with an own prompt, answers and one failure; three repeats."""
     requests = [
         replace(measured(i, repeat=r, e2e=3 + i / 10 + r / 20), answer=ANSWER)
         for r in range(3)
@@ -102,8 +102,8 @@ def test_a_file_is_named_after_its_runs(name: str, ids: list[int], filename: str
 
 
 def test_an_export_says_how_many_runs_it_takes() -> None:
-    taken = {entry.name: [n for n in (1, 2, 8, 9) if entry.takes(n)] for entry in EXPORTS}
-    assert taken == {
+    accepted = {entry.name: [n for n in (1, 2, 8, 9) if entry.takes(n)] for entry in EXPORTS}
+    assert accepted == {
         "requests.csv": [1],
         "samples.csv": [1],
         "summary.csv": [1, 2, 8, 9],
@@ -141,10 +141,10 @@ def test_requests_have_our_fields_then_system_ds() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> None:
-    one = candidate([failed(error=f"{start}HYPERLINK(1)")], name=f"{start}cmd")
-    header, row = read(export("requests.csv").write([one]))
+    run = candidate([failed(error=f"{start}HYPERLINK(1)")], name=f"{start}cmd")
+    header, row = read(export("requests.csv").write([run]))
     assert row[header.index("error")] == f"'{start}HYPERLINK(1)"
-    header, row = read(export("summary.csv").write([one]))
+    header, row = read(export("summary.csv").write([run]))
     assert row[header.index("name")] == f"'{start}cmd"
 
 
@@ -195,12 +195,12 @@ def test_a_comparison_has_every_value_and_every_ratio() -> None:
 
 
 def test_a_run_is_one_document() -> None:
-    one = private()
-    document = orjson.loads(export("run.json").write([one]))
+    run = private()
+    document = orjson.loads(export("run.json").write([run]))
     assert document["schema"] == "paceline/run/2"
     assert all(tuple(row) == REQUEST_FIELDS for row in document["requests"])
     assert len(document["requests"]) == 7
-    assert document["summary"] == summary_row(one.summary)
+    assert document["summary"] == summary_row(run.summary)
     assert document["run"]["config"]["own_prompts"] == 1
     assert document["run"]["started_at"] == "2026-03-01T12:00:00+00:00"
     assert [repeat["index"] for repeat in document["run"]["repeats"]] == [0, 1, 2]
@@ -218,7 +218,7 @@ def test_prompts_and_answers_are_in_it_only_when_asked_for() -> None:
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """The cells of every row of every table, as GitHub would split them."""
+    """Return the cells of every row of every table, split as GitHub does."""
     rows = [line for line in text.splitlines() if line.startswith("|")]
     return [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
 
@@ -249,14 +249,14 @@ def test_a_run_alone_has_a_table_too() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
-def test_what_people_wrote_is_no_markup_in_a_pull_request(count: int) -> None:
+def test_names_are_not_markup_in_a_pull_request(count: int) -> None:
     name = "# a|b\n**c** <img src=x> @somebody #12 `d` [e](http://f) ~~g~~ $h$ &amp; _i_ \\|"
     name += " GH-12 ftp://h"
     named = [private(n, name=f"{name}{n}") for n in range(1, count + 1)]
     text = export("markdown.md").write(named).decode()
     assert "&amp;amp;" in text
-    for word in ("<img", "@somebody", "#12 ", "http://", "**c**", "`d`", "[e]", "~~g", " _i_"):
-        assert word not in text
+    for markup in ("<img", "@somebody", "#12 ", "http://", "**c**", "`d`", "[e]", "~~g", " _i_"):
+        assert markup not in text
     assert "GH-12" not in text and "ftp://" not in text
     for line, row in zip(
         [line for line in text.splitlines() if line.startswith("|")], rows_of(text), strict=True
@@ -269,7 +269,7 @@ def test_what_people_wrote_is_no_markup_in_a_pull_request(count: int) -> None:
 
 
 class Page(HTMLParser):
-    """What a browser would see: links, scripts, policy, and the text between the tags."""
+    """What a browser sees: links, scripts, policy, and the text between the tags."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -283,17 +283,17 @@ class Page(HTMLParser):
         self.feed(data.decode())
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = dict(attributes)
+        values = dict(attributes)
         self._inside = tag
         self.tags.add(tag)
         self.references += [v or "" for k, v in attributes if k in ("src", "href", "srcset")]
         self.handlers += [k for k, _ in attributes if k.startswith("on")]
         if tag == "script":
-            self.scripts.append((found, ""))
-        if found.get("http-equiv") == "Content-Security-Policy":
-            self.policy = found["content"] or ""
-        elif tag == "meta" and (name := found.get("name") or found.get("property")):
-            self.meta[name] = found["content"] or ""
+            self.scripts.append((values, ""))
+        if values.get("http-equiv") == "Content-Security-Policy":
+            self.policy = values["content"] or ""
+        elif tag == "meta" and (name := values.get("name") or values.get("property")):
+            self.meta[name] = values["content"] or ""
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = None
@@ -309,9 +309,9 @@ class Page(HTMLParser):
 
 
 def hostile() -> list[Candidate]:
-    """Runs in which everything that a person or a server writes tries to break out."""
+    """Return runs in which every text of a person or a server tries to inject markup."""
     run = {"name": HOSTILE, "environment": {HOSTILE: HOSTILE}}
-    made = [private(n, **run) for n in (1, 2)]
+    runs = [private(n, **run) for n in (1, 2)]
     return [
         replace(
             one,
@@ -323,7 +323,7 @@ def hostile() -> list[Candidate]:
                 config=one.run.config.model_copy(update={"model": HOSTILE}),
             ),
         )
-        for one in made
+        for one in runs
     ]
 
 
@@ -376,11 +376,11 @@ def test_the_page_says_what_the_comparison_says() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_what_makes_one_doubt_the_numbers_stands_right_below_the_headline(count: int) -> None:
+def test_diagnostics_stand_right_below_the_headline(count: int) -> None:
     """Below the findings, above every figure and chart; notes are folded up below the figures."""
     runs = several(count) if count > 1 else [private()]
-    found = contents(runs)
-    assert found.warnings and found.remarks
+    page_text = contents(runs)
+    assert page_text.warnings and page_text.remarks
     page = export("page.html").write(runs).decode()
     first = page.index('class="diagnostics"')
     assert page.index('class="finding"') < first < page.index('class="tiles"')
@@ -429,9 +429,9 @@ def test_a_preview_of_the_page_says_what_was_found() -> None:
 
 
 def test_the_page_names_what_was_measured_and_where() -> None:
-    one, two = several()
-    text = Page(export("page.html").write([one, two])).text
-    assert content_hash(one) in text and content_hash(two) in text
+    first, second = several()
+    text = Page(export("page.html").write([first, second])).text
+    assert content_hash(first) in text and content_hash(second) in text
     known = private(environment={"cpu": "x", "python": "3.11"})
     same = private(environment={"cpu": "x", "python": "3.11", "observed_at": "later"})
     mark = fingerprint.of_environment(known.run.environment)
@@ -443,18 +443,18 @@ def test_the_page_names_what_was_measured_and_where() -> None:
 
 def test_prompts_and_answers_are_on_the_page_only_when_asked_for() -> None:
     many = [replace(measured(i), answer=f"<b>{ANSWER}</b> {i}.") for i in range(150)]
-    one = candidate(many, workload="text", prompt=f"<i>{PROMPT}</i>", requests=150)
-    page = Page(page_html([one], texts=True))
+    run = candidate(many, workload="text", prompt=f"<i>{PROMPT}</i>", requests=150)
+    page = Page(page_html([run], texts=True))
     assert page.text.count(f"<i>{PROMPT}</i>") == page.text.count(f"<b>{ANSWER}</b>") == 100
     assert "shared this page: the first 100 requests" in page.text
-    without = page_html([one]).decode()
+    without = page_html([run]).decode()
     assert "heron" not in without
     assert "It contains no prompts or answers." in without
 
 
 def test_of_an_imported_run_no_prompt_is_made_up() -> None:
-    one = private()
-    page = Page(page_html([replace(one, run=replace(one.run, source={"tool": "x"}))], texts=True))
+    run = private()
+    page = Page(page_html([replace(run, run=replace(run.run, source={"tool": "x"}))], texts=True))
     assert PROMPT not in page.text
     assert "The prompt is not known." in page.text
 
@@ -502,8 +502,10 @@ def test_the_page_opens_offline_without_a_word_of_complaint(
 
 
 def test_every_column_of_the_requests_csv_is_documented() -> None:
-    said = (ROOT / "docs" / "exports.md").read_text() + (ROOT / "docs" / "metrics.md").read_text()
+    documented = (ROOT / "docs" / "exports.md").read_text() + (
+        ROOT / "docs" / "metrics.md"
+    ).read_text()
     readme = (ROOT / "README.md").read_text().replace("\n", " ")
     header = requests_csv([candidate([measured()])]).decode().splitlines()[0].split(",")
     for name in header:
-        assert f"`{name}`" in said or f"{name}," in readme or f"{name}`" in readme, name
+        assert f"`{name}`" in documented or f"{name}," in readme or f"{name}`" in readme, name

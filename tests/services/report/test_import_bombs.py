@@ -56,9 +56,9 @@ def test_no_key_is_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyP
     started: list[Any] = []
     popen = subprocess.Popen
 
-    def noted(*args: Any, **kept: Any) -> Any:
-        started.append(kept["env"])
-        return popen(*args, **kept)
+    def noted(*args: Any, **options: Any) -> Any:
+        started.append(options["env"])
+        return popen(*args, **options)
 
     monkeypatch.setattr(subprocess, "Popen", noted)
     with pytest.raises(InvalidImport):
@@ -77,9 +77,9 @@ def test_text_that_a_file_holds_once_does_not_cost_every_row_of_it() -> None:
         unknown=once(long, rows),
     )
     assert len(data) < 500_000
-    [one] = isolated.read(data, "f.parquet")
-    assert len(one.measurements) == rows
-    assert len(one.measurements[0].error or "") == paceline.LONGEST_ERROR
+    [run] = isolated.read(data, "f.parquet")
+    assert len(run.measurements) == rows
+    assert len(run.measurements[0].error or "") == paceline.LONGEST_ERROR
 
 
 def test_rows_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,15 +17,15 @@ DATA = ROOT / "tests" / "data" / "imports"
 
 
 def only(name: str) -> Any:
-    [one] = read((DATA / name).read_bytes(), name)
-    return one
+    [run] = read((DATA / name).read_bytes(), name)
+    return run
 
 
 def changed(name: str, change: Any) -> Any:
-    told = json.loads((DATA / name).read_text())
-    change(told)
-    [one] = read(json.dumps(told).encode(), name)
-    return one
+    document = json.loads((DATA / name).read_text())
+    change(document)
+    [run] = read(json.dumps(document).encode(), name)
+    return run
 
 
 NUMBERS: dict[str, dict[str, Any]] = {  # of the requests, worked out anew
@@ -116,16 +116,20 @@ def test_two_spellings_of_evalscope_say_the_same() -> None:
 
 
 def test_a_request_that_guidellm_cut_off_is_cancelled() -> None:
-    def cut_off(told: Any) -> None:
-        groups = told["benchmarks"][0]["requests"]
-        one = groups["successful"].pop()
-        one |= {"first_token_time": None, "last_token_time": None, "error": "TimeoutError: late."}
-        groups["incomplete"].append(one)
+    def cut_off(document: Any) -> None:
+        groups = document["benchmarks"][0]["requests"]
+        request = groups["successful"].pop()
+        request |= {
+            "first_token_time": None,
+            "last_token_time": None,
+            "error": "TimeoutError: late.",
+        }
+        groups["incomplete"].append(request)
 
-    one = changed("guidellm/0.3.json", cut_off)
-    assert [m.status for m in one.measurements] == ["ok", "ok", "cancelled"]
-    assert one.measurements[2].output_tokens is None
-    assert one.source["placed"]
+    run = changed("guidellm/0.3.json", cut_off)
+    assert [m.status for m in run.measurements] == ["ok", "ok", "cancelled"]
+    assert run.measurements[2].output_tokens is None
+    assert run.source["placed"]
 
 
 def test_aiperf_before_versions_says_model_and_load() -> None:
@@ -136,8 +140,8 @@ def test_aiperf_before_versions_says_model_and_load() -> None:
 def test_triton_counts_its_chunks_and_says_its_errors() -> None:
     assert [len(m.token_times) for m in only("genai-perf/triton.json").measurements] == [3, 3, 3]
 
-    def fail(told: Any) -> None:
-        outputs = told["experiments"][0]["requests"][0]["response_outputs"]
+    def fail(document: Any) -> None:
+        outputs = document["experiments"][0]["requests"][0]["response_outputs"]
         outputs[:] = [{"error": "request timed out in the queue"}]
 
     first = changed("genai-perf/triton.json", fail).measurements[0]
@@ -147,22 +151,22 @@ def test_triton_counts_its_chunks_and_says_its_errors() -> None:
 
 def test_inferencex_is_a_run_for_each_configuration_with_the_rates_of_all_its_gpus() -> None:
     runs = read((DATA / "inferencex" / "aggregate.json").read_bytes(), "agg.json")
-    assert [one.source["stated"]["output_tokens_per_s"] for one in runs] == [800, 400]
-    assert [one.source["stated"]["ttft_s_median"] for one in runs] == [0.1, 0.1]
-    assert [one.config.concurrency for one in runs] == [16, 32]
-    assert len({one.name for one in runs}) == 2
+    assert [run.source["stated"]["output_tokens_per_s"] for run in runs] == [800, 400]
+    assert [run.source["stated"]["ttft_s_median"] for run in runs] == [0.1, 0.1]
+    assert [run.config.concurrency for run in runs] == [16, 32]
+    assert len({run.name for run in runs}) == 2
 
 
 def test_llmperf_by_concurrency_is_a_run_for_each() -> None:
     runs = read((DATA / "llmperf" / "by_concurrency.json").read_bytes(), "f.json")
-    assert [one.config.concurrency for one in runs][1:] == [4, 16]
-    assert [one.source["stated"]["output_tokens_per_s"] for one in runs] == [30, 120, 480]
+    assert [run.config.concurrency for run in runs][1:] == [4, 16]
+    assert [run.source["stated"]["output_tokens_per_s"] for run in runs] == [30, 120, 480]
 
 
 def test_llmperf_that_wanted_more_tokens_has_a_class_of_its_own_and_its_times() -> None:
-    def short(told: Any) -> None:
-        told[0] |= {"error_code": -100, "error_msg": "Output too few tokens 502"}
-        told[1] |= {"error_code": 429, "error_msg": "slow down"}
+    def short(document: Any) -> None:
+        document[0] |= {"error_code": -100, "error_msg": "Output too few tokens 502"}
+        document[1] |= {"error_code": 429, "error_msg": "slow down"}
 
     first, second, *_ = changed("llmperf/individual_responses.json", short).measurements
     assert (first.status, first.error_class) == ("failed", "too_short")
@@ -173,7 +177,7 @@ def test_llmperf_that_wanted_more_tokens_has_a_class_of_its_own_and_its_times() 
 def test_locust_with_several_requests_has_a_run_for_each_and_for_all() -> None:
     head, line, total = (DATA / "locust" / "results_stats.csv").read_text().splitlines()
     runs = read("\n".join([head, line, line.replace("/v1", "/v2"), total]).encode(), "s.csv")
-    assert [one.source["facts"]["Name"] for one in runs] == [
+    assert [run.source["facts"]["Name"] for run in runs] == [
         "/v1/completions",
         "/v2/completions",
         "Aggregated",
@@ -181,23 +185,23 @@ def test_locust_with_several_requests_has_a_run_for_each_and_for_all() -> None:
 
 
 def test_what_is_not_read_is_named() -> None:
-    def more(told: Any) -> None:
-        told["benchmarks"][0]["metrics"]["new_metric_ms"] = {"successful": {"mean": 1}}
-        told["benchmarks"][0]["server_load"] = [1, 2, 3]
+    def more(document: Any) -> None:
+        document["benchmarks"][0]["metrics"]["new_metric_ms"] = {"successful": {"mean": 1}}
+        document["benchmarks"][0]["server_load"] = [1, 2, 3]
 
-    one = changed("guidellm/0.3.json", more)
-    assert {"metrics.new_metric_ms", "server_load", "run_stats"} <= set(one.source["unread"])
-    assert not any("time_to_first_token" in name for name in one.source["unread"])
-    assert "metrics.new_metric_ms" in table(imported_candidate(one)).note
+    run = changed("guidellm/0.3.json", more)
+    assert {"metrics.new_metric_ms", "server_load", "run_stats"} <= set(run.source["unread"])
+    assert not any("time_to_first_token" in name for name in run.source["unread"])
+    assert "metrics.new_metric_ms" in table(imported_candidate(run)).note
 
 
 def test_a_file_with_more_requests_than_a_run_can_have_says_how_many() -> None:
-    def many(told: Any) -> None:
-        told["request_count"]["avg"] = 47_002
+    def many(document: Any) -> None:
+        document["request_count"]["avg"] = 47_002
 
-    one = changed("aiperf/0.1.json", many)
-    assert "47,002 requests" in one.name
-    assert "requests" not in one.source["known"]
+    run = changed("aiperf/0.1.json", many)
+    assert "47,002 requests" in run.name
+    assert "requests" not in run.source["known"]
 
 
 TRACEBACK = """Traceback (most recent call last):
@@ -209,7 +213,7 @@ TRACEBACK = """Traceback (most recent call last):
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("message", "kind"),
     [
         ("Too Many Requests", "http_429"),
         ("Service Unavailable", "http_5xx"),
@@ -234,9 +238,9 @@ TRACEBACK = """Traceback (most recent call last):
         ("KeyError: 'choices' (line 503)", None),
     ],
 )
-def test_an_error_is_classed_by_what_it_says(said: str, kind: str | None) -> None:
-    assert fields.error_class(said) == kind
-    assert fields.failure(TRACEBACK.format("raise it") + said) == (said, kind)
+def test_an_error_is_classed_by_what_it_says(message: str, kind: str | None) -> None:
+    assert fields.error_class(message) == kind
+    assert fields.failure(TRACEBACK.format("raise it") + message) == (message, kind)
 
 
 @pytest.mark.parametrize("value", [1e-320, 5e-324, -1e-310, float("inf"), float("nan"), 10**400])
@@ -249,8 +253,8 @@ def test_a_number_that_no_database_keeps_is_none_or_nothing(value: Any) -> None:
 @pytest.mark.parametrize("name", ["vllm/result.json", "locust/results_stats.csv"])
 def test_a_file_is_read_in_every_encoding_of_unicode(name: str, encoding: str) -> None:
     text = (DATA / name).read_text()
-    [one] = read(text.encode(encoding), name)
-    assert one.source["stated"] == only(name).source["stated"]
+    [run] = read(text.encode(encoding), name)
+    assert run.source["stated"] == only(name).source["stated"]
 
 
 @pytest.mark.parametrize("sign", [";", "\t", "|"])
@@ -258,8 +262,8 @@ def test_a_table_is_read_whatever_separates_its_columns(sign: str) -> None:
     text = (DATA / "locust" / "results_stats.csv").read_text().replace(",", sign)
     if sign == ";":  # as a German spreadsheet writes it
         text = text.replace(".", ",")
-    [one] = read(text.encode(), "s.csv")
-    assert one.source["stated"] == only("locust/results_stats.csv").source["stated"]
+    [run] = read(text.encode(), "s.csv")
+    assert run.source["stated"] == only("locust/results_stats.csv").source["stated"]
 
 
 def test_a_table_whose_separator_is_not_certain_is_not_guessed() -> None:

@@ -56,20 +56,20 @@ FILES = {  # tool, runs, requests of the first, mode of the first
 }
 
 
-def taken(name: str) -> list[Any]:
+def runs_of(name: str) -> list[Any]:
     return read((DATA / name).read_bytes(), name)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_tools_file_is_read_whatever_it_is_called(name: str) -> None:
     tool, runs, requests, mode = FILES[name]
-    found = read((DATA / name).read_bytes(), "something.else")
-    assert [one.source["tool"] for one in found] == [tool] * runs
-    assert len(found[0].measurements) == requests
-    assert found[0].config.mode == mode
-    assert found[0].config.backend == "import"
-    assert found[0].source["file"] == "something.else"
-    assert found[0].source["definitions"].keys() == found[0].source["stated"].keys()
+    runs_read = read((DATA / name).read_bytes(), "something.else")
+    assert [run.source["tool"] for run in runs_read] == [tool] * runs
+    assert len(runs_read[0].measurements) == requests
+    assert runs_read[0].config.mode == mode
+    assert runs_read[0].config.backend == "import"
+    assert runs_read[0].source["file"] == "something.else"
+    assert runs_read[0].source["definitions"].keys() == runs_read[0].source["stated"].keys()
 
 
 def test_every_file_of_the_samples_is_in_the_table() -> None:
@@ -79,7 +79,7 @@ def test_every_file_of_the_samples_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", [name for name, facts in FILES.items() if facts[2]])
 def test_requests_have_times_in_their_order(name: str) -> None:
-    for m in taken(name)[0].measurements:
+    for m in runs_of(name)[0].measurements:
         assert m.status == "ok"
         assert m.t_send is not None
         assert m.t_last is not None
@@ -91,23 +91,27 @@ def test_requests_have_times_in_their_order(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_everything_stated_has_a_label_and_a_definition(name: str) -> None:
-    candidate = imported_candidate(taken(name)[0])
-    numbers, told = table(candidate), definitions(candidate)
+    candidate = imported_candidate(runs_of(name)[0])
+    numbers, definitions_shown = table(candidate), definitions(candidate)
     assert len({row[0] for row in numbers.rows}) == len(candidate.run.source["stated"])
-    assert all(definition.endswith(".") for _, definition in told.rows)
-    assert len({definition for _, definition in told.rows}) == len(told.rows)
-    metrics = {part.partition(", ")[0] for row in told.rows for part in row[0].split("; ")}
+    assert all(definition.endswith(".") for _, definition in definitions_shown.rows)
+    assert len({definition for _, definition in definitions_shown.rows}) == len(
+        definitions_shown.rows
+    )
+    metrics = {
+        part.partition(", ")[0] for row in definitions_shown.rows for part in row[0].split("; ")
+    }
     assert {row[0].partition(", ")[0] for row in numbers.rows} == metrics
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_prompt_and_no_answer_is_kept(name: str) -> None:
-    for one in taken(name):
-        said = repr(one)
-        assert "Explain in a few" not in said
-        assert " w0 w1" not in said
-        assert "waves of the sea" not in said
-        assert all(m.answer is None for m in one.measurements)
+    for run in runs_of(name):
+        text = repr(run)
+        assert "Explain in a few" not in text
+        assert " w0 w1" not in text
+        assert "waves of the sea" not in text
+        assert all(m.answer is None for m in run.measurements)
 
 
 def test_a_file_without_a_tool_names_those_that_are_known() -> None:
@@ -116,7 +120,7 @@ def test_a_file_without_a_tool_names_those_that_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "is empty"),
         (b" \n ", "is empty"),
@@ -140,8 +144,8 @@ def test_a_file_without_a_tool_names_those_that_are_known() -> None:
         (b'{"metadata": {"version": 2}, "benchmarks": [{}]}', "no requests and no results"),
     ],
 )
-def test_a_bad_file_gets_a_sentence(data: bytes, says: str) -> None:
-    with pytest.raises(InvalidImport, match=says):
+def test_a_bad_file_gets_a_sentence(data: bytes, message: str) -> None:
+    with pytest.raises(InvalidImport, match=message):
         read(data, "f")
 
 
@@ -173,31 +177,31 @@ REQUEST = {"repeat": 0, "index": 0, "status": "ok", "sent_s": 0.0, "e2e_s": 1.0}
 
 
 @pytest.mark.parametrize(
-    ("requests", "says"),
+    ("requests", "message"),
     [
         ([REQUEST, REQUEST], "same repeat and index"),
         ([{**REQUEST, "repeat": 2**31 - 1}], "more than 50 repeats"),
     ],
 )
-def test_requests_that_cannot_be_stored_get_a_sentence(requests: Any, says: str) -> None:
-    with pytest.raises(InvalidImport, match=says):
+def test_requests_that_cannot_be_stored_get_a_sentence(requests: Any, message: str) -> None:
+    with pytest.raises(InvalidImport, match=message):
         read(of_paceline(*requests), "f")
 
 
 def test_a_moment_that_cannot_be_is_not_known() -> None:
     times = {"sent_s": 2.0, "first_s": 1.0, "answer_s": 9.0, "last_s": 5.0, "chunks_s": [1, 3, 5]}
-    (found,) = read(of_paceline({**REQUEST, **times, "ended_s": 0.5}, config={}), "f")
-    (m,) = found.measurements
+    (run,) = read(of_paceline({**REQUEST, **times, "ended_s": 0.5}, config={}), "f")
+    (m,) = run.measurements
     assert (m.t_first, m.t_answer, m.t_last, m.t_end) == (None, None, 5.0, None)
     assert tuple(m.token_times) == (3.0, 5.0)
-    (found,) = read(of_paceline({**REQUEST, **times, "sent_s": None}, config={}), "f")
-    assert found.measurements[0].t_last is None and not found.measurements[0].token_times
+    (run,) = read(of_paceline({**REQUEST, **times, "sent_s": None}, config={}), "f")
+    assert run.measurements[0].t_last is None and not run.measurements[0].token_times
 
 
 def test_a_repeat_is_kept_once_and_only_where_a_run_can_have_it() -> None:
-    said = [{"index": n, "began_at": "2026-01-01"} for n in (0, 0, 2**31 - 1)]
-    (found,) = read(of_paceline(REQUEST, config={}, repeats=said), "f")
-    assert [repeat.index for repeat in found.repeats] == [0]
+    repeats = [{"index": n, "began_at": "2026-01-01"} for n in (0, 0, 2**31 - 1)]
+    (run,) = read(of_paceline(REQUEST, config={}, repeats=repeats), "f")
+    assert [repeat.index for repeat in run.repeats] == [0]
 
 
 HALF = "a\ud800b\0"  # UTF-8 has no half of a character, and PostgreSQL no NUL
@@ -236,7 +240,7 @@ def test_a_file_of_too_many_values_gets_a_sentence(monkeypatch: pytest.MonkeyPat
 @given(st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_read_or_refused_in_a_sentence(data: bytes) -> None:
-    held(data)
+    check_summary(data)
 
 
 JSON = st.recursive(
@@ -250,20 +254,20 @@ JSON = st.recursive(
 @pytest.mark.parametrize("name", [n for n in FILES if not n.endswith(".csv")])
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
-def test_a_tools_file_with_anything_in_its_places_is_read_or_refused(name: str, data: Any) -> None:
-    """Real files in which some values are replaced by any other."""
+def test_a_tools_file_with_random_values_is_read_or_refused(name: str, data: Any) -> None:
+    """Reads real files in which some values are replaced at random."""
     rows = [json.loads(line) for line in _lines(DATA / name)]
     for _ in range(data.draw(st.integers(1, 4))):
-        place: Any = data.draw(st.sampled_from(rows))
+        node: Any = data.draw(st.sampled_from(rows))
         while True:
-            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
             key = data.draw(st.sampled_from(keys))
-            deeper = isinstance(place[key], dict | list) and place[key]
+            deeper = isinstance(node[key], dict | list) and node[key]
             if not deeper or data.draw(st.booleans()):
-                place[key] = data.draw(JSON)
+                node[key] = data.draw(JSON)
                 break
-            place = place[key]
-    held("\n".join(map(json.dumps, rows)).encode())
+            node = node[key]
+    check_summary("\n".join(map(json.dumps, rows)).encode())
 
 
 def _lines(file: Path) -> list[str]:
@@ -271,17 +275,17 @@ def _lines(file: Path) -> list[str]:
     return text.splitlines() if file.suffix == ".jsonl" else [json.dumps(json.loads(text))]
 
 
-def held(data: bytes) -> None:
-    """What is read can be summed up and shown, whatever it holds."""
+def check_summary(data: bytes) -> None:
+    """Check that whatever was read can be summarised and shown."""
     try:
-        found = read(data, "f")
+        runs = read(data, "f")
     except InvalidImport as error:
         assert str(error).startswith("f: ")
         return
-    for one in found:
-        assert one.source["tool"]
-        json.dumps(one.source, allow_nan=False)
-        table(imported_candidate(one))
+    for run in runs:
+        assert run.source["tool"]
+        json.dumps(run.source, allow_nan=False)
+        table(imported_candidate(run))
 
 
 def test_what_paceline_made_before_is_read_without_single_chunks() -> None:
@@ -315,14 +319,14 @@ def test_what_paceline_made_before_is_read_without_single_chunks() -> None:
             "repeats": [{"index": 0, "began_at": "2026-03-01T12:00:00+00:00", "duration_s": 1.5}],
         },
     }
-    [one] = read(json.dumps(document).encode(), "run.json")
-    assert (one.name, one.status, one.note, one.tags) == ("mine", "cancelled", "see", ("a",))
-    assert one.config.backend == "vllm"
-    assert one.config.workload == "text"
-    assert len(one.config.prompt or "") == 12
-    assert "prompt" not in one.source["known"]
-    assert one.repeats[0].duration_s == 1.5
-    [m] = one.measurements
+    [run] = read(json.dumps(document).encode(), "run.json")
+    assert (run.name, run.status, run.note, run.tags) == ("mine", "cancelled", "see", ("a",))
+    assert run.config.backend == "vllm"
+    assert run.config.workload == "text"
+    assert len(run.config.prompt or "") == 12
+    assert "prompt" not in run.source["known"]
+    assert run.repeats[0].duration_s == 1.5
+    [m] = run.measurements
     assert m.t_send == 0.6
     assert m.t_first == pytest.approx(0.7)
     assert m.t_last == pytest.approx(1.0)
@@ -330,19 +334,19 @@ def test_what_paceline_made_before_is_read_without_single_chunks() -> None:
 
 
 def test_failed_requests_keep_their_class_and_no_more_than_a_line() -> None:
-    told = json.loads((DATA / "vllm" / "result.json").read_text())
-    told["errors"][0] = "503 Service Unavailable\nTraceback: Bearer sk-abcdef123456"
-    told["ttfts"][0], told["itls"][0] = 0.0, []
-    [one] = read(json.dumps(told).encode(), "f")
+    document = json.loads((DATA / "vllm" / "result.json").read_text())
+    document["errors"][0] = "503 Service Unavailable\nTraceback: Bearer sk-abcdef123456"
+    document["ttfts"][0], document["itls"][0] = 0.0, []
+    [one] = read(json.dumps(document).encode(), "f")
     first = one.measurements[0]
     assert (first.status, first.error_class) == ("failed", "http_5xx")
     assert "sk-abcdef" not in (first.error or "")
     assert "\n" not in (first.error or "")
 
 
-def test_where_no_request_has_a_place_in_time_rates_are_not_made_up() -> None:
-    found = imported_candidate(taken("llmperf/individual_responses.json")[0])
-    row = summary_row(found.summary)
+def test_without_timestamps_there_are_no_rates() -> None:
+    imported = imported_candidate(runs_of("llmperf/individual_responses.json")[0])
+    row = summary_row(imported.summary)
     assert row["output_tokens_per_s"] is None
     assert row["requests_per_s"] is None
     assert row["peak_in_flight"] is None
@@ -351,19 +355,19 @@ def test_where_no_request_has_a_place_in_time_rates_are_not_made_up() -> None:
 
 def test_each_format_is_recognised_by_one_entry_only() -> None:
     for name in FILES:
-        found = parse.document((DATA / name).read_bytes())
-        assert sum(entry.recognise(found) for entry in IMPORTS) == 1, name
+        document = parse.document((DATA / name).read_bytes())
+        assert sum(entry.recognise(document) for entry in IMPORTS) == 1, name
 
 
 def test_sglang_that_was_held_back_does_not_say_when_it_sent() -> None:
-    [one] = taken("sglang/0.5.23.jsonl")
-    assert one.config.concurrency == 4
-    assert not one.source["placed"]
+    [run] = runs_of("sglang/0.5.23.jsonl")
+    assert run.config.concurrency == 4
+    assert not run.source["placed"]
 
 
 def test_inference_perf_has_one_time_for_each_chunk_not_for_each_token() -> None:
-    [one] = taken("inference-perf/per_request_lifecycle_metrics.json")
-    m: Measurement = one.measurements[0]
+    [run] = runs_of("inference-perf/per_request_lifecycle_metrics.json")
+    m: Measurement = run.measurements[0]
     assert len(m.token_times) == 16
     assert len(set(m.token_times)) == 16
     assert m.output_tokens == 16
@@ -371,9 +375,9 @@ def test_inference_perf_has_one_time_for_each_chunk_not_for_each_token() -> None
 
 def test_several_lines_are_several_runs() -> None:
     line = (DATA / "sglang" / "0.5.23.jsonl").read_text().strip()
-    found = read(f"{line}\n{line}\n".encode(), "two.jsonl")
-    assert len(found) == 2
-    assert summarize(found[1].measurements).ok == 8
+    runs = read(f"{line}\n{line}\n".encode(), "two.jsonl")
+    assert len(runs) == 2
+    assert summarize(runs[1].measurements).ok == 8
 
 
 @pytest.mark.parametrize(
@@ -397,15 +401,15 @@ def test_chunks_have_times_only_where_every_gap_is_a_time(gaps: Any, times: Any)
 
 
 def own(**run: Any) -> bytes:
-    """A run's JSON as another Paceline might have written it."""
+    """Return a run's JSON as another Paceline might have written it."""
     row = {"index": 0, "repeat": 0, "status": "ok", "sent_s": 0.0, "first_s": 0.1, "last_s": 0.2}
     return json.dumps({"schema": "paceline/run/2", "run": run, "requests": [row]}).encode()
 
 
 def test_what_another_paceline_says_that_this_one_does_not_know_is_shown_by_its_name() -> None:
     source = {"tool": "later", "stated": {"newer_s_p95": 1.5}, "definitions": {"newer_s_p95": "X."}}
-    [one] = read(own(source=source), "f")
-    assert table(imported_candidate(one)).rows[0][:2] == ("newer_s_p95", "1.50")
+    [run] = read(own(source=source), "f")
+    assert table(imported_candidate(run)).rows[0][:2] == ("newer_s_p95", "1.50")
 
 
 def test_no_text_is_kept_that_a_database_cannot_keep() -> None:
@@ -414,11 +418,11 @@ def test_no_text_is_kept_that_a_database_cannot_keep() -> None:
     environment = {bad: bad, "list": [bad, 1], "deep": {"deeper": bad}}
     repeats = [{"index": 0, "began_at": "2026-03-01T12:00:00Z", "health": {"x": bad}}] * 2
     source = {"tool": bad, "facts": {bad: bad}, "stated": {"ok": 1}, "definitions": {"ok": bad}}
-    [one] = read(own(environment=environment, repeats=repeats, source=source, name=bad), bad)
-    kept = json.dumps([one.source, one.environment, one.name, one.repeats[0].health])
-    assert "\\u0000" not in kept
-    assert "\\ud800" not in kept
-    assert len(one.repeats) == 1
+    [run] = read(own(environment=environment, repeats=repeats, source=source, name=bad), bad)
+    stored = json.dumps([run.source, run.environment, run.name, run.repeats[0].health])
+    assert "\\u0000" not in stored
+    assert "\\ud800" not in stored
+    assert len(run.repeats) == 1
 
 
 def test_two_requests_of_one_number_are_refused() -> None:

@@ -21,20 +21,22 @@ def study_chart(name: str) -> StudyChart:
 
 
 def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> list[Measured]:
-    """TP 1, 2, 4, PP 2 and TP 2 · PP 2 for each length and batch size; TP 4 fails once."""
+    """Return TP 1, 2, 4, PP 2 and TP 2 · PP 2 for each length and batch size; TP 4 fails once."""
     shapes = [(1, 1), (2, 1), (4, 1), (1, 2), (2, 2)]
-    asked = [(at, *shape, n, b) for n in lengths for b in sizes for at, shape in enumerate(shapes)]
+    cell_shapes = [
+        (at, *shape, n, b) for n in lengths for b in sizes for at, shape in enumerate(shapes)
+    ]
     cells = [
         cell(
             (1 + at / 2) * b**0.5,
-            place=place,
+            place=index,
             tp=tp,
             pp=pp,
             size=b,
             workload="synthetic",
             input_tokens=n,
         )
-        for place, (at, tp, pp, n, b) in enumerate(asked)
+        for index, (at, tp, pp, n, b) in enumerate(cell_shapes)
     ]
     last = Measured(cells[2].cell, None, "Out of memory.")
     return [*cells[:2], last, *cells[3:]]
@@ -42,25 +44,25 @@ def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("chart", STUDY_CHARTS, ids=lambda chart: chart.name)
-def test_a_chart_of_a_study_is_valid_small_and_as_wide_as_its_place(
+def test_a_chart_of_a_study_is_valid_small_and_as_wide_as_its_container(
     chart: StudyChart, dark: bool
 ) -> None:
     drawn = chart.draw(grid(), dark=dark)
     assert drawn is not None
-    found = spec(drawn, dark)
-    alt.LayerChart.from_dict(found)  # validates against Vega-Lite's schema
-    assert found["width"] == "container"
-    assert 0 < marks(found) <= MOST_MARKS
+    drawn_spec = spec(drawn, dark)
+    alt.LayerChart.from_dict(drawn_spec)  # validates against Vega-Lite's schema
+    assert drawn_spec["width"] == "container"
+    assert 0 < marks(drawn_spec) <= MOST_MARKS
 
 
 @pytest.mark.parametrize("chart", STUDY_CHARTS, ids=lambda chart: chart.name)
 def test_a_large_study_stays_within_5000_marks(chart: StudyChart) -> None:
     engines = [(tp, pp) for tp in (1, 2, 4, 8) for pp in (1, 2, 4)]
-    asked = [(t, p, n, b) for t, p in engines for n in (1, 2, 3, 4, 5, 6) for b in range(1, 11)]
-    one = cell(1.0)
+    shapes = [(t, p, n, b) for t, p in engines for n in (1, 2, 3, 4, 5, 6) for b in range(1, 11)]
+    single = cell(1.0)
     cells = [
-        Measured(cell(None, tp=t, pp=p, size=b, max_tokens=n).cell, one.candidate)
-        for t, p, n, b in asked
+        Measured(cell(None, tp=t, pp=p, size=b, max_tokens=n).cell, single.candidate)
+        for t, p, n, b in shapes
     ]
     drawn = chart.draw(cells)
     assert drawn is not None
@@ -116,7 +118,7 @@ def test_the_law_goes_through_the_dots_whatever_the_baseline_is(
     law = {row["devices"]: row["value"] for row in drawn.datasets["curves"]}
     assert [at for at, _ in dots] == [1, 2, 4] and (min(law), max(law)) == (1, 4)
     for at, value in dots:
-        near = min(law, key=lambda place: abs(place - at))
+        near = min(law, key=lambda size: abs(size - at))
         assert law[near] == pytest.approx(value, rel=0.03)
 
 

@@ -30,29 +30,29 @@ KEY = "sk-proj-abcdefghijklmnopqrstuvwx0123456789"
 
 
 def study(**config: Any) -> list[Measured]:
-    """TP 1, 2 and 4 at two batch sizes; TP 4 cannot run at the larger one."""
-    asked = [(tp, size) for size in (2, 8) for tp in (1, 2, 4)]
+    """Return TP 1, 2 and 4 at two batch sizes; TP 4 cannot run at the larger one."""
+    shapes = [(tp, size) for size in (2, 8) for tp in (1, 2, 4)]
     cells = [
         cell(tp**0.5 * size**0.5, place=at, tp=tp, size=size, **config)
-        for at, (tp, size) in enumerate(asked)
+        for at, (tp, size) in enumerate(shapes)
     ]
     return [*cells[:-1], Measured(cells[-1].cell, None, "It needs 4 GPUs, and there are 2.")]
 
 
 def private() -> list[Measured]:
-    """A study with a prompt, answers, a key and paths wherever there may be one."""
+    """Return a study with a prompt, answers, a key and paths wherever one could be."""
     engine = EngineConfig(model=f"{HOME}/tiny.gguf", extra=f"--chat-template {HOME}/a.jinja")
-    one = cell(1.0, engine=engine, workload="text", prompt=PROMPT)
-    assert one.candidate is not None
-    said = [replace(m, answer=ANSWER) for m in one.candidate.measurements]
+    secret_cell = cell(1.0, engine=engine, workload="text", prompt=PROMPT)
+    assert secret_cell.candidate is not None
+    measurements = [replace(m, answer=ANSWER) for m in secret_cell.candidate.measurements]
     environment = {"engine": {"model_path": f"{HOME}/tiny.gguf"}}
-    told = replace(
-        one.candidate,
-        measurements=said,
-        run=replace(one.candidate.run, environment=environment),
+    with_answers = replace(
+        secret_cell.candidate,
+        measurements=measurements,
+        run=replace(secret_cell.candidate.run, environment=environment),
     )
     lost = cell(None, place=1, tp=2, problem=f"{HOME}/big is not there, with {KEY}.", prompt=PROMPT)
-    return [replace(one, candidate=told), lost]
+    return [replace(secret_cell, candidate=with_answers), lost]
 
 
 def hostile() -> list[Measured]:
@@ -72,8 +72,8 @@ def test_no_file_of_a_study_holds_a_prompt_an_answer_a_key_or_a_path(entry: Stud
 def test_engines_that_differ_in_a_folder_alone_stay_apart() -> None:
     engines = [EngineConfig(model=f"/home/{name}/tiny.gguf") for name in ("somebody", "nobody")]
     cells = [cell(1.0 + at, place=at, engine=engine) for at, engine in enumerate(engines)]
-    found = lines(study_export("study.csv").write("A", cells))
-    assert {line["engine_model"] for line in found} == {"…/tiny.gguf", "…/tiny.gguf (2)"}
+    rows = lines(study_export("study.csv").write("A", cells))
+    assert {line["engine_model"] for line in rows} == {"…/tiny.gguf", "…/tiny.gguf (2)"}
     assert study_hash(cells) == study_hash(public_study(cells))
 
 
@@ -99,9 +99,9 @@ def lines(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
 
 
-def test_a_line_is_a_cell_with_its_engine_its_numbers_and_its_problem() -> None:
-    found = lines(study_export("study.csv").write("Night", study(), 3.6))
-    assert [(line["engine_tp"], line["batch_size"]) for line in found] == [
+def test_a_row_is_a_cell_with_its_engine_its_numbers_and_its_problem() -> None:
+    rows = lines(study_export("study.csv").write("Night", study(), 3.6))
+    assert [(line["engine_tp"], line["batch_size"]) for line in rows] == [
         ("1", "2"),
         ("2", "2"),
         ("4", "2"),
@@ -109,7 +109,7 @@ def test_a_line_is_a_cell_with_its_engine_its_numbers_and_its_problem() -> None:
         ("2", "8"),
         ("4", "8"),
     ]
-    two, lost = found[1], found[-1]
+    two, lost = rows[1], rows[-1]
     assert two["study"] == "Night" and two["places"] == "1" and two["runs"] == "2"
     assert float(two["speedup"]) == pytest.approx(2**0.5)
     assert float(two["speedup_low"]) < 2**0.5 < float(two["speedup_high"])
@@ -140,21 +140,21 @@ def test_the_document_of_a_study_is_what_its_schema_says(cells: list[Measured]) 
 
 
 def test_the_document_says_what_the_report_says() -> None:
-    found = orjson.loads(study_export("study.json").write("A", study(), 3.6, "GPU"))
-    assert found["schema"] == "paceline/study/1" and found["device"] == "GPU"
-    assert found["sentence"].startswith("TP 2 gives 1.41× the throughput of TP 1")
-    assert [law["sizes"] for law in found["laws"]] == [[1, 2, 4], [1, 2]]
-    assert [law["kappa"] is None for law in found["laws"]] == [False, True]
-    assert {one["criterion"] for one in found["best"]} == {"throughput", "latency", "cost"}
-    assert [b["saturates"] for b in found["batches"] if b["knee"]] == [False, False]
+    document = orjson.loads(study_export("study.json").write("A", study(), 3.6, "GPU"))
+    assert document["schema"] == "paceline/study/1" and document["device"] == "GPU"
+    assert document["sentence"].startswith("TP 2 gives 1.41× the throughput of TP 1")
+    assert [law["sizes"] for law in document["laws"]] == [[1, 2, 4], [1, 2]]
+    assert [law["kappa"] is None for law in document["laws"]] == [False, True]
+    assert {best["criterion"] for best in document["best"]} == {"throughput", "latency", "cost"}
+    assert [b["saturates"] for b in document["batches"] if b["knee"]] == [False, False]
 
 
 def test_a_study_of_which_anything_is_changed_has_another_hash() -> None:
     cells = study()
     assert study_hash(cells) == study_hash(study())
-    one = cells[0].candidate
-    assert one is not None
-    other = replace(cells[0], candidate=replace(one, run=replace(one.run, name="B")))
+    candidate = cells[0].candidate
+    assert candidate is not None
+    other = replace(cells[0], candidate=replace(candidate, run=replace(candidate.run, name="B")))
     named = [other, *cells[1:]]
     assert study_hash(named) == study_hash(cells)
     assert study_hash(cells[:-1]) != study_hash(cells)

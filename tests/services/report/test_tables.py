@@ -10,12 +10,12 @@ from services.report.terminal import run_text
 from tests.values import candidate, failed, measured, repeats
 
 
-def test_a_line_of_the_config_that_is_not_alike_is_marked() -> None:
+def test_a_row_of_the_config_that_differs_is_marked() -> None:
     runs = [candidate(repeats(), run_id=i, max_tokens=i * 64) for i in (1, 2)]
-    found = tables.configuration(runs, tables.labels_of(runs))
-    rows = {row[0]: row[1:] for row in found.rows}
+    table = tables.configuration(runs, tables.labels_of(runs))
+    rows = {row[0]: row[1:] for row in table.rows}
     assert rows["≠ max_tokens"] == ("64", "128") and "max_tokens" not in rows
-    assert found.note == "≠: differs between runs."
+    assert table.note == "≠: differs between runs."
 
 
 def test_the_sampling_that_was_sent_is_in_the_config() -> None:
@@ -26,44 +26,44 @@ def test_the_sampling_that_was_sent_is_in_the_config() -> None:
         candidate(repeats(), run_id=3, backend="vllm", temperature=0.7, top_p=0.9),
         candidate(repeats(), run_id=4, backend="vllm", omit=("temperature",)),
     ]
-    found = tables.configuration(runs, tables.labels_of(runs))
-    rows = {row[0].removeprefix("≠ "): row[1:] for row in found.rows}
+    table = tables.configuration(runs, tables.labels_of(runs))
+    rows = {row[0].removeprefix("≠ "): row[1:] for row in table.rows}
     assert rows["temperature"] == ("0.0", "not sent", "0.7", "not sent")
     assert rows["top_p"] == ("not sent", "not sent", "0.9", "not sent")
 
 
-def test_one_run_and_runs_alike_have_nothing_to_mark() -> None:
+def test_one_run_and_equal_runs_have_nothing_to_mark() -> None:
     runs = [candidate(repeats(), run_id=i) for i in (1, 2)]
-    for found in (
+    for table in (
         tables.configuration(runs[:1], tables.labels_of(runs[:1])),
         tables.configuration(runs, tables.labels_of(runs)),
     ):
-        assert found.note == "" and not any("≠" in row[0] for row in found.rows)
+        assert table.note == "" and not any("≠" in row[0] for row in table.rows)
 
 
-def test_limits_and_prices_are_said_once_where_they_are_the_same() -> None:
+def test_limits_and_prices_are_shown_once_where_they_are_the_same() -> None:
     limits, price = Objectives(ttft_s=0.5), Hourly(2.5)
-    one = candidate(repeats(), price, limits, run_id=1)
+    run = candidate(repeats(), price, limits, run_id=1)
     other = candidate(repeats(), price, limits, run_id=2)
-    assert tables.basis_note([one, other]) == (
+    assert tables.basis_note([run, other]) == (
         " Goodput and SLO attainment: requests with TTFT ≤ 500 ms. Cost: at $2.50 an hour, as "
         "entered."
     )
     bare = candidate(repeats(), run_id=3)
-    assert "TTFT ≤ 500 ms; none." in tables.basis_note([one, bare])
+    assert "TTFT ≤ 500 ms; none." in tables.basis_note([run, bare])
     assert tables.basis_note([bare]) == ""
 
 
-def test_a_mix_has_a_table_of_its_classes_on_every_door() -> None:
+def test_a_mix_has_a_table_of_its_classes_in_every_interface() -> None:
     some = [measured(i, e2e=2.0 + 4 * (i % 2)) for i in range(4)]
     mix = candidate([*some, failed(4)], workload="mixed", requests=5)
-    found = tables.classes(mix)
-    rows = {row[0]: row[1:] for row in found.rows}
-    assert found.columns == ("", "Short", "Long")
+    table = tables.classes(mix)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert table.columns == ("", "Short", "Long")
     assert rows["Requests sent"] == ("3", "2") and rows["Failed"] == ("1", "0")
     assert rows["E2E latency, median"] == ("2.00 s", "6.00 s")
     assert "E2E latency, p95" not in rows  # too few requests of both
-    assert "Jain's index" in found.note
+    assert "Jain's index" in table.note
     assert b"Short and long requests" in markdown([mix])
     assert "Short and long requests" in run_text(mix)
     assert "TTFT of long requests, median" in {row[0] for row in tables.repeats(mix).rows}

@@ -43,7 +43,7 @@ def test_characters_that_steer_a_terminal_are_not_shown(text: str, shown: str) -
     assert terminal.plain(text) == shown
 
 
-def test_a_run_is_shown_with_its_numbers_failures_and_doubts() -> None:
+def test_a_run_is_shown_with_its_numbers_failures_and_diagnostics() -> None:
     lines = terminal.run_text(
         candidate([measured(0), measured(1), failed(2, "http_5xx")], run_id=7, name="Mine")
     ).splitlines()
@@ -62,7 +62,7 @@ def test_what_was_not_measured_is_a_dash() -> None:
 
 
 def row(**values: Any) -> Any:
-    given = {
+    values_ = {
         "id": 1,
         "name": "Mine",
         "status": "done",
@@ -70,7 +70,7 @@ def row(**values: Any) -> Any:
         "model": "tiny",
         "headline": {},
     }
-    return SimpleNamespace(**given | values)
+    return SimpleNamespace(**values_ | values)
 
 
 def test_runs_are_listed_a_line_each_and_long_names_are_cut() -> None:
@@ -87,15 +87,15 @@ def test_an_empty_list_says_whether_anything_was_left_out() -> None:
     assert terminal.list_text([], narrowed=True) == "No run matches."
 
 
-def test_a_comparison_is_said_in_words_and_numbers() -> None:
-    one = candidate([measured(i, repeat=r) for r in range(3) for i in range(3)], run_id=1)
+def test_a_comparison_is_shown_in_words_and_numbers() -> None:
+    run = candidate([measured(i, repeat=r) for r in range(3) for i in range(3)], run_id=1)
     two = candidate(
         [measured(i, repeat=r, e2e=6.0) for r in range(3) for i in range(3)],
         run_id=2,
         name="B",
         max_tokens=9,
     )
-    comparison = compare([one, two])
+    comparison = compare([run, two])
     text = terminal.comparison_text(comparison)
     for verdict in comparison.verdicts:
         assert verdict.sentence in text
@@ -108,14 +108,14 @@ def test_a_comparison_is_said_in_words_and_numbers() -> None:
     assert text.splitlines()[-1].split() == ["max", "tokens", "128", "9"]
 
 
-def test_objectives_and_prices_are_said_beside_the_numbers() -> None:
+def test_objectives_and_prices_are_shown_beside_the_numbers() -> None:
     limits, price = Objectives(ttft_s=1.0), Hourly(3.6)
-    one = candidate([measured()], price, limits, run_id=1, name="A")
+    run = candidate([measured()], price, limits, run_id=1, name="A")
     other = candidate([measured()], price, limits, run_id=2, name="B")
-    shown = terminal.run_text(one)
+    shown = terminal.run_text(run)
     assert "100 % of the requests met TTFT ≤ 1.00 s" in shown
     assert "Cost: at $3.60 an hour, as entered." in shown
-    assert terminal.comparison_text(compare([one, other])).endswith(
+    assert terminal.comparison_text(compare([run, other])).endswith(
         "requests with TTFT ≤ 1.00 s. Cost: at $3.60 an hour, as entered."
     )
 
@@ -130,13 +130,13 @@ def test_backends_are_listed_with_whether_their_key_is_set() -> None:
     assert "fake" not in str(rows) + terminal.backends_text(list(rows.values()))
 
 
-def test_an_address_that_is_none_is_not_shown_as_one() -> None:
-    (found,) = terminal.backend_rows(["url"], {"PACELINE_URL": "http://me:secret@host"}, None)
-    assert "secret" not in str(found)
+def test_an_invalid_address_is_not_shown() -> None:
+    (backend,) = terminal.backend_rows(["url"], {"PACELINE_URL": "http://me:secret@host"}, None)
+    assert "secret" not in str(backend)
 
 
 @pytest.mark.parametrize(
-    ("probe", "words"),
+    ("probe", "text"),
     [
         (Probe(False, problem="Nothing answers there."), "Nothing answers there."),
         (Probe(None), "not tested, because that would cost money."),
@@ -148,16 +148,16 @@ def test_an_address_that_is_none_is_not_shown_as_one() -> None:
         (Probe(True, ()), "0 models, streaming not tested, because no model is chosen."),
     ],
 )
-def test_a_test_of_a_backend_is_said_below_the_list(probe: Probe, words: str) -> None:
+def test_the_check_of_a_backend_is_shown_below_the_list(probe: Probe, text: str) -> None:
     rows = terminal.backend_rows(["sglang"], {}, {"sglang": probe})
-    assert terminal.backends_text(rows).splitlines()[-1] == f"sglang: {words}"
+    assert terminal.backends_text(rows).splitlines()[-1] == f"sglang: {text}"
     assert rows[0]["test"]["models"] == probe.models
 
 
 def test_a_number_has_one_name_in_the_terminal_and_in_tables() -> None:
-    found = candidate([measured(0), measured(1)])
-    shown = terminal.run_text(found)
-    rows = {row[0]: row[1] for row in tables.figures([found], ["1"]).rows}
+    run = candidate([measured(0), measured(1)])
+    shown = terminal.run_text(run)
+    rows = {row[0]: row[1] for row in tables.figures([run], ["1"]).rows}
     for name in ("sent", "requests_per_s", "total_e2e_s", "output_tokens"):
         label, _ = figures.named(name)
         assert f"  {label:<34}{rows[label]:>16}" in shown.splitlines()

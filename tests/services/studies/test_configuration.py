@@ -16,7 +16,7 @@ def names(*engines: EngineConfig) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("engines", "said"),
+    ("engines", "labels"),
     [
         ([EngineConfig(), EngineConfig(tp=2, pp=2)], ["TP 1", "TP 2 · PP 2"]),
         ([EngineConfig(engine=e) for e in ("vllm", "sglang")], ["TP 1 · vllm", "TP 1 · sglang"]),
@@ -38,32 +38,37 @@ def names(*engines: EngineConfig) -> list[str]:
         ),
     ],
 )
-def test_a_name_says_what_differs(engines: list[EngineConfig], said: list[str]) -> None:
-    assert names(*engines) == said
+def test_a_name_says_what_differs(engines: list[EngineConfig], labels: list[str]) -> None:
+    assert names(*engines) == labels
 
 
 def test_a_long_setting_is_cut() -> None:
     assert max(map(len, names(EngineConfig(extra="--x " + "y" * 500), EngineConfig()))) < 60
 
 
-def test_servers_that_were_there_are_told_apart_by_what_differs() -> None:
+def test_existing_servers_are_told_apart_by_what_differs() -> None:
     cells = [
         Cell(at, None, RunConfig(backend="vllm", base_url=f"http://127.0.0.1:{at}/v1"))
         for at in (1, 2)
     ]
-    found = [configuration_of(cell) for cell in cells]
-    assert list(labels_of(found).values()) == ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"]
-    assert list(labels_of(found[:1]).values()) == ["vllm"]
-    assert found[0].ranks is None
-    assert baseline_of(found[1], found) == found[0]
+    configurations = [configuration_of(cell) for cell in cells]
+    assert list(labels_of(configurations).values()) == [
+        "http://127.0.0.1:1/v1",
+        "http://127.0.0.1:2/v1",
+    ]
+    assert list(labels_of(configurations[:1]).values()) == ["vllm"]
+    assert configurations[0].ranks is None
+    assert baseline_of(configurations[1], configurations) == configurations[0]
 
 
 def test_the_time_to_start_makes_no_other_configuration() -> None:
-    one, other = (Cell(0, EngineConfig(start_timeout_s=s), RunConfig()) for s in (60.0, 600.0))
-    assert configuration_of(one) == configuration_of(other)
+    first, second = (Cell(0, EngineConfig(start_timeout_s=s), RunConfig()) for s in (60.0, 600.0))
+    assert configuration_of(first) == configuration_of(second)
 
 
 def test_among_equally_many_devices_tensor_parallel_is_the_baseline() -> None:
     engines = [EngineConfig(dp=2), EngineConfig(pp=2), EngineConfig(tp=2), EngineConfig(tp=4)]
-    found = [configuration_of(Cell(0, engine, RunConfig())) for engine in engines]
-    assert {baseline_of(one, found) for one in found} == {found[2]}
+    configurations = [configuration_of(Cell(0, engine, RunConfig())) for engine in engines]
+    assert {baseline_of(configuration, configurations) for configuration in configurations} == {
+        configurations[2]
+    }

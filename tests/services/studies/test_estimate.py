@@ -17,12 +17,12 @@ TWO = StudyConfig(
 
 def test_starts_and_cells_add_up_and_each_gpu_costs() -> None:
     grid = planned(TWO, lambda config: None)
-    found = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
+    result = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
     # a cell: 3 repeats of 128 tokens at 12.8 tokens/s, and 1 request to warm up: 40 s; 20 to 80
-    assert (found.cells, found.starts, found.seconds) == (4, 2, 2 * 100 + 4 * 40)
-    assert found.usd is not None and abs(found.usd - 0.001 * (180 + 2 * 180)) < 1e-9
-    assert found.between == (2 * 100 + 4 * 20, 2 * 100 + 4 * 80)
-    assert found.sentence == (
+    assert (result.cells, result.starts, result.seconds) == (4, 2, 2 * 100 + 4 * 40)
+    assert result.usd is not None and abs(result.usd - 0.001 * (180 + 2 * 180)) < 1e-9
+    assert result.between == (2 * 100 + 4 * 20, 2 * 100 + 4 * 80)
+    assert result.sentence == (
         "4 cells on 2 engines, started one after another. It takes about 5–9 min, from a test; "
         "it costs about $0.54."
     )
@@ -30,15 +30,15 @@ def test_starts_and_cells_add_up_and_each_gpu_costs() -> None:
 
 def test_without_earlier_runs_it_is_at_least_the_starts() -> None:
     grid = planned(TWO, lambda config: None)
-    found = estimate(TWO, grid, lambda name: None, lambda cell: None)
-    assert found.at_least and found.seconds == 2 * START_S
-    assert "It takes at least 2 min; how long answers take is unknown" in found.sentence
+    result = estimate(TWO, grid, lambda name: None, lambda cell: None)
+    assert result.at_least and result.seconds == 2 * START_S
+    assert "It takes at least 2 min; how long answers take is unknown" in result.sentence
 
 
 def test_what_cannot_run_takes_no_time_and_costs_nothing() -> None:
     grid = planned(TWO, lambda config: "no" if config.ranks > 1 else None)
-    found = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
-    assert (found.impossible, found.starts, found.seconds) == (2, 1, 180)
-    assert "2 cannot be measured here" in found.sentence
+    result = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
+    assert (result.impossible, result.starts, result.seconds) == (2, 1, 180)
+    assert "2 cannot be measured here" in result.sentence
     none = estimate(TWO, planned(TWO, lambda config: "no"), lambda name: 1.0, lambda cell: PACE)
     assert none.sentence == "4 cells, and none of them can be measured here."

@@ -41,9 +41,9 @@ def test_every_request_of_a_mix_asks_for_its_class_s_answer(
     log, mark = reference.log(), run.environment["prompt_mark"]
     most = {SHORT: 3, LONG: 7}
     for measured in runs.measurements(database, run_id):
-        asked = log[log_key(prompt(run.config, measured.repeat, measured.index, mark))]
+        request = log[log_key(prompt(run.config, measured.repeat, measured.index, mark))]
         wanted = most[class_of(run.config, measured.index)]
-        assert (asked["body"]["max_tokens"], measured.output_tokens) == (wanted, wanted)
+        assert (request["body"]["max_tokens"], measured.output_tokens) == (wanted, wanted)
     warm = [log[log_key(prompt(run.config, -1, index, mark))]["body"] for index in range(2)]
     assert [body["max_tokens"] for body in warm] == [3, 7]
     (row,) = runs.search(database)
@@ -59,14 +59,14 @@ def test_a_mix_and_its_classes_alone_give_a_verdict(
     for run_id in ids:
         assert finished(database, run_id).status == "done"
     short, long, whole = results.candidates(database, [*ids, mix_id])
-    assert [Counter(m.output_tokens for m in one.measurements) for one in (short, long)] == [
+    assert [Counter(m.output_tokens for m in run.measurements) for run in (short, long)] == [
         {3: 12},
         {7: 6},
     ]
-    found = mixing(short, long, whole)
-    assert len(found.slowdowns.findings) == 4
-    assert all(one.ratio and one.ratio.low for one in found.slowdowns.findings)
-    assert " alone" in sentence(found)
+    result = mixing(short, long, whole)
+    assert len(result.slowdowns.findings) == 4
+    assert all(run.ratio and run.ratio.low for run in result.slowdowns.findings)
+    assert " alone" in sentence(result)
     row = summary_row(whole.summary)
     assert (row["short_sent"], row["long_sent"], row["failed"]) == (12, 6, 0)
     assert row["fairness"] is not None and 1 / 6 <= row["fairness"] <= 1

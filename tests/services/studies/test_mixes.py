@@ -27,7 +27,7 @@ def mix(requests: int, concurrency: int | None = None) -> RunConfig:
 
 
 def cells(engine: EngineConfig, whole: RunConfig, slower: float = 1.0) -> list[Measured]:
-    """Short alone, long alone, and both, in which short requests take `slower` times as long."""
+    """Short alone, long alone, and both, where short requests take `slower` times as long."""
     return [
         _cell(engine, config, slower if config is whole else 1.0)
         for config in (*(alone(whole, name) for name in CLASSES), whole)
@@ -46,40 +46,41 @@ def _cell(engine: EngineConfig, config: RunConfig, slower: float) -> Measured:
 
 def both(loads: Sequence[RunConfig]) -> list[Measured]:
     on, off = (EngineConfig(chunked_prefill=switch) for switch in (True, False))
-    return [one for load in loads for one in (*cells(on, load), *cells(off, load, 2.0))]
+    return [cell for load in loads for cell in (*cells(on, load), *cells(off, load, 2.0))]
 
 
 def test_chunked_prefill_is_judged_at_each_size_by_itself() -> None:
-    said = sentences(mixes(both([mix(8), mix(16)])))
-    assert [one.partition(":")[0] for one in said[:2]] == [
+    texts = sentences(mixes(both([mix(8), mix(16)])))
+    assert [text.partition(":")[0] for text in texts[:2]] == [
         "Chunked prefill helps short requests beside long ones (TP 1 · batch 8)",
         "Chunked prefill helps short requests beside long ones (TP 1 · batch 16)",
     ]
-    assert len(said) == 6
-    assert said[2].partition(":")[0].endswith("(TP 1 · chunked prefill on · batch 8)")
+    assert len(texts) == 6
+    assert texts[2].partition(":")[0].endswith("(TP 1 · chunked prefill on · batch 8)")
 
 
 def test_a_report_of_two_sizes_begins_with_a_claim() -> None:
-    found = report(both([mix(8), mix(16)]))
-    assert found.headline.startswith("Chunked prefill helps") and found.details
+    result = report(both([mix(8), mix(16)]))
+    assert result.headline.startswith("Chunked prefill helps") and result.details
 
 
 def test_one_pair_needs_no_label() -> None:
-    said = sentences(mixes(both([mix(8)])))
-    assert said[0].startswith("Chunked prefill helps short requests beside long ones: their TTFT")
+    texts = sentences(mixes(both([mix(8)])))
+    assert texts[0].startswith("Chunked prefill helps short requests beside long ones: their TTFT")
 
 
-def test_what_was_asked_otherwise_is_no_partner() -> None:
+def test_a_cell_of_another_load_is_no_partner() -> None:
     off = EngineConfig(chunked_prefill=False)
-    found = mixes([*cells(EngineConfig(chunked_prefill=True), mix(8)), *cells(off, mix(16))])
-    assert not [one for one in sentences(found) if one.startswith("Chunked")]
+    result = mixes([*cells(EngineConfig(chunked_prefill=True), mix(8)), *cells(off, mix(16))])
+    assert not [text for text in sentences(result) if text.startswith("Chunked")]
 
 
-def test_a_cap_that_caps_nothing_is_none() -> None:
-    """7 of 8 at once: of the 4 of a class all are, by whatever name."""
+def test_a_cap_that_is_never_reached_counts_as_none() -> None:
+    """7 of 8 at once: all 4 of a class fit, with or without the cap."""
     three = cells(EngineConfig(), mix(8, 7))
     bare = [
-        replace(one, cell=replace(one.cell, config=_uncapped(one.cell.config))) for one in three[:2]
+        replace(cell_, cell=replace(cell_.cell, config=_uncapped(cell_.cell.config)))
+        for cell_ in three[:2]
     ]
     assert len(mixes([*bare, three[2]])) == 1
 

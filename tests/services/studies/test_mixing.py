@@ -22,7 +22,7 @@ WILD = (0.5, 1.0, 2.5)
 def requests(
     config: RunConfig, times: dict[str, float], vary: Sequence[float]
 ) -> list[Measurement]:
-    """Requests whose TTFT and E2E are so many seconds times 1 and 4, by class."""
+    """Return requests whose TTFT and E2E are these seconds times 1 and 4, by class."""
 
     def one(index: int, repeat: int, seconds: float) -> Measurement:
         return measured(index, repeat=repeat, ttft=seconds, e2e=4 * seconds)
@@ -40,7 +40,7 @@ def stored(config: RunConfig, measurements: list[Measurement], **of_run: Any) ->
 def mixed(
     short: float = 1.0, long: float = 1.0, vary: Sequence[float] = STEADY, **of_run: Any
 ) -> Mixing:
-    """A mix in which short requests take `short` times a second, and long ones `long` times two."""
+    """Return a mix in which short requests take `short` seconds, and long ones 2 · `long`."""
     parts = {
         name: stored(alone(MIX, name), requests(alone(MIX, name), {name: at}, STEADY), run_id=n)
         for n, (name, at) in enumerate({SHORT: 1.0, LONG: 2.0}.items(), 2)
@@ -86,16 +86,16 @@ def mixed(
 def test_a_sentence_says_whether_short_requests_wait(
     of: dict[str, Any], begins: str, holds: str
 ) -> None:
-    said = sentence(mixed(**of))
-    assert said.startswith(begins)
-    assert holds in said
+    text = sentence(mixed(**of))
+    assert text.startswith(begins)
+    assert holds in text
 
 
 def test_slowdowns_are_of_each_class_by_itself() -> None:
-    found = mixed(short=3.0, long=1.5).slowdowns.findings
-    ratios = [one.ratio.value for one in found if one.ratio]
+    findings = mixed(short=3.0, long=1.5).slowdowns.findings
+    ratios = [finding.ratio.value for finding in findings if finding.ratio]
     assert ratios == pytest.approx([3.0, 3.0, 1.5, 1.5])
-    assert [one.word for one in found] == ["slower"] * 4
+    assert [finding.word for finding in findings] == ["slower"] * 4
 
 
 def test_a_slowdown_s_interval_holds_it_and_is_that_of_the_repeats() -> None:
@@ -106,11 +106,11 @@ def test_a_slowdown_s_interval_holds_it_and_is_that_of_the_repeats() -> None:
 
 
 def test_the_table_has_both_classes_and_jain_s_index() -> None:
-    found = table(mixed(short=3.0))
-    assert found.rows[0][:3] == ("TTFT of short requests", "1.00 s", "3.00 s")
-    assert found.rows[0][3].startswith("3.00× (2.") and found.rows[0][4] == "slower"
-    assert len(found.rows) == 2 * len(CLASSES) + 1
-    assert found.rows[-1][0].startswith("Fairness")
+    result = table(mixed(short=3.0))
+    assert result.rows[0][:3] == ("TTFT of short requests", "1.00 s", "3.00 s")
+    assert result.rows[0][3].startswith("3.00× (2.") and result.rows[0][4] == "slower"
+    assert len(result.rows) == 2 * len(CLASSES) + 1
+    assert result.rows[-1][0].startswith("Fairness")
 
 
 def test_jain_s_index_is_that_of_the_mix_by_hand() -> None:
@@ -119,13 +119,13 @@ def test_jain_s_index_is_that_of_the_mix_by_hand() -> None:
 
 
 def test_an_answer_in_one_piece_is_judged_by_its_end() -> None:
-    def unstreamed(one: Candidate) -> Candidate:
-        config = one.run.config
-        some = [m.__class__(**{**_fields(m), "t_first": None}) for m in one.measurements]
-        return stored(config, some, run_id=one.run.id)
+    def unstreamed(candidate: Candidate) -> Candidate:
+        config = candidate.run.config
+        some = [m.__class__(**{**_fields(m), "t_first": None}) for m in candidate.measurements]
+        return stored(config, some, run_id=candidate.run.id)
 
-    found = mixed(short=3.0)
-    again = mixing(*map(unstreamed, (found.alone[SHORT], found.alone[LONG], found.mix)))
+    result = mixed(short=3.0)
+    again = mixing(*map(unstreamed, (result.alone[SHORT], result.alone[LONG], result.mix)))
     assert sentence(again).startswith(
         "Short requests wait for long ones: their E2E latency is 3.00"
     )
@@ -136,15 +136,15 @@ def _fields(m: Measurement) -> dict[str, Any]:
 
 
 def test_failures_of_one_class_forbid_a_verdict() -> None:
-    found = mixed(short=3.0)
+    result = mixed(short=3.0)
     worse = [
         m if class_of(MIX, m.index) == LONG else failed(m.index, repeat=m.repeat)
-        for m in found.mix.measurements
+        for m in result.mix.measurements
         if m.index
     ]
     broken = stored(MIX, worse)
-    said = sentence(mixing(found.alone[SHORT], found.alone[LONG], broken))
-    assert "no verdict, because the error rates are 0 % and 100 %" in said
+    text = sentence(mixing(result.alone[SHORT], result.alone[LONG], broken))
+    assert "no verdict, because the error rates are 0 % and 100 %" in text
 
 
 @pytest.mark.parametrize(
@@ -156,15 +156,15 @@ def test_failures_of_one_class_forbid_a_verdict() -> None:
     ],
 )
 def test_chunked_prefill_is_judged_in_the_mix(on: float, off: float, begins: str) -> None:
-    said = chunking(mixed(short=on, long=1.4), mixed(short=off, run_id=9))
-    assert said.startswith(begins) and " without it" in said
-    assert "TTFT of long requests 40 % longer, 1.40× (1.3" in said
+    text = chunking(mixed(short=on, long=1.4), mixed(short=off, run_id=9))
+    assert text.startswith(begins) and " without it" in text
+    assert "TTFT of long requests 40 % longer, 1.40× (1.3" in text
 
 
 def test_runs_that_are_not_a_mix_and_its_classes_are_refused() -> None:
-    found = mixed()
-    short, long = found.alone[SHORT], found.alone[LONG]
+    result = mixed()
+    short, long = result.alone[SHORT], result.alone[LONG]
     with pytest.raises(InvalidMixing, match="not a mix of short and long"):
         mixing(short, long, short)
     with pytest.raises(InvalidMixing, match="its input_tokens is 2048, not 512"):
-        mixing(long, short, found.mix)
+        mixing(long, short, result.mix)

@@ -22,22 +22,22 @@ SAME = (1.0, 1.0, 1.0)
 
 
 def test_speed_up_efficiency_and_price_worked_out_by_hand() -> None:
-    found = scaling([cell(1, vary=SAME), cell(1.5, place=1, tp=2, vary=SAME)], 3.60)
-    one, two = found.rows
-    assert (one.label, two.label) == ("TP 1", "TP 2")
-    assert one.is_baseline and one.speedup is None and one.efficiency is None
-    assert two.speedup and two.speedup.value == pytest.approx(1.5)
-    assert two.efficiency and two.efficiency.value == pytest.approx(0.75)
-    assert two.per_device and two.per_device.value == pytest.approx(ONE * 0.75)
-    assert two.word == "faster"
+    result = scaling([cell(1, vary=SAME), cell(1.5, place=1, tp=2, vary=SAME)], 3.60)
+    first, second = result.rows
+    assert (first.label, second.label) == ("TP 1", "TP 2")
+    assert first.is_baseline and first.speedup is None and first.efficiency is None
+    assert second.speedup and second.speedup.value == pytest.approx(1.5)
+    assert second.efficiency and second.efficiency.value == pytest.approx(0.75)
+    assert second.per_device and second.per_device.value == pytest.approx(ONE * 0.75)
+    assert second.word == "faster"
     # a device costs $ 0.001 a second: a million tokens take one 150,000 s, two of them 100,000 s
-    assert one.levels[COST] and one.levels[COST].value == pytest.approx(150)
-    assert two.levels[COST] and two.levels[COST].value == pytest.approx(200)
+    assert first.levels[COST] and first.levels[COST].value == pytest.approx(150)
+    assert second.levels[COST] and second.levels[COST].value == pytest.approx(200)
 
 
 def test_intervals_are_welchs_over_repeats() -> None:
-    found = scaling([cell(1), cell(1.8, place=1, tp=2)])
-    speedup, efficiency = found.rows[1].speedup, found.rows[1].efficiency
+    result = scaling([cell(1), cell(1.8, place=1, tp=2)])
+    speedup, efficiency = result.rows[1].speedup, result.rows[1].efficiency
     assert speedup and efficiency and not speedup.paired
     assert speedup.low and speedup.high and speedup.low < 1.8 < speedup.high
     assert (efficiency.low, efficiency.high) == (speedup.low / 2, speedup.high / 2)
@@ -45,52 +45,52 @@ def test_intervals_are_welchs_over_repeats() -> None:
 
 @given(st.integers(2, 64), st.floats(0.1, 10))
 def test_a_perfect_scaler_has_an_efficiency_of_one(ranks: int, speed: float) -> None:
-    found = scaling([cell(speed), cell(speed * ranks, place=1, dp=ranks)])
-    efficiency = found.rows[1].efficiency
+    result = scaling([cell(speed), cell(speed * ranks, place=1, dp=ranks)])
+    efficiency = result.rows[1].efficiency
     assert efficiency and efficiency.value == pytest.approx(1)
 
 
 def test_without_one_device_the_fewest_are_the_baseline() -> None:
-    found = scaling([cell(1.5, place=1, tp=4), cell(1, tp=2)])
-    assert [row.label for row in found.rows] == ["TP 2", "TP 4"]
-    efficiency = found.rows[1].efficiency
+    result = scaling([cell(1.5, place=1, tp=4), cell(1, tp=2)])
+    assert [row.label for row in result.rows] == ["TP 2", "TP 4"]
+    efficiency = result.rows[1].efficiency
     assert efficiency and efficiency.value == pytest.approx(0.75)
 
 
 def test_each_variant_has_a_baseline_of_its_own() -> None:
     chunked = [EngineConfig(tp=tp, chunked_prefill=on) for on in (True, False) for tp in (1, 2)]
-    found = scaling([cell(1 + at, place=at, engine=e) for at, e in enumerate(chunked)])
-    against = {row.label: found.labels[row.baseline] for row in found.rows}
+    result = scaling([cell(1 + at, place=at, engine=e) for at, e in enumerate(chunked)])
+    against = {row.label: result.labels[row.baseline] for row in result.rows}
     assert against["TP 2 · chunked prefill on"] == "TP 1 · chunked prefill on"
     assert against["TP 2 · chunked prefill off"] == "TP 1 · chunked prefill off"
 
 
-def test_variants_of_one_size_are_held_against_the_first() -> None:
-    found = scaling([cell(1 + on, place=on, engine=EngineConfig(eager=bool(on))) for on in (0, 1)])
-    assert [row.is_baseline for row in found.rows] == [True, False]
-    assert not device_curves(found)
+def test_variants_of_one_size_are_compared_with_the_first() -> None:
+    result = scaling([cell(1 + on, place=on, engine=EngineConfig(eager=bool(on))) for on in (0, 1)])
+    assert [row.is_baseline for row in result.rows] == [True, False]
+    assert not device_curves(result)
 
 
 def test_two_repeats_are_a_ratio_without_a_verdict() -> None:
-    found = scaling([cell(1, vary=(1, 1.1)), cell(2, place=1, tp=2, vary=(1, 1.1))])
-    row = found.rows[1]
+    result = scaling([cell(1, vary=(1, 1.1)), cell(2, place=1, tp=2, vary=(1, 1.1))])
+    row = result.rows[1]
     assert row.speedup and row.speedup.value == pytest.approx(2)
     assert (row.speedup.low, row.word) == (None, "no verdict")
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "running"])
 def test_a_run_that_did_not_end_allows_no_verdict(status: str) -> None:
-    found = scaling([cell(1), cell(2, place=1, tp=2, status=status)])  # type: ignore[arg-type]
-    row = found.rows[1]
+    result = scaling([cell(1), cell(2, place=1, tp=2, status=status)])  # type: ignore[arg-type]
+    row = result.rows[1]
     assert row.speedup and row.speedup.low is None
     assert row.word == "no verdict" and "this run" in row.why_not
 
 
-def test_what_could_not_be_measured_stands_in_the_table() -> None:
-    found = scaling(
+def test_cells_that_could_not_be_measured_are_in_the_table() -> None:
+    result = scaling(
         [cell(1), cell(None, place=1, tp=8, problem="It needs 8 GPUs, and there are 0.")]
     )
-    row = found.rows[1]
+    row = result.rows[1]
     assert row.problem == "It needs 8 GPUs, and there are 0."
     assert (row.speedup, row.level(THROUGHPUT), row.candidates) == (None, None, [])
 
@@ -100,15 +100,15 @@ def test_a_cell_that_waits_says_so() -> None:
 
 
 def test_without_its_baseline_a_row_has_no_speed_up() -> None:
-    found = scaling([cell(None, problem="Out of memory."), cell(2, place=1, tp=2)])
-    assert found.rows[1].speedup is None
-    assert "baseline" in found.rows[1].why_not
+    result = scaling([cell(None, problem="Out of memory."), cell(2, place=1, tp=2)])
+    assert result.rows[1].speedup is None
+    assert "baseline" in result.rows[1].why_not
 
 
 def test_many_speed_ups_are_judged_together() -> None:
-    """A difference that one comparison shows may be chance among twelve (Holm)."""
-    one = [cell(1), cell(1.08, tp=2)]
-    assert scaling(one).rows[1].word == "faster"
+    """What one comparison calls a difference may be chance among twelve (Holm)."""
+    pair = [cell(1), cell(1.08, tp=2)]
+    assert scaling(pair).rows[1].word == "faster"
     several = [
         cell(speed, size=size, tp=tp) for size in range(4, 16) for tp, speed in ((1, 1), (2, 1.08))
     ]
@@ -119,8 +119,8 @@ def test_memory_is_the_peak_of_the_fullest_device() -> None:
     names = ("gpu0_memory_bytes", "gpu1_memory_bytes", "memory_bytes", "gpu2_memory_bytes")
     seen = [(5.0, 7.0, 99.0), (8.0, 6.0, 99.0, 1.0)]
     samples = [Sample(0, dict(zip(names, values, strict=False))) for values in seen]
-    found = scaling([with_samples(cell(1, tp=2), samples)]).rows[0].memory
-    assert found and (found.most, found.least, found.gpu) == (8.0, 7.0, True)
+    memory = scaling([with_samples(cell(1, tp=2), samples)]).rows[0].memory
+    assert memory and (memory.most, memory.least, memory.gpu) == (8.0, 7.0, True)
     bare = [Sample(0, {"memory_bytes": 10.0})]
     alone = scaling([with_samples(cell(1, tp=2), bare)]).rows[0].memory
     assert alone and (alone.most, alone.gpu) == (5.0, False)
@@ -128,9 +128,9 @@ def test_memory_is_the_peak_of_the_fullest_device() -> None:
 
 
 def test_the_price_of_a_server_is_not_that_of_its_devices() -> None:
-    """`usd_per_hour` is of all devices together: the report's own price is what it counts by."""
-    found = scaling([cell(1, price=Hourly(7.0), usd_per_hour=7.0)])
-    assert COST not in found.rows[0].numbers
+    """`usd_per_hour` is for all devices together; the report uses its own price."""
+    result = scaling([cell(1, price=Hourly(7.0), usd_per_hour=7.0)])
+    assert COST not in result.rows[0].numbers
 
 
 # the work
@@ -151,9 +151,9 @@ def test_the_batch_size_is_what_is_in_flight(config: dict[str, object], size: in
 
 
 def test_servers_judgement_and_repeats_are_no_other_work() -> None:
-    one = RunConfig(mode="batch", base_url="http://127.0.0.1:1", repeats=3, usd_per_hour=1)
-    assert work_of(one) == work_of(RunConfig(mode="batch", pause_s=9.0))
-    assert work_of(one) != work_of(RunConfig(mode="batch", max_tokens=9))
+    config = RunConfig(mode="batch", base_url="http://127.0.0.1:1", repeats=3, usd_per_hour=1)
+    assert work_of(config) == work_of(RunConfig(mode="batch", pause_s=9.0))
+    assert work_of(config) != work_of(RunConfig(mode="batch", max_tokens=9))
 
 
 def test_a_work_is_named_by_what_differs_and_never_by_a_prompt() -> None:
@@ -173,10 +173,10 @@ def test_a_work_is_named_by_what_differs_and_never_by_a_prompt() -> None:
 
 def test_a_curve_over_devices_is_of_one_kind_of_parallelism() -> None:
     grid = [(1, 1, 1), (2, 1, 1), (4, 1, 1), (1, 2, 1), (2, 2, 1)]
-    found = scaling(
+    result = scaling(
         [cell(1 + at, place=at, tp=tp, pp=pp, dp=dp) for at, (tp, pp, dp) in enumerate(grid)]
     )
-    curves = {tuple(row.label for row in curve.rows): curve for curve in device_curves(found)}
+    curves = {tuple(row.label for row in curve.rows): curve for curve in device_curves(result)}
     assert set(curves) == {
         ("TP 1", "TP 2", "TP 4"),
         ("TP 1", "PP 2"),
@@ -188,8 +188,8 @@ def test_a_curve_over_devices_is_of_one_kind_of_parallelism() -> None:
 
 
 def test_a_size_that_failed_is_left_out_of_the_law() -> None:
-    found = scaling([cell(1), cell(1.5, tp=2), cell(None, tp=4, problem="Out of memory.")])
-    (curve,) = device_curves(found)
+    result = scaling([cell(1), cell(1.5, tp=2), cell(None, tp=4, problem="Out of memory.")])
+    (curve,) = device_curves(result)
     assert curve.fit and curve.fit.sizes == (1, 2) and len(curve.rows) == 3
 
 
@@ -208,12 +208,12 @@ def test_what_still_grows_has_not_saturated() -> None:
 
 
 def test_a_cell_tells_nothing_of_a_run_without_success() -> None:
-    one = cell(1)
-    assert one.candidate
+    measured_cell = cell(1)
+    assert measured_cell.candidate
     empty = replace(
-        one.candidate,
+        measured_cell.candidate,
         measurements=[],
-        summary=replace(one.candidate.summary, repeats=(), output_tokens_per_s=None),
+        summary=replace(measured_cell.candidate.summary, repeats=(), output_tokens_per_s=None),
     )
-    found = scaling([replace(one, candidate=empty)]).rows[0]
-    assert found.problem == "No request succeeded with a known number of tokens."
+    row = scaling([replace(measured_cell, candidate=empty)]).rows[0]
+    assert row.problem == "No request succeeded with a known number of tokens."

@@ -23,7 +23,7 @@ SIZES = some.integers(1, 64)
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "sizes"),
     [
         ("TP=4 PP=2 DP=1", [(4, 2, 1)]),
         ("tp=2", [(2, 1, 1)]),
@@ -32,8 +32,8 @@ SIZES = some.integers(1, 64)
         ("", []),
     ],
 )
-def test_sizes_are_read_as_people_write_them(text: str, found: list[tuple[int, ...]]) -> None:
-    assert [tuple(one) for one in parse_parallel(text)] == found
+def test_sizes_are_read_as_people_write_them(text: str, sizes: list[tuple[int, ...]]) -> None:
+    assert [tuple(size) for size in parse_parallel(text)] == sizes
 
 
 @given(some.lists(some.builds(Parallel, SIZES, SIZES, SIZES), max_size=6))
@@ -60,7 +60,7 @@ def test_the_grid_has_every_engine_with_every_load_one_start_each() -> None:
     grid = cells(study)
     assert [cell.index for cell in grid] == list(range(16))
     starts = [cell.engine for cell in grid]
-    switches = sum(one != after for one, after in pairwise(starts))
+    switches = sum(start != after for start, after in pairwise(starts))
     assert switches == len(set(starts)) - 1, "an engine would start twice"
     assert {(e.tp, e.chunked_prefill, e.dtype) for e in starts if e} == {
         (size, switch, "float32") for size in (1, 2) for switch in (True, False)
@@ -108,9 +108,9 @@ def test_every_preset_makes_a_grid(name: str) -> None:
 def test_the_mixed_study_has_each_kind_alone_and_both_together() -> None:
     preset = PRESETS["mixed"]
     run = RunConfig(**dict(preset.run))
-    found = loads(StudyConfig(preset="mixed", engine=EngineConfig(), run=run))
-    assert [one.workload for one in found] == ["synthetic", "synthetic", "mixed"]
-    assert found[0].requests + found[1].requests == found[2].requests
+    configs = loads(StudyConfig(preset="mixed", engine=EngineConfig(), run=run))
+    assert [config.workload for config in configs] == ["synthetic", "synthetic", "mixed"]
+    assert configs[0].requests + configs[1].requests == configs[2].requests
 
 
 def mixed(**axes: object) -> StudyConfig:
@@ -130,17 +130,17 @@ def mixed(**axes: object) -> StudyConfig:
 def test_at_every_point_of_a_mixed_study_is_a_mix_with_its_classes_alone(
     axes: dict[str, object],
 ) -> None:
-    found = loads(mixed(**axes))
-    mixes = [one for one in found if one.workload == "mixed"]
+    configs = loads(mixed(**axes))
+    mixes = [config for config in configs if config.workload == "mixed"]
     points = [len(values) for values in axes.values() if isinstance(values, tuple)]
     assert len(mixes) == prod(points)
-    there = {work_of(one) for one in found}
+    there = {work_of(config) for config in configs}
     assert all(work_of(alone(mix, name)) in there for mix in mixes for name in CLASSES)
 
 
 def test_a_length_of_a_mixed_study_is_that_of_the_short_prompts() -> None:
-    found = loads(mixed(input_lengths=(64, 256)))
-    assert [(one.workload, one.input_tokens) for one in found] == [
+    configs = loads(mixed(input_lengths=(64, 256)))
+    assert [(config_.workload, config_.input_tokens) for config_ in configs] == [
         ("synthetic", 64),
         ("synthetic", 1024),
         ("mixed", 64),
@@ -148,33 +148,33 @@ def test_a_length_of_a_mixed_study_is_that_of_the_short_prompts() -> None:
         ("mixed", 256),  # the long ones alone are the same
     ]
     mix = RunConfig(workload="mixed", requests=8)
-    (one,) = loads(StudyConfig(run=mix, input_lengths=(64,)))
-    assert (one.workload, one.input_tokens) == ("mixed", 64)
+    (config_,) = loads(StudyConfig(run=mix, input_lengths=(64,)))
+    assert (config_.workload, config_.input_tokens) == ("mixed", 64)
 
 
 @pytest.mark.parametrize(
-    ("axes", "said"),
+    ("axes", "message"),
     [
         ({"batches": (1,)}, "leaves no long request among 1"),
         ({"input_lengths": (2048,)}, "long_input_tokens must be at least input_tokens"),
     ],
 )
-def test_what_cannot_be_mixed_is_a_sentence(axes: dict[str, object], said: str) -> None:
-    with pytest.raises(InvalidConfig, match=said):
+def test_an_impossible_mix_is_refused_in_a_sentence(axes: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidConfig, match=message):
         loads(mixed(**axes))
 
 
 def test_a_batch_size_of_clients_is_how_many_requests_they_send() -> None:
-    found = loads(StudyConfig(preset="clients", batches=(8, 16)))
+    configs = loads(StudyConfig(preset="clients", batches=(8, 16)))
     each = [("sequential", None), ("staggered", None), ("batch", 5), ("batch", None)]
-    assert [(one.requests, one.mode, one.concurrency) for one in found] == [
+    assert [(config.requests, config.mode, config.concurrency) for config in configs] == [
         (requests, *load) for requests in (8, 16) for load in each
     ]
 
 
 def test_a_concurrency_of_clients_is_how_many_they_are() -> None:
-    found = loads(StudyConfig(preset="clients", run=RunConfig(requests=8), concurrencies=(2, 4)))
-    assert [(one.mode, one.concurrency) for one in found] == [
+    configs = loads(StudyConfig(preset="clients", run=RunConfig(requests=8), concurrencies=(2, 4)))
+    assert [(config.mode, config.concurrency) for config in configs] == [
         ("sequential", None),
         ("staggered", None),
         ("batch", 2),
@@ -184,8 +184,8 @@ def test_a_concurrency_of_clients_is_how_many_they_are() -> None:
 
 
 def test_few_requests_are_few_in_every_way_of_sending() -> None:
-    found = loads(StudyConfig(preset="clients", run=RunConfig(requests=3)))
-    assert [(one.requests, one.mode, one.concurrency) for one in found] == [
+    configs = loads(StudyConfig(preset="clients", run=RunConfig(requests=3)))
+    assert [(config.requests, config.mode, config.concurrency) for config in configs] == [
         (3, "sequential", None),
         (3, "staggered", None),
         (3, "batch", None),
@@ -195,11 +195,11 @@ def test_few_requests_are_few_in_every_way_of_sending() -> None:
 def test_what_cannot_run_here_says_why() -> None:
     study = StudyConfig(engine=EngineConfig(), parallel=(Parallel(), Parallel(8)), batches=(1,))
     grid = planned(study, lambda config: "needs 8 GPUs" if config.ranks > 1 else None)
-    assert [one.obstacle for one in grid] == [None, "needs 8 GPUs"]
+    assert [cell.obstacle for cell in grid] == [None, "needs 8 GPUs"]
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"preset": "x"}, "preset must be one of tensor"),
         ({"parallel": [[2, 1, 1]]}, "engine is missing"),
@@ -211,8 +211,8 @@ def test_what_cannot_run_here_says_why() -> None:
         ({"unknown": 1}, "is not a known field"),
     ],
 )
-def test_what_cannot_be_asked_for_is_a_sentence(values: dict[str, object], said: str) -> None:
-    with pytest.raises(InvalidConfig, match=said):
+def test_an_invalid_study_is_refused_in_a_sentence(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidConfig, match=message):
         parse_study(values)
 
 
