@@ -20,7 +20,7 @@ from services.analysis.statistics import (
     ratio,
     repeats_needed,
 )
-from services.analysis.statistics.noncentral_t import noncentral_t_cdf
+from services.analysis.statistics.power import noncentral_t_cdf
 
 tenths = st.integers(1, 10_000).map(lambda number: number / 10)
 sides = st.lists(tenths, min_size=3, max_size=8, unique=True)
