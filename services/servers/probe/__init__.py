@@ -7,6 +7,7 @@ results, and a sentence about what failed.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from statistics import median
@@ -23,7 +24,7 @@ from services.base import untrusted
 from services.base.packaged_model import MODEL_NAME
 from services.base.redact import holds
 from services.servers import facts
-from services.servers.probe import http, providers
+from services.servers.probe import http
 from services.servers.probe.conversation import Refused, converse
 
 ANSWER_TIMES = 4  # a first token may take this many timeouts: a model may have to be loaded
@@ -62,7 +63,7 @@ async def probe(target: Target, timeout_s: float = 5.0, config: RunConfig | None
     money. Takes up to `timeout_s` for each step, and ANSWER_TIMES as long for the answer.
     """
     if BACKENDS[target.backend].kind == "litellm":
-        problem = await asyncio.to_thread(providers.problem_of, target.model, target.key)
+        problem = await asyncio.to_thread(_litellm_problem, target.model, target.key)
         return Probe(None, problem=problem)
     if target.base_url is None:
         return Probe(False, problem="The embedded engine is not running: a run starts it.")
@@ -232,3 +233,28 @@ async def _round_trip(client: httpx.AsyncClient, target: Target, timeout_s: floa
     except (BackendProblem, TimeoutError):
         return None
     return median(times)
+
+
+# --- providers behind LiteLLM ------------------------------------------------------------------
+
+
+def _litellm_problem(model: str, key: str | None) -> str | None:
+    """Return why LiteLLM cannot address `model`, as a sentence; None if it can.
+
+    Imports LiteLLM, which takes seconds of CPU: call it in a thread.
+    """
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it downloads the map at import
+    import litellm
+    from litellm.exceptions import BadRequestError
+
+    litellm.suppress_debug_info = True  # else it prints
+    provider = model.partition("/")[0]
+    try:
+        _, provider_name, *_ = litellm.get_llm_provider(model)
+    except BadRequestError:
+        return f"LiteLLM knows no provider {provider!r}. See docs.litellm.ai/docs/providers."
+    missing = litellm.validate_environment(model)["missing_keys"]
+    if key or not missing:
+        return None
+    names = " and ".join(f"{name}=…" for name in missing)
+    return f"LiteLLM needs {names} for {provider_name}: put that into .env."
