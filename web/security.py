@@ -1,4 +1,4 @@
-"""Security of every answer: its headers, the hosts that are ours, other sites' requests."""
+"""Security headers on every response, and refusal of requests from other sites' pages."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ HEALTH = "/_stcore/health"  # who asks this by another name learns only that som
 
 
 class Security:
-    """Headers on every answer that has none of its own, and nothing done on behalf of another
-    site's page.
+    """Middleware that adds security headers to responses and refuses other sites' requests.
 
-    Such a page can send requests here, which its browser marks with its origin; and it can read
-    the answers too where it makes its own host name point to this machine (DNS rebinding), but then
-    the request names that host. `hosts` are the names that are ours.
+    Another site's page can send requests here, but the browser adds its origin to them. It can also
+    read the responses if its host name resolves to this machine (DNS rebinding), but then the
+    request names that host. `hosts` are this server's own names.
     """
 
     def __init__(self, inner: Any, hosts: frozenset[str] = LOOPBACK) -> None:
@@ -44,23 +43,25 @@ class Security:
 
         async def with_headers(message: Scope) -> None:
             if message["type"] == "http.response.start":
-                own = {name.lower() for name, _ in message["headers"]}
-                more = [header for header in self._headers if header[0] not in own]
-                message["headers"] = [*message["headers"], *more]
+                present = {name.lower() for name, _ in message["headers"]}
+                missing = [header for header in self._headers if header[0] not in present]
+                message["headers"] = [*message["headers"], *missing]
             await send(message)
 
         inner = self._inner
-        if wrong := foreign(scope, self._hosts):
-            web = scope["type"] == "http"
-            inner = JSONResponse({"error": wrong, "problems": {}}, 403) if web else WebSocketClose()
+        if problem := cross_site_problem(scope, self._hosts):
+            if scope["type"] == "http":
+                inner = JSONResponse({"error": problem, "problems": {}}, 403)
+            else:
+                inner = WebSocketClose()
         await inner(scope, receive, with_headers)
 
 
-def foreign(scope: Scope, hosts: frozenset[str]) -> str | None:
-    """Return why a request may come from another site's page, in a sentence; None: it does not.
+def cross_site_problem(scope: Scope, hosts: frozenset[str]) -> str | None:
+    """Return why a request may come from another site's page, as a sentence; None if it does not.
 
-    Streamlit lets a websocket in whose origin is the host it names, whatever that is, and asks a
-    server elsewhere for this machine's address where it is not: both are forestalled here.
+    Streamlit alone would accept a websocket whose origin equals its host, whatever that is, and
+    otherwise ask an external server for this machine's address: neither happens behind this.
     """
     host, origin = _header(scope, b"host"), _header(scope, b"origin")
     if host_names.host_name(host or "") not in hosts and scope["path"] != HEALTH:
@@ -75,23 +76,33 @@ def foreign(scope: Scope, hosts: frozenset[str]) -> str | None:
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
-    """Return what a header says; one that is sent twice says both, which is no host's name."""
+    """Return a header's value; one sent twice has both values, which no host's name equals."""
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
     return ", ".join(values) if values else None
 
 
 def content_policy() -> str:
-    """Return a policy under which nothing is loaded from elsewhere. The inline scripts of the page
+    """Return a Content-Security-Policy that loads nothing from elsewhere. The page's inline scripts
     are allowed by their hashes."""
-    inline = re.findall(r"<script>(.*?)</script>", INDEX, re.DOTALL)
-    hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in inline)
-    return (
-        f"default-src 'self'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-        "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-        "frame-ancestors 'self'"
-    )
+    scripts = re.findall(r"<script>(.*?)</script>", INDEX, re.DOTALL)
+    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
+    policy = {**DIRECTIVES, "script-src": f"'self' {hashes}"}
+    return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
 
 
 def _sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+DIRECTIVES = {
+    "default-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self'",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'self'",
+}

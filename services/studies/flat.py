@@ -105,8 +105,8 @@ def _default_engine(texts: Mapping[str, str]) -> EngineConfig | None:
 
 
 def _set_field(values: dict[str, Any], name: str, text: str) -> None:
-    """Parse a text into the field it belongs to. Raises InvalidConfig."""
-    if name in ("preset", "engine"):
+    """Parse `text` into the field `name` of the study, engine or run. Raises InvalidConfig."""
+    if name in ("preset", "engine"):  # `values` begin with them
         return
     if name in AXES:
         values[name] = numbers(name, text)

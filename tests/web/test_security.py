@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from services.base.hosts import LOOPBACK
 from tests.conftest import ROOT
 from web.index import DEEPER, INDEX
-from web.security import Security, content_policy, foreign
+from web.security import Security, content_policy, cross_site_problem
 
 OWN = "127.0.0.1:8501"
 
@@ -44,7 +44,7 @@ def request(method: str, host: str | None, origin: str | None, path: str = "/") 
     ],
 )
 def test_own_pages_and_programs_are_let_in(method: str, host: str, origin: str | None) -> None:
-    assert foreign(request(method, host, origin), HOSTS) is None
+    assert cross_site_problem(request(method, host, origin), HOSTS) is None
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "WS"])
@@ -63,7 +63,7 @@ def test_own_pages_and_programs_are_let_in(method: str, host: str, origin: str |
     ],
 )
 def test_another_sites_page_changes_nothing(method: str, origin: str) -> None:
-    assert "another site's page" in str(foreign(request(method, OWN, origin), HOSTS))
+    assert "another site's page" in str(cross_site_problem(request(method, OWN, origin), HOSTS))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "WS"])
@@ -93,18 +93,18 @@ def test_another_sites_page_changes_nothing(method: str, origin: str) -> None:
 )
 def test_a_name_that_is_not_ours_is_refused_whoever_asks(method: str, host: str | None) -> None:
     """DNS rebinding: the page's origin and the host are the same, and neither is ours."""
-    wrong = foreign(request(method, host, f"http://{host}", "/api/runs"), HOSTS)
-    assert "PACELINE_ALLOWED_HOSTS" in str(wrong)
+    problem = cross_site_problem(request(method, host, f"http://{host}", "/api/runs"), HOSTS)
+    assert "PACELINE_ALLOWED_HOSTS" in str(problem)
 
 
 def test_whether_it_lives_may_be_asked_by_any_name() -> None:
-    assert foreign(request("GET", "10.0.0.5", None, "/_stcore/health"), HOSTS) is None
+    assert cross_site_problem(request("GET", "10.0.0.5", None, "/_stcore/health"), HOSTS) is None
 
 
 def test_two_hosts_in_one_request_are_none() -> None:
     twice = request("GET", OWN, None, "/api/runs")
     twice["headers"].append((b"host", b"elsewhere.example"))
-    assert "does not know the host" in str(foreign(twice, HOSTS))
+    assert "does not know the host" in str(cross_site_problem(twice, HOSTS))
 
 
 @pytest.mark.parametrize(
