@@ -21,47 +21,45 @@ from services.servers.check_backend import Listing, models
 
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)
 def listed(backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], ...]) -> Listing:
-    """Return the models, or what is wrong. `keys`: typed ones, which the cache keeps as a hash."""
+    """Return the models, or the problem. `keys` are typed ones, of which the cache keeps a hash."""
     return models(backend, base_url, settings.environment(), dict(keys))
 
 
-def ask(start: RunConfig, env: Mapping[str, str], whose: str = "") -> dict[str, Any]:
-    """Show backend, address and model; return those fields of a RunConfig. `whose`: the candidate
-    of a comparison that is asked about, in the keys of its widgets; empty: the baseline."""
-    name = st.selectbox(
+def ask(initial: RunConfig, env: Mapping[str, str], key_prefix: str = "") -> dict[str, Any]:
+    """Show backend, address and model; return those fields of a RunConfig. `key_prefix` tells the
+    widgets of a comparison's candidates apart; the baseline's is empty."""
+    backend = st.selectbox(
         "Backend",
         list(BACKENDS),
         format_func=lambda name: BACKENDS[name].label,
         label_visibility="collapsed",
-        **fields.keyed(f"{whose}backend", start.backend),
+        **fields.keyed(f"{key_prefix}backend", initial.backend),
     )
-    base_url = _address(name, start, whose) if BACKENDS[name].kind == "openai" else None
-    return {
-        "backend": name,
-        "base_url": base_url,
-        "model": _model(name, base_url, start, env, whose),
-    }
+    has_address = BACKENDS[backend].kind == "openai"
+    base_url = _address_field(backend, initial, key_prefix) if has_address else None
+    model = _model_field(backend, base_url, initial, env, key_prefix)
+    return {"backend": backend, "base_url": base_url, "model": model}
 
 
 def without_model(configs: Sequence[RunConfig]) -> str | None:
-    """Return which server's model nobody has named, and what to do; None: every one has its own.
+    """Return which server has no model selected, and what to do; None if each has one.
 
     Raises:
-        BackendProblem: one of them goes to nobody.
+        BackendProblem: as `target`.
     """
     for config in configs:
-        whom = target(config, settings.environment(), typed())
-        if not whom.model:
+        server = target(config, settings.environment(), typed())
+        if not server.model:
             return (
-                f"No model is selected, and {whom.netloc} lists none. Check that it is running and "
-                "reload its models, or type a model name."
+                f"No model is selected, and {server.netloc} lists none. Check that it is running "
+                "and reload its models, or type a model name."
             )
     return None
 
 
 def all_listen(configs: Sequence[RunConfig]) -> bool:
-    """Say which servers refused connections when the form asked them for their models, whose
-    answers it keeps for a few seconds; return whether none did."""
+    """Warn about servers that refused the connection when their models were last listed (cached
+    for a few seconds); return whether there are none."""
     servers = dict.fromkeys((config.backend, config.base_url) for config in configs)
     addresses = dict.fromkeys(_models(*server).nothing_on for server in servers)
     refused = [address for address in addresses if address is not None]
@@ -71,65 +69,80 @@ def all_listen(configs: Sequence[RunConfig]) -> bool:
     return not refused
 
 
-def _address(name: str, start: RunConfig, whose: str) -> str | None:
+def _address_field(backend: str, initial: RunConfig, key_prefix: str) -> str | None:
     text = st.text_input(
         fields.label("base_url"),
-        placeholder=BACKENDS[name].base_url or "http://127.0.0.1:8000/v1",
+        placeholder=BACKENDS[backend].base_url or "http://127.0.0.1:8000/v1",
         help="Leave empty for the address from the environment, or else the default shown.",
-        **fields.keyed(f"{whose}base_url-{name}", _given("base_url", name, start) or ""),
+        **fields.keyed(
+            f"{key_prefix}base_url-{backend}", _initial_value("base_url", backend, initial) or ""
+        ),
     )
     fields.wrong(fields.problem(RunConfig, "base_url", text))
     return text.strip() or None
 
 
-def _model(
-    name: str, base_url: str | None, start: RunConfig, env: Mapping[str, str], whose: str
+def _model_field(
+    backend: str,
+    base_url: str | None,
+    initial: RunConfig,
+    env: Mapping[str, str],
+    key_prefix: str,
 ) -> str:
-    listing = _models(name, base_url)
+    """Offer the models of the link or earlier run, of the environment, and of the server."""
+    listing = _models(backend, base_url)
     if listing.problem:
-        type_one = f" You can also enter one under “{TITLE}”." if listing.wants_key else ""
-        st.warning(plain(listing.problem + type_one), icon=":material/cloud_off:")
-        st.button(
-            "Reload models",
-            key=f"{fields.PREFIX}{whose}again",
-            icon=":material/refresh:",
-            type="tertiary",
-            on_click=_forget,
-            help="Ask the server for its models again",
-        )
-    own = env.get(BACKENDS[name].model_env or "", "").strip()
-    given = _given("model", name, start) if base_url == _given("base_url", name, start) else ""
-    options = list(dict.fromkeys(filter(None, [given, own, *listing.models])))
-    widget = fields.keyed(f"{whose}model-{name}-{base_url}", options[0] if options else None)
-    if options and st.session_state[widget["key"]] is None:
-        st.session_state[widget["key"]] = options[0]  # the server has come up since
-    chosen = st.selectbox(
+        _listing_problem(listing, key_prefix)
+    same_address = base_url == _initial_value("base_url", backend, initial)
+    from_link = _initial_value("model", backend, initial) if same_address else ""
+    from_env = env.get(BACKENDS[backend].model_env or "", "").strip()
+    models = list(dict.fromkeys(filter(None, [from_link, from_env, *listing.models])))
+    default = models[0] if models else None
+    widget = fields.keyed(f"{key_prefix}model-{backend}-{base_url}", default)
+    if models and st.session_state[widget["key"]] is None:
+        st.session_state[widget["key"]] = default  # the server has come up since
+    model = st.selectbox(
         "Model",
-        options,
-        index=0 if options else None,
+        models,
+        index=0 if models else None,
         accept_new_options=True,
-        placeholder="provider/model" if name == "litellm" else "Type a model name",
+        placeholder="provider/model" if backend == "litellm" else "Type a model name",
         help="The models that the server lists. You can also type another name.",
         **widget,
     )
-    return (chosen or "").strip()
+    return (model or "").strip()
 
 
-def _models(name: str, base_url: str | None) -> Listing:
-    if BACKENDS[name].kind == "litellm":
-        return Listing()  # its providers are not asked
+def _listing_problem(listing: Listing, key_prefix: str) -> None:
+    """Show why the server's models are unknown, and a button that asks it again."""
+    key_hint = f" You can also enter one under “{TITLE}”." if listing.wants_key else ""
+    st.warning(plain(f"{listing.problem}{key_hint}"), icon=":material/cloud_off:")
+    st.button(
+        "Reload models",
+        key=f"{fields.PREFIX}{key_prefix}again",
+        icon=":material/refresh:",
+        type="tertiary",
+        on_click=_reload_models,
+        help="Ask the server for its models again",
+    )
+
+
+def _models(backend: str, base_url: str | None) -> Listing:
+    if BACKENDS[backend].kind == "litellm":
+        return Listing()  # LiteLLM's providers list no models
     try:
         parse({"base_url": base_url})
     except InvalidConfig:
         return Listing()  # the page says what is wrong with the address
-    return listed(name, base_url, tuple(typed().items()))
+    return listed(backend, base_url, tuple(typed().items()))
 
 
-def _given(field: str, backend: str, start: RunConfig) -> Any:
-    """What the link or the earlier run says, if it is about this backend."""
-    return getattr(start, field) if start.backend == backend else getattr(RunConfig(), field)
+def _initial_value(field: str, backend: str, initial: RunConfig) -> Any:
+    """Return what the link or earlier run has in a field if it is about `backend`, else the
+    default."""
+    return getattr(initial if initial.backend == backend else RunConfig(), field)
 
 
-def _forget() -> None:
+def _reload_models() -> None:
     touched()
     listed.clear()
