@@ -1,4 +1,4 @@
-"""Engines that Paceline starts: what each is asked to be, its log, where it answers."""
+"""Engines that Paceline starts: the form, the command, and each engine's state and log."""
 
 from __future__ import annotations
 
@@ -35,52 +35,53 @@ SHOWN = 10  # engines that have ended
 ANY_PORT = 30000  # in the command that is shown before it starts
 
 
-def asked() -> EngineConfig:
-    """What the URL asks for; what it cannot have is left as it is, and said."""
-    start = EngineConfig()
+def config_from_url() -> EngineConfig:
+    """Return the config in the URL. Warn about invalid values, which keep their defaults."""
+    config = EngineConfig()
     for name, text in url_state.parameters().items():
         try:
-            start = parse_engine({**start.model_dump(), name: text if text != "" else None})
+            config = parse_engine({**config.model_dump(), name: text if text != "" else None})
         except InvalidConfig as error:
             st.warning(plain(str(error)), icon=":material/link_off:")
-    return start
+    return config
 
 
-def form(start: EngineConfig) -> tuple[EngineConfig | None, Collection[str]]:
-    """Show the form; return what it asks for, or what is wrong with that."""
-    name = engine_form.which(start)
-    begun = start if start.engine == name else EngineConfig.model_validate({"engine": name})
+def form(initial: EngineConfig) -> tuple[EngineConfig | None, Collection[str]]:
+    """Show the form; return its config, or None and the problems."""
+    name = engine_form.which(initial)
+    if name != initial.engine:
+        initial = EngineConfig.model_validate({"engine": name})
     try:
-        return parse_engine(engine_form.ask(begun)), ()
+        return parse_engine(engine_form.ask(initial)), ()
     except InvalidConfig as error:
         return None, error.problems.values()
 
 
 def preview(config: EngineConfig) -> None:
-    """Say what is in the way, show the command, and let it be started."""
-    found = devices()
+    """Show the command and a button that starts it, or the problem that prevents it."""
+    hardware = devices()
     st.subheader("Command", anchor=False)
-    st.caption(f"This machine has {found.counted()}.")
-    why = preflight(config, found, settings.environment())
-    if why:
-        st.warning(plain(why), icon=":material/block:")
+    st.caption(f"This machine has {hardware.counted()}.")
+    problem = preflight(config, hardware, settings.environment())
+    if problem:
+        st.warning(plain(problem), icon=":material/block:")
     else:
         show_command(config)
-    if not button(possible=why is None):
+    if not start_button(enabled=problem is None):
         st.session_state["start-engine"] = Once()
-    elif not why:
-        begin(config)
+    elif not problem:
+        start(config)
     nodes.ask(config)
 
 
-def button(possible: bool) -> bool:
-    """Whether the engine is to start."""
+def start_button(enabled: bool) -> bool:
+    """Return whether it was pressed."""
     return st.button(
         "Start engine",
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
-        disabled=not possible,
+        disabled=not enabled,
         on_click=url_state.touched,
     )
 
@@ -97,7 +98,7 @@ def show_command(config: EngineConfig) -> None:
     st.caption("The command that Paceline runs. It picks a free port.")
 
 
-def begin(config: EngineConfig) -> None:
+def start(config: EngineConfig) -> None:
     once: Once = st.session_state.setdefault("start-engine", Once())
     try:
         once.get(lambda: serving.start(opened(), config))
@@ -108,41 +109,43 @@ def begin(config: EngineConfig) -> None:
 
 
 @sentences()
-def watch(ids: tuple[int, ...], every_s: float) -> None:
-    """The engines that are wanted, and their logs."""
-    found = wanted()
-    if tuple(server.id for server in found) != ids or REFRESH.seconds() != every_s:
+def live_panels(engine_ids: tuple[int, ...], refresh_s: float) -> None:
+    """Show the state and log of each current engine. Rerun the page when the engines or the refresh
+    interval have changed."""
+    engines = current_engines()
+    if tuple(engine.id for engine in engines) != engine_ids or REFRESH.seconds() != refresh_s:
         st.rerun()
-    for server in found:
+    for engine in engines:
         with st.container(border=True):
-            panel(server)
-            actions(server)
+            panel(engine)
+            actions(engine)
 
 
-def wanted() -> list[EngineInstance]:
-    planned = [one for one in stored.listed(opened()) if one.status == "planned"]
+def current_engines() -> list[EngineInstance]:
+    """Return the engines that are planned or up."""
+    planned = [engine for engine in stored.listed(opened()) if engine.status == "planned"]
     return [*planned, *stored.up(opened())]
 
 
-def actions(server: EngineInstance) -> None:
+def actions(engine: EngineInstance) -> None:
     with st.container(horizontal=True):
-        if server.status == "ready" and server.base_url:
-            there: dict[str, str] = {
-                "backend": ENGINES[server.config.engine].backend,
-                "base_url": server.base_url,
+        if engine.status == "ready" and engine.base_url:
+            run_form: dict[str, str] = {
+                "backend": ENGINES[engine.config.engine].backend,
+                "base_url": engine.base_url,
             }
             st.page_link(
-                "run.py", label="Start a run", icon=":material/play_arrow:", query_params=there
+                "run.py", label="Start a run", icon=":material/play_arrow:", query_params=run_form
             )
-        if server.stop_requested:
+        if engine.stop_requested:
             st.caption("Stopping …")
         else:
             st.button(
                 "Stop",
                 icon=":material/stop:",
-                key=f"stop-{server.id}",
+                key=f"stop-{engine.id}",
                 on_click=stop,
-                args=(server.id,),
+                args=(engine.id,),
             )
 
 
@@ -155,28 +158,28 @@ def stop(engine_id: int) -> None:
 
 
 def earlier() -> None:
-    """Engines that have ended, the newest first."""
-    ended = [one for one in stored.listed(opened()) if one.status not in (*UP, "planned")]
+    """Show the engines that have ended, the newest first."""
+    ended = [engine for engine in stored.listed(opened()) if engine.status not in (*UP, "planned")]
     if not ended:
         return
     st.subheader("Earlier engines", anchor=False)
-    for server in ended[:SHOWN]:
+    for engine in ended[:SHOWN]:
         with st.container(border=True):
-            panel(server)
+            panel(engine)
             with st.container(horizontal=True):
                 st.page_link(
                     "engines.py",
                     label="Start again",
                     icon=":material/replay:",
-                    query_params=parameters(server.config),
+                    query_params=parameters(engine.config),
                 )
                 st.button(
                     "Delete",
                     icon=":material/delete:",
-                    key=f"forget-{server.id}",
+                    key=f"forget-{engine.id}",
                     type="tertiary",
                     on_click=forget,
-                    args=(server.id,),
+                    args=(engine.id,),
                 )
 
 
@@ -191,30 +194,29 @@ def forget(engine_id: int) -> None:
 
 
 def parameters(config: EngineConfig) -> dict[str, str]:
-    """Return the config as a link holds it."""
-    plain_one = EngineConfig()
+    """Return the query parameters of a link to the config: those that are not the default."""
+    default = EngineConfig()
     values: dict[str, Any] = config.model_dump()
     return {
         name: link.text_of(value)
         for name, value in values.items()
-        if name == "engine" or value != getattr(plain_one, name)
+        if name == "engine" or value != getattr(default, name)
     }
 
 
 touched = url_state.follow(fields.ENGINE)
-start = asked()
+initial = config_from_url()
 st.title("Engines", anchor=False)
 st.caption(
     "Start and stop inference servers on this machine, spread over its devices as you choose. "
     "A server that is already running needs no engine: select it as the backend of a run."
 )
-found = tuple(server.id for server in wanted())
-if found:
-    every_s = REFRESH.seconds()
-    st.fragment(watch, run_every=every_s)(found, every_s)
+if engine_ids := tuple(engine.id for engine in current_engines()):
+    refresh_s = REFRESH.seconds()
+    st.fragment(live_panels, run_every=refresh_s)(engine_ids, refresh_s)
 left, right = st.columns([3, 2], gap="large")
 with left:
-    config, problems = form(start)
+    config, problems = form(initial)
 if touched and config:
     url_state.write(parameters(config))
 with right:
@@ -223,5 +225,5 @@ with right:
     else:
         st.subheader("Command", anchor=False)
         fields.refuse(problems)
-        button(possible=False)
+        start_button(enabled=False)
 earlier()
