@@ -3,7 +3,7 @@ every request in seconds. Its formulas: `vllm/benchmarks/serve.py`, `calculate_m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from math import inf
 from typing import Any
@@ -36,8 +36,8 @@ def read(document: Document) -> list[Imported]:
 
 def _run(result: dict[str, Any]) -> Imported:
     row = Tracked(result)
-    sent = [fields.number(at) for at in fields.as_list(row.get("start_times"))]
-    offsets = send_offsets(row, sent)
+    start_times = [fields.number(time) for time in fields.as_list(row.get("start_times"))]
+    offsets = send_offsets(row, start_times)
     return imported(
         TOOL,
         load(row),
@@ -63,25 +63,27 @@ def load(row: Mapping[str, Any]) -> Load:
     )
 
 
-def send_offsets(row: Mapping[str, Any], sent: list[float | None]) -> dict[int, float] | None:
-    """Return when each request was sent, by index, in seconds since the first; None if the file
-    does not state it. Empty if there is no rate and no concurrency limit: all are sent at once."""
-    if sent and all(at is not None for at in sent):
-        known = [at for at in sent if at is not None]
-        first = min(known)
-        return {index: at - first for index, at in enumerate(known)}
+def send_offsets(
+    row: Mapping[str, Any], start_times: Sequence[float | None]
+) -> dict[int, float] | None:
+    """Return when each request was sent, by index, in seconds since the first. Empty if all were
+    sent at once, without a rate or a concurrency limit; None if the file does not say."""
+    times = [time for time in start_times if time is not None]
+    if times and len(times) == len(start_times):
+        first = min(times)
+        return {index: time - first for index, time in enumerate(times)}
     offered = load(row)
-    return {} if offered.rate == inf and offered.concurrency is None else None
+    all_at_once = offered.rate == inf and offered.concurrency is None
+    return {} if all_at_once else None
 
 
-def requests(row: Mapping[str, Any], sent: Mapping[int, float]) -> list[Measurement]:
-    """Return every request in the arrays, [] if there are none; those not in `sent` were sent at
-    0."""
+def requests(row: Mapping[str, Any], offsets: Mapping[int, float]) -> list[Measurement]:
+    """Return every request in the arrays; those not in `offsets` were sent at 0."""
     columns = [fields.as_list(row.get(name)) for name in ARRAYS]
     if not columns[0]:
         return []
-    parts = enumerate(zip_longest(*columns))
-    return [_request(index, sent.get(index, 0.0), *part) for index, part in parts]
+    entries = enumerate(zip_longest(*columns))
+    return [_request(index, offsets.get(index, 0.0), *entry) for index, entry in entries]
 
 
 def _request(
