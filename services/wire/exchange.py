@@ -261,37 +261,40 @@ class Exchange:
         self.token_times.append(stamp)
 
     def _end(self, stamp: int) -> None:
+        """Decide how the request ended, now that its whole body has been read."""
         status = self._response.status or 0
         if status != 200:
             self.fail(class_of_status(status), self._http_error(status), stamp)
         elif self._stream is not None:
             for event in self._stream.flush():
                 self._take_event(stamp, event)
-            self.judge(stamp)
-        elif self._detector is not None or self._response.content_type not in STREAMS:
-            self._end_unstreamed(stamp, bytes(self._detector.buffer) if self._detector else b"")
+            self.end_stream(stamp)
+        elif self._detector is not None:
+            self._end_unstreamed(stamp, bytes(self._detector.buffer))
+        elif self._response.content_type in STREAMS:
+            self.end_stream(stamp)  # an empty one
         else:
-            self.judge(stamp)
+            self._end_unstreamed(stamp, b"")
 
     @property
     def answer(self) -> str:
         """The text of the answer."""
         return join_surrogates("".join(self.text))
 
-    def judge(self, stamp: int) -> None:
+    def end_stream(self, stamp: int) -> None:
         """End a stream after its last chunk: as succeeded, or with the reason why it failed."""
         if self.over:
             return
-        none = not self.token_times and not self._whole
+        has_token = bool(self.token_times) or self._whole
         stray = self._stream.stray if self._stream is not None else b""
         if self.finish_reason is None and self._unknown_chunk:
-            what = f"JSON that is not part of a chat completion: {self._unknown_chunk}"
-            self.fail("stream_error", f"The stream holds {what}", stamp)
-        elif none and not self._done_received and stray.strip():
+            chunk = f"JSON that is not part of a chat completion: {self._unknown_chunk}"
+            self.fail("stream_error", f"The stream holds {chunk}", stamp)
+        elif not has_token and not self._done_received and stray.strip():
             self.fail("stream_error", f"The answer is no stream: {_excerpt(stray)}", stamp)
         elif not self._done_received and self.finish_reason is None:
             self.fail("truncated", "The stream ended without a finish_reason or [DONE].", stamp)
-        elif none:
+        elif not has_token:
             self.fail("empty", "The answer holds no token.", stamp)
         else:
             self._finish(stamp)

@@ -190,7 +190,7 @@ class ViaLiteLLM:
         if problem is not None:
             _fail(exchange, problem, raw is None or raw.http_status is not None)
         else:
-            exchange.judge(perf_counter_ns())
+            exchange.end_stream(perf_counter_ns())
 
     async def _read(self, exchange: Exchange, body: dict[str, Any]) -> None:
         target = self._target
