@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from services.analysis.compare import FEWEST, MOST, Verdict, compare
 from services.base.units import many
@@ -34,6 +34,14 @@ from services.studies.work import differing_labels
 
 Device = Literal["GPU", "core", "device"]
 MOST_PROBLEMS = 5  # said in a sentence; the table has all
+
+
+class MainFinding(NamedTuple):
+    """What a report says first: as a headline with details, and as one sentence."""
+
+    headline: str
+    details: str
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -70,37 +78,38 @@ def report(
     scaled, mixed = scaling(cells, usd_per_gpu_hour), mixes(cells)
     if any(row.memory and row.memory.gpu for row in scaled.rows):
         device = "GPU"
-    devices, batches, firsts = device_curves(scaled), batch_curves(scaled), best(scaled)
-    head = _leading_row(scaled)
-    first = _lead(scaled, head, batches, device)
-    sentences = list(_sentences(scaled, head, devices, batches, firsts, device))
+    devices, batches, winners = device_curves(scaled), batch_curves(scaled), best(scaled)
+    row = _largest_speedup(scaled)
+    finding = _main_finding(scaled, row, batches, device)
+    sentences = list(_sentences(scaled, row, devices, batches, winners, device))
     if mixed:  # the mixes are the point of such a study; its classes alone are not a batch sweep
         sentence, *sentences = [*of_mixes(mixed), *_failed(scaled)]
         headline, _, details = sentence.partition(": ")
-        first = (headline, details, sentence)
-    elif ways := _mode_verdicts(scaled):
-        first = (ways[0].headline, ways[0].details, f"{ways[0].headline} {ways[0].details}")
-        sentences = [f"{way.headline} {way.details}" for way in ways[1:]] + list(_failed(scaled))
+        finding = MainFinding(headline, details, sentence)
+    elif verdicts := _mode_verdicts(scaled):
+        first, *others = verdicts
+        finding = MainFinding(first.headline, first.details, _joined(first))
+        sentences = [*map(_joined, others), *_failed(scaled)]
     return Report(
         scaled,
         devices,
         batches,
-        firsts,
+        winners,
         device,
-        *first,
+        *finding,
         tuple(sentences),
         tuple(_notes(scaled, device)),
         tuple(mixed),
     )
 
 
-def _leading_row(scaling: Scaling) -> Row | None:
-    """The row of the headline: the speed-up at the largest work, on the most devices."""
+def _largest_speedup(scaling: Scaling) -> Row | None:
+    """The speed-up that leads: at the largest work, on the most devices."""
     rows = [row for row in scaling.rows if row.speedup]
-    return max(rows, key=_weight, default=None)
+    return max(rows, key=_size, default=None)
 
 
-def _weight(row: Row) -> tuple[bool, int, int]:
+def _size(row: Row) -> tuple[bool, int, int]:
     known = row.speedup is not None and row.speedup.p is not None
     return known, row.work.size or row.work.requests, row.configuration.ranks or 0
 
@@ -116,19 +125,22 @@ def _mode_verdicts(scaling: Scaling) -> tuple[Verdict, ...]:
     return compare([row.candidates[0] for row in rows]).verdicts
 
 
-def _lead(
-    scaling: Scaling, head: Row | None, batches: Sequence[BatchCurve], device: Device
-) -> tuple[str, str, str]:
-    """The headline, its details, and both as one sentence."""
-    if head is not None:
-        against = scaling.labels[head.baseline]
-        return (
-            speedup_headline(head, against),
-            speedup_details(head, against, device),
-            speedup_sentence(head, against, device),
-        )
-    sentence = _without_speedup(scaling, batches)
-    return sentence, "", sentence
+def _main_finding(
+    scaling: Scaling, row: Row | None, batches: Sequence[BatchCurve], device: Device
+) -> MainFinding:
+    if row is None:
+        sentence = _without_speedup(scaling, batches)
+        return MainFinding(sentence, "", sentence)
+    baseline = scaling.labels[row.baseline]
+    return MainFinding(
+        speedup_headline(row, baseline),
+        speedup_details(row, baseline, device),
+        speedup_sentence(row, baseline, device),
+    )
+
+
+def _joined(verdict: Verdict) -> str:
+    return f"{verdict.headline} {verdict.details}"
 
 
 def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve]) -> str:
@@ -142,26 +154,30 @@ def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve]) -> str:
 
 def _sentences(
     scaling: Scaling,
-    head: Row | None,
+    leading: Row | None,
     devices: Sequence[DeviceCurve],
     batches: Sequence[BatchCurve],
-    firsts: Sequence[Best],
+    winners: Sequence[Best],
     device: Device,
 ) -> Iterator[str]:
-    at_head = [row for row in scaling.rows if head and row.work == head.work and row is not head]
-    for row in at_head:
-        if row.speedup:
-            yield speedup_sentence(row, scaling.labels[row.baseline], device)
-    law = [c for c in devices if head and c.rows[0].work == head.work and c.rows[0].is_baseline]
-    yield from filter(None, (law_sentence(curve, device) for curve in law))
-    series = series_of(head.work) if head else None
-    known = [c for c in batches if c.knee and series in (None, series_of(c.best.work))]
-    if head is not None and known:
-        yield batch_sentence(max(known, key=lambda curve: rate_of(curve.best)))
-    every = [series_of(work) for work in scaling.works]
-    for winner in firsts:
+    """What follows the main finding, on `leading`: the other speed-ups at the same work, the law
+    they follow, the best batch size, and the best configurations."""
+    if leading is not None:
+        for row in scaling.rows:
+            if row.speedup and row.work == leading.work and row is not leading:
+                yield speedup_sentence(row, scaling.labels[row.baseline], device)
+        for curve in devices:
+            first = curve.rows[0]
+            if first.work == leading.work and first.is_baseline:
+                yield from filter(None, [law_sentence(curve, device)])
+    series = series_of(leading.work) if leading else None
+    curves = [c for c in batches if c.knee and series in (None, series_of(c.best.work))]
+    if leading is not None and curves:
+        yield batch_sentence(max(curves, key=lambda curve: rate_of(curve.best)))
+    all_series = [series_of(work) for work in scaling.works]
+    for winner in winners:
         if series in (None, winner.series):
-            yield best_sentence(winner, differing_labels(winner.series, every))
+            yield best_sentence(winner, differing_labels(winner.series, all_series))
     yield from _failed(scaling)
 
 
