@@ -1,5 +1,4 @@
-"""Reasons to doubt a run that lie with the server, as it was seen from outside the client while
-requests were measured."""
+"""Diagnostics of the server, from what was sampled while requests were measured."""
 
 from __future__ import annotations
 
@@ -13,17 +12,17 @@ from services.ask import modes
 from services.ask.measurement import Run, Sample
 from services.base import units
 
-UNEVEN = 0.1  # of the highest: how far the engine's GPUs may lie apart
-HELD = 0.05  # of its memory: a GPU that holds less is not the engine's
+UNEVEN_SHARE = 0.1  # of the highest: how much the engine's GPUs may differ
+IN_USE_SHARE = 0.05  # of a GPU's memory: with less in use it is not the engine's
 CACHED_SHARE = 0.05  # of the prompt tokens
 WAITED_SHARE = 0.2  # of the time in which an engine could have computed
-OTHERS_CORES = 0.5  # used by others: with less, its own threads waited for each other
-LEAST_CORES = 0.1  # wanted by an engine that has something to do
-CROWDED = 0.9  # of the machine's cores
-STARVED = 0.5  # of the busy cores: a server that has fewer of them had to share
-FEWEST = 5  # samples, below which a moment may be chance
-FEW = 2  # samples of what is counted without a gap
-LATEST = 10  # samples, of one second each, by which a run is judged while it is measured
+MIN_OTHER_CORES = 0.5  # used by others: with less, the engine's threads waited for each other
+MIN_ENGINE_CORES = 0.1  # used or waited for, by an engine that has work
+BUSY_SHARE = 0.9  # of the machine's cores
+ENGINE_SHARE = 0.5  # of the busy cores: with less, the engine had to share
+MIN_SAMPLES = 5  # of momentary values, which may be chance
+MIN_COUNTER_SAMPLES = 2  # of values that are counted without gaps
+LATEST = 10  # samples, one a second, that judge a run while it is measured
 
 Check = Callable[[Run, Sequence[Sample], Summary], Diagnostic | None]
 
@@ -31,26 +30,29 @@ Check = Callable[[Run, Sequence[Sample], Summary], Diagnostic | None]
 def diagnostics(
     run: Run, samples: Sequence[Sample], summary: Summary, cache_known: bool = False
 ) -> list[Diagnostic]:
-    """Return the reasons to doubt a run by what was sampled while requests were measured;
-    `cache_known`: the answers themselves say what came from a cache."""
-    seen = during(run, samples)
-    checks = [check for check in CHECKS if not (cache_known and check is _cached)]
-    results = (check(run, seen, summary) for check in checks)
+    """Return the diagnostics of a run. `cache_known`: the answers say what came from a cache, so
+    the server's count is not needed."""
+    measured = during(run, samples)
+    checks = [check for check in CHECKS if not (cache_known and check is _prefix_cache_hits)]
+    results = (check(run, measured, summary) for check in checks)
     return [diagnostic for diagnostic in results if diagnostic is not None]
 
 
 def so_far(run: Run, samples: Sequence[Sample]) -> list[Diagnostic]:
-    """Return the reasons to doubt a run that show while it is measured, by its latest samples."""
-    diagnostic = _crowded(run, during(run, samples)[-LATEST:])
+    """Return the diagnostics of a run that is being measured, from its latest samples."""
+    diagnostic = _cpu_contention(run, during(run, samples)[-LATEST:])
     return [] if diagnostic is None else [diagnostic]
 
 
-def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    """An engine that is parallel loads its GPUs alike; one that does not waits for the slowest."""
-    memory = {i: mean(seen, f"gpu{i}_memory_bytes") for i in gpus(seen)}
-    total = {i: mean(seen, f"gpu{i}_memory_total_bytes") for i in memory}
-    theirs = [i for i, used in memory.items() if used and used > HELD * (total[i] or 0.0)]
-    if len(theirs) < 2 or len(seen) < FEWEST or len(theirs) > _ranks(run, len(theirs)):
+def _uneven_gpus(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
+    """A parallel engine should load its GPUs evenly: it waits for the slowest."""
+    memory = {i: mean(measured, f"gpu{i}_memory_bytes") for i in gpus(measured)}
+    total = {i: mean(measured, f"gpu{i}_memory_total_bytes") for i in memory}
+    engine_gpus = [
+        i for i, used in memory.items() if used and used > IN_USE_SHARE * (total[i] or 0.0)
+    ]
+    count = len(engine_gpus)
+    if count < 2 or len(measured) < MIN_SAMPLES or count > _ranks(run, count):
         return None
     parts = [
         text
@@ -58,7 +60,7 @@ def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
             ("memory in use", "memory_bytes", "bytes"),
             ("use", "use_share", "share"),
         )
-        if (text := _apart(seen, theirs, what, ending, unit))
+        if (text := _unevenness(measured, engine_gpus, what, ending, unit))
     ]
     if not parts:
         return None
@@ -71,7 +73,8 @@ def _uneven(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
 
 
 def _ranks(run: Run, otherwise: int) -> int:
-    """How many GPUs the engine says it is on, where it does: more than those are not all its."""
+    """The number of GPUs that the engine reports, else `otherwise`. If more are in use, some are
+    not the engine's."""
     parallel = [run.environment.get(f"{kind}_parallel") for kind in ("tensor", "pipeline", "data")]
     sizes = [size for size in parallel if isinstance(size, int)]
     ranks = 1
@@ -80,14 +83,14 @@ def _ranks(run: Run, otherwise: int) -> int:
     return ranks if sizes else otherwise
 
 
-def _apart(
-    seen: Sequence[Sample], devices: Sequence[int], what: str, ending: str, unit: str
+def _unevenness(
+    measured: Sequence[Sample], devices: Sequence[int], what: str, ending: str, unit: str
 ) -> str:
-    """Say how far the GPUs lie apart, where that is too far."""
-    means = {i: mean(seen, f"gpu{i}_{ending}") for i in devices}
+    """How much the GPUs differ, as a phrase; "" if that is little."""
+    means = {i: mean(measured, f"gpu{i}_{ending}") for i in devices}
     known = {i: value for i, value in means.items() if value is not None}
     low, high = (pick(known, key=lambda i: known[i], default=-1) for pick in (min, max))
-    if len(known) < 2 or known[high] - known[low] <= UNEVEN * known[high]:
+    if len(known) < 2 or known[high] - known[low] <= UNEVEN_SHARE * known[high]:
         return ""
     return (
         f"{what[0].upper()}{what[1:]}: {units.show(known[low], unit)} on GPU {low}, "
@@ -95,8 +98,8 @@ def _apart(
     )
 
 
-def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    count = grown(seen, "preemptions")
+def _preemptions(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
+    count = grown(measured, "preemptions")
     if not count:
         return None
     return Diagnostic(
@@ -108,11 +111,11 @@ def _preempted(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic
     )
 
 
-def _queued(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    """Only where so many at once were asked for: without a limit, waiting is what is measured."""
-    waiting = values(seen, "waiting")
+def _queueing(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
+    """Only with a limit on concurrency: without one, queueing is what is measured."""
+    waiting = values(measured, "waiting")
     limit = modes.schedule(run.config).in_flight
-    if limit is None or len(waiting) < FEWEST or not median(waiting):
+    if limit is None or len(waiting) < MIN_SAMPLES or not median(waiting):
         return None
     return Diagnostic(
         "note",
@@ -123,23 +126,25 @@ def _queued(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
     )
 
 
-def _others(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    there = [
-        s.values["running"] + s.values.get("waiting", 0.0) for s in seen if "running" in s.values
+def _other_traffic(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
+    in_flight = [
+        s.values["running"] + s.values.get("waiting", 0.0)
+        for s in measured
+        if "running" in s.values
     ]
-    most = summary.peak_in_flight
-    if not most or len(there) < FEWEST or median(there) <= most:
+    own_peak = summary.peak_in_flight
+    if not own_peak or len(in_flight) < MIN_SAMPLES or median(in_flight) <= own_peak:
         return None
     return Diagnostic(
         "warning",
         "The server had other traffic",
-        f"It processed {units.count(median(there))} requests at once (median), but this run had at "
-        f"most {most:,} in flight. Measure again when the server is idle.",
+        f"It processed {units.count(median(in_flight))} requests at once (median), but this run "
+        f"had at most {own_peak:,} in flight. Measure again when the server is idle.",
     )
 
 
-def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    shares = values(seen, "prefix_hit_share")
+def _prefix_cache_hits(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
+    shares = values(measured, "prefix_hit_share")
     if not shares or shares[-1] <= CACHED_SHARE or not run.config.unique_prompts:
         return None
     return Diagnostic(
@@ -151,50 +156,61 @@ def _cached(run: Run, seen: Sequence[Sample], summary: Summary) -> Diagnostic | 
     )
 
 
-def _crowded(run: Run, seen: Sequence[Sample], summary: Summary | None = None) -> Diagnostic | None:
-    """An engine on this machine that could have run and had no core, because others had it."""
-    both = [
-        (s.values["engine_cores"], s.values["machine_cores"], s.values.get("engine_waiting_cores"))
-        for s in seen
-        if {"engine_cores", "machine_cores"} <= s.values.keys()
-    ]
-    if len(both) < FEW:
+def _cpu_contention(
+    run: Run, measured: Sequence[Sample], summary: Summary | None = None
+) -> Diagnostic | None:
+    """An engine on this machine waited for cores that other programs used."""
+    both = [s for s in measured if {"engine_cores", "machine_cores"} <= s.values.keys()]
+    if len(both) < MIN_COUNTER_SAMPLES:
         return None
-    engine, machine = (fmean(values) for values in list(zip(*both, strict=True))[:2])
-    waited = [cores for _, _, cores in both if cores is not None]
-    others = machine - engine
-    if not waited:
-        return _crowded_by_guess(run, engine, machine) if len(both) >= FEWEST else None
-    share = fmean(waited) / (engine + fmean(waited) or 1.0)
-    if engine + fmean(waited) < LEAST_CORES or others < OTHERS_CORES or share < WAITED_SHARE:
+    engine_cores = fmean(values(both, "engine_cores"))
+    machine_cores = fmean(values(both, "machine_cores"))
+    waiting_cores = mean(both, "engine_waiting_cores")
+    if waiting_cores is None:
+        enough = len(both) >= MIN_SAMPLES
+        return _probable_cpu_contention(run, engine_cores, machine_cores) if enough else None
+    wanted_cores, other_cores = engine_cores + waiting_cores, machine_cores - engine_cores
+    if wanted_cores < MIN_ENGINE_CORES or other_cores < MIN_OTHER_CORES:
         return None
-    return _busy_machine(
-        f"The engine waited for a core {units.share(share)} of the time it could have computed: "
-        f"other programs used {units.significant(others)} cores on average."
+    waited_share = waiting_cores / wanted_cores
+    if waited_share < WAITED_SHARE:
+        return None
+    return _slowed_down(
+        f"The engine waited for a core {units.share(waited_share)} of the time it could have "
+        f"computed: other programs used {units.significant(other_cores)} cores on average."
     )
 
 
-def _crowded_by_guess(run: Run, engine: float, machine: float) -> Diagnostic | None:
-    """Where the system does not say who waited: the embedded engine would have used more cores.
-    Of another server nobody knows how many it would have used."""
+def _probable_cpu_contention(
+    run: Run, engine_cores: float, machine_cores: float
+) -> Diagnostic | None:
+    """The same where the system does not report waiting: the machine was full, and the embedded
+    engine, which would use every core, had few. Other servers may not need more than they used."""
     cores = run.environment.get("cores")
     if run.config.backend != "embedded" or not isinstance(cores, int):
         return None
-    if machine < CROWDED * cores or engine >= STARVED * machine:
+    if machine_cores < BUSY_SHARE * cores or engine_cores >= ENGINE_SHARE * machine_cores:
         return None
-    return _busy_machine(
-        f"The engine had {units.significant(engine)} of {units.significant(machine)} busy cores on "
-        "average."
+    return _slowed_down(
+        f"The engine had {units.significant(engine_cores)} of {units.significant(machine_cores)} "
+        "busy cores on average."
     )
 
 
-def _busy_machine(what: str) -> Diagnostic:
+def _slowed_down(evidence: str) -> Diagnostic:
     return Diagnostic(
         "warning",
         "Other programs slowed the engine down",
-        f"{what} The engine was measured at a fraction of its speed. Close other programs on this "
-        "machine, and measure again.",
+        f"{evidence} The engine was measured at a fraction of its speed. Close other programs on "
+        "this machine, and measure again.",
     )
 
 
-CHECKS: tuple[Check, ...] = (_crowded, _others, _uneven, _preempted, _cached, _queued)
+CHECKS: tuple[Check, ...] = (
+    _cpu_contention,
+    _other_traffic,
+    _uneven_gpus,
+    _preemptions,
+    _prefix_cache_hits,
+    _queueing,
+)
