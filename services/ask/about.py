@@ -59,8 +59,8 @@ def field(default: Any, about: About, **limits: Any) -> Any:
 @cache
 def fields(kind: type[BaseModel]) -> dict[str, About]:
     """Return what is known of each of a config's fields, in their order."""
-    found = {name: info.json_schema_extra for name, info in kind.model_fields.items()}
-    return {name: about for name, about in found.items() if isinstance(about, About)}
+    extras = {name: info.json_schema_extra for name, info in kind.model_fields.items()}
+    return {name: about for name, about in extras.items() if isinstance(about, About)}
 
 
 def names(kind: type[BaseModel], wanted: Callable[[About], bool]) -> tuple[str, ...]:

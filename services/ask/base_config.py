@@ -1,4 +1,4 @@
-"""What all configs have in common: of a run, of an engine, of a study."""
+"""The base class of all configs: of runs, engines and studies."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-STORED = {"stored": True}  # the context of a config that was checked when it was asked for
+STORED = {"stored": True}  # the context of a stored config, which was validated when it was created
 
 
 class BaseConfig(BaseModel):
-    """A frozen value that knows all its fields. Each is declared with `about.field`."""
+    """A frozen value without unknown fields. Each field is declared with `about.field`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_bool(cls, value: Any, info: ValidationInfo) -> Any:
-        """A number is not true or false, which pydantic would take for 1 and 0."""
+        """Reject booleans for numbers, which pydantic would convert to 1 and 0."""
         annotation = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and annotation in (int, float, int | None, float | None):
             raise ValueError("must be a number, not true or false")

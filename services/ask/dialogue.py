@@ -1,5 +1,5 @@
-"""A prompt of several messages (a system prompt, earlier turns), kept as one text wherever a prompt
-is one: a mark that no text of a person begins with, then the messages as JSON."""
+"""Prompts of several messages (a system prompt, earlier turns), stored as one text like any other
+prompt: a prefix that no user's text begins with, then the messages as JSON."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ Message = dict[str, str]  # `role`, `content`
 
 
 def to_prompt(messages: Sequence[Message]) -> str:
-    """Return messages as one prompt: a single one of the user is its text."""
+    """Return messages as one prompt; a single user message becomes its plain text."""
     if len(messages) == 1 and messages[0]["role"] == "user":
         return messages[0]["content"]
     return MARK + json.dumps(list(messages), ensure_ascii=False, separators=(",", ":"))
 
 
 def messages_of(prompt: str) -> list[Message]:
-    """Return the messages that a prompt is sent as.
+    """Return the messages of a prompt.
 
     Raises:
-        ValueError: it begins like messages and is none; `RunConfig` lets no such prompt in.
+        ValueError: the prefix is not followed by messages; `RunConfig` rejects such prompts.
     """
     if not prompt.startswith(MARK):
         return [{"role": "user", "content": prompt}]
     try:
-        found: list[Message] = json.loads(prompt[len(MARK) :])
+        messages: list[Message] = json.loads(prompt[len(MARK) :])
     except RecursionError:
         raise ValueError("holds messages that are nested too deep") from None
-    fits = isinstance(found, list) and found and all(map(_is_message, found))
+    fits = isinstance(messages, list) and messages and all(map(_is_message, messages))
     if not fits:
         raise ValueError("holds messages that are not a list of role and content")
-    return found
+    return messages
 
 
 def with_nonce(prompt: str, nonce: str) -> str:
-    """Return a prompt whose very first words are `nonce`, whatever their role."""
+    """Return the prompt with `nonce` in front of its first message, whatever the role."""
     if not prompt.startswith(MARK):
         return f"{nonce} {prompt}"
     first, *others = messages_of(prompt)
@@ -45,16 +45,16 @@ def with_nonce(prompt: str, nonce: str) -> str:
 
 
 def text_of(prompt: str) -> str:
-    """Return a prompt as people read it, and as a server without messages is asked."""
+    """Return a prompt as plain text, for people and for servers that take no messages."""
     if not prompt.startswith(MARK):
         return prompt
     return "\n\n".join(message["content"] for message in messages_of(prompt))
 
 
-def _is_message(found: object) -> bool:
+def _is_message(value: object) -> bool:
     return (
-        isinstance(found, dict)
-        and found.keys() == {"role", "content"}
-        and found["role"] in ROLES
-        and isinstance(found["content"], str)
+        isinstance(value, dict)
+        and value.keys() == {"role", "content"}
+        and value["role"] in ROLES
+        and isinstance(value["content"], str)
     )

@@ -22,9 +22,9 @@ def flag(name: str) -> str:
 def typed(changes: Mapping[str, Any]) -> str:
     """Return changed fields as they are typed, quoted for a shell; "" where there is no flag that
     says it: a flag that was given is then to be left out."""
-    said = [
+    flags = [
         f"{flag(name)} {quote(link.text_of(value))}"
         for name, value in changes.items()
         if link.text_of(value) and not isinstance(value, bool)
     ]
-    return " ".join(said)
+    return " ".join(flags)

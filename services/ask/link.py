@@ -68,12 +68,12 @@ def _value(name: str, text: str) -> Any:
         raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})
     try:
         value = None if text == "" and _may_be_none(name) else text
-        found = parse({"workload": "builtin", name: value})  # what goes together is seen later
+        config = parse({"workload": "builtin", name: value})  # what goes together is seen later
     except InvalidConfig as error:
         if name in error.problems:
             raise
         return text  # alone it lacks a prompt, which the form asks for
-    return getattr(found, name)
+    return getattr(config, name)
 
 
 def _may_be_none(name: str) -> bool:

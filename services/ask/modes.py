@@ -56,8 +56,8 @@ def client_wait(config: RunConfig) -> str:
 def wait_note(config: RunConfig, succeeded: int) -> str:
     """Say that throughput counts the client's own waiting; "" where there is none, and where no
     request succeeded, so that there is no throughput either."""
-    said = client_wait(config) if succeeded else ""
-    return f"Throughput and queries/s include the client's own waiting ({said})." if said else ""
+    wait = client_wait(config) if succeeded else ""
+    return f"Throughput and queries/s include the client's own waiting ({wait})." if wait else ""
 
 
 def sort_metrics(names: Iterable[str], *configs: RunConfig) -> list[str]:

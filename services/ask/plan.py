@@ -102,15 +102,19 @@ def interleaved(config: RunConfig, repeats: int) -> RunConfig:
 def _sources(each: Iterable[str]) -> str:
     """Return where numbers are from, each place once: "from 1 earlier run on this server, which
     had 1 in flight" says more than "from 1 earlier run on this server"."""
-    told = list(dict.fromkeys(each))
-    fuller = [one for one in told if not any(o != one and o.startswith(f"{one},") for o in told)]
+    sources = list(dict.fromkeys(each))
+    fuller = [
+        source
+        for source in sources
+        if not any(o != source and o.startswith(f"{source},") for o in sources)
+    ]
     return "; ".join(fuller)
 
 
 def _sum(numbers: Iterable[float | None]) -> float | None:
-    found = list(numbers)
-    known = [number for number in found if number is not None]
-    return sum(known) if len(known) == len(found) else None
+    values = list(numbers)
+    known = [number for number in values if number is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def calibrates(config: RunConfig) -> bool:

@@ -1,4 +1,4 @@
-"""What is wrong with a config, as sentences: which field, what is wrong with it, what was given."""
+"""Validation errors as sentences: the field, what is wrong with it, the given value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Problem = Callable[[Any], Any]
 
 
 class InvalidConfig(Invalid):
-    """A run that cannot be asked for. `problems` maps a field's name to a sentence."""
+    """An invalid config. `problems` maps names of fields to sentences."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__(" ".join(problems.values()))
@@ -24,9 +24,9 @@ class InvalidConfig(Invalid):
 
 
 def validate(
-    kind: type[Config], values: Mapping[str, Any], of: Problem = lambda problem: problem
+    kind: type[Config], values: Mapping[str, Any], translate: Problem = lambda problem: problem
 ) -> Config:
-    """Make a config of that kind; `of` turns one of pydantic's problems into another.
+    """Return a validated config. `translate` may change pydantic's error dicts.
 
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
@@ -34,40 +34,39 @@ def validate(
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise InvalidConfig(sentences_of(map(of, error.errors(include_url=False)))) from None
+        raise InvalidConfig(sentences_of(map(translate, error.errors(include_url=False)))) from None
 
 
 def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
-    """Map each wrong field to a sentence: which field, what is wrong, what was given.
+    """Map each invalid field to a sentence: the field, what is wrong, the given value.
 
-    At most MOST_SENTENCES are said. `problems` are pydantic's error dicts; where FastAPI made them,
-    `loc` names the part of the request first. What is wrong with the whole stands under "". A given
-    value is said again only where a rule about numbers or words was broken: other fields may hold a
-    password.
+    At most MOST_SENTENCES are returned. `problems` are pydantic's error dicts; in FastAPI's, `loc`
+    begins with the part of the request. Errors of the config as a whole have the key "". A value is
+    repeated only if it broke a rule about numbers or choices: other fields may hold a password.
     """
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for problem in problems:
-        if len(found) == MOST_SENTENCES:
-            found.setdefault("", "More fields are wrong.")
+        if len(sentences) == MOST_SENTENCES:
+            sentences.setdefault("", "More fields are wrong.")
             break
-        place = [part for part in problem["loc"] if part not in ("body", "query", "path")]
-        field = place[0][:80] if place and isinstance(place[0], str) else ""
+        path = [part for part in problem["loc"] if part not in ("body", "query", "path")]
+        field = path[0][:80] if path and isinstance(path[0], str) else ""
         text = _sentence(problem)
         if not field and ": " in text:
             field, text = text.split(": ", 1)
-        entry = f" (entry {place[1] + 1})" if len(place) > 1 and isinstance(place[1], int) else ""
-        found.setdefault(field, f"{field or 'The run'}{entry} {text.rstrip('.')}.")
-    return found
+        entry = f" (entry {path[1] + 1})" if len(path) > 1 and isinstance(path[1], int) else ""
+        sentences.setdefault(field, f"{field or 'The run'}{entry} {text.rstrip('.')}.")
+    return sentences
 
 
 def _sentence(problem: Any) -> str:
-    kind, rule, given = problem["type"], problem.get("ctx", {}), problem.get("input")
+    kind, rule, value = problem["type"], problem.get("ctx", {}), problem.get("input")
     if kind not in _SENTENCES:
         return str(problem["msg"]).removeprefix("Value error, ")
     limits = {name: f"{v:g}" if isinstance(v, float) else v for name, v in rule.items()}
-    short = isinstance(given, int | float) or (isinstance(given, str) and len(given) <= 40)
-    short = short and len(repr(given)) <= 40
-    shown = f" (got {given!r})" if short and given != "" and kind not in _SILENT else ""
+    short = isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 40)
+    short = short and len(repr(value)) <= 40
+    shown = f" (got {value!r})" if short and value != "" and kind not in _SILENT else ""
     return _SENTENCES[kind].format_map(limits) + shown
 
 
@@ -97,7 +96,7 @@ _SENTENCES = {
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
 }
-_SILENT = {  # what was given is not said again
+_SILENT = {  # the given value is not repeated
     "extra_forbidden",
     "string_unicode",
     "string_type",

@@ -61,9 +61,9 @@ def split_names(value: Any) -> Any:
     """Return a list of words that commas or spaces separate, each once; what is no text stays."""
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list | tuple) or not all(isinstance(entry, str) for entry in value):
         return value
-    return tuple(dict.fromkeys(word for one in value for word in one.replace(",", " ").split()))
+    return tuple(dict.fromkeys(name for entry in value for name in entry.replace(",", " ").split()))
 
 
 def parse_fields(value: Any) -> Any:
@@ -113,15 +113,15 @@ def parse_headers(value: Any) -> Any:
         raise ValueError(f"must have at most {HEADERS_MOST} entries")
     if len({str(name).lower() for name in value}) < len(value):
         raise ValueError("must name each header once")
-    for name, said in value.items():
-        _check_header(name, said)
+    for name, text in value.items():
+        _check_header(name, text)
     return dict(value)
 
 
 def variables(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the variables that headers hold, each once."""
-    found = (name for value in headers.values() for name in VARIABLE.findall(value))
-    return tuple(dict.fromkeys(found))
+    names = (name for value in headers.values() for name in VARIABLE.findall(value))
+    return tuple(dict.fromkeys(names))
 
 
 def _read(text: str) -> Any:

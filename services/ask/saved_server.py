@@ -1,8 +1,8 @@
-"""A server that a person has named: its address, model and key variable, picked by name afterwards.
+"""A server saved under a name: its address, model and key variable.
 
-What is saved are fields of a run's config. A run that picks the name has those fields, so it stays
-as it was when the saved server is changed or deleted later. No key is saved, only the name of the
-variable that holds it.
+Saved are fields of a run's config. They are copied into each run that names the server, so a run
+does not change when the saved server is changed or deleted. Keys are not saved, only the name of
+the variable that holds one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from services.base.errors import Invalid
 MOST = 200  # saved servers
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
-# What belongs to a server and not to one run of it.
+# The fields that describe a server rather than a run.
 FIELDS = (
     *about.names(RunConfig, lambda known: known.role == "target"),
     *("omit", "max_tokens_field", "extra_body", "headers", "ca_file", "insecure_tls"),
@@ -42,12 +42,11 @@ class SavedServer:
 
 
 def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
-    """Return the server to be saved under a name; what `values` does not say is as by default.
+    """Return the server to save under a name; omitted fields use the defaults.
 
     Raises:
-        InvalidServer: the name is a backend's or is not written as one, or a field is none of a
-            server's.
-        InvalidConfig: a field has a value that it cannot have.
+        InvalidServer: the name is invalid or that of a backend, or a field is set per run.
+        InvalidConfig: a field has an invalid value.
         BackendProblem: there is no such backend.
     """
     if not _NAME.fullmatch(name):
@@ -69,6 +68,6 @@ def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
 
 
 def expand(values: Mapping[str, Any], server: SavedServer) -> dict[str, Any]:
-    """Return a run's values with those of the server that they name as `backend`; what they say
-    themselves goes before."""
+    """Return a run's values with the server's fields in place of `backend`; the run's own values
+    take precedence."""
     return {**server.fields, **{name: value for name, value in values.items() if name != "backend"}}

@@ -1,4 +1,4 @@
-"""What can be sampled: one table of names, with what they mean and their units."""
+"""The time series that can be sampled: names, labels and units."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ DEVICE = re.compile(r"gpu(\d{1,3})_", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One kind of number in a sample. `{i}` stands for the number of a device, as its driver
-    counts them. A `total` counts from the beginning of the run's turn; a `fixed` one is always the
-    same."""
+    """One kind of value in a sample. `{i}` is the driver's index of a device. A `total` counts from
+    the start of the run's work item; a `fixed` value never changes."""
 
     name: str
     label: str
@@ -22,23 +21,23 @@ class Series:
 
 
 def series_of(name: str) -> Series | None:
-    """Return the entry of a sample's value, with its device's number; None: no such series."""
+    """Return the series of a sample's value, with its device's index, or None if it is unknown."""
     device = device_of(name)
-    found = _BY_NAME.get(name if device is None else f"gpu{{i}}_{name.partition('_')[2]}")
-    if found is None or device is None:
-        return found
-    return replace(found, name=name, label=found.label.format(i=device))
+    entry = _BY_NAME.get(name if device is None else f"gpu{{i}}_{name.partition('_')[2]}")
+    if entry is None or device is None:
+        return entry
+    return replace(entry, name=name, label=entry.label.format(i=device))
 
 
 def order_key(name: str) -> tuple[int, int]:
-    """Return where a series stands among others: as in SERIES, devices by their numbers."""
+    """Return the sort key of a series: its position in SERIES, then the device."""
     device = device_of(name)
     plain = name if device is None else f"gpu{{i}}_{name.partition('_')[2]}"
     return _ORDER.get(plain, len(_ORDER)), -1 if device is None else device
 
 
 def device_of(name: str) -> int | None:
-    """Return the number of the device that a value is of; None: of no device."""
+    """Return the index of a value's device, or None if it belongs to no device."""
     match = DEVICE.match(name)
     return int(match[1]) if match else None
 

@@ -27,9 +27,9 @@ def finite(value: float | None) -> float | None:
 def storable(value: Any) -> Any:
     """Return JSON-ready data with None in place of each number that not every reader holds."""
     if isinstance(value, dict):
-        return {name: storable(one) for name, one in value.items()}
+        return {name: storable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [storable(one) for one in value]
+        return [storable(item) for item in value]
     if isinstance(value, float):
         return finite(value)
     if isinstance(value, int) and not SMALLEST <= value <= LARGEST:

@@ -24,8 +24,8 @@ class InvalidHosts(Invalid):
 def host_name(host: str) -> str | None:
     """Return the name in a Host header, without its port, in small letters; None: the whole is not
     `name`, `name:port`, `[IPv6]` or `[IPv6]:port`."""
-    found = _HOST.fullmatch(host)
-    return (found[1] or found[2]).lower() if found else None
+    match = _HOST.fullmatch(host)
+    return (match[1] or match[2]).lower() if match else None
 
 
 def allowed(env: Mapping[str, str]) -> frozenset[str]:
@@ -39,21 +39,21 @@ def allowed(env: Mapping[str, str]) -> frozenset[str]:
 
 
 def _parse_names(text: str) -> Iterator[str]:
-    for word in filter(None, map(str.strip, text.split(","))):
-        bare_ipv6 = f"[{word}]" if word.count(":") > 1 and "[" not in word else word
+    for entry in filter(None, map(str.strip, text.split(","))):
+        bare_ipv6 = f"[{entry}]" if entry.count(":") > 1 and "[" not in entry else entry
         name = host_name(bare_ipv6)
         if name is None:
-            raise InvalidHosts(f"{VARIABLE} holds {word[:80]!r}{_advice(word)}")
+            raise InvalidHosts(f"{VARIABLE} holds {entry[:80]!r}{_advice(entry)}")
         yield name
 
 
-def _advice(word: str) -> str:
-    if "*" in word:
+def _advice(entry: str) -> str:
+    if "*" in entry:
         return (
             ", but with a pattern the page of any website could act here. Write each host name "
             "that people type into the browser, separated by commas."
         )
-    url = _IN_URL.match(word)
+    url = _IN_URL.match(entry)
     example = host_name(url[1]) if url else None
     kind = "which is an address" if url else "which is not a host name"
     return f", {kind}. Write only the host name: {example or 'bench.example.org'}."

@@ -23,8 +23,8 @@ def shared_blocks(text: str, secret: str) -> list[int]:
     here, there = (each.encode(coding, "surrogatepass") for each in (text, secret))
     in_text = np.zeros(1 << _BITS, np.bool_)
     in_text[_hashes(here, width, 1)] = True
-    found: list[int] = np.flatnonzero(in_text[_hashes(there, width, BLOCK)]).tolist()
-    return [at * BLOCK for at in found]
+    indices: list[int] = np.flatnonzero(in_text[_hashes(there, width, BLOCK)]).tolist()
+    return [at * BLOCK for at in indices]
 
 
 def _hashes(data: bytes, width: int, step: int) -> NDArray[np.uint64]:
@@ -33,6 +33,6 @@ def _hashes(data: bytes, width: int, step: int) -> NDArray[np.uint64]:
     count = (len(data) // width - BLOCK) // step + 1
     total = np.zeros(count, np.uint64)
     for column, factor in enumerate(_FACTORS[:width]):
-        words = np.ndarray((count,), np.uint64, data, column * 8, (step * width,))
-        total += words * factor
+        column_values = np.ndarray((count,), np.uint64, data, column * 8, (step * width,))
+        total += column_values * factor
     return total >> np.uint64(64 - _BITS)

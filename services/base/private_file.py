@@ -12,9 +12,9 @@ def open_file(path: Path | str, flags: int) -> int:
     """Open a file, made for its owner alone where it is not there, and return its descriptor. One
     of ours that everybody may read is closed to others; a right that somebody gave to a group
     alone stays. Raises OSError."""
-    held = os.open(path, flags | os.O_CREAT, 0o600)
-    _close_to_others(held)
-    return held
+    descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+    _close_to_others(descriptor)
+    return descriptor
 
 
 def create_file(path: Path | str) -> None:

@@ -140,8 +140,8 @@ def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
         return set()
     runs = {text[at : at + RUN] for at in range(len(text) - RUN + 1)}
     around = {secret[max(0, at + BLOCK - RUN) : at + RUN] for at in seen}
-    found = (part[at : at + RUN] for part in around for at in range(len(part) - RUN + 1))
-    return runs.intersection(found)
+    candidates = (part[at : at + RUN] for part in around for at in range(len(part) - RUN + 1))
+    return runs.intersection(candidates)
 
 
 def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
@@ -156,13 +156,13 @@ def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
 
 
 def _cut_out(text: str, runs: set[str]) -> str:
-    kept, at = [], 0
+    pieces, at = [], 0
     while at < len(text):
         end = start = at
         while start <= end and start < len(text):  # runs that overlap are one
             if text[start : start + RUN] in runs:
                 end = start + RUN
             start += 1
-        kept.append(REMOVED if end > at else text[at])
+        pieces.append(REMOVED if end > at else text[at])
         at = max(end, at + 1)
-    return "".join(kept)
+    return "".join(pieces)

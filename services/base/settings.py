@@ -48,13 +48,13 @@ def environment(file: Path = FILE) -> dict[str, str]:
 def without_file() -> dict[str, str]:
     """Return the environment without what `load` has put into it: for a process that reads the
     file itself."""
-    found = os.environ.copy()
-    return {name: value for name, value in found.items() if _from_file.get(name) != value}
+    env = os.environ.copy()
+    return {name: value for name, value in env.items() if _from_file.get(name) != value}
 
 
 def _read(file: Path) -> dict[str, str]:
     try:  # with or without the mark that some editors set
-        found = DotEnv(file, encoding="utf-8-sig", override=False).dict()
+        entries = DotEnv(file, encoding="utf-8-sig", override=False).dict()
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InvalidSettings(
@@ -64,7 +64,7 @@ def _read(file: Path) -> dict[str, str]:
         raise InvalidSettings(
             f"{file} cannot be read: {error.strerror}. Make it readable, or take it away."
         ) from None
-    values = {name: value for name, value in found.items() if value is not None}
+    values = {name: value for name, value in entries.items() if value is not None}
     if any("\0" in part for pair in values.items() for part in pair):  # no environment takes one
         raise InvalidSettings(f"{file} holds a NUL character. Save it as UTF-8 text.")
     return values

@@ -50,11 +50,13 @@ def separator(text: str, known: Collection[str] = ()) -> str | None:
     first row without any is one column, as with a comma.
     """
     head = text[:MOST_LOOKED_AT]
-    found = {sign: rows for sign in SEPARATORS if len((rows := _rows(head, sign))[0]) > 1}
-    if len(found) < 2:
-        return next(iter(found), ",")
-    named = [s for s, rows in found.items() if {t.strip().lower() for t in rows[0]} & set(known)]
-    even = [s for s, rows in found.items() if len(rows) > 1 and len(set(map(len, rows))) == 1]
+    candidates = {sign: rows for sign in SEPARATORS if len((rows := _rows(head, sign))[0]) > 1}
+    if len(candidates) < 2:
+        return next(iter(candidates), ",")
+    named = [
+        s for s, rows in candidates.items() if {t.strip().lower() for t in rows[0]} & set(known)
+    ]
+    even = [s for s, rows in candidates.items() if len(rows) > 1 and len(set(map(len, rows))) == 1]
     for certain in (named, even):
         if len(certain) == 1:
             return certain[0]

@@ -1,4 +1,4 @@
-"""The headers of a run with the values of the variables that they name."""
+"""The headers of a run, with the variables in them replaced by their values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def headers_of(
     elsewhere: str | None,
     typed: Collection[str | None] = (),
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Return the headers with their variables' values, and those values. A variable is the owner's
-    like the key, and goes where the key goes; `elsewhere`: the address is not the owner's, and gets
-    only those that were `typed` for it."""
+    """Return the headers with their variables replaced, and the values of those variables. Like the
+    key, a variable is sent to the backend's own address only. `elsewhere` is the address if it is
+    another one, which gets only variables in `typed`."""
     values = {}
     for name in request_options.variables(config.headers):
         _check_variable(name, backend)
@@ -35,21 +35,21 @@ def headers_of(
         if not values[name].isascii() or not values[name].isprintable():
             raise BackendProblem(f"{name} holds a character that no header has.")
     filled = tuple(
-        (name, request_options.VARIABLE.sub(lambda found: values[found[1]], said))
-        for name, said in config.headers.items()
+        (name, request_options.VARIABLE.sub(lambda match: values[match[1]], value))
+        for name, value in config.headers.items()
     )
     return filled, tuple(values.values())
 
 
 def replaces_key(config: RunConfig, backend: Backend) -> bool:
-    """Whether a header takes the place of the key's own: Azure has the key under another name."""
+    """Whether a header replaces the Authorization header, as Azure's api-key does."""
     named = backend.key_env in request_options.variables(config.headers)
     return named or any(name.lower() == "authorization" for name in config.headers)
 
 
 def _check_variable(name: str, backend: Backend) -> None:
-    """Only what was put beside the address is sent: whoever can ask for a run could otherwise have
-    any variable of this machine sent somewhere."""
+    """Check that a variable belongs to the backend: otherwise whoever can start a run could
+    have any variable of this machine sent anywhere."""
     prefix = backend.header_env
     if prefix is None:
         raise BackendProblem(f"A header for {backend.label} cannot name a variable ({name[:80]}).")

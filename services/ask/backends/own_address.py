@@ -1,4 +1,4 @@
-"""Where a backend is, and whether an address is its own: a key goes nowhere else."""
+"""The address of a backend, and whether an address is its own: keys are sent only there."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def address(backend: Backend, env: Mapping[str, str], requested: str | None = No
     """Return the base URL: the requested one, else the environment's, else the default.
 
     Raises:
-        BackendProblem: there is none, or it is not an address.
+        BackendProblem: there is none, or it is invalid.
     """
     return resolve_address(backend, env, requested).base_url
 
 
 def is_own(backend: Backend, env: Mapping[str, str], requested: str | None) -> bool:
-    """Return whether an address is the backend's own, to which the environment's key goes.
+    """Return whether an address is the backend's own, so that the environment's key is sent to it.
 
     Raises:
-        BackendProblem: it is not an address.
+        BackendProblem: the address is invalid.
     """
     if not requested:
         return True
@@ -31,8 +31,8 @@ def is_own(backend: Backend, env: Mapping[str, str], requested: str | None) -> b
 
 
 def owner_of_key(variable: str) -> Backend | None:
-    """Return the backend whose key a variable holds; None: it is no backend's."""
-    return next((each for each in BACKENDS.values() if each.key_env == variable), None)
+    """Return the backend whose key a variable holds, or None."""
+    return next((b for b in BACKENDS.values() if b.key_env == variable), None)
 
 
 def check_key_goes(variable: str, url: str, env: Mapping[str, str]) -> None:
@@ -42,41 +42,41 @@ def check_key_goes(variable: str, url: str, env: Mapping[str, str]) -> None:
         BackendProblem: the variable has no address beside it, or another one.
     """
     backend = owner_of_key(variable)
-    beside = variable.removesuffix("_API_KEY") + "_BASE_URL"
+    url_source = variable.removesuffix("_API_KEY") + "_BASE_URL"
     if backend is not None:
-        beside = backend.url_env or backend.label
+        url_source = backend.url_env or backend.label
         home = _own_origin(backend, env)
     else:
-        written = value_of(env, beside)
-        home = origin(_parse(written, beside).base_url) if written else None
+        written = value_of(env, url_source)
+        home = origin(_parse(written, url_source).base_url) if written else None
     if home != origin(url):
         raise BackendProblem(
-            f"{variable} is not sent to {urlsplit(url).netloc}: it goes to the address in {beside} "
-            "only. Put this address there."
+            f"{variable} is not sent to {urlsplit(url).netloc}: it goes to the address in "
+            f"{url_source} only. Put this address there."
         )
 
 
 def resolve_address(backend: Backend, env: Mapping[str, str], requested: str | None) -> Address:
-    """Return where it is: the base URL as `address` does, the endpoint and the query."""
+    """Return the address with its endpoint and query; see `address`."""
     if requested:
         return _parse(requested, "The address")
-    found = value_of(env, backend.url_env) or backend.base_url
-    if not found:
+    default = value_of(env, backend.url_env) or backend.base_url
+    if not default:
         raise BackendProblem(
             f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env."
         )
-    return _parse(found, backend.url_env or "The address")
+    return _parse(default, backend.url_env or "The address")
 
 
 def _own_origin(backend: Backend, env: Mapping[str, str]) -> Origin | None:
     try:
         return origin(address(backend, env))
     except BackendProblem:
-        return None  # no address of its own, or a broken one: nothing that a key belongs to
+        return None  # no address of its own, or an invalid one
 
 
-def _parse(written: str, what: str) -> Address:
+def _parse(text: str, label: str) -> Address:
     try:
-        return parse_address(written, what)
+        return parse_address(text, label)
     except InvalidAddress as error:
         raise BackendProblem(str(error)) from None

@@ -1,7 +1,7 @@
 """The proxy that the environment names for a server, if any.
 
 The variables are those of every other tool: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in
-either case. This machine itself is never asked for through a proxy.
+either case. This machine itself is never reached through a proxy.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from services.ask.address import LOOPBACK, InvalidAddress
 
 
 def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
-    """Return the URL of the proxy through which `base_url` is reached; None: straight.
+    """Return the URL of the proxy for `base_url`, or None for a direct connection.
 
     Raises:
-        InvalidAddress: the variable names something else than an HTTP proxy.
+        InvalidAddress: the variable does not name an HTTP proxy.
     """
     parts = urlsplit(base_url)
     host = parts.hostname or ""
@@ -31,7 +31,7 @@ def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
 
 
 def _excepted(host: str, names: str) -> bool:
-    """Whether `names` holds the host, a domain or network it is in, or the star for all."""
+    """Whether `names` lists the host, its domain or network, or `*`."""
     for name in names.replace(",", " ").split():
         if "/" in name and _inside(host, name):
             return True
@@ -50,7 +50,7 @@ def _inside(host: str, network: str) -> bool:
 
 def _usable(written: str, variable: str) -> str:
     url = written if "://" in written else f"http://{written}"
-    try:  # what was written is not said again: it may hold a password
+    try:  # the value is not repeated: it may hold a password
         parts = urlsplit(url)
         usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
     except ValueError:

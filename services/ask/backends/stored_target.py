@@ -1,6 +1,6 @@
-"""A target in two halves: what may be stored, and what only goes from hand to hand.
+"""A target in two parts: the fields that may be stored, and the secret ones.
 
-What is in no repr is in no database either: the fields of `Target` say which those are.
+Secret are the fields of `Target` that its repr leaves out.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ PRIVATE = tuple(field.name for field in fields(Target) if not field.repr)
 
 
 def public(target: Target) -> dict[str, Any]:
-    """Return what may be stored of a target, JSON-ready."""
+    """Return the fields of a target that may be stored, JSON-ready."""
     return {f.name: getattr(target, f.name) for f in fields(Target) if f.name not in PRIVATE}
 
 
 def private(target: Target) -> dict[str, Any]:
-    """Return the rest, where there is any, JSON-ready."""
-    found = {name: getattr(target, name) for name in PRIVATE}
-    return {name: value for name, value in found.items() if value}
+    """Return the secret fields that are not empty, JSON-ready."""
+    values = {name: getattr(target, name) for name in PRIVATE}
+    return {name: value for name, value in values.items() if value}
 
 
 def whole(public: Mapping[str, Any], private: Mapping[str, Any]) -> Target:
-    """Return the target of which these are the halves, as they were or read from JSON."""
+    """Return the target with these fields, which may come from JSON."""
     return Target(**{name: _frozen(value) for name, value in {**public, **private}.items()})
 
 

@@ -1,4 +1,4 @@
-"""The table of backends: what each is called, where it is, and which variables its owner sets."""
+"""The table of backends: names, addresses and environment variables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Backend:
 
     @property
     def header_env(self) -> str | None:
-        """How the names of the variables begin that a header may name; None: it may name none."""
+        """Prefix of the variables that a header may name; None if it may name none."""
         named = self.url_env or self.key_env
         if self.kind != "openai" or named is None:
             return None
@@ -37,10 +37,10 @@ class Backend:
 
 
 def find(name: str) -> Backend:
-    """Return the entry called `name`.
+    """Return the backend called `name`.
 
     Raises:
-        BackendProblem: there is none.
+        BackendProblem: it does not exist.
     """
     if name not in BACKENDS:
         raise BackendProblem(f"There is no backend {name[:80]!r}. Choose one of {_names()}.")
@@ -48,12 +48,12 @@ def find(name: str) -> Backend:
 
 
 def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
-    """Return whether the backend's key is set; None: it takes none."""
+    """Return whether the backend's key is set, or None if it takes none."""
     return None if backend.key_env is None else bool(value_of(env, backend.key_env))
 
 
 def value_of(env: Mapping[str, str], name: str | None) -> str:
-    """Return the value of a variable; "" where there is none."""
+    """Return the value of a variable, or "" if it is not set."""
     return env.get(name, "").strip() if name else ""
 
 
@@ -123,7 +123,7 @@ _ENTRIES = (
         url_env="PACELINE_URL",
         key_env="PACELINE_URL_API_KEY",
         model_env="PACELINE_URL_MODEL",
-        supports_ignore_eos=True,  # whose server it is nobody knows: it is sent as asked
+        supports_ignore_eos=True,  # the server is unknown: it is sent if requested
     ),
     Backend(
         name="litellm",

@@ -1,4 +1,4 @@
-"""Who answers a run: address, model, key and headers, put together from config and environment."""
+"""The target of a run: address, model, key and headers, from its config and the environment."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from services.ask.backends.trust import Trust, UntrustedFile
 from services.ask.config import Client, RunConfig
 from services.base.packaged_model import MODEL_NAME
 
-TypedKeys = Mapping[Origin, str]  # each by the origin that it was typed for
+TypedKeys = Mapping[Origin, str]  # by the origin for which each was typed
 NO_KEYS: TypedKeys = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A backend with everything that a request needs. The key is in no repr, nor is the proxy.
+    """A backend with everything that a request needs. Its repr leaves out the secrets.
 
     `base_url` is None for the embedded engine until it runs (see `at`), and for a provider that
-    LiteLLM addresses itself. An empty `model` stands for the first that the server lists.
+    LiteLLM addresses itself. An empty `model` means the first that the server lists.
     """
 
     backend: str
@@ -34,49 +34,49 @@ class Target:
     key: str | None = field(default=None, repr=False)
     client: Client = "wire"
     proxy: str | None = field(default=None, repr=False)  # it may hold a password
-    endpoint: str = ""  # its path, where the address gives it whole; else the dialect's is asked
-    query: str = ""  # of every question, without the question mark
+    endpoint: str = ""  # its path, if the address includes one; else that of the dialect
+    query: str = ""  # of every request, without the question mark
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # with their secrets
-    hidden: tuple[str, ...] = field(default=(), repr=False)  # what must be quoted nowhere: those
+    hidden: tuple[str, ...] = field(default=(), repr=False)  # the secrets in headers
     ca_file: str | None = None
     insecure_tls: bool = False
 
     def at(self, base_url: str) -> Target:
-        """Return the same target at the address where its engine now answers."""
+        """Return a copy with another base URL."""
         return replace(self, base_url=base_url, endpoint="", query="")
 
     def url(self, path: str) -> str:
-        """Return the address of `path`, which stands below the base URL, with the query."""
+        """Return the URL of `path` below the base URL, with the query."""
         query = f"?{self.query}" if self.query else ""
         return f"{self.base_url or ''}{path}{query}"
 
     @property
     def trust(self) -> Trust:
-        """Return whose certificates are taken."""
+        """The certificates to trust."""
         return Trust(self.ca_file, self.insecure_tls)
 
     def with_model(self, model: str) -> Target:
-        """Return the same target with a model."""
+        """Return a copy with another model."""
         return replace(self, model=model)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return what goes to the server, or to its proxy, and may never be kept of an answer."""
+        """Secrets sent to the server or its proxy, which must never be stored from an answer."""
         proxy = urlsplit(self.proxy or "")
         return tuple(filter(None, (self.key, unquote(proxy.password or ""), *self.hidden)))
 
     @property
     def netloc(self) -> str:
-        """Return the host and port, as a sentence names them."""
+        """Host and port, for sentences."""
         return urlsplit(self.base_url or "").netloc
 
 
 def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS) -> Target:
-    """Find the address, model and key of a run's backend. A key that was typed for the address
-    takes the place of the environment's.
+    """Return the address, model and key of a run's backend. A key in `typed` for its address
+    overrides the environment's.
 
     Raises:
-        BackendProblem: no such backend, no address, no key, or a run that it cannot carry out.
+        BackendProblem: no such backend, no address, no key, or a config that it does not support.
     """
     backend = find(config.backend)
     if config.ignore_eos and not backend.supports_ignore_eos:
@@ -86,43 +86,11 @@ def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
         return _embedded(config, model)
     if backend.kind == "litellm":
         return _litellm(config, backend, model, env)
-    where = resolve_address(backend, env, config.base_url)
-    url = where.base_url
-    own = is_own(backend, env, config.base_url)
-    given = _given_key(config, backend, url, env, typed)
-    if given and backend.key_env:
-        env = {**env, backend.key_env: given}
-    elif backend.needs_key and not own:
-        raise KeyProblem(_withheld(backend, url))
-    if config.client == "litellm":
-        _check_litellm(config, where)
-    _check_trust(config, backend)
-    sent = {backend.key_env} if given else set()
-    headers, hidden = headers_of(config, backend, env, url if not own else None, sent)
-    goes = (own or given) and not replaces_key(config, backend)
-    key = (
-        _key(backend, env, f"The key for {urlsplit(url).netloc}" if given else None)
-        if goes
-        else None
-    )
-    return Target(
-        backend.name,
-        url,
-        model,
-        key,
-        config.client,
-        _proxy(url, env),
-        where.endpoint,
-        where.query,
-        headers,
-        hidden,
-        config.ca_file,
-        config.insecure_tls,
-    )
+    return _http(config, backend, model, env, typed)
 
 
 def lane(config: RunConfig, env: Mapping[str, str]) -> str:
-    """Return what runs of a backend wait for each other on: its host and port, or its name.
+    """Return the lane in which runs wait for each other: the host and port, or the name.
 
     Raises:
         BackendProblem: there is no such backend, or it has no address.
@@ -134,6 +102,41 @@ def lane(config: RunConfig, env: Mapping[str, str]) -> str:
         provider = (config.model or value_of(env, backend.model_env)).partition("/")[0]
         return f"{backend.name} {provider}".strip()
     return machine(address(backend, env, config.base_url))
+
+
+def _http(
+    config: RunConfig, backend: Backend, model: str, env: Mapping[str, str], typed: TypedKeys
+) -> Target:
+    resolved = resolve_address(backend, env, config.base_url)
+    url = resolved.base_url
+    own = is_own(backend, env, config.base_url)
+    override = _key_override(config, backend, url, env, typed)
+    if override and backend.key_env:
+        env = {**env, backend.key_env: override}
+    elif backend.needs_key and not own:
+        raise KeyProblem(_withheld(backend, url))
+    if config.client == "litellm":
+        _check_litellm(config, resolved)
+    _check_trust(config, backend)
+    allowed = {backend.key_env} if override else set()
+    headers, hidden = headers_of(config, backend, env, None if own else url, allowed)
+    key = None
+    if (own or override) and not replaces_key(config, backend):
+        key = _key(backend, env, f"The key for {urlsplit(url).netloc}" if override else None)
+    return Target(
+        backend.name,
+        url,
+        model,
+        key,
+        config.client,
+        _proxy(url, env),
+        resolved.endpoint,
+        resolved.query,
+        headers,
+        hidden,
+        config.ca_file,
+        config.insecure_tls,
+    )
 
 
 def _embedded(config: RunConfig, model: str) -> Target:
@@ -169,10 +172,10 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
     return Target(backend.name, None, model, key, "litellm", headers=headers)
 
 
-def _given_key(
+def _key_override(
     config: RunConfig, backend: Backend, url: str, env: Mapping[str, str], typed: TypedKeys
 ) -> str | None:
-    """Return the key that takes the place of the environment's own: a typed one, or that of the
+    """Return the key that overrides the environment's own: a typed one, or the value of the
     variable that the run names."""
     if backend.key_env is None:
         if config.key_env:
@@ -188,18 +191,19 @@ def _given_key(
     return key
 
 
-def _key(backend: Backend, env: Mapping[str, str], called: str | None = None) -> str | None:
+def _key(backend: Backend, env: Mapping[str, str], label: str | None = None) -> str | None:
     key = value_of(env, backend.key_env)
     if not key and backend.needs_key:
         raise KeyProblem(f"{backend.label} needs a key: put {backend.key_env}=… into .env.")
     if not key.isascii() or not key.isprintable() or " " in key:
-        what = called or backend.key_env
-        raise BackendProblem(f"{what} holds a space or a character that no key has.")
+        raise BackendProblem(
+            f"{label or backend.key_env} holds a space or a character that no key has."
+        )
     return key or None
 
 
-def _check_litellm(config: RunConfig, where: Address) -> None:
-    if where.endpoint or where.query:
+def _check_litellm(config: RunConfig, address: Address) -> None:
+    if address.endpoint or address.query:
         raise BackendProblem(
             "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
             "query, or measure with Paceline's own client."

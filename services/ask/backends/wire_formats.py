@@ -1,12 +1,11 @@
-"""How an answer is asked for: where, and in which words. One entry for each wire format.
+"""The URL and the body of a request, for each wire format.
 
-A field that says only what a server does anyway is not sent, since some servers refuse it: no top-p
-unless a person gave one, no seed, no ignore_eos. The temperature is 0 unless something else is
-asked for, so that answers have the same length each time; OpenAI is sent none, since its newest
-models refuse all but their own.
+Fields at their defaults are not sent, since some servers reject them: top-p, seed and ignore_eos
+only if they are set. The temperature defaults to 0, so that answers have the same length each time;
+none is sent to OpenAI, whose newest models reject all but their own.
 
-Most servers speak OpenAI's. Ollama speaks it too, under /v1, but says how many tokens it counted
-only at the end of its own, and takes the context's length only there: so that is what is measured.
+Most servers use OpenAI's format. So does Ollama below /v1, but only its own format reports token
+counts and accepts a context length: that one is used.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`path` is below the base URL without `dropped_suffix`."""
+    """`path` is relative to the base URL without `dropped_suffix`."""
 
     path: str
     dropped_suffix: str
@@ -33,7 +32,7 @@ class Dialect:
 
 
 def chat_url(target: Target) -> str:
-    """Return the address that answers are asked of."""
+    """Return the URL to send requests to."""
     dialect = _dialect(target)
     root = target.at((target.base_url or "").removesuffix(dialect.dropped_suffix))
     if target.endpoint:
@@ -44,13 +43,13 @@ def chat_url(target: Target) -> str:
 
 
 def body(config: RunConfig, target: Target, prompt: str) -> Body:
-    """Build the request that asks `prompt`. What a person wants sent further comes last, and what
-    is to be left out is not there."""
-    asked = _dialect(target).body(config, target, prompt)
-    wanted = {name: value for name, value in asked.items() if value is not None}
+    """Return the body of a request with `prompt`, with the extra fields last and without the
+    omitted ones."""
+    fields = _dialect(target).body(config, target, prompt)
+    wanted = {name: value for name, value in fields.items() if value is not None}
     if not config.extra_body:
         return wanted
-    if target.client == "litellm":  # beside the others they would be LiteLLM's own arguments:
+    if target.client == "litellm":  # at the top level they would be LiteLLM's own arguments:
         return {**wanted, "extra_body": config.extra_body}  # whom to ask, with which key
     return {**wanted, **config.extra_body}
 
@@ -61,8 +60,8 @@ def _server(target: Target) -> str:
 
 
 def _dialect(target: Target) -> Dialect:
-    """LiteLLM is given OpenAI's words for everybody. An address that names its endpoint says which
-    of OpenAI's it is."""
+    """Return the wire format: OpenAI's for LiteLLM, and OpenAI's chat or text completions where the
+    address names the endpoint."""
     if target.client != "wire":
         return DIALECTS["openai"]
     if target.endpoint:
@@ -80,12 +79,12 @@ def _openai(config: RunConfig, target: Target, prompt: str) -> Body:
 
 
 def _completions(config: RunConfig, target: Target, prompt: str) -> Body:
-    """The text itself, in no chat template: what a model without one takes."""
+    """The plain text, for models without a chat template."""
     return {"model": target.model, "prompt": text_of(prompt), **_shared_fields(config, target)}
 
 
 def _shared_fields(config: RunConfig, target: Target) -> Body:
-    """OpenAI's newer models want `max_completion_tokens`."""
+    """Fields of both OpenAI formats. Its newer models require `max_completion_tokens`."""
     newer = "max_completion_tokens" if target.backend == "openai" else "max_tokens"
     return {
         "stream": True,

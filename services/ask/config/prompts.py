@@ -116,10 +116,12 @@ class PromptFields(BaseConfig):
     def _infer_workload(cls, data: Any) -> Any:
         if not isinstance(data, dict) or "workload" in data:
             return data
-        given = [name for name in READERS if data.get(name) is not None]
-        if given and not readers(given):
-            raise ValueError(f"workload: is not clear. Give {given[0]} or {given[-1]}, not both.")
-        return {**data, "workload": readers(given)[0]} if given else data
+        present = [name for name in READERS if data.get(name) is not None]
+        if present and not readers(present):
+            raise ValueError(
+                f"workload: is not clear. Give {present[0]} or {present[-1]}, not both."
+            )
+        return {**data, "workload": readers(present)[0]} if present else data
 
     @model_validator(mode="after")
     def _check_prompts(self) -> Self:

@@ -1,7 +1,7 @@
-"""What is asked: the prompts of a run, the same ones in every repeat.
+"""Workloads: the prompts of a run, the same in every repeat.
 
-A server keeps what it has read. Unless told otherwise every prompt therefore begins with a mark
-that no other request has, so that it is reading that is measured and not remembering.
+Servers cache the prefixes of prompts. By default each prompt therefore begins with a nonce, so that
+prefill is measured rather than the cache.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from services.ask.workloads.synthetic import Synthetic
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """A source of prompts. `tokens` tells how many a prompt has, where the source knows better than
-    its characters do. `classes` names the kinds of requests, where there are several."""
+    """A source of prompts. `tokens`: the number of tokens in a prompt, where it is known better
+    than by counting characters. `classes`: names of the request classes, if there are several."""
 
     name: str
     label: str
@@ -36,60 +36,60 @@ class WorkloadSpec:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The fields of RunConfig that only some workloads read, and this one does."""
+        """The fields of RunConfig that this workload reads and not all do."""
         return read_by(RunConfig, self.name)
 
 
 def prompt(config: RunConfig, repeat: int, index: int, nonce: str = "") -> str:
-    """Return what request `index` of `repeat` asks (warm-up: repeat -1); the same every time.
+    """Return the prompt of request `index` of `repeat` (warm-up: -1); it is deterministic.
 
-    The text depends on the index alone, so that repeats do the same work; only the mark differs.
-    Requests beyond the prompts that there are begin again with the first. `nonce` tells one run
-    from the next: without it a second run of the same config finds its prompts in the cache.
+    The text depends on the index alone, so that all repeats do the same work; only the nonce in
+    front differs. After the last prompt the first is used again. `nonce` identifies the run: with
+    the same one, a second run of a config would find its prompts in the cache.
     """
     texts = WORKLOADS[config.workload].prompts(config)
-    text = texts[_like(config, repeat, index) % len(texts)]
+    text = texts[_prompt_index(config, repeat, index) % len(texts)]
     if not config.unique_prompts:
         return text
-    return dialogue.with_nonce(text, _mark(config.seed or 0, nonce, repeat, index))
+    return dialogue.with_nonce(text, _prompt_nonce(config.seed or 0, nonce, repeat, index))
 
 
 def class_of(config: RunConfig, index: int) -> str:
-    """Return which class request `index` is of; "" where all are alike."""
+    """Return the class of request `index`, or "" if there are no classes."""
     return mixed.class_of(config, index) if classes(config) else ""
 
 
 def classes(config: RunConfig) -> tuple[str, ...]:
-    """Return the classes that the requests of a run are of; none where all are alike."""
+    """Return the request classes of a run; empty if all requests are alike."""
     return WORKLOADS[config.workload].classes
 
 
 def parts(config: RunConfig) -> tuple[RunConfig, ...]:
-    """Return a run as workloads whose requests are alike: one for each class."""
+    """Return a run as uniform workloads, one for each class."""
     return tuple(mixed.part(config, name) for name in classes(config)) or (config,)
 
 
 def request_config(config: RunConfig, repeat: int, index: int) -> RunConfig:
-    """Return the config that request `index` of `repeat` is asked by: of a mix, its class's."""
-    name = class_of(config, _like(config, repeat, index))
+    """Return the config of request `index` of `repeat`: in a mix, that of its class."""
+    name = class_of(config, _prompt_index(config, repeat, index))
     return mixed.part(config, name) if name else config
 
 
 def warmup_count(config: RunConfig) -> int:
-    """Return how many requests warm up: as many of each class."""
+    """Return the number of warm-up requests: `warmup` of each class."""
     return config.warmup * max(1, len(classes(config)))
 
 
-def _like(config: RunConfig, repeat: int, index: int) -> int:
-    """Which request of a repeat this one is like: a mix warms up with each class in turn."""
-    warms = repeat == WARM_UP and classes(config)
-    return mixed.warm_up_index(config, index) if warms else index
+def _prompt_index(config: RunConfig, repeat: int, index: int) -> int:
+    """The index whose prompt a request uses: a mix warms up with each class in turn."""
+    mixed_warm_up = repeat == WARM_UP and classes(config)
+    return mixed.warm_up_index(config, index) if mixed_warm_up else index
 
 
-def _mark(seed: int, nonce: str, repeat: int, index: int) -> str:
+def _prompt_nonce(seed: int, nonce: str, repeat: int, index: int) -> str:
     """Eight characters, 40 bits: two of 5,000 requests share one once in 90,000 runs."""
-    named = f"{seed}/{nonce}/{repeat}/{index}".encode()
-    return f"[{b32encode(blake2b(named, digest_size=5).digest()).decode().lower()}]"
+    key = f"{seed}/{nonce}/{repeat}/{index}".encode()
+    return f"[{b32encode(blake2b(key, digest_size=5).digest()).decode().lower()}]"
 
 
 BUILTIN = (

@@ -1,4 +1,4 @@
-"""What one entry of a prompt file asks: a text, or messages, whichever tool it was written for."""
+"""Prompts in the entries of prompt files, as text or messages, in the formats of many tools."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from services.base.units import many
 
 
 class Unusable(ValueError):
-    """What is wrong with an entry, after its place in the file: `has …`."""
+    """An entry that cannot be used. The message follows its location: `has …`."""
 
 
 @dataclass
 class Notes:
-    """What was not used of a file's entries, and of how many."""
+    """Counts of what was ignored in a file's entries."""
 
     names: Counter[str] = field(default_factory=Counter)
-    without: int = 0  # conversations without a turn of a person
+    without: int = 0  # conversations without a user turn
     first: int = 0  # conversations with further turns
-    answers: int = 0  # messages that end with an answer
+    answers: int = 0  # trailing answers that were removed
 
     def sentences(self, entries: int) -> list[str]:
-        """Return them in words."""
-        found = []
+        """Return a sentence for each."""
+        sentences = []
         if self.names:
-            said = ", ".join(
+            names = ", ".join(
                 f"{name} (in {count:,} of {entries:,})" for name, count in self.names.items()
             )
-            found.append(f"Not used, since these are set for the whole run: {said}.")
+            sentences.append(f"Not used, since these are set for the whole run: {names}.")
         if self.first:
             turn = "only the first turn is sent"
-            found.append(f"Of {many(self.first, 'conversation')} of several turns {turn}.")
+            sentences.append(f"Of {many(self.first, 'conversation')} of several turns {turn}.")
         if self.without:
-            found.append(
+            sentences.append(
                 f"Left out: {many(self.without, 'conversation')} without a message of a user."
             )
         if self.answers:
-            found.append(f"Not sent: {many(self.answers, 'answer')} at the end of messages.")
-        return found
+            sentences.append(f"Not sent: {many(self.answers, 'answer')} at the end of messages.")
+        return sentences
 
 
 def prompt_of(value: Any, notes: Notes) -> str | None:
-    """Return what an entry asks (see `dialogue`); None for a conversation without one.
+    """Return the prompt of an entry (see `dialogue`), or None for a conversation without one.
 
     Raises:
-        Unusable: it is no prompt, or one that cannot be sent.
+        Unusable: the entry has no prompt that can be sent.
     """
     if isinstance(value, str):
         return _checked(value)
@@ -86,21 +86,21 @@ def _text(value: Any, notes: Notes) -> str | None:
 
 
 def _messages(value: Any, notes: Notes) -> str | None:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise Unusable('has "messages" that are not objects with a text "content".')
-    found = [_message(one) for one in value]
-    while len(found) > 1 and found[-1]["role"] == "assistant":
-        found.pop()
+    messages = [_message(entry) for entry in value]
+    while len(messages) > 1 and messages[-1]["role"] == "assistant":
+        messages.pop()
         notes.answers += 1
-    if not any(message["content"].strip() for message in found):
+    if not any(message["content"].strip() for message in messages):
         raise Unusable("has an empty prompt. Write it, or remove the line.")
-    for message in found:
+    for message in messages:
         _check_characters(message["content"])
-    return dialogue.to_prompt(found)
+    return dialogue.to_prompt(messages)
 
 
-def _message(found: Mapping[str, Any]) -> Message:
-    role, content = found.get("role", "user"), found.get("content")
+def _message(entry: Mapping[str, Any]) -> Message:
+    role, content = entry.get("role", "user"), entry.get("content")
     if isinstance(content, list):
         content = _parts(content)
     if not isinstance(content, str):
@@ -113,7 +113,7 @@ def _message(found: Mapping[str, Any]) -> Message:
 
 
 def _parts(parts: list[Any]) -> str:
-    """The texts of a content that is a list of parts."""
+    """Return the joined texts of a content that is a list of parts."""
     texts = []
     for part in parts:
         if isinstance(part, str):
@@ -127,14 +127,14 @@ def _parts(parts: list[Any]) -> str:
 
 
 def _conversation(value: Any, notes: Notes) -> str | None:
-    """ShareGPT: the first turn, which is a person's; none where a conversation is empty."""
+    """ShareGPT: the first user turn, or None if there is none."""
     turns = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
-    said = [turn for turn in turns if turn.get("from") in ("human", "user")]
-    if not said:
+    prompts = [turn for turn in turns if turn.get("from") in ("human", "user")]
+    if not prompts:
         notes.without += 1
         return None
-    notes.first += len(said) > 1
-    return _checked(said[0].get("value"))
+    notes.first += len(prompts) > 1
+    return _checked(prompts[0].get("value"))
 
 
 def _turns(value: Any, notes: Notes) -> str | None:
@@ -160,11 +160,11 @@ def _texts(value: Any, notes: Notes) -> str | None:
 
 
 def _body(value: Any, notes: Notes) -> str | None:
-    """The body of a request, as OpenAI's batches and genai-perf's inputs hold it."""
-    found = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if not isinstance(found, dict):
+    """The body of a request, as in OpenAI's batches and genai-perf's inputs."""
+    body = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(body, dict):
         raise Unusable('has a "body" that is not an object with a prompt.')
-    return prompt_of(found, notes)
+    return prompt_of(body, notes)
 
 
 def _checked(value: Any) -> str:
@@ -177,7 +177,7 @@ def _checked(value: Any) -> str:
 
 
 def _check_characters(text: str) -> None:
-    """Raises Unusable where a text holds what no server takes, or no database keeps."""
+    """Raise Unusable if a text holds characters that cannot be sent or stored."""
     if "\0" in text or text.startswith(dialogue.MARK[0]) or re.search("[\ud800-\udfff]", text):
         raise Unusable("has a prompt with a character that is not text. Remove it.")
 
@@ -197,7 +197,7 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
     "payload": _body,  # genai-perf's inputs
 }
 TRACE = {"input_length", "hash_ids", "ContextTokens"}
-SETTINGS = (  # of a request, that a run has for all
+SETTINGS = (  # of one request, which are set for the whole run
     "output_tokens",
     "output_length",
     "max_tokens",

@@ -1,8 +1,8 @@
 """Short and long requests together: does a short one wait for a long one?
 
 Every n-th request is long. Which class a request is of follows from the config and its index alone,
-so a stored run needs no column for it. A class is a synthetic workload of its own: `part` is its
-requests, `alone` the run that sends only them, by which one sees what the others cost it.
+so a stored run needs no column for it. Each class is a synthetic workload: `part` returns its
+requests, `alone` a run that sends only them, for comparison.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ CLASSES = (SHORT, LONG)
 
 
 def every(config: RunConfig) -> int:
-    """Return which of the requests are long: every second, third, …"""
+    """Return n, where every n-th request is long."""
     return config.long_every or LONG_EVERY
 
 
 def class_of(config: RunConfig, index: int) -> str:
-    """Return what request `index` of a mix is: `short` or `long`; the first is short."""
+    """Return the class of request `index`: `short` or `long`; the first is short."""
     return LONG if (index + 1) % every(config) == 0 else SHORT
 
 
 def index_in_class(config: RunConfig, index: int) -> int:
-    """Return a request's place among those of its class, from 0."""
+    """Return a request's index within its class, from 0."""
     long_before = index // every(config)
     return long_before if class_of(config, index) == LONG else index - long_before
 
@@ -49,34 +49,34 @@ def part(config: RunConfig, name: str) -> RunConfig:
 
 
 def alone(config: RunConfig, name: str) -> RunConfig:
-    """Return the run that sends one class of a mix by itself: the same prompts, as often, as if the
-    other class had been left out.
+    """Return a run that sends one class of a mix by itself: the same prompts, equally often.
 
-    Staggered, a class comes at the mean interval that it has in the mix: that is when its requests
-    are due there, but for short ones where fewer than every second is long, whose place a long one
-    took now and then. Of a batch's cap a class has its share, rounded up.
+    In staggered mode requests are sent at the class's mean interval in the mix. That is exactly
+    when they are due there, except for short requests if fewer than every second one is long. The
+    maximum concurrency of a batch is scaled by the class's share, rounded up.
     """
-    one = part(config, name)
-    share = one.requests / config.requests
-    changes: dict[str, Any] = {"interval_s": config.interval_s * _apart(config, name)}
+    config_of_class = part(config, name)
+    share = config_of_class.requests / config.requests
+    changes: dict[str, Any] = {"interval_s": config.interval_s * _spacing(config, name)}
     if config.concurrency is not None:
         changes["concurrency"] = ceil(config.concurrency * share)
-    return one.model_copy(update=changes)
+    return config_of_class.model_copy(update=changes)
 
 
-def _apart(config: RunConfig, name: str) -> float:
-    """How many requests of the mix there are for one of the class, in the long run."""
+def _spacing(config: RunConfig, name: str) -> float:
+    """Return the number of requests in the mix per request of the class."""
     return every(config) / (1 if name == LONG else every(config) - 1)
 
 
 def warm_up_index(config: RunConfig, index: int) -> int:
-    """Return which request of a mix warm-up request `index` is like: short and long in turn."""
+    """Return the index of the request whose prompt warm-up request `index` uses: short and long
+    ones in turn."""
     turn = index // len(CLASSES) % (config.requests // every(config))
     return turn * every(config) + (every(config) - 1 if index % len(CLASSES) else 0)
 
 
 class Mixed(Sequence[str]):
-    """The prompts of a mix: those of its two parts, in turn."""
+    """The prompts of a mix, interleaved from its two parts."""
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config

@@ -69,16 +69,16 @@ def read_file(data: bytes, filename: str) -> PromptFile:
         raise InvalidPrompts(f"{name} has {size:.1f} MB. At most {most} MB are read: cut the file.")
     notes, entries = Notes(), 0
     assumed: list[str] = []
-    found: list[str] = []
-    for place, value in reader(_decoded(data, name), name, assumed):
+    prompts: list[str] = []
+    for location, value in reader(_decoded(data, name), name, assumed):
         entries += 1
-        prompt = _prompt(value, notes, name, place)
-        if prompt is not None and len(found) == PROMPTS_MOST:
+        prompt = _prompt(value, notes, name, location)
+        if prompt is not None and len(prompts) == PROMPTS_MOST:
             raise InvalidPrompts(f"{name} holds more than {PROMPTS_MOST:,} prompts. Cut the file.")
-        found += [] if prompt is None else [prompt]
-    if not found:
+        prompts += [] if prompt is None else [prompt]
+    if not prompts:
         raise InvalidPrompts(f"{name} holds no prompt. Write at least one.")
-    return PromptFile(tuple(found), (*assumed, *notes.sentences(entries)))
+    return PromptFile(tuple(prompts), (*assumed, *notes.sentences(entries)))
 
 
 def _decoded(data: bytes, name: str) -> str:
@@ -97,16 +97,18 @@ def _decoded(data: bytes, name: str) -> str:
     return text
 
 
-def _prompt(value: Any, notes: Notes, name: str, place: str) -> str | None:
+def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
     try:
         prompt = prompt_of(value, notes)
     except Unusable as error:
-        raise _problem(name, place, str(error)) from None
+        raise _problem(name, location, str(error)) from None
     except RecursionError:
-        raise _problem(name, place, "is nested too deep. Give the prompt itself.") from None
+        raise _problem(name, location, "is nested too deep. Give the prompt itself.") from None
     if prompt is not None and len(prompt) > CHARACTERS_MOST:
         size = f"has a prompt of {len(prompt):,} characters"
-        raise _problem(name, place, f"{size}. At most {CHARACTERS_MOST:,} are allowed: shorten it.")
+        raise _problem(
+            name, location, f"{size}. At most {CHARACTERS_MOST:,} are allowed: shorten it."
+        )
     return prompt
 
 
@@ -116,18 +118,18 @@ def _jsonl(text: str, name: str, assumed: list[str]) -> Entries:
         yield from _entries(whole)
         return
     for number, line in enumerate(_lines(text), 1):  # not U+2028, as splitlines
-        place = f"line {number:,}"
+        location = f"line {number:,}"
         if not line.strip():
             continue
         if len(line) > LINE_MOST:
-            raise _problem(name, place, f"has more than {LINE_MOST:,} characters. Shorten it.")
+            raise _problem(name, location, f"has more than {LINE_MOST:,} characters. Shorten it.")
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             why = error.msg if isinstance(error, json.JSONDecodeError) else "too deep or too long"
             form = 'Each line must be a JSON string or an object with "prompt".'
-            raise _problem(name, place, f"is not JSON ({why}). {form}") from None
-        yield place, value
+            raise _problem(name, location, f"is not JSON ({why}). {form}") from None
+        yield location, value
 
 
 def _json(text: str, name: str, assumed: list[str]) -> Entries:
@@ -137,8 +139,8 @@ def _json(text: str, name: str, assumed: list[str]) -> Entries:
         yield from _jsonl(text, name, assumed)
         return
     if isinstance(whole, dict):
-        held = [whole[key] for key in LISTS if isinstance(whole.get(key), list)]
-        whole = held[0] if held else [whole]
+        lists = [whole[key] for key in LISTS if isinstance(whole.get(key), list)]
+        whole = lists[0] if lists else [whole]
     yield from _entries(whole if isinstance(whole, list) else [whole])
 
 
@@ -188,8 +190,8 @@ def _csv(text: str, name: str, assumed: list[str]) -> Entries:
     for line, row in rows:
         if len(row) > len(header):
             problem = f"has {len(row)} fields where the first row names {len(header)}"
-            held = text_file.SEPARATORS[sign][:-1]
-            hint = f"Put a prompt that holds a {held} into quotes."
+            separator = text_file.SEPARATORS[sign][:-1]
+            hint = f"Put a prompt that holds a {separator} into quotes."
             raise _problem(name, f"line {line:,}", f"{problem}. {hint}")
         yield f"line {line:,}", row[column] if column < len(row) else ""
 
@@ -211,21 +213,23 @@ def _rows(text: str, name: str, sign: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _column(titles: list[str], name: str, line: int) -> int:
-    place = f"line {line:,}"
+    location = f"line {line:,}"
     for title in COLUMNS:
         if titles.count(title) > 1:
-            raise _problem(name, place, f'names two columns "{title}". Rename one of them.')
+            raise _problem(name, location, f'names two columns "{title}". Rename one of them.')
         if title in titles:
             return titles.index(title)
     if len(titles) == 1 and " " not in titles[0]:  # with a space it looks like the first prompt
         return 0
     raise _problem(
-        name, place, 'names no column "prompt", "text" or "question". Name one so in the first row.'
+        name,
+        location,
+        'names no column "prompt", "text" or "question". Name one so in the first row.',
     )
 
 
-def _problem(name: str, place: str, sentence: str) -> InvalidPrompts:
-    return InvalidPrompts(f"{name}, {place}: {sentence}")
+def _problem(name: str, location: str, sentence: str) -> InvalidPrompts:
+    return InvalidPrompts(f"{name}, {location}: {sentence}")
 
 
 _READERS: dict[str, Callable[[str, str, list[str]], Entries]] = {

@@ -1,4 +1,4 @@
-"""Prompts of a chosen length, of words drawn at random."""
+"""Prompts of a chosen length, made of random words."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ NONCE_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that 
 
 
 class Synthetic(Sequence[str]):
-    """Words drawn at random, made when asked for: 5,000 long prompts do not lie in memory.
+    """Prompts of random words, generated on access: 5,000 long ones need no memory.
 
     Each word is common, in lower case, and one token in the tokenizers of GPT-4, GPT-4o, Claude 2
-    and SmolLM2: there a prompt has `input_tokens` tokens, at most 3 off for its unique mark. A
-    model with a small vocabulary may count more. What the server's chat template adds (5 to 40) is
-    not in it; the server's own count stands in every measurement.
+    and SmolLM2: there a prompt has `input_tokens` tokens, at most 3 off because of its nonce.
+    Models with a small vocabulary may count more. The 5 to 40 tokens that a chat template adds are
+    not included; every measurement has the server's own count.
     """
 
     def __init__(self, config: RunConfig) -> None:

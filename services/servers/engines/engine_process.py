@@ -54,7 +54,7 @@ def main(log: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.put(None))
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in the terminal is for the parent
     if ports.taken(job.port):
-        send(EngineRefused(f"Port {job.port} is taken by another program."))
+        send(EngineRefused(f"Port {job.port} is in use by another program."))
         return
     began = time.time()
     try:

@@ -51,7 +51,7 @@ def _heads(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str
     heads = model.get("num_attention_heads")
     if not isinstance(heads, int) or heads % config.tp == 0:
         return None
-    return f"The model's {heads} attention heads cannot be shared among TP {config.tp}."
+    return f"The model's {heads} attention heads are not divisible by TP {config.tp}."
 
 
 def _layers(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
@@ -65,7 +65,7 @@ def _length(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> st
     most, requested = model.get("max_position_embeddings"), config.max_model_len
     if not isinstance(most, int) or not requested or requested <= most:
         return None
-    return f"The model was made for {most:,} tokens: max_model_len={requested:,} is too long."
+    return f"The model supports at most {most:,} tokens: max_model_len={requested:,} is too long."
 
 
 def _batched_tokens(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:

@@ -215,7 +215,7 @@ def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> No
         first.ready()
         with kept(first.launch, log) as second:
             assert second.told() == EngineRefused(
-                f"Port {first.launch.port} is taken by another program."
+                f"Port {first.launch.port} is in use by another program."
             )
 
 

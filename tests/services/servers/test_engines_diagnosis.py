@@ -14,15 +14,15 @@ from services.servers.engines.failures import FAILURES
 LOGS = Path(__file__).parents[2] / "data" / "engines"  # of real starts that failed, the ends
 
 REAL = [
-    ("vllm_no_folder", "no model", "There is no such model"),
-    ("vllm_heads", "heads", "12 attention heads cannot be shared among TP 8"),
+    ("vllm_no_folder", "no model", "Model not found"),
+    ("vllm_heads", "heads", "12 attention heads are not divisible by TP 8"),
     ("vllm_argument", "argument", "unrecognized arguments: --no-such-option 1"),
     ("vllm_step_too_short", "step too short", "8192 tokens does not fit a step of 256"),
-    ("vllm_without_ray", "no Ray", "lacks Ray"),
+    ("vllm_without_ray", "no Ray", "Ray is not installed"),
     ("vllm_no_model", "offline", "huggingface.co cannot be reached"),
-    ("vllm_port_taken", "port", "taken by another program"),
+    ("vllm_port_taken", "port", "in use by another program"),
     ("sglang_no_model", "offline", "huggingface.co cannot be reached"),
-    ("sglang_port_taken", "port", "taken by another program"),
+    ("sglang_port_taken", "port", "in use by another program"),
 ]
 
 
@@ -42,7 +42,7 @@ KNOWN = [
         "(7.34/139.72 GiB) on startup is less than desired GPU memory utilization (0.9, 125.75 "
         "GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
         "little free memory",
-        "Only 7.34 of 139.72 GiB of a GPU are free, less than the share of 0.9 asked for.",
+        "Only 7.34 of 139.72 GiB of a GPU are free, less than the requested share of 0.9.",
     ),
     (
         "vllm",
@@ -71,7 +71,7 @@ KNOWN = [
         "  Value error, World size (8) is larger than the number of available GPUs (2) in this node. "
         "If this is intentional and you are using:",
         "too many devices",
-        "It needs 8 GPUs, and here are 2.",
+        "It needs 8 GPUs, but this machine has 2.",
     ),
     (
         "vllm",
@@ -91,7 +91,7 @@ KNOWN = [
         "vllm",
         "(EngineCore_DP0 pid=9)     assert self.intermediate_tensors is not None",
         "pipeline",
-        "died at its first request",
+        "crashed at its first request",
     ),
     (
         "sglang",
@@ -134,14 +134,14 @@ KNOWN = [
         "system error (run with NCCL_DEBUG=INFO for details), NCCL version 2.20.5\n"
         "ncclSystemError: System call (e.g. socket, malloc) or external library call failed",
         "NCCL",
-        "could not talk to each other",
+        "could not communicate",
     ),
     (
         "sglang",
         "torch.distributed.DistNetworkError: The client socket has timed out after 600000ms while "
         "trying to connect to (10.0.0.1, 29501).",
         "no meeting",
-        "did not meet",
+        "did not connect",
     ),
     (
         "vllm",
@@ -155,7 +155,7 @@ KNOWN = [
         "OSError: no-such/model is not a local folder and is not a valid model identifier listed on "
         "'https://huggingface.co/models'",
         "no model",
-        "There is no such model",
+        "Model not found",
     ),
     (
         "sglang",
@@ -169,13 +169,13 @@ KNOWN = [
         "ERROR:    [Errno 98] error while attempting to bind on address ('127.0.0.1', 30000): "
         "address already in use",
         "port",
-        "taken by another program",
+        "in use by another program",
     ),
     (
         "vllm",
         "ValueError: Model architectures ['FooForCausalLM'] are not supported for now.",
         "kind of model",
-        "does not know this kind of model",
+        "does not support this model architecture",
     ),
     (
         "vllm",
@@ -187,13 +187,13 @@ KNOWN = [
         "vllm",
         "RuntimeError: The NVIDIA driver on your system is too old (found version 12040).",
         "driver",
-        "driver does not fit",
+        "driver is not compatible",
     ),
     (
         "llamacpp",
         "ModuleNotFoundError: No module named 'xllamacpp'",
         "package",
-        "lacks the package xllamacpp",
+        "package xllamacpp is not installed",
     ),
     ("ray", "OSError: [Errno 28] No space left on device", "disk full", "is full"),
 ]

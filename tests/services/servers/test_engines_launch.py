@@ -257,7 +257,10 @@ REFUSED = [
     ({"engine": "vllm", "executor": "ray"}, "vLLM does not work with Ray on a CPU"),
     ({"engine": "vllm", "tp": 8}, "It needs 8 cores, and this machine has 2."),
     ({"engine": "ray", "dp": 3}, "It needs 3 cores, and this machine has 2."),
-    ({"engine": "sglang", "max_model_len": 9000}, "made for 8,192 tokens: max_model_len=9,000"),
+    (
+        {"engine": "sglang", "max_model_len": 9000},
+        "supports at most 8,192 tokens: max_model_len=9,000",
+    ),
     (
         {"engine": "vllm", "chunked_prefill": False, "max_batched_tokens": 256},
         "a prompt of 8,192 tokens must fit into one step of 256",
@@ -315,7 +318,7 @@ def test_what_a_rank_runs_on_is_said_by_the_engine(name: str, here: Devices, ran
 def test_heads_and_layers_must_be_shareable(gpus: Host) -> None:
     gpu = Host(Devices("gpu", ("H200",) * 64), gpus.env, gpus.root)
     heads = preflight_at(EngineConfig(engine="vllm", tp=8), gpu)
-    assert heads == "The model's 12 attention heads cannot be shared among TP 8."
+    assert heads == "The model's 12 attention heads are not divisible by TP 8."
     layers = preflight_at(EngineConfig(engine="vllm", pp=32), gpu)
     assert layers == "The model's 30 layers are fewer than PP 32 stages."
     assert "needs 8 GPUs" in (preflight_at(EngineConfig(engine="vllm", dp=8), gpus) or "")
