@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.base.bodies import (
+from api.json_body import (
     MOST_CONTAINERS,
     MOST_ENTRIES,
     MOST_NAMES,

@@ -1,5 +1,5 @@
-"""A body of JSON is looked over before it is read: the objects of one that holds millions of
-entries take gigabytes, and a validator would find something wrong with each."""
+"""Parse a JSON body, refusing one with too many entries before it is parsed: millions of them would
+take gigabytes as objects, and validation would report a problem with each."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import json
 from typing import Any
 
 MOST_ENTRIES = 100_000  # of lists and objects: eight candidates with 10,000 prompts each
-MOST_NAMES = 2_000  # of the fields of objects
-MOST_CONTAINERS = 1_000  # lists and objects, and with them how deep they lie in each other
+MOST_NAMES = 2_000  # fields of objects
+MOST_CONTAINERS = 1_000  # lists and objects; this bounds the depth of nesting, too
 
 
 class TooManyEntries(ValueError):
-    """A body with more in it than anything that can be asked for, in a sentence."""
+    """A body has more entries than any valid request; the message is a sentence."""
 
 
 class InvalidBody(ValueError):
-    """A body that is not JSON in UTF-8."""
+    """A body is not JSON in UTF-8."""
 
 
 def read_json(data: bytes) -> Any:
-    """Return what a body says. It takes time and memory in proportion to its bytes.
+    """Return the parsed body, in time and memory proportional to its bytes.
 
     Raises:
-        TooManyEntries: it holds more than any request needs.
+        TooManyEntries: it has more than any request needs.
         InvalidBody: it is not JSON in UTF-8.
     """
     check_size(data)
@@ -34,9 +34,9 @@ def read_json(data: bytes) -> Any:
 
 
 def check_size(data: bytes) -> None:
-    """Count what is in a body by its punctuation outside of texts. Raises TooManyEntries."""
+    """Count entries by the punctuation outside strings. Raises TooManyEntries."""
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
-    parts = unescaped.split(b'"', 2 * MOST_ENTRIES)  # texts are every second one
+    parts = unescaped.split(b'"', 2 * MOST_ENTRIES)  # every second one is a string
     if len(parts) > 2 * MOST_ENTRIES:
         raise TooManyEntries(_sentence(MOST_ENTRIES, "entries"))
     outside = b"".join(parts[::2])
