@@ -40,28 +40,23 @@ COPY_S = 10.0
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
+class CannotStart(Exception):
+    """The engine cannot be started; the message is a sentence."""
+
+
 def main(log: str) -> None:
     """Run one engine until it ends or our standard input closes."""
     send = sender(PROTOCOL)
     if not (line := sys.stdin.buffer.readline()):
         return  # the parent is gone
-    try:
-        job = PROTOCOL.expect(EngineJob, line)
-    except ProtocolProblem as problem:
-        send(EngineRefused(str(problem)))
-        return
     stop: SimpleQueue[None] = SimpleQueue()
-    signal.signal(signal.SIGTERM, lambda *_: stop.put(None))
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in the terminal is for the parent
-    if ports.taken(job.port):
-        send(EngineRefused(f"Port {job.port} is in use by another program."))
-        return
+    _handle_signals(stop)
     began = time.time()
     try:
+        job = PROTOCOL.expect(EngineJob, line)
         engine = _start(job)
-    except OSError as error:
-        why = f"{job.argv[0]}: {error.strerror}"
-        send(EngineRefused(f"The engine cannot be started: {why}."))
+    except (ProtocolProblem, CannotStart) as problem:
+        send(EngineRefused(str(problem)))
         return
     send(EngineStarted(engine.pid))
     copying = _thread(lambda: _copy(engine, Path(log)))
@@ -78,6 +73,22 @@ def main(log: str) -> None:
     os._exit(0)  # a thread may still be reading standard input
 
 
+def _handle_signals(stop: SimpleQueue[None]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: stop.put(None))
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in the terminal is for the parent
+
+
+def _start(job: EngineJob) -> subprocess.Popen[bytes]:
+    """Start the engine. Raises CannotStart, with a sentence."""
+    if ports.taken(job.port):
+        raise CannotStart(f"Port {job.port} is in use by another program.")
+    try:
+        return _spawn(job)
+    except OSError as error:
+        reason = f"{job.argv[0]}: {error.strerror}"
+        raise CannotStart(f"The engine cannot be started: {reason}.") from error
+
+
 def _end(job: EngineJob, engine: subprocess.Popen[bytes], began: float) -> int:
     """End all processes of the engine, remove their shared memory, and return the exit code.
 
@@ -91,7 +102,7 @@ def _end(job: EngineJob, engine: subprocess.Popen[bytes], began: float) -> int:
     return engine.wait()
 
 
-def _start(job: EngineJob) -> subprocess.Popen[bytes]:
+def _spawn(job: EngineJob) -> subprocess.Popen[bytes]:
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # adopt orphaned grandchildren, so none is lost
