@@ -41,6 +41,12 @@ def takes(command: ArgumentParser) -> None:
         metavar="PERCENT",
         help="A difference smaller than this counts as equal (default: 5)",
     )
+    _takes_thresholds(command)
+    _takes_measuring(command)
+    run_fields.takes(command)
+
+
+def _takes_thresholds(command: ArgumentParser) -> None:
     command.add_argument(
         "--fail-if",
         type=words,
@@ -58,6 +64,9 @@ def takes(command: ArgumentParser) -> None:
     command.add_argument(
         "--allow-no-verdict", action="store_true", help="Let --fail-if pass without a verdict"
     )
+
+
+def _takes_measuring(command: ArgumentParser) -> None:
     command.add_argument(
         "--with",
         action="append",
@@ -74,7 +83,6 @@ def takes(command: ArgumentParser) -> None:
     )
     command.add_argument("--most", type=whole, help="Repeats of each, at most (with --target)")
     command.add_argument("--order-seed", type=whole, help="Seed of the order of the repeats")
-    run_fields.takes(command)
 
 
 def compare(options: Namespace) -> int:
