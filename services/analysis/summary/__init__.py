@@ -20,6 +20,7 @@ from services.analysis.summary.repeats import (
     RepeatSummary,
     by_class,
     by_repeat,
+    complete_sum,
     error_rate,
     jain,
     successes,
@@ -73,17 +74,19 @@ def summarize(
     placed: bool = True,
     config: RunConfig | None = None,
 ) -> Summary:
-    """Work one run out. `price`, where known, gives the cost of its tokens or of its time;
-    `objectives`, where there are any, its goodput. Without `placed` the times of requests are not
-    on one clock (see `Run.placed`): no rate is known then, nor what was in flight. `config` tells
-    which classes the requests of a mix are of."""
+    """Summarize a run.
+
+    `price` gives its cost, `objectives` its goodput, and `config` the classes of a mix's requests.
+    Unless `placed`, the requests' times are not on one clock (see `Run.placed`), and rates and
+    requests in flight are unknown.
+    """
     good = successes(measurements)
     groups = by_repeat(measurements)
     repeats = tuple(
         summarize_repeat(index, group, price, objectives, placed) for index, group in groups.items()
     )
     prompt_tokens, output_tokens = tokens(good)
-    cost = _sum([repeat.cost_usd for repeat in repeats])
+    cost = complete_sum(repeat.cost_usd for repeat in repeats)
     failed = [m for m in measurements if m.status == "failed"]
     return Summary(
         repeats=repeats,
@@ -171,13 +174,7 @@ def _attained(attainment: Attainment | None) -> dict[str, Any]:
     }
 
 
-def _sum(numbers: Sequence[float | None]) -> float | None:
-    """A sum with a part missing is not known."""
-    known = [number for number in numbers if number is not None]
-    return sum(known) if known and len(known) == len(numbers) else None
-
-
-# Metrics that are told of each class.
+# The metrics reported for each class.
 OF_CLASS = ("ttft_s", "e2e_s", "tpot_s", "tokens_per_s", "prompt_tokens", "output_tokens")
 _FLAT = (
     "sent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from services.analysis.metrics import metric
 from services.analysis.objectives import Objectives, counted, goodput
@@ -13,6 +14,8 @@ from services.ask.measurement import Measurement
 from services.ask.prices import Hourly, Price
 from services.ask.workloads import class_of, classes
 from services.base.finite import rate
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def summarize_repeat(
     objectives: Objectives | None = None,
     placed: bool = True,
 ) -> RepeatSummary:
-    """Work one repeat out, from its own measurements; see `summarize`."""
+    """Summarize one repeat, as `summarize` does a run."""
     good = successes(group)
     count = Counter(m.status for m in group)
     unsent = sum(m.status == "cancelled" and m.t_send is None for m in group)
@@ -104,10 +107,9 @@ def values(measurements: Iterable[Measurement], name: str) -> list[float]:
 def window(measurements: Iterable[Measurement]) -> float | None:
     """Return max(last token) − min(sent) of one repeat, in seconds.
 
-    A failure counts as far as it was seen: it opens the window when it is sent, and holds it open
-    until its last token, for so long the server worked on it; left out, it would look like speed.
-    How long we waited for a token that never came is our own timeout, and no part of the window.
-    Requests that we cancelled are left out: where they were cut off says nothing about the server.
+    A failed request counts from when it was sent to its last token, since the server worked on it
+    that long. The wait for a token that never came is the client's timeout, and does not count.
+    Cancelled requests do not count: when they were cut off says nothing about the server.
     """
     ended = [m for m in measurements if m.status != "cancelled"]
     sent = [m.t_send for m in ended if m.t_send is not None]
@@ -132,11 +134,12 @@ def jain(rates: Sequence[float]) -> float | None:
 
 
 def tokens(good: Sequence[Measurement]) -> tuple[int | None, int | None]:
-    """Return prompt and output tokens. A sum with a part missing is not a sum: it is not known."""
-    return _sum(m.prompt_tokens for m in good), _sum(m.output_tokens for m in good)
+    """Return prompt and output tokens; None if one request's are unknown."""
+    return complete_sum(m.prompt_tokens for m in good), complete_sum(m.output_tokens for m in good)
 
 
-def _sum(counts: Iterable[int | None]) -> int | None:
-    counts = list(counts)
-    known = [count for count in counts if count is not None]
-    return sum(known) if counts and len(known) == len(counts) else None
+def complete_sum(numbers: Iterable[Number | None]) -> Number | None:
+    """Return the sum; None if a number is unknown, or there are none."""
+    numbers = list(numbers)
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known and len(known) == len(numbers) else None
