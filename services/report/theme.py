@@ -1,4 +1,4 @@
-"""How everything that is drawn looks: one light and one dark theme, and one colour for each run.
+"""The look of charts: a light and a dark theme, and a colour for each run.
 
 The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which colour-blind people can
 tell apart; the dark ones are the same hues, lighter.
@@ -13,13 +13,13 @@ from typing import Any
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement, Run
 
-FONT = '"Source Sans", sans-serif'  # the pages' own; a longer list is measured wrongly in images
+FONT = '"Source Sans", sans-serif'  # that of the pages; a longer list is measured wrongly in images
 LABEL_LENGTH = 22
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of one variant. `runs` holds eight; the others each have one meaning."""
+    """The colours of a theme. `runs` has eight; each of the others has one meaning."""
 
     runs: tuple[str, ...]
     paper: str  # behind an image; a page's own background shows through a chart
@@ -57,31 +57,31 @@ DARK = Palette(
 
 
 def palette(dark: bool = False) -> Palette:
-    """Return the colours of the light or the dark variant."""
+    """Return the colours of the light or the dark theme."""
     return DARK if dark else LIGHT
 
 
 def colour(position: int, dark: bool = False) -> str:
-    """Return the colour at a position; after the eighth they begin again."""
+    """Return the colour at a position; after the eighth, they repeat."""
     runs = palette(dark).runs
     return runs[position % len(runs)]
 
 
 def positions(run_ids: Sequence[int]) -> dict[int, int]:
-    """Map each run to its place in the palette, whatever the order they are given in.
+    """Return the position of each run in the palette, whatever the order of `run_ids`.
 
-    A run's place follows from its own id, so that it looks the same beside any other run. Only
-    where two of them want the same place does the one with the higher id take the next free.
+    The position follows from the run's id, so that a run looks the same beside any other run. If
+    two runs want the same position, the one with the higher id gets the next free one.
     """
     ids = sorted(set(run_ids))
-    taken: dict[int, int] = {}
+    by_run: dict[int, int] = {}
     for run_id in ids:
-        if _wanted(run_id) not in taken.values():
-            taken[run_id] = _wanted(run_id)
+        if _wanted(run_id) not in by_run.values():
+            by_run[run_id] = _wanted(run_id)
     for run_id in ids:
-        if run_id not in taken:
-            taken[run_id] = _next_free(_wanted(run_id), set(taken.values()))
-    return taken
+        if run_id not in by_run:
+            by_run[run_id] = _next_free(_wanted(run_id), set(by_run.values()))
+    return by_run
 
 
 def _next_free(wanted: int, taken: set[int]) -> int:
@@ -95,13 +95,13 @@ def _wanted(run_id: int) -> int:
 
 
 def colour_of(run_id: int, run_ids: Sequence[int], dark: bool = False) -> str:
-    """Return a run's colour where the runs `run_ids` are shown together."""
+    """Return the colour of a run that is shown together with the runs `run_ids`."""
     return colour(positions([*run_ids, run_id])[run_id], dark)
 
 
 def label(run: Run) -> str:
-    """Return a run's short name, unique by its id: `12 · Groq, sequential`. It says where LiteLLM
-    is part of the numbers that stand beside it, and where another tool measured them."""
+    """Return the short name of a run, unique by its id: `12 · Groq, sequential`. It ends with the
+    proxy that the run went through, if any, or with "imported"."""
     name = " ".join(run.name.split())
     if len(name) > LABEL_LENGTH:
         name = name[: LABEL_LENGTH - 1].rstrip() + "…"
@@ -110,7 +110,7 @@ def label(run: Run) -> str:
 
 
 def request_number(candidate: Candidate, measurement: Measurement) -> int:
-    """Return a request's number in its run, from 1, counted on through the repeats."""
+    """Return the number of a request in its run, from 1, across all repeats."""
     return measurement.repeat * candidate.run.config.requests + measurement.index + 1
 
 

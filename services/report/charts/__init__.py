@@ -1,5 +1,5 @@
-"""What is drawn. Every chart answers one question, of one run or of up to eight, with at most
-5,000 marks; what would be more is put together here, and the chart says so."""
+"""The charts. Each answers one question about one to eight runs, with at most 5,000 marks; what
+would be more is aggregated, and the chart says so."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class Draw(Protocol):
-    """Draws runs. None: they have nothing to show."""
+    """Draws runs. None: there is nothing to show."""
 
     def __call__(
         self, candidates: Sequence[Candidate], dark: bool = False
@@ -48,33 +48,33 @@ class Draw(Protocol):
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart: the question it answers, and what to say where `draw` returns None. Without such
-    words it is left out then, question and all."""
+    """A chart: the question it answers, and the message to show if `draw` returns None. Without a
+    message, the chart and its question are then left out."""
 
     name: str
     question: str
     title: str
     draw: Draw
     nothing: str = ""
-    least: int = 1  # runs that it takes
+    least: int = 1  # number of runs
 
 
 def chart(name: str) -> Chart:
-    """Return the chart with this name. Raises KeyError where there is none."""
+    """Return the chart with this name. Raises KeyError if there is none."""
     return {entry.name: entry for entry in CHARTS}[name]
 
 
 def _placed(draw: Draw) -> Draw:
-    """Draw over time only runs of which it is known when each request was sent."""
+    """Wrap a chart over time: leave out imported runs whose send times are unknown."""
 
-    def drawn(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
+    def draw_placed(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
         known = [candidate for candidate in candidates if candidate.run.placed]
         return draw(known, dark=dark) if known else None
 
-    return drawn
+    return draw_placed
 
 
-# In the order of an argument: by how much, is that believable, where from, at what price.
+# In the order of an argument: how large is the difference, is it real, what causes it.
 CHARTS = (
     Chart(
         "ratios",

@@ -108,14 +108,8 @@ def _add_row(
 def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) -> list[alt.Chart]:
     title = "Output tokens per second" + ("" if lanes.count == 1 else ", one scale for all")
     y = lanes.axis(title)
-    most = max(request_number(c, m) for c in candidates for m in c.measurements)
     grouped = any(_group_size(candidate) > 1 for candidate in candidates)
-    x = alt.X(
-        "from:Q",
-        title="Request number",
-        scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
-        axis=alt.Axis(format=",d", tickMinStep=1),
-    )
+    x = _request_axis(candidates)
     about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("requests:N", title="Request")]
     tooltip = [
         *about,
@@ -141,6 +135,16 @@ def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) 
             tooltip=[*about, alt.Tooltip("failed:Q", title="Failed")],
         ),
     ]
+
+
+def _request_axis(candidates: Sequence[Candidate]) -> alt.X:
+    most = max(request_number(c, m) for c in candidates for m in c.measurements)
+    return alt.X(
+        "from:Q",
+        title="Request number",
+        scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
+        axis=alt.Axis(format=",d", tickMinStep=1),
+    )
 
 
 def _labels(

@@ -95,19 +95,7 @@ def _layers(
     dark: bool,
     rows: Rows,
 ) -> list[alt.Chart]:
-    loads = sorted({_in_flight(candidate) for candidate in shown})
-    log = loads[-1] > 4 * loads[0]
-    x = alt.X(
-        "in_flight:Q",
-        title="Peak requests in flight" + (" (log scale)" if log else ""),
-        scale=alt.Scale(
-            type="log" if log else "linear",
-            zero=alt.Undefined if log else False,
-            nice=False,
-            padding=24,
-        ),
-        axis=alt.Axis(values=loads, format=",d", labelOverlap="greedy"),
-    )
+    x = _load_axis(shown)
     scale, note = roomy_scale([row["seconds"] for row in rows])
     y = alt.Y("seconds:Q", title=f"Seconds{note}", scale=scale)
     dash = alt.StrokeDash(
@@ -131,3 +119,20 @@ def _layers(
         ),
         number.encode(x=x, y=y, text=alt.Text("number:N")),
     ]
+
+
+def _load_axis(shown: Sequence[Candidate]) -> alt.X:
+    """Return the axis of requests in flight, logarithmic if the loads are far apart."""
+    loads = sorted({_in_flight(candidate) for candidate in shown})
+    log = loads[-1] > 4 * loads[0]
+    return alt.X(
+        "in_flight:Q",
+        title="Peak requests in flight" + (" (log scale)" if log else ""),
+        scale=alt.Scale(
+            type="log" if log else "linear",
+            zero=alt.Undefined if log else False,
+            nice=False,
+            padding=24,
+        ),
+        axis=alt.Axis(values=loads, format=",d", labelOverlap="greedy"),
+    )

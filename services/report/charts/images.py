@@ -1,4 +1,4 @@
-"""A chart as a picture that can be put anywhere, made here, without a network."""
+"""Charts as PNG and SVG images, rendered without a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCALE = 2.0
 
 
 def png(chart: alt.LayerChart, dark: bool = False) -> bytes:
-    """Return the chart as PNG, 900 points wide at two pixels a point. `dark`: as it was drawn."""
+    """Return the chart as PNG, 900 points wide, two pixels a point. `dark` must be as in `draw`."""
     image: bytes = vl_convert.vegalite_to_png(
         _fixed(chart, dark), scale=SCALE, allowed_base_urls=[]
     )

@@ -1,5 +1,5 @@
-"""Two small pictures that are drawn again and again, as plain Vega-Lite dicts: a running run, and
-a schedule before it runs. Building a dict costs nothing; Altair would check it each time."""
+"""Two small charts that are redrawn often, as plain Vega-Lite dicts: a running run, and a schedule
+before it runs. A dict costs nothing to build; Altair would validate it each time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from services.report.charts.frame import FIT, thinned
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MOST_POINTS = 300
 MOST_BARS = 60
-OVER_S = 5.0  # tokens per second are taken over this long: steady to look at, quick to follow
+OVER_S = 5.0  # window of the tokens per second: steady enough to read, short enough to follow
 
 
 def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any]:
     """Return the chart of a running run: tokens/s of the last five seconds, and in flight.
 
-    `progress` in order of time; of over 300 entries as many are drawn, the last among them.
+    `progress` is in order of time; of more than 300 entries, 300 are drawn, with the last.
     """
     look = theme.palette(dark)
     x = {
@@ -79,17 +79,17 @@ def _points(progress: Sequence[Progress]) -> list[dict[str, Any]]:
 
 
 def _rate(progress: Sequence[Progress], times: Sequence[float], first: int, i: int) -> float | None:
-    """Tokens per second over the last OVER_S, or since `first`, the first look at this repeat: each
-    repeat counts from zero. Counts may be corrected downwards: never below 0."""
+    """Return the tokens per second over the last OVER_S, or since `first`, the first entry of the
+    repeat: each repeat counts from zero. At least 0, though counts may be corrected downwards."""
     before = max(first, bisect_right(times, times[i] - OVER_S) - 1)
     seconds = times[i] - times[before]
     return max(progress[i].tokens - progress[before].tokens, 0) / seconds if seconds > 0 else None
 
 
 def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) -> dict[str, Any]:
-    """Return the picture of a schedule: one line a request, `(index, start, end)` in seconds.
+    """Return the chart of a schedule: a line for each request, `(index, start, end)` in seconds.
 
-    Of over 60 the first 60 are drawn, and the title says so.
+    Of more than 60 requests, the first 60 are drawn, and the title says so.
     """
     look = theme.palette(dark)
     shown = bars[:MOST_BARS]

@@ -1,4 +1,4 @@
-"""What is drawn of a study: each chart answers one question of all its cells, with at most 5,000
+"""The charts of a study: each answers one question about all its cells, with at most 5,000
 marks."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from services.studies.cell import Measured
 
 
 class DrawStudy(Protocol):
-    """Draws a study's cells. None: they have nothing to show."""
+    """Draws the cells of a study. None: there is nothing to show."""
 
     def __call__(
         self, measured: Sequence[Measured], dark: bool = False
@@ -25,8 +25,8 @@ class DrawStudy(Protocol):
 
 @dataclass(frozen=True)
 class StudyChart:
-    """One chart: the question it answers, and what to say where `draw` returns None. Without such
-    words it is left out then, question and all."""
+    """A chart: the question it answers, and the message to show if `draw` returns None. Without a
+    message, the chart and its question are then left out."""
 
     name: str
     question: str

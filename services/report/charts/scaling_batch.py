@@ -1,5 +1,4 @@
-"""A study over batch size: what throughput each gives, what it costs whoever waits, and what is
-left of each device."""
+"""A study over batch size: throughput, latency, and efficiency of each device."""
 
 from __future__ import annotations
 
@@ -13,11 +12,11 @@ from services.report.charts.frame import Rows, heading, layered, roomy_scale
 from services.report.charts.scaling_frame import (
     colour,
     dash,
-    drawn,
     ends,
+    interval_notes,
     left_out,
-    said,
     series_labels,
+    shown_configurations,
     size_axis,
 )
 from services.studies.cell import Measured
@@ -29,18 +28,19 @@ LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
 
 
 def batch_throughput(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw output throughput against batch size, a line a configuration. None under two sizes."""
-    found = scaling(measured)
-    rows = _rows(found, lambda row: row.level(THROUGHPUT))
+    """Draw output throughput against batch size, a line for each configuration. None for fewer than
+    two sizes."""
+    scaled = scaling(measured)
+    rows = _rows(scaled, lambda row: row.level(THROUGHPUT))
     if not _several(rows):
         return None
-    return _lines(found, rows, dark, "Throughput against {}", "Output tokens/s")
+    return _lines(scaled, rows, dark, "Throughput against {}", "Output tokens/s")
 
 
 def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw the efficiency of every configuration, by batch size. None where none has one."""
-    found = scaling(measured)
-    rows = _rows(found, lambda row: row.efficiency)
+    """Draw the efficiency of every configuration by batch size. None if it is unknown for all."""
+    scaled = scaling(measured)
+    rows = _rows(scaled, lambda row: row.efficiency)
     if not rows:
         return None
     line = alt.Chart(alt.InlineData(values=[{"value": 1.0}])).mark_rule(
@@ -49,46 +49,53 @@ def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.La
     title = "Efficiency by {}"
     note = "1: each device does as much as the baseline's."
     return _lines(
-        found, rows, dark, title, "Speed-up by device", note, [line.encode(y=alt.Y("value:Q"))], 1.0
+        scaled,
+        rows,
+        dark,
+        title,
+        "Speed-up by device",
+        note,
+        [line.encode(y=alt.Y("value:Q"))],
+        1.0,
     )
 
 
 def batch_latency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw median latencies against batch size, of the first series of works. None under two
-    sizes."""
-    found = scaling(measured)
-    first = next(iter(series_labels(found).values()), "")
+    """Draw median latencies against batch size, for the first series of works. None for fewer than
+    two sizes."""
+    scaled = scaling(measured)
+    first = next(iter(series_labels(scaled).values()), "")
     rows = [
         row | {"series": label}
         for name, label in LATENCIES.items()
-        for row in _rows(found, lambda row, name=name: row.level(name))  # type: ignore[misc]
+        for row in _rows(scaled, lambda row, name=name: row.level(name))  # type: ignore[misc]
         if row["series"] == first
     ]
     if not _several(rows):
         return None
     note = f"Medians over requests, geometric means over repeats{f'; {first}' if first else ''}."
-    return _lines(found, rows, dark, "Latency against {}", "Seconds", note)
+    return _lines(scaled, rows, dark, "Latency against {}", "Seconds", note)
 
 
 def _several(rows: Rows) -> bool:
     return len({row["size"] for row in rows}) > 1
 
 
-def _rows(found: Scaling, of: Callable[[Row], Interval | None]) -> Rows:
-    series, shown = series_labels(found), drawn(found)
+def _rows(scaling: Scaling, of: Callable[[Row], Interval | None]) -> Rows:
+    series, shown = series_labels(scaling), shown_configurations(scaling)
     rows: Rows = []
-    for row in found.rows:
-        number, key = of(row), series_of(row.work)
-        if number is None or key not in series or row.configuration not in shown:
+    for row in scaling.rows:
+        level, key = of(row), series_of(row.work)
+        if level is None or key not in series or row.configuration not in shown:
             continue
         if row.work.size is not None:
-            about = {"configuration": row.label, "work": row.work_label, "size": row.work.size}
-            rows.append({**about, "series": series[key], **ends(number)})
+            common = {"configuration": row.label, "work": row.work_label, "size": row.work.size}
+            rows.append({**common, "series": series[key], **ends(level)})
     return rows
 
 
 def _lines(
-    found: Scaling,
+    scaling: Scaling,
     rows: Rows,
     dark: bool,
     title: str,
@@ -97,14 +104,14 @@ def _lines(
     below: Sequence[alt.Chart] = (),
     shown: float | None = None,
 ) -> alt.LayerChart:
-    """Draw lines; `title` has a place for what the sizes are called."""
-    word = size_name(found.works)
+    """Draw lines; {} in `title` stands for what the sizes are called."""
+    name = size_name(scaling.works)
     sizes = [row["size"] for row in rows]
     reach = [row[end] for row in rows for end in ("low", "high")]
     scale, log = roomy_scale([*reach, *([] if shown is None else [shown])])
-    x, y = size_axis(sizes, word), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
+    x, y = size_axis(sizes, name), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
     series = list(dict.fromkeys(row["series"] for row in rows))
-    hue = colour(found, rows, dark)
+    hue = colour(scaling, rows, dark)
     data = alt.Chart(alt.NamedData("points"))
     common: dict[str, Any] = {"x": x, "color": hue}
     bars = data.mark_rule(strokeWidth=3, opacity=0.45, clip=True)
@@ -115,9 +122,9 @@ def _lines(
         data.mark_point(size=55, filled=True, opacity=1).encode(y=y, tooltip=TOOLTIP, **common),
     ]
     labels = {row["configuration"] for row in rows}
-    alone = f"Of {labels.pop()}." if len(labels) == 1 < len(found.configurations) else ""
-    words = heading(title.format(word), alone, note, *said(rows), *left_out(found))
-    return layered(layers, words, 300, {"points": rows})
+    alone = f"Of {labels.pop()}." if len(labels) == 1 < len(scaling.configurations) else ""
+    titles = heading(title.format(name), alone, note, *interval_notes(rows), *left_out(scaling))
+    return layered(layers, titles, 300, {"points": rows})
 
 
 TOOLTIP = [

@@ -1,5 +1,5 @@
-"""How many times as fast a study's configurations are with more devices, beside what would be
-ideal and what the law of contention and communication makes of it."""
+"""Speed-up of a study's configurations with more devices, beside the ideal and the fitted
+Universal Scalability Law."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ import altair as alt
 from services.analysis.statistics.level import Level
 from services.report import theme
 from services.report.charts.frame import BESIDE, Rows, heading, layered
-from services.report.charts.scaling_frame import ends, said
+from services.report.charts.scaling_frame import ends, interval_notes
 from services.studies.cell import Measured
 from services.studies.curves import KINDS, DeviceCurve, device_curves, rate_of
 from services.studies.scaling import Row, Scaling, scaling
 from services.studies.work import Work
 
 AXIS = "Throughput relative to baseline"
-LIMIT = 110  # pixels of a name
-FAR_OUT = 0.6  # of the axis: from there on a name stands to the left of its dot
+LIMIT = 110  # pixels: the longest name
+FAR_OUT = 0.6  # of the axis: from there on names are to the left of their dots
 SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     ("<=", "left", 8),
     (">", "right", -8),
 )
 STEPS = 40  # of a fitted curve
-MIXED, ONE = "mixed", "baseline"
+MIXED, AT_BASELINE = "mixed", "baseline"
 KIND_NAMES = (*KINDS.values(), MIXED)
 
 
 def speedup(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw speed-ups against devices, of the largest work that has some. None without any."""
-    found = scaling(measured)
-    work = _largest(found)
+    """Draw speed-ups against devices, for the largest work that has some. None if none has."""
+    scaled = scaling(measured)
+    work = _largest(scaled)
     if work is None:
         return None
-    rows: Rows = [_row(row) for row in found.rows if row.work == work and _drawn(row)]
-    curves = [line for curve in device_curves(found) for line in _curve(curve, work)]
+    rows: Rows = [_row(row) for row in scaled.rows if row.work == work and _is_drawn(row)]
+    curves = [line for curve in device_curves(scaled) for line in _curve(curve, work)]
     most = max(row["devices"] for row in rows)
     ideal = [{"devices": n, "value": n} for n in (1, most)]
     title = heading(
         "Speed-up against devices",
-        f"At {next(r.work_label for r in found.rows if r.work == work)}."
-        + (" Other loads are in the table." if len(found.works) > 1 else ""),
+        f"At {next(r.work_label for r in scaled.rows if r.work == work)}."
+        + (" Other loads are in the table." if len(scaled.works) > 1 else ""),
         "The dashed line is ideal; thin lines are the fitted law."
         if curves
         else "The dashed line is ideal.",
-        *said(rows),
+        *interval_notes(rows),
     )
     data = {"points": rows, "curves": curves, "ideal": ideal}
     return layered(_layers(rows, most, dark), title, 320, data)
 
 
-def _largest(found: Scaling) -> Work | None:
-    """The work with the largest batch of those with a speed-up over more devices."""
-    works = [row.work for row in found.rows if _drawn(row) and not row.is_baseline]
+def _largest(scaling: Scaling) -> Work | None:
+    """Return the work with the largest batch that has a speed-up over more devices."""
+    works = [row.work for row in scaling.rows if _is_drawn(row) and not row.is_baseline]
     return max(works, key=lambda work: work.size or work.requests, default=None)
 
 
-def _drawn(row: Row) -> bool:
+def _is_drawn(row: Row) -> bool:
     if row.is_baseline:
         return bool(row.configuration.ranks and rate_of(row))
     ranks, fewest = row.configuration.ranks, row.baseline.ranks
@@ -66,12 +66,12 @@ def _drawn(row: Row) -> bool:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    number = row.speedup if row.speedup is not None else Level(1.0, None, None)
-    shown = ends(number)
+    level = row.speedup if row.speedup is not None else Level(1.0, None, None)
+    shown = ends(level)
     if row.is_baseline:
         shown |= {"interval": True, "between": "it is the baseline"}
     devices = (row.configuration.ranks or 1) / (row.baseline.ranks or 1)
-    kind = ONE if row.is_baseline else _kind(row)
+    kind = AT_BASELINE if row.is_baseline else _kind(row)
     return {"configuration": row.label, "kind": kind, "devices": devices, **shown}
 
 
@@ -83,14 +83,14 @@ def _kind(row: Row) -> str:
 
 
 def _curve(curve: DeviceCurve, work: Work) -> Rows:
-    """The fitted law as times the baseline, where its own smallest size is the baseline."""
+    """Return the fitted law relative to the baseline, if its smallest size is the baseline."""
     first = curve.rows[0]
     if first.work != work or not first.is_baseline or not rate_of(first):
         return []
     if (fit := curve.fit) is None:
         return []
     fewest, most = fit.sizes[0], fit.sizes[-1]
-    places = [fewest + (most - fewest) * step / STEPS for step in range(STEPS + 1)]
+    sizes = [fewest + (most - fewest) * step / STEPS for step in range(STEPS + 1)]
     return [
         {
             "devices": n / fewest,
@@ -98,7 +98,7 @@ def _curve(curve: DeviceCurve, work: Work) -> Rows:
             "kind": curve.name,
             "line": first.label,
         }
-        for n in places
+        for n in sizes
     ]
 
 
@@ -106,15 +106,12 @@ def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
     look = theme.palette(dark)
     high = max(*(row["high"] for row in rows), min(most, 1.25 * max(r["high"] for r in rows)))
     scale = alt.Scale(domain=[0, high * 1.08], nice=False)
-    sizes = sorted({row["devices"] for row in rows})
-    x = alt.X(
-        "devices:Q",
-        title="Devices relative to baseline",
-        scale=alt.Scale(domain=[0, most * 1.06], nice=False),
-        axis=alt.Axis(values=sizes, format="~r", labelOverlap="greedy"),
-    )
+    x = _device_axis(rows, most)
     y = alt.Y("value:Q", title=AXIS, scale=scale)
-    kinds = [ONE, *(kind for kind in KIND_NAMES if any(row["kind"] == kind for row in rows))]
+    kinds = [
+        AT_BASELINE,
+        *(kind for kind in KIND_NAMES if any(row["kind"] == kind for row in rows)),
+    ]
     hue = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=kinds, range=[look.ink, *look.runs][: len(kinds)]),
@@ -138,6 +135,16 @@ def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
             for sign, align, dx in SIDES
         ),
     ]
+
+
+def _device_axis(rows: Rows, most: float) -> alt.X:
+    sizes = sorted({row["devices"] for row in rows})
+    return alt.X(
+        "devices:Q",
+        title="Devices relative to baseline",
+        scale=alt.Scale(domain=[0, most * 1.06], nice=False),
+        axis=alt.Axis(values=sizes, format="~r", labelOverlap="greedy"),
+    )
 
 
 TOOLTIP = [

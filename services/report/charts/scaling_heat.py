@@ -1,5 +1,5 @@
-"""Every cell of a study at once: throughput by batch size, configuration and length; what failed
-stands where it would be."""
+"""Every cell of a study: throughput by batch size, configuration and length. Failed cells are in
+their place."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from services.studies.curves import rate_of, series_of
 from services.studies.scaling import Row, scaling
 from services.studies.work import size_name
 
-MOST_LINES = 48  # of the map; more are in the table
-STRONG = {False: 0.75, True: 0.62}  # of the highest: from there on the text is the paper's colour
+MOST_LINES = 48  # of the heat map; the table has all
+# By `dark`, as a share of the highest value: from there on, text has the colour of the paper.
+STRONG = {False: 0.75, True: 0.62}
 
 
 def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw output throughput as a map of batch sizes and, below one another, configurations and
-    lengths. None under two columns and two lines."""
-    found = scaling(measured)
-    series = series_labels(found)
-    shown = [r for r in found.rows if r.work.size is not None and series_of(r.work) in series]
-    shown.sort(key=lambda row: found.configurations.index(row.configuration))
-    named = dict.fromkeys(_line(row, series[series_of(row.work)]) for row in shown)
-    lines = list(named)[:MOST_LINES]
+    """Draw output throughput as a heat map: a column for each batch size, a line for each
+    configuration and length. None for fewer than two columns or two lines."""
+    scaled = scaling(measured)
+    series = series_labels(scaled)
+    shown = [r for r in scaled.rows if r.work.size is not None and series_of(r.work) in series]
+    shown.sort(key=lambda row: scaled.configurations.index(row.configuration))
+    all_lines = dict.fromkeys(_line(row, series[series_of(row.work)]) for row in shown)
+    lines = list(all_lines)[:MOST_LINES]
     most = max(map(rate_of, shown), default=0.0)
     rows: Rows = [
         _cell(row, line, most, dark)
@@ -40,7 +41,7 @@ def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | N
         return None
     cut = [f"The first {MOST_LINES} rows are shown."] if len(lines) == MOST_LINES else []
     failed = f"{NOTHING}: no result." if any(row["text"] == NOTHING for row in rows) else ""
-    kinds = left_out(found)[-1:] if len(set(map(series_of, found.works))) > MOST_SERIES else []
+    kinds = left_out(scaled)[-1:] if len(set(map(series_of, scaled.works))) > MOST_SERIES else []
     title = heading(
         "Throughput of every cell",
         "Output tokens/s; darker cells have more."
@@ -50,8 +51,8 @@ def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | N
         *cut,
         *kinds,
     )
-    word = size_name(found.works).capitalize()
-    return layered(_layers(sizes, lines, dark, word), title, 34 * len(lines), {"cells": rows})
+    name = size_name(scaled.works).capitalize()
+    return layered(_layers(sizes, lines, dark, name), title, 34 * len(lines), {"cells": rows})
 
 
 def _line(row: Row, series: str) -> str:
@@ -70,10 +71,11 @@ def _cell(row: Row, line: str, most: float, dark: bool) -> dict[str, object]:
     }
 
 
-def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool, word: str) -> list[alt.Chart]:
+def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool, name: str) -> list[alt.Chart]:
     look = theme.palette(dark)
-    x = alt.X("size:O", title=word, sort=list(sizes), axis=alt.Axis(labelAngle=0))
-    up = -7 if any("|" in line for line in lines) else 0  # the first of two lines is in the middle
+    x = alt.X("size:O", title=name, sort=list(sizes), axis=alt.Axis(labelAngle=0))
+    # A label of two lines is centred on its first.
+    up = -7 if any("|" in line for line in lines) else 0
     axis = alt.Axis(
         labelExpr="split(datum.label, '|')", labelLimit=150, labelLineHeight=13, labelOffset=up
     )

@@ -1,4 +1,4 @@
-"""Runs as dots between two of their numbers: what one gains costs the other."""
+"""Runs as dots by two metrics, one of which costs the other."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
 
 SPEED = "Tokens/s of a request, median"
-NUMBER_APART = 14  # pixels from a dot's middle to its run's number
-CLOSE = 0.09  # of the axes: two numbers above dots so close would cover each other
+NUMBER_APART = 14  # pixels from the middle of a dot to the number of its run
+CLOSE = 0.09  # of the axes: numbers above dots this close would cover each other
 HEIGHT = 300
 
 
 def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw what a request gets against what all get together: up and right is better."""
+    """Draw total throughput against the speed of a request: up and right is better."""
     small: Rows = []
     for candidate in candidates:
         rates = zip(candidate.summary.repeats, candidate.values("tokens_per_s"), strict=True)
         small += [
-            _dot(candidate, median(speeds), repeat.output_tokens_per_s) | {"repeat": place}
-            for place, (repeat, speeds) in enumerate(rates, 1)
+            _dot(candidate, median(speeds), repeat.output_tokens_per_s) | {"repeat": number}
+            for number, (repeat, speeds) in enumerate(rates, 1)
             if speeds and repeat.output_tokens_per_s is not None
         ]
     large = [_middle(candidate, small) for candidate in candidates]
@@ -34,16 +34,16 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
     if not dots:
         return None
     several = len(small) > len(dots)
-    said = "Further right: each request is faster. Further up: more total throughput."
+    directions = "Further right: each request is faster. Further up: more total throughput."
     circles = "Large dots are runs, small ones their repeats." if several else ""
-    title = heading("Throughput against speed", said, circles)
+    title = heading("Throughput against speed", directions, circles)
     axes = (SPEED, "Output tokens/s, all requests together")
     return _draw(candidates, dark, title, axes, dots, small if several else [])
 
 
 def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw the price of a million output tokens against the speed: up and left is better. None
-    where no run has a price."""
+    """Draw the speed against the price of a million output tokens: up and left is better. None if
+    no run has a price."""
     dots: Rows = []
     for candidate in candidates:
         usd = candidate.summary.usd_per_million_output
@@ -69,7 +69,7 @@ def _of(candidate: Candidate, dots: Rows) -> Rows:
 
 
 def _middle(candidate: Candidate, small: Rows) -> dict[str, object] | None:
-    """The mean over a run's repeats, as in the comparison's table."""
+    """Return the mean over the repeats of a run, as in the table of a comparison."""
     own = _of(candidate, small)
     if not own:
         return None
@@ -86,15 +86,15 @@ def _scaled(dots: Rows, x: str, y: str) -> tuple[alt.X, alt.Y]:
 
 
 def _numbers(dots: Rows, across: dict[str, Any], up: dict[str, Any]) -> dict[str, Rows]:
-    """Put each run's number above its dot, or below it where another one's is there already."""
+    """Put the number of each run above its dot, or below it if another number is there."""
     sides: dict[str, Rows] = {"above": [], "below": []}
     for dot in sorted(dots, key=lambda dot: dot["x"]):
-        taken = any(
+        covered = any(
             abs(_share(dot["x"], across) - _share(other["x"], across)) < CLOSE
             and abs(_share(dot["y"], up) - _share(other["y"], up)) < CLOSE
             for other in sides["above"]
         )
-        sides["below" if taken else "above"].append(dot)
+        sides["below" if covered else "above"].append(dot)
     return sides
 
 

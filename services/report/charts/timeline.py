@@ -1,4 +1,4 @@
-"""The timeline: every request as a line in three colours, waiting to be sent, waiting for its
+"""The timeline: every request as a line with three colours: waiting to be sent, waiting for its
 first token, and receiving."""
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from services.report.charts.frame import (
 from services.report.theme import request_number
 
 MOST_ROWS = 300  # of all runs together
-FEWEST_ROWS = 40  # of each, however many runs
-GAP = 0.12  # between two runs, as a share of the rows: room for the run's name
+FEWEST_ROWS = 40  # of each run
+GAP = 0.12  # between two runs, as a share of the rows: room for the name of a run
 
 PHASES = ("Due, not sent", "Until first token", "Receiving")
 
@@ -32,7 +32,7 @@ PHASES = ("Due, not sent", "Until first token", "Receiving")
 def timeline(
     candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
 ) -> alt.LayerChart | None:
-    """Draw one repeat's requests from when they were due to their end, the first on top."""
+    """Draw the requests of one repeat from when they were due to their end, the first on top."""
     shown = [_rows(candidate, repeat, len(candidates)) for candidate in candidates]
     longest = max(map(len, shown))
     if not longest:
@@ -43,10 +43,10 @@ def timeline(
     for candidate, measurements in zip(candidates, shown, strict=True):
         top += gap
         tops.append(top)
-        for place, m in enumerate(measurements):
+        for row, m in enumerate(measurements):
             alone = len(shown) == 1
-            y = float(request_number(candidate, m)) if alone else top + place + 0.5
-            _place(datasets, theme.label(candidate.run), request_number(candidate, m), y, m)
+            y = float(request_number(candidate, m)) if alone else top + row + 0.5
+            _add_request(datasets, theme.label(candidate.run), request_number(candidate, m), y, m)
             if class_of(candidate.run.config, m.index) == LONG:
                 datasets["long"].append({"y": y, "start": m.t_due})
         top += len(measurements)
@@ -55,7 +55,7 @@ def timeline(
     if len(shown) > 1:
         texts = [theme.label(candidate.run) for candidate in candidates]
         layers += names(candidates, dark, tops, texts)
-    return layered(layers, heading("Timeline", *_said(candidates, repeat)), height, datasets)
+    return layered(layers, heading("Timeline", *_subtitle(candidates, repeat)), height, datasets)
 
 
 def _rows(candidate: Candidate, repeat: int, runs: int) -> list[Measurement]:
@@ -69,7 +69,9 @@ def _sent(candidate: Candidate, repeat: int) -> list[Measurement]:
     return sorted(sent, key=lambda m: m.index)
 
 
-def _place(datasets: dict[str, Rows], run: str, request: int, y: float, m: Measurement) -> None:
+def _add_request(
+    datasets: dict[str, Rows], run: str, request: int, y: float, m: Measurement
+) -> None:
     end = max(at for at in (m.t_send, m.t_first, m.t_last, m.t_end) if at is not None)
     times = (m.t_due, m.t_send, m.t_first if m.t_first is not None else end, end)
     common = {"run": run, "request": request, "y": y, "status": m.status}
@@ -85,7 +87,7 @@ def _place(datasets: dict[str, Rows], run: str, request: int, y: float, m: Measu
 def _y_axis(
     candidates: Sequence[Candidate], shown: Sequence[Sequence[Measurement]], bottom: float
 ) -> alt.Y:
-    """The requests' numbers for one run; several stand below each other without numbers."""
+    """Return the axis: numbers of requests for one run, none for several below each other."""
     if len(shown) > 1:
         scale = alt.Scale(domain=[0, bottom], reverse=True, nice=False)
         axis = alt.Axis(labels=False, grid=False)
@@ -104,10 +106,6 @@ def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
         scale=alt.Scale(domain=list(PHASES), range=[look.queued, look.prefill, look.decode]),
         legend=alt.Legend(columns=3),
     )
-    about = [
-        alt.Tooltip("run:N", title="Run"),
-        alt.Tooltip("request:Q", title="Request", format=",d"),
-    ]
     phases = alt.Chart(alt.NamedData("phases")).mark_rule(
         strokeWidth=min(max(row_height * 0.75, 1), 9)
     )
@@ -121,38 +119,38 @@ def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
         "datum.status === 'failed'", alt.value(look.failed), alt.value(look.muted)
     )
     return [
-        phases.encode(
-            x=x,
-            x2=alt.X2("stop"),
-            y=y,
-            color=colour,
-            tooltip=[
-                *about,
-                alt.Tooltip("phase:N", title="Phase"),
-                alt.Tooltip("seconds:Q", title="For (s)", format=",.3f"),
-                alt.Tooltip("start:Q", title="From (s)", format=",.3f"),
-            ],
-        ),
+        phases.encode(x=x, x2=alt.X2("stop"), y=y, color=colour, tooltip=PHASE_TOOLTIP),
         long.encode(x=x, y=y),
-        ends.encode(
-            x=x, y=y, color=end_colour, tooltip=[*about, alt.Tooltip("why:N", title="Ended")]
-        ),
+        ends.encode(x=x, y=y, color=end_colour, tooltip=END_TOOLTIP),
     ]
 
 
-def _said(candidates: Sequence[Candidate], repeat: int) -> list[str]:
-    said = ["Each line is a request."]
+def _subtitle(candidates: Sequence[Candidate], repeat: int) -> list[str]:
+    sentences = ["Each line is a request."]
     sent = [_sent(candidate, repeat) for candidate in candidates]
     shown = [len(_rows(candidate, repeat, len(candidates))) for candidate in candidates]
     total = sum(map(len, sent))
     if total > sum(shown):
-        said.append(f"{sum(shown):,} of {total:,} are shown, evenly sampled.")
+        sentences.append(f"{sum(shown):,} of {total:,} are shown, evenly sampled.")
     if any(candidate.classes for candidate in candidates):
-        said.append("Triangles mark long requests.")
-    statuses = {m.status for some in sent for m in some}
+        sentences.append("Triangles mark long requests.")
+    statuses = {m.status for measurements in sent for m in measurements}
     if "failed" in statuses:
-        said.append("A red × marks a failure.")
+        sentences.append("A red × marks a failure.")
     if "cancelled" in statuses:
-        said.append("A grey × marks a cancellation.")
-    said.append(which_repeat(candidates, repeat))
-    return said
+        sentences.append("A grey × marks a cancellation.")
+    sentences.append(which_repeat(candidates, repeat))
+    return sentences
+
+
+COMMON_TOOLTIP = (
+    alt.Tooltip("run:N", title="Run"),
+    alt.Tooltip("request:Q", title="Request", format=",d"),
+)
+PHASE_TOOLTIP = [
+    *COMMON_TOOLTIP,
+    alt.Tooltip("phase:N", title="Phase"),
+    alt.Tooltip("seconds:Q", title="For (s)", format=",.3f"),
+    alt.Tooltip("start:Q", title="From (s)", format=",.3f"),
+]
+END_TOOLTIP = [*COMMON_TOOLTIP, alt.Tooltip("why:N", title="Ended")]

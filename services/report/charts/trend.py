@@ -1,4 +1,4 @@
-"""One measure of many runs over time: where each lies, how sure that is, and its verdict."""
+"""One measure of many runs over time, with intervals and verdicts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from services.analysis.compare.trend import NO_VERDICT, Point, Trend
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered
 
-PICKED = "picked"  # the selection of a dot, by its run's number
-SHAPES = {  # of each word: nobody needs to tell the colours apart
+PICKED = "picked"  # the selection of a dot, by the id of its run
+SHAPES = {  # by verdict, so that colours are not needed to tell them apart
     "faster": "triangle-up",
     "slower": "triangle-down",
     "equivalent": "square",
@@ -28,16 +28,18 @@ SHAPES = {  # of each word: nobody needs to tell the colours apart
 }
 
 
-def trend_chart(found: Trend, dark: bool = False) -> alt.LayerChart | None:
-    """Draw a trend: a mark a run, with its interval over repeats; the baseline as a line with a
-    band. None where no run has the measure."""
-    rows = [_row(point) for point in found.points]
+def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
+    """Draw a trend: a mark for each run with its interval over repeats, and the baseline as a line
+    with a band. None if no run has the measure."""
+    rows = [_row(point) for point in trend.points]
     if not rows:
         return None
-    band = [_row(found.baseline)] if found.baseline else []
-    label, unit = measure_of(found.measure)
-    wish = "More is better." if FAMILY[found.measure][1] == "higher" else "Less is better."
-    title = heading(f"{label} over time", "Means of each run's repeats.", wish, *_said(rows, band))
+    band = [_row(trend.baseline)] if trend.baseline else []
+    label, unit = measure_of(trend.measure)
+    wish = "More is better." if FAMILY[trend.measure][1] == "higher" else "Less is better."
+    title = heading(
+        f"{label} over time", "Means of each run's repeats.", wish, *_subtitle(rows, band)
+    )
     return layered(
         _layers(rows, band, f"{label}, mean of repeats ({unit})", dark),
         title,
@@ -52,7 +54,8 @@ def measure_of(name: str) -> tuple[str, str]:
 
 
 def _row(point: Point) -> dict[str, Any]:
-    """Without an interval its ends are the value itself. `began`: milliseconds of Unix time."""
+    """Return the row of a point. Without an interval, low and high are the value itself; `began` is
+    Unix time in milliseconds."""
     value, low, high = point.level.value, point.level.low, point.level.high
     return {
         "run": point.run_id,
@@ -71,31 +74,13 @@ def _row(point: Point) -> dict[str, Any]:
 
 
 def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
-    ends = _span([row["began"] for row in rows])
-    x = alt.X(
-        "began:T",
-        title="Started",
-        axis=alt.Axis(tickCount=TICKS, labelOverlap=True, format=_time_format(*ends)),
-        scale=alt.Scale(padding=PADDING, domain=[_moment(end) for end in ends], nice=False),
-    )
-    scale, said = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
+    x = _time_axis([row["began"] for row in rows])
+    scale, note = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
     # on a linear axis the digits follow the distance of the ticks: 0.500 and 0.501, not twice 0.5
-    axis = alt.Axis(format=",.3~r") if said else alt.Axis(tickCount=6)
-    y = alt.Y("value:Q", title=title + said, scale=scale, axis=axis)
+    axis = alt.Axis(format=",.3~r") if note else alt.Axis(tickCount=6)
+    y = alt.Y("value:Q", title=title + note, scale=scale, axis=axis)
     look = theme.palette(dark)
-    words = [word for word in SHAPES if any(row["word"] == word for row in rows)]
-    colours = _colours(look)
-    legend = alt.Legend(symbolOpacity=1, columns=COLUMNS, symbolStrokeWidth=0)
-    colour = alt.Color(
-        "word:N",
-        scale=alt.Scale(domain=words, range=[colours[word] for word in words]),
-        legend=legend,
-    )
-    shape = alt.Shape(
-        "word:N",
-        scale=alt.Scale(domain=words, range=[SHAPES[word] for word in words]),
-        legend=legend,
-    )
+    colour, shape = _by_verdict(rows, look)
     data, line = alt.Chart(alt.NamedData("runs")), alt.Chart(alt.NamedData("band"))
     picked = alt.selection_point(name=PICKED, fields=["run"], empty=False)
     dots = data.mark_point(filled=True, opacity=1, clip=True).encode(
@@ -110,23 +95,46 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
         line.mark_rect(color=look.queued, opacity=0.22).encode(y="low:Q", y2="high"),
         line.mark_rule(color=look.ink, strokeDash=[6, 4]).encode(y=y),
         data.mark_rule(strokeWidth=2, opacity=0.55, clip=True).encode(
-            x=x, y=alt.Y("low:Q", title=title + said), y2="high", color=colour
+            x=x, y=alt.Y("low:Q", title=title + note), y2="high", color=colour
         ),
         dots.add_params(picked),
     ]
 
 
+def _time_axis(moments: Sequence[float]) -> alt.X:
+    ends = _span(moments)
+    return alt.X(
+        "began:T",
+        title="Started",
+        axis=alt.Axis(tickCount=TICKS, labelOverlap=True, format=_time_format(*ends)),
+        scale=alt.Scale(padding=PADDING, domain=[_moment(end) for end in ends], nice=False),
+    )
+
+
+def _by_verdict(rows: Rows, look: theme.Palette) -> tuple[alt.Color, alt.Shape]:
+    """Return the colour and the shape of each verdict, which share a legend."""
+    verdicts = [verdict for verdict in SHAPES if any(row["word"] == verdict for row in rows)]
+    colours = _colours(look)
+    legend = alt.Legend(symbolOpacity=1, columns=COLUMNS, symbolStrokeWidth=0)
+    hues = alt.Scale(domain=verdicts, range=[colours[verdict] for verdict in verdicts])
+    shapes = alt.Scale(domain=verdicts, range=[SHAPES[verdict] for verdict in verdicts])
+    return (
+        alt.Color("word:N", scale=hues, legend=legend),
+        alt.Shape("word:N", scale=shapes, legend=legend),
+    )
+
+
 def _span(moments: Sequence[float]) -> list[float]:
-    """Return from when to when, in milliseconds of Unix time as the moments: a minute at the least,
-    so that no two ticks are of one second."""
+    """Return the ends of the time axis, in Unix milliseconds like `moments`: at least a minute, so
+    that no two ticks are in the same second."""
     first, last = min(moments), max(moments)
     room = max(0.0, 1000 * MINUTE - (last - first)) / 2
     return [first - room, last + room]
 
 
 def _moment(milliseconds: float) -> alt.DateTime:
-    """Return a moment as the end of an axis, part by part: pages let no text be compiled, and
-    Vega's interpreter, which they use instead, takes a number for a year."""
+    """Return an end of the time axis, part by part: the pages' security policy requires Vega's
+    interpreter, which would take a number for a year."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return alt.DateTime(
         year=at.year,
@@ -141,14 +149,14 @@ def _moment(milliseconds: float) -> alt.DateTime:
 
 
 def _time_format(first: float, last: float) -> str:
-    """Return how times are written on an axis of that span, so that no two ticks say the same."""
+    """Return the time format for an axis of that span, in which no two ticks look the same."""
     seconds = (last - first) / 1000
-    return next(words for most, words in FORMATS if seconds <= most)
+    return next(pattern for most, pattern in FORMATS if seconds <= most)
 
 
 def _scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
-    """Return a scale that holds the values closely, for a trend is small beside what it is of; and
-    what to say about it. It is logarithmic where the highest is many times the lowest."""
+    """Return a scale that fits the values closely, because a trend is small beside its values, and
+    a note for the axis title. It is logarithmic if the highest is many times the lowest."""
     low, high = min(values), max(values)
     if high > FAR * low > 0:
         return alt.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False), ", log scale"
@@ -168,26 +176,28 @@ def _colours(look: theme.Palette) -> dict[str, str]:
     }
 
 
-def _said(rows: Rows, band: Rows) -> list[str]:
-    said = ["Lines are 95 % intervals over repeats."] if any(r["interval"] for r in rows) else []
+def _subtitle(rows: Rows, band: Rows) -> list[str]:
+    sentences = []
+    if any(row["interval"] for row in rows):
+        sentences.append("Lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):
-        said.append("A mark without a line has too few repeats for one.")
+        sentences.append("A mark without a line has too few repeats for one.")
     if band:
         spread = " and its interval" if band[0]["interval"] else ""
-        said.append(f"The dashed line{spread} is the baseline, run {band[0]['run']}.")
-    return said
+        sentences.append(f"The dashed line{spread} is the baseline, run {band[0]['run']}.")
+    return sentences
 
 
 MINUTE, DAY = 60.0, 86_400.0
-FORMATS = (  # of an axis of up to so many seconds
+FORMATS = (  # by the longest span of the axis, in seconds
     (10 * MINUTE, "%H:%M:%S"),
     (DAY, "%H:%M"),
     (20 * DAY, "%b %d, %H:%M"),
     (300 * DAY, "%b %d"),
     (inf, "%Y-%m-%d"),
 )
-FAR = 30
-PADDING = 16  # pixels beside the first and the last mark
+FAR = 30  # times the lowest value: from there on, the scale is logarithmic
+PADDING = 16  # pixels, beside the first and the last mark
 TICKS = alt.ExprRef("ceil(width / 100)")
 COLUMNS = alt.ExprRef(
     "max(2, floor((isFinite(containerSize()[0]) ? containerSize()[0] : width) / 150))"
