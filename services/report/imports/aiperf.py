@@ -159,19 +159,7 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
     sent, ended = at("request_start_ns") or 0.0, at("request_end_ns")
     error = row.get("error")
     if error or row["metadata"].get("was_cancelled") is True:
-        message, kind = fields.failure(fields.inside(error, "message") or error)
-        if status := fields.count(fields.inside(error, "code")):
-            kind = fields.error_class(f"status {status}") or kind
-        return Measurement(
-            0,
-            index,
-            "failed" if error else "cancelled",
-            sent,
-            sent,
-            t_end=ended,
-            error=message or "it was cancelled",
-            error_class=kind if error else None,
-        )
+        return _unsuccessful_record(index, error, sent, ended)
     ttft, answer = _span(row, "time_to_first_token"), _span(row, "time_to_first_output_token")
     latency = _span(row, "request_latency")
     first = None if ttft is None else sent + ttft
@@ -191,6 +179,23 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
         _tokens(row, "usage_completion_tokens", "output_sequence_length"),
         reasoning_tokens=_tokens(row, "reasoning_token_count"),
         token_source="usage" if _tokens(row, "usage_completion_tokens") else "tokenizer",
+    )
+
+
+def _unsuccessful_record(index: int, error: Any, sent: float, ended: float | None) -> Measurement:
+    """Return a request that failed, or was cancelled if it has no error."""
+    message, kind = fields.failure(fields.inside(error, "message") or error)
+    if status := fields.count(fields.inside(error, "code")):
+        kind = fields.error_class(f"status {status}") or kind
+    return Measurement(
+        0,
+        index,
+        "failed" if error else "cancelled",
+        sent,
+        sent,
+        t_end=ended,
+        error=message or "it was cancelled",
+        error_class=kind if error else None,
     )
 
 

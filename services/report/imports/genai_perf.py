@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.ask.measurement import Measurement
 from services.report.imports import aiperf, fields
@@ -70,13 +70,23 @@ def _run(experiment: Mapping[str, Any], version: Any, facts: Mapping[str, Any]) 
     )
 
 
-def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Measurement:
-    sent, tokens = at - start, 0
+class Responses(NamedTuple):
+    """The responses to one request."""
+
+    times: tuple[float, ...]  # arrivals of those with a token
+    ended: float | None
+    tokens: int  # events with a token
+    usage: dict[str, Any]
+    error: Any
+
+
+def _responses(stamps: list[Any], outputs: list[Any], start: float) -> Responses:
+    """Return what the responses contain, with times since `start`."""
     times: list[float] = []
+    tokens = 0
     usage: dict[str, Any] = {}
     error: Any = None
-    stamps, outputs = (fields.as_list(row.get(f"response_{n}")) for n in ("timestamps", "outputs"))
-    ended: Any = None
+    ended: float | None = None
     for stamp, output in zip(stamps, outputs, strict=False):
         moment = _ns(stamp)
         ended = fields.seconds(moment - start) if moment is not None else ended
@@ -86,6 +96,13 @@ def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Mea
             tokens += _has_token(event)
             if _has_token(event) and ended is not None and ended not in times[-1:]:
                 times.append(ended)
+    return Responses(tuple(times), ended, tokens, usage, error)
+
+
+def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Measurement:
+    sent = at - start
+    stamps, outputs = (fields.as_list(row.get(f"response_{n}")) for n in ("timestamps", "outputs"))
+    times, ended, tokens, usage, error = _responses(stamps, outputs, start)
     if error or not times:
         message, kind = fields.failure(fields.inside(error, "message") or error)
         return Measurement(
@@ -109,7 +126,7 @@ def _request(index: int, row: Mapping[str, Any], at: float, start: float) -> Mea
         first,
         times[-1],
         ended,
-        () if first is None else tuple(times),
+        () if first is None else times,
         fields.count(usage.get("prompt_tokens")),
         fields.count(usage.get("completion_tokens")),
         token_source="usage" if usage else "unknown",

@@ -67,18 +67,7 @@ def _request(index: int, row: Mapping[str, Any], start: float) -> Measurement:
 
     sent, ended = since(row["start_time"]) or 0.0, since(row.get("end_time"))
     if row.get("error"):
-        messages = (fields.failure(fields.inside(row, "error", part))[0] for part in ERROR)
-        message = " ".join(filter(None, messages))
-        return Measurement(
-            0,
-            index,
-            "failed",
-            sent,
-            sent,
-            t_end=ended,
-            error=message or "it failed",
-            error_class=fields.error_class(message),
-        )
+        return _failed_request(index, row, sent, ended)
     info, times = row.get("info"), _times(row, start)
     usage = _of_response(info, "server_usage")
     own = fields.count(fields.inside(usage, "completion_tokens"))
@@ -99,6 +88,23 @@ def _request(index: int, row: Mapping[str, Any], start: float) -> Measurement:
         fields.count(counted) if own is None else own,
         cached_tokens=fields.count(fields.inside(usage, "prompt_tokens_details", "cached_tokens")),
         token_source="tokenizer" if own is None else "usage",
+    )
+
+
+def _failed_request(
+    index: int, row: Mapping[str, Any], sent: float, ended: float | None
+) -> Measurement:
+    messages = (fields.failure(fields.inside(row, "error", part))[0] for part in ERROR)
+    message = " ".join(filter(None, messages))
+    return Measurement(
+        0,
+        index,
+        "failed",
+        sent,
+        sent,
+        t_end=ended,
+        error=message or "it failed",
+        error_class=fields.error_class(message),
     )
 
 
