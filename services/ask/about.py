@@ -1,7 +1,7 @@
-"""What people and tools need to know of a config's field, written beside the field.
+"""Metadata of config fields, declared with each field.
 
-The form, the flags, the API's schema and the comparison all read it here: a new field is described
-once, where it is declared, and stands in no other table.
+The form, the flags, the API's schema and comparisons all read it: a new field is described once,
+where it is declared.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Section = Literal["backend", "mode", "prompts", "answers", "limits", "request", 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """One field. `read_by` names the modes, workloads or engines that read it, where not all do;
-    `empty` is what its input shows where it may be left empty, and is."""
+    """Metadata of one field. `read_by`: the modes, workloads or engines that read it, unless
+    all do; `empty`: the placeholder of its input."""
 
     title: str
     help: str
@@ -39,7 +39,7 @@ class About:
 
     @property
     def label(self) -> str:
-        """Return the title with the unit."""
+        """The title with the unit."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def is_read(self, *readers: str) -> bool:
@@ -58,17 +58,17 @@ def field(default: Any, about: About, **limits: Any) -> Any:
 
 @cache
 def fields(kind: type[BaseModel]) -> dict[str, About]:
-    """Return what is known of each of a config's fields, in their order."""
+    """Return the metadata of a config's fields, in order."""
     extras = {name: info.json_schema_extra for name, info in kind.model_fields.items()}
     return {name: about for name, about in extras.items() if isinstance(about, About)}
 
 
 def names(kind: type[BaseModel], wanted: Callable[[About], bool]) -> tuple[str, ...]:
-    """Return the names of those fields that are wanted."""
+    """Return the names of the fields for which `wanted` is true."""
     return tuple(name for name, about in fields(kind).items() if wanted(about))
 
 
 @cache
 def read_by(kind: type[BaseModel], reader: str) -> tuple[str, ...]:
-    """Return the fields that a mode, a workload or an engine reads, and not all do."""
+    """Return the fields that a mode, workload or engine reads and not all do."""
     return names(kind, lambda about: reader in about.read_by)

@@ -1,4 +1,4 @@
-"""An address as a person writes it, turned into the base URL that a client asks."""
+"""Parsing of addresses as entered by the user into base URLs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUERY = re.compile(r"[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
 _NUMBERS = re.compile(r"[\d.]+", re.ASCII)
 _NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", re.ASCII)  # and nothing beside a bracket
 _BARE_IPV6 = re.compile(r"https?://[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/|$)")
-_PARAMETERS, _PIECES = re.compile("[&;]"), re.compile("[/;]")  # what parts the pieces of one
+_PARAMETERS, _PIECES = re.compile("[&;]"), re.compile("[/;]")  # separators
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
 
 
@@ -25,12 +25,12 @@ Origin = tuple[str, str, int]  # scheme, host, port: what must be the same for a
 
 
 class InvalidAddress(Invalid):
-    """What was written is no http or https address, in a sentence."""
+    """Not a valid http or https address, in a sentence."""
 
 
 class Address(NamedTuple):
-    """Where a server is: its base URL without a slash at its end; the path of the endpoint and the
-    query where the address gave them, "" where it did not."""
+    """An address: the base URL without a trailing slash; the path of the endpoint and the query, ""
+    if it has none."""
 
     base_url: str
     endpoint: str = ""
@@ -38,12 +38,12 @@ class Address(NamedTuple):
 
 
 def parse_address(written: str, what: str = "The address") -> Address:
-    """Take an address apart. Its base URL ends in /v1 where the address has no path. An endpoint
-    (…/chat/completions, …/completions) is asked exactly as given; what else is asked, such as the
-    list of models, is beside it.
+    """Parse an address. Its base URL ends in /v1 if the address has no path. An endpoint
+    (…/chat/completions, …/completions) is used exactly as given; other requests, such as for the
+    list of models, are sent to URLs beside it.
 
     Raises:
-        InvalidAddress: with a sentence that begins with `what`, the name of the thing written.
+        InvalidAddress: with a sentence that begins with `what`.
     """
     try:
         parts = _checked(written.strip())
@@ -57,10 +57,10 @@ def parse_address(written: str, what: str = "The address") -> Address:
 
 
 def as_written(written: str) -> str:
-    """Return an address as it was written, without a slash at its end.
+    """Return an address as written, without a trailing slash.
 
     Raises:
-        InvalidAddress: it is none, or holds a secret; what it is called is left to the caller.
+        InvalidAddress: it is invalid or holds a secret; the message lacks a subject.
     """
     parts = _checked(written)
     path = parts.path.rstrip("/")
@@ -68,7 +68,7 @@ def as_written(written: str) -> str:
 
 
 def normal_url(written: str, what: str = "The address") -> str:
-    """Return `written` as a base URL: /v1 where it has no path, no endpoint at its end, no query.
+    """Return the base URL of an address, without an endpoint and a query; see `parse_address`.
 
     Raises:
         InvalidAddress: as `parse_address` does.
@@ -83,23 +83,23 @@ def origin(url: str) -> Origin:
 
 
 def origin_url(origin: Origin) -> str:
-    """Return an origin as a URL without a path; the scheme's own port is left out."""
+    """Return an origin as a URL, without the scheme's default port."""
     scheme, host, port = origin
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
 
 
 def machine(url: str) -> str:
-    """Return "host:port", the same for every way to write this machine."""
+    """Return "host:port", the same for all names of this machine."""
     _, host, port = origin(url)
     return f"{LOOPBACK[0] if host in LOOPBACK else host}:{port}"
 
 
 def _checked(written: str) -> SplitResult:
-    """Return the parts of an address. It is not said again where it is none: it may hold a key.
+    """Return the parts of an address.
 
     Raises:
-        InvalidAddress: what is wrong with it, to be said behind its name.
+        InvalidAddress: what is wrong, to follow its name. It is not repeated: it may hold a key.
     """
     if not written.isascii() or not written.isprintable():  # urlsplit drops tabs and line breaks
         raise InvalidAddress("holds a character that no address has")
@@ -141,7 +141,7 @@ def _check_secrets(parts: SplitResult) -> None:
 
 
 def _secret_in(parts: SplitResult) -> str | None:
-    """Return what of an address looks like a key: "parameter 'sig'", "path"; None: nothing."""
+    """Return the part of an address that looks like a key: "parameter 'sig'", "path", or None."""
     for part, pieces in (
         ("query", _PARAMETERS.split(parts.query)),
         ("path", _PIECES.split(parts.path)),

@@ -1,4 +1,4 @@
-"""A field as it is typed in a terminal: `pause_s` is `--pause`, a switch needs no value."""
+"""Fields as command-line flags: `pause_s` is `--pause`, a switch needs no value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from services.ask import about, link
 from services.ask.config import RunConfig
 
-# Fields whose flags may be given several times, each with what stands for a value.
+# Fields whose flags may be repeated, with the placeholder of a value.
 REPEATED = {name: known.each for name, known in about.fields(RunConfig).items() if known.each}
 
 
@@ -20,8 +20,8 @@ def flag(name: str) -> str:
 
 
 def typed(changes: Mapping[str, Any]) -> str:
-    """Return changed fields as they are typed, quoted for a shell; "" where there is no flag that
-    says it: a flag that was given is then to be left out."""
+    """Return changed fields as flags, quoted for a shell. Empty values and switches are left out:
+    they need a flag removed instead."""
     flags = [
         f"{flag(name)} {quote(link.text_of(value))}"
         for name, value in changes.items()

@@ -1,7 +1,7 @@
 """The choices of a run as a query string (`?backend=vllm&mode=batch&requests=64`), and back.
 
-A link says what differs from the run that it starts from, under the names that the API has. A
-person's own prompts are never in it: links are sent around, and kept in logs.
+A link holds the fields that differ from a base run, under their names in the API. It never holds
+the user's own prompts: links are shared and logged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PERHAPS_SECRET = about.names(RunConfig, lambda known: known.may_hold_key)
 
 
 def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
-    """Return those of a run's fields that are not as in `start`, each as a text."""
+    """Return the fields of a run that differ from `start`, as texts."""
     return {
         name: text_of(value)
         for name, value in values.items()
@@ -29,8 +29,8 @@ def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
 
 
 def read(parameters: Mapping[str, str], start: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
-    """Return `start` with what a link changes in it, and a sentence for each parameter that it
-    cannot have; those are left as they were."""
+    """Return `start` with a link's changes, and a sentence for each invalid parameter, which is
+    ignored."""
     changes: dict[str, Any] = {}
     problems: list[str] = []
     for name, text in parameters.items():
@@ -42,7 +42,7 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> tuple[RunConfig, tu
 
 
 def _is_refused(name: str, value: Any) -> bool:
-    """Whether it cannot be, perhaps because it holds a secret: that stands in no address."""
+    """Whether a value is invalid, perhaps because it holds a secret: those are in no link."""
     if name not in PERHAPS_SECRET:
         return False
     try:
@@ -53,10 +53,10 @@ def _is_refused(name: str, value: Any) -> bool:
 
 
 def change(name: str, text: str) -> dict[str, Any]:
-    """Return the field with the value that `text` says.
+    """Return {name: value} for a field's value as text.
 
     Raises:
-        InvalidConfig: there is no such field, or it cannot have that value.
+        InvalidConfig: the field is unknown, or the value is invalid.
     """
     return {name: _value(name, text)}
 
@@ -68,11 +68,11 @@ def _value(name: str, text: str) -> Any:
         raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})
     try:
         value = None if text == "" and _may_be_none(name) else text
-        config = parse({"workload": "builtin", name: value})  # what goes together is seen later
+        config = parse({"workload": "builtin", name: value})  # combinations are checked later
     except InvalidConfig as error:
         if name in error.problems:
             raise
-        return text  # alone it lacks a prompt, which the form asks for
+        return text  # only the prompt is missing, which the form asks for
     return getattr(config, name)
 
 
@@ -82,7 +82,7 @@ def _may_be_none(name: str) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as a link holds it."""
+    """Return a value as text for a link."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):

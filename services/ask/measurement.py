@@ -1,5 +1,5 @@
-"""What was seen of one request, and of one run. Only what was seen: whatever can be derived is
-derived in `analysis/metrics.py`, so that a metric written next year works on runs stored today."""
+"""Raw measurements of requests and runs. Metrics are derived in `analysis/metrics.py`, so that new
+ones also work on stored runs."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen of the machine and of the engine at one moment, by a process that is not the
-    client's. `t` is seconds since the run began; the names are those of `series.py`."""
+    """Values of the machine and the engine at one moment, from a process other than the client's.
+    `t` is seconds since the run began; the names are those in `series.py`."""
 
     t: float
     values: dict[str, float]
@@ -142,18 +142,16 @@ class Run:
 
     @property
     def through(self) -> str:
-        """What stands between this Paceline and the numbers, where something does: LiteLLM, or
-        the tool that measured them."""
+        """LiteLLM or the tool that measured the run, or "" if Paceline's own client did."""
         if self.source is not None:
             return f"imported from {self.source.get('tool') or 'a file'}"
         return VIA_LITELLM if self.config.via_litellm else ""
 
     @property
     def placed(self) -> bool:
-        """Whether it is known when each request was sent; not every imported file says it."""
+        """Whether the send time of each request is known; some imported files lack it."""
         return self.source is None or bool(self.source.get("placed", True))
 
     def knows(self, field: str) -> bool:
-        """Whether a field of the config is what was asked for: of an imported run only what its
-        file says."""
+        """Whether a field of the config is known: for imported runs, if their file has it."""
         return self.source is None or field in self.source.get("known", ())

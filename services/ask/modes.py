@@ -1,7 +1,7 @@
-"""When requests are sent. A schedule is data: one loop plays them all; tests need no clock.
+"""Modes: when requests are sent. A schedule is data, so that tests need no clock.
 
-Closed loop: an answer makes room for the next request, so a slow server is asked less. Open loop:
-requests come when they come, whatever the earlier ones do.
+Closed loop: an answer makes room for the next request, so a slow server gets fewer requests. Open
+loop: requests are sent on schedule, regardless of earlier ones.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class ModeSpec:
-    """A way to offer load. `says` tells in words how the requests follow each other; `waits` is
-    the field that holds the client's own waiting between requests, in seconds, or ""."""
+    """A mode. `describe` returns how requests follow each other, for sentences; `wait_field` is the
+    field with the client's own wait between requests in seconds, or ""."""
 
     name: str
     label: str
@@ -45,24 +45,23 @@ class ModeSpec:
 
 
 def client_wait(config: RunConfig) -> str:
-    """Return the client's own waiting between requests in words, "a pause of 2 s", or "". Where
-    there is some, what is counted by wall time (`WALL_CLOCK`) says as much of it as of the server:
-    no server gives more throughput than it is asked for."""
+    """Return the client's own wait between requests, such as "a pause of 2 s", or "". Metrics per
+    second of wall time (`WALL_CLOCK`) include this wait."""
     field = MODES[config.mode].wait_field
     seconds = getattr(config, field) if field else 0
     return f"{WAITS[field]} of {seconds:g} s" if seconds else ""
 
 
 def wait_note(config: RunConfig, succeeded: int) -> str:
-    """Say that throughput counts the client's own waiting; "" where there is none, and where no
-    request succeeded, so that there is no throughput either."""
+    """Return a note that throughput includes the client's own wait, or "" if there is no wait or no
+    request succeeded."""
     wait = client_wait(config) if succeeded else ""
     return f"Throughput and queries/s include the client's own waiting ({wait})." if wait else ""
 
 
 def sort_metrics(names: Iterable[str], *configs: RunConfig) -> list[str]:
-    """Return the names of numbers in the order in which they are read: where the client itself
-    waits in one of the runs, what is by wall time comes last."""
+    """Return names of metrics in display order: if the client itself waits in one of the runs,
+    metrics per second of wall time come last."""
     waits = any(map(client_wait, configs))
     return sorted(names, key=lambda name: waits and name in WALL_CLOCK)
 
@@ -73,9 +72,9 @@ def schedule(config: RunConfig) -> Schedule:
 
 
 def picture(schedule: Schedule, seconds_per_request: float) -> list[tuple[int, float, float]]:
-    """Return (index, start, end) in seconds for each request, if every answer took as long.
+    """Return (index, start, end) in seconds for each request, with the same time for every answer.
 
-    An estimate for drawing: a real server slows down with what is in flight.
+    An estimate for charts: a real server slows down under load.
     """
     bars: list[tuple[int, float, float]] = []
     for index, start in enumerate(schedule.due_s):
@@ -144,6 +143,6 @@ _ENTRIES = (
 )
 
 WAITS = {"pause_s": "a pause", "interval_s": "an interval"}
-# Numbers of a run, as in `summary_row`, that are per second of wall time.
+# Metrics in `summary_row` that are per second of wall time.
 WALL_CLOCK = ("output_tokens_per_s", "total_tokens_per_s", "requests_per_s", "goodput_per_s")
 MODES: dict[str, ModeSpec] = {entry.name: entry for entry in _ENTRIES}

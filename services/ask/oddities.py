@@ -1,6 +1,6 @@
-"""What is unusual in how a server answers: it is read, and told, since other clients may fail.
+"""Unusual features of answers: they are accepted, and reported since other clients may fail.
 
-The names are stored with a run (`oddities` in a repeat's health); what each means stands in
+The names are stored with a run (`oddities` in a repeat's health); they are explained in
 `services/analysis/diagnostics/answers.py`.
 """
 

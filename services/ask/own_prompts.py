@@ -1,4 +1,4 @@
-"""A person's own prompts: nobody else's, and in nothing that leaves the database unasked."""
+"""The user's own prompts, which are private and leave the database only on request."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from services.ask.config import RunConfig
 
 
 def own_prompts(config: RunConfig) -> tuple[str, ...]:
-    """Return the prompts that the person wrote or gave in a file, which are nobody else's."""
+    """Return the prompts that the user wrote or gave in a file."""
     if config.prompt and config.workload == "text":
         return (dialogue.text_of(config.prompt),)
     return tuple(map(dialogue.text_of, config.prompts))
 
 
 def without_prompts(config: RunConfig) -> dict[str, Any]:
-    """Return the config as plain data with the person's own prompts left out, for what leaves
-    the database: `prompt` and `prompts` are replaced by how many there were and how long."""
+    """Return the config as plain data, for use outside the database, with `prompt` and `prompts`
+    replaced by the number and total length of the user's own prompts."""
     data = config.model_dump(mode="json")
     del data["prompt"], data["prompts"]
     texts = own_prompts(config)

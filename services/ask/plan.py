@@ -1,4 +1,4 @@
-"""What a run will do, said before it does it: how many requests, how long, at what cost."""
+"""An estimate of a run before it starts: requests, tokens, duration and cost."""
 
 from __future__ import annotations
 
@@ -13,18 +13,15 @@ from services.ask.prices import Hourly, Price
 from services.ask.workloads import NONCE_TOKENS, WORKLOADS, parts, warmup_count
 from services.base.units import many
 
-CHARACTERS_PER_TOKEN = (
-    4.0  # English has 4.3 to 4.5 in today's tokenizers; most languages have fewer
-)
-
-
+# English has 4.3 to 4.5 in today's tokenizers; most languages have fewer.
+CHARACTERS_PER_TOKEN = 4.0
 CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
 CALIBRATION_S = 8.0  # about
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Counts include repeats and warm-up. Seconds and US dollars; None: not known beforehand."""
+    """Counts include repeats and warm-up. Seconds and US dollars; None if unknown beforehand."""
 
     requests_total: int
     tokens_at_most: int  # of all answers
@@ -39,13 +36,13 @@ class Plan:
 
 
 def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = None) -> Plan:
-    """Work out what `config` will do.
+    """Return the estimate for a config.
 
-    `pace` is how fast its requests will be; without it only the schedule's own time is known, and
-    of a batch nothing. Answers are taken to be of full length.
+    `pace` is the expected speed of its requests; without it only the schedule's own time is known,
+    and nothing for a batch. All answers are assumed to have the maximum length.
     """
     total = config.requests * config.repeats + warmup_count(config)
-    output = sum(_times(part) * part.max_tokens for part in parts(config))
+    output = sum(_request_count(part) * part.max_tokens for part in parts(config))
     prompts = sum(map(_prompt_tokens, parts(config)))
     at_least = config.repeats * _repeat_s(config, 0.0) or None
     about, between = None, None
@@ -70,9 +67,9 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
 
 
 def combined(plans: Sequence[Plan], how: str) -> Plan:
-    """Return the plan of runs that are measured one after the other; `how`: in a sentence.
+    """Return the plan of several runs together; `how` is a sentence about their order.
 
-    What is not known of one of them is not known of all.
+    What is unknown for one of them is unknown for all.
     """
     output, prompts = (
         sum(plan.tokens_at_most for plan in plans),
@@ -95,20 +92,20 @@ def combined(plans: Sequence[Plan], how: str) -> Plan:
 
 
 def interleaved(config: RunConfig, repeats: int) -> RunConfig:
-    """Return a config that sends as much as `config` does in so many turns, each warmed up."""
+    """Return a config that sends as much as `config` in so many work items, each with a warm-up."""
     return config.model_copy(update={"repeats": repeats, "warmup": config.warmup * repeats})
 
 
-def _sources(each: Iterable[str]) -> str:
-    """Return where numbers are from, each place once: "from 1 earlier run on this server, which
-    had 1 in flight" says more than "from 1 earlier run on this server"."""
-    sources = list(dict.fromkeys(each))
-    fuller = [
+def _sources(sources: Iterable[str]) -> str:
+    """Return the distinct sources. One that extends another, such as "from 1 earlier run on this
+    server, which had 1 in flight", replaces it."""
+    distinct = list(dict.fromkeys(sources))
+    most_detailed = [
         source
-        for source in sources
-        if not any(o != source and o.startswith(f"{source},") for o in sources)
+        for source in distinct
+        if not any(other.startswith(f"{source},") for other in distinct)
     ]
-    return "; ".join(fuller)
+    return "; ".join(most_detailed)
 
 
 def _sum(numbers: Iterable[float | None]) -> float | None:
@@ -118,7 +115,7 @@ def _sum(numbers: Iterable[float | None]) -> float | None:
 
 
 def calibrates(config: RunConfig) -> bool:
-    """Whether a run is calibrated: as it says, else if many requests may be in flight at once."""
+    """Whether a run is calibrated: by default if many requests may be in flight at once."""
     if config.calibrate is not None:
         return config.calibrate
     at_once = schedule(config).in_flight or config.requests
@@ -126,24 +123,24 @@ def calibrates(config: RunConfig) -> bool:
 
 
 def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
-    """Return how long one repeat takes, in seconds, if each answer takes as long as the others."""
-    lasts = picture(schedule(config), seconds_per_request)[-1][2]
-    return min(lasts, config.stop_after_s) if config.stop_after_s is not None else lasts
+    """Return the duration of one repeat in seconds, with the same time for every answer."""
+    duration_s = picture(schedule(config), seconds_per_request)[-1][2]
+    return min(duration_s, config.stop_after_s) if config.stop_after_s is not None else duration_s
 
 
 def _seconds(config: RunConfig, each: float) -> float:
-    """Return how long a run takes whose answers take `each` seconds."""
+    """Return the duration of a run whose answers take `each` seconds."""
     return config.repeats * _repeat_s(config, each) + warmup_count(config) * each
 
 
-def _times(part: RunConfig) -> int:
-    """How often a request is sent in all, of those that are alike."""
+def _request_count(part: RunConfig) -> int:
+    """Return the number of requests of one class in all repeats, with its warm-up."""
     return part.requests * part.repeats + part.warmup
 
 
 def _prompt_tokens(config: RunConfig) -> int:
     spec = WORKLOADS[config.workload]
-    total = _times(config)
+    total = _request_count(config)
     if spec.tokens is not None:
         return total * spec.tokens(config)
     texts = [len(text) for text in spec.prompts(config)]

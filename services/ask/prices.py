@@ -1,7 +1,7 @@
-"""What a run costs: by the token, as a provider charges, or by the hour, as a server does.
+"""The cost of a run: per token, as providers charge, or per hour, as servers do.
 
-Prices of tokens are from the map that LiteLLM ships. It is read as data: importing LiteLLM takes
-seconds, finding its folder does not. The price of an hour is what the person enters.
+Token prices come from the map in LiteLLM, which is read as a file since importing LiteLLM takes
+seconds. The price per hour is entered by the user.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAP = "model_prices_and_context_window_backup.json"
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per token, and where that is written."""
+    """US dollars per token, and the source of the price."""
 
     usd_per_prompt_token: float
     usd_per_output_token: float
@@ -35,7 +35,7 @@ class Price:
     def of(
         self, prompt_tokens: int | None, output_tokens: int | None, seconds: float | None
     ) -> float | None:
-        """Return what one repeat cost; None where its tokens are not known."""
+        """Return the cost of one repeat, or None if its tokens are unknown."""
         if prompt_tokens is None or output_tokens is None:
             return None
         return self.cost(prompt_tokens, output_tokens)
@@ -43,7 +43,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Hourly:
-    """US dollars an hour for the server, all its GPUs together, as a person entered it."""
+    """US dollars per hour for the server, all its GPUs together, as entered by the user."""
 
     usd_per_hour: float
 
@@ -54,19 +54,19 @@ class Hourly:
     def of(
         self, prompt_tokens: int | None, output_tokens: int | None, seconds: float | None
     ) -> float | None:
-        """Return what one repeat cost, by its window; None where it has none."""
+        """Return the cost of one repeat, or None if its duration is unknown."""
         return None if seconds is None else self.usd_per_hour * seconds / 3600
 
 
 def price_of(config: RunConfig) -> Price | Hourly | None:
-    """Return what a run is charged: an hour's price where one is entered, else the map's."""
+    """Return the price per hour if one is entered, otherwise the token price, or None."""
     if config.usd_per_hour is not None:
         return Hourly(config.usd_per_hour)
     return price(config.backend, config.model)
 
 
 def price(backend: str, model: str) -> Price | None:
-    """Return what `model` costs at `backend`; None where no price is known, as on own hardware."""
+    """Return the token price of `model` at `backend`, or None if it is unknown."""
     if backend not in KEYS:
         return None
     key = KEYS[backend](model)
@@ -94,7 +94,7 @@ def _prices() -> dict[str, Any]:
     return prices
 
 
-# How a backend's model is called in the map. A backend that is not here has no price.
+# Keys of a backend's models in the map. Other backends have no prices.
 KEYS: dict[str, Callable[[str], str]] = {
     "groq": lambda model: f"groq/{model}",
     "openai": lambda model: model,

@@ -1,4 +1,4 @@
-"""How far a run is, and about how long it will still take."""
+"""The progress of a run, and an estimate of the remaining time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.ask.config import RunConfig
 from services.ask.measurement import Progress
 
-SETTLED = 0.02  # share of the requests that must be over before a time left is said
+SETTLED = 0.02  # share of the requests that must be finished before the remaining time is estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class ProgressSummary:
 def summarize(
     config: RunConfig, progress: Sequence[Progress], counted: Mapping[str, int]
 ) -> ProgressSummary:
-    """Say how far a run is. `progress` is in order of time and may be thinned; `counted` are its
-    stored requests by status."""
+    """Return a run's progress. `progress` is in order of time and may be thinned; `counted` is the
+    number of its stored requests by status."""
     done, failed = counted.get("ok", 0), counted.get("failed", 0)
     total = config.requests * config.repeats
     share = min(1.0, sum(counted.values()) / total)
@@ -45,11 +45,11 @@ def summarize(
 
 
 def _rate(progress: Sequence[Progress]) -> float | None:
-    """Tokens a second since the repeat in hand began, about: its first moment is half a second
-    after its beginning at most."""
+    """Return about the tokens/s since the current repeat began; its first entry is at most half a
+    second after its start."""
     if not progress:
         return None
     now = progress[-1]
-    first = next(moment for moment in progress if moment.repeat == now.repeat)
+    first = next(entry for entry in progress if entry.repeat == now.repeat)
     span = now.t - first.t
     return (now.tokens - first.tokens) / span if span > 0 else None

@@ -1,7 +1,7 @@
-"""How a request is made to fit a server: fields and headers of one's own, as a person writes them.
+"""Extra fields and headers of a request, as entered by the user.
 
-What stands here is stored and exported with the run, so no secret may: a secret is named by the
-variable that holds it.
+They are stored and exported with the run, so they must not hold secrets, only the names of
+variables with them.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 from services.base.secret_patterns import holds_key, names_secret
 from services.base.surrogates import join_surrogates
 
-BODY_BYTES = 10_000  # of all further fields, as JSON
+BODY_BYTES = 10_000  # of all extra fields, as JSON
 LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be written down again
 HEADERS_MOST = 20
 VALUE_CHARACTERS = 2000
 VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_BEHIND_A_VARIABLE = re.compile(r"((Bearer|Basic|Token|Api-?Key|Key) )?\$[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE_VALUE = re.compile(r"((Bearer|Basic|Token|Api-?Key|Key) )?\$[A-Za-z_][A-Za-z0-9_]*")
 _SCHEMAS = {"properties", "patternProperties", "$defs", "definitions"}  # names of no values
-# Fields of a request that Paceline fills in, each with what a person sets instead.
-_OURS = {
+# Request fields that Paceline sets, with the config field to use instead.
+_OWN_FIELDS = {
     "model": "model",
     "messages": "prompt",
     "prompt": "prompt",
@@ -37,7 +37,7 @@ _OURS = {
     "ignore_eos": "ignore_eos",
 }
 # Headers that the connection, the body or the measurement depends on.
-_FIXED = {
+_OWN_HEADERS = {
     "host",
     "content-length",
     "content-type",
@@ -58,7 +58,7 @@ _FIXED = {
 
 
 def split_names(value: Any) -> Any:
-    """Return a list of words that commas or spaces separate, each once; what is no text stays."""
+    """Return distinct names, which may be separated by commas or spaces; other values unchanged."""
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list | tuple) or not all(isinstance(entry, str) for entry in value):
@@ -67,10 +67,10 @@ def split_names(value: Any) -> Any:
 
 
 def parse_fields(value: Any) -> Any:
-    """Return fields for each request: of a JSON object, or of its text.
+    """Return extra request fields from a JSON object or its text.
 
     Raises:
-        ValueError: it is none, is too long, holds a secret or a field that Paceline fills in.
+        ValueError: it is no object, too long, or holds a secret or a field that Paceline sets.
     """
     if isinstance(value, str):
         value = _read(value) if value.strip() else {}
@@ -86,27 +86,26 @@ def parse_fields(value: Any) -> Any:
         ) from None
     if size > BODY_BYTES:
         raise ValueError(f"must have at most {BODY_BYTES:,} characters of JSON")
-    _can_be_sent(value, LEVELS_MOST)
+    _check_sendable(value, LEVELS_MOST)
     for name in value:
-        if name in _OURS:
+        if name in _OWN_FIELDS:
             raise ValueError(f"must not hold {name!r}: {_instead(name)}")
-    _no_secret(value)
+    _check_no_secret(value)
     return dict(value)
 
 
 def parse_headers(value: Any) -> Any:
-    """Return headers by name: of an object or its text, of a list of "Name: value", or of lines of
-    that.
+    """Return headers by name, from a JSON object, its text, or a list or lines of "Name: value".
 
     Raises:
-        ValueError: one cannot be sent, is Paceline's own, or holds a secret itself.
+        ValueError: a header cannot be sent, is set by Paceline, or holds a secret.
     """
     if value is None:
         return {}
     if isinstance(value, str):
         value = _read(value) if value.lstrip().startswith("{") else value.splitlines()
     if isinstance(value, list | tuple):
-        value = dict(map(_header, filter(_filled, value)))
+        value = dict(map(_header, filter(_is_not_blank, value)))
     if not isinstance(value, Mapping):
         raise ValueError('must be a JSON object, such as {"X-Route": "a"}')
     if len(value) > HEADERS_MOST:
@@ -119,7 +118,7 @@ def parse_headers(value: Any) -> Any:
 
 
 def variables(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of the variables that headers hold, each once."""
+    """Return the distinct names of the variables in headers."""
     names = (name for value in headers.values() for name in VARIABLE.findall(value))
     return tuple(dict.fromkeys(names))
 
@@ -134,11 +133,11 @@ def _read(text: str) -> Any:
 
 
 def _instead(name: str) -> str:
-    field = _OURS[name]
+    field = _OWN_FIELDS[name]
     return f"set {field} instead" if field else "Paceline always streams"
 
 
-def _can_be_sent(value: Any, levels: int) -> None:
+def _check_sendable(value: Any, levels: int) -> None:
     if isinstance(value, str) and join_surrogates(value) != value:
         raise ValueError("must not hold half of a character")
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
@@ -148,12 +147,12 @@ def _can_be_sent(value: Any, levels: int) -> None:
             raise ValueError(f"must have at most {LEVELS_MOST} levels of lists and objects")
         inside = [*value, *value.values()] if isinstance(value, Mapping) else value
         for inner in inside:
-            _can_be_sent(inner, levels - 1)
+            _check_sendable(inner, levels - 1)
 
 
-def _no_secret(value: Any, schemas: bool = False) -> None:
-    """Raise where a field looks like a key. `schemas`: what stands under a name describes a field
-    that an answer or a tool may have, which may be called password."""
+def _check_no_secret(value: Any, schemas: bool = False) -> None:
+    """Raise ValueError if a field looks like a key. `schemas`: objects in it are JSON schemas of
+    fields, which may be called password."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             describes = schemas and isinstance(inner, Mapping)
@@ -164,10 +163,10 @@ def _no_secret(value: Any, schemas: bool = False) -> None:
                 )
             if holds_key(str(name)):
                 raise ValueError("must hold no key, and the name of a field looks like one")
-            _no_secret(inner, name in _SCHEMAS)
+            _check_no_secret(inner, name in _SCHEMAS)
     elif isinstance(value, list | tuple):
         for inner in value:
-            _no_secret(inner)
+            _check_no_secret(inner)
     elif isinstance(value, str) and holds_key(value):
         raise ValueError("must hold no key, and one of its texts looks like one")
 
@@ -179,11 +178,11 @@ def _holds_text(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it may be a key: a text, or a number that may be a PIN."""
+    """Whether a value may be a secret: text, or a number such as a PIN."""
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
-def _filled(line: Any) -> bool:
+def _is_not_blank(line: Any) -> bool:
     return not isinstance(line, str) or bool(line.strip())
 
 
@@ -197,14 +196,14 @@ def _header(line: Any) -> tuple[str, str]:
 def _check_header(name: Any, value: Any) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError("hold a name that no header can have")
-    if name.lower() in _FIXED:
+    if name.lower() in _OWN_HEADERS:
         raise ValueError(f"must not hold {name}, which Paceline sets itself")
     sendable = isinstance(value, str) and value.isascii() and value.isprintable()
     if not sendable or not 0 < len(value.strip()) <= VALUE_CHARACTERS:
         raise ValueError(
             f"hold a value of {name} that cannot be sent: it must be one line of ASCII"
         )
-    literal = not _BEHIND_A_VARIABLE.fullmatch(value)
+    literal = not _VARIABLE_VALUE.fullmatch(value)
     if literal and (names_secret(name, "header") or holds_key(value)):
         raise ValueError(
             f"must not hold the secret of {name} itself, since they are stored with the run. Put "

@@ -1,7 +1,7 @@
 """A work item: the repeats of a run that are measured in one go.
 
-A run by itself is one work item with all of its repeats. A run of a comparison has one for each
-repeat, and a run that is given more repeats afterwards has another one for those.
+A single run is one work item with all of its repeats. A run of a comparison has one for each
+repeat, and a run that gets more repeats later has another one for those.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from services.base.ipc import Message
 class WorkItem(Message):
     """`count` repeats of a run, from the repeat `first` on.
 
-    `nonce` tells the run's prompts from those of every other run; "": the worker makes one.
-    `calibrate`: whether the client is looked at afterwards, where the config wants that.
-    `target`: to whom it goes, as whoever submitted it has it; None: the worker's environment says.
-    `env`: variables that LiteLLM looks for by itself. Both may hold keys, and are in no repr.
+    `nonce` makes the run's prompts different from those of other runs; "": the worker makes one.
+    `calibrate`: whether to calibrate the client afterwards, if the config asks for it.
+    `target`: the target as resolved on submission; None: the worker resolves it.
+    `env`: variables that LiteLLM reads itself. Both may hold keys, and are in no repr.
     """
 
     config: RunConfig
     first: int = 0
-    count: int | None = None  # None: all that the config asks for and that are left
+    count: int | None = None  # None: all remaining repeats of the config
     nonce: str = ""
     calibrate: bool = True
     target: Target | None = None
@@ -41,7 +41,7 @@ class WorkItem(Message):
         return range(self.first, end)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON, with its keys: for a pipe, and for nothing else."""
+        """Return JSON-ready data with its keys, for a pipe only."""
         return {
             "config": self.config.model_dump(mode="json"),
             "first": self.first,

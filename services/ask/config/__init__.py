@@ -1,6 +1,6 @@
-"""What a run is asked to do.
+"""The config of a run.
 
-One frozen value says it for the form, the flags, the API and the database. It never holds a key:
+One frozen value for the form, the flags, the API and the database. It never holds a key:
 keys are looked up by backend name when a request is built (see `backends/`). Its fields are
 declared in groups: `load`, `prompts`, `request`, `limits`.
 """
@@ -46,33 +46,33 @@ __all__ = [
     "stored",
 ]
 
-# Backends whose newest models refuse any temperature and top-p but their own, which are 1: a 1 need
-# not be sent there. An engine may have another default (vLLM takes the model's).
+# Backends whose newest models reject any temperature and top-p except their default of 1, which
+# therefore is not sent. Engines may have another default (vLLM uses the model's).
 OWN_SAMPLING = ("openai",)
 
 
 class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the last one's come first
-    """One run: to whom, when, what, how often. Times in seconds, lengths in tokens."""
+    """One run. Times in seconds, lengths in tokens."""
 
     def __hash__(self) -> int:
-        """Objects have no hash: equal configs have the same one without them."""
+        """Leave out dicts, which are not hashable."""
         return hash(tuple(value for value in vars(self).values() if not isinstance(value, dict)))
 
     @property
     def via_litellm(self) -> bool:
-        """Whether LiteLLM's own work is part of every number."""
+        """Whether every number includes the overhead of LiteLLM."""
         return "litellm" in (self.client, self.backend)
 
     @property
     def sent_temperature(self) -> float | None:
-        """The temperature that a request holds; None: none is sent."""
+        """The temperature that is sent, or None."""
         if self.temperature is None and self.backend not in OWN_SAMPLING:
             return self._unless_omitted("temperature", 0.0)
         return self._unless_omitted("temperature", self.temperature)
 
     @property
     def sent_top_p(self) -> float | None:
-        """The top-p that a request holds; None: none is sent."""
+        """The top-p that is sent, or None."""
         return self._unless_omitted("top_p", self.top_p)
 
     def _unless_omitted(self, name: str, value: float | None) -> float | None:
@@ -81,7 +81,7 @@ class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the la
 
     @property
     def greedy(self) -> bool:
-        """Whether the likeliest token is always taken, so that top-p and seed change nothing."""
+        """Whether sampling is greedy, so that top-p and seed have no effect."""
         return self.sent_temperature == 0
 
     @model_validator(mode="after")
@@ -101,16 +101,16 @@ class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the la
 
 
 def parse(values: Mapping[str, Any]) -> RunConfig:
-    """Make a RunConfig of what a form, a command line or a request body says.
+    """Return the RunConfig for values of a form, a command line or a request body.
 
     Raises:
-        InvalidConfig: with a sentence for each field that is wrong.
+        InvalidConfig: with a sentence for each invalid field.
     """
     return validate(RunConfig, values)
 
 
 def stored(values: Mapping[str, Any]) -> RunConfig:
-    """Return a config as it was stored: an address or fields that are refused by now are in it."""
+    """Return a stored config, including an address or fields that would be rejected now."""
     return RunConfig.model_validate(dict(values), context=STORED)
 
 

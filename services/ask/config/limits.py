@@ -1,4 +1,4 @@
-"""How often a run is measured, when it is given up, and how its results are judged."""
+"""Repeats, timeouts, limits and objectives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""To whom requests are sent, and when."""
+"""The server, the client and the mode."""
 
 from __future__ import annotations
 

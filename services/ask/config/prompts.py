@@ -1,4 +1,4 @@
-"""What is asked: the prompts, and which workload reads which field."""
+"""The prompts, and which workload reads which field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.ask.config.load import MOST
 
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
 Text = Annotated[str, Field(max_length=200_000)]
-LONG_TIMES = 4  # as long as a short prompt is a long one, unless said
+LONG_TIMES = 4  # default length of a long prompt, in short ones
 LONG_EVERY = 2  # alternating
 
 
@@ -149,7 +149,7 @@ def readers(fields: Iterable[str]) -> tuple[Workload, ...]:
     )
 
 
-# Who reads a field of prompts: where no workload is said, it is the first that reads all given.
+# The workloads that read each field. The default workload is the first that reads all given ones.
 READERS: dict[str, tuple[Workload, ...]] = {
     name: tuple(each for each in get_args(Workload) if each in known.read_by)
     for name, known in about.fields(PromptFields).items()

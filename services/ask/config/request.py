@@ -1,4 +1,4 @@
-"""What a request holds beside its prompt: the answer it asks for, and what its server needs."""
+"""The fields of a request apart from its prompt: length, sampling, headers, TLS."""
 
 from __future__ import annotations
 

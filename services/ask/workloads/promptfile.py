@@ -1,4 +1,4 @@
-"""A person's own prompts, read out of a file that cannot be trusted to be one."""
+"""The user's own prompts, read from an untrusted file."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class InvalidPrompts(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """The prompts of a file, each as `dialogue` writes it, and sentences about what of the file is
-    not used or was assumed."""
+    """The prompts of a file, in the format of `dialogue`, and sentences about what was ignored or
+    assumed."""
 
     prompts: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
-Entries = Iterator[tuple[str, Any]]  # where it stands (`line 3`), what it is
+Entries = Iterator[tuple[str, Any]]  # location (`line 3`), value
 
 
 def read_prompts(data: bytes, filename: str) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def read_prompts(data: bytes, filename: str) -> tuple[str, ...]:
 
 
 def read_file(data: bytes, filename: str) -> PromptFile:
-    """Read prompts from JSON, JSON lines, CSV or plain lines; the ending of `filename` tells which.
+    """Read prompts from JSON, JSON lines, CSV or plain lines; the suffix of `filename` decides.
 
     An entry of JSON is a string, or an object with `prompt`, `text`, `messages` or another of
     `entries.KEYS`. A CSV file names its columns in the first row; the one in COLUMNS is used, or
@@ -113,7 +113,7 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
 
 
 def _jsonl(text: str, name: str, assumed: list[str]) -> Entries:
-    """Lines of JSON; a file that is one list is its entries."""
+    """JSON lines, or a single list of entries."""
     if text.lstrip()[:1] == "[" and (whole := _whole(text)) is not None:
         yield from _entries(whole)
         return
@@ -133,7 +133,7 @@ def _jsonl(text: str, name: str, assumed: list[str]) -> Entries:
 
 
 def _json(text: str, name: str, assumed: list[str]) -> Entries:
-    """A list of entries, an object that holds one, or lines of JSON all the same."""
+    """A list of entries, an object that holds one, or JSON lines after all."""
     whole = _whole(text)
     if whole is None:
         yield from _jsonl(text, name, assumed)
@@ -145,7 +145,7 @@ def _json(text: str, name: str, assumed: list[str]) -> Entries:
 
 
 def _whole(text: str) -> Any:
-    """A file that is one JSON value; None where it is not, or holds too much to be prompts."""
+    """Return the JSON value of a whole file, or None if it is not one value or too large."""
     if sum(map(text.count, ",[{")) > VALUES_MOST:
         return None
     try:
@@ -170,36 +170,36 @@ def _lines(text: str) -> list[str]:
 
 
 def _csv(text: str, name: str, assumed: list[str]) -> Entries:
-    sign = text_file.separator(text, COLUMNS)
-    if sign is None:
+    delimiter = text_file.separator(text, COLUMNS)
+    if delimiter is None:
         raise _problem(
             name,
             "line 1",
             "has an ambiguous separator. Save the file as CSV with commas.",
         )
-    rows = _rows(text, name, sign)
+    rows = _rows(text, name, delimiter)
     line, header = next(rows, (1, []))
     if not header:
         return
     column = _column([title.strip().lower() for title in header], name, line)
-    if sign != "," or len(header) > 1:
+    if delimiter != "," or len(header) > 1:
         assumed.append(
             f"The prompts are the column “{header[column].strip()[:40]}” of "
-            f"{many(len(header), 'column')}, separated by {text_file.SEPARATORS[sign]}."
+            f"{many(len(header), 'column')}, separated by {text_file.SEPARATORS[delimiter]}."
         )
     for line, row in rows:
         if len(row) > len(header):
             problem = f"has {len(row)} fields where the first row names {len(header)}"
-            separator = text_file.SEPARATORS[sign][:-1]
+            separator = text_file.SEPARATORS[delimiter][:-1]
             hint = f"Put a prompt that holds a {separator} into quotes."
             raise _problem(name, f"line {line:,}", f"{problem}. {hint}")
         yield f"line {line:,}", row[column] if column < len(row) else ""
 
 
-def _rows(text: str, name: str, sign: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line on which it begins, fields) of each row that is not blank."""
+def _rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (first line number, fields) for each row that is not blank."""
     rows = csv.reader(  # strict: an open quote is wrong
-        io.StringIO(text, newline=""), delimiter=sign, strict=True
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True
     )
     line = 1
     try:
