@@ -44,7 +44,7 @@ def measured(
         t_answer=first,
         t_last=last,
         t_end=last,
-        token_times=(*(first + place * step for place in range(tokens - 1)), last),
+        token_times=(*(first + n * step for n in range(tokens - 1)), last),
         prompt_tokens=10,
         output_tokens=tokens,
         cached_tokens=0,
@@ -120,26 +120,26 @@ def sampled(**series: Sequence[float]) -> list[Sample]:
     ]
 
 
-def imported_candidate(one: Imported, run_id: int = 1) -> Candidate:
+def imported_candidate(run: Imported, run_id: int = 1) -> Candidate:
     """What was read of another tool's file, as a stored run would be."""
     stored = Run(
         run_id,
-        one.name,
-        one.status,
-        one.config,
+        run.name,
+        run.status,
+        run.config,
         NOON,
-        one.started_at,
-        repeats=one.repeats,
-        source=one.source,
+        run.started_at,
+        repeats=run.repeats,
+        source=run.source,
     )
-    summary = summarize(one.measurements, placed=stored.placed)
-    return Candidate(stored, one.measurements, summary, one.samples)
+    summary = summarize(run.measurements, placed=stored.placed)
+    return Candidate(stored, run.measurements, summary, run.samples)
 
 
 def cell(
     speed: float | None,
     *,
-    place: int = 0,
+    index: int = 0,
     engine: EngineConfig | None = None,
     vary: Sequence[float] = STEADY,
     size: int = 4,
@@ -155,20 +155,20 @@ def cell(
     """A cell of a study: a batch of `size` that is `speed` times as fast as 20/3 tokens/s; None:
     it was not measured."""
     engine = engine or EngineConfig(tp=tp, pp=pp, dp=dp)
-    asked = RunConfig(**{"mode": "batch", "requests": size, **config})
-    found = speed and candidate(
+    run_config = RunConfig(**{"mode": "batch", "requests": size, **config})
+    result = speed and candidate(
         repeats(1 / speed, vary),
         price,
         objectives,
-        run_id=place + 1,
-        name=f"cell {place}",
+        run_id=index + 1,
+        name=f"cell {index}",
         status=status,
         **{"requests": size, **config},
     )
-    return Measured(Cell(place, engine, asked), found or None, problem)
+    return Measured(Cell(index, engine, run_config), result or None, problem)
 
 
-def with_samples(one: Measured, samples: Sequence[Sample]) -> Measured:
+def with_samples(measured_cell: Measured, samples: Sequence[Sample]) -> Measured:
     """The same cell, with what was sampled of its server."""
-    assert one.candidate is not None
-    return replace(one, candidate=replace(one.candidate, samples=samples))
+    assert measured_cell.candidate is not None
+    return replace(measured_cell, candidate=replace(measured_cell.candidate, samples=samples))

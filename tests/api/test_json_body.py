@@ -22,8 +22,8 @@ TEXTS = ['a,b:[{"', '\\", [[[', "\\" * 9, '\\"' * 5, "é\u2200\U0001f600", "\n\t
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: repr(text[:8]))
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_punctuation_within_a_text_is_not_counted(text: str, ascii_only: bool) -> None:
-    said = {"prompts": [text * 3, text], text: text}
-    assert read_json(json.dumps(said, ensure_ascii=ascii_only).encode()) == said
+    body = {"prompts": [text * 3, text], text: text}
+    assert read_json(json.dumps(body, ensure_ascii=ascii_only).encode()) == body
 
 
 def test_as_much_as_can_be_asked_for_is_read() -> None:
@@ -32,7 +32,7 @@ def test_as_much_as_can_be_asked_for_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("body", "message"),
     [
         ([0] * (MOST_ENTRIES + 1), "entries"),
         (["a"] * (MOST_ENTRIES + 2), "entries"),
@@ -42,12 +42,12 @@ def test_as_much_as_can_be_asked_for_is_read() -> None:
     ],
     ids=["numbers", "texts", "lists", "objects", "fields"],
 )
-def test_more_than_that_is_refused_before_it_is_read(
-    monkeypatch: pytest.MonkeyPatch, said: Any, words: str
+def test_a_larger_body_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch, body: Any, message: str
 ) -> None:
-    data = json.dumps(said).encode()
+    data = json.dumps(body).encode()
     monkeypatch.setattr(json, "loads", None)  # would be an error
-    with pytest.raises(TooManyEntries, match=words):
+    with pytest.raises(TooManyEntries, match=message):
         read_json(data)
 
 

@@ -67,7 +67,7 @@ def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Addre
 
 
 @pytest.mark.parametrize(
-    ("rest", "said"),
+    ("rest", "part"),
     [
         ("v1;key=sk-abc123456789/x", "parameter 'key'"),
         ("v1;TOKEN=hunter2", "parameter 'TOKEN'"),
@@ -81,9 +81,9 @@ def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Addre
         ("v1?sk-abcdef1234567890=x", "query"),
     ],
 )
-def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, said: str) -> None:
+def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, part: str) -> None:
     for check in (parse_address, as_written):
-        with pytest.raises(ValueError, match=f"must hold no key: its {said} looks like one") as one:
+        with pytest.raises(ValueError, match=f"must hold no key: its {part} looks like one") as one:
             check(f"http://host/{rest}")
         assert "hunter2" not in str(one.value) and "abcdef" not in str(one.value)
 

@@ -13,7 +13,7 @@ BATCH = RunConfig(backend="vllm", mode="batch", requests=64, concurrency=32)
 
 
 @pytest.mark.parametrize(
-    ("asked", "rate", "at_once"),
+    ("config", "rate", "at_once"),
     [
         ({"requests": 9}, 10.0, 1),
         ({"mode": "batch", "requests": 9}, 10.0, 9),
@@ -23,17 +23,19 @@ BATCH = RunConfig(backend="vllm", mode="batch", requests=64, concurrency=32)
         ({"mode": "staggered", "requests": 9, "interval_s": 0}, 32.0, 9),
     ],
 )
-def test_what_will_be_in_flight(asked: dict[str, Any], rate: float, at_once: int) -> None:
-    assert in_flight(RunConfig(**asked), rate) == at_once
+def test_the_expected_concurrency_of_a_config(
+    config: dict[str, Any], rate: float, at_once: int
+) -> None:
+    assert in_flight(RunConfig(**config), rate) == at_once
 
 
 def test_runs_with_about_as_many_in_flight_count_as_they_were() -> None:
-    found = pace(
+    estimate = pace(
         BATCH,
         [EarlierRun(20.0, 16), EarlierRun(30.0, 32), EarlierRun(25.0, 64), EarlierRun(90.0, 1)],
     )
-    assert found and (found.slow, found.usual, found.fast) == (20.0, 25.0, 30.0)
-    assert found.source == "from 3 earlier runs on this server"
+    assert estimate and (estimate.slow, estimate.usual, estimate.fast) == (20.0, 25.0, 30.0)
+    assert estimate.source == "from 3 earlier runs on this server"
 
 
 def test_with_more_in_flight_a_request_is_slower_at_worst_by_as_much() -> None:
@@ -52,7 +54,7 @@ def test_a_server_that_was_never_measured_is_not_known() -> None:
     assert pace(BATCH, [EarlierRun(0.0, 1)]) is None
 
 
-def test_of_the_embedded_model_it_says_what_it_assumes() -> None:
+def test_the_estimate_for_the_embedded_model_names_its_assumption() -> None:
     found = pace(RunConfig(), [])
     assert found and (found.slow, found.fast) == (SLOW, FAST)
     assert found.source == (

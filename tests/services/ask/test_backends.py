@@ -1,4 +1,4 @@
-"""A backend is found, or what is missing is said; a key goes to its own address only."""
+"""A backend is resolved or names what is missing; a key goes to its own address only."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ KEYS = {
 }
 
 
-def found(env: dict[str, str], **asked: Any) -> Target:
-    return target(RunConfig(**asked), env)
+def target_of(env: dict[str, str], **config: Any) -> Target:
+    return target(RunConfig(**config), env)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def found(env: dict[str, str], **asked: Any) -> Target:
 def test_every_backend_has_its_address_and_its_key(
     backend: str, base_url: str | None, key: str | None
 ) -> None:
-    asked = found(KEYS, backend=backend)
-    assert (asked.backend, asked.base_url, asked.key) == (backend, base_url, key)
-    assert asked.client == ("litellm" if backend == "litellm" else "wire")
+    resolved = target_of(KEYS, backend=backend)
+    assert (resolved.backend, resolved.base_url, resolved.key) == (backend, base_url, key)
+    assert resolved.client == ("litellm" if backend == "litellm" else "wire")
 
 
 def test_the_table_has_the_backends_of_the_form() -> None:
@@ -71,14 +71,14 @@ def test_the_table_has_the_backends_of_the_form() -> None:
 
 def test_the_environment_names_address_and_model_and_the_run_overrules_it() -> None:
     env = {"VLLM_BASE_URL": "http://gpu-7:9000/", "VLLM_MODEL": "phi"}
-    assert found(env, backend="vllm") == Target("vllm", "http://gpu-7:9000/v1", "phi")
-    asked = found(env, backend="vllm", base_url="http://gpu-8:9001/api", model=" qwen ")
-    assert asked == Target("vllm", "http://gpu-8:9001/api", "qwen")
+    assert target_of(env, backend="vllm") == Target("vllm", "http://gpu-7:9000/v1", "phi")
+    resolved = target_of(env, backend="vllm", base_url="http://gpu-8:9001/api", model=" qwen ")
+    assert resolved == Target("vllm", "http://gpu-8:9001/api", "qwen")
 
 
 def test_a_blank_variable_is_as_good_as_none() -> None:
     env = {"VLLM_BASE_URL": " ", "VLLM_API_KEY": "", "VLLM_MODEL": ""}
-    assert found(env, backend="vllm") == Target("vllm", "http://127.0.0.1:8000/v1")
+    assert target_of(env, backend="vllm") == Target("vllm", "http://127.0.0.1:8000/v1")
 
 
 # --- keys --------------------------------------------------------------------------------------
@@ -97,22 +97,22 @@ def test_a_blank_variable_is_as_good_as_none() -> None:
 @pytest.mark.parametrize("backend", ["openai", "groq"])
 def test_the_key_of_a_cloud_is_never_sent_to_another_address(backend: str, base_url: str) -> None:
     with pytest.raises(BackendProblem, match=r"_API_KEY is not sent to .*choose the backend url"):
-        found(KEYS, backend=backend, base_url=base_url)
+        target_of(KEYS, backend=backend, base_url=base_url)
 
 
 def test_one_cloud_does_not_get_the_key_of_another() -> None:
     with pytest.raises(BackendProblem, match=r"OPENAI_API_KEY is not sent to api\.groq\.com"):
-        found(KEYS, backend="openai", base_url="https://api.groq.com/openai/v1")
+        target_of(KEYS, backend="openai", base_url="https://api.groq.com/openai/v1")
 
 
 @pytest.mark.parametrize("backend", ["sglang", "vllm", "url"])
 def test_the_key_of_an_own_server_stays_at_home_when_a_run_names_another(backend: str) -> None:
-    assert found(KEYS, backend=backend, base_url="http://10.0.0.9:8000").key is None
+    assert target_of(KEYS, backend=backend, base_url="http://10.0.0.9:8000").key is None
 
 
 def test_a_key_without_an_address_of_its_own_is_sent_nowhere() -> None:
     env = {"PACELINE_URL_API_KEY": "url-key"}
-    assert found(env, backend="url", base_url="http://10.0.0.9:8000").key is None
+    assert target_of(env, backend="url", base_url="http://10.0.0.9:8000").key is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_key_without_an_address_of_its_own_is_sent_nowhere() -> None:
     ],
 )
 def test_a_key_is_sent_to_its_own_host_however_that_is_written(backend: str, base_url: str) -> None:
-    assert found(KEYS, backend=backend, base_url=base_url).key is not None
+    assert target_of(KEYS, backend=backend, base_url=base_url).key is not None
 
 
 @pytest.mark.parametrize("backend", ["openai", "groq", "vllm", "sglang", "url"])
@@ -153,7 +153,7 @@ def test_a_typed_key_goes_to_the_origin_that_it_was_typed_for(
         assert target(config, {}, typed).key is None
 
 
-def test_a_typed_key_goes_before_that_of_the_environment_and_under_its_name() -> None:
+def test_a_typed_key_overrides_that_of_the_environment_under_the_same_name() -> None:
     typed = {("https", "api.openai.com", 443): "typed-key"}
     assert target(RunConfig(backend="openai"), KEYS, typed).key == "typed-key"
     assert target(RunConfig(backend="groq"), KEYS, typed).key == KEYS["GROQ_API_KEY"]
@@ -162,8 +162,8 @@ def test_a_typed_key_goes_before_that_of_the_environment_and_under_its_name() ->
         base_url="https://api.openai.com",
         headers={"api-key": "$PACELINE_URL_API_KEY"},
     )
-    asked = target(named, {}, typed)
-    assert (asked.key, asked.headers) == (None, (("api-key", "typed-key"),))
+    resolved = target(named, {}, typed)
+    assert (resolved.key, resolved.headers) == (None, (("api-key", "typed-key"),))
     other = named.model_copy(update={"headers": {"X": "$PACELINE_URL_HEADER_X"}})
     with pytest.raises(BackendProblem, match="PACELINE_URL_HEADER_X is not sent to"):
         target(other, {"PACELINE_URL_HEADER_X": "secret"}, typed)
@@ -173,22 +173,22 @@ PROD = {"PROD_API_KEY": "sk-prod", "PROD_BASE_URL": "https://prod.example/v1"}
 
 
 @pytest.mark.parametrize("backend", ["url", "vllm", "sglang", "groq", "openai"])
-def test_a_key_of_ones_own_goes_to_the_address_beside_it(backend: str) -> None:
-    asked = {"backend": backend, "model": "m", "key_env": "PROD_API_KEY"}
-    sent = found(KEYS | PROD, base_url="https://prod.example/other", **asked)
+def test_a_key_of_a_named_variable_goes_to_the_address_beside_it(backend: str) -> None:
+    config = {"backend": backend, "model": "m", "key_env": "PROD_API_KEY"}
+    sent = target_of(KEYS | PROD, base_url="https://prod.example/other", **config)
     assert sent.key == "sk-prod"
     for elsewhere in ("https://evil.example/v1", "http://prod.example/v1", None):
         with pytest.raises(BackendProblem, match=r"PROD_API_KEY is not sent to .*PROD_BASE_URL"):
-            found(KEYS | PROD, base_url=elsewhere, **asked)
+            target_of(KEYS | PROD, base_url=elsewhere, **config)
 
 
 def test_a_backends_key_is_no_way_around_its_address() -> None:
     with pytest.raises(BackendProblem, match=r"OPENAI_API_KEY is not sent to evil\.example"):
-        found(KEYS, backend="url", base_url="https://evil.example/v1", key_env="OPENAI_API_KEY")
+        target_of(KEYS, backend="url", base_url="https://evil.example/v1", key_env="OPENAI_API_KEY")
     env = KEYS | {"SECRET_API_KEY": "x"}
     with pytest.raises(BackendProblem, match="goes to the address in SECRET_BASE_URL only"):
-        found(env, backend="url", key_env="SECRET_API_KEY")
-    at_home = found(
+        target_of(env, backend="url", key_env="SECRET_API_KEY")
+    at_home = target_of(
         KEYS, backend="url", base_url="https://api.openai.com/v1", key_env="OPENAI_API_KEY"
     )
     assert at_home.key == "sk-openai"
@@ -197,13 +197,13 @@ def test_a_backends_key_is_no_way_around_its_address() -> None:
 def test_a_key_variable_without_a_key_is_said() -> None:
     env = {"PROD_BASE_URL": "https://prod.example/v1"}
     with pytest.raises(KeyProblem, match="PROD_API_KEY is not set"):
-        found(env, backend="url", base_url="https://prod.example", key_env="PROD_API_KEY")
+        target_of(env, backend="url", base_url="https://prod.example", key_env="PROD_API_KEY")
 
 
 @pytest.mark.parametrize("backend", ["embedded", "ollama", "litellm"])
 def test_a_backend_without_a_key_takes_no_key_variable(backend: str) -> None:
     with pytest.raises(BackendProblem, match=r"Leave (key_env|it) empty"):
-        found(KEYS | PROD, backend=backend, model="", key_env="PROD_API_KEY")
+        target_of(KEYS | PROD, backend=backend, model="", key_env="PROD_API_KEY")
 
 
 def test_a_typed_key_that_can_be_none_is_not_repeated() -> None:
@@ -222,30 +222,31 @@ def test_an_origin_is_written_as_it_is_read(url: str) -> None:
 
 def test_the_owner_may_send_a_key_elsewhere_in_the_environment() -> None:
     env = {**KEYS, "OPENAI_BASE_URL": "http://gateway:4000"}
-    assert found(env, backend="openai").key == "sk-openai"
+    assert target_of(env, backend="openai").key == "sk-openai"
     with pytest.raises(BackendProblem, match=r"not sent to api\.openai\.com"):
-        found(env, backend="openai", base_url="https://api.openai.com/v1")
+        target_of(env, backend="openai", base_url="https://api.openai.com/v1")
 
 
 def test_litellm_takes_no_address_from_a_run_in_either_field() -> None:
     with pytest.raises(BackendProblem, match="Leave the address empty"):
-        found(KEYS, backend="litellm", base_url="https://evil.example")
+        target_of(KEYS, backend="litellm", base_url="https://evil.example")
     with pytest.raises(BackendProblem, match="needs a model with its provider"):
-        found(KEYS, backend="litellm", model="huggingface/https://evil.example")
+        target_of(KEYS, backend="litellm", model="huggingface/https://evil.example")
 
 
 def test_the_litellm_key_goes_to_the_provider_of_the_litellm_model_only() -> None:
-    assert found(KEYS, backend="litellm", model="mistral/large").key == "litellm-key"
-    assert found(KEYS, backend="litellm", model="anthropic/claude").key is None
+    assert target_of(KEYS, backend="litellm", model="mistral/large").key == "litellm-key"
+    assert target_of(KEYS, backend="litellm", model="anthropic/claude").key is None
 
 
-def test_a_key_stands_in_no_repr() -> None:
+def test_no_repr_contains_a_key() -> None:
     for backend in BACKENDS:
-        asked = found(KEYS, backend=backend)
-        turn = WorkItem(RunConfig(), target=asked, env=KEYS)
-        session = Session(turn, KEYS, print, 0, secrets=asked.secrets)
-        told = f"{asked} {asked!r} {turn!r} {session!r} {Sent('', '', {}, {'target': KEYS})!r}"
-        assert not [name for name, key in KEYS.items() if name.endswith("_KEY") and key in told]
+        resolved = target_of(KEYS, backend=backend)
+        work_item = WorkItem(RunConfig(), target=resolved, env=KEYS)
+        session = Session(work_item, KEYS, print, 0, secrets=resolved.secrets)
+        sent = Sent("", "", {}, {"target": KEYS})
+        text = f"{resolved} {resolved!r} {work_item!r} {session!r} {sent!r}"
+        assert not [name for name, key in KEYS.items() if name.endswith("_KEY") and key in text]
 
 
 def test_whether_a_key_is_set_is_told_without_it() -> None:
@@ -258,7 +259,7 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "asked", "sentence"),
+    ("env", "config", "sentence"),
     [
         (
             {},
@@ -322,11 +323,11 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         ),
     ],
 )
-def test_what_a_backend_lacks_is_said_in_a_sentence(
-    env: dict[str, str], asked: dict[str, Any], sentence: str
+def test_what_a_backend_lacks_is_named_in_a_sentence(
+    env: dict[str, str], config: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(BackendProblem) as caught:
-        target(RunConfig(**asked), env)
+        target(RunConfig(**config), env)
     assert str(caught.value) == sentence
 
 
@@ -349,7 +350,7 @@ def test_the_knowing_are_the_engines_and_a_url_of_ones_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("config", "expected"),
     [
         ({}, "embedded"),
         ({"backend": "sglang"}, "127.0.0.1:30010"),
@@ -361,10 +362,8 @@ def test_the_knowing_are_the_engines_and_a_url_of_ones_own() -> None:
         ({"backend": "url", "base_url": "http://gpu-7"}, "gpu-7:80"),
     ],
 )
-def test_runs_wait_for_each_other_where_they_meet_the_same_server(
-    asked: dict[str, Any], expected: str
-) -> None:
-    assert lane(RunConfig(**asked), KEYS) == expected
+def test_runs_of_the_same_server_share_a_lane(config: dict[str, Any], expected: str) -> None:
+    assert lane(RunConfig(**config), KEYS) == expected
 
 
 def test_a_run_without_an_address_has_no_lane() -> None:
@@ -377,9 +376,9 @@ def test_the_address_shown_is_the_one_that_is_asked() -> None:
 
 
 def test_an_embedded_target_is_filled_in_when_its_engine_runs() -> None:
-    asked = found({}).at("http://127.0.0.1:4242/v1").with_model("other")
-    assert asked == Target("embedded", "http://127.0.0.1:4242/v1", "other")
-    assert asked.netloc == "127.0.0.1:4242"
+    resolved = target_of({}).at("http://127.0.0.1:4242/v1").with_model("other")
+    assert resolved == Target("embedded", "http://127.0.0.1:4242/v1", "other")
+    assert resolved.netloc == "127.0.0.1:4242"
 
 
 def test_a_request_asks_for_a_stream_with_usage_and_says_how_to_sample() -> None:
@@ -396,11 +395,11 @@ def test_a_request_asks_for_a_stream_with_usage_and_says_how_to_sample() -> None
     }
 
 
-def test_openai_is_asked_in_its_own_words_and_not_told_its_own_defaults() -> None:
+def test_openai_gets_its_own_field_names_and_not_its_own_defaults() -> None:
     config = RunConfig(backend="openai", model="m", max_tokens=9, temperature=1)
-    asked = body(config, target(config, KEYS), "Hi")
-    assert asked["max_completion_tokens"] == 9
-    assert not {"max_tokens", "temperature", "top_p", "seed", "ignore_eos"} & set(asked)
+    request = body(config, target(config, KEYS), "Hi")
+    assert request["max_completion_tokens"] == 9
+    assert not {"max_tokens", "temperature", "top_p", "seed", "ignore_eos"} & set(request)
 
 
 def test_what_a_config_lets_through_as_an_address_is_one_or_a_problem() -> None:

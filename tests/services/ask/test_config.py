@@ -77,12 +77,12 @@ def test_a_wrong_field_is_named_in_a_sentence(values: dict[str, Any], sentence: 
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
-    found = problems({"requests": 0, "top_p": 2, "seed": -1, "warmup": 3})
-    assert list(found) == ["requests", "top_p", "seed"]
+    messages = problems({"requests": 0, "top_p": 2, "seed": -1, "warmup": 3})
+    assert list(messages) == ["requests", "top_p", "seed"]
 
 
 @pytest.mark.parametrize("value", [[1], "text", 5, None])
-def test_what_is_no_object_is_no_run(value: Any) -> None:
+def test_only_an_object_is_a_config(value: Any) -> None:
     with pytest.raises(ValidationError) as found:
         RunConfig.model_validate(value)
     assert sentences_of(found.value.errors()) == {"": "The run must be a JSON object."}
@@ -104,13 +104,13 @@ def test_what_is_no_object_is_no_run(value: Any) -> None:
     ],
 )
 def test_prompts_say_where_they_come_from(values: dict[str, Any], workload: str) -> None:
-    given = {name: value for name, value in values.items() if value is not None}
-    assert parse(given).workload == workload
+    present = {name: value for name, value in values.items() if value is not None}
+    assert parse(present).workload == workload
 
 
-def test_two_sources_of_prompts_are_one_too_many() -> None:
-    found = problems({"prompt": "a", "prompts": ["b"]})
-    assert found == {"workload": "workload is not clear. Give prompt or prompts, not both."}
+def test_two_sources_of_prompts_are_refused() -> None:
+    messages = problems({"prompt": "a", "prompts": ["b"]})
+    assert messages == {"workload": "workload is not clear. Give prompt or prompts, not both."}
 
 
 def test_own_prompts_leave_only_as_their_number_and_length() -> None:
@@ -131,7 +131,7 @@ def test_own_prompts_leave_only_as_their_number_and_length() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "stored"),
     [
         (None, None),
         ("  ", None),
@@ -141,8 +141,8 @@ def test_own_prompts_leave_only_as_their_number_and_length() -> None:
         ("HTTP://EXAMPLE.org", "HTTP://EXAMPLE.org"),
     ],
 )
-def test_an_address_is_kept_as_it_was_written(written: str | None, kept: str | None) -> None:
-    assert parse({"base_url": written}).base_url == kept
+def test_an_address_is_stored_as_it_was_written(written: str | None, stored: str | None) -> None:
+    assert parse({"base_url": written}).base_url == stored
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_an_address_is_kept_as_it_was_written(written: str | None, kept: str | N
         "http://example.org:99999",
     ],
 )
-def test_what_is_no_address_is_not_said_again(written: str) -> None:
-    found = problems({"base_url": written})
-    assert list(found) == ["base_url"]
-    assert "topsecret" not in str(found)
+def test_an_invalid_address_is_not_repeated_in_the_message(written: str) -> None:
+    messages = problems({"base_url": written})
+    assert list(messages) == ["base_url"]
+    assert "topsecret" not in str(messages)

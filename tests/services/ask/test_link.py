@@ -27,9 +27,9 @@ def test_what_is_written_is_read_back(changes: dict[str, Any]) -> None:
     wanted = START.model_copy(update=changes)
     link = query(wanted.model_dump(), START)
     assert set(link) == set(changes)
-    found, problems = read(link, START)
+    config, problems = read(link, START)
     assert problems == ()
-    assert found == wanted
+    assert config == wanted
 
 
 def test_a_persons_prompts_are_in_no_link() -> None:
@@ -42,9 +42,9 @@ def test_the_prompts_of_the_run_it_starts_from_stay() -> None:
     assert read({"requests": "9"}, start)[0] == start.model_copy(update={"requests": 9})
 
 
-def test_what_cannot_be_is_said_and_the_rest_is_read() -> None:
-    found, problems = read({"requests": "0", "max_tokens": "9", "mode": "x", "y": "1"}, START)
-    assert found == START.model_copy(update={"max_tokens": 9})
+def test_invalid_values_are_named_and_the_rest_is_read() -> None:
+    config, problems = read({"requests": "0", "max_tokens": "9", "mode": "x", "y": "1"}, START)
+    assert config == START.model_copy(update={"max_tokens": 9})
     assert [sentence.split()[0] for sentence in problems] == ["requests", "mode", "y"]
 
 
@@ -53,8 +53,8 @@ def test_a_prompt_is_not_read_from_a_link(name: str) -> None:
     assert read({name: "hello"}, START) == (START, (f"{name} is not taken from a link.",))
 
 
-def test_a_number_that_is_left_empty_is_none_only_where_it_may_be() -> None:
-    found, problems = read({"concurrency": "", "requests": ""}, START)
-    assert found.concurrency is None
-    assert found.requests == START.requests
+def test_an_empty_number_is_none_only_where_none_is_allowed() -> None:
+    config, problems = read({"concurrency": "", "requests": ""}, START)
+    assert config.concurrency is None
+    assert config.requests == START.requests
     assert len(problems) == 1

@@ -46,12 +46,12 @@ mixes = st.integers(2, 40).flatmap(
 
 
 @given(mixes)
-def test_every_request_is_of_one_class_and_has_a_place_in_it(config: RunConfig) -> None:
+def test_every_request_has_a_class_and_an_index_in_it(config: RunConfig) -> None:
     places: dict[str, list[int]] = {name: [] for name in mixed.CLASSES}
     for index in range(config.requests):
         places[mixed.class_of(config, index)].append(mixed.index_in_class(config, index))
-    for name, found in places.items():
-        assert found == list(range(mixed.part(config, name).requests)) and found
+    for name, indexes in places.items():
+        assert indexes == list(range(mixed.part(config, name).requests)) and indexes
 
 
 @given(mixes, st.integers(0, 200))
@@ -95,9 +95,9 @@ def test_a_class_alone_has_its_share_of_a_cap() -> None:
 
 def test_each_request_asks_for_its_own_class_s_answer() -> None:
     def most(repeat: int, index: int) -> int:
-        asked = body(workloads.request_config(MIX, repeat, index), TARGET, "")["max_tokens"]
-        assert isinstance(asked, int)
-        return asked
+        sent = body(workloads.request_config(MIX, repeat, index), TARGET, "")["max_tokens"]
+        assert isinstance(sent, int)
+        return sent
 
     assert [most(0, i) for i in range(7)] == [8, 8, 16, 8, 8, 16, 8]
     assert [most(WARM_UP, i) for i in range(4)] == [8, 16, 8, 16]
@@ -106,11 +106,11 @@ def test_each_request_asks_for_its_own_class_s_answer() -> None:
 
 
 def test_a_plan_counts_the_tokens_of_both_classes() -> None:
-    found = plan(MIX.model_copy(update={"warmup": 1, "repeats": 2}), None, PACE)
-    assert found.requests_total == 2 * 7 + 2
-    assert found.prompt_tokens_about == (2 * 5 + 1) * 20 + (2 * 2 + 1) * 200
-    assert found.tokens_at_most == (2 * 5 + 1) * 8 + (2 * 2 + 1) * 16
-    assert "7 requests plus 2 warm-up requests" in found.sentence
+    result = plan(MIX.model_copy(update={"warmup": 1, "repeats": 2}), None, PACE)
+    assert result.requests_total == 2 * 7 + 2
+    assert result.prompt_tokens_about == (2 * 5 + 1) * 20 + (2 * 2 + 1) * 200
+    assert result.tokens_at_most == (2 * 5 + 1) * 8 + (2 * 2 + 1) * 16
+    assert "7 requests plus 2 warm-up requests" in result.sentence
 
 
 def test_the_embedded_engine_has_room_for_a_long_prompt_and_its_answer() -> None:
@@ -137,9 +137,9 @@ def test_a_mix_without_both_classes_is_refused(values: dict[str, object], field:
 
 def test_a_link_holds_a_mix() -> None:
     start = RunConfig()
-    asked = parse({"input_tokens": 10, "long_input_tokens": 50, "long_every": 8, "requests": 8})
-    said = link.query(asked.model_dump(), start)
-    assert link.read(said, start) == (asked, ())
+    config = parse({"input_tokens": 10, "long_input_tokens": 50, "long_every": 8, "requests": 8})
+    query = link.query(config.model_dump(), start)
+    assert link.read(query, start) == (config, ())
 
 
 def test_a_mix_is_summed_up_by_class() -> None:
@@ -166,8 +166,8 @@ def test_only_a_mix_has_rows_of_classes() -> None:
 @given(st.lists(st.floats(0.1, 50), min_size=6, max_size=30))
 def test_fairness_of_a_mix_is_a_share(latencies: list[float]) -> None:
     some = [measured(i, e2e=e2e, ttft=e2e / 2) for i, e2e in enumerate(latencies)]
-    found = summarize(some, config=MIX)
-    for summary in (found, *found.classes.values()):
+    summary_ = summarize(some, config=MIX)
+    for summary in (summary_, *summary_.classes.values()):
         assert summary.fairness is not None
         assert 1 / summary.ok - 1e-9 <= summary.fairness <= 1 + 1e-9
 

@@ -14,7 +14,7 @@ from services.ask.modes import MODES, Schedule, picture, schedule, wait_note
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("config", "expected"),
     [
         ({"mode": "sequential", "requests": 3}, Schedule((0.0, 0.0, 0.0), 1, 2.0)),
         ({"mode": "sequential", "requests": 2, "pause_s": 0}, Schedule((0.0, 0.0), 1, 0.0)),
@@ -27,8 +27,8 @@ from services.ask.modes import MODES, Schedule, picture, schedule, wait_note
         ({"mode": "batch", "requests": 3, "concurrency": 2}, Schedule((0.0, 0.0, 0.0), 2, None)),
     ],
 )
-def test_a_mode_says_when_each_request_is_due(asked: dict[str, Any], expected: Schedule) -> None:
-    assert schedule(RunConfig(**asked)) == expected
+def test_a_mode_says_when_each_request_is_due(config: dict[str, Any], expected: Schedule) -> None:
+    assert schedule(RunConfig(**config)) == expected
 
 
 def test_throughput_that_there_is_not_counts_no_waiting() -> None:
@@ -106,7 +106,7 @@ def test_every_mode_of_a_config_is_in_the_table_and_names_real_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("fields", "text"),
     [
         ({"mode": "sequential"}, "one after the other, with a pause of 2 s"),
         ({"mode": "sequential", "pause_s": 0}, "one after the other, without a pause"),
@@ -116,6 +116,6 @@ def test_every_mode_of_a_config_is_in_the_table_and_names_real_fields() -> None:
         ({"mode": "batch", "requests": 64, "concurrency": 8}, "at most 8 in flight"),
     ],
 )
-def test_a_mode_says_itself_in_words(asked: dict[str, Any], words: str) -> None:
-    config = RunConfig(**asked)
-    assert MODES[config.mode].describe(config) == words
+def test_a_mode_is_described_in_words(fields: dict[str, Any], text: str) -> None:
+    config = RunConfig(**fields)
+    assert MODES[config.mode].describe(config) == text

@@ -24,7 +24,7 @@ def test_the_default_run_is_told_in_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "tokens"),
+    ("config", "tokens"),
     [
         # "Write." has 6 characters: 3 requests and a warm-up make 24, so 6 tokens
         ({"workload": "text", "prompt": "Write.", "requests": 3, "unique_prompts": False}, 6),
@@ -44,13 +44,13 @@ def test_the_default_run_is_told_in_numbers() -> None:
     ],
 )
 def test_prompt_tokens_are_estimated_from_characters_or_known(
-    asked: dict[str, Any], tokens: int
+    config: dict[str, Any], tokens: int
 ) -> None:
-    assert plan(RunConfig(**asked), None).prompt_tokens_about == tokens
+    assert plan(RunConfig(**config), None).prompt_tokens_about == tokens
 
 
 @pytest.mark.parametrize(
-    ("asked", "at_least", "about"),
+    ("config", "at_least", "about"),
     [
         # 128 tokens at 64 a second: 2 s an answer
         ({"pause_s": 0}, None, 5 * 2 + 2),
@@ -63,9 +63,9 @@ def test_prompt_tokens_are_estimated_from_characters_or_known(
     ],
 )
 def test_time_is_the_schedules_own_and_with_a_known_speed_an_estimate(
-    asked: dict[str, Any], at_least: float | None, about: float
+    config: dict[str, Any], at_least: float | None, about: float
 ) -> None:
-    planned = plan(RunConfig(**asked), None, AT_64)
+    planned = plan(RunConfig(**config), None, AT_64)
     assert (planned.seconds_at_least, planned.seconds_about) == (at_least, about)
 
 
@@ -76,7 +76,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "price", "pace", "sentence"),
+    ("config", "price", "pace", "sentence"),
     [
         (
             {"workload": "synthetic", "input_tokens": 100},
@@ -141,44 +141,46 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
         ),
     ],
 )
-def test_a_plan_is_said_in_a_sentence_or_two(
-    asked: dict[str, Any], price: Price | Hourly | None, pace: Pace | None, sentence: str
+def test_a_plan_is_described_in_a_sentence_or_two(
+    config: dict[str, Any], price: Price | Hourly | None, pace: Pace | None, sentence: str
 ) -> None:
-    assert plan(RunConfig(**asked), price, pace).sentence == sentence
+    assert plan(RunConfig(**config), price, pace).sentence == sentence
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [(0.91875, "0.92 s"), (8.0, "8 s"), (45.4, "45 s"), (720.0, "12 min"), (12_600.0, "3.5 h")],
 )
-def test_a_time_is_said_as_a_person_does(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+def test_a_time_is_worded_as_people_say_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"),
+    ("low", "high", "text"),
     [(125.0, 260.0, "2–4 min"), (40.0, 200.0, "40 s to 3 min"), (119.6, 119.7, "120 s")],
 )
-def test_a_span_is_said_in_one_unit_where_it_has_one(low: float, high: float, words: str) -> None:
-    assert span(low, high) == words
+def test_a_span_is_worded_in_one_unit_where_possible(low: float, high: float, text: str) -> None:
+    assert span(low, high) == text
 
 
-def test_the_plan_of_several_runs_is_all_of_theirs() -> None:
+def test_the_plan_of_several_runs_is_their_sum() -> None:
     TEN = Pace(5.0, 10.0, 20.0, "from a test")
-    one = plan(interleaved(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, TEN)
+    several = plan(
+        interleaved(parse({"requests": 4, "pause_s": 1, "max_tokens": 10}), 5), None, TEN
+    )
     other = plan(
         interleaved(parse({"requests": 4, "mode": "batch", "max_tokens": 10}), 5), None, TEN
     )
-    both = combined([one, other], "2 candidates, 5 interleaved repeats each.")
+    both = combined([several, other], "2 candidates, 5 interleaved repeats each.")
     assert both.requests_total == 2 * (4 * 5 + 5)  # a warm-up request in each turn
-    assert both.seconds_about == pytest.approx(one.seconds_about + other.seconds_about)  # type: ignore[operator]
+    assert both.seconds_about == pytest.approx(several.seconds_about + other.seconds_about)  # type: ignore[operator]
     assert both.usd_at_most is None
     assert both.sentence.startswith(
         "2 candidates, 5 interleaved repeats each. At most 500 output tokens"
     )
     unknown = plan(parse({"mode": "batch"}), None)
-    some = combined([one, unknown], "")
-    assert some.seconds_about is None and some.seconds_at_least == one.seconds_at_least
+    some = combined([several, unknown], "")
+    assert some.seconds_about is None and some.seconds_at_least == several.seconds_at_least
     assert "at least" in some.sentence
 
 

@@ -30,11 +30,11 @@ def test_a_price_is_the_one_in_the_map(backend: str, model: str, key: str) -> No
     spec = find_spec("litellm")
     assert spec is not None and spec.origin is not None
     entry = json.loads(Path(spec.origin).with_name(MAP).read_bytes())[key]
-    found = price(backend, model)
-    assert found is not None
-    assert found.usd_per_prompt_token == entry["input_cost_per_token"]
-    assert found.usd_per_output_token == entry["output_cost_per_token"]
-    assert key in found.source
+    model_price = price(backend, model)
+    assert model_price is not None
+    assert model_price.usd_per_prompt_token == entry["input_cost_per_token"]
+    assert model_price.usd_per_output_token == entry["output_cost_per_token"]
+    assert key in model_price.source
 
 
 @pytest.mark.parametrize("backend", ["embedded", "sglang", "vllm", "ollama", "url", "unheard-of"])
@@ -58,11 +58,11 @@ def test_looking_a_price_up_does_not_import_litellm() -> None:
         "import sys; from services.ask.prices import price; assert price('openai', 'gpt-4o-mini');"
         "print('litellm' in sys.modules)"
     )
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.strip() == "False"
+    assert process.stdout.strip() == "False"

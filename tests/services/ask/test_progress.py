@@ -15,17 +15,17 @@ def moment(t: float, repeat: int = 0, in_flight: int = 0, tokens: int = 0) -> Pr
     return Progress(t, repeat, sent=0, in_flight=in_flight, done=0, failed=0, tokens=tokens)
 
 
-def test_a_run_that_has_not_begun_promises_nothing() -> None:
-    found = summarize(TEN, [], {})
-    assert (found.total, found.done, found.failed, found.in_flight) == (10, 0, 0, 0)
-    assert (found.share, found.tokens_per_s, found.left_s) == (0.0, None, None)
+def test_a_run_that_has_not_started_has_no_estimate() -> None:
+    summary = summarize(TEN, [], {})
+    assert (summary.total, summary.done, summary.failed, summary.in_flight) == (10, 0, 0, 0)
+    assert (summary.share, summary.tokens_per_s, summary.left_s) == (0.0, None, None)
 
 
-def test_what_has_failed_or_was_cancelled_is_over_too() -> None:
-    found = summarize(TEN, [moment(30.0, in_flight=2)], {"ok": 3, "failed": 1, "cancelled": 1})
-    assert (found.done, found.failed, found.in_flight) == (3, 1, 2)
-    assert found.share == 0.5
-    assert found.left_s == 30.0  # the second half takes as long as the first
+def test_failed_and_cancelled_requests_count_as_finished() -> None:
+    summary = summarize(TEN, [moment(30.0, in_flight=2)], {"ok": 3, "failed": 1, "cancelled": 1})
+    assert (summary.done, summary.failed, summary.in_flight) == (3, 1, 2)
+    assert summary.share == 0.5
+    assert summary.left_s == 30.0  # the second half takes as long as the first
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_what_has_failed_or_was_cancelled_is_over_too() -> None:
 def test_the_time_left_follows_from_the_share_that_is_over(
     over: int, share: float, left_s: float | None
 ) -> None:
-    found = summarize(RunConfig(requests=100), [moment(10.0)], {"ok": over})
-    assert found.share == share
-    assert found.left_s == (None if left_s is None else pytest.approx(left_s))
+    summary = summarize(RunConfig(requests=100), [moment(10.0)], {"ok": over})
+    assert summary.share == share
+    assert summary.left_s == (None if left_s is None else pytest.approx(left_s))
 
 
 @pytest.mark.parametrize(

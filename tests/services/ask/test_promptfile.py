@@ -193,8 +193,8 @@ def test_what_read_prompts_lets_through_makes_a_config() -> None:
         ),
     ],
 )
-def test_what_is_not_used_or_was_assumed_is_said(name: str, data: bytes, note: str) -> None:
-    assert any(note in said for said in read_file(data, name).notes)
+def test_unused_and_assumed_values_are_noted(name: str, data: bytes, note: str) -> None:
+    assert any(note in text for text in read_file(data, name).notes)
 
 
 def test_a_body_in_a_body_without_end_gets_a_sentence() -> None:
@@ -202,13 +202,13 @@ def test_a_body_in_a_body_without_end_gets_a_sentence() -> None:
         read_prompts(b'{"body":' * 800 + b'{"prompt":"a"}' + b"}" * 800, "p.jsonl")
 
 
-def test_no_part_of_messages_is_told_by_an_error_that_quotes_it() -> None:
+def test_an_error_that_quotes_messages_shows_no_part_of_them() -> None:
     message = "What is the plan for the third quarter of Example Company?"
-    said = [
+    messages = [
         {"role": "system", "content": "Be brief, please."},
         {"role": "user", "content": message},
     ]
-    [written] = read_prompts(json.dumps({"messages": said}).encode(), "p.jsonl")
+    [written] = read_prompts(json.dumps({"messages": messages}).encode(), "p.jsonl")
     assert message not in redact(f"cannot answer: {message}", [dialogue.text_of(written)])
 
 
@@ -240,12 +240,12 @@ def test_messages_reach_the_wire_as_they_are(backend: str) -> None:
     assert body(config, target, prompt(config, 0, 0))["messages"] == MESSAGES
 
 
-def test_the_mark_that_makes_a_prompt_unique_comes_first_of_all() -> None:
+def test_the_nonce_of_a_prompt_comes_first() -> None:
     prompts = read_prompts(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl")
     config = RunConfig(workload="file", prompts=prompts)
-    one, two = (dialogue.messages_of(prompt(config, 0, i)) for i in range(2))
-    assert one[0]["content"].endswith("] Be brief.") and one[0] != two[0]
-    assert one[1:] == two[1:] == MESSAGES[1:]
+    first, second = (dialogue.messages_of(prompt(config, 0, i)) for i in range(2))
+    assert first[0]["content"].endswith("] Be brief.") and first[0] != second[0]
+    assert first[1:] == second[1:] == MESSAGES[1:]
     assert dialogue.text_of(prompts[0]) == "Be brief.\n\nHi\n\nHello\n\nGrüße?"
 
 

@@ -16,7 +16,7 @@ from services.ask.config import RunConfig
 from services.wire import Timeouts, Wire
 from services.wire.exchange import Exchange
 from tests.conftest import ReferenceServer
-from tests.services.wire.test_wire import asked, chat
+from tests.services.wire.test_wire import chat, exchange_of
 
 CLOUD, PLAIN = "https://api.example.com/v1", "http://gpu.example.com:8000/v1"
 
@@ -56,8 +56,8 @@ def test_a_proxy_that_cannot_be_used_is_a_sentence_without_its_password(written:
 
 def test_a_proxy_and_its_password_are_in_no_repr() -> None:
     config = RunConfig(backend="url", base_url=PLAIN, model="m")
-    found = target(config, {"http_proxy": "http://user:hush@p:1"})
-    assert found.proxy and "hush" not in repr(found)
+    resolved = target(config, {"http_proxy": "http://user:hush@p:1"})
+    assert resolved.proxy and "hush" not in repr(resolved)
 
 
 @contextmanager
@@ -110,7 +110,9 @@ def pipe(source: socket.socket, sink: socket.socket) -> None:
 
 
 def through(url: str, proxy_url: str) -> Exchange:
-    return asked(Wire(chat(url), "sk-key", Timeouts(5.0), proxy_url), "ref tokens=5", "proxied")
+    return exchange_of(
+        Wire(chat(url), "sk-key", Timeouts(5.0), proxy_url), "ref tokens=5", "proxied"
+    )
 
 
 def test_a_plain_server_is_asked_for_with_its_whole_address(reference: ReferenceServer) -> None:

@@ -25,26 +25,28 @@ from tests.picky import Body, Picky, Refusal, serving
 AZURE = {"PACELINE_URL_API_KEY": "azure-secret-1", "HOME": "/root"}
 
 
-def played(picky: Picky, env: dict[str, str] | None = None, **asked: Any) -> list[dict[str, Any]]:
+def requests_of(
+    picky: Picky, env: dict[str, str] | None = None, **fields: Any
+) -> list[dict[str, Any]]:
     """Send one request, as a run does; return its measurement."""
-    given = {"backend": "url", "model": "m", "requests": 1, "warmup": 0, **asked}
-    if "base_url" not in given and not env:
-        given["base_url"] = f"{picky.url}/v1"
-    config = parse(given)
-    told: list[Message] = []
+    values = {"backend": "url", "model": "m", "requests": 1, "warmup": 0, **fields}
+    if "base_url" not in values and not env:
+        values["base_url"] = f"{picky.url}/v1"
+    config = parse(values)
+    messages: list[Message] = []
 
     async def now() -> int:
         return perf_counter_ns()
 
     async def play() -> None:
-        playing = RepeatPlayer(Job(config, target(config, env or {}), "nonce", 0), told.append)
+        playing = RepeatPlayer(Job(config, target(config, env or {}), "nonce", 0), messages.append)
         try:
             await playing.play(0, now)
         finally:
             playing.client.close()
 
     asyncio.run(play())
-    batches = [message for message in told if isinstance(message, Requests)]
+    batches = [message for message in messages if isinstance(message, Requests)]
     return [asdict(seen) for batch in batches for seen in batch.measurements()]
 
 
@@ -63,7 +65,7 @@ def absent(value: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("refuses", "asked"),
+    ("refuses", "config"),
     [
         (wants(top_p=absent), {}),  # TGI: below 1; Claude: not beside a temperature
         (wants(temperature=lambda it: it == 0), {}),
@@ -86,15 +88,15 @@ def absent(value: Any) -> bool:
         ),
     ],
 )
-def test_a_server_gets_its_requests_as_it_wants_them(refuses: Any, asked: dict[str, Any]) -> None:
+def test_requests_fit_what_a_server_accepts(refuses: Any, config: dict[str, Any]) -> None:
     with serving(Picky(refuses)) as picky:
         env = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": picky.url}
-        (row,) = played(picky, env if asked.get("backend") == "openai" else None, **asked)
+        (row,) = requests_of(picky, env if config.get("backend") == "openai" else None, **config)
         assert (row["status"], row["error"]) == ("ok", None)
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "listed"),
+    ("path", "expected", "listed"),
     [
         ("/chat/completions", "/chat/completions", "/models"),
         ("/", "/v1/chat/completions", "/v1/models"),
@@ -111,12 +113,17 @@ def test_a_server_gets_its_requests_as_it_wants_them(refuses: Any, asked: dict[s
     ],
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_an_address_is_asked_as_it_is_given(path: str, asked: str, listed: str, host: str) -> None:
-    endpoint, models = asked.partition("?")[0], {listed.partition("?")[0]: {"data": [{"id": "m"}]}}
+def test_an_address_is_requested_as_it_is_given(
+    path: str, expected: str, listed: str, host: str
+) -> None:
+    endpoint, models = (
+        expected.partition("?")[0],
+        {listed.partition("?")[0]: {"data": [{"id": "m"}]}},
+    )
     with serving(Picky(paths=(endpoint,), models=models), host=host) as picky:
-        (row,) = played(picky, base_url=f"{picky.url}{path}")
+        (row,) = requests_of(picky, base_url=f"{picky.url}{path}")
         assert row["status"] == "ok", row["error"]
-        assert picky.asked[0][0] == asked
+        assert picky.asked[0][0] == expected
         assert ("prompt" in picky.asked[0][2]) == (path == "/v1/completions")
         assert row["output_tokens"] == 4
 
@@ -127,15 +134,15 @@ def test_an_address_is_asked_as_it_is_given(path: str, asked: str, listed: str, 
 def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> None:
     def refuses(_: Body, headers: dict[str, str]) -> Refusal:
         right = headers.get("api-key") == "azure-secret-1" and headers.get("X-Route") == "a"
-        said = f"wrong key {headers}"
-        return None if right and "Authorization" not in headers else (401, {"error": said})
+        message = f"wrong key {headers}"
+        return None if right and "Authorization" not in headers else (401, {"error": message})
 
     with serving(Picky(refuses)) as picky:
         env = {**AZURE, "PACELINE_URL": picky.url}
         headers = ["api-key: $PACELINE_URL_API_KEY", "X-Route: a"]
-        (row,) = played(picky, env, headers=headers)
+        (row,) = requests_of(picky, env, headers=headers)
         assert row["status"] == "ok", row["error"]
-        bearer = played(
+        bearer = requests_of(
             picky,
             env | {"PACELINE_URL_HEADER_ONE": "other-secret-2"},
             headers={"X-Tenant": "$PACELINE_URL_HEADER_ONE"},
@@ -145,7 +152,7 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "sentence"),
+    ("config", "sentence"),
     [
         (
             {"headers": {"X-Home": "$HOME"}},
@@ -201,7 +208,7 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         ),
     ],
 )
-def test_what_may_not_be_sent_is_a_sentence(asked: dict[str, Any], sentence: str) -> None:
+def test_forbidden_options_are_refused_in_a_sentence(config: dict[str, Any], sentence: str) -> None:
     env = {
         **AZURE,
         "PACELINE_URL": "https://mine.example/v1",
@@ -209,7 +216,7 @@ def test_what_may_not_be_sent_is_a_sentence(asked: dict[str, Any], sentence: str
         "PACELINE_URL_HEADER_TWO_LINES": "a\r\nX-Evil: 1",
     }
     with pytest.raises(BackendProblem) as caught:
-        target(RunConfig(**{"backend": "url", **asked}), env)
+        target(RunConfig(**{"backend": "url", **config}), env)
     assert str(caught.value) == sentence
 
 
@@ -227,7 +234,7 @@ SECRET = (
 
 
 @pytest.mark.parametrize(
-    ("asked", "sentence"),
+    ("config", "sentence"),
     [
         ({"headers": {"api-key": "abc"}}, SECRET.format("api-key")),
         ({"headers": {"Authorization": "Bearer abc"}}, SECRET.format("Authorization")),
@@ -322,9 +329,11 @@ SECRET = (
         ),
     ],
 )
-def test_what_cannot_be_stored_or_sent_is_refused(asked: dict[str, Any], sentence: str) -> None:
+def test_options_that_cannot_be_stored_or_sent_are_refused(
+    config: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        parse(asked)
+        parse(config)
     assert str(caught.value) == sentence
 
 
@@ -363,7 +372,7 @@ def test_litellm_sends_what_is_asked_for_and_takes_no_further_field_as_an_argume
 
     with serving(Picky(refuses)) as picky, serving(Picky()) as other:
         further = {"min_tokens": 4, "api_base": f"{other.url}/v1", "base_url": f"{other.url}/v1"}
-        (row,) = played(picky, client="litellm", extra_body=further, headers={"X-Route": "a"})
+        (row,) = requests_of(picky, client="litellm", extra_body=further, headers={"X-Route": "a"})
         assert row["status"] == "ok", row["error"]
         assert picky.asked[0][2]["min_tokens"] == 4
         sent = {name.lower(): value for name, value in picky.asked[0][1].items()}
@@ -376,7 +385,7 @@ def test_litellm_sends_what_is_asked_for_and_takes_no_further_field_as_an_argume
 def test_a_redirect_is_a_failure_and_the_prompt_goes_nowhere_else(client: str, model: str) -> None:
     with serving(Picky()) as other:
         with serving(Picky(redirects=f"{other.url}/v1/chat/completions")) as picky:
-            (row,) = played(picky, client=client, model=model)
+            (row,) = requests_of(picky, client=client, model=model)
         assert (row["status"], row["error_class"], row["http_status"]) == (
             "failed",
             "http_3xx",
@@ -397,14 +406,14 @@ def test_a_file_of_an_authority_or_the_switch_lets_a_lab_server_in(
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     with serving(Picky(), certificate) as picky:
         named = picky.url.replace("127.0.0.1", "localhost") + "/v1"
-        (row,) = played(picky, base_url=named)
+        (row,) = requests_of(picky, base_url=named)
         assert row["error_class"] == "connect" and "ca_file" in row["error"]
-        (row,) = played(picky, base_url=named, ca_file=str(tmp_path / "ca.pem"))
+        (row,) = requests_of(picky, base_url=named, ca_file=str(tmp_path / "ca.pem"))
         assert row["status"] == "ok", row["error"]
         other = f"{picky.url}/v1"  # a name that the certificate does not hold
-        (row,) = played(picky, base_url=other, ca_file=str(tmp_path / "ca.pem"))
+        (row,) = requests_of(picky, base_url=other, ca_file=str(tmp_path / "ca.pem"))
         assert row["error_class"] == "connect"
-        (row,) = played(picky, base_url=other, insecure_tls=True)
+        (row,) = requests_of(picky, base_url=other, insecure_tls=True)
         assert row["status"] == "ok", row["error"]
 
 
@@ -444,41 +453,41 @@ REFUSALS: list[tuple[int, Any, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "said", "asked", "changes"), REFUSALS)
-def test_what_a_refusal_names_is_left_out_by_what_the_test_and_the_run_advise(
-    status: int, said: Any, asked: dict[str, Any], changes: dict[str, Any]
+@pytest.mark.parametrize(("status", "reply", "fields", "changes"), REFUSALS)
+def test_a_refused_field_is_left_out_on_the_advice_of_the_check_and_the_run(
+    status: int, reply: Any, fields: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    refused = Picky(lambda body, headers: (status, said))
+    refused = Picky(lambda body, headers: (status, reply))
     with serving(refused) as picky:
         url = f"{picky.url}/v1"
-        found = asyncio.run(check_backend("url", "m", {}, url, asked))
-        assert found.remedy is not None and found.remedy.changes == changes
-        (row,) = played(picky, base_url=url, **asked)
-        config = parse({"backend": "url", "base_url": url, **asked})
+        result = asyncio.run(check_backend("url", "m", {}, url, fields))
+        assert result.remedy is not None and result.remedy.changes == changes
+        (row,) = requests_of(picky, base_url=url, **fields)
+        config = parse({"backend": "url", "base_url": url, **fields})
         may_help = remedy(row["error"], row["http_status"], config, url)
         assert may_help is not None and may_help.changes == changes
         picky.refuses = lambda body, headers: None
-        again = {**asked, **changes}
+        again = {**fields, **changes}
         assert asyncio.run(check_backend("url", "m", {}, url, again)).problem is None
 
 
 def test_a_length_beyond_the_context_names_max_tokens_and_is_no_field_to_leave_out() -> None:
-    said = "This model's maximum context length is 4096 tokens, max_tokens is too large"
-    assert remedy(said, 400, RunConfig(backend="url")) is None
+    message = "This model's maximum context length is 4096 tokens, max_tokens is too large"
+    assert remedy(message, 400, RunConfig(backend="url")) is None
     assert remedy("temperature", 500, RunConfig(backend="url")) is None
 
 
 def test_a_base_model_is_asked_with_text() -> None:
-    said = {"error": {"message": "As of transformers v4.44, default chat template is not allowed"}}
+    reply = {"error": {"message": "As of transformers v4.44, default chat template is not allowed"}}
     with serving(
         Picky(
-            lambda body, headers: (400, said) if "messages" in body else None,
+            lambda body, headers: (400, reply) if "messages" in body else None,
             paths=("/v1/chat/completions", "/v1/completions"),
         )
     ) as picky:
-        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
-        assert found.remedy is not None
-        url = found.remedy.changes["base_url"]
+        result = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
+        assert result.remedy is not None
+        url = result.remedy.changes["base_url"]
         assert url == f"{picky.url}/v1/completions"
         again = asyncio.run(check_backend("url", "m", {}, url))
         assert (again.problem, again.streams, again.reports_usage) == (None, True, True)
@@ -486,8 +495,8 @@ def test_a_base_model_is_asked_with_text() -> None:
 
 def test_a_server_without_a_list_of_models_answers_all_the_same() -> None:
     with serving(Picky(models={})) as picky:
-        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
-        assert (found.problem, found.lists, found.streams) == (None, False, True)
+        result = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
+        assert (result.problem, result.lists, result.streams) == (None, False, True)
         unnamed = asyncio.run(check_backend("url", None, {}, f"{picky.url}/v1"))
         assert unnamed.problem is not None and "Name the model" in unnamed.problem
 
@@ -495,24 +504,24 @@ def test_a_server_without_a_list_of_models_answers_all_the_same() -> None:
 def test_a_bare_list_of_models_is_one() -> None:
     listed = [{"id": "org/a", "object": "model"}, {"id": "org/b", "object": "model"}]
     with serving(Picky(models={"/v1/models": listed})) as picky:
-        found = asyncio.run(check_backend("url", None, {}, f"{picky.url}/v1"))
-        assert (found.models, found.problem, found.streams) == (("org/a", "org/b"), None, True)
+        result = asyncio.run(check_backend("url", None, {}, f"{picky.url}/v1"))
+        assert (result.models, result.problem, result.streams) == (("org/a", "org/b"), None, True)
 
 
-def test_a_path_without_v1_is_said_with_the_one_to_try() -> None:
+def test_a_path_without_v1_suggests_the_one_to_try() -> None:
     models = {"/api/v1/models": {"data": [{"id": "m"}]}}
     with serving(Picky(paths=("/api/v1/chat/completions",), models=models)) as picky:
-        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/api"))
-        assert found.problem is not None and f"try {picky.url}/api/v1" in found.problem
-        assert found.remedy is not None
-        assert found.remedy.changes == {"base_url": f"{picky.url}/api/v1"}
+        result = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/api"))
+        assert result.problem is not None and f"try {picky.url}/api/v1" in result.problem
+        assert result.remedy is not None
+        assert result.remedy.changes == {"base_url": f"{picky.url}/api/v1"}
         assert asyncio.run(check_backend("url", None, {}, f"{picky.url}/api/v1")).problem is None
 
 
 def test_a_server_that_loads_says_so() -> None:
-    said = {"error": {"message": "Loading model", "code": 503}}
-    with serving(Picky(lambda body, headers: (503, said))) as picky:
-        found = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
-        assert found.problem is not None and "is still loading its model" in found.problem
-        (row,) = played(picky)
+    reply = {"error": {"message": "Loading model", "code": 503}}
+    with serving(Picky(lambda body, headers: (503, reply))) as picky:
+        result = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
+        assert result.problem is not None and "is still loading its model" in result.problem
+        (row,) = requests_of(picky)
         assert (row["error_class"], row["error"]) == ("http_5xx", "HTTP 503: Loading model")

@@ -17,15 +17,15 @@ def test_the_built_in_set_begins_with_the_essay_on_spring_and_is_varied() -> Non
 
 
 @pytest.mark.parametrize(
-    ("asked", "texts"),
+    ("fields", "texts"),
     [
         ({"workload": "builtin"}, [BUILTIN[0], BUILTIN[1], BUILTIN[15], BUILTIN[0]]),
         ({"workload": "text", "prompt": "Hi"}, ["Hi"] * 4),
         ({"workload": "file", "prompts": ("a", "b")}, ["a", "b", "b", "a"]),
     ],
 )
-def test_prompts_are_taken_in_turn_and_begin_again(asked: dict[str, Any], texts: list[str]) -> None:
-    config = RunConfig(**asked, unique_prompts=False)
+def test_prompts_are_used_in_order_and_start_over(fields: dict[str, Any], texts: list[str]) -> None:
+    config = RunConfig(**fields, unique_prompts=False)
     assert [prompt(config, 0, index) for index in (0, 1, 15, 16)] == texts
 
 
@@ -36,10 +36,10 @@ def test_a_unique_mark_stands_in_front_and_the_rest_is_the_prompt() -> None:
     assert mark[0] == "[" and mark[-1] == "]" and mark[1:-1].isalnum() and len(mark) == 10
 
 
-def test_five_thousand_requests_of_two_repeats_and_the_warm_up_have_marks_of_their_own() -> None:
+def test_five_thousand_requests_of_two_repeats_and_the_warm_up_have_distinct_nonces() -> None:
     config = RunConfig(workload="text", prompt="Write.", requests=5000)
-    asked = [prompt(config, repeat, index) for repeat in (-1, 0, 1) for index in range(5000)]
-    assert len({text[:10] for text in asked}) == len(asked)
+    prompts = [prompt(config, repeat, index) for repeat in (-1, 0, 1) for index in range(5000)]
+    assert len({text[:10] for text in prompts}) == len(prompts)
 
 
 def test_the_same_request_asks_the_same_every_time() -> None:
@@ -49,12 +49,12 @@ def test_the_same_request_asks_the_same_every_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [((0, 0, ""), (0, 1, "")), ((0, 0, ""), (1, 0, "")), ((0, 0, "run 1"), (0, 0, "run 2"))],
 )
-def test_request_repeat_and_run_each_change_the_mark(one: Any, other: Any) -> None:
+def test_request_repeat_and_run_each_change_the_nonce(first: Any, second: Any) -> None:
     config = RunConfig(workload="text", prompt="Write.")
-    assert prompt(config, *one)[:10] != prompt(config, *other)[:10]
+    assert prompt(config, *first)[:10] != prompt(config, *second)[:10]
 
 
 def test_repeats_do_the_same_work_under_different_marks() -> None:
@@ -62,10 +62,10 @@ def test_repeats_do_the_same_work_under_different_marks() -> None:
     assert prompt(config, 0, 2)[10:] == prompt(config, 4, 2)[10:]
 
 
-@pytest.mark.parametrize(("tokens", "words"), [(1, 1), (7, 1), (8, 1), (512, 505), (2048, 2041)])
-def test_a_synthetic_prompt_has_a_word_a_token_beside_its_mark(tokens: int, words: int) -> None:
+@pytest.mark.parametrize(("tokens", "count"), [(1, 1), (7, 1), (8, 1), (512, 505), (2048, 2041)])
+def test_a_synthetic_prompt_has_a_word_per_token_beside_its_nonce(tokens: int, count: int) -> None:
     config = RunConfig(workload="synthetic", input_tokens=tokens)
-    assert len(prompt(config, 0, 0).split()) == 1 + words
+    assert len(prompt(config, 0, 0).split()) == 1 + count
 
 
 def test_synthetic_prompts_differ_by_index_and_by_seed_without_a_mark() -> None:

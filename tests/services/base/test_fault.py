@@ -30,11 +30,11 @@ def test_a_fault_is_named_without_its_own_words(caplog: pytest.LogCaptureFixture
         try:
             redact(SECRET, [SECRET], limit=SECRET)  # type: ignore[arg-type]
         except TypeError as error:
-            said = fault(error)
-    assert said.startswith(
+            name = fault(error)
+    assert name.startswith(
         "Internal error in Paceline: TypeError in services/base/redact.py, line "
     )
-    assert "\n" not in said and SECRET not in said + caplog.text
+    assert "\n" not in name and SECRET not in name + caplog.text
     assert "TypeError" in caplog.text and "Traceback" not in caplog.text
 
 
@@ -61,7 +61,7 @@ def test_a_worker_refuses_what_is_no_work_item_of_its_version(line: bytes) -> No
     assert problem.startswith(("A process of Paceline sent", "Two processes of Paceline have"))
 
 
-def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight() -> None:
+def test_a_worker_that_is_stopped_amid_a_flood_records_what_was_in_flight() -> None:
     with answering(tokens) as base_url:
         config = parse(
             {
@@ -76,10 +76,10 @@ def test_a_worker_that_is_told_to_stop_amid_a_flood_records_what_was_in_flight()
         )
         with started_worker(config) as worker:
             assert worker.stdin and worker.stdout
-            told = map(decode, iter(worker.stdout.readline, b""))
-            next(m for m in told if isinstance(m, ProgressSeen) and m.progress.tokens)
+            messages = map(decode, iter(worker.stdout.readline, b""))
+            next(m for m in messages if isinstance(m, ProgressSeen) and m.progress.tokens)
             worker.stdin.close()
-            rest = list(told)
+            rest = list(messages)
     batches = [message for message in rest if isinstance(message, Requests)]
     (seen,) = [seen for batch in batches for seen in batch.measurements()]
     assert seen.status == "cancelled" and len(seen.token_times) > 1000

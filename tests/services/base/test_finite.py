@@ -16,8 +16,8 @@ from tests.values import measured
     st.one_of(st.none(), st.integers(), st.floats()), st.one_of(st.none(), st.floats(min_value=0))
 )
 def test_a_rate_is_finite_or_not_known(amount: float | None, seconds: float | None) -> None:
-    found = rate(amount, seconds)
-    assert found is None or math.isfinite(found)
+    result = rate(amount, seconds)
+    assert result is None or math.isfinite(result)
 
 
 def test_a_rate_is_the_amount_by_the_seconds() -> None:

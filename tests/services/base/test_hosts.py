@@ -42,7 +42,7 @@ def test_the_names_that_are_ours_are_written_in_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("written", "words"),
+    ("written", "message"),
     [
         ("*", "the page of any website could act here"),
         ("10.0.0.5,*.example.org", "'*.example.org', but with a pattern"),
@@ -53,7 +53,7 @@ def test_the_names_that_are_ours_are_written_in_the_environment(
         ("http://", "Write only the host name: bench.example.org."),
     ],
 )
-def test_what_is_no_host_is_refused_with_what_to_write(written: str, words: str) -> None:
+def test_an_invalid_host_is_refused_with_what_to_write(written: str, message: str) -> None:
     with pytest.raises(InvalidHosts) as refused:
         allowed({"PACELINE_ALLOWED_HOSTS": written})
-    assert words in str(refused.value)
+    assert message in str(refused.value)

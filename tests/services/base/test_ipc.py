@@ -1,4 +1,4 @@
-"""What a message says of a request passes the gate before it is written down."""
+"""Messages about requests are sanitised before they are stored."""
 
 from __future__ import annotations
 
@@ -30,22 +30,24 @@ SEEN = Measurement(
 )
 
 
-def told(**changes: Any) -> Measurement:
+def received(**changes: Any) -> Measurement:
     (seen,) = Requests([{**orjson.loads(orjson.dumps(SEEN)), **changes}]).measurements()
     return seen
 
 
 def test_a_request_comes_back_as_it_was() -> None:
-    assert told() == SEEN
+    assert received() == SEEN
 
 
 @pytest.mark.parametrize("field", ["finish_reason", "error", "error_class"])
-def test_words_are_short_and_on_one_line(field: str) -> None:
-    kept = getattr(told(**{field: "a\n\u202e sk-0123456789 " + "x" * 5_000_000}), field)
-    assert kept.startswith("a [removed] xxx") and len(kept) <= 1_000
+def test_texts_are_short_and_on_one_line(field: str) -> None:
+    field_received = getattr(
+        received(**{field: "a\n\u202e sk-0123456789 " + "x" * 5_000_000}), field
+    )
+    assert field_received.startswith("a [removed] xxx") and len(field_received) <= 1_000
 
 
 @pytest.mark.parametrize("field", ["prompt_tokens", "t_first", "http_status"])
 @pytest.mark.parametrize("value", [10**24, 1e308, float("nan")])
 def test_numbers_that_cannot_be_kept_are_not_known(field: str, value: float) -> None:
-    assert getattr(told(**{field: value}), field) is None
+    assert getattr(received(**{field: value}), field) is None

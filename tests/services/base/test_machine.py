@@ -36,7 +36,7 @@ def test_what_else_matters_is_told_when_asked_for() -> None:
 
 
 def test_no_host_no_user_and_no_path_is_in_it_and_json_can_hold_it() -> None:
-    told = json.dumps(environment())
-    assert str(Path.home()) not in told and str(ROOT) not in told
+    text = json.dumps(environment())
+    assert str(Path.home()) not in text and str(ROOT) not in text
     values = [str(value) for value in environment().values()]
     assert socket.gethostname() not in values and getpass.getuser() not in values

@@ -41,15 +41,15 @@ from services.base.secret_patterns import holds_key
     ],
 )
 def test_what_looks_like_a_key_is_removed(key: str) -> None:
-    said = redact(f"Incorrect API key provided: {key}. See the docs.")
-    assert said.startswith("Incorrect API key provided: [removed]")
-    assert said.endswith("See the docs.")
-    assert key[8:] not in said
+    redacted = redact(f"Incorrect API key provided: {key}. See the docs.")
+    assert redacted.startswith("Incorrect API key provided: [removed]")
+    assert redacted.endswith("See the docs.")
+    assert key[8:] not in redacted
 
 
-@pytest.mark.parametrize("word", ["Bearer", "bearer", "BEARER"])
-def test_what_follows_bearer_is_removed_whatever_it_is(word: str) -> None:
-    assert redact(f'"{word} t0p.secret/x+y=" was sent') == '"Bearer [removed] was sent'
+@pytest.mark.parametrize("token", ["Bearer", "bearer", "BEARER"])
+def test_what_follows_bearer_is_removed_whatever_it_is(token: str) -> None:
+    assert redact(f'"{token} t0p.secret/x+y=" was sent') == '"Bearer [removed] was sent'
 
 
 def test_who_signs_in_at_an_address_is_removed() -> None:
@@ -68,8 +68,8 @@ def test_every_occurrence_of_every_secret_is_removed() -> None:
 
 def test_a_long_prompt_is_removed_where_only_its_beginning_is_quoted() -> None:
     prompt = "Write a poem about the confidential merger of the two companies."
-    said = redact(f"too long: {prompt[:50]}…", [prompt])
-    assert said == "too long: [removed]…"
+    redacted = redact(f"too long: {prompt[:50]}…", [prompt])
+    assert redacted == "too long: [removed]…"
     assert "merger" not in redact(f"cannot read {prompt}", [prompt])
 
 
@@ -84,8 +84,8 @@ def test_a_long_prompt_is_removed_where_only_its_beginning_is_quoted() -> None:
 )
 def test_a_prompt_is_removed_wherever_it_is_cut_and_however_it_is_escaped(quote: str) -> None:
     prompt = "Mrs Łukasiewicz\nhas been diagnosed with a very private illness and wants advice."
-    said = redact(f"invalid input: {quote[:60]}", [prompt])
-    assert "private" not in said and "diagnosed" not in said, said
+    redacted = redact(f"invalid input: {quote[:60]}", [prompt])
+    assert "private" not in redacted and "diagnosed" not in redacted, redacted
 
 
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyz ", min_size=RUN, max_size=200)
@@ -96,24 +96,24 @@ def test_no_run_of_a_secret_stays_and_nothing_else_goes(
     secret: str, around: str, at: int, length: int
 ) -> None:
     quoted = secret[at : at + length]
-    said = f"{around[:100]}<{quoted}>{around[100:]}"
-    kept = redact(said, [secret], READ)
+    message = f"{around[:100]}<{quoted}>{around[100:]}"
+    redacted = redact(message, [secret], READ)
     runs = {secret[i : i + RUN] for i in range(len(secret) - RUN + 1)}
-    assert not any(kept[i : i + RUN] in runs for i in range(len(kept)))
-    held = any(said[i : i + RUN] in runs for i in range(len(said)))
-    assert held is holds(said, [secret]) and held is (kept != said)
+    assert not any(redacted[i : i + RUN] in runs for i in range(len(redacted)))
+    leaked = any(message[i : i + RUN] in runs for i in range(len(message)))
+    assert leaked is holds(message, [secret]) and leaked is (redacted != message)
 
 
 def test_what_one_secret_takes_away_does_not_hide_another() -> None:
     first, second = "the merger is on Monday", "is on Monday, and nobody is to know"
-    said = "no: the merger is on Monday, and nobody is to know."
+    message = "no: the merger is on Monday, and nobody is to know."
     for secrets in ([first, second], [second, first], ["Monday", first, second]):
-        assert redact(said, secrets) == "no: [removed]."
+        assert redact(message, secrets) == "no: [removed]."
 
 
 def test_a_secret_of_a_few_letters_does_not_tear_words_apart() -> None:
-    said = "an error in a line"
-    assert redact(said, ["a", "", "in", "\n" * 20, "a" + "\n" * 20]) == said
+    message = "an error in a line"
+    assert redact(message, ["a", "", "in", "\n" * 20, "a" + "\n" * 20]) == message
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_other_words_stay(text: str) -> None:
 
 
 def test_a_long_text_is_cut_after_it_was_searched() -> None:
-    said = redact("x" * (LONGEST - 9) + "my-own-secret" + "y" * 500, ["my-own-secret"])
-    assert len(said) == LONGEST
-    assert said.endswith("x[removed…")
+    redacted = redact("x" * (LONGEST - 9) + "my-own-secret" + "y" * 500, ["my-own-secret"])
+    assert len(redacted) == LONGEST
+    assert redacted.endswith("x[removed…")
     assert redact("x" * LONGEST) == "x" * LONGEST
 
 
@@ -152,23 +152,23 @@ def test_no_run_of_a_long_secret_is_missed(secret: str, data: st.DataObject) -> 
     assert run not in redact(before + run, [secret])
 
 
-@given(said=st.text(ANY, max_size=100), secret=st.text(ANY, max_size=100))
-def test_a_long_secret_is_looked_for_as_a_short_one_is(said: str, secret: str) -> None:
-    kept = without_secrets(said, [secret])
+@given(text=st.text(ANY, max_size=100), secret=st.text(ANY, max_size=100))
+def test_a_long_secret_is_looked_for_as_a_short_one_is(text: str, secret: str) -> None:
+    redacted = without_secrets(text, [secret])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(redact_module, "LONG", 0)
-        assert without_secrets(said, [secret]) == kept
+        assert without_secrets(text, [secret]) == redacted
 
 
-@given(said=SPACED, secret=SPACED)
-def test_a_secret_that_was_made_ready_is_the_same_secret(said: str, secret: str) -> None:
-    assert without_secrets(said, [known(secret)]) == without_secrets(said, [secret])
+@given(text=SPACED, secret=SPACED)
+def test_a_secret_that_was_made_ready_is_the_same_secret(text: str, secret: str) -> None:
+    assert without_secrets(text, [known(secret)]) == without_secrets(text, [secret])
 
 
 def test_a_long_prompt_is_removed_where_a_server_quotes_it_on_one_line() -> None:
     prompt = "".join(f"{line}. The merger\n\tis on Monday.\n" for line in range(10_000))
-    said = f"HTTP 400: too long: {' '.join(prompt[100_000:100_150].split())}"
-    assert redact(said, [known(prompt)]) == "HTTP 400: too long: [removed]"
+    message = f"HTTP 400: too long: {' '.join(prompt[100_000:100_150].split())}"
+    assert redact(message, [known(prompt)]) == "HTTP 400: too long: [removed]"
 
 
 @pytest.mark.parametrize(

@@ -59,16 +59,16 @@ def test_what_the_environment_says_itself_is_not_taken_away(
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         ("A=1\nKEY=topsecret-ü\n".encode("latin-1"), "is not UTF-8 text in line 2. Save it"),
         ("KEY=topsecret\n".encode("utf-16"), "is not UTF-8 text in line 1. Save it"),
         (b"KEY=topsecret\0\n", "holds a NUL character. Save it"),
     ],
 )
-def test_what_is_not_text_is_said_and_not_repeated(file: Path, data: bytes, words: str) -> None:
+def test_binary_content_is_refused_and_not_repeated(file: Path, data: bytes, message: str) -> None:
     file.write_bytes(data)
-    with pytest.raises(InvalidSettings, match=words) as problem:
+    with pytest.raises(InvalidSettings, match=message) as problem:
         load(file)
     assert str(file) in str(problem.value)
     assert "topsecret" not in str(problem.value)

@@ -161,12 +161,12 @@ def test_what_is_no_number_is_a_dash_and_what_is_endless_is_shown(unit: str) -> 
 
 
 @given(st.floats(0, 1e7), st.floats(0, 1e7))
-def test_a_longer_time_is_never_shown_as_a_shorter_one(one: float, other: float) -> None:
-    shorter, longer = sorted((one, other))
-    assert said(seconds(shorter)) <= said(seconds(longer))
+def test_a_longer_time_is_never_shown_as_a_shorter_one(first: float, second: float) -> None:
+    shorter, longer = sorted((first, second))
+    assert seconds_shown(seconds(shorter)) <= seconds_shown(seconds(longer))
 
 
-def said(text: str) -> float:
+def seconds_shown(text: str) -> float:
     """How long a time is, by what is shown of it."""
     in_seconds = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
     words = text.split()

@@ -15,9 +15,9 @@ PROMPT = "Please keep\nthis  to yourself: the merger is on Monday."
 LONG = "x" * 5_000_000
 
 
-@pytest.mark.parametrize("said", [KEY, f"Bearer {KEY}", f"{KEY}{KEY}", f"{'y' * 1970} {KEY}"])
-def test_a_key_is_removed_wherever_it_stands(said: str) -> None:
-    assert KEY[:15] not in text(said, [KEY], 2_000)
+@pytest.mark.parametrize("value", [KEY, f"Bearer {KEY}", f"{KEY}{KEY}", f"{'y' * 1970} {KEY}"])
+def test_a_key_is_removed_wherever_it_stands(value: str) -> None:
+    assert KEY[:15] not in text(value, [KEY], 2_000)
 
 
 def test_the_beginning_of_a_key_at_the_place_of_the_cut_is_removed() -> None:
@@ -27,13 +27,13 @@ def test_the_beginning_of_a_key_at_the_place_of_the_cut_is_removed() -> None:
 
 
 def test_a_prompt_is_removed_also_where_its_lines_are_joined() -> None:
-    for said in (PROMPT, " ".join(PROMPT.split()), orjson.dumps(PROMPT).decode(), PROMPT[3:30]):
-        kept = text(f"stop: {said}", [PROMPT])
-        assert "merger" not in kept and "keep" not in kept, kept
+    for value in (PROMPT, " ".join(PROMPT.split()), orjson.dumps(PROMPT).decode(), PROMPT[3:30]):
+        cleaned = text(f"stop: {value}", [PROMPT])
+        assert "merger" not in cleaned and "keep" not in cleaned, cleaned
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("value", "expected"),
     [
         ("stop", "stop"),
         ("  two\r\n\tlines\x00 ", "two lines"),
@@ -47,13 +47,13 @@ def test_a_prompt_is_removed_also_where_its_lines_are_joined() -> None:
         (["stop"], ""),
     ],
 )
-def test_words_are_one_short_line(said: Any, kept: str) -> None:
-    assert text(said) == kept
-    assert len(text(said, limit=20)) <= 20
+def test_a_text_becomes_one_short_line(value: Any, expected: str) -> None:
+    assert text(value) == expected
+    assert len(text(value, limit=20)) <= 20
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("value", "expected"),
     [
         (7, 7),
         (-7, -7),
@@ -76,12 +76,12 @@ def test_words_are_one_short_line(said: Any, kept: str) -> None:
         ([1], None),
     ],
 )
-def test_whole_numbers_fit_64_bits(said: Any, kept: int | None) -> None:
-    assert integer(said) == kept
+def test_whole_numbers_fit_64_bits(value: Any, expected: int | None) -> None:
+    assert integer(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("value", "expected"),
     [
         (0.5, 0.5),
         (3, 3.0),
@@ -108,22 +108,22 @@ def test_whole_numbers_fit_64_bits(said: Any, kept: int | None) -> None:
         ({}, None),
     ],
 )
-def test_numbers_are_finite(said: Any, kept: float | None) -> None:
-    assert number(said) == kept
+def test_numbers_are_finite(value: Any, expected: float | None) -> None:
+    assert number(value) == expected
 
 
-def test_data_is_gated_at_every_depth() -> None:
+def test_data_is_sanitised_at_every_depth() -> None:
     deep: Any = KEY
     for _ in range(1000):
         deep = [deep]
-    said = {
+    value = {
         KEY: {"version": f"1.0 {KEY}", "long": LONG, "size": 10**25, "share": float("nan")},
         "deep": deep,
         "many": list(range(100_000)),
         "plain": [1, 0.5, True, None, "bfloat16"],
     }
-    kept = data(said, [KEY])
-    written = orjson.dumps(kept)
+    cleaned = data(value, [KEY])
+    written = orjson.dumps(cleaned)
     assert KEY.encode() not in written and len(written) < 10_000
-    assert kept["plain"] == said["plain"]
-    assert kept["[removed]"]["size"] is None and kept["[removed]"]["share"] is None
+    assert cleaned["plain"] == value["plain"]
+    assert cleaned["[removed]"]["size"] is None and cleaned["[removed]"]["share"] is None

@@ -35,11 +35,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is
 
 
 @contextmanager
-def orphaned(said: str, *arguments: str) -> Iterator[psutil.Process]:
+def orphaned(message: str, *arguments: str) -> Iterator[psutil.Process]:
     """A process that was started by another, was told `said` and has said a line; the other is
     killed at the end."""
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, said, *arguments],
+        [sys.executable, "-c", PARENT, message, *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -60,8 +60,10 @@ def test_a_process_that_never_looks_up_ends_with_its_parent() -> None:
 
 @linux
 def test_a_sampler_ends_with_a_supervisor_that_is_killed() -> None:
-    asked = SamplerTarget("url", "http://127.0.0.1:9/v1", perf_counter_ns())
-    with orphaned(encode(asked).decode().strip(), "-m", "services.servers.telemetry") as sampler:
+    sampler_target = SamplerTarget("url", "http://127.0.0.1:9/v1", perf_counter_ns())
+    with orphaned(
+        encode(sampler_target).decode().strip(), "-m", "services.servers.telemetry"
+    ) as sampler:
         sampler.suspend()  # as one that computes for ever
 
 

@@ -122,8 +122,8 @@ def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> Non
         exchange.text = ["four"] * len(times)
         return exchange
 
-    one = profile_of(answer(2_000_000_000, 2_100_000_000, 2_300_000_000))
-    assert one == ResponseProfile(2.0, pytest.approx(0.15), 3, 4)
+    profile = profile_of(answer(2_000_000_000, 2_100_000_000, 2_300_000_000))
+    assert profile == ResponseProfile(2.0, pytest.approx(0.15), 3, 4)
     assert profile_of(answer(10)) == ResponseProfile(1e-8, 0.0, 1, 4)
     assert profile_of(answer()) is None
     several = [
@@ -176,9 +176,9 @@ def test_a_calibration_by_several_processes_takes_neither_key_nor_proxy_along() 
     assert decode(encode(own)) == own
     assert "sk-secret" not in repr(own) and "hush" not in repr(own)
     there = replace(own, target=Target("url", "http://127.0.0.1:1/v1", "ref", None, "wire"))
-    told = encode(there)
-    assert decode(told) == there
-    assert "sk-secret" not in str(told) and "hush" not in str(told)
+    message = encode(there)
+    assert decode(message) == there
+    assert "sk-secret" not in str(message) and "hush" not in str(message)
 
 
 def test_what_is_asked_in_a_calibration_is_nobody_elses_business() -> None:

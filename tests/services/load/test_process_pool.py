@@ -29,9 +29,9 @@ Meanwhile = Callable[[ProcessPool, list[Message]], None]
 
 def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values: Any) -> Any:
     """Let two processes play a batch; return what was played and what was told."""
-    given = {"backend": "url", "base_url": base_url, "model": model, "mode": "batch", **values}
-    config = parse({"requests": 20, **given})
-    told: list[Message] = []
+    fields = {"backend": "url", "base_url": base_url, "model": model, "mode": "batch", **values}
+    config = parse({"requests": 20, **fields})
+    messages: list[Message] = []
 
     async def go() -> int:
         return perf_counter_ns()
@@ -39,50 +39,50 @@ def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values
     async def both() -> Any:
         parts = [Shard(0, 2), Shard(1, 2)]
         jobs = [Job(config, target(config, {}), "nonce", 0, part) for part in parts]
-        pool = await ProcessPool.start(jobs, told.append)
+        pool = await ProcessPool.start(jobs, messages.append)
         try:
             playing = asyncio.create_task(pool.play(0, go))
             if meanwhile:
-                await so(lambda: any(isinstance(message, ProgressSeen) for message in told))
-                meanwhile(pool, told)
+                await so(lambda: any(isinstance(message, ProgressSeen) for message in messages))
+                meanwhile(pool, messages)
             return await playing
         finally:
             await pool.close()
             assert all(load.process.returncode is not None for load in pool._processes)
 
-    return asyncio.run(both()), told
+    return asyncio.run(both()), messages
 
 
-def requests(told: list[Message]) -> list[Measurement]:
-    batches = [message for message in told if isinstance(message, Requests)]
+def requests(messages: list[Message]) -> list[Measurement]:
+    batches = [message for message in messages if isinstance(message, Requests)]
     return [seen for batch in batches for seen in batch.measurements()]
 
 
 @pytest.mark.timed
 def test_every_request_is_sent_once_and_all_begin_together(reference: ReferenceServer) -> None:
-    played, told = play(reference.base_url, "ref ttft=0.05")
-    sent = requests(told)
+    played, messages = play(reference.base_url, "ref ttft=0.05")
+    sent = requests(messages)
     assert sorted(seen.index for seen in sent) == list(range(20))
     assert {seen.status for seen in sent} == {"ok"}
     assert max(seen.t_send for seen in sent) < 0.04, "both before the first answer"
     assert played.health["processes"] == 2
-    last = [message.progress for message in told if isinstance(message, ProgressSeen)][-1]
+    last = [message.progress for message in messages if isinstance(message, ProgressSeen)][-1]
     assert (last.sent, last.done, last.in_flight) == (20, 20, 0)
 
 
 def test_a_stop_reaches_every_process(reference: ReferenceServer) -> None:
-    _, told = play(reference.base_url, "ref fault=hang", lambda pool, _: pool.stop())
-    assert {seen.status for seen in requests(told)} == {"cancelled"}
-    assert len(requests(told)) == 20
+    _, messages = play(reference.base_url, "ref fault=hang", lambda pool, _: pool.stop())
+    assert {seen.status for seen in requests(messages)} == {"cancelled"}
+    assert len(requests(messages)) == 20
 
 
 def test_the_limit_on_errors_counts_those_of_all() -> None:
     """Neither of two has reached it alone."""
-    told: list[bytes] = []
+    lines: list[bytes] = []
 
     class Pipe:
         def write(self, line: bytes) -> None:
-            told.append(line)
+            lines.append(line)
 
         def is_closing(self) -> bool:
             return False
@@ -98,9 +98,9 @@ def test_the_limit_on_errors_counts_those_of_all() -> None:
         pool._report_progress(processes[1])
 
     asyncio.run(failing(20, 9))
-    assert told == []
+    assert lines == []
     asyncio.run(failing(20, 10))
-    assert [decode(line) for line in told] == [StopRepeat()] * 2
+    assert [decode(line) for line in lines] == [StopRepeat()] * 2
 
 
 def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:

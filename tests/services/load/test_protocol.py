@@ -100,10 +100,10 @@ def test_requests_come_back_as_they_were_seen_also_when_they_are_passed_on() -> 
         (b'{"version":1,"type":"ready"}\n', "sent ready instead of begin"),
     ],
 )
-def test_what_is_no_message_of_this_version_is_a_sentence(line: bytes, sentence: str) -> None:
-    with pytest.raises(ProtocolProblem, match=sentence) as found:
+def test_a_message_of_another_version_is_refused_in_a_sentence(line: bytes, sentence: str) -> None:
+    with pytest.raises(ProtocolProblem, match=sentence) as raised:
         load.expect(load.Begin, line)
-    assert str(found.value).endswith(".")
+    assert str(raised.value).endswith(".")
 
 
 def shape(protocol: Protocol, values: tuple[Any, ...]) -> int:

@@ -29,7 +29,7 @@ def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> 
     cells = [
         cell(
             (1 + at / 2) * b**0.5,
-            place=index,
+            index=index,
             tp=tp,
             pp=pp,
             size=b,

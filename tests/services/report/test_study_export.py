@@ -33,7 +33,7 @@ def study(**config: Any) -> list[Measured]:
     """Return TP 1, 2 and 4 at two batch sizes; TP 4 cannot run at the larger one."""
     shapes = [(tp, size) for size in (2, 8) for tp in (1, 2, 4)]
     cells = [
-        cell(tp**0.5 * size**0.5, place=at, tp=tp, size=size, **config)
+        cell(tp**0.5 * size**0.5, index=at, tp=tp, size=size, **config)
         for at, (tp, size) in enumerate(shapes)
     ]
     return [*cells[:-1], Measured(cells[-1].cell, None, "It needs 4 GPUs, and there are 2.")]
@@ -51,7 +51,7 @@ def private() -> list[Measured]:
         measurements=measurements,
         run=replace(secret_cell.candidate.run, environment=environment),
     )
-    lost = cell(None, place=1, tp=2, problem=f"{HOME}/big is not there, with {KEY}.", prompt=PROMPT)
+    lost = cell(None, index=1, tp=2, problem=f"{HOME}/big is not there, with {KEY}.", prompt=PROMPT)
     return [replace(secret_cell, candidate=with_answers), lost]
 
 
@@ -71,7 +71,7 @@ def test_no_file_of_a_study_holds_a_prompt_an_answer_a_key_or_a_path(entry: Stud
 
 def test_engines_that_differ_in_a_folder_alone_stay_apart() -> None:
     engines = [EngineConfig(model=f"/home/{name}/tiny.gguf") for name in ("somebody", "nobody")]
-    cells = [cell(1.0 + at, place=at, engine=engine) for at, engine in enumerate(engines)]
+    cells = [cell(1.0 + at, index=at, engine=engine) for at, engine in enumerate(engines)]
     rows = lines(study_export("study.csv").write("A", cells))
     assert {line["engine_model"] for line in rows} == {"…/tiny.gguf", "…/tiny.gguf (2)"}
     assert study_hash(cells) == study_hash(public_study(cells))

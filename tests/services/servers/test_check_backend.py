@@ -31,25 +31,25 @@ def test_a_port_where_nothing_listens_is_told_from_a_server_that_says_nothing(
     assert silent.nothing_on is None
 
 
-def test_of_a_proxy_that_refuses_nothing_is_concluded_about_the_server() -> None:
+def test_a_refusing_proxy_says_nothing_about_the_server() -> None:
     with serving(Picky()) as gone:
         pass
     proxy = gone.url.replace("//", "//me:hidden-word@")
-    found = ask("http://llm.example/v1", HTTP_PROXY=proxy)
+    result = ask("http://llm.example/v1", HTTP_PROXY=proxy)
     sentence = "The proxy of llm.example refuses connections. Check HTTP_PROXY and ALL_PROXY."
-    assert found == Listing(problem=sentence)
+    assert result == Listing(problem=sentence)
 
 
-def test_a_server_that_wants_a_key_is_there() -> None:
+def test_a_server_that_requires_a_key_is_up() -> None:
     with serving(Picky(refuses_list=lambda headers: NO)) as server:
-        found = ask(server.url)
-    assert (found.wants_key, found.nothing_on) == (True, None)
-    assert found.problem and "wants a key (HTTP 401: no)" in found.problem
+        result = ask(server.url)
+    assert (result.wants_key, result.nothing_on) == (True, None)
+    assert result.problem and "wants a key (HTTP 401: no)" in result.problem
 
 
-def test_a_cloud_without_its_key_is_not_asked_and_wants_one() -> None:
-    found = models("groq", None, {})
-    assert found.wants_key and found.problem == "Groq needs a key: put GROQ_API_KEY=… into .env."
+def test_a_cloud_without_its_key_is_not_asked_and_requires_one() -> None:
+    result = models("groq", None, {})
+    assert result.wants_key and result.problem == "Groq needs a key: put GROQ_API_KEY=… into .env."
 
 
 def test_ollama_has_no_key_to_be_typed() -> None:

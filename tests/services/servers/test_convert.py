@@ -47,8 +47,8 @@ def test_heads_grow_until_four_devices_can_share_them_and_keep_their_ratio() -> 
 
 
 def test_an_added_head_adds_nothing_to_the_output() -> None:
-    found = convert.weights(FACTS, _tensor, own_output=False)
-    project = found["model.layers.0.self_attn.o_proj.weight"]
+    weights = convert.weights(FACTS, _tensor, own_output=False)
+    project = weights["model.layers.0.self_attn.o_proj.weight"]
     attended = np.random.default_rng(1).normal(size=24)  # 12 heads of 2, the last 3 of them added
     assert project.shape == (18, 24)
     assert np.allclose(project @ attended, _tensor("blk.0.attn_output.weight") @ attended[:18])

@@ -25,13 +25,13 @@ pytestmark = pytest.mark.timed
 
 def engines_of(folder: Path) -> list[psutil.Process]:
     """Embedded engines that belong to this test's database, by their environment."""
-    found = []
+    engines = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         environment = process.info["environ"] or {}
         mine = str(folder) in environment.get("PACELINE_DATABASE_URL", "")
         if mine and "services.servers.embedded" in (process.info["cmdline"] or []):
-            found.append(process)
-    return found
+            engines.append(process)
+    return engines
 
 
 @pytest.fixture
@@ -105,14 +105,14 @@ def test_half_of_the_cores_are_left_to_others() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")
-def test_the_engine_steps_back_behind_the_client_as_a_session_too() -> None:
+def test_the_engine_yields_to_the_client_as_a_session_too() -> None:
     """Where Linux shares the cores among sessions, a thread's own priority counts for nothing."""
     code = "from services.servers.embedded import step_back; step_back()"
     show = "print(open('/proc/self/autogroup').read())"
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", f"{code}; {show}"],
         cwd=ROOT,
         start_new_session=True,
         capture_output=True,
     )
-    assert told.stdout.split()[-1] == str(NICE).encode()
+    assert process.stdout.split()[-1] == str(NICE).encode()

@@ -35,19 +35,19 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 
 
 class Kept:
-    """A keeper with an engine, and what it says."""
+    """An engine supervisor with its engine, and the messages it sends."""
 
     def __init__(self, process: subprocess.Popen[bytes], launch: Launch, token: str) -> None:
         self.process, self.launch, self.token = process, launch, token
 
-    def told(self) -> Any:
+    def message(self) -> Any:
         assert self.process.stdout
         return decode(self.process.stdout.readline())
 
     def end(self) -> Any:
-        """What is told last; before it, at once, that the engine is ending."""
-        assert self.told() == EngineEnding()
-        return self.told()
+        """Return the last message; the one before says at once that the engine is ending."""
+        assert self.message() == EngineEnding()
+        return self.message()
 
     def let_go(self) -> None:
         assert self.process.stdin
@@ -67,8 +67,8 @@ def launch_of(*habits: str, **values: Any) -> Launch:
 
 
 @contextmanager
-def kept(launch: Launch, log: Path) -> Iterator[Kept]:
-    """Start a keeper, give it the job; at the end nothing of it may live."""
+def supervised(launch: Launch, log: Path) -> Iterator[Kept]:
+    """Start a supervisor and give it the job; nothing of it may outlive the test."""
     token = uuid4().hex
     with subprocess.Popen(
         [sys.executable, "-m", "services.servers.engines.engine_process", str(log)],
@@ -101,14 +101,14 @@ def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def family(token: str, log: Path) -> list[psutil.Process]:
     """Wait for the engine, its child and its grandchild, which both ignore SIGTERM by now."""
     until(lambda: tail(log).count("child") == 2, 30)
-    found = tagged(token)
-    assert len(found) == 3
-    return found
+    processes = tagged(token)
+    assert len(processes) == 3
+    return processes
 
 
 def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
-    with kept(launch_of("slow"), log) as engine:
-        assert isinstance(engine.told(), EngineStarted)
+    with supervised(launch_of("slow"), log) as engine:
+        assert isinstance(engine.message(), EngineStarted)
         engine.ready()
         assert tail(log) == "serving\n"
         engine.let_go()
@@ -119,8 +119,8 @@ def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
 def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
     log: Path, quick_end: None
 ) -> None:
-    with kept(launch_of("family"), log) as engine:
-        engine.told()
+    with supervised(launch_of("family"), log) as engine:
+        engine.message()
         processes = family(engine.token, log)
         assert len({os.getsid(process.pid) for process in processes}) == 2
         engine.let_go()
@@ -134,28 +134,28 @@ def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> N
     hold = (
         "import subprocess, sys\n"
         "command = [sys.executable, '-m', 'services.servers.engines.engine_process', sys.argv[1]]\n"
-        "keeper = subprocess.Popen(command, stdin=subprocess.PIPE)\n"
-        "keeper.stdin.write(sys.argv[2].encode() + b'\\n')\n"
-        "keeper.stdin.flush()\n"
-        "keeper.wait()"
+        "supervisor = subprocess.Popen(command, stdin=subprocess.PIPE)\n"
+        "supervisor.stdin.write(sys.argv[2].encode() + b'\\n')\n"
+        "supervisor.stdin.flush()\n"
+        "supervisor.wait()"
     )
-    given = [str(log), encode(launch.job(token)).decode()]
-    holder = subprocess.Popen([sys.executable, "-c", hold, *given], cwd=ROOT)
+    arguments = [str(log), encode(launch.job(token)).decode()]
+    holder = subprocess.Popen([sys.executable, "-c", hold, *arguments], cwd=ROOT)
     try:
         family(token, log)
-        (keeper,) = psutil.Process(holder.pid).children()
+        (supervisor,) = psutil.Process(holder.pid).children()
         holder.kill()
         holder.wait(10)
         until(lambda: not tagged(token), 30)
-        keeper.wait(10)
+        supervisor.wait(10)
     finally:
         sweep(token)
 
 
 @linux
-def test_a_killed_keeper_leaves_no_engine_and_a_sweep_takes_the_rest(log: Path) -> None:
-    with kept(launch_of("family"), log) as engine:
-        pid = engine.told().pid
+def test_a_killed_supervisor_leaves_no_engine_and_a_sweep_takes_the_rest(log: Path) -> None:
+    with supervised(launch_of("family"), log) as engine:
+        pid = engine.message().pid
         processes = family(engine.token, log)
         engine.process.kill()
         psutil.Process(pid).wait(20)
@@ -166,16 +166,16 @@ def test_a_killed_keeper_leaves_no_engine_and_a_sweep_takes_the_rest(log: Path) 
 
 
 def test_a_sweep_ends_nobody_else(log: Path) -> None:
-    with kept(launch_of(), log) as engine:
-        pid = engine.told().pid
+    with supervised(launch_of(), log) as engine:
+        pid = engine.message().pid
         sweep(uuid4().hex)
         assert psutil.Process(pid).is_running()
 
 
 @linux
 def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_end: None) -> None:
-    with kept(launch_of("family"), log) as engine:
-        pid = engine.told().pid
+    with supervised(launch_of("family"), log) as engine:
+        pid = engine.message().pid
         family(engine.token, log)
         os.kill(pid, signal.SIGKILL)
         assert engine.end() == EngineEnded(-signal.SIGKILL)
@@ -184,8 +184,8 @@ def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_e
 
 @linux
 def test_the_shared_memory_that_an_engine_leaves_behind_is_given_back(log: Path) -> None:
-    with kept(launch_of("forgetful"), log) as engine:
-        engine.told()
+    with supervised(launch_of("forgetful"), log) as engine:
+        engine.message()
         engine.ready()
         (line,) = [line for line in tail(log).splitlines() if line.startswith("memory ")]
         memory = Path("/dev/shm") / line.split()[1]
@@ -196,25 +196,25 @@ def test_the_shared_memory_that_an_engine_leaves_behind_is_given_back(log: Path)
 
 
 def test_an_engine_that_fails_is_told_with_its_exit_code(log: Path) -> None:
-    with kept(launch_of("fails"), log) as engine:
-        assert isinstance(engine.told(), EngineStarted)
+    with supervised(launch_of("fails"), log) as engine:
+        assert isinstance(engine.message(), EngineStarted)
         assert engine.end() == EngineEnded(1)
         assert tail(log) == "ValueError: there is no such model\n"
 
 
-def test_an_engine_that_is_not_there_is_a_sentence(log: Path) -> None:
-    with kept(Launch("Toy", ["/no/such/python"], free_port(), "toy"), log) as engine:
-        told = engine.told()
-        assert isinstance(told, EngineRefused)
-        assert told.sentence.endswith("/no/such/python: No such file or directory.")
+def test_a_missing_engine_is_a_sentence(log: Path) -> None:
+    with supervised(Launch("Toy", ["/no/such/python"], free_port(), "toy"), log) as engine:
+        reply = engine.message()
+        assert isinstance(reply, EngineRefused)
+        assert reply.sentence.endswith("/no/such/python: No such file or directory.")
 
 
 def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> None:
-    with kept(launch_of(), log) as first:
-        first.told()
+    with supervised(launch_of(), log) as first:
+        first.message()
         first.ready()
-        with kept(first.launch, log) as second:
-            assert second.told() == EngineRefused(
+        with supervised(first.launch, log) as second:
+            assert second.message() == EngineRefused(
                 f"Port {first.launch.port} is in use by another program."
             )
 
@@ -222,8 +222,8 @@ def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> No
 def test_the_environment_is_changed_as_asked(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     launch = launch_of(env={"SOME_SETTING": "on"}, unset=("OPENAI_API_KEY",))
-    with kept(launch, log) as engine:
-        environ = psutil.Process(engine.told().pid).environ()
+    with supervised(launch, log) as engine:
+        environ = psutil.Process(engine.message().pid).environ()
         assert environ["SOME_SETTING"] == "on" and environ["PATH"] == os.environ["PATH"]
         assert "OPENAI_API_KEY" not in environ
 
@@ -231,8 +231,8 @@ def test_the_environment_is_changed_as_asked(log: Path, monkeypatch: pytest.Monk
 def test_an_engine_that_says_it_is_well_and_dies_at_its_first_request_is_not_ready(
     log: Path,
 ) -> None:
-    with kept(launch_of("broken"), log) as engine:
-        engine.told()
+    with supervised(launch_of("broken"), log) as engine:
+        engine.message()
         with pytest.raises(EngineProblem, match=r"Toy (failed at its first request|ended before)"):
             engine.ready()
         assert engine.end() == EngineEnded(3)
@@ -240,8 +240,8 @@ def test_an_engine_that_says_it_is_well_and_dies_at_its_first_request_is_not_rea
 
 
 def test_an_engine_that_refuses_its_first_request_is_not_ready(log: Path) -> None:
-    with kept(launch_of("refuses"), log) as engine:
-        engine.told()
+    with supervised(launch_of("refuses"), log) as engine:
+        engine.message()
         with pytest.raises(EngineProblem, match=r"\(HTTP 400: no chat template\)"):
             engine.ready()
 

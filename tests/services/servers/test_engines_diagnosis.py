@@ -26,12 +26,12 @@ REAL = [
 ]
 
 
-@pytest.mark.parametrize(("file", "kind", "words"), REAL)
-def test_a_real_log_is_understood(file: str, kind: str, words: str) -> None:
+@pytest.mark.parametrize(("file", "kind", "text"), REAL)
+def test_a_real_log_is_understood(file: str, kind: str, text: str) -> None:
     engine = file.partition("_")[0]
-    found = diagnose(engine, (LOGS / f"{file}.log").read_text(), 1)
-    assert found.kind == kind
-    assert words in found.sentence and found.hint
+    diagnosis = diagnose(engine, (LOGS / f"{file}.log").read_text(), 1)
+    assert diagnosis.kind == kind
+    assert text in diagnosis.sentence and diagnosis.hint
 
 
 # As vLLM, SGLang, torch, NCCL and huggingface_hub write them.
@@ -199,11 +199,11 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("engine", "log", "kind", "words"), KNOWN)
-def test_a_known_message_is_understood(engine: str, log: str, kind: str, words: str) -> None:
-    found = diagnose(engine, log, 1)
-    assert found.kind == kind
-    assert words in found.sentence
+@pytest.mark.parametrize(("engine", "log", "kind", "text"), KNOWN)
+def test_a_known_message_is_understood(engine: str, log: str, kind: str, text: str) -> None:
+    diagnosis = diagnose(engine, log, 1)
+    assert diagnosis.kind == kind
+    assert text in diagnosis.sentence
 
 
 def test_the_cause_is_named_and_not_what_follows_from_it() -> None:
@@ -230,7 +230,7 @@ def test_a_warning_of_unequal_memory_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "said"),
+    ("log", "line"),
     [
         (
             "(EngineCore pid=7) ERROR 11-21 16:00:00 [core.py:9] Traceback (most recent call last):\n"
@@ -259,9 +259,9 @@ def test_a_warning_of_unequal_memory_is_no_failure() -> None:
         ),
     ],
 )
-def test_else_the_last_telling_line_is_shown(log: str, said: str) -> None:
-    found = diagnose("vllm", log, 1)
-    assert (found.kind, found.sentence) == ("unknown", f"It said: {said}")
+def test_otherwise_the_last_informative_line_is_shown(log: str, line: str) -> None:
+    diagnosis = diagnose("vllm", log, 1)
+    assert (diagnosis.kind, diagnosis.sentence) == ("unknown", f"It said: {line}")
 
 
 def test_an_end_without_words_is_told_by_its_code() -> None:

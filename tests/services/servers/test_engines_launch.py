@@ -138,12 +138,12 @@ def test_sglang_on_gpus_is_told_everything(gpus: Host) -> None:
     }
 
 
-def test_what_is_not_said_is_left_to_the_engine(gpus: Host) -> None:
-    asked = options(launched(gpus, engine="vllm", model="a/b"))
-    assert not {"--max-model-len", "--enforce-eager", "--enable-chunked-prefill"} & set(asked)
-    assert "--distributed-executor-backend" not in asked
-    asked = options(launched(gpus, engine="sglang", model="a/b"))
-    assert not {"--context-length", "--chunked-prefill-size", "--device"} & set(asked)
+def test_options_that_are_not_set_are_left_to_the_engine(gpus: Host) -> None:
+    sglang = options(launched(gpus, engine="vllm", model="a/b"))
+    assert not {"--max-model-len", "--enforce-eager", "--enable-chunked-prefill"} & set(sglang)
+    assert "--distributed-executor-backend" not in sglang
+    sglang = options(launched(gpus, engine="sglang", model="a/b"))
+    assert not {"--context-length", "--chunked-prefill-size", "--device"} & set(sglang)
 
 
 def test_chunked_prefill_is_switched_off_in_each_engines_words(gpus: Host) -> None:
@@ -172,10 +172,10 @@ def test_a_pipeline_on_a_cpu_warms_up(cores: Host) -> None:
 
 def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: Host) -> None:
     """vLLM's own defaults for a CPU double with the tensor-parallel size."""
-    one, two = (options(launched(cores, engine="vllm", tp=tp)) for tp in (1, 2))
-    differ = {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
+    first, second = (options(launched(cores, engine="vllm", tp=tp)) for tp in (1, 2))
+    differ = {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
     assert differ == {"--tensor-parallel-size"}
-    assert (one["--max-num-seqs"], one["--max-num-batched-tokens"]) == ("128", "2048")
+    assert (first["--max-num-seqs"], first["--max-num-batched-tokens"]) == ("128", "2048")
     whole = launched(cores, engine="vllm", chunked_prefill=False, max_seqs=4)
     assert options(whole)["--max-num-seqs"] == "4" and whole.argv.count("--max-num-seqs") == 1
     assert "--max-num-batched-tokens" not in options(whole)
@@ -183,8 +183,8 @@ def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: H
 
 def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Host) -> None:
     launch = launched(cores, engine="ray", dp=2, max_seqs=4)
-    asked = options(launch)
-    assert (asked["--replicas"], asked["--slots"]) == ("2", "4")
+    arguments = options(launch)
+    assert (arguments["--replicas"], arguments["--slots"]) == ("2", "4")
     assert launch.cwd == str(cores.root) and launch.argv[1].endswith("ray_app.py")
 
 
@@ -227,14 +227,14 @@ def test_the_command_to_copy_is_the_command(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", show, "a b", "it's", "$HOME"]
     env = {"PATH": f"{tmp_path}:/usr/bin", "SETTING": "0|1"}
     launch = Launch("Toy", argv, 9000, "toy", env, ("AWAY",), cwd=str(tmp_path))
-    told = subprocess.run(
+    process = subprocess.run(
         ["/bin/sh", "-c", launch.text()],
         env={"AWAY": "1", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         check=True,
     )
-    given, environ = json.loads(told.stdout)
-    assert given == ["a b", "it's", "$HOME"]
+    arguments, environ = json.loads(process.stdout)
+    assert arguments == ["a b", "it's", "$HOME"]
     assert environ["SETTING"] == "0|1" and "AWAY" not in environ
     assert environ["PATH"] == f"{tmp_path}:/usr/bin:/bin"
 
@@ -340,9 +340,9 @@ def test_without_a_model_the_packaged_one_must_have_been_made(cores: Host) -> No
 
 
 @pytest.mark.parametrize("name", [*OWN, "--hos", "--served_model_name=hunter2"])
-def test_what_paceline_sets_is_not_for_the_further_arguments(cores: Host, name: str) -> None:
-    said = "may hold no key" if "api" in name else "Paceline sets --"
-    with pytest.raises((EngineProblem, InvalidConfig), match=said) as problem:
+def test_extra_arguments_cannot_set_what_paceline_sets(cores: Host, name: str) -> None:
+    message = "may hold no key" if "api" in name else "Paceline sets --"
+    with pytest.raises((EngineProblem, InvalidConfig), match=message) as problem:
         launched(cores, engine="vllm", extra=f"{name} x")
     assert "hunter2" not in str(problem.value)
 
@@ -391,7 +391,7 @@ FOUND = (("GPU-aa1", "H200"), ("GPU-bb2", "A100"), ("GPU-cc3", "L4"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "names"),
+    ("visible_devices", "names"),
     [
         (None, ("H200", "A100", "L4")),
         ("2,0", ("L4", "H200")),
@@ -401,8 +401,8 @@ FOUND = (("GPU-aa1", "H200"), ("GPU-bb2", "A100"), ("GPU-cc3", "L4"))
         ("-1", None),
     ],
 )
-def test_the_gpus_are_those_that_cuda_shows(asked: str | None, names: Any) -> None:
-    seen = visible(FOUND, asked)
+def test_the_gpus_are_those_that_cuda_shows(visible_devices: str | None, names: Any) -> None:
+    seen = visible(FOUND, visible_devices)
     assert (seen.names if seen else None) == names
 
 
@@ -509,5 +509,5 @@ WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",
 
 @given(st.lists(WORDS, min_size=1, max_size=5), WORDS)
 def test_whatever_is_in_a_command_a_shell_reads_it_back(argv: list[str], value: str) -> None:
-    words = shlex.split(Launch("Toy", argv, 9000, "toy", {"SETTING": value}, ("AWAY",)).text())
-    assert words == ["env", "-u", "AWAY", f"SETTING={value}", *argv]
+    arguments = shlex.split(Launch("Toy", argv, 9000, "toy", {"SETTING": value}, ("AWAY",)).text())
+    assert arguments == ["env", "-u", "AWAY", f"SETTING={value}", *argv]

@@ -63,9 +63,9 @@ def page(name: str) -> Any:
     return json.loads((DATA / name).read_bytes())
 
 
-def test_sglang_tells_its_version_and_how_it_is_spread() -> None:
-    told = page("sglang_server_info_tp2.json")
-    assert facts_of({"/get_server_info": told, "/version": {"version": "other"}}) == {
+def test_sglang_reports_its_version_and_its_parallelism() -> None:
+    info = page("sglang_server_info_tp2.json")
+    assert facts_of({"/get_server_info": info, "/version": {"version": "other"}}) == {
         "engine": "SGLang",
         "engine_version": "0.5.23",
         "model_name": "smol12",
@@ -89,8 +89,8 @@ def test_sglang_tells_its_version_and_how_it_is_spread() -> None:
 
 
 def test_sglang_without_chunks_says_so() -> None:
-    told = {**page("sglang_server_info_tp2.json"), "chunked_prefill_size": -1}
-    facts = facts_of({"/get_server_info": told})
+    info = {**page("sglang_server_info_tp2.json"), "chunked_prefill_size": -1}
+    facts = facts_of({"/get_server_info": info})
     assert facts["chunked_prefill"] is False and "chunk_tokens" not in facts
 
 
@@ -161,8 +161,8 @@ def test_a_vllm_on_this_machine_is_known_by_its_command_line() -> None:
         "print(server.server_port, flush=True)\n"
         "server.serve_forever()\n"
     )
-    given = ["vllm", "serve", "/srv/secret/model", "--tensor-parallel-size=4", "-pp", "2"]
-    with subprocess.Popen([sys.executable, "-c", code, *given], stdout=subprocess.PIPE) as server:
+    command = ["vllm", "serve", "/srv/secret/model", "--tensor-parallel-size=4", "-pp", "2"]
+    with subprocess.Popen([sys.executable, "-c", code, *command], stdout=subprocess.PIPE) as server:
         assert server.stdout
         port = int(server.stdout.readline())
         facts = asyncio.run(engine_facts(Target("url", f"http://127.0.0.1:{port}/v1")))
@@ -197,7 +197,7 @@ LLAMACPP = {
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("pages", "expected"),
     [
         (
             {"/props": LLAMACPP},
@@ -229,10 +229,10 @@ LLAMACPP = {
         ),
     ],
 )
-def test_an_engine_is_known_by_its_pages_and_nothing_else_is_believed(
-    told: dict[str, Any], expected: dict[str, Any]
+def test_an_engine_is_recognised_by_its_pages_alone(
+    pages: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    assert facts_of(told) == expected
+    assert facts_of(pages) == expected
 
 
 HOSTILE: dict[str, Any] = {
@@ -270,16 +270,16 @@ def test_numbers_that_cannot_be_kept_are_no_facts(
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_a_vllm_of_strange_numbers_is_still_a_vllm(value: Any) -> None:
+def test_a_vllm_with_strange_numbers_is_still_a_vllm(value: Any) -> None:
     labels = f'enable_prefix_caching="True",kv_cache_size_tokens="{value!s:.9999}"'.replace(
         "\n", ""
     )
     metrics = f'vllm:num_requests_running{{engine="{value!s:.9999}"}} 1\n'
     metrics += f"vllm:cache_config_info{{{labels}}} 1\n"
     listed = {"data": [{"id": "m", "max_model_len": value}]}
-    told = {**VERSION, "/metrics": metrics.encode(), "/v1/models": listed}
+    pages = {**VERSION, "/metrics": metrics.encode(), "/v1/models": listed}
     facts = {"engine": "vLLM", "engine_version": "0.32.0", "prefix_cache": True}
-    assert facts_of(told) == facts
+    assert facts_of(pages) == facts
 
 
 KEY, PROMPT = "my.own-key_of=no_known+form", "Keep this to yourself: the merger is on Monday."
@@ -287,16 +287,16 @@ KEY, PROMPT = "my.own-key_of=no_known+form", "Keep this to yourself: the merger 
 
 @pytest.mark.parametrize("secret", [KEY, PROMPT])
 @pytest.mark.parametrize("before", ["", "0.32.0 ", "x" * 50, "y" * 1990])
-def test_a_server_that_echoes_key_or_prompt_has_them_in_no_fact(secret: str, before: str) -> None:
-    said = before + secret
-    config = {part: dict.fromkeys(names, said) for part, names in pages.VLLM_PARTS.items()}
-    told: tuple[dict[str, Any], ...] = (
-        {"/get_server_info": {"tp_size": 1, **dict.fromkeys(pages.SGLANG, said)}},
-        {"/props": {"default_generation_settings": {}, **dict.fromkeys(pages.LLAMACPP, said)}},
-        {"/version": {"version": said}, "/server_info?config_format=json": {"vllm_config": config}},
-        {"/api/version": {"version": said}},
+def test_no_fact_contains_a_key_or_prompt_that_a_server_echoes(secret: str, before: str) -> None:
+    text = before + secret
+    config = {part: dict.fromkeys(names, text) for part, names in pages.VLLM_PARTS.items()}
+    replies: tuple[dict[str, Any], ...] = (
+        {"/get_server_info": {"tp_size": 1, **dict.fromkeys(pages.SGLANG, text)}},
+        {"/props": {"default_generation_settings": {}, **dict.fromkeys(pages.LLAMACPP, text)}},
+        {"/version": {"version": text}, "/server_info?config_format=json": {"vllm_config": config}},
+        {"/api/version": {"version": text}},
     )
-    for some in told:
+    for some in replies:
         with serving(some) as base_url:
             facts = asyncio.run(engine_facts(Target("url", base_url, key=KEY), [PROMPT]))
         assert "engine" in facts

@@ -111,9 +111,9 @@ def probed(
     async def use(netloc: str, _: Server) -> Probe:
         scheme = more.get("scheme", "http")
         target = Target(backend, f"{scheme}://{netloc}/v1", model, key)
-        found = await probe(target, more.get("timeout_s", 2.0))
-        problem = found.problem and found.problem.replace(netloc, "HOST")
-        return Probe(**{**{n: getattr(found, n) for n in Probe.__slots__}, "problem": problem})
+        result = await probe(target, more.get("timeout_s", 2.0))
+        problem = result.problem and result.problem.replace(netloc, "HOST")
+        return Probe(**{**{n: getattr(result, n) for n in Probe.__slots__}, "problem": problem})
 
     return served(pages, use, more.get("tls"), more.get("hold", ""))
 
@@ -153,19 +153,19 @@ def nobody() -> str:
 
 
 @pytest.mark.parametrize("name", ["vllm_chat_stream.txt", "sglang_stream_chat.sse"])
-def test_a_healthy_engine_is_found_to_be_one(name: str) -> None:
-    found = probed(chat(http(200, (DATA / name).read_bytes())))
-    assert found.reachable and found.streams and found.reports_usage
-    assert found.models == ("smol", "large")
-    assert found.server == "test-engine"
-    assert found.rtt_s is not None and 0 < found.rtt_s < 0.5
-    assert found.problem is None
+def test_a_healthy_engine_is_recognised(name: str) -> None:
+    result = probed(chat(http(200, (DATA / name).read_bytes())))
+    assert result.reachable and result.streams and result.reports_usage
+    assert result.models == ("smol", "large")
+    assert result.server == "test-engine"
+    assert result.rtt_s is not None and 0 < result.rtt_s < 0.5
+    assert result.problem is None
 
 
-def test_a_server_of_known_times_is_found_to_be_one(reference: ReferenceServer) -> None:
+def test_a_server_of_known_times_is_recognised(reference: ReferenceServer) -> None:
     model = "ref ttft=0.01 gap=0.001 tokens=4"
-    found = asyncio.run(probe(Target("url", reference.base_url, model)))
-    assert found.problem is None and found.streams and found.reports_usage
+    result = asyncio.run(probe(Target("url", reference.base_url, model)))
+    assert result.problem is None and result.streams and result.reports_usage
 
 
 @pytest.mark.parametrize(
@@ -182,19 +182,19 @@ def test_a_server_of_known_times_is_found_to_be_one(reference: ReferenceServer) 
         (http(200, events({"choices": [{"text": "Hi"}]}).decode()), True, False),
     ],
 )
-def test_whether_it_streams_and_counts_is_seen(
+def test_streaming_and_token_counts_are_detected(
     answer: bytes, streams: bool, reports_usage: bool
 ) -> None:
-    found = probed(chat(answer))
-    assert (found.streams, found.reports_usage) == (streams, reports_usage)
-    assert found.problem is None
+    result = probed(chat(answer))
+    assert (result.streams, result.reports_usage) == (streams, reports_usage)
+    assert result.problem is None
 
 
 def test_a_stream_that_does_not_end_is_a_stream_all_the_same() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     begun = head + events({"choices": [{"delta": {"content": "Hi"}}]})
-    found = probed(chat(begun), timeout_s=0.1, hold="/v1/chat/completions")
-    assert (found.streams, found.reports_usage, found.problem) == (True, None, None)
+    result = probed(chat(begun), timeout_s=0.1, hold="/v1/chat/completions")
+    assert (result.streams, result.reports_usage, result.problem) == (True, None, None)
 
 
 def test_the_round_trip_is_timed_on_one_open_connection() -> None:
@@ -205,11 +205,11 @@ def test_the_round_trip_is_timed_on_one_open_connection() -> None:
     assert served(chat(STREAM), use) == (1, 1 + 5 + 1)
 
 
-def test_no_round_trip_is_told_where_every_get_would_open_a_connection() -> None:
+def test_no_round_trip_is_reported_where_every_get_would_open_a_connection() -> None:
     pages = chat(STREAM)
     pages["/v1/models"] = http(200, {"data": [{"id": "smol"}]}, "Connection: close")
-    found = probed(pages)
-    assert found.rtt_s is None and found.problem is None
+    result = probed(pages)
+    assert result.rtt_s is None and result.problem is None
 
 
 def test_the_question_is_small_and_carries_the_key() -> None:
@@ -217,22 +217,22 @@ def test_the_question_is_small_and_carries_the_key() -> None:
         await probe(Target("openai", f"http://{netloc}/v1", "smol", KEY))
         return server.asked
 
-    asked = served(chat(STREAM), use)
-    assert all(f"Authorization: Bearer {KEY}" in headers for _, headers, _ in asked)
-    body = json.loads(asked[-1][2])
+    requests = served(chat(STREAM), use)
+    assert all(f"Authorization: Bearer {KEY}" in headers for _, headers, _ in requests)
+    body = json.loads(requests[-1][2])
     assert body["max_completion_tokens"] == 4 and body["model"] == "smol" and body["stream"]
 
 
 def test_a_cloud_is_asked_nothing_that_costs_until_a_model_is_chosen() -> None:
-    found = probed(chat(STREAM), backend="groq", key=KEY)
-    assert found.reachable and found.models == ("smol", "large")
-    assert (found.streams, found.reports_usage, found.problem) == (None, None, None)
+    result = probed(chat(STREAM), backend="groq", key=KEY)
+    assert result.reachable and result.models == ("smol", "large")
+    assert (result.streams, result.reports_usage, result.problem) == (None, None, None)
 
 
 def test_ids_that_no_model_can_have_are_left_out() -> None:
     data = [{"id": "a"}, {"id": 7}, {"id": ""}, {"id": "x" * 301}, {"id": "a\nb"}, "b", {"n": 1}]
-    found = probed({"/v1/models": http(200, {"data": data}), "*": STREAM})
-    assert found.models == ("a",)
+    result = probed({"/v1/models": http(200, {"data": data}), "*": STREAM})
+    assert result.models == ("a",)
 
 
 # --- what is wrong -----------------------------------------------------------------------------
@@ -263,9 +263,9 @@ def test_where_nothing_answers_the_command_that_starts_it_is_given(
     backend: str, sentence: str
 ) -> None:
     netloc = nobody()
-    found = asyncio.run(probe(Target(backend, f"http://{netloc}/v1")))
+    result = asyncio.run(probe(Target(backend, f"http://{netloc}/v1")))
     port = netloc.partition(":")[2]
-    assert found == Probe(
+    assert result == Probe(
         False, problem=sentence.replace("HOST:PORT", netloc, 1).replace("PORT", port)
     )
 
@@ -332,10 +332,10 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
 
 
 @pytest.mark.parametrize(("page", "sentence"), MODEL_PROBLEMS)
-def test_what_is_wrong_with_a_list_of_models_is_said(page: Page, sentence: str) -> None:
-    found = probed({"*": page}, timeout_s=0.2 if page is None else 2.0)
-    assert found.problem is not None and found.problem.startswith(sentence)
-    assert not found.models and found.streams is None
+def test_problems_with_a_list_of_models_are_named(page: Page, sentence: str) -> None:
+    result = probed({"*": page}, timeout_s=0.2 if page is None else 2.0)
+    assert result.problem is not None and result.problem.startswith(sentence)
+    assert not result.models and result.streams is None
 
 
 @pytest.mark.parametrize(("page", "sentence"), MODEL_PROBLEMS[:4] + MODEL_PROBLEMS[6:8])
@@ -402,19 +402,17 @@ CHAT_PROBLEMS: list[tuple[Page, str]] = [
 
 
 @pytest.mark.parametrize(("page", "sentence"), CHAT_PROBLEMS)
-def test_what_is_wrong_with_an_answer_is_said_and_the_rest_is_kept(
-    page: Page, sentence: str
-) -> None:
-    found = probed(chat(page), model="nope", key=KEY, timeout_s=0.2 if page is None else 2.0)
-    assert found.problem is not None and found.problem.startswith(sentence)
-    assert found.reachable and found.models == ("smol", "large") and found.streams is None
+def test_problems_with_an_answer_are_named_and_the_rest_is_kept(page: Page, sentence: str) -> None:
+    result = probed(chat(page), model="nope", key=KEY, timeout_s=0.2 if page is None else 2.0)
+    assert result.problem is not None and result.problem.startswith(sentence)
+    assert result.reachable and result.models == ("smol", "large") and result.streams is None
 
 
-def test_of_many_models_a_few_are_named() -> None:
+def test_of_many_models_only_a_few_are_named() -> None:
     models = http(200, {"data": [{"id": f"m{i}"} for i in range(1005)]})
-    found = probed({"/v1/models": models, "*": http(404, UNKNOWN)}, model="nope")
+    result = probed({"/v1/models": models, "*": http(404, UNKNOWN)}, model="nope")
     assert (
-        found.problem == "HOST does not serve 'nope'. It lists m0, m1, m2, m3, m4 and 1,000 more."
+        result.problem == "HOST does not serve 'nope'. It lists m0, m1, m2, m3, m4 and 1,000 more."
     )
 
 
@@ -432,14 +430,14 @@ def test_of_many_models_a_few_are_named() -> None:
     ],
 )
 def test_no_key_and_a_wrong_key_are_told_apart(backend: str, key: str, sentence: str) -> None:
-    found = probed({"*": http(401, {"error": "no"})}, backend=backend, model="m", key=key)
-    assert found.problem == sentence
+    result = probed({"*": http(401, {"error": "no"})}, backend=backend, model="m", key=key)
+    assert result.problem == sentence
 
 
-def test_a_server_that_repeats_the_key_does_not_bring_it_onto_the_page() -> None:
+def test_a_key_that_a_server_repeats_is_not_shown() -> None:
     echoed = {"error": {"message": f"Incorrect API key provided: {KEY}. See the docs."}}
-    found = probed({"*": http(401, echoed)}, backend="openai", key=KEY)
-    assert found.problem and KEY not in found.problem and "[removed]" in found.problem
+    result = probed({"*": http(401, echoed)}, backend="openai", key=KEY)
+    assert result.problem and KEY not in result.problem and "[removed]" in result.problem
 
 
 def test_a_redirect_does_not_take_the_key_along() -> None:
@@ -451,30 +449,32 @@ def test_a_redirect_does_not_take_the_key_along() -> None:
     assert served({}, use) == ["GET /v1/models HTTP/1.1"]
 
 
-def test_a_body_that_drips_for_ever_is_left_in_time() -> None:
+def test_a_body_that_drips_for_ever_times_out() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
-    found = probed({"*": head}, timeout_s=0.2, hold="/v1/models")
-    assert found.problem == "HOST takes connections, but did not answer within 0.2 s."
+    result = probed({"*": head}, timeout_s=0.2, hold="/v1/models")
+    assert result.problem == "HOST takes connections, but did not answer within 0.2 s."
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "xn--a"])
-def test_a_name_that_does_not_exist_is_said_to_be_one(host: str) -> None:
-    found = asyncio.run(probe(Target("vllm", f"http://{host}:8000/v1")))
-    assert found.problem is not None
-    assert found.problem.startswith(f"No host is called {host} (")
-    assert found.reachable is False
+def test_a_host_that_does_not_exist_is_named(host: str) -> None:
+    result = asyncio.run(probe(Target("vllm", f"http://{host}:8000/v1")))
+    assert result.problem is not None
+    assert result.problem.startswith(f"No host is called {host} (")
+    assert result.reachable is False
 
 
-def test_tls_where_there_is_none_is_told() -> None:
-    found = probed({"*": MODELS}, scheme="https")
-    assert found.problem is not None
-    assert found.problem.startswith("HOST does not speak TLS (")
-    assert found.problem.endswith("). Try http:// instead of https://.")
+def test_https_to_a_plain_http_server_is_named() -> None:
+    result = probed({"*": MODELS}, scheme="https")
+    assert result.problem is not None
+    assert result.problem.startswith("HOST does not speak TLS (")
+    assert result.problem.endswith("). Try http:// instead of https://.")
 
 
-def test_a_tls_greeting_that_gets_no_answer_is_left_in_time() -> None:
-    found = probed({"*": None}, scheme="https", timeout_s=0.2)
-    assert found.problem == ("No connection to HOST within 0.1 s. Check the address and firewalls.")
+def test_a_tls_handshake_without_an_answer_times_out() -> None:
+    result = probed({"*": None}, scheme="https", timeout_s=0.2)
+    assert result.problem == (
+        "No connection to HOST within 0.1 s. Check the address and firewalls."
+    )
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
@@ -483,8 +483,8 @@ def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None
     subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "c", tmp_path / "k")
-    found = probed({"*": MODELS}, scheme="https", tls=context)
-    assert found.problem == (
+    result = probed({"*": MODELS}, scheme="https", tls=context)
+    assert result.problem == (
         "HOST cannot be reached: its certificate is not trusted (self-signed certificate). Give "
         "the certificate of its authority (ca_file), or turn the check off for a server of your "
         "own (insecure_tls)."
@@ -494,11 +494,11 @@ def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None
 # --- the rest ----------------------------------------------------------------------------------
 
 
-def test_an_engine_that_does_not_run_yet_has_its_own_model_and_says_so() -> None:
+def test_an_engine_that_is_not_running_yet_says_so_and_has_its_own_model() -> None:
     target = Target("embedded", None, "smollm2-135m-instruct")
     assert asyncio.run(list_models(target)) == ("smollm2-135m-instruct",)
-    found = asyncio.run(probe(target))
-    assert found.problem == "The embedded engine is not running: a run starts it."
+    result = asyncio.run(probe(target))
+    assert result.problem == "The embedded engine is not running: a run starts it."
 
 
 def test_an_empty_model_is_the_first_that_a_server_lists() -> None:

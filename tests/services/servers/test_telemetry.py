@@ -135,7 +135,7 @@ def test_the_page_of_a_real_sglang_is_read() -> None:
     assert MetricsReader().values(SGLANG) == {"running": 0.0, "waiting": 0.0, "kv_cache_share": 0.0}
 
 
-def test_counts_go_from_where_they_stood_at_first() -> None:
+def test_counters_start_at_zero() -> None:
     reading = MetricsReader()
     reading.values(VLLM)  # 230 tokens looked up, none found
     later = changed(
@@ -144,8 +144,8 @@ def test_counts_go_from_where_they_stood_at_first() -> None:
         vllm_prefix_cache_hits_total=25,
         vllm_num_preemptions_total=3,
     )
-    told = reading.values(later)
-    assert (told["prefix_hit_share"], told["preemptions"]) == (0.25, 3.0)
+    values = reading.values(later)
+    assert (values["prefix_hit_share"], values["preemptions"]) == (0.25, 3.0)
     again = reading.values(changed(VLLM, vllm_num_preemptions_total=0))
     assert again["preemptions"] == 0.0
 
@@ -159,8 +159,8 @@ def test_sglangs_tokens_are_added_up_over_where_they_were_found() -> None:
 
 def test_replicas_are_added_up_and_ranks_of_one_are_not() -> None:
     two = VLLM + VLLM.replace('engine="0"', 'engine="1"')
-    told = MetricsReader().values(changed(two, vllm_kv_cache_usage_perc=0.5))
-    assert (told["running"], told["waiting"], told["kv_cache_share"]) == (8.0, 16.0, 0.5)
+    values = MetricsReader().values(changed(two, vllm_kv_cache_usage_perc=0.5))
+    assert (values["running"], values["waiting"], values["kv_cache_share"]) == (8.0, 16.0, 0.5)
     ranks = SGLANG + SGLANG.replace('tp_rank="0"', 'tp_rank="1"')
     assert MetricsReader().values(changed(ranks, sglang_num_running_reqs=3))["running"] == 3.0
 
@@ -169,10 +169,10 @@ def test_a_page_of_no_engine_that_is_known_says_nothing() -> None:
     assert MetricsReader().values("process_cpu_seconds_total 8.29\n") == {}
 
 
-def test_every_series_that_is_told_is_in_the_table() -> None:
-    told = MetricsReader().values(VLLM) | {"gpu3_memory_bytes": 1.0, "gpu11_use_share": 1.0}
-    labels = {name: entry.label for name in told if (entry := series_of(name))}
-    assert labels.keys() == told.keys()
+def test_every_reported_series_is_in_the_table() -> None:
+    values = MetricsReader().values(VLLM) | {"gpu3_memory_bytes": 1.0, "gpu11_use_share": 1.0}
+    labels = {name: entry.label for name in values if (entry := series_of(name))}
+    assert labels.keys() == values.keys()
     assert labels["gpu11_use_share"] == "GPU 11, time in use"
     assert series_of("gpu3_nonsense") is None and series_of("nonsense") is None
     assert len({entry.name for entry in SERIES}) == len(SERIES)
@@ -221,12 +221,12 @@ def served() -> Iterator[Metrics]:
 
 def looks(page: Page, times: int, between: Callable[[], None] = lambda: None) -> list[Any]:
     async def read() -> list[Any]:
-        found = []
+        samples = []
         for _ in range(times):
-            found.append(await page.read())
+            samples.append(await page.read())
             between()
         await page.close()
-        return found
+        return samples
 
     return asyncio.run(read())
 
@@ -249,13 +249,13 @@ def test_a_server_without_such_a_page_is_asked_once(served: Metrics) -> None:
     assert served.asked == 1
 
 
-def test_a_server_that_is_broken_for_a_while_is_asked_again(served: Metrics) -> None:
+def test_a_server_that_is_down_for_a_while_is_polled_again(served: Metrics) -> None:
     served.status = 503
 
     def mend() -> None:
         served.status = 200
 
-    assert [bool(told) for told in looks(page_of(served), 2, mend)] == [False, True]
+    assert [bool(seen) for seen in looks(page_of(served), 2, mend)] == [False, True]
 
 
 def test_a_server_that_is_gone_says_nothing() -> None:
@@ -391,14 +391,14 @@ def test_what_a_process_started_counts_with_it() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux counts it")
-def test_what_a_process_waited_for_a_core_is_counted() -> None:
+def test_the_time_a_process_waited_for_a_core_is_counted() -> None:
     """Two that are always busy share one core: each waits while the other runs."""
     with busy() as pid, busy() as other:
         core = {min(os.sched_getaffinity(0))}
         tree = Tree(pid)
         until(lambda: len(tree.read()[1]) == 2, 30)
-        for one in (pid, other):
-            for process in (one, *(p.pid for p in psutil.Process(one).children())):
+        for pid_ in (pid, other):
+            for process in (pid_, *(p.pid for p in psutil.Process(pid_).children())):
                 os.sched_setaffinity(process, core)
         until(lambda: tree.read()[0].get("engine_waiting_cores", 0.0) > 0.2, 30)
 
@@ -434,7 +434,7 @@ def test_a_server_on_this_machine_is_seen_whole(reference: ReferenceServer) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen"),
+    ("sampler_target", "seen"),
     [
         (SamplerTarget("url", "http://127.0.0.1:9/v1", 0), True),
         (SamplerTarget("url", "http://127.0.0.1:9/v1", 0, on_cores=True), False),
@@ -442,12 +442,12 @@ def test_a_server_on_this_machine_is_seen_whole(reference: ReferenceServer) -> N
     ],
 )
 def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
-    monkeypatch: pytest.MonkeyPatch, asked: SamplerTarget, seen: bool
+    monkeypatch: pytest.MonkeyPatch, sampler_target: SamplerTarget, seen: bool
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", Nvml([10]))
 
     async def look() -> Sample:
-        sampler = Sampler(asked)
+        sampler = Sampler(sampler_target)
         try:
             return await sampler.look()
         finally:
@@ -458,7 +458,7 @@ def test_the_gpus_are_not_those_of_an_engine_on_the_cores(
 
 @pytest.mark.slow
 def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> None:
-    asked = SamplerTarget("url", served.base_url, perf_counter_ns(), period_s=0.05)
+    sampler_target = SamplerTarget("url", served.base_url, perf_counter_ns(), period_s=0.05)
     sampler = subprocess.Popen(
         [sys.executable, "-m", "services.servers.telemetry"],
         cwd=ROOT,
@@ -467,7 +467,7 @@ def test_the_process_writes_samples_until_its_input_ends(served: Metrics) -> Non
     )
     with sampler:
         assert sampler.stdin and sampler.stdout
-        sampler.stdin.write(encode(asked))
+        sampler.stdin.write(encode(sampler_target))
         sampler.stdin.flush()
         samples = [expect(Sampled, sampler.stdout.readline()) for _ in range(3)]
         assert psutil.Process(sampler.pid).nice() > psutil.Process().nice()
@@ -504,8 +504,8 @@ def test_a_count_that_begins_anew_goes_on_growing() -> None:
     assert grown([], "preemptions") is None
 
 
-def test_the_table_says_mean_and_highest_and_nothing_of_what_was_not_seen() -> None:
-    one = replace(
+def test_the_table_has_mean_and_maximum_and_omits_missing_series() -> None:
+    run = replace(
         candidate([measured()]),
         run=watched((1.0, 2.0)),
         samples=[
@@ -522,10 +522,10 @@ def test_the_table_says_mean_and_highest_and_nothing_of_what_was_not_seen() -> N
             Sample(2.0, {"running": 2.0, "gpu0_memory_bytes": 2.0**29, "preemptions": 3.0}),
         ],
     )
-    assert table(one).rows == (
+    assert table(run).rows == (
         ("Requests running", "1.5", "2"),
         ("GPU 0, memory in use", "512 MiB", "512 MiB"),
         ("GPU 1, memory in use", "1.00 GiB", "1.00 GiB"),
     )
-    assert table(one).note.startswith("Preemptions: 3. Sampled ")  # a count has no mean
+    assert table(run).note.startswith("Preemptions: 3. Sampled ")  # a count has no mean
     assert table(candidate([measured()])).rows == ()

@@ -41,7 +41,7 @@ def test_a_headline_has_no_number_where_there_is_no_verdict() -> None:
 
 def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
     seen = with_samples(cell(1), [Sample(0, {"gpu0_memory_bytes": 1.0})])
-    result = report([seen, cell(1.5, place=1, tp=2)], device="core")
+    result = report([seen, cell(1.5, index=1, tp=2)], device="core")
     assert (
         result.device == "GPU" and "each GPU does 75.0 % of what one alone does" in result.sentence
     )
@@ -235,7 +235,7 @@ def test_lengths_have_a_best_each() -> None:
 def swept(*limits: int, **more: Any) -> Report:
     return report(
         [
-            cell(1 + at, place=at, size=at_once, requests=16, concurrency=at_once, **more)
+            cell(1 + at, index=at, size=at_once, requests=16, concurrency=at_once, **more)
             for at, at_once in enumerate(limits)
         ]
     )
@@ -262,14 +262,14 @@ def test_the_next_is_in_the_table_only_where_there_is_one() -> None:
 
 
 def test_batches_are_called_batches() -> None:
-    result = report([cell(1, size=2), cell(2, size=8, place=1)])
+    result = report([cell(1, size=2), cell(2, size=8, index=1)])
     assert result.varied == "Varied: batch size (2, 8). 2 of 2 cells measured."
     assert "at batch 8" in result.sentence
 
 
 def test_modes_are_called_by_their_names() -> None:
     loads = ({"mode": "sequential"}, {"mode": "staggered"}, {"concurrency": 2}, {})
-    result = report([cell(1 + at, place=at, size=8, **load) for at, load in enumerate(loads)])
+    result = report([cell(1 + at, index=at, size=8, **load) for at, load in enumerate(loads)])
     assert result.varied == (
         "Varied: how requests are sent (concurrency 2, concurrency 8, sequential · pause 2 s, "
         "8 requests · staggered · interval 0.06125 s). 4 of 4 cells measured."
@@ -297,7 +297,7 @@ def test_the_report_says_nothing_else_only_where_nothing_else_was_measured() -> 
 def test_the_next_is_behind_in_the_direction_of_the_number(
     next_one: float, throughput: str, latency: str
 ) -> None:
-    sentences = report([cell(next_one), cell(1.0, tp=2, place=1)]).sentences
+    sentences = report([cell(next_one), cell(1.0, tp=2, index=1)]).sentences
     assert throughput in next(
         sentence for sentence in sentences if sentence.startswith("Throughput")
     )

@@ -22,7 +22,7 @@ SAME = (1.0, 1.0, 1.0)
 
 
 def test_speed_up_efficiency_and_price_worked_out_by_hand() -> None:
-    result = scaling([cell(1, vary=SAME), cell(1.5, place=1, tp=2, vary=SAME)], 3.60)
+    result = scaling([cell(1, vary=SAME), cell(1.5, index=1, tp=2, vary=SAME)], 3.60)
     first, second = result.rows
     assert (first.label, second.label) == ("TP 1", "TP 2")
     assert first.is_baseline and first.speedup is None and first.efficiency is None
@@ -36,7 +36,7 @@ def test_speed_up_efficiency_and_price_worked_out_by_hand() -> None:
 
 
 def test_intervals_are_welchs_over_repeats() -> None:
-    result = scaling([cell(1), cell(1.8, place=1, tp=2)])
+    result = scaling([cell(1), cell(1.8, index=1, tp=2)])
     speedup, efficiency = result.rows[1].speedup, result.rows[1].efficiency
     assert speedup and efficiency and not speedup.paired
     assert speedup.low and speedup.high and speedup.low < 1.8 < speedup.high
@@ -45,13 +45,13 @@ def test_intervals_are_welchs_over_repeats() -> None:
 
 @given(st.integers(2, 64), st.floats(0.1, 10))
 def test_a_perfect_scaler_has_an_efficiency_of_one(ranks: int, speed: float) -> None:
-    result = scaling([cell(speed), cell(speed * ranks, place=1, dp=ranks)])
+    result = scaling([cell(speed), cell(speed * ranks, index=1, dp=ranks)])
     efficiency = result.rows[1].efficiency
     assert efficiency and efficiency.value == pytest.approx(1)
 
 
 def test_without_one_device_the_fewest_are_the_baseline() -> None:
-    result = scaling([cell(1.5, place=1, tp=4), cell(1, tp=2)])
+    result = scaling([cell(1.5, index=1, tp=4), cell(1, tp=2)])
     assert [row.label for row in result.rows] == ["TP 2", "TP 4"]
     efficiency = result.rows[1].efficiency
     assert efficiency and efficiency.value == pytest.approx(0.75)
@@ -59,20 +59,20 @@ def test_without_one_device_the_fewest_are_the_baseline() -> None:
 
 def test_each_variant_has_a_baseline_of_its_own() -> None:
     chunked = [EngineConfig(tp=tp, chunked_prefill=on) for on in (True, False) for tp in (1, 2)]
-    result = scaling([cell(1 + at, place=at, engine=e) for at, e in enumerate(chunked)])
+    result = scaling([cell(1 + at, index=at, engine=e) for at, e in enumerate(chunked)])
     against = {row.label: result.labels[row.baseline] for row in result.rows}
     assert against["TP 2 · chunked prefill on"] == "TP 1 · chunked prefill on"
     assert against["TP 2 · chunked prefill off"] == "TP 1 · chunked prefill off"
 
 
 def test_variants_of_one_size_are_compared_with_the_first() -> None:
-    result = scaling([cell(1 + on, place=on, engine=EngineConfig(eager=bool(on))) for on in (0, 1)])
+    result = scaling([cell(1 + on, index=on, engine=EngineConfig(eager=bool(on))) for on in (0, 1)])
     assert [row.is_baseline for row in result.rows] == [True, False]
     assert not device_curves(result)
 
 
 def test_two_repeats_are_a_ratio_without_a_verdict() -> None:
-    result = scaling([cell(1, vary=(1, 1.1)), cell(2, place=1, tp=2, vary=(1, 1.1))])
+    result = scaling([cell(1, vary=(1, 1.1)), cell(2, index=1, tp=2, vary=(1, 1.1))])
     row = result.rows[1]
     assert row.speedup and row.speedup.value == pytest.approx(2)
     assert (row.speedup.low, row.word) == (None, "no verdict")
@@ -80,7 +80,7 @@ def test_two_repeats_are_a_ratio_without_a_verdict() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "running"])
 def test_a_run_that_did_not_end_allows_no_verdict(status: str) -> None:
-    result = scaling([cell(1), cell(2, place=1, tp=2, status=status)])  # type: ignore[arg-type]
+    result = scaling([cell(1), cell(2, index=1, tp=2, status=status)])  # type: ignore[arg-type]
     row = result.rows[1]
     assert row.speedup and row.speedup.low is None
     assert row.word == "no verdict" and "this run" in row.why_not
@@ -88,7 +88,7 @@ def test_a_run_that_did_not_end_allows_no_verdict(status: str) -> None:
 
 def test_cells_that_could_not_be_measured_are_in_the_table() -> None:
     result = scaling(
-        [cell(1), cell(None, place=1, tp=8, problem="It needs 8 GPUs, and there are 0.")]
+        [cell(1), cell(None, index=1, tp=8, problem="It needs 8 GPUs, and there are 0.")]
     )
     row = result.rows[1]
     assert row.problem == "It needs 8 GPUs, and there are 0."
@@ -100,7 +100,7 @@ def test_a_cell_that_waits_says_so() -> None:
 
 
 def test_without_its_baseline_a_row_has_no_speed_up() -> None:
-    result = scaling([cell(None, problem="Out of memory."), cell(2, place=1, tp=2)])
+    result = scaling([cell(None, problem="Out of memory."), cell(2, index=1, tp=2)])
     assert result.rows[1].speedup is None
     assert "baseline" in result.rows[1].why_not
 
@@ -174,7 +174,7 @@ def test_a_work_is_named_by_what_differs_and_never_by_a_prompt() -> None:
 def test_a_curve_over_devices_is_of_one_kind_of_parallelism() -> None:
     grid = [(1, 1, 1), (2, 1, 1), (4, 1, 1), (1, 2, 1), (2, 2, 1)]
     result = scaling(
-        [cell(1 + at, place=at, tp=tp, pp=pp, dp=dp) for at, (tp, pp, dp) in enumerate(grid)]
+        [cell(1 + at, index=at, tp=tp, pp=pp, dp=dp) for at, (tp, pp, dp) in enumerate(grid)]
     )
     curves = {tuple(row.label for row in curve.rows): curve for curve in device_curves(result)}
     assert set(curves) == {

@@ -143,8 +143,8 @@ def test_cached_tokens_have_many_names(beside: dict[str, Any]) -> None:
     assert read_chunk(json.dumps(data).encode()).usage == Usage(3, 9, None, 2)
 
 
-@pytest.mark.parametrize("place", ["beside", "choice", "groq", "alone"])
-def test_usage_has_many_places(place: str) -> None:
+@pytest.mark.parametrize("usage_key", ["beside", "choice", "groq", "alone"])
+def test_usage_has_many_places(usage_key: str) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 9}
     choice: dict[str, Any] = {"delta": {}, "finish_reason": "stop"}
     data: dict[str, Any] = {
@@ -152,7 +152,7 @@ def test_usage_has_many_places(place: str) -> None:
         "choice": {"choices": [{**choice, "usage": usage}], "usage": {}},
         "groq": {"choices": [choice], "x_groq": {"id": "r", "usage": usage}},
         "alone": {"usage": usage},
-    }[place]
+    }[usage_key]
     assert read_chunk(json.dumps(data).encode()).usage == Usage(3, 9)
 
 
@@ -169,10 +169,10 @@ def test_what_ollama_counts_is_read_from_its_last_line() -> None:
     )
 
 
-def test_counts_are_those_said_last_and_zeros_after_them_say_nothing() -> None:
+def test_the_last_counts_hold_and_zeros_after_them_are_ignored() -> None:
     seen = Usage()
-    for said in (Usage(12), Usage(12, 3, 0, 0), Usage(12, 9, 4, 2), Usage(12, None, 0, 0)):
-        seen = said.after(seen)
+    for usage in (Usage(12), Usage(12, 3, 0, 0), Usage(12, 9, 4, 2), Usage(12, None, 0, 0)):
+        seen = usage.after(seen)
     assert seen == Usage(12, 9, 4, 2)
     assert Usage(12, 4, 0, 0).after(Usage()) == Usage(12, 4, 0, 0)
 
@@ -184,7 +184,7 @@ def test_what_is_not_a_json_object_is_refused(payload: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "line",
     [
         "ping",
         "[PING]",
@@ -197,12 +197,12 @@ def test_what_is_not_a_json_object_is_refused(payload: bytes) -> None:
         "pong.",
     ],
 )
-def test_a_sign_of_life_is_no_error(said: str) -> None:
-    assert is_ping(said.encode())
+def test_a_sign_of_life_is_no_error(line: str) -> None:
+    assert is_ping(line.encode())
 
 
 @pytest.mark.parametrize(
-    "said", ["upstream error", "ping timeout", "processing failed", "", "[DONE]", "ping" * 99, "7"]
+    "line", ["upstream error", "ping timeout", "processing failed", "", "[DONE]", "ping" * 99, "7"]
 )
-def test_other_words_are_no_sign_of_life(said: str) -> None:
-    assert not is_ping(said.encode())
+def test_other_comments_are_no_sign_of_life(line: str) -> None:
+    assert not is_ping(line.encode())

@@ -11,7 +11,7 @@ import pytest
 from services.wire import Wire
 from services.wire.clock import SO_TIMESTAMPNS, received_ns
 from tests.conftest import ReferenceServer
-from tests.services.wire.test_wire import asked, chat
+from tests.services.wire.test_wire import chat, exchange_of
 
 MINUTE_NS = 60 * 10**9
 
@@ -24,9 +24,9 @@ def stamp(wall_ns: int) -> list[tuple[int, int, bytes]]:
 def test_a_stamp_is_read_as_a_time_of_the_monotonic_clock() -> None:
     ago = 5_000_000
     before = perf_counter_ns()
-    found = received_ns(stamp(time_ns() - ago))
-    assert found is not None
-    assert before - ago <= found <= perf_counter_ns() - ago + 1_000_000
+    received = received_ns(stamp(time_ns() - ago))
+    assert received is not None
+    assert before - ago <= received <= perf_counter_ns() - ago + 1_000_000
 
 
 @pytest.mark.parametrize("offset_ns", [10 * MINUTE_NS, -10 * MINUTE_NS])
@@ -45,6 +45,6 @@ def test_a_client_whose_bytes_carry_no_stamps_says_so(
     """A platform that takes the option and gives nothing."""
     monkeypatch.setattr("services.wire.stream.ask_for_stamps", lambda _: True)
     wire = Wire(chat(reference.base_url))
-    seen = asked(wire, "ref tokens=5", "no stamps")
+    seen = exchange_of(wire, "ref tokens=5", "no stamps")
     assert (seen.error, len(seen.token_times)) == (None, 5)
     assert not wire.kernel_clock

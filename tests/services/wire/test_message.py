@@ -68,9 +68,9 @@ SHAPES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_words_are_found_in_the_shape_of(name: str) -> None:
-    body, words = SHAPES[name]
-    assert message_of(json.dumps(body).encode()) == words
+def test_the_text_is_found_in_the_shape_of(name: str) -> None:
+    body, text = SHAPES[name]
+    assert message_of(json.dumps(body).encode()) == text
 
 
 @pytest.mark.parametrize("body", [b"", b"Internal Server Error", b"<html>", b"{", b"null", b"7"])

@@ -56,7 +56,7 @@ def hear(pieces: Iterable[bytes], hold: bool = False, **limits: Any) -> Exchange
         return ask(base_url, "any", timeouts=Timeouts(limits.pop("total_s", 5.0), **limits))
 
 
-def said(*events: bytes) -> Exchange:
+def exchange_of(*events: bytes) -> Exchange:
     return hear(chunked(*events))
 
 
@@ -521,7 +521,9 @@ def test_reasoning_and_cached_tokens_are_part_of_the_others() -> None:
         "completion_tokens_details": {"reasoning_tokens": 2},
         "prompt_tokens_details": {"cached_tokens": 4},
     }
-    counts = said(token("a"), STOP, event({"choices": [], **usage(5, 3, **details)}), DONE).usage
+    counts = exchange_of(
+        token("a"), STOP, event({"choices": [], **usage(5, 3, **details)}), DONE
+    ).usage
     assert (counts.prompt_tokens, counts.output_tokens) == (5, 3)
     assert (counts.reasoning_tokens, counts.cached_tokens) == (2, 4)
 
@@ -748,18 +750,18 @@ ILL: dict[str, tuple[list[bytes], str, str]] = {
 @in_each_way
 @pytest.mark.parametrize("name", ILL)
 def test_a_stream_fails_for(name: str, way: Way) -> None:
-    events, error_class, words = ILL[name]
+    events, error_class, message = ILL[name]
     exchange = hear(way(chunked(*events)))
     assert exchange.error_class == error_class, exchange.error
-    assert words in str(exchange.error)
+    assert message in str(exchange.error)
 
 
 def test_a_fault_of_ours_ends_the_one_answer_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
-        raise KeyError("what a server said")
+        raise KeyError("what a server sent")
 
     monkeypatch.setattr(Exchange, "_read_body", broken)
-    exchange = said(token("a"), STOP, DONE)
+    exchange = exchange_of(token("a"), STOP, DONE)
     assert exchange.error_class == "stream_error"
     assert "Internal error in Paceline: KeyError in services/" in str(exchange.error)
 
@@ -844,7 +846,7 @@ REFUSED: dict[str, tuple[list[bytes], str, str]] = {
     ),
     "what is no HTTP": ([b"SSH-2.0-OpenSSH_9.2\r\n"], "stream_error", "not answer in HTTP/1.1"),
     "a connection that ends at once": ([], "connect", "before it answered"),
-    "a body shorter than it said": (
+    "a body shorter than announced": (
         [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"],
         "stream_error",
         "not a chat completion",
@@ -854,9 +856,9 @@ REFUSED: dict[str, tuple[list[bytes], str, str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_answer_is_refused_for(name: str) -> None:
-    pieces, error_class, words = REFUSED[name]
+    pieces, error_class, message = REFUSED[name]
     exchange = hear(pieces)
-    assert (exchange.error_class, words in str(exchange.error)) == (error_class, True), (
+    assert (exchange.error_class, message in str(exchange.error)) == (error_class, True), (
         exchange.error
     )
 
@@ -888,20 +890,20 @@ def test_a_stream_that_is_compressed_unasked_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "words"),
+    ("head", "message"),
     [(b"Content-Encoding: gzip\r\n", "damaged"), (b"Content-Encoding: br\r\n", "compressed (br)")],
 )
-def test_a_compression_that_cannot_be_read_is_a_sentence(head: bytes, words: str) -> None:
+def test_a_compression_that_cannot_be_read_is_a_sentence(head: bytes, message: str) -> None:
     exchange = hear(chunked(token("a"), head=HEAD + head))
-    assert (exchange.error_class, words in str(exchange.error)) == ("stream_error", True)
+    assert (exchange.error_class, message in str(exchange.error)) == ("stream_error", True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("head", "words"), [(HEAD, "an event of more than 64 MiB"), (PLAIN, "does not end")]
+    ("head", "message"), [(HEAD, "an event of more than 64 MiB"), (PLAIN, "does not end")]
 )
 def test_a_body_that_stands_for_gigabytes_is_not_unpacked_to_its_end(
-    head: bytes, words: str
+    head: bytes, message: str
 ) -> None:
     squeeze = zlib.compressobj(9, wbits=31)
     packed = b"".join(squeeze.compress(bytes(2**20)) for _ in range(1024)) + squeeze.flush()
@@ -910,7 +912,7 @@ def test_a_body_that_stands_for_gigabytes_is_not_unpacked_to_its_end(
     assert [len(decoder.take()) for _ in range(3)] == [PIECE_BYTES] * 3
     assert decoder.waiting, "no more is made than is taken"
     exchange = hear(chunked(packed, head=head + b"Content-Encoding: gzip\r\n"), total_s=60.0)
-    assert (exchange.error_class, words in str(exchange.error)) == ("stream_error", True)
+    assert (exchange.error_class, message in str(exchange.error)) == ("stream_error", True)
 
 
 def test_a_compressed_error_is_read_too() -> None:
@@ -928,7 +930,7 @@ def test_a_body_of_tokens_that_never_ends_is_timed_out_and_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "error_class", "words"),
+    ("head", "error_class", "message"),
     [
         (PLAIN, "stream_error", "no stream and does not end"),
         (HEAD, "stream_error", "an event of more than 64 MiB"),
@@ -937,12 +939,12 @@ def test_a_body_of_tokens_that_never_ends_is_timed_out_and_kept() -> None:
     ids=["no stream", "an event", "an error"],
 )
 def test_a_body_without_an_end_does_not_fill_the_memory(
-    head: bytes, error_class: str, words: str
+    head: bytes, error_class: str, message: str
 ) -> None:
     endless = repeat(b"%x\r\n%b\r\n" % (2**20, b"x" * 2**20))
     first = head + b"Transfer-Encoding: chunked\r\n\r\n"
     exchange = hear(_after(first, endless), total_s=60.0)
-    assert (exchange.error_class, words in str(exchange.error)) == (error_class, True)
+    assert (exchange.error_class, message in str(exchange.error)) == (error_class, True)
 
 
 def _after(first: bytes, rest: Iterable[bytes]) -> Iterable[bytes]:
@@ -964,7 +966,7 @@ SILENT = chunked(token("a"))[:-1]
 
 
 @pytest.mark.parametrize(
-    ("pieces", "limits", "error_class", "words"),
+    ("pieces", "limits", "error_class", "message"),
     [
         ([], {"first_token_s": 0.2}, "timeout_first_token", "No token within 0.2 s."),
         (SILENT[:1], {"first_token_s": 0.2}, "timeout_first_token", "No token within 0.2 s."),
@@ -979,10 +981,10 @@ SILENT = chunked(token("a"))[:-1]
     ids=["before the headers", "before the first token", "between chunks", "in all"],
 )
 def test_a_server_that_hangs_is_timed_out(
-    pieces: list[bytes], limits: dict[str, float], error_class: str, words: str
+    pieces: list[bytes], limits: dict[str, float], error_class: str, message: str
 ) -> None:
     exchange = hear(pieces, hold=True, **limits)
-    assert (exchange.error_class, exchange.error) == (error_class, words)
+    assert (exchange.error_class, exchange.error) == (error_class, message)
     assert exchange.ended is not None and exchange.sent is not None
     assert 0.2e9 <= exchange.ended - exchange.sent < 2e9
 
@@ -1004,7 +1006,7 @@ HALF = b'data: {"error": {"message": "bad \\ud83d"}}\n\n'
 
 
 def test_half_a_character_in_an_error_can_be_written_down() -> None:
-    error = said(token("a"), HALF).error
+    error = exchange_of(token("a"), HALF).error
     assert error == "The stream ended in an error: bad \ufffd"
     assert str(error).encode()
 
@@ -1076,11 +1078,11 @@ def test_most_of_a_servers_chunks_are_read_by_the_template() -> None:
     assert len(parsed) == 3, "the first token, the finish_reason, [DONE]"
 
 
-def test_what_is_odd_is_counted_in_the_health_of_its_repeat() -> None:
+def test_oddities_are_counted_in_the_health_of_their_repeat() -> None:
     odd = chunked(token("a"), b"data:\n\n", STOP, DONE, head=PLAIN)
     with canned(odd) as base_url:
-        given = {"backend": "url", "base_url": base_url, "model": "m", "mode": "batch"}
-        config = parse({**given, "requests": 3})
+        values = {"backend": "url", "base_url": base_url, "model": "m", "mode": "batch"}
+        config = parse({**values, "requests": 3})
         playing = RepeatPlayer(Job(config, target(config, {}), "nonce", 0), lambda _: None)
 
         async def now() -> int:

@@ -47,10 +47,10 @@ def test_a_run_through_litellm_is_measured_and_says_so(
     (row,) = runs.search(database)
     assert row.headline["via"] == "via LiteLLM"
     assert theme.label(run).endswith(" · via LiteLLM")
-    (one,) = results.candidates(database, [run_id])
-    assert "via LiteLLM" in run_text(one).splitlines()[0]
+    (measured_run,) = results.candidates(database, [run_id])
+    assert "via LiteLLM" in run_text(measured_run).splitlines()[0]
     assert "via LiteLLM" in list_text([row])
-    assert "via LiteLLM" in contents([one]).lead
+    assert "via LiteLLM" in contents([measured_run]).lead
 
 
 def test_a_request_that_fails_in_a_run_is_asked_once(
@@ -91,7 +91,7 @@ def sent(url: str, model: str = "m", timeout_s: float = 60) -> Exchange:
     return asyncio.run(ask())
 
 
-def asked(*pieces: bytes) -> Exchange:
+def exchange_of(*pieces: bytes) -> Exchange:
     """Ask a server that says these bytes, through LiteLLM."""
     with canned(pieces) as url:
         return sent(url)
@@ -125,7 +125,7 @@ PACKED = HEAD + b"Content-Encoding: gzip\r\n"
 
 
 @pytest.mark.parametrize(
-    ("pieces", "error_class", "said"),
+    ("pieces", "error_class", "message"),
     [
         (chunked(TOKEN), "truncated", "without a finish_reason"),
         (chunked(TOKEN, event("abort"), DONE), "stream_error", "finish_reason abort"),
@@ -141,11 +141,11 @@ PACKED = HEAD + b"Content-Encoding: gzip\r\n"
     ],
 )
 def test_a_broken_answer_fails_as_it_would_without_litellm(
-    pieces: list[bytes], error_class: str, said: str, capfd: pytest.CaptureFixture[str]
+    pieces: list[bytes], error_class: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    exchange = asked(*pieces)
+    exchange = exchange_of(*pieces)
     assert exchange.error_class == error_class, exchange.error
-    assert exchange.error is not None and said in exchange.error
+    assert exchange.error is not None and message in exchange.error
     shown = f"{exchange.error}{exchange.finish_reason}{''.join(capfd.readouterr())}"
     assert KEY not in shown and "merger" not in shown
 
@@ -153,7 +153,7 @@ def test_a_broken_answer_fails_as_it_would_without_litellm(
 def test_a_finish_reason_is_the_servers_own_and_is_logged_nowhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    exchange = asked(*chunked(TOKEN, event(f"eos: {SAID}"), DONE))
+    exchange = exchange_of(*chunked(TOKEN, event(f"eos: {SAID}"), DONE))
     assert (exchange.error_class, len(exchange.token_times)) == (None, 1)
     assert exchange.finish_reason is not None and exchange.finish_reason.startswith("eos: Bearer")
     shown = f"{exchange.finish_reason}{''.join(capfd.readouterr())}"

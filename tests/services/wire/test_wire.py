@@ -24,10 +24,10 @@ FIVE_SECONDS = Timeouts(5.0)
 def ask(
     base_url: str, model: str, prompt: str = "hello", timeouts: Timeouts = FIVE_SECONDS
 ) -> Exchange:
-    return asked(Wire(chat(base_url), SECRET, timeouts), model, prompt)
+    return exchange_of(Wire(chat(base_url), SECRET, timeouts), model, prompt)
 
 
-def asked(wire: Wire, model: str, prompt: str) -> Exchange:
+def exchange_of(wire: Wire, model: str, prompt: str) -> Exchange:
     async def one() -> Exchange:
         body = {"model": model, "stream": True, "messages": [{"role": "user", "content": prompt}]}
         try:
@@ -52,7 +52,7 @@ def test_a_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "error_class", "words"),
+    ("model", "error_class", "message"),
     [
         ("ref status=400", "http_4xx", "HTTP 400: status 400 as asked"),
         ("ref status=404", "http_4xx", "HTTP 404"),
@@ -71,10 +71,10 @@ def test_a_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
     ],
 )
 def test_each_failure_is_a_result_with_its_class_and_a_sentence(
-    reference: ReferenceServer, model: str, error_class: str, words: str
+    reference: ReferenceServer, model: str, error_class: str, message: str
 ) -> None:
     seen = ask(reference.base_url, model)
-    assert (seen.error_class, words in str(seen.error)) == (error_class, True), seen.error
+    assert (seen.error_class, message in str(seen.error)) == (error_class, True), seen.error
     assert SECRET not in str(seen.error)
 
 
@@ -200,7 +200,7 @@ def test_a_server_that_closes_a_new_connection_unheard_is_a_failure_and_is_not_a
 
 
 def ollama(reference: ReferenceServer, model: str, prompt: str) -> Exchange:
-    return asked(Wire(f"http://127.0.0.1:{reference.port}/api/chat"), model, prompt)
+    return exchange_of(Wire(f"http://127.0.0.1:{reference.port}/api/chat"), model, prompt)
 
 
 @pytest.mark.timed
