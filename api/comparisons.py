@@ -83,7 +83,7 @@ def cancel_comparison(comparison_id: int) -> ComparisonFacts:
 def _facts(comparison: StoredComparison) -> ComparisonFacts:
     return ComparisonFacts(
         id=comparison.id,
-        asked=comparison.asked,
+        asked=comparison.design,
         runs={run.id: run.status for run in runs.load_many(opened(), comparison.run_ids)},
         page=f"/compare?runs={','.join(map(str, comparison.run_ids))}",
     )

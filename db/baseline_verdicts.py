@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from db import baselines, search
 from db.search import Filters, RunRow
 from services.analysis.compare import trend as trends
-from services.analysis.compare.baseline import Baseline, fitting
+from services.analysis.compare.baseline import Baseline, matching_baselines
 from services.analysis.compare.baseline_verdict import BaselineVerdict, baseline_verdicts
 
 
@@ -37,5 +37,5 @@ def _baseline_runs(
     database: Engine, rows: Sequence[RunRow], stored: Sequence[Baseline]
 ) -> dict[int, RunRow]:
     """Return the baselines of these runs, by id."""
-    ids = {baseline.run_id for row in rows for baseline in fitting(row, stored)}
+    ids = {baseline.run_id for row in rows for baseline in matching_baselines(row, stored)}
     return {row.id: row for row in search.rows_of(database, ids)} if ids else {}

@@ -31,18 +31,18 @@ class CannotRepeat(Conflict):
     """A run that cannot be measured once more, in a sentence."""
 
 
-def create(database: Engine, asked: ComparisonDesign, new: Sequence[NewRun]) -> StoredComparison:
+def create(database: Engine, design: ComparisonDesign, new: Sequence[NewRun]) -> StoredComparison:
     """Queue the runs of a comparison, the reference first, each with its first turn.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept; nothing is stored then.
     """
-    values = {"created_at": datetime.now(UTC), **asdict(asked)}
+    values = {"created_at": datetime.now(UTC), **asdict(design)}
     with writing(database) as connection:
         made = insert(comparisons).values(values).returning(comparisons.c.id)
         comparison_id = connection.execute(made).scalar_one()
         for place, one in enumerate(new):
-            first = turn(asked.seed, 0, len(new), place)
+            first = turn(design.seed, 0, len(new), place)
             add(connection, one, comparison_id=comparison_id, turn=first)
     return load(database, comparison_id)
 
@@ -67,8 +67,8 @@ def _load(connection: Connection, comparison_id: int) -> StoredComparison:
     ids = tuple(connection.scalars(of_it))
     if row is None or not ids:
         raise ComparisonNotFound(comparison_id)
-    asked = ComparisonDesign(**{field.name: row[field.name] for field in fields(ComparisonDesign)})
-    return StoredComparison(comparison_id, row["created_at"], asked, ids)
+    design = ComparisonDesign(**{field.name: row[field.name] for field in fields(ComparisonDesign)})
+    return StoredComparison(comparison_id, row["created_at"], design, ids)
 
 
 def next_turn(database: Engine, run: Run) -> int | None:
@@ -77,7 +77,7 @@ def next_turn(database: Engine, run: Run) -> int | None:
         return None
     comparison = load(database, run.comparison_id)
     place = comparison.run_ids.index(run.id)
-    return turn(comparison.asked.seed, len(run.repeats), len(comparison.run_ids), place)
+    return turn(comparison.design.seed, len(run.repeats), len(comparison.run_ids), place)
 
 
 def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
@@ -151,7 +151,7 @@ def _once_more(connection: Connection, run: Run, count: int) -> Update:
         comparison = _load(connection, run.comparison_id)
         place = comparison.run_ids.index(run.id)
         values["turn"] = turn(
-            comparison.asked.seed, run.config.repeats, len(comparison.run_ids), place
+            comparison.design.seed, run.config.repeats, len(comparison.run_ids), place
         )
     return update(runs).where(runs.c.id == run.id, runs.c.status.in_(FINISHED)).values(values)
 
@@ -163,6 +163,6 @@ def _grow(connection: Connection, comparison_ids: Iterable[int]) -> None:
             select(runs.c.config).where(runs.c.comparison_id == comparison_id)
         )
         repeats = max(config["repeats"] for config in configs)
-        most = max(repeats, _load(connection, comparison_id).asked.most)
+        most = max(repeats, _load(connection, comparison_id).design.most)
         this = update(comparisons).where(comparisons.c.id == comparison_id)
         connection.execute(this.values(repeats=repeats, most=most))

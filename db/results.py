@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from db import runs
 from services.analysis.compare import Candidate
-from services.analysis.objectives import judged, objectives_of
+from services.analysis.objectives import objectives_of, with_judgement
 from services.analysis.summary import Summary, summarize
 from services.ask.measurement import ACTIVE, Measurement, Run
 from services.ask.prices import price_of
@@ -39,7 +39,7 @@ def _summary(
 ) -> Summary:
     """Work a run out; one that has ended, once: its numbers stay the same, until more repeats of it
     are measured, or it is judged by something else."""
-    config = judged(run.config, judgement)
+    config = with_judgement(run.config, judgement)
     by = (price_of(config), objectives_of(config))
     if run.status in ACTIVE:
         return summarize(measured, *by, run.placed, run.config)

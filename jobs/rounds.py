@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from db import comparisons, results, runs
-from services.analysis.comparison_design import ComparisonDesign, goes_on
+from services.analysis.comparison_design import ComparisonDesign, needs_another_round
 from services.ask.measurement import ACTIVE, Run
 
 
@@ -23,18 +23,22 @@ def next_turn(database: Engine, run_id: int) -> int | None:
     if len(run.repeats) >= run.config.repeats:
         comparison = comparisons.load(database, run.comparison_id)
         others = [one for one in runs.load_many(database, comparison.run_ids) if one.id != run_id]
-        if run.cancel_requested or not _goes_on(database, comparison.asked, run, others):
+        if run.cancel_requested or not _needs_another_round(
+            database, comparison.design, run, others
+        ):
             return None
         comparisons.another_round(database, run, [one for one in others if one.status == "done"])
         run = runs.load(database, run_id)
     return comparisons.next_turn(database, run)
 
 
-def _goes_on(database: Engine, asked: ComparisonDesign, run: Run, others: list[Run]) -> bool:
+def _needs_another_round(
+    database: Engine, design: ComparisonDesign, run: Run, others: list[Run]
+) -> bool:
     done = [other for other in others if other.status == "done"]
     waiting = any(other.status in ACTIVE for other in others)
     level = all(len(other.repeats) == len(run.repeats) for other in done)
-    if asked.target is None or waiting or not level or not done:
+    if design.target is None or waiting or not level or not done:
         return False
     candidates = results.candidates(database, sorted([run.id, *(other.id for other in done)]))
-    return goes_on(asked, len(run.repeats), candidates)
+    return needs_another_round(design, len(run.repeats), candidates)

@@ -32,8 +32,8 @@ from services.analysis.compare import (
     compare,
     margin_of,
 )
-from services.analysis.compare.rows import apart
-from services.analysis.compare.wording import in_words
+from services.analysis.compare.rows import with_short_names
+from services.analysis.compare.wording import verdict_label
 from services.report import tables
 from services.report.charts import CHARTS, chart
 
@@ -125,7 +125,7 @@ def verdicts(comparison: Comparison) -> None:
             with st.container(horizontal=True, gap="xsmall"):
                 for measure, word in verdict.by_measure:
                     if word != "no verdict":  # why there is none, the sentence says
-                        panels.verdict(measure, word, in_words(word, verdict.margin))
+                        panels.verdict(measure, word, verdict_label(word, verdict.margin))
 
 
 def load(
@@ -142,7 +142,7 @@ def load(
 
 def apart_again(load: Callable[[], list[Candidate]]) -> Sequence[Candidate]:
     """Return what is drawn, read again for a picture."""
-    return apart(load())
+    return with_short_names(load())
 
 
 st.title("Compare", anchor=False)
@@ -166,7 +166,7 @@ if len(ids) < 2:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
 candidates = load(ids, judgement, margin)
-shown = apart(candidates)
+shown = with_short_names(candidates)
 load_again = partial(results.candidates, opened(), ids, judgement, margin)
 comparison = compare(shown)
 if not shared():

@@ -41,7 +41,7 @@ def kind_of(said: Mapping[str, str], start: RunConfig) -> tuple[str, Others, tup
     """Return which comparison the URL asks for, with whom, and what is wrong with it."""
     if "vs" not in said:
         return OFF, [], ()
-    others, problems = candidates.read(said["vs"], start)
+    others, problems = candidates.from_text(said["vs"], start)
     said_of = {name for changes in others for name in changes}
     for kind, names in (("backends", {"backend", "base_url"}), ("modes", {"mode"})):
         if names & said_of:
@@ -83,7 +83,7 @@ def how(said: Mapping[str, str]) -> ComparisonDesign:
 
 def query(others: Others, asked: ComparisonDesign) -> dict[str, str]:
     """Return the comparison as parameters of the URL."""
-    found = {"vs": candidates.written(others)}
+    found = {"vs": candidates.to_text(others)}
     usual = ComparisonDesign()
     if asked.repeats != usual.repeats:
         found["each"] = str(asked.repeats)

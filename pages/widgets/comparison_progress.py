@@ -40,7 +40,7 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
     the run whose turn it is."""
     comparison, found = load(text)
     st.title(f"Comparing {many(len(found), 'run')}", anchor=False)
-    st.caption(plain(comparison_design.sentence(comparison.asked, len(found))))
+    st.caption(plain(comparison_design.sentence(comparison.design, len(found))))
     if any(run.status in ACTIVE for run in found):
         st.session_state["watched"] = comparison.run_ids
         every_s = REFRESH.seconds()

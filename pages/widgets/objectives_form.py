@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets.view import plain
-from services.analysis.objectives import IN_LINKS, PRESETS, from_link, judged, objectives_of
+from services.analysis.objectives import IN_LINKS, PRESETS, from_link, objectives_of, with_judgement
 from services.ask import about
 from services.ask.config import RunConfig
 
@@ -37,7 +37,7 @@ def parameters() -> dict[str, str]:
 
 def button(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> None:
     """A popover that changes them, for all the runs of a page alike."""
-    shown = [judged(config, judgement) for config in configs]
+    shown = [with_judgement(config, judgement) for config in configs]
     with st.popover("Objectives and price", icon=":material/flag:"):
         _preset(shown)
         with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):

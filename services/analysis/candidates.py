@@ -17,7 +17,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 
 SAME = "same"  # a candidate that changes nothing: what does chance alone do?
-BETWEEN = ";"  # candidates in a text
+SEPARATOR = ";"  # candidates in a text
 Changes = Mapping[str, Any]
 
 SETTINGS = about.names(RunConfig, lambda known: known.varied)  # varied by typing values
@@ -26,20 +26,20 @@ SERVER = about.names(RunConfig, lambda known: known.role == "target")
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
 
 
-def written(others: Sequence[Changes]) -> str:
+def to_text(others: Sequence[Changes]) -> str:
     """Return the other candidates as one text: all that each of them changes, also to what the
     baseline has now, so that the text means the same when that changes."""
-    return BETWEEN.join(
+    return SEPARATOR.join(
         urlencode({name: link.text_of(value) for name, value in changes.items()}) or SAME
         for changes in others
     )
 
 
-def read(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the changes that `written` wrote, and a sentence for each that cannot be."""
+def from_text(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the changes that `to_text` wrote, and a sentence for each that cannot be."""
     changes: list[dict[str, Any]] = []
     problems: list[str] = []
-    for part in text.split(BETWEEN)[: MOST - 1] if text else ():
+    for part in text.split(SEPARATOR)[: MOST - 1] if text else ():
         pairs = {} if part == SAME else dict(parse_qsl(part, keep_blank_values=True))
         config, wrong = link.read(pairs, start)
         problems += wrong
@@ -58,7 +58,9 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
         try:
             configs.append(parse({**values, **_own_address(changes), **changes}))
         except InvalidConfig as error:
-            problems = {name: f"{text} (candidate {index + 2})" for name, text in _dotless(error)}
+            problems = {
+                name: f"{text} (candidate {index + 2})" for name, text in _without_period(error)
+            }
             raise InvalidConfig(problems) from None
     return configs
 
@@ -92,9 +94,13 @@ def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[s
         for name in RunConfig.model_fields
         if name not in left_out and any(fields.get(name) != read[0].get(name) for fields in read)
     ]
-    shown = [n for n in differ if not _usual(n, [fields[n] for fields in read if n in fields])]
+    shown = [
+        n for n in differ if not _all_default(n, [fields[n] for fields in read if n in fields])
+    ]
     return [
-        ", ".join(filter(None, [_word(name, fields[name]) for name in shown if name in fields]))
+        ", ".join(
+            filter(None, [_value_label(name, fields[name]) for name in shown if name in fields])
+        )
         for fields in read
     ]
 
@@ -113,7 +119,7 @@ def enough(others: Sequence[object]) -> bool:
     return FEWEST - 1 <= len(others) <= MOST - 1
 
 
-def _usual(name: str, values: Sequence[Any]) -> bool:
+def _all_default(name: str, values: Sequence[Any]) -> bool:
     """Whether these values of a field are all as it is by default."""
     return all(value == RunConfig.model_fields[name].default for value in values)
 
@@ -127,11 +133,11 @@ def _fields() -> set[str]:
     return set(RunConfig.model_fields)
 
 
-def _dotless(error: InvalidConfig) -> list[tuple[str, str]]:
+def _without_period(error: InvalidConfig) -> list[tuple[str, str]]:
     return [(name, text.rstrip(".")) for name, text in error.problems.items()]
 
 
-def _word(name: str, value: Any) -> str:
+def _value_label(name: str, value: Any) -> str:
     if name == "base_url":
         return urlsplit(value).netloc if value else "its own address"
     if isinstance(value, str):

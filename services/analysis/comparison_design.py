@@ -56,7 +56,7 @@ class StoredComparison:
 
     id: int
     created_at: datetime
-    asked: ComparisonDesign
+    design: ComparisonDesign
     run_ids: tuple[int, ...]
 
 
@@ -113,10 +113,10 @@ _LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
 
 
 def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
-    """Return who is measured first, second, … in the round `repeat`: places of candidates."""
-    places = list(range(candidates))
-    Random(f"{seed}/{repeat}").shuffle(places)
-    return places
+    """Return who is measured first, second, … in the round `repeat`: indices of candidates."""
+    indices = list(range(candidates))
+    Random(f"{seed}/{repeat}").shuffle(indices)
+    return indices
 
 
 def turn(seed: int | None, repeat: int, candidates: int, index: int) -> int:
@@ -126,7 +126,7 @@ def turn(seed: int | None, repeat: int, candidates: int, index: int) -> int:
     return repeat * MOST + order(seed, repeat, candidates).index(index)
 
 
-def widest(comparison: Comparison) -> float | None:
+def widest_interval(comparison: Comparison) -> float | None:
     """Return how far the widest interval of what decides reaches to either side of its ratio, as a
     share: 0.03 for 1.00 (0.97–1.03). None where one of the ratios has no interval."""
     reach = 0.0
@@ -138,13 +138,15 @@ def widest(comparison: Comparison) -> float | None:
     return reach
 
 
-def goes_on(design: ComparisonDesign, repeats: int, candidates: Sequence[Candidate]) -> bool:
+def needs_another_round(
+    design: ComparisonDesign, repeats: int, candidates: Sequence[Candidate]
+) -> bool:
     """Whether another round is wanted after `repeats` of each: the target is not reached yet."""
     if design.target is None or repeats >= design.most or len(candidates) < FEWEST:
         return False
     if repeats < MINIMUM_REPEATS:
         return True
-    reach = widest(compare(candidates))
+    reach = widest_interval(compare(candidates))
     return reach is None or reach > design.target
 
 

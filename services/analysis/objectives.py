@@ -34,7 +34,7 @@ class Objectives:
         return tuple((name, limit) for name, limit in named if limit is not None)
 
     @property
-    def in_words(self) -> str:
+    def label(self) -> str:
         """`TTFT ≤ 500 ms and TPOT ≤ 50.0 ms`."""
         texts = [f"{metric(name).label} ≤ {seconds(limit)}" for name, limit in self.limits]
         return " and ".join(texts)
@@ -73,11 +73,11 @@ class Attainment:
     def sentence(self) -> str:
         if self.share is None:
             return (
-                f"It is unknown how many requests met {self.objectives.in_words}: none has "
+                f"It is unknown how many requests met {self.objectives.label}: none has "
                 "finished, one was not streamed, or a token count is missing."
             )
         low, high = (significant(100 * bound) for bound in self.interval)
-        text = f"{share(self.share)} of the requests met {self.objectives.in_words}"
+        text = f"{share(self.share)} of the requests met {self.objectives.label}"
         text += f" (95 % interval {low}–{high} %)"
         if self.goodput_per_s is None:
             return f"{text}."
@@ -122,7 +122,7 @@ def from_link(parameters: Mapping[str, str]) -> tuple[dict[str, float | None], t
     return settings, tuple(problems)
 
 
-def judged(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig:
+def with_judgement(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig:
     """Return a config with other objectives and another price."""
     assert set(judgement) <= set(JUDGEMENT)
     return config.model_copy(update=dict(judgement))

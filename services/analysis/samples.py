@@ -10,8 +10,8 @@ from services.ask.measurement import Repeat, Run, Sample
 from services.ask.series import device_of
 
 
-def began(repeat: Repeat) -> float | None:
-    """Return when a repeat began, in seconds since its run did; None: that was not kept."""
+def repeat_start_s(repeat: Repeat) -> float | None:
+    """Return when a repeat began, in seconds after its run; None where that was not recorded."""
     at = repeat.health.get("t")
     return float(at) if isinstance(at, int | float) else None
 
@@ -22,7 +22,7 @@ def during(run: Run, samples: Sequence[Sample], repeat: int | None = None) -> li
     spans = [
         (at, at + (each.duration_s if each.duration_s is not None else float("inf")))
         for each in run.repeats
-        if repeat in (None, each.index) and (at := began(each)) is not None
+        if repeat in (None, each.index) and (at := repeat_start_s(each)) is not None
     ]
     return [s for s in samples if any(start <= s.t <= end for start, end in spans)]
 
@@ -43,7 +43,7 @@ def highest(samples: Sequence[Sample], name: str) -> float | None:
     return max(values(samples, name), default=None)
 
 
-def grown(samples: Sequence[Sample], name: str) -> float | None:
+def increase(samples: Sequence[Sample], name: str) -> float | None:
     """Return how far a count has grown over all turns; None: it was not sampled.
 
     A count that falls has begun anew, at 0, with a turn or a server that was started again.

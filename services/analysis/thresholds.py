@@ -15,7 +15,7 @@ from typing import Any
 from services.analysis.compare import Candidate, Comparison, Verdict, Word
 from services.analysis.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
 from services.analysis.compare.rows import names_of, row_of
-from services.analysis.compare.wording import in_words
+from services.analysis.compare.wording import verdict_label
 from services.analysis.figures import named
 from services.analysis.metrics import Metric, metric, of_class
 from services.analysis.statistics import FLOORS
@@ -180,7 +180,7 @@ def against(
     for name, verdict in zip(names[1:], comparison.verdicts, strict=True):
         item = _finding(verdict, measure)
         if item.word in bad:
-            text = in_words(item.word, verdict.margin)
+            text = verdict_label(item.word, verdict.margin)
             sentences.append(f"{name} against {names[0]}: {text}, by {item.label}.")
     return sentences
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.analysis.compare import Candidate
-from services.analysis.samples import during, grown, highest, mean, values
+from services.analysis.samples import during, highest, increase, mean, values
 from services.ask.measurement import Sample
 from services.ask.series import Series, order_key, series_of
 from services.base.table import Table
@@ -40,5 +40,7 @@ def _row(entry: Series, samples: Sequence[Sample]) -> tuple[str, str, str]:
 
 def _total(entry: Series, samples: Sequence[Sample]) -> str:
     """Return the growth of a counter; of a ratio the last value, which covers the whole run."""
-    last = grown(samples, entry.name) if entry.unit == "count" else values(samples, entry.name)[-1]
+    last = (
+        increase(samples, entry.name) if entry.unit == "count" else values(samples, entry.name)[-1]
+    )
     return show(last, entry.unit)

@@ -107,9 +107,7 @@ def basis_note(candidates: Sequence[Candidate]) -> str:
     """Say which objectives goodput counts and which prices the costs use; "" if neither applies."""
     text = ""
     summaries = [candidate.summary for candidate in candidates]
-    limits = _joined(
-        [s.attainment.objectives.in_words if s.attainment else None for s in summaries]
-    )
+    limits = _joined([s.attainment.objectives.label if s.attainment else None for s in summaries])
     if limits:
         text += f" Goodput and SLO attainment: requests with {limits}."
     if sources := _joined([summary.cost_source for summary in summaries]):

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from services.analysis.compare import COMPARED, MARGIN, Candidate, Word
 from services.analysis.compare.rows import by_index
-from services.analysis.compare.verdicts import refused
+from services.analysis.compare.verdicts import why_no_verdict
 from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
 from services.analysis.statistics.level import Level, level
 from services.studies.cell import Measured
@@ -224,7 +224,7 @@ def why_not(baseline: Row, other: Row) -> str:
     for first in baseline.candidates:
         for second in other.candidates:
             rates = first.summary.error_rate, second.summary.error_rate
-            if why := refused((first.run.status, second.run.status), rates):
+            if why := why_no_verdict((first.run.status, second.run.status), rates):
                 return why
     return ""
 

@@ -13,8 +13,8 @@ from statistics import fmean
 
 from services.analysis.compare import Candidate, margin_of
 from services.analysis.compare.findings import Finding, finding, judge
-from services.analysis.compare.rows import COMPARED, by_index, in_turns, ratio_of
-from services.analysis.compare.verdicts import refused
+from services.analysis.compare.rows import COMPARED, by_index, interleaved, ratio_of
+from services.analysis.compare.verdicts import why_no_verdict
 from services.analysis.compare.wording import times_with_interval
 from services.analysis.metrics import Better
 from services.analysis.statistics import Ratio
@@ -131,14 +131,14 @@ def _compare(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) ->
 
 def _ratio(measure: str, before: Candidate, after: Candidate) -> Ratio | None:
     numbers = [by_index(_COMPARED[measure], candidate) for candidate in (before, after)]
-    return ratio_of(numbers[0], numbers[1], in_turns(before, after))
+    return ratio_of(numbers[0], numbers[1], interleaved(before, after))
 
 
 def _why_not(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> str:
     """Why there can be no verdict on one of the classes, and so on none; "" if there can."""
     pairs = [(before[name], after[name]) for name in CLASSES]
     reasons = [
-        refused((a.run.status, b.run.status), (a.summary.error_rate, b.summary.error_rate))
+        why_no_verdict((a.run.status, b.run.status), (a.summary.error_rate, b.summary.error_rate))
         for a, b in pairs
     ]
     return next(filter(None, reasons), "")

@@ -12,7 +12,7 @@ from db.database import opened
 from db.runs import NewRun
 from jobs import rounds
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison, order
-from services.analysis.samples import began
+from services.analysis.samples import repeat_start_s
 from services.ask.config import parse
 from services.ask.measurement import Repeat, Run
 from tests.conftest import SLOW, ReferenceServer, finished, until
@@ -55,9 +55,9 @@ def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
     assert len({run.environment["prompt_mark"] for run in measured}) == 2
     prompts = {p for p in reference.log() if p}
     assert len(prompts) >= 6, "every repeat has prompts of its own"
-    assert comparison.asked.repeats == 3
+    assert comparison.design.repeats == 3
     for run in measured:  # on one time axis, a turn after the other
-        moments = [began(repeat) or 0.0 for repeat in run.repeats]
+        moments = [repeat_start_s(repeat) or 0.0 for repeat in run.repeats]
         ends = [t + (r.duration_s or 0.0) for t, r in zip(moments, run.repeats, strict=True)]
         assert all(0 < end <= t for end, t in zip(ends, moments[1:], strict=False))
     assert [run.margin for run in measured] == [0.05, 0.05]
@@ -68,7 +68,7 @@ def test_a_trial_goes_on_until_its_interval_is_narrow(
 ) -> None:
     models = ("ref tokens=2 ttft=0.05", "ref tokens=2 ttft=0.1")
     comparison, measured = comparison_of(reference, *models, repeats=3, most=5, target=1e-9)
-    until(lambda: comparisons.load(database, comparison.id).asked.repeats == 5, 30)
+    until(lambda: comparisons.load(database, comparison.id).design.repeats == 5, 30)
     measured = [finished(database, run.id) for run in measured]
     until(lambda: not queue.active(database), 30)
     assert [len(runs.load(database, run.id).repeats) for run in measured] == [5, 5]

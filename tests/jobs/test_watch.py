@@ -19,7 +19,7 @@ from db.studies import NewCell
 from jobs.keys import Keys
 from jobs.run_supervisor import RunSupervisor
 from jobs.watch import Watch, sample_of
-from services.analysis.samples import began
+from services.analysis.samples import repeat_start_s
 from services.ask.config import RunConfig
 from services.ask.measurement import Sample
 from services.servers.engines import EngineConfig
@@ -66,7 +66,7 @@ def test_a_run_is_watched_while_it_is_measured(
     (repeat,) = runs.load(database, run_id).repeats
     queue.request_cancel(database, run_id)
     repeat = finished(database, run_id).repeats[0]
-    at = began(repeat)
+    at = repeat_start_s(repeat)
     assert at is not None and repeat.duration_s is not None
     assert at < busy[0].t < at + repeat.duration_s
     until(lambda: not samplers(), 10)

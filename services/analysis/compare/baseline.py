@@ -35,7 +35,7 @@ def of_run(run_id: int, baselines: Iterable[Baseline]) -> tuple[Baseline, ...]:
     return tuple(baseline for baseline in baselines if baseline.run_id == run_id)
 
 
-def fitting(
+def matching_baselines(
     run: Tagged, baselines: Iterable[Baseline], tag: str = "", model: str = ""
 ) -> tuple[Baseline, ...]:
     """Return the baselines of this run's model and tags, the best match first.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.analysis.compare.baseline import Baseline, fitting, of_run
+from services.analysis.compare.baseline import Baseline, matching_baselines, of_run
 from services.analysis.compare.findings import FAMILY, MARGIN, Finding, Word, margin_among
-from services.analysis.compare.headline import by_place
+from services.analysis.compare.headline import values_by_repeat
 from services.analysis.compare.rows import ratio_of
 from services.analysis.compare.served import differing, listed
-from services.analysis.compare.verdicts import deciding, judged, refused
+from services.analysis.compare.verdicts import deciding_measures, judge_family, why_no_verdict
 from services.analysis.compare.wording import changed, describe, within
 from services.ask.measurement import RunStatus
 from services.ask.modes import MODES, WAITS
@@ -76,7 +76,7 @@ def baseline_verdicts(
 ) -> dict[int, BaselineVerdict]:
     """Return how each run stands, by id; those without a baseline, and those that are older than
     it or not done, are left out. `baselines` holds the pinned runs; `tag` and `model` are what a
-    list is narrowed to, see `fitting`."""
+    list is narrowed to, see `matching_baselines`."""
     verdicts = {
         run.id: _baseline_verdict(run, baselines, baseline_runs, tag, model) for run in runs
     }
@@ -94,7 +94,7 @@ def _baseline_verdict(
         return BaselineVerdict(run.id, run.id, own, BASELINE)
     if run.status != "done":
         return None
-    for baseline in fitting(run, baselines, tag, model):
+    for baseline in matching_baselines(run, baselines, tag, model):
         baseline_run = baseline_runs.get(baseline.run_id)
         if baseline_run is not None and baseline_run.began < run.began:
             return against(baseline_run, run, baseline)
@@ -105,23 +105,32 @@ def against(
     baseline_run: Comparable, run: Comparable, baseline: Baseline
 ) -> BaselineVerdict | None:
     """Judge a run against a baseline; None where an older Paceline kept too little of either."""
-    one, other = baseline_run.headline, run.headline
-    if "by_repeat" not in one or "by_repeat" not in other:
+    before, after = baseline_run.headline, run.headline
+    if "by_repeat" not in before or "by_repeat" not in after:
         return None
-    if one.get("work") != other.get("work"):
+    if before.get("work") != after.get("work"):
         return BaselineVerdict(run.id, baseline_run.id, (baseline,), OTHER_WORK)
-    turns = run.comparison_id is not None and run.comparison_id == baseline_run.comparison_id
-    ratios = {name: ratio_of(by_place(one, name), by_place(other, name), turns) for name in FAMILY}
-    rates = one.get("error_rate"), other.get("error_rate")
-    why_not = refused((baseline_run.status, run.status), rates)
+    paired = run.comparison_id is not None and run.comparison_id == baseline_run.comparison_id
+    ratios = {
+        name: ratio_of(values_by_repeat(before, name), values_by_repeat(after, name), paired)
+        for name in FAMILY
+    }
+    error_rates = before.get("error_rate"), after.get("error_rate")
+    why_not = why_no_verdict((baseline_run.status, run.status), error_rates)
     margin = margin_among((baseline_run.margin, run.margin))
-    waiting = waiting_in(other, run.mode)
-    decides = deciding((baseline_run.mode, run.mode), bool(waiting))
-    findings = judged(ratios, why_not, decides, margin)
-    word = findings[0].word
-    apart = differing(baseline_run.server, run.server)
+    waiting = waiting_in(after, run.mode)
+    deciding = deciding_measures((baseline_run.mode, run.mode), bool(waiting))
+    findings = judge_family(ratios, why_not, deciding, margin)
     return BaselineVerdict(
-        run.id, baseline_run.id, (baseline,), word, findings, why_not, margin, waiting, apart
+        run.id,
+        baseline_run.id,
+        (baseline,),
+        findings[0].word,
+        findings,
+        why_not,
+        margin,
+        waiting,
+        differing(baseline_run.server, run.server),
     )
 
 
@@ -190,6 +199,6 @@ def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
     }
 
 
-def word_by(verdict: BaselineVerdict, measure: str) -> Word | None:
+def word_for(verdict: BaselineVerdict, measure: str) -> Word | None:
     """Return what is said by one measure; None where nothing can be."""
     return next((finding.word for finding in verdict.findings if finding.name == measure), None)

@@ -196,7 +196,7 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
 
 def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
     attainments = [c.summary.attainment for c in candidates]
-    limits = [attainment.objectives.in_words if attainment else None for attainment in attainments]
+    limits = [attainment.objectives.label if attainment else None for attainment in attainments]
     if len(set(limits)) < 2:
         return None
     texts = dict(zip(numbers_of(candidates), (limit or "none" for limit in limits), strict=True))

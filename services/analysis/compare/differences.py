@@ -93,10 +93,10 @@ def _differ(configs: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 def _difference(name: str, values: Sequence[Any]) -> Difference:
     label = name.replace(".", ", ").removesuffix("_s").replace("_", " ")
-    return Difference(name, label, _told_apart(values, [_short(name, v) for v in values]))
+    return Difference(name, label, _disambiguated(values, [_value_text(name, v) for v in values]))
 
 
-def _short(name: str, value: Any) -> str:
+def _value_text(name: str, value: Any) -> str:
     if value is None or value == NOT_READ:
         return NOT_SET if value is None else NOT_READ
     if name in SPECIAL:
@@ -109,7 +109,7 @@ def _short(name: str, value: Any) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _told_apart(values: Sequence[Any], shown: Sequence[str]) -> tuple[str, ...]:
+def _disambiguated(values: Sequence[Any], shown: Sequence[str]) -> tuple[str, ...]:
     """Number the values that are shown alike and are not."""
     alike: dict[str, list[Any]] = {text: [] for text in shown}
     for value, text in zip(values, shown, strict=True):
@@ -125,7 +125,7 @@ def _own_prompts(prompts: Sequence[str]) -> str:
     return f"{many(len(prompts), 'own prompt')}, {many(sum(map(len, prompts)), 'character')}"
 
 
-def _written(value: Any) -> str:
+def _collection_text(value: Any) -> str:
     """A list by its words, an object as JSON, without the marks around it."""
     if isinstance(value, Mapping):
         text = json.dumps(value, ensure_ascii=False)[1:-1] or NOT_SET
@@ -135,9 +135,9 @@ def _written(value: Any) -> str:
 
 
 SPECIAL: dict[str, Callable[[Any], str]] = {
-    "omit": _written,
-    "extra_body": _written,
-    "headers": _written,
+    "omit": _collection_text,
+    "extra_body": _collection_text,
+    "headers": _collection_text,
     "prompt": lambda text: f"own text, {many(len(text), 'character')}",
     "prompts": _own_prompts,
 }

@@ -63,15 +63,15 @@ def margin_among(chosen: Iterable[float | None]) -> float:
 def judge(
     ratios: Mapping[str, Ratio | None],
     margin: float = MARGIN,
-    refused: bool = False,
+    no_verdicts: bool = False,
     family: Mapping[str, tuple[str, Better]] = FAMILY,
     without: Collection[str] = (),
 ) -> tuple[Finding, ...]:
-    """Judge the measures of a family together, by their ratios; `refused`: none of them; those
+    """Judge the measures of a family together, by their ratios; `no_verdicts`: none of them; those
     in `without` keep their ratio and get no verdict."""
     judged = [name for name in family if name not in without]
     known = {name: r for name in judged if (r := ratios.get(name)) and r.p is not None}
-    if refused:
+    if no_verdicts:
         known = {}
     p = _adjusted(known, lambda ratio: ratio.p)
     p_equivalent = _adjusted(known, lambda ratio: equivalence(ratio, margin))
@@ -90,17 +90,19 @@ def _adjusted(
 
 def _finding(
     name: str,
-    called: tuple[str, Better],
+    labelled: tuple[str, Better],
     ratio: Ratio | None,
     p: float | None,
     p_equivalent: float | None,
 ) -> Finding:
-    label, better = called
-    word = _word(ratio, p, p_equivalent, better)
+    label, better = labelled
+    word = _verdict_word(ratio, p, p_equivalent, better)
     return Finding(name, label, word, ratio, better, _speed(ratio, better), p, p_equivalent)
 
 
-def _word(ratio: Ratio | None, p: float | None, p_equivalent: float | None, better: Better) -> Word:
+def _verdict_word(
+    ratio: Ratio | None, p: float | None, p_equivalent: float | None, better: Better
+) -> Word:
     if ratio is None or p is None or p_equivalent is None:
         return "no verdict"
     if p_equivalent < 1 - CONFIDENCE:

@@ -104,7 +104,7 @@ def _sent(config: RunConfig) -> dict[str, float | None]:
     return {"temperature": config.sent_temperature, "top_p": 1.0 if config.greedy else None}
 
 
-def by_place(headline: Mapping[str, Any], name: str) -> dict[int, float]:
+def values_by_repeat(headline: Mapping[str, Any], name: str) -> dict[int, float]:
     """Return a measure of each repeat that has it, by the repeat's index, as a headline keeps it;
     empty where an older Paceline kept none."""
     numbers = headline.get("by_repeat", {}).get(name, ())

@@ -30,8 +30,8 @@ from services.ask.measurement import Measurement, Run, Sample
 from services.ask.workloads.mixed import CLASSES
 
 SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # no number of the whole run
-LONG = 22  # characters of a name, of which more would be cut in a legend
-PART = " · "  # between the parts of a name that Paceline has made
+LONG_NAME = 22  # characters of a name, of which more would be cut in a legend
+NAME_SEPARATOR = " · "  # between the parts of a name that Paceline has made
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 def only_stated(candidate: Candidate) -> dict[str, float]:
     """Return what an imported run's tool says and its requests do not give, as `summary_row`."""
-    row = _seen(candidate)
+    row = _measured_row(candidate)
     stated = (candidate.run.source or {}).get("stated", {})
     return {name: number for name, number in stated.items() if row.get(name) is None}
 
@@ -116,13 +116,13 @@ def only_stated(candidate: Candidate) -> dict[str, float]:
 def row_of(candidate: Candidate) -> dict[str, Any]:
     """Return a run's numbers as `summary_row`, those of an imported run's tool where its requests
     do not give them. Where the file holds no request, nobody counted any: None, not 0."""
-    row = _seen(candidate) | only_stated(candidate)
+    row = _measured_row(candidate) | only_stated(candidate)
     if row["sent"] is None and row["ok"] is not None and row["failed"] is not None:
         row["sent"] = row["ok"] + row["failed"] + (row["cancelled"] or 0)
     return row
 
 
-def _seen(candidate: Candidate) -> dict[str, Any]:
+def _measured_row(candidate: Candidate) -> dict[str, Any]:
     row = summary_row(candidate.summary)
     if candidate.run.source is None or candidate.measurements:
         return row
@@ -133,7 +133,7 @@ def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Return each run's name, without the parts that all of them have; with its number where
     another has the same, or it has none."""
     via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
-    names = _apart([" ".join(c.run.name.split()) for c in candidates])
+    names = _distinct_names([" ".join(c.run.name.split()) for c in candidates])
     numbers = [f"run {c.run.id}" for c in candidates]
     return tuple(
         (name if name and names.count(name) == 1 else f"{name} ({number})" if name else number)
@@ -142,29 +142,30 @@ def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     )
 
 
-def apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+def with_short_names(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the runs with names of only what tells them apart, for legends and the heads of
     tables, where a whole name would be cut to what all of them have; as in the headline."""
-    names = _apart([" ".join(c.run.name.split()) for c in candidates])
+    names = _distinct_names([" ".join(c.run.name.split()) for c in candidates])
     return [
         replace(candidate, run=replace(candidate.run, name=name))
         for name, candidate in zip(names, candidates, strict=True)
     ]
 
 
-def _apart(names: Sequence[str]) -> list[str]:
+def _distinct_names(names: Sequence[str]) -> list[str]:
     """The names without the parts between middle dots that all of them have, as long as something
     is left of each: what tells `embedded · batch` from `embedded · sequential`. Of a name that
     is still long, the parts that no other has."""
-    parts = [name.split(PART) for name in names]
+    parts = [name.split(NAME_SEPARATOR) for name in names]
     common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
-    brief = [PART.join(part for part in own if part not in common) for own in parts]
+    brief = [NAME_SEPARATOR.join(part for part in own if part not in common) for own in parts]
     if not all(brief):
         return list(names)
     shared = Counter(part for own in parts for part in set(own))
-    alone = [PART.join(part for part in own if shared[part] == 1) for own in parts]
+    alone = [NAME_SEPARATOR.join(part for part in own if shared[part] == 1) for own in parts]
     return [
-        own if own and len(name) > LONG else name for name, own in zip(brief, alone, strict=True)
+        own if own and len(name) > LONG_NAME else name
+        for name, own in zip(brief, alone, strict=True)
     ]
 
 
@@ -180,18 +181,18 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
         compared.label,
         compared.unit,
         compared.better,
-        tuple(_whole(compared.name, *each) for each in zip(candidates, by_run, strict=True)),
+        tuple(_run_value(compared.name, *each) for each in zip(candidates, by_run, strict=True)),
         (
             None,
             *(
-                ratio_of(by_run[0], numbers, in_turns(candidates[0], other))
+                ratio_of(by_run[0], numbers, interleaved(candidates[0], other))
                 for numbers, other in zip(by_run[1:], candidates[1:], strict=True)
             ),
         ),
     )
 
 
-def _whole(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> float | None:
+def _run_value(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> float | None:
     """The number of the whole run; of a sum of a repeat their mean."""
     row = row_of(candidate)
     number: float | None = row.get(name)
@@ -200,7 +201,7 @@ def _whole(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> flo
     return fmean(repeats.values())
 
 
-def in_turns(baseline: Candidate, other: Candidate) -> bool:
+def interleaved(baseline: Candidate, other: Candidate) -> bool:
     """Whether the repeats of two runs were measured in turns."""
     return (
         baseline.run.comparison_id is not None
@@ -211,8 +212,8 @@ def in_turns(baseline: Candidate, other: Candidate) -> bool:
 def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
     """Return the measure of each repeat that has it, by the repeat's index; where no request gives
     it, the number that an imported run's own tool states."""
-    places = [repeat.index for repeat in candidate.summary.repeats]
-    numbers = zip(places, compared.of(candidate), strict=True)
+    indices = [repeat.index for repeat in candidate.summary.repeats]
+    numbers = zip(indices, compared.of(candidate), strict=True)
     known = {index: number for index, number in numbers if number is not None}
     return known or _stated(compared.name, candidate)
 

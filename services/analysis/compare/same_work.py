@@ -118,26 +118,26 @@ def _max_tokens(candidates: Sequence[Candidate]) -> Diagnostic | None:
 def _sampling(candidates: Sequence[Candidate]) -> Diagnostic | None:
     chance = any(not c.run.config.greedy for c in candidates)
 
-    def said(c: Candidate) -> str | None:
+    def sampling(c: Candidate) -> str | None:
         config = c.run.config
         if not c.run.knows("temperature"):
             return None
         temperature, top_p = config.sent_temperature, config.sent_top_p
-        text = f"temperature {_said(temperature)}"
+        text = f"temperature {_sampling_value(temperature)}"
         if not config.greedy:  # else it changes nothing
-            text += f", top-p {_said(top_p)}"
+            text += f", top-p {_sampling_value(top_p)}"
         text += f", seed {config.seed}" if chance and config.seed is not None else ""
         return text + (", ignore_eos" if config.ignore_eos else "")
 
     return unequal(
         candidates,
-        said,
+        sampling,
         "Different sampling",
         "Sampling changes the answers and their lengths: use the same settings.",
     )
 
 
-def _said(value: float | None) -> str:
+def _sampling_value(value: float | None) -> str:
     return "of the server" if value is None else f"{value:g}"
 
 

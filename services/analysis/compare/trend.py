@@ -15,10 +15,10 @@ from services.analysis.compare.baseline_verdict import (
     BaselineVerdict,
     Comparable,
     baseline_verdicts,
-    word_by,
+    word_for,
 )
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.headline import by_place
+from services.analysis.compare.headline import values_by_repeat
 from services.analysis.compare.served import listed
 from services.analysis.compare.wording import within
 from services.analysis.statistics.level import Level, level
@@ -99,7 +99,7 @@ def _same_work(run: Named, verdict: BaselineVerdict | None, baseline: Named | No
 def _point(
     run: Named, verdict: BaselineVerdict | None, measure: str, word: str = ""
 ) -> Point | None:
-    numbers = list(by_place(run.headline, measure).values())
+    numbers = list(values_by_repeat(run.headline, measure).values())
     if not numbers and (whole := run.headline.get(measure)):  # of a run that an older one measured
         numbers = [whole]
     run_level = level(numbers)
@@ -107,7 +107,7 @@ def _point(
         return None
     if verdict is not None and verdict.word == BASELINE:
         word = BASELINE
-    word = word or (verdict and word_by(verdict, measure)) or NO_VERDICT
+    word = word or (verdict and word_for(verdict, measure)) or NO_VERDICT
     differs = verdict.differs if verdict else ()
     return Point(run.id, run.name, run.began, run_level, word, differs)
 
@@ -123,19 +123,19 @@ def _sentences(
     others = {p.run_id: p.differs for p in judged if p.differs}
     of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
     sentences = (
-        [_since(len(judged), of["slower"], baseline, baseline_runs, others)]
+        [_slower_since(len(judged), of["slower"], baseline, baseline_runs, others)]
         if baseline_runs
-        else [UNPINNED]
+        else [NO_BASELINE]
     )
     sentences += [
-        f"{_are(ids, others)} {WORDS[word]}{_within(word, ids, verdicts)}."
+        f"{_runs_are(ids, others)} {WORDS[word]}{_margin_note(word, ids, verdicts)}."
         for word, ids in of.items()
         if ids and word != "slower"
     ]
     for differs in dict.fromkeys(others.values()):
         ids = [run_id for run_id, other_differs in others.items() if other_differs == differs]
         sentences.append(
-            f"{_named(ids).capitalize()} ran on a different server than the baseline: "
+            f"{_run_list(ids).capitalize()} ran on a different server than the baseline: "
             f"{listed(differs)} {'differs' if len(differs) == 1 else 'differ'}."
         )
     if of["slower"] or of["faster"]:
@@ -149,7 +149,7 @@ def _sentences(
     return tuple(sentences)
 
 
-def _within(word: str, ids: Sequence[int], verdicts: Mapping[int, BaselineVerdict]) -> str:
+def _margin_note(word: str, ids: Sequence[int], verdicts: Mapping[int, BaselineVerdict]) -> str:
     """What was called equivalent, which was chosen for each comparison before it was measured."""
     if word != "equivalent":
         return ""
@@ -157,7 +157,7 @@ def _within(word: str, ids: Sequence[int], verdicts: Mapping[int, BaselineVerdic
     return f", {within(margins.pop())}" if len(margins) == 1 else ", each within its own margin"
 
 
-def _since(
+def _slower_since(
     judged: int,
     slower: Sequence[int],
     baseline: Point | None,
@@ -170,17 +170,17 @@ def _since(
     if not judged:
         return f"No run has been measured since {since}."
     if judged == 1:
-        text = f"slower: {_named(slower, others)}" if slower else "not measurably slower"
+        text = f"slower: {_run_list(slower, others)}" if slower else "not measurably slower"
         return f"The only run since {since} is {text}."
     runs = f"Of {many(judged, 'run')} since {since},"
     if not slower:
         return f"{runs} none is measurably slower."
     are = "one is" if len(slower) == 1 else f"{len(slower)} are"
-    return f"{runs} {are} slower: {_named(slower, others)}."
+    return f"{runs} {are} slower: {_run_list(slower, others)}."
 
 
-def _are(ids: Sequence[int], others: Collection[int]) -> str:
-    return f"{_named(ids, others).capitalize()} {'is' if len(ids) == 1 else 'are'}"
+def _runs_are(ids: Sequence[int], others: Collection[int]) -> str:
+    return f"{_run_list(ids, others).capitalize()} {'is' if len(ids) == 1 else 'are'}"
 
 
 def _not_shown(count: int) -> str:
@@ -189,7 +189,7 @@ def _not_shown(count: int) -> str:
     return f"{many(count, 'run')} did different work and are not shown."
 
 
-def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
+def _run_list(ids: Iterable[int], others: Collection[int] = ()) -> str:
     """`run 41`, `runs 41 and 44`, `runs 1, 2, 3, 4, 5, 6, 7, 8 and 12 more`; those in `others` with
     the word that theirs is another server."""
     numbers = [
@@ -202,7 +202,7 @@ def _named(ids: Iterable[int], others: Collection[int] = ()) -> str:
     return f"runs {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
-UNPINNED = (
+NO_BASELINE = (
     "There is no baseline here. Select a run and make it the baseline: later runs are then "
     "compared with it."
 )

@@ -40,17 +40,17 @@ def verdicts(
     for index in range(1, len(candidates)):
         baseline, other = candidates[0], candidates[index]
         ratios = {row.metric: row.ratios[index] for row in rows if row.metric in FAMILY}
-        why = refused(
+        why_not = why_no_verdict(
             (baseline.run.status, other.run.status),
             (baseline.summary.error_rate, other.summary.error_rate),
         )
         pair, configs = (names[index], names[0]), (other.run.config, baseline.run.config)
         waits = [modes.client_wait(config) for config in configs]
-        decides = deciding([config.mode for config in configs], any(waits))
-        apart = (THROUGHPUT,) if any(waits) and not same_pace(baseline, other) else ()
-        findings = judged(ratios, why, decides, margin, apart)
+        deciding = deciding_measures([config.mode for config in configs], any(waits))
+        unjudged = (THROUGHPUT,) if any(waits) and not same_pace(baseline, other) else ()
+        findings = judge_family(ratios, why_not, deciding, margin, unjudged)
         waiting = waiting_of(pair, waits)
-        results.append(describe(other.run.id, pair, findings, why, margin, waiting))
+        results.append(describe(other.run.id, pair, findings, why_not, margin, waiting))
     return tuple(results)
 
 
@@ -68,30 +68,30 @@ def waiting_of(names: Sequence[str], waits: Sequence[str]) -> str:
     return "; ".join(f"{name}: {wait}" for name, wait in zip(names, waits, strict=True) if wait)
 
 
-def judged(
+def judge_family(
     ratios: Mapping[str, Ratio | None],
     why_not: str,
-    decides: Sequence[str],
+    deciding: Sequence[str],
     margin: float = MARGIN,
     without: Collection[str] = (),
 ) -> tuple[Finding, ...]:
-    """Judge one run against the baseline, by the ratios of FAMILY; none of them where `refused`
-    says why not. The finding of the measure which decides comes first: of `decides` the first that
-    is known of both."""
-    findings = judge(ratios, margin, refused=bool(why_not), without=without)
-    ordered = [finding(findings, name) for name in decides]
+    """Judge one run against the baseline by the ratios of FAMILY, or none of them if there is a
+    reason `why_not`. The deciding finding comes first: that of the first measure in `deciding`
+    which both runs have."""
+    findings = judge(ratios, margin, no_verdicts=bool(why_not), without=without)
+    ordered = [finding(findings, name) for name in deciding]
     first = next((candidate for candidate in ordered if candidate.ratio is not None), ordered[0])
     return (first, *(candidate for candidate in findings if candidate is not first))
 
 
-def refused(
+def why_no_verdict(
     statuses: tuple[RunStatus, RunStatus], error_rates: tuple[float | None, float | None]
 ) -> str:
     """Return why there must be no verdict, the baseline's status and error rate first; or ""."""
     return _unfinished(*statuses) or _errors(*error_rates)
 
 
-def deciding(used: Sequence[str], waits: bool) -> tuple[str, ...]:
+def deciding_measures(used: Sequence[str], waits: bool) -> tuple[str, ...]:
     """Return the measures that decide between runs of these modes, the first that is known;
     `waits`: the client's own waiting is in the throughput of one of them."""
     if all(mode == "sequential" for mode in used):

@@ -55,7 +55,7 @@ class _Pair:
     run: str  # their names
     baseline: str
     margin: float
-    refused: str  # why there must be no verdict, or ""
+    why_not: str  # why there must be no verdict, or ""
     detectable: float | None = None  # see Verdict
     needed: int | None = None
     waiting: str = ""  # where the client itself waits, or ""
@@ -69,14 +69,14 @@ def describe(
     margin: float = MARGIN,
     waiting: str = "",
 ) -> Verdict:
-    """Put what `judged` and `refused` returned into words; `names` are the run's and the
-    baseline's; `waiting`: where the client itself waits, or "". What could have been seen takes
-    25 ms to work out, where that is the question."""
-    reach = _reach(findings[0], findings, margin)
-    return _assemble(run_id, _Pair(*names, margin, why_not, *reach, waiting), findings)
+    """Describe the results of `judge_family` and `why_no_verdict`. `names` are the run's and the
+    baseline's; `waiting` says where the client itself waits, or "". Computing the detectable
+    difference of an inconclusive result takes 25 ms."""
+    sensitivity = _sensitivity(findings[0], findings, margin)
+    return _assemble(run_id, _Pair(*names, margin, why_not, *sensitivity, waiting), findings)
 
 
-def _reach(
+def _sensitivity(
     first: Finding, findings: Sequence[Finding], margin: float
 ) -> tuple[float | None, int | None]:
     """What could have been seen, and the repeats that it takes; only where that is the question."""
@@ -90,16 +90,16 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
     first = findings[0]
     words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
     if words in TRADES and not pair.waiting:
-        headline, lead = _traded(pair, findings, *TRADES[words])
+        headline, lead = _trade_off(pair, findings, *TRADES[words])
         rest = [item for item in findings if item.name not in (THROUGHPUT, RATE)]
     else:
-        headline, lead = SAID[first.word](pair, first)
+        headline, lead = SENTENCES[first.word](pair, first)
         rest = list(findings[1:])
     return Verdict(
         run_id,
         first.word,
         headline,
-        lead + _waiting(pair, first) + _also(rest, pair.margin),
+        lead + _waiting(pair, first) + _other_measures(rest, pair.margin),
         findings,
         pair.margin,
         pair.detectable,
@@ -107,7 +107,7 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
     )
 
 
-def _traded(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> tuple[str, str]:
+def _trade_off(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> tuple[str, str]:
     """All requests together went one way, and each of them the other."""
     throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
     start = f"{pair.run} gives {whole} throughput than {pair.baseline}"
@@ -145,7 +145,7 @@ def _inconclusive(pair: _Pair, measure: Finding) -> tuple[str, str]:
     )
     return headline, (
         f"{headline}. {_subject(measure)} is {_figures(measure)}, {_repeats(measure)}."
-        f"{together if alone else ''} {_seen(pair, measure.ratio)}"
+        f"{together if alone else ''} {_detection_limit(pair, measure.ratio)}"
     )
 
 
@@ -154,10 +154,10 @@ def _waiting(pair: _Pair, first: Finding) -> str:
     if not pair.waiting:
         return ""
     sentence = f" Output throughput includes the client's own waiting ({pair.waiting})"
-    return f"{sentence}." if pair.refused else f"{sentence}, so {first.label} decides."
+    return f"{sentence}." if pair.why_not else f"{sentence}, so {first.label} decides."
 
 
-def _seen(pair: _Pair, ratio: Ratio) -> str:
+def _detection_limit(pair: _Pair, ratio: Ratio) -> str:
     seen = units.share((pair.detectable or 1.0) - 1)
     could = f"Repeats like these detect a difference of {seen} or more four times in five"
     wanted = _per_cent(pair.margin)
@@ -170,8 +170,8 @@ def _seen(pair: _Pair, ratio: Ratio) -> str:
 
 def _no_verdict(pair: _Pair, measure: Finding) -> tuple[str, str]:
     headline = f"{pair.run} against {pair.baseline}: no verdict"
-    if pair.refused:
-        return headline, f"{headline}, because {pair.refused}."
+    if pair.why_not:
+        return headline, f"{headline}, because {pair.why_not}."
     if measure.ratio is None:
         return headline, f"{headline}, because {measure.label} is not known for both."
     return headline, (
@@ -180,7 +180,7 @@ def _no_verdict(pair: _Pair, measure: Finding) -> tuple[str, str]:
     )
 
 
-def _also(findings: Sequence[Finding], margin: float) -> str:
+def _other_measures(findings: Sequence[Finding], margin: float) -> str:
     """The rest of the family, a clause each."""
     clauses = "; ".join(
         f"{item.label} {clause(item, margin)}" for item in findings if item.ratio is not None
@@ -195,7 +195,7 @@ def clause(measure: Finding, margin: float, than: str = "") -> str:
     ratio = measure.ratio
     assert ratio is not None
     sure = bool(than) or measure.word not in ("equivalent", "inconclusive")
-    text = changed(measure) if sure else in_words(measure.word, margin)
+    text = changed(measure) if sure else verdict_label(measure.word, margin)
     if than:
         text += f" {'as' if ratio.value == 1 else 'than'} {than}"
     if ratio.low is None:
@@ -209,7 +209,7 @@ def _ends(ratio: Ratio) -> str:
     return f"{times(ratio.low)}–{times(ratio.high)}"
 
 
-def in_words(word: Word, margin: float) -> str:
+def verdict_label(word: Word, margin: float) -> str:
     """Return a word as it is shown: `equivalent within ±5 %`."""
     return f"{word} {within(margin)}" if word == "equivalent" else word
 
@@ -292,7 +292,7 @@ TRADES: dict[tuple[Word, Word], tuple[str, str]] = {
 }
 TWICE = 1.995  # what is written 2.00: from there on a factor says more than per cent
 AMOUNT, TIME = ("higher", "lower"), ("longer", "shorter")
-SAID: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
+SENTENCES: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
     "faster": _differs,
     "slower": _differs,
     "equivalent": _equivalent,

@@ -208,7 +208,7 @@ OF_FAILURES: tuple[Check, ...] = (
     _failures,
     _stopped_early,
     client_checks.through_proxy,
-    client_checks.unchecked,
+    client_checks.certificate_unchecked,
 )
 CHECKS: tuple[Check, ...] = (
     _unfinished,

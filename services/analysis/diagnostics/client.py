@@ -260,7 +260,9 @@ def through_proxy(
     )
 
 
-def unchecked(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
+def certificate_unchecked(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     if not run.config.insecure_tls:
         return None
     return Diagnostic(
@@ -293,4 +295,4 @@ def _health(run: Run, name: str) -> Iterable[float]:
 
 HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits
 
-CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, through_proxy, unchecked)
+CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, through_proxy, certificate_unchecked)

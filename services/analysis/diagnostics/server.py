@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
 from services.analysis.diagnostics.diagnostic import Diagnostic
-from services.analysis.samples import during, gpus, grown, mean, values
+from services.analysis.samples import during, gpus, increase, mean, values
 from services.analysis.summary import Summary
 from services.ask import modes
 from services.ask.measurement import Run, Sample
@@ -99,7 +99,7 @@ def _unevenness(
 
 
 def _preemptions(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    count = grown(measured, "preemptions")
+    count = increase(measured, "preemptions")
     if not count:
         return None
     return Diagnostic(

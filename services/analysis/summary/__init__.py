@@ -170,7 +170,7 @@ def _attained(attainment: Attainment | None) -> dict[str, Any]:
         "slo_attainment": attainment and attainment.share,
         "slo_attainment_low": low,
         "slo_attainment_high": high,
-        "objectives": attainment and attainment.objectives.in_words,
+        "objectives": attainment and attainment.objectives.label,
     }
 
 

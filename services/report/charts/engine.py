@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from services.analysis.compare import Candidate
-from services.analysis.samples import began, during
+from services.analysis.samples import during, repeat_start_s
 from services.ask.measurement import Sample
 from services.ask.series import device_of
 from services.base.units import show
@@ -96,7 +96,9 @@ def live_engine(
 
 def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
     """Return the samples of one repeat, with times since it began."""
-    start = next((began(row) for row in candidate.run.repeats if row.index == repeat), None)
+    start = next(
+        (repeat_start_s(row) for row in candidate.run.repeats if row.index == repeat), None
+    )
     if start is None:
         return []
     samples = during(candidate.run, candidate.samples, repeat)

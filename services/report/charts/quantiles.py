@@ -13,7 +13,7 @@ import altair as alt
 import numpy as np
 
 from services.analysis.compare import Candidate
-from services.analysis.compare.rows import in_turns
+from services.analysis.compare.rows import interleaved
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour
@@ -42,7 +42,7 @@ def _shifts(baseline: Candidate, other: Candidate) -> list[Ratio | None]:
     if not ours or not theirs:
         return []
     both = [repeat for repeat in ours if repeat in theirs]
-    paired = in_turns(baseline, other) and len(both) >= MINIMUM_REPEATS
+    paired = interleaved(baseline, other) and len(both) >= MINIMUM_REPEATS
     if paired:
         ours, theirs = ({r: run[r] for r in both} for run in (ours, theirs))
     columns = zip(*(zip(*run.values(), strict=True) for run in (ours, theirs)), strict=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from services.analysis import client_health
 from services.analysis.compare import Candidate, Comparison, compare
-from services.analysis.compare.rows import apart
+from services.analysis.compare.rows import with_short_names
 from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.analysis.diagnostics.diagnostic import long
 from services.ask import modes
@@ -67,7 +67,7 @@ class Contents:
 
 def contents(candidates: Sequence[Candidate]) -> Contents:
     """Return the page's contents for one run, or for two to eight, the baseline first."""
-    brief = apart(candidates)
+    brief = with_short_names(candidates)
     comparison = compare(brief) if len(candidates) > 1 else None
     labels = tables.labels_of(brief)
     names = _names(candidates)

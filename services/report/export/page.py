@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from services import VERSION
 from services.analysis.compare import Candidate
-from services.analysis.compare.rows import apart
+from services.analysis.compare.rows import with_short_names
 from services.report import theme
 from services.report.export.contents import Contents, contents
 from services.report.export.document import content_hash
@@ -56,7 +56,7 @@ def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
     from services.report.charts import CHARTS
 
     cleaned = [public(candidate) for candidate in candidates]
-    brief = apart(cleaned)
+    brief = with_short_names(cleaned)
     shown = [_chart_data(chart, brief) for chart in CHARTS if len(cleaned) >= chart.least]
     shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
     hashes = map(content_hash, cleaned)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.analysis.compare import Candidate, compare
-from services.analysis.compare.baseline import Baseline, Kind, fitting
+from services.analysis.compare.baseline import Baseline, Kind, matching_baselines
 from services.analysis.compare.baseline_verdict import (
     BASELINE,
     OTHER_WORK,
@@ -22,7 +22,7 @@ from services.analysis.compare.baseline_verdict import (
     baseline_verdicts,
     brief,
     sentence,
-    word_by,
+    word_for,
 )
 from services.analysis.compare.headline import headline
 from tests.values import NOON, candidate, failed, measured
@@ -90,7 +90,7 @@ def test_a_sequential_run_is_judged_by_its_latency() -> None:
     )
     assert as_row(verdict)["measure"] == "e2e_s_median"
     assert as_row(verdict)["speed"] == pytest.approx(0.5)
-    assert word_by(verdict, "ttft_s_median") == "slower"
+    assert word_for(verdict, "ttft_s_median") == "slower"
     assert brief(verdict) == "slower, 2.00× longer"
     assert "the client's own waiting (a pause of 2 s), so median E2E latency" in sentence(verdict)
 
@@ -207,11 +207,15 @@ def test_a_tag_comes_before_the_model_and_the_newest_first() -> None:
         baseline("tag", "b", 3, 1),
     )
     run = Row(9, {}, tags=("a", "b"))
-    assert [p.run_id for p in fitting(run, baselines)] == [3, 2, 1]
-    assert [p.run_id for p in fitting(run, baselines, tag="a")] == [2, 3, 1]
-    assert [p.run_id for p in fitting(run, baselines, model="tiny")] == [1, 3, 2]
-    assert [p.run_id for p in fitting(replace(run, model="huge", tags=("b",)), baselines)] == [3]
-    assert fitting(Row(9, {}, model="a"), baselines) == ()  # a model with the name of a tag
+    assert [p.run_id for p in matching_baselines(run, baselines)] == [3, 2, 1]
+    assert [p.run_id for p in matching_baselines(run, baselines, tag="a")] == [2, 3, 1]
+    assert [p.run_id for p in matching_baselines(run, baselines, model="tiny")] == [1, 3, 2]
+    assert [
+        p.run_id for p in matching_baselines(replace(run, model="huge", tags=("b",)), baselines)
+    ] == [3]
+    assert (
+        matching_baselines(Row(9, {}, model="a"), baselines) == ()
+    )  # a model with the name of a tag
 
 
 def test_only_later_finished_runs_are_judged_against_a_baseline() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from services.analysis.candidates import SAME, candidates, enough, names, read, values_of, written
+from services.analysis.candidates import (
+    SAME,
+    candidates,
+    enough,
+    from_text,
+    names,
+    to_text,
+    values_of,
+)
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 
@@ -24,16 +32,16 @@ START = RunConfig(requests=8)
     ],
 )
 def test_what_is_written_is_read_back(others: list[dict[str, Any]]) -> None:
-    assert read(written(others), START) == (others, ())
+    assert from_text(to_text(others), START) == (others, ())
 
 
 def test_a_candidate_that_changes_nothing_is_said() -> None:
-    assert written([{}, {}]) == f"{SAME};{SAME}"
-    assert read("", START) == ([], ())
+    assert to_text([{}, {}]) == f"{SAME};{SAME}"
+    assert from_text("", START) == ([], ())
 
 
 def test_a_candidate_says_what_it_has_even_where_the_reference_has_it_too() -> None:
-    assert written([{"backend": "embedded", "requests": 8}]) == "backend=embedded&requests=8"
+    assert to_text([{"backend": "embedded", "requests": 8}]) == "backend=embedded&requests=8"
 
 
 def test_another_backend_is_at_its_own_address() -> None:
@@ -56,7 +64,7 @@ def test_two_servers_of_one_kind_are_told_apart_by_where_they_are() -> None:
 
 
 def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() -> None:
-    candidates_read, problems = read("max_tokens=0&requests=4;prompt=secret;nonsense=1", START)
+    candidates_read, problems = from_text("max_tokens=0&requests=4;prompt=secret;nonsense=1", START)
     assert candidates_read[0] == {"max_tokens": 128, "requests": 4}
     assert len(candidates_read) == 3
     text = " ".join(problems)
@@ -66,7 +74,7 @@ def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() 
 
 
 def test_at_most_eight_are_read() -> None:
-    candidates_read, _ = read(";".join([SAME] * 20), START)
+    candidates_read, _ = from_text(";".join([SAME] * 20), START)
     assert len(candidates_read) == 7
     assert enough(candidates_read)
     assert not enough([])

@@ -14,7 +14,7 @@ from services.analysis.comparison_design import (
     ComparisonDesign,
     InvalidComparison,
     check,
-    goes_on,
+    needs_another_round,
     order,
     sentence,
     turn,
@@ -53,11 +53,11 @@ def test_it_goes_on_until_the_interval_is_narrow_enough() -> None:
     narrow = [varied(1, 1.0, 1.001, 0.999), varied(2, 2.0, 2.001, 1.999)]
     wide = [varied(1, 1.0, 1.3, 0.8), varied(2, 2.0, 2.9, 1.4)]
     design = ComparisonDesign(repeats=3, most=5, target=0.05)
-    assert not goes_on(design, 3, narrow)
-    assert goes_on(design, 3, wide)
-    assert not goes_on(design, 5, wide), "past the maximum"
-    assert not goes_on(ComparisonDesign(repeats=3), 3, wide), "without a target"
-    assert not goes_on(design, 3, wide[:1]), "the other one failed"
+    assert not needs_another_round(design, 3, narrow)
+    assert needs_another_round(design, 3, wide)
+    assert not needs_another_round(design, 5, wide), "past the maximum"
+    assert not needs_another_round(ComparisonDesign(repeats=3), 3, wide), "without a target"
+    assert not needs_another_round(design, 3, wide[:1]), "the other one failed"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.headline import ALWAYS, by_place, headline, work_of
+from services.analysis.compare.headline import ALWAYS, headline, values_by_repeat, work_of
 from services.ask import about
 from services.ask.config import RunConfig
 from services.report.imports import read
@@ -25,13 +25,13 @@ def test_the_judged_measures_are_kept_by_repeat() -> None:
     assert tuple(stored["by_repeat"]) == tuple(FAMILY)
     assert stored["by_repeat"]["e2e_s_median"] == [2.0, 3.0, None]
     assert stored["by_repeat"]["output_tokens_per_s"] == [6.0, 4.0, None]  # 12 tokens in 2 and 3 s
-    assert by_place(stored, "e2e_s_median") == {0: 2.0, 1: 3.0}
+    assert values_by_repeat(stored, "e2e_s_median") == {0: 2.0, 1: 3.0}
     assert (stored["ok"], stored["error_rate"]) == (4, 0.2)
     assert orjson.loads(orjson.dumps(stored)) == stored
 
 
 def test_what_an_older_paceline_kept_has_no_repeats() -> None:
-    assert by_place({"e2e_s_median": 3.0}, "e2e_s_median") == {}
+    assert values_by_repeat({"e2e_s_median": 3.0}, "e2e_s_median") == {}
 
 
 def test_a_repeat_that_is_missing_leaves_its_place_empty() -> None:

@@ -12,8 +12,8 @@ from services.analysis.objectives import (
     counted,
     from_link,
     goodput,
-    judged,
     objectives_of,
+    with_judgement,
 )
 from services.analysis.statistics import wilson
 from services.analysis.summary import summarize, summary_row
@@ -135,7 +135,7 @@ def test_a_config_says_them_or_nothing() -> None:
     config = parse({"ttft_limit_s": "0.5", "tpot_limit_s": 0.05})
     objectives = objectives_of(config)
     assert objectives == Objectives(0.5, 0.05)
-    assert objectives is not None and objectives.in_words == "TTFT ≤ 500 ms and TPOT ≤ 50.0 ms"
+    assert objectives is not None and objectives.label == "TTFT ≤ 500 ms and TPOT ≤ 50.0 ms"
 
 
 def test_a_link_says_others_and_none() -> None:
@@ -144,7 +144,7 @@ def test_a_link_says_others_and_none() -> None:
     )
     assert objectives == {"ttft_limit_s": 0.25, "tpot_limit_s": None, "usd_per_hour": 2.5}
     assert problems == ()
-    config = judged(RunConfig(ttft_limit_s=1, tpot_limit_s=1, e2e_limit_s=9), objectives)
+    config = with_judgement(RunConfig(ttft_limit_s=1, tpot_limit_s=1, e2e_limit_s=9), objectives)
     assert objectives_of(config) == Objectives(0.25, None, 9)
     assert price_of(config) == Hourly(2.5)
 

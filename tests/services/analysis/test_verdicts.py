@@ -12,7 +12,7 @@ import pytest
 from services.analysis.compare import Candidate, InvalidComparison, Verdict, Word, compare
 from services.analysis.compare.findings import FAMILY, judge
 from services.analysis.compare.rows import names_of
-from services.analysis.compare.wording import AMOUNT, TIME, change, in_words, times
+from services.analysis.compare.wording import AMOUNT, TIME, change, times, verdict_label
 from services.analysis.statistics import Ratio, ratio
 from services.ask.measurement import Measurement
 from tests.values import STEADY, candidate, failed, measured, repeats
@@ -371,13 +371,13 @@ def test_runs_of_one_name_are_told_apart() -> None:
 def test_the_whole_family_is_judged_and_the_word_shown_says_its_margin() -> None:
     verdict = verdict_of(a(), b(repeats(0.5)))
     assert {label for label, _ in verdict.by_measure} == {label for label, _ in FAMILY.values()}
-    assert in_words("equivalent", 0.025) == "equivalent within ±2.5 %"
-    assert in_words("faster", 0.025) == "faster"
+    assert verdict_label("equivalent", 0.025) == "equivalent within ±2.5 %"
+    assert verdict_label("faster", 0.025) == "faster"
 
 
 def test_a_refused_family_is_not_judged_by_any_of_its_ratios() -> None:
     clear = ratio([1.0, 1.01, 0.99], [2.0, 2.01, 1.99])
-    assert {finding.word for finding in judge(dict.fromkeys(FAMILY, clear), refused=True)} == {
+    assert {finding.word for finding in judge(dict.fromkeys(FAMILY, clear), no_verdicts=True)} == {
         "no verdict"
     }
     only_ttft: dict[str, Ratio | None] = {"ttft_s_median": clear}

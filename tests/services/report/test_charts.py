@@ -19,7 +19,7 @@ import orjson
 import pytest
 
 from services.analysis.compare import Candidate
-from services.analysis.compare.rows import apart
+from services.analysis.compare.rows import with_short_names
 from services.ask.measurement import Measurement, Progress, Sample
 from services.ask.prices import Price
 from services.report import charts, theme
@@ -660,5 +660,10 @@ def test_legends_tell_runs_apart() -> None:
         candidate([measured(0)], run_id=at, name=name.format(mode))
         for at, mode in enumerate(modes, 1)
     ]
-    assert [theme.label(run.run) for run in apart(runs)] == ["1 · sequential", "2 · staggered"]
-    assert [theme.label(run.run) for run in apart(runs[:1])] == ["1 · vllm.example.internal…"]
+    assert [theme.label(run.run) for run in with_short_names(runs)] == [
+        "1 · sequential",
+        "2 · staggered",
+    ]
+    assert [theme.label(run.run) for run in with_short_names(runs[:1])] == [
+        "1 · vllm.example.internal…"
+    ]

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.samples import during, gpus, grown, highest, mean
+from services.analysis.samples import during, gpus, highest, increase, mean
 from services.ask.measurement import Repeat, Sample
 from services.ask.series import SERIES, series_of
 from services.report.server_table import table
@@ -500,8 +500,8 @@ def test_a_count_that_begins_anew_goes_on_growing() -> None:
     samples = [
         Sample(float(i), {"preemptions": n}) for i, n in enumerate([0.0, 2.0, 5.0, 1.0, 4.0])
     ]
-    assert grown(samples, "preemptions") == 9.0
-    assert grown([], "preemptions") is None
+    assert increase(samples, "preemptions") == 9.0
+    assert increase([], "preemptions") is None
 
 
 def test_the_table_has_mean_and_maximum_and_omits_missing_series() -> None:
