@@ -1,4 +1,4 @@
-"""What a person may be told went wrong: one tree, so that each door translates it once.
+"""Errors to show to users: one hierarchy, which each interface translates once.
 
     PacelineError       a sentence that says what is wrong and what to do
     ├── Invalid         what was asked for cannot be: change the request     API 422
@@ -7,7 +7,7 @@
     └── Unavailable     the queue, the database or the settings are not      API 503
 
 The terminal prints the sentence and exits with 2; a page shows it (`show_error`). An exception that
-is not in this tree is a fault of ours, and is told without its text: that may hold a key.
+is not in this tree is a bug, and is reported without its text, which may hold a key.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ class PacelineError(Exception):
 
 
 class Invalid(PacelineError, ValueError):
-    """What was asked for cannot be."""
+    """The request is invalid."""
 
 
 class NotFound(PacelineError, LookupError):
-    """There is no such thing."""
+    """It does not exist."""
 
 
 class Conflict(PacelineError, ValueError):
-    """It is there, and not in a state for what is asked."""
+    """It exists, but its state does not allow the request."""
 
 
 class Unavailable(PacelineError, RuntimeError):
-    """Something that Paceline itself needs cannot be used now."""
+    """Something that Paceline needs is unavailable."""

@@ -1,4 +1,4 @@
-"""An unforeseen error in a sentence: which one, and where."""
+"""Unexpected errors in a sentence: their type and location."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ HERE = Path(__file__).parents[1].name
 
 
 def fault(error: Exception) -> str:
-    """Return and log a sentence about a bug of this program. The error's own words are left out:
-    they may hold a key, a prompt, or what a server said."""
+    """Return and log a sentence about a bug of this program. The error's message is left out:
+    it may hold a key, a prompt or a server's text."""
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
         parts = Path(frame.filename).parts

@@ -1,4 +1,4 @@
-"""Numbers that every reader can hold: finite, and whole ones within 64 bits."""
+"""Numbers that every JSON reader and database accepts: finite, integers within 64 bits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ SMALLEST, LARGEST = -(2**63), 2**63 - 1  # what databases and JSON readers hold
 
 
 def rate(amount: float | None, seconds: float | None) -> float | None:
-    """Return amount per second; None where one of them is not known, no time went by, or so little
-    that the rate is not finite."""
+    """Return the amount per second, or None if a value is unknown, the time is 0, or the rate is
+    not finite."""
     if amount is None or not seconds:
         return None
     try:
@@ -20,12 +20,12 @@ def rate(amount: float | None, seconds: float | None) -> float | None:
 
 
 def finite(value: float | None) -> float | None:
-    """Return a number; None: it is infinite, or none."""
+    """Return the value, or None if it is not finite."""
     return value if value is not None and isfinite(value) else None
 
 
 def storable(value: Any) -> Any:
-    """Return JSON-ready data with None in place of each number that not every reader holds."""
+    """Return JSON-ready data with None in place of numbers that are not storable."""
     if isinstance(value, dict):
         return {name: storable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

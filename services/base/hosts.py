@@ -1,7 +1,7 @@
-"""The host names by which Paceline may be asked.
+"""The host names that Paceline accepts.
 
-A page elsewhere can make its own name point to this machine (DNS rebinding): a request is let in
-only by a name that is known as ours.
+Any website can point its own host name to this machine (DNS rebinding), so requests are accepted
+only for known names.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*)", re.IGNORECASE)
 
 
 class InvalidHosts(Invalid):
-    """Names in the settings that no request can come by, in a sentence."""
+    """Invalid host names in the settings, in a sentence."""
 
 
 def host_name(host: str) -> str | None:
-    """Return the name in a Host header, without its port, in small letters; None: the whole is not
-    `name`, `name:port`, `[IPv6]` or `[IPv6]:port`."""
+    """Return the name in a Host header, lower-case and without its port; None if it is not `name`,
+    `name:port`, `[IPv6]` or `[IPv6]:port`."""
     match = _HOST.fullmatch(host)
     return (match[1] or match[2]).lower() if match else None
 
 
 def allowed(env: Mapping[str, str]) -> frozenset[str]:
-    """Return the names by which Paceline may be asked: this machine's own, and those of
-    PACELINE_ALLOWED_HOSTS, which commas separate.
+    """Return the accepted host names: this machine's own, and those in PACELINE_ALLOWED_HOSTS,
+    separated by commas.
 
     Raises:
-        InvalidHosts: one of those is no name of a host.
+        InvalidHosts: one of those is not a host name.
     """
     return LOOPBACK | set(_parse_names(env.get(VARIABLE, "")))
 

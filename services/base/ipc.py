@@ -1,8 +1,8 @@
-"""How processes talk: typed messages, each a line of JSON, on standard input and output.
+"""Communication between processes: typed messages, as lines of JSON on standard input and output.
 
-A message is a frozen dataclass. A protocol is a version and the messages of its processes by name;
-every line says both, so that a process of another version is refused in a sentence. Who talks to
-whom stands in `load/protocol.py` and `servers/protocol.py`.
+A message is a frozen dataclass. A protocol is a version and its messages by name. Every line holds
+both, so that a process of another version is rejected with a sentence. The protocols are in
+`load/protocol.py` and `servers/protocol.py`.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class ProtocolProblem(ValueError):
 
 
 class Message:
-    """What one process says to another. Fields that are not JSON by themselves, or are not the same
-    when they come back from it, need a `to_dict` and `from_dict` of their own."""
+    """A message from one process to another. Fields that do not survive JSON unchanged need their
+    own `to_dict` and `from_dict`."""
 
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields, ready for JSON."""
+        """Return the fields, JSON-ready."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` wrote."""
+        """Return the message from the data of `to_dict`."""
         return cls(**data)
 
 
@@ -51,7 +51,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Protocol:
-    """Messages by name, and their version. Raise it whenever a message changes."""
+    """Messages by name, and their version, which is raised whenever a message changes."""
 
     def __init__(self, version: int, messages: Mapping[str, type[Message]]) -> None:
         self.version, self.messages = version, messages
@@ -107,7 +107,10 @@ def sender(protocol: Protocol) -> Send:
 
     def send(message: Message) -> None:
         line = protocol.encode(message)
-        with lock, suppress(BrokenPipeError):  # who asked is gone: standard input ends us
+        with (
+            lock,
+            suppress(BrokenPipeError),
+        ):  # the parent is gone: the end of standard input ends us
             out.write(line)
             out.flush()
 
@@ -115,7 +118,7 @@ def sender(protocol: Protocol) -> Send:
 
 
 async def standard_input() -> asyncio.StreamReader:
-    """Return standard input, to be read by lines."""
+    """Return a reader of standard input."""
     reader = asyncio.StreamReader(LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin

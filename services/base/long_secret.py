@@ -1,5 +1,5 @@
-"""Where a text and a long secret may hold the same words, found by arithmetic on whole arrays: a
-prompt has up to 200,000 characters, and the requests of others wait meanwhile."""
+"""Fast search for common parts of a text and a long secret, such as a prompt of 200,000 characters,
+with numpy: other requests wait meanwhile."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _FACTORS = np.array(
 
 
 def shared_blocks(text: str, secret: str) -> list[int]:
-    """Return where the secret holds BLOCK characters, beginning at a multiple of BLOCK, that the
-    text holds, too; and perhaps some further places, where only the hashes agree."""
+    """Return offsets in the secret, multiples of BLOCK, of BLOCK characters that the text also
+    contains, and perhaps some where only the hashes are equal."""
     if min(len(text), len(secret)) < BLOCK:
         return []
     plain = text.isascii() and secret.isascii()
@@ -24,7 +24,7 @@ def shared_blocks(text: str, secret: str) -> list[int]:
     in_text = np.zeros(1 << _BITS, np.bool_)
     in_text[_hashes(here, width, 1)] = True
     indices: list[int] = np.flatnonzero(in_text[_hashes(there, width, BLOCK)]).tolist()
-    return [at * BLOCK for at in indices]
+    return [index * BLOCK for index in indices]
 
 
 def _hashes(data: bytes, width: int, step: int) -> NDArray[np.uint64]:

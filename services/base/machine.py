@@ -1,6 +1,6 @@
-"""Where a run was measured: this machine and this client. What the engine says: `facts/`.
+"""Facts about this machine and this client. For those about the engine see `facts/`.
 
-What is kept is published with a run, so it names no host, no user and no path.
+They are published with a run, so they include no host, user or path.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ LIBRARIES = ("httptools", "orjson", "xllamacpp")  # what a measured token passes
 
 
 def environment(now: datetime | None = None, libraries: Iterable[str] = ()) -> dict[str, Any]:
-    """Return this machine and this client as flat JSON-ready facts; what is not known is left out.
+    """Return facts about this machine and this client, JSON-ready; unknown ones are left out.
 
-    `cores` are those the process may use, `memory_bytes` the machine's. `libraries` adds packages
-    to LIBRARIES (LiteLLM, where it sends the requests).
+    `cores`: those that the process may use; `memory_bytes`: the machine's. `libraries` adds
+    packages to LIBRARIES (LiteLLM, where it sends the requests).
     """
     facts = {
         "observed_at": now.isoformat() if now else None,
@@ -50,7 +50,7 @@ def _cpu() -> str | None:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What was asked for twice and is wanted once."""
+"""Work that is requested twice but done once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from threading import Lock
 
 
 class Once:
-    """Gives the same answer to everybody who asks, and works it out for the first.
+    """Computes a value on the first call and returns it on all others.
 
-    A second press of a button may come while the first is being worked off, in another thread.
+    A button may be pressed again while the first press is being handled in another thread.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class Once:
         self._answer: int | None = None
 
     def get(self, work_out: Callable[[], int]) -> int:
-        """Return the answer. If `work_out` raises there is none yet, and the next may try."""
+        """Return the value. If `work_out` raises, the next call tries again."""
         with self._lock:
             if self._answer is None:
                 self._answer = work_out()

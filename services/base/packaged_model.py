@@ -1,4 +1,4 @@
-"""The model that ships as a package: its name, and where its weights are."""
+"""The model that is installed as a package: its name and the path of its weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def model_path() -> Path:
-    """Return where the packaged weights are, without importing their package.
+    """Return the path of the packaged weights, without importing their package.
 
     Raises:
         FileNotFoundError: the package is not installed; the sentence says how to install it.

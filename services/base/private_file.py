@@ -1,4 +1,4 @@
-"""Files for their owner alone: what Paceline keeps, logs and locks is nobody else's business."""
+"""Files that only their owner can read, for data, logs and locks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ OTHERS = 0o007
 
 
 def open_file(path: Path | str, flags: int) -> int:
-    """Open a file, made for its owner alone where it is not there, and return its descriptor. One
-    of ours that everybody may read is closed to others; a right that somebody gave to a group
-    alone stays. Raises OSError."""
+    """Open or create a file for its owner only, and return its descriptor. Permissions for others
+    are removed from our own files; those for a group alone are kept. Raises OSError."""
     descriptor = os.open(path, flags | os.O_CREAT, 0o600)
     _close_to_others(descriptor)
     return descriptor
 
 
 def create_file(path: Path | str) -> None:
-    """See that a file is there and as `open_file` leaves one, without opening one that is there: to
-    close it would drop every lock that this process has on it, SQLite's too. Raises OSError."""
-    path = os.path.realpath(path)  # what a link to nowhere points to is made
+    """Create a file as `open_file` does, without opening an existing one: closing it would release
+    all of this process's locks on it, including SQLite's. Raises OSError."""
+    path = os.path.realpath(path)  # the target of a dangling link is created
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -34,5 +33,5 @@ def _close_to_others(file: int | str) -> None:
 
 
 def create_folder(path: Path) -> None:
-    """Make a folder for its owner alone, where it is not there. Raises OSError."""
+    """Create a folder for its owner only, unless it exists. Raises OSError."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Which variables of an environment are private.
+"""Private environment variables.
 
-An engine that Paceline starts gets none of the private variables, and a run through LiteLLM, which
-finds its provider's under their own names, gets those of whoever submitted it.
+Engines that Paceline starts get none of them. Runs through LiteLLM, which reads its provider's
+variables itself, get those of the process that submitted them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from services.base.secret_patterns import USER, names_secret
 
-_PROVIDERS = (  # everything of theirs: their keys have further names, their regions go with them
+_PROVIDERS = (  # all of theirs: their keys have many names, and regions belong to them
     "ANTHROPIC_",
     "ANYSCALE_",
     "AWS_",
@@ -35,19 +35,19 @@ _PROVIDERS = (  # everything of theirs: their keys have further names, their reg
 
 
 def is_private(name: str, value: str = "") -> bool:
-    """Return whether a variable holds a secret, belongs to a provider's account, or has an address
-    with a user in it."""
+    """Return whether a variable holds a secret or a URL with a user, or belongs to a provider's
+    account."""
     name = name.upper()
     return bool(name.startswith(_PROVIDERS) or names_secret(name, "variable") or USER.search(value))
 
 
 def private(env: Mapping[str, str]) -> dict[str, str]:
-    """Return those variables of an environment that are private, and its proxies."""
+    """Return the private variables of an environment, and its proxies."""
     return {name: value for name, value in env.items() if is_private(name, value) or is_proxy(name)}
 
 
 def is_proxy(name: str) -> bool:
-    """Return whether a variable names a proxy, or who is reached without one."""
+    """Return whether a variable names a proxy, or hosts to reach without one."""
     return name.lower().endswith("_proxy")
 
 

@@ -1,4 +1,4 @@
-"""Addresses, keys and names that a person keeps in .env, beneath those of the environment."""
+"""Settings in .env, which the environment overrides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dotenv.main import DotEnv
 from services.base.errors import Unavailable
 
 FILE = Path(__file__).resolve().parents[2] / ".env"
-_from_file: dict[str, str] = {}  # what `load` has put into the environment
+_from_file: dict[str, str] = {}  # set in the environment by `load`
 
 
 class InvalidSettings(Unavailable):
@@ -18,8 +18,8 @@ class InvalidSettings(Unavailable):
 
 
 def load(file: Path = FILE) -> None:
-    """Set what `file` says now, but for what the environment says itself; what an earlier call set
-    and the file no longer says is taken away. There may be no such file.
+    """Set the variables in `file` that the environment does not set itself, and unset those that an
+    earlier call set and that were removed from it. The file may be missing.
 
     Raises:
         InvalidSettings: it cannot be read, or is not text.
@@ -35,8 +35,7 @@ def load(file: Path = FILE) -> None:
 
 
 def environment(file: Path = FILE) -> dict[str, str]:
-    """Return the environment as it is now: whoever asks anew sees what was changed in `file`,
-    without being started again.
+    """Return the current environment, including changes to `file` since the start.
 
     Raises:
         InvalidSettings: see `load`.
@@ -46,8 +45,8 @@ def environment(file: Path = FILE) -> dict[str, str]:
 
 
 def without_file() -> dict[str, str]:
-    """Return the environment without what `load` has put into it: for a process that reads the
-    file itself."""
+    """Return the environment without what `load` has set, for processes that read the file
+    themselves."""
     env = os.environ.copy()
     return {name: value for name, value in env.items() if _from_file.get(name) != value}
 

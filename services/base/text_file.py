@@ -1,5 +1,4 @@
-"""A file of text as people's programs write it: which encoding, and which character separates the
-columns of a table."""
+"""The encoding of text files, and the column separator of tables."""
 
 from __future__ import annotations
 
@@ -22,8 +21,8 @@ _MARKS = (
 
 
 def encoding(data: bytes) -> str:
-    """Return how text is encoded: as its byte order mark says; without one UTF-16 where every
-    other byte of the first two is NUL, else UTF-8."""
+    """Return the encoding of text: that of its byte order mark; without one UTF-16 if one of the
+    first two bytes is NUL, otherwise UTF-8."""
     for mark, name in _MARKS:
         if data.startswith(mark):
             return name
@@ -43,7 +42,7 @@ def decoded(data: bytes) -> str:
 
 
 def separator(text: str, known: Collection[str] = ()) -> str | None:
-    """Return the character that separates the columns of a table; None where it is not certain.
+    """Return the separator of a table's columns, or None if it is ambiguous.
 
     The first row decides: the one character that separates columns there, of several the one that
     makes a column that is `known` (in small letters), or that gives all rows as many fields. A
