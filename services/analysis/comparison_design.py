@@ -1,8 +1,8 @@
-"""A comparison: two to eight runs that are measured in turns, one repeat each, again and again.
+"""A comparison: two to eight runs whose repeats are interleaved in rounds.
 
-What changes with time, a machine that grows warm or a neighbour that wakes up, then falls on all of
-them alike, and their repeats can be compared in pairs. Within each round the order is shuffled, so
-that none of them always follows the same other one.
+Drift over time, such as a warming machine, then affects all candidates alike, and their repeats can
+be compared in pairs. The order is shuffled within each round, so that no candidate always follows
+the same other one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ USUAL_MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class ComparisonDesign:
-    """How runs take turns. Shares are between 0 and 1.
+    """How the runs of a comparison are measured. Shares are between 0 and 1.
 
     `repeats` of each run; with a `target` more, up to `most` of each, until the interval of every
     ratio reaches no further than the target to either side. The target is of the width alone: to
@@ -61,7 +61,7 @@ class StoredComparison:
 
 
 def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
-    """See that a comparison can be measured.
+    """Check that a comparison can be measured.
 
     Raises:
         InvalidComparison: there are too few or too many candidates or repeats, or a share is none.
@@ -141,7 +141,7 @@ def widest_interval(comparison: Comparison) -> float | None:
 def needs_another_round(
     design: ComparisonDesign, repeats: int, candidates: Sequence[Candidate]
 ) -> bool:
-    """Whether another round is wanted after `repeats` of each: the target is not reached yet."""
+    """Whether the target is not reached after `repeats` of each, and another round is allowed."""
     if design.target is None or repeats >= design.most or len(candidates) < FEWEST:
         return False
     if repeats < MINIMUM_REPEATS:

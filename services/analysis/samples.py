@@ -1,4 +1,4 @@
-"""Samples in numbers: those of the repeats, their mean and highest, and how far a count grew."""
+"""Select server samples by repeat, and reduce a series to its mean, maximum or increase."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def repeat_start_s(repeat: Repeat) -> float | None:
 
 
 def during(run: Run, samples: Sequence[Sample], repeat: int | None = None) -> list[Sample]:
-    """Return the samples taken while requests were measured, in one repeat or in all: not those of
-    the warm-up or between repeats. A repeat without an end is taken as still going on."""
+    """Return the samples taken during one repeat or all of them, without the warm-up and the time
+    between repeats. A repeat without a duration counts as still running."""
     spans = [
         (at, at + (each.duration_s if each.duration_s is not None else float("inf")))
         for each in run.repeats
@@ -28,25 +28,25 @@ def during(run: Run, samples: Sequence[Sample], repeat: int | None = None) -> li
 
 
 def values(samples: Sequence[Sample], name: str) -> list[float]:
-    """Return the values of one series, in order of time, of the samples that have it."""
+    """Return the values of one series, in time order."""
     return [sample.values[name] for sample in samples if name in sample.values]
 
 
 def mean(samples: Sequence[Sample], name: str) -> float | None:
-    """Return the mean of a series; None: it was not sampled."""
+    """Return the mean of a series; None if it was not sampled."""
     series = values(samples, name)
     return fmean(series) if series else None
 
 
 def highest(samples: Sequence[Sample], name: str) -> float | None:
-    """Return the highest value of a series; None: it was not sampled."""
+    """Return the highest value of a series; None if it was not sampled."""
     return max(values(samples, name), default=None)
 
 
 def increase(samples: Sequence[Sample], name: str) -> float | None:
-    """Return how far a count has grown over all turns; None: it was not sampled.
+    """Return the increase of a counter over the run; None if it was not sampled.
 
-    A count that falls has begun anew, at 0, with a turn or a server that was started again.
+    A counter that falls was reset to 0, by a server restart or a new work item.
     """
     series = values(samples, name)
     if not series:

@@ -1,5 +1,5 @@
-"""How a run stands to its baseline, by what both have kept in short: the verdict of Compare,
-without reading a request again."""
+"""Verdicts of runs against their baselines, from stored headlines: the same as on Compare, without
+reading any request."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Comparable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BaselineVerdict:
-    """What is said of one run against its baseline.
+    """The verdict of one run against its baseline.
 
     `word` is a verdict's, or BASELINE of the baseline itself, or OTHER_WORK, which allows none.
     `findings` has every measure of the family, that one first by which the word is; it is empty
@@ -171,7 +171,7 @@ def another(verdict: BaselineVerdict) -> str:
 
 
 def brief(verdict: BaselineVerdict) -> str:
-    """Return a standing in a cell of a table: `faster, 8 % higher`, `≈ within ±5 %`."""
+    """Return a verdict as a table cell: `faster, 8 % higher`, `≈ within ±5 %`."""
     other = f" ({OTHER_SERVER})" if verdict.differs else ""
     if verdict.word == "equivalent":
         return f"≈ {within(verdict.margin)}{other}"
@@ -182,7 +182,7 @@ def brief(verdict: BaselineVerdict) -> str:
 
 
 def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
-    """Return a standing as one flat, JSON-ready row; `speed` says how many times as fast, with its
+    """Return a verdict as one flat, JSON-ready row; `speed` says how many times as fast, with its
     95 % interval, by `measure`. None: not known."""
     first = verdict.findings[0] if verdict.findings else None
     speed, low, high = (first.speed if first else None) or (None, None, None)
@@ -200,5 +200,5 @@ def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
 
 
 def word_for(verdict: BaselineVerdict, measure: str) -> Word | None:
-    """Return what is said by one measure; None where nothing can be."""
+    """Return the verdict by one measure; None if it was not compared."""
     return next((finding.word for finding in verdict.findings if finding.name == measure), None)

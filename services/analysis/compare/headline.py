@@ -1,4 +1,4 @@
-"""What a run keeps in short when it ends: enough to list it, and to hold it against another.
+"""What a run stores in short when it ends: enough to list it and compare it with another.
 
 History holds fifty runs against their baselines at once, and the trend five hundred: the measures
 that a verdict takes are therefore kept by repeat, where no request need be read again.
@@ -72,7 +72,7 @@ def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
 
 
 def work_of(run: Run) -> str:
-    """Return a short key of what was asked, and by which client: 16 hexadecimal digits.
+    """Return a short key of the requested work and its client: 16 hexadecimal digits.
 
     A run's backend, model, repeats, warm-up and time limits are not part of it. Prompts cannot be
     read from it. The seed counts where it changes the answers, or makes the prompts.

@@ -1,4 +1,4 @@
-"""One measure of many runs over time, with what is said of each against the baseline."""
+"""One measure of many runs over time, each with its verdict against the baseline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LISTED = 8  # runs that are named in a sentence
 
 
 class Named(Comparable, Protocol):
-    """A run that a standing can be said of, and what it is called."""
+    """A run that can be compared with a baseline, and its name."""
 
     @property
     def name(self) -> str: ...
@@ -50,8 +50,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The runs by time, the baseline that all of them are held against (None: there is none, or
-    there are several), and what there is to say of them."""
+    """The runs by time, the baseline of all of them (None: there is none, or there are several),
+    and sentences about them."""
 
     measure: str
     points: tuple[Point, ...]
