@@ -14,9 +14,9 @@ import jobs
 from db import runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import api_keys, backend_form, fields, run_form, url_state
+from pages.widgets import api_keys, backend_form, fields, run_form, server_cards, url_state
 from pages.widgets import candidates_form as comparison
-from pages.widgets.candidates_form import Others
+from pages.widgets.candidates_form import SERVERS, Others
 from pages.widgets.view import as_id, dark, plain, show_error
 from services.analysis import candidates, comparison_design
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison
@@ -30,8 +30,17 @@ from services.base import settings
 from services.base.errors import PacelineError
 from services.base.once import Once
 from services.report.charts import schedule_spec
+from services.report.theme import palette
 
-GUESSED_REQUEST_S = 1.0  # for the picture, where no run of this backend and model is stored
+# The plan stays beside the form; on a phone, where it is below it, Start is a bar at the bottom.
+STICKY = """<style>
+.st-key-plan { position: sticky; top: 4rem; }
+@media (max-width: 640px) {
+  .st-key-plan { position: static; padding-bottom: 5rem; }
+  .st-key-start-bar { position: fixed; bottom: 0; left: 0; right: 0; z-index: 100;
+    padding: .6rem 1rem; background: %s; border-top: 1px solid #8884; }
+}
+</style>"""
 
 
 def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
@@ -67,33 +76,32 @@ def show_plan(ahead: Plan) -> None:
 
 
 def picture(config: RunConfig) -> None:
-    """Draw when the requests will be sent."""
+    """Draw when the requests will be sent, as far as it is known how long answers take."""
     pace, ahead = pace_of(config), plan_of(config)
-    each = ahead.tokens_at_most / ahead.requests_total / pace.usual if pace else GUESSED_REQUEST_S
-    bars = modes.picture(modes.schedule(config), each)
+    if pace is None:
+        return  # the plan's sentence says why nothing is known
+    each = ahead.tokens_at_most / ahead.requests_total / pace.usual
     st.vega_lite_chart(
-        schedule_spec(bars, dark=dark()),
+        schedule_spec(modes.picture(modes.schedule(config), each), dark=dark()),
         theme=None,
         width="stretch",
-        key="plan",
+        key="plan-chart",
         alt="When each request is sent",
     )
-    st.caption(
-        f"Assumes {plan.duration(each)} per answer"
-        + (f" ({pace.source})." if pace else "; real times will differ.")
-    )
+    st.caption(f"Assumes {plan.duration(each)} per answer ({pace.source}).")
 
 
 def pressed(possible: bool) -> bool:
     """Whether Start was pressed. A double click is two presses and one run."""
-    now = st.button(
-        "Start",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-        disabled=not possible,
-        on_click=url_state.touched,
-    )
+    with st.container(key="start-bar"):
+        now = st.button(
+            "Start",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            disabled=not possible,
+            on_click=url_state.touched,
+        )
     if not now:
         st.session_state["start"] = Once()
     return now
@@ -124,8 +132,6 @@ def checked(
     values: dict[str, Any], others: Others, asked: ComparisonDesign | None
 ) -> list[RunConfig]:
     """Return the runs that the form asks for, or none and say what is wrong with them."""
-    problems: list[str] = []
-    missing: list[str] = []
     try:
         configs = candidates.candidates(values, others)
         if asked and candidates.enough(others):
@@ -134,12 +140,11 @@ def checked(
     except InvalidConfig as error:
         for name, sentence in error.problems.items():
             empty = name in link.PRIVATE and not "".join(values.get(name) or ()).strip()
-            (missing if empty else problems).append(sentence)
+            show = st.info if empty else st.error  # nothing is wrong before a word is typed
+            icon = ":material/edit:" if empty else ":material/error:"
+            show(fields.linked(name, sentence), icon=icon)
     except InvalidComparison as error:
-        problems.append(str(error))
-    for sentence in missing:  # nothing is wrong before a word is typed
-        st.info(plain(fields.in_words(sentence)), icon=":material/edit:")
-    fields.refuse(problems)
+        fields.refuse([str(error)])
     return []
 
 
@@ -159,7 +164,7 @@ def estimate(
     configs: list[RunConfig], asked: ComparisonDesign | None, about: dict[str, Any]
 ) -> None:
     """Show the estimate and the Start button."""
-    st.subheader("Estimate", anchor=False)
+    st.subheader("Plan", anchor=False)
     possible = bool(configs) and (asked is None or candidates.enough(configs[1:]))
     if configs and asked is None:
         show_plan(plan_of(configs[0]))
@@ -191,7 +196,7 @@ kind, given, wrong = comparison.kind_of(turns, first)
 
 st.title("Which backend is faster for your workload?", anchor=False)
 st.caption(
-    "Measure one backend, or compare several with interleaved repeats. Every request is stored. "
+    "Measure one server, or compare several with interleaved repeats. Every request is stored. "
     "The embedded model needs no API key, GPU or network."
 )
 if not touched and (found := (*problems, *more, *wrong)):
@@ -199,18 +204,32 @@ if not touched and (found := (*problems, *more, *wrong)):
     st.warning(
         plain(f"{said_wrong} The rest of the link still applies."), icon=":material/link_off:"
     )
+st.html(STICKY % palette(dark()).paper)
 left, right = st.columns([3, 2], gap="large")
 with left:
+    env = settings.environment()
     kind = comparison.choose(kind)
-    once = kind == comparison.OFF
-    values = run_form.ask(first, settings.environment(), once)
-    others: Others = [] if once else comparison.ask(kind, values, given, first)
+    slot = None
+    if kind == SERVERS:
+        servers = server_cards.ask(first, given, env)
+    else:
+        with st.grid(2, min_column_width=server_cards.WIDTH):
+            servers = [server_cards.ask_one(first, env)]
+            slot = st.container(border=True)
+    once = kind == SERVERS and len(servers) == 1
     asked = None if once else comparison.how(turns)
+    form = run_form.ask(first, servers[0], once)
+    values = server_cards.combine(form, servers[0])
+    if slot is None:
+        others = server_cards.changes(form, servers)
+    else:
+        with slot:
+            others = comparison.ask(kind, values, given, first)
     api_keys.ask((one["backend"], one["base_url"]) for one in (values, *others) if "backend" in one)
     about = run_form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}
     versus_too = comparison.query(others, asked) if asked else {}
     url_state.write(kept | link.query(values, base) | versus_too)
-with right:
+with right, st.container(key="plan"):
     estimate(checked(values, others, asked), asked, about)

@@ -39,7 +39,7 @@ def _form() -> None:
     from pages.widgets import run_form
     from tests.test_new_field import WithBurst
 
-    st.session_state["asked"] = run_form.ask(WithBurst(backend="embedded"), {})
+    st.session_state["asked"] = run_form.ask(WithBurst(), {"backend": "embedded"})
 
 
 def test_it_is_in_the_form_and_its_limits_hold() -> None:

@@ -15,8 +15,10 @@ from services.ask.address import Origin
 from services.ask.backends import BACKENDS, target
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
+from services.ask.saved_server import SavedServer
 from services.base import settings
-from services.servers.check_backend import Listing, models
+from services.base.units import seconds
+from services.servers.check_backend import Light, Listing, light, models
 
 
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)
@@ -25,20 +27,77 @@ def listed(backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], .
     return models(backend, base_url, settings.environment(), dict(keys))
 
 
-def ask(initial: RunConfig, env: Mapping[str, str], key_prefix: str = "") -> dict[str, Any]:
-    """Show backend, address and model; return those fields of a RunConfig. `key_prefix` tells the
-    widgets of a comparison's candidates apart; the baseline's is empty."""
-    backend = st.selectbox(
-        "Backend",
-        list(BACKENDS),
-        format_func=lambda name: BACKENDS[name].label,
-        label_visibility="collapsed",
-        **fields.keyed(f"{key_prefix}backend", initial.backend),
+@st.cache_data(ttl=30, show_spinner=False, max_entries=50)
+def server_state(backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], ...]) -> Light:
+    """Return what a server that answers says of itself. `keys`: see `listed`."""
+    return light(backend, base_url, settings.environment(), dict(keys))
+
+
+def ask(
+    initial: RunConfig,
+    env: Mapping[str, str],
+    key_prefix: str = "",
+    saved: Mapping[str, SavedServer] | None = None,
+) -> dict[str, Any]:
+    """Show server, address and model; return backend, base_url and model of a RunConfig, of a saved
+    server all that belongs to it. `key_prefix` tells the widgets of a comparison's candidates
+    apart; the first one's is empty."""
+    servers = saved or {}
+    named = next(
+        (name for name, server in servers.items() if _is_server_of(server, initial)),
+        initial.backend,
     )
-    has_address = BACKENDS[backend].kind == "openai"
-    base_url = _address_field(backend, initial, key_prefix) if has_address else None
-    model = _model_field(backend, base_url, initial, env, key_prefix)
-    return {"backend": backend, "base_url": base_url, "model": model}
+    chosen: str = st.selectbox(
+        "Server",
+        [*servers, *BACKENDS],
+        format_func=lambda name: BACKENDS[name].label if name in BACKENDS else name,
+        accept_new_options=True,
+        help="Choose a backend or a saved server, or type an address.",
+        **fields.keyed(f"{key_prefix}backend", named),
+    )
+    if chosen in servers:
+        return _saved_fields(servers[chosen])
+    name = chosen if chosen in BACKENDS else "url"
+    base_url = chosen.strip() if name != chosen else None
+    if base_url is not None:
+        fields.wrong(fields.problem(RunConfig, "base_url", base_url))
+    elif BACKENDS[name].kind == "openai":
+        base_url = _address_field(name, initial, key_prefix)
+    model = _model_field(name, base_url, initial, env, key_prefix)
+    return {"backend": name, "base_url": base_url, "model": model}
+
+
+def show_state(backend: str, base_url: str | None) -> None:
+    """Show whether a server answers, what it is and how far: the light beside its name."""
+    listing = _models(backend, base_url)
+    if BACKENDS[backend].kind != "openai" or listing.problem or not listing.models:
+        return  # what is wrong stands at the model
+    shown = server_state(backend, base_url, tuple(typed().items()))
+    with st.container(horizontal=True, gap="xsmall"):
+        st.badge("reachable", color="green", icon=":material/check:")
+        if shown.engine:
+            st.badge(plain(shown.engine), color="gray")
+        if shown.rtt_s is not None:
+            st.badge(f"round trip {seconds(shown.rtt_s)}", color="blue")
+
+
+def _is_server_of(server: SavedServer, start: RunConfig) -> bool:
+    """Whether a run goes to a saved server, with all that belongs to it."""
+    return all(getattr(start, name) == value for name, value in server.values.items())
+
+
+def _saved_fields(server: SavedServer) -> dict[str, Any]:
+    """Show what a saved server is, and return its fields."""
+    values = server.values
+    address = values["base_url"] or "the backend's own address"
+    parts = [BACKENDS[values["backend"]].label, address, values["model"]]
+    st.caption(plain(" · ".join(filter(None, parts))))
+    listing = _models(values["backend"], values["base_url"])
+    if listing.problem:
+        st.warning(plain(listing.problem), icon=":material/cloud_off:")
+    if not values["model"] and listing.models:
+        values["model"] = listing.models[0]
+    return values
 
 
 def without_model(configs: Sequence[RunConfig]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import backend_form, fields, url_state
+from pages.widgets import fields
 from pages.widgets.view import as_id, plain
 from services.analysis import candidates, comparison_design
 from services.analysis.compare import MOST
@@ -19,15 +19,13 @@ from services.analysis.compare.differences import read_fields
 from services.analysis.compare.findings import MARGIN
 from services.analysis.comparison_design import ComparisonDesign
 from services.ask import about
-from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
 from services.ask.modes import MODES
 from services.ask.problems import InvalidConfig
-from services.base import settings
 
 Others = list[dict[str, Any]]
 PARAMETERS = ("vs", "each", "most", "target", "within")  # of the URL
-OFF = "one run"
+SERVERS = "servers"  # the cards at the top: one server is a run, several are a comparison
 NARROW = 130
 PER_CENT = {"margin": "within", "target": "target"}  # of a trial's shares, in the URL
 
@@ -38,34 +36,36 @@ def take(said: dict[str, str]) -> dict[str, str]:
 
 
 def kind_of(said: Mapping[str, str], start: RunConfig) -> tuple[str, Others, tuple[str, ...]]:
-    """Return which comparison the URL asks for, with whom, and what is wrong with it."""
+    """Return what differs between the candidates that the URL asks for, what they change, and what
+    is wrong with it."""
     if "vs" not in said:
-        return OFF, [], ()
+        return SERVERS, [], ()
     others, problems = candidates.from_text(said["vs"], start)
-    said_of = {name for changes in others for name in changes}
-    for kind, names in (("backends", {"backend", "base_url"}), ("modes", {"mode"})):
-        if names & said_of:
+    changed = {name for changes in others for name in changes}
+    for kind, names in ((SERVERS, {"backend", "base_url"}), ("modes", {"mode"})):
+        if names & changed:
             return kind, others, problems
-    return ("settings" if said_of else "itself"), others, problems
+    return ("settings" if changed else "itself"), others, problems
 
 
 def choose(kind: str) -> str:
-    """Ask whether one run is wanted or a comparison, and of what."""
+    """Ask what differs between the candidates."""
     chosen = st.segmented_control(
-        "Measure one run, or compare",
-        [OFF, *KINDS],
+        "Compare",
+        list(KINDS),
         required=True,
         wrap=True,
-        format_func=lambda kind: "A/A check" if kind == "itself" else kind.capitalize(),
+        format_func=KINDS.__getitem__,
+        label_visibility="collapsed",
         **fields.keyed("versus", kind),
     )
     return chosen or kind
 
 
 def ask(kind: str, values: dict[str, Any], given: Others, start: RunConfig) -> Others:
-    """Show what the comparison is about; return what the other candidates change."""
-    st.subheader("Compare with", anchor=False)
-    return KINDS[kind](values, given, start)
+    """Show with what the server's run is compared; return what the other candidates change."""
+    st.markdown("**Compared with**")
+    return FORMS[kind](values, given, start)
 
 
 def how(said: Mapping[str, str]) -> ComparisonDesign:
@@ -123,68 +123,6 @@ def _share(name: str, label: str, said: Mapping[str, str], usual: float | None) 
         value = None if found is None else found / 100
         fields.wrong(comparison_design.problem(name, value))
     return value
-
-
-def _backends(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
-    """Each candidate has a backend, an address and a model of its own: two may be of one backend,
-    and even the same."""
-    unlike = next(name for name in BACKENDS if name != values["backend"])
-    candidates = _candidates(given or [{"backend": unlike}])
-    found: Others = []
-    for position, (number, said) in enumerate(candidates.items(), 2):
-        own = {"base_url": None, "model": ""} if "backend" in said else {}
-        first = start.model_copy(update=own | said)
-        with st.container(border=True):
-            with st.container(horizontal=True, horizontal_alignment="distribute"):
-                st.markdown(f"**Candidate {position}**", width="content")
-                if len(candidates) > 1:
-                    st.button(
-                        "Remove",
-                        key=f"{fields.PREFIX}{number}-remove",
-                        icon=":material/close:",
-                        type="tertiary",
-                        on_click=_remove,
-                        args=(number,),
-                    )
-            server = backend_form.ask(first, settings.environment(), f"{number}-")
-            if all(server[name] == values[name] for name in server):
-                st.caption("The same server and model as the baseline: an A/A check.")
-        found.append(server)
-    if len(candidates) < MOST - 1:
-        st.button(
-            "Add candidate",
-            key=f"{fields.PREFIX}add",
-            icon=":material/add:",
-            on_click=_add,
-            args=(found[-1],),
-        )
-    return found
-
-
-CANDIDATES = f"{fields.PREFIX}candidates"
-
-
-def _candidates(first: Others) -> dict[int, dict[str, Any]]:
-    """Return what each other candidate begins with, under the number that its widgets' keys have;
-    a number is given once."""
-    there: dict[int, dict[str, Any]] = st.session_state.setdefault(
-        CANDIDATES, dict(enumerate(first, 2))
-    )
-    return there
-
-
-def _add(like: dict[str, Any]) -> None:
-    """One more candidate, beginning as the last one is."""
-    url_state.touched()
-    there = _candidates([])
-    st.session_state[CANDIDATES] = there | {max(there) + 1: dict(like)}
-
-
-def _remove(number: int) -> None:
-    url_state.touched()
-    there = _candidates([])
-    st.session_state[CANDIDATES] = {n: said for n, said in there.items() if n != number}
-    url_state.forget(f"{fields.PREFIX}{number}-")
 
 
 def _modes(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
@@ -249,8 +187,13 @@ def _itself(values: dict[str, Any], given: Others, start: RunConfig) -> Others:
     return [{}]
 
 
-KINDS: dict[str, Callable[[dict[str, Any], Others, RunConfig], Others]] = {
-    "backends": _backends,
+KINDS = {
+    SERVERS: "Servers",
+    "modes": "Modes",
+    "settings": "Values of a setting",
+    "itself": "A/A check",
+}
+FORMS: dict[str, Callable[[dict[str, Any], Others, RunConfig], Others]] = {
     "modes": _modes,
     "settings": _setting,
     "itself": _itself,

@@ -111,6 +111,15 @@ def refuse(problems: Iterable[str]) -> None:
         st.error(plain(in_words(sentence)), icon=":material/error:")
 
 
+def linked(field: str, sentence: str) -> str:
+    """Return as markdown what is wrong with a run's field, with a link to where it is asked for."""
+    known = about.fields(RunConfig).get(field)
+    words = plain(in_words(sentence))
+    if known is None or known.section == "backend":
+        return words
+    return f"{words} [Show the field](#{known.section})"
+
+
 def wrong(sentence: str, kind: type[Config] | None = None) -> None:
     """Say at a field what is wrong with it, if anything is."""
     if sentence:

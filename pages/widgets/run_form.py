@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import backend_form, fields, objectives_form, request_form
+from pages.widgets import fields, objectives_form, request_form
 from pages.widgets.url_state import keyed, touched
 from pages.widgets.view import plain, show_error
 from services.analysis.objectives import PRESETS
@@ -21,22 +21,25 @@ from services.base.units import many
 CALIBRATE = {"Above 64 concurrent requests": None, "Always": True, "Never": False}
 
 
-def ask(start: RunConfig, env: Mapping[str, str], once: bool = True) -> dict[str, Any]:
-    """Show the form, beginning with `start`; return fields of a RunConfig. `once`: of one run,
-    whose repeats are asked for, and not of a comparison, which has its own."""
-    st.subheader("Backend", anchor=False)
-    values = backend_form.ask(start, env) | _mode(start, once) | _workload(start) | _sampling(start)
+def ask(start: RunConfig, server: Mapping[str, Any], once: bool = True) -> dict[str, Any]:
+    """Show what every server gets, beginning with `start`; return those fields of a RunConfig.
+    `server`: the fields of the first. `once`: of one run, whose repeats are asked for, and not of a
+    comparison, which has its own."""
+    values = _mode(start, once) | _workload(start) | _sampling(start)
+    st.html('<div id="limits"></div>')
     with st.expander("Warm-up, limits, client"):
-        values |= _more(start, values["backend"])
+        values |= _more(start, server["backend"])
+    st.html('<div id="request"></div>')
     with st.expander("Request options"):
         values |= request_form.ask(start)
+    st.html('<div id="objectives"></div>')
     with st.expander("Objectives and price"):
         values |= _judgement(start)
     return values
 
 
 def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
-    st.subheader("Mode", anchor=False)
+    st.subheader("Mode", anchor="mode")
     name = fields.one_of("mode", MODES, start)
     st.caption(MODES[name].help)
     first = ("requests", "repeats") if once else ("requests",)
@@ -45,7 +48,7 @@ def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
 
 
 def _workload(start: RunConfig) -> dict[str, Any]:
-    st.subheader("Prompts", anchor=False)
+    st.subheader("Prompts", anchor="prompts")
     name = fields.one_of("workload", WORKLOADS, start)
     st.caption(WORKLOADS[name].help)
     values: dict[str, Any] = {"workload": name}
@@ -86,7 +89,7 @@ def _file(start: RunConfig) -> tuple[str, ...]:
 
 
 def _sampling(start: RunConfig) -> dict[str, Any]:
-    st.subheader("Sampling", anchor=False)
+    st.subheader("Answers", anchor="answers")
     return fields.several(fields.of_section("answers", start), start)
 
 

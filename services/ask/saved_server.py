@@ -40,6 +40,12 @@ class SavedServer:
     name: str
     fields: Mapping[str, Any]
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return the fields as a run's config has them."""
+        config = RunConfig.model_validate(dict(self.fields))
+        return {field: getattr(config, field) for field in FIELDS}
+
 
 def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
     """Return the server to save under a name; omitted fields use the defaults.

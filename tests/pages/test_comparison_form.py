@@ -9,10 +9,11 @@ from sqlalchemy import Engine, update
 from streamlit.testing.v1 import AppTest
 
 import jobs
-from db import comparisons, queue, runs, schema
+from db import comparisons, queue, runs, schema, servers
 from services.analysis.comparison_design import ComparisonDesign
 from services.ask.config import parse
 from services.ask.measurement import Run
+from services.ask.saved_server import saved_server
 from tests.conftest import ReferenceServer, finished, until
 from tests.pages.conftest import Visit, link_of, said, sound
 from tests.stored import store
@@ -23,6 +24,11 @@ def choose(at: AppTest, key: str, value: Any) -> AppTest:
     found = next(each for kind in widgets for each in kind if each.key == f"run-{key}")
     found.set_value(value)
     return sound(at.run())
+
+
+def add(at: AppTest) -> AppTest:
+    """One more server beside those that are there."""
+    return sound(at.button(key="run-add").click().run())
 
 
 def start(at: AppTest) -> AppTest:
@@ -89,7 +95,7 @@ def test_a_mode_that_a_link_names_twice_is_asked_for_once(visit: Visit) -> None:
 def test_two_backends_that_do_not_answer_break_nothing_and_no_default_is_lost(
     visit: Visit,
 ) -> None:
-    at = choose(visit("run"), "versus", "backends")
+    at = choose(add(visit("run")), "2-backend", "sglang")
     at = choose(at, "backend", "vllm")
     assert [button.label for button in at.button].count("Reload models") == 2
     at = choose(at, "backend", "embedded")
@@ -103,7 +109,7 @@ def test_two_servers_of_one_kind_are_compared(
     visit: Visit, reference: ReferenceServer, database: Engine, port: int | None
 ) -> None:
     other = f"http://127.0.0.1:{port}/v1" if port else reference.base_url  # the same: an A/A check
-    at = choose(visit("run", backend="url", base_url=reference.base_url), "versus", "backends")
+    at = add(visit("run", backend="url", base_url=reference.base_url))
     at = choose(at, "2-backend", "url")
     at = choose(at, "2-base_url-url", other)
     assert ("an A/A check" in said(at)) == (port is None)
@@ -118,16 +124,47 @@ def test_two_servers_of_one_kind_are_compared(
     assert one.comparison_id == two.comparison_id is not None
 
 
-def test_a_candidate_is_added_and_removed(visit: Visit) -> None:
-    at = choose(visit("run"), "versus", "backends")
-    at = choose(at, "2-backend", "ollama")
-    sound(next(one for one in at.button if one.label == "Add candidate").click().run())
+def test_a_server_is_added_and_removed(visit: Visit) -> None:
+    at = choose(add(visit("run")), "2-backend", "ollama")
+    at = add(at)
     assert at.selectbox(key="run-3-backend").value == "ollama"
     at = choose(at, "3-backend", "groq")
     assert "3 candidates, " in said(at)
     sound(at.button(key="run-2-remove").click().run())
     assert "2 candidates, " in said(at)
     assert link_of(at)["vs"].startswith("backend=groq")
+
+
+def test_another_server_is_made_the_baseline(visit: Visit) -> None:
+    at = choose(visit("run", backend="vllm"), "requests", 3)
+    at = choose(add(at), "2-backend", "ollama")
+    sound(at.button(key="run-2-first").click().run())
+    link = link_of(at)
+    assert link["backend"] == "ollama" and link["vs"].startswith("backend=vllm")
+    assert (link["requests"], at.number_input(key="run-requests").value) == ("3", 3)
+    again = visit("run", **link)
+    assert again.selectbox(key="run-backend").value == "ollama"
+    assert again.selectbox(key="run-2-backend").value == "vllm"
+
+
+def test_a_saved_server_is_chosen_with_all_that_belongs_to_it(
+    visit: Visit, reference: ReferenceServer, database: Engine
+) -> None:
+    lab = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
+    more = {"headers": {"X-Route": "a"}, "usd_per_hour": 3.5}
+    servers.save(database, saved_server("lab", lab | more))
+    servers.save(database, saved_server("bare", lab))
+    at = choose(visit("run"), "backend", "lab")
+    at = choose(add(at), "2-backend", "bare")
+    at = choose(at, "requests", 1)
+    link = link_of(at)
+    start(at)
+    one, other = stopped(database)
+    assert (one.config.model, one.config.headers) == ("ref tokens=3", {"X-Route": "a"})
+    assert (one.config.usd_per_hour, other.config.usd_per_hour) == (3.5, None)
+    assert (other.config.base_url, other.config.headers) == (reference.base_url, {})
+    again = visit("run", **link)
+    assert [again.selectbox(key=f"run-{n}backend").value for n in ("", "2-")] == ["lab", "bare"]
 
 
 @pytest.mark.parametrize(

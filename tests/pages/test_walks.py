@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pages.widgets.candidates_form import KINDS, OFF
+from pages.widgets.candidates_form import KINDS, SERVERS
 from pages.widgets.run_form import CALIBRATE
 from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison, check, sentence
@@ -39,7 +39,6 @@ RAW = (
     *ENGINES,
     *PRESETS,
     *KINDS,
-    OFF,
     *candidates.SETTINGS,
     "",
     None,
@@ -86,12 +85,14 @@ def shown(walk: Walk) -> dict[str, Any]:
     }
     if "client" in found:
         found["client"] = "litellm" if found["client"] else "wire"
-    return found | {"calibrate": CALIBRATE[found["calibrate"]]} | server_of(walk)
+    return found | {"calibrate": CALIBRATE[found["calibrate"]]} | server_of(walk, cards(walk)[0])
 
 
 def others(walk: Walk) -> list[dict[str, Any]]:
     """What the other candidates change, as the controls show it."""
     kind = walk.value("run-versus")
+    if kind == SERVERS:
+        return [server_of(walk, whose) for whose in cards(walk)[1:]]
     if kind == "itself":
         return [{}]
     if kind == "modes":
@@ -103,17 +104,18 @@ def others(walk: Walk) -> list[dict[str, Any]]:
     if kind == "settings":
         field = walk.value("run-versus-setting")
         return candidates.values_of(field, walk.value(f"run-versus-of-{field}"))
-    keys = [widget.key for widget in widgets(walk.at)]
-    return [
-        server_of(walk, key[4:-7])
-        for key in keys
-        if key.endswith("-backend") and key != "run-backend"
-    ]
+    raise AssertionError(kind)
+
+
+def cards(walk: Walk) -> list[str]:
+    """The beginnings of the keys of each server's widgets, the baseline's first."""
+    keys = [widget.key for widget in walk.at.selectbox if (widget.key or "").endswith("backend")]
+    return [key.removeprefix("run-").removesuffix("backend") for key in keys]
 
 
 def sentence_of(walk: Walk) -> str:
     """How the plan of what is shown begins. Raises InvalidConfig, InvalidComparison."""
-    if walk.value("run-versus") == OFF:
+    if walk.value("run-versus") == SERVERS and len(cards(walk)) == 1:
         return plan(parse(shown(walk)), None).sentence.partition(" prompt token")[0]
     configs = candidates.candidates(shown(walk), others(walk))
     each, target = walk.value("run-trial-each"), walk.value("run-trial-target")
@@ -145,7 +147,7 @@ def is_planned(walk: Walk) -> bool:
 @pytest.mark.parametrize("seed", range(WALKS))
 def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer, seed: int) -> None:
     random = Random(seed)
-    kind = random.choice([OFF, *KINDS])
+    kind = random.choice(list(KINDS))
     walk = Walk(
         visit("run"),
         random,
@@ -167,7 +169,7 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
     walk.same["run-versus"] = walk.shown[chosen.proto.id] = [chosen.format_func(kind)]
     walk.at.run()
     walk.look()
-    if kind != OFF:
+    if kind != SERVERS:
         found = {name: walk.value(f"run-trial-{name}") for name in ("each", "margin", "target")}
         assert found == {"each": 5, "margin": 5.0, "target": None}
     for _ in range(STEPS):

@@ -1,0 +1,152 @@
+"""The form's first question: which server, or which servers side by side.
+
+Each server has a card: backend, saved server or address, model, and whether it answers. The first
+is the baseline; another can be made the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from db import servers
+from db.database import opened
+from pages.widgets import backend_form, fields, url_state
+from services.analysis.compare import MOST
+from services.ask.config import RunConfig
+
+Fields = dict[str, Any]
+CARDS = f"{fields.PREFIX}cards"
+WIDTH = 230  # pixels: two cards beside each other on a laptop
+ASKED = ("backend", "base_url", "model")
+
+
+def ask(start: RunConfig, others: list[Fields], env: Mapping[str, str]) -> list[Fields]:
+    """Show a card for each server; return their fields, the baseline first. `others`: what the
+    candidates change by the link, which the cards begin with."""
+    cards = _cards(others)
+    chosen: list[Fields] = []
+    with st.grid(min(len(cards), 3), min_column_width=WIDTH):
+        for number in cards:
+            chosen.append(_card(number, chosen, start, env))
+    if len(cards) < MOST:
+        _add_button(len(cards), chosen[-1])
+    return chosen
+
+
+def ask_one(start: RunConfig, env: Mapping[str, str]) -> Fields:
+    """Show the card of the baseline alone, for a comparison on one server."""
+    return _card(next(iter(_cards([]))), [], start, env, alone=True)
+
+
+def combine(form: Mapping[str, Any], server: Mapping[str, Any]) -> Fields:
+    """Return what a run on a server is asked to do: what the form says of every run, and what
+    belongs to this server, where it is not as by default."""
+    usual = RunConfig()
+    own = {n: v for n, v in server.items() if n in ASKED or v != getattr(usual, n)}
+    return {**form, **own}
+
+
+def changes(form: Mapping[str, Any], chosen: list[Fields]) -> list[Fields]:
+    """Return what each other server changes in the run of the first. What belongs to the first
+    goes to no other server."""
+    first = combine(form, chosen[0])
+    return [
+        {n: v for n, v in combine(form, server).items() if n in ASKED or first.get(n) != v}
+        for server in chosen[1:]
+    ]
+
+
+def _card(
+    number: int,
+    before: list[Fields],
+    start: RunConfig,
+    env: Mapping[str, str],
+    alone: bool = False,
+) -> Fields:
+    """One server. `before`: those of the cards before it."""
+    cards = _cards([])
+    whose = "" if number == 1 else f"{number}-"
+    with st.container(border=True):
+        baseline = " :gray-badge[baseline]" if len(cards) > 1 and not alone and not before else ""
+        st.markdown(f"**Server {_letter(len(before))}**{baseline}")
+        first = _first(start, cards[number])
+        server = backend_form.ask(first, env, whose, servers.listed(opened()))
+        backend_form.show_state(server["backend"], server["base_url"])
+        if before and all(server[name] == before[0][name] for name in ASKED):
+            st.caption("The same server and model as server A: an A/A check.")
+        if len(cards) > 1 and not alone:
+            _buttons(number, first=not before)
+    return server
+
+
+def _buttons(number: int, first: bool) -> None:
+    with st.container(horizontal=True, gap="small"):
+        if not first:
+            st.button(
+                "Make baseline",
+                key=f"{fields.PREFIX}{number}-first",
+                type="tertiary",
+                on_click=_make_first,
+                args=(number,),
+            )
+        st.button(
+            "Remove",
+            key=f"{fields.PREFIX}{number}-remove",
+            type="tertiary",
+            on_click=_remove,
+            args=(number,),
+        )
+
+
+def _add_button(count: int, last: Fields) -> None:
+    st.button(
+        f"Add server {_letter(count)}",
+        key=f"{fields.PREFIX}add",
+        icon=":material/add:",
+        on_click=_add,
+        args=(last,),
+        help="Compare servers side by side. The same server twice is an A/A check: any difference "
+        "is noise.",
+    )
+
+
+def _cards(others: list[Fields]) -> dict[int, Fields]:
+    """Return what each card begins with, under the number that its widgets' keys have, in the
+    order in which they are shown; a number is given once."""
+    cards: dict[int, Fields] = st.session_state.setdefault(
+        CARDS, {1: {}} | dict(enumerate(others, 2))
+    )
+    return cards
+
+
+def _first(start: RunConfig, given: Fields) -> RunConfig:
+    own = {"base_url": None, "model": ""} if "backend" in given else {}
+    return start.model_copy(update=own | given)
+
+
+def _add(last: Fields) -> None:
+    """One more server, beginning as the last one is."""
+    url_state.touched()
+    cards = _cards([])
+    st.session_state[CARDS] = cards | {max(cards) + 1: dict(last)}
+
+
+def _remove(number: int) -> None:
+    url_state.touched()
+    cards = _cards([])
+    st.session_state[CARDS] = {n: given for n, given in cards.items() if n != number}
+    if number != 1:
+        url_state.forget(f"{fields.PREFIX}{number}-")
+
+
+def _make_first(number: int) -> None:
+    url_state.touched()
+    cards = _cards([])
+    st.session_state[CARDS] = {number: cards[number], **cards}
+
+
+def _letter(position: int) -> str:
+    return chr(ord("A") + position)
