@@ -49,7 +49,7 @@ class NewComparison(BaseModel):
 
 
 class ComparisonFacts(BaseModel):
-    """A stored comparison and how its runs stand."""
+    """A stored comparison and the status of its runs."""
 
     id: int
     asked: ComparisonDesign

@@ -24,7 +24,7 @@ EngineId = Annotated[int, Field(description="An engine's number")]
 @router.get("/engines")
 def list_engines() -> list[EngineFacts]:
     """List the engines that people started and those of studies that are up, newest first."""
-    return list(map(engine_facts, serving.known(opened())))
+    return list(map(engine_facts, serving.listed(opened())))
 
 
 @router.post("/engines", status_code=202, **takes_json())
@@ -38,7 +38,7 @@ def start_engine(new: EngineConfig) -> Started:
 def show_engine(engine_id: EngineId) -> EngineWithLog:
     """Return how an engine is, with the end of its log."""
     found = stored_engines.load(opened(), engine_id)
-    return EngineWithLog(**as_facts(found), log=serving.said(opened(), engine_id))
+    return EngineWithLog(**as_facts(found), log=serving.log_tail(opened(), engine_id))
 
 
 @router.post("/engines/{engine_id}/stop", responses=says(_404="There is no such engine"))

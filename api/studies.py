@@ -15,7 +15,7 @@ from api.errors import says
 from db import studies
 from db.database import opened
 from db.studies import StudyRow
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from services.ask.measurement import Run, RunStatus
 from services.ask.own_prompts import without_prompts
 from services.report.engine_facts import EngineFacts, engine_facts
@@ -98,7 +98,7 @@ def list_studies(
 def start_study(new: NewStudy) -> Started:
     """Queue a study: each of its engines is started, measured with every load, and stopped. A cell
     that cannot be measured here is kept as failed, with why."""
-    study_id = at_work.submit(opened(), new.config(), new.name, new.tags, new.note)
+    study_id = study_jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
     return Started(id=study_id, url=f"/api/studies/{study_id}", page=f"/study?study={study_id}")
 
 
@@ -106,8 +106,8 @@ def start_study(new: NewStudy) -> Started:
 def plan_study(new: NewStudy) -> Plan:
     """Say what a study would measure, what stands in the way, and what it takes. Nothing starts."""
     config = new.config()
-    grid = at_work.plan(config)
-    return plan_facts(grid, at_work.ahead(opened(), config, grid), devices().counted())
+    grid = study_jobs.plan(config)
+    return plan_facts(grid, study_jobs.estimated(opened(), config, grid), devices().counted())
 
 
 @router.get("/studies/{study_id}", responses=says(_404="There is no such study"))
@@ -124,14 +124,14 @@ def show_study(study_id: StudyId) -> StudyFacts:
 def report_study(study_id: StudyId) -> Response:
     """Return what a study says of what is measured so far, and the numbers behind it."""
     found = studies.load(opened(), study_id)
-    document = study_document(found.name, *at_work.told(opened(), found))
+    document = study_document(found.name, *study_jobs.report_inputs(opened(), found))
     return Response(orjson.dumps(document), media_type="application/json")
 
 
 @router.post("/studies/{study_id}/cancel", responses=says(_404="There is no such study"))
 def cancel_study(study_id: StudyId) -> StudyFacts:
     """Stop a study and its engines; what is measured is kept."""
-    at_work.cancel(opened(), study_id)
+    study_jobs.cancel(opened(), study_id)
     return study_facts(studies.load(opened(), study_id))
 
 
@@ -142,7 +142,7 @@ def cancel_study(study_id: StudyId) -> StudyFacts:
 )
 def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
     """Measure anew the cells of a study that were cut short."""
-    at_work.resume(opened(), study_id, what.failed)
+    study_jobs.resume(opened(), study_id, what.failed)
     return study_facts(studies.load(opened(), study_id))
 
 
@@ -153,7 +153,7 @@ def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
 )
 def delete_study(study_id: StudyId) -> None:
     """Delete a study, its engines and its runs, with all that they measured."""
-    at_work.delete(opened(), study_id)
+    study_jobs.delete(opened(), study_id)
 
 
 def study_facts(study: Study) -> StudyFacts:

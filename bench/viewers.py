@@ -31,7 +31,7 @@ from bench import report
 from bench.pages import request, store
 from db import queue, runs
 from db.database import opened
-from jobs.place import beside
+from jobs.supervisor_lock import supervisor_file
 from services.ask.config import parse
 from services.ask.measurement import Progress, Repeat, Sample
 
@@ -121,7 +121,7 @@ def running(database: Engine) -> int:
         queue.add_progress(database, run_id, Progress(float(t), 0, t, 64, t, 0, t * 600))
         seen = {"running": 64.0, "waiting": 3.0 + t % 7, "cpu": 0.5, "memory": 1e9 + t}
         queue.add_sample(database, run_id, Sample(float(t), seen))
-    beside(database, "lock").mkdir()  # nobody works off the queue, and nobody ends the run
+    supervisor_file(database, "lock").mkdir()  # nobody works off the queue, and nobody ends the run
     return run_id
 
 

@@ -46,7 +46,7 @@ def takes_nothing(command: ArgumentParser) -> None:
 
 def list_engines(options: Namespace) -> int:
     """Print the engines that were started, newest first."""
-    known = serving.known(opened())
+    known = serving.listed(opened())
     say(options, lambda: list(map(as_facts, known)), lambda: terminal.engines_text(known))
     return DONE
 
@@ -66,6 +66,6 @@ def stop(options: Namespace) -> int:
 def log(options: Namespace) -> int:
     """Print the end of an engine's log."""
     engine = engines.load(opened(), options.engine)
-    text = serving.said(opened(), engine.id)
+    text = serving.log_tail(opened(), engine.id)
     say(options, lambda: {**as_facts(engine), "log": text}, text.rstrip)
     return DONE

@@ -21,7 +21,7 @@ from db import studies
 from db.database import opened
 from db.runs import RunNotFound
 from db.studies import StudyNotFound
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from jobs.follow import follow
 from services.ask import about
 from services.ask.config import READERS, readers
@@ -66,7 +66,7 @@ def study(options: Namespace) -> int:
             return _say_plan(options, config)
         with stopping() as stop:
             names = (options.name, options.tag, options.note)
-            return _followed(options, at_work.submit(opened(), config, *names), stop)
+            return _followed(options, study_jobs.submit(opened(), config, *names), stop)
 
 
 def takes_resume(command: ArgumentParser) -> None:
@@ -77,7 +77,7 @@ def takes_resume(command: ArgumentParser) -> None:
 def resume(options: Namespace) -> int:
     """Measure the cells of a study that were cut short, and print what it says."""
     with naming_flags(options), stopping() as stop:
-        at_work.resume(opened(), options.study, options.failed)
+        study_jobs.resume(opened(), options.study, options.failed)
         return _followed(options, options.study, stop)
 
 
@@ -106,7 +106,7 @@ def report(options: Namespace) -> int:
         _say_study(options, stored)
         return DONE
     write = study_export(options.format).write
-    return save(options, write(stored.name, *at_work.told(opened(), stored)))
+    return save(options, write(stored.name, *study_jobs.report_inputs(opened(), stored)))
 
 
 def _takes_number(command: ArgumentParser) -> None:
@@ -126,7 +126,7 @@ def _followed(options: Namespace, study_id: int, stop: Event) -> int:
 
 
 def _say_study(options: Namespace, stored: Study) -> None:
-    told = at_work.told(opened(), stored)
+    told = study_jobs.report_inputs(opened(), stored)
     say(
         options,
         lambda: study_document(stored.name, *told),
@@ -135,8 +135,8 @@ def _say_study(options: Namespace, stored: Study) -> None:
 
 
 def _say_plan(options: Namespace, config: StudyConfig) -> int:
-    grid = at_work.plan(config)
-    ahead, here = at_work.ahead(opened(), config, grid), devices().counted()
+    grid = study_jobs.plan(config)
+    ahead, here = study_jobs.estimated(opened(), config, grid), devices().counted()
     say(
         options,
         lambda: plan_facts(grid, ahead, here).model_dump(),

@@ -1,4 +1,4 @@
-"""Stored comparisons: the runs that take turns, and how many repeats each still has to do."""
+"""Stored comparisons: runs that are measured in interleaved repeats, and how many each has left."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from sqlalchemy import Connection, Engine, Update, insert, select, update
 from db.database import writing
 from db.runs import NewRun, add, load_many
 from db.schema import comparisons, runs
-from services.analysis.comparison_design import ComparisonDesign, StoredComparison, turn
+from services.analysis.comparison_design import ComparisonDesign, StoredComparison, item_index
 from services.ask.config import MOST_REPEATS
 from services.ask.measurement import FINISHED, Run
 from services.base.errors import Conflict, NotFound
 
-NOWHERE: Mapping[int, tuple[dict[str, Any], str | None]] = {}
+Destinations = Mapping[int, tuple[dict[str, Any], str | None]]  # and tickets, by run id
+UNCHANGED: Destinations = {}
 
 
 class ComparisonNotFound(NotFound):
@@ -28,11 +29,11 @@ class ComparisonNotFound(NotFound):
 
 
 class CannotRepeat(Conflict):
-    """A run that cannot be measured once more, in a sentence."""
+    """A run cannot be measured again, and why, in a sentence."""
 
 
 def create(database: Engine, design: ComparisonDesign, new: Sequence[NewRun]) -> StoredComparison:
-    """Queue the runs of a comparison, the reference first, each with its first turn.
+    """Queue the runs of a comparison, the baseline first, each with its first work item.
 
     Raises:
         InvalidEdit: a name, tag or note that cannot be kept; nothing is stored then.
@@ -41,9 +42,9 @@ def create(database: Engine, design: ComparisonDesign, new: Sequence[NewRun]) ->
     with writing(database) as connection:
         made = insert(comparisons).values(values).returning(comparisons.c.id)
         comparison_id = connection.execute(made).scalar_one()
-        for place, one in enumerate(new):
-            first = turn(design.seed, 0, len(new), place)
-            add(connection, one, comparison_id=comparison_id, turn=first)
+        for index, run in enumerate(new):
+            first = item_index(design.seed, 0, len(new), index)
+            add(connection, run, comparison_id=comparison_id, item_index=first)
     return load(database, comparison_id)
 
 
@@ -63,21 +64,25 @@ def _load(connection: Connection, comparison_id: int) -> StoredComparison:
         .mappings()
         .first()
     )
-    of_it = select(runs.c.id).where(runs.c.comparison_id == comparison_id).order_by(runs.c.id)
-    ids = tuple(connection.scalars(of_it))
+    run_ids = select(runs.c.id).where(runs.c.comparison_id == comparison_id).order_by(runs.c.id)
+    ids = tuple(connection.scalars(run_ids))
     if row is None or not ids:
         raise ComparisonNotFound(comparison_id)
     design = ComparisonDesign(**{field.name: row[field.name] for field in fields(ComparisonDesign)})
     return StoredComparison(comparison_id, row["created_at"], design, ids)
 
 
-def next_turn(database: Engine, run: Run) -> int | None:
-    """Return the turn in which a run of a comparison is measured next; None: it has had all."""
+def next_item(database: Engine, run: Run) -> int | None:
+    """Return the index of the next work item of a run of a comparison; None: it has none left."""
     if run.comparison_id is None or len(run.repeats) >= run.config.repeats:
         return None
     comparison = load(database, run.comparison_id)
-    place = comparison.run_ids.index(run.id)
-    return turn(comparison.design.seed, len(run.repeats), len(comparison.run_ids), place)
+    return _item_index(comparison, run, len(run.repeats))
+
+
+def _item_index(comparison: StoredComparison, run: Run, repeat: int) -> int:
+    run_ids = comparison.run_ids
+    return item_index(comparison.design.seed, repeat, len(run_ids), run_ids.index(run.id))
 
 
 def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
@@ -92,7 +97,7 @@ def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
 
 
 def check_more(database: Engine, run_ids: Sequence[int], count: int) -> None:
-    """See that `repeat_more` could be done. Raises CannotRepeat, RunNotFound."""
+    """Check that `repeat_more` is possible. Raises CannotRepeat, RunNotFound."""
     for run in load_many(database, run_ids):
         _check(run, count)
 
@@ -101,27 +106,27 @@ def repeat_more(
     database: Engine,
     run_ids: Sequence[int],
     count: int,
-    sent: Mapping[int, tuple[dict[str, Any], str | None]] = NOWHERE,
+    destinations: Destinations = UNCHANGED,
 ) -> None:
     """Queue finished runs again, for `count` more repeats of each; other runs of their comparison
-    stay as they are. `sent`: destination and ticket of a run, where they are new.
+    stay as they are. `destinations`: those that are new.
 
     Raises:
-        CannotRepeat: one of them is not done, or would have more repeats than a run may have.
+        CannotRepeat: one of them is not done, or would exceed the maximum of repeats.
         RunNotFound: there is no such run.
     """
     with writing(database) as connection:
-        found = load_many(database, run_ids)
-        for run in found:
+        finished = load_many(database, run_ids)
+        for run in finished:
             _check(run, count)
-        for run in found:
+        for run in finished:
             again = _once_more(connection, run, count)
-            if run.id in sent:
-                destination, ticket = sent[run.id]
+            if run.id in destinations:
+                destination, ticket = destinations[run.id]
                 again = again.values(destination=destination, ticket=ticket)
             if not connection.execute(again).rowcount:
                 raise CannotRepeat(f"Run {run.id} is being measured again already.")
-        _grow(connection, {run.comparison_id for run in found if run.comparison_id is not None})
+        _grow(connection, {run.comparison_id for run in finished if run.comparison_id is not None})
 
 
 def _check(run: Run, count: int) -> None:
@@ -149,15 +154,12 @@ def _once_more(connection: Connection, run: Run, count: int) -> Update:
     }
     if run.comparison_id is not None:
         comparison = _load(connection, run.comparison_id)
-        place = comparison.run_ids.index(run.id)
-        values["turn"] = turn(
-            comparison.design.seed, run.config.repeats, len(comparison.run_ids), place
-        )
+        values["item_index"] = _item_index(comparison, run, run.config.repeats)
     return update(runs).where(runs.c.id == run.id, runs.c.status.in_(FINISHED)).values(values)
 
 
 def _grow(connection: Connection, comparison_ids: Iterable[int]) -> None:
-    """Let a comparison say how many repeats its runs have by now."""
+    """Update the number of repeats stored with these comparisons."""
     for comparison_id in comparison_ids:
         configs = connection.scalars(
             select(runs.c.config).where(runs.c.comparison_id == comparison_id)

@@ -29,8 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 
-from db.beats import Beat, beats_of, unchanged
 from db.database import now, writing
+from db.heartbeats import Heartbeat, heartbeats_of, unchanged
 from db.schema import engines, runs
 from services.base.errors import Conflict, NotFound
 from services.servers.engines import EngineConfig, parse_engine
@@ -236,12 +236,12 @@ def lived(database: Engine, engine_id: int) -> tuple[int | None, datetime | None
     return row.pid, row.started_at, row.heartbeat_at
 
 
-def beats(database: Engine) -> list[Beat]:
+def heartbeats(database: Engine) -> list[Heartbeat]:
     """Return the last sign of life of each engine that is up."""
-    return beats_of(database, engines, engines.c.status.in_(UP))
+    return heartbeats_of(database, engines, engines.c.status.in_(UP))
 
 
-def lost(database: Engine, silent: Sequence[Beat]) -> list[int]:
+def lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
     """End the engines that have given no sign of life since these; those of a study for which runs
     wait are planned anew. Returns their ids: whoever asks sees to what is left of their
     processes."""

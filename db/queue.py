@@ -28,8 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from db.beats import LONG_LOST_S, Beat, beats_of, unchanged
 from db.database import now, writing
+from db.heartbeats import LONG_LOST_S, Heartbeat, heartbeats_of, unchanged
 from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import TABLES, Value, engines, row, runs
 from services.ask.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
@@ -52,7 +52,7 @@ def claim(database: Engine, machine: str = "") -> Run | None:
             runs.c.status == "queued",
             runs.c.cancel_requested.is_(False),
             runs.c.lane.not_in(busy),
-            _has_its_turn(),
+            _is_next(),
             _has_its_engine(machine),
             _has_its_keys(database, machine),
         )
@@ -65,10 +65,10 @@ def claim(database: Engine, machine: str = "") -> Run | None:
     return None
 
 
-def _has_its_turn() -> ColumnElement[bool]:
-    """Of the runs that take turns, the others wait while one runs, and while one comes earlier."""
+def _is_next() -> ColumnElement[bool]:
+    """The runs of a comparison wait while another one runs, or comes earlier."""
     other = runs.alias()
-    earlier = and_(other.c.status == "queued", other.c.turn < runs.c.turn)
+    earlier = and_(other.c.status == "queued", other.c.item_index < runs.c.item_index)
     comes_first = or_(other.c.status == "running", earlier)
     return not_(exists().where(other.c.comparison_id == runs.c.comparison_id, comes_first))
 
@@ -92,7 +92,7 @@ def _has_its_keys(database: Engine, machine: str) -> ColumnElement[bool]:
 def _take(database: Engine, run_id: int, machine: str = "") -> bool:
     moment = now(database)
     waiting = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
-    began = func.coalesce(runs.c.started_at, moment)  # of its first turn
+    began = func.coalesce(runs.c.started_at, moment)  # of its first work item
     taken = waiting.values(status="running", started_at=began, heartbeat_at=moment, machine=machine)
     try:
         with writing(database) as connection:
@@ -208,17 +208,20 @@ def finish(
     return _set(database, ended if headline is None else ended.values(headline=headline))
 
 
-def wait_turn(database: Engine, run_id: int, turn: int, headline: dict[str, Any]) -> bool:
-    """Put a running run back into the queue until its next turn. Returns False, and changes
+def requeue(database: Engine, run_id: int, item_index: int, headline: dict[str, Any]) -> bool:
+    """Put a running run back into the queue until its next work item. Returns False, and changes
     nothing, if it was cancelled or has ended meanwhile."""
     running = update(runs).where(
         runs.c.id == run_id, runs.c.status == "running", runs.c.cancel_requested.is_(False)
     )
-    return _set(database, running.values(status="queued", turn=turn, phase="", headline=headline))
+    return _set(
+        database,
+        running.values(status="queued", item_index=item_index, phase="", headline=headline),
+    )
 
 
 def last_moment(database: Engine, run_id: int) -> float:
-    """Return the seconds that a run has been measured or watched for, in its turns so far."""
+    """Return the seconds that a run has been measured or sampled so far, in all its work items."""
     with database.connect() as connection:
         lasts = [
             connection.scalar(select(func.max(table.c.t)).where(table.c.run_id == run_id))
@@ -236,7 +239,7 @@ def request_cancel(database: Engine, run_id: int) -> Run:
     """
     waits = runs.c.status == "queued"
     active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
-    asked = active.values(  # in one statement: a turn may begin or end at the same moment
+    asked = active.values(  # in one statement: a work item may start or end at the same moment
         cancel_requested=True,
         status=case((waits, "cancelled"), else_=runs.c.status),
         ended_at=case((waits, now(database)), else_=runs.c.ended_at),
@@ -248,12 +251,12 @@ def request_cancel(database: Engine, run_id: int) -> Run:
     return run
 
 
-def beats(database: Engine) -> list[Beat]:
+def heartbeats(database: Engine) -> list[Heartbeat]:
     """Return the last sign of life of each running run."""
-    return beats_of(database, runs, runs.c.status == "running")
+    return heartbeats_of(database, runs, runs.c.status == "running")
 
 
-def interrupt(database: Engine, lost: Sequence[Beat]) -> list[int]:
+def interrupt(database: Engine, lost: Sequence[Heartbeat]) -> list[int]:
     """End the running runs that have given no sign of life since these, at these; one that was to
     be cancelled is. Returns their ids."""
     if not lost:

@@ -65,8 +65,8 @@ runs = Table(
     Column("headline", Json, nullable=False, server_default="{}"),  # the numbers History shows
     Column("calibration", Json(none_as_null=True)),
     Column("source", Json(none_as_null=True)),  # the other tool's file, of an imported run
-    Column("trial_id", Key, key="comparison_id"),  # the runs that this one takes turns with
-    Column("turn", Integer),  # its next turn in the comparison, from 0
+    Column("trial_id", Key, key="comparison_id"),  # of the comparison that it is part of
+    Column("turn", Integer, key="item_index"),  # of its next work item in the comparison, from 0
     Column("study_id", Key),  # the study that it is a cell of
     Column("cell", Integer),  # its place in the study's grid, from 0
     Column("engine_id", Key),  # the engine that Paceline starts for it
@@ -96,17 +96,19 @@ Index(
     postgresql_where=text("status = 'running'"),
 )
 
-comparisons = Table(  # runs that are measured in turns, see services/analysis/comparison_design.py
-    "trials",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("created_at", Utc, nullable=False),
-    Column("seed", Integer, nullable=False),
-    Column("repeats", Integer, nullable=False),  # of each run, at least
-    Column("most", Integer, nullable=False),  # of each run, where the target asks for more
-    Column("target", Number),  # half the interval's width, as a share; NULL: not looked at
-    Column("margin", Number, nullable=False),  # differences within it do not matter, as a share
-    sqlite_autoincrement=True,
+comparisons = (
+    Table(  # runs measured in interleaved repeats, see services/analysis/comparison_design.py
+        "trials",
+        metadata,
+        Column("id", Key, primary_key=True),
+        Column("created_at", Utc, nullable=False),
+        Column("seed", Integer, nullable=False),
+        Column("repeats", Integer, nullable=False),  # of each run, at least
+        Column("most", Integer, nullable=False),  # of each run, where the target asks for more
+        Column("target", Number),  # half the interval's width, as a share; NULL: not looked at
+        Column("margin", Number, nullable=False),  # differences within it do not matter, as a share
+        sqlite_autoincrement=True,
+    )
 )
 
 engines = Table(  # server processes that Paceline starts, see services/servers/engines/

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import delete as delete_from
 
 from db import engines as stored_engines
 from db import results, schema
-from db.comparisons import NOWHERE
+from db.comparisons import UNCHANGED, Destinations
 from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many, unshare
 from db.schema import engines, runs, studies
@@ -88,7 +88,7 @@ def resume(
     database: Engine,
     study_id: int,
     run_ids: Sequence[int],
-    sent: Mapping[int, tuple[dict[str, Any], str | None]] = NOWHERE,
+    destinations: Destinations = UNCHANGED,
 ) -> None:
     """Measure the cells of these runs anew: each gets another run, the old ones are kept. `sent`:
     destination and ticket of those that are measured on a server that is there."""
@@ -97,7 +97,7 @@ def resume(
         for run in study.runs:
             if run.id in run_ids:
                 lane = select(runs.c.lane).where(runs.c.id == run.id)
-                destination, ticket = sent.get(run.id, (None, None))
+                destination, ticket = destinations.get(run.id, (None, None))
                 new = NewRun(
                     run.config,
                     connection.execute(lane).scalar_one(),

@@ -1,7 +1,7 @@
-"""The queue and who works it off: joins `services`, which measure, and `db`, which remembers.
+"""The job queue and its supervisor: joins `services`, which measure, and `db`, which stores.
 
 The runs table is the queue. A run waits there as `queued`; a supervisor process (`python -m jobs`)
-claims it, starts `python -m services.load.worker` for it, and writes what the worker tells. The
+claims it, starts `python -m services.load.worker` for it, and stores what the worker reports. The
 database itself allows one running run per lane (a unique index), so that two supervisors cannot
 break the rule. There is no second list of jobs that could disagree with the runs, which is why this
 is not a workflow engine: a run that was cut short is to be marked and kept, never silently run
@@ -20,15 +20,15 @@ from sqlalchemy import Engine
 
 from db import comparisons, counts, engines, queue, runs
 from db.runs import AlreadyFinished, NewRun
+from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
-from jobs.place import QueueProblem, place, see_to_place
-from jobs.sent import Sent, sent
 from jobs.starting import start
+from jobs.supervisor_lock import QueueProblem, acquire_lock, check_lock_file
 from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison, check
 from services.ask import backends
 from services.ask.answer_times import Pace
-from services.ask.answer_times import pace as foreseen
+from services.ask.answer_times import pace as expected_pace
 from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
@@ -54,21 +54,21 @@ def submit(
     note: str = "",
     typed: TypedKeys = NO_KEYS,
 ) -> int:
-    """Queue a run, see that somebody works the queue off, and return the run's id.
+    """Queue a run, start a supervisor if need be, and return the run's id.
 
-    `typed`: keys by the origin that each was typed for. There they go before the environment's;
-    they are in memory only, and gone when the run is over.
+    `typed`: keys by the origin that each was typed for, where they override the environment's.
+    They are kept in memory only, until the run is over.
 
     Raises:
         BackendProblem: no such backend, no key, no address.
         InvalidSettings: .env cannot be read.
         InvalidEdit: a name, tag or note that cannot be kept.
-        QueueProblem: nobody could work it off.
+        QueueProblem: it could not be processed.
     """
-    to = sent(config, typed)
-    see_to_place(database)  # before the run is stored: where it fails, nothing has been done
-    hand_over(database, kept_of([to]))
-    run_id = runs.enqueue(database, _new(config, to, name, tags, note))
+    destination = resolve(config, typed)
+    check_lock_file(database)  # before the run is stored: where it fails, nothing has been done
+    hand_over(database, secrets_by_ticket([destination]))
+    run_id = runs.enqueue(database, _new(config, destination, name, tags, note))
     ensure(database)
     return run_id
 
@@ -76,38 +76,41 @@ def submit(
 def submit_comparison(
     database: Engine,
     configs: Sequence[RunConfig],
-    asked: ComparisonDesign,
+    design: ComparisonDesign,
     name: str = "",
     tags: Sequence[str] = (),
     note: str = "",
     typed: TypedKeys = NO_KEYS,
 ) -> StoredComparison:
-    """Queue runs that take turns, the reference first. Each has the comparison's repeats, whatever
-    its config says. They are named by `name`, or by what they are, and by what differs.
+    """Queue the runs of a comparison, the baseline first. Each has the comparison's repeats,
+    whatever its config says. They are named by `name`, or by their backend, and by what differs.
 
     Raises:
-        InvalidComparison: there are too few or too many, or the comparison itself cannot be.
+        InvalidComparison: there are too few or too many, or the design is invalid.
         BackendProblem, InvalidEdit, QueueProblem: see `submit`; nothing is queued then.
     """
-    check(asked, configs)
-    if asked.seed is None:
-        asked = replace(asked, seed=randbelow(2**31))
-    configs = [config.model_copy(update={"repeats": asked.repeats}) for config in configs]
-    to = [sent(config, typed) for config in configs]
-    new = [_new(config, each, "", tags, note) for config, each in zip(configs, to, strict=True)]
-    called = candidates.names(configs, name.strip(), [one.name for one in new])
-    see_to_place(database)
-    hand_over(database, kept_of(to))
+    check(design, configs)
+    if design.seed is None:
+        design = replace(design, seed=randbelow(2**31))
+    configs = [config.model_copy(update={"repeats": design.repeats}) for config in configs]
+    destinations = [resolve(config, typed) for config in configs]
+    new = [
+        _new(config, destination, "", tags, note)
+        for config, destination in zip(configs, destinations, strict=True)
+    ]
+    names = candidates.names(configs, name.strip(), [run.name for run in new])
+    check_lock_file(database)
+    hand_over(database, secrets_by_ticket(destinations))
     comparison = comparisons.create(
-        database, asked, [replace(one, name=text) for one, text in zip(new, called, strict=True)]
+        database, design, [replace(run, name=each) for run, each in zip(new, names, strict=True)]
     )
     ensure(database)
     return comparison
 
 
 def more(database: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys = NO_KEYS) -> None:
-    """Measure finished runs again, `count` times each: further repeats of the same runs, sent to
-    where they went. The runs of a comparison take turns once more.
+    """Measure finished runs again, `count` times each: more repeats of the same runs, sent to the
+    same destinations. The runs of a comparison are interleaved again.
 
     Raises:
         CannotRepeat: one of them is not done, or would have too many.
@@ -115,12 +118,11 @@ def more(database: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys 
         RunNotFound, QueueProblem.
     """
     comparisons.check_more(database, run_ids, count)
-    to = sent_again(database, runs.load_many(database, run_ids), typed)
-    see_to_place(database)
-    hand_over(database, kept_of(to.values()))
-    comparisons.repeat_more(
-        database, run_ids, count, {run_id: to[run_id].stored_as for run_id in to}
-    )
+    destinations = earlier_destinations(database, runs.load_many(database, run_ids), typed)
+    check_lock_file(database)
+    hand_over(database, secrets_by_ticket(destinations.values()))
+    stored = {run_id: destinations[run_id].stored_as for run_id in destinations}
+    comparisons.repeat_more(database, run_ids, count, stored)
     ensure(database)
 
 
@@ -136,38 +138,43 @@ def cancel_comparison(database: Engine, comparison_id: int) -> None:
     ensure(database)
 
 
-def kept_of(to: Iterable[Sent]) -> Mapping[str, Any]:
-    """Return what is to be handed over for these runs, by ticket."""
-    return {one.ticket: one.kept for one in to if one.ticket is not None}
+def secrets_by_ticket(destinations: Iterable[Destination]) -> Mapping[str, Any]:
+    """Return the secrets to be handed over for these runs, by ticket."""
+    return {each.ticket: each.secrets for each in destinations if each.ticket is not None}
 
 
-def sent_again(database: Engine, again: Iterable[Run], typed: TypedKeys) -> dict[int, Sent]:
-    """Return to whom runs go that are measured again: to where they went. Not those for which an
-    engine is started. Raises BackendProblem, InvalidSettings."""
+def earlier_destinations(
+    database: Engine, again: Iterable[Run], typed: TypedKeys
+) -> dict[int, Destination]:
+    """Return the destinations of runs that are measured again, by run id: the same as before. Those
+    for which an engine is started have none. Raises BackendProblem, InvalidSettings."""
     return {
-        run.id: sent(run.config, typed, queue.destination(database, run.id)[0])
+        run.id: resolve(run.config, typed, queue.destination(database, run.id)[0])
         for run in again
         if run.engine_id is None
     }
 
 
-def _new(config: RunConfig, to: Sent, name: str, tags: Sequence[str], note: str) -> NewRun:
-    named = name if name.strip() else runs.default_name(config, to.lane, to.model)
-    return NewRun(config, to.lane, named, tuple(tags), note, to.stored, to.ticket)
+def _new(
+    config: RunConfig, destination: Destination, name: str, tags: Sequence[str], note: str
+) -> NewRun:
+    lane, model = destination.lane, destination.model
+    name = name if name.strip() else runs.default_name(config, lane, model)
+    return NewRun(config, lane, name, tuple(tags), note, destination.stored, destination.ticket)
 
 
 def pace(database: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pace | None:
-    """Return how fast the answers of a run will come, by earlier runs on its server."""
+    """Return the expected pace of a run's answers, from earlier runs on its server."""
     env = settings.environment()
     try:
         model, lane = backends.target(config, env, typed).model, backends.lane(config, env)
     except backends.BackendProblem:
-        return foreseen(config, ())
-    return foreseen(config, counts.seen(database, config.backend, model, lane))
+        return expected_pace(config, ())
+    return expected_pace(config, counts.seen(database, config.backend, model, lane))
 
 
 def cancel(database: Engine, run_id: int) -> Run:
-    """Ask for a run to be stopped; what it has measured is kept.
+    """Request a run to stop; what it has measured is kept.
 
     Raises:
         RunNotFound, AlreadyFinished, QueueProblem.
@@ -178,13 +185,13 @@ def cancel(database: Engine, run_id: int) -> Run:
 
 
 def ensure(database: Engine) -> None:
-    """Start a supervisor if there is work and none at it.
+    """Start a supervisor if there is work and none is running.
 
     Raises:
         QueueProblem: its files cannot be written.
     """
     if not (queue.active(database) or engines.active(database)):
         return
-    with place(database) as held:
-        if held is not None:
-            start(database, held)
+    with acquire_lock(database) as lock:
+        if lock is not None:
+            start(database, lock)

@@ -15,7 +15,7 @@ from threading import Event, Lock
 
 import psutil
 
-from jobs.place import ROOT
+from jobs.supervisor_lock import ROOT
 from services.servers.engines.process_tags import lives
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -26,7 +26,7 @@ _adopts = Event()
 
 
 def adopt() -> None:
-    """Become the parent of what the descendants of this process leave behind. Linux only."""
+    """Become the parent of orphaned descendants of this process. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
         _adopts.set()
@@ -35,8 +35,8 @@ def adopt() -> None:
 def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Run a module of Paceline in a child, in a session of its own, with pipes to its standard
     input and output. Raises OSError."""
-    with _lock:  # or it would look like an orphan until we know of it
-        for pid in [pid for pid, one in _started.items() if one.returncode is not None]:
+    with _lock:  # or it would look like an orphan until it is registered
+        for pid in [pid for pid, child in _started.items() if child.returncode is not None]:
             del _started[pid]
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -50,32 +50,32 @@ def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def orphans() -> list[psutil.Process]:
-    """Return the children that were given to us, and all below them; none where this process does
-    not `adopt`: its children are its own."""
+    """Return the adopted children and their descendants; none where this process does not `adopt`:
+    its children are its own."""
     if not _adopts.is_set():
         return []
     with _lock:
-        given = [one for one in psutil.Process().children() if one.pid not in _started]
-    found = [one for one in given if lives(one)]
-    for one in given:
+        adopted = [each for each in psutil.Process().children() if each.pid not in _started]
+    alive = [each for each in adopted if lives(each)]
+    for each in adopted:
         try:
-            found += one.children(recursive=True)
+            alive += each.children(recursive=True)
         except psutil.Error:  # gone meanwhile
             continue
-    return found
+    return alive
 
 
-def bury() -> None:
-    """Read how those that were given to us ended, or they stay as zombies."""
+def reap() -> None:
+    """Reap the adopted children that have ended, or they stay as zombies."""
     with _lock:
-        while (over := _over()) is not None and over not in _started:
-            os.waitpid(over, os.WNOHANG)
+        while (pid := _next_ended()) is not None and pid not in _started:
+            os.waitpid(pid, os.WNOHANG)
 
 
-def _over() -> int | None:
-    """The next child that has ended; it is left as it is."""
+def _next_ended() -> int | None:
+    """Return the pid of the next child that has ended, without reaping it."""
     try:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        status = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:  # there is no child
         return None
-    return found.si_pid if found is not None else None
+    return status.si_pid if status is not None else None

@@ -1,4 +1,4 @@
-"""Looks after one engine: starts it, says when it is ready, and sees that it ends."""
+"""Supervises one engine: starts it, waits until it is ready, and makes sure that it ends."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 
 from db import engines as stored
 from jobs import children
-from jobs.place import beside
-from jobs.retry import retried
+from jobs.retry import with_retries
+from jobs.supervisor_lock import supervisor_file
 from services.ask.backends import Target
 from services.base import private_file, settings
 from services.base.ipc import ProtocolProblem
@@ -36,8 +36,8 @@ END_S = 40.0  # what the engine process may take to end the engine
 
 
 class EngineSupervisor(Thread):
-    """Looks after one engine until it ends. Its processes live as long as a pipe from here to the
-    engine process is open: a supervisor that dies, however it dies, takes its engines along."""
+    """Supervises one engine until it ends. Its processes live as long as a pipe from here to the
+    engine process is open: a supervisor that dies, however it dies, takes its engines with it."""
 
     def __init__(self, database: Engine, server: EngineInstance) -> None:
         super().__init__(daemon=True, name=f"engine-{server.id}")
@@ -57,13 +57,9 @@ class EngineSupervisor(Thread):
             env = settings.environment()
             launch = engines.launch(self._server.config, engines.free_port(), env)
             self._start(launch)
-        except (
-            EngineProblem,
-            InvalidSettings,
-            OSError,
-        ) as error:
-            why = str(error)
-            self._write(lambda: stored.ended(self._database, self._server.id, why))
+        except (EngineProblem, InvalidSettings, OSError) as error:
+            reason = str(error)
+            self._write(lambda: stored.ended(self._database, self._server.id, reason))
             return
         try:
             self._until_ready(launch)
@@ -78,7 +74,7 @@ class EngineSupervisor(Thread):
         file = log_file(self._database, self._server.id)
         private_file.create_folder(file.parent)
         file.unlink(missing_ok=True)
-        self._keep(phase="Starting", command=launch.text(), base_url=launch.base_url)
+        self._update(phase="Starting", command=launch.text(), base_url=launch.base_url)
         self._process = children.start("services.servers.engines.engine_process", str(file))
         assert self._process.stdin
         self._process.stdin.write(protocol.encode(launch.job(tag)))
@@ -95,9 +91,9 @@ class EngineSupervisor(Thread):
                 message = EngineRefused(str(problem))
             match message:
                 case EngineStarted(pid):
-                    self._keep(pid=pid)
+                    self._update(pid=pid)
                 case EngineEnding():
-                    self._keep(status="ending", phase="")
+                    self._update(status="ending", phase="")
                 case EngineEnded(code):
                     self._code = code
                 case EngineRefused(sentence):
@@ -117,13 +113,13 @@ class EngineSupervisor(Thread):
         return process is not None and process.poll() is None and not self._stopping.is_set()
 
     def _watch(self) -> None:
-        """Return when the engine has ended, by itself or because it was told to."""
+        """Return when the engine has ended, by itself or because it was stopped."""
         assert self._process
         self._process.wait()
         self._end(None)
 
     def _end(self, problem: str | None) -> None:
-        """End what is left, and write down why."""
+        """End what is left, and store why."""
         process, server = self._process, self._server
         assert process and process.stdin
         with suppress(OSError):
@@ -131,47 +127,47 @@ class EngineSupervisor(Thread):
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_S)
         process.kill()
-        self._listener.join()  # how it ended is the last that is told
-        tidied(self._database, server.id)
+        self._listener.join()  # how it ended is its last message
+        clean_up(self._database, server.id)
         if self._stopping.is_set():
             self._write(lambda: stored.ended(self._database, server.id))
             return
-        found = engines.diagnose(
+        failure = engines.diagnose(
             server.config.engine, engines.tail(log_file(self._database, server.id)), self._code
         )
-        told = found.sentence if found.kind != "unknown" else problem or found.sentence
-        said = self._problem or told
-        log.info("engine %s: %s", server.id, said)
-        self._write(lambda: self._give_up(said, found.hint))
+        diagnosed = failure.sentence if failure.kind != "unknown" else problem or failure.sentence
+        reason = self._problem or diagnosed
+        log.info("engine %s: %s", server.id, reason)
+        self._write(lambda: self._give_up(reason, failure.hint))
 
-    def _give_up(self, why: str, hint: str) -> None:
-        """One that was ready may be started once more; one that never was would fail again."""
+    def _give_up(self, reason: str, hint: str) -> None:
+        """Restart an engine that was ready; one that never was would only fail again."""
         ready = stored.load(self._database, self._server.id).ready_at is not None
-        if not (ready and stored.again(self._database, self._server.id, why)):
-            stored.ended(self._database, self._server.id, why, hint)
+        if not (ready and stored.again(self._database, self._server.id, reason)):
+            stored.ended(self._database, self._server.id, reason, hint)
 
-    def _keep(self, **values: Any) -> None:
+    def _update(self, **values: Any) -> None:
         self._write(lambda: stored.keep(self._database, self._server.id, **values))
 
     def _write(self, write: Callable[[], object]) -> None:
-        retried(write, f"engine {self._server.id}")
+        with_retries(write, f"engine {self._server.id}")
 
     def tick(self) -> None:
-        """Say that the engine is looked after, and stop it if it is wanted no more."""
+        """Send a heartbeat, and stop the engine if that was requested."""
         if stored.heartbeat(self._database, self._server.id):
             self.stop()
 
     def stop(self) -> None:
-        """Tell the engine to end: the end of its process's standard input says so."""
+        """Stop the engine, by closing its process's standard input."""
         self._stopping.set()
         if self._process is not None and self._process.stdin:
             with suppress(OSError):
                 self._process.stdin.close()
 
 
-def tidied(database: Engine, engine_id: int) -> None:
-    """End what is left of an engine: what carries its tag, what is in its first process's session,
-    and what its process left to us. What cannot be ended yet is looked for at its next start."""
+def clean_up(database: Engine, engine_id: int) -> None:
+    """End what is left of an engine: processes with its tag, those in its first process's session,
+    and adopted orphans. What cannot be ended yet is looked for at its next start."""
     tag, session = process_tag(database, engine_id), _session(database, engine_id)
     try:
         end(lambda: [*tagged(tag), *session(), *children.orphans()], 0)
@@ -180,21 +176,21 @@ def tidied(database: Engine, engine_id: int) -> None:
 
 
 def _session(database: Engine, engine_id: int) -> Callable[[], list[psutil.Process]]:
-    """Return what finds the engine's session: of those who have its number, only what was started
-    while it lived. A number may be another's by now."""
-    pid, began, heard = stored.lived(database, engine_id)
-    if pid is None or began is None or heard is None:
+    """Return a function that finds the processes of the engine's session: only those that were
+    started while it was up, as its number may have been reused."""
+    pid, started, last_seen = stored.lived(database, engine_id)
+    if pid is None or started is None or last_seen is None:
         return list
-    since, until = began.timestamp() - CLOCKS_S, heard.timestamp() + CLOCKS_S
+    since, until = started.timestamp() - CLOCKS_S, last_seen.timestamp() + CLOCKS_S
     return lambda: in_session(pid, since, until)
 
 
 def process_tag(database: Engine, engine_id: int) -> str:
-    """Return the word that an engine's processes carry in their environment."""
-    return f"{beside(database, 'engine').stem}-{engine_id}"
+    """Return the tag that an engine's processes carry in their environment."""
+    return f"{supervisor_file(database, 'engine').stem}-{engine_id}"
 
 
 def log_file(database: Engine, engine_id: int) -> Path:
-    """Return where an engine's log is kept: beside the database."""
-    place = beside(database, "log")
-    return place.with_name(f"{place.stem}-engine-{engine_id}.log")
+    """Return the path of an engine's log: next to the database."""
+    file = supervisor_file(database, "log")
+    return file.with_name(f"{file.stem}-engine-{engine_id}.log")

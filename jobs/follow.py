@@ -1,4 +1,4 @@
-"""Wait for the end of runs and for the start of engines, and say how far they are."""
+"""Waits for runs to end and for engines to start, and shows progress meanwhile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from db import counts, engines, queue, runs
 from db.runs import AlreadyFinished
 from jobs import serving
 from jobs.engine_supervisor import log_file
-from jobs.retry import retried
+from jobs.retry import with_retries
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 from services.report.terminal.engines import engine_name
@@ -24,8 +24,8 @@ from services.servers.engines import lines_after
 from services.servers.engines.instance import UP, EngineInstance
 
 POLL_S = 0.25
-KEEPER_S = 2.0  # how often it is seen to that somebody works the queue off
-TO_COME = ("planned", "starting", "ending")
+ENSURE_S = 2.0  # how often it is checked that a supervisor is running
+NOT_READY = ("planned", "starting", "ending")
 
 
 def follow(database: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) -> None:
@@ -33,44 +33,44 @@ def follow(database: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) 
 
     Raises:
         RunNotFound: somebody has deleted one.
-        QueueProblem: nobody can work them off.
+        QueueProblem: they cannot be processed.
         DatabaseProblem, DBAPIError: the database was away for too long (see `retry.py`).
     """
     with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
         following = Following(database, run_ids, stop, bar)
-        while retried(following.look, "The database cannot be read", say):
+        while with_retries(following.poll, "The database cannot be read", say):
             sleep(POLL_S)
 
 
 class Following:
-    """What is known of runs that are followed."""
+    """The state of runs that are followed."""
 
     def __init__(self, database: Engine, run_ids: Sequence[int], stop: Event, bar: tqdm) -> None:
         self._database, self._stop, self._bar = database, stop, bar
-        self._waited_for = list(run_ids)
-        self._kept_at = monotonic()
-        self._back: dict[int, int] = {}  # how many requests of each run have come back
+        self._pending = list(run_ids)
+        self._ensured_at = monotonic()
+        self._finished: dict[int, int] = {}  # requests of each run
 
-    def look(self) -> bool:
-        """Look once; return whether there is something left to wait for."""
-        engine = self._database
-        found = runs.load_many(engine, self._waited_for)  # what has ended is asked for no more
-        active = [run for run in found if run.status in ACTIVE]
+    def poll(self) -> bool:
+        """Load the runs once; return whether there is something left to wait for."""
+        database = self._database
+        pending = runs.load_many(database, self._pending)  # those that have ended are not loaded
+        active = [run for run in pending if run.status in ACTIVE]
         if not active:
             return False
-        self._waited_for = [run.id for run in active]
-        self._back |= {run.id: _back(engine, run) for run in found}
+        self._pending = [run.id for run in active]
+        self._finished |= {run.id: _finished(database, run) for run in pending}
         if self._stop.is_set():
-            _cancel(engine, active)
-        if monotonic() - self._kept_at > KEEPER_S:
-            self._kept_at = monotonic()
-            jobs.ensure(engine)
-        _draw(engine, self._bar, self._back, active)
+            _cancel(database, active)
+        if monotonic() - self._ensured_at > ENSURE_S:
+            self._ensured_at = monotonic()
+            jobs.ensure(database)
+        _draw(database, self._bar, self._finished, active)
         return True
 
 
 def say(line: str) -> None:
-    """Say something beside the bar."""
+    """Print a line above the bar."""
     if sys.stderr is not None:
         tqdm.write(f"{line}.", file=sys.stderr)
 
@@ -82,17 +82,17 @@ def _cancel(database: Engine, active: Sequence[Run]) -> None:
                 jobs.cancel(database, run.id)
 
 
-def _back(database: Engine, run: Run) -> int:
+def _finished(database: Engine, run: Run) -> int:
     begun = run.started_at is not None
     return sum(counts.counted(database, run.id).values()) if begun else 0
 
 
-def _draw(database: Engine, bar: tqdm, back: dict[int, int], active: Sequence[Run]) -> None:
-    asked = {run.id: run.config.requests * run.config.repeats for run in active}
-    bar.total = sum((back | asked).values())  # of one that has ended nothing more will come
+def _draw(database: Engine, bar: tqdm, finished: dict[int, int], active: Sequence[Run]) -> None:
+    total = {run.id: run.config.requests * run.config.repeats for run in active}
+    bar.total = sum((finished | total).values())  # a run that has ended gets no more
     current = min(active, key=lambda run: run.status != "running")
     bar.set_description(_phase(database, current))
-    bar.update(sum(back.values()) - bar.n)
+    bar.update(sum(finished.values()) - bar.n)
 
 
 def _phase(database: Engine, current: Run) -> str:
@@ -101,11 +101,11 @@ def _phase(database: Engine, current: Run) -> str:
     if current.status == "queued" and (ahead := queue.ahead(database, current.id)):
         return f"Waiting for {many(ahead, 'run')} of this backend"
     if current.status == "queued" and current.engine_id is not None:
-        return _coming(engines.load(database, current.engine_id))
+        return _engine_phase(engines.load(database, current.engine_id))
     return current.phase or current.status.capitalize()
 
 
-def _coming(server: EngineInstance) -> str:
+def _engine_phase(server: EngineInstance) -> str:
     if server.status == "planned":
         return server.phase or f"Waiting to start {engine_name(server.config)}"
     return f"{'Starting ' if server.status == 'starting' else ''}{engine_name(server.config)}"
@@ -114,23 +114,23 @@ def _coming(server: EngineInstance) -> str:
 def until_ready(
     database: Engine, engine_id: int, stop: Event, say: Callable[[str], object]
 ) -> EngineInstance:
-    """Return an engine when it is ready, or has ended before. `say` is told each line of its log
-    and each thing that happens; `stop` stops it.
+    """Return an engine when it is ready, or has ended before. `say` is called with each line of its
+    log and each phase; `stop` stops it.
 
     Raises:
         EngineNotFound: somebody has deleted it.
         QueueProblem: nobody can look after it.
     """
-    at, phase = 0, ""
+    offset, phase = 0, ""
     while True:
-        server = _kept(database, engine_id)
+        server = _supervised(database, engine_id)
         if server.phase not in ("", phase):
             say(phase := server.phase)
-        if server.command:  # the log of this start, and of none before it
-            lines, at = lines_after(log_file(database, engine_id), at)
+        if server.command:  # only the log of this start
+            lines, offset = lines_after(log_file(database, engine_id), offset)
             for line in lines:
                 say(line)
-        if server.status not in TO_COME:
+        if server.status not in NOT_READY:
             return server
         if stop.is_set() and not server.stop_requested:
             serving.stop(database, engine_id)
@@ -139,16 +139,16 @@ def until_ready(
 
 def until_ended(database: Engine, engine_id: int) -> EngineInstance:
     """Return an engine when it has ended. Raises EngineNotFound, QueueProblem."""
-    while (server := _kept(database, engine_id)).status in UP:
+    while (server := _supervised(database, engine_id)).status in UP:
         sleep(POLL_S)
     return server
 
 
-def _kept(database: Engine, engine_id: int) -> EngineInstance:
-    """Return an engine, and see that somebody looks after it."""
+def _supervised(database: Engine, engine_id: int) -> EngineInstance:
+    """Return an engine, after checking that a supervisor is running."""
 
-    def look() -> EngineInstance:
+    def load() -> EngineInstance:
         jobs.ensure(database)
         return engines.load(database, engine_id)
 
-    return retried(look, "The database cannot be read", say)
+    return with_retries(load, "The database cannot be read", say)

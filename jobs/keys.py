@@ -1,7 +1,7 @@
-"""Keys on their way to the process that sends: from hand to hand, and only in memory.
+"""Hands API keys over to the process that sends them; they are only ever in memory.
 
-The supervisor listens on a Unix socket in a folder that only its user may enter, and looks who
-calls; the file of its lock says where. Whoever submits a run hands over what must not be stored,
+The supervisor listens on a Unix socket in a folder that only its user may enter, and checks who
+connects; its lock file holds the path. Whoever submits a run hands over what must not be stored,
 under the run's ticket, before the run is stored: nobody can claim it without. It goes to the worker
 on its standard input, and is forgotten when the run is over. It dies with the supervisor.
 """
@@ -23,15 +23,15 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine
 
-from jobs.place import QueueProblem, beside, place
 from jobs.starting import start
+from jobs.supervisor_lock import QueueProblem, acquire_lock, supervisor_file
 
 GRACE_S = 30.0  # from the hand-over until its run is stored
 WAIT_S = 30.0  # for a supervisor that is just starting
 CALL_S = 5.0
-SAY_S = 5.0  # between two signs of life
+HEARTBEAT_S = 5.0
 MOST = 2**26  # bytes of one hand-over
-KEPT = b"kept\n"
+ACK = b"kept\n"
 FOLDER = "paceline-"
 FOLDER_BYTES = 90  # of its whole name: a socket's may have 104 on macOS, 108 on Linux
 NOBODY = (
@@ -39,7 +39,7 @@ NOBODY = (
     "another user, or to an older version of Paceline, stop it and try again."
 )
 
-Kept = Mapping[str, Any]
+Secrets = Mapping[str, Any]
 _LONG_AGO = float("-inf")
 
 
@@ -48,19 +48,19 @@ class Keys:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: dict[str, tuple[Kept, float]] = {}
-        self._said_at = _LONG_AGO
+        self._kept: dict[str, tuple[Secrets, float]] = {}
+        self._heartbeat_at = _LONG_AGO
 
     def __bool__(self) -> bool:
         return bool(self._kept)
 
-    def take(self, handed: Mapping[str, Kept]) -> None:
+    def add(self, secrets: Mapping[str, Secrets]) -> None:
         """Keep what is handed over."""
         with self._lock:
-            self._kept.update({ticket: (kept, monotonic()) for ticket, kept in handed.items()})
+            self._kept.update({ticket: (kept, monotonic()) for ticket, kept in secrets.items()})
 
-    def of(self, ticket: str | None) -> Kept | None:
-        """Return what is kept under a ticket, whose run is there now; None: nothing is."""
+    def get(self, ticket: str | None) -> Secrets | None:
+        """Return what is kept under a ticket, whose run is stored by now; None: nothing."""
         with self._lock:
             if ticket not in self._kept:
                 return None
@@ -77,57 +77,57 @@ class Keys:
                 elif since < monotonic() - GRACE_S:
                     del self._kept[ticket]
 
-    def to_be_said(self) -> bool:
-        """Whether it is time to say again that something is held here."""
-        due = monotonic() - self._said_at > SAY_S
+    def heartbeat_due(self) -> bool:
+        """Whether it is time for another heartbeat of the runs whose keys are here."""
+        due = monotonic() - self._heartbeat_at > HEARTBEAT_S
         if due:
-            self._said_at = monotonic()
+            self._heartbeat_at = monotonic()
         return due
 
 
-def hand_over(database: Engine, handed: Mapping[str, Kept]) -> None:
+def hand_over(database: Engine, secrets: Mapping[str, Secrets]) -> None:
     """Give what must not be stored to this database's supervisor, which is started if need be.
 
     Raises:
-        QueueProblem: there is none that would take it.
+        QueueProblem: there is none that accepts it.
     """
     until = monotonic() + WAIT_S
-    while handed and not _told(database, orjson.dumps(handed)):
+    while secrets and not _sent(database, orjson.dumps(secrets)):
         if monotonic() > until:
             raise QueueProblem(NOBODY)
-        with place(database) as held:
-            if held is not None:
-                start(database, held)
+        with acquire_lock(database) as lock:
+            if lock is not None:
+                start(database, lock)
         sleep(0.1)
 
 
-def _told(database: Engine, message: bytes) -> bool:
+def _sent(database: Engine, message: bytes) -> bool:
     with socket.socket(socket.AF_UNIX) as call, suppress(OSError):
         call.settimeout(CALL_S)
-        call.connect(beside(database, "lock").read_text())
-        if not _ours(call):
+        call.connect(supervisor_file(database, "lock").read_text())
+        if not _same_user(call):
             raise QueueProblem(NOBODY)
         call.sendall(message + b"\n")
-        return call.recv(len(KEPT)) == KEPT
+        return call.recv(len(ACK)) == ACK
     return False
 
 
 @contextmanager
-def listening(keys: Keys, held: int) -> Iterator[None]:
-    """Take what is handed over into `keys` while it lasts. `held`: the open file of the lock."""
-    _tidy(os.pread(held, 4096, 0))  # of one that was killed
+def listening(keys: Keys, lock: int) -> Iterator[None]:
+    """Accept what is handed over into `keys` meanwhile. `lock`: the open lock file."""
+    _remove_socket(os.pread(lock, 4096, 0))  # of one that was killed
     folder = _folder()
     with _Server(str(folder / "keys"), keys) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
-        _say(held, bytes(folder / "keys"))
+        _publish(lock, bytes(folder / "keys"))
         try:
             yield
         finally:
-            _say(held, b"")
+            _publish(lock, b"")
             server.shutdown()
             thread.join()
-    _tidy(bytes(folder / "keys"))
+    _remove_socket(bytes(folder / "keys"))
 
 
 def _folder() -> Path:
@@ -139,13 +139,13 @@ def _folder() -> Path:
     return Path(mkdtemp(prefix=FOLDER, dir="/tmp"))
 
 
-def _say(held: int, where: bytes) -> None:
-    os.ftruncate(held, 0)
-    os.pwrite(held, where, 0)
+def _publish(lock: int, socket_path: bytes) -> None:
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, socket_path, 0)
 
 
-def _tidy(where: bytes) -> None:
-    file = Path(os.fsdecode(where))
+def _remove_socket(socket_path: bytes) -> None:
+    file = Path(os.fsdecode(socket_path))
     if file.name == "keys" and file.parent.name.startswith(FOLDER):
         with suppress(OSError):
             file.unlink(missing_ok=True)
@@ -153,35 +153,35 @@ def _tidy(where: bytes) -> None:
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):
-    daemon_threads = True  # whoever calls and says nothing keeps nobody waiting
+    daemon_threads = True  # a client that sends nothing blocks nobody
     request_queue_size = 64
 
-    def __init__(self, where: str, keys: Keys) -> None:
+    def __init__(self, socket_path: str, keys: Keys) -> None:
         self.keys = keys
-        super().__init__(where, _Taking)
+        super().__init__(socket_path, _Handler)
 
     def verify_request(self, request: Any, client_address: object) -> bool:
-        return _ours(request)
+        return _same_user(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever called broke off: it was not told that anything is kept, and calls again."""
+        """The client disconnected before it was acknowledged, and will connect again."""
 
 
-class _Taking(StreamRequestHandler):
+class _Handler(StreamRequestHandler):
     timeout = CALL_S
     server: _Server
 
     def handle(self) -> None:
         line = self.rfile.readline(MOST)
         if line.endswith(b"\n"):
-            self.server.keys.take(orjson.loads(line))
-            self.wfile.write(KEPT)
+            self.server.keys.add(orjson.loads(line))
+            self.wfile.write(ACK)
 
 
-def _ours(call: socket.socket) -> bool:
-    """Whether the other end is a process of our own user. Where the system does not say, the
-    folder's rights have."""
+def _same_user(call: socket.socket) -> bool:
+    """Whether the peer is a process of our own user. Where the system cannot tell, the folder's
+    permissions have to do."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
-    who = call.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return bool(struct.unpack("3i", who)[1] == os.getuid())
+    credentials = call.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return bool(struct.unpack("3i", credentials)[1] == os.getuid())

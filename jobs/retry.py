@@ -1,5 +1,5 @@
-"""Reading and writing a database that is locked, full, or gone for a while: again and again, then
-not any more. One patience for all who need it: the supervisor's threads, and who follows a run."""
+"""Retries while a database is locked, full, or gone for a while, up to a limit. The supervisor's
+threads use it, and whatever follows a run."""
 
 from __future__ import annotations
 
@@ -15,41 +15,43 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from services.base.errors import Unavailable
 
 GIVE_UP_S, RETRY_S = 900.0, 1.0
-TROUBLE = (OperationalError, InterfaceError)  # what may pass: of PostgreSQL, the server's end too
+TRANSIENT = (OperationalError, InterfaceError)  # PostgreSQL's server may have ended, too
 
 T = TypeVar("T")
 log = logging.getLogger("paceline.jobs")
 _never = Event()
 
 
-def retried(work: Callable[[], T], about: str, say: Callable[[str], object] = log.warning) -> T:
-    """Return what `work` gives, tried for GIVE_UP_S while the database is locked, full or gone.
-    `say` is told `about` what, and why, once for each reason.
+def with_retries(
+    operation: Callable[[], T], subject: str, report: Callable[[str], object] = log.warning
+) -> T:
+    """Return what `operation` returns, retried for GIVE_UP_S while the database is locked, full or
+    gone. `report` is called with the `subject` and the reason, once for each reason.
 
     Raises:
-        OperationalError, InterfaceError: it still was, at the end, or it is no trouble that passes:
-            a table that is not there.
+        OperationalError, InterfaceError: it still failed at the end, or waiting cannot help: a
+            table that does not exist.
     """
-    until, said = monotonic() + GIVE_UP_S, ""
+    until, reported = monotonic() + GIVE_UP_S, ""
     while True:
         try:
-            return work()
-        except TROUBLE as error:
+            return operation()
+        except TRANSIENT as error:
             if monotonic() > until or not _may_pass(error):
                 raise
-            if reason(error) != said:
-                said = reason(error)
-                say(f"{about}: {said}; trying again")
+            if reason(error) != reported:
+                reported = reason(error)
+                report(f"{subject}: {reported}; trying again")
             _never.wait(RETRY_S)
 
 
 def _may_pass(error: DBAPIError) -> bool:
-    """Whether waiting may help. SQLite calls what is wrong with a statement operational, too."""
+    """Whether waiting may help. SQLite reports an invalid statement as operational, too."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code is None or code & 0xFF != sqlite3.SQLITE_ERROR
 
 
 def reason(error: DBAPIError | Unavailable | ValueError) -> str:
     """Return on one line what is wrong, without the statement and its values."""
-    words = error.orig if isinstance(error, DBAPIError) else error
-    return " ".join(str(words).split()).rstrip(".")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return " ".join(str(cause).split()).rstrip(".")

@@ -9,10 +9,10 @@ from services.analysis.comparison_design import ComparisonDesign, needs_another_
 from services.ask.measurement import ACTIVE, Run
 
 
-def next_turn(database: Engine, run_id: int) -> int | None:
-    """Return the turn in which a running run is measured next; None: it has had all.
+def next_item(database: Engine, run_id: int) -> int | None:
+    """Return the index of a running run's next work item; None: it has none left.
 
-    The last run of a comparison to finish its repeats looks whether the interval is narrow enough.
+    The last run of a comparison to finish its repeats checks whether the interval is narrow enough.
     If not, every run that is done is queued for one more while this one still counts as running, so
     the comparison never looks finished in between. Only whole rounds are added: where one run was
     given more repeats than the others, none is.
@@ -22,14 +22,17 @@ def next_turn(database: Engine, run_id: int) -> int | None:
         return None
     if len(run.repeats) >= run.config.repeats:
         comparison = comparisons.load(database, run.comparison_id)
-        others = [one for one in runs.load_many(database, comparison.run_ids) if one.id != run_id]
+        others = [
+            other for other in runs.load_many(database, comparison.run_ids) if other.id != run_id
+        ]
         if run.cancel_requested or not _needs_another_round(
             database, comparison.design, run, others
         ):
             return None
-        comparisons.another_round(database, run, [one for one in others if one.status == "done"])
+        done = [other for other in others if other.status == "done"]
+        comparisons.another_round(database, run, done)
         run = runs.load(database, run_id)
-    return comparisons.next_turn(database, run)
+    return comparisons.next_item(database, run)
 
 
 def _needs_another_round(

@@ -1,4 +1,4 @@
-"""Supervises one work item of a run: its worker process, and the writing of what that says."""
+"""Supervises one work item of a run: its worker process, and the storing of its messages."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from db import engines, queue, results, runs
 from db.database import DatabaseProblem
 from jobs import children, rounds
+from jobs.destination import restore
 from jobs.keys import Keys
-from jobs.retry import TROUBLE, reason, retried
-from jobs.sent import found
+from jobs.retry import TRANSIENT, reason, with_retries
 from jobs.watch import Watch
 from services.analysis.compare.headline import headline
 from services.ask.backends import BackendProblem, Target, target
@@ -46,8 +46,8 @@ from services.servers.engines import ENGINES
 from services.servers.engines.instance import EngineInstance
 from services.servers.telemetry.target import SamplerTarget
 
-KILL_S = 3.0  # a worker that was told to stop and has not
-MEASURED = (RepeatSeen, Requests)  # the messages without which a run is not what it says
+KILL_S = 3.0  # a worker that has not stopped by then is killed
+MEASURED = (RepeatSeen, Requests)  # the messages without which a run is incomplete
 
 log = logging.getLogger("paceline.jobs")
 
@@ -58,13 +58,13 @@ class RunSupervisor(Thread):
     def __init__(self, database: Engine, run: Run, keys: Keys) -> None:
         super().__init__(daemon=True, name=f"run-{run.id}")
         self._database, self._run, self._keys = database, run, keys
-        self._target: Target | None = None  # once it is known
+        self._target: Target | None = None  # once it is resolved
         self._environment: dict[str, Any] = dict(run.environment)  # of its work items before
         self._spent_s = queue.last_moment(database, run.id)
         self._end: End | None = None
-        self._in_flight = 0  # as the worker last said
-        self._unkept: str | None = None  # why what was measured could not be stored
-        self._told_to_stop: float | None = None
+        self._in_flight = 0  # as the worker last reported
+        self._storage_error: str | None = None  # why what was measured could not be stored
+        self._stop_sent_at: float | None = None
         self._shutting_down = False
         self._watch: Watch | None = None  # of the server, while it is measured
         self._process = children.start("services.load.worker")
@@ -77,46 +77,46 @@ class RunSupervisor(Thread):
         process = self._process
         with process:
             try:
-                self._carry()
+                self._run_worker()
             except (BackendProblem, InvalidSettings, ProtocolProblem) as problem:
                 self._give_up(str(problem))
-            except Exception as error:  # nobody foresaw it: the run tells, not the log alone
+            except Exception as error:  # unexpected: the run shows it, not only the log
                 self._give_up(fault(error))
-        self._watch_no_more()
-        retried(lambda: self._finish(process.returncode), f"run {self._run.id}")
+        self._stop_watch()
+        with_retries(lambda: self._finish(process.returncode), f"run {self._run.id}")
 
-    def _carry(self) -> None:
-        """Tell the worker what to measure, and keep what it sends."""
+    def _run_worker(self) -> None:
+        """Send the worker its work item, and store what it sends back."""
         process = self._process
         assert process.stdin and process.stdout
-        item = retried(self._work_item, f"run {self._run.id}")
-        with suppress(OSError, ValueError):  # stopped or dead already: its end says so
+        item = with_retries(self._work_item, f"run {self._run.id}")
+        with suppress(OSError, ValueError):  # stopped or dead already: `_finish` finds out
             process.stdin.write(encode(item))
             process.stdin.flush()
         for line in process.stdout:
             if line.endswith(b"\n"):  # a killed worker's last line may be half a line
-                self._keep(decode(line))
+                self._store(decode(line))
 
     def _give_up(self, problem: str) -> None:
         self._end = End(False, problem)
         self._process.kill()
 
     def _finish(self, code: int) -> None:
-        """Write down how it ended, or that it waits for its next turn."""
+        """Store how it ended, or requeue it for its next work item."""
         run_id = self._run.id
         status, error = self._outcome(code)
-        if status == "done" and (turn := rounds.next_turn(self._database, run_id)) is not None:
-            if queue.wait_turn(self._database, run_id, turn, self._headline()):
-                log.info("run %s: waits for its next turn", run_id)
+        if status == "done" and (index := rounds.next_item(self._database, run_id)) is not None:
+            if queue.requeue(self._database, run_id, index, self._headline()):
+                log.info("run %s: waits for its next work item", run_id)
                 return
             status = "cancelled"  # in the last moment of its work item
         queue.finish(self._database, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
 
     def _work_item(self) -> WorkItem:
-        """What the worker measures now: all repeats that are left, or one in a comparison."""
+        """Return what the worker measures: all repeats that are left, or one in a comparison."""
         run = self._run
-        self._target, env = self._to_whom()
+        self._target, env = self._resolve_target()
         return WorkItem(
             config=run.config,
             first=len(run.repeats),
@@ -127,57 +127,57 @@ class RunSupervisor(Thread):
             env=env,
         )
 
-    def _to_whom(self) -> tuple[Target, Mapping[str, str]]:
-        """To whom it goes: as it was submitted, or to the engine that was started for it, which has
-        no key and serves one model, whatever it is called."""
+    def _resolve_target(self) -> tuple[Target, Mapping[str, str]]:
+        """Return the target and its variables: as submitted, or the engine that was started for the
+        run, which has no key and serves one model, whatever it is called."""
         server, run = self._server(), self._run
         if server is not None:
-            there = run.config.model_copy(update={"base_url": server.base_url, "model": ""})
-            return target(there, {}), {}
+            config = run.config.model_copy(update={"base_url": server.base_url, "model": ""})
+            return target(config, {}), {}
         stored, ticket = queue.destination(self._database, run.id)
-        return found(run.config, stored, self._keys.of(ticket))
+        return restore(run.config, stored, self._keys.get(ticket))
 
     def _server(self) -> EngineInstance | None:
         engine_id = self._run.engine_id
         return None if engine_id is None else engines.load(self._database, engine_id)
 
     def tick(self) -> None:
-        """Say that the run is alive, and stop it if that was asked for."""
+        """Send a heartbeat; stop the worker of a cancelled run, and kill it if it does not stop."""
         if queue.heartbeat(self._database, self._run.id):
             self.stop()
-        if self._told_to_stop is not None and monotonic() - self._told_to_stop > KILL_S:
+        if self._stop_sent_at is not None and monotonic() - self._stop_sent_at > KILL_S:
             self.kill()
 
     def stop(self) -> None:
-        """Tell the worker to stop: the end of its standard input says so."""
-        if self._told_to_stop is None and self._process.stdin:
-            self._told_to_stop = monotonic()
+        """Stop the worker, by closing its standard input."""
+        if self._stop_sent_at is None and self._process.stdin:
+            self._stop_sent_at = monotonic()
             self._process.stdin.close()
 
     def shut_down(self) -> None:
-        """Stop because the supervisor is told to end: the run is interrupted, not cancelled."""
+        """Stop because the supervisor is stopping: the run is interrupted, not cancelled."""
         self._shutting_down = True
         self.stop()
 
     def kill(self) -> None:
-        """End the worker whatever it does; nothing if it has ended."""
+        """Kill the worker; does nothing if it has ended."""
         self._process.kill()
 
-    def _keep(self, message: Message) -> None:
-        """Write a message down, again and again while the database is locked, full or gone. Where
-        what was measured cannot be kept, there is no sense in measuring on."""
-        if self._unkept is not None and not isinstance(message, End):
+    def _store(self, message: Message) -> None:
+        """Store a message, with retries while the database is locked, full or gone. Where what was
+        measured cannot be stored, the worker is stopped."""
+        if self._storage_error is not None and not isinstance(message, End):
             return
         try:
-            retried(lambda: self._take(message), f"run {self._run.id}")
-        except (*TROUBLE, DatabaseProblem) as error:
+            with_retries(lambda: self._store_once(message), f"run {self._run.id}")
+        except (*TRANSIENT, DatabaseProblem) as error:
             kind = type(message).__name__
             log.warning("run %s: %s is lost: %s", self._run.id, kind, reason(error))
             if isinstance(message, MEASURED):
-                self._unkept = reason(error)
+                self._storage_error = reason(error)
                 self.stop()
 
-    def _take(self, message: Message) -> None:
+    def _store_once(self, message: Message) -> None:
         database, run_id = self._database, self._run.id
         match message:
             case Phase(phase):
@@ -190,59 +190,62 @@ class RunSupervisor(Thread):
             case Calibrated(calibration):
                 queue.set_calibration(database, run_id, untrusted.data(calibration))
             case RepeatSeen(repeat):
-                queue.add_repeat(database, run_id, self._placed(repeat))
+                queue.add_repeat(database, run_id, self._in_run_time(repeat))
             case Requests():
                 queue.add_measurements(database, run_id, message.measurements())
             case ProgressSeen(progress):
                 self._in_flight = progress.in_flight
-                placed = replace(progress, t=progress.t + self._spent_s)
-                queue.add_progress(database, run_id, placed)
+                moved = replace(progress, t=progress.t + self._spent_s)
+                queue.add_progress(database, run_id, moved)
             case Serving():
-                self._begin_to_watch(self._sampler_target(message))
+                self._start_watch(self._sampler_target(message))
             case Served():
-                self._watch_no_more()
+                self._stop_watch()
             case End():
                 self._end = message
 
-    def _placed(self, repeat: Repeat) -> Repeat:
-        """When a repeat began is counted from the beginning of the run, not of this work item."""
+    def _in_run_time(self, repeat: Repeat) -> Repeat:
+        """Return a repeat with its start in seconds since the start of the run."""
         if "t" not in repeat.health:
             return repeat
         return replace(repeat, health={**repeat.health, "t": repeat.health["t"] + self._spent_s})
 
     def _sampler_target(self, at: Serving) -> SamplerTarget:
-        """What to watch. An engine that was started for this run is seen from its first process:
-        the one that listens may be a proxy before those that compute."""
-        asked = SamplerTarget(
+        """Return what to sample. An engine that was started for this run is watched from its first
+        process: the one that listens may be a proxy of those that compute."""
+        sampled = SamplerTarget(
             self._run.config.backend, at.base_url, at.began_ns, at.pid, to=self._target
         )
         server = self._server()
         if server is None:
-            return asked
+            return sampled
         on_cores = ENGINES[server.config.engine].on_cores
-        return replace(asked, pid=server.pid, on_cores=on_cores)
+        return replace(sampled, pid=server.pid, on_cores=on_cores)
 
-    def _begin_to_watch(self, asked: SamplerTarget) -> None:
-        if asked.worth_it and self._watch is None:
-            self._watch = Watch(self._database, self._run.id, asked, self._spent_s)
+    def _start_watch(self, sampled: SamplerTarget) -> None:
+        if sampled.worth_it and self._watch is None:
+            self._watch = Watch(self._database, self._run.id, sampled, self._spent_s)
             self._watch.start()
 
-    def _watch_no_more(self) -> None:
+    def _stop_watch(self) -> None:
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
 
     def _outcome(self, code: int) -> tuple[Any, str | None]:
-        if self._unkept is not None:
+        if self._storage_error is not None:
             return "interrupted", (
-                f"What was measured could not be stored: {self._unkept}. What had been stored "
-                "before is kept."
+                f"What was measured could not be stored: {self._storage_error}. "
+                "What had been stored before is kept."
             )
         if self._shutting_down and (self._end is None or self._end.cancelled):
             return "interrupted", "Paceline was stopped while this run was measured."
         if self._end is None:
-            if self._told_to_stop is not None:
-                return "cancelled", f"It did not stop in time and was killed.{self._lost()}"
+            if self._stop_sent_at is not None:
+                return (
+                    "cancelled",
+                    f"It did not stop in time and was killed.{self._lost()}",
+                )
             return "interrupted", (
                 f"The process that measured this run ended (exit code {code}).{self._lost()}"
             )
@@ -250,15 +253,15 @@ class RunSupervisor(Thread):
             return "cancelled", None
         if self._end.problem:
             return "failed", self._end.problem
-        return self._judged()
+        return self._result()
 
     def _lost(self) -> str:
-        """Say what a killed worker took with it: it alone knew the requests in flight."""
+        """Return a sentence on the requests in flight that a killed worker did not report."""
         if not self._in_flight:
             return ""
         return f" {many(self._in_flight, 'request')} in flight ended with it and are not counted."
 
-    def _judged(self) -> tuple[Any, str | None]:
+    def _result(self) -> tuple[Any, str | None]:
         measured = runs.measurements(self._database, self._run.id)
         if any(measurement.status == "ok" for measurement in measured):
             return "done", None

@@ -1,4 +1,4 @@
-"""Studies at work: submitted, resumed, extended, cancelled."""
+"""Studies: submit, extend, resume, cancel, delete, and the inputs of their reports."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from db import counts, queue, runs, studies
 from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
-from jobs import kept_of, sent_again
+from jobs import earlier_destinations, secrets_by_ticket
+from jobs.destination import Destination, resolve
 from jobs.engine_supervisor import log_file
 from jobs.keys import hand_over
-from jobs.place import see_to_place
-from jobs.sent import Sent, sent
+from jobs.supervisor_lock import check_lock_file
 from services.analysis.candidates import SERVER, labels
 from services.ask import backends
 from services.ask.answer_times import Pace, pace
@@ -46,18 +46,18 @@ def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
 
     Raises:
         InvalidConfig: a cell cannot be asked for, or there are too many.
-        BackendProblem: there is no server that it could be measured on.
+        BackendProblem: its server is not usable.
     """
     if study.engine is None:
-        sent(study.run, typed)
-    here, env = engines.devices(), settings.environment()
-    return planned(study, lambda config: engines.preflight(config, here, env))
+        resolve(study.run, typed)
+    devices, env = engines.devices(), settings.environment()
+    return planned(study, lambda config: engines.preflight(config, devices, env))
 
 
-def ahead(
+def estimated(
     database: Engine, study: StudyConfig, grid: Sequence[Planned], typed: TypedKeys = NO_KEYS
 ) -> Estimate:
-    """Return what a study will take, by what earlier engines and runs took."""
+    """Return how long a study will take, from what earlier engines and runs took."""
     return estimate(
         study,
         grid,
@@ -69,7 +69,7 @@ def ahead(
 def _pace(database: Engine, cell: Cell, typed: TypedKeys) -> Pace | None:
     if cell.engine is None:
         return jobs.pace(database, cell.config, typed)
-    config = _config(cell)  # its engine will be at another address than those before it
+    config = _config(cell)  # its engine will have another address than earlier ones
     return pace(config, counts.seen(database, config.backend, "", None), "on such an engine")
 
 
@@ -81,7 +81,8 @@ def submit(
     note: str = "",
     typed: TypedKeys = NO_KEYS,
 ) -> int:
-    """Queue a study and return its id. A cell that cannot run here is kept as failed, with why.
+    """Queue a study and return its id. A cell that cannot run here is stored as failed, with the
+    reason.
 
     Raises:
         InvalidConfig, BackendProblem: see `plan`.
@@ -90,11 +91,11 @@ def submit(
     """
     grid = plan(study, typed)
     check_feasible(grid)
-    to = _sent(grid, typed)
-    see_to_place(database)
-    called = name.strip() or default_name(study)
-    hand_over(database, kept_of(to.values()))
-    study_id = studies.create(database, study, called, _new(study, grid, to, tags), note)
+    destinations = _destinations(grid, typed)
+    check_lock_file(database)
+    name = name.strip() or default_name(study)
+    hand_over(database, secrets_by_ticket(destinations.values()))
+    study_id = studies.create(database, study, name, _new(study, grid, destinations, tags), note)
     jobs.ensure(database)
     return study_id
 
@@ -106,15 +107,15 @@ def extend(database: Engine, study_id: int, study: StudyConfig, typed: TypedKeys
         StudyNotFound, and see `submit`.
     """
     stored = studies.load(database, study_id)
-    there = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
+    existing = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
     grid = plan(study, typed)
-    more = [one for one in grid if _key(one.cell.engine, one.cell.config) not in there]
+    more = [new for new in grid if _key(new.cell.engine, new.cell.config) not in existing]
     check_feasible(more)
-    to = _sent(more, typed)
-    see_to_place(database)
+    destinations = _destinations(more, typed)
+    check_lock_file(database)
     tags = stored.runs[0].tags if stored.runs else ()
-    hand_over(database, kept_of(to.values()))
-    studies.extend(database, study_id, study, _new(study, more, to, tags))
+    hand_over(database, secrets_by_ticket(destinations.values()))
+    studies.extend(database, study_id, study, _new(study, more, destinations, tags))
     jobs.ensure(database)
     return len(more)
 
@@ -122,8 +123,8 @@ def extend(database: Engine, study_id: int, study: StudyConfig, typed: TypedKeys
 def resume(
     database: Engine, study_id: int, failed: bool = False, typed: TypedKeys = NO_KEYS
 ) -> int:
-    """Measure anew the cells that were cut short, and those that failed where that is asked for;
-    return how many. What cannot run here is left as it is.
+    """Measure again the cells that were cut short, and with `failed` those that failed; return how
+    many. What cannot run here is left as it is.
 
     Raises:
         NothingToResume: there is no such cell, or none that can run here.
@@ -134,22 +135,22 @@ def resume(
     again = (*study.to_resume, *(study.failed if failed else ()))
     if not again:
         raise NothingToResume(nothing_to_resume(study, failed))
-    here, env = engines.devices(), settings.environment()
-    lost: dict[int | None, str] = {
-        server.id: why
+    devices, env = engines.devices(), settings.environment()
+    problems: dict[int | None, str] = {
+        server.id: problem
         for server in study.engines
-        if (why := engines.preflight(server.config, here, env)) is not None
+        if (problem := engines.preflight(server.config, devices, env)) is not None
     }
-    wanted = [run for run in again if run.engine_id not in lost]
-    if not wanted:
-        raise NothingToResume(none_can_run([lost[run.engine_id] for run in again]))
-    to = sent_again(database, wanted, typed)
-    see_to_place(database)
-    hand_over(database, kept_of(to.values()))
-    stored = {run_id: to[run_id].stored_as for run_id in to}
-    studies.resume(database, study_id, [run.id for run in wanted], stored)
+    runnable = [run for run in again if run.engine_id not in problems]
+    if not runnable:
+        raise NothingToResume(none_can_run([problems[run.engine_id] for run in again]))
+    destinations = earlier_destinations(database, runnable, typed)
+    check_lock_file(database)
+    hand_over(database, secrets_by_ticket(destinations.values()))
+    stored = {run_id: destinations[run_id].stored_as for run_id in destinations}
+    studies.resume(database, study_id, [run.id for run in runnable], stored)
     jobs.ensure(database)
-    return len(wanted)
+    return len(runnable)
 
 
 def cancel(database: Engine, study_id: int) -> None:
@@ -161,9 +162,9 @@ def cancel(database: Engine, study_id: int) -> None:
     jobs.ensure(database)
 
 
-def told(database: Engine, study: Study) -> tuple[list[Measured], float | None, Device]:
-    """Return what every report of a study is made of: its cells with what came of them, what a GPU
-    costs an hour, and what one rank of its engines runs on."""
+def report_inputs(database: Engine, study: Study) -> tuple[list[Measured], float | None, Device]:
+    """Return what every report of a study is made of: its cells with their results, the price of a
+    GPU hour, and the device of one rank of its engines."""
     price = study.config.usd_per_gpu_hour
     return studies.measured(database, study), price, study.device
 
@@ -181,39 +182,51 @@ def delete(database: Engine, study_id: int) -> None:
 
 
 def default_name(study: StudyConfig) -> str:
-    """Return the name of a study that nobody has named: "vLLM · tensor parallel"."""
+    """Return the default name of a study: "vLLM · tensor parallel"."""
     preset = PRESETS[study.preset].label
     if study.engine is None:
         return f"{backends.find(study.run.backend).label} · {preset.lower()}"
     return f"{engines.ENGINES[study.engine.engine].label} · {preset.lower()}"
 
 
-def _sent(grid: Sequence[Planned], typed: TypedKeys) -> dict[int, Sent]:
-    """Return to whom the cells go that are measured on a server that is there, by their place."""
-    cells = [one.cell for one in grid if one.cell.engine is None]
-    return {cell.index: sent(cell.config, typed) for cell in cells}
+def _destinations(grid: Sequence[Planned], typed: TypedKeys) -> dict[int, Destination]:
+    """Return the destinations of the cells that are measured on an existing server, by index."""
+    cells = [planned.cell for planned in grid if planned.cell.engine is None]
+    return {cell.index: resolve(cell.config, typed) for cell in cells}
 
 
 def _new(
-    study: StudyConfig, grid: Sequence[Planned], to: Mapping[int, Sent], tags: Sequence[str]
+    study: StudyConfig,
+    grid: Sequence[Planned],
+    destinations: Mapping[int, Destination],
+    tags: Sequence[str],
 ) -> list[NewCell]:
-    said = dict(zip([one.cell.index for one in grid], _load_labels(grid), strict=True))
+    load_labels = _load_labels(grid)
     return [
         NewCell(
-            one.cell,
-            _run(one.cell, to.get(one.cell.index), said, tags),
-            one.obstacle,
+            new.cell,
+            _run(new.cell, destinations.get(new.cell.index), load_labels, tags),
+            new.obstacle,
         )
-        for one in grid
+        for new in grid
     ]
 
 
-def _run(cell: Cell, to: Sent | None, said: dict[int, str], tags: Sequence[str]) -> NewRun:
-    """Return a cell's run. What an engine's waits for, the database says."""
-    named = _name(cell, "" if to is None else to.lane, said)
-    if to is None:
-        return NewRun(_config(cell), "", named, tuple(tags))
-    return NewRun(_config(cell), to.lane, named, tuple(tags), "", to.stored, to.ticket)
+def _run(
+    cell: Cell, destination: Destination | None, load_labels: dict[int, str], tags: Sequence[str]
+) -> NewRun:
+    """Return a cell's run. That of an engine gets its lane when it is stored."""
+    if destination is None:
+        return NewRun(_config(cell), "", _name(cell, "", load_labels), tuple(tags))
+    return NewRun(
+        _config(cell),
+        destination.lane,
+        _name(cell, destination.lane, load_labels),
+        tuple(tags),
+        "",
+        destination.stored,
+        destination.ticket,
+    )
 
 
 def _config(cell: Cell) -> RunConfig:
@@ -223,12 +236,12 @@ def _config(cell: Cell) -> RunConfig:
     return cell.config.model_copy(update={"backend": backend, "base_url": None, "model": ""})
 
 
-def _name(cell: Cell, lane: str, said: dict[int, str]) -> str:
+def _name(cell: Cell, lane: str, load_labels: dict[int, str]) -> str:
     if cell.engine is None:
         server = runs.default_name(cell.config, lane, cell.config.model)
-        return " · ".join(filter(None, (server, said[cell.index])))
+        return " · ".join(filter(None, (server, load_labels[cell.index])))
     spec = engines.ENGINES[cell.engine.engine]
-    parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), said[cell.index])
+    parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), load_labels[cell.index])
     return " · ".join(filter(None, parts))
 
 
@@ -238,18 +251,21 @@ def _switch(config: EngineConfig) -> str:
     return f"chunked prefill {'on' if config.chunked_prefill else 'off'}"
 
 
-def _load_labels(grid: Sequence[Planned]) -> list[str]:
-    return labels([one.cell.config for one in grid], SERVER)
+def _load_labels(grid: Sequence[Planned]) -> dict[int, str]:
+    """Return what distinguishes the cells' loads, by index."""
+    cells = [planned.cell for planned in grid]
+    texts = labels([cell.config for cell in cells], SERVER)
+    return {cell.index: text for cell, text in zip(cells, texts, strict=True)}
 
 
 def _engine_of(study: Study, engine_id: int | None) -> EngineConfig | None:
-    return next((one.config for one in study.engines if one.id == engine_id), None)
+    return next((server.config for server in study.engines if server.id == engine_id), None)
 
 
 def _key(config: EngineConfig | None, run: RunConfig) -> tuple[EngineConfig | None, RunConfig]:
-    """What makes two cells the same: where they are measured and what is, however often. On an
-    engine of Paceline's the address is its own, and the model's name is filled in afterwards."""
-    aside = {"repeats": 1, "model": ""}
+    """Return what makes two cells the same: where they are measured and what, however often. On an
+    engine that Paceline starts the address and the model's name do not count."""
+    ignored = {"repeats": 1, "model": ""}
     if config is not None:
-        aside |= {"backend": "", "base_url": None}
-    return config, run.model_copy(update=aside)
+        ignored |= {"backend": "", "base_url": None}
+    return config, run.model_copy(update=ignored)

@@ -1,6 +1,6 @@
-"""Watches the server of a run: a sampler's process, and the writing of what it tells.
+"""Watches the server of a run: a sampler process, and the storing of its samples.
 
-Whatever goes wrong here costs samples, never the run.
+Whatever goes wrong here loses samples, never the run.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ from services.servers import protocol
 from services.servers.protocol import Sampled
 from services.servers.telemetry.target import SamplerTarget
 
-ENDED = (0, -signal.SIGKILL)  # as it is told to
+ENDED = (0, -signal.SIGKILL)  # as intended
 
 log = logging.getLogger("paceline.jobs")
 
 
 class Watch(Thread):
-    """Keeps the samples of one turn, from `start` until `stop`."""
+    """Stores the samples of one work item, from `start` until `stop`."""
 
-    def __init__(self, database: Engine, run_id: int, asked: SamplerTarget, spent_s: float) -> None:
-        """`spent_s`: what the run had been measured for before this turn."""
+    def __init__(
+        self, database: Engine, run_id: int, target: SamplerTarget, spent_s: float
+    ) -> None:
+        """`spent_s`: how long the run had been measured before this work item."""
         super().__init__(daemon=True, name=f"watch-{run_id}")
-        self._database, self._run_id, self._asked, self._spent_s = database, run_id, asked, spent_s
+        self._database, self._run_id = database, run_id
+        self._target, self._spent_s = target, spent_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -47,7 +50,7 @@ class Watch(Thread):
         super().start()
 
     def stop(self) -> None:
-        """End the sampler, which holds nothing back, and wait until what it told is kept."""
+        """End the sampler, and wait until its samples are stored."""
         if self._process is not None:
             self._process.kill()
             self.join()
@@ -57,25 +60,24 @@ class Watch(Thread):
         assert process and process.stdin and process.stdout
         with process:
             with suppress(OSError, ValueError):  # ended, or stopped already
-                process.stdin.write(protocol.encode(self._asked))
+                process.stdin.write(protocol.encode(self._target))
                 process.stdin.flush()
             for line in process.stdout:
                 if line.endswith(b"\n"):
-                    self._keep(sample_of(protocol.expect(Sampled, line)))
+                    self._store(sample_of(protocol.expect(Sampled, line)))
         if process.returncode not in ENDED:
             log.warning("run %s: no more telemetry (%s)", self._run_id, process.returncode)
 
-    def _keep(self, sample: Sample) -> None:
-        placed = Sample(sample.t + self._spent_s, sample.values)
+    def _store(self, sample: Sample) -> None:
+        moved = Sample(sample.t + self._spent_s, sample.values)
         try:
-            queue.add_sample(self._database, self._run_id, placed)
-        except OperationalError as error:  # a database that is locked: the next one may be kept
+            queue.add_sample(self._database, self._run_id, moved)
+        except OperationalError as error:  # locked: the next sample may be stored
             log.warning("run %s: %s", self._run_id, error.orig)
 
 
 def sample_of(sampled: Sampled) -> Sample:
-    """Return what was sampled: of its values those that are numbers to keep, in series that are
-    known."""
+    """Return the sample: only values that are numbers, of known series."""
     sound = {name: untrusted.number(value) for name, value in sampled.values.items()}
     known = {name: value for name, value in sound.items() if value is not None and series_of(name)}
     return Sample(float(sampled.t), known)

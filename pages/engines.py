@@ -186,7 +186,7 @@ def earlier() -> None:
 @sentences()
 def forget(engine_id: int) -> None:
     try:
-        serving.forget(opened(), engine_id)
+        serving.delete(opened(), engine_id)
     except EngineNotFound:
         return  # deleted while the button was on its way
     except PacelineError as error:

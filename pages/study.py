@@ -13,7 +13,7 @@ import streamlit as st
 from db import engines, studies
 from db.database import opened
 from db.studies import StudyNotFound
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from pages.widgets import (
     api_keys,
     backend_form,
@@ -65,7 +65,7 @@ def asked() -> StudyConfig:
 def grid_of(config: StudyConfig) -> list[Planned]:
     """Return the grid, or nothing and say what is wrong with it."""
     try:
-        return at_work.plan(config, api_keys.typed())
+        return study_jobs.plan(config, api_keys.typed())
     except (BackendProblem, InvalidConfig) as error:
         st.error(plain(fields.in_words(str(error))), icon=":material/error:")
     return []
@@ -78,7 +78,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
     st.caption(f"This machine has {devices().counted()}.")
     possible = any(one.obstacle is None for one in grid)
     if grid:
-        ahead = at_work.ahead(opened(), config, grid, api_keys.typed())
+        ahead = study_jobs.estimated(opened(), config, grid, api_keys.typed())
         with st.container(horizontal=True):
             st.metric("Cells", f"{len(grid):,}")
             st.metric("Engines to start", f"{ahead.starts:,}")
@@ -130,10 +130,10 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
             st.error(plain(without), icon=":material/error:")
             return
         if to is None:
-            study_id = once.get(lambda: at_work.submit(opened(), config, **about, typed=typed))
+            study_id = once.get(lambda: study_jobs.submit(opened(), config, **about, typed=typed))
         else:
             study_id = int(to)
-            once.get(lambda: at_work.extend(opened(), study_id, config, typed))
+            once.get(lambda: study_jobs.extend(opened(), study_id, config, typed))
     except PacelineError as error:
         show_error(error)
         return

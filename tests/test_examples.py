@@ -20,7 +20,7 @@ import cli
 import jobs
 from db import engines as stored_engines
 from db import queue, runs, studies
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from services.ask.config import parse
 from services.ask.measurement import ACTIVE
 from services.servers.engines import EngineConfig
@@ -68,7 +68,7 @@ def prepared(
         nobody.setattr(jobs, "ensure", lambda engine: None)
         for _ in range(3):
             study = StudyConfig(preset="concurrency", run=cell, concurrencies=(1, 2))
-            number = at_work.submit(database, study)
+            number = study_jobs.submit(database, study)
             for run, status in zip(
                 studies.load(database, number).runs, ("failed", "interrupted"), strict=True
             ):

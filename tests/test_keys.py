@@ -17,9 +17,9 @@ from sqlalchemy import Engine
 
 import jobs
 from db import queue, runs
+from jobs.destination import LOST
 from jobs.keys import Keys, hand_over
-from jobs.place import beside
-from jobs.sent import LOST
+from jobs.supervisor_lock import supervisor_file
 from services.analysis.comparison_design import ComparisonDesign
 from services.ask.address import origin
 from services.ask.backends import BackendProblem
@@ -45,7 +45,7 @@ def keyless(database: Engine, reference: ReferenceServer, monkeypatch: pytest.Mo
 
 def everything_beside(database: Engine) -> bytes:
     """All that is written down: the database with its log, the lock, what was said."""
-    folder = beside(database, "lock").parent
+    folder = supervisor_file(database, "lock").parent
     return b"".join(file.read_bytes() for file in folder.iterdir() if file.is_file())
 
 
@@ -172,7 +172,7 @@ def test_a_key_of_the_supervisor_does_not_go_to_an_address_of_somebody_else(
 
 
 def test_nobody_but_our_own_user_may_hand_over_or_look(database: Engine, keyless: int) -> None:
-    where = Path(until(lambda: beside(database, "lock").read_text(), 10))
+    where = Path(until(lambda: supervisor_file(database, "lock").read_text(), 10))
     assert where.parent.stat().st_mode & 0o777 == 0o700
     uid = 65_534
     if os.getuid() == 0:  # another user, who was let into the folder
@@ -189,7 +189,7 @@ def test_nobody_but_our_own_user_may_hand_over_or_look(database: Engine, keyless
 
 @pytest.mark.timed
 def test_a_key_is_taken_while_others_call_and_say_nothing(database: Engine, keyless: int) -> None:
-    where = until(lambda: beside(database, "lock").read_text(), 10)
+    where = until(lambda: supervisor_file(database, "lock").read_text(), 10)
     with ExitStack() as silent:
         for _ in range(20):
             call = silent.enter_context(socket.socket(socket.AF_UNIX))
@@ -216,12 +216,12 @@ def test_what_is_handed_over_waits_for_its_run_and_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keys = Keys()
-    keys.take({"a": {"target": {"key": "one"}}, "b": {"target": {"key": "two"}}})
+    keys.add({"a": {"target": {"key": "one"}}, "b": {"target": {"key": "two"}}})
     keys.forget({"b"})
-    assert keys.of("b") and keys, "one has its run, the other may get it"
+    assert keys.get("b") and keys, "one has its run, the other may get it"
     keys.forget(set())
-    assert keys.of("b") is None
+    assert keys.get("b") is None
     monkeypatch.setattr("jobs.keys.GRACE_S", 0.0)
-    keys.take({"c": {}})
+    keys.add({"c": {}})
     keys.forget(set())
-    assert not keys.of("c")
+    assert not keys.get("c")

@@ -43,7 +43,7 @@ def panel(server: EngineInstance, log: bool = True) -> None:
 
 
 def _details(server: EngineInstance) -> None:
-    said = serving.said(opened(), server.id)
+    said = serving.log_tail(opened(), server.id)
     if not (said or server.command):
         return
     with st.expander("Log and command", expanded=server.status in ("starting", "failed")):

@@ -7,7 +7,7 @@ import streamlit as st
 from db import runs, studies
 from db.database import opened
 from db.studies import StudyNotFound
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from pages.widgets import api_keys, engine_panel, study_grid, study_report
 from pages.widgets.view import as_id, plain, sentences, shared, show_error, stop_with
 from services.base.errors import PacelineError
@@ -136,7 +136,7 @@ def actions(study: Study) -> None:
 @sentences()
 def cancel(study_id: int) -> None:
     try:
-        at_work.cancel(opened(), study_id)
+        study_jobs.cancel(opened(), study_id)
     except PacelineError as error:
         show_error(error)
 
@@ -144,14 +144,14 @@ def cancel(study_id: int) -> None:
 @sentences()
 def resume(study_id: int, failed: bool) -> None:
     try:
-        at_work.resume(opened(), study_id, failed, api_keys.typed())
+        study_jobs.resume(opened(), study_id, failed, api_keys.typed())
     except PacelineError as error:
         show_error(error)
 
 
 def delete(study_id: int) -> None:
     try:
-        at_work.delete(opened(), study_id)
+        study_jobs.delete(opened(), study_id)
     except PacelineError as error:
         show_error(error)
         return

@@ -64,7 +64,7 @@ def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
     """Check that a comparison can be measured.
 
     Raises:
-        InvalidComparison: there are too few or too many candidates or repeats, or a share is none.
+        InvalidComparison: too few or too many candidates or repeats, or a share is out of range.
     """
     if not FEWEST <= len(configs) <= MOST:
         raise InvalidComparison(
@@ -119,11 +119,11 @@ def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
     return indices
 
 
-def turn(seed: int | None, repeat: int, candidates: int, index: int) -> int:
-    """Return the number of the turn, from 0, in which the candidate at `place` is measured for the
-    `repeat`-th time. A round has room for MOST turns, however many there are: when a candidate is
-    deleted, the turns of the others stay in their rounds."""
-    return repeat * MOST + order(seed, repeat, candidates).index(index)
+def item_index(seed: int | None, repeat: int, candidates: int, candidate: int) -> int:
+    """Return the index of the work item, from 0, that measures this repeat of a candidate. A
+    round has MOST indices, however many candidates there are: when one is deleted, the work items
+    of the others stay in their rounds."""
+    return repeat * MOST + order(seed, repeat, candidates).index(candidate)
 
 
 def widest_interval(comparison: Comparison) -> float | None:
@@ -151,8 +151,7 @@ def needs_another_round(
 
 
 def sentence(design: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
-    """Say what a comparison will do; `warmup`: requests before the first that do not count, of all
-    turns together."""
+    """Return what a comparison will do; `warmup`: number of warm-up requests of all repeats."""
     text = f"{candidates} candidates, {many(design.repeats, 'interleaved repeat')} each"
     if design.target is not None:
         text += (

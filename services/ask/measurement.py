@@ -133,8 +133,8 @@ class Run:
     cancel_requested: bool = False
     calibration: dict[str, Any] | None = None  # the client's own error at this load, see there
     source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
-    comparison_id: int | None = None  # the runs that this one takes turns with
-    turn: int | None = None  # its next turn there, from 0
+    comparison_id: int | None = None  # of the comparison that it is part of
+    item_index: int | None = None  # of its next work item there, from 0
     study_id: int | None = None  # the study that it is a cell of
     cell: int | None = None  # its place in the study's grid, from 0
     engine_id: int | None = None  # the engine that Paceline starts for it

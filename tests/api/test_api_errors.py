@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text, update
 
 from api import api
 from db import runs, schema
-from jobs.place import beside
+from jobs.supervisor_lock import supervisor_file
 from services.ask.config import RunConfig
 from tests.api.conftest import call, problem
 
@@ -80,10 +80,10 @@ def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
 
 
 def test_a_queue_that_cannot_be_worked_off_is_said(database: Engine) -> None:
-    beside(database, "lock").mkdir()
+    supervisor_file(database, "lock").mkdir()
     response = call("POST", "/runs", json={"requests": 1})
     problem(response, 503)
-    assert "The queue cannot be worked off: Is a directory" in response.json()["error"]
+    assert "The queue cannot be processed: Is a directory" in response.json()["error"]
     assert runs.count(database) == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import queue, runs, studies
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from services.report.export.study_shape import StudyDocument
 from services.studies.feasible import NothingToResume
 from tests.api.conftest import call, pretended, problem
@@ -91,7 +91,7 @@ def test_a_study_of_which_nothing_can_run_here_is_refused_as_its_engine_is(
 def test_resume_says_at_every_door_what_it_cannot_do(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
+    monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)
     engine = pretended(tmp_path, monkeypatch, "exit 1")
     study = {"engine": engine, "parallel": [[1, 1, 1]], "batches": [1, 2]}
     assert call("POST", "/studies", json=study).status_code == 202
@@ -106,7 +106,7 @@ def test_resume_says_at_every_door_what_it_cannot_do(
         problem(response, 409)
         assert response.json()["error"].startswith(reason)
         with pytest.raises(NothingToResume) as raised:  # what the page shows
-            at_work.resume(database, 1, bool(body))
+            study_jobs.resume(database, 1, bool(body))
         assert str(raised.value) == response.json()["error"]
     assert [run.status for run in studies.load(database, 1).runs] == ["failed"] * 2
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 import cli
-from jobs.place import beside
+from jobs.supervisor_lock import supervisor_file
 from services.ask.config import RunConfig
 from services.ask.flag import flag
 from services.report.export import EXPORTS
@@ -123,9 +123,9 @@ def test_a_database_that_fails_later_is_said_too(run_cli: RunCli, database: Engi
 
 
 def test_a_queue_that_cannot_be_worked_off_is_said(run_cli: RunCli, database: Engine) -> None:
-    beside(database, "lock").mkdir()
+    supervisor_file(database, "lock").mkdir()
     result = run_cli("run", "--requests", "1")
-    assert "The queue cannot be worked off: Is a directory" in refused(result, database)
+    assert "The queue cannot be processed: Is a directory" in refused(result, database)
 
 
 def test_settings_that_cannot_be_read_are_said(

@@ -14,7 +14,7 @@ import cli
 from api.errors import HANDLERS
 from cli.engine import takes_nothing
 from cli.parser import Command, parser
-from jobs.place import beside
+from jobs.supervisor_lock import supervisor_file
 from services.base.errors import Conflict, Invalid, NotFound, PacelineError, Unavailable
 from services.base.hosts import InvalidHosts
 from tests.cli.conftest import RunCli
@@ -109,7 +109,7 @@ def nothing_starts(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyP
     as the last thing."""
     for _ in range(2):
         store(database)
-    beside(database, "lock").mkdir()
+    supervisor_file(database, "lock").mkdir()
     monkeypatch.chdir(tmp_path)
 
 

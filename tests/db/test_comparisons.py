@@ -28,11 +28,11 @@ def comparison_of(database: Engine, *lanes: str, repeats: int = 3) -> StoredComp
 def measure(database: Engine, run: Run) -> None:
     """Carry one turn of a claimed run."""
     queue.add_repeat(database, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
-    turn = comparisons.next_turn(database, runs.load(database, run.id))
-    if turn is None:
+    index = comparisons.next_item(database, runs.load(database, run.id))
+    if index is None:
         queue.finish(database, run.id, "done")
     else:
-        assert queue.wait_turn(database, run.id, turn, {})
+        assert queue.requeue(database, run.id, index, {})
 
 
 def measured(database: Engine, most: int = 100) -> list[int]:

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from db import queue, runs, schema
-from db.beats import LONG_LOST_S
 from db.database import connect, writing
+from db.heartbeats import LONG_LOST_S
 from db.runs import NewRun
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Run, RunStatus
@@ -151,7 +151,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_keeps_what_it_had(
     assert killed.returncode == -signal.SIGKILL
     assert claimed(database) is None
     assert queue.interrupt(database, []) == []
-    assert queue.interrupt(database, queue.beats(database)) == [first]
+    assert queue.interrupt(database, queue.heartbeats(database)) == [first]
     run = runs.load(database, first)
     assert (run.status, run.error, run.phase) == ("interrupted", queue.INTERRUPTED, "")
     assert run.started_at and run.ended_at and run.started_at <= run.ended_at
@@ -162,7 +162,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_keeps_what_it_had(
 def test_a_heartbeat_says_what_happens_and_keeps_the_run_alive(database: Engine) -> None:
     new(database, "a")
     claimed(database)
-    (before,) = queue.beats(database)
+    (before,) = queue.heartbeats(database)
     assert queue.heartbeat(database, 1, "Warming up") is False
     assert queue.heartbeat(database, 1) is False
     assert runs.load(database, 1).phase == "Warming up"
@@ -180,7 +180,7 @@ def test_a_heartbeat_tells_of_a_cancel(database: Engine) -> None:
 def test_a_heartbeat_tells_a_run_that_counts_as_ended_to_stop(database: Engine) -> None:
     new(database, "a")
     claimed(database)
-    queue.interrupt(database, queue.beats(database))
+    queue.interrupt(database, queue.heartbeats(database))
     assert queue.heartbeat(database, 1, "Measuring") is True
     assert queue.heartbeat(database, 99) is True
     assert runs.load(database, 1).phase == ""
@@ -190,7 +190,7 @@ def test_a_run_that_is_lost_and_was_to_be_cancelled_is(database: Engine) -> None
     new(database, "a")
     claimed(database)
     queue.request_cancel(database, 1)
-    queue.interrupt(database, queue.beats(database))
+    queue.interrupt(database, queue.heartbeats(database))
     assert (runs.load(database, 1).status, runs.load(database, 1).error) == ("cancelled", None)
 
 
@@ -238,7 +238,7 @@ def test_what_has_finished_stays_as_it_is(database: Engine, status: RunStatus) -
     with pytest.raises(runs.AlreadyFinished, match="Run 1 has finished already"):
         queue.request_cancel(database, 1)
     assert queue.finish(database, 1, "done", "late", {"ok": 9}) is False
-    assert queue.beats(database) == []
+    assert queue.heartbeats(database) == []
     assert runs.load(database, 1) == before
     assert runs.search(database)[0].headline == {"ok": 5}
 

@@ -108,11 +108,11 @@ def test_what_nobody_looks_after_is_lost_or_planned_anew(database: Engine) -> No
     submitted(database)
     of_study = engines.claim(database)
     assert of_study
-    silent = engines.beats(database)
+    silent = engines.heartbeats(database)
     stale(database, own)
     stale(database, of_study.id)
     assert engines.lost(database, silent) == [], "they have been heard of since"
-    assert sorted(engines.lost(database, engines.beats(database))) == [own, of_study.id]
+    assert sorted(engines.lost(database, engines.heartbeats(database))) == [own, of_study.id]
     assert engines.load(database, own).status == "failed"
     assert engines.load(database, own).error == engines.LOST
     assert engines.load(database, of_study.id).status == "planned"
@@ -257,7 +257,7 @@ def test_a_stop_that_was_asked_for_outlives_whoever_was_to_do_it(database: Engin
     assert server
     engines.request_stop(database, server.id)
     stale(database, server.id)
-    assert engines.lost(database, engines.beats(database)) == [server.id]
+    assert engines.lost(database, engines.heartbeats(database)) == [server.id]
     found = engines.load(database, server.id)
     assert (found.status, found.error) == ("stopped", None)
     engines.give_up_runs(database)
@@ -272,7 +272,7 @@ def test_an_engine_that_takes_its_supervisor_along_is_not_started_for_ever(
         server = engines.claim(database)
         assert server and server.config.tp == 1
         stale(database, server.id)
-        assert engines.lost(database, engines.beats(database)) == [server.id]
+        assert engines.lost(database, engines.heartbeats(database)) == [server.id]
     assert engines.load(database, server.id).status == "failed"
     engines.give_up_runs(database)
     after = engines.claim(database)
@@ -291,7 +291,7 @@ def test_another_machines_engine_is_its_own_until_that_machine_is_gone(database:
     assert queue.claim(database, "here") is None
     run = queue.claim(database, "there")
     assert run and run.engine_id == there.id
-    assert [beat.machine for beat in engines.beats(database)] == ["there", "here"]
+    assert [beat.machine for beat in engines.heartbeats(database)] == ["there", "here"]
 
 
 def test_runs_of_an_engine_that_is_not_there_do_not_wait_for_ever(database: Engine) -> None:

@@ -60,7 +60,7 @@ def start(database: Engine) -> Iterator[Start]:
             READY_S,
         )
         server = engines.load(database, engine_id)
-        assert server.status == "ready", f"{server.error}\n{serving.said(database, engine_id)}"
+        assert server.status == "ready", f"{server.error}\n{serving.log_tail(database, engine_id)}"
         return server
 
     yield started

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 import jobs
 from db import engines, studies
 from jobs import serving
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from jobs.engine_supervisor import process_tag
 from services.servers.engines import EngineConfig
 from services.servers.engines.instance import EngineInstance
@@ -58,7 +58,7 @@ def nothing_stays(database: Engine) -> Iterator[None]:
     for server in [*engines.up(database), *engines.listed(database)]:
         engines.request_stop(database, server.id)
     for row in studies.listed(database):
-        at_work.cancel(database, row.id)
+        study_jobs.cancel(database, row.id)
     jobs.ensure(database)
     until(lambda: not engines.active(database), 60)
 
@@ -66,7 +66,7 @@ def nothing_stays(database: Engine) -> Iterator[None]:
 def ready(database: Engine, engine_id: int) -> EngineInstance:
     until(lambda: engines.load(database, engine_id).status in ("ready", "failed"), ANSWER_S)
     server = engines.load(database, engine_id)
-    assert server.status == "ready", (server.error, serving.said(database, engine_id))
+    assert server.status == "ready", (server.error, serving.log_tail(database, engine_id))
     return server
 
 

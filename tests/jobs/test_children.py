@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from db import engines
 from db.database import opened
 from jobs import children
-from jobs.engine_supervisor import process_tag, tidied
+from jobs.engine_supervisor import clean_up, process_tag
 from services.servers.engines import EngineConfig, free_port
 from services.servers.engines.process_tags import lives, tagged
 from tests.conftest import ROOT, until
@@ -27,7 +27,7 @@ import os, signal, sys
 from db import engines
 from db.database import opened
 from jobs import children
-from jobs.engine_supervisor import process_tag, tidied
+from jobs.engine_supervisor import process_tag, clean_up
 from services.servers import protocol
 
 children.adopt()
@@ -44,8 +44,8 @@ for line in sys.stdin:
     if line == "kill keeper\\n":
         os.kill(keeper.pid, signal.SIGKILL)
         keeper.wait()
-        tidied(opened(), int(engine_id))
-        children.bury()
+        clean_up(opened(), int(engine_id))
+        children.reap()
         print(len(children.orphans()), flush=True)
 """
 
@@ -108,7 +108,7 @@ def test_where_the_supervisor_died_too_its_next_ends_the_engines_session(
     process.wait()
     until(lambda: not psutil.pid_exists(first) or not lives(psutil.Process(first)), 30)
     (inside,) = [p for p in left if lives(p) and _session_of(p) == first]
-    tidied(opened(), engine_id)
+    clean_up(opened(), engine_id)
     assert not lives(inside)
     for one in left:  # the other has left everything behind by which it could be known
         if one.is_running():

@@ -16,9 +16,9 @@ from db.database import DatabaseGone, opened
 from jobs import retry
 from jobs.follow import follow
 from jobs.keys import Keys
-from jobs.place import beside, machine
-from jobs.retry import retried
+from jobs.retry import with_retries
 from jobs.run_supervisor import RunSupervisor
+from jobs.supervisor_lock import machine_id, supervisor_file
 from services.ask.config import parse
 from services.ask.measurement import FINISHED
 from services.base.ipc import OTHER_VERSION
@@ -46,11 +46,11 @@ def test_what_fails_for_a_while_is_tried_again_and_said_once(
     assert retry.GIVE_UP_S >= 600, "a server that is moved takes minutes"
     monkeypatch.setattr(retry, "RETRY_S", 0.001)
     said: list[str] = []
-    assert retried(away(200), "run 1", said.append) == "done"
+    assert with_retries(away(200), "run 1", said.append) == "done"
     assert said == ["run 1: the server is away; trying again"]
     monkeypatch.setattr(retry, "GIVE_UP_S", 0.0)
     with pytest.raises(OperationalError):
-        retried(away(10**6), "run 1", said.append)
+        with_retries(away(10**6), "run 1", said.append)
 
 
 def test_who_follows_a_run_waits_for_a_database_that_is_away(
@@ -73,12 +73,12 @@ def test_who_follows_a_run_waits_for_a_database_that_is_away(
 
 def test_what_nobody_foresaw_ends_a_run_with_a_sentence(database: Engine) -> None:
     class Broken(Keys):
-        def of(self, ticket: str | None) -> Any:
+        def get(self, ticket: str | None) -> Any:
             raise ZeroDivisionError("with a prompt in it")
 
     asked = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
     run_id = runs.create(database, parse(asked), "lane")
-    run = queue.claim(database, machine())
+    run = queue.claim(database, machine_id())
     assert run is not None
     supervisor = RunSupervisor(database, run, Broken())
     supervisor.start()
@@ -96,7 +96,7 @@ def test_a_worker_of_another_version_is_refused_in_a_sentence(
     monkeypatch.setattr(PROTOCOL, "version", PROTOCOL.version + 1)
     asked = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
     run_id = runs.create(database, parse(asked), "lane")
-    run = queue.claim(database, machine())
+    run = queue.claim(database, machine_id())
     assert run is not None
     supervisor = RunSupervisor(database, run, Keys())
     supervisor.start()
@@ -114,7 +114,7 @@ def test_a_full_disk_is_the_reason_that_a_run_tells(
     asked = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=50"}
     many = {"mode": "batch", "requests": 400, "warmup": 0, "calibrate": False}
     run_id = runs.create(database, parse({**asked, **many}), "lane")
-    run = queue.claim(database, machine())
+    run = queue.claim(database, machine_id())
     assert run is not None and run.id == run_id
     supervisor = RunSupervisor(database, run, Keys())
     full = [True]
@@ -122,7 +122,7 @@ def test_a_full_disk_is_the_reason_that_a_run_tells(
     @event.listens_for(database, "checkout")
     def limit(connection: Any, *_: Any) -> None:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        most = 1 if full[0] and supervisor._unkept is None else pages + 100
+        most = 1 if full[0] and supervisor._storage_error is None else pages + 100
         connection.execute(f"PRAGMA max_page_count = {most}").close()
 
     try:
@@ -155,6 +155,6 @@ def test_the_queues_files_are_for_their_owner_alone(
     database: Engine, reference_run: Submit
 ) -> None:
     finished(database, reference_run("ref tokens=2", requests=1, warmup=0, calibrate=False))
-    folder = beside(database, "lock").parent
+    folder = supervisor_file(database, "lock").parent
     modes = {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir() if file.is_file()}
     assert len(modes) >= 3 and set(modes.values()) == {0o600}, modes

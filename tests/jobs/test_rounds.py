@@ -93,14 +93,14 @@ def measure(database: Engine, run_id: int, repeat: int) -> None:
 
 def test_a_trial_goes_on_by_whole_rounds_only(database: Engine) -> None:
     one, other = wide_comparison(database).run_ids
-    assert rounds.next_turn(database, one) is not None
+    assert rounds.next_item(database, one) is not None
     assert runs.load(database, other).status == "queued", "another round, for both"
     for run_id in (one, other):
         measure(database, run_id, 3)
         queue.finish(database, run_id, "done")
     comparisons.repeat_more(database, [one], 1)
     measure(database, one, 4)
-    assert rounds.next_turn(database, one) is None, "one alone was asked for more"
+    assert rounds.next_item(database, one) is None, "one alone was asked for more"
     assert runs.load(database, other).status == "done"
 
 
@@ -113,7 +113,7 @@ def test_a_trial_that_is_cancelled_in_its_last_moment_does_not_go_on(database: E
     assert running is not None and running.id == one
     measure(database, one, 3)
     queue.request_cancel(database, one)
-    assert rounds.next_turn(database, one) is None
+    assert rounds.next_item(database, one) is None
     assert runs.load(database, other).status == "done"
 
 

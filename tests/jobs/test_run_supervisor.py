@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 import jobs
 from db import counts, runs
-from jobs.place import LOG_MOST, beside, place
 from jobs.run_supervisor import KILL_S
+from jobs.supervisor_lock import MAX_LOG_BYTES, acquire_lock, supervisor_file
 from tests.conftest import SLOW, Submit, finished, until
 from tests.jobs.conftest import supervisors, workers
 
@@ -93,7 +93,7 @@ def test_a_supervisors_death_frees_its_place_while_its_worker_lives(
     worker.suspend()
     supervisor.kill()
     supervisor.wait(5)
-    with place(database) as held:
+    with acquire_lock(database) as held:
         assert held is not None
     worker.kill()
     jobs.ensure(database)
@@ -103,13 +103,13 @@ def test_a_supervisors_death_frees_its_place_while_its_worker_lives(
 def test_a_supervisors_log_is_kept_by_the_next_and_does_not_grow_without_end(
     database: Engine, reference_run: Submit
 ) -> None:
-    log, old = beside(database, "log"), beside(database, "log.old")
+    log, old = supervisor_file(database, "log"), supervisor_file(database, "log.old")
     log.write_text("what an earlier one wrote\n")
     finished(database, reference_run("ref", requests=1, warmup=0))
     assert log.read_text().startswith("what an earlier one wrote\n")
     assert "run 1: begins" in log.read_text()
     until(lambda: not supervisors(), 15)
-    log.write_text("x" * (LOG_MOST + 1))
+    log.write_text("x" * (MAX_LOG_BYTES + 1))
     finished(database, reference_run("ref", requests=1, warmup=0))
-    assert old.stat().st_size == LOG_MOST + 1
+    assert old.stat().st_size == MAX_LOG_BYTES + 1
     assert log.stat().st_size < 1000

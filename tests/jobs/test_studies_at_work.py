@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import engines, queue, runs, studies
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from services.studies.flat import read
 from services.studies.parallel import Parallel
 from services.studies.study_config import StudyConfig
@@ -36,7 +36,7 @@ def study(**texts: str) -> StudyConfig:
 
 
 def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: Engine) -> None:
-    study_id = at_work.submit(database, study(), "small", ["t"], "a note")
+    study_id = study_jobs.submit(database, study(), "small", ["t"], "a note")
     over(database, study_id)
     found = studies.load(database, study_id)
     assert [run.status for run in found.runs] == ["done", "done"]
@@ -48,13 +48,13 @@ def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: En
     cells = studies.measured(database, found)
     assert all(cell.candidate and cell.candidate.summary.ok for cell in cells)
     assert [cell.cell.engine for cell in cells] == [LLAMA, LLAMA]
-    assert at_work.told(database, found)[2] == "core", "also where there are GPUs"
+    assert study_jobs.report_inputs(database, found)[2] == "core", "also where there are GPUs"
 
 
 def test_what_cannot_run_here_is_a_result_and_the_others_go_on(database: Engine) -> None:
     asked = study(batches="1").model_copy(update={"parallel": (Parallel(), Parallel(tp=8))})
-    assert [one.obstacle is None for one in at_work.plan(asked)] == [True, False]
-    study_id = at_work.submit(database, asked)
+    assert [one.obstacle is None for one in study_jobs.plan(asked)] == [True, False]
+    study_id = study_jobs.submit(database, asked)
     over(database, study_id)
     first, second = studies.load(database, study_id).runs
     assert first.status == "done"
@@ -65,7 +65,7 @@ def test_an_engine_killed_in_mid_run_costs_that_run_and_the_study_goes_on(
     database: Engine,
 ) -> None:
     long = study(batches="2", max_tokens="480", ignore_eos="true", repeats="2")
-    study_id = at_work.submit(database, at_and(long, batches=(2, 1)))
+    study_id = study_jobs.submit(database, at_and(long, batches=(2, 1)))
     run = until(lambda: measuring(database, study_id), ANSWER_S)
     (server,) = studies.load(database, study_id).engines
     for process in processes(database, server.id):
@@ -99,7 +99,7 @@ def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
     database: Engine, sign: signal.Signals
 ) -> None:
     long = study(batches="1,2,3", max_tokens="200", ignore_eos="true")
-    study_id = at_work.submit(database, long)
+    study_id = study_jobs.submit(database, long)
     until(lambda: studies.load(database, study_id).runs[1].status == "running", 2 * ANSWER_S)
     (supervisor,) = supervisors()
     (server,) = studies.load(database, study_id).engines
@@ -109,7 +109,7 @@ def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
     first, cut, waiting = studies.load(database, study_id).runs
     assert first.status == "done"
     until(lambda: _interrupted(database, cut.id), 30)
-    assert at_work.resume(database, study_id) == 1
+    assert study_jobs.resume(database, study_id) == 1
     over(database, study_id)
     after = studies.load(database, study_id)
     assert [run.status for run in after.runs] == ["done"] * 3
@@ -118,14 +118,14 @@ def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
 
 
 def _interrupted(database: Engine, run_id: int) -> bool:
-    queue.interrupt(database, queue.beats(database))  # nobody is there to give a sign
+    queue.interrupt(database, queue.heartbeats(database))  # nobody is there to give a sign
     return runs.load(database, run_id).status == "interrupted"
 
 
 def test_a_cancelled_study_stops_its_engine(database: Engine) -> None:
-    study_id = at_work.submit(database, study(max_tokens="480", ignore_eos="true"))
+    study_id = study_jobs.submit(database, study(max_tokens="480", ignore_eos="true"))
     until(lambda: measuring(database, study_id), ANSWER_S)
-    at_work.cancel(database, study_id)
+    study_jobs.cancel(database, study_id)
     over(database, study_id)
     found = studies.load(database, study_id)
     assert {run.status for run in found.runs} == {"cancelled"}
@@ -133,10 +133,10 @@ def test_a_cancelled_study_stops_its_engine(database: Engine) -> None:
 
 
 def test_cells_are_added_to_a_study_that_is_over(database: Engine) -> None:
-    study_id = at_work.submit(database, study(batches="1"))
+    study_id = study_jobs.submit(database, study(batches="1"))
     over(database, study_id)
     (first,) = studies.load(database, study_id).runs
-    assert at_work.extend(database, study_id, study(batches="1,2")) == 1
+    assert study_jobs.extend(database, study_id, study(batches="1,2")) == 1
     over(database, study_id)
     after = studies.load(database, study_id)
     assert [run.config.requests for run in after.runs] == [1, 2]
@@ -149,7 +149,7 @@ def test_a_study_of_a_server_that_is_there_starts_nothing(
     server = {"engine": "", "backend": "url", "base_url": reference.base_url}
     texts = {"preset": "concurrency", **server}
     asked = read({**texts, "concurrencies": "1,2", "requests": "4", "max_tokens": "2"})
-    study_id = at_work.submit(database, asked)
+    study_id = study_jobs.submit(database, asked)
     over(database, study_id)
     found = studies.load(database, study_id)
     assert [run.status for run in found.runs] == ["done", "done"]

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 import jobs
 from db import counts, queue, runs
 from db.comparisons import CannotRepeat
-from jobs.place import beside
+from jobs.supervisor_lock import supervisor_file
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from tests.conftest import SLOW, ReferenceServer, Submit, finished, until
@@ -82,9 +82,9 @@ def test_a_queued_run_is_cancelled_before_it_begins(
 
 
 def test_where_the_queue_cannot_be_worked_off_nothing_is_queued(database: Engine) -> None:
-    lock = beside(database, "lock")
+    lock = supervisor_file(database, "lock")
     lock.mkdir()  # as good as a folder that cannot be written, for root too
-    with pytest.raises(jobs.QueueProblem, match=rf"Is a directory \({lock}\)\. Make that place"):
+    with pytest.raises(jobs.QueueProblem, match=rf"Is a directory \({lock}\)\. Make that path"):
         jobs.submit(database, RunConfig())
     assert runs.count(database) == 0
 

@@ -25,7 +25,7 @@ class Process:
         self.wall, self.cpu = 0.0, 0.0
         self.pace = Refresh(lambda: self.wall, lambda: self.cpu)
 
-    def at_work(self, share: float, seconds: float = LOOK_S) -> float:
+    def study_jobs(self, share: float, seconds: float = LOOK_S) -> float:
         """Return the pace after so long at such a share of a core."""
         self.wall += seconds
         self.cpu += share * seconds
@@ -72,13 +72,13 @@ def test_the_drawings_that_a_new_pace_causes_do_not_count() -> None:
 
 def test_one_moment_of_work_is_not_the_pace() -> None:
     process = Process()
-    assert process.at_work(1.0, LOOK_S / 2) == EVERY_S[0]
+    assert process.study_jobs(1.0, LOOK_S / 2) == EVERY_S[0]
 
 
 def test_who_comes_after_a_while_begins_quickly() -> None:
     process = Process()
-    assert process.at_work(0.9) > EVERY_S[0]
-    assert process.at_work(0.9, 60.0) == EVERY_S[0]
+    assert process.study_jobs(0.9) > EVERY_S[0]
+    assert process.study_jobs(0.9, 60.0) == EVERY_S[0]
 
 
 def held(work: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from db import queue, runs
-from jobs.place import beside
+from jobs.supervisor_lock import supervisor_file
 from services.ask.backends import BACKENDS
 from services.ask.modes import MODES
 from services.ask.workloads import WORKLOADS
@@ -320,8 +320,8 @@ def test_tags_that_cannot_be_kept_are_said(visit: Visit, queued: Callable[[], in
 def test_a_queue_that_cannot_be_worked_off_is_said(
     visit: Visit, database: Engine, queued: Callable[[], int]
 ) -> None:
-    beside(database, "lock").mkdir()
-    assert "The queue cannot be worked off: Is a directory" in complaints(start(visit("run")))
+    supervisor_file(database, "lock").mkdir()
+    assert "The queue cannot be processed: Is a directory" in complaints(start(visit("run")))
     assert queued() == 0
 
 

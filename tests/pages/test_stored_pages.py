@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import queue, results, runs, shares
-from jobs.place import beside
+from jobs.supervisor_lock import supervisor_file
 from services.ask.measurement import Progress, Repeat, Sample
 from services.report.export.tables import requests_csv
 from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
@@ -309,9 +309,9 @@ def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
 def test_cancel_says_why_nobody_can_do_it(visit: Visit, database: Engine) -> None:
     store(database, [], status="running")
     at = visit("live", run="1")
-    beside(database, "lock").mkdir()
+    supervisor_file(database, "lock").mkdir()
     at = sound(at.button[0].click().run())
-    assert "The queue cannot be worked off: Is a directory" in complaints(at)
+    assert "The queue cannot be processed: Is a directory" in complaints(at)
 
 
 @pytest.mark.parametrize(

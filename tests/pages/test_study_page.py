@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from db import engines, queue, runs, studies
 from db.runs import NewRun
 from db.studies import NewCell
-from jobs import studies as at_work
+from jobs import studies as study_jobs
 from services.ask.measurement import Measurement
 from services.servers.engines import EngineConfig
 from services.studies.flat import AXES, preset_config, query, read
@@ -136,7 +136,7 @@ def test_a_study_that_is_gone_is_said_to_be(visit: Visit) -> None:
 def test_a_study_under_way_shows_its_engine_and_every_cell(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
+    monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)
     study_id = submitted(database, read({**LLAMA}))
     server = engines.claim(database)
     assert server
@@ -167,7 +167,7 @@ def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine)
 def test_what_was_cut_short_can_be_resumed_and_what_failed_tried_again(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
+    monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)
     study_id = submitted(database, read({**LLAMA}))
     first, second = studies.load(database, study_id).runs
     queue.finish(database, first.id, "interrupted")
@@ -182,7 +182,7 @@ def test_what_was_cut_short_can_be_resumed_and_what_failed_tried_again(
 def test_what_cannot_be_tried_again_here_says_why_on_the_page(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(at_work.jobs, "ensure", lambda engine: None)
+    monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)
     (tmp_path / "python").touch(0o755)
     monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "python"))
     study_id = submitted(database, read({**LLAMA, "engine": "vllm", "model": "org/model"}))

@@ -14,10 +14,10 @@ from services.analysis.comparison_design import (
     ComparisonDesign,
     InvalidComparison,
     check,
+    item_index,
     needs_another_round,
     order,
     sentence,
-    turn,
 )
 from services.ask.config import RunConfig
 from tests.values import candidate, measured
@@ -29,10 +29,10 @@ A_AND_B = (RunConfig(), RunConfig(max_tokens=64))
 def test_every_candidate_has_one_position_in_every_round(
     seed: int, repeat: int, candidates: int
 ) -> None:
-    positions = [turn(seed, repeat, candidates, index) for index in range(candidates)]
+    positions = [item_index(seed, repeat, candidates, index) for index in range(candidates)]
     first = repeat * MOST
     assert sorted(positions) == list(range(first, first + candidates))
-    before = [turn(seed, repeat - 1, more, 0) for more in range(2, 9)]
+    before = [item_index(seed, repeat - 1, more, 0) for more in range(2, 9)]
     assert max(before) < first, "a round comes after the one before it, whoever is left of them"
 
 

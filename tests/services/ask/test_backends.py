@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.sent import Sent
+from jobs.destination import Destination
 from services.ask.address import origin, origin_url
 from services.ask.backends import (
     BACKENDS,
@@ -244,7 +244,7 @@ def test_no_repr_contains_a_key() -> None:
         resolved = target_of(KEYS, backend=backend)
         work_item = WorkItem(RunConfig(), target=resolved, env=KEYS)
         session = Session(work_item, KEYS, print, 0, secrets=resolved.secrets)
-        sent = Sent("", "", {}, {"target": KEYS})
+        sent = Destination("", "", {}, {"target": KEYS})
         text = f"{resolved} {resolved!r} {work_item!r} {session!r} {sent!r}"
         assert not [name for name, key in KEYS.items() if name.endswith("_KEY") and key in text]
 

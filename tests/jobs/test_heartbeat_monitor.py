@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.beats import LONG_LOST_S, Beat
-from jobs import silence
-from jobs.silence import STALE_S, Silence
+from db.heartbeats import LONG_LOST_S, Heartbeat
+from jobs import heartbeat_monitor
+from jobs.heartbeat_monitor import STALE_S, HeartbeatMonitor
 
 CLOCKS = (timedelta(seconds=-10), timedelta(hours=-1), timedelta(seconds=10), timedelta(days=1))
 
@@ -18,17 +18,17 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at = 100.0
-        monkeypatch.setattr(silence, "monotonic", lambda: self.at)
+        monkeypatch.setattr(heartbeat_monitor, "monotonic", lambda: self.at)
 
 
 @pytest.mark.parametrize("off", CLOCKS)
 def test_what_gives_signs_of_life_lives_whatever_its_clock_says(
     off: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, look, now = Clock(monkeypatch), Silence("here"), datetime.now(UTC)
+    clock, monitor, now = Clock(monkeypatch), HeartbeatMonitor("here"), datetime.now(UTC)
     for second in range(300):
-        beat = Beat(1, "there", now + off + timedelta(seconds=second))
-        assert look.lost([beat], ()) == []
+        beat = Heartbeat(1, "there", now + off + timedelta(seconds=second))
+        assert monitor.lost([beat], ()) == []
         clock.at += 1.0
 
 
@@ -37,24 +37,24 @@ def test_what_gives_signs_of_life_lives_whatever_its_clock_says(
 def test_what_gives_none_is_lost_after_its_time(
     off: timedelta, machine: str, longest: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, look = Clock(monkeypatch), Silence("here")
-    beat = Beat(1, machine, datetime.now(UTC) + off)
+    clock, monitor = Clock(monkeypatch), HeartbeatMonitor("here")
+    beat = Heartbeat(1, machine, datetime.now(UTC) + off)
     if machine == "there" or off > timedelta(0):
-        assert look.lost([beat], ()) == []
+        assert monitor.lost([beat], ()) == []
         clock.at += longest - 0.1
-        assert look.lost([beat], ()) == []
+        assert monitor.lost([beat], ()) == []
         clock.at += 0.2
-    assert look.lost([beat], ()) == [beat]
-    assert look.lost([beat], {1}) == [], "it is in hand"
+    assert monitor.lost([beat], ()) == [beat]
+    assert monitor.lost([beat], {1}) == [], "it is in hand"
 
 
 def test_one_that_is_heard_of_again_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, look, now = Clock(monkeypatch), Silence("here"), datetime.now(UTC)
-    look.lost([Beat(1, "there", now)], ())
+    clock, monitor, now = Clock(monkeypatch), HeartbeatMonitor("here"), datetime.now(UTC)
+    monitor.lost([Heartbeat(1, "there", now)], ())
     clock.at += LONG_LOST_S - 1
-    later = Beat(1, "there", now + timedelta(seconds=59))
-    assert look.lost([later], ()) == []
+    later = Heartbeat(1, "there", now + timedelta(seconds=59))
+    assert monitor.lost([later], ()) == []
     clock.at += LONG_LOST_S - 1
-    assert look.lost([later], ()) == []
+    assert monitor.lost([later], ()) == []
     clock.at += 2
-    assert look.lost([later], ()) == [later]
+    assert monitor.lost([later], ()) == [later]
