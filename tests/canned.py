@@ -21,30 +21,30 @@ def canned(pieces: Iterable[bytes], hold: bool = False) -> Iterator[str]:
     """Answer one request on each connection with `pieces`, each sent by itself; then close, or
     hold the connection open. Yields the base URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        held: list[socket.socket] = []
-        thread = Thread(target=_serve, args=(listener, pieces, held if hold else None))
+        connections: list[socket.socket] = []
+        thread = Thread(target=_serve, args=(listener, pieces, connections if hold else None))
         thread.start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            for sock in held:
+            for sock in connections:
                 sock.close()
             thread.join(10)
 
 
 def _serve(
-    listener: socket.socket, pieces: Iterable[bytes], held: list[socket.socket] | None
+    listener: socket.socket, pieces: Iterable[bytes], connections: list[socket.socket] | None
 ) -> None:
     with suppress(OSError):  # the test is over
         while True:
             sock, _ = listener.accept()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _answer(sock, pieces)
-            if held is None:
+            if connections is None:
                 sock.close()
             else:
-                held.append(sock)
+                connections.append(sock)
 
 
 def _answer(sock: socket.socket, pieces: Iterable[bytes]) -> None:

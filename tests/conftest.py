@@ -100,8 +100,8 @@ def reference_run(database: Engine, reference: ReferenceServer) -> Iterator[Call
     """Queue a run against the reference server; what is still running at the end is cancelled."""
 
     def submit(model: str, **values: Any) -> int:
-        given = {"backend": "url", "base_url": reference.base_url, "model": model, **values}
-        return jobs.submit(database, parse(given))
+        values_ = {"backend": "url", "base_url": reference.base_url, "model": model, **values}
+        return jobs.submit(database, parse(values_))
 
     yield submit
     for row in runs.search(database):
@@ -115,10 +115,10 @@ def until(holds: Callable[[], Any], seconds: float) -> Any:
     machine everything takes several times as long."""
     seconds = max(seconds, 90)
     end = time.monotonic() + seconds
-    while not (found := holds()):
+    while not (result := holds()):
         assert time.monotonic() < end, f"not so within {seconds} s"
         time.sleep(0.02)
-    return found
+    return result
 
 
 def finished(database: Engine, run_id: int, seconds: float = 60) -> Run:

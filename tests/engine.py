@@ -42,14 +42,14 @@ def main(port: int, *habits: str) -> None:
             self._answer(503 if starting else 200, {})
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if "broken" in habits:
                 print("RuntimeError: the first request is too much for me", flush=True)
                 os._exit(3)
             if "refuses" in habits:
                 self._answer(400, {"error": {"message": "no chat template"}})
                 return
-            self._answer(200, {"choices": [], "model": asked["model"]})
+            self._answer(200, {"choices": [], "model": body["model"]})
 
         def _answer(self, status: int, data: dict[str, Any]) -> None:
             body = json.dumps(data).encode()

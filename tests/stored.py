@@ -28,16 +28,16 @@ def store(
     **config: Any,
 ) -> int:
     """Store a run and return its id. Without measurements it has three successes."""
-    found = [measured(index) for index in range(3)] if measurements is None else measurements
-    asked = parse({"requests": max(1, len(found)), "mode": "batch", "model": "tiny", **config})
-    run_id = runs.create(database, asked, LANE, name, tags, note)
+    rows = [measured(index) for index in range(3)] if measurements is None else measurements
+    run_config = parse({"requests": max(1, len(rows)), "mode": "batch", "model": "tiny", **config})
+    run_id = runs.create(database, run_config, LANE, name, tags, note)
     if status == "queued":
         return run_id
     assert queue.claim(database) is not None, "somebody else has taken the run"
-    for repeat in sorted({measurement.repeat for measurement in found}):
+    for repeat in sorted({measurement.repeat for measurement in rows}):
         queue.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
-    queue.add_measurements(database, run_id, found)
+    queue.add_measurements(database, run_id, rows)
     if status != "running":
-        kept = headline(results.candidate(database, run_id))
-        queue.finish(database, run_id, status, error, kept)
+        stored_headline = headline(results.candidate(database, run_id))
+        queue.finish(database, run_id, status, error, stored_headline)
     return run_id

@@ -26,14 +26,14 @@ SMALL = Case("small", "two small answers", 2, "ref ttft=0.05 gap=0.01 tokens=4",
 LOG = {"a": {"arrived": 2_000_000_000, "times": [3_000_000_000, 3_010_000_000, 3_020_000_000]}}
 
 
-@pytest.mark.parametrize("name", [one.name for one in TOOLS])
-def test_what_a_tool_wrote_is_read_and_matched_with_the_log(name: str) -> None:
+@pytest.mark.parametrize("name", [request.name for request in TOOLS])
+def test_a_tools_output_is_matched_with_the_log(name: str) -> None:
     out = DATA / name / "out"
     job = Job(SMALL, 1, DATA / name, "recorded")  # a port: nobody is asked
     seen = tool(name).read(job, out.read_bytes() if out.is_file() else b"")
     log = json.loads((DATA / name / "log.json").read_text())
-    assert {one.prompt for one in seen} == set(log)
-    assert all(0.05 < one.ttft_s < one.e2e_s for one in seen)
+    assert {request.prompt for request in seen} == set(log)
+    assert all(0.05 < request.ttft_s < request.e2e_s for request in seen)
     errors = compare(seen, log)
     assert len(errors.ttft) == len(errors.e2e) == 2
     assert (len(errors.gap), len(errors.mean_gap)) in [(6, 0), (0, 2)]
@@ -60,14 +60,14 @@ def test_where_the_arrival_is_not_logged_the_sending_stands_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "says"),
+    ("seen", "message"),
     [
         (Seen("b", 1.0, 1.0), "never had"),
         (Seen("a", 1.0, 1.0, (0.01,)), "2 chunks of 3"),
     ],
 )
-def test_what_cannot_be_matched_is_no_result(seen: Seen, says: str) -> None:
-    with pytest.raises(Disagreement, match=says):
+def test_output_that_cannot_be_matched_is_refused(seen: Seen, message: str) -> None:
+    with pytest.raises(Disagreement, match=message):
         compare([seen], LOG)
 
 
@@ -106,20 +106,20 @@ def test_only_the_named_places_of_a_document_are_replaced(tmp_path: Path) -> Non
         report.write(file, {"tls": "new"})
 
 
-def test_every_peer_has_its_pins() -> None:
-    for one in TOOLS:
-        assert one.own or one.title.removeprefix(one.label).strip()[0].isdigit()
+def test_every_tool_has_its_pinned_versions() -> None:
+    for peer in TOOLS:
+        assert peer.own or peer.title.removeprefix(peer.label).strip()[0].isdigit()
 
 
 def test_a_chunk_that_the_kernel_cannot_take_yet_is_logged_when_it_can() -> None:
     body = {"model": "ref ttft=0 gap=0 tokens=400 size=20000", "messages": [{"content": "big"}]}
     with server.serving() as port:
-        asked = HTTPConnection("127.0.0.1", port)
-        asked.request("POST", "/v1/chat/completions", json.dumps(body))
+        connection = HTTPConnection("127.0.0.1", port)
+        connection.request("POST", "/v1/chat/completions", json.dumps(body))
         time.sleep(0.3)  # nobody reads 8 MB: more than the kernel keeps
         began_to_read = time.perf_counter_ns()
-        asked.getresponse().read()
-        asked.close()
+        connection.getresponse().read()
+        connection.close()
         did = server.told(f"http://127.0.0.1:{port}")["big"]
     assert did["arrived"] <= did["times"][0] < began_to_read < did["times"][-1]
     assert len(did["times"]) == 400

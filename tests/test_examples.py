@@ -38,11 +38,13 @@ MAY_FAIL = ("--fail-if", "check")  # whether a condition holds is not what is te
 
 def lines(start: str) -> list[str]:
     """The lines of every block of commands that begin so, those that go on joined."""
-    found: list[str] = []
+    commands: list[str] = []
     for page in PAGES:
         for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
-            found += block.replace("\\\n", " ").splitlines()
-    return list(dict.fromkeys(" ".join(line.split()) for line in found if line.startswith(start)))
+            commands += block.replace("\\\n", " ").splitlines()
+    return list(
+        dict.fromkeys(" ".join(line.split()) for line in commands if line.startswith(start))
+    )
 
 
 @pytest.fixture
@@ -77,12 +79,14 @@ def prepared(
     started_engines_end(database)
 
 
-def to_the_reference(words: list[str], server: ReferenceServer) -> list[str]:
+def to_the_reference(arguments: list[str], server: ReferenceServer) -> list[str]:
     """Let a command that measures a server measure the one that is there."""
-    measures = words[0] in ("run", "study") or (words[0] == "compare" and "--with" in words)
-    if not measures or "--engine" in words:
-        return words
-    at = [server.base_url if word.startswith("http://") else word for word in words]
+    measures = arguments[0] in ("run", "study") or (
+        arguments[0] == "compare" and "--with" in arguments
+    )
+    if not measures or "--engine" in arguments:
+        return arguments
+    at = [server.base_url if argument.startswith("http://") else argument for argument in arguments]
     backend = [] if "--backend" in at else ["--backend", server.base_url]
     return [*at, *backend, "--model", MODEL, *SOONER]
 
@@ -95,16 +99,16 @@ def test_a_command_of_the_documentation_works_as_written(
     capfdbinary: pytest.CaptureFixture[bytes],
     line: str,
 ) -> None:
-    words, _, file = line.removeprefix("python cli.py ").partition(" > ")
-    code = cli.main(to_the_reference(shlex.split(words, comments=True), reference))
+    command, _, file = line.removeprefix("python cli.py ").partition(" > ")
+    code = cli.main(to_the_reference(shlex.split(command, comments=True), reference))
     out, err = (each.decode() for each in capfdbinary.readouterr())
     if "--engine vllm" in line:
         assert (code, out) == (2, "") and err.startswith(NOT_INSTALLED), (code, out, err)
         return
-    assert code in ((0, 1) if any(word in line for word in MAY_FAIL) else (0,)), (out, err)
+    assert code in ((0, 1) if any(part in line for part in MAY_FAIL) else (0,)), (out, err)
     assert out.strip() and (not file or out.startswith("{"))
     if "--output" in line:
-        name = words.partition("--output ")[2].split()[0]
+        name = command.partition("--output ")[2].split()[0]
         assert Path(name).stat().st_size > 1000
 
 
@@ -113,17 +117,17 @@ def test_a_request_of_the_documentation_works_as_written(
     prepared: Engine, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
     monkeypatch.setattr(jobs, "ensure", lambda engine: None)
-    words = shlex.split(line, comments=True)[1:]
-    given = dict(pairwise(words))
-    (url,) = [word for word in words if word.startswith("127.0.0.1:8501/api")]
+    arguments = shlex.split(line, comments=True)[1:]
+    options = dict(pairwise(arguments))
+    (url,) = [argument for argument in arguments if argument.startswith("127.0.0.1:8501/api")]
     if url.endswith("/runs/1/cancel"):  # one that has not ended
         url = url.replace("/1/", f"/{runs.create(prepared, parse({}), 'embedded')}/")
-    header = dict([given["-H"].split(": ")]) if "-H" in given else {}
+    header = dict([options["-H"].split(": ")]) if "-H" in options else {}
     answer = call(
-        given.get("-X", "GET"),
+        options.get("-X", "GET"),
         url.removeprefix("127.0.0.1:8501/api"),
         headers=header,
-        content=given.get("-d", ""),
+        content=options.get("-d", ""),
     )
     if '"engine": "vllm"' in line:
         assert answer.status_code == 422
@@ -139,7 +143,7 @@ def test_the_blocks_are_found() -> None:
     assert len(lines("python cli.py ")) >= 22 and len(lines("curl ")) >= 11
 
 
-def test_what_is_made_can_be_made() -> None:
+def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
         word

@@ -26,9 +26,9 @@ def refuses(body: Body, headers: dict[str, str]) -> Refusal:
     return None
 
 
-def typed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+def typed(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "cli.py", *words],
+        [sys.executable, "cli.py", *arguments],
         cwd=ROOT,
         env={**os.environ, **env},
         capture_output=True,
@@ -38,7 +38,7 @@ def typed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.usefixtures("database")
-def test_the_command_line_is_told_the_flag_and_a_secret_is_kept_nowhere(tmp_path: Path) -> None:
+def test_the_command_line_takes_the_flag_and_stores_no_secret(tmp_path: Path) -> None:
     with serving(Picky(refuses)) as picky:
         env = {"PACELINE_URL": picky.url, "PACELINE_URL_API_KEY": "azure-secret-77"}
         whom = ("--model", "m", "--header", "api-key: $PACELINE_URL_API_KEY")
@@ -56,20 +56,20 @@ def test_the_command_line_is_told_the_flag_and_a_secret_is_kept_nowhere(tmp_path
         other = typed(*few, "--base-url", "http://127.0.0.1:9", **env)
         assert other.returncode == 2
         assert "PACELINE_URL_API_KEY is not sent to 127.0.0.1:9" in other.stderr
-    said = "".join(one.stdout + one.stderr for one in (tested, refused, fitted, other))
-    assert "azure-secret" not in said
-    kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
-    assert kept and not any(b"azure-secret" in each for each in kept)
+    output = "".join(result.stdout + result.stderr for result in (tested, refused, fitted, other))
+    assert "azure-secret" not in output
+    contents = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert contents and not any(b"azure-secret" in each for each in contents)
 
 
-def test_what_the_api_takes_is_what_the_server_gets(database: Engine) -> None:
+def test_the_server_gets_what_the_api_was_given(database: Engine) -> None:
     def wants(body: Body, headers: dict[str, str]) -> Refusal:
         fits = body.get("min_tokens") == 3 and headers.get("X-Route") == "a"
         fits = fits and not {"temperature", "stream_options"} & set(body)
         return None if fits and body.get("max_completion_tokens") == 9 else (400, {"error": "no"})
 
     with serving(Picky(wants, paths=("/v1/completions",))) as picky:
-        given = {
+        values = {
             "backend": "url",
             "base_url": f"{picky.url}/v1/completions?tenant=b",
             "model": "m",
@@ -82,7 +82,7 @@ def test_what_the_api_takes_is_what_the_server_gets(database: Engine) -> None:
             "max_tokens_field": "max_completion_tokens",
             "headers": {"X-Route": "a"},
         }
-        run_id = jobs.submit(database, NewRun(**given).config())
+        run_id = jobs.submit(database, NewRun(**values).config())
         run = finished(database, run_id)
         assert (run.status, run.error) == ("done", None)
         assert {m.status for m in runs.measurements(database, run_id)} == {"ok"}

@@ -40,7 +40,7 @@ VERSIONS = {"version": SAID, "build_info": SAID, "model": SAID}
 CONFIG = {part: dict.fromkeys(names, SAID) for part, names in pages.VLLM_PARTS.items()}
 
 
-def said(**values: Any) -> dict[str, Any]:
+def chunk(**values: Any) -> dict[str, Any]:
     return {**dict.fromkeys(FIELDS, SAID), **values}
 
 
@@ -57,30 +57,30 @@ def metrics() -> str:
 def events(*chunks: Any) -> bytes:
     data = [chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks]
     return "".join(
-        f": {json.dumps(SAID)}\nid: {KEY}\nevent: {KEY}\ndata: {one}\n\n" for one in data
+        f": {json.dumps(SAID)}\nid: {KEY}\nevent: {KEY}\ndata: {item}\n\n" for item in data
     ).encode()
 
 
-DELTA = said(role=SAID, content=f"My key is {KEY}.", refusal=None)
-USAGE = said(prompt_tokens=SAID, completion_tokens=10**25, total_tokens=1e308)
-TOKEN = said(choices=[said(index=0, delta=DELTA)])
-END = said(choices=[said(delta={}, finish_reason=SAID, stop_reason=SAID)], usage=USAGE)
-WHOLE = said(choices=[said(message=DELTA, finish_reason=SAID)], usage=USAGE)
-ERROR = said(error=said(message=SAID))
+DELTA = chunk(role=SAID, content=f"My key is {KEY}.", refusal=None)
+USAGE = chunk(prompt_tokens=SAID, completion_tokens=10**25, total_tokens=1e308)
+TOKEN = chunk(choices=[chunk(index=0, delta=DELTA)])
+END = chunk(choices=[chunk(delta={}, finish_reason=SAID, stop_reason=SAID)], usage=USAGE)
+WHOLE = chunk(choices=[chunk(message=DELTA, finish_reason=SAID)], usage=USAGE)
+ERROR = chunk(error=chunk(message=SAID))
 HEADERS = {"Server": KEY, "Retry-After": KEY, "Location": f"/{KEY}?{KEY}", "X-Request-Id": KEY}
 CHATS: tuple[tuple[str, str, bytes], ...] = (
     ("200", "text/event-stream", events(TOKEN, TOKEN, END, "[DONE]")),
     ("200", "text/event-stream", events(TOKEN, ERROR)),
     ("200", "text/event-stream", events(TOKEN, SAID.replace("\n", " "))),
-    ("200", "text/event-stream", events(said(), "[DONE]")),
+    ("200", "text/event-stream", events(chunk(), "[DONE]")),
     ("200", "text/event-stream", events(TOKEN)),
     ("200", "application/json", json.dumps(WHOLE).encode()),
     ("200", "application/json", json.dumps(ERROR).encode()),
     ("200", f"text/{KEY}", SAID.encode()),
-    ("200", KEY, json.dumps(said(detail=[said(msg=SAID, loc=[SAID])])).encode()),
+    ("200", KEY, json.dumps(chunk(detail=[chunk(msg=SAID, loc=[SAID])])).encode()),
     (f"401 {KEY}", "application/json", json.dumps(ERROR).encode()),
-    ("400", "application/json", json.dumps(said(detail=SAID)).encode()),
-    ("422", "application/json", json.dumps({"detail": [said(msg=SAID)]}).encode()),
+    ("400", "application/json", json.dumps(chunk(detail=SAID)).encode()),
+    ("422", "application/json", json.dumps({"detail": [chunk(msg=SAID)]}).encode()),
     ("429", "text/plain", SAID.encode()),
     ("500", "text/plain", repr(SAID).encode()),
     ("503", "text/html", f"<title>{SAID}</title>".encode()),
@@ -91,9 +91,9 @@ CHATS: tuple[tuple[str, str, bytes], ...] = (
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """A vLLM of one's own, with a key; its pages can be changed. Chats take turns."""
-    told: dict[str, Any] = {
-        "/v1/models": {"data": [said(id=each) for each in (KEY, SAID, PROMPT, "m")]},
+    """A vLLM of one's own, with a key; its pages can be changed. Chats alternate."""
+    pages: dict[str, Any] = {
+        "/v1/models": {"data": [chunk(id=each) for each in (KEY, SAID, PROMPT, "m")]},
         "/get_server_info": None,
         "/props": None,
         "/api/version": None,
@@ -101,19 +101,19 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         "/server_info": None,
         "/metrics": metrics(),
     }
-    turn = count()
+    reply_number = count()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            page = told.get(self.path.partition("?")[0])
+            page = pages.get(self.path.partition("?")[0])
             body = page if isinstance(page, str) else json.dumps(page)
             self._send("404" if page is None else "200", "application/json", body.encode())
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self._send(*CHATS[next(turn) % len(CHATS)])
+            self._send(*CHATS[next(reply_number) % len(CHATS)])
 
         def _send(self, status: str, kind: str, body: bytes) -> None:
             more = {**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}
@@ -130,7 +130,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         monkeypatch.setenv("VLLM_API_KEY", KEY)
         monkeypatch.setenv("VLLM_MODEL", "")
         try:
-            yield told
+            yield pages
         finally:
             listening.shutdown()
             thread.join()
@@ -142,11 +142,11 @@ def runs_of(secret: str) -> set[bytes]:
 
 
 def leaks(data: bytes, *secrets: str) -> list[bytes]:
-    found = (data.find(run) for secret in secrets for run in runs_of(secret))
-    return [data[max(0, at - 80) : at + 40] for at in found if at >= 0][:3]
+    offsets = (data.find(run) for secret in secrets for run in runs_of(secret))
+    return [data[max(0, at - 80) : at + 40] for at in offsets if at >= 0][:3]
 
 
-def asked(method: str, path: str, **what: Any) -> httpx.Response:
+def response_to(method: str, path: str, **what: Any) -> httpx.Response:
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(api)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
@@ -186,7 +186,7 @@ def test_key_and_prompt_are_in_nothing_that_leaves_a_run(
         if kind.least == 1:
             texts[kind.name] = kind.write([candidate])
     for path in (f"/runs/{run_id}", f"/runs/{run_id}/requests.csv", "/runs"):
-        texts[path] = asked("GET", path).content
+        texts[path] = response_to("GET", path).content
     share = shares.publish(database, [run_id])
     texts["shared page"] = shares.load(database, share.path.rpartition("/")[2]) or b""
     capfdbinary.readouterr()
@@ -198,8 +198,8 @@ def test_key_and_prompt_are_in_nothing_that_leaves_a_run(
     for file in tmp_path.rglob("*"):
         if file.is_file():
             database_file = ".db" in file.name and not file.name.endswith("log")
-            found = leaks(file.read_bytes(), KEY, *([] if database_file else [PROMPT]))
-            assert not found, (file.name, found)
+            leaked = leaks(file.read_bytes(), KEY, *([] if database_file else [PROMPT]))
+            assert not leaked, (file.name, leaked)
     for name, text in texts.items():
         assert not leaks(text, KEY, PROMPT), (name, leaks(text, KEY, PROMPT))
 

@@ -51,10 +51,10 @@ def everything_beside(database: Engine) -> bytes:
 
 def visible() -> str:
     """Command lines and first environments of the processes of this test's database."""
-    found = psutil.process_iter(["cmdline", "environ"])
+    processes = psutil.process_iter(["cmdline", "environ"])
     return "".join(
         f"{each.info}"
-        for each in found
+        for each in processes
         if (each.info["environ"] or {}).get("PACELINE_DATABASE_URL")
         == os.environ["PACELINE_DATABASE_URL"]
         and each.pid != os.getpid()
@@ -112,14 +112,14 @@ def test_a_key_that_was_typed_is_gone_with_its_run(
     jobs.cancel(database, keyless)
 
 
-def test_the_runs_of_a_trial_take_their_keys_along(
+def test_the_runs_of_a_comparison_take_their_keys_along(
     database: Engine, keyless: int, other: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
     there = parse({**ASKED, "mode": "batch"})
-    asked = ComparisonDesign(repeats=2, most=3, target=1e-9)
+    design = ComparisonDesign(repeats=2, most=3, target=1e-9)
     comparison = jobs.submit_comparison(
-        database, [there, there], asked, typed={origin(other.base_url): KEY}
+        database, [there, there], design, typed={origin(other.base_url): KEY}
     )
     ended = [finished(database, run_id, 90) for run_id in comparison.run_ids]
     until(lambda: queue.active(database) == 1, 90)
@@ -201,14 +201,14 @@ def test_a_key_is_taken_while_others_call_and_say_nothing(database: Engine, keyl
     jobs.cancel(database, keyless)
 
 
-def test_a_long_name_of_the_temporary_folder_stops_nobody(
+def test_a_long_name_of_the_temporary_folder_is_no_problem(
     database: Engine, reference: ReferenceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = tmp_path / ("x" * 120)
     long.mkdir()
     monkeypatch.setenv("TMPDIR", str(long))
-    asked = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=2"}
-    run_id = jobs.submit(database, parse({**asked, "requests": 1, "warmup": 0}))
+    config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=2"}
+    run_id = jobs.submit(database, parse({**config, "requests": 1, "warmup": 0}))
     assert finished(database, run_id, 60).status == "done"
 
 

@@ -76,9 +76,9 @@ def test_runs_that_differ_in_it_differ_and_did_other_work() -> None:
     usual, burst = (WithBurst(burst_s=seconds) for seconds in (None, 3.0))
     both = [replace(run(), config=config) for config in (usual, burst)]
     compared = [replace(candidate([measured()]), run=each) for each in both]
-    assert [found.values for found in differences(compared) if found.field == "burst_s"] == [
-        ("not set", "3 s")
-    ]
+    assert [
+        difference.values for difference in differences(compared) if difference.field == "burst_s"
+    ] == [("not set", "3 s")]
     assert work_of(both[0]) != work_of(both[1])
     plain = replace(run(), config=RunConfig())
     assert work_of(both[0]) == work_of(plain), "what is not set leaves stored keys as they are"

@@ -103,8 +103,8 @@ STUDIES = (  # they need `make engines-cpu`
 def measure(
     app: App, command: str, name: str, arguments: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "cli.py", command, "--name", name, "--tag", "example", *arguments]
-    return subprocess.Popen(words, cwd=ROOT, env=app.env, stdout=subprocess.DEVNULL)
+    arguments_ = [sys.executable, "cli.py", command, "--name", name, "--tag", "example", *arguments]
+    return subprocess.Popen(arguments_, cwd=ROOT, env=app.env, stdout=subprocess.DEVNULL)
 
 
 def take(browser: Browser, app: App, picture: Picture, folder: Path) -> None:

@@ -38,8 +38,8 @@ def overloaded(processes: int) -> Iterator[None]:
 
 def start(page: Page, app: App, reference: ReferenceServer, **choices: str) -> None:
     """Open the form as a link has it, and press Start."""
-    given = {"backend": "url", "base_url": reference.base_url, **choices}
-    page.goto(f"{app.url}/?{urlencode(given)}")
+    values = {"backend": "url", "base_url": reference.base_url, **choices}
+    page.goto(f"{app.url}/?{urlencode(values)}")
     settled(page)
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url(re.compile(r"/live\?run=\d+"))

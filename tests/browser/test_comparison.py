@@ -1,4 +1,4 @@
-"""A comparison from the form to its verdict: runs that take turns, judged in words."""
+"""A comparison from the form to its verdict: interleaved runs, judged in words."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
     page.wait_for_url(re.compile("vs=mode"))  # what is chosen is in the link
     batch = quote("mode=batch&concurrency=8")
     measured(page, app, f"requests=8&pause_s=0&max_tokens=24&vs={batch}")
-    said = page.get_by_test_id("stMain").inner_text()
-    assert "gives more throughput than" in said
-    assert "each request fewer tokens/s" in said
-    assert re.search(r"95 % interval [\d.]+–[\d.]+", said), said[:800]
-    assert "5 repeats each, interleaved" in said
+    text = page.get_by_test_id("stMain").inner_text()
+    assert "gives more throughput than" in text
+    assert "each request fewer tokens/s" in text
+    assert re.search(r"95 % interval [\d.]+–[\d.]+", text), text[:800]
+    assert "5 repeats each, interleaved" in text
     page.get_by_role("button", name="Run more").click()
     expect(
         page.get_by_text("interleaved: more repeats narrow the confidence intervals")
@@ -57,6 +57,6 @@ def test_a_run_is_not_faster_than_itself(
     link = f"backend=url&base_url={quote(reference.base_url)}&model={model}&vs=same"
     page = person.new_page()
     measured(page, app, f"{link}&mode=batch&requests=4&max_tokens=24")
-    said = page.get_by_test_id("stMain").inner_text()
-    assert re.search(r"equivalent within ±5 %|inconclusive", said), said[:800]
-    assert not re.search(r": (faster|slower)", said)
+    text = page.get_by_test_id("stMain").inner_text()
+    assert re.search(r"equivalent within ±5 %|inconclusive", text), text[:800]
+    assert not re.search(r": (faster|slower)", text)

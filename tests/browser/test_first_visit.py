@@ -84,14 +84,14 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     html = download(page, "Page that opens offline (HTML)", tmp_path)
 
     # the link in another browser, right after a restart of the server, shows the same
-    said = page.get_by_text("in these repeats").first.inner_text()
+    text = page.get_by_text("in these repeats").first.inner_text()
     page.close()  # it would ask for the server while that is away
     app.stop()
     app.start()
     other = chromium.new_context().new_page()
     other.goto(f"{app.url}/compare?runs={sequential},{staggered}&view=share")
     settled(other)
-    expect(other.get_by_text(said)).to_be_visible()
+    expect(other.get_by_text(text)).to_be_visible()
     expect(other).to_have_title("Compare · Paceline")
     expect(other.get_by_test_id("stSidebar")).to_have_count(0)
     expect(other.get_by_role("button", name="Download", exact=True)).to_have_count(0)

@@ -28,8 +28,8 @@ def stored(app: App) -> None:
             store(engine, [measured(i, e2e=2.0 + n) for i in range(4)], name=name, tags=[f"t{n}"])
 
 
-def said(page: Page) -> dict[str, str]:
-    """What the URL says."""
+def query_of(page: Page) -> dict[str, str]:
+    """Return the query parameters of the URL."""
     return {name: values[-1] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
@@ -80,7 +80,7 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
         "workload": "text",
         "model": "smollm2-135m-instruct",
     }
-    assert said(page) == wanted
+    assert query_of(page) == wanted
     assert "secret" not in page.url
 
     other = chromium.new_context()
@@ -164,11 +164,11 @@ def test_choosing_on_compare_changes_the_url_and_back_takes_it_back(
     page.get_by_role("combobox", name="Runs (baseline first)").click()
     page.get_by_role("option", name="4 · fourth").click()
     expect(verdict_on(page, "fourth")).to_be_visible()
-    assert said(page) == {"runs": "2,1,4"}
+    assert query_of(page) == {"runs": "2,1,4"}
     page.go_back()
     expect(verdict_on(page, "fourth")).to_have_count(0)
     expect(verdict_on(page, "first")).to_be_visible()
-    assert said(page) == {"runs": "2,1"}
+    assert query_of(page) == {"runs": "2,1"}
     settled(page)
     no_trouble(page)
 
@@ -183,7 +183,7 @@ def test_filters_of_the_history_are_in_its_link(app: App, person: BrowserContext
     page.get_by_role("combobox", name="Tag").click()
     page.get_by_role("option", name="t3").click()
     expect(page.get_by_text("One run.")).to_be_visible()
-    assert said(page) == {"text": "f", "tag": "t3"}
+    assert query_of(page) == {"text": "f", "tag": "t3"}
     fresh = person.new_page()
     fresh.goto(page.url)
     expect(fresh.get_by_text("One run.")).to_be_visible()

@@ -30,13 +30,13 @@ def stored(app: App) -> None:
     with app.database() as engine:
         for run_id in (1, 2):
             times = [(r, i) for r in range(3) for i in range(40)]
-            found = [
+            runs = [
                 measured(i, repeat=r, send=i * 0.1, e2e=2 + run_id + r / 50 + i / 100, tokens=30)
                 for r, i in times
             ]
             store(
                 engine,
-                [replace(m, answer="an answer") for m in found],
+                [replace(m, answer="an answer") for m in runs],
                 repeats=3,
                 requests=40,
                 name=f"{HOSTILE} {run_id}",
@@ -159,8 +159,8 @@ def test_the_file_says_the_same_with_the_network_off(
     with stranger(chromium, file.as_uri(), offline=True) as offline:
         offline.goto(file.as_uri())
         drawn(offline, 2)
-        said = offline.locator("body").inner_text()
+        text = offline.locator("body").inner_text()
     with stranger(chromium, address) as online:
         online.goto(address)
         drawn(online, 2)
-        assert online.locator("body").inner_text() == said
+        assert online.locator("body").inner_text() == text

@@ -34,9 +34,9 @@ def test_a_sweep_says_where_throughput_stops_growing(
     page.get_by_role("button", name="Start study").click()
     page.wait_for_url(re.compile(r"/study\?study=\d+"))
     over(page)
-    said = page.get_by_test_id("stMain").inner_text()
-    assert "at concurrency 4" in said and "batch" not in said.lower()
-    assert "How does throughput grow with concurrency?" in said
+    text = page.get_by_test_id("stMain").inner_text()
+    assert "at concurrency 4" in text and "batch" not in text.lower()
+    assert "How does throughput grow with concurrency?" in text
     with page.expect_download() as download:
         page.get_by_role("button", name="Download", exact=True).click()
         page.get_by_role("button", name="Cells (CSV)").click()

@@ -30,18 +30,18 @@ def nights(app: App) -> None:
             answers = [measured(repeat=r, e2e=s) for r, s in times]
             store(engine, answers, name=f"night {night}", repeats=3, tags=["nightly"])
             with writing(engine) as connection:
-                one = update(table).where(table.c.id == night)
-                connection.execute(one.values(started_at=NOON + timedelta(days=night)))
+                statement = update(table).where(table.c.id == night)
+                connection.execute(statement.values(started_at=NOON + timedelta(days=night)))
 
 
 def marks(page: Page) -> dict[str, str]:
     """The runs of the chart, each with what a screen reader says of its mark."""
     chart = page.get_by_test_id("stVegaLiteChart")
     expect(chart.locator("svg, canvas").first).to_be_visible()
-    said = chart.locator("[aria-roledescription=point]")
-    expect(said).to_have_count(len(NIGHTS))
-    found = [mark.get_attribute("aria-label") or "" for mark in said.all()]
-    return {re.findall(r"Run: (\d+)", text)[0]: text for text in found}
+    points = chart.locator("[aria-roledescription=point]")
+    expect(points).to_have_count(len(NIGHTS))
+    labels = [mark.get_attribute("aria-label") or "" for mark in points.all()]
+    return {re.findall(r"Run: (\d+)", text)[0]: text for text in labels}
 
 
 def test_a_baseline_is_set_and_later_runs_are_compared_with_it(
@@ -68,18 +68,18 @@ def test_a_baseline_is_set_and_later_runs_are_compared_with_it(
     no_trouble(page)
 
 
-def test_each_run_stands_at_its_time(app: App, person: BrowserContext) -> None:
+def test_each_run_is_drawn_at_its_time(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/history?trend=tokens_per_s_median")
     settled(page)
     assert len(marks(page)) == len(NIGHTS)
     chart = page.get_by_test_id("stVegaLiteChart")
-    found = chart.locator("[aria-roledescription=point]").all()
-    drawn = (re.findall(r"[\d.]+", mark.get_attribute("transform") or "") for mark in found)
+    points = chart.locator("[aria-roledescription=point]").all()
+    drawn = (re.findall(r"[\d.]+", mark.get_attribute("transform") or "") for mark in points)
     places = [float(x) for x, _ in drawn]
     steps = [round(after - before) for before, after in pairwise(places)]
     assert places[0] > 0 and len(set(steps)) == 1 and steps[0] > 100  # a night between any two
-    assert "Started: Mar 02" in (found[0].get_attribute("aria-label") or "")
+    assert "Started: Mar 02" in (points[0].get_attribute("aria-label") or "")
 
 
 def test_a_trend_is_no_wider_than_a_phone(app: App, person: BrowserContext) -> None:
@@ -96,8 +96,8 @@ def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) 
     page = person.new_page()
     page.goto(f"{app.url}/history?model=tiny&trend=e2e_s_median")
     settled(page)
-    said = marks(page)
-    assert "Verdict: slower" in said["3"] and "Verdict: faster" in said["2"]
+    points = marks(page)
+    assert "Verdict: slower" in points["3"] and "Verdict: faster" in points["2"]
     page.locator("[aria-roledescription=point]").nth(2).click()
     expect(page.get_by_text("Run 3 · night 3 · slower")).to_be_visible()
     page.get_by_role("link", name="Compare with baseline").click()

@@ -14,11 +14,11 @@ from tests.values import measured
 FIRST = datetime(2026, 10, 1, 3, tzinfo=UTC)
 
 
-def night(database: Engine, seconds: float, **given: Any) -> int:
+def night(database: Engine, seconds: float, **of_run: Any) -> int:
     """A run of three repeats, each a day after the one before."""
     times = enumerate((1.0, 1.01, 0.99))
     answers = [measured(repeat=r, ttft=0.1, e2e=seconds * f) for r, f in times]
-    run_id = store(database, answers, repeats=3, **given)
+    run_id = store(database, answers, repeats=3, **of_run)
     with writing(database) as connection:
         began = update(table).where(table.c.id == run_id)
         connection.execute(began.values(started_at=FIRST + timedelta(days=run_id)))
@@ -56,12 +56,12 @@ def test_a_trend_has_the_newest_runs_that_are_done_and_match(database: Engine) -
         night(database, seconds, name=f"night {seconds}", tags=["a"] * (seconds > 1))
     store(database, status="failed", tags=["a"])
     baselines.save(database, "model", "tiny", 1)
-    found = baseline_verdicts.trend(database, "e2e_s_median", "night", tag="a")
-    assert [(p.run_id, p.word, p.began.day) for p in found.points] == [
+    trend = baseline_verdicts.trend(database, "e2e_s_median", "night", tag="a")
+    assert [(p.run_id, p.word, p.began.day) for p in trend.points] == [
         (2, "slower", 3),
         (3, "slower", 4),
     ]
-    assert found.baseline is not None and found.baseline.run_id == 1
+    assert trend.baseline is not None and trend.baseline.run_id == 1
     assert len(search.trend(database, limit=2)) == 2
 
 
@@ -70,7 +70,9 @@ def test_a_trend_reads_no_more_than_it_shows(database: Engine) -> None:
     (row,) = search.trend(database)
     assert set(row.headline) == {*search.KEPT} - {"via"}
     assert (row.note, row.error, row.began) == ("", None, FIRST + timedelta(days=1))
-    asked: list[str] = []
-    event.listen(database, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    statements: list[str] = []
+    event.listen(database, "before_cursor_execute", lambda *given: statements.append(given[2]))
     baseline_verdicts.trend(database, "e2e_s_median")
-    assert len([text for text in asked if text.startswith("SELECT")]) == 3  # runs, tags, baselines
+    assert (
+        len([text for text in statements if text.startswith("SELECT")]) == 3
+    )  # runs, tags, baselines

@@ -23,9 +23,9 @@ def test_a_baseline_replaces_the_one_before(database: Engine) -> None:
     baselines.save(database, "model", "org/Model 1", 1)
     baselines.save(database, "tag", "été", 1)
     assert stored(database) == [("tag", "été", 1), ("model", "org/Model 1", 1)]
-    made = baselines.save(database, "model", "org/Model 1", 2)
+    saved = baselines.save(database, "model", "org/Model 1", 2)
     assert stored(database) == [("model", "org/Model 1", 2), ("tag", "été", 1)]
-    assert baselines.load_all(database)[0] == made
+    assert baselines.load_all(database)[0] == saved
 
 
 def test_a_run_gets_the_tag_that_it_is_the_baseline_of(database: Engine) -> None:
@@ -53,7 +53,7 @@ def test_a_baseline_is_removed_once(database: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("run_id", "kind", "value", "words"),
+    ("run_id", "kind", "value", "message"),
     [
         (1, "model", "huge", "Run 1 does not have the model 'huge'"),
         (1, "tag", "a,b", "The tag 'a,b' holds a comma"),
@@ -65,8 +65,8 @@ def test_a_baseline_is_removed_once(database: Engine) -> None:
         (4, "model", "tiny", "it is interrupted"),
     ],
 )
-def test_only_a_run_that_is_done_is_a_baseline_and_only_of_what_it_has(
-    database: Engine, run_id: int, kind: Kind, value: str, words: str
+def test_only_a_finished_run_is_a_baseline_and_only_of_its_own_tags_and_model(
+    database: Engine, run_id: int, kind: Kind, value: str, message: str
 ) -> None:
     store(database, tags=["a"])
     store(database, status="queued")
@@ -76,7 +76,7 @@ def test_only_a_run_that_is_done_is_a_baseline_and_only_of_what_it_has(
     store(database, status="interrupted")
     with writing(database) as connection:
         connection.execute(update(table).where(table.c.id == 2).values(status="queued"))
-    with pytest.raises(InvalidBaseline, match=words):
+    with pytest.raises(InvalidBaseline, match=message):
         baselines.save(database, kind, value, run_id)
     assert stored(database) == []
 

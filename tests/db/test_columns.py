@@ -23,9 +23,9 @@ def test_times_of_the_clock_come_back_bit_for_bit_in_any_order(stamps: list[int]
 
 @given(st.lists(st.floats(0, 1e6), max_size=300))
 def test_any_time_comes_back_to_the_nanosecond(times: list[float]) -> None:
-    found = StoredTimes(pack(times))
-    assert len(found) == len(times)
-    assert all(abs(a - b) <= 1e-9 for a, b in zip(found, times, strict=True))
+    times_read = StoredTimes(pack(times))
+    assert len(times_read) == len(times)
+    assert all(abs(a - b) <= 1e-9 for a, b in zip(times_read, times, strict=True))
 
 
 def test_no_times_take_no_bytes() -> None:
@@ -34,12 +34,12 @@ def test_no_times_take_no_bytes() -> None:
 
 def test_stored_times_are_read_as_a_tuple_is() -> None:
     times = (1.5, 2.25, 2.25, 4.0)
-    found = StoredTimes(pack(times))
-    assert (found[0], found[-1], found[1:], len(found)) == (1.5, 4.0, times[1:], 4)
-    assert (list(found), repr(found), hash(found)) == (list(times), repr(times), hash(times))
-    assert times == found != (*times[:3], 4.1)
-    assert isinstance(found[0], float) and not isinstance(found[0], np.floating)
-    assert np.asarray(found) is np.asarray(found), "unpacked once"
+    stored = StoredTimes(pack(times))
+    assert (stored[0], stored[-1], stored[1:], len(stored)) == (1.5, 4.0, times[1:], 4)
+    assert (list(stored), repr(stored), hash(stored)) == (list(times), repr(times), hash(times))
+    assert times == stored != (*times[:3], 4.1)
+    assert isinstance(stored[0], float) and not isinstance(stored[0], np.floating)
+    assert np.asarray(stored) is np.asarray(stored), "unpacked once"
 
 
 def test_packed_times_take_less_than_half_of_float64() -> None:
@@ -52,7 +52,7 @@ def test_packed_times_take_less_than_half_of_float64() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("text", "expected"),
     [
         ("plain", "plain"),
         ("größer 漢字 🙂", "größer 漢字 🙂"),
@@ -63,13 +63,13 @@ def test_packed_times_take_less_than_half_of_float64() -> None:
         ("", ""),
     ],
 )
-def test_text_is_kept_as_both_databases_can(given: str, kept: str) -> None:
-    assert clean(given) == kept
+def test_text_is_stored_as_both_databases_can(text: str, expected: str) -> None:
+    assert clean(text) == expected
 
 
-@pytest.mark.parametrize(("given", "bound"), [(0, 0), (7, 7), (-5, -1), (2**31, -1), (10**30, -1)])
-def test_a_key_that_no_row_can_have_finds_nothing(given: int, bound: int) -> None:
-    assert Key().process_bind_param(given, sqlite.dialect()) == bound
+@pytest.mark.parametrize(("key", "bound"), [(0, 0), (7, 7), (-5, -1), (2**31, -1), (10**30, -1)])
+def test_an_impossible_key_finds_nothing(key: int, bound: int) -> None:
+    assert Key().process_bind_param(key, sqlite.dialect()) == bound
 
 
 def test_a_moment_is_stored_in_utc() -> None:
@@ -88,7 +88,7 @@ BIG = 2**64
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("value", "expected"),
     [
         (1.5, 1.5),
         (float("inf"), None),
@@ -101,9 +101,11 @@ BIG = 2**64
         ((1, "text"), [1, "text"]),
     ],
 )
-def test_json_holds_only_numbers_that_every_reader_holds(given: object, kept: object) -> None:
+def test_json_holds_only_numbers_that_every_reader_can_read(
+    value: object, expected: object
+) -> None:
     for process in (Json().process_bind_param, Json().process_result_value):
-        assert process(given, sqlite.dialect()) == kept
+        assert process(value, sqlite.dialect()) == expected
 
 
 def test_a_sample_is_without_what_is_not_known() -> None:

@@ -1,4 +1,4 @@
-"""Runs that take turns: who is next, whatever becomes of the others."""
+"""Interleaved runs: which is next, whatever happens to the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def comparison_of(database: Engine, *lanes: str, repeats: int = 3) -> StoredComp
 
 
 def measure(database: Engine, run: Run) -> None:
-    """Carry one turn of a claimed run."""
+    """Process one work item of a claimed run."""
     queue.add_repeat(database, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
     index = comparisons.next_item(database, runs.load(database, run.id))
     if index is None:
@@ -36,19 +36,19 @@ def measure(database: Engine, run: Run) -> None:
 
 
 def measured(database: Engine, most: int = 100) -> list[int]:
-    """Work the queue off, one turn at a time; return whose turn it was."""
-    found = []
-    while len(found) < most and (run := queue.claim(database)) is not None:
+    """Process the queue, one work item at a time; return the run of each."""
+    work_items = []
+    while len(work_items) < most and (run := queue.claim(database)) is not None:
         assert queue.claim(database) is None or run.comparison_id is None, (
             "two of a comparison at once"
         )
-        found.append(run.id)
+        work_items.append(run.id)
         measure(database, run)
-    return found
+    return work_items
 
 
-def rounds(turns: Sequence[int], candidates: int) -> list[list[int]]:
-    return [sorted(turns[i : i + candidates]) for i in range(0, len(turns), candidates)]
+def rounds(claimed: Sequence[int], candidates: int) -> list[list[int]]:
+    return [sorted(claimed[i : i + candidates]) for i in range(0, len(claimed), candidates)]
 
 
 @pytest.mark.parametrize("lanes", [("a", "a", "a"), ("a", "b", "c"), ("a", "b", "a")])
@@ -68,14 +68,14 @@ def test_whoever_drops_out_holds_nobody_up(database: Engine, status: RunStatus) 
     assert [len(run.repeats) for run in runs.load_many(database, rest)] == [3, 3]
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-@pytest.mark.parametrize("turns", [0, 1, 4, 5])
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("done", [0, 1, 4, 5])
 def test_when_one_is_deleted_the_others_go_on_round_by_round(
-    database: Engine, place: int, turns: int
+    database: Engine, index: int, done: int
 ) -> None:
     comparison = comparison_of(database, "a", "a", "a", repeats=4)
-    measured(database, turns)
-    runs.delete(database, comparison.run_ids[place])
+    measured(database, done)
+    runs.delete(database, comparison.run_ids[index])
     left = comparisons.load(database, comparison.id).run_ids
     while (run := queue.claim(database)) is not None:
         others = [other for other in runs.load_many(database, left) if other.id != run.id]
@@ -89,23 +89,23 @@ def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(database: E
     assert queue.claim(database) is not None
     comparison_of(database, "a", "b")
     later = runs.create(database, RunConfig(), "b")
-    turns = [run.id for run in (queue.claim(database), queue.claim(database)) if run]
-    assert alone not in turns and set(turns) <= {3, later}
+    claimed = [run.id for run in (queue.claim(database), queue.claim(database)) if run]
+    assert alone not in claimed and set(claimed) <= {3, later}
     queue.finish(database, alone, "done")
 
 
 def test_more_repeats_of_one_run_leave_the_others_alone(database: Engine) -> None:
     comparison = comparison_of(database, "a", "b")
-    one, other = comparison.run_ids
+    first, second = comparison.run_ids
     measured(database)
-    comparisons.repeat_more(database, [one], 2)
-    assert measured(database) == [one, one]
-    assert [len(run.repeats) for run in runs.load_many(database, [one, other])] == [5, 3]
-    comparisons.repeat_more(database, [one, other], 2)
-    turns = measured(database)
-    assert turns == [other, other, one, one], "those of earlier rounds come first"
+    comparisons.repeat_more(database, [first], 2)
+    assert measured(database) == [first, first]
+    assert [len(run.repeats) for run in runs.load_many(database, [first, second])] == [5, 3]
+    comparisons.repeat_more(database, [first, second], 2)
+    claimed = measured(database)
+    assert claimed == [second, second, first, first], "those of earlier rounds come first"
     with pytest.raises(CannotRepeat, match="1 to 43 more"):
-        comparisons.repeat_more(database, [one, other], 44)
+        comparisons.repeat_more(database, [first, second], 44)
 
 
 def test_a_trial_of_which_no_run_is_left_is_not_found(database: Engine) -> None:
@@ -116,7 +116,7 @@ def test_a_trial_of_which_no_run_is_left_is_not_found(database: Engine) -> None:
         comparisons.load(database, comparison.id)
 
 
-def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(database: Engine) -> None:
+def test_a_cancel_in_the_moment_in_which_a_work_item_ends_is_not_lost(database: Engine) -> None:
     comparison_of(database, "a", "b")
     run = queue.claim(database)
     assert run is not None
@@ -137,9 +137,9 @@ def test_a_cancel_in_the_moment_in_which_a_turn_ends_is_not_lost(database: Engin
         assert thread.is_alive(), "it waits for what is being written"
     thread.join(10)
     assert not errors
-    found = runs.load(database, run.id)
-    assert (found.status, found.cancel_requested) == ("cancelled", True)
-    assert found.ended_at is not None
+    loaded = runs.load(database, run.id)
+    assert (loaded.status, loaded.cancel_requested) == ("cancelled", True)
+    assert loaded.ended_at is not None
 
 
 def test_the_second_of_two_who_want_more_at_once_is_told(

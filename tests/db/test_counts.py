@@ -53,4 +53,4 @@ def test_only_the_latest_runs_are_remembered(database: Engine) -> None:
     for rate in range(1, counts.REMEMBERED + 5):
         queue.finish(database, new(database), "done", headline=headline(float(rate)))
     seen = counts.seen(database, "embedded", "m", "lane")
-    assert len(seen) == counts.REMEMBERED and min(one.tokens_per_s for one in seen) == 5.0
+    assert len(seen) == counts.REMEMBERED and min(count.tokens_per_s for count in seen) == 5.0

@@ -215,7 +215,7 @@ def test_a_sqlite_database_is_for_its_owner_alone(tmp_path: Path) -> None:
         connection.execute(text("UPDATE runs SET note = ''"))
         beside = sorted(file.parent.iterdir())
         assert len(beside) == 3, "with what it writes first"
-        assert {mode(one) for one in beside} == {0o600}
+        assert {mode(path) for path in beside} == {0o600}
     assert mode(file.parent) == 0o700
 
 
@@ -252,19 +252,19 @@ def test_a_link_to_a_file_that_is_not_there_makes_one_for_its_owner_alone(tmp_pa
     assert mode(file) == 0o600
 
 
-def test_a_file_that_was_removed_is_said_and_not_begun_anew(tmp_path: Path) -> None:
+def test_a_removed_file_is_reported_and_not_recreated(tmp_path: Path) -> None:
     file = tmp_path / "paceline.db"
     engine = connect(f"sqlite:///{file}")
     upgrade(engine)
-    kept = {one: one.read_bytes() for one in tmp_path.iterdir()}
-    for one in kept:
-        one.unlink()
+    contents = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for path in contents:
+        path.unlink()
     with pytest.raises(DatabaseGone, match=f"{file} is gone"), writing(engine):
         pass
     with pytest.raises(DatabaseGone), engine.connect():
         pass
     assert not list(tmp_path.iterdir())
-    for one, data in kept.items():
-        one.write_bytes(data)
+    for path, data in contents.items():
+        path.write_bytes(data)
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM runs")) == 0, "it was put back"

@@ -154,8 +154,8 @@ def test_a_run_goes_round_whole_but_for_its_prompts(
     assert [tuple(m.token_times) for m in back.measurements] == [
         tuple(m.token_times) for m in candidate.measurements
     ]
-    told = [run_document(c)["run"]["config"] for c in (back, candidate)]
-    assert told[0] == told[1], "their prompts by number and length, too"
+    configs = [run_document(c)["run"]["config"] for c in (back, candidate)]
+    assert configs[0] == configs[1], "their prompts by number and length, too"
 
 
 def test_what_is_imported_exported_and_imported_again_keeps_its_tool(database: Engine) -> None:
@@ -194,9 +194,9 @@ def test_an_imported_run_is_listed_with_the_objectives_it_was_asked_for(database
 def test_every_export_takes_what_a_tool_left_out(database: Engine, name: str) -> None:
     [run_id] = bring_in(database, name)
     other = bring_in(database, "vllm/result.json")[0]
-    one, two = results.candidates(database, [run_id, other])
+    first, second = results.candidates(database, [run_id, other])
     for entry in EXPORTS:
-        assert entry.write([one, two][: entry.least]), entry.name
+        assert entry.write([first, second][: entry.least]), entry.name
 
 
 @pytest.mark.parametrize("time", ["1e-320", "5e-324", "1e308", "inf", "nan", "-1", "9" * 39])

@@ -94,37 +94,37 @@ def test_the_database_itself_refuses_a_second_running_run_in_a_lane(database: En
 
 
 def test_a_claimer_that_comes_second_gets_nothing(database: Engine) -> None:
-    taken, same_lane = new(database, "a", "a")
-    took = [queue._take(database, run_id) for run_id in (taken, taken, same_lane)]
+    claimed, same_lane = new(database, "a", "a")
+    took = [queue._take(database, run_id) for run_id in (claimed, claimed, same_lane)]
     assert took == [True, False, False]
     assert runs.load(database, same_lane).status == "queued"
 
 
 def test_claimers_at_once_get_one_run_of_each_lane(database: Engine, url: str) -> None:
     new(database, *"abcabcabc")
-    taken: list[Run] = []
+    claimed: list[Run] = []
 
     def work(own: Engine) -> None:
         if run := queue.claim(own):
-            taken.append(run)
+            claimed.append(run)
 
     at_once(url, 6, work)
-    assert sorted(run.id for run in taken) == [1, 2, 3]
+    assert sorted(run.id for run in claimed) == [1, 2, 3]
     assert runs.count(database, status="running") == 3
 
 
 def test_claimers_at_once_run_every_run_once(database: Engine, url: str) -> None:
     ids = new(database, *"aabbaabb")
-    taken: list[int] = []
+    claimed: list[int] = []
 
     def work(own: Engine) -> None:
         while queue.active(own):
             if run := queue.claim(own):
-                taken.append(run.id)
+                claimed.append(run.id)
                 assert queue.finish(own, run.id, "done")
 
     at_once(url, 4, work)
-    assert Counter(taken) == Counter(ids)
+    assert Counter(claimed) == Counter(ids)
 
 
 def test_writers_at_once_wait_for_one_another(database: Engine, url: str) -> None:
@@ -224,8 +224,8 @@ def test_a_queued_run_is_cancelled_at_once(database: Engine) -> None:
 def test_a_queued_run_that_was_asked_to_stop_is_never_started(database: Engine) -> None:
     new(database, "a", "a")
     with writing(database) as connection:
-        asked = update(schema.runs).where(schema.runs.c.id == 1).values(cancel_requested=True)
-        connection.execute(asked)
+        stop = update(schema.runs).where(schema.runs.c.id == 1).values(cancel_requested=True)
+        connection.execute(stop)
     assert claimed(database) == 2
     assert runs.load(database, 1).status == "cancelled"
 

@@ -26,7 +26,7 @@ def history(database: Engine) -> Engine:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("", [3, 2, 1]),
         ("  ", [3, 2, 1]),
@@ -49,15 +49,15 @@ def history(database: Engine) -> Engine:
         ("\0", []),
     ],
 )
-def test_text_is_found_in_any_case_and_as_it_stands(
-    history: Engine, text: str, found: list[int]
+def test_text_is_found_in_any_case_and_literally(
+    history: Engine, text: str, expected: list[int]
 ) -> None:
-    assert [row.id for row in runs.search(history, text=text)] == found
-    assert runs.count(history, text=text) == len(found)
+    assert [row.id for row in runs.search(history, text=text)] == expected
+    assert runs.count(history, text=text) == len(expected)
 
 
 @pytest.mark.parametrize(
-    ("filters", "found"),
+    ("filters", "expected"),
     [
         ({"backend": "vllm"}, [2]),
         ({"backend": "vll"}, []),
@@ -72,10 +72,10 @@ def test_text_is_found_in_any_case_and_as_it_stands(
     ],
 )
 def test_filters_narrow_together(
-    history: Engine, filters: dict[str, str], found: list[int]
+    history: Engine, filters: dict[str, str], expected: list[int]
 ) -> None:
-    assert [row.id for row in runs.search(history, **filters)] == found  # type: ignore[arg-type]
-    assert runs.count(history, **filters) == len(found)  # type: ignore[arg-type]
+    assert [row.id for row in runs.search(history, **filters)] == expected  # type: ignore[arg-type]
+    assert runs.count(history, **filters) == len(expected)  # type: ignore[arg-type]
 
 
 def test_pages_follow_one_another(history: Engine) -> None:

@@ -17,20 +17,20 @@ from tests.values import measured
 PAGE = b"<!doctype html>"
 
 
-def kept(database: Engine) -> int:
+def count_of_pages(database: Engine) -> int:
     with database.connect() as connection:
         return connection.scalar(select(func.count()).select_from(schema.shares)) or 0
 
 
 def test_a_page_is_behind_its_token_and_no_other(database: Engine) -> None:
     run_id = store(database)
-    one, two = (shares.create(database, [run_id], "A", PAGE + title) for title in (b"1", b"2"))
-    for share, end in ((one, b"1"), (two, b"2")):
-        found = shares.load(database, share.token)
-        assert found is not None and gzip.decompress(found) == PAGE + end
-    assert one.token != two.token
-    assert len(one.token) == 43  # 256 bits
-    for other in ("", one.token[:-1], f"{one.token}x", one.token.swapcase(), "%", "\0"):
+    first, second = (shares.create(database, [run_id], "A", PAGE + title) for title in (b"1", b"2"))
+    for share, end in ((first, b"1"), (second, b"2")):
+        page = shares.load(database, share.token)
+        assert page is not None and gzip.decompress(page) == PAGE + end
+    assert first.token != second.token
+    assert len(first.token) == 43  # 256 bits
+    for other in ("", first.token[:-1], f"{first.token}x", first.token.swapcase(), "%", "\0"):
         assert shares.load(database, other) is None
 
 
@@ -41,7 +41,7 @@ def test_a_page_is_gone_when_it_is_revoked(database: Engine) -> None:
     for token in (share.token, "", "\0"):
         with pytest.raises(ShareNotFound):
             shares.revoke(database, token)
-    assert kept(database) == 0
+    assert count_of_pages(database) == 0
 
 
 def test_a_page_is_gone_when_its_time_is_over(database: Engine) -> None:
@@ -52,7 +52,7 @@ def test_a_page_is_gone_when_its_time_is_over(database: Engine) -> None:
     assert shares.load(database, over.token) is None
     assert shares.load(database, still.token) and shares.load(database, always.token)
     assert [share.token for share in shares.listed(database)] == [always.token, still.token]
-    assert kept(database) == 2  # what was over was thrown away when the next was made
+    assert count_of_pages(database) == 2  # what was over was thrown away when the next was made
 
 
 def test_what_is_deleted_is_not_shared_any_more(database: Engine) -> None:
@@ -73,19 +73,19 @@ def test_a_run_that_cannot_be_deleted_stays_shared(database: Engine) -> None:
     assert shares.load(database, share.token)
 
 
-def test_what_is_listed_are_the_pages_of_these_runs_in_this_order(database: Engine) -> None:
-    one, two = store(database), store(database)
-    first = shares.create(database, [one, two], "A", PAGE, texts=True)
-    second = shares.create(database, [one, two], "A", PAGE)
-    shares.create(database, [two, one], "B", PAGE), shares.create(database, [one], "C", PAGE)
-    assert shares.listed(database, [one, two]) == [second, first]
+def test_the_list_has_the_pages_of_these_runs_in_this_order(database: Engine) -> None:
+    run_a, run_b = store(database), store(database)
+    first = shares.create(database, [run_a, run_b], "A", PAGE, texts=True)
+    second = shares.create(database, [run_a, run_b], "A", PAGE)
+    shares.create(database, [run_b, run_a], "B", PAGE), shares.create(database, [run_a], "C", PAGE)
+    assert shares.listed(database, [run_a, run_b]) == [second, first]
     assert len(shares.listed(database)) == 4
     assert (first.texts, second.texts, first.path) == (True, False, f"/share/{first.token}")
 
 
-def test_a_page_that_is_published_is_what_was_measured_then(database: Engine) -> None:
-    asked = {"workload": "text", "prompt": "a heron"}
-    run_id = store(database, [measured(0, answer="grey on grey")], name="first-name", **asked)
+def test_a_published_page_stays_what_was_measured_then(database: Engine) -> None:
+    config = {"workload": "text", "prompt": "a heron"}
+    run_id = store(database, [measured(0, answer="grey on grey")], name="first-name", **config)
     share = shares.publish(database, [run_id], days=7)
     runs.edit(database, run_id, "second-name", [], "")
     page = gzip.decompress(shares.load(database, share.token) or b"")
@@ -115,4 +115,4 @@ def test_runs_that_make_no_page_are_refused_in_a_sentence(database: Engine) -> N
         shares.publish(database, [run_id, 99])
     with pytest.raises(RunNotFound):
         shares.create(database, [run_id, 99], "A", PAGE)
-    assert kept(database) == 0
+    assert count_of_pages(database) == 0

@@ -141,8 +141,8 @@ def test_a_run_that_is_not_there_is_a_sentence(database: Engine, run_id: int) ->
 
 def test_runs_come_in_the_order_asked_for(database: Engine) -> None:
     first, second, third = (new(database) for _ in range(3))
-    found = runs.load_many(database, [third, first, third, second])
-    assert [run.id for run in found] == [third, first, third, second]
+    loaded = runs.load_many(database, [third, first, third, second])
+    assert [run.id for run in loaded] == [third, first, third, second]
     assert runs.load_many(database, []) == []
 
 
@@ -204,8 +204,8 @@ def test_requests_come_by_repeat_and_index(database: Engine) -> None:
     sent = [replace(SMALL, repeat=repeat, index=index) for repeat, index in keys]
     queue.add_measurements(database, run_id, sent)
     queue.add_measurements(database, other, [SMALL])
-    found = runs.measurements(database, run_id)
-    assert [(m.repeat, m.index) for m in found] == sorted(keys)
+    measurements = runs.measurements(database, run_id)
+    assert [(m.repeat, m.index) for m in measurements] == sorted(keys)
 
 
 def test_a_request_sent_again_replaces_the_first(database: Engine) -> None:
@@ -213,8 +213,8 @@ def test_a_request_sent_again_replaces_the_first(database: Engine) -> None:
     queue.add_measurements(database, run_id, [SMALL, replace(FULL, index=1)])
     queue.add_measurements(database, run_id, [replace(FULL, index=0), replace(SMALL, index=1)])
     queue.add_measurements(database, run_id, [])
-    found = runs.measurements(database, run_id, texts=True)
-    assert found == [replace(FULL, index=0), replace(SMALL, index=1)]
+    measurements = runs.measurements(database, run_id, texts=True)
+    assert measurements == [replace(FULL, index=0), replace(SMALL, index=1)]
 
 
 def test_five_thousand_requests_of_128_tokens_are_kept_in_one_call(database: Engine) -> None:
@@ -243,13 +243,13 @@ def test_a_repeat_sent_again_replaces_the_first(database: Engine) -> None:
     queue.add_repeat(database, run_id, Repeat(0, began))
     ended = Repeat(0, began, 12.345678901, {"cpu_share": 0.25, "lags": [0.1, None]})
     queue.add_repeat(database, run_id, ended)
-    found = runs.load(database, run_id).repeats
-    assert found == (ended, Repeat(1, began))
-    assert {repeat.began_at.utcoffset() for repeat in found} == {timedelta(0)}
+    repeats = runs.load(database, run_id).repeats
+    assert repeats == (ended, Repeat(1, began))
+    assert {repeat.began_at.utcoffset() for repeat in repeats} == {timedelta(0)}
 
 
 @pytest.mark.parametrize(
-    ("limit", "kept"),
+    ("limit", "expected"),
     [
         (500, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
         (11, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
@@ -260,12 +260,12 @@ def test_a_repeat_sent_again_replaces_the_first(database: Engine) -> None:
     ],
 )
 def test_progress_is_thinned_evenly_and_keeps_the_last(
-    database: Engine, limit: int, kept: list[int]
+    database: Engine, limit: int, expected: list[int]
 ) -> None:
     run_id = new(database)
     for state in reversed(states(11)):
         queue.add_progress(database, run_id, state)
-    assert runs.progress(database, run_id, limit) == [states(11)[number] for number in kept]
+    assert runs.progress(database, run_id, limit) == [states(11)[number] for number in expected]
 
 
 def test_names_notes_and_tags_can_be_edited(database: Engine) -> None:
@@ -318,8 +318,8 @@ def test_the_longest_allowed_is_kept(database: Engine) -> None:
 
 
 def test_deleting_a_run_takes_all_of_it_and_nothing_else(database: Engine) -> None:
-    kept, gone = new(database, tags=["x"]), new(database, tags=["x"])
-    for run_id in (kept, gone):
+    remaining, gone = new(database, tags=["x"]), new(database, tags=["x"])
+    for run_id in (remaining, gone):
         queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC)))
         queue.add_measurements(database, run_id, [SMALL])
         queue.add_progress(database, run_id, states(1)[0])
@@ -328,7 +328,7 @@ def test_deleting_a_run_takes_all_of_it_and_nothing_else(database: Engine) -> No
         runs.load(database, gone)
     with database.connect() as connection:
         for table in (schema.run_tags, schema.repeats, schema.requests, schema.progress):
-            assert connection.scalars(select(table.c.run_id)).all() == [kept]
+            assert connection.scalars(select(table.c.run_id)).all() == [remaining]
 
 
 def test_the_id_of_a_deleted_run_is_never_used_again(database: Engine) -> None:

@@ -51,8 +51,8 @@ def start(database: Engine) -> Iterator[Start]:
     """Start an engine and wait until it is ready; whatever is still up at the end is stopped."""
 
     def started(name: str, **values: Any) -> EngineInstance:
-        given = {"engine": name, "max_model_len": 1024, "max_seqs": 8, "start_timeout_s": READY_S}
-        engine_id = serving.start(database, EngineConfig.model_validate(given | values))
+        config = {"engine": name, "max_model_len": 1024, "max_seqs": 8, "start_timeout_s": READY_S}
+        engine_id = serving.start(database, EngineConfig.model_validate(config | values))
         until(
             lambda: (
                 engines.load(database, engine_id).status not in ("planned", "starting", "ending")
@@ -77,9 +77,9 @@ def stopped(database: Engine, server: EngineInstance) -> EngineInstance:
 
 def measured(database: Engine, server: EngineInstance, **values: Any) -> Run:
     """Measure a run on an engine."""
-    given = {"max_tokens": 16, "ignore_eos": True, "warmup": 1, "base_url": server.base_url}
+    config = {"max_tokens": 16, "ignore_eos": True, "warmup": 1, "base_url": server.base_url}
     backend = ENGINES[server.config.engine].backend
-    run_id = jobs.submit(database, parse({"backend": backend, **given, **values}))
+    run_id = jobs.submit(database, parse({"backend": backend, **config, **values}))
     return finished(database, run_id, RUN_S)
 
 
@@ -100,14 +100,16 @@ def test_an_engine_starts_is_measured_in_each_mode_and_leaves_nothing(
 ) -> None:
     server = start(name, **sizes)
     assert_says_how_it_is_parallel(server)
-    told = {key: value for key, value in server.facts.items() if key != "device"}  # Paceline's word
+    facts = {
+        key: value for key, value in server.facts.items() if key != "device"
+    }  # Paceline's word
     for mode, values in MODES.items():
         run = measured(database, server, mode=mode, **values)
         assert (run.status, run.error) == ("done", None), mode
         rows = runs.measurements(database, run.id)
         assert [m.status for m in rows] == ["ok"] * values["requests"], [m.error for m in rows]
         assert {m.output_tokens for m in rows} == {16} and all(m.token_times for m in rows)
-        assert told.items() <= run.environment.items()
+        assert facts.items() <= run.environment.items()
     long = measured(database, server, mode="batch", requests=8, max_tokens=96)
     assert_was_watched(database, server, long)
     end = stopped(database, server)
@@ -118,14 +120,16 @@ def test_an_engine_starts_is_measured_in_each_mode_and_leaves_nothing(
 def assert_says_how_it_is_parallel(server: EngineInstance) -> None:
     """vLLM and SGLang tell it, so that it need not be typed; Ray and llama.cpp do not."""
     if server.config.engine in ("vllm", "sglang"):
-        told = [server.facts[f"{kind}_parallel"] for kind in ("tensor", "pipeline", "data")]
-        assert told == [server.config.tp, server.config.pp, server.config.dp]
+        ranks = [server.facts[f"{kind}_parallel"] for kind in ("tensor", "pipeline", "data")]
+        assert ranks == [server.config.tp, server.config.pp, server.config.dp]
         assert server.facts["engine_version"]
 
 
 def assert_was_watched(database: Engine, server: EngineInstance, run: Run) -> None:
     """What the engine did was seen from outside; of Ray's replicas only what the machine says."""
-    seen = {name for one in results.candidate(database, run.id).samples for name in one.values}
+    seen = {
+        name for sample in results.candidate(database, run.id).samples for name in sample.values
+    }
     assert {"engine_cores", "memory_bytes"} <= seen
     if server.config.engine != "ray":
         assert "running" in seen
@@ -138,8 +142,8 @@ def test_a_folder_without_a_model_is_said_and_leaves_nothing(
 ) -> None:
     empty = tmp_path / "model"
     empty.mkdir()
-    asked = EngineConfig(engine="vllm", model=str(empty), start_timeout_s=READY_S)
-    engine_id = engines.create(database, asked)
+    config = EngineConfig(engine="vllm", model=str(empty), start_timeout_s=READY_S)
+    engine_id = engines.create(database, config)
     jobs.ensure(database)
     until(lambda: engines.load(database, engine_id).status == "failed", READY_S)
     server = engines.load(database, engine_id)

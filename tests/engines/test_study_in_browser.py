@@ -76,25 +76,25 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
         assert [run.status for run in study.runs[4:]] == ["failed"] * 2
         facts = [run.environment["tensor_parallel"] for run in study.runs[:4]]
         assert facts == [1, 1, 2, 2]
-        assert not any(tagged(process_tag(database, one.id)) for one in study.engines)
+        assert not any(tagged(process_tag(database, process.id)) for process in study.engines)
     page.reload()
     settled(page)
     no_trouble(page)
-    said = page.get_by_test_id("stMain").inner_text()
+    text = page.get_by_test_id("stMain").inner_text()
     assert re.search(
-        r"TP 2.* (× the throughput of|less throughput than|faster or slower than) TP 1", said
-    ), said
-    assert "A device here is a share of one CPU's cores" in said
-    assert "64 cores" in said
+        r"TP 2.* (× the throughput of|less throughput than|faster or slower than) TP 1", text
+    ), text
+    assert "A device here is a share of one CPU's cores" in text
+    assert "64 cores" in text
 
 
 def resumed(page: Page, database: Engine, study_id: int) -> bool:
     """Press Resume as soon as it is there. A kill between two cells leaves nothing to resume."""
-    found = studies.load(database, study_id)
-    if not any(run.status == "interrupted" for run in found.runs):
+    study = studies.load(database, study_id)
+    if not any(run.status == "interrupted" for run in study.runs):
         return done(database, study_id) == 4
-    if not found.active:
+    if not study.active:
         page.reload()
         settled(page)
         page.get_by_role("button", name="Resume").click()
-    return not found.active
+    return not study.active

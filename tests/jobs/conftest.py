@@ -32,8 +32,8 @@ def supervisors() -> list[psutil.Process]:
 def _running(module: str) -> list[psutil.Process]:
     """A process that is just starting another is there twice, until its child has become what it
     shall be: that child does not count."""
-    found = psutil.process_iter(["cmdline", "environ", "ppid"])
-    ours = [process for process in found if _ours(process, module)]
+    processes = psutil.process_iter(["cmdline", "environ", "ppid"])
+    ours = [process for process in processes if _ours(process, module)]
     pids = {process.pid for process in ours}
     return [process for process in ours if process.info["ppid"] not in pids]
 

@@ -110,9 +110,9 @@ def test_where_the_supervisor_died_too_its_next_ends_the_engines_session(
     (inside,) = [p for p in left if lives(p) and _session_of(p) == first]
     clean_up(opened(), engine_id)
     assert not lives(inside)
-    for one in left:  # the other has left everything behind by which it could be known
-        if one.is_running():
-            one.kill()
+    for survivor in left:  # the other has left everything behind by which it could be known
+        if survivor.is_running():
+            survivor.kill()
 
 
 def _session_of(process: psutil.Process) -> int:

@@ -31,8 +31,8 @@ def test_an_engine_is_started_measured_and_stopped(database: Engine) -> None:
     server = ready(database, engine_id)
     assert server.base_url and server.command and server.pid
     assert server.facts["engine"] == "llama.cpp"
-    asked = {"backend": "url", "base_url": server.base_url, "requests": 2, "mode": "batch"}
-    run_id = jobs.submit(database, parse({**asked, "max_tokens": 4, "warmup": 0}))
+    config = {"backend": "url", "base_url": server.base_url, "requests": 2, "mode": "batch"}
+    run_id = jobs.submit(database, parse({**config, "max_tokens": 4, "warmup": 0}))
     assert finished(database, run_id, ANSWER_S).status == "done"
     assert engines.load(database, engine_id).status == "ready", "it stays until it is stopped"
     assert processes(database, engine_id)

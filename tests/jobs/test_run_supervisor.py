@@ -84,7 +84,7 @@ def test_however_many_look_at_once_one_supervisor_is_started(
     assert len(supervisors()) == 1
 
 
-def test_a_supervisors_death_frees_its_place_while_its_worker_lives(
+def test_a_supervisors_death_frees_its_lock_while_its_worker_lives(
     database: Engine, reference_run: Submit
 ) -> None:
     run_id = reference_run(SLOW, requests=1, warmup=0)

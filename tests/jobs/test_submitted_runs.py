@@ -37,9 +37,9 @@ def test_runs_of_one_backend_wait_for_each_other(database: Engine, reference_run
     until(lambda: runs.load(database, first).status == "running", 15)
     assert runs.load(database, second).status == "queued"
     assert queue.ahead(database, second) == 1
-    one, two = finished(database, first), finished(database, second)
-    assert one.ended_at and two.started_at
-    assert two.started_at >= one.ended_at
+    first_run, second_run = finished(database, first), finished(database, second)
+    assert first_run.ended_at and second_run.started_at
+    assert second_run.started_at >= first_run.ended_at
 
 
 @pytest.mark.timed
@@ -90,18 +90,18 @@ def test_where_the_queue_cannot_be_worked_off_nothing_is_queued(database: Engine
 
 
 @pytest.mark.parametrize(
-    ("model", "words"),
+    ("model", "message"),
     [
         ("ref status=401", "No request succeeded. The first one: HTTP 401"),
         ("ref fault=html", "not a chat completion"),
     ],
 )
 def test_a_run_without_a_success_failed_and_says_why(
-    database: Engine, reference_run: Submit, model: str, words: str
+    database: Engine, reference_run: Submit, model: str, message: str
 ) -> None:
     run = finished(database, reference_run(model, requests=3, pause_s=0))
     assert run.status == "failed"
-    assert words in str(run.error)
+    assert message in str(run.error)
     assert counts.counted(database, run.id) == {"failed": 3}
 
 
@@ -154,13 +154,13 @@ def test_a_run_that_is_done_can_have_more_repeats(
 ) -> None:
     run_id = reference_run("ref tokens=3", mode="batch", requests=2, warmup=0)
     before = finished(database, run_id)
-    kept = runs.measurements(database, run_id)
+    measured_before = runs.measurements(database, run_id)
     jobs.more(database, [run_id], 2)
     run = finished(database, run_id)
     assert (run.status, run.config.repeats, len(run.repeats)) == ("done", 3, 3)
     assert run.started_at == before.started_at
     measured = runs.measurements(database, run_id)
-    assert measured[:2] == kept, "what was measured stays"
+    assert measured[:2] == measured_before, "what was measured stays"
     assert [m.repeat for m in measured] == [0, 0, 1, 1, 2, 2]
     assert runs.search(database)[0].headline["repeats"] == 3
     moments = [moment.t for moment in runs.progress(database, run_id)]

@@ -77,7 +77,7 @@ def sound(at: AppTest) -> AppTest:
 
 
 def deletion(*run_ids: int) -> AppTest:
-    """The dialog that asks before runs are deleted, on a page of its own."""
+    """Return the dialog that confirms the deletion of runs, on a page of its own."""
 
     def page(*chosen: int) -> None:
         from pages.widgets.edit import confirm_deletion
@@ -87,15 +87,15 @@ def deletion(*run_ids: int) -> AppTest:
     return AppTest.from_function(page, args=run_ids).run()
 
 
-def said(at: AppTest) -> str:
-    """Every sentence of the page, without markdown's backslashes."""
+def text_of(at: AppTest) -> str:
+    """Return every text of the page, without markdown's backslashes."""
     parts: list[Any] = [*at.title, *at.warning, *at.error, *at.info, *at.success, *at.caption]
     texts = " ".join(str(part.value) for part in (*parts, *at.markdown))
     return re.sub(r"\\(.)", r"\1", texts.replace(":primary[]", ""))
 
 
 def complaints(at: AppTest) -> str:
-    """Every warning and error of the page."""
+    """Return every warning and error of the page."""
     texts = " ".join(str(part.value) for part in (*at.warning, *at.error))
     return re.sub(r"\\(.)", r"\1", texts.replace(":primary[]", ""))
 
@@ -122,5 +122,5 @@ def controls(at: AppTest) -> list[str]:
 
 def link_of(at: AppTest) -> dict[str, str]:
     """What the page's URL says."""
-    found = dict(at.query_params)
-    return {name: text if isinstance(text, str) else text[-1] for name, text in found.items()}
+    parameters = dict(at.query_params)
+    return {name: text if isinstance(text, str) else text[-1] for name, text in parameters.items()}

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from db import queue, runs, studies
 from services.ask.measurement import Run
 from tests.conftest import finished, until
-from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.picky import Picky, serving
 from tests.reference import KEY
 
@@ -45,8 +45,10 @@ def other() -> Iterator[Picky]:
 
 def got(server: Picky) -> set[str]:
     """Everything that came with the questions to a server, but for which address was asked."""
-    asked = [headers for _, headers, _ in server.asked] + [headers for _, headers in server.listed]
-    return {value for headers in asked for name, value in headers.items() if name != "Host"}
+    headers_sent = [headers for _, headers, _ in server.asked] + [
+        headers for _, headers in server.listed
+    ]
+    return {value for headers in headers_sent for name, value in headers.items() if name != "Host"}
 
 
 def type_key(at: AppTest, server: Picky, key: str = KEY) -> AppTest:
@@ -81,8 +83,8 @@ def test_a_key_for_the_backends_own_address_is_sent_and_kept_nowhere(
     monkeypatch.setenv("VLLM_BASE_URL", locked.url)
     st.cache_data.clear()
     at = type_key(sound(at.run()), locked)
-    assert f"Sent only to {locked.url}." in said(at)
-    assert KEY not in str(link_of(at)) + said(at)
+    assert f"Sent only to {locked.url}." in text_of(at)
+    assert KEY not in str(link_of(at)) + text_of(at)
     press(at, "Start")
     ended(database, 1)
     nowhere(tmp_path)
@@ -101,14 +103,14 @@ def test_a_key_for_a_typed_address_is_sent_there(
     nowhere(tmp_path)
     at.switch_page("run.py")
     at.query_params["like"] = "1"
-    assert "from 1 earlier run" in said(sound(at.run())), "its server is known with the key"
+    assert "from 1 earlier run" in text_of(sound(at.run())), "its server is known with the key"
 
 
 def test_a_wrong_key_is_said_to_be_refused(visit: Visit, locked: Picky) -> None:
     at = visit("run", backend="url", base_url=f"{locked.url}/v1", **ONE)
-    words = complaints(type_key(at, locked, "another-key"))
-    assert "refuses the key that was typed (HTTP 401: no key, or a wrong one)" in words
-    assert "another-key" not in words and "PACELINE_URL_API_KEY" not in words
+    messages = complaints(type_key(at, locked, "another-key"))
+    assert "refuses the key that was typed (HTTP 401: no key, or a wrong one)" in messages
+    assert "another-key" not in messages and "PACELINE_URL_API_KEY" not in messages
     (start,) = [button for button in at.button if button.label == "Start"]
     assert not start.disabled, "a server without a list may answer all the same"
 
@@ -206,4 +208,4 @@ def test_another_session_has_none_of_it(visit: Visit, locked: Picky) -> None:
 @pytest.mark.parametrize("backend", ["url", "embedded", "ollama", "litellm"])
 def test_a_key_is_asked_for_where_there_is_somewhere_to_send_it(visit: Visit, backend: str) -> None:
     at = visit("run", backend=backend)
-    assert not fields(at) and "Sent only to" not in said(at)
+    assert not fields(at) and "Sent only to" not in text_of(at)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import runs
-from tests.pages.conftest import Visit, complaints, said
+from tests.pages.conftest import Visit, complaints, text_of
 from tests.stored import store
 
 NO_RUNS = [
@@ -41,10 +41,10 @@ def test_a_run_that_is_no_number_is_named_and_the_way_on_shown(
 
 
 @pytest.mark.parametrize("page", ["result", "live"])
-def test_a_run_that_is_gone_is_said_to_be(visit: Visit, page: str) -> None:
-    words = "There is no run 77. It may have been deleted."
-    assert f"{words} See History" in complaints(visit(page, run="77"))
-    assert complaints(visit(page, run="77", view="share")) == words  # it has no way to History
+def test_a_deleted_run_is_named_as_missing(visit: Visit, page: str) -> None:
+    message = "There is no run 77. It may have been deleted."
+    assert f"{message} See History" in complaints(visit(page, run="77"))
+    assert complaints(visit(page, run="77", view="share")) == message  # it has no way to History
     assert "There is no run 9223372036854775807." in complaints(visit(page, run=str(2**63 - 1)))
 
 
@@ -56,17 +56,17 @@ def test_a_page_about_no_run_says_where_runs_are(
     assert "No run is selected. Choose one in History" in complaints(visit(page, **parameters))
 
 
-@pytest.mark.parametrize("word", ["abc", "-1", "0", "99999999999999999999", "1e3"])
-def test_a_comparison_with_something_that_is_no_run_names_it(
-    visit: Visit, database: Engine, word: str
+@pytest.mark.parametrize("value", ["abc", "-1", "0", "99999999999999999999", "1e3"])
+def test_a_comparison_with_an_invalid_run_names_it(
+    visit: Visit, database: Engine, value: str
 ) -> None:
     store(database)
-    found = complaints(visit("compare", runs=f"1,{word}"))
-    assert "is not a run number. A link to this page ends in ?runs=12,15." in found
+    messages = complaints(visit("compare", runs=f"1,{value}"))
+    assert "is not a run number. A link to this page ends in ?runs=12,15." in messages
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("runs_", "message"),
     [
         ("", "Select 2 to 8 runs."),
         (",,", "Select 2 to 8 runs."),
@@ -77,18 +77,18 @@ def test_a_comparison_with_something_that_is_no_run_names_it(
         (",".join(map(str, range(1, 500))), "499 runs are too many"),
     ],
 )
-def test_a_comparison_that_cannot_be_says_why(
-    visit: Visit, database: Engine, given: str, words: str
+def test_an_impossible_comparison_says_why(
+    visit: Visit, database: Engine, runs_: str, message: str
 ) -> None:
     for _ in range(9):
         store(database)
-    assert words in complaints(visit("compare", runs=given))
+    assert message in complaints(visit("compare", runs=runs_))
 
 
 def test_a_run_that_is_named_twice_stands_there_once(visit: Visit, database: Engine) -> None:
     store(database), store(database)
     at = visit("compare", runs="1,1,2")
-    assert "names a run more than once" in said(at)
+    assert "names a run more than once" in text_of(at)
     assert at.multiselect[0].value == [1, 2]
 
 
@@ -137,12 +137,12 @@ FORM = [
 ]
 
 
-@pytest.mark.parametrize(("parameters", "words"), FORM)
-def test_the_form_says_what_of_a_link_it_cannot_have_and_keeps_the_rest(
-    visit: Visit, database: Engine, parameters: dict[str, str], words: str
+@pytest.mark.parametrize(("parameters", "message"), FORM)
+def test_the_form_names_invalid_values_of_a_link_and_keeps_the_rest(
+    visit: Visit, database: Engine, parameters: dict[str, str], message: str
 ) -> None:
     at = visit("run", **{"max_tokens": "33", **parameters})
-    assert words in complaints(at)
+    assert message in complaints(at)
     assert "The rest of the link still applies." in complaints(at)
     assert at.number_input(key="run-max_tokens").value == (
         128 if "max_tokens" in parameters else 33
@@ -152,7 +152,7 @@ def test_the_form_says_what_of_a_link_it_cannot_have_and_keeps_the_rest(
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("parameters", "message"),
     [
         ({"backend": "nowhere"}, "No run has the backend “nowhere”; showing all."),
         ({"model": "nobody"}, "No run has the model “nobody”"),
@@ -168,20 +168,20 @@ def test_the_form_says_what_of_a_link_it_cannot_have_and_keeps_the_rest(
         ({"text": "%"}, "No run matches."),
     ],
 )
-def test_the_history_says_what_of_a_link_there_is_not(
-    visit: Visit, database: Engine, parameters: dict[str, str], words: str
+def test_the_history_names_unknown_values_of_a_link(
+    visit: Visit, database: Engine, parameters: dict[str, str], message: str
 ) -> None:
     store(database, name="one")
     at = visit("history", **parameters)
-    assert words in complaints(at)
+    assert message in complaints(at)
     assert len(at.dataframe) == (0 if "text" in parameters else 1)
 
 
 @pytest.mark.parametrize("page", ["run", "history", "compare", "backends", "live", "result"])
-def test_a_view_that_there_is_not_is_said(visit: Visit, database: Engine, page: str) -> None:
+def test_an_unknown_view_is_named(visit: Visit, database: Engine, page: str) -> None:
     store(database)
-    found = complaints(visit(page, view="else", **({"run": "1"} if page in WITH_RUN else {})))
-    assert "Unknown view “else”; showing the full page." in found
+    messages = complaints(visit(page, view="else", **({"run": "1"} if page in WITH_RUN else {})))
+    assert "Unknown view “else”; showing the full page." in messages
 
 
 WITH_RUN = ("live", "result")

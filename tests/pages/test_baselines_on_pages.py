@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from db import baselines
 from db.database import writing
 from db.schema import runs as table
-from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.pages.test_stored_pages import headings, specs
 from tests.stored import store
 from tests.values import NOON, measured
@@ -21,15 +21,15 @@ from tests.values import NOON, measured
 @pytest.fixture
 def nights(database: Engine) -> Engine:
     """Four runs: as fast, half as fast, of other work, and of another model."""
-    for run_id, (seconds, given) in enumerate(NIGHTS, 1):
+    for run_id, (seconds, fields) in enumerate(NIGHTS, 1):
         answers = [
             measured(repeat=r, ttft=0.1, e2e=seconds * f) for r, f in enumerate((1.0, 1.01, 0.99))
         ]
-        store(database, answers, repeats=3, name=f"night {run_id}", **given)
+        store(database, answers, repeats=3, name=f"night {run_id}", **fields)
         with writing(database) as connection:
             began = NOON + timedelta(days=run_id)
-            one = update(table).where(table.c.id == run_id)
-            connection.execute(one.values(started_at=began))
+            statement = update(table).where(table.c.id == run_id)
+            connection.execute(statement.values(started_at=began))
     return database
 
 
@@ -48,26 +48,26 @@ def press(at: AppTest, label: str) -> AppTest:
 def column(at: AppTest) -> list[str | None]:
     """How the runs stand; a table in which none does has no such column."""
     shown = at.dataframe[0].value
-    found = shown.get("vs baseline", [None] * len(shown))
-    return [x if isinstance(x, str) else None for x in found]
+    cells = shown.get("vs baseline", [None] * len(shown))
+    return [x if isinstance(x, str) else None for x in cells]
 
 
 def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: Engine) -> None:
     at = press(visit("result", run="1"), "Set baseline")
     assert [(each.kind, each.value) for each in baselines.load_all(nights)] == [("model", "tiny")]
-    assert "baseline for model tiny" in said(at)
+    assert "baseline for model tiny" in text_of(at)
     at.selectbox(key="baseline-of-1").set_value(("tag", "nightly"))
     at = press(sound(at.run()), "Set baseline")
     assert {each.kind for each in baselines.load_all(nights)} == {"model", "tag"}
     at = press(at, "Remove baseline")
     assert [each.kind for each in baselines.load_all(nights)] == ["model"]
-    assert "baseline for tag" not in said(at)
+    assert "baseline for tag" not in text_of(at)
 
 
 def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> None:
     baselines.save(nights, "model", "tiny", 1)
     at = visit("result", run="2")
-    assert "The current baseline is run 1; this run will replace it." in said(at)
+    assert "The current baseline is run 1; this run will replace it." in text_of(at)
     press(at, "Set baseline")
     assert [each.run_id for each in baselines.load_all(nights)] == [2]
 
@@ -90,7 +90,7 @@ def test_a_run_that_failed_cannot_be_a_baseline(visit: Visit, database: Engine) 
 def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: Engine) -> None:
     baselines.save(nights, "model", "*other*", 4)
     at = visit("result", run="4", view="share")
-    assert "baseline for model *other*" in said(at)
+    assert "baseline for model *other*" in text_of(at)
     assert not at.button
 
 
@@ -109,11 +109,11 @@ def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -
     sound(at.run())
     assert link_of(at) == {"model": "tiny", "trend": "e2e_s_median"}
     assert "Is it getting faster?" in headings(at)
-    assert "The only run since the baseline (run 1) is slower: run 2." in said(at)
+    assert "The only run since the baseline (run 1) is slower: run 2." in text_of(at)
     assert len(specs(at)) == 1
     again = visit("history", model="tiny", trend="e2e_s_median")
     assert len(specs(again)) == 1
-    assert "One run did different work and is not shown." in said(again)
+    assert "One run did different work and is not shown." in text_of(again)
 
 
 def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: Engine) -> None:
@@ -124,5 +124,5 @@ def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: 
 
 def test_a_trend_without_a_reference_says_how_to_get_one(visit: Visit, nights: Engine) -> None:
     at = visit("history", trend="ttft_s_median")
-    assert "There is no baseline here. Select a run" in said(at)
+    assert "There is no baseline here. Select a run" in text_of(at)
     assert len(specs(at)) == 1

@@ -15,7 +15,7 @@ from services.ask.config import parse
 from services.ask.measurement import Run
 from services.ask.saved_server import saved_server
 from tests.conftest import ReferenceServer, finished, until
-from tests.pages.conftest import Visit, link_of, said, sound
+from tests.pages.conftest import Visit, link_of, sound, text_of
 from tests.stored import store
 
 
@@ -49,7 +49,7 @@ def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Vis
     assert not [widget for widget in at.number_input if widget.key == "run-repeats"]
     at = choose(at, "versus-mode", ["batch"])
     at = choose(at, "batch-concurrency", 8)
-    assert "2 candidates, 5 interleaved repeats each" in said(at)
+    assert "2 candidates, 5 interleaved repeats each" in text_of(at)
     start(at)
     one, other = stopped(database)
     assert (one.config.mode, other.config.mode, other.config.concurrency) == (
@@ -75,14 +75,14 @@ def test_a_link_opens_the_comparison_that_it_was_made_from(
     visit: Visit, parameters: dict[str, str]
 ) -> None:
     at = visit("run", **parameters)
-    assert "interleaved repeats each" in said(at)
+    assert "interleaved repeats each" in text_of(at)
     at = choose(at, "max_tokens", 64)  # any touch writes the link
     written = {name: text for name, text in link_of(at).items() if name != "model"}
     assert written == {**parameters, "max_tokens": "64"}
 
 
 def test_a_value_that_a_link_cannot_have_is_complained_of_once(visit: Visit) -> None:
-    words = said(visit("run", mode="batch", vs="concurrency=abc"))
+    words = text_of(visit("run", mode="batch", vs="concurrency=abc"))
     assert "must be a whole number (got 'abc')" in words
     assert "None" not in words
 
@@ -101,7 +101,7 @@ def test_two_backends_that_do_not_answer_break_nothing_and_no_default_is_lost(
     at = choose(at, "backend", "embedded")
     each = at.number_input(key="run-trial-each")
     assert (each.value, at.number_input(key="run-trial-margin").value) == (5, 5.0)
-    assert "2 candidates, 5 interleaved repeats each" in said(at)
+    assert "2 candidates, 5 interleaved repeats each" in text_of(at)
 
 
 @pytest.mark.parametrize("port", [1, None])
@@ -112,9 +112,9 @@ def test_two_servers_of_one_kind_are_compared(
     at = add(visit("run", backend="url", base_url=reference.base_url))
     at = choose(at, "2-backend", "url")
     at = choose(at, "2-base_url-url", other)
-    assert ("an A/A check" in said(at)) == (port is None)
+    assert ("an A/A check" in text_of(at)) == (port is None)
     if port:
-        assert "Nothing answers on http://127.0.0.1:1/v1: start the server" in said(at)
+        assert "Nothing answers on http://127.0.0.1:1/v1: start the server" in text_of(at)
         assert link_of(at)["vs"] == "backend=url&base_url=http%3A%2F%2F127.0.0.1%3A1%2Fv1&model="
         assert next(button for button in at.button if button.label == "Start").disabled
         return
@@ -129,9 +129,9 @@ def test_a_server_is_added_and_removed(visit: Visit) -> None:
     at = add(at)
     assert at.selectbox(key="run-3-backend").value == "ollama"
     at = choose(at, "3-backend", "groq")
-    assert "3 candidates, " in said(at)
+    assert "3 candidates, " in text_of(at)
     sound(at.button(key="run-2-remove").click().run())
-    assert "2 candidates, " in said(at)
+    assert "2 candidates, " in text_of(at)
     assert link_of(at)["vs"].startswith("backend=groq")
 
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_is_said_at_its_field_and_not_started(
     at = choose(visit("run", vs="same"), key, value)
     at_field = [one.value for one in at.caption if one.value.startswith(":red[")]
     assert len(at_field) == 1 and words in at_field[0].replace("\\", "")
-    assert len(at.error) == 1 and words in said(at)
+    assert len(at.error) == 1 and words in text_of(at)
     assert next(button for button in at.button if button.label == "Start").disabled
 
 
@@ -200,23 +200,23 @@ def test_what_cannot_be_is_said_at_its_field_and_not_started(
 def test_a_number_that_turns_cannot_have_is_left_out_of_a_link(
     visit: Visit, wrong: dict[str, str]
 ) -> None:
-    assert "2 candidates, 5 interleaved repeats each" in said(visit("run", vs="same", **wrong))
+    assert "2 candidates, 5 interleaved repeats each" in text_of(visit("run", vs="same", **wrong))
 
 
 def test_a_link_that_asks_for_what_there_is_not_says_so(visit: Visit) -> None:
     at = visit("run", vs="max_tokens=0;nonsense=1")
-    words = said(at)
+    words = text_of(at)
     assert "must be at least 1" in words
     assert "Nonsense is not a known field" in words
 
 
 def test_a_setting_has_other_values(database: Engine, visit: Visit) -> None:
     at = choose(visit("run", mode="batch"), "versus", "settings")
-    assert "Add at least one candidate" in said(at)
+    assert "Add at least one candidate" in text_of(at)
     at = choose(at, "versus-of-concurrency", "1, 2, 4")
-    assert "4 candidates, " in said(at)
+    assert "4 candidates, " in text_of(at)
     at = choose(at, "versus-of-concurrency", "1, many")
-    assert "must be a whole number" in said(at)
+    assert "must be a whole number" in text_of(at)
 
 
 def test_the_live_page_shows_whose_turn_it_is(
@@ -232,7 +232,7 @@ def test_the_live_page_shows_whose_turn_it_is(
         20,
     )
     at = visit("live", comparison=str(comparison.id))
-    assert "2 runs" in said(at)
+    assert "2 runs" in text_of(at)
     bars = " ".join(str(bar.proto.text) for bar in at.get("progress"))
     assert "waiting" in bars
     next(button for button in at.button if button.label == "Cancel all").click().run()
@@ -245,7 +245,7 @@ def test_the_live_page_shows_whose_turn_it_is(
 @pytest.mark.parametrize("number", ["7", "x", "-1", "9" * 30])
 def test_a_trial_that_is_not_there_is_said(visit: Visit, number: str) -> None:
     at = visit("live", comparison=number)
-    assert "comparison" in said(at)
+    assert "comparison" in text_of(at)
 
 
 def test_a_finished_run_can_be_repeated_from_its_page(

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from db import engines
 from services.servers.engines import ENGINES, EngineConfig
-from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -36,7 +36,7 @@ def test_what_cannot_run_here_says_why_and_cannot_be_started(visit: Visit) -> No
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("parameters", "message"),
     [
         ({"engine": "x"}, "engine must be one of"),
         ({"tp": "0"}, "tp must be at least 1"),
@@ -44,8 +44,8 @@ def test_what_cannot_run_here_says_why_and_cannot_be_started(visit: Visit) -> No
         ({"nonsense": "1"}, "nonsense is not a known field"),
     ],
 )
-def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], words: str) -> None:
-    assert words in complaints(visit("engines", **parameters))
+def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], message: str) -> None:
+    assert message in complaints(visit("engines", **parameters))
 
 
 def test_an_engine_that_failed_says_why_and_what_to_try(visit: Visit, database: Engine) -> None:
@@ -54,8 +54,8 @@ def test_an_engine_that_failed_says_why_and_what_to_try(visit: Visit, database: 
     assert server
     engines.ended(database, server.id, "The GPU's memory is full.", "Lower the memory share.")
     at = visit("engines")
-    assert "vLLM · TP 2" in said(at)
-    assert "The GPU's memory is full." in said(at) and "Lower the memory share." in said(at)
+    assert "vLLM · TP 2" in text_of(at)
+    assert "The GPU's memory is full." in text_of(at) and "Lower the memory share." in text_of(at)
     forget = next(button for button in at.button if button.label == "Delete")
     forget.click().run()
     assert engines.listed(database) == []
@@ -71,7 +71,7 @@ def test_an_engine_that_is_ready_leads_to_a_run_and_can_be_stopped(
     engines.keep(database, server.id, base_url="http://127.0.0.1:30123/v1")
     engines.ready(database, server.id, {"engine": "vLLM", "tensor_parallel": 1})
     at = visit("engines")
-    assert "http://127.0.0.1:30123/v1" in said(at) and "tensor parallel 1" in said(at)
+    assert "http://127.0.0.1:30123/v1" in text_of(at) and "tensor parallel 1" in text_of(at)
     assert len(at.get("page_link")) == 1
     next(button for button in at.button if button.label == "Stop").click().run()
     assert engines.load(database, server.id).stop_requested

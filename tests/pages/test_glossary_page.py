@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from tests.pages.conftest import Visit, said
+from tests.pages.conftest import Visit, text_of
 from tests.stored import measured, store
 
 
 def test_the_glossary_is_shown_without_links_to_files(visit: Visit) -> None:
-    text = said(visit("glossary"))
+    text = text_of(visit("glossary"))
     assert "**TTFT**" in text
     assert ".md)" not in text
 

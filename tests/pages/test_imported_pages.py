@@ -12,7 +12,7 @@ from db import imported, runs
 from services.ask.workloads.promptfile import FILE_BYTES_MOST
 from services.report.imports import MOST_BYTES
 from tests.conftest import ROOT
-from tests.pages.conftest import Visit, complaints, said, sound
+from tests.pages.conftest import Visit, complaints, sound, text_of
 from tests.pages.test_stored_pages import headings, specs
 from tests.stored import store
 
@@ -35,10 +35,10 @@ def test_the_result_of_an_imported_run_says_whose_it_is_and_what_the_tool_says(
     bring_in(database, "vllm/result.json")
     at = visit("result", run="1")
     assert SAYS in headings(at)
-    assert "imported from vLLM bench" in said(at)
+    assert "imported from vLLM bench" in text_of(at)
     assert len(at.metric) == 12
     assert "Run again" not in links(at)
-    assert "client healthy" not in said(at)
+    assert "client healthy" not in text_of(at)
     assert "Was the client healthy?" not in headings(at)
     assert "Prompts and answers" not in [fold.label for fold in at.expander]
 
@@ -49,8 +49,8 @@ def test_a_summary_alone_shows_what_the_tool_says_instead_of_nothing(
     bring_in(database, "vllm/serve_summary.json")
     at = visit("result", run="1")
     assert SAYS in headings(at)
-    assert "This run has no measured requests" not in said(at)
-    assert "only this summary" in said(at)
+    assert "This run has no measured requests" not in text_of(at)
+    assert "only this summary" in text_of(at)
 
 
 def test_a_run_without_places_in_time_has_no_picture_over_time(
@@ -60,7 +60,7 @@ def test_a_run_without_places_in_time_has_no_picture_over_time(
     without = bring_in(database, "llmperf/individual_responses.json")
     placed, unplaced = (len(specs(visit("result", run=str(n)))) for n in (whole, without))
     assert unplaced < placed
-    assert "No request was sent." in said(visit("result", run=str(without)))
+    assert "No request was sent." in text_of(visit("result", run=str(without)))
 
 
 def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) -> None:
@@ -70,8 +70,8 @@ def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) 
     store(database)
     at = visit("compare", runs="1,2,3,4")
     assert "Do the tools' own numbers match Paceline's?" in headings(at)
-    assert "Run 1, vLLM bench: 14 of its 21 numbers match Paceline's, 7 do not." in said(at)
-    assert "Run 3, vLLM bench: the file has no requests" in said(at)
+    assert "Run 1, vLLM bench: 14 of its 21 numbers match Paceline's, 7 do not." in text_of(at)
+    assert "Run 3, vLLM bench: the file has no requests" in text_of(at)
     assert "Measured by different clients" in complaints(at)
 
 
@@ -80,7 +80,7 @@ def test_shared_pages_of_imported_runs_stand(visit: Visit, database: Engine, sho
     for name in ("aiperf/profile_export_aiperf.json", "aiperf/profile_export.jsonl"):
         bring_in(database, name)
     chosen = {"run": "1"} if shown == "result" else {"runs": "1,2"}
-    assert "aiperf" in said(visit(shown, view="share", **chosen))
+    assert "aiperf" in text_of(visit(shown, view="share", **chosen))
 
 
 def upload(at: AppTest, name: str, data: bytes, again: bool = False) -> AppTest:
@@ -94,7 +94,7 @@ def upload(at: AppTest, name: str, data: bytes, again: bool = False) -> AppTest:
 def test_a_file_is_uploaded_in_history_once(visit: Visit, database: Engine) -> None:
     data = (DATA / "vllm" / "result.json").read_bytes()
     at = upload(visit("history"), "result.json", data)
-    assert "result.json: 1 run imported." in said(at)
+    assert "result.json: 1 run imported." in text_of(at)
     assert "Run 1" in links(at)
     assert [row.name for row in runs.search(database)] == [
         "ref ttft=0.05 gap=0.01 tokens=16 · batch · 12 requests"

@@ -102,5 +102,5 @@ def test_a_session_holds_no_requests_for_a_file_that_may_be_asked_for(
     ids = [store(database), store(database)]
     visit(page, **({"run": str(ids[0])} if page == "result" else {"runs": f"{ids[0]},{ids[1]}"}))
     assert offered
-    assert not [kept for kept in held(offered) if isinstance(kept, Candidate | Measurement)]
+    assert not [item for item in held(offered) if isinstance(item, Candidate | Measurement)]
     assert all(work() for work in offered)  # and still makes it

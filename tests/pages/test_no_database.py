@@ -29,7 +29,7 @@ def drop(database: Engine, table: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "parameters"), PAGES)
-def test_a_database_that_cannot_be_opened_is_said(
+def test_a_database_that_cannot_be_opened_is_reported(
     visit: Visit,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -39,20 +39,20 @@ def test_a_database_that_cannot_be_opened_is_said(
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"not a database" * 1000)
     monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{broken}")
-    found = complaints(visit(page, **parameters))
-    assert f"The database {broken} cannot be used: file is not a database. Check" in found
-    assert found.endswith("Then reload this page.")
+    messages = complaints(visit(page, **parameters))
+    assert f"The database {broken} cannot be used: file is not a database. Check" in messages
+    assert messages.endswith("Then reload this page.")
 
 
 @pytest.mark.parametrize(("page", "parameters"), PAGES)
-def test_a_database_that_breaks_in_mid_page_is_said(
+def test_a_database_that_breaks_in_mid_page_is_reported(
     visit: Visit, database: Engine, page: str, parameters: dict[str, str]
 ) -> None:
     store(database), store(database)
     table = TABLES.get(page, "requests")
     drop(database, table)
-    found = complaints(visit(page, **parameters))
-    assert f"The database cannot be used: no such table: {table}. Check" in found
+    messages = complaints(visit(page, **parameters))
+    assert f"The database cannot be used: no such table: {table}. Check" in messages
 
 
 def test_a_database_that_breaks_while_a_run_is_watched_is_said(

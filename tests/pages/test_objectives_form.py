@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from tests.pages.conftest import Visit, complaints, controls, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, controls, link_of, sound, text_of
 from tests.stored import store
 from tests.values import measured, repeats
 
@@ -14,14 +14,14 @@ INTERACTIVE = "Llama 2 70B, interactive"
 
 def test_a_result_is_judged_by_what_its_run_was_asked_for(visit: Visit, database: Engine) -> None:
     store(database, [measured(i) for i in range(4)], ttft_limit_s=1.0, usd_per_hour=3.6)
-    shown = said(visit("result", run="1"))
+    shown = text_of(visit("result", run="1"))
     assert "100 % of the requests met TTFT ≤ 1.00 s (95 % interval 51.0–100 %): goodput" in shown
     assert "Cost: at $3.60 an hour, as entered." in shown
 
 
 def test_a_link_judges_it_by_others(visit: Visit, database: Engine) -> None:
     store(database, [measured(i) for i in range(4)], ttft_limit_s=1.0, usd_per_hour=3.6)
-    shown = said(visit("result", run="1", ttft="", e2e="2.5", usd_per_hour="7.2", view="share"))
+    shown = text_of(visit("result", run="1", ttft="", e2e="2.5", usd_per_hour="7.2", view="share"))
     assert "0 % of the requests met E2E latency ≤ 2.50 s" in shown and "TTFT ≤" not in shown
     assert "Cost: at $7.20 an hour, as entered." in shown
 
@@ -34,10 +34,10 @@ def test_what_is_changed_goes_into_the_link(visit: Visit, database: Engine, page
     at.number_input(key="judge-tpot").set_value(0.25)
     sound(at.run())
     assert link_of(at) == {**choice, "tpot": "0.25"}
-    assert "TPOT ≤ 250 ms" in said(at)
+    assert "TPOT ≤ 250 ms" in text_of(at)
     at.number_input(key="judge-tpot").set_value(None)
     sound(at.run())
-    assert link_of(at) == {**choice, "tpot": ""} and "TPOT ≤" not in said(at)
+    assert link_of(at) == {**choice, "tpot": ""} and "TPOT ≤" not in text_of(at)
 
 
 def test_a_preset_fills_the_limits(visit: Visit, database: Engine) -> None:
@@ -46,7 +46,7 @@ def test_a_preset_fills_the_limits(visit: Visit, database: Engine) -> None:
     at.selectbox(key="judge-preset").set_value(INTERACTIVE)
     sound(at.run())
     assert link_of(at) == {"run": "1", "ttft": "0.45", "tpot": "0.04", "e2e": ""}
-    assert "TTFT ≤ 450 ms and TPOT ≤ 40.0 ms" in said(at)
+    assert "TTFT ≤ 450 ms and TPOT ≤ 40.0 ms" in text_of(at)
     assert at.selectbox(key="judge-preset").value == INTERACTIVE
 
 
@@ -65,7 +65,7 @@ def test_a_link_that_cannot_be_is_said_and_the_rest_kept(visit: Visit, database:
     assert "ttft must be more than 0 (got '-1'). The rest of the link still applies." in complaints(
         at
     )
-    assert "met E2E latency ≤ 5.00 s" in said(at)
+    assert "met E2E latency ≤ 5.00 s" in text_of(at)
 
 
 def test_runs_with_other_objectives_are_warned_of_until_they_have_the_same(

@@ -58,8 +58,8 @@ def number(text: str) -> str:
 
 def tables(at: AppTest) -> Iterator[tuple[str, str, str]]:
     """Label, column, and the first line of the cell, of every table of a page."""
-    for one in at.table:
-        frame = one.value
+    for element in at.table:
+        frame = element.value
         for row in frame.itertuples(index=False):
             for column, cell in zip(frame.columns[1:], row[1:], strict=True):
                 yield plain(str(row[0])), plain(str(column)), plain(str(cell)).split("  \n")[0]
@@ -70,33 +70,33 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
     """What each place shows of run 1: label, place, number."""
     for number in (1.0, 1.5):
         store(database, uneven(number), name=f"R{number}", repeats=3)
-    one, two = (results.candidate(database, run_id) for run_id in (1, 2))
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+    first, second = (results.candidate(database, run_id) for run_id in (1, 2))
+    numbers: dict[str, dict[str, str]] = defaultdict(dict)
     result = sound(visit("result", run="1"))
     for metric in result.metric:
-        found[metric.label]["tile"] = metric.value
+        numbers[metric.label]["tile"] = metric.value
     for label, column, cell in tables(result):
         if column in ("Mean", "Median", "Std dev"):
-            found[f"{label}, {column.lower()}"]["distributions"] = cell
+            numbers[f"{label}, {column.lower()}"]["distributions"] = cell
     for label, column, cell in tables(sound(visit("compare", runs="1,2"))):
         if column.endswith("(baseline)"):
-            found[label]["compare"] = cell
+            numbers[label]["compare"] = cell
     for label, column in visit("history").dataframe[0].value.items():
         if isinstance(column.iloc[-1], float):
             unit = "s" if label.endswith("(s)") else ""
-            found[label.removesuffix(" (s)")]["history"] = show(column.iloc[-1], unit)
-    for line in terminal.run_text(one).splitlines():
+            numbers[label.removesuffix(" (s)")]["history"] = show(column.iloc[-1], unit)
+    for line in terminal.run_text(first).splitlines():
         if match := re.fullmatch(r"  (\S.*?)  +(\S.*)", line):
-            found[match[1]]["cli show"] = match[2]
-    for line in terminal.comparison_text(compare([one, two])).splitlines():
+            numbers[match[1]]["cli show"] = match[2]
+    for line in terminal.comparison_text(compare([first, second])).splitlines():
         if match := re.fullmatch(r"(\S.*?)  +(\S.*?)  +\S.*", line):
-            found[match[1]]["cli compare"] = match[2]
-    for of, text in (("run.md", markdown([one])), ("compare.md", markdown([one, two]))):
+            numbers[match[1]]["cli compare"] = match[2]
+    for of, text in (("run.md", markdown([first])), ("compare.md", markdown([first, second]))):
         for line in text.decode().splitlines():
             cells = [cell.strip() for cell in line.split("|")[1:-1]]
             if len(cells) in (2, 3) and not cells[0].startswith(":"):
-                found[cells[0]][of] = cells[1].split("<br>")[0]
-    return found
+                numbers[cells[0]][of] = cells[1].split("<br>")[0]
+    return numbers
 
 
 SURROUNDINGS = {"Comparison", "Figures", "What differs", "", "run"}
@@ -106,7 +106,8 @@ def test_one_label_is_one_number(shown: dict[str, dict[str, str]]) -> None:
     several = {
         label: places
         for label, places in shown.items()
-        if label not in SURROUNDINGS and len({number(said) for said in places.values()}) > 1
+        if label not in SURROUNDINGS
+        and len({number(shown_value) for shown_value in places.values()}) > 1
     }
     assert several == {}
     for label in ("TTFT, median", "E2E latency, median", "E2E latency, mean"):
@@ -121,7 +122,7 @@ def test_one_name_is_one_number(database: Engine) -> None:
     pair = [results.candidate(database, run_id) for run_id in (1, 2)]
     (row,) = csv.DictReader(io.StringIO(summary_csv(pair[:1]).decode()))
     summary = run_document(pair[0])["summary"]
-    kept = runs.headlines(database, [1])[1]
+    stored = runs.headlines(database, [1])[1]
     compared = {one["metric"]: one["values"][0] for one in comparison_document(pair)["rows"]}
     lines = csv.DictReader(io.StringIO(comparison_csv(pair).decode()))
     in_csv = {line["metric"]: line["run_1"] for line in lines}
@@ -130,4 +131,4 @@ def test_one_name_is_one_number(database: Engine) -> None:
     assert own == {"e2e_s_sum_of_a_repeat"}, "that is no number of the run"
     for name in compared.keys() - own:
         assert summary[name] == pytest.approx(compared[name], rel=1e-12), name
-        assert float(row[name]) == float(in_csv[name]) == pytest.approx(kept[name]), name
+        assert float(row[name]) == float(in_csv[name]) == pytest.approx(stored[name]), name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.stored import store
 from tests.values import failed
 
@@ -38,7 +38,7 @@ def test_a_secret_typed_into_the_form_is_refused_with_what_to_do(visit: Visit) -
 def test_what_is_not_touched_is_in_no_link(visit: Visit) -> None:
     at = sound(visit("run", backend="vllm", base_url="http://127.0.0.1:9/v1").run())
     assert not {"omit", "extra_body", "headers", "ca_file", "insecure_tls"} & set(link_of(at))
-    assert said(at)
+    assert text_of(at)
 
 
 def test_a_refused_run_offers_the_form_without_what_was_refused(
@@ -47,9 +47,11 @@ def test_a_refused_run_offers_the_form_without_what_was_refused(
     refused = failed(0, "http_4xx", error="HTTP 422: temperature: No", http_status=422)
     run_id = store(database, [refused])
     at = sound(visit("result", run=str(run_id)))
-    (found,) = [one for one in at.get("page_link") if "temperature" in one.proto.label]
-    assert found.proto.label == "Leave temperature out, and start again"
-    assert f"like={run_id}" in found.proto.query_string
-    assert "omit=temperature" in found.proto.query_string
+    (link,) = [
+        page_link for page_link in at.get("page_link") if "temperature" in page_link.proto.label
+    ]
+    assert link.proto.label == "Leave temperature out, and start again"
+    assert f"like={run_id}" in link.proto.query_string
+    assert "omit=temperature" in link.proto.query_string
     again = sound(visit("run", like=str(run_id), omit="temperature"))
     assert again.multiselect(key="run-omit").value == ["temperature"]

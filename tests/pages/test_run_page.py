@@ -19,7 +19,7 @@ from services.ask.backends import BACKENDS
 from services.ask.modes import MODES
 from services.ask.workloads import WORKLOADS
 from tests.conftest import ReferenceServer, finished, until
-from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.picky import Picky, serving
 from tests.stored import store
 
@@ -73,9 +73,9 @@ def test_a_workload_shows_its_own_parameters_only(visit: Visit, workload: str) -
 
 def test_a_mix_is_planned_and_refused_by_what_the_form_says(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "mixed")
-    assert "Sends 5 requests plus 2 warm-up requests" in said(at)
+    assert "Sends 5 requests plus 2 warm-up requests" in text_of(at)
     at = fill(at, input_tokens=100, long_input_tokens=300, long_every=5)
-    assert "1,100 prompt tokens" in said(at)  # 4 + 1 of 100, 1 + 1 of 300
+    assert "1,100 prompt tokens" in text_of(at)  # 4 + 1 of 100, 1 + 1 of 300
     assert link_of(at)["long_every"] == "5"
     assert complaints(fill(at, long_every=6))
     assert complaints(fill(at, long_every=2, long_input_tokens=50))
@@ -135,7 +135,7 @@ def test_the_url_follows_the_form_and_holds_no_prompt(visit: Visit) -> None:
         "concurrency": "8",
         "workload": "text",
     }
-    assert "Sends 40 requests plus 1 warm-up request, at most 8 in flight" in said(at)
+    assert "Sends 40 requests plus 1 warm-up request, at most 8 in flight" in text_of(at)
 
 
 LIMITS = [
@@ -166,10 +166,10 @@ def test_a_number_beyond_its_limits_is_refused_or_not_taken(
 
 def test_an_own_prompt_that_is_empty_is_asked_for(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "text")
-    assert "Prompt is empty. Write the prompt" in said(at)
+    assert "Prompt is empty. Write the prompt" in text_of(at)
     assert not complaints(at), "nothing is wrong before a word is typed"
     at.text_area(key="run-prompt").set_value(" \n ")
-    assert "Prompt is empty" in said(sound(at.run()))
+    assert "Prompt is empty" in text_of(sound(at.run()))
     assert next(button for button in at.button if button.label == "Start").disabled
 
 
@@ -188,22 +188,22 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "data", "words"), FILES)
+@pytest.mark.parametrize(("name", "data", "message"), FILES)
 def test_a_broken_prompt_file_is_refused_with_its_line(
-    visit: Visit, name: str, data: bytes, words: str
+    visit: Visit, name: str, data: bytes, message: str
 ) -> None:
     at = choose(visit("run"), "workload", "file")
-    assert "Prompts are missing. Give a JSONL or CSV file" in said(at) and not complaints(at)
+    assert "Prompts are missing. Give a JSONL or CSV file" in text_of(at) and not complaints(at)
     at.file_uploader[0].upload(name, data, "text/plain")
     sound(at.run())
-    assert words in complaints(at)
+    assert message in complaints(at)
     assert next(button for button in at.button if button.label == "Start").disabled
 
 
 def test_a_prompt_file_is_read(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "file")
     at.file_uploader[0].upload("a.csv", b"prompt\nhello\nthere\n", "text/csv")
-    assert "2 prompts, used in rotation." in said(sound(at.run()))
+    assert "2 prompts, used in rotation." in text_of(sound(at.run()))
     assert not at.error
 
 
@@ -246,13 +246,11 @@ def refuses(url: str) -> str:
     return f"Nothing answers on {url}/v1: start the server, or change the address."
 
 
-def test_nothing_is_started_where_nobody_listens_until_somebody_does(
-    visit: Visit, database: Engine
-) -> None:
+def test_nothing_starts_until_a_server_listens(visit: Visit, database: Engine) -> None:
     with serving(Picky()) as gone:
         port = int(gone.url.rpartition(":")[2])
-    asked = {"backend": "url", "base_url": f"{gone.url}/v1", "model": "m"}
-    at = visit("run", **asked, requests="1", warmup="0")
+    fields = {"backend": "url", "base_url": f"{gone.url}/v1", "model": "m"}
+    at = visit("run", **fields, requests="1", warmup="0")
     assert refuses(gone.url) in complaints(at) and start_button(at).disabled
     with serving(Picky(), port=port):
         at = sound(at.button(key="run-again").click().run())
@@ -277,9 +275,9 @@ def test_a_comparison_waits_for_every_one_of_its_servers(visit: Visit, at_fault:
     with serving(Picky()) as gone:
         pass
     with serving(Picky()) as there:
-        one, two = (gone, there) if at_fault == "reference" else (there, gone)
-        vs = urlencode({"backend": "vllm", "base_url": f"{two.url}/v1", "model": "m"})
-        at = visit("run", backend="url", base_url=f"{one.url}/v1", model="m", vs=vs)
+        reference_server, other_server = (gone, there) if at_fault == "reference" else (there, gone)
+        vs = urlencode({"backend": "vllm", "base_url": f"{other_server.url}/v1", "model": "m"})
+        at = visit("run", backend="url", base_url=f"{reference_server.url}/v1", model="m", vs=vs)
         assert complaints(at).count(refuses(gone.url)) == 1
         assert refuses(there.url) not in complaints(at)
         assert start_button(at).disabled
@@ -287,15 +285,15 @@ def test_a_comparison_waits_for_every_one_of_its_servers(visit: Visit, at_fault:
 
 def test_a_study_waits_for_its_server(visit: Visit) -> None:
     with serving(Picky()) as gone:
-        asked = {"backend": "url", "base_url": f"{gone.url}/v1", "model": "m"}
-        assert not start_button(visit("study", preset="concurrency", **asked)).disabled
+        fields = {"backend": "url", "base_url": f"{gone.url}/v1", "model": "m"}
+        assert not start_button(visit("study", preset="concurrency", **fields)).disabled
     st.cache_data.clear()  # in which it still answers, for ten seconds
-    at = visit("study", preset="concurrency", **asked)
+    at = visit("study", preset="concurrency", **fields)
     assert refuses(gone.url) in complaints(at) and start_button(at).disabled
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("parameters", "message"),
     [
         ({"backend": "groq", "model": "x"}, "Groq needs a key: put GROQ_API_KEY="),
         ({"backend": "url", "model": "x"}, "needs an address"),
@@ -303,21 +301,21 @@ def test_a_study_waits_for_its_server(visit: Visit) -> None:
         ({"backend": "embedded", "model": "x"}, "serves smollm2-135m-instruct only"),
     ],
 )
-def test_what_cannot_be_asked_is_said_when_it_is_started(
-    visit: Visit, queued: Callable[[], int], parameters: dict[str, str], words: str
+def test_an_impossible_request_is_reported_at_the_start(
+    visit: Visit, queued: Callable[[], int], parameters: dict[str, str], message: str
 ) -> None:
-    assert words in complaints(start(visit("run", **parameters)))
+    assert message in complaints(start(visit("run", **parameters)))
     assert queued() == 0
 
 
-def test_tags_that_cannot_be_kept_are_said(visit: Visit, queued: Callable[[], int]) -> None:
+def test_invalid_tags_are_reported(visit: Visit, queued: Callable[[], int]) -> None:
     at = visit("run")
     at.text_input(key="about-tags").set_value(",".join(f"tag {i}" for i in range(21)))
     assert "at most 20 tags" in complaints(start(sound(at.run())))
     assert queued() == 0
 
 
-def test_a_queue_that_cannot_be_worked_off_is_said(
+def test_a_queue_that_cannot_be_processed_is_reported(
     visit: Visit, database: Engine, queued: Callable[[], int]
 ) -> None:
     supervisor_file(database, "lock").mkdir()

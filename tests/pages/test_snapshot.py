@@ -19,26 +19,26 @@ def test_it_is_worked_out_once_for_twenty_viewers(
 ) -> None:
     run_id = store(database, [measured(0)], status="running", requests=4)
     queue.add_progress(database, run_id, Progress(1.0, 0, 3, 1, 1, 1, 10))
-    asked: list[int] = []
+    calls: list[int] = []
     stored = runs.progress
 
     def counted(*arguments: Any, **more: Any) -> list[Progress]:
-        asked.append(run_id)
+        calls.append(run_id)
         return stored(*arguments, **more)
 
     monkeypatch.setattr(runs, "progress", counted)
     run = runs.load(database, run_id)
     seen = [snapshot(run, dark=False) for _ in range(20)]
-    assert len(asked) == 1
+    assert len(calls) == 1
     assert seen[0].standing.in_flight == 1 and seen[0].chart is not None
     queue.heartbeat(database, run_id, "Another phase")
     snapshot(runs.load(database, run_id), dark=False)
     snapshot(run, dark=True)
-    assert len(asked) == 3
+    assert len(calls) == 3
 
 
 def test_it_is_of_its_own_database_and_run(database: Engine) -> None:
     first = store(database, [measured(0)], status="running", requests=4)
     other = store(database, [], status="queued", requests=7)
     shown = [snapshot(runs.load(database, run_id), dark=False) for run_id in (first, other)]
-    assert [one.standing.total for one in shown] == [4, 7]
+    assert [snapshot_.standing.total for snapshot_ in shown] == [4, 7]

@@ -17,7 +17,7 @@ from db import queue, results, runs, shares
 from jobs.supervisor_lock import supervisor_file
 from services.ask.measurement import Progress, Repeat, Sample
 from services.report.export.tables import requests_csv
-from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, sound, text_of
 from tests.stored import store
 from tests.values import NOON, failed, measured, repeats
 
@@ -58,11 +58,11 @@ def test_a_server_that_was_watched_is_shown_below_its_requests(
     for t in range(10):
         queue.add_sample(database, run_id, Sample(float(t), {"running": 3.0, "preemptions": 1.0}))
     at = visit("result", run="1")
-    asked = headings(at)
-    assert asked.index("What did the server do during the run?") == 1 + asked.index(
+    questions = headings(at)
+    assert questions.index("What did the server do during the run?") == 1 + questions.index(
         "What did each request wait for?"
     )
-    assert "Server metrics" in asked
+    assert "Server metrics" in questions
     assert "The server preempted requests (1 time)" in complaints(at)
     assert len(specs(visit("live", run="1"))) == 1
 
@@ -131,7 +131,7 @@ def test_where_nothing_succeeded_no_empty_numbers_and_pictures_stand(
 def test_a_run_without_a_request_says_so(visit: Visit, database: Engine, status: str) -> None:
     store(database, [], status=status)
     at = visit("result", run="1")
-    assert "This run has no measured requests." in said(at)
+    assert "This run has no measured requests." in text_of(at)
     labels = [link.proto.label for link in at.get("page_link")]
     assert ("Watch live" in labels) == (status in ("queued", "running"))
 
@@ -143,21 +143,21 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
     for n in range(count):
         store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
     at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
-    assert said(at).count("in these repeats") == count - 1
+    assert text_of(at).count("in these repeats") == count - 1
     assert len(specs(at)) == 9  # not those of several repeats, of a sweep, and of cost
     assert "What are the numbers?" in headings(at)
 
 
-def test_a_question_that_the_runs_cannot_answer_is_not_asked(
+def test_a_question_that_the_runs_cannot_answer_is_not_shown(
     visit: Visit, database: Engine
 ) -> None:
-    asked = {"Do the repeats agree?", "How does latency grow with concurrency?"}
+    questions = {"Do the repeats agree?", "How does latency grow with concurrency?"}
     for at_once in (2, 4):
         store(database, [measured(i) for i in range(at_once)])
     store(database, [measured(i, repeat=repeat) for repeat in (0, 1) for i in range(2)])
     assert "How does each run compare with the baseline?" in headings(visit("compare", runs="1,2"))
-    assert asked & {*headings(visit("compare", runs="1,3"))} == {"Do the repeats agree?"}
-    assert asked & {*headings(visit("compare", runs="1,2,3"))} == asked
+    assert questions & {*headings(visit("compare", runs="1,3"))} == {"Do the repeats agree?"}
+    assert questions & {*headings(visit("compare", runs="1,2,3"))} == questions
     assert "What does speed cost?" not in headings(visit("compare", runs="1,2,3"))
 
 
@@ -177,13 +177,15 @@ def test_a_run_has_one_colour_whatever_it_is_compared_with(visit: Visit, databas
     for _ in range(4):
         store(database)
 
-    def colours(given: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for spec in specs(visit("compare", runs=given)):
+    def colours(name: str) -> dict[str, str]:
+        colour_of: dict[str, str] = {}
+        for spec in specs(visit("compare", runs=name)):
             for layer in spec["layer"]:
                 scale = layer.get("encoding", {}).get("color", {}).get("scale") or {}
-                found |= dict(zip(scale.get("domain", []), scale.get("range", []), strict=False))
-        return {label.partition(" ")[0]: colour for label, colour in found.items()}
+                colour_of |= dict(
+                    zip(scale.get("domain", []), scale.get("range", []), strict=False)
+                )
+        return {label.partition(" ")[0]: colour for label, colour in colour_of.items()}
 
     pair, all_four = colours("3,2"), colours("1,2,3,4")
     assert pair["2"] == all_four["2"] != all_four["3"] == pair["3"]
@@ -195,7 +197,7 @@ def test_what_is_chosen_on_compare_goes_into_the_url(visit: Visit, database: Eng
     at.multiselect[0].set_value([3, 1])
     sound(at.run())
     assert link_of(at) == {"runs": "3,1"}
-    assert said(at).count("in these repeats") == 1
+    assert text_of(at).count("in these repeats") == 1
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_the_margin_of_a_comparison_is_in_its_link(
     store(database, repeats(0.98, vary), name="B", repeats=3)
     at = visit("compare", runs="1,2", **within)
     assert headings(at)[0] == headline
-    refused = "is not a valid margin; ignored. within=5 means ±5 %" in said(at)
+    refused = "is not a valid margin; ignored. within=5 means ±5 %" in text_of(at)
     assert refused == (within.get("within") in ("0", "nan", "ten"))
     at.number_input[0].set_value(1.0)
     sound(at.run())
@@ -258,7 +260,7 @@ def test_a_link_for_others_is_made_shown_and_revoked(
     (share,) = shares.listed(database, shown)
     assert (share.texts, share.expires_at) == (True, None)
     assert share.path in " ".join(code.value for code in at.code)
-    assert "never expires, with prompts and answers" in said(at)
+    assert "never expires, with prompts and answers" in text_of(at)
     at = sound(at.button(key=f"revoke-{share.token}").click().run())
     assert shares.listed(database) == []
     assert "/share/" not in " ".join(code.value for code in at.code)
@@ -315,7 +317,7 @@ def test_cancel_says_why_nobody_can_do_it(visit: Visit, database: Engine) -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "message"),
     [
         ("done", "The run is done."),
         ("failed", "The run failed. What *it* said"),
@@ -324,17 +326,17 @@ def test_cancel_says_why_nobody_can_do_it(visit: Visit, database: Engine) -> Non
     ],
 )
 def test_the_page_of_a_run_that_has_ended_says_how(
-    visit: Visit, database: Engine, status: str, words: str
+    visit: Visit, database: Engine, status: str, message: str
 ) -> None:
     store(database, status=status, error="What *it* said" if status == "failed" else None)
     at = visit("live", run="1")
-    assert words in said(at)
+    assert message in text_of(at)
     assert [link.proto.label for link in at.get("page_link")] == ["View result", "Run again"]
 
 
 def test_an_empty_history_says_what_to_do(visit: Visit) -> None:
     at = visit("history")
-    assert "There are no runs yet. Start one" in said(at)
+    assert "There are no runs yet. Start one" in text_of(at)
     assert [link.proto.label for link in at.get("page_link")] == ["Start a run"]
 
 
@@ -385,12 +387,12 @@ def test_a_long_history_has_pages_and_filters_that_stand_in_its_url(
 
     at.selectbox(key="history-tag").set_value("odd")
     sound(at.run())
-    assert "60 runs." in said(at)
+    assert "60 runs." in text_of(at)
     assert (shown(at)[0], link_of(at)) == ("run 119", {"tag": "odd"})
 
     again = visit("history", tag="odd", page="2", text="run 1")
     assert "There is no page “2”" in complaints(again)
-    assert "16 runs." in said(again)
+    assert "16 runs." in text_of(again)
     assert again.text_input(key="history-text").value == "run 1"
 
 
@@ -406,13 +408,13 @@ def test_editing_changes_a_run_or_says_why_not(visit: Visit, database: Engine) -
     tags.set_value("b, c")
     sound(save.click().run())
     assert (runs.load(database, 1).name, runs.load(database, 1).tags) == ("*after*", ("b", "c"))
-    assert "*after*" in said(at)
+    assert "*after*" in text_of(at)
 
 
 def test_a_running_run_is_not_deleted_and_the_others_are(database: Engine) -> None:
     store(database), store(database), store(database, [], status="running")
     at = deletion(1, 3)
-    assert "2 runs and all their requests will be deleted." in said(at)
+    assert "2 runs and all their requests will be deleted." in text_of(at)
     assert runs.count(database) == 3  # nothing yet
     at.button[0].click().run()
     assert not at.exception
@@ -420,23 +422,23 @@ def test_a_running_run_is_not_deleted_and_the_others_are(database: Engine) -> No
     assert [row.id for row in runs.search(database)] == [3, 2]
 
 
-def test_the_models_and_manners_of_the_embedded_backend_are_found(visit: Visit) -> None:
+def test_the_models_and_features_of_the_embedded_backend_are_shown(visit: Visit) -> None:
     at = visit("backends")
     at.button(key="test-embedded").click()
-    found = said(sound(at.run(timeout=120)))
-    for words in (
+    text = text_of(sound(at.run(timeout=120)))
+    for label in (
         "reachable",
         "streams",
         "reports usage",
         "round trip",
         "1 model: smollm2-135m",
     ):
-        assert words in found
+        assert label in text
     assert not complaints(at)
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         ("sglang", "Nothing answers on 127.0.0.1:9."),
         ("groq", "Groq needs a key: put GROQ_API_KEY=… into .env"),
@@ -445,18 +447,18 @@ def test_the_models_and_manners_of_the_embedded_backend_are_found(visit: Visit) 
         ("litellm", "LiteLLM needs a model"),
     ],
 )
-def test_a_backend_that_cannot_be_asked_says_why(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+def test_a_backend_that_cannot_be_reached_says_why(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:
     at = visit("backends")
     monkeypatch.setenv("SGLANG_BASE_URL", "http://127.0.0.1:9/v1")
     at.button(key=f"test-{name}").click()
-    assert words in complaints(sound(at.run()))
+    assert message in complaints(sound(at.run()))
 
 
 def test_a_key_is_never_shown(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     at = visit("backends")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-this-is-secret")
     at = sound(at.run())
-    assert "OPENAI_API_KEY is set" in said(at)
+    assert "OPENAI_API_KEY is set" in text_of(at)
     assert "sk-this-is-secret" not in str(at)

@@ -18,15 +18,17 @@ from services.studies.flat import AXES, preset_config, query, read
 from services.studies.grid import cells
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig
-from tests.pages.conftest import Visit, complaints, link_of, said, sound
+from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.values import repeats
 
 LLAMA = {"preset": "custom", "engine": "llamacpp", "batches": "1, 8"}
 
 
 def submitted(database: Engine, config: StudyConfig) -> int:
-    made = [NewCell(cell, NewRun(cell.config, "", f"cell {cell.index}")) for cell in cells(config)]
-    return studies.create(database, config, "Does it scale?", made)
+    new_cells = [
+        NewCell(cell, NewRun(cell.config, "", f"cell {cell.index}")) for cell in cells(config)
+    ]
+    return studies.create(database, config, "Does it scale?", new_cells)
 
 
 def measure(database: Engine, factors: Sequence[float]) -> None:
@@ -51,7 +53,7 @@ def test_every_preset_has_a_form_that_asks_for_what_its_link_says(
 ) -> None:
     at = visit("study", preset=preset, engine="")
     assert not at.error, at.error[0].value
-    assert "Estimate" in [one.value for one in at.subheader]
+    assert "Estimate" in [subheader.value for subheader in at.subheader]
     assert at.selectbox(key="study-preset").value == preset
 
 
@@ -61,14 +63,14 @@ def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
     table = at.dataframe[0].value
     assert list(table["Load"]) == ["requests 1", "requests 8"]
     assert list(table["On this machine"]) == ["can run", "can run"]
-    assert "2 cells on 1 engine, started one after another" in said(at)
+    assert "2 cells on 1 engine, started one after another" in text_of(at)
 
 
 def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> None:
     at = visit("study", preset="mixed", engine="llamacpp", batches="8, 16")
-    assert "6 cells on 1 engine" in said(at) and not at.error
-    asked = {field.key for field in at.number_input}
-    assert "run-long_input_tokens" in asked and "run-interval_s" not in asked
+    assert "6 cells on 1 engine" in text_of(at) and not at.error
+    keys = {field.key for field in at.number_input}
+    assert "run-long_input_tokens" in keys and "run-interval_s" not in keys
 
 
 def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> None:
@@ -77,18 +79,20 @@ def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> No
     assert all(text.endswith(".") for text in table["On this machine"]), (
         "not installed, or too few devices"
     )
-    assert all(text in said(at) for text in table["On this machine"]), "and whole, below the table"
-    assert "2 cells, and none of them can be measured here." in said(at)
+    assert all(text in text_of(at) for text in table["On this machine"]), (
+        "and whole, below the table"
+    )
+    assert "2 cells, and none of them can be measured here." in text_of(at)
     (start,) = [button for button in at.button if button.label == "Start study"]
     assert start.disabled
 
 
-def test_what_is_chosen_stands_in_the_link_and_a_link_opens_the_form(visit: Visit) -> None:
+def test_choices_are_in_the_link_and_a_link_opens_the_form(visit: Visit) -> None:
     at = visit("study", **LLAMA, max_tokens="16")
     at.text_input(key="study-batches").set_value("2, 4")
-    found = link_of(sound(at.run()))
-    assert (found["batches"], found["max_tokens"], found["engine"]) == ("2,4", "16", "llamacpp")
-    again = visit("study", **found)
+    link = link_of(sound(at.run()))
+    assert (link["batches"], link["max_tokens"], link["engine"]) == ("2,4", "16", "llamacpp")
+    again = visit("study", **link)
     assert again.text_input(key="study-batches").value == "2, 4"
     assert again.number_input(key="run-max_tokens").value == 16
 
@@ -102,7 +106,7 @@ def test_a_link_says_the_whole_study(preset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("parameters", "message"),
     [
         ({"preset": "x"}, "preset must be one of tensor"),
         ({"batches": "a"}, "batches must be whole numbers"),
@@ -115,8 +119,8 @@ def test_a_link_says_the_whole_study(preset: str) -> None:
         ({"engine": "x"}, "engine must be one of"),
     ],
 )
-def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], words: str) -> None:
-    assert words in complaints(visit("study", **parameters))
+def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], message: str) -> None:
+    assert message in complaints(visit("study", **parameters))
 
 
 @pytest.mark.parametrize("number", ["abc", "-1", "0", "9" * 30, "<b>"])
@@ -142,7 +146,7 @@ def test_a_study_under_way_shows_its_engine_and_every_cell(
     assert server
     engines.keep(database, server.id, phase="Starting", command="python -m it")
     at = visit("study", study=str(study_id))
-    assert "llama.cpp (embedded) · TP 1" in said(at)
+    assert "llama.cpp (embedded) · TP 1" in text_of(at)
     assert [block.value for block in at.code] == ["python -m it"]
     assert list(at.dataframe[0].value["Status"]) == [["queued"], ["queued"]]
     at.button[0].click().run()
@@ -154,13 +158,13 @@ def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine)
     study_id = submitted(database, two)
     measure(database, (1.0, 0.5))
     at = visit("study", study=str(study_id))
-    verdict = next(one.value for one in at.subheader if one.anchor == "verdict")
+    verdict = next(markdown.value for markdown in at.subheader if markdown.anchor == "verdict")
     assert "TP 2 gives" in verdict.replace("\\", "") and "× the throughput of TP 1" in verdict
-    assert "Varied: configuration (TP 1, TP 2). 2 of 2 cells measured." in said(at)
-    notes = "".join(one.value for one in at.markdown).replace("\\", "")
+    assert "Varied: configuration (TP 1, TP 2). 2 of 2 cells measured." in text_of(at)
+    notes = "".join(markdown.value for markdown in at.markdown).replace("\\", "")
     assert "TP 1, batch 4; TP 2, batch 4: Too few requests for the 95th percentile" in notes
-    assert "How does throughput grow with concurrency?" not in said(at)
-    assert "A device here is a share of one CPU's cores" in said(at)
+    assert "How does throughput grow with concurrency?" not in text_of(at)
+    assert "A device here is a share of one CPU's cores" in text_of(at)
     assert not at.button or "Resume" not in [button.label for button in at.button]
 
 

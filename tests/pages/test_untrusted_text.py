@@ -59,24 +59,24 @@ def file(*requests: Any) -> bytes:
 
 def texts(at: AppTest) -> list[str]:
     """Every text of the page that is read as markdown: bodies, labels, helps, cells of tables."""
-    found: list[str] = []
+    texts_found: list[str] = []
     for element in at.main:
-        walk(element, found)
-    return found
+        walk(element, texts_found)
+    return texts_found
 
 
-def walk(element: Any, found: list[str]) -> None:
+def walk(element: Any, texts_found: list[str]) -> None:
     proto = getattr(element, "proto", None)
     if getattr(element, "type", "") in ("text", "text_area", "text_input", "arrow_data_frame"):
         return
     if getattr(element, "type", "") in ("arrow_table", "table"):
-        found += [str(cell) for row in element.value.values.tolist() for cell in row]
-        found += [str(column) for column in element.value.columns]
+        texts_found += [str(cell) for row in element.value.values.tolist() for cell in row]
+        texts_found += [str(column) for column in element.value.columns]
     for name in ("body", "label", "help", "text"):
         if isinstance(text := getattr(proto, name, None), str):
-            found.append(text)
+            texts_found.append(text)
     for child in getattr(element, "children", {}).values():
-        walk(child, found)
+        walk(child, texts_found)
 
 
 @pytest.mark.parametrize("view", [{}, {"view": "share"}])

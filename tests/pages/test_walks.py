@@ -25,7 +25,7 @@ from services.servers.engines import ENGINES, EngineConfig
 from services.studies.flat import preset_config
 from services.studies.presets import PRESETS
 from tests.conftest import ReferenceServer
-from tests.pages.conftest import Visit, complaints, link_of, said
+from tests.pages.conftest import Visit, complaints, link_of, text_of
 from tests.pages.walker import Walk, widgets
 
 WALKS = int(os.environ.get("PACELINE_WALKS", "24"))
@@ -139,7 +139,7 @@ def is_planned(walk: Walk) -> bool:
         assert start.disabled, str(walk)
         assert walk.at.error or walk.at.info, walk.done
         return False
-    assert wanted in said(walk.at), (str(walk), wanted)
+    assert wanted in text_of(walk.at), (str(walk), wanted)
     assert start.disabled == (REFUSED in complaints(walk.at)), str(walk)
     return True
 
@@ -177,7 +177,7 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
         is_planned(walk)
     if is_planned(walk) and walk.value("run-workload") not in ("text", "file"):
         again = visit("run", **link_of(walk.at))
-        assert sentence_of(walk) in said(again), (str(walk), link_of(walk.at), said(again))
+        assert sentence_of(walk) in text_of(again), (str(walk), link_of(walk.at), text_of(again))
 
 
 @pytest.mark.parametrize("seed", range(WALKS // 2))

@@ -36,17 +36,21 @@ def widgets(at: AppTest) -> list[Any]:
 
 
 def value_of(widget: Any) -> Any:
-    """A widget's value as it is written on the page, by what the script believes."""
+    """Return a widget's value as shown on the page, as the script believes it."""
     if widget.type in ("selectbox", "multiselect", "button_group"):
         value = widget.value
         many = isinstance(value, list)
-        found = [widget.format_func(one) for one in (value if many else [value]) if one is not None]
-        return found
+        labels = [
+            widget.format_func(option)
+            for option in (value if many else [value])
+            if option is not None
+        ]
+        return labels
     return widget.value
 
 
 def default_of(widget: Any) -> Any:
-    """What a browser shows of a widget that is new on the page and was given no value."""
+    """Return what a browser shows of a new widget that was given no value."""
     proto = widget.proto
     if widget.type == "selectbox":
         return [proto.options[proto.default]] if proto.HasField("default") else []
@@ -62,7 +66,7 @@ def default_of(widget: Any) -> Any:
 
 
 def given_to(widget: Any) -> Any:
-    """The value that the script sends to the browser."""
+    """Return the value that the script sends to the browser."""
     proto = widget.proto
     if widget.type == "selectbox":
         return [proto.raw_value] if proto.HasField("raw_value") else []
@@ -78,7 +82,7 @@ class Walk:
 
     at: AppTest
     random: Random
-    raw: tuple[Any, ...]  # values behind the words of choices
+    raw: tuple[Any, ...]  # values behind the labels of choices
     texts: Pool
     resets: Callable[[str], tuple[str, ...]]
     shown: dict[str, Any] = field(default_factory=dict)  # in the browser, by the widget's id
@@ -89,7 +93,7 @@ class Walk:
         self.look()
 
     def step(self) -> None:
-        """Change one thing and look."""
+        """Change one thing and check the page."""
         buttons = [b for b in self.at.button if not b.label.lower().startswith(SPECIAL)]
         buttons = [button for button in buttons if not button.disabled]
         if buttons and self.random.random() < 0.15:
@@ -112,7 +116,7 @@ class Walk:
             self.same = {k: v for k, v in self.same.items() if not k.startswith(beginning)}
 
     def another(self, widget: Any) -> Any:
-        """A value that a person could give to a widget."""
+        """Return a value that a person could give to a widget."""
         if widget.type == "number_input":
             empty = () if widget.proto.HasField("default") else (None,)
             return self.random.choice((*NUMBERS, *empty))
@@ -121,9 +125,9 @@ class Walk:
         if widget.type in ("text_input", "text_area"):
             fits = [texts for start, texts in self.texts.items() if widget.key.startswith(start)]
             return self.random.choice(fits[0] if fits else ("", "a", "one two", "<b>*x*</b>"))
-        words = list(widget.options)
-        known = {widget.format_func(one): one for one in self.raw if _fits(widget, one)}
-        choices = [known.get(word, word) for word in words]
+        labels = list(widget.options)
+        known = {widget.format_func(value): value for value in self.raw if _fits(widget, value)}
+        choices = [known.get(label, label) for label in labels]
         if widget.type == "multiselect":
             most = min(len(choices), widget.proto.max_selections or len(choices))
             return self.random.sample(choices, self.random.randint(0, most))
@@ -136,22 +140,22 @@ class Walk:
         before, self.shown = self.shown, {}
         for widget in widgets(self.at):
             believed, name = value_of(widget), widget.proto.id
-            told = given_to(widget) if widget.proto.set_value else None
-            there = told if widget.proto.set_value else before.get(name, default_of(widget))
+            sent = given_to(widget) if widget.proto.set_value else None
+            there = sent if widget.proto.set_value else before.get(name, default_of(widget))
             assert there == believed, (self.done, widget.key, f"shows {there}, is {believed}")
             self.shown[name] = there
-            kept = self.same.setdefault(widget.key, believed)
-            assert kept == believed, (self.done, widget.key, f"was {kept}, is {believed}")
+            expected = self.same.setdefault(widget.key, believed)
+            assert expected == believed, (self.done, widget.key, f"was {expected}, is {believed}")
 
     @property
     def trouble(self) -> str:
-        """What the page says is wrong, the servers that do not answer aside."""
+        """The errors of the page, except for servers that do not answer."""
         return " ".join(str(error.value) for error in self.at.error)
 
     def value(self, key: str, otherwise: Any = None) -> Any:
-        """What the control with this key shows."""
-        found = [widget.value for widget in widgets(self.at) if widget.key == key]
-        return found[0] if found else otherwise
+        """Return what the control with this key shows."""
+        values = [widget.value for widget in widgets(self.at) if widget.key == key]
+        return values[0] if values else otherwise
 
     def __str__(self) -> str:
         return f"{' → '.join(self.done)}: {complaints(self.at)}"

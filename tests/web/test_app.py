@@ -20,7 +20,7 @@ from tests.conftest import ROOT, until
 from web.security import content_policy
 
 
-def test_a_database_that_is_away_for_a_while_does_not_end_the_keeper_of_the_queue(
+def test_a_database_that_is_down_for_a_while_does_not_end_the_watch_over_the_queue(
     database: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with database.begin() as connection:
@@ -35,10 +35,10 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_keeper_of_the_queu
     assert "no such table: runs" in caplog.text
 
 
-def test_what_a_first_visitor_would_wait_for_is_imported_before(database: Engine) -> None:
+def test_slow_imports_are_done_before_the_first_visit(database: Engine) -> None:
     slow = ("altair", "pandas", "services.report.charts")
-    told = f"import sys, app; app.warm_up(); print([n for n in {slow} if n not in sys.modules])"
-    ended = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True)
+    script = f"import sys, app; app.warm_up(); print([n for n in {slow} if n not in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == "[]\n", ended.stderr
 
 
@@ -153,7 +153,7 @@ def test_only_own_pages_open_the_websocket(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x", "cannot be used"),
         ("PACELINE_DATABASE_URL", "nonsense", "Paceline knows no database at such an address"),
@@ -165,7 +165,7 @@ def test_only_own_pages_open_the_websocket(
     ],
 )
 def test_an_app_that_cannot_start_says_why_in_a_sentence(
-    tmp_path: Path, name: str, value: str, words: str
+    tmp_path: Path, name: str, value: str, message: str
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -179,7 +179,7 @@ def test_an_app_that_cannot_start_says_why_in_a_sentence(
         timeout=240,
     )
     assert ended.returncode in (1, 2)
-    assert words in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
     assert "topsecret" not in ended.stdout + ended.stderr
 

@@ -29,13 +29,13 @@ def call(app: App, path: str, body: dict[str, Any] | None = None) -> dict[str, A
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{app.url}/api{path}", data, headers)
     with urllib.request.urlopen(request) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+        reply: dict[str, Any] = json.load(answer)
+    return reply
 
 
 def test_a_run_survives_a_restart_of_the_web_server(app: App, reference: ReferenceServer) -> None:
-    asked = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=60 gap=0.1"}
-    run_id = call(app, "/runs", {**asked, "requests": 1, "warmup": 0})["id"]
+    config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=60 gap=0.1"}
+    run_id = call(app, "/runs", {**config, "requests": 1, "warmup": 0})["id"]
     until(lambda: call(app, f"/runs/{run_id}")["run"]["status"] == "running", 15)
     app.stop()
     app.start()
