@@ -6,6 +6,7 @@ import asyncio
 
 import streamlit as st
 
+from pages.widgets import saved_servers
 from pages.widgets.remedy_button import changed
 from pages.widgets.view import code, plain
 from services.ask.backends import BACKENDS, Backend, has_key
@@ -102,5 +103,7 @@ st.caption(
     "all. You can also enter a key on *Run* for one session. Keys are never shown, stored or "
     "exported."
 )
+saved_servers.show()
+st.subheader("Backends", anchor=False)
 for backend in BACKENDS.values():
     show(backend)

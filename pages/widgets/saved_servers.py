@@ -1,0 +1,134 @@
+"""Saved servers: their list, and the form that saves one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from db import servers
+from db.database import opened
+from db.servers import ServerNotFound
+from pages.widgets.view import code, plain, sentences, show_error
+from services.ask import about, link
+from services.ask.backends import BACKENDS
+from services.ask.config import RunConfig
+from services.ask.saved_server import SavedServer, saved_server
+from services.base.errors import PacelineError
+
+PREFIX = "server-"
+KINDS = [name for name, backend in BACKENDS.items() if backend.kind != "embedded"]
+TEXTS = ("base_url", "model", "key_env", "headers")
+
+
+def show() -> None:
+    """Show the saved servers, and the form."""
+    st.subheader("Saved servers", anchor=False)
+    saved = servers.listed(opened())
+    if not saved:
+        st.caption(
+            "Save a server once, then pick it by name on *Run*, with `--backend NAME` and over "
+            "HTTP."
+        )
+    for server in saved.values():
+        _row(server)
+    with st.expander("Save a server", icon=":material/add:"):
+        _form()
+
+
+def _row(server: SavedServer) -> None:
+    values = server.values
+    address = values["base_url"]
+    parts = [BACKENDS[values["backend"]].label, code(address) if address else "its own address"]
+    parts += [plain(values["model"])] if values["model"] else []
+    if values["key_env"]:
+        parts.append(f"key from {code(values['key_env'])}")
+    if values["usd_per_hour"]:
+        parts.append(plain(f"US $ {values['usd_per_hour']:g} an hour"))
+    with (
+        st.container(border=True),
+        st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ),
+    ):
+        with st.container(width="content", gap="xxsmall"):
+            st.markdown(f"**{plain(server.name)}**")
+            st.caption(" · ".join(parts))
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            st.page_link(
+                "run.py",
+                label="Start a run",
+                icon=":material/play_arrow:",
+                query_params=link.query(values, RunConfig()),
+            )
+            st.button(
+                "Delete",
+                key=f"{PREFIX}delete-{server.name}",
+                icon=":material/delete:",
+                on_click=_delete,
+                args=(server.name,),
+                help="Runs that picked it stay as they are.",
+            )
+
+
+@sentences()
+def _delete(name: str) -> None:
+    try:
+        servers.delete(opened(), name)
+    except ServerNotFound:
+        return  # deleted elsewhere while the button was on its way
+
+
+def _form() -> None:
+    """The fields of a server. Nothing typed is lost where it cannot be saved."""
+    known = about.fields(RunConfig)
+    with st.form("save-server", border=False):
+        name = st.text_input("Name", placeholder="prod", key=f"{PREFIX}name", max_chars=40)
+        backend = st.selectbox(
+            "Backend",
+            KINDS,
+            index=KINDS.index("url"),
+            format_func=lambda backend: BACKENDS[backend].label,
+            key=f"{PREFIX}backend",
+        )
+        with st.grid(2, min_column_width=220, vertical_alignment="bottom"):
+            texts = {
+                field: st.text_input(
+                    known[field].label,
+                    help=known[field].help,
+                    placeholder=EXAMPLES[field],
+                    key=PREFIX + field,
+                )
+                for field in TEXTS
+            }
+        price = st.number_input(
+            known["usd_per_hour"].label,
+            value=None,
+            placeholder=known["usd_per_hour"].empty,
+            help=known["usd_per_hour"].help,
+            key=f"{PREFIX}usd_per_hour",
+        )
+        st.caption(
+            "No key is saved, only the name of its variable. Set the key and, beside it, the "
+            "address that it may go to in `.env`: `PROD_API_KEY` and `PROD_BASE_URL`."
+        )
+        if st.form_submit_button("Save", type="primary"):
+            given = {field: text.strip() for field, text in texts.items() if text.strip()}
+            _save(name.strip(), {"backend": backend, "usd_per_hour": price, **given})
+
+
+def _save(name: str, values: dict[str, Any]) -> None:
+    try:
+        servers.save(opened(), saved_server(name, values))
+    except PacelineError as error:
+        show_error(error)
+        return
+    st.rerun()
+
+
+EXAMPLES = {
+    "base_url": "http://127.0.0.1:8000/v1",
+    "model": "first listed",
+    "key_env": "PROD_API_KEY",
+    "headers": "X-Route: a",
+}
