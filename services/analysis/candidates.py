@@ -1,7 +1,7 @@
-"""What a comparison compares: one run, and others that differ from it in a little.
+"""The candidates of a comparison: a baseline, and runs that change some of its fields.
 
-The others are written as what they change (`mode=batch&concurrency=8`), so that a link or a flag
-can hold them; a person's own prompts are everybody's, and never in it.
+Changes are written as a query string (`mode=batch&concurrency=8`), so that they fit in a link or a
+flag. Custom prompts are shared by all candidates and never part of it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ from services.ask import about, link
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 
-SAME = "same"  # a candidate that changes nothing: what does chance alone do?
-SEPARATOR = ";"  # candidates in a text
+SAME = "same"  # a candidate without changes, for an A/A check
+SEPARATOR = ";"  # between candidates
 Changes = Mapping[str, Any]
 
 SETTINGS = about.names(RunConfig, lambda known: known.varied)  # varied by typing values
-USUAL = ("concurrency", "requests")  # of them, the first to be offered
+USUAL = ("concurrency", "requests")  # the settings to offer first
 SERVER = about.names(RunConfig, lambda known: known.role == "target")
-IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # of a run that nobody has named
+IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # already part of a default name
 
 
 def to_text(others: Sequence[Changes]) -> str:
-    """Return the other candidates as one text: all that each of them changes, also to what the
-    baseline has now, so that the text means the same when that changes."""
+    """Serialize the candidates other than the baseline.
+
+    Changes that equal the baseline's current value are included, so that the text keeps its meaning
+    when the baseline changes.
+    """
     return SEPARATOR.join(
         urlencode({name: link.text_of(value) for name, value in changes.items()}) or SAME
         for changes in others
@@ -36,7 +39,7 @@ def to_text(others: Sequence[Changes]) -> str:
 
 
 def from_text(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the changes that `to_text` wrote, and a sentence for each that cannot be."""
+    """Parse the output of `to_text`. Return the changes, and a message for each invalid one."""
     changes: list[dict[str, Any]] = []
     problems: list[str] = []
     for part in text.split(SEPARATOR)[: MOST - 1] if text else ():
@@ -48,10 +51,10 @@ def from_text(text: str, start: RunConfig) -> tuple[list[dict[str, Any]], tuple[
 
 
 def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
-    """Return the runs to compare, the baseline first.
+    """Return the configs to compare, the baseline first.
 
     Raises:
-        InvalidConfig: one of them cannot be asked for; the sentence says which.
+        InvalidConfig: a config is invalid; the message says which candidate.
     """
     configs = [parse(values)]
     for index, changes in enumerate(others):
@@ -65,13 +68,16 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
     return configs
 
 
-def names(configs: Sequence[RunConfig], given: str, defaults: Sequence[str]) -> list[str]:
-    """Return what each run of a comparison is called: `given`, or else as it is `made` from what it
-    is, and what tells it from the others; a letter where nothing does."""
-    differences = labels(configs, () if given else IN_NAME)
-    called = [given or default for default in defaults]
+def names(configs: Sequence[RunConfig], common_name: str, defaults: Sequence[str]) -> list[str]:
+    """Return a distinct name for each run of a comparison.
+
+    A name is `common_name`, or the run's default if that is empty, followed by what distinguishes
+    the run from the others, or by a letter if nothing does.
+    """
+    differences = labels(configs, () if common_name else IN_NAME)
+    called = [common_name or default for default in defaults]
     texts = [" · ".join(filter(None, both)) for both in zip(called, differences, strict=True)]
-    if not given:  # two servers of one kind are called by where they are, too
+    if not common_name:  # tell servers of one kind apart by address
         there = labels(configs, [name for name in RunConfig.model_fields if name != "base_url"])
         texts = [
             " · ".join(filter(None, [text, where * (texts.count(text) > 1)]))
@@ -85,9 +91,12 @@ def names(configs: Sequence[RunConfig], given: str, defaults: Sequence[str]) -> 
 
 
 def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[str]:
-    """Return what tells each run from the others: "batch, concurrency 8", of those fields that its
-    mode and workload read; "" where nothing does. A field that only some of them read is said
-    where they differ in it, or it is not as it is by default."""
+    """Return what distinguishes each run from the others, such as "batch, concurrency 8"; "" if
+    nothing does.
+
+    Only fields that a run's mode and workload read count. A differing field is omitted if every run
+    that reads it has the default.
+    """
     read = [read_fields(config) for config in configs]
     differ = [
         name
@@ -106,26 +115,26 @@ def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[s
 
 
 def values_of(field: str, text: str) -> list[dict[str, Any]]:
-    """Return a change for each of the values that commas separate in `text`.
+    """Return one change for each comma-separated value in `text`.
 
     Raises:
-        InvalidConfig: one of them is none that the field can have.
+        InvalidConfig: a value is not valid for the field.
     """
     return [link.change(field, part.strip()) for part in text.split(",") if part.strip()]
 
 
 def enough(others: Sequence[object]) -> bool:
-    """Whether there is somebody to compare with, and not too many."""
+    """Whether the number of candidates besides the baseline is within the limits."""
     return FEWEST - 1 <= len(others) <= MOST - 1
 
 
 def _all_default(name: str, values: Sequence[Any]) -> bool:
-    """Whether these values of a field are all as it is by default."""
+    """Whether all these values are the field's default."""
     return all(value == RunConfig.model_fields[name].default for value in values)
 
 
 def _own_address(changes: Changes) -> Changes:
-    """Another backend is at an address of its own."""
+    """Reset the address if the backend changes."""
     return {"base_url": None} if "backend" in changes else {}
 
 

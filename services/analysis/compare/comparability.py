@@ -1,4 +1,4 @@
-"""Reasons why a comparison may not be fair: the runs did not do the same work, or not alike."""
+"""Checks of whether runs are comparable: same work, under the same conditions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Check = Callable[[Sequence[Candidate]], Diagnostic | None]
 
 
 def warnings(candidates: Sequence[Candidate]) -> tuple[Diagnostic, ...]:
-    """Return what speaks against comparing these runs, warnings first."""
+    """Return the reasons why these runs may not be comparable, warnings first."""
     diagnostics = [diagnostic for check in CHECKS if (diagnostic := check(candidates)) is not None]
     return tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.level != "warning"))
 

@@ -1,6 +1,6 @@
-"""What differs between the configs and surroundings of runs, as short texts to put side by side.
+"""Differences between the configs and environments of runs, as short texts for a table.
 
-A person's own prompts never appear: how long they are does.
+Custom prompts are never shown, only their length.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.base.units import many
 
-NOT_READ = "–"  # a field that this run's mode or workload does not look at, or a fact not known
+NOT_READ = "–"  # a field that the run's mode or workload does not use, or an unknown fact
 NOT_SET = "not set"
 LONGEST = 60  # characters of a value
-AFTERWARDS = ("check", "judgement")  # roles: what comes after the requests is no other work
+AFTERWARDS = ("check", "judgement")  # roles of fields that do not change the work
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field whose value is not the same in all candidates; `values` in their order."""
+    """A field that differs between candidates; `values` in the order of the candidates."""
 
     field: str
     label: str
@@ -32,8 +32,8 @@ class Difference:
 
 
 def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
-    """Return every field of the config, and every selected fact of the environment, that is not
-    equal in all candidates. Facts that only some of the runs know differ, too."""
+    """Return every config field, and every fact in `environment_facts`, that is not equal in all
+    candidates. A fact that is known for only some of the runs counts as different."""
     configs = [_known_fields(c.run) for c in candidates]
     facts = [environment_facts(c.run.environment) for c in candidates]
     known_fields = about.fields(type(candidates[0].run.config))
@@ -50,7 +50,7 @@ def differences(candidates: Sequence[Candidate]) -> tuple[Difference, ...]:
 
 
 def environment_facts(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts about engine, versions and machine."""
+    """Return the facts about the engine, versions and machine."""
     return {
         name: value
         for name, value in flat(environment).items()
@@ -59,7 +59,7 @@ def environment_facts(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flat(facts: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return nested facts on one level: `engine.version`."""
+    """Flatten nested facts: `engine.version`."""
     flattened: dict[str, Any] = {}
     for key, value in facts.items():
         name = f"{above}{key}"
@@ -68,7 +68,7 @@ def flat(facts: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def read_fields(config: RunConfig) -> dict[str, Any]:
-    """Return the config without the fields that only other modes and workloads read."""
+    """Return the config fields that its mode and workload use."""
     read = {
         name: getattr(config, name)
         for name, known in about.fields(type(config)).items()
@@ -78,12 +78,12 @@ def read_fields(config: RunConfig) -> dict[str, Any]:
 
 
 def _top_p(config: RunConfig) -> float | None:
-    """What was sent, where it changes an answer: an earlier Paceline always sent a 1."""
+    """The top-p sent, or None if decoding is greedy: older versions always sent 1."""
     return None if config.greedy else config.sent_top_p
 
 
 def _known_fields(run: Run) -> dict[str, Any]:
-    """The same of a stored run: of an imported one, what its file says."""
+    """`read_fields` of a stored run; for an imported one, only what its file contains."""
     return {name: value for name, value in read_fields(run.config).items() if run.knows(name)}
 
 
@@ -110,7 +110,7 @@ def _value_text(name: str, value: Any) -> str:
 
 
 def _disambiguated(values: Sequence[Any], shown: Sequence[str]) -> tuple[str, ...]:
-    """Number the values that are shown alike and are not."""
+    """Add a number to different values that have the same text."""
     alike: dict[str, list[Any]] = {text: [] for text in shown}
     for value, text in zip(values, shown, strict=True):
         if value not in alike[text]:
@@ -126,7 +126,7 @@ def _own_prompts(prompts: Sequence[str]) -> str:
 
 
 def _collection_text(value: Any) -> str:
-    """A list by its words, an object as JSON, without the marks around it."""
+    """A list as its items, an object as JSON, without brackets."""
     if isinstance(value, Mapping):
         text = json.dumps(value, ensure_ascii=False)[1:-1] or NOT_SET
     else:
@@ -141,5 +141,5 @@ SPECIAL: dict[str, Callable[[Any], str]] = {
     "prompt": lambda text: f"own text, {many(len(text), 'character')}",
     "prompts": _own_prompts,
 }
-# Words in the names of the facts that are compared; the others change from run to run.
+# Facts whose name contains one of these are compared; others change from run to run.
 FACTS = ("engine", "server", "version", "python", "system", "cpu", "cores", "gpu", "slots")

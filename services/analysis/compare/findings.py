@@ -1,8 +1,8 @@
-"""What one measure says of two runs: a word, and the figures behind it.
+"""The result of comparing one measure of two runs: a verdict word, and the statistics behind it.
 
-What is tested is decided beforehand: four measures, two tests of each. One asks whether there is a
-difference, the other whether it is sure to be within the margin. Holm's method keeps the chance of
-any false word among the four at 5 %, for each of the two questions.
+The tests are fixed in advance: four measures, two tests each. One tests for a difference, the other
+for equivalence within the margin. Holm's method keeps the family-wise error rate at 5 % for each of
+the two.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm
 
 Word = Literal["faster", "slower", "equivalent", "inconclusive", "no verdict"]
 
-MARGIN = 0.05  # what is too small to matter, unless the person says otherwise
-LEAST_MARGIN, MOST_MARGIN = 0.001, 1.0  # 0.1 % is less than anybody can measure
+MARGIN = 0.05  # default: differences within it do not matter
+LEAST_MARGIN, MOST_MARGIN = 0.001, 1.0  # 0.1 % is below what can be measured
 THROUGHPUT, RATE = "output_tokens_per_s", "tokens_per_s_median"
 TTFT, E2E = "ttft_s_median", "e2e_s_median"
 FAMILY: dict[str, tuple[str, Better]] = {
@@ -32,9 +32,9 @@ FAMILY: dict[str, tuple[str, Better]] = {
 class Finding:
     """One measure of two runs.
 
-    `ratio` is of the measure itself, `speed` says how many times as fast: its inverse where less is
-    better, with its interval. `p` (of no difference) and `p_equivalent` (of one beyond the margin)
-    are adjusted for the family.
+    `ratio` is other / baseline. `speed` is the same with its interval, but inverted if lower is
+    better, so that above 1 is always faster. `p` (null hypothesis: no difference) and
+    `p_equivalent` (null hypothesis: a difference beyond the margin) are adjusted for the family.
     """
 
     name: str
@@ -53,8 +53,8 @@ class Finding:
 
 
 def margin_among(chosen: Iterable[float | None]) -> float:
-    """Return the margin that runs were given before they were measured, where all of them were
-    given the same; else the usual one."""
+    """Return the margin chosen for all runs before they were measured, or MARGIN if they do not
+    have the same one."""
     margins = set(chosen)
     margin = margins.pop()
     return MARGIN if margins or margin is None else margin
@@ -67,8 +67,10 @@ def judge(
     family: Mapping[str, tuple[str, Better]] = FAMILY,
     without: Collection[str] = (),
 ) -> tuple[Finding, ...]:
-    """Judge the measures of a family together, by their ratios; `no_verdicts`: none of them; those
-    in `without` keep their ratio and get no verdict."""
+    """Judge the measures of a family together by their ratios.
+
+    Measures in `without`, or all with `no_verdicts`, keep their ratio and get no verdict.
+    """
     judged = [name for name in family if name not in without]
     known = {name: r for name in judged if (r := ratios.get(name)) and r.p is not None}
     if no_verdicts:

@@ -1,8 +1,8 @@
-"""What is compared: for each measure one number a repeat, and the ratios of runs by those.
+"""The rows of a comparison: each measure as one number per repeat, and the ratios of the runs.
 
-A repeat gives one number, however many requests it holds: those are correlated, and a test over
-them would find differences that are not there. Runs of one comparison were measured in turns
-(A B A B): what changed on the machine meanwhile met both, so their repeats are compared in pairs.
+Requests of one repeat are correlated, and a test over them would find false differences; so each
+repeat counts as one number. The repeats of a comparison are interleaved (A B A B), so that changes
+of the machine affect all runs alike, and are compared in pairs.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from services.ask import modes
 from services.ask.measurement import Measurement, Run, Sample
 from services.ask.workloads.mixed import CLASSES
 
-SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # no number of the whole run
-LONG_NAME = 22  # characters of a name, of which more would be cut in a legend
-NAME_SEPARATOR = " · "  # between the parts of a name that Paceline has made
+SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # not in `summary_row`
+LONG_NAME = 22  # characters; a legend would cut a longer name
+NAME_SEPARATOR = " · "  # between the parts of a generated name
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that takes part in a comparison."""
+    """A run in a comparison, with its data."""
 
     run: Run
     measurements: Sequence[Measurement]
     summary: Summary
-    samples: Sequence[Sample] = ()  # of the server, by time
+    samples: Sequence[Sample] = ()  # server metrics, in time order
 
     @cached_property
     def groups(self) -> list[list[Measurement]]:
-        """The measurements of each repeat, repeats in order."""
+        """The measurements of each repeat, in order."""
         return list(by_repeat(self.measurements).values())
 
     @cached_property
@@ -53,14 +53,14 @@ class Candidate:
         return {}
 
     def values(self, name: str) -> list[list[float]]:
-        """Return the metric `name` of each repeat's successes, where it is known."""
+        """Return the known values of the metric `name` for the successes of each repeat."""
         if name not in self._known:
             self._known[name] = [values(successes(group), name) for group in self.groups]
         return self._known[name]
 
     @cached_property
     def classes(self) -> dict[str, Candidate]:
-        """Each class of a mix's requests, as if it were a run of its own; {} of other runs."""
+        """Each request class of a mixed workload as a run of its own; {} for other workloads."""
         groups = by_class(self.measurements, self.run.config)
         return {
             name: Candidate(self.run, some, self.summary.classes[name])
@@ -70,8 +70,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A measure of whole runs: a name as in `summary_row` (but SUM_OF_A_REPEAT), and its number
-    for each repeat."""
+    """A measure to compare: its name in `summary_row` (or SUM_OF_A_REPEAT), and a function that
+    returns its value for each repeat."""
 
     name: str
     label: str
@@ -84,9 +84,8 @@ class Compared:
 class Row:
     """One measure of every candidate, the baseline first.
 
-    `values` are the runs' own numbers, as in `summary_row`: what has one label is one number,
-    wherever it stands. `ratios` are to the baseline (whose own is None), by geometric means over
-    the repeats, and None where a number is missing or zero.
+    `values` are those of the whole runs, as in `summary_row`. `ratios` are relative to the baseline
+    (whose own is None), of geometric means over the repeats; None if a number is missing or zero.
     """
 
     metric: str
@@ -98,8 +97,8 @@ class Row:
 
 
 def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
-    """Return a row for each measure that at least one candidate has; where the client itself waits
-    in one of them, what is counted by wall time comes last."""
+    """Return a row for each measure that at least one candidate has. If the client waits between
+    requests in one of them, measures that depend on wall time come last."""
     by_name = {compared.name: compared for compared in COMPARED}
     names = modes.sort_metrics(by_name, *(candidate.run.config for candidate in candidates))
     table = (_row(by_name[name], candidates) for name in names)
@@ -107,7 +106,8 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 
 def only_stated(candidate: Candidate) -> dict[str, float]:
-    """Return what an imported run's tool says and its requests do not give, as `summary_row`."""
+    """Return the numbers that only an imported run's tool reports, and its requests do not give;
+    names as in `summary_row`."""
     row = _measured_row(candidate)
     stated = (candidate.run.source or {}).get("stated", {})
     return {name: number for name, number in stated.items() if row.get(name) is None}
@@ -130,8 +130,8 @@ def _measured_row(candidate: Candidate) -> dict[str, Any]:
 
 
 def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return each run's name, without the parts that all of them have; with its number where
-    another has the same, or it has none."""
+    """Return each run's name without the parts that all names share. If it is empty or not unique,
+    the run's number is added."""
     via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
     names = _distinct_names([" ".join(c.run.name.split()) for c in candidates])
     numbers = [f"run {c.run.id}" for c in candidates]
@@ -143,8 +143,8 @@ def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
 
 
 def with_short_names(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the runs with names of only what tells them apart, for legends and the heads of
-    tables, where a whole name would be cut to what all of them have; as in the headline."""
+    """Return the runs with names shortened to what distinguishes them, for legends and column
+    headers, where a full name would be truncated."""
     names = _distinct_names([" ".join(c.run.name.split()) for c in candidates])
     return [
         replace(candidate, run=replace(candidate.run, name=name))
@@ -153,9 +153,9 @@ def with_short_names(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _distinct_names(names: Sequence[str]) -> list[str]:
-    """The names without the parts between middle dots that all of them have, as long as something
-    is left of each: what tells `embedded · batch` from `embedded · sequential`. Of a name that
-    is still long, the parts that no other has."""
+    """The names without the parts (separated by middle dots) that all of them share, unless that
+    would leave one empty: `batch` and `sequential` for `embedded · batch` and `embedded ·
+    sequential`. A name that is still long keeps only the parts that no other name has."""
     parts = [name.split(NAME_SEPARATOR) for name in names]
     common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
     brief = [NAME_SEPARATOR.join(part for part in own if part not in common) for own in parts]
@@ -170,7 +170,7 @@ def _distinct_names(names: Sequence[str]) -> list[str]:
 
 
 def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return each run's number, #12: for a list of up to eight, where names would be long."""
+    """Return each run's number, such as `#12`, for lists where names would be too long."""
     return tuple(f"#{c.run.id}" for c in candidates)
 
 
@@ -193,7 +193,7 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
 
 
 def _run_value(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> float | None:
-    """The number of the whole run; of a sum of a repeat their mean."""
+    """The value for the whole run; for SUM_OF_A_REPEAT the mean over repeats."""
     row = row_of(candidate)
     number: float | None = row.get(name)
     if name in row or not repeats:
@@ -202,7 +202,7 @@ def _run_value(name: str, candidate: Candidate, repeats: Mapping[int, float]) ->
 
 
 def interleaved(baseline: Candidate, other: Candidate) -> bool:
-    """Whether the repeats of two runs were measured in turns."""
+    """Whether the repeats of two runs were interleaved."""
     return (
         baseline.run.comparison_id is not None
         and baseline.run.comparison_id == other.run.comparison_id
@@ -210,8 +210,8 @@ def interleaved(baseline: Candidate, other: Candidate) -> bool:
 
 
 def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
-    """Return the measure of each repeat that has it, by the repeat's index; where no request gives
-    it, the number that an imported run's own tool states."""
+    """Return the measure's known values by repeat index; if no request gives one, the value that an
+    imported run's tool reports."""
     indices = [repeat.index for repeat in candidate.summary.repeats]
     numbers = zip(indices, compared.of(candidate), strict=True)
     known = {index: number for index, number in numbers if number is not None}
@@ -219,7 +219,7 @@ def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
 
 
 def _stated(name: str, candidate: Candidate) -> dict[int, float]:
-    """The number of an imported run's own tool, where its requests do not give it: one repeat."""
+    """The value reported by an imported run's tool, as that of a single repeat."""
     number = (candidate.run.source or {}).get("stated", {}).get(name)
     return {} if number is None else {0: number}
 
@@ -227,8 +227,8 @@ def _stated(name: str, candidate: Candidate) -> dict[int, float]:
 def ratio_of(
     baseline: Mapping[int, float], other: Mapping[int, float], turns: bool
 ) -> Ratio | None:
-    """Compare two runs by a number for each repeat's index: in pairs where repeats took turns and
-    enough of them are in both."""
+    """Return the ratio of two runs, given a number for each repeat index. Repeats are paired if
+    they were interleaved (`turns`) and enough of them are in both."""
     both = [index for index in baseline if index in other]
     if turns and len(both) >= MINIMUM_REPEATS:
         return ratio([baseline[i] for i in both], [other[i] for i in both], paired=True)
@@ -244,7 +244,7 @@ def _of_repeats(
 def _over_requests(
     name: str, statistic: Callable[[list[float]], float]
 ) -> Callable[[Candidate], list[float | None]]:
-    """The statistic over each repeat's successful requests; None where none has the metric."""
+    """The statistic over the successful requests of each repeat; None if none has the metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
         by_repeat_values = candidate.values(name)
@@ -261,7 +261,7 @@ def _median(name: str) -> Compared:
 
 
 def _of_class(name: str, measure: str) -> Compared:
-    """The median over the requests of one class; known of a mix only."""
+    """The median over the requests of one class; None unless the workload is mixed."""
     whole = _median(measure)
 
     def of(candidate: Candidate) -> list[float | None]:

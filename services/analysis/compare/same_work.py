@@ -1,4 +1,4 @@
-"""Reasons why runs did not do the same work: other models, prompts, lengths, sampling, counts."""
+"""Checks of whether runs did the same work: model, prompts, lengths, sampling, token counts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
 from services.base import units
 
-LENGTH_GAP = 0.05  # between the shortest and the longest mean
+LENGTH_GAP = 0.05  # allowed between the shortest and the longest mean
 
 
 def unequal(
     candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
 ) -> Diagnostic | None:
-    """Doubt runs that do not agree on `of`, where it is known."""
+    """Return a warning if the known values of `of` differ between runs."""
     values = dict(zip(numbers_of(candidates), map(of, candidates), strict=True))
     known = {number: value for number, value in values.items() if value is not None}
     if len(set(known.values())) < 2:
@@ -26,7 +26,7 @@ def unequal(
 
 
 def listed(values: dict[str, Any]) -> str:
-    """Say what each run has; those that have the same together: `#1, #3: 128; #2: 256`."""
+    """Return each run's value as text, grouped by value: `#1, #3: 128; #2: 256`."""
     alike: dict[Any, list[str]] = {}
     for number, value in values.items():
         alike.setdefault(value, []).append(number)
@@ -124,7 +124,7 @@ def _sampling(candidates: Sequence[Candidate]) -> Diagnostic | None:
             return None
         temperature, top_p = config.sent_temperature, config.sent_top_p
         text = f"temperature {_sampling_value(temperature)}"
-        if not config.greedy:  # else it changes nothing
+        if not config.greedy:  # top-p has no effect on greedy decoding
             text += f", top-p {_sampling_value(top_p)}"
         text += f", seed {config.seed}" if chance and config.seed is not None else ""
         return text + (", ignore_eos" if config.ignore_eos else "")

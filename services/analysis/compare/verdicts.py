@@ -1,9 +1,9 @@
-"""Whether a run is faster than the baseline, or why nobody can judge it; `wording` says it.
+"""Judge whether runs are faster than the baseline, or why there is no verdict.
 
-One measure decides: output throughput, unless the client's own waiting is in it (a pause after
-each answer, an interval between requests), for then it says as much of the client as of the
-server. There the speed of each request decides: E2E latency where both runs are sequential, else
-tokens/s.
+One measure decides: output throughput, unless it includes the client's own waiting (a pause after
+each answer, an interval between requests), since it then reflects the client as much as the server.
+In that case the speed of each request decides: tokens/s, or E2E latency if both runs are
+sequential.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from services.ask import modes
 from services.ask.measurement import ACTIVE, RunStatus
 from services.base import units
 
-ERROR_GAP = 0.01  # of the requests; beyond it the answers that count are not the same ones
+ERROR_GAP = 0.01  # share of requests; beyond it, different requests are compared
 
 
 def verdicts(
     candidates: Sequence[Candidate], rows: Sequence[Row], margin: float = MARGIN
 ) -> tuple[Verdict, ...]:
-    """Judge every run but the first against the first. `margin` is chosen before the runs are
-    seen: a difference of that share is too small to matter."""
+    """Judge every run against the first. Differences within `margin` (a share, to be chosen before
+    looking at the results) do not matter."""
     names = names_of(candidates)
     results: list[Verdict] = []
     for index in range(1, len(candidates)):
@@ -55,14 +55,15 @@ def verdicts(
 
 
 def same_pace(baseline: Candidate, other: Candidate) -> bool:
-    """Whether the client waits alike in both, so that more by wall time is the server's doing."""
+    """Whether the client waits equally in both runs, so that differences in wall time come from
+    the server."""
     return modes.client_wait(baseline.run.config) == modes.client_wait(other.run.config) and (
         baseline.run.config.mode == other.run.config.mode
     )
 
 
 def waiting_of(names: Sequence[str], waits: Sequence[str]) -> str:
-    """Say where the client itself waits: "an interval of 0.2 s", "A: a pause of 2 s"; or ""."""
+    """Describe the client's own waiting: "an interval of 0.2 s", "A: a pause of 2 s"; or ""."""
     if len(set(waits)) == 1:
         return waits[0]
     return "; ".join(f"{name}: {wait}" for name, wait in zip(names, waits, strict=True) if wait)
@@ -75,9 +76,9 @@ def judge_family(
     margin: float = MARGIN,
     without: Collection[str] = (),
 ) -> tuple[Finding, ...]:
-    """Judge one run against the baseline by the ratios of FAMILY, or none of them if there is a
-    reason `why_not`. The deciding finding comes first: that of the first measure in `deciding`
-    which both runs have."""
+    """Judge one run against the baseline by the ratios of FAMILY; `why_not` is a reason for no
+    verdict, or "". The deciding finding comes first: that of the first measure in `deciding` that
+    both runs have."""
     findings = judge(ratios, margin, no_verdicts=bool(why_not), without=without)
     ordered = [finding(findings, name) for name in deciding]
     first = next((candidate for candidate in ordered if candidate.ratio is not None), ordered[0])
@@ -87,26 +88,26 @@ def judge_family(
 def why_no_verdict(
     statuses: tuple[RunStatus, RunStatus], error_rates: tuple[float | None, float | None]
 ) -> str:
-    """Return why there must be no verdict, the baseline's status and error rate first; or ""."""
+    """Return the reason why there is no verdict, or "". Arguments are (baseline, other)."""
     return _unfinished(*statuses) or _errors(*error_rates)
 
 
 def deciding_measures(used: Sequence[str], waits: bool) -> tuple[str, ...]:
-    """Return the measures that decide between runs of these modes, the first that is known;
-    `waits`: the client's own waiting is in the throughput of one of them."""
+    """Return the measures that decide between runs of these modes, by preference. `waits`: the
+    throughput of one of them includes the client's own waiting."""
     if all(mode == "sequential" for mode in used):
         return (E2E,)
     return (RATE, E2E) if waits else (THROUGHPUT,)
 
 
 def errors_differ(baseline: Candidate, other: Candidate) -> bool:
-    """Whether the error rates are more than one point apart; not when either is not known."""
+    """Whether the error rates differ by more than one percentage point; False if one is unknown."""
     return bool(_errors(baseline.summary.error_rate, other.summary.error_rate))
 
 
 def _unfinished(baseline: RunStatus, other: RunStatus) -> str:
-    """A repeat that was cut short is not like a whole one, and who stops looking when a difference
-    shows finds differences that are not there."""
+    """Why an unfinished run gets no verdict: an incomplete repeat is not comparable with a complete
+    one, and stopping when a difference shows up finds false ones (optional stopping)."""
     for status, which in ((other, "this run"), (baseline, "its baseline")):
         if status in ACTIVE:
             return f"{which} is still being measured"
