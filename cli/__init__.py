@@ -1,4 +1,4 @@
-"""The same actions in a terminal: `python cli.py run|compare|study|engine|list|share|…`.
+"""The same actions in a terminal: `paceline run|compare|study|engine|list|share|…`.
 
 Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
 for does not hold, or nobody can tell whether it does, or Paceline itself failed, 2 bad usage:
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cli.commands import COMMANDS, GROUPS
 from cli.output import FAILED, refuse
-from cli.parser import parser
+from cli.parser import parser, program
 from cli.problems import Usage
 from db.database import UNUSABLE, opened, said_of
 from db.runs import RunNotFound
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         opened()
         code: int = options.call(options)
     except RunNotFound as error:
-        return refuse(f"{error} `python cli.py list` lists the runs there are.")
+        return refuse(f"{error} `{program()} list` lists the runs there are.")
     except UNUSABLE as error:
         return refuse(said_of(error))
     except PacelineError as error:

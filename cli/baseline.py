@@ -1,4 +1,4 @@
-"""`pin`, `unpin`: the run that later runs of a model, or of a tag, are compared with."""
+"""`baseline set|remove|list`: the run that later runs of a model or a tag are compared with."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from cli.output import DONE, say
 from cli.problems import Usage
 from db import baselines, runs
 from db.database import opened
+from services.report import terminal
 
 
-def takes_pin(command: ArgumentParser) -> None:
+def takes_set(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
     of = command.add_mutually_exclusive_group()
     of.add_argument("--model", action="store_true", help="Of its model (default)")
     of.add_argument("--tag", help="Of a tag, which is added to the run")
 
 
-def pin(options: Namespace) -> int:
+def set_baseline(options: Namespace) -> int:
     """Make a run the baseline of its model, or of a tag: later runs are compared with it."""
     of: tuple[Any, str] = ("tag", options.tag)
     if options.tag is None:
@@ -33,15 +34,15 @@ def pin(options: Namespace) -> int:
     return DONE
 
 
-def takes_unpin(command: ArgumentParser) -> None:
+def takes_remove(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
     of = command.add_mutually_exclusive_group()
     of.add_argument("--model", action="store_true", help="Of its model only")
     of.add_argument("--tag", help="Of one tag only")
 
 
-def unpin(options: Namespace) -> int:
-    """Make a run no baseline any more: of anything, or of its model or a tag alone."""
+def remove(options: Namespace) -> int:
+    """Remove a run as a baseline: of everything, or of its model or one tag only."""
     runs.load(opened(), options.run)
     kind = "tag" if options.tag is not None else "model" if options.model else None
     removed = [
@@ -60,4 +61,15 @@ def unpin(options: Namespace) -> int:
         for baseline in removed
     ]
     say(options, lambda: removed, lambda: "\n".join(lines))
+    return DONE
+
+
+def takes_nothing(command: ArgumentParser) -> None:
+    """No arguments."""
+
+
+def list_baselines(options: Namespace) -> int:
+    """Print the baselines, newest first."""
+    rows = baselines.load_all(opened())
+    say(options, lambda: rows, lambda: terminal.baselines_text(rows))
     return DONE

@@ -18,6 +18,7 @@ from cli import (
 from cli.parser import Command
 
 GROUPS = {
+    "baseline": "Set, remove and list the runs that others are compared with",
     "engine": "Start an engine, list, read and stop those that run",
     "server": "Save a server under a name, to be picked with --backend",
 }
@@ -31,8 +32,9 @@ COMMANDS = {
     "check": Command(stored.check, stored.takes_check),
     "share": Command(share.share, share.takes),
     "import": Command(imports.import_files, imports.takes),
-    "pin": Command(baseline.pin, baseline.takes_pin),
-    "unpin": Command(baseline.unpin, baseline.takes_unpin),
+    "baseline set": Command(baseline.set_baseline, baseline.takes_set),
+    "baseline remove": Command(baseline.remove, baseline.takes_remove),
+    "baseline list": Command(baseline.list_baselines, baseline.takes_nothing),
     "backends": Command(backends.backends, backends.takes),
     "server save": Command(server.save, server.takes_save),
     "server list": Command(server.list_servers, server.takes_list),

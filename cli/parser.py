@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -37,10 +38,15 @@ class Parser(ArgumentParser):
         self.exit(USAGE, f"{sentence[0].upper()}{sentence[1:]}. See {self.prog} --help.\n")
 
 
+def program() -> str:
+    """Return what was typed to call this program; the console command says so in a variable."""
+    return os.environ.get("PACELINE_PROGRAM") or "python cli.py"
+
+
 def parser(summary: str, commands: Mapping[str, Command], groups: Mapping[str, str]) -> Parser:
     """Return the parser of these commands; one of two words belongs to the group of the first. The
     parsed `call` is what the command calls."""
-    top = Parser(prog="cli.py", description=summary, allow_abbrev=False)
+    top = Parser(prog=program(), description=summary, allow_abbrev=False)
     under: dict[str, Any] = {"": top.add_subparsers(required=True, metavar="COMMAND")}
     for words, command in commands.items():
         group, _, name = words.rpartition(" ")

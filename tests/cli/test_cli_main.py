@@ -24,7 +24,7 @@ def test_every_command_explains_itself(run_cli: RunCli) -> None:
     for name in cli.COMMANDS:
         result = run_cli(*name.split(), "--help")
         assert (result.code, result.err) == (0, "")
-        assert result.out.startswith(f"usage: cli.py {name}")
+        assert result.out.startswith(f"usage: python cli.py {name}")
     for field in RunConfig.model_fields:
         if field != "unique_prompts":
             assert flag(field) in run_cli("run", "--help").out
@@ -165,3 +165,14 @@ def test_the_console_command_is_the_same_from_any_folder(database: Engine, tmp_p
     )
     assert (listed.returncode, listed.stderr) == (0, "")
     assert [row["name"] for row in json.loads(listed.stdout)] == ["embedded"]
+
+
+def test_usage_and_hints_say_what_was_typed(
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (ROOT / "paceline").read_text()
+    monkeypatch.setenv("PACELINE_PROGRAM", "paceline")
+    assert "PACELINE_PROGRAM=paceline exec" in command
+    assert run_cli("baseline", "set", "--help").out.startswith("usage: paceline baseline set ")
+    assert "See paceline show --help." in run_cli("show").err
+    assert "`paceline list` lists" in run_cli("show", "1").err

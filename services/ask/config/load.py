@@ -20,7 +20,7 @@ class LoadFields(BaseConfig):
 
     backend: str = field(
         "embedded",
-        About("Backend", "Name of a backend, see `cli.py backends`", "target", "backend"),
+        About("Backend", "Name of a backend; `backends` lists them", "target", "backend"),
     )
     base_url: str | None = field(
         None,

@@ -7,6 +7,7 @@ from services.report.terminal.engines import engines_text as engines_text
 from services.report.terminal.runs import backend_address as backend_address
 from services.report.terminal.runs import backend_rows as backend_rows
 from services.report.terminal.runs import backends_text as backends_text
+from services.report.terminal.runs import baselines_text as baselines_text
 from services.report.terminal.runs import comparison_text as comparison_text
 from services.report.terminal.runs import list_text as list_text
 from services.report.terminal.runs import run_text as run_text

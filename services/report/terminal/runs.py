@@ -8,6 +8,7 @@ from typing import Any
 
 from services.analysis import client_health, figures
 from services.analysis.compare import Candidate, Comparison
+from services.analysis.compare.baseline import Baseline
 from services.analysis.compare.baseline_verdict import BaselineVerdict, brief
 from services.analysis.compare.rows import row_of, with_short_names
 from services.analysis.diagnostics import Diagnostic, diagnostics
@@ -196,10 +197,18 @@ def backends_text(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([text, *(_tested(row) for row in rows if "test" in row)])
 
 
+def baselines_text(baselines: Sequence[Baseline]) -> str:
+    """List baselines, one per line."""
+    if not baselines:
+        return "There is no baseline. Set one with `baseline set RUN`."
+    lines = [[f"{row.kind} {row.value}", str(row.run_id), minute(row.set_at)] for row in baselines]
+    return table(["baseline of", "run", "set at"], lines)
+
+
 def servers_text(servers: Sequence[SavedServer]) -> str:
-    """Saved servers, a line each."""
+    """List saved servers, one per line."""
     if not servers:
-        return "No server is saved. Save one: cli.py server save NAME --backend URL."
+        return "No server is saved. Save one with `server save NAME --backend URL`."
     lines = [
         [
             server.name,
