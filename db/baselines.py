@@ -13,7 +13,7 @@ from db import results, schema
 from db.database import writing
 from db.runs import InvalidEdit, RunNotFound, add_tag
 from services.analysis.compare.baseline import KINDS, Baseline, Kind
-from services.analysis.compare.headline import headline
+from services.analysis.compare.stored_summary import stored_summary
 from services.base.errors import Invalid, NotFound
 from services.base.surrogates import clean
 
@@ -99,7 +99,7 @@ def _refresh(database: Engine, run_id: int) -> None:
     with database.connect() as connection:
         stored = connection.scalar(select(runs.headline).where(runs.id == run_id))
     if stored and "by_repeat" not in stored:
-        computed = headline(results.candidate(database, run_id))
+        computed = stored_summary(results.candidate(database, run_id))
         merged = stored | {name: computed[name] for name in ("by_repeat", "work")}
         with writing(database) as connection:
             connection.execute(update(schema.runs).where(runs.id == run_id).values(headline=merged))

@@ -11,7 +11,7 @@ from db import runs, schema
 from db.database import writing
 from db.schema import Value
 from services.analysis.compare import Candidate
-from services.analysis.compare.headline import headline
+from services.analysis.compare.stored_summary import stored_summary
 from services.analysis.objectives import objectives_of
 from services.analysis.summary import summarize
 from services.ask.measurement import Run
@@ -77,7 +77,7 @@ def store(database: Engine, imported: Imported) -> int:
             source=imported.source,
             environment=imported.environment,
             calibration=imported.calibration,
-            headline=headline(candidate),
+            headline=stored_summary(candidate),
         )
         _keep(connection, run_id, imported.repeats)
         _keep(connection, run_id, imported.measurements)

@@ -19,7 +19,7 @@ from jobs.destination import restore
 from jobs.keys import Keys
 from jobs.retry import TRANSIENT, reason, with_retries
 from jobs.watch import Watch
-from services.analysis.compare.headline import headline
+from services.analysis.compare.stored_summary import stored_summary
 from services.ask.backends import BackendProblem, Target, target
 from services.ask.measurement import Repeat, Run
 from services.ask.work_item import WorkItem
@@ -269,4 +269,4 @@ class RunSupervisor(Thread):
         return "failed", f"No request succeeded. The first one: {first}"
 
     def _headline(self) -> dict[str, Any]:
-        return headline(results.candidate(self._database, self._run.id))
+        return stored_summary(results.candidate(self._database, self._run.id))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db import queue, results, runs
-from services.analysis.compare.headline import headline
+from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
 from services.ask.measurement import Measurement, Repeat
 from tests.values import NOON, measured
@@ -38,6 +38,6 @@ def store(
         queue.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
     queue.add_measurements(database, run_id, rows)
     if status != "running":
-        stored_headline = headline(results.candidate(database, run_id))
-        queue.finish(database, run_id, status, error, stored_headline)
+        summary = stored_summary(results.candidate(database, run_id))
+        queue.finish(database, run_id, status, error, summary)
     return run_id

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cli.fields import add, given
 from services.analysis.compare.differences import differences
-from services.analysis.compare.headline import work_of
+from services.analysis.compare.stored_summary import work_of
 from services.ask import about
 from services.ask.about import About, field
 from services.ask.config import RunConfig

@@ -1,7 +1,7 @@
 """Runs side by side: the first is the baseline, the others are compared with it.
 
-Rows, differences, warnings and verdicts each have a module of their own; this one puts them
-together. Repeats are compared in pairs where they were measured in turns, see `rows`.
+`rows` computes the ratios, `verdicts` chooses the verdict, `wording` has its sentences; this module
+puts them together. Repeats are compared in pairs where they were measured in turns, see `rows`.
 """
 
 from __future__ import annotations

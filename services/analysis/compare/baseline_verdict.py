@@ -1,5 +1,5 @@
-"""Verdicts of runs against their baselines, from stored headlines: the same as on Compare, without
-reading any request."""
+"""Verdicts of runs against their baselines, from their stored summaries: the same as on Compare,
+without reading any request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from services.analysis.compare.baseline import Baseline, matching_baselines, of_run
 from services.analysis.compare.findings import FAMILY, MARGIN, Finding, Word, margin_among
-from services.analysis.compare.headline import values_by_repeat
 from services.analysis.compare.rows import ratio_of
 from services.analysis.compare.served import differing, listed
+from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.compare.verdicts import deciding_measures, judge_family, why_no_verdict
 from services.analysis.compare.wording import changed, describe, within
 from services.ask.measurement import RunStatus
@@ -22,7 +22,7 @@ BASELINE, OTHER_WORK, OTHER_SERVER = "baseline", "different work", "different se
 
 
 class Comparable(Protocol):
-    """What is looked at of a run; `headline` as `services.analysis.compare.headline` keeps it."""
+    """The fields of a run that are read; `headline` is its `stored_summary`."""
 
     @property
     def id(self) -> int: ...
@@ -134,11 +134,11 @@ def against(
     )
 
 
-def waiting_in(headline: Mapping[str, Any], mode: str) -> str:
-    """Return where the client itself waits, as a headline keeps it; of a run that an older Paceline
-    measured, as its mode does."""
+def waiting_in(summary: Mapping[str, Any], mode: str) -> str:
+    """Return where the client itself waits, from the summary; for a run of an older Paceline,
+    from its mode."""
     field = MODES[mode].wait_field if mode in MODES else ""
-    return str(headline.get("waiting", WAITS.get(field, "")))
+    return str(summary.get("waiting", WAITS.get(field, "")))
 
 
 def sentence(verdict: BaselineVerdict) -> str:

@@ -18,8 +18,8 @@ from services.analysis.compare.baseline_verdict import (
     word_for,
 )
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.headline import values_by_repeat
 from services.analysis.compare.served import listed
+from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.compare.wording import within
 from services.analysis.statistics.level import Level, level
 from services.base.units import many

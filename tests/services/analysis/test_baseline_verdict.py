@@ -1,4 +1,4 @@
-"""Verdicts of runs against their baselines, from their stored headlines, worked out by hand."""
+"""Verdicts of runs against their baselines, from their stored summaries, worked out by hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from services.analysis.compare.baseline_verdict import (
     sentence,
     word_for,
 )
-from services.analysis.compare.headline import headline
+from services.analysis.compare.stored_summary import stored_summary
 from tests.values import NOON, candidate, failed, measured
 
 MODEL = Baseline("model", "tiny", 1, NOON)
@@ -51,7 +51,9 @@ def row_of(candidate: Candidate, **changes: Any) -> Row:
     """Return the row of a run, which began a day after the run with the id before it."""
     run = candidate.run
     began = NOON + timedelta(days=run.id)
-    return replace(Row(run.id, headline(candidate), mode=run.config.mode, began=began), **changes)
+    return replace(
+        Row(run.id, stored_summary(candidate), mode=run.config.mode, began=began), **changes
+    )
 
 
 def measured_run(run_id: int, seconds: Sequence[float], **of_run: Any) -> Candidate:
@@ -136,7 +138,7 @@ def test_other_work_is_not_compared() -> None:
     assert "Run 2 did different work from run 1, its baseline" in sentence(verdict)
 
 
-def test_a_headline_of_an_older_paceline_gets_no_verdict() -> None:
+def test_a_summary_of_an_older_paceline_gets_no_verdict() -> None:
     old = replace(row_of(FAST), headline={"output_tokens_per_s": 1.0})
     assert against(row_of(SLOW), old, MODEL) is None
     assert against(old, row_of(SLOW), MODEL) is None

@@ -1,7 +1,8 @@
-"""What a run stores in short when it ends: enough to list it and compare it with another.
+"""The summary that is stored with a run when it ends, in the column `headline`: enough to list the
+run and to compare it with another.
 
-History holds fifty runs against their baselines at once, and the trend five hundred: the measures
-that a verdict takes are therefore kept by repeat, where no request need be read again.
+History compares fifty runs with their baselines at once, and the trend five hundred. The measures
+of a verdict are therefore stored by repeat, so that no request has to be read again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ ALWAYS = (
 )
 
 
-def headline(candidate: Candidate) -> dict[str, Any]:
+def stored_summary(candidate: Candidate) -> dict[str, Any]:
     """Return a run's summary as one JSON-ready row (see `summary_row`; what the requests of an
     imported run do not give, its tool says), and beside it
 
@@ -104,8 +105,8 @@ def _sent(config: RunConfig) -> dict[str, float | None]:
     return {"temperature": config.sent_temperature, "top_p": 1.0 if config.greedy else None}
 
 
-def values_by_repeat(headline: Mapping[str, Any], name: str) -> dict[int, float]:
-    """Return a measure of each repeat that has it, by the repeat's index, as a headline keeps it;
+def values_by_repeat(summary: Mapping[str, Any], name: str) -> dict[int, float]:
+    """Return a measure of each repeat that has it, by the repeat's index, as the summary has it;
     empty where an older Paceline kept none."""
-    numbers = headline.get("by_repeat", {}).get(name, ())
+    numbers = summary.get("by_repeat", {}).get(name, ())
     return {index: number for index, number in enumerate(numbers) if number is not None}

@@ -9,7 +9,12 @@ import orjson
 import pytest
 
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.headline import ALWAYS, headline, values_by_repeat, work_of
+from services.analysis.compare.stored_summary import (
+    ALWAYS,
+    stored_summary,
+    values_by_repeat,
+    work_of,
+)
 from services.ask import about
 from services.ask.config import RunConfig
 from services.report.imports import read
@@ -21,7 +26,7 @@ SECRET = "words of my own"
 
 def test_the_judged_measures_are_kept_by_repeat() -> None:
     both = [measured(i, repeat=r, e2e=2.0 + r, tokens=6) for r in range(2) for i in range(2)]
-    stored = headline(candidate([*both, failed(0, repeat=2)]))
+    stored = stored_summary(candidate([*both, failed(0, repeat=2)]))
     assert tuple(stored["by_repeat"]) == tuple(FAMILY)
     assert stored["by_repeat"]["e2e_s_median"] == [2.0, 3.0, None]
     assert stored["by_repeat"]["output_tokens_per_s"] == [6.0, 4.0, None]  # 12 tokens in 2 and 3 s
@@ -35,14 +40,14 @@ def test_what_an_older_paceline_kept_has_no_repeats() -> None:
 
 
 def test_a_repeat_that_is_missing_leaves_its_place_empty() -> None:
-    stored = headline(candidate([measured(repeat=0), measured(repeat=2)]))
+    stored = stored_summary(candidate([measured(repeat=0), measured(repeat=2)]))
     assert stored["by_repeat"]["e2e_s_median"] == [3.0, None, 3.0]
-    assert headline(candidate([]))["by_repeat"]["e2e_s_median"] == []
+    assert stored_summary(candidate([]))["by_repeat"]["e2e_s_median"] == []
 
 
 def test_of_a_file_without_requests_its_tools_numbers_are_kept_as_one_repeat() -> None:
     data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
-    stored = headline(imported_candidate(read(data, "f")[0]))
+    stored = stored_summary(imported_candidate(read(data, "f")[0]))
     assert stored["by_repeat"]["output_tokens_per_s"] == [stored["output_tokens_per_s"]]
     assert stored["by_repeat"]["ttft_s_median"] == [stored["ttft_s_median"]]
     assert stored["by_repeat"]["e2e_s_median"] == []
@@ -98,7 +103,7 @@ def test_another_tools_run_is_work_of_its_own() -> None:
 
 
 def test_no_prompt_is_kept() -> None:
-    stored = headline(candidate([measured()], workload="text", prompt=SECRET))
+    stored = stored_summary(candidate([measured()], workload="text", prompt=SECRET))
     assert len(stored["work"]) == 16
     assert not any(word in str(stored) for word in SECRET.split() if len(word) > 3)
 
