@@ -1,4 +1,4 @@
-"""Which run another is compared with: the baseline of its tag or its model."""
+"""Choose the run that another is compared with: the baseline of its tag or its model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A run that is the baseline of all with this model, or with this tag."""
+    """A run that is the baseline of all runs with a model, or with a tag."""
 
     kind: Kind
     value: str
@@ -22,7 +22,7 @@ class Baseline:
 
 
 class Tagged(Protocol):
-    """What is looked at of a run."""
+    """The attributes of a run by which baselines are matched."""
 
     @property
     def model(self) -> str: ...
@@ -31,17 +31,17 @@ class Tagged(Protocol):
 
 
 def of_run(run_id: int, baselines: Iterable[Baseline]) -> tuple[Baseline, ...]:
-    """Return the baselines that are this run."""
+    """Return the baselines for which this run is used."""
     return tuple(baseline for baseline in baselines if baseline.run_id == run_id)
 
 
 def matching_baselines(
     run: Tagged, baselines: Iterable[Baseline], tag: str = "", model: str = ""
 ) -> tuple[Baseline, ...]:
-    """Return the baselines of this run's model and tags, the best match first.
+    """Return the baselines for this run's model and tags, the best match first.
 
-    A tag goes before a model, and a newer baseline before an older one; what the list is filtered
-    by now (`tag`, `model`) goes before both.
+    Baselines for the `tag` or `model` by which the list of runs is filtered come first. Then tags
+    come before models, and newer baselines before older ones.
     """
 
     def rank(baseline: Baseline) -> tuple[bool, bool, float, int]:

@@ -1,4 +1,4 @@
-"""A verdict in words: a headline, and a sentence that a reader may quote."""
+"""The text of a verdict: a headline, and a full sentence to quote."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from services.base import units
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said of one run against the baseline.
+    """The verdict on one run against the baseline.
 
-    `margin` is what was called equivalent: 0.05 is within ±5 %. Where it is inconclusive, what
-    these repeats show four times in five stands in `detectable` (a ratio), and what it takes to
-    show the margin in `repeats_needed` (a side; None: more than a thousand).
+    Runs within `margin` are equivalent: 0.05 is ±5 %. For an inconclusive verdict, `detectable` is
+    the ratio that these repeats detect with 80 % power, and `repeats_needed` the repeats of each
+    run that would detect the margin (None: more than MOST_REPEATS).
     """
 
     run_id: int
-    word: Word  # by the measure that decides, the first of `findings`
-    headline: str  # in a line, for a title
-    sentence: str  # in full
-    findings: tuple[Finding, ...]  # of the whole family
+    word: Word  # of the deciding measure, the first of `findings`
+    headline: str  # one line, for a title
+    sentence: str  # the full text
+    findings: tuple[Finding, ...]  # the whole family
     margin: float
     detectable: float | None = None
     repeats_needed: int | None = None
 
     @property
     def details(self) -> str:
-        """The sentence without the headline, where it begins with it: what to say below it."""
+        """The sentence without the headline it begins with, to show below the headline."""
         if not self.sentence.startswith(self.headline):
             return self.sentence
         rest = self.sentence.removeprefix(self.headline).lstrip(" ,.:")
@@ -50,15 +50,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """What the sentences need to know of two runs."""
+    """What the sentences need to know about two runs."""
 
-    run: str  # their names
-    baseline: str
+    run: str  # its name
+    baseline: str  # its name
     margin: float
-    why_not: str  # why there must be no verdict, or ""
+    why_not: str  # the reason why there is no verdict, or ""
     detectable: float | None = None  # see Verdict
     needed: int | None = None
-    waiting: str = ""  # where the client itself waits, or ""
+    waiting: str = ""  # the client's own waiting, see `verdicts.waiting_of`
 
 
 def describe(
@@ -69,9 +69,11 @@ def describe(
     margin: float = MARGIN,
     waiting: str = "",
 ) -> Verdict:
-    """Describe the results of `judge_family` and `why_no_verdict`. `names` are the run's and the
-    baseline's; `waiting` says where the client itself waits, or "". Computing the detectable
-    difference of an inconclusive result takes 25 ms."""
+    """Describe the results of `judge_family`, `why_no_verdict` and `waiting_of`.
+
+    `names` are (run, baseline). Computing the detectable difference of an inconclusive result takes
+    25 ms.
+    """
     sensitivity = _sensitivity(findings[0], findings, margin)
     return _assemble(run_id, _Pair(*names, margin, why_not, *sensitivity, waiting), findings)
 
@@ -79,7 +81,7 @@ def describe(
 def _sensitivity(
     first: Finding, findings: Sequence[Finding], margin: float
 ) -> tuple[float | None, int | None]:
-    """What could have been seen, and the repeats that it takes; only where that is the question."""
+    """`detectable` and `repeats_needed` of an inconclusive verdict; (None, None) for others."""
     if first.word != "inconclusive" or first.ratio is None:
         return None, None
     tests = sum(item.p is not None for item in findings)
@@ -108,7 +110,7 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
 
 
 def _trade_off(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> tuple[str, str]:
-    """All requests together went one way, and each of them the other."""
+    """Throughput and the speed of each request changed in opposite directions."""
     throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
     start = f"{pair.run} gives {whole} throughput than {pair.baseline}"
     headline = f"{start}, and each request {each} tokens/s"
@@ -150,7 +152,7 @@ def _inconclusive(pair: _Pair, measure: Finding) -> tuple[str, str]:
 
 
 def _waiting(pair: _Pair, first: Finding) -> str:
-    """Why throughput does not decide."""
+    """Explain why throughput does not decide; "" if it does."""
     if not pair.waiting:
         return ""
     sentence = f" Output throughput includes the client's own waiting ({pair.waiting})"
@@ -181,7 +183,7 @@ def _no_verdict(pair: _Pair, measure: Finding) -> tuple[str, str]:
 
 
 def _other_measures(findings: Sequence[Finding], margin: float) -> str:
-    """The rest of the family, a clause each."""
+    """The rest of the family, one clause each."""
     clauses = "; ".join(
         f"{item.label} {clause(item, margin)}" for item in findings if item.ratio is not None
     )
@@ -189,9 +191,9 @@ def _other_measures(findings: Sequence[Finding], margin: float) -> str:
 
 
 def clause(measure: Finding, margin: float, than: str = "") -> str:
-    """Return what is said of one measure: `44 % higher, 1.44× (1.28–1.62)`, `inconclusive, 0.97×
-    (0.90–1.04)`; without an interval only how much it is. With `than` ("alone") it is said what it
-    is held against: `44 % longer than alone, …`."""
+    """Return a clause about one measure: `44 % higher, 1.44× (1.28–1.62)`, `inconclusive, 0.97×
+    (0.90–1.04)`, or only the change if there is no interval. `than` names what it is compared
+    with, such as "alone": `44 % longer than alone, …`."""
     ratio = measure.ratio
     assert ratio is not None
     sure = bool(than) or measure.word not in ("equivalent", "inconclusive")
@@ -210,12 +212,12 @@ def _ends(ratio: Ratio) -> str:
 
 
 def verdict_label(word: Word, margin: float) -> str:
-    """Return a word as it is shown: `equivalent within ±5 %`."""
+    """Return a verdict word as displayed: `equivalent within ±5 %`."""
     return f"{word} {within(margin)}" if word == "equivalent" else word
 
 
 def within(margin: float) -> str:
-    """Return a margin in words: `within ±5 %`."""
+    """Return a margin as text: `within ±5 %`."""
     return f"within ±{_per_cent(margin)}"
 
 
@@ -228,33 +230,33 @@ def _subject(measure: Finding) -> str:
 
 
 def _figures(measure: Finding) -> str:
-    """`1.44× (95 % interval 1.28–1.62)`, of the measure itself."""
+    """The ratio of the measure: `1.44× (95 % interval 1.28–1.62)`."""
     assert measure.ratio is not None
     return times_with_interval(measure.ratio, "95 % interval ")
 
 
 def times_with_interval(ratio: Ratio, begins: str = "") -> str:
-    """Return a ratio as it stands in sentences, tables and files: `1.44× (1.28–1.62)`."""
+    """Return a ratio as text, the same in sentences, tables and files: `1.44× (1.28–1.62)`."""
     if ratio.low is None or ratio.high is None:
         return f"{times(ratio.value)}×"
     return f"{times(ratio.value)}× ({begins}{_ends(ratio)})"
 
 
 def changed(measure: Finding) -> str:
-    """Return how a measure differs from the baseline's, see `change`."""
+    """Return how a measure differs from the baseline's as text, see `change`."""
     assert measure.ratio is not None
     return change(measure.ratio.value, TIME if measure.better == "lower" else AMOUNT)
 
 
 def _as_high(measure: Finding) -> str:
-    """The same where it stands alone: `2.30× as high`."""
+    """The change when no baseline follows in the sentence: `2.30× as high`."""
     text = changed(measure)
     return f"{text} as high" if text.endswith("×") else text
 
 
 def change(ratio: float, directions: tuple[str, str]) -> str:
-    """Return a ratio as people say it: `3.2×`, `44 % higher`, of a time `5.6× longer`, `82 %
-    shorter`; `directions` are the words for more and for less, AMOUNT or TIME."""
+    """Return a ratio as a change in words: `3.2×`, `44 % higher`; for times `5.6× longer`, `82 %
+    shorter`. `directions` is AMOUNT or TIME."""
     more, less = directions
     if ratio == 1:
         return "the same"
@@ -264,7 +266,7 @@ def change(ratio: float, directions: tuple[str, str]) -> str:
 
 
 def _share_of(part: float) -> str:
-    """Per cent in two digits; in more, where these would make a whole of what is none."""
+    """Per cent in two significant digits, or more if it would otherwise round to 100."""
     shown = (units.significant(100 * part, digits) for digits in range(2, 9))
     return f"{next((text for text in shown if text != '100'), '100')} %"
 
@@ -279,18 +281,18 @@ def _repeats(measure: Finding) -> str:
 
 
 def times(value: float) -> str:
-    """Return a ratio in as many digits as one reads: `1.42`, `0.97`, `14.2`, `310`, `0.0042`."""
+    """Return a ratio with a sensible precision: `1.42`, `0.97`, `14.2`, `310`, `0.0042`."""
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
-# Of throughput and of tokens/s per request: what they say where they disagree.
+# Verdicts on (throughput, tokens/s per request) that disagree, and the words for the changes.
 TRADES: dict[tuple[Word, Word], tuple[str, str]] = {
     ("faster", "slower"): ("more", "fewer"),
     ("slower", "faster"): ("less", "more"),
 }
-TWICE = 1.995  # what is written 2.00: from there on a factor says more than per cent
+TWICE = 1.995  # shown as 2.00; from there on changes are given as a factor, not in per cent
 AMOUNT, TIME = ("higher", "lower"), ("longer", "shorter")
 SENTENCES: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
     "faster": _differs,

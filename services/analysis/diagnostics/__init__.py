@@ -1,7 +1,8 @@
-"""Diagnostics of a run: what each means for its numbers, and what to do about it.
+"""Diagnostics of a run: what may be wrong with its numbers, and what to do about it.
 
-A check looks at one run and returns a Diagnostic, or None. Checks of the client, whose own faults
-look like the server's, are in `client.py`, those of the server in `server.py`.
+A check takes one run and returns a Diagnostic or None. Checks of the client, whose problems look
+like the server's, are in `client.py`; those of the server in `server.py`, of its answers in
+`answers.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"
 
 Check = Callable[[Run, Sequence[Measurement], Summary], Diagnostic | None]
 
-CACHED_SHARE = 0.05  # of the prompt tokens
+CACHED_SHARE = 0.05  # limit, of the prompt tokens
 
 
 def diagnostics(
@@ -33,9 +34,9 @@ def diagnostics(
     summary: Summary,
     samples: Sequence[Sample] = (),
 ) -> list[Diagnostic]:
-    """Return the reasons to doubt a run, warnings first; `samples`: of its server."""
+    """Return the diagnostics of a run, warnings first. `samples` are its server metrics."""
     checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
-    if summary.failed and not summary.ok:  # no number is there to be doubted
+    if summary.failed and not summary.ok:  # there are no other numbers
         checks = [check for check in checks if check in OF_FAILURES]
     results = [
         diagnostic
@@ -48,7 +49,7 @@ def diagnostics(
 
 
 def cached_share(measurements: Sequence[Measurement]) -> float | None:
-    """Return which share of the prompt tokens a cache served; None where no server said it."""
+    """Return the share of prompt tokens served from a cache; None if no answer reports it."""
     counts = [
         (m.cached_tokens, m.prompt_tokens)
         for m in measurements
@@ -165,7 +166,7 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     good = successes(measurements)
     if not good or any(m.finish_reason != "length" for m in good):
         return None
-    if answers.too_short(run, measurements, summary):  # it was another limit than the one asked for
+    if answers.too_short(run, measurements, summary):  # not cut at max_tokens
         return None
     limits = " or ".join(dict.fromkeys(str(part.max_tokens) for part in parts(run.config)))
     return Diagnostic(

@@ -1,4 +1,4 @@
-"""What to do about failed requests, by how they failed."""
+"""What to do about failed requests, by kind of failure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 from services.ask.measurement import Measurement
 
-MOST = 2  # kinds that are spoken of; the table of failures has all
+MOST = 2  # kinds to give advice on; the table of failures lists all
 
 
 def advice(measurements: Sequence[Measurement]) -> str:
-    """Return what to do about the most frequent kinds of failure, a sentence each."""
+    """Return what to do about the most frequent kinds of failure, one sentence each."""
     kinds = Counter(_kind(m) for m in measurements if m.status == "failed")
     sentences = dict.fromkeys(BY_KIND.get(kind, OTHERWISE) for kind, _ in kinds.most_common())
     return " ".join(list(sentences)[:MOST])
 
 
 def _kind(m: Measurement) -> str:
-    """The class of an error; of a refusal its status, where there is advice on it."""
+    """The error class of a failed request, or its HTTP status if there is advice on that."""
     status = str(m.http_status or "")
     return status if m.error_class == "http_4xx" and status in BY_KIND else m.error_class or ""
 

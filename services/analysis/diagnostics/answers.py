@@ -1,4 +1,4 @@
-"""Reasons to doubt a run that lie in how the server answered: its framing, its lengths."""
+"""Diagnostics of the server's answers: their framing and their lengths."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from services.ask.measurement import Measurement, Run
 from services.ask.workloads import parts
 from services.base import units
 
-SHORT = 0.9  # of the tokens asked for: an answer with fewer is short
-SHORT_SHARE = 0.01  # of the answers
+SHORT = 0.9  # of the requested tokens; an answer with fewer is short
+SHORT_SHARE = 0.01  # limit, of the answers
 
 
 def odd_framing(
@@ -49,8 +49,8 @@ def not_streamed(
 
 
 def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
-    """Answers that end for their length long before the length asked for, or that end at all where
-    they were not to."""
+    """Check for answers far below max_tokens that have a finish_reason of length, or that ended
+    although ignore_eos was set."""
     if not run.knows("max_tokens") or "max_tokens" in run.config.omit:
         return None
     least = min((part.max_tokens or 0 for part in parts(run.config)), default=0)
@@ -77,7 +77,7 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
 
 
 def _oddities(run: Run) -> Counter[str]:
-    """How many answers each oddity was seen in; nothing else that a stored run may hold."""
+    """The number of answers with each oddity; stored values that are not counts are ignored."""
     total: Counter[str] = Counter()
     for repeat in run.repeats:
         counts = repeat.health.get("oddities")
@@ -88,7 +88,7 @@ def _oddities(run: Run) -> Counter[str]:
 
 CHECKS = (not_streamed, too_short, odd_framing)
 
-# What was seen, in words.
+# Descriptions of the oddities.
 FRAMING = {
     oddities.EMPTY_EVENT: "events without data",
     oddities.PING: "keep-alive messages sent as data",

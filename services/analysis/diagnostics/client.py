@@ -1,4 +1,4 @@
-"""Reasons to doubt a run that lie with the client: sent late, read late, short of CPU."""
+"""Diagnostics of the client: requests sent late, chunks read late, too little CPU."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from services.ask.modes import MODES
 from services.base import units
 
 LATE_S = 0.001
-LATE_SHARE = 0.1  # of the interval
-SHORT_RATE = 0.02  # of the requested rate
+LATE_SHARE = 0.1  # of the interval between requests
+SHORT_RATE = 0.02  # allowed shortfall, of the requested rate
 TOGETHER = "Chunks arrived together"
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
-CPU_SHARE = 0.8  # of one core: a process of the client runs on one
+CPU_SHARE = 0.8  # of one core; each client process uses one
 RATE_MISSED = "The requested rate was not reached"
-CALIBRATED_S = 0.001  # what the client may add to TTFT at the 99th percentile
-CALIBRATED_SHARE = 0.01  # or, where that is more, the share of the median TTFT
+CALIBRATED_S = 0.001  # limit of the client's own part of TTFT, at the 99th percentile
+CALIBRATED_SHARE = 0.01  # or this share of the median TTFT, if that is more
 
 
 def so_far(config: RunConfig, progress: Progress) -> list[Diagnostic]:
-    """Return the reasons to doubt a run that show while it is measured."""
+    """Return the diagnostics of a run that is being measured."""
     results = (
         _late(config, progress.late_p99_s or 0.0, config.interval_s),
         _lag(config, progress.lag_p99_s or 0.0, kernel=not config.via_litellm),
@@ -40,8 +40,8 @@ def so_far(config: RunConfig, progress: Progress) -> list[Diagnostic]:
 def past_limits(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> list[Diagnostic]:
-    """Return in what the client was past its limits, so that it may be what was measured; of the
-    client of an imported run nothing is known."""
+    """Return the diagnostics for each limit that the client exceeded, so that the numbers may
+    reflect the client instead of the server; none for imported runs, whose client is unknown."""
     if run.source is not None:
         return []
     results = (check(run, measurements, summary) for check in HEALTH)
@@ -49,8 +49,8 @@ def past_limits(
 
 
 def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | None:
-    """Return the mean time between requests as they were due and as they were sent, over all
-    repeats; None under two requests sent."""
+    """Return the mean time between requests, as due and as sent, in seconds over all repeats; None
+    if fewer than two requests were sent."""
     due = sent = 0.0
     gaps = 0
     for group in by_repeat(measurements).values():
@@ -74,7 +74,7 @@ def _sent_late(
 
 
 def late_limit_s(interval_s: float) -> float:
-    """Return how late one request in a hundred may be sent, in seconds."""
+    """Return the limit for the 99th percentile of lateness, in seconds."""
     return max(LATE_S, LATE_SHARE * interval_s)
 
 
@@ -97,7 +97,7 @@ def _rate_missed(
     if MODES[run.config.mode].loop != "open":
         return None
     wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
-    if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # all at once: no rate to reach
+    if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # not wanted: all are due at once
         return None
     return Diagnostic(
         "warning",
@@ -115,7 +115,7 @@ def _never_full(
     if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
     todo = "Request longer answers, or a lower concurrency."
-    if summary.failed:  # those that fail at once make room
+    if summary.failed:  # fast failures free their slots
         todo = "Failed requests end early: fix the failures first."
     return Diagnostic(
         "warning",
@@ -126,8 +126,8 @@ def _never_full(
 
 
 def together_share(measurements: Sequence[Measurement]) -> float | None:
-    """Return which share of the chunks was read together with another, and so has its time, not
-    one of its own; None where there are no chunks."""
+    """Return the share of chunks that were read together with another and so have no arrival time
+    of their own; None if there are no chunks."""
     if not any(m.coalesced_reads for m in measurements):
         return 0.0 if any(m.token_times for m in measurements) else None
     chunks = together = 0
@@ -162,17 +162,17 @@ def _lagging(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
 
 
 def lag_limit_s(config: RunConfig, kernel: bool) -> float | None:
-    """Return how far the loop may be behind, in seconds; None where it does not matter.
+    """Return the limit for the event loop's lag, in seconds; None if lag does no harm.
 
-    A loop that is behind spoils the loop's stamps, and the times at which requests are due. With
-    the kernel's stamps and requests that wait for answers it spoils nothing: 5,000 sends at once
-    hold the loop up for a quarter of a second, and every arrival still has its own time.
+    Lag distorts timestamps taken by the loop, and the times at which open-loop requests are sent.
+    With kernel timestamps and a closed loop it distorts nothing: 5,000 simultaneous sends delay the
+    loop by a quarter of a second, and every arrival still has its own time.
     """
     return None if kernel and MODES[config.mode].loop == "closed" else LAG_S
 
 
 def by_kernel(run: Run) -> bool:
-    """Whether every arrival was stamped by the kernel."""
+    """Whether the kernel timestamped every arrival."""
     return all(repeat.health.get("clock") == "kernel" for repeat in run.repeats)
 
 
@@ -212,7 +212,7 @@ def _cpu(share: float) -> Diagnostic | None:
 
 
 def error_limit_s(ttfts: Sequence[float]) -> float:
-    """Return what the client may add to TTFT at the 99th percentile, in seconds."""
+    """Return the limit for the client's own part of TTFT at the 99th percentile, in seconds."""
     return max(CALIBRATED_S, CALIBRATED_SHARE * percentile(ttfts, 50)) if ttfts else CALIBRATED_S
 
 
@@ -288,7 +288,7 @@ def _via_litellm(
 
 
 def _health(run: Run, name: str) -> Iterable[float]:
-    """What the repeats say of the client's health under `name`, where they say it."""
+    """The values of a client health metric, for the repeats that have it."""
     readings = (repeat.health.get(name) for repeat in run.repeats)
     return [value for value in readings if isinstance(value, int | float)]
 

@@ -1,4 +1,4 @@
-"""A reason to doubt a number, in words that say what it means and what to do."""
+"""A possible problem with a run's numbers: what it means and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A warning: the numbers may mislead. A note: they are right, and say less than they seem."""
+    """A warning means that numbers may be misleading; a note, that they are right but limited."""
 
     level: Literal["warning", "note"]
     title: str
@@ -17,8 +17,8 @@ class Diagnostic:
 
 
 def long(diagnostics: Iterable[Diagnostic]) -> bool:
-    """Whether the sentences together are too long to stand in full above the numbers: then titles
-    do, with their sentences folded below each."""
+    """Whether the sentences are too long to show in full above the numbers, so that they should be
+    collapsed below their titles."""
     return sum(len(diagnostic.sentence) for diagnostic in diagnostics) > LONG
 
 

@@ -1,4 +1,4 @@
-"""Diagnostics of the server, from what was sampled while requests were measured."""
+"""Diagnostics of the server, from metrics sampled while requests were measured."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from services.ask import modes
 from services.ask.measurement import Run, Sample
 from services.base import units
 
-UNEVEN_SHARE = 0.1  # of the highest: how much the engine's GPUs may differ
-IN_USE_SHARE = 0.05  # of a GPU's memory: with less in use it is not the engine's
+UNEVEN_SHARE = 0.1  # allowed difference between the engine's GPUs, of the highest value
+IN_USE_SHARE = 0.05  # of a GPU's memory; with less in use, the engine does not use this GPU
 CACHED_SHARE = 0.05  # of the prompt tokens
-WAITED_SHARE = 0.2  # of the time in which an engine could have computed
-MIN_OTHER_CORES = 0.5  # used by others: with less, the engine's threads waited for each other
-MIN_ENGINE_CORES = 0.1  # used or waited for, by an engine that has work
+WAITED_SHARE = 0.2  # of the time in which the engine could have computed
+MIN_OTHER_CORES = 0.5  # used by other programs; with less, engine threads waited for each other
+MIN_ENGINE_CORES = 0.1  # used or waited for; with less, the engine had no work
 BUSY_SHARE = 0.9  # of the machine's cores
-ENGINE_SHARE = 0.5  # of the busy cores: with less, the engine had to share
-MIN_SAMPLES = 5  # of momentary values, which may be chance
-MIN_COUNTER_SAMPLES = 2  # of values that are counted without gaps
-LATEST = 10  # samples, one a second, that judge a run while it is measured
+ENGINE_SHARE = 0.5  # of the busy cores; with less, the engine had to share them
+MIN_SAMPLES = 5  # of instantaneous values, which are noisy
+MIN_COUNTER_SAMPLES = 2  # of counters, which miss nothing between samples
+LATEST = 10  # samples, one per second, that are used while a run is measured
 
 Check = Callable[[Run, Sequence[Sample], Summary], Diagnostic | None]
 
@@ -30,8 +30,8 @@ Check = Callable[[Run, Sequence[Sample], Summary], Diagnostic | None]
 def diagnostics(
     run: Run, samples: Sequence[Sample], summary: Summary, cache_known: bool = False
 ) -> list[Diagnostic]:
-    """Return the diagnostics of a run. `cache_known`: the answers say what came from a cache, so
-    the server's count is not needed."""
+    """Return the diagnostics of a run. `cache_known`: the answers report cached tokens, so the
+    server's count is not needed."""
     measured = during(run, samples)
     checks = [check for check in CHECKS if not (cache_known and check is _prefix_cache_hits)]
     results = (check(run, measured, summary) for check in checks)
@@ -45,7 +45,7 @@ def so_far(run: Run, samples: Sequence[Sample]) -> list[Diagnostic]:
 
 
 def _uneven_gpus(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    """A parallel engine should load its GPUs evenly: it waits for the slowest."""
+    """A parallel engine waits for its slowest GPU, so it should load them evenly."""
     memory = {i: mean(measured, f"gpu{i}_memory_bytes") for i in gpus(measured)}
     total = {i: mean(measured, f"gpu{i}_memory_total_bytes") for i in memory}
     engine_gpus = [
@@ -73,8 +73,8 @@ def _uneven_gpus(run: Run, measured: Sequence[Sample], summary: Summary) -> Diag
 
 
 def _ranks(run: Run, otherwise: int) -> int:
-    """The number of GPUs that the engine reports, else `otherwise`. If more are in use, some are
-    not the engine's."""
+    """The number of GPUs that the engine reports, or `otherwise`. If more are in use, some are used
+    by other programs."""
     parallel = [run.environment.get(f"{kind}_parallel") for kind in ("tensor", "pipeline", "data")]
     sizes = [size for size in parallel if isinstance(size, int)]
     ranks = 1
@@ -86,7 +86,7 @@ def _ranks(run: Run, otherwise: int) -> int:
 def _unevenness(
     measured: Sequence[Sample], devices: Sequence[int], what: str, ending: str, unit: str
 ) -> str:
-    """How much the GPUs differ, as a phrase; "" if that is little."""
+    """A phrase for how much the GPUs differ; "" if the difference is small."""
     means = {i: mean(measured, f"gpu{i}_{ending}") for i in devices}
     known = {i: value for i, value in means.items() if value is not None}
     low, high = (pick(known, key=lambda i: known[i], default=-1) for pick in (min, max))
@@ -184,8 +184,9 @@ def _cpu_contention(
 def _probable_cpu_contention(
     run: Run, engine_cores: float, machine_cores: float
 ) -> Diagnostic | None:
-    """The same where the system does not report waiting: the machine was full, and the embedded
-    engine, which would use every core, had few. Other servers may not need more than they used."""
+    """`_cpu_contention` where the system does not report waiting times: the machine was busy, and
+    the embedded engine, which would use every core, got few. Only for the embedded engine: other
+    servers may not have needed more."""
     cores = run.environment.get("cores")
     if run.config.backend != "embedded" or not isinstance(cores, int):
         return None
