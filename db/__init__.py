@@ -1,1 +1,5 @@
-"""Remember: SQLAlchemy Core on SQLite, or PostgreSQL by a URL. Only plain values leave db."""
+"""Storage: SQLAlchemy Core on SQLite, or PostgreSQL by a URL. Only plain values leave it.
+
+`schema` declares the tables. Runs are queried in `queue`, `runs`, `results` and `search`, saved
+servers in `servers`, engines in `engines`.
+"""

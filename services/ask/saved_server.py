@@ -1,4 +1,4 @@
-"""A server saved under a name: its address, model and key variable.
+"""A server saved under a name: its address, model and key variable. `db/servers.py` stores it.
 
 Saved are fields of a run's config. They are copied into each run that names the server, so a run
 does not change when the saved server is changed or deleted. Keys are not saved, only the name of

@@ -3,6 +3,9 @@
 A key goes to the address that its owner wrote beside it, or typed it for, and nowhere else. A run
 may name another address, and whoever can ask for a run could otherwise have the key sent to a
 server of theirs.
+
+A new backend is an entry in `table.py`, and in `wire_formats.py` too if it does not use OpenAI's
+format.
 """
 
 from __future__ import annotations

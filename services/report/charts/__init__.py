@@ -1,5 +1,5 @@
 """The charts. Each answers one question about one to eight runs, with at most 5,000 marks; what
-would be more is aggregated, and the chart says so."""
+would be more is aggregated, and the chart says so. Charts of a study are in `scaling`."""
 
 from __future__ import annotations
 
