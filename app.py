@@ -1,4 +1,4 @@
-"""The browser's door: `streamlit run app.py`, or `uvicorn app:app`.
+"""The browser app: `streamlit run app.py`, or `uvicorn app:app`.
 
 Serves the pages and, on the same port, the API and what is shared. Streamlit's main script is
 pages/_frame.py: a main script beside a folder called pages/ would start in an older way of finding

@@ -1,4 +1,4 @@
-"""The terminal's door: `python cli.py --help`. It leads into the package beside it."""
+"""The command line: `python cli.py --help`. Its commands are in the package `cli`."""
 
 import sys
 
