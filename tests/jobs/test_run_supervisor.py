@@ -21,7 +21,7 @@ def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
     database: Engine, reference_run: Submit
 ) -> None:
     run_id = reference_run(
-        "ref tokens=3", mode="staggered", requests=500, interval_s=0.05, warmup=0
+        "ref gap=0.25 tokens=3", mode="staggered", requests=500, interval_s=0.05, warmup=0
     )
     until(lambda: counts.counted(database, run_id).get("ok", 0) >= 20, 20)
     (worker,) = workers()
