@@ -103,8 +103,8 @@ class Bounded:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         most, too_long = _LIMITS.get(path, (SMALL_MOST, _TOO_MUCH))
-        told = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if told.isdigit() and (len(told) > 18 or int(told) > most):
+        length = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if length.isdigit() and (len(length) > 18 or int(length) > most):
             await problem(413, too_long)(scope, receive, send)
             return
         read = 0

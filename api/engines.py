@@ -37,8 +37,8 @@ def start_engine(new: EngineConfig) -> Started:
 @router.get("/engines/{engine_id}", responses=says(_404="There is no such engine"))
 def show_engine(engine_id: EngineId) -> EngineWithLog:
     """Return how an engine is, with the end of its log."""
-    found = stored_engines.load(opened(), engine_id)
-    return EngineWithLog(**as_facts(found), log=serving.log_tail(opened(), engine_id))
+    engine = stored_engines.load(opened(), engine_id)
+    return EngineWithLog(**as_facts(engine), log=serving.log_tail(opened(), engine_id))
 
 
 @router.post("/engines/{engine_id}/stop", responses=says(_404="There is no such engine"))

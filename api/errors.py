@@ -37,8 +37,10 @@ def problem(status: int, error: str, problems: dict[str, str] | None = None) -> 
 
 def _wrong_fields(_: Request, error: Any) -> JSONResponse:
     invalid = isinstance(error, InvalidConfig)
-    found = error.problems if invalid else sentences_of(map(inner, error.errors()))
-    return problem(422, " ".join(found.values()), {name: s for name, s in found.items() if name})
+    problems = error.problems if invalid else sentences_of(map(inner, error.errors()))
+    return problem(
+        422, " ".join(problems.values()), {name: s for name, s in problems.items() if name}
+    )
 
 
 def _refused(request: Request, error: Any) -> JSONResponse:

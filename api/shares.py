@@ -49,7 +49,7 @@ def list_shares(
     runs: Annotated[str, Query(pattern=r"^[\d,]*$", max_length=200, description="12,15")] = "",
 ) -> list[Shared]:
     """List what is shared of exactly these runs in this order, or of any, the newest first."""
-    wanted = [int(word) for word in runs.split(",") if word]
+    wanted = [int(run_id) for run_id in runs.split(",") if run_id]
     return [_shared(share) for share in shares.listed(opened(), wanted)]
 
 

@@ -123,8 +123,8 @@ def show_study(study_id: StudyId) -> StudyFacts:
 )
 def report_study(study_id: StudyId) -> Response:
     """Return what a study says of what is measured so far, and the numbers behind it."""
-    found = studies.load(opened(), study_id)
-    document = study_document(found.name, *study_jobs.report_inputs(opened(), found))
+    study = studies.load(opened(), study_id)
+    document = study_document(study.name, *study_jobs.report_inputs(opened(), study))
     return Response(orjson.dumps(document), media_type="application/json")
 
 

@@ -15,26 +15,26 @@ from bench.work import CASES, START, Case
 
 
 def main() -> None:
-    asked = _arguments()
+    options = _arguments()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for every client alike
     parts = {"machine": report.machine()}
     print(parts["machine"] + "\n")
-    started = _case(START, asked, 3)  # the first in a new environment compiles its modules
+    started = _case(START, options, 3)  # the first in a new environment compiles its modules
     start_s = {name: min(result.cpu_s) for name, result in started.items() if result.cpu_s}
     for case in CASES:
-        if asked.only and case.name not in asked.only:
+        if options.only and case.name not in options.only:
             continue
-        results = _case(case, asked, asked.rounds)
-        parts[case.name] = report.section(case, asked.rounds, report.table(results, start_s))
+        results = _case(case, options, options.rounds)
+        parts[case.name] = report.section(case, options.rounds, report.table(results, start_s))
         print(parts[case.name], flush=True)
-        if asked.write:
-            report.write(asked.write, parts)
+        if options.write:
+            report.write(options.write, parts)
 
 
-def _case(case: Case, asked: argparse.Namespace, rounds: int) -> dict[str, Result]:
+def _case(case: Case, options: argparse.Namespace, rounds: int) -> dict[str, Result]:
     """Let the clients take turns. One that fails or overruns its time is not asked again."""
-    names = [t.name for t in TOOLS if (not asked.clients or t.name in asked.clients)]
+    names = [t.name for t in TOOLS if (not options.clients or t.name in options.clients)]
     results = {name: Result() for name in names if not case.tls or tool(name).own}
     for number in range(rounds):
         for name, result in results.items():
@@ -42,7 +42,7 @@ def _case(case: Case, asked: argparse.Namespace, rounds: int) -> dict[str, Resul
                 continue
             print(f"{case.name}: {name}, round {number + 1}", file=sys.stderr, flush=True)
             try:
-                play(tool(name), case, result, asked.limit, token_hex(4))
+                play(tool(name), case, result, options.limit, token_hex(4))
             except Problem as problem:
                 result.problem = str(problem)
                 print(f"{name}: {problem}", file=sys.stderr, flush=True)

@@ -30,19 +30,19 @@ def python_of(name: str) -> str:
     Raises:
         NotInstalled: pip could not.
     """
-    place, pins = HOME / name, _pins(name)
-    python, stamp = place / "bin" / "python", place / "installed.txt"
+    folder, pins = HOME / name, _pins(name)
+    python, stamp = folder / "bin" / "python", folder / "installed.txt"
     if stamp.is_file() and stamp.read_text() == pins:
         return str(python)
     print(f"installing {name} …", file=sys.stderr, end=" ", flush=True)
     began = time.monotonic()
-    shutil.rmtree(place, ignore_errors=True)
-    _do([sys.executable, "-m", "venv", str(place)])
+    shutil.rmtree(folder, ignore_errors=True)
+    _do([sys.executable, "-m", "venv", str(folder)])
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for file, flags in _files(name):
         _do([*pip, *flags, "-r", str(file)])
     stamp.write_text(pins)
-    size = sum(file.lstat().st_size for file in place.rglob("*")) / 2**20
+    size = sum(file.lstat().st_size for file in folder.rglob("*")) / 2**20
     print(f"{time.monotonic() - began:.0f} s, {size:,.0f} MB", file=sys.stderr)
     return str(python)
 
@@ -70,5 +70,5 @@ def _do(command: list[str]) -> None:
         raise NotInstalled(f"not within {LIMIT_S:.0f} s") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no word why"]
-        told = next((line for line in lines if line.startswith("ERROR")), lines[-1])
-        raise NotInstalled(re.sub(r"\w+://\S+", "…", told.removeprefix("ERROR: "))[:120])
+        message = next((line for line in lines if line.startswith("ERROR")), lines[-1])
+        raise NotInstalled(re.sub(r"\w+://\S+", "…", message.removeprefix("ERROR: "))[:120])

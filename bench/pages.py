@@ -161,7 +161,7 @@ def filled() -> Iterator[None]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the harness warns that it is not the app
     # The harness looks through all installed packages in every run; the app does so once.
     BidiComponentManager.discover_and_register_components = lambda *_, **__: None  # type: ignore
@@ -173,8 +173,8 @@ def main() -> None:
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     table += f"\n\nLoad average of the machine: {os.getloadavg()[0]:.1f}."
     print(f"{report.machine()}\n\n{table}")
-    if asked.write:
-        report.write(asked.write, {"pages": table})
+    if options.write:
+        report.write(options.write, {"pages": table})
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
             seen = tool.read(job, ended.out)
             found = errors.compare(seen, log)
         except (OSError, LookupError, ValueError, StopIteration) as error:
-            said = f"{type(error).__name__}: {error}"[:80]
-            raise Problem(f"no result, exit code {ended.code} ({said})") from None
+            message = f"{type(error).__name__}: {error}"[:80]
+            raise Problem(f"no result, exit code {ended.code} ({message})") from None
         result.asked += case.requests
         result.back += len(seen)
         result.served += sum(len(did["times"]) == did["tokens"] for did in log.values())

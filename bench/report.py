@@ -109,9 +109,9 @@ def write(file: Path, parts: Mapping[str, str]) -> None:
     """
     text = file.read_text()
     for name, part in parts.items():
-        place = re.compile(f"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        section = re.compile(f"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
         filled = part.strip().replace("\\", "\\\\")  # a replacement reads escapes
-        text, found = place.subn(rf"\1{filled}\n\2", text)
+        text, found = section.subn(rf"\1{filled}\n\2", text)
         if not found:
             raise ValueError(f"{file} has no place <!-- bench {name} -->")
     file.write_text(text)

@@ -126,11 +126,11 @@ def _followed(options: Namespace, study_id: int, stop: Event) -> int:
 
 
 def _say_study(options: Namespace, stored: Study) -> None:
-    told = study_jobs.report_inputs(opened(), stored)
+    inputs = study_jobs.report_inputs(opened(), stored)
     say(
         options,
-        lambda: study_document(stored.name, *told),
-        lambda: terminal.report_text(stored, study_report(*told)),
+        lambda: study_document(stored.name, *inputs),
+        lambda: terminal.report_text(stored, study_report(*inputs)),
     )
 
 

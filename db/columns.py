@@ -135,12 +135,12 @@ class StoredTimes(Sequence[float]):
         return len(self.__array__())
 
     @overload
-    def __getitem__(self, place: int) -> float: ...
+    def __getitem__(self, index: int) -> float: ...
     @overload
-    def __getitem__(self, place: slice) -> tuple[float, ...]: ...
-    def __getitem__(self, place: int | slice) -> float | tuple[float, ...]:
-        found = self.__array__()[place]
-        return tuple(found.tolist()) if isinstance(place, slice) else float(found)
+    def __getitem__(self, index: slice) -> tuple[float, ...]: ...
+    def __getitem__(self, index: int | slice) -> float | tuple[float, ...]:
+        values = self.__array__()[index]
+        return tuple(values.tolist()) if isinstance(index, slice) else float(values)
 
     def __iter__(self) -> Iterator[float]:
         return iter(self.__array__().tolist())

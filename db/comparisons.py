@@ -40,8 +40,8 @@ def create(database: Engine, design: ComparisonDesign, new: Sequence[NewRun]) ->
     """
     values = {"created_at": datetime.now(UTC), **asdict(design)}
     with writing(database) as connection:
-        made = insert(comparisons).values(values).returning(comparisons.c.id)
-        comparison_id = connection.execute(made).scalar_one()
+        created = insert(comparisons).values(values).returning(comparisons.c.id)
+        comparison_id = connection.execute(created).scalar_one()
         for index, run in enumerate(new):
             first = item_index(design.seed, 0, len(new), index)
             add(connection, run, comparison_id=comparison_id, item_index=first)

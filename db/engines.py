@@ -70,16 +70,16 @@ def add(connection: Connection, config: EngineConfig, study_id: int | None = Non
         "study_id": study_id,
         "created_at": now(connection),
     }
-    made = insert(engines).values(values).returning(engines.c.id)
-    engine_id: int = connection.execute(made).scalar_one()
+    created = insert(engines).values(values).returning(engines.c.id)
+    engine_id: int = connection.execute(created).scalar_one()
     return engine_id
 
 
 def load(database: Engine, engine_id: int) -> EngineInstance:
     """Return one engine. Raises EngineNotFound."""
     with database.connect() as connection:
-        found = select(engines).where(engines.c.id == engine_id)
-        row = connection.execute(found).mappings().first()
+        query = select(engines).where(engines.c.id == engine_id)
+        row = connection.execute(query).mappings().first()
     if row is None:
         raise EngineNotFound(engine_id)
     return _server(row)
@@ -87,17 +87,17 @@ def load(database: Engine, engine_id: int) -> EngineInstance:
 
 def listed(database: Engine, study_id: int | None = None) -> list[EngineInstance]:
     """Return the engines of a study; None: those that people started, the newest first."""
-    found = select(engines).where(engines.c.study_id == study_id)
+    query = select(engines).where(engines.c.study_id == study_id)
     order = engines.c.id if study_id is not None else engines.c.id.desc()
     with database.connect() as connection:
-        return [_server(row) for row in connection.execute(found.order_by(order)).mappings()]
+        return [_server(row) for row in connection.execute(query.order_by(order)).mappings()]
 
 
 def up(database: Engine) -> list[EngineInstance]:
     """Return the engines that are up or starting, whoever wanted them."""
-    found = select(engines).where(engines.c.status.in_(UP)).order_by(engines.c.id)
+    query = select(engines).where(engines.c.status.in_(UP)).order_by(engines.c.id)
     with database.connect() as connection:
-        return [_server(row) for row in connection.execute(found).mappings()]
+        return [_server(row) for row in connection.execute(query).mappings()]
 
 
 def claim(database: Engine, machine: str = "") -> EngineInstance | None:
@@ -155,16 +155,16 @@ def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
 
 
 def heartbeat(database: Engine, engine_id: int) -> bool:
-    """Say that an engine is looked after. Returns whether it is to stop: somebody asked for that,
-    it counts as ended already, or it is a study's and no run is left for it."""
+    """Record an engine's heartbeat. Returns whether it should stop: this was requested, it has
+    ended already, or it belongs to a study and no run is left for it."""
     alive = _this(engine_id).where(engines.c.status.in_(UP))
     # running runs too that are being cancelled: they end in their own time
     wanted = or_(engines.c.study_id.is_(None), _needed(("queued",)), _running())
-    asked = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
+    query = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
     with writing(database) as connection:
         if not connection.execute(alive.values(heartbeat_at=now(database))).rowcount:
             return True
-        stop, is_wanted = connection.execute(asked).one()
+        stop, is_wanted = connection.execute(query).one()
     return bool(stop) or not is_wanted
 
 
@@ -225,19 +225,19 @@ def request_stop(database: Engine, engine_id: int) -> EngineInstance:
 
 
 def lived(database: Engine, engine_id: int) -> tuple[int | None, datetime | None, datetime | None]:
-    """Return the first process of an engine's last start, when that was, and its last sign of life.
-    Raises EngineNotFound."""
+    """Return the process id and time of an engine's last start, and its last heartbeat. Raises
+    EngineNotFound."""
     c = engines.c
     with database.connect() as connection:
-        found = select(c.pid, c.started_at, c.heartbeat_at).where(c.id == engine_id)
-        row = connection.execute(found).first()
+        query = select(c.pid, c.started_at, c.heartbeat_at).where(c.id == engine_id)
+        row = connection.execute(query).first()
     if row is None:
         raise EngineNotFound(engine_id)
     return row.pid, row.started_at, row.heartbeat_at
 
 
 def heartbeats(database: Engine) -> list[Heartbeat]:
-    """Return the last sign of life of each engine that is up."""
+    """Return the last heartbeat of each engine that is up."""
     return heartbeats_of(database, engines, engines.c.status.in_(UP))
 
 
@@ -258,8 +258,8 @@ def lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
     with writing(database) as connection:
         anew = stale.where(_may_come_again())
         anew = anew.values(status="planned", phase=f"{LOST} It is started again.")
-        found = connection.scalars(anew.returning(engines.c.id)).all()
-        return [*found, *connection.scalars(stale.values(gone).returning(engines.c.id)).all()]
+        planned = connection.scalars(anew.returning(engines.c.id)).all()
+        return [*planned, *connection.scalars(stale.values(gone).returning(engines.c.id)).all()]
 
 
 def give_up_runs(database: Engine) -> None:
@@ -281,20 +281,20 @@ def active(database: Engine) -> int:
     """Return how many engines are up, or are to be started."""
     wanted = or_(engines.c.status.in_(UP), _wanted())
     with database.connect() as connection:
-        found = select(func.count()).select_from(engines).where(wanted)
-        return connection.execute(found).scalar_one()
+        query = select(func.count()).select_from(engines).where(wanted)
+        return connection.execute(query).scalar_one()
 
 
 def seconds_to_ready(database: Engine, name: str) -> float | None:
     """Return how long the last engine of that name took to be ready; None: none has been yet."""
-    found = (
+    query = (
         select(engines.c.started_at, engines.c.ready_at, engines.c.config)
         .where(engines.c.ready_at.is_not(None))
         .order_by(engines.c.id.desc())
         .limit(100)
     )
     with database.connect() as connection:
-        for started_at, ready_at, config in connection.execute(found):
+        for started_at, ready_at, config in connection.execute(query):
             if config["engine"] == name:
                 return float((ready_at - started_at).total_seconds())
     return None

@@ -44,11 +44,11 @@ def bring_in(database: Engine, data: bytes, filename: str, again: bool = False) 
         AlreadyImported: unless `again` asks for it all the same.
         InvalidImport: it cannot be read; nothing is stored then.
     """
-    found = isolated.read(data, filename)
-    source = found[0].source
+    imported = isolated.read(data, filename)
+    source = imported[0].source
     if not again and (ids := _runs_of(database, source["sha256"])):
         raise AlreadyImported(source["file"], ids)
-    return [store(database, one) for one in found]
+    return [store(database, run) for run in imported]
 
 
 def store(database: Engine, imported: Imported) -> int:
@@ -93,8 +93,8 @@ def said(ids: Sequence[int], name: str) -> str:
 def _runs_of(database: Engine, sha256: str) -> list[int]:
     same = schema.runs.c.source["sha256"].as_string() == sha256
     with database.connect() as connection:
-        found = connection.scalars(select(schema.runs.c.id).where(same).order_by(schema.runs.c.id))
-        return list(found)
+        ids = connection.scalars(select(schema.runs.c.id).where(same).order_by(schema.runs.c.id))
+        return list(ids)
 
 
 def _keep(connection: Connection, run_id: int, values: Sequence[Value]) -> None:

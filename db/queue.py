@@ -120,12 +120,12 @@ def tickets(database: Engine) -> set[str]:
     )
     wanted = or_(runs.c.status.in_(ACTIVE), runs.c.comparison_id.in_(goes_on))
     with database.connect() as connection:
-        found = select(runs.c.ticket).where(runs.c.ticket.is_not(None), wanted)
-        return set(connection.scalars(found))
+        query = select(runs.c.ticket).where(runs.c.ticket.is_not(None), wanted)
+        return set(connection.scalars(query))
 
 
 def hold(database: Engine, machine: str) -> None:
-    """Say that what the runs wait with is held on this machine."""
+    """Record that this machine still holds the secrets of its queued runs."""
     here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
     waiting = update(runs).where(runs.c.status == "queued", here)
     with writing(database) as connection:
@@ -133,11 +133,11 @@ def hold(database: Engine, machine: str) -> None:
 
 
 def destination(database: Engine, run_id: int) -> tuple[dict[str, Any] | None, str | None]:
-    """Return to whom a run goes, without its secrets, and the ticket under which those are held.
+    """Return where a run is sent, without its secrets, and the ticket under which those are held.
     None: an older Paceline stored it. Raises RunNotFound."""
     with database.connect() as connection:
-        found = select(runs.c.destination, runs.c.ticket).where(runs.c.id == run_id)
-        row = connection.execute(found).first()
+        query = select(runs.c.destination, runs.c.ticket).where(runs.c.id == run_id)
+        row = connection.execute(query).first()
     if row is None:
         raise RunNotFound(run_id)
     return row.destination, row.ticket
@@ -239,12 +239,12 @@ def request_cancel(database: Engine, run_id: int) -> Run:
     """
     waits = runs.c.status == "queued"
     active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
-    asked = active.values(  # in one statement: a work item may start or end at the same moment
+    change = active.values(  # in one statement: a work item may start or end at the same moment
         cancel_requested=True,
         status=case((waits, "cancelled"), else_=runs.c.status),
         ended_at=case((waits, now(database)), else_=runs.c.ended_at),
     )
-    changed = _set(database, asked)
+    changed = _set(database, change)
     run = load(database, run_id)
     if not changed:
         raise AlreadyFinished(run_id)
@@ -275,8 +275,8 @@ def interrupt(database: Engine, lost: Sequence[Heartbeat]) -> list[int]:
 def active(database: Engine) -> int:
     """Return how many runs are queued or running."""
     with database.connect() as connection:
-        found = select(func.count()).select_from(runs).where(runs.c.status.in_(ACTIVE))
-        return connection.execute(found).scalar_one()
+        query = select(func.count()).select_from(runs).where(runs.c.status.in_(ACTIVE))
+        return connection.execute(query).scalar_one()
 
 
 def ahead(database: Engine, run_id: int) -> int:
@@ -284,9 +284,9 @@ def ahead(database: Engine, run_id: int) -> int:
     me = runs.alias()
     earlier = and_(runs.c.status == "queued", runs.c.id < me.c.id)
     waits = and_(me.c.id == run_id, me.c.status == "queued", me.c.lane == runs.c.lane)
-    found = select(func.count()).where(waits, or_(runs.c.status == "running", earlier))
+    query = select(func.count()).where(waits, or_(runs.c.status == "running", earlier))
     with database.connect() as connection:
-        return connection.execute(found).scalar_one()
+        return connection.execute(query).scalar_one()
 
 
 def _set(database: Engine, change: Update) -> bool:

@@ -65,7 +65,7 @@ def candidates(
         RunNotFound: for the first that is missing.
     """
     with runs.no_garbage():
-        found = [candidate(database, run_id, texts, judgement) for run_id in run_ids]
+        loaded = [candidate(database, run_id, texts, judgement) for run_id in run_ids]
     if margin is None:
-        return found
-    return [replace(each, run=replace(each.run, margin=margin)) for each in found]
+        return loaded
+    return [replace(each, run=replace(each.run, margin=margin)) for each in loaded]

@@ -109,10 +109,10 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
         **more,
     }
-    kept = _tags(tag for tag in new.tags if tag.strip())
+    tags = _tags(tag for tag in new.tags if tag.strip())
     created = insert(schema.runs).values(values).returning(schema.runs.c.id)
     run_id: int = connection.execute(created).scalar_one()
-    _add_tags(connection, run_id, kept)
+    _add_tags(connection, run_id, tags)
     return run_id
 
 
@@ -131,9 +131,9 @@ def _cut(text: str) -> str:
 
 def headlines(database: Engine, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Return the numbers that lists show of runs, by run."""
-    found = select(schema.runs.c.id, schema.runs.c.headline).where(schema.runs.c.id.in_(ids))
+    query = select(schema.runs.c.id, schema.runs.c.headline).where(schema.runs.c.id.in_(ids))
     with database.connect() as connection:
-        return {row.id: row.headline or {} for row in connection.execute(found)}
+        return {row.id: row.headline or {} for row in connection.execute(query)}
 
 
 def load(database: Engine, run_id: int) -> Run:
@@ -149,11 +149,11 @@ def load_many(database: Engine, ids: Sequence[int]) -> list[Run]:
     Raises:
         RunNotFound: for the first id that no run has.
     """
-    found = select(*(column.label(column.key) for column in schema.runs.c)).where(
+    query = select(*(column.label(column.key) for column in schema.runs.c)).where(
         schema.runs.c.id.in_(ids)
     )
     with database.connect() as connection:
-        rows = {row["id"]: row for row in connection.execute(found).mappings()}
+        rows = {row["id"]: row for row in connection.execute(query).mappings()}
         for run_id in ids:
             if run_id not in rows:
                 raise RunNotFound(run_id)
@@ -180,18 +180,18 @@ def _margins_of(connection: Connection, ids: Sequence[int]) -> dict[int, float]:
     together = schema.runs.join(
         schema.comparisons, schema.runs.c.comparison_id == schema.comparisons.c.id
     )
-    found = select(schema.runs.c.id, schema.comparisons.c.margin).select_from(together)
-    rows = connection.execute(found.where(schema.runs.c.id.in_(ids)))
+    query = select(schema.runs.c.id, schema.comparisons.c.margin).select_from(together)
+    rows = connection.execute(query.where(schema.runs.c.id.in_(ids)))
     return {row.id: row.margin for row in rows}
 
 
 def _repeats_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Repeat]]:
     table = schema.repeats
     rows = select(table.c.run_id, *schema.columns(Repeat)).where(table.c.run_id.in_(ids))
-    found: dict[int, list[Repeat]] = {}
+    by_run: dict[int, list[Repeat]] = {}
     for run_id, *values in connection.execute(rows.order_by(table.c.idx)):
-        found.setdefault(run_id, []).append(Repeat(*values))
-    return found
+        by_run.setdefault(run_id, []).append(Repeat(*values))
+    return by_run
 
 
 def measurements(database: Engine, run_id: int, texts: bool = False) -> list[Measurement]:
@@ -219,10 +219,10 @@ def no_garbage() -> Iterator[None]:
 def answer(database: Engine, run_id: int, repeat: int, index: int) -> str | None:
     """Return the text of one answer; None if there is no such request or it kept none."""
     key = schema.requests.c
-    asked = (key.run_id == run_id, key.repeat == repeat, key.idx == index)
+    conditions = (key.run_id == run_id, key.repeat == repeat, key.idx == index)
     with database.connect() as connection:
-        found: str | None = connection.scalar(select(key.answer).where(*asked))
-    return found
+        text: str | None = connection.scalar(select(key.answer).where(*conditions))
+    return text
 
 
 def progress(database: Engine, run_id: int, limit: int = 500) -> list[Progress]:
@@ -249,13 +249,13 @@ def _thinned(database: Engine, kind: type[Moment], run_id: int, limit: int) -> l
 def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:
     """Replace what people write about a run: a name of 1 to 200 characters, at most 20 tags of 1
     to 50, a note of at most 10,000. Empty tags are left out. A run that loses a tag is no longer
-    the tag's reference.
+    the tag's baseline.
 
     Raises:
         InvalidEdit: one of them cannot be kept; nothing is changed then.
         RunNotFound: there is no such run.
     """
-    kept = _tags(tag for tag in tags if tag.strip())
+    cleaned = _tags(tag for tag in tags if tag.strip())
     change = update(schema.runs).where(schema.runs.c.id == run_id)
     with writing(database) as connection:
         # locks the run's row on PostgreSQL, so that two who edit do so one after the other
@@ -263,9 +263,9 @@ def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: st
         if not changed.rowcount:
             raise RunNotFound(run_id)
         connection.execute(delete_from(schema.run_tags).where(schema.run_tags.c.run_id == run_id))
-        _add_tags(connection, run_id, kept)
+        _add_tags(connection, run_id, cleaned)
         baseline = schema.baselines.c
-        lost = (baseline.kind == "tag", baseline.run_id == run_id, baseline.value.not_in(kept))
+        lost = (baseline.kind == "tag", baseline.run_id == run_id, baseline.value.not_in(cleaned))
         connection.execute(delete_from(schema.baselines).where(*lost))
 
 

@@ -106,8 +106,8 @@ def search(
     `text` is looked for in name, note, model and tags, in any case and as it stands: `%` is a
     percent sign. Filters: `backend`, `model`, `mode`, `tag`, `status`, each exact.
     """
-    found = select(*COLUMNS, *_SERVER).where(*_conditions(text, filters))
-    page = found.order_by(runs.c.id.desc()).limit(limit).offset(offset)
+    query = select(*COLUMNS, *_SERVER).where(*_conditions(text, filters))
+    page = query.order_by(runs.c.id.desc()).limit(limit).offset(offset)
     with database.connect() as connection:
         rows = connection.execute(page).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
@@ -185,21 +185,23 @@ def choices(database: Engine) -> dict[str, tuple[str, ...]]:
 
 def tags_of(connection: Connection, ids: list[int]) -> dict[int, tuple[str, ...]]:
     """Return the sorted tags of those runs that have any."""
-    found: dict[int, list[str]] = {}
+    by_run: dict[int, list[str]] = {}
     for run_id, tag in connection.execute(select(run_tags).where(run_tags.c.run_id.in_(ids))):
-        found.setdefault(run_id, []).append(tag)
-    return {run_id: tuple(sorted(tags)) for run_id, tags in found.items()}
+        by_run.setdefault(run_id, []).append(tag)
+    return {run_id: tuple(sorted(tags)) for run_id, tags in by_run.items()}
 
 
 def _conditions(text: str, filters: Filters) -> list[ColumnElement[bool]]:
-    found = [runs.c[name] == value for name, value in filters.items() if value and name != "tag"]
+    conditions = [
+        runs.c[name] == value for name, value in filters.items() if value and name != "tag"
+    ]
     if tag := filters.get("tag"):
-        found.append(_has_tag(run_tags.c.tag == tag))
+        conditions.append(_has_tag(run_tags.c.tag == tag))
     if text := text.strip():
         texts = [runs.c.name, runs.c.note, runs.c.model]
         named = [column.icontains(text, autoescape=True) for column in texts]
-        found.append(or_(*named, _has_tag(run_tags.c.tag.icontains(text, autoescape=True))))
-    return found
+        conditions.append(or_(*named, _has_tag(run_tags.c.tag.icontains(text, autoescape=True))))
+    return conditions
 
 
 def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:

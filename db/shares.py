@@ -132,17 +132,17 @@ def load(database: Engine, token: str) -> bytes | None:
     table = schema.shares
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
     with database.connect() as connection:
-        found: bytes | None = connection.scalar(
+        page: bytes | None = connection.scalar(
             select(table.c.page).where(table.c.token == clean(token), good)
         )
-    return found
+    return page
 
 
 def revoke(database: Engine, token: str) -> None:
-    """Throw a shared page away. Raises ShareNotFound."""
-    one = delete(schema.shares).where(schema.shares.c.token == clean(token))
+    """Delete a shared page. Raises ShareNotFound."""
+    deleted = delete(schema.shares).where(schema.shares.c.token == clean(token))
     with writing(database) as connection:
-        if not connection.execute(one).rowcount:
+        if not connection.execute(deleted).rowcount:
             raise ShareNotFound
 
 
@@ -152,8 +152,8 @@ def listed(database: Engine, run_ids: Sequence[int] = ()) -> list[Share]:
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
     wanted = select(*(table.c[name] for name in SHOWN)).where(good).order_by(table.c.created_at)
     with database.connect() as connection:
-        found = [_share(row) for row in connection.execute(wanted)]
-    return [share for share in reversed(found) if share.run_ids == tuple(run_ids) or not run_ids]
+        shares = [_share(row) for row in connection.execute(wanted)]
+    return [share for share in reversed(shares) if share.run_ids == tuple(run_ids) or not run_ids]
 
 
 def _share(row: Row[tuple[object, ...]]) -> Share:

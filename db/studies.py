@@ -69,8 +69,8 @@ def create(
         "grid": config.model_dump(mode="json"),
     }
     with writing(database) as connection:
-        made = insert(studies).values(values).returning(studies.c.id)
-        study_id: int = connection.execute(made).scalar_one()
+        created = insert(studies).values(values).returning(studies.c.id)
+        study_id: int = connection.execute(created).scalar_one()
         _add_cells(connection, study_id, new)
     return study_id
 
@@ -120,25 +120,27 @@ def _add_cells(connection: Connection, study_id: int, new: Sequence[NewCell]) ->
     known = _engines_of(connection, study_id)
     highest = select(func.max(runs.c.cell)).where(runs.c.study_id == study_id)
     last = connection.execute(highest).scalar_one()
-    for place, one in enumerate(new, start=0 if last is None else last + 1):
-        wanted = one.cell.engine
+    for index, new_cell in enumerate(new, start=0 if last is None else last + 1):
+        wanted = new_cell.cell.engine
         if wanted is not None and wanted not in known:
             known[wanted] = stored_engines.add(connection, wanted, study_id)
         engine_id = known[wanted] if wanted is not None else None
-        run = one.run if engine_id is None else replace(one.run, lane=f"engine {engine_id}")
-        run_id = add(connection, run, study_id=study_id, cell=place, engine_id=engine_id)
-        if one.problem is not None:
+        run = (
+            new_cell.run if engine_id is None else replace(new_cell.run, lane=f"engine {engine_id}")
+        )
+        run_id = add(connection, run, study_id=study_id, cell=index, engine_id=engine_id)
+        if new_cell.problem is not None:
             this = update(runs).where(runs.c.id == run_id)
-            ended = {"status": "failed", "error": one.problem, "ended_at": datetime.now(UTC)}
+            ended = {"status": "failed", "error": new_cell.problem, "ended_at": datetime.now(UTC)}
             connection.execute(this.values(ended))
     _plan_engines(connection, study_id)
 
 
 def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int]:
-    found = select(engines.c.id, engines.c.config).where(engines.c.study_id == study_id)
+    query = select(engines.c.id, engines.c.config).where(engines.c.study_id == study_id)
     return {
         EngineConfig.model_validate(config): engine_id
-        for engine_id, config in connection.execute(found)
+        for engine_id, config in connection.execute(query)
     }
 
 
@@ -166,8 +168,8 @@ def load(database: Engine, study_id: int) -> Study:
         StudyNotFound: no study has this id.
     """
     with database.connect() as connection:
-        found = select(studies).where(studies.c.id == study_id)
-        row = connection.execute(found).mappings().first()
+        query = select(studies).where(studies.c.id == study_id)
+        row = connection.execute(query).mappings().first()
         if row is None:
             raise StudyNotFound(study_id)
         newest = (
@@ -194,9 +196,11 @@ def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...])
 def measured(database: Engine, study: Study) -> list[Measured]:
     """Return the study's cells with what came of them; each run as `results.candidate` has it."""
     done = [run.id for run in study.runs if run.status == "done"]
-    found = {one.run.id: one for one in results.candidates(database, done)}
+    candidates = {candidate.run.id: candidate for candidate in results.candidates(database, done)}
     return [
-        Measured(_cell(study, run), found.get(run.id), None if run.id in found else _why(run))
+        Measured(
+            _cell(study, run), candidates.get(run.id), None if run.id in candidates else _why(run)
+        )
         for run in study.runs
     ]
 
@@ -207,7 +211,7 @@ def _cell(study: Study, run: Run) -> Cell:
 
 
 def _why(run: Run) -> str | None:
-    """Why a cell has no numbers; None: it has none yet."""
+    """Return why a cell has no numbers; None: it has none yet."""
     if run.status in ACTIVE:
         return None
     return run.error or f"It was {run.status}."
@@ -222,7 +226,7 @@ def listed(database: Engine, limit: int = 50) -> list[StudyRow]:
         .subquery()
     )
     each = select(newest.c.study_id, runs.c.status).join(runs, runs.c.id == newest.c.id).subquery()
-    found = (
+    query = (
         select(
             studies.c.id,
             studies.c.name,
@@ -240,7 +244,7 @@ def listed(database: Engine, limit: int = 50) -> list[StudyRow]:
     with database.connect() as connection:
         return [
             StudyRow(r.id, r.name, r.created_at, r.grid["preset"], r.cells, r.done, r.active)
-            for r in connection.execute(found)
+            for r in connection.execute(query)
         ]
 
 

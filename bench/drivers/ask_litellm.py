@@ -18,8 +18,8 @@ async def main() -> None:
     work = job()
 
     async def ask(body: dict[str, Any]) -> AsyncIterator[None]:
-        asked = {**body, "model": f"openai/{body['model']}", "api_base": work["base_url"]}
-        stream = await litellm.acompletion(**asked, api_key="none", num_retries=0, max_retries=0)
+        request = {**body, "model": f"openai/{body['model']}", "api_base": work["base_url"]}
+        stream = await litellm.acompletion(**request, api_key="none", num_retries=0, max_retries=0)
         async for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:
                 yield

@@ -18,13 +18,13 @@ def driven_by(driver: str) -> Callable[[Job, str], list[str]]:
 
     def command(job: Job, python: str) -> list[str]:
         work = job.folder / "job.json"
-        asked = {
+        request = {
             "base_url": f"{job.base_url}/v1",
             "model": job.case.model,
             "prompts": job.prompts,
             "max_tokens": job.case.max_tokens,
         }
-        work.write_text(json.dumps(asked))
+        work.write_text(json.dumps(request))
         return [python, str(DRIVERS / driver), str(work)]
 
     return command

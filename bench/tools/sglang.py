@@ -12,8 +12,8 @@ from bench.work import Job
 
 def command(job: Job, python: str) -> list[str]:
     prompts = job.folder / "prompts.jsonl"
-    asked = ([{"role": "user", "content": prompt}] for prompt in job.prompts)
-    prompts.write_text("".join(json.dumps({"messages": one}) + "\n" for one in asked))
+    conversations = ([{"role": "user", "content": prompt}] for prompt in job.prompts)
+    prompts.write_text("".join(json.dumps({"messages": one}) + "\n" for one in conversations))
     return [
         *(python, str(DRIVERS / "run_sglang.py")),
         *("--backend", "sglang-oai-chat", "--base-url", job.base_url, "--model", job.case.model),
