@@ -1,8 +1,7 @@
-"""From samples to what may be said of them: distributions, intervals, ratios, tests.
+"""Statistics: distributions, confidence intervals, ratios and tests.
 
-Pure functions; SciPy is what the tests hold them to, not what they run on. A difference between
-runs is judged on one number a repeat: requests of one repeat are correlated, and a test over them
-finds differences that are not there.
+Pure functions without SciPy; the tests check them against it. Runs are compared by one number per
+repeat: requests of one repeat are correlated, and a test over them finds false differences.
 """
 
 from services.analysis.statistics.distribution import (

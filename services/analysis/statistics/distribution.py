@@ -1,4 +1,4 @@
-"""Samples in a few numbers, and a proportion with its interval."""
+"""Summary statistics of samples, and the confidence interval of a proportion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Samples = Sequence[float] | NDArray[np.float64]
 
 CONFIDENCE = 0.95
-# From this many samples on a distribution-free 95 % interval of the percentile exists: q^n ≤ 2.5 %.
+# The fewest samples with a distribution-free 95 % interval of the percentile: q^n ≤ 2.5 %.
 FLOORS = {
     q: math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(q / 100)) for q in (90, 95, 99)
 }  # 36, 72, 368
@@ -21,12 +21,12 @@ FLOORS = {
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Samples in nine numbers, in the samples' own unit. None: too few samples to say."""
+    """Summary statistics, in the unit of the samples. None: too few samples."""
 
     n: int
     mean: float
     median: float
-    sd: float | None  # of the sample (n − 1); needs two
+    sd: float | None  # sample standard deviation (n − 1); needs two samples
     minimum: float
     maximum: float
     p90: float | None
@@ -46,7 +46,7 @@ def percentile(samples: Samples, q: float) -> float:
 
 
 def distribution(samples: Samples) -> Distribution | None:
-    """Describe samples (in any order); None when there are none."""
+    """Return the summary statistics of samples in any order; None if there are none."""
     n = len(samples)
     if not n:
         return None

@@ -1,4 +1,4 @@
-"""Whether two runs are as good as equal: that no difference was found does not show it."""
+"""Equivalence test of two runs: failing to find a difference does not show that there is none."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from services.analysis.statistics.student_t import t_cdf
 
 
 def equivalence(ratio: Ratio, margin: float) -> float | None:
-    """Return the p-value of "the ratio is beyond 1 / (1 + margin) … 1 + margin".
+    """Return the p-value of the null hypothesis that the ratio is outside 1 / (1 + margin) to
+    1 + margin.
 
-    Two one-sided t tests on the log scale, the larger p of the two (Schuirmann 1987): below 5 %
-    is where the 90 % interval lies within the bounds, which are the same seen from either run.
-    None under MINIMUM_REPEATS a side.
+    Two one-sided t tests on the log scale, the larger p of the two (Schuirmann 1987): it is below
+    5 % if the 90 % interval lies within the bounds, which are symmetric in the two runs. None if a
+    side has fewer than MINIMUM_REPEATS.
 
     Raises:
         ValueError: the margin is not positive.

@@ -1,4 +1,4 @@
-"""What one run's repeats say together of a measure, and how sure that is."""
+"""The level of a measure over a run's repeats, with its confidence interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.analysis.statistics.student_t import t_quantile
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The geometric mean of some repeats, and its 95 % interval: None under MINIMUM_REPEATS."""
+    """The geometric mean over repeats, and its 95 % interval (None under MINIMUM_REPEATS)."""
 
     value: float
     low: float | None
@@ -22,8 +22,8 @@ class Level:
 
 
 def level(numbers: Sequence[float]) -> Level | None:
-    """Return where a run's numbers, one a repeat, lie: Student's t on their logarithms, as `ratio`
-    takes them. None when there are none, or one is not positive."""
+    """Return the level of a run's numbers, one per repeat: Student's t on their logarithms, as in
+    `ratio`. None if there are none, or one is not positive."""
     if not numbers or min(numbers) <= 0:
         return None
     logs = [math.log(x) for x in numbers]

@@ -1,7 +1,7 @@
-"""What a comparison could have seen, and how many repeats would see more.
+"""Statistical power: the smallest difference that repeats can detect, and the repeats needed.
 
-Power is exact: the noncentral t distribution, with the variation that the repeats showed taken for
-the true one. That variation is itself an estimate, so the answers are "about".
+Power is computed exactly, by the noncentral t distribution, with the observed variation between
+repeats taken as the true one. As that is an estimate, the results are approximate.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from services.analysis.statistics.ratio import MINIMUM_REPEATS, Ratio
 from services.analysis.statistics.student_t import incomplete_beta, t_quantile
 
 POWER = 0.8
-MOST_REPEATS = 1_000  # more are not waited for
-CLOSE_ENOUGH = 1e-4  # of the effect
-FAR_EFFECT = 37.0  # beyond it the series underflows: e^(−δ²/2) ends where floats do
+MOST_REPEATS = 1_000  # the search for `repeats_needed` ends here
+CLOSE_ENOUGH = 1e-4  # tolerance of the effect
+FAR_EFFECT = 37.0  # beyond it the series underflows, as e^(−δ²/2) does
 SERIES_ERROR = 1e-12
 MOST_TERMS = 10_000
 
 
 def power(effect: float, df: float, alpha: float = 1 - CONFIDENCE) -> float:
-    """Return how often a two-sided t test at `alpha` finds a difference of `effect` standard
-    errors."""
+    """Return the probability that a two-sided t test at `alpha` detects a difference of `effect`
+    standard errors."""
     critical = t_quantile(1 - alpha / 2, df)
     above = 1 - noncentral_t_cdf(critical, df, effect)
     return above + noncentral_t_cdf(-critical, df, effect)
 
 
 def detectable(ratio: Ratio, tests: int = 1) -> float | None:
-    """Return the smallest ratio above 1 that repeats like these tell from 1 four times in five.
+    """Return the smallest ratio above 1 that repeats like these detect with 80 % power.
 
-    With `tests` measures judged together it is at 5 % / `tests`, the first step of Holm's method.
-    None under MINIMUM_REPEATS a side.
+    With `tests` measures tested together, the level is 5 % / `tests`, the first step of Holm's
+    method. None if a side has fewer than MINIMUM_REPEATS.
     """
     if ratio.error is None or ratio.df is None:
         return None
@@ -44,9 +44,9 @@ def detectable(ratio: Ratio, tests: int = 1) -> float | None:
 
 
 def repeats_needed(ratio: Ratio, margin: float, tests: int = 1) -> int | None:
-    """Return how many repeats a side tell a ratio of 1 + `margin` from 1 four times in five.
+    """Return the repeats per side that detect a ratio of 1 + `margin` with 80 % power.
 
-    None: more than MOST_REPEATS, or it is not known, under MINIMUM_REPEATS a side.
+    None if more than MOST_REPEATS are needed, or a side has fewer than MINIMUM_REPEATS.
     """
     if ratio.error is None or ratio.df is None:
         return None
@@ -62,8 +62,8 @@ def repeats_needed(ratio: Ratio, margin: float, tests: int = 1) -> int | None:
 
 
 def _enough(ratio: Ratio, margin: float, tests: int, repeats: int) -> bool:
-    """Whether so many repeats a side suffice. Error and degrees of freedom follow from those of
-    the repeats that there are: exactly where both sides have as many."""
+    """Whether `repeats` per side suffice. Standard error and degrees of freedom are scaled from
+    those of the existing repeats, which is exact if both sides have the same number."""
     assert ratio.error is not None and ratio.df is not None
     now = 2 / (1 / ratio.n_reference + 1 / ratio.n_other)
     error = ratio.error * math.sqrt(now / repeats)
@@ -73,7 +73,7 @@ def _enough(ratio: Ratio, margin: float, tests: int, repeats: int) -> bool:
 
 
 def _smallest(enough: Callable[[float], bool]) -> float:
-    """The smallest number that is enough, by bisection."""
+    """The smallest number for which `enough` is true, by bisection."""
     low, high = 0.0, 1.0
     while not enough(high):
         low, high = high, 2 * high
@@ -119,6 +119,6 @@ def _series(x: float, df: float, effect: float) -> float:
 
 
 def _by_normal(t: float, df: float, effect: float) -> float:
-    """For effects past FAR_EFFECT (Abramowitz-Stegun 26.7.10)."""
+    """Normal approximation for effects beyond FAR_EFFECT (Abramowitz-Stegun 26.7.10)."""
     spread = math.sqrt(1 + t * t / (2 * df))
     return NormalDist().cdf((t * (1 - 1 / (4 * df)) - effect) / spread)

@@ -1,4 +1,4 @@
-"""How many times another one run is, by one number a repeat, and whether that may be chance."""
+"""The ratio of two runs by one number per repeat, with its confidence interval and test."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from statistics import fmean
 from services.analysis.statistics.distribution import CONFIDENCE
 from services.analysis.statistics.student_t import t_cdf, t_quantile
 
-MINIMUM_REPEATS = 3  # a side; fewer say nothing about the variation between repeats
+MINIMUM_REPEATS = 3  # per side; fewer cannot show the variation between repeats
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times the baseline's value the other's is, with its 95 % interval.
+    """The ratio other / baseline, with its 95 % interval.
 
-    `value` is the ratio of geometric means. `p` tests that it is 1. `error` is the standard error
-    of its logarithm, with `df` degrees of freedom. Interval, `p`, `error` and `df` are None under
-    MINIMUM_REPEATS a side.
+    `value` is the ratio of geometric means, `p` the p-value of the null hypothesis that it is 1.
+    `error` is the standard error of its logarithm, with `df` degrees of freedom. Interval, `p`,
+    `error` and `df` are None if a side has fewer than MINIMUM_REPEATS.
     """
 
     value: float
@@ -34,13 +34,13 @@ class Ratio:
 
 
 def ratio(baseline: Sequence[float], other: Sequence[float], paired: bool = False) -> Ratio | None:
-    """Compare two runs by one number a repeat: other / baseline.
+    """Return the ratio other / baseline, given one number per repeat.
 
-    Welch's t on the logarithms. `paired` is for repeats that took turns (A B A B): a t on the log
-    ratios of the pairs. None when a side is empty or a number is not positive.
+    Welch's t test on the logarithms; with `paired`, for interleaved repeats (A B A B), a t test on
+    the log ratios of the pairs. None if a side is empty or a number is not positive.
 
     Raises:
-        ValueError: pairs are wanted of sides that differ in length.
+        ValueError: `paired`, and the sides differ in length.
     """
     if paired and len(baseline) != len(other):
         raise ValueError(f"{len(baseline)} and {len(other)} repeats cannot be paired")
@@ -66,7 +66,7 @@ def ratio(baseline: Sequence[float], other: Sequence[float], paired: bool = Fals
 
 
 def holm(pvalues: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for being several, in the order given (Holm 1979)."""
+    """Return p-values adjusted for multiple testing, in the same order (Holm 1979)."""
     order = sorted(range(len(pvalues)), key=pvalues.__getitem__)
     adjusted, worst = [0.0] * len(pvalues), 0.0
     for rank, index in enumerate(order):
@@ -76,8 +76,8 @@ def holm(pvalues: Sequence[float]) -> list[float]:
 
 
 def variance_of(numbers: Sequence[float]) -> float:
-    """Return the variance of a sample (n − 1), exactly 0 where all are the same. A trend asks for
-    thousands, and the standard library's counts in fractions, which takes far longer."""
+    """Return the sample variance (n − 1), exactly 0 if all numbers are equal. A trend needs
+    thousands; `statistics.variance` uses fractions and is far slower."""
     if min(numbers) == max(numbers):
         return 0.0
     centre = fmean(numbers)
@@ -99,6 +99,6 @@ def _paired_error(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]
 
 
 def _two_sided(difference: float, error: float, df: float) -> float:
-    if error == 0:  # every repeat gave the same, as counts of tokens do
+    if error == 0:  # all repeats are equal, as token counts may be
         return 1.0 if difference == 0 else 0.0
     return min(1.0, 2 * t_cdf(-abs(difference / error), df))

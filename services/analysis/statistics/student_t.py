@@ -1,4 +1,4 @@
-"""Student's t: its distribution function and its quantiles, from the incomplete beta function."""
+"""Student's t distribution: CDF and quantiles, from the incomplete beta function."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def t_cdf(t: float, df: float) -> float:
     return 1 - tail if t > 0 else tail
 
 
-@lru_cache(maxsize=4096)  # a page asks for the same ones several times
+@lru_cache(maxsize=4096)  # a page needs the same values several times
 def t_quantile(p: float, df: float) -> float:
-    """Return the t whose `t_cdf` is `p`, by Newton's method from the normal quantile: that one is
-    nearer to 0, and from there on the tail is convex, so that no step goes too far.
+    """Return the t whose `t_cdf` is `p`, by Newton's method from the normal quantile. That start is
+    nearer to 0, and the tail beyond it is convex, so that no step overshoots.
 
     Raises:
         ValueError: `p` is not between 0 and 1, or `df` is not positive.

@@ -1,7 +1,7 @@
-"""One run in numbers: each repeat by itself, then the run.
+"""Summary of a run: of each repeat, then of the whole run.
 
-Rates belong to a repeat, and the run's is the mean of its repeats'. Successful requests are what
-is counted; failures are counted beside them, and requests that we cancelled apart from both.
+Rates are computed per repeat; a run's rate is the mean over its repeats. Numbers are those of
+successful requests; failed requests, and those that the client cancelled, are counted separately.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = ["RepeatSummary", "Summary", "summarize", "summary_row"]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run: counts and tokens over all repeats, rates as means over repeats, distributions over
-    the successes of all repeats. None: not known."""
+    """Summary of a run: counts and tokens over all repeats, rates as means over repeats,
+    distributions over the successes of all repeats. None: not known."""
 
     repeats: tuple[RepeatSummary, ...]
     sent: int
@@ -52,19 +52,19 @@ class Summary:
     output_tokens_per_s: float | None
     total_tokens_per_s: float | None
     requests_per_s: float | None
-    total_e2e_s: float | None  # the latencies of all successes, added up
+    total_e2e_s: float | None  # sum over successes
     distributions: dict[str, Distribution | None]  # by metric name
     inter_chunk: Distribution | None  # seconds
-    fairness: float | None  # Jain's index of tokens/s per request, 1: all alike
+    fairness: float | None  # Jain's index of tokens/s per request; 1: all equal
     error_rate: float | None
     steady_output_tokens_per_s: float | None
     peak_in_flight: int | None
-    token_sources: dict[str, int]  # successes by where their token count is from
-    cost_usd: float | None  # of all repeats; None where that of one is not known
-    usd_per_million_output: float | None  # the whole cost, prompts included; a mean over repeats
-    cost_source: str | None = None  # whose price that is, in words
+    token_sources: dict[str, int]  # successes by the source of their token count
+    cost_usd: float | None  # of all repeats; None if that of one is not known
+    usd_per_million_output: float | None  # of the cost including prompts; mean over repeats
+    cost_source: str | None = None  # where the price is from, as text
     attainment: Attainment | None = None  # None without objectives
-    classes: dict[str, Summary] = field(default_factory=dict)  # of a mix: each as a run of its own
+    classes: dict[str, Summary] = field(default_factory=dict)  # of a mixed workload, by class
 
 
 def summarize(
@@ -76,9 +76,9 @@ def summarize(
 ) -> Summary:
     """Summarize a run.
 
-    `price` gives its cost, `objectives` its goodput, and `config` the classes of a mix's requests.
-    Unless `placed`, the requests' times are not on one clock (see `Run.placed`), and rates and
-    requests in flight are unknown.
+    `price` is needed for costs, `objectives` for goodput, and `config` for the request classes of a
+    mixed workload. Unless `placed`, the requests' times are not on a common clock (see
+    `Run.placed`), and rates and requests in flight are unknown.
     """
     good = successes(measurements)
     groups = by_repeat(measurements)
@@ -123,8 +123,8 @@ def summarize(
 
 def summary_row(summary: Summary) -> dict[str, Any]:
     """Return a summary as one flat, JSON-ready row: `output_tokens_per_s`, `ttft_s_median`,
-    `e2e_s_p95`, `failed_timeout`, …; every summary has the same names but for unknown classes of
-    failures. A mix has further ones for each class of requests: `short_ttft_s_median`, …"""
+    `e2e_s_p95`, `failed_timeout`, …. Every summary has the same keys, except for unknown error
+    classes. A mixed workload has more for each request class: `short_ttft_s_median`, …"""
     row: dict[str, Any] = {"repeats": len(summary.repeats)}
     row |= {name: getattr(summary, name) for name in _FLAT}
     row |= {f"failed_{name}": 0 for name in ERROR_CLASSES}

@@ -1,4 +1,4 @@
-"""The times between chunks, of many answers at once: half a million in a large run."""
+"""The times between chunks of many answers at once; a large run has half a million."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from services.ask.measurement import Measurement
 
 
 def gaps(measurements: Sequence[Measurement]) -> NDArray[np.float64]:
-    """Return every gap between two chunks of one answer, in seconds, answers in order.
+    """Return the gaps between the chunks of each answer, in seconds, in the order of the answers.
 
-    The same numbers as `metrics.inter_chunk` gives for each.
+    The same numbers as `metrics.inter_chunk`, vectorized.
     """
     times = [np.asarray(m.token_times) for m in measurements]
     times = [chunk_times for chunk_times in times if len(chunk_times) > 1]

@@ -1,4 +1,4 @@
-"""One repeat in numbers. The repeat is the unit of statistics, so every rate begins here."""
+"""Summary of one repeat. Repeats are the unit of statistics, so rates are computed here."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class RepeatSummary:
     ok: int
     failed: int
     cancelled: int
-    output_tokens: int | None  # of successes; None where one of them is not known
+    output_tokens: int | None  # of successes; None if one is not known
     prompt_tokens: int | None
     output_tokens_per_s: float | None
     total_tokens_per_s: float | None  # prompt and output tokens
     requests_per_s: float | None  # successes
     cost_usd: float | None = None
-    usd_per_million_output: float | None = None  # the whole cost, prompts included
-    goodput_per_s: float | None = None  # requests that met the objectives; None without any
-    slo_attainment: float | None = None  # their share
+    usd_per_million_output: float | None = None  # of the cost including prompts
+    goodput_per_s: float | None = None  # requests that met the objectives; None without objectives
+    slo_attainment: float | None = None  # share of requests that met the objectives
 
 
 def summarize_repeat(
@@ -46,7 +46,7 @@ def summarize_repeat(
     objectives: Objectives | None = None,
     placed: bool = True,
 ) -> RepeatSummary:
-    """Summarize one repeat, as `summarize` does a run."""
+    """Summarize one repeat; arguments as in `summarize`."""
     good = successes(group)
     count = Counter(m.status for m in group)
     unsent = sum(m.status == "cancelled" and m.t_send is None for m in group)
@@ -81,7 +81,7 @@ def successes(measurements: Iterable[Measurement]) -> list[Measurement]:
 
 
 def by_repeat(measurements: Iterable[Measurement]) -> dict[int, list[Measurement]]:
-    """Return the measurements of each repeat, repeats in order."""
+    """Return the measurements by repeat index, in order."""
     groups: dict[int, list[Measurement]] = {}
     for m in measurements:
         groups.setdefault(m.repeat, []).append(m)
@@ -91,7 +91,7 @@ def by_repeat(measurements: Iterable[Measurement]) -> dict[int, list[Measurement
 def by_class(
     measurements: Iterable[Measurement], config: RunConfig
 ) -> dict[str, list[Measurement]]:
-    """Return the measurements of each class of requests, see `workloads.classes`."""
+    """Return the measurements by request class, see `workloads.classes`."""
     groups: dict[str, list[Measurement]] = {name: [] for name in classes(config)}
     for m in measurements if groups else ():
         groups[class_of(config, m.index)].append(m)
@@ -99,7 +99,7 @@ def by_class(
 
 
 def values(measurements: Iterable[Measurement], name: str) -> list[float]:
-    """Return the values of the metric `name`, without those that are not known."""
+    """Return the known values of the metric `name`."""
     of: Callable[[Measurement], float | None] = metric(name).of
     return [value for m in measurements if (value := of(m)) is not None]
 
@@ -107,9 +107,9 @@ def values(measurements: Iterable[Measurement], name: str) -> list[float]:
 def window(measurements: Iterable[Measurement]) -> float | None:
     """Return max(last token) − min(sent) of one repeat, in seconds.
 
-    A failed request counts from when it was sent to its last token, since the server worked on it
-    that long. The wait for a token that never came is the client's timeout, and does not count.
-    Cancelled requests do not count: when they were cut off says nothing about the server.
+    A failed request counts up to its last token, since the server worked on it until then; waiting
+    for a token that never came is the client's timeout and does not count. Cancelled requests do
+    not count: when the client cancelled them says nothing about the server.
     """
     ended = [m for m in measurements if m.status != "cancelled"]
     sent = [m.t_send for m in ended if m.t_send is not None]
@@ -118,14 +118,14 @@ def window(measurements: Iterable[Measurement]) -> float | None:
 
 
 def error_rate(measurements: Iterable[Measurement]) -> float | None:
-    """Return failed / sent, without the requests that we cancelled; None when there are none."""
+    """Return failed / sent, without cancelled requests; None if there are none."""
     count = Counter(m.status for m in measurements)
     ended = count["ok"] + count["failed"]
     return count["failed"] / ended if ended else None
 
 
 def jain(rates: Sequence[float]) -> float | None:
-    """Return Jain's fairness index (Σx)² / (n Σx²): 1 when all are equal, 1/n when one has all.
+    """Return Jain's fairness index (Σx)² / (n Σx²): 1 if all are equal, 1/n if one has everything.
 
     Jain, Chiu and Hawe 1984.
     """
@@ -134,12 +134,12 @@ def jain(rates: Sequence[float]) -> float | None:
 
 
 def tokens(good: Sequence[Measurement]) -> tuple[int | None, int | None]:
-    """Return prompt and output tokens; None if one request's are unknown."""
+    """Return the total prompt and output tokens; None if those of one request are unknown."""
     return complete_sum(m.prompt_tokens for m in good), complete_sum(m.output_tokens for m in good)
 
 
 def complete_sum(numbers: Iterable[Number | None]) -> Number | None:
-    """Return the sum; None if a number is unknown, or there are none."""
+    """Return the sum; None if a number is None, or there are none."""
     numbers = list(numbers)
     known = [number for number in numbers if number is not None]
     return sum(known) if known and len(known) == len(numbers) else None

@@ -1,7 +1,6 @@
-"""How many requests were in flight, and what the server gave while that was near its peak.
+"""Requests in flight, and the throughput in the steady state, while they are near their peak.
 
-Outside that window a run fills up or runs dry, and its throughput says more about the load than
-about the server.
+During ramp-up and ramp-down, throughput reflects the load more than the server.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from services.ask.measurement import Measurement
 from services.base.finite import rate
 
 NEAR_PEAK = 0.8
-SHORTEST_S = 5.0  # a shorter window is mostly chance
+SHORTEST_S = 5.0  # a shorter window is mostly noise
 
 
 def in_flight(
     measurements: Sequence[Measurement],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return when the number of one repeat's requests in flight changed, ascending, and what it was
-    from then on."""
+    """Return the times at which the number of requests in flight changed in one repeat, ascending,
+    and the number from each time on."""
     ends = [m.t_end if m.t_end is not None else m.t_last for m in measurements]
     spans = [
         (m.t_send, end)
@@ -35,17 +34,17 @@ def in_flight(
 
 
 def peak(measurements: Sequence[Measurement]) -> int:
-    """Return the most requests of one repeat that were in flight at a time."""
+    """Return the highest number of requests in flight in one repeat."""
     return int(in_flight(measurements)[1].max(initial=0))
 
 
 def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | None:
-    """Return one repeat's output throughput while in flight ≥ 80 % of its peak, all such stretches
-    together.
+    """Return one repeat's output throughput over all intervals with requests in flight ≥ 80 % of
+    their peak.
 
-    An answer's tokens are spread evenly over its chunks, which alone have times. None where the
-    stretches are under 5 s, or some tokens cannot be placed: a count that is unknown, an answer
-    that was not streamed or that we cancelled.
+    Only chunks have times, so an answer's tokens are spread evenly over its chunks. None if the
+    intervals add up to less than 5 s, or the time of some tokens is unknown: a missing token count,
+    or an answer that was not streamed or was cancelled.
     """
     edges = _edges(measurements)
     seconds = sum(edges[1::2]) - sum(edges[::2])
@@ -60,12 +59,12 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     times = np.concatenate(chunks)
     shares = [(m.output_tokens or 0) / count for m, count in zip(good, counts, strict=True)]
     tokens = np.repeat(shares, counts)
-    inside = np.searchsorted(edges, times) % 2 == 1  # after a start, up to and with its end
+    inside = np.searchsorted(edges, times) % 2 == 1  # after a start, up to and including its end
     return rate(float(tokens[inside].sum()), seconds)
 
 
 def _edges(measurements: Sequence[Measurement]) -> list[float]:
-    """Start, end, start, end … of the stretches near the peak."""
+    """Start, end, start, end … of the intervals near the peak."""
     times, counts = in_flight(measurements)
     near = (counts >= NEAR_PEAK * counts.max(initial=0)) & (counts > 0)
     turns = np.flatnonzero(np.diff(near, prepend=False))
