@@ -38,12 +38,12 @@ USUAL_MOST = 20
 class ComparisonDesign:
     """How the runs of a comparison are measured. Shares are between 0 and 1.
 
-    `repeats` of each run; with a `target` more, up to `most` of each, until the interval of every
-    ratio reaches no further than the target to either side. The target is of the width alone: to
-    stop when a difference is found would find differences that are not there.
+    Each run gets `repeats` repeats. With a `target` it gets more, up to `most`, until the interval
+    of every ratio is within ± target. Only the width of the interval counts: stopping when a
+    difference shows up would find false ones.
     """
 
-    seed: int | None = None  # of the order; None: whoever queues the comparison draws one
+    seed: int | None = None  # of the order; None: one is drawn when the comparison is queued
     repeats: int = USUAL_REPEATS
     most: int = USUAL_REPEATS
     target: float | None = None
@@ -52,7 +52,7 @@ class ComparisonDesign:
 
 @dataclass(frozen=True, slots=True)
 class StoredComparison:
-    """A stored comparison; its runs in the order of the candidates, the baseline first."""
+    """A stored comparison. Its runs are in the order of the candidates, the baseline first."""
 
     id: int
     created_at: datetime
@@ -61,7 +61,7 @@ class StoredComparison:
 
 
 def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
-    """Check that a comparison can be measured.
+    """Check that a comparison is valid.
 
     Raises:
         InvalidComparison: too few or too many candidates or repeats, or a share is out of range.
@@ -82,8 +82,10 @@ def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
 
 
 def problem(name: str, value: float | None) -> str:
-    """Return what is wrong with one value of a comparison, in a sentence; "" where nothing is.
-    `name`: each, most, target, margin or seed; shares are of 1."""
+    """Return an error message for one value of a comparison; "" if it is valid.
+
+    `name` is each, most, target, margin or seed; shares are between 0 and 1.
+    """
     message, is_valid = _LIMITS[name]
     return "" if value is None or is_valid(value) else message
 
@@ -113,22 +115,25 @@ _LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
 
 
 def order(seed: int | None, repeat: int, candidates: int) -> list[int]:
-    """Return who is measured first, second, … in the round `repeat`: indices of candidates."""
+    """Return the indices of the candidates in the order in which the round `repeat` measures
+    them."""
     indices = list(range(candidates))
     Random(f"{seed}/{repeat}").shuffle(indices)
     return indices
 
 
 def item_index(seed: int | None, repeat: int, candidates: int, candidate: int) -> int:
-    """Return the index of the work item, from 0, that measures this repeat of a candidate. A
-    round has MOST indices, however many candidates there are: when one is deleted, the work items
-    of the others stay in their rounds."""
+    """Return the index (from 0) of the work item that measures this repeat of a candidate.
+
+    Every round has MOST indices, however many candidates there are, so that the work items of the
+    others stay in their rounds if a candidate is deleted.
+    """
     return repeat * MOST + order(seed, repeat, candidates).index(candidate)
 
 
 def widest_interval(comparison: Comparison) -> float | None:
-    """Return how far the widest interval of what decides reaches to either side of its ratio, as a
-    share: 0.03 for 1.00 (0.97–1.03). None where one of the ratios has no interval."""
+    """Return the half-width of the widest interval among the deciding measures, as a share: 0.03
+    for 1.00 (0.97–1.03). None if one of the ratios has no interval."""
     reach = 0.0
     for verdict in comparison.verdicts:
         ratio = verdict.findings[0].ratio
@@ -141,7 +146,7 @@ def widest_interval(comparison: Comparison) -> float | None:
 def needs_another_round(
     design: ComparisonDesign, repeats: int, candidates: Sequence[Candidate]
 ) -> bool:
-    """Whether the target is not reached after `repeats` of each, and another round is allowed."""
+    """Whether the target is not reached after `repeats` of each run, and another is allowed."""
     if design.target is None or repeats >= design.most or len(candidates) < FEWEST:
         return False
     if repeats < MINIMUM_REPEATS:
@@ -151,7 +156,7 @@ def needs_another_round(
 
 
 def sentence(design: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
-    """Return what a comparison will do; `warmup`: number of warm-up requests of all repeats."""
+    """Describe what a comparison will measure. `warmup`: warm-up requests of all repeats."""
     text = f"{candidates} candidates, {many(design.repeats, 'interleaved repeat')} each"
     if design.target is not None:
         text += (

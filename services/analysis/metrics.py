@@ -1,7 +1,7 @@
-"""What one request's times and counts mean: a table of metrics, each a function of a measurement.
+"""The metrics of a request: a table, each metric a function of a measurement.
 
-The formulas and when they have no value are those of the field (vLLM, guidellm, aiperf, MLPerf
-LoadGen); `help` says it where the names are shown. No value is None, never 0.
+Formulas, and when they have no value, are as in vLLM, guidellm, aiperf and MLPerf LoadGen; `help`
+explains each in the UI. A missing value is None, never 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Better = Literal["higher", "lower", "neither"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number of a request. `of` returns seconds, tokens or tokens per second, or None."""
+    """A metric of a request. `of` returns seconds, tokens or tokens per second, or None."""
 
     name: str
     label: str
@@ -32,19 +32,19 @@ def metric(name: str) -> Metric:
     """Return the metric called `name`.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such metric.
     """
     return _BY_NAME[name]
 
 
 def of_class(name: str, label: str) -> str:
-    """Return a label for the requests of one class: `TTFT of short requests, median`."""
+    """Return the label of a metric for one request class: `TTFT of short requests, median`."""
     first, comma, rest = label.partition(", ")
     return f"{first.removesuffix(' per request')} of {name} requests{comma}{rest}"
 
 
 def request_row(m: Measurement) -> dict[str, Any]:
-    """Return one request as plain data, under the names of FIELDS and in their order.
+    """Return one request as plain data, with the keys of FIELDS in their order.
 
     Times are seconds since the repeat began, durations seconds, rates tokens per second.
     """
@@ -84,7 +84,7 @@ def _scheduled(m: Measurement) -> float | None:
 
 
 def _decode_s(m: Measurement) -> float | None:
-    """The time that the tokens after the first took; in one chunk, none that was seen."""
+    """The time from the first token to the last; None if unknown, or for one token or chunk."""
     span = _since(m.t_first, m.t_last)
     return span if span and m.output_tokens is not None and m.output_tokens >= 2 else None
 

@@ -1,7 +1,7 @@
-"""What a request has to keep to be of use to somebody who waits, and how many did.
+"""Service level objectives: latency limits for a request, and how many requests met them.
 
-Goodput counts the requests that kept every limit (Zhong et al. 2024, DistServe): a server can be
-fast in tokens and slow for everybody.
+Goodput counts the requests that met every limit (Zhong et al. 2024, DistServe): a server can have
+a high throughput and still be slow for every user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from services.base.units import seconds, share, significant
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """Limits in seconds, each the most that is good; None: not asked for."""
+    """Upper limits in seconds; None: no limit."""
 
     ttft_s: float | None = None
     tpot_s: float | None = None
@@ -29,19 +29,19 @@ class Objectives:
 
     @property
     def limits(self) -> tuple[tuple[str, float], ...]:
-        """The limits that are asked for, by the metric's name."""
+        """The limits that are set, as (metric name, seconds)."""
         named = (("ttft_s", self.ttft_s), ("tpot_s", self.tpot_s), ("e2e_s", self.e2e_s))
         return tuple((name, limit) for name, limit in named if limit is not None)
 
     @property
     def label(self) -> str:
-        """`TTFT ≤ 500 ms and TPOT ≤ 50.0 ms`."""
+        """The limits as text: `TTFT ≤ 500 ms and TPOT ≤ 50.0 ms`."""
         texts = [f"{metric(name).label} ≤ {seconds(limit)}" for name, limit in self.limits]
         return " and ".join(texts)
 
     def met_by(self, m: Measurement) -> bool | None:
-        """Whether a request succeeded and kept every limit; None where that was not measured. What
-        there is not it cannot miss: an answer of one token has no TPOT."""
+        """Whether a request succeeded and met every limit; None if that was not measured. A metric
+        that does not apply meets its limit: an answer of one token has no TPOT."""
         if m.status != "ok":
             return False
         pairs = ((metric(name).of(m), limit) for name, limit in self.limits)
@@ -52,13 +52,13 @@ class Objectives:
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
-    """How many of the requests of one run kept the objectives. Failures did not; requests that we
-    cancelled are not counted."""
+    """How many requests of a run met the objectives. Failed requests did not; cancelled ones are
+    not counted."""
 
     objectives: Objectives
     good: int
-    ended: int  # good ones, late ones and failures
-    goodput_per_s: float | None  # good ones per second of a repeat's window, a mean over repeats
+    ended: int  # met, missed and failed
+    goodput_per_s: float | None  # good requests per second of a repeat's window, mean over repeats
 
     @property
     def share(self) -> float | None:
@@ -66,7 +66,7 @@ class Attainment:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, by Wilson: of chance among the requests, not of that between repeats."""
+        """Wilson's 95 % interval; it covers variation between requests, not between repeats."""
         return wilson(self.good, self.ended)
 
     @property
@@ -85,30 +85,30 @@ class Attainment:
 
 
 def objectives_of(config: RunConfig) -> Objectives | None:
-    """Return what a run is to keep; None where nothing is asked for."""
+    """Return the objectives of a run; None if it has none."""
     objectives = Objectives(config.ttft_limit_s, config.tpot_limit_s, config.e2e_limit_s)
     return objectives if objectives.limits else None
 
 
 def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tuple[int, int]:
-    """Return how many requests met the objectives, and of how many. (0, 0) where it is unknown for
-    one of them: it was not streamed, or its token count is missing."""
+    """Return the number of requests that met the objectives, and of all that ended. (0, 0) if it is
+    unknown for one of them: it was not streamed, or its token count is missing."""
     met = [objectives.met_by(m) for m in measurements if m.status != "cancelled"]
     known = [outcome for outcome in met if outcome is not None]
     return (sum(known), len(known)) if len(known) == len(met) else (0, 0)
 
 
 def goodput(good: int, ended: int, window_s: float | None) -> float | None:
-    """Return the good requests of one repeat per second of its window; none is 0, whatever the
-    window."""
+    """Return the good requests of one repeat per second of its window; 0 without any, even if the
+    window is unknown."""
     if good and window_s:
         return rate(good, window_s)
     return 0.0 if ended and not good else None
 
 
 def from_link(parameters: Mapping[str, str]) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """Return which objectives and price a link says, by the config's field (empty: none), and a
-    sentence for each that cannot be."""
+    """Parse the objectives and price in a link's query parameters. Return the values by config
+    field (None for an empty parameter), and a message for each invalid one."""
     settings: dict[str, float | None] = {}
     problems: list[str] = []
     for name, field in IN_LINKS.items():
@@ -123,12 +123,12 @@ def from_link(parameters: Mapping[str, str]) -> tuple[dict[str, float | None], t
 
 
 def with_judgement(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig:
-    """Return a config with other objectives and another price."""
+    """Return a copy of the config with the given objectives and price."""
     assert set(judgement) <= set(JUDGEMENT)
     return config.model_copy(update=dict(judgement))
 
 
-SEEN: dict[str, Callable[[Measurement], bool]] = {  # that the metric has a value, or there is none
+SEEN: dict[str, Callable[[Measurement], bool]] = {  # whether the metric was measured
     "ttft_s": lambda m: m.t_first is not None,
     "tpot_s": lambda m: m.t_first is not None and m.output_tokens is not None,
     "e2e_s": lambda m: m.t_last is not None,
@@ -139,7 +139,7 @@ IN_LINKS = {
     "e2e": "e2e_limit_s",
     "usd_per_hour": "usd_per_hour",
 }
-# The latency constraints of MLPerf Inference's server scenarios (there on the 99th percentile):
+# Latency constraints of MLPerf Inference's server scenarios (there for the 99th percentile):
 # mlcommons/inference_policies, inference_rules.adoc, "Benchmarks", as of 2026-07-23.
 PRESETS: dict[str, Objectives] = {
     "Llama 2 70B, conversational": Objectives(2.0, 0.2),

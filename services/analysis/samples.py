@@ -11,7 +11,7 @@ from services.ask.series import device_of
 
 
 def repeat_start_s(repeat: Repeat) -> float | None:
-    """Return when a repeat began, in seconds after its run; None where that was not recorded."""
+    """Return when a repeat began, in seconds after its run did; None if that was not recorded."""
     at = repeat.health.get("t")
     return float(at) if isinstance(at, int | float) else None
 
@@ -55,6 +55,6 @@ def increase(samples: Sequence[Sample], name: str) -> float | None:
 
 
 def gpus(samples: Sequence[Sample]) -> list[int]:
-    """Return the numbers of the GPUs that were sampled."""
+    """Return the indices of the GPUs that were sampled."""
     devices = {device_of(name) for sample in samples for name in sample.values}
     return sorted(device for device in devices if device is not None)

@@ -1,6 +1,6 @@
-"""Conditions that a run or a comparison has to keep: `ttft:p95<0.5`, or not slower than before.
+"""Pass/fail conditions on a run or a comparison: `ttft:p95<0.5`, or not slower than the baseline.
 
-What is not known keeps no condition: a gate that passes says that somebody has looked.
+An unknown value fails its threshold: only what was measured can pass.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from services.base.units import show
 
 
 class InvalidThreshold(Invalid):
-    """A condition that cannot be read, in a sentence."""
+    """A threshold that cannot be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One condition on a run. `name` is one of REQUESTS, with a statistic, or of RUNS."""
+    """A condition on a run. `name` is a key of REQUESTS, with a statistic, or of RUNS."""
 
     text: str
     name: str
-    statistic: str  # "" where the run has one number
+    statistic: str  # "" for a key of RUNS
     sign: str
-    limit: float  # seconds, tokens/s, a share, US dollars: as everywhere
+    limit: float  # in the unit of the metric: seconds, tokens/s, a share, USD
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdResult:
-    """What became of a condition; `value` is None where it is not known."""
+    """Whether a run passed a threshold; `value` is None if it is not known."""
 
     slo: str
     value: float | None
@@ -51,10 +51,10 @@ class ThresholdResult:
 
 
 def parse_threshold(text: str) -> Threshold:
-    """Read a condition like `ttft:p95<0.5` or `error_rate<=0.01`.
+    """Parse a threshold such as `ttft:p95<0.5` or `error_rate<=0.01`.
 
     Raises:
-        InvalidThreshold: it is none.
+        InvalidThreshold: the text is not a threshold.
     """
     match = re.fullmatch(r"\s*(\w+)(?::(\w+))?\s*(<=|>=|<|>)\s*(\S+)\s*", text)
     if not match:
@@ -92,7 +92,7 @@ def _limit(name: str, number: str) -> float:
 
 
 def check(thresholds_: Sequence[Threshold], candidate: Candidate) -> tuple[ThresholdResult, ...]:
-    """Hold a run to its conditions. One that did not come to its end keeps none of them."""
+    """Check a run against its thresholds. An unfinished run gets a further result, which fails."""
     run = candidate.run
     row = row_of(candidate)
     results = tuple(_result(threshold, candidate.summary, row) for threshold in thresholds_)
@@ -140,7 +140,7 @@ def _why_not(threshold: Threshold, summary: Summary) -> str:
 
 
 def _key(threshold: Threshold) -> str:
-    """The name of `summary_row`."""
+    """The key in `summary_row`."""
     return (
         f"{REQUESTS[threshold.name]}_{STATISTICS[threshold.statistic]}"
         if threshold.statistic
@@ -161,7 +161,7 @@ def _unit(name: str) -> str:
 
 
 def _metric(name: str) -> tuple[Metric, str]:
-    """The metric behind a name, and the class of a mix whose requests it is about, or ""."""
+    """The metric behind a name, and its request class of a mixed workload, or ""."""
     of, _, plain = name.partition("_")
     return (metric(REQUESTS[plain]), of) if of in CLASSES else (metric(REQUESTS[name]), "")
 
@@ -172,8 +172,8 @@ def against(
     measure: str | None = None,
     allow_no_verdict: bool = False,
 ) -> list[str]:
-    """Return a sentence for each run whose verdict is among `words`, by one of MEASURES or by what
-    decides; and, unless it is allowed, for each without a verdict."""
+    """Return a sentence for each run whose verdict is among `words`, by one of MEASURES or the
+    deciding measure, and for each run without a verdict unless `allow_no_verdict`."""
     bad = {*words, *(() if allow_no_verdict else ("no verdict",))}
     names = names_of((comparison.baseline, *comparison.others))
     sentences = []
@@ -216,13 +216,13 @@ REQUESTS = {  # metrics of requests, which need a statistic
     "decode_tokens_per_s": "decode_tokens_per_s",
     "output_tokens": "output_tokens",
 }
-REQUESTS |= {  # of a mix, by class: short_ttft
+REQUESTS |= {  # of a mixed workload, by class: short_ttft
     f"{of}_{name}": f"{of}_{field}"
     for of in CLASSES
     for name, field in REQUESTS.items()
     if field in OF_CLASS
 }
-OBJECTIVES = ("goodput", "attainment")  # they need some
+OBJECTIVES = ("goodput", "attainment")  # these need objectives
 RUNS = {  # numbers of a whole run
     "goodput": "goodput_per_s",
     "attainment": "slo_attainment",

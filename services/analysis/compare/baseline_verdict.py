@@ -50,15 +50,15 @@ class Comparable(Protocol):
 class BaselineVerdict:
     """The verdict of one run against its baseline.
 
-    `word` is a verdict's, or BASELINE of the baseline itself, or OTHER_WORK, which allows none.
-    `findings` has every measure of the family, that one first by which the word is; it is empty
-    where nothing was compared. `why_not` says why there must be no verdict, or ""; `waiting` where
-    the client itself waits in both, or ""; `differs` what is not the same of their servers.
+    `word` is a verdict word, BASELINE for the baseline itself, or OTHER_WORK if the runs are not
+    comparable. `findings` are those of the whole family, the deciding one first; empty if nothing
+    was compared. `why_not` is the reason why there is no verdict, or ""; `waiting` describes the
+    client's own waiting in both runs, or ""; `differs` lists the differences of their servers.
     """
 
     run_id: int
-    baseline_id: int  # of a run
-    baselines: tuple[Baseline, ...]  # by which it is the baseline
+    baseline_id: int  # the id of the baseline run
+    baselines: tuple[Baseline, ...]  # that make it the baseline
     word: str
     findings: tuple[Finding, ...] = ()
     why_not: str = ""
@@ -74,9 +74,11 @@ def baseline_verdicts(
     tag: str = "",
     model: str = "",
 ) -> dict[int, BaselineVerdict]:
-    """Return how each run stands, by id; those without a baseline, and those that are older than
-    it or not done, are left out. `baselines` holds the pinned runs; `tag` and `model` are what a
-    list is narrowed to, see `matching_baselines`."""
+    """Return the verdict of each run against its baseline, by run id.
+
+    Runs without a baseline, older than it, or not done are left out. `tag` and `model` are the
+    current filters, see `matching_baselines`.
+    """
     verdicts = {
         run.id: _baseline_verdict(run, baselines, baseline_runs, tag, model) for run in runs
     }
@@ -104,7 +106,7 @@ def _baseline_verdict(
 def against(
     baseline_run: Comparable, run: Comparable, baseline: Baseline
 ) -> BaselineVerdict | None:
-    """Judge a run against a baseline; None where an older Paceline kept too little of either."""
+    """Judge a run against a baseline; None if an older version stored too little of either."""
     before, after = baseline_run.headline, run.headline
     if "by_repeat" not in before or "by_repeat" not in after:
         return None
@@ -142,7 +144,8 @@ def waiting_in(summary: Mapping[str, Any], mode: str) -> str:
 
 
 def sentence(verdict: BaselineVerdict) -> str:
-    """Return what there is to say, in full: for one run, since a part of it takes a while."""
+    """Return the full text of a verdict. Slow for inconclusive ones (see `wording.describe`), so
+    call it for single runs."""
     if verdict.word == BASELINE:
         of = ", ".join(f"{baseline.kind} {baseline.value}" for baseline in verdict.baselines)
         return f"Run {verdict.run_id} is the baseline of {of}."
@@ -165,7 +168,7 @@ def sentence(verdict: BaselineVerdict) -> str:
 
 
 def another(verdict: BaselineVerdict) -> str:
-    """Say that another server was measured."""
+    """Return a sentence on the differences of the servers."""
     verb = "differs" if len(verdict.differs) == 1 else "differ"
     return f"It ran on a different server than the baseline: {listed(verdict.differs)} {verb}."
 
@@ -182,8 +185,8 @@ def brief(verdict: BaselineVerdict) -> str:
 
 
 def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
-    """Return a verdict as one flat, JSON-ready row; `speed` says how many times as fast, with its
-    95 % interval, by `measure`. None: not known."""
+    """Return a verdict as one flat, JSON-ready row; `speed` is that of `measure`, with its 95 %
+    interval (see `Finding`). None: not known."""
     first = verdict.findings[0] if verdict.findings else None
     speed, low, high = (first.speed if first else None) or (None, None, None)
     return {

@@ -18,9 +18,9 @@ from services.ask import about, modes
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 
-OURS = "Paceline"  # and what another Paceline measured is like ours
-# Fields of work that are always part of the key, as in what older Pacelines kept. A later one is
-# part of it where it is not as it is by default: the keys of other runs stay as they were.
+OURS = "Paceline"  # the client, also of runs imported from another Paceline
+# Work fields that are always part of the key, as in stored headlines. A field added later is part
+# of it only if it differs from its default, so that stored keys remain valid.
 ALWAYS = (
     "mode",
     "requests",
@@ -45,13 +45,13 @@ ALWAYS = (
 
 
 def stored_summary(candidate: Candidate) -> dict[str, Any]:
-    """Return a run's summary as one JSON-ready row (see `summary_row`; what the requests of an
-    imported run do not give, its tool says), and beside it
+    """Return a run's summary as one JSON-ready row: the keys of `summary_row` (for an imported run
+    filled up with the numbers that its tool reports), and
 
     `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
-    `work`: a key that is the same for runs that did the same work, see `work_of`;
-    `waiting`: where the client itself waits between requests, in words;
-    `via`: where LiteLLM's own work is part of the numbers, or another tool measured them.
+    `work`: a key that is equal for runs that did the same work, see `work_of`;
+    `waiting`: a description of the client's own waiting between requests, or "";
+    `via`: only if LiteLLM's overhead is part of the numbers, or another tool measured them.
     """
     via = {"via": candidate.run.through} if candidate.run.through else {}
     waiting = modes.client_wait(candidate.run.config)
@@ -66,7 +66,7 @@ def stored_summary(candidate: Candidate) -> dict[str, Any]:
 
 
 def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
-    """A measure by the repeats' indices; None where there is no such repeat, or nothing in it."""
+    """A measure by repeat index; None for a missing repeat or an unknown value."""
     numbers = by_index(compared, candidate)
     last = max([*numbers, *(repeat.index for repeat in candidate.summary.repeats)], default=-1)
     return [numbers.get(index) for index in range(last + 1)]
@@ -75,8 +75,8 @@ def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:
 def work_of(run: Run) -> str:
     """Return a short key of the requested work and its client: 16 hexadecimal digits.
 
-    A run's backend, model, repeats, warm-up and time limits are not part of it. Prompts cannot be
-    read from it. The seed counts where it changes the answers, or makes the prompts.
+    Backend, model, repeats, warm-up and time limits are not part of it. It is a hash, so prompts
+    cannot be recovered from it. The seed counts only if it affects answers or prompts.
     """
     config = run.config
     work = config.model_dump(mode="json", include=_work(config))
@@ -89,7 +89,7 @@ def work_of(run: Run) -> str:
 
 
 def _work(config: RunConfig) -> set[str]:
-    """The fields that say what the server has to do; the seed is looked at by itself."""
+    """The fields that define the work, except the seed."""
     fields = type(config).model_fields
     return {
         name
@@ -100,8 +100,8 @@ def _work(config: RunConfig) -> set[str]:
 
 
 def _sent(config: RunConfig) -> dict[str, float | None]:
-    """What is sent where nothing was asked for. An earlier Paceline always sent a top-p of 1, which
-    changes nothing where the likeliest token is taken."""
+    """The values to use for fields that are not set. Older versions always sent a top-p of 1, which
+    has no effect on greedy decoding."""
     return {"temperature": config.sent_temperature, "top_p": 1.0 if config.greedy else None}
 
 

@@ -25,7 +25,7 @@ from services.analysis.statistics.level import Level, level
 from services.base.units import many
 
 NO_VERDICT = "no verdict"
-LISTED = 8  # runs that are named in a sentence
+LISTED = 8  # the most runs to list in a sentence
 
 
 class Named(Comparable, Protocol):
@@ -37,7 +37,7 @@ class Named(Comparable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run: when it began, where it lies in the measure's own unit, and a verdict's word, or
+    """One run: when it began, its level in the unit of the measure, and its verdict word or
     BASELINE."""
 
     run_id: int
@@ -45,13 +45,13 @@ class Point:
     began: datetime
     level: Level
     word: str
-    differs: tuple[str, ...] = ()  # what is not the same of its server as of the baseline's
+    differs: tuple[str, ...] = ()  # differences from the baseline's server
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The runs by time, the baseline of all of them (None: there is none, or there are several),
-    and sentences about them."""
+    """The runs in time order, their common baseline (None if there is none, or several), and
+    sentences about them."""
 
     measure: str
     points: tuple[Point, ...]
@@ -67,10 +67,10 @@ def trend(
     tag: str = "",
     model: str = "",
 ) -> Trend:
-    """Put together the trend of a measure of FAMILY; arguments as in `baseline_verdicts`.
+    """Return the trend of a measure of FAMILY; arguments as in `baseline_verdicts`.
 
-    Where the list is narrowed to a tag or a model that has a baseline, that is the only one.
-    Runs of other work than their baseline are left out: their numbers say something else.
+    If runs are filtered by a tag or model that has a baseline, only that baseline is used. Runs
+    that did different work from their baseline are left out, as they are not comparable.
     """
     wanted = {("tag", tag), ("model", model)}
     own = sorted(
@@ -79,7 +79,7 @@ def trend(
     )
     verdicts = baseline_verdicts(
         runs, own[-1:] or baselines, baseline_runs
-    )  # "model", "tag": the tag's comes first
+    )  # "model" < "tag": a tag's takes precedence
     named = {verdict.baseline_id for verdict in verdicts.values()} | {p.run_id for p in own[-1:]}
     baseline = baseline_runs.get(next(iter(named))) if len(named) == 1 else None
     same = [run for run in runs if _same_work(run, verdicts.get(run.id), baseline)]
@@ -100,7 +100,7 @@ def _point(
     run: Named, verdict: BaselineVerdict | None, measure: str, word: str = ""
 ) -> Point | None:
     numbers = list(values_by_repeat(run.headline, measure).values())
-    if not numbers and (whole := run.headline.get(measure)):  # of a run that an older one measured
+    if not numbers and (whole := run.headline.get(measure)):  # from an older version
         numbers = [whole]
     run_level = level(numbers)
     if run_level is None:
@@ -150,7 +150,7 @@ def _sentences(
 
 
 def _margin_note(word: str, ids: Sequence[int], verdicts: Mapping[int, BaselineVerdict]) -> str:
-    """What was called equivalent, which was chosen for each comparison before it was measured."""
+    """The margin within which runs are equivalent, chosen before each comparison."""
     if word != "equivalent":
         return ""
     margins = {verdicts[run_id].margin for run_id in ids}
@@ -190,8 +190,8 @@ def _not_shown(count: int) -> str:
 
 
 def _run_list(ids: Iterable[int], others: Collection[int] = ()) -> str:
-    """`run 41`, `runs 41 and 44`, `runs 1, 2, 3, 4, 5, 6, 7, 8 and 12 more`; those in `others` with
-    the word that theirs is another server."""
+    """`run 41`, `runs 41 and 44`, `runs 1, 2, 3, 4, 5, 6, 7, 8 and 12 more`; runs in `others` are
+    marked with OTHER_SERVER."""
     numbers = [
         f"{run_id} ({OTHER_SERVER})" if run_id in others else str(run_id) for run_id in sorted(ids)
     ]
@@ -210,7 +210,7 @@ CHANCE = (
     "Each run is tested on its own: about one in twenty identical runs is called different by "
     "chance."
 )
-WORDS = {  # in the order in which they are said
+WORDS = {  # in the order of the sentence
     "slower": "slower",
     "faster": "faster",
     "equivalent": "equivalent",
