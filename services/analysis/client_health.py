@@ -1,4 +1,4 @@
-"""How the client was while it measured, in words and numbers: what the result page shows of it."""
+"""The client's health while it measured, as shown on the result page."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from services.base.units import NOTHING
 
 
 def sentence(candidate: Candidate) -> str:
-    """Return what the client adds, as far as it was calibrated; "" where it was not, and for an
-    imported run, whose client was another."""
+    """Return a sentence on the overhead that calibration found; "" without calibration, and for an
+    imported run, whose client is unknown."""
     calibration = candidate.run.calibration or {}
     if candidate.run.source is not None:
         return ""
@@ -34,16 +34,16 @@ def sentence(candidate: Candidate) -> str:
 
 
 def table(candidate: Candidate) -> Table:
-    """Return the client's health: the worst of all repeats, beside the limit of each; nothing of an
-    imported run, whose client was another."""
+    """Return the client's health metrics, each the worst of all repeats, with their limits; empty
+    for an imported run, whose client is unknown."""
     parts = (_loop, _load, _error) if candidate.run.source is None else ()
     rows = [row for part in parts for row in part(candidate)]
     note = "The worst of all repeats. Where a limit is exceeded, a warning above says what to do."
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 
 
-NO_LIMIT = "not applicable"  # the kernel stamps arrivals, and nothing is due: see `lag_limit_s`
-SLOW = 0.8  # of the pace that was to be played
+NO_LIMIT = "not applicable"  # kernel timestamps and a closed loop, see `lag_limit_s`
+SLOW = 0.8  # of the requested pace
 
 Rows = Iterable[tuple[str, str, str]]
 
@@ -67,7 +67,7 @@ def _loop(candidate: Candidate) -> Rows:
 
 def _load(candidate: Candidate) -> Rows:
     measured = candidate.measurements
-    waits = modes.schedule(candidate.run.config).in_flight is not None  # for a place, not for us
+    waits = modes.schedule(candidate.run.config).in_flight is not None  # for a free slot
     late = [] if waits else values(measured, "queue_s")
     paced = MODES[candidate.run.config.mode].loop == "open"
     interval, sent = (paced and client.intervals_s(measured)) or (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""The numbers of a summary by name: what each is called, and its unit, wherever it stands."""
+"""Labels and units of the numbers of a summary, the same everywhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from services.analysis.metrics import metric
 
 
 def named(name: str) -> tuple[str, str]:
-    """Return the label and the unit of a number of `summary_row`, the same wherever it stands."""
+    """Return the label and the unit of a key of `summary_row`."""
     if name in _FIGURES:
         return _FIGURES[name]
     of, _, statistic = name.rpartition("_")
@@ -14,7 +14,7 @@ def named(name: str) -> tuple[str, str]:
     return f"{entry.label}, {STATISTICS[statistic]}", entry.unit
 
 
-# Of summary_row, in the order they are read.
+# Keys of summary_row, in the order of display.
 FIGURES = (
     ("output_tokens_per_s", "Output throughput", "tokens/s"),
     ("total_tokens_per_s", "Total throughput", "tokens/s"),

@@ -1,4 +1,4 @@
-"""Short names for what is the same: SHA-256 over canonical JSON."""
+"""Fingerprints: SHA-256 over canonical JSON."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import orjson
 
 from services.analysis.compare.differences import environment_facts
 
-LENGTH = 12  # hexadecimal digits of an environment's, which is compared by eye
+LENGTH = 12  # hexadecimal digits for an environment, short enough to compare by eye
 
 
 def digest(data: Any) -> str:
-    """Return the SHA-256 (64 hexadecimal digits) of plain data as JSON in UTF-8: keys in order, no
-    spaces, every number in the fewest digits that give it back."""
+    """Return the SHA-256 (64 hexadecimal digits) of plain data as JSON in UTF-8: sorted keys, no
+    spaces, every number in its shortest exact form."""
     return hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def of_environment(environment: Mapping[str, Any]) -> str:
-    """Return what two runs share whose engine, versions and machine are the same; "" where none of
-    those is known."""
+    """Return a fingerprint of engine, versions and machine; "" if none of those is known."""
     facts = environment_facts(environment)
     return digest(facts)[:LENGTH] if facts else ""

@@ -1,7 +1,7 @@
-"""Runs side by side: the first is the baseline, the others are compared with it.
+"""Compare runs: the first is the baseline, the others are compared with it.
 
 `rows` computes the ratios, `verdicts` chooses the verdict, `wording` has its sentences; this module
-puts them together. Repeats are compared in pairs where they were measured in turns, see `rows`.
+puts them together. Interleaved repeats are compared in pairs, see `rows`.
 """
 
 from __future__ import annotations
@@ -48,33 +48,33 @@ FEWEST, MOST = 2, 8
 
 
 class InvalidComparison(Invalid):
-    """A comparison that cannot be measured or made of these runs, or not like that."""
+    """A comparison that is not possible with these runs or settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What there is to say about runs side by side; everything in the candidates' order."""
+    """The result of a comparison; everything is in the order of the candidates."""
 
     baseline: Candidate
     others: tuple[Candidate, ...]
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
     warnings: tuple[Diagnostic, ...]
-    verdicts: tuple[Verdict, ...]  # one for each of the others
+    verdicts: tuple[Verdict, ...]  # one for each of `others`
 
 
 def margin_of(candidates: Sequence[Candidate]) -> float:
-    """Return the share within which differences do not matter, as it was chosen before the runs
-    were measured; the usual one where they were not measured together."""
+    """Return the margin (a share) chosen before the runs were measured, or MARGIN if they do not
+    have the same one."""
     return margin_among(candidate.run.margin for candidate in candidates)
 
 
 def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Comparison:
-    """Compare two to eight runs, the baseline first. What differs by a share of less than
-    `margin` is called equivalent where the repeats show it; None: as it was chosen before.
+    """Compare two to eight runs, the baseline first. Runs that are shown to differ by less than
+    `margin` (a share) are equivalent; None: the margin chosen before the runs were measured.
 
     Raises:
-        InvalidComparison: there are fewer or more, or the margin is not one.
+        InvalidComparison: too few or too many runs, or an invalid margin.
     """
     if not FEWEST <= len(candidates) <= MOST:
         raise InvalidComparison(

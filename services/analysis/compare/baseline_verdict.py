@@ -137,8 +137,8 @@ def against(
 
 
 def waiting_in(summary: Mapping[str, Any], mode: str) -> str:
-    """Return where the client itself waits, from the summary; for a run of an older Paceline,
-    from its mode."""
+    """Return the description of the client's own waiting in a stored summary, or that of the mode
+    if an older version did not store it."""
     field = MODES[mode].wait_field if mode in MODES else ""
     return str(summary.get("waiting", WAITS.get(field, "")))
 

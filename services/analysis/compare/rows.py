@@ -114,8 +114,8 @@ def only_stated(candidate: Candidate) -> dict[str, float]:
 
 
 def row_of(candidate: Candidate) -> dict[str, Any]:
-    """Return a run's numbers as `summary_row`, those of an imported run's tool where its requests
-    do not give them. Where the file holds no request, nobody counted any: None, not 0."""
+    """Return a run's numbers as in `summary_row`, for an imported run filled up with those that its
+    tool reports. Counts of an imported run without requests are None, not 0."""
     row = _measured_row(candidate) | only_stated(candidate)
     if row["sent"] is None and row["ok"] is not None and row["failed"] is not None:
         row["sent"] = row["ok"] + row["failed"] + (row["cancelled"] or 0)

@@ -1,4 +1,4 @@
-"""By whom a run was served: whether a faster run had the same server, or is another one's."""
+"""Differences between the servers of runs: a faster run may only have had another server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def differing(baseline: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return in words what is not the same of two runs' servers, where both say it."""
+    """Return labels for what differs between the servers of two runs, if known for both."""
     labels = (
         label
         for fact, label in FACTS.items()
@@ -17,7 +17,7 @@ def differing(baseline: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[st
 
 
 def listed(labels: tuple[str, ...]) -> str:
-    """`address`, `address and machine`, `address, model and machine`."""
+    """Join labels: `address`, `address and machine`, `address, model and machine`."""
     *first, last = labels
     return f"{', '.join(first)} and {last}" if first else last
 

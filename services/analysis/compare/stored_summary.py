@@ -19,7 +19,7 @@ from services.ask.config import RunConfig
 from services.ask.measurement import Run
 
 OURS = "Paceline"  # the client, also of runs imported from another Paceline
-# Work fields that are always part of the key, as in stored headlines. A field added later is part
+# Work fields that are always part of the key, as in stored summaries. A field added later is part
 # of it only if it differs from its default, so that stored keys remain valid.
 ALWAYS = (
     "mode",
@@ -106,7 +106,7 @@ def _sent(config: RunConfig) -> dict[str, float | None]:
 
 
 def values_by_repeat(summary: Mapping[str, Any], name: str) -> dict[int, float]:
-    """Return a measure of each repeat that has it, by the repeat's index, as the summary has it;
-    empty where an older Paceline kept none."""
+    """Return the known values of a measure in a stored summary, by repeat index; empty if an older
+    version stored none."""
     numbers = summary.get("by_repeat", {}).get(name, ())
     return {index: number for index, number in enumerate(numbers) if number is not None}
