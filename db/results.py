@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from db import runs
 from services.analysis.compare import Candidate
+from services.analysis.compare.labels import labelled
 from services.analysis.objectives import objectives_of, with_judgement
 from services.analysis.summary import Summary, summarize
 from services.ask.measurement import ACTIVE, Measurement, Run
@@ -65,7 +66,7 @@ def candidates(
         RunNotFound: for the first that is missing.
     """
     with runs.no_garbage():
-        loaded = [candidate(database, run_id, texts, judgement) for run_id in run_ids]
+        loaded = labelled([candidate(database, run_id, texts, judgement) for run_id in run_ids])
     if margin is None:
         return loaded
     return [replace(each, run=replace(each.run, margin=margin)) for each in loaded]

@@ -17,7 +17,8 @@ from jobs.destination import Destination, resolve
 from jobs.engine_supervisor import log_file
 from jobs.keys import hand_over
 from jobs.supervisor_lock import check_lock_file
-from services.analysis.candidates import SERVER, labels
+from services.analysis.candidates import SERVER
+from services.analysis.compare.labels import labels_of_configs
 from services.ask import backends
 from services.ask.answer_times import Pace, pace
 from services.ask.backends import NO_KEYS, TypedKeys
@@ -254,7 +255,7 @@ def _switch(config: EngineConfig) -> str:
 def _load_labels(grid: Sequence[Planned]) -> dict[int, str]:
     """Return what distinguishes the cells' loads, by index."""
     cells = [planned.cell for planned in grid]
-    texts = labels([cell.config for cell in cells], SERVER)
+    texts = labels_of_configs([cell.config for cell in cells], SERVER)
     return {cell.index: text for cell, text in zip(cells, texts, strict=True)}
 
 

@@ -3,7 +3,6 @@ runs that differ by less than 5 % are equivalent)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -32,7 +31,7 @@ from services.analysis.compare import (
     compare,
     margin_of,
 )
-from services.analysis.compare.rows import with_short_names
+from services.analysis.compare.rows import labels_of
 from services.analysis.compare.wording import verdict_label
 from services.report import tables
 from services.report.charts import CHARTS, chart
@@ -140,11 +139,6 @@ def load(
     return candidates
 
 
-def apart_again(load: Callable[[], list[Candidate]]) -> Sequence[Candidate]:
-    """Return what is drawn, read again for a picture."""
-    return with_short_names(load())
-
-
 st.title("Compare", anchor=False)
 ids, problem = runs_in_url()
 margin = margin_in_url()
@@ -166,9 +160,8 @@ if len(ids) < 2:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
 candidates = load(ids, judgement, margin)
-shown = with_short_names(candidates)
 load_again = partial(results.candidates, opened(), ids, judgement, margin)
-comparison = compare(shown)
+comparison = compare(candidates)
 if not shared():
     choose_margin(margin_of(candidates), right)
 
@@ -183,11 +176,11 @@ if not shared():
         chosen = {"runs": ",".join(map(str, ids)), **within, **objectives_form.parameters()}
         share.button(ids, "compare", chosen, judgement, margin)
 for name in FIRST:
-    chart_panel.draw(chart(name), shown, "compare", partial(apart_again, load_again))
-tabular.table(tables.measures(comparison, tables.labels_of(shown)), "What are the numbers?")
+    chart_panel.draw(chart(name), candidates, "compare", load_again)
+tabular.table(tables.measures(comparison, labels_of(candidates)), "What are the numbers?")
 tabular.table(tables.differences(comparison), "What differs between the runs?")
 tool_report.brief(candidates)
 for entry in CHARTS:
     if entry.name not in FIRST:
-        chart_panel.draw(entry, shown, "compare", partial(apart_again, load_again))
-tabular.circumstances(shown)
+        chart_panel.draw(entry, candidates, "compare", load_again)
+tabular.circumstances(candidates)

@@ -10,7 +10,8 @@ import streamlit as st
 from db.studies import StudyRow
 from pages.widgets.run_table import NUMBERS, STATUSES
 from pages.widgets.view import plain
-from services.analysis.candidates import SERVER, labels
+from services.analysis.candidates import SERVER
+from services.analysis.compare.labels import labels_of_configs
 from services.ask.measurement import FINISHED
 from services.servers.engines import ENGINES, EngineConfig, parallel_label
 from services.studies.grid import Planned
@@ -24,7 +25,7 @@ def planned(grid: Sequence[Planned]) -> None:
     """Every cell before the start; what cannot run here is grey, and says why."""
     if not grid:
         return
-    told = labels([one.cell.config for one in grid], SERVER)
+    told = labels_of_configs([one.cell.config for one in grid], SERVER)
     rows = pd.DataFrame(
         {
             "Engine": [_engine(one.cell.engine) for one in grid],
@@ -55,7 +56,7 @@ def _engine(config: EngineConfig | None) -> str:
 
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     """Every cell as it is, with the way to its run."""
-    told = labels([run.config for run in study.runs], SERVER)
+    told = labels_of_configs([run.config for run in study.runs], SERVER)
     servers = [study.engine_of(run) for run in study.runs]
     rows = pd.DataFrame(
         {

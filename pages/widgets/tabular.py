@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.widgets.view import plain
 from services.analysis.compare import Candidate
+from services.analysis.compare.rows import labels_of
 from services.analysis.metrics import request_row
 from services.ask.workloads import class_of, prompt
 from services.base.table import Table
@@ -68,7 +69,7 @@ def request_table(candidate: Candidate) -> None:
 def circumstances(candidates: Sequence[Candidate]) -> None:
     """What was asked for and where it was measured; prompts by their length only."""
     with st.expander("Config and environment", icon=":material/settings:"):
-        labels = tables.labels_of(candidates)
+        labels = labels_of(candidates)
         for of in (tables.configuration, tables.environment):
             found = of(candidates, labels)
             if found.rows:

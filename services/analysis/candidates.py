@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from services.analysis.compare import FEWEST, MOST
-from services.analysis.compare.differences import read_fields
+from services.analysis.compare.labels import labels_of_configs
 from services.ask import about, link
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
@@ -74,11 +74,13 @@ def names(configs: Sequence[RunConfig], common_name: str, defaults: Sequence[str
     A name is `common_name`, or the run's default if that is empty, followed by what distinguishes
     the run from the others, or by a letter if nothing does.
     """
-    differences = labels(configs, () if common_name else IN_NAME)
+    differences = labels_of_configs(configs, () if common_name else IN_NAME)
     called = [common_name or default for default in defaults]
     texts = [" · ".join(filter(None, both)) for both in zip(called, differences, strict=True)]
     if not common_name:  # tell servers of one kind apart by address
-        there = labels(configs, [name for name in RunConfig.model_fields if name != "base_url"])
+        there = labels_of_configs(
+            configs, [name for name in RunConfig.model_fields if name != "base_url"]
+        )
         texts = [
             " · ".join(filter(None, [text, where * (texts.count(text) > 1)]))
             for text, where in zip(texts, there, strict=True)
@@ -87,30 +89,6 @@ def names(configs: Sequence[RunConfig], common_name: str, defaults: Sequence[str
     return [
         f"{text} · {letter}" if texts.count(text) > 1 else text
         for text, letter in zip(texts, letters, strict=True)
-    ]
-
-
-def labels(configs: Sequence[RunConfig], left_out: Sequence[str] = ()) -> list[str]:
-    """Return what distinguishes each run from the others, such as "batch, concurrency 8"; "" if
-    nothing does.
-
-    Only fields that a run's mode and workload read count. A differing field is omitted if every run
-    that reads it has the default.
-    """
-    read = [read_fields(config) for config in configs]
-    differ = [
-        name
-        for name in RunConfig.model_fields
-        if name not in left_out and any(fields.get(name) != read[0].get(name) for fields in read)
-    ]
-    shown = [
-        n for n in differ if not _all_default(n, [fields[n] for fields in read if n in fields])
-    ]
-    return [
-        ", ".join(
-            filter(None, [_value_label(name, fields[name]) for name in shown if name in fields])
-        )
-        for fields in read
     ]
 
 
@@ -128,11 +106,6 @@ def enough(others: Sequence[object]) -> bool:
     return FEWEST - 1 <= len(others) <= MOST - 1
 
 
-def _all_default(name: str, values: Sequence[Any]) -> bool:
-    """Whether all these values are the field's default."""
-    return all(value == RunConfig.model_fields[name].default for value in values)
-
-
 def _own_address(changes: Changes) -> Changes:
     """Reset the address if the backend changes."""
     return {"base_url": None} if "backend" in changes else {}
@@ -144,15 +117,3 @@ def _fields() -> set[str]:
 
 def _without_period(error: InvalidConfig) -> list[tuple[str, str]]:
     return [(name, text.rstrip(".")) for name, text in error.problems.items()]
-
-
-def _value_label(name: str, value: Any) -> str:
-    if name == "base_url":
-        return urlsplit(value).netloc if value else "its own address"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, tuple | Mapping):
-        return f"{name.replace('_', ' ')} {link.text_of(value) or 'none'}"
-    shown = f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
-    unit = " s" if name.endswith("_s") and value is not None else ""
-    return f"{name.removesuffix('_s').replace('_', ' ')} {shown}{unit}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from services.analysis.compare import Candidate, Comparison, Verdict, Word
 from services.analysis.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
-from services.analysis.compare.rows import names_of, row_of
+from services.analysis.compare.rows import labels_of, row_of
 from services.analysis.compare.wording import verdict_label
 from services.analysis.figures import named
 from services.analysis.metrics import Metric, metric, of_class
@@ -175,7 +175,7 @@ def against(
     """Return a sentence for each run whose verdict is among `words`, by one of MEASURES or the
     deciding measure, and for each run without a verdict unless `allow_no_verdict`."""
     bad = {*words, *(() if allow_no_verdict else ("no verdict",))}
-    names = names_of((comparison.baseline, *comparison.others))
+    names = labels_of((comparison.baseline, *comparison.others))
     sentences = []
     for name, verdict in zip(names[1:], comparison.verdicts, strict=True):
         item = _finding(verdict, measure)

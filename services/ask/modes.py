@@ -66,6 +66,15 @@ def sort_metrics(names: Iterable[str], *configs: RunConfig) -> list[str]:
     return sorted(names, key=lambda name: waits and name in WALL_CLOCK)
 
 
+def size_of(config: RunConfig) -> int | None:
+    """Return the most requests that are asked to be in flight; None in an open loop."""
+    if config.mode == "sequential":
+        return 1
+    if MODES[config.mode].loop == "open":
+        return None
+    return min(config.concurrency or config.requests, config.requests)
+
+
 def schedule(config: RunConfig) -> Schedule:
     """Return when each request of one repeat is due."""
     return MODES[config.mode].schedule(config)

@@ -9,7 +9,7 @@ from typing import Any
 from services.analysis import fingerprint
 from services.analysis.compare import COMPARED, Candidate, Comparison
 from services.analysis.compare.differences import flat
-from services.analysis.compare.rows import row_of
+from services.analysis.compare.rows import labels_of, row_of
 from services.analysis.compare.wording import times_with_interval
 from services.analysis.figures import FIGURES, STATISTICS
 from services.analysis.metrics import METRICS, metric
@@ -19,16 +19,10 @@ from services.ask.measurement import Run
 from services.ask.own_prompts import without_prompts
 from services.base.table import Table
 from services.base.units import NOTHING, show
-from services.report import theme
 
 DIFFERS = "≠"
 NOT_SENT = "not sent"
 OF_ALL = "Counts and sums cover all repeats; rates are means over the repeats."
-
-
-def labels_of(candidates: Sequence[Candidate]) -> list[str]:
-    """Return a column's title for each run."""
-    return [theme.label(candidate.run) for candidate in candidates]
 
 
 def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
@@ -211,6 +205,7 @@ def _surroundings(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _identity(run: Run) -> dict[str, str]:
     facts = {
+        "run": run.id,
         "name": run.name,
         "status": run.status,
         "started": moment_of(run.started_at),

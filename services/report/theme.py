@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.analysis.compare import Candidate
-from services.ask.measurement import Measurement, Run
+from services.ask.measurement import Measurement
 
 FONT = '"Source Sans", sans-serif'  # that of the pages; a longer list is measured wrongly in images
-LABEL_LENGTH = 22
 
 
 @dataclass(frozen=True)
@@ -99,16 +98,6 @@ def colour_of(run_id: int, run_ids: Sequence[int], dark: bool = False) -> str:
     return colour(positions([*run_ids, run_id])[run_id], dark)
 
 
-def label(run: Run) -> str:
-    """Return the short name of a run, unique by its id: `12 · Groq, sequential`. It ends with the
-    proxy that the run went through, if any, or with "imported"."""
-    name = " ".join(run.name.split())
-    if len(name) > LABEL_LENGTH:
-        name = name[: LABEL_LENGTH - 1].rstrip() + "…"
-    parts = (str(run.id), name, "imported" if run.source is not None else run.through)
-    return " · ".join(filter(None, parts))
-
-
 def request_number(candidate: Candidate, measurement: Measurement) -> int:
     """Return the number of a request in its run, from 1, across all repeats."""
     return measurement.repeat * candidate.run.config.requests + measurement.index + 1
@@ -139,7 +128,7 @@ def config(dark: bool = False) -> dict[str, Any]:
             **text,
             "title": None,
             "orient": "top",
-            "labelLimit": 190,
+            "labelLimit": 0,  # pixels: none is cut
             "symbolType": "stroke",
             "symbolStrokeWidth": 4,
         },

@@ -13,7 +13,7 @@ from typing import Any
 from services.analysis.compare.differences import read_fields
 from services.ask import link
 from services.ask.config import RunConfig
-from services.ask.modes import MODES
+from services.ask.modes import size_of
 from services.base import units
 
 Facts = tuple[tuple[str, Hashable], ...]
@@ -73,15 +73,6 @@ def work_of(config: RunConfig) -> Work:
 def _fact(value: Any) -> Hashable:
     """The value, or the JSON of an object; None if empty."""
     return link.text_of(value) or None if isinstance(value, Mapping) else value
-
-
-def size_of(config: RunConfig) -> int | None:
-    """Return the maximum number of requests in flight; None in an open loop."""
-    if config.mode == "sequential":
-        return 1
-    if MODES[config.mode].loop == "open":
-        return None
-    return min(config.concurrency or config.requests, config.requests)
 
 
 def label_of(work: Work, among: Sequence[Work]) -> str:

@@ -185,7 +185,7 @@ def test_a_run_has_one_colour_whatever_it_is_compared_with(visit: Visit, databas
                 colour_of |= dict(
                     zip(scale.get("domain", []), scale.get("range", []), strict=False)
                 )
-        return {label.partition(" ")[0]: colour for label, colour in colour_of.items()}
+        return {label.removeprefix("run "): colour for label, colour in colour_of.items()}
 
     pair, all_four = colours("3,2"), colours("1,2,3,4")
     assert pair["2"] == all_four["2"] != all_four["3"] == pair["3"]

@@ -61,7 +61,7 @@ def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
     at = visit("study", **LLAMA)
     assert [at.text_input(key=f"study-{name}").placeholder for name in AXES] == ["not varied"] * 3
     table = at.dataframe[0].value
-    assert list(table["Load"]) == ["requests 1", "requests 8"]
+    assert list(table["Load"]) == ["batch 1", "batch 8"]
     assert list(table["On this machine"]) == ["can run", "can run"]
     assert "2 cells on 1 engine, started one after another" in text_of(at)
 

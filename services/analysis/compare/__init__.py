@@ -19,6 +19,7 @@ from services.analysis.compare.findings import (
     Word,
     margin_among,
 )
+from services.analysis.compare.labels import labelled
 from services.analysis.compare.rows import COMPARED, Candidate, Row, rows
 from services.analysis.compare.verdicts import verdicts
 from services.analysis.compare.wording import Verdict
@@ -70,8 +71,9 @@ def margin_of(candidates: Sequence[Candidate]) -> float:
 
 
 def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Comparison:
-    """Compare two to eight runs, the baseline first. Runs that are shown to differ by less than
-    `margin` (a share) are equivalent; None: the margin chosen before the runs were measured.
+    """Compare two to eight runs, the baseline first, and label them. Runs that are shown to differ
+    by less than `margin` (a share) are equivalent; None: the margin chosen before the runs were
+    measured.
 
     Raises:
         InvalidComparison: too few or too many runs, or an invalid margin.
@@ -84,6 +86,7 @@ def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Com
         margin = margin_of(candidates)
     if not LEAST_MARGIN <= margin <= MOST_MARGIN:
         raise InvalidComparison("What counts as equivalent is a share from 0.1 % to 100 %.")
+    candidates = labelled(candidates)
     table = rows(candidates)
     return Comparison(
         baseline=candidates[0],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from services.analysis.compare import same_work
 from services.analysis.compare.differences import environment_facts
-from services.analysis.compare.rows import Candidate, numbers_of
+from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.compare.same_work import listed, unequal
 from services.analysis.compare.verdicts import errors_differ
 from services.analysis.diagnostics import CACHED_SHARE, cached_share, client
@@ -28,7 +28,7 @@ def warnings(candidates: Sequence[Candidate]) -> tuple[Diagnostic, ...]:
 
 
 def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    numbered = zip(numbers_of(candidates), [c.run for c in candidates], strict=True)
+    numbered = zip(labels_of(candidates), [c.run for c in candidates], strict=True)
     unfinished = {number: run for number, run in numbered if run.status != "done"}
     if not unfinished:
         return None
@@ -55,7 +55,7 @@ def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
     known = [share for share in shares if share is not None]
     if not known or max(known) <= CACHED_SHARE:
         return None
-    numbered = zip(numbers_of(candidates), shares, strict=True)
+    numbered = zip(labels_of(candidates), shares, strict=True)
     texts = {
         number: "not said" if share is None else units.share(share) for number, share in numbered
     }
@@ -72,7 +72,7 @@ def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
         return None
     rates = [c.summary.error_rate for c in candidates]
     shown = ["not known" if rate is None else units.share(rate) for rate in rates]
-    by_run = listed(dict(zip(numbers_of(candidates), shown, strict=True)))
+    by_run = listed(dict(zip(labels_of(candidates), shown, strict=True)))
     return Diagnostic(
         "warning",
         "Different error rates",
@@ -117,7 +117,7 @@ def _client(candidates: Sequence[Candidate]) -> Diagnostic | None:
 
 def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
     past = {}
-    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+    for name, c in zip(labels_of(candidates), candidates, strict=True):
         diagnostics = client.past_limits(c.run, c.measurements, c.summary)
         apart = (client.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
         titles = [diagnostic.title for diagnostic in diagnostics if diagnostic.title not in apart]
@@ -135,7 +135,7 @@ def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
 
 def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
     shares = {}
-    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+    for name, c in zip(labels_of(candidates), candidates, strict=True):
         diagnostics = client.past_limits(c.run, c.measurements, c.summary)
         if any(diagnostic.title == client.TOGETHER for diagnostic in diagnostics):
             shares[name] = units.share(client.together_share(c.measurements) or 0.0)
@@ -151,7 +151,7 @@ def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
 
 def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
     gaps = {}
-    for name, c in zip(numbers_of(candidates), candidates, strict=True):
+    for name, c in zip(labels_of(candidates), candidates, strict=True):
         wanted, achieved = client.intervals_s(c.measurements) or (0.0, 0.0)
         diagnostics = client.past_limits(c.run, c.measurements, c.summary)
         if any(diagnostic.title == client.RATE_MISSED for diagnostic in diagnostics):
@@ -173,13 +173,13 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
     modes = listed(
         {
             number: f"{c.run.config.mode}, {units.many(c.run.config.requests, 'request')}"
-            for number, c in zip(numbers_of(candidates), candidates, strict=True)
+            for number, c in zip(labels_of(candidates), candidates, strict=True)
             if c.run.knows("mode")
         }
     )
     waits = {
         number: client_wait(c.run.config) or "none"
-        for number, c in zip(numbers_of(candidates), candidates, strict=True)
+        for number, c in zip(labels_of(candidates), candidates, strict=True)
     }
     counted = len(set(waits.values())) > 1
     waiting_note = (
@@ -199,7 +199,7 @@ def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
     limits = [attainment.objectives.label if attainment else None for attainment in attainments]
     if len(set(limits)) < 2:
         return None
-    texts = dict(zip(numbers_of(candidates), (limit or "none" for limit in limits), strict=True))
+    texts = dict(zip(labels_of(candidates), (limit or "none" for limit in limits), strict=True))
     return Diagnostic(
         "warning",
         "Different objectives",

@@ -7,7 +7,6 @@ of the machine affect all runs alike, and are compared in pairs.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,8 +29,6 @@ from services.ask.measurement import Measurement, Run, Sample
 from services.ask.workloads.mixed import CLASSES
 
 SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # not in `summary_row`
-LONG_NAME = 22  # characters; a legend would cut a longer name
-NAME_SEPARATOR = " · "  # between the parts of a generated name
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,10 @@ class Candidate:
     measurements: Sequence[Measurement]
     summary: Summary
     samples: Sequence[Sample] = ()  # server metrics, in time order
+    label: str = ""  # what it is called beside the others, see `labels.labelled`
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or alone(self.run))
 
     @cached_property
     def groups(self) -> list[list[Measurement]]:
@@ -63,7 +64,7 @@ class Candidate:
         """Each request class of a mixed workload as a run of its own; {} for other workloads."""
         groups = by_class(self.measurements, self.run.config)
         return {
-            name: Candidate(self.run, some, self.summary.classes[name])
+            name: Candidate(self.run, some, self.summary.classes[name], label=self.label)
             for name, some in groups.items()
         }
 
@@ -129,49 +130,14 @@ def _measured_row(candidate: Candidate) -> dict[str, Any]:
     return {name: value or None for name, value in row.items()}
 
 
-def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return each run's name without the parts that all names share. If it is empty or not unique,
-    the run's number is added."""
-    via = [f", {c.run.through}" if c.run.through else "" for c in candidates]
-    names = _distinct_names([" ".join(c.run.name.split()) for c in candidates])
-    numbers = [f"run {c.run.id}" for c in candidates]
-    return tuple(
-        (name if name and names.count(name) == 1 else f"{name} ({number})" if name else number)
-        + through
-        for name, number, through in zip(names, numbers, via, strict=True)
-    )
+def alone(run: Run) -> str:
+    """Return what a run is called that stands beside no other."""
+    return " · ".join(filter(None, (f"Run {run.id}", run.through)))
 
 
-def with_short_names(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the runs with names shortened to what distinguishes them, for legends and column
-    headers, where a full name would be truncated."""
-    names = _distinct_names([" ".join(c.run.name.split()) for c in candidates])
-    return [
-        replace(candidate, run=replace(candidate.run, name=name))
-        for name, candidate in zip(names, candidates, strict=True)
-    ]
-
-
-def _distinct_names(names: Sequence[str]) -> list[str]:
-    """The names without the parts (separated by middle dots) that all of them share, unless that
-    would leave one empty: `batch` and `sequential` for `embedded · batch` and `embedded ·
-    sequential`. A name that is still long keeps only the parts that no other name has."""
-    parts = [name.split(NAME_SEPARATOR) for name in names]
-    common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
-    brief = [NAME_SEPARATOR.join(part for part in own if part not in common) for own in parts]
-    if not all(brief):
-        return list(names)
-    shared = Counter(part for own in parts for part in set(own))
-    alone = [NAME_SEPARATOR.join(part for part in own if shared[part] == 1) for own in parts]
-    return [
-        own if own and len(name) > LONG_NAME else name
-        for name, own in zip(brief, alone, strict=True)
-    ]
-
-
-def numbers_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return each run's number, such as `#12`, for lists where names would be too long."""
-    return tuple(f"#{c.run.id}" for c in candidates)
+def labels_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return what each run is called."""
+    return tuple(candidate.label for candidate in candidates)
 
 
 def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:

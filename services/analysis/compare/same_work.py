@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from services.analysis.compare.rows import Candidate, numbers_of
+from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
@@ -18,7 +18,7 @@ def unequal(
     candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
 ) -> Diagnostic | None:
     """Return a warning if the known values of `of` differ between runs."""
-    values = dict(zip(numbers_of(candidates), map(of, candidates), strict=True))
+    values = dict(zip(labels_of(candidates), map(of, candidates), strict=True))
     known = {number: value for number, value in values.items() if value is not None}
     if len(set(known.values())) < 2:
         return None
@@ -155,7 +155,7 @@ def _unequal_lengths(
     candidates: Sequence[Candidate], metric: str, title: str, sentence: str
 ) -> Diagnostic | None:
     distributions = [c.summary.distributions.get(metric) for c in candidates]
-    numbered = zip(numbers_of(candidates), distributions, strict=True)
+    numbered = zip(labels_of(candidates), distributions, strict=True)
     means = {
         number: distribution.mean for number, distribution in numbered if distribution is not None
     }

@@ -20,7 +20,7 @@ from services.analysis.compare.findings import (
     finding,
     judge,
 )
-from services.analysis.compare.rows import Candidate, Row, names_of
+from services.analysis.compare.rows import Candidate, Row, labels_of
 from services.analysis.compare.wording import Verdict, describe
 from services.analysis.statistics import Ratio
 from services.ask import modes
@@ -35,7 +35,7 @@ def verdicts(
 ) -> tuple[Verdict, ...]:
     """Judge every run against the first. Differences within `margin` (a share, to be chosen before
     looking at the results) do not matter."""
-    names = names_of(candidates)
+    names = labels_of(candidates)
     results: list[Verdict] = []
     for index in range(1, len(candidates)):
         baseline, other = candidates[0], candidates[index]

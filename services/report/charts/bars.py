@@ -50,7 +50,7 @@ def tokens_per_s(
     lanes = _lanes(len(candidates), nice(highest))
     datasets: dict[str, Rows] = {"bars": [], "ranges": [], "failed": []}
     for lane, (candidate, rows) in enumerate(zip(candidates, groups, strict=True)):
-        label = theme.label(candidate.run)
+        label = candidate.label
         for row in rows:
             _add_row(datasets, {"run": label, **row}, lanes, lane)
     layers = [*_layers(candidates, dark, lanes), *_labels(candidates, dark, lanes, rate)]
@@ -156,7 +156,7 @@ def _labels(
     for candidate in candidates:
         values = _values(candidate, rate)
         middle = f"median {median(values):,.1f}" if values else "no answer"
-        texts.append(f"{theme.label(candidate.run)}: {middle}")
+        texts.append(f"{candidate.label}: {middle}")
     heights = [lanes.name_y(lane) for lane in range(lanes.count)]
     return names(candidates, dark, heights, texts)
 

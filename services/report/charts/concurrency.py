@@ -46,7 +46,7 @@ def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.Laye
     if not rows:
         return None
     alone = [c for c in candidates if all(c not in sweep for sweep in sweeps)]
-    left_out = ", ".join(f"#{c.run.id}" for c in alone)
+    left_out = ", ".join(c.label for c in alone)
     title = heading(
         "Latency against concurrency",
         "A line joins runs that differ only in load.",
@@ -54,8 +54,7 @@ def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.Laye
     )
     shown = [candidate for sweep in sweeps for candidate in sweep]
     layers = _layers(candidates, shown, sweeps, dark, rows)
-    top = [row for row in rows if row["measure"] == MEASURES["e2e_s"]] or rows
-    return layered(layers, title, 300, {"points": rows, "tops": top})
+    return layered(layers, title, 300, {"points": rows})
 
 
 def _sweeps(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -76,9 +75,8 @@ def _rows(first: Candidate, candidate: Candidate) -> list[dict[str, Any]]:
     distributions = {name: candidate.summary.distributions[name] for name in MEASURES}
     return [
         {
-            "run": theme.label(candidate.run),
-            "number": f"#{candidate.run.id}",
-            "sweep": theme.label(first.run),
+            "run": candidate.label,
+            "sweep": first.label,
             "measure": MEASURES[name],
             "in_flight": _in_flight(candidate),
             "seconds": distribution.median,
@@ -109,15 +107,13 @@ def _layers(
         alt.Tooltip("in_flight:Q", title="Peak in flight", format=",d"),
         alt.Tooltip("seconds:Q", title="Seconds", format=",.4~r"),
     ]
-    points, tops = (alt.Chart(alt.NamedData(name)) for name in ("points", "tops"))
+    points = alt.Chart(alt.NamedData("points"))
     line = points.mark_line(color=theme.palette(dark).muted)
-    number = tops.mark_text(dy=-13, fontSize=12, fontWeight=600)
     return [
         line.encode(x=x, y=y, strokeDash=dash, detail=alt.Detail("sweep:N")),
         points.mark_point(size=60, strokeWidth=3, opacity=1).encode(
             x=x, y=y, color=run_colour(candidates, dark, shown, below=True), tooltip=tooltip
         ),
-        number.encode(x=x, y=y, text=alt.Text("number:N")),
     ]
 
 

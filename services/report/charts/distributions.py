@@ -17,7 +17,6 @@ from services.analysis.compare import Candidate
 from services.analysis.metrics import metric
 from services.analysis.summary.gaps import gaps as gaps_of
 from services.ask.workloads.mixed import LONG, SHORT
-from services.report import theme
 from services.report.charts.frame import Rows, fitting_scale, heading, layered, run_colour
 
 MOST_POINTS = 200  # of a run
@@ -137,7 +136,7 @@ def _steps(sample: Sample) -> Rows:
     ranks = list(range(1, count + 1))
     if count > MOST_POINTS:
         ranks = [1, *(-(-count * i // (MOST_POINTS - 2)) for i in range(1, MOST_POINTS - 1))]
-    label = theme.label(sample.candidate.run)
+    label = sample.candidate.label
     steps = [(float(sample.values[0]), 0.0)]
     steps += [(float(sample.values[rank - 1]), rank / sample.of) for rank in ranks]
     common = {"run": label, "kind": sample.kind}
@@ -154,7 +153,7 @@ def _failures(samples: Sequence[Sample]) -> str:
         failed = sample.of - len(sample.values)
         return f"The line ends at {100 * share:.1f} %: {failed:,} of {sample.of:,} requests failed."
     listed = "; ".join(
-        f"{' '.join(filter(None, (str(sample.candidate.run.id), sample.kind)))}: "
+        f"{' '.join(filter(None, (sample.candidate.label, sample.kind)))}: "
         f"{sample.of - len(sample.values):,} of {sample.of:,}"
         for sample in short
     )

@@ -58,7 +58,7 @@ def engine(
     rows = _present([sample for _, samples in shown for sample in samples])
     if not rows:
         return None
-    names = [theme.label(candidate.run) for candidate in candidates]
+    names = [candidate.label for candidate in candidates]
     lines = {name: samples for name, (_, samples) in zip(names, shown, strict=True)}
     title = heading(
         "Server metrics",

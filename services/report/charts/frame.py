@@ -55,10 +55,10 @@ def run_colour(
     """
     ids = [candidate.run.id for candidate in candidates]
     scale = alt.Scale(
-        domain=[theme.label(candidate.run) for candidate in candidates],
+        domain=[candidate.label for candidate in candidates],
         range=[theme.colour_of(run_id, ids, dark) for run_id in ids],
     )
-    labels = [theme.label(c.run) for c in (candidates if listed is None else listed)]
+    labels = [c.label for c in (candidates if listed is None else listed)]
     orient: Literal["top", "bottom"] = "bottom" if below else "top"
     legend = alt.Legend(values=labels, columns=BESIDE, symbolOpacity=1, orient=orient)
     return alt.Color("run:N", scale=scale, legend=legend if len(labels) > 1 else None)

@@ -11,7 +11,6 @@ from services.analysis.compare import Candidate
 from services.analysis.summary import steady
 from services.ask.measurement import Measurement
 from services.base.units import many
-from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour, which_repeat
 
 MOST_STEPS = 500  # of a run
@@ -26,7 +25,7 @@ def in_flight(
     rows: Rows = []
     for candidate in candidates:
         steps = _in_flight(_of_repeat(candidate, repeat))
-        label = theme.label(candidate.run)
+        label = candidate.label
         rows += [{"run": label, "seconds": at, "value": value} for at, value in steps]
     if not rows:
         return None
@@ -52,7 +51,7 @@ def throughput(
     left_out = 0
     for candidate in candidates:
         measurements = _of_repeat(candidate, repeat)
-        label = theme.label(candidate.run)
+        label = candidate.label
         bins = _throughput(measurements, min(MOST_BINS, 240 // len(candidates)))
         rows += [{"run": label, "seconds": at, "value": value} for at, value in bins]
         left_out += sum(m.output_tokens is None and bool(m.token_times) for m in measurements)

@@ -62,7 +62,7 @@ def _quantiles(candidate: Candidate) -> dict[int, list[float]]:
 def _rows(other: Candidate, shifts: Sequence[Ratio | None]) -> Rows:
     return [
         {
-            "run": theme.label(other.run),
+            "run": other.label,
             "quantile": quantile / 100,
             "times": shift.value,
             "low": shift.low,
@@ -107,8 +107,8 @@ def _layers(
 def _subtitle(
     baseline: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows
 ) -> list[str]:
-    who = f"{theme.label(shown[0].run)} is" if len(shown) == 1 else "a run is"
-    sentences = [f"Below 1: {who} faster than {theme.label(baseline.run)}."]
+    who = f"{shown[0].label} is" if len(shown) == 1 else "a run is"
+    sentences = [f"Below 1: {who} faster than {baseline.label}."]
     sentences.append("Flat: all requests change alike. Sloped: some change more than others.")
     if bands:
         sentences.append("Shaded: 95 % intervals over repeats, each quantile separately.")

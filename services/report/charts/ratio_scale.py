@@ -8,7 +8,6 @@ from typing import Any
 import altair as alt
 
 from services.analysis.compare import Candidate
-from services.report import theme
 
 WIDEST = 64.0  # ratio, either way; intervals that reach beyond are cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
@@ -35,7 +34,7 @@ def bands(
     each run within a band."""
     axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14)
     y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
-    return y, alt.YOffset("run:N", sort=[theme.label(c.run) for c in candidates])
+    return y, alt.YOffset("run:N", sort=[c.label for c in candidates])
 
 
 def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tuple[float, float]:

@@ -39,7 +39,7 @@ def _rows(candidates: Sequence[Candidate]) -> Rows:
                 continue
             rows.append(
                 {
-                    "run": theme.label(candidate.run),
+                    "run": candidate.label,
                     "metric": f"{first}|{wish}",
                     "ratio": ratio.value,
                     "low": ratio.value if ratio.low is None else ratio.low,
@@ -79,7 +79,7 @@ def _layers(
 
 
 def _subtitle(baseline: Candidate, rows: Rows) -> list[str]:
-    sentences = [f"The baseline is {theme.label(baseline.run)}, at 1."]
+    sentences = [f"The baseline is {baseline.label}, at 1."]
     if any(row["interval"] for row in rows):
         sentences.append("Lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):

@@ -49,7 +49,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
         if baseline is None:
             continue
         for candidate, by_repeat, positive in zip(candidates, values, known, strict=True):
-            common = {"run": theme.label(candidate.run), "measure": MEASURES[compared.name]}
+            common = {"run": candidate.label, "measure": MEASURES[compared.name]}
             dots += [
                 {**common, "repeat": number, "value": value, "times": value / baseline.value}
                 for number, value in enumerate(by_repeat, 1)
@@ -92,5 +92,5 @@ def _subtitle(candidates: Sequence[Candidate], means: Rows) -> list[str]:
     sentences = ["Each circle is a repeat; each vertical bar is the mean."]
     if any(row["low"] is not None for row in means):
         sentences.append("Lines are 95 % intervals of the means.")
-    sentences.append(f"1 is the mean of {theme.label(candidates[0].run)}.")
+    sentences.append(f"1 is the mean of {candidates[0].label}.")
     return sentences

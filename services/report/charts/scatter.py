@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import fmean, median
-from typing import Any
 
 import altair as alt
 
 from services.analysis.compare import Candidate
-from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
 
 SPEED = "Tokens/s of a request, median"
-NUMBER_APART = 14  # pixels from the middle of a dot to the number of its run
-CLOSE = 0.09  # of the axes: numbers above dots this close would cover each other
 HEIGHT = 300
 
 
@@ -52,7 +47,7 @@ def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
             dots.append(_dot(candidate, usd, speed.median))
     if not dots:
         return None
-    left_out = [f"#{c.run.id}" for c in candidates if not _of(c, dots)]
+    left_out = [c.label for c in candidates if not _of(c, dots)]
     unknown = f"Not shown, because it has no price: {', '.join(left_out)}." if left_out else ""
     title = heading("Cost against speed", "Up: faster. Left: cheaper.", unknown)
     axes = ("USD per million output tokens", SPEED)
@@ -60,12 +55,11 @@ def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
 
 
 def _dot(candidate: Candidate, x: float, y: float | None) -> dict[str, object]:
-    number = f"#{candidate.run.id}"
-    return {"run": theme.label(candidate.run), "number": number, "x": x, "y": y}
+    return {"run": candidate.label, "x": x, "y": y}
 
 
 def _of(candidate: Candidate, dots: Rows) -> Rows:
-    return [dot for dot in dots if dot["run"] == theme.label(candidate.run)]
+    return [dot for dot in dots if dot["run"] == candidate.label]
 
 
 def _middle(candidate: Candidate, small: Rows) -> dict[str, object] | None:
@@ -85,27 +79,6 @@ def _scaled(dots: Rows, x: str, y: str) -> tuple[alt.X, alt.Y]:
     )
 
 
-def _numbers(dots: Rows, across: dict[str, Any], up: dict[str, Any]) -> dict[str, Rows]:
-    """Put the number of each run above its dot, or below it if another number is there."""
-    sides: dict[str, Rows] = {"above": [], "below": []}
-    for dot in sorted(dots, key=lambda dot: dot["x"]):
-        covered = any(
-            abs(_share(dot["x"], across) - _share(other["x"], across)) < CLOSE
-            and abs(_share(dot["y"], up) - _share(other["y"], up)) < CLOSE
-            for other in sides["above"]
-        )
-        sides["below" if covered else "above"].append(dot)
-    return sides
-
-
-def _share(value: float, scale: dict[str, Any]) -> float:
-    """Return where on a scale a value lies, from 0 to 1."""
-    (low, high), at = scale["domain"], value
-    if scale.get("type") == "log":
-        low, high, at = math.log(low), math.log(high), math.log(value)
-    return float((at - low) / (high - low))
-
-
 def _draw(
     candidates: Sequence[Candidate],
     dark: bool,
@@ -123,15 +96,9 @@ def _draw(
     ]
     repeat = alt.Chart(alt.NamedData("small")).mark_point(size=30, strokeWidth=1.3, opacity=0.8)
     data = alt.Chart(alt.NamedData("dots"))
-    sides = _numbers(dots, x["scale"].to_dict(), y["scale"].to_dict())
-    numbers = [
-        alt.Chart(alt.NamedData(side)).mark_text(dy=dy, fontSize=12, fontWeight=600)
-        for side, dy in (("above", -NUMBER_APART), ("below", NUMBER_APART))
-    ]
     of_repeat = [*about, alt.Tooltip("repeat:Q", title="Repeat")]
     layers = [
         repeat.encode(x=x, y=y, color=colour, tooltip=of_repeat),
         data.mark_circle(size=130, opacity=1).encode(x=x, y=y, color=colour, tooltip=about),
-        *(number.encode(x=x, y=y, text=alt.Text("number:N")) for number in numbers),
     ]
-    return layered(layers, title, HEIGHT, {"dots": dots, "small": small, **sides})
+    return layered(layers, title, HEIGHT, {"dots": dots, "small": small})

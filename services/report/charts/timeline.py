@@ -46,14 +46,14 @@ def timeline(
         for row, m in enumerate(measurements):
             alone = len(shown) == 1
             y = float(request_number(candidate, m)) if alone else top + row + 0.5
-            _add_request(datasets, theme.label(candidate.run), request_number(candidate, m), y, m)
+            _add_request(datasets, candidate.label, request_number(candidate, m), y, m)
             if class_of(candidate.run.config, m.index) == LONG:
                 datasets["long"].append({"y": y, "start": m.t_due})
         top += len(measurements)
     height = int(min(max(sum(map(len, shown)) * 11, 110), 380) + (len(shown) > 1) * 30 * len(shown))
     layers = _layers(dark, height / max(top, 1), _y_axis(candidates, shown, top))
     if len(shown) > 1:
-        texts = [theme.label(candidate.run) for candidate in candidates]
+        texts = [candidate.label for candidate in candidates]
         layers += names(candidates, dark, tops, texts)
     return layered(layers, heading("Timeline", *_subtitle(candidates, repeat)), height, datasets)
 

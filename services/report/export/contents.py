@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from services.analysis import client_health
 from services.analysis.compare import Candidate, Comparison, compare
-from services.analysis.compare.rows import with_short_names
+from services.analysis.compare.labels import labelled
+from services.analysis.compare.rows import labels_of
 from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.analysis.diagnostics.diagnostic import long
 from services.ask import modes
 from services.ask.measurement import IMPORT
 from services.base.table import Table
-from services.report import server_table, tables, theme
+from services.report import server_table, tables
 from services.report.export.tiles import Tile, headline, of_comparison, of_run
 from services.report.imports import stated
 
@@ -67,33 +68,29 @@ class Contents:
 
 def contents(candidates: Sequence[Candidate]) -> Contents:
     """Return the page's contents for one run, or for two to eight, the baseline first."""
-    brief = with_short_names(candidates)
-    comparison = compare(brief) if len(candidates) > 1 else None
-    labels = tables.labels_of(brief)
-    names = _names(candidates)
+    candidates = labelled(candidates)
+    comparison = compare(candidates) if len(candidates) > 1 else None
+    labels = labels_of(candidates)
     return Contents(
         title=title_of(candidates),
-        lead=_lead(candidates[0]) if comparison is None else f"Baseline: {names[0]}",
+        lead=_lead(candidates[0]) if comparison is None else f"Baseline: {labels[0]}",
         findings=tuple(_findings(candidates, comparison)),
         tiles=of_comparison(comparison) if comparison else of_run(candidates[0]),
         sentences=tuple(_sentences(candidates, labels, comparison)),
         diagnostics=tuple(_diagnostics(candidates, labels, comparison)),
         results=_results(candidates, labels, comparison),
         circumstances=_circumstances(candidates, labels, comparison),
-        notes=tuple((theme.label(c.run), c.run.note) for c in brief if c.run.note),
+        notes=tuple((c.label, c.run.note) for c in candidates if c.run.note),
     )
 
 
 def title_of(candidates: Sequence[Candidate]) -> str:
     """Return the title of the page."""
-    names = _names(candidates)
-    if len(names) > 2:
-        return f"{len(names)} runs compared"
-    return " against ".join(reversed(names))
-
-
-def _names(candidates: Sequence[Candidate]) -> list[str]:
-    return [candidate.run.name or f"Run {candidate.run.id}" for candidate in candidates]
+    if len(candidates) > 2:
+        return f"{len(candidates)} runs compared"
+    if len(candidates) == 1:
+        return candidates[0].run.name or candidates[0].label
+    return " against ".join(reversed(labels_of(labelled(candidates))))
 
 
 def _lead(candidate: Candidate) -> str:

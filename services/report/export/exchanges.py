@@ -9,7 +9,6 @@ from services.analysis.compare import Candidate
 from services.ask.dialogue import text_of
 from services.ask.measurement import Measurement
 from services.ask.workloads import prompt
-from services.report import theme
 
 MOST = 100  # requests of a run
 LONGEST = 10_000  # characters of a text
@@ -28,7 +27,7 @@ def exchanges_of(candidates: Sequence[Candidate]) -> list[tuple[str, list[Exchan
     """Return the first MOST requests of every run, under the run's name."""
     return [
         (
-            theme.label(candidate.run),
+            candidate.label,
             [_exchange(candidate, m) for m in candidate.measurements[:MOST]],
         )
         for candidate in candidates

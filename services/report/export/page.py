@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from services import VERSION
 from services.analysis.compare import Candidate
-from services.analysis.compare.rows import with_short_names
+from services.analysis.compare.labels import labelled
 from services.report import theme
 from services.report.export.contents import Contents, contents
 from services.report.export.document import content_hash
@@ -55,12 +55,11 @@ def page_html(candidates: Sequence[Candidate], texts: bool = False) -> bytes:
     answers."""
     from services.report.charts import CHARTS
 
-    cleaned = [public(candidate) for candidate in candidates]
-    brief = with_short_names(cleaned)
-    shown = [_chart_data(chart, brief) for chart in CHARTS if len(cleaned) >= chart.least]
+    cleaned = labelled([public(candidate) for candidate in candidates])
+    shown = [_chart_data(chart, cleaned) for chart in CHARTS if len(cleaned) >= chart.least]
     shown = [chart for chart in shown if chart["specs"] or chart["nothing"]]
     hashes = map(content_hash, cleaned)
-    runs = [_run(*each) for each in zip(brief, hashes, strict=True)]
+    runs = [_run(*each) for each in zip(cleaned, hashes, strict=True)]
     return render(contents(cleaned), shown, runs, exchanges_of(cleaned) if texts else [])
 
 
@@ -109,8 +108,7 @@ def policy_of(page: bytes) -> str:
 
 
 def _run(candidate: Candidate, content_sha256: str) -> dict[str, Any]:
-    run = candidate.run
-    return {"id": run.id, "label": theme.label(run), "sha256": content_sha256}
+    return {"id": candidate.run.id, "label": candidate.label, "sha256": content_sha256}
 
 
 def _chart_data(chart: Chart, candidates: Sequence[Candidate]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from services.analysis import client_health, figures
 from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.baseline import Baseline
 from services.analysis.compare.baseline_verdict import BaselineVerdict, brief
-from services.analysis.compare.rows import row_of, with_short_names
+from services.analysis.compare.rows import labels_of, row_of
 from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.analysis.thresholds import ThresholdResult
 from services.ask import backends, modes
@@ -106,7 +106,7 @@ def list_text(
 
 def comparison_text(comparison: Comparison) -> str:
     """Compare runs: verdicts, warnings, measures, and what differs."""
-    labels = tables.labels_of(with_short_names((comparison.baseline, *comparison.others)))
+    labels = labels_of((comparison.baseline, *comparison.others))
     parts = [verdict.sentence for verdict in comparison.verdicts]
     parts += _diagnostics(comparison.warnings)
     sections = (tables.measures(comparison, labels), tables.differences(comparison))

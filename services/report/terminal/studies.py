@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.analysis.candidates import SERVER, labels
+from services.analysis.candidates import SERVER
+from services.analysis.compare.labels import labels_of_configs
 from services.report.terminal.engines import engine_name
 from services.report.terminal.text import cut, minute, table, text_of
 from services.studies.estimate import Estimate
@@ -17,7 +18,7 @@ from services.studies.tables import all_tables
 
 def plan_text(grid: Sequence[Planned], estimate: Estimate, devices: str) -> str:
     """Describe a planned study: every cell, whether it can run here, and the estimate."""
-    loads = labels([planned.cell.config for planned in grid], SERVER)
+    loads = labels_of_configs([planned.cell.config for planned in grid], SERVER)
     rows = [
         [
             engine_name(planned.cell.engine) if planned.cell.engine else "existing server",

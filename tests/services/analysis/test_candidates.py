@@ -59,7 +59,7 @@ def test_two_servers_of_one_kind_are_told_apart_by_where_they_are() -> None:
     assert names(three, "", ["a", "b", "b"]) == ["a", "b · its own address", "b · h:1"]
     unnamed = candidates({"base_url": "http://h:1", "model": "m"}, [{"base_url": "http://h:2"}])
     unnamed[1] = unnamed[1].model_copy(update={"model": ""})  # nobody has chosen one yet
-    assert names(unnamed, "Mine", ["a", "b"]) == ["Mine · h:1, m", "Mine · h:2"]
+    assert names(unnamed, "Mine", ["a", "b"]) == ["Mine · h:1 · m", "Mine · h:2"]
     assert names(both, "", ["vllm", "vllm"]) == ["vllm · its own address", "vllm · 127.0.0.1:8001"]
 
 
@@ -107,7 +107,7 @@ def test_each_is_called_by_what_tells_it_from_the_others() -> None:
     ]
     assert names(modes, "Mine", made) == [
         "Mine · sequential",
-        "Mine · batch, concurrency 8",
+        "Mine · batch 8",
     ]
     paced = candidates({"mode": "staggered", "interval_s": 0.5}, [{"interval_s": 0.06125}])
     assert names(paced, "Mine", ["", ""]) == ["Mine · interval 0.5 s", "Mine · interval 0.06125 s"]

@@ -180,9 +180,11 @@ def test_eight_runs_with_long_names_are_warned_of_in_short() -> None:
         for i in range(11, 19)
     ]
     (diagnostic,) = compare(eight).warnings
-    assert diagnostic.sentence.startswith(
-        "#11, #13, #15, #17: 128; #12, #14, #16, #18: 64. Answers"
+    odd, even = (
+        ", ".join(f"max tokens {most} · seed {i}" for i in range(first, 19, 2))
+        for first, most in ((11, 128), (12, 64))
     )
+    assert diagnostic.sentence.startswith(f"{odd}: 128; {even}: 64. Answers")
     assert name.strip() not in diagnostic.sentence
 
 
@@ -190,8 +192,8 @@ def test_one_is_not_called_several() -> None:
     one_prompt: dict[str, Any] = {"workload": "file", "prompts": ("x",)}
     comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one_prompt)])
     warnings = " ".join(diagnostic.sentence for diagnostic in comparison.warnings)
-    assert "#1: batch, 1 request; #2: batch, 6 requests." in warnings
-    assert "#1: 1 token; #2: 5 tokens." in warnings
+    assert "A: batch, 1 request; B: batch, 6 requests." in warnings
+    assert "A: 1 token; B: 5 tokens." in warnings
     differences_found = {
         difference.field: difference.values for difference in comparison.differences
     }
@@ -285,14 +287,14 @@ def test_what_makes_a_comparison_unfair_is_said(
 
 def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
     (diagnostic,) = compare([a(), b(status="running")]).warnings
-    assert "#2: running. More repeats are coming" in diagnostic.sentence
+    assert "B: running. More repeats are coming" in diagnostic.sentence
 
 
 def test_why_a_run_failed_is_said_where_there_is_no_verdict() -> None:
     failed_run = b(status="failed")
     failed_run = replace(failed_run, run=replace(failed_run.run, error="Nothing answers there."))
     (diagnostic,) = compare([a(), failed_run]).warnings
-    assert "#2: failed (Nothing answers there). An incomplete repeat" in diagnostic.sentence
+    assert "B: failed (Nothing answers there). An incomplete repeat" in diagnostic.sentence
 
 
 def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
@@ -320,7 +322,7 @@ def test_what_does_no_harm_is_not_warned_of(left: Candidate, right: Candidate) -
 
 def test_a_pause_is_said_to_count_where_loads_differ() -> None:
     (diagnostic,) = compare([a(mode="sequential"), b()]).warnings
-    assert "include the client's own waiting (#1: a pause of 2 s; #2: none)" in diagnostic.sentence
+    assert "include the client's own waiting (A: a pause of 2 s; B: none)" in diagnostic.sentence
 
 
 # --- how many ----------------------------------------------------------------------------------

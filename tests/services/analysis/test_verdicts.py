@@ -11,7 +11,6 @@ import pytest
 
 from services.analysis.compare import Candidate, InvalidComparison, Verdict, Word, compare
 from services.analysis.compare.findings import FAMILY, judge
-from services.analysis.compare.rows import names_of
 from services.analysis.compare.wording import AMOUNT, TIME, change, times, verdict_label
 from services.analysis.statistics import Ratio, ratio
 from services.ask.measurement import Measurement
@@ -364,8 +363,8 @@ def test_every_other_run_has_its_verdict_in_order() -> None:
 def test_runs_of_one_name_are_told_apart() -> None:
     same = [candidate(repeats(s), run_id=i, name="A") for i, s in ((7, 0.5), (5, 2.0))]
     first, second = compare([a(), *same]).verdicts
-    assert first.sentence.startswith("A (run 7) has 2.00× the output throughput of A (run 1):")
-    assert second.sentence.startswith("A (run 5) has 50 % lower output throughput than A (run 1):")
+    assert first.sentence.startswith("run 7 has 2.00× the output throughput of run 1:")
+    assert second.sentence.startswith("run 5 has 50 % lower output throughput than run 1:")
 
 
 def test_the_whole_family_is_judged_and_the_word_shown_says_its_margin() -> None:
@@ -411,22 +410,6 @@ def test_there_is_no_verdict_on_what_was_not_measured_to_its_end(status: Any, wh
     verdict = verdict_of(a(status=status), b(repeats(0.5)))
     assert set(words_by_measure(verdict).values()) == {"no verdict"}
     assert verdict.sentence.startswith(f"B against A: no verdict, because its baseline {why}.")
-
-
-def test_names_are_without_what_all_of_them_have() -> None:
-    def named(*names: str) -> tuple[str, ...]:
-        runs = enumerate(names, 1)
-        return names_of([candidate([measured()], run_id=i, name=name) for i, name in runs])
-
-    modes = "embedded · sequential · 8 requests · pause 0", "embedded · batch · 8 requests"
-    assert named(*modes) == ("sequential · pause 0", "batch")
-    assert named("Same · A", "Same · B") == ("A", "B")
-    server = "vllm.example.internal:8000 · Qwen3-8B · {} · 8 requests"
-    mixed = server.format("sequential"), server.format("staggered"), "Another one"
-    assert named(*mixed) == ("sequential", "staggered", "Another one"), "what is its own"
-    assert named("vLLM · TP 2", "vLLM") == ("vLLM · TP 2", "vLLM"), "something is left of each"
-    assert named("one", "one") == ("one (run 1)", "one (run 2)")
-    assert named("embedded · batch") == ("embedded · batch",)
 
 
 def test_the_details_do_not_repeat_the_headline() -> None:

@@ -19,11 +19,10 @@ import orjson
 import pytest
 
 from services.analysis.compare import Candidate
-from services.analysis.compare.rows import with_short_names
 from services.ask.measurement import Measurement, Progress, Sample
 from services.ask.prices import Price
 from services.report import charts, theme
-from tests.values import candidate, failed, measured, run, sampled
+from tests.values import candidate, failed, measured, sampled
 
 MOST_MARKS = 5000
 
@@ -318,7 +317,7 @@ def test_several_runs_share_one_scale_and_two_mirror_each_other(count: int, down
     work = ([measured(0, tokens=3)], [measured(0, tokens=12)], [measured(0)])
     spec = drawn("tokens_per_s", [candidate(m, run_id=n) for n, m in enumerate(work[:count], 1)])
     heights = {row["run"]: row["y"] - row["base"] for row in rows_of(spec, "bars")}
-    assert heights["2 · A"] == pytest.approx(down * 4 * heights["1 · A"])
+    assert heights["Run 2"] == pytest.approx(down * 4 * heights["Run 1"])
 
 
 def test_the_mirrored_axis_has_no_sign_and_one_zero() -> None:
@@ -516,8 +515,8 @@ def test_few_requests_have_no_quantiles_to_compare() -> None:
 
 def test_the_trade_off_has_a_dot_a_run_and_one_a_repeat() -> None:
     spec = drawn("trade_off", [seconds(2, 4), seconds(1, 1, run_id=2)])
-    small = [(row["number"], row["repeat"]) for row in rows_of(spec, "small")]
-    assert small == [("#1", 1), ("#1", 2), ("#2", 1), ("#2", 2)]
+    small = [(row["run"], row["repeat"]) for row in rows_of(spec, "small")]
+    assert small == [("Run 1", 1), ("Run 1", 2), ("Run 2", 1), ("Run 2", 2)]
     first, second = rows_of(spec, "dots")
     assert (first["x"], second["x"]) == pytest.approx(((2.5 + 1.25) / 2, 5.0), rel=0.01)
     assert first["y"] == pytest.approx(seconds(2, 4).summary.output_tokens_per_s)
@@ -535,8 +534,8 @@ def test_a_sweep_is_joined_in_the_order_of_its_load() -> None:
     sweep = [at_once(8, 1, concurrency=8), at_once(2, 2, concurrency=2), at_once(4, 3)]
     spec = drawn("concurrency", [*sweep, at_once(4, 4, model="another")])
     points = {(row["in_flight"], row["run"], row["sweep"]) for row in rows_of(spec, "points")}
-    assert points == {(2, "2 · A", "2 · A"), (4, "3 · A", "2 · A"), (8, "1 · A", "2 · A")}
-    assert "no other run matches it: #4" in subtitle(spec)
+    assert points == {(2, "Run 2", "Run 2"), (4, "Run 3", "Run 2"), (8, "Run 1", "Run 2")}
+    assert "no other run matches it: Run 4" in subtitle(spec)
 
 
 def test_without_a_sweep_there_is_no_curve_of_concurrency() -> None:
@@ -549,10 +548,10 @@ def test_the_cost_is_drawn_of_those_that_have_one() -> None:
     price = Price(0.0, 2e-6, "a list")
     dear = candidate([measured()], price, run_id=1)
     spec = drawn("cost", [dear, candidate([measured()], run_id=2)])
-    assert [(row["number"], row["x"]) for row in rows_of(spec, "dots")] == [
-        ("#1", pytest.approx(2))
+    assert [(row["run"], row["x"]) for row in rows_of(spec, "dots")] == [
+        ("Run 1", pytest.approx(2))
     ]
-    assert "because it has no price: #2." in subtitle(spec)
+    assert "because it has no price: Run 2." in subtitle(spec)
 
 
 # theme
@@ -582,14 +581,6 @@ def test_on_a_clash_only_the_later_run_moves() -> None:
 def test_a_ninth_run_repeats_a_colour() -> None:
     assert theme.colour(8) == theme.colour(0)
     assert len(theme.positions(range(1, 20))) == 19
-
-
-def test_a_label_is_short_and_begins_with_the_number() -> None:
-    assert theme.label(run(12, name="Groq,\nsequential")) == "12 · Groq, sequential"
-    assert theme.label(run(12, name="")) == "12"
-    long = theme.label(run(12, name="x" * 99))
-    assert len(long) == 27
-    assert long.endswith("…")
 
 
 # live and schedule
@@ -637,10 +628,10 @@ def test_a_mix_has_a_line_for_each_class_of_its_requests(name: str) -> None:
     spec = drawn(name, [first])
     lines = Counter(row["kind"] for row in rows_of(spec, "steps"))
     assert lines == {"short": 12 - 2 + 1, "long": 12 - 2 + 1}  # 0, 7, 14 and 21 failed
-    assert "(1 short: 2 of 12; 1 long: 2 of 12)" in subtitle(spec)
+    assert "(Run 1 short: 2 of 12; Run 1 long: 2 of 12)" in subtitle(spec)
     beside = drawn(name, [first, second, *runs(3)[2:]])
     kinds = {(row["run"], row["kind"]) for row in rows_of(beside, "steps")}
-    assert len(kinds) == 5 and ("3 · Run 2", "") in kinds
+    assert len(kinds) == 5 and ("Run 3", "") in kinds
     assert "strokeDash" not in drawn(name, runs(2))["layer"][0]["encoding"]
 
 
@@ -650,20 +641,3 @@ def test_the_timeline_marks_the_long_requests_of_a_mix() -> None:
     assert [row["y"] for row in rows_of(spec, "long")] == list(range(2, 25, 2))
     assert "riangles mark long requests" in subtitle(spec)
     assert "long" not in drawn("timeline", runs(1))["datasets"]
-
-
-def test_legends_tell_runs_apart() -> None:
-    """Cut off at the end, both names would be what they have in common."""
-    name = "vllm.example.internal:8000 · Qwen3-8B · {} · 8 requests"
-    modes = ("sequential", "staggered")
-    runs = [
-        candidate([measured(0)], run_id=at, name=name.format(mode))
-        for at, mode in enumerate(modes, 1)
-    ]
-    assert [theme.label(run.run) for run in with_short_names(runs)] == [
-        "1 · sequential",
-        "2 · staggered",
-    ]
-    assert [theme.label(run.run) for run in with_short_names(runs[:1])] == [
-        "1 · vllm.example.internal…"
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.analysis.compare.rows import labels_of
 from services.analysis.objectives import Objectives
 from services.ask.prices import Hourly
 from services.report import tables
@@ -12,7 +13,7 @@ from tests.values import candidate, failed, measured, repeats
 
 def test_a_row_of_the_config_that_differs_is_marked() -> None:
     runs = [candidate(repeats(), run_id=i, max_tokens=i * 64) for i in (1, 2)]
-    table = tables.configuration(runs, tables.labels_of(runs))
+    table = tables.configuration(runs, labels_of(runs))
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["≠ max_tokens"] == ("64", "128") and "max_tokens" not in rows
     assert table.note == "≠: differs between runs."
@@ -26,7 +27,7 @@ def test_the_sampling_that_was_sent_is_in_the_config() -> None:
         candidate(repeats(), run_id=3, backend="vllm", temperature=0.7, top_p=0.9),
         candidate(repeats(), run_id=4, backend="vllm", omit=("temperature",)),
     ]
-    table = tables.configuration(runs, tables.labels_of(runs))
+    table = tables.configuration(runs, labels_of(runs))
     rows = {row[0].removeprefix("≠ "): row[1:] for row in table.rows}
     assert rows["temperature"] == ("0.0", "not sent", "0.7", "not sent")
     assert rows["top_p"] == ("not sent", "not sent", "0.9", "not sent")
@@ -35,8 +36,8 @@ def test_the_sampling_that_was_sent_is_in_the_config() -> None:
 def test_one_run_and_equal_runs_have_nothing_to_mark() -> None:
     runs = [candidate(repeats(), run_id=i) for i in (1, 2)]
     for table in (
-        tables.configuration(runs[:1], tables.labels_of(runs[:1])),
-        tables.configuration(runs, tables.labels_of(runs)),
+        tables.configuration(runs[:1], labels_of(runs[:1])),
+        tables.configuration(runs, labels_of(runs)),
     ):
         assert table.note == "" and not any("≠" in row[0] for row in table.rows)
 

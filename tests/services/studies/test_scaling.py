@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from services.ask.config import RunConfig
 from services.ask.measurement import Sample
+from services.ask.modes import size_of
 from services.ask.prices import Hourly
 from services.servers.engines import EngineConfig
 from services.studies.curves import batch_curves, device_curves
 from services.studies.scaling import COST, THROUGHPUT, scaling
-from services.studies.work import label_of, size_of, work_of
+from services.studies.work import label_of, work_of
 from tests.values import cell, with_samples
 
 ONE = 20 / 3  # tokens/s of speed 1

@@ -14,7 +14,6 @@ from db import results, runs
 from services.analysis.diagnostics import diagnostics
 from services.analysis.summary import summarize
 from services.ask.backends import Target
-from services.report import theme
 from services.report.export.contents import contents
 from services.report.terminal import list_text, run_text
 from services.wire import Timeouts
@@ -46,8 +45,8 @@ def test_a_run_through_litellm_is_measured_and_says_so(
     assert any("LiteLLM" in title for title in titles)
     (row,) = runs.search(database)
     assert row.headline["via"] == "via LiteLLM"
-    assert theme.label(run).endswith(" · via LiteLLM")
     (measured_run,) = results.candidates(database, [run_id])
+    assert measured_run.label.endswith(" · via LiteLLM")
     assert "via LiteLLM" in run_text(measured_run).splitlines()[0]
     assert "via LiteLLM" in list_text([row])
     assert "via LiteLLM" in contents([measured_run]).lead

@@ -1,0 +1,288 @@
+"""What runs that stand side by side are called: by what distinguishes them, in few words.
+
+The headline, tables, charts, files and the terminal all take these labels, so that a run is called
+the same in each. None is ever cut: where the words would be long, there are fewer of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.analysis.compare.differences import read_fields
+from services.analysis.compare.rows import Candidate, alone
+from services.ask import about, link
+from services.ask.backends import BACKENDS
+from services.ask.config import RunConfig
+from services.ask.measurement import VIA_LITELLM, Run
+from services.ask.modes import size_of
+from services.base.units import many
+
+LONGEST = 40  # characters of a label: more fits neither a phone's legend nor the head of a column
+LONG = 24  # of one text in it: what all have in common is left out of longer ones
+PART = " · "  # between the parts of a label, and of a name that Paceline has made
+OUR_CLIENT = "Paceline's client"
+ALWAYS = ("backend", "model", "mode")  # said where they differ; others where a label needs them
+SAID_FIRST = ("backend", "base_url", "model", "mode")
+_WORDS = re.compile(r".*[\s/_:·-]", re.DOTALL)
+
+TellApart = Callable[[Sequence[Run]], list[str]]
+
+
+def labelled(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the runs with the labels that they have side by side."""
+    found = labels([candidate.run for candidate in candidates])
+    return [replace(each, label=text) for each, text in zip(candidates, found, strict=True)]
+
+
+def labels(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return a unique label of at most LONGEST characters for each of the runs.
+
+    It is the run's name where people gave all of them short and unique names. Otherwise it says
+    what a run's config has and the others' have not; failing that, what distinguishes its name;
+    failing that, its number. It says where LiteLLM is part of the numbers, and which tool
+    measured a run where not all were measured by the same.
+    """
+    if len(runs) < 2:
+        return tuple(map(alone, runs))
+    whence = _whence(runs)
+    room = LONGEST - max(len(PART + text) if text else 0 for text in whence)
+    found = _given(runs, room) or _of_engines(runs, room) or _of_configs(runs, WORK, room)
+    if any(whence):
+        whence = [w or OUR_CLIENT * (not said) for said, w in zip(found, whence, strict=True)]
+    for tell_apart in (_of_names, lambda some: _of_configs(some, OTHERS, room)):
+        found = _completed(found, whence, runs, tell_apart)
+    texts = [_joined(pair) for pair in zip(found, whence, strict=True)]
+    return tuple(
+        text if text and texts.count(text) == 1 and len(text) <= LONGEST else _numbered(text, run)
+        for text, run in zip(texts, runs, strict=True)
+    )
+
+
+def labels_of_configs(configs: Sequence[RunConfig], left_out: Collection[str] = ()) -> list[str]:
+    """Return what distinguishes each config from the others, "batch 8"; "" where nothing does."""
+    names = [name for name in (*WORK, "client", *OTHERS) if name not in left_out]
+    return _brief([_facts(config) for config in configs], names, LONGEST)
+
+
+def distinguishing(texts: Sequence[str], longest: int = LONG) -> list[str]:
+    """Return the texts; where one of them is long, all without the words that they begin and end
+    with in common, as long as something is left of each; and of one that is still long only its
+    first words, where these are no other's."""
+    if max(map(len, texts), default=0) <= longest or len(set(texts)) < 2:
+        return list(texts)
+    middles = _middles(texts)
+    starts = [text if len(text) <= longest else _whole_words(text, longest) for text in middles]
+    alike = len(set(starts)) < len(set(middles))
+    return middles if alike or not all(starts) else starts
+
+
+def _middles(texts: Sequence[str]) -> list[str]:
+    start = len(_first_words(texts))
+    end = len(_first_words([text[start:][::-1] for text in texts]))
+    brief = [text[start : len(text) - end] for text in texts]
+    return brief if all(brief) else list(texts)
+
+
+def _first_words(texts: Sequence[str]) -> str:
+    """The whole words that all texts begin with, each with what separates it from the next."""
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
+    words = _WORDS.match(first[:same])
+    return words[0] if words else ""
+
+
+def _whole_words(text: str, longest: int) -> str:
+    words = _WORDS.match(text[: longest + 1])
+    return words[0].rstrip(" /_:·-") if words else ""
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return PART.join(filter(None, parts))
+
+
+def _whence(runs: Sequence[Run]) -> list[str]:
+    """LiteLLM always, for its own work is in the numbers; a tool where not all runs are its."""
+    through = [run.through for run in runs]
+    same = len(set(through)) == 1 and through[0] != VIA_LITELLM
+    return ["" if same else text for text in through]
+
+
+def _given(runs: Sequence[Run], room: int) -> list[str]:
+    """The names that people gave the runs, or []: made names consist of several parts."""
+    names = [" ".join(run.name.split()) for run in runs]
+    given = all(name and PART not in name and len(name) <= room for name in names)
+    return names if given and len(set(names)) == len(names) else []
+
+
+def _of_engines(runs: Sequence[Run], room: int) -> list[str]:
+    """Labels of runs for which engines were started, or []: how an engine is set up stands in no
+    run's config, but in the name that the study gave it."""
+    if all(run.engine_id is None for run in runs):
+        return []
+    names = _of_names(runs)
+    return names if len(set(names)) == len(names) and max(map(len, names)) <= room else []
+
+
+def _of_configs(runs: Sequence[Run], names: Sequence[str], room: int) -> list[str]:
+    known = [
+        {name: value for name, value in _facts(run.config).items() if run.knows(name)}
+        for run in runs
+    ]
+    return _brief(known, [name for name in names if _comparable(name, runs, known)], room)
+
+
+def _comparable(name: str, runs: Sequence[Run], known: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a field says more than that only some of the runs' files state it."""
+    values = {repr(one[name]) for one in known if name in one}
+    return len(values) > 1 or all(run.knows(name) for run in runs)
+
+
+def _of_names(runs: Sequence[Run]) -> list[str]:
+    """What distinguishes the runs' names: the parts between middle dots that not all have; of long
+    ones those that no other has, without the words that all of these begin and end with."""
+    parts = [" ".join(run.name.split()).split(PART) for run in runs]
+    common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
+    brief = [_joined([part for part in own if part not in common]) for own in parts]
+    if not all(brief):
+        brief = list(map(_joined, parts))
+    shared = Counter(part for own in parts for part in set(own))
+    alone = [_joined([part for part in own if shared[part] == 1]) for own in parts]
+    pairs = zip(brief, alone, strict=True)
+    return distinguishing([own if own and len(text) > LONG else text for text, own in pairs])
+
+
+def _facts(config: RunConfig) -> dict[str, Any]:
+    """The fields that say something of this run; its mode with how much it asks at once."""
+    read = read_fields(config)
+    if config.mode == "batch":
+        read["mode"] = f"batch {size_of(config)}"
+    return read
+
+
+def _brief(facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int) -> list[str]:
+    """What distinguishes these, in the words of as few fields as it takes."""
+    chosen: dict[str, list[str]] = {}
+    found = [""] * len(facts)
+    for name in names:
+        words = _words(name, facts)
+        more = _in_order(chosen | {name: words}) if len(set(words)) > 1 else found
+        needed = name in ALWAYS or len(set(filter(None, more))) > len(set(filter(None, found)))
+        if needed and more is not found and max(map(len, more)) <= room:
+            chosen[name], found = words, more
+    return found
+
+
+def _in_order(chosen: Mapping[str, Sequence[str]]) -> list[str]:
+    names = [name for name in (*SAID_FIRST, *chosen) if name in chosen]
+    columns = [chosen[name] for name in dict.fromkeys(names)]
+    return list(map(_joined, zip(*columns, strict=True)))
+
+
+def _words(name: str, facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each says of a field; "" where it is not read, and of a field that only some of them
+    read where these have it as it is by default."""
+    there = [one[name] for one in facts if name in one]
+    default = RunConfig.model_fields[name].default
+    if len(there) < len(facts) and all(value == default for value in there):
+        return [""] * len(facts)
+    if name in NUMBERED:
+        texts = list(dict.fromkeys(map(link.text_of, there)))
+        numbers = {text: f"{NUMBERED[name]} {place}" for place, text in enumerate(texts, 1)}
+        return [numbers[link.text_of(one[name])] if name in one else "" for one in facts]
+    said = [_word(name, one[name], one) if name in one else "" for one in facts]
+    return _models(said) if name == "model" else said
+
+
+def _models(names: Sequence[str]) -> list[str]:
+    ends = [name.rstrip("/").rpartition("/")[2] for name in names]
+    return distinguishing(ends if len(set(ends)) == len(set(names)) else names)
+
+
+def _word(name: str, value: Any, facts: Mapping[str, Any]) -> str:
+    known = about.fields(RunConfig)[name]
+    if name == "backend":
+        return _server(value, facts.get("base_url"))
+    if name == "base_url":
+        return urlsplit(value).netloc if value else "its own address"
+    if name in ("mode", "model", "workload"):
+        return str(value)
+    if name == "client":
+        return VIA_LITELLM if value == "litellm" else OUR_CLIENT
+    if name in ("requests", "repeats"):
+        return many(value, name.removesuffix("s"))
+    shown = _value(value, known.empty)
+    unit = f" {known.unit}" if known.unit and value is not None else ""
+    return f"{name.removesuffix('_s').replace('_', ' ')} {shown}{unit}"
+
+
+def _value(value: Any, empty: str) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return empty if value is None else link.text_of(value) or "none"
+
+
+def _server(backend: str, address: str | None) -> str:
+    """A server by its kind; one of no known kind by where it is."""
+    if backend == "embedded":
+        return backend
+    if backend == "url" and address:
+        return urlsplit(address).netloc
+    return BACKENDS[backend].label if backend in BACKENDS else backend
+
+
+def _completed(
+    found: Sequence[str], whence: Sequence[str], runs: Sequence[Run], tell_apart: TellApart
+) -> list[str]:
+    """The texts; those of runs that are still called alike, with what distinguishes these."""
+    texts = list(found)
+    for places in _alike([_joined(pair) for pair in zip(found, whence, strict=True)]):
+        among = places if len(places) > 1 else range(len(runs))
+        told = dict(zip(among, tell_apart([runs[place] for place in among]), strict=True))
+        more = [told[place] for place in places]
+        whole = [_joined((found[place], told[place])) for place in places]
+        fits = all(
+            len(_joined((w, whence[p]))) <= LONGEST for w, p in zip(whole, places, strict=True)
+        )
+        if fits and all(more) and len(set(more)) == len(more):
+            for place, text in zip(places, whole, strict=True):
+                texts[place] = text
+    return texts
+
+
+def _alike(texts: Sequence[str]) -> Iterator[Sequence[int]]:
+    """The places of texts that several have, and of those that are empty."""
+    for text in dict.fromkeys(texts):
+        places = [place for place, other in enumerate(texts) if other == text]
+        if len(places) > 1 or not text:
+            yield places
+
+
+def _numbered(text: str, run: Run) -> str:
+    whole = f"{text} (run {run.id})"
+    return whole if text and len(whole) <= LONGEST else f"run {run.id}"
+
+
+NUMBERED = {  # fields that hold long or private texts: never what they hold
+    "prompt": "prompt",
+    "prompts": "prompts",
+    "headers": "headers",
+    "extra_body": "extra fields",
+    "ca_file": "CA file",
+}
+# In the order in which they are tried: the first says most to a reader.
+WORK = tuple(
+    name
+    for name in dict.fromkeys((*ALWAYS, "base_url", "requests", *about.fields(RunConfig)))
+    if about.fields(RunConfig)[name].role in ("target", "work") and name != "seed"
+)
+# Where nothing else distinguishes them. Which client it was says `Run.through`.
+OTHERS = (
+    "seed",
+    *about.names(RunConfig, lambda known: known.role == "client" and known.title != "Client"),
+)
