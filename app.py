@@ -18,28 +18,40 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
-
-import jobs
-from api import api
-from db.database import UNUSABLE, DatabaseProblem, opened, said_of
 from services.base import hosts as host_names
 from services.base import settings
-from web.index import DEEPER, page
-from web.security import Security
-from web.share import shared_page
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
 
-log = logging.getLogger("paceline.app")
-try:
+
+def checked_port(written: str) -> int:
+    """Return the port to listen on; end with a sentence where that is none."""
+    if not written.isdecimal() or not 0 < int(written) < 65_536:
+        sys.exit(f"PORT is {written!r}, but a port is a number from 1 to 65535.")
+    return int(written)
+
+
+try:  # before the imports that take seconds
     settings.load(HERE / ".env")
     HOSTS = host_names.allowed(os.environ)
 except (settings.InvalidSettings, host_names.InvalidHosts) as problem:
     sys.exit(str(problem))
+if __name__ == "__main__":
+    PORT = checked_port(os.environ.get("PORT") or "8501")
+
+import streamlit as st  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+from starlette.routing import Mount, Route  # noqa: E402
+
+import jobs  # noqa: E402
+from api import api  # noqa: E402
+from db.database import UNUSABLE, DatabaseProblem, opened, said_of  # noqa: E402
+from web.index import DEEPER, page  # noqa: E402
+from web.security import Security  # noqa: E402
+from web.share import shared_page  # noqa: E402
+
+log = logging.getLogger("paceline.app")
 
 
 def warm_up() -> None:
@@ -75,13 +87,6 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     keeper.cancel()
 
 
-def port(written: str) -> int:
-    """Return the port to listen on; end with a sentence where that is none."""
-    if not written.isdecimal() or not 0 < int(written) < 65_536:
-        sys.exit(f"PORT is {written!r}, but a port is a number from 1 to 65535.")
-    return int(written)
-
-
 app = st.App(
     HERE / "pages" / "_frame.py",
     lifespan=lifespan,
@@ -95,4 +100,4 @@ app = st.App(
 )
 
 if __name__ == "__main__":
-    app.run(config={"server.port": port(os.environ.get("PORT") or "8501")})
+    app.run(config={"server.port": PORT})
