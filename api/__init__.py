@@ -1,4 +1,4 @@
-"""The same actions over HTTP, mounted at /api. Its OpenAPI schema is at /api/openapi.json.
+"""The HTTP API, mounted at /api. Its OpenAPI schema is at /api/openapi.json.
 
 One file a noun, each with the shapes of what it takes and gives. Whatever is wrong with a request
 is answered by `errors.Problem`: a sentence, and one for each wrong field.
@@ -21,7 +21,7 @@ api = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
     servers=[{"url": "/api"}],
-    responses=says(_422="A field is wrong", _503="The database or the queue cannot be used"),
+    responses=says(_422="A field is invalid", _503="The database or the queue cannot be used"),
 )
 api.router.route_class = Route
 for noun in (runs, imports, baselines, comparisons, studies, engines, servers, shares):

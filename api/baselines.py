@@ -19,7 +19,7 @@ class NewBaseline(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    run: StrictInt = Field(description="A run's number")
+    run: StrictInt = Field(description="Number of the run")
 
 
 @router.get("/baselines")
@@ -30,7 +30,7 @@ def list_baselines() -> list[Baseline]:
 
 @router.put(
     "/baselines/{kind}/{value:path}",
-    **takes_json(_404="There is no such run"),
+    **takes_json(_404="No such run"),
 )
 def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
     """Make a run the baseline of its model, or of a tag, in place of the one before. The tag is
@@ -39,7 +39,7 @@ def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
 
 
 @router.delete(
-    "/baselines/{kind}/{value:path}", status_code=204, responses=says(_404="It has no baseline")
+    "/baselines/{kind}/{value:path}", status_code=204, responses=says(_404="There is no baseline")
 )
 def remove_baseline(kind: Kind, value: str) -> None:
     """Remove the baseline of a model or a tag."""

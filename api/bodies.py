@@ -25,15 +25,15 @@ BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts 
 SMALL_MOST = 100_000  # bytes of a request that has no prompts
 IMPORT = "/import"
 WITH_PROMPTS = ("/runs", "/comparisons", "/studies", "/studies/plan")
-RunId = Annotated[int, Field(description="A run's number")]
+RunId = Annotated[int, Field(description="Number of the run")]
 
 
 class Started(BaseModel):
     """Where a new run, study or engine is found."""
 
     id: int
-    url: str = Field(description="It over HTTP")
-    page: str = Field(description="It in the browser")
+    url: str = Field(description="Its address in the API")
+    page: str = Field(description="Its page in the browser")
 
 
 def config_of(new: RunConfig) -> RunConfig:

@@ -24,22 +24,38 @@ class NewComparison(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     candidates: tuple[RunConfig, ...] = Field(
-        description="Two to eight; `repeats` is the comparison's"
+        description="Two to eight; set `repeats` for the comparison, not here"
     )
     repeats: StrictInt = Field(
-        USUAL_REPEATS, ge=1, le=MOST_REPEATS, description="Of each, at least"
+        USUAL_REPEATS,
+        ge=1,
+        le=MOST_REPEATS,
+        description="Minimum number of repeats of each candidate",
     )
     most: StrictInt | None = Field(
-        None, ge=1, le=MOST_REPEATS, description="Of each, at most; empty: as `repeats`"
+        None,
+        ge=1,
+        le=MOST_REPEATS,
+        description="Maximum number of repeats of each candidate; empty: as `repeats`",
     )
     target: StrictFloat | None = Field(
-        None, gt=0, lt=1, description="Go on until every interval is within this share"
+        None,
+        gt=0,
+        lt=1,
+        description="Repeat until every confidence interval is within ± this share",
     )
     margin: StrictFloat = Field(
-        MARGIN, ge=LEAST_MARGIN, le=MOST_MARGIN, description="Differences that do not matter"
+        MARGIN,
+        ge=LEAST_MARGIN,
+        le=MOST_MARGIN,
+        description="Margin: smaller differences count as equivalent, as a share",
     )
-    seed: StrictInt | None = Field(None, ge=0, lt=2**31, description="Of the order; empty: drawn")
-    name: str = Field("", max_length=200, description="Name of all; empty: made from the config")
+    seed: StrictInt | None = Field(
+        None, ge=0, lt=2**31, description="Seed for the order of the repeats; empty: random"
+    )
+    name: str = Field(
+        "", max_length=200, description="Name of the comparison; empty: made from the config"
+    )
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
 
@@ -65,15 +81,13 @@ def start_comparison(new: NewComparison) -> ComparisonFacts:
     return _facts(jobs.submit_comparison(opened(), candidates, new.design(), *about))
 
 
-@router.get("/comparisons/{comparison_id}", responses=says(_404="There is no such comparison"))
+@router.get("/comparisons/{comparison_id}", responses=says(_404="No such comparison"))
 def show_comparison(comparison_id: int) -> ComparisonFacts:
     """Return the status of a comparison's runs."""
     return _facts(comparisons.load(opened(), comparison_id))
 
 
-@router.post(
-    "/comparisons/{comparison_id}/cancel", responses=says(_404="There is no such comparison")
-)
+@router.post("/comparisons/{comparison_id}/cancel", responses=says(_404="No such comparison"))
 def cancel_comparison(comparison_id: int) -> ComparisonFacts:
     """Stop all runs of a comparison; what they have measured is kept."""
     jobs.cancel_comparison(opened(), comparison_id)

@@ -18,30 +18,31 @@ from services.servers.engines import EngineConfig
 router = APIRouter(route_class=Route)
 
 
-EngineId = Annotated[int, Field(description="An engine's number")]
+EngineId = Annotated[int, Field(description="Number of the engine")]
 
 
 @router.get("/engines")
 def list_engines() -> list[EngineFacts]:
-    """List the engines that people started and those of studies that are up, newest first."""
+    """List the engines that were started, including those of studies that are running, newest
+    first."""
     return list(map(engine_facts, serving.listed(opened())))
 
 
 @router.post("/engines", status_code=202, **takes_json())
 def start_engine(new: EngineConfig) -> Started:
-    """Start an engine on this machine. It goes on running until it is stopped."""
+    """Start an engine on this machine. It runs until it is stopped."""
     engine_id = serving.start(opened(), new)
     return Started(id=engine_id, url=f"/api/engines/{engine_id}", page="/engines")
 
 
-@router.get("/engines/{engine_id}", responses=says(_404="There is no such engine"))
+@router.get("/engines/{engine_id}", responses=says(_404="No such engine"))
 def show_engine(engine_id: EngineId) -> EngineWithLog:
-    """Return how an engine is, with the end of its log."""
+    """Return the status of an engine and the end of its log."""
     engine = stored_engines.load(opened(), engine_id)
     return EngineWithLog(**as_facts(engine), log=serving.log_tail(opened(), engine_id))
 
 
-@router.post("/engines/{engine_id}/stop", responses=says(_404="There is no such engine"))
+@router.post("/engines/{engine_id}/stop", responses=says(_404="No such engine"))
 def stop_engine(engine_id: EngineId) -> EngineFacts:
-    """Stop an engine. It has stopped when its status says so."""
+    """Stop an engine. Its status tells when it has stopped."""
     return engine_facts(serving.stop(opened(), engine_id))

@@ -19,10 +19,10 @@ from services.studies.study_config import inner
 
 
 class Problem(BaseModel):
-    """What is wrong, in sentences."""
+    """What is wrong, as sentences."""
 
     error: str
-    problems: dict[str, str] = Field({}, description="A sentence for each wrong field")
+    problems: dict[str, str] = Field({}, description="A sentence for each invalid field")
 
 
 def says(**codes: str) -> dict[int | str, dict[str, Any]]:

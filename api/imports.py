@@ -26,15 +26,19 @@ router = APIRouter(route_class=Route)
         }
     },
     responses=says(
-        _409="The same file is here already", _413="The file is too long", _415="Not a file"
+        _409="The file has already been imported",
+        _413="The file is too long",
+        _415="The body is not a file",
     ),
 )
 async def import_runs(
     request: Request,
-    name: Annotated[str, Query(max_length=300, description="What the file is called")] = "",
-    again: Annotated[bool, Query(description="Even if the same file is here already")] = False,
+    name: Annotated[str, Query(max_length=300, description="Name of the file")] = "",
+    again: Annotated[
+        bool, Query(description="Import the file again if it has been imported before")
+    ] = False,
 ) -> list[Started]:
-    """Store the runs of a result file of another benchmark, or of another Paceline."""
+    """Import the runs of a result file of another benchmark or another Paceline."""
     data = await request.body()
     ids = await run_in_threadpool(imported.bring_in, opened(), data, name or "The file", again)
     return [Started(id=n, url=f"/api/runs/{n}", page=f"/result?run={n}") for n in ids]

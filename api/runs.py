@@ -28,7 +28,7 @@ router = APIRouter(route_class=Route)
 
 
 class NewRun(RunConfig):
-    """A run to be queued: what it is asked to do, and what people call it."""
+    """A run to be queued: its config, name, tags and note."""
 
     name: str = Field("", max_length=200, description="Name; empty: made from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
@@ -38,20 +38,22 @@ class NewRun(RunConfig):
 class Against(BaseModel):
     """How a run compares with the baseline of its tag or its model."""
 
-    baseline: int = Field(description="The baseline run; its own number: it is the baseline")
+    baseline: int = Field(
+        description="Number of the baseline run; its own number if it is the baseline"
+    )
     kind: Kind
     value: str = Field(description="The model or the tag")
-    word: str = Field(description="A verdict, or baseline, or different work (nothing is compared)")
-    measure: str | None = Field(description="By which measure")
-    speed: float | None = Field(description="The ratio; of a latency its inverse")
-    low: float | None = Field(description="Where its 95 % interval begins")
-    high: float | None = Field(description="Where its 95 % interval ends")
+    word: str = Field(description="The verdict; or `baseline`, or `different work` (not compared)")
+    measure: str | None = Field(description="The metric that decides")
+    speed: float | None = Field(description="The ratio to the baseline; for a latency, its inverse")
+    low: float | None = Field(description="Lower end of its 95 % interval")
+    high: float | None = Field(description="Upper end of its 95 % interval")
     differs: list[str] = Field([], description="What differs between the two runs' servers")
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRun(RunRow):
-    """A run in a list. `against` is null where it has no baseline, or nothing can be said."""
+    """A run in a list. `against` is null if it has no baseline or cannot be compared."""
 
     against: Against | None = None
 
@@ -64,20 +66,22 @@ class Search(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field("", max_length=1000, description="Part of a name, note, model or tag")
+    text: str = Field(
+        "", max_length=1000, description="Text to find in names, notes, models and tags"
+    )
     backend: str | None = Field(None, description="Name of a backend")
-    model: str | None = Field(None, description="The model that answered, exactly")
+    model: str | None = Field(None, description="Exact name of the model that answered")
     mode: Mode | None = Field(None, description="How the requests were sent")
-    tag: str | None = Field(None, description="A tag, exactly")
-    status: RunStatus | None = Field(None, description="How far it is, or how it ended")
-    limit: int = Field(100, ge=1, le=1000, description="Most runs in one answer")
-    offset: int = Field(0, ge=0, le=OFFSET_MOST, description="Newest runs to leave out")
+    tag: str | None = Field(None, description="Exact tag")
+    status: RunStatus | None = Field(None, description="Status of the run")
+    limit: int = Field(100, ge=1, le=1000, description="Maximum number of runs")
+    offset: int = Field(0, ge=0, le=OFFSET_MOST, description="Number of newest runs to skip")
 
 
 @router.get("/runs")
 def list_runs(search: Annotated[Search, Query()]) -> list[ListedRun]:
-    """List runs, newest first, each with the numbers of its summary as `headline`, and with how it
-    compares `against` its baseline."""
+    """List runs, newest first, each with the main numbers of its summary (`headline`) and how it
+    compares with its baseline (`against`)."""
     if search.backend not in (None, IMPORTED):
         find(search.backend)
     filters: Any = search.model_dump(exclude={"text", "limit", "offset"})
@@ -93,7 +97,7 @@ def _listed(row: RunRow, verdict: BaselineVerdict | None) -> ListedRun:
 
 @router.post("/runs", status_code=202, **takes_json())
 def start_run(new: NewRun) -> Started:
-    """Queue a run. It is measured when its backend is free."""
+    """Queue a run. It starts when its backend is free."""
     run_id = jobs.submit(opened(), config_of(new), new.name, new.tags, new.note)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
 
@@ -101,7 +105,7 @@ def start_run(new: NewRun) -> Started:
 @router.get(
     "/runs/{run_id}",
     response_class=Response,
-    responses={200: {"model": RunDocument}, **says(_404="There is no such run")},
+    responses={200: {"model": RunDocument}, **says(_404="No such run")},
 )
 def show_run(run_id: RunId) -> Response:
     """Return a run, its summary and its requests. Prompts and answers are not part of it."""
@@ -112,10 +116,10 @@ def show_run(run_id: RunId) -> Response:
 @router.get(
     "/runs/{run_id}/requests.csv",
     response_class=Response,
-    responses={200: {"content": {"text/csv": {}}}, **says(_404="There is no such run")},
+    responses={200: {"content": {"text/csv": {}}}, **says(_404="No such run")},
 )
 def requests_as_csv(run_id: RunId) -> Response:
-    """Return the requests of a run as CSV, one line a request."""
+    """Return the requests of a run as CSV, one row per request."""
     kind = export("requests.csv")
     data = kind.write([results.candidate(opened(), run_id)])
     disposition = {"Content-Disposition": f'attachment; filename="{kind.filename_of([run_id])}"'}
@@ -123,7 +127,7 @@ def requests_as_csv(run_id: RunId) -> Response:
 
 
 class Cancelled(BaseModel):
-    """A run that is to stop. It has stopped when its status says so."""
+    """A run that was asked to stop. Its status tells when it has."""
 
     id: int
     status: RunStatus
@@ -132,7 +136,7 @@ class Cancelled(BaseModel):
 
 @router.post(
     "/runs/{run_id}/cancel",
-    responses=says(_404="There is no such run", _409="It has ended already"),
+    responses=says(_404="No such run", _409="It has already ended"),
 )
 def cancel_run(run_id: RunId) -> Cancelled:
     """Stop a run; what it has measured is kept."""
@@ -141,19 +145,19 @@ def cancel_run(run_id: RunId) -> Cancelled:
 
 
 class More(BaseModel):
-    """How often runs are measured again."""
+    """How many repeats to add."""
 
     model_config = ConfigDict(extra="forbid")
 
-    repeats: StrictInt = Field(ge=1, le=MOST_REPEATS, description="Further repeats of each")
+    repeats: StrictInt = Field(ge=1, le=MOST_REPEATS, description="Additional repeats")
 
 
 @router.post(
     "/runs/{run_id}/more",
     status_code=202,
-    **takes_json(_404="There is no such run", _409="It cannot have more repeats"),
+    **takes_json(_404="No such run", _409="It cannot get more repeats"),
 )
 def measure_more(run_id: RunId, more: More) -> Started:
-    """Queue further repeats of a run that is done."""
+    """Add repeats to a run that is done."""
     jobs.more(opened(), [run_id], more.repeats)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")

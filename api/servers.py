@@ -1,4 +1,4 @@
-"""/api/servers: servers that a person has named, to be picked as a run's `backend`."""
+"""/api/servers: saved servers, used by name as a run's `backend`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.ask.config import RunConfig
 from services.ask.saved_server import SavedServer, saved_server
 
 router = APIRouter(route_class=Route)
-Name = Annotated[str, Path(description="A saved server's name")]
+Name = Annotated[str, Path(description="Name of the saved server")]
 
 
 @router.get("/servers")
@@ -25,14 +25,16 @@ def list_servers() -> list[SavedServer]:
 
 @router.put("/servers/{name}", **takes_json())
 def save_server(name: Name, new: RunConfig) -> SavedServer:
-    """Save a server under a name, in place of the one that had it: its address, model, headers, key
-    variable, price. What is set per run is refused."""
+    """Save a server under a name, or replace the one with that name: its address, model, headers,
+    key variable and price. Fields that are set per run are rejected."""
     server = saved_server(name, {field: getattr(new, field) for field in new.model_fields_set})
     servers.save(opened(), server)
     return server
 
 
-@router.delete("/servers/{name}", status_code=204, responses=says(_404="No server has this name"))
+@router.delete(
+    "/servers/{name}", status_code=204, responses=says(_404="No server is saved under this name")
+)
 def delete_server(name: Name) -> None:
-    """Delete a saved server. Runs that picked it stay as they are."""
+    """Delete a saved server. Runs that used it stay as they are."""
     servers.delete(opened(), name)

@@ -1,4 +1,4 @@
-"""/api/shares: pages of runs for whoever has their link."""
+"""/api/shares: pages of runs that anyone with the link can open."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ router = APIRouter(route_class=Route)
 
 
 class NewShare(BaseModel):
-    """Runs whose page is to be shared with whoever has the link."""
+    """Runs to share with anyone who has the link."""
 
     model_config = ConfigDict(extra="forbid")
 
-    runs: tuple[StrictInt, ...] = Field(description="Their numbers, the baseline first")
-    days: StrictInt | None = Field(30, description="So long it is good; null: until it is revoked")
-    texts: StrictBool = Field(False, description="With prompts and answers")
+    runs: tuple[StrictInt, ...] = Field(description="Numbers of the runs, the baseline first")
+    days: StrictInt | None = Field(30, description="Days until the link expires; null: never")
+    texts: StrictBool = Field(False, description="Include prompts and answers")
 
 
 class Shared(BaseModel):
-    """A page that is shared. It stays as it was when it was made."""
+    """A shared page. It does not change after it was created."""
 
-    token: str = Field(description="What revokes it")
-    path: str = Field(description="Where it is, below this Paceline's address")
+    token: str = Field(description="Token that revokes it")
+    path: str = Field(description="Its path on this Paceline")
     title: str
     runs: list[int]
     created_at: str = Field(description="ISO 8601")
@@ -38,9 +38,9 @@ class Shared(BaseModel):
     texts: bool
 
 
-@router.post("/shares", status_code=201, **takes_json(_404="There is no such run"))
+@router.post("/shares", status_code=201, **takes_json(_404="No such run"))
 def share_runs(new: NewShare) -> Shared:
-    """Make a page of runs that anybody with its address may see, until it is revoked."""
+    """Create a page of runs that anyone with its address can see until it expires or is revoked."""
     return _shared(shares.publish(opened(), new.runs, new.days, new.texts))
 
 
@@ -48,14 +48,14 @@ def share_runs(new: NewShare) -> Shared:
 def list_shares(
     runs: Annotated[str, Query(pattern=r"^[\d,]*$", max_length=200, description="12,15")] = "",
 ) -> list[Shared]:
-    """List what is shared of exactly these runs in this order, or of any, the newest first."""
+    """List the pages shared for exactly these runs in this order, or all pages, newest first."""
     wanted = [int(run_id) for run_id in runs.split(",") if run_id]
     return [_shared(share) for share in shares.listed(opened(), wanted)]
 
 
-@router.delete("/shares/{token}", status_code=204, responses=says(_404="There is no such page"))
+@router.delete("/shares/{token}", status_code=204, responses=says(_404="No such page"))
 def revoke_share(token: str) -> None:
-    """Revoke a page: from now on nothing is behind its address."""
+    """Revoke a page: its address stops working."""
     shares.revoke(opened(), token)
 
 

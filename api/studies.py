@@ -30,17 +30,18 @@ from services.studies.study_config import StudyConfig, parse_study
 router = APIRouter(route_class=Route)
 
 
-StudyId = Annotated[int, Field(description="A study's number")]
+StudyId = Annotated[int, Field(description="Number of the study")]
 
 
 ABOUT = {"name", "tags", "note"}
 
 
 class NewStudy(StudyConfig):
-    """A study to be queued, and what people call it. What is not given is as its preset begins."""
+    """A study to be queued: its config, name, tags and note. Omitted fields use the defaults of its
+    preset."""
 
     name: str = Field("", max_length=200, description="Name; empty: made from the config")
-    tags: tuple[str, ...] = Field((), max_length=20, description="Of each of its runs")
+    tags: tuple[str, ...] = Field((), max_length=20, description="Tags of its runs")
     note: str = Field("", max_length=10_000, description="Note")
 
     @model_validator(mode="before")
@@ -56,22 +57,22 @@ class CellFacts(BaseModel):
     """A cell of a stored study, and its newest run."""
 
     place: int
-    run: int = Field(description="Its number")
-    engine: int | None = Field(description="The number of the engine that is started for it")
+    run: int = Field(description="Number of the run")
+    engine: int | None = Field(description="Number of the engine that Paceline starts for it")
     name: str
     status: RunStatus
-    problem: str | None = Field(description="Why it has no numbers")
+    problem: str | None = Field(description="Why it has no result")
 
 
 class StudyFacts(BaseModel):
-    """A stored study and how it stands."""
+    """A stored study and its status."""
 
     id: int
     name: str
     note: str
     created_at: datetime
-    asked: dict[str, Any] = Field(description="The study as it was asked for, without prompts")
-    active: bool = Field(description="Something is still to be measured")
+    asked: dict[str, Any] = Field(description="The study's config, without prompts")
+    active: bool = Field(description="Whether cells remain to be measured")
     counts: dict[RunStatus, int] = Field(description="Cells by status")
     cells: list[CellFacts]
     engines: list[EngineFacts]
@@ -79,56 +80,57 @@ class StudyFacts(BaseModel):
 
 
 class Resumed(BaseModel):
-    """Which cells are measured anew, besides those that were cut short."""
+    """Which cells to measure again, besides those that were interrupted."""
 
     model_config = ConfigDict(extra="forbid")
 
-    failed: StrictBool = Field(False, description="Those that failed, too")
+    failed: StrictBool = Field(False, description="Also measure the cells that failed")
 
 
 @router.get("/studies")
 def list_studies(
-    limit: Annotated[int, Query(ge=1, le=1000, description="Most studies")] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of studies")] = 100,
 ) -> list[StudyRow]:
-    """List studies, newest first: how many cells each has, how many are done, how many to come."""
+    """List studies, newest first, with the number of cells: all, done and remaining."""
     return studies.listed(opened(), limit)
 
 
 @router.post("/studies", status_code=202, **takes_json())
 def start_study(new: NewStudy) -> Started:
     """Queue a study: each of its engines is started, measured with every load, and stopped. A cell
-    that cannot be measured here is kept as failed, with why."""
+    that cannot be measured here is stored as failed, with the reason."""
     study_id = study_jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
     return Started(id=study_id, url=f"/api/studies/{study_id}", page=f"/study?study={study_id}")
 
 
 @router.post("/studies/plan", **takes_json())
 def plan_study(new: NewStudy) -> Plan:
-    """Say what a study would measure, what stands in the way, and what it takes. Nothing starts."""
+    """Return what a study would measure, what cannot run here and why, and how long it takes.
+    Nothing is started."""
     config = new.config()
     grid = study_jobs.plan(config)
     return plan_facts(grid, study_jobs.estimated(opened(), config, grid), devices().counted())
 
 
-@router.get("/studies/{study_id}", responses=says(_404="There is no such study"))
+@router.get("/studies/{study_id}", responses=says(_404="No such study"))
 def show_study(study_id: StudyId) -> StudyFacts:
-    """Return how a study stands: its cells with their runs and problems, its engines."""
+    """Return the status of a study: its cells with their runs and problems, and its engines."""
     return study_facts(studies.load(opened(), study_id))
 
 
 @router.get(
     "/studies/{study_id}/report",
     response_class=Response,
-    responses={200: {"model": StudyDocument}, **says(_404="There is no such study")},
+    responses={200: {"model": StudyDocument}, **says(_404="No such study")},
 )
 def report_study(study_id: StudyId) -> Response:
-    """Return what a study says of what is measured so far, and the numbers behind it."""
+    """Return the report on what has been measured so far, and the numbers behind it."""
     study = studies.load(opened(), study_id)
     document = study_document(study.name, *study_jobs.report_inputs(opened(), study))
     return Response(orjson.dumps(document), media_type="application/json")
 
 
-@router.post("/studies/{study_id}/cancel", responses=says(_404="There is no such study"))
+@router.post("/studies/{study_id}/cancel", responses=says(_404="No such study"))
 def cancel_study(study_id: StudyId) -> StudyFacts:
     """Stop a study and its engines; what is measured is kept."""
     study_jobs.cancel(opened(), study_id)
@@ -138,10 +140,10 @@ def cancel_study(study_id: StudyId) -> StudyFacts:
 @router.post(
     "/studies/{study_id}/resume",
     status_code=202,
-    **takes_json(_404="There is no such study", _409="There is nothing to resume"),
+    **takes_json(_404="No such study", _409="There is nothing to resume"),
 )
 def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
-    """Measure anew the cells of a study that were cut short."""
+    """Measure the interrupted cells of a study again."""
     study_jobs.resume(opened(), study_id, what.failed)
     return study_facts(studies.load(opened(), study_id))
 
@@ -149,10 +151,10 @@ def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
 @router.delete(
     "/studies/{study_id}",
     status_code=204,
-    responses=says(_404="There is no such study", _409="It is being measured: cancel it first"),
+    responses=says(_404="No such study", _409="It is being measured: cancel it first"),
 )
 def delete_study(study_id: StudyId) -> None:
-    """Delete a study, its engines and its runs, with all that they measured."""
+    """Delete a study, its engines and its runs with all their requests."""
     study_jobs.delete(opened(), study_id)
 
 

@@ -30,14 +30,14 @@ OF_A_TEST = (
 
 def takes(command: ArgumentParser) -> None:
     command.add_argument(
-        "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend; without: all"
+        "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend (default: all)"
     )
-    command.add_argument("--test", action="store_true", help="Ask each whether it answers")
+    command.add_argument("--test", action="store_true", help="Check that each backend answers")
     add(command, RunConfig, OF_A_TEST)
 
 
 def backends(options: Namespace) -> int:
-    """Print the backends, with --test what each answers."""
+    """Print the backends; with --test, also what each answers."""
     names = [options.name] if options.name else list(BACKENDS)
     probes = None
     if options.test:

@@ -19,8 +19,8 @@ from cli.parser import Command
 
 GROUPS = {
     "baseline": "Set, remove and list the runs that others are compared with",
-    "engine": "Start an engine, list, read and stop those that run",
-    "server": "Save a server under a name, to be picked with --backend",
+    "engine": "Start, list and stop engines, and print their logs",
+    "server": "Save servers under a name, for use with --backend",
 }
 COMMANDS = {
     "run": Command(run.run, run_fields.takes),

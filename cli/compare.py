@@ -33,13 +33,17 @@ TO_MEASURE = ("with", "target", "most", "order_seed", "shared_prompts", "name", 
 
 def takes(command: ArgumentParser) -> None:
     command.add_argument(
-        "runs", type=whole, nargs="*", metavar="RUN", help="Without: measure first, see --with"
+        "runs",
+        type=whole,
+        nargs="*",
+        metavar="RUN",
+        help="Runs to compare; none: measure candidates first, see --with",
     )
     command.add_argument(
         "--within",
         type=per_cent,
         metavar="PERCENT",
-        help="A difference smaller than this counts as equal (default: 5)",
+        help="Margin: smaller differences count as equivalent (default: 5)",
     )
     _takes_thresholds(command)
     _takes_measuring(command)
@@ -53,13 +57,13 @@ def _takes_thresholds(command: ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="WORD,WORD",
-        help=f"Exit with 1 on a verdict that is {', '.join(thresholds.WORDS)}; "
+        help=f"Exit with 1 if a verdict is one of {', '.join(thresholds.WORDS)}; "
         "also when there is no verdict",
     )
     command.add_argument(
         "--measure",
         choices=thresholds.MEASURES,
-        help="By which measure; without: the one that decides",
+        help="Metric to judge (default: the deciding one)",
     )
     command.add_argument(
         "--allow-no-verdict", action="store_true", help="Let --fail-if pass without a verdict"
@@ -72,21 +76,22 @@ def _takes_measuring(command: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CHANGES",
-        help="Measure a run and another that changes this: mode=batch,concurrency=8; "
-        "may be repeated",
+        help="Add a candidate with these changes: mode=batch,concurrency=8; may be repeated",
     )
     command.add_argument(
         "--target",
         type=per_cent,
         metavar="PERCENT",
-        help="Add repeats until every interval is within this much",
+        help="Repeat until every confidence interval is within ± this",
     )
-    command.add_argument("--most", type=whole, help="Repeats of each, at most (with --target)")
-    command.add_argument("--order-seed", type=whole, help="Seed of the order of the repeats")
+    command.add_argument(
+        "--most", type=whole, help="Maximum repeats of each candidate (with --target)"
+    )
+    command.add_argument("--order-seed", type=whole, help="Seed for the order of the repeats")
 
 
 def compare(options: Namespace) -> int:
-    """Print runs side by side, the baseline first; without runs, measure candidates first."""
+    """Compare runs, the baseline first; without runs, measure candidates first."""
     if not options.fail_if and (options.measure or options.allow_no_verdict):
         raise Usage("--measure and --allow-no-verdict go with --fail-if.")
     return _stored(options) if options.runs else _measured(options)

@@ -25,7 +25,7 @@ def takes_fields(command: ArgumentParser) -> None:
 
 
 def start(options: Namespace) -> int:
-    """Start an engine, wait until it answers, print where; it goes on running."""
+    """Start an engine, wait until it is ready, and print its address; it keeps running."""
     with naming_flags(options), stopping() as stop:
         engine_id = serving.start(opened(), parse_engine(given(options, EngineConfig)))
         try:
@@ -56,7 +56,7 @@ def takes_one(command: ArgumentParser) -> None:
 
 
 def stop(options: Namespace) -> int:
-    """Stop an engine, and wait until its processes are gone."""
+    """Stop an engine and wait until its processes are gone."""
     serving.stop(opened(), options.engine)
     engine = until_ended(opened(), options.engine)
     say(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))

@@ -16,12 +16,12 @@ from services.report.imports import MOST_BYTES, InvalidImport
 def takes(command: ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="Result file of a benchmark")
     command.add_argument(
-        "--again", action="store_true", help="Even if the same file has been imported before"
+        "--again", action="store_true", help="Import the file again if it has been imported before"
     )
 
 
 def import_files(options: Namespace) -> int:
-    """Store the results of another benchmark, or of another Paceline, as runs."""
+    """Import results of another benchmark or another Paceline."""
     stored: list[dict[str, Any]] = []
     problems: list[str] = []
     for name in options.files:

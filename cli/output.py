@@ -39,7 +39,7 @@ def write(data: bytes) -> None:
 
 
 def takes_output(command: ArgumentParser) -> None:
-    command.add_argument("--output", default="-", help="File; -: standard output")
+    command.add_argument("--output", default="-", help="File to write; -: standard output")
 
 
 def save(options: Namespace, data: bytes) -> int:

@@ -23,7 +23,7 @@ from services.ask.config import parse
 
 
 def run(options: Namespace) -> int:
-    """Queue a run, follow it to its end, print it."""
+    """Queue a run, wait until it ends, and print its result."""
     with stopping() as stop:
         run_id = _submitted(options)
         try:
@@ -46,11 +46,13 @@ def _submitted(options: Namespace) -> int:
 
 def takes_more(command: ArgumentParser) -> None:
     takes_runs(command)
-    command.add_argument("--repeats", type=whole, default=4, help="Of each run (default: 4)")
+    command.add_argument(
+        "--repeats", type=whole, default=4, help="Additional repeats of each run (default: 4)"
+    )
 
 
 def more(options: Namespace) -> int:
-    """Measure runs again that are done: further repeats of the same runs."""
+    """Add repeats to runs that are done."""
     if len(options.runs) > MOST:
         raise Usage(f"One to {MOST} runs are measured again at a time, not {len(options.runs)}.")
     with stopping() as stop:

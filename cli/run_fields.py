@@ -28,17 +28,17 @@ def takes(command: ArgumentParser, defaults: bool = True) -> None:
     """Let a command take all that a run is; `defaults`: say those of a run."""
     add(command, RunConfig, (n for n in RunConfig.model_fields if n not in PLAIN), defaults)
     command.add_argument(
-        "--prompts", metavar="FILE", help="File with prompts: JSONL, JSON, CSV or plain lines"
+        "--prompts", metavar="FILE", help="File with prompts: JSONL, JSON, CSV or one per line"
     )
     command.add_argument(
-        "--shared-prompts", action="store_true", help="No unique mark before each prompt"
+        "--shared-prompts", action="store_true", help="Do not start each prompt with a unique nonce"
     )
     takes_names(command, "run")
 
 
 def takes_names(command: ArgumentParser, what: str) -> None:
     """Let a command take what people call a run, or a study."""
-    command.add_argument("--name", default="", help=f"What the {what} is called")
+    command.add_argument("--name", default="", help=f"Name of the {what}")
     command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")
     command.add_argument("--note", default="", help="A note")
 

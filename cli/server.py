@@ -21,7 +21,7 @@ def takes_save(command: ArgumentParser) -> None:
 
 
 def save(options: Namespace) -> int:
-    """Save a server under a name, in place of the one that had it. No key is saved."""
+    """Save a server under a name, or replace the one with that name. No key is saved."""
     with naming_flags(options):
         fields = given(options, RunConfig)
         server = saved_server(options.server, fields | address_of(fields))
@@ -46,7 +46,7 @@ def takes_delete(command: ArgumentParser) -> None:
 
 
 def delete(options: Namespace) -> int:
-    """Delete a saved server. Runs that picked it stay as they are."""
+    """Delete a saved server. Runs that used it stay as they are."""
     servers.delete(opened(), options.server)
     say(options, lambda: {"deleted": True}, lambda: f"{options.server} is deleted.")
     return DONE

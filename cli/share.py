@@ -19,14 +19,14 @@ def takes(command: ArgumentParser) -> None:
         default=30,
         help="Days until the link expires; 0: never (default: 30)",
     )
-    command.add_argument("--texts", action="store_true", help="With prompts and answers")
+    command.add_argument("--texts", action="store_true", help="Include prompts and answers")
     other = command.add_mutually_exclusive_group()
     other.add_argument("--list", action="store_true", help="List the shared pages of these runs")
-    other.add_argument("--revoke", metavar="PAGE", help="Revoke a page: its path or its token")
+    other.add_argument("--revoke", metavar="PAGE", help="Revoke the page with this path or token")
 
 
 def share(options: Namespace) -> int:
-    """Share a page of runs with whoever has its link; list and revoke such links."""
+    """Share a page of runs with anyone who has its link; list and revoke links."""
     if options.revoke:
         token = options.revoke.rpartition("/")[2]  # of its path or whole address, too
         shares.revoke(opened(), token)

@@ -26,13 +26,17 @@ FILTERS = ("backend", "model", "mode", "tag", "status")
 
 
 def takes_list(command: ArgumentParser) -> None:
-    command.add_argument("text", nargs="?", default="", help="Part of a name, note, model or tag")
+    command.add_argument(
+        "text", nargs="?", default="", help="Text to find in names, notes, models and tags"
+    )
     command.add_argument("--backend", choices=[*BACKENDS, IMPORT])
     command.add_argument("--model")
     command.add_argument("--mode", choices=get_args(Mode))
     command.add_argument("--tag")
     command.add_argument("--status", choices=get_args(RunStatus))
-    command.add_argument("--limit", type=whole, default=20, help="Most lines (default: 20)")
+    command.add_argument(
+        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
+    )
 
 
 def list_runs(options: Namespace) -> int:
@@ -78,7 +82,7 @@ def takes_export(command: ArgumentParser) -> None:
 
 
 def export(options: Namespace) -> int:
-    """Write runs as a file, to standard output or where --output says."""
+    """Export runs to standard output or to the file given with --output."""
     entry = exports.export(options.format)
     if not entry.takes(len(options.runs)):
         most = "one run" if entry.most == 1 else f"{entry.least} to {entry.most} runs"
@@ -100,7 +104,7 @@ def takes_check(command: ArgumentParser) -> None:
 
 
 def check(options: Namespace) -> int:
-    """Hold a run to conditions, like 'ttft:p95<0.5'."""
+    """Check a run against conditions such as 'ttft:p95<0.5'."""
     try:
         judgement = _judgement(options)
     except InvalidConfig as error:

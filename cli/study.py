@@ -54,11 +54,11 @@ def takes(command: ArgumentParser) -> None:
         command.add_argument(flag(name), dest=name, metavar=example, help=text)
     run_fields.takes(command, defaults=False)
     add(command, EngineConfig, (n for n in OF_ENGINE if n != "model"), defaults=False)
-    command.add_argument("--plan", action="store_true", help="Only say what would be measured")
+    command.add_argument("--plan", action="store_true", help="Only print the grid and the estimate")
 
 
 def study(options: Namespace) -> int:
-    """Queue a study, follow it to its end, print what it says."""
+    """Queue a study, wait until it ends, and print its report."""
     with naming_flags(options):
         config = _config(options)
         run_fields.say_notes(options)
@@ -71,18 +71,20 @@ def study(options: Namespace) -> int:
 
 def takes_resume(command: ArgumentParser) -> None:
     _takes_number(command)
-    command.add_argument("--failed", action="store_true", help="The cells that failed, too")
+    command.add_argument("--failed", action="store_true", help="Also measure the cells that failed")
 
 
 def resume(options: Namespace) -> int:
-    """Measure the cells of a study that were cut short, and print what it says."""
+    """Measure the interrupted cells of a study, and print its report."""
     with naming_flags(options), stopping() as stop:
         study_jobs.resume(opened(), options.study, options.failed)
         return _followed(options, options.study, stop)
 
 
 def takes_list(command: ArgumentParser) -> None:
-    command.add_argument("--limit", type=whole, default=20, help="Most lines (default: 20)")
+    command.add_argument(
+        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
+    )
 
 
 def list_studies(options: Namespace) -> int:
@@ -95,12 +97,12 @@ def list_studies(options: Namespace) -> int:
 def takes_report(command: ArgumentParser) -> None:
     _takes_number(command)
     formats = [entry.name for entry in STUDY_EXPORTS]
-    command.add_argument("--format", choices=formats, help="As a file; without: in words")
+    command.add_argument("--format", choices=formats, help="Export format (default: text)")
     takes_output(command)
 
 
 def report(options: Namespace) -> int:
-    """Print what a study says so far, or write it as a file."""
+    """Print the report of a study so far, or export it."""
     stored = studies.load(opened(), options.study)
     if options.format is None:
         _say_study(options, stored)
