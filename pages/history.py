@@ -28,41 +28,41 @@ def narrowed() -> None:
     st.session_state[PREFIX + "page"] = 1
 
 
-def narrow(said: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str, str]:
+def narrow(parameters: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str, str]:
     """The search: a text, and a choice for each filter. Returns what is set."""
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
-        found = {
+        chosen = {
             "text": st.text_input(
                 "Search",
-                **url_state.keyed(f"{PREFIX}text", said.get("text", ""), narrowed),
+                **url_state.keyed(f"{PREFIX}text", parameters.get("text", ""), narrowed),
                 icon=":material/search:",
                 placeholder="name, note, tag",
             )
         }
         for field, values in there.items():
-            given = said.get(field, ANY)
-            found[field] = st.selectbox(
+            given = parameters.get(field, ANY)
+            chosen[field] = st.selectbox(
                 field.capitalize(),
                 [ANY, *values],
                 **url_state.keyed(PREFIX + field, given if given in values else ANY, narrowed),
             )
-    return {name: value for name, value in found.items() if value and value != ANY}
+    return {name: value for name, value in chosen.items() if value and value != ANY}
 
 
-def complain(said: dict[str, str], there: dict[str, tuple[str, ...]], pages: int) -> None:
+def complain(parameters: dict[str, str], there: dict[str, tuple[str, ...]], pages: int) -> None:
     """Say what the URL asks for that is not there."""
     for field, values in there.items():
-        if said.get(field, ANY) not in (ANY, *values):
-            st.warning(plain(f"No run has the {field} “{said[field][:60]}”; showing all."))
-    page = said.get("page", "1")
+        if parameters.get(field, ANY) not in (ANY, *values):
+            st.warning(plain(f"No run has the {field} “{parameters[field][:60]}”; showing all."))
+    page = parameters.get("page", "1")
     if page not in map(str, range(1, pages + 1)):
         have = "one page" if pages == 1 else f"{pages} pages"
         st.warning(plain(f"There is no page “{page[:20]}”: the list has {have}."))
 
 
-def turn(said: str, pages: int) -> int:
+def turn(page_text: str, pages: int) -> int:
     """Which page of the list is shown, and how to turn it."""
-    first = int(said) if said in map(str, range(1, pages + 1)) else 1
+    first = int(page_text) if page_text in map(str, range(1, pages + 1)) else 1
     widget = url_state.keyed(PREFIX + "page", first)
     st.session_state[widget["key"]] = min(st.session_state[widget["key"]], pages)
     if pages == 1:
@@ -115,28 +115,28 @@ if not runs.count(opened()):
 if {"run", "runs"} & url_state.parameters().keys():
     url_state.write(st.session_state.get(LAST, {}))  # the back button: see widgets/url_state.py
 touched = url_state.follow(PREFIX)
-said = url_state.parameters()
+parameters = url_state.parameters()
 there = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
-asked: Any = narrow(said, there)
-total = runs.count(opened(), **asked)
+filters: Any = narrow(parameters, there)
+total = runs.count(opened(), **filters)
 pages = max(1, -(-total // PAGE_SIZE))
-shown = trend.choose(PREFIX, said) if total else {}
+shown = trend.choose(PREFIX, parameters) if total else {}
 if not touched:
-    complain(said, there, pages)
-    trend.complain(said)
+    complain(parameters, there, pages)
+    trend.complain(parameters)
 for measure in shown.values():
-    trend.show(measure, asked)
+    trend.show(measure, filters)
 many = "One run" if total == 1 else f"{total:,} runs"
 st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
-page = turn(said.get("page", "1"), pages)
+page = turn(parameters.get("page", "1"), pages)
 if touched:
-    url_state.write(asked | ({"page": str(page)} if page > 1 else {}) | shown)
+    url_state.write(filters | ({"page": str(page)} if page > 1 else {}) | shown)
 st.session_state[LAST] = url_state.parameters()
 if not total:
     stop_with("No run matches.", "Remove a filter.")
-rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **asked)
+rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **filters)
 against = baseline_verdicts.of_runs(
-    opened(), rows, tag=asked.get("tag", ""), model=asked.get("model", "")
+    opened(), rows, tag=filters.get("tag", ""), model=filters.get("model", "")
 )
 chosen = run_table.choose(rows, against)
 actions(chosen)

@@ -63,15 +63,15 @@ def waiting(run: Run) -> None:
 def so_far(run: Run) -> None:
     """The counts of this moment."""
     st.caption(plain(run.phase or "Starting"))
-    found = snapshot(run, dark())
-    now = found.standing
+    shot = snapshot(run, dark())
+    now = shot.standing
     with st.grid(4, min_column_width=130):
         st.metric("Tokens/s so far", show(now.tokens_per_s, ""), border=True)
         st.metric("In flight", f"{now.in_flight:,}", border=True)
         st.metric("Done", f"{now.done:,}", border=True)
         st.metric("Failed", f"{now.failed:,}", border=True)
-    if found.begun:
-        panels.show_diagnostics(found.diagnostics)
+    if shot.begun:
+        panels.show_diagnostics(shot.diagnostics)
     left = f", about {duration(round(now.left_s))} left" if now.left_s is not None else ""
     bar(now, left)
 
@@ -80,19 +80,19 @@ def bar(now: ProgressSummary, left: str = "") -> None:
     st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
 
 
-def charts(found: Snapshot) -> None:
+def charts(shot: Snapshot) -> None:
     """The run so far, and its server below it on the same axis."""
-    if found.chart is not None:
+    if shot.chart is not None:
         st.vega_lite_chart(
-            found.chart,
+            shot.chart,
             theme=None,
             key="live",
             width="stretch",
             alt="Output tokens per second and requests in flight over time",
         )
-    if found.engine_chart is not None:
+    if shot.engine_chart is not None:
         st.vega_lite_chart(
-            found.engine_chart,
+            shot.engine_chart,
             theme=None,
             key="live-engine",
             width="stretch",
@@ -112,14 +112,14 @@ def cancel(run_id: int) -> None:
 
 def ended(run: Run) -> None:
     """How the run ended, and the way to its result."""
-    words = {
+    sentences_by_status = {
         "done": "The run is done.",
         "cancelled": "The run was cancelled. The results so far are kept.",
         "failed": "The run failed.",
         "interrupted": "The run was interrupted. The results so far are kept.",
     }[run.status]
     box = st.success if run.status == "done" else st.warning
-    box(f"{words} {plain(run.error or '')}".strip())
+    box(f"{sentences_by_status} {plain(run.error or '')}".strip())
     with st.container(horizontal=True):
         st.page_link(
             "result.py",
@@ -134,9 +134,9 @@ def ended(run: Run) -> None:
                 icon=":material/replay:",
                 query_params={"like": str(run.id)},
             )
-    found = snapshot(run, dark())
-    bar(found.standing)
-    charts(found)
+    shot = snapshot(run, dark())
+    bar(shot.standing)
+    charts(shot)
 
 
 def measured_now(run: Run) -> None:

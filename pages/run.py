@@ -108,7 +108,7 @@ def pressed(possible: bool) -> bool:
 
 
 def start(
-    configs: Sequence[RunConfig], asked: ComparisonDesign | None, about: dict[str, Any]
+    configs: Sequence[RunConfig], design: ComparisonDesign | None, about: dict[str, Any]
 ) -> None:
     """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
@@ -117,10 +117,10 @@ def start(
         if without := backend_form.without_model(configs):
             st.error(plain(without), icon=":material/error:")
             return
-        if asked is None:
+        if design is None:
             there = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
         else:
-            turns = once.get(lambda: jobs.submit_comparison(opened(), configs, asked, **more).id)
+            turns = once.get(lambda: jobs.submit_comparison(opened(), configs, design, **more).id)
             there = {"comparison": str(turns)}
     except PacelineError as error:
         show_error(error)
@@ -129,13 +129,13 @@ def start(
 
 
 def checked(
-    values: dict[str, Any], others: Others, asked: ComparisonDesign | None
+    values: dict[str, Any], others: Others, design: ComparisonDesign | None
 ) -> list[RunConfig]:
     """Return the runs that the form asks for, or none and say what is wrong with them."""
     try:
         configs = candidates.candidates(values, others)
-        if asked and candidates.enough(others):
-            comparison_design.check(asked, configs)
+        if design and candidates.enough(others):
+            comparison_design.check(design, configs)
         return configs
     except InvalidConfig as error:
         for name, sentence in error.problems.items():
@@ -161,17 +161,17 @@ def _made(config: RunConfig) -> str:
 
 
 def estimate(
-    configs: list[RunConfig], asked: ComparisonDesign | None, about: dict[str, Any]
+    configs: list[RunConfig], design: ComparisonDesign | None, about: dict[str, Any]
 ) -> None:
     """Show the estimate and the Start button."""
     st.subheader("Plan", anchor=False)
-    possible = bool(configs) and (asked is None or candidates.enough(configs[1:]))
-    if configs and asked is None:
+    possible = bool(configs) and (design is None or candidates.enough(configs[1:]))
+    if configs and design is None:
         show_plan(plan_of(configs[0]))
-    elif possible and asked:
-        turns = [plan.interleaved(config, asked.repeats) for config in configs]
+    elif possible and design:
+        turns = [plan.interleaved(config, design.repeats) for config in configs]
         how = comparison_design.sentence(
-            asked, len(configs), sum(map(workloads.warmup_count, turns))
+            design, len(configs), sum(map(workloads.warmup_count, turns))
         )
         show_plan(plan.combined([plan_of(each) for each in turns], how))
         names = called(configs, about["name"])
@@ -180,30 +180,28 @@ def estimate(
         st.info("Add at least one candidate to compare with.")
     possible = possible and backend_form.all_listen(configs)
     if pressed(possible) and possible:
-        start(configs, asked, about)
-    if configs and asked is None:
+        start(configs, design, about)
+    if configs and design is None:
         picture(configs[0])
 
 
 if (left_for := st.query_params.get("run")) is not None:
     url_state.write({"like": left_for})  # the back button, after Start: see widgets/url_state.py
 touched = url_state.follow(fields.PREFIX)
-said = url_state.parameters()
-like, turns = said.pop("like", None), comparison.take(said)
+parameters = url_state.parameters()
+like, turns = parameters.pop("like", None), comparison.take(parameters)
 base, problems = earlier(like)
-first, more = link.read(said, base)
-kind, given, wrong = comparison.kind_of(turns, first)
+first, more = link.read(parameters, base)
+kind, from_link, wrong = comparison.kind_of(turns, first)
 
 st.title("Which backend is faster for your workload?", anchor=False)
 st.caption(
     "Measure one server, or compare several with interleaved repeats. Every request is stored. "
     "The embedded model needs no API key, GPU or network."
 )
-if not touched and (found := (*problems, *more, *wrong)):
-    said_wrong = " ".join(fields.in_words(sentence) for sentence in found)
-    st.warning(
-        plain(f"{said_wrong} The rest of the link still applies."), icon=":material/link_off:"
-    )
+if not touched and (complaints := (*problems, *more, *wrong)):
+    text = " ".join(fields.in_words(sentence) for sentence in complaints)
+    st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
 st.html(STICKY % palette(dark()).paper)
 left, right = st.columns([3, 2], gap="large")
 with left:
@@ -211,25 +209,29 @@ with left:
     kind = comparison.choose(kind)
     slot = None
     if kind == SERVERS:
-        servers = server_cards.ask(first, given, env)
+        servers = server_cards.ask(first, from_link, env)
     else:
         with st.grid(2, min_column_width=server_cards.WIDTH):
             servers = [server_cards.ask_one(first, env)]
             slot = st.container(border=True)
     once = kind == SERVERS and len(servers) == 1
-    asked = None if once else comparison.how(turns)
+    design = None if once else comparison.how(turns)
     form = run_form.ask(first, servers[0], once)
     values = server_cards.combine(form, servers[0])
     if slot is None:
         others = server_cards.changes(form, servers)
     else:
         with slot:
-            others = comparison.ask(kind, values, given, first)
-    api_keys.ask((one["backend"], one["base_url"]) for one in (values, *others) if "backend" in one)
+            others = comparison.ask(kind, values, from_link, first)
+    api_keys.ask(
+        (server["backend"], server["base_url"])
+        for server in (values, *others)
+        if "backend" in server
+    )
     about = run_form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}
-    versus_too = comparison.query(others, asked) if asked else {}
+    versus_too = comparison.query(others, design) if design else {}
     url_state.write(kept | link.query(values, base) | versus_too)
 with right, st.container(key="plan"):
-    estimate(checked(values, others, asked), asked, about)
+    estimate(checked(values, others, design), design, about)

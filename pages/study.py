@@ -49,12 +49,12 @@ def earlier(text: str) -> StudyConfig:
 
 def asked() -> StudyConfig:
     """What the URL asks for, or as its preset begins where it asks for what cannot be."""
-    said = url_state.parameters()
-    like, to = said.pop("like", None), said.pop("to", None)
-    found = [earlier(text) for text in (like, to) if text is not None]
-    start = found[0] if found else None
+    parameters = url_state.parameters()
+    like, to = parameters.pop("like", None), parameters.pop("to", None)
+    earlier_studies = [earlier(text) for text in (like, to) if text is not None]
+    start = earlier_studies[0] if earlier_studies else None
     try:
-        return read(said, start)
+        return read(parameters, start)
     except InvalidConfig as error:
         st.warning(
             plain(f"{error} The rest of the link still applies."), icon=":material/link_off:"
@@ -76,7 +76,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
     grid = grid_of(config)
     st.subheader("Estimate", anchor=False)
     st.caption(f"This machine has {devices().counted()}.")
-    possible = any(one.obstacle is None for one in grid)
+    possible = any(planned.obstacle is None for planned in grid)
     if grid:
         ahead = study_jobs.estimated(opened(), config, grid, api_keys.typed())
         with st.container(horizontal=True):

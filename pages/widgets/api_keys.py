@@ -26,26 +26,26 @@ Server = tuple[str, str | None]  # a backend's name, and its address where one w
 def typed() -> TypedKeys:
     """Return the keys that were typed in this session, by the origins that they are for."""
     fields = [str(key) for key in st.session_state if str(key).startswith(PREFIX)]
-    found = {field: str(st.session_state[field] or "").strip() for field in fields}
-    return {origin(field.removeprefix(PREFIX)): key for field, key in found.items() if key}
+    typed_texts = {field: str(st.session_state[field] or "").strip() for field in fields}
+    return {origin(field.removeprefix(PREFIX)): key for field, key in typed_texts.items() if key}
 
 
 def ask(servers: Iterable[Server]) -> None:
     """Ask for a key for each of the addresses where these servers are."""
-    places = {place: server for server in servers if (place := _origin(*server))}
+    places = {site: server for server in servers if (site := _origin(*server))}
     if not places:
         return
     with st.expander(TITLE):
-        for place, server in places.items():
-            _field(place, already_set=_is_set(*server))
+        for site, server in places.items():
+            _field(site, already_set=_is_set(*server))
         st.caption(
             "Not stored: kept in memory until you close this tab, and used only for runs that you "
             "start from it, including with *Run more* and *Resume*."
         )
 
 
-def _field(place: Origin, already_set: bool) -> None:
-    url = origin_url(place)
+def _field(site: Origin, already_set: bool) -> None:
+    url = origin_url(site)
     key = PREFIX + url
     st.session_state.setdefault(key, "")
     st.text_input(

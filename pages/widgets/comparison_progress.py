@@ -38,17 +38,17 @@ def load(text: str) -> tuple[StoredComparison, list[Run]]:
 def page(text: str, of_one: Callable[[Run], None]) -> None:
     """Show a comparison that is measured; when it is over, go to where it is judged. `of_one` shows
     the run whose turn it is."""
-    comparison, found = load(text)
-    st.title(f"Comparing {many(len(found), 'run')}", anchor=False)
-    st.caption(plain(comparison_design.sentence(comparison.design, len(found))))
-    if any(run.status in ACTIVE for run in found):
+    comparison, compared = load(text)
+    st.title(f"Comparing {many(len(compared), 'run')}", anchor=False)
+    st.caption(plain(comparison_design.sentence(comparison.design, len(compared))))
+    if any(run.status in ACTIVE for run in compared):
         st.session_state["watched"] = comparison.run_ids
         every_s = REFRESH.seconds()
         st.fragment(watch, run_every=every_s)(text, of_one, every_s)
     elif st.session_state.pop("watched", None) == comparison.run_ids:
         judge(comparison)
     else:
-        standings(found)
+        standings(compared)
         st.page_link(
             "compare.py",
             label="View comparison",
@@ -59,29 +59,29 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
 
 @sentences()
 def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
-    comparison, found = load(text)
-    if not any(run.status in ACTIVE for run in found) or REFRESH.seconds() != every_s:
+    comparison, compared = load(text)
+    if not any(run.status in ACTIVE for run in compared) or REFRESH.seconds() != every_s:
         st.rerun()
-    standings(found)
-    if any(run.cancel_requested for run in found):
+    standings(compared)
+    if any(run.cancel_requested for run in compared):
         st.caption("Cancelling …")
     elif not shared():
         st.button("Cancel all", icon=":material/stop:", on_click=cancel, args=(comparison.id,))
-    for run in found:
+    for run in compared:
         if run.status == "running":
             st.subheader(plain(run.name), anchor=False)
             of_one(run)
 
 
-def standings(found: Sequence[Run]) -> None:
+def standings(compared: Sequence[Run]) -> None:
     """How far each run is, a line each, the baseline first."""
-    for place, run in enumerate(found):
+    for position, run in enumerate(compared):
         total = run.config.requests * run.config.repeats
         back = sum(counts.counted(opened(), run.id).values())
-        words = {"queued": "waiting", "running": run.phase or "starting"}
-        name = f"{run.name}{' (baseline)' if place == 0 else ''}"
-        said = f"{name}: {words.get(run.status, run.status)}, {back:,} of {many(total, 'request')}"
-        st.progress(min(1.0, back / total), plain(said))
+        states = {"queued": "waiting", "running": run.phase or "starting"}
+        name = f"{run.name}{' (baseline)' if position == 0 else ''}"
+        line = f"{name}: {states.get(run.status, run.status)}, {back:,} of {many(total, 'request')}"
+        st.progress(min(1.0, back / total), plain(line))
 
 
 @sentences()

@@ -36,18 +36,18 @@ def panel(server: EngineInstance, log: bool = True) -> None:
     if server.hint:
         st.info(plain(server.hint), icon=":material/lightbulb:")
     if server.facts:
-        said = (f"{name.replace('_', ' ')} {value}" for name, value in server.facts.items())
-        st.caption(plain(", ".join(said)))
+        facts = (f"{name.replace('_', ' ')} {value}" for name, value in server.facts.items())
+        st.caption(plain(", ".join(facts)))
     if log:
         _details(server)
 
 
 def _details(server: EngineInstance) -> None:
-    said = serving.log_tail(opened(), server.id)
-    if not (said or server.command):
+    log = serving.log_tail(opened(), server.id)
+    if not (log or server.command):
         return
     with st.expander("Log and command", expanded=server.status in ("starting", "failed")):
         if server.command:
             st.code(server.command, language="bash", wrap_lines=True)
-        if said:
-            st.code(said, language=None, height=260)
+        if log:
+            st.code(log, language=None, height=260)

@@ -59,7 +59,7 @@ def of_field(field: str, start: Config, whose: str = "") -> dict[str, Any]:
 
 
 def number(
-    field: str, start: Config, words: str | None = None, whose: str = ""
+    field: str, start: Config, title: str | None = None, whose: str = ""
 ) -> float | int | None:
     """A number; None where it may be left empty, and is. `words`: what it is called here, where
     that is not its label. `whose`: the candidate that it is of, where that is not the baseline.
@@ -74,7 +74,7 @@ def number(
         start = start.model_copy(update={field: kind(first)})
     with st.container(gap="xxsmall"):
         value: float | int | None = st.number_input(
-            words or known.label,
+            title or known.label,
             value=None if optional else "min",
             step=1 if kind is int else known.step,
             format=None if kind is int else "%.5g",
@@ -85,10 +85,10 @@ def number(
     return value
 
 
-def whole(words: str, first: int, least: int, most: int, key: str) -> int | None:
+def whole(title: str, first: int, least: int, most: int, key: str) -> int | None:
     """A whole number that is of no config; None, and said there, where it is beyond its limits."""
     with st.container(gap="xxsmall"):
-        value = int(st.number_input(words, step=1, **url_state.unlinked(key, first)))
+        value = int(st.number_input(title, step=1, **url_state.unlinked(key, first)))
         if least <= value <= most:
             return value
         wrong(f"Must be between {least} and {most}.")
@@ -114,10 +114,10 @@ def refuse(problems: Iterable[str]) -> None:
 def linked(field: str, sentence: str) -> str:
     """Return as markdown what is wrong with a run's field, with a link to where it is asked for."""
     known = about.fields(RunConfig).get(field)
-    words = plain(in_words(sentence))
+    text = plain(in_words(sentence))
     if known is None or known.section == "backend":
-        return words
-    return f"{words} [Show the field](#{known.section})"
+        return text
+    return f"{text} [Show the field](#{known.section})"
 
 
 def wrong(sentence: str, kind: type[Config] | None = None) -> None:
@@ -144,7 +144,11 @@ def of_section(section: Section, start: RunConfig, *readers: str) -> list[str]:
     """Return which fields a section of the form asks for, where the run has this mode and workload
     (`readers`)."""
     known = about.fields(type(start)).items()
-    return [name for name, one in known if one.section == section and one.is_read(*readers)]
+    return [
+        name
+        for name, known_field in known
+        if known_field.section == section and known_field.is_read(*readers)
+    ]
 
 
 def several(names: Iterable[str], start: Config, columns: int = 2) -> dict[str, Any]:
@@ -182,12 +186,12 @@ def switch(field: str, start: Config) -> bool:
 
 def perhaps(field: str, start: Config) -> bool | None:
     """Yes, no, or as the engine itself would have it."""
-    words = {None: "Engine default", True: "On", False: "Off"}
+    labels = {None: "Engine default", True: "On", False: "Off"}
     chosen: bool | None = st.selectbox(
         title(field, start),
-        list(words),
-        format_func=words.__getitem__,
-        placeholder=words[None],
+        list(labels),
+        format_func=labels.__getitem__,
+        placeholder=labels[None],
         **of_field(field, start),
     )
     return chosen
@@ -204,10 +208,10 @@ def word(field: str, start: Config) -> str:
 
 def text(field: str, start: Config, placeholder: str = "") -> str:
     """A line of text."""
-    found: str | None = st.text_input(
+    typed: str | None = st.text_input(
         title(field, start), placeholder=placeholder, **of_field(field, start)
     )
-    return (found or "").strip()
+    return (typed or "").strip()
 
 
 _KNOWN = about.fields(StudyConfig) | about.fields(EngineConfig) | about.fields(RunConfig)

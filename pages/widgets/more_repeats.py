@@ -17,18 +17,18 @@ from services.base.errors import PacelineError
 USUAL = 4
 
 
-def button(found: Sequence[Run]) -> None:
+def button(measured: Sequence[Run]) -> None:
     """A popover that repeats all of these runs; nothing where one of them cannot be."""
-    left = MOST_REPEATS - max(run.config.repeats for run in found)
-    if left < 1 or any(run.status != "done" or run.source is not None for run in found):
+    left = MOST_REPEATS - max(run.config.repeats for run in measured)
+    if left < 1 or any(run.status != "done" or run.source is not None for run in measured):
         return
-    comparison_ids = {run.comparison_id for run in found}
+    comparison_ids = {run.comparison_id for run in measured}
     with st.popover("Run more", icon=":material/repeat:"):
         count = fields.whole("Additional repeats", min(USUAL, left), 1, left, key="further")
-        st.caption(_about(len(found), len(comparison_ids) == 1 and None not in comparison_ids))
+        st.caption(_about(len(measured), len(comparison_ids) == 1 and None not in comparison_ids))
         pressed = st.button("Start", type="primary", key="run-more", disabled=count is None)
         if pressed and count is not None:
-            _start(found, count)
+            _start(measured, count)
 
 
 def _about(runs: int, interleaved: bool) -> str:
@@ -39,13 +39,13 @@ def _about(runs: int, interleaved: bool) -> str:
 
 
 @sentences()
-def _start(found: Sequence[Run], count: int) -> None:
+def _start(measured: Sequence[Run], count: int) -> None:
     try:
-        jobs.more(opened(), [run.id for run in found], count, api_keys.typed())
+        jobs.more(opened(), [run.id for run in measured], count, api_keys.typed())
     except PacelineError as error:
         show_error(error)
         return
-    comparison_id = found[0].comparison_id
-    together = len(found) > 1 and comparison_id is not None
-    there = {"comparison": str(comparison_id)} if together else {"run": str(found[-1].id)}
+    comparison_id = measured[0].comparison_id
+    together = len(measured) > 1 and comparison_id is not None
+    there = {"comparison": str(comparison_id)} if together else {"run": str(measured[-1].id)}
     st.switch_page("live.py", query_params=there)

@@ -22,12 +22,12 @@ NARROW = 130  # pixels: two fields beside each other on a phone
 
 def in_url() -> dict[str, float | None]:
     """Return what the URL says, by the config's field; what cannot be is said, and left out."""
-    found, problems = from_link(st.query_params.to_dict())
+    objectives, problems = from_link(st.query_params.to_dict())
     for sentence in problems:
         st.warning(
             plain(f"{sentence} The rest of the link still applies."), icon=":material/link_off:"
         )
-    return found
+    return objectives
 
 
 def parameters() -> dict[str, str]:

@@ -75,8 +75,8 @@ def head(run: Run) -> None:
         backend = "" if run.config.backend == IMPORT else run.config.backend
         via = "" if run.source is not None else run.through
         facts = (f"Run {run.id}", backend, via, run.config.model)
-        said = " · ".join(filter(None, facts))
-        st.caption(f"{plain(said)} · {when(run.started_at or run.created_at)}")
+        line = " · ".join(filter(None, facts))
+        st.caption(f"{plain(line)} · {when(run.started_at or run.created_at)}")
     if run.note:
         st.text(run.note)
 
@@ -89,8 +89,8 @@ def headline(candidate: Candidate) -> None:
         for name in modes.sort_metrics(tiles, config):
             label, unit, meaning = tiles[name]
             st.metric(label, show(row.get(name), unit), help=meaning, border=True)
-    if said := modes.wait_note(config, candidate.summary.ok):
-        st.caption(said)
+    if wait_note := modes.wait_note(config, candidate.summary.ok):
+        st.caption(wait_note)
 
 
 def judgement(candidate: Candidate) -> None:
@@ -101,10 +101,10 @@ def judgement(candidate: Candidate) -> None:
         st.caption(f"Cost: {plain(source)}.")
 
 
-def show_diagnostics(found: Sequence[Diagnostic]) -> None:
+def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Show warnings, long ones folded to their titles, and notes in an expander below."""
-    warnings = [diagnostic for diagnostic in found if diagnostic.level == "warning"]
-    notes = [diagnostic for diagnostic in found if diagnostic.level == "note"]
+    warnings = [diagnostic for diagnostic in diagnostics if diagnostic.level == "warning"]
+    notes = [diagnostic for diagnostic in diagnostics if diagnostic.level == "note"]
     brief = long(warnings)
     if warnings:
         titles = " ".join(f"**{plain(diagnostic.title)}.**" for diagnostic in warnings)
@@ -125,12 +125,12 @@ def client(candidate: Candidate) -> None:
             st.badge("client overloaded", icon=":material/speed:", color="orange")
         else:
             st.badge("client healthy", icon=":material/check:", color="green")
-        if said := client_health.sentence(candidate):
-            st.caption(plain(said))
+        if health := client_health.sentence(candidate):
+            st.caption(plain(health))
 
 
-def _sentences(found: Sequence[Diagnostic]) -> str:
-    return "\n\n".join(f"**{plain(each.title)}.** {plain(each.sentence)}" for each in found)
+def _sentences(diagnostics: Sequence[Diagnostic]) -> str:
+    return "\n\n".join(f"**{plain(each.title)}.** {plain(each.sentence)}" for each in diagnostics)
 
 
 def verdict(measure: str, word: str, in_words: str) -> None:

@@ -17,10 +17,10 @@ def changed(remedy: Remedy) -> dict[str, str]:
 
 def button(candidate: Candidate) -> None:
     """A link to the form that asks as this run did, but for what the server refused."""
-    if (found := of_run(candidate.run, candidate.measurements)) is not None:
+    if (remedy := of_run(candidate.run, candidate.measurements)) is not None:
         st.page_link(
             "run.py",
-            label=f"{found.label}, and start again",
+            label=f"{remedy.label}, and start again",
             icon=":material/build:",
-            query_params=onward(like=str(candidate.run.id), **changed(found)),
+            query_params=onward(like=str(candidate.run.id), **changed(remedy)),
         )

@@ -59,9 +59,9 @@ def _workload(start: RunConfig) -> dict[str, Any]:
     elif name == "file":
         values["prompts"] = _file(start)
     elif own := WORKLOADS[name].parameters:
-        words = {"input_tokens": "Tokens per short prompt"} if name == "mixed" else {}
+        titles = {"input_tokens": "Tokens per short prompt"} if name == "mixed" else {}
         with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
-            values |= {field: fields.number(field, start, words.get(field)) for field in own}
+            values |= {field: fields.number(field, start, titles.get(field)) for field in own}
     return values
 
 
@@ -79,13 +79,13 @@ def _file(start: RunConfig) -> tuple[str, ...]:
             st.caption(f"Uses the {prompts} of the earlier run unless you upload others.")
         return start.prompts
     try:
-        found = read_file(uploaded.getvalue(), uploaded.name)
+        file = read_file(uploaded.getvalue(), uploaded.name)
     except InvalidPrompts as error:
         show_error(error)
         return ()
-    used = f"{many(len(found.prompts), 'prompt')}, used in rotation."
-    st.caption(plain(" ".join((used, *found.notes))))
-    return found.prompts
+    used = f"{many(len(file.prompts), 'prompt')}, used in rotation."
+    st.caption(plain(" ".join((used, *file.notes))))
+    return file.prompts
 
 
 def _sampling(start: RunConfig) -> dict[str, Any]:

@@ -113,8 +113,8 @@ def _form() -> None:
             "address that it may go to in `.env`: `PROD_API_KEY` and `PROD_BASE_URL`."
         )
         if st.form_submit_button("Save", type="primary"):
-            given = {field: text.strip() for field, text in texts.items() if text.strip()}
-            _save(name.strip(), {"backend": backend, "usd_per_hour": price, **given})
+            typed = {field: text.strip() for field, text in texts.items() if text.strip()}
+            _save(name.strip(), {"backend": backend, "usd_per_hour": price, **typed})
 
 
 def _save(name: str, values: dict[str, Any]) -> None:

@@ -122,9 +122,9 @@ def _cards(others: list[Fields]) -> dict[int, Fields]:
     return cards
 
 
-def _first(start: RunConfig, given: Fields) -> RunConfig:
-    own = {"base_url": None, "model": ""} if "backend" in given else {}
-    return start.model_copy(update=own | given)
+def _first(start: RunConfig, changes_of_card: Fields) -> RunConfig:
+    own = {"base_url": None, "model": ""} if "backend" in changes_of_card else {}
+    return start.model_copy(update=own | changes_of_card)
 
 
 def _add(last: Fields) -> None:

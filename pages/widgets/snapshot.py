@@ -33,8 +33,8 @@ class Snapshot:
 
 def snapshot(run: Run, dark: bool) -> Snapshot:
     """Return it, at most FRESH_S old unless the run's status or phase has changed."""
-    found: Snapshot = _snapshot(str(opened().url), run.id, run.status, run.phase, dark, run)
-    return found
+    shot: Snapshot = _snapshot(str(opened().url), run.id, run.status, run.phase, dark, run)
+    return shot
 
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
@@ -49,7 +49,7 @@ def _snapshot(
         if progress
         else []
     )
-    moves = any(one.tokens or one.in_flight for one in progress)
+    moves = any(sample.tokens or sample.in_flight for sample in progress)
     drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark)
     return Snapshot(
         now,

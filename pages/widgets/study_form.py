@@ -87,17 +87,17 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
         else preset_config(start.preset, other).engine or other
     )
     values = engine_form.ask(first, sizes=False)
-    found: dict[str, Any] = {"engine": values, "run": {}}
+    fields_of_study: dict[str, Any] = {"engine": values, "run": {}}
     if ENGINES[name].parallelism:
-        found["parallel"] = _sizes(start, problems)
+        fields_of_study["parallel"] = _sizes(start, problems)
     if "chunked_prefill" in ENGINES[name].parameters:
-        found["chunked"] = _switches(start)
-    found["usd_per_gpu_hour"] = fields.number("usd_per_gpu_hour", start)
-    return found
+        fields_of_study["chunked"] = _switches(start)
+    fields_of_study["usd_per_gpu_hour"] = fields.number("usd_per_gpu_hour", start)
+    return fields_of_study
 
 
 def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]:
-    found = _typed(
+    typed = _typed(
         "parallel",
         format_parallel(start.parallel),
         parse_parallel,
@@ -105,26 +105,26 @@ def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]
         help="For example TP=4 PP=2 DP=1; separate several with a semicolon. The one with the "
         "fewest devices is the baseline.",
     )
-    return found or (Parallel(),)
+    return typed or (Parallel(),)
 
 
 def _switches(start: StudyConfig) -> tuple[bool, ...]:
-    words = {values: word for word, values in SWITCHES.items()}
+    labels = {values: word for word, values in SWITCHES.items()}
     chosen: str = st.selectbox(
         fields.label("chunked"),
         list(SWITCHES),
-        **url_state.keyed(f"{fields.STUDY}chunked", words.get(start.chunked, "On and off")),
+        **url_state.keyed(f"{fields.STUDY}chunked", labels.get(start.chunked, "On and off")),
     )
     return SWITCHES[chosen]
 
 
 def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     st.subheader("Load", anchor=False)
-    found = {}
+    axes = {}
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
         for name in AXES:
             first = ", ".join(map(str, getattr(start, name)))
-            found[name] = _typed(
+            axes[name] = _typed(
                 name,
                 first,
                 partial(numbers, name),
@@ -133,7 +133,7 @@ def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
                 help=f"{about.fields(StudyConfig)[name].help}, for example 1, 8, "
                 "32. All combinations are measured.",
             )
-    return found
+    return axes
 
 
 def _typed(

@@ -91,8 +91,8 @@ def standing(study: Study) -> None:
 
 def cells(study: Study) -> None:
     st.subheader("Runs", anchor="runs")
-    found = runs.headlines(opened(), [run.id for run in study.runs])
-    study_grid.measured(study, found)
+    summaries = runs.headlines(opened(), [run.id for run in study.runs])
+    study_grid.measured(study, summaries)
     for server in study.engines:
         if server.status == "failed":
             with st.container(border=True):

@@ -24,29 +24,32 @@ def show(study: Study) -> None:
     cells = studies.measured(opened(), study)
     if not any(cell.candidate for cell in cells):
         return
-    told = report(cells, study.config.usd_per_gpu_hour, study.device)
-    words(told)
-    if not told.mixes:
+    study_report = report(cells, study.config.usd_per_gpu_hour, study.device)
+    words(study_report)
+    if not study_report.mixes:
         for chart in STUDY_CHARTS:
             chart_panel.draw_study(
                 chart, cells, study.id, partial(studies.measured, opened(), study)
             )
-    for found in all_tables(told):
-        tabular.table(found, found.title)
+    for table in all_tables(study_report):
+        tabular.table(table, table.title)
 
 
-def words(told: Report) -> None:
+def words(study_report: Report) -> None:
     """The first sentence large, the others below it."""
-    st.subheader(plain(told.headline), anchor="verdict")
-    if told.details:
-        st.markdown(plain(told.details))
-    st.caption(plain(told.varied))
+    st.subheader(plain(study_report.headline), anchor="verdict")
+    if study_report.details:
+        st.markdown(plain(study_report.details))
+    st.caption(plain(study_report.varied))
     panels.show_diagnostics(
-        [replace(one, title=f"{of}: {one.title}") for one, of in diagnostics_of(told)]
+        [
+            replace(diagnostic, title=f"{of}: {diagnostic.title}")
+            for diagnostic, of in diagnostics_of(study_report)
+        ]
     )
-    if told.sentences:
-        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told.sentences))
-    for note in told.notes:
+    if study_report.sentences:
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in study_report.sentences))
+    for note in study_report.notes:
         st.caption(plain(note))
 
 

@@ -21,19 +21,19 @@ SHORT = 25  # characters of a line that a narrow column does not break: a ratio 
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
-def table(found: Table, question: str = "") -> None:
+def table(data: Table, question: str = "") -> None:
     """A table of texts, with the question that it answers above it."""
-    if not found.rows:
+    if not data.rows:
         return
     if question:
-        st.subheader(plain(question), anchor=found.title.lower().replace(" ", "-"))
-    columns = [plain(column) or " " for column in found.columns]
-    rows = [[_cell(text) for text in row] for row in found.rows]
+        st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
+    columns = [plain(column) or " " for column in data.columns]
+    rows = [[_cell(text) for text in row] for row in data.rows]
     st.table(
-        pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=found.title
+        pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
     )
-    if found.note:
-        st.caption(plain(found.note))
+    if data.note:
+        st.caption(plain(data.note))
 
 
 def _cell(text: str) -> str:
@@ -71,10 +71,10 @@ def circumstances(candidates: Sequence[Candidate]) -> None:
     with st.expander("Config and environment", icon=":material/settings:"):
         labels = labels_of(candidates)
         for of in (tables.configuration, tables.environment):
-            found = of(candidates, labels)
-            if found.rows:
-                st.markdown(f"**{plain(found.title)}**")
-                table(found)
+            facts = of(candidates, labels)
+            if facts.rows:
+                st.markdown(f"**{plain(facts.title)}**")
+                table(facts)
 
 
 def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:

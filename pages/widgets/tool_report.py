@@ -19,11 +19,11 @@ def whole(candidate: Candidate) -> None:
     st.subheader(plain(f"What does {stated.tool_of(candidate)} report?"), anchor="told")
     _agreement(candidate)
     tabular.table(stated.table(candidate))
-    found = stated.definitions(candidate)
-    if found.rows:
+    definitions = stated.definitions(candidate)
+    if definitions.rows:
         alone = not candidate.measurements  # the definitions are then all that explains them
-        with st.expander(plain(found.title), expanded=alone, icon=":material/menu_book:"):
-            tabular.table(found)
+        with st.expander(plain(definitions.title), expanded=alone, icon=":material/menu_book:"):
+            tabular.table(definitions)
 
 
 def brief(candidates: Sequence[Candidate]) -> None:
@@ -35,12 +35,12 @@ def brief(candidates: Sequence[Candidate]) -> None:
     for candidate in known:
         _agreement(candidate, f"Run {candidate.run.id}, ")
         with st.expander(f"All numbers of run {candidate.run.id}", icon=":material/table:"):
-            for found in (stated.table(candidate), stated.definitions(candidate)):
-                tabular.table(found)
+            for table in (stated.table(candidate), stated.definitions(candidate)):
+                tabular.table(table)
 
 
 def _agreement(candidate: Candidate, about: str = "") -> None:
     alone = f"{stated.tool_of(candidate)}: the file has no requests to compute the numbers from."
     st.markdown(plain(about + (stated.sentence(candidate) or alone)))
-    if found := stated.reasons(candidate):
-        st.markdown("\n".join(f"- **{plain(what)}**. {plain(why)}" for what, why in found))
+    if reasons := stated.reasons(candidate):
+        st.markdown("\n".join(f"- **{plain(what)}**. {plain(why)}" for what, why in reasons))

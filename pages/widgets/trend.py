@@ -22,33 +22,33 @@ PARAMETER = "trend"
 UNBROKEN = "\N{NO-BREAK SPACE}%"
 
 
-def choose(prefix: str, said: Mapping[str, str]) -> dict[str, str]:
+def choose(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
     """Which measure's trend is shown, if any. Returns it as a parameter of the URL."""
-    given = said.get(PARAMETER)
+    text = parameters.get(PARAMETER)
     chosen = st.segmented_control(
         "Trend of",
         MEASURES,
         format_func=lambda name: measure_of(name)[0],
-        **url_state.keyed(prefix + PARAMETER, given if given in MEASURES else None),
+        **url_state.keyed(prefix + PARAMETER, text if text in MEASURES else None),
     )
     return {PARAMETER: chosen} if chosen else {}
 
 
-def complain(said: Mapping[str, str]) -> None:
+def complain(parameters: Mapping[str, str]) -> None:
     """Say what the URL asks for that is not there."""
-    if said.get(PARAMETER, MEASURES[0]) not in MEASURES:
-        st.warning(plain(f"Unknown trend “{said[PARAMETER][:60]}”; choose one below."))
+    if parameters.get(PARAMETER, MEASURES[0]) not in MEASURES:
+        st.warning(plain(f"Unknown trend “{parameters[PARAMETER][:60]}”; choose one below."))
 
 
-def show(measure: str, asked: Mapping[str, Any]) -> None:
+def show(measure: str, filters: Mapping[str, Any]) -> None:
     """What is said of the runs, and their picture."""
-    found = baseline_verdicts.trend(opened(), measure, **asked)
+    series = baseline_verdicts.trend(opened(), measure, **filters)
     st.subheader(QUESTION, anchor="trend")
-    first, *others = (plain(sentence.replace(" %", UNBROKEN)) for sentence in found.sentences)
+    first, *others = (plain(sentence.replace(" %", UNBROKEN)) for sentence in series.sentences)
     st.markdown(first)
     if others:
         st.caption(" ".join(others))
-    drawn = trend_chart(found, dark())
+    drawn = trend_chart(series, dark())
     if drawn is None:
         st.caption("None of these runs has this metric.")
         return
@@ -62,15 +62,15 @@ def show(measure: str, asked: Mapping[str, Any]) -> None:
             on_select="rerun",
             selection_mode=PICKED,
         )
-        image_buttons(partial(trend_chart, found), "trend", f"paceline-trend-{found.measure}")
+        image_buttons(partial(trend_chart, series), "trend", f"paceline-trend-{series.measure}")
     picked = event["selection"].get(PICKED, [])
     if picked:
-        _picked(found, picked[0]["run"])
+        _picked(series, picked[0]["run"])
 
 
-def _picked(found: Trend, run_id: int) -> None:
+def _picked(series: Trend, run_id: int) -> None:
     """Where to go from a mark that was clicked."""
-    point = next((point for point in found.points if point.run_id == run_id), None)
+    point = next((point for point in series.points if point.run_id == run_id), None)
     if point is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -81,10 +81,10 @@ def _picked(found: Trend, run_id: int) -> None:
             icon=":material/insights:",
             query_params={"run": str(run_id)},
         )
-        if found.baseline and found.baseline.run_id != run_id:
+        if series.baseline and series.baseline.run_id != run_id:
             st.page_link(
                 "compare.py",
                 label="Compare with baseline",
                 icon=":material/compare_arrows:",
-                query_params={"runs": f"{found.baseline.run_id},{run_id}"},
+                query_params={"runs": f"{series.baseline.run_id},{run_id}"},
             )

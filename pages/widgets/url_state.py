@@ -65,9 +65,9 @@ def forget(prefix: str | tuple[str, ...], kept: Collection[str] = ()) -> None:
             del st.session_state[key]
 
 
-def write(found: Mapping[str, str]) -> None:
+def write(wanted_parameters: Mapping[str, str]) -> None:
     """Let the URL follow the widgets."""
-    wanted = dict(found)
+    wanted = dict(wanted_parameters)
     if wanted != parameters():
         kept = {name: text for name, text in st.query_params.items() if name in KEPT}
         st.query_params.from_dict(kept | wanted)

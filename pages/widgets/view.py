@@ -85,9 +85,9 @@ def sentences() -> Iterator[None]:
 
 def show_error(error: Exception) -> None:
     """Show what a `PacelineError` says, or what is wrong with the database."""
-    words = said_of(error) if isinstance(error, UNUSABLE) else str(error)
+    text = said_of(error) if isinstance(error, UNUSABLE) else str(error)
     again = isinstance(error, (*UNUSABLE, InvalidSettings))
-    st.error(plain(f"{words} Then reload this page." if again else words), icon=":material/error:")
+    st.error(plain(f"{text} Then reload this page." if again else text), icon=":material/error:")
 
 
 def plain(text: str) -> str:

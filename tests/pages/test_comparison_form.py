@@ -99,8 +99,8 @@ def test_two_backends_that_do_not_answer_break_nothing_and_no_default_is_lost(
     at = choose(at, "backend", "vllm")
     assert [button.label for button in at.button].count("Reload models") == 2
     at = choose(at, "backend", "embedded")
-    each = at.number_input(key="run-trial-each")
-    assert (each.value, at.number_input(key="run-trial-margin").value) == (5, 5.0)
+    each = at.number_input(key="run-comparison-each")
+    assert (each.value, at.number_input(key="run-comparison-margin").value) == (5, 5.0)
     assert "2 candidates, 5 interleaved repeats each" in text_of(at)
 
 
@@ -170,8 +170,8 @@ def test_a_saved_server_is_chosen_with_all_that_belongs_to_it(
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("trial-each", 0, "measured 1 to 50 times"),
-        ("trial-margin", 0.01, "from 0.1 %"),
+        ("comparison-each", 0, "measured 1 to 50 times"),
+        ("comparison-margin", 0.01, "from 0.1 %"),
         ("requests", 20_000, "must be at most 10000"),
     ],
 )

@@ -118,10 +118,10 @@ def sentence_of(walk: Walk) -> str:
     if walk.value("run-versus") == SERVERS and len(cards(walk)) == 1:
         return plan(parse(shown(walk)), None).sentence.partition(" prompt token")[0]
     configs = candidates.candidates(shown(walk), others(walk))
-    each, target = walk.value("run-trial-each"), walk.value("run-trial-target")
-    most = each if target is None else walk.value("run-trial-most")
+    each, target = walk.value("run-comparison-each"), walk.value("run-comparison-target")
+    most = each if target is None else walk.value("run-comparison-most")
     asked = ComparisonDesign(
-        None, each, most, target and target / 100, walk.value("run-trial-margin") / 100
+        None, each, most, target and target / 100, walk.value("run-comparison-margin") / 100
     )
     check(asked, configs)
     turns = [interleaved(config, each) for config in configs]
@@ -170,7 +170,9 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
     walk.at.run()
     walk.look()
     if kind != SERVERS:
-        found = {name: walk.value(f"run-trial-{name}") for name in ("each", "margin", "target")}
+        found = {
+            name: walk.value(f"run-comparison-{name}") for name in ("each", "margin", "target")
+        }
         assert found == {"each": 5, "margin": 5.0, "target": None}
     for _ in range(STEPS):
         walk.step()
