@@ -64,7 +64,7 @@ def warm_up() -> None:
 
 
 async def keep_queue() -> None:
-    """See that queued runs are worked off, whatever became of the process that did it."""
+    """See that queued runs are processed, whatever became of the process that did it."""
     while True:
         try:
             await asyncio.to_thread(jobs.ensure, opened())

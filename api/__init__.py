@@ -16,7 +16,7 @@ from services import VERSION
 api = FastAPI(
     title="Paceline",
     version=VERSION,
-    description="Start runs, watch them, take their results. Times are seconds, lengths tokens.",
+    description="Start runs, watch them, read their results. Times are seconds, lengths tokens.",
     docs_url=None,  # FastAPI's pages load their scripts from elsewhere
     redoc_url=None,
     redirect_slashes=False,

@@ -56,7 +56,7 @@ def _with(status: int) -> Callable[[Request, Any], JSONResponse]:
 
 
 def _no_run(_: Request, error: Any) -> JSONResponse:
-    return problem(404, f"{error} GET /api/runs lists the runs there are.")
+    return problem(404, f"{error} GET /api/runs lists all runs.")
 
 
 def _no_database(_: Request, error: Any) -> JSONResponse:
@@ -68,8 +68,8 @@ def _unforeseen(_: Request, error: Any) -> JSONResponse:
 
 
 _WORDS = {
-    404: "There is no {}. /api/openapi.json says what there is.",
-    405: "There is no {}, though something is at that address. /api/openapi.json says what.",
+    404: "There is no {}. /api/openapi.json lists all routes.",
+    405: "{} is not allowed. /api/openapi.json lists the allowed methods.",
     422: "The body is not valid JSON.",
 }
 HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         opened()
         code: int = options.call(options)
     except RunNotFound as error:
-        return refuse(f"{error} `{program()} list` lists the runs there are.")
+        return refuse(f"{error} `{program()} list` lists all runs.")
     except UNUSABLE as error:
         return refuse(said_of(error))
     except PacelineError as error:
@@ -54,7 +54,7 @@ def _check(unknown: Sequence[str]) -> None:
         raise Usage("Standard output is closed: there is nowhere to print to.")
     names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     if unknown:  # the words after a flag are not said again: one may be a key
-        raise Usage(f"There is no {', '.join(names) or repr(unknown[0])} here. See --help.")
+        raise Usage(f"Unknown argument: {', '.join(names) or repr(unknown[0])}. See --help.")
 
 
 def _cause(error: Exception) -> str:

@@ -53,7 +53,7 @@ def remove(options: Namespace) -> int:
         and options.tag in (None, baseline.value)
     ]
     if not removed:
-        raise Usage(f"Run {options.run} is not the baseline of that.")
+        raise Usage(f"Run {options.run} is not the baseline of that model or tag.")
     for baseline in removed:
         baselines.delete(opened(), baseline.kind, baseline.value)
     lines = [

@@ -30,7 +30,7 @@ def share(options: Namespace) -> int:
     if options.revoke:
         token = options.revoke.rpartition("/")[2]  # of its path or whole address, too
         shares.revoke(opened(), token)
-        say(options, lambda: {"revoked": True}, lambda: "Revoked: nothing is behind it any more.")
+        say(options, lambda: {"revoked": True}, lambda: "Revoked: the link no longer works.")
     elif options.list:
         pages = shares.listed(opened(), options.runs)
         say(options, lambda: pages, lambda: terminal.shares_text(pages))

@@ -185,7 +185,7 @@ def _of_engine(options: Namespace) -> dict[str, Any]:
 def _only_one_server(load: dict[str, Any]) -> None:
     if named := [name for name in ("backend", "base_url") if name in load]:
         raise Usage(
-            f"{flag(named[0])} is for a server that is there, and Paceline starts an engine here: "
+            f"{flag(named[0])} is for an existing server, but Paceline starts an engine here: "
             "leave it out, or choose --preset concurrency, clients or batch_length."
         )
 

@@ -94,7 +94,7 @@ def _address(url: str) -> URL:
         address = make_url(url)
         address = address.set(drivername=DRIVERS[address.drivername])
     except (ArgumentError, KeyError, ValueError):
-        raise DatabaseProblem(f"Paceline knows no database at such an address. {KNOWN}") from None
+        raise DatabaseProblem(f"This is not the address of a supported database. {KNOWN}") from None
     if address.drivername == "sqlite+pysqlite":
         return address.set(database=str(_file(address.database)))
     return address

@@ -13,7 +13,7 @@ from db import shares
 from db.database import UNUSABLE, opened, said_of
 from services.report.export import notice_html, policy_of
 
-GONE = "It was revoked, or its time is over. Whoever sent you the link can make a new one."
+GONE = "It was revoked, or it has expired. Whoever sent you the link can make a new one."
 POLICY_WITHIN = 4096  # bytes of a page, in which its own policy stands
 
 log = logging.getLogger("paceline.web")
@@ -21,7 +21,7 @@ log = logging.getLogger("paceline.web")
 
 def shared_page(request: Request) -> Response:
     """Answer with a shared page as it was made. That there never was one, that it was revoked and
-    that its time is over look the same."""
+    that has expired look the same."""
     try:
         page = shares.load(opened(), request.path_params["token"])
     except UNUSABLE as error:

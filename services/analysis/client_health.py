@@ -100,7 +100,7 @@ def _error(candidate: Candidate) -> Rows:
             (units.seconds(limit) if name == "ttft" else ""),
         )
     yield "Requests of the calibration", f"{calibration['requests']:,}", ""
-    yield "Of them lost", f"{calibration['lost']:,}", ""
+    yield "Lost in calibration", f"{calibration['lost']:,}", ""
 
 
 def _clock(clocks: set[str | None]) -> str:

@@ -102,7 +102,7 @@ def _checked(written: str) -> SplitResult:
         InvalidAddress: what is wrong, to follow its name. It is not repeated: it may hold a key.
     """
     if not written.isascii() or not written.isprintable():  # urlsplit drops tabs and line breaks
-        raise InvalidAddress("holds a character that no address has")
+        raise InvalidAddress("holds a character that is not allowed in an address")
     if _BARE_IPV6.match(written):
         raise InvalidAddress(
             "is not an address: an IPv6 host stands in brackets, http://[::1]:8000"
@@ -135,8 +135,8 @@ def _check_secrets(parts: SplitResult) -> None:
         )
     if secret := _secret_in(parts):
         raise InvalidAddress(
-            f"must hold no key: its {secret} looks like one. Put the key into the environment, or "
-            "send it as a header that names a variable"
+            f"must not contain a key: its {secret} looks like one. Put the key into the "
+            "environment, or send it as a header that names a variable"
         )
 
 

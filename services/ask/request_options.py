@@ -158,17 +158,17 @@ def _check_no_secret(value: Any, schemas: bool = False) -> None:
             describes = schemas and isinstance(inner, Mapping)
             if names_secret(str(name), "field") and not describes and _holds_text(inner):
                 raise ValueError(
-                    f"must hold no key, and {str(name)[:40]!r} looks like one: send it as a header "
-                    "that names a variable"
+                    f"must not contain a key, and {str(name)[:40]!r} looks like one: send it as a "
+                    "header that names a variable"
                 )
             if holds_key(str(name)):
-                raise ValueError("must hold no key, and the name of a field looks like one")
+                raise ValueError("must not contain a key, and the name of a field looks like one")
             _check_no_secret(inner, name in _SCHEMAS)
     elif isinstance(value, list | tuple):
         for inner in value:
             _check_no_secret(inner)
     elif isinstance(value, str) and holds_key(value):
-        raise ValueError("must hold no key, and one of its texts looks like one")
+        raise ValueError("must not contain a key, and one of its texts looks like one")
 
 
 def _holds_text(value: Any) -> bool:

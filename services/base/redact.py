@@ -1,5 +1,5 @@
-"""Keys and prompts never reach an error, a log or an export, however a server echoes them; paths
-never an export."""
+"""Remove keys and prompts from errors, logs and exports, however a server echoes them, and paths
+from exports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PATH = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A secret and the same on one line, made ready for texts that may quote it."""
+    """A secret, and the same on one line, prepared for searching texts that may quote it."""
 
     secret: str
     line: str
@@ -45,8 +45,8 @@ Secrets = Iterable[Secret]
 
 
 def known(secret: str) -> Known:
-    """Return a secret made ready: with a long one this takes a millisecond, and numpy's import,
-    which no request of others should have to wait for."""
+    """Prepare a secret for searching. For a long one this takes a millisecond and imports numpy,
+    so do it before requests are timed."""
     if len(secret) >= LONG:
         import_module("services.base.long_secret")
     spaced = any(space in secret for space in SPACES)
@@ -54,9 +54,9 @@ def known(secret: str) -> Known:
 
 
 def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
-    """Return `text` without the given secrets and without anything that looks like a key, cut to
-    `limit` characters. A server may quote a prompt in part, escaped, or on one line: every run of
-    RUN characters that a secret holds, however it is written, is removed."""
+    """Return `text` without the secrets and without anything that looks like a key, shortened to
+    `limit` characters. A server may quote part of a prompt, escaped or on one line, so every
+    sequence of RUN characters of a secret is removed, however it is written."""
     whole, text = len(text) <= READ, without_secrets(text[:READ], secrets)
     text = BEARER.sub("Bearer [removed]", KEY.sub("[removed]", text))
     text = USER.sub("[removed]@", text)
@@ -66,8 +66,8 @@ def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
 
 
 def without_secrets(text: str, secrets: Secrets) -> str:
-    """Return `text`, of any length, without the secrets and without RUN characters of one in a row,
-    plain, escaped, or on one line."""
+    """Return `text`, of any length, without the secrets and without any RUN consecutive characters
+    of one: plain, escaped, or on one line."""
     blocks: set[str] = set()  # of the text, once they are wanted
     runs: set[str] = set()  # of all secrets: cut out one by one, some would leave halves of others
     short: list[str] = []
@@ -91,18 +91,19 @@ def without_secrets(text: str, secrets: Secrets) -> str:
 
 
 def holds(text: str, secrets: Secrets) -> bool:
-    """Return whether `text`, of any length, holds one of the secrets, or RUN characters of it."""
+    """Return whether `text`, of any length, contains a secret or RUN consecutive characters of
+    one."""
     return without_secrets(text, secrets) != text
 
 
 def without_paths(text: str) -> str:
-    """Return `text` with the folders of every file in it left out: "…/model.gguf". A folder's name
-    tells who uses a machine, and for what."""
+    """Return `text` without the folders of any file path in it: "…/model.gguf". A folder's name may
+    reveal who uses a machine and for what."""
     return _PATH.sub("…/", text)
 
 
 def _written(known: Known, text: str) -> tuple[str, ...]:
-    """Return a secret in the ways in which `text` may quote it."""
+    """Return the spellings of a secret that may occur in `text`."""
     secret, ways = known.secret, [known.line]
     if "\\" in text or any(sign in text for sign in SPACES):  # else it is on one line itself
         ways.append(secret)
@@ -113,8 +114,8 @@ def _written(known: Known, text: str) -> tuple[str, ...]:
 
 
 def _on_one_line(secret: str) -> str:
-    """Return a secret with one space for each stretch of them; of most long prompts this takes a
-    tenth of the time that the pattern takes."""
+    """Return a secret with runs of whitespace collapsed to one space; for most long prompts this
+    takes a tenth of the time of the regular expression."""
     if not secret.isascii():
         return _STRETCH.sub(" ", secret)
     for space in WHITESPACE:
@@ -129,8 +130,8 @@ def _blocks(text: str) -> set[str]:
 
 
 def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
-    """Return which RUN characters of `text` the secret holds: any RUN characters in a row hold one
-    of the blocks that are looked up. Blocks alone are often ordinary words."""
+    """Return the sequences of RUN characters that `text` shares with the secret. Any such sequence
+    contains one of the blocks, which are looked up first; blocks alone are often ordinary words."""
     seen = [
         at
         for at in _seen(text, blocks, secret)
@@ -145,7 +146,7 @@ def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
 
 
 def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
-    """Return where the secret holds a block of the text, of those that may be all it shares."""
+    """Return the offsets in the secret at which a block of the text occurs."""
     if len(secret) >= LONG:
         from services.base.long_secret import shared_blocks  # numpy: not where nobody needs it
 

@@ -1,5 +1,5 @@
-"""How often a page that changes by itself is drawn again: once a second, less often while this
-process is busy, so that many who look do not keep each other from seeing anything."""
+"""How often a live page is refreshed: once a second, less often while this process is busy, so that
+many viewers do not starve each other."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ AWAY_S = LOOK_S + 2 * EVERY_S[-1]  # without a question: nobody looks
 
 
 class Refresh:
-    """One for the whole process. Half the pace costs half, so one look tells what each would cost.
+    """One for the whole process. Halving the rate halves the cost, so one measurement gives the
+    cost of every rate.
 
-    A new pace makes every page be drawn as a whole, once: that is no part of what it costs, and is
-    let pass before the next look.
+    After a change of rate every page is redrawn once as a whole. That is not part of the regular
+    cost, so the next measurement starts after it.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Refresh:
         self._at, self._spent = wall(), cpu()
 
     def seconds(self) -> float:
-        """Return the time between two drawings, as of now."""
+        """Return the current time between two refreshes, in seconds."""
         with self._lock:
             passed = self._wall() - self._at
             if passed > AWAY_S:
@@ -53,7 +54,7 @@ class Refresh:
         self._at, self._spent = self._wall(), self._cpu()
 
     def _chosen(self, drawing: float) -> int:
-        """Return the step to take where one drawing for all takes so many seconds of a core."""
+        """Return the step to use if one refresh of all pages takes this many seconds of CPU."""
         last = len(EVERY_S) - 1
         fits = (step for step in range(last) if drawing / EVERY_S[step] <= self._most(step))
         return next(fits, last)

@@ -1,4 +1,5 @@
-"""Units and digits, at the edge only: inside, times are seconds and lengths are tokens."""
+"""Format values with units for display. Everywhere else, times are seconds and lengths are
+tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ MOST_PLACES = 15  # behind the point: what is smaller is nothing that was measur
 
 
 def show(value: float | None, unit: str) -> str:
-    """Return a value with its unit as people read it; None becomes a dash, and so does NaN."""
+    """Return a value with its unit for display; None and NaN become a dash."""
     if value is None or isnan(value):
         return NOTHING
     shown = _SHOWN.get(unit)
@@ -19,7 +20,7 @@ def show(value: float | None, unit: str) -> str:
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return `value` with so many digits that matter, without an exponent: 0.0123, 4.56, 12,300."""
+    """Return `value` with that many significant digits and no exponent: 0.0123, 4.56, 12,300."""
     if not isfinite(value):
         return NOTHING if isnan(value) else ENDLESS if value > 0 else f"-{ENDLESS}"
     if value == 0:
@@ -32,7 +33,7 @@ def significant(value: float, digits: int = 3) -> str:
 def seconds(value: float) -> str:
     """Return a time: 850 µs, 12.3 ms, 4.56 s, 2 min 05 s, 1 h 03 min.
 
-    A unit ends where its digits would round up to a whole one of the next: 999.7 ms is 1.00 s.
+    The next unit is used where rounding would reach it: 999.7 ms is 1.00 s.
     """
     if value < 0:
         return f"-{seconds(-value)}"
@@ -58,12 +59,12 @@ def dollars(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """Return a share between 0 and 1 as per cent."""
+    """Return a share between 0 and 1 as a percentage."""
     return f"{significant(value * 100)} %"
 
 
 def count(value: float) -> str:
-    """Return a count; a mean of counts keeps one digit."""
+    """Return a count; a mean of counts keeps one decimal."""
     if not isfinite(value):
         return significant(value)
     return f"{value:,.0f}" if float(value).is_integer() or value >= 999.95 else f"{value:,.1f}"
@@ -79,7 +80,7 @@ def size(value: float) -> str:
 
 
 def many(number: float, noun: str) -> str:
-    """Return how many there are of something: 1 request, 5,000 requests, 2.5 tokens."""
+    """Return a number with its noun: 1 request, 5,000 requests, 2.5 tokens."""
     return f"{count(number)} {noun if number == 1 else f'{noun}s'}"
 
 

@@ -1,7 +1,7 @@
-"""The gate for what a server says: names, versions, reasons, labels and numbers on their way in.
+"""Validates what a server sends: names, versions, reasons, labels and numbers.
 
-Nobody vouches for it. A server may echo the key or the prompt that it was sent, in any field; it
-may send megabytes where a word belongs, or numbers that no database holds. Whatever is to be
+None of it can be trusted. A server may echo the key or the prompt that it was sent, in any field;
+it may send megabytes where a word belongs, or numbers that no database holds. Whatever is to be
 stored, exported, shown or logged passes one of these functions first.
 """
 
@@ -26,15 +26,15 @@ _NUMBER = re.compile(
 
 
 def text(value: Any, secrets: Secrets = (), limit: int = LONGEST) -> str:
-    """Return a server's words as one line of `limit` printable characters at most, without the
-    `secrets` (its key, the prompt) and without what looks like a key; "" where `value` is no
+    """Return a server's text as one line of at most `limit` printable characters, without the
+    `secrets` (its key, the prompt) and anything that looks like a key; "" if `value` is not
     text."""
     return redact(one_line(value), secrets, limit) if isinstance(value, str) else ""
 
 
 def one_line(value: str) -> str:
-    """Return `value` on one line, or of a long one its beginning, longer than `redact` looks at: no
-    line breaks, control or direction characters, halves of surrogate pairs."""
+    """Return `value`, or the beginning of a long one, on one line: without line breaks, control or
+    direction characters and lone surrogates. The beginning is longer than what `redact` reads."""
     start = join_surrogates(value[:FURTHEST])
     if not start.isprintable():
         start = "".join(c if c.isprintable() else " " for c in start)
@@ -46,8 +46,8 @@ def one_line(value: str) -> str:
 
 
 def number(value: Any) -> float | None:
-    """Return a number, also one written in ASCII digits; None: it is none, infinite, or larger than
-    64 bits hold, so that sums of numbers stay finite."""
+    """Return a number, which may be written in ASCII digits; None if it is not a number, infinite,
+    or does not fit 64 bits. Sums of numbers thus stay finite."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -56,8 +56,8 @@ def number(value: Any) -> float | None:
 
 
 def integer(value: Any) -> int | None:
-    """Return a whole number that fits 64 bits, also one written in ASCII digits; None: it is none,
-    or larger."""
+    """Return an integer, which may be written in ASCII digits; None if it is not an integer or does
+    not fit 64 bits."""
     if isinstance(value, str):
         value = int(value) if _INTEGER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -66,16 +66,16 @@ def integer(value: Any) -> int | None:
 
 
 def name(value: Any, secrets: Secrets = (), limit: int = LONGEST) -> str:
-    """Return a name that a server is to be asked by, such as a model's, as it was written; "" where
-    it is none, longer, not printable, or holds one of the secrets."""
+    """Return a name to be sent back to the server, such as a model's, unchanged; "" if it is not
+    text, too long, not printable, or contains a secret."""
     fits = isinstance(value, str) and len(value) <= limit and value.isprintable()
     return value if fits and not holds(value, secrets) else ""
 
 
 def data(value: Any, secrets: Secrets = (), depth: int = DEEPEST) -> Any:
-    """Return JSON-ready data with each text and number in it passed through the gate: what is no
-    number that can be kept is None, and what is deeper or longer than can be meant is left out.
-    Texts may be sentences, of SENTENCE characters."""
+    """Return JSON-ready data with every text and number in it validated: invalid numbers become
+    None, and what is nested too deeply or too long is left out. Texts may have SENTENCE
+    characters."""
     secrets = tuple(secrets)
     match value:
         case None | bool():

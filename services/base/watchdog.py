@@ -1,5 +1,5 @@
-"""Ends this process when it should not go on, whatever it is doing: not even a loop in C that never
-lets another thread run can put that off, since the kernel does it."""
+"""Ends this process when it should not go on. The kernel does it, so not even a loop in C that
+never releases the interpreter can prevent it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
 
 
 def end_with_parent() -> None:
-    """End this process when the thread that started it does, or closes this one's standard input,
-    which nobody else may read from now on. On systems other than Linux a thread looks for the
-    latter alone."""
+    """End this process when the thread that started it ends, or when its standard input is closed.
+    Nothing else may read standard input afterwards. On systems other than Linux only the latter is
+    noticed."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     Thread(target=_end_with_input, daemon=True).start()
@@ -31,7 +31,7 @@ def _end_with_input() -> None:
 
 @contextmanager
 def cpu_limit(seconds: float) -> Iterator[None]:
-    """End this process should what is done meanwhile take more CPU time than that."""
+    """End this process if the block takes more than this much CPU time, in seconds."""
     signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF, which nothing here catches
     try:
         yield

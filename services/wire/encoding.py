@@ -21,7 +21,7 @@ class Decoder:
 
     def __init__(self, name: bytes) -> None:
         if name not in (b"gzip", b"x-gzip", b"deflate"):
-            raise Undecodable(f"compressed ({name.decode('latin-1')}), unasked")
+            raise Undecodable(f"compressed ({name.decode('latin-1')}) although not requested")
         self._compressed = b""
         self._body_ended = False  # what follows is ignored
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)

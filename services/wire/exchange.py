@@ -166,7 +166,7 @@ class Exchange:
         if self._stream is not None:
             self._read_piece(stamp, self._stream, bytes(detector.buffer))
         elif len(detector.buffer) > BODY_LIMIT:
-            self.fail("stream_error", "The answer is no stream and does not end.", stamp)
+            self.fail("stream_error", "The answer is not a stream and does not end.", stamp)
 
     def _read_piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
         whole = stream.at_boundary()  # servers mostly send one event in one piece
@@ -291,11 +291,11 @@ class Exchange:
             chunk = f"JSON that is not part of a chat completion: {self._unknown_chunk}"
             self.fail("stream_error", f"The stream holds {chunk}", stamp)
         elif not has_token and not self._done_received and stray.strip():
-            self.fail("stream_error", f"The answer is no stream: {_excerpt(stray)}", stamp)
+            self.fail("stream_error", f"The answer is not a stream: {_excerpt(stray)}", stamp)
         elif not self._done_received and self.finish_reason is None:
             self.fail("truncated", "The stream ended without a finish_reason or [DONE].", stamp)
         elif not has_token:
-            self.fail("empty", "The answer holds no token.", stamp)
+            self.fail("empty", "The answer contains no tokens.", stamp)
         else:
             self._finish(stamp)
 
@@ -315,7 +315,7 @@ class Exchange:
             details = f"({kind}){message and f': {message}'}"
             self.fail("stream_error", f"The answer is not a chat completion {details}.", stamp)
         elif not chunk.has_token:
-            self.fail("empty", "The answer holds no token.", stamp)
+            self.fail("empty", "The answer contains no tokens.", stamp)
         else:
             self.take(stamp, chunk._replace(whole=True))
             self._finish(stamp)

@@ -57,7 +57,7 @@ def test_what_is_not_there_is_said_in_the_same_shape(
 def test_a_run_that_is_not_there_is_said_with_where_the_others_are(database: Engine) -> None:
     error = call("GET", "/runs/7").json()["error"]
     assert error.startswith("There is no run 7. ")
-    assert error.endswith(" GET /api/runs lists the runs there are.")
+    assert error.endswith(" GET /api/runs lists all runs.")
 
 
 def test_a_database_that_is_gone_is_said_without_its_password(

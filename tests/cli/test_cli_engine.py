@@ -79,7 +79,7 @@ def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Pa
         (["engine", "start", "--engine", "llamacpp", "--tp", "0"], "--tp must be at least 1"),
         (["engine", "start", "--engine", "llamacpp", "--tp", "2"], "llama.cpp (embedded) does not"),
         (["engine", "start", "--extra", "'"], "--extra hold a quote that is not closed"),
-        (["engine", "start", "--backend", "vllm"], "There is no --backend here"),
+        (["engine", "start", "--backend", "vllm"], "Unknown argument: --backend."),
         (["engine", "stop", "7"], "There is no engine 7."),
         (["engine", "log", "7"], "There is no engine 7."),
         (["engine", "log", "0"], "ENGINE: '0' is not a whole number"),

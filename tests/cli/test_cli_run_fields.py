@@ -78,8 +78,8 @@ def test_a_number_that_cannot_be_is_refused_by_its_flag(
         (["--backend", "groq", "--ignore-eos"], "--backend: Groq does not support --ignore-eos"),
         (["--backend", "litellm"], "--backend: LiteLLM needs a model"),
         (["--pause"], "--pause: expected one argument"),
-        (["--speed", "9"], "There is no --speed here"),
-        (["--req", "9"], "There is no --req here"),
+        (["--speed", "9"], "Unknown argument: --speed."),
+        (["--req", "9"], "Unknown argument: --req."),
         (["now"], "There is no 'now' here"),
     ],
 )

@@ -156,7 +156,7 @@ def test_only_own_pages_open_the_websocket(
     ("name", "value", "message"),
     [
         ("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x", "cannot be used"),
-        ("PACELINE_DATABASE_URL", "nonsense", "Paceline knows no database at such an address"),
+        ("PACELINE_DATABASE_URL", "nonsense", "This is not the address of a supported database"),
         ("PORT", "eighty", "PORT is 'eighty'"),
         ("PORT", "0", "PORT is '0'"),
         ("PORT", "65536", "PORT is '65536'"),

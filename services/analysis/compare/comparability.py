@@ -57,7 +57,7 @@ def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
         return None
     numbered = zip(labels_of(candidates), shares, strict=True)
     texts = {
-        number: "not said" if share is None else units.share(share) for number, share in numbered
+        number: "unknown" if share is None else units.share(share) for number, share in numbered
     }
     return Diagnostic(
         "warning",

@@ -35,8 +35,8 @@ TellApart = Callable[[Sequence[Run]], list[str]]
 
 def labelled(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the runs with the labels that they have side by side."""
-    found = labels([candidate.run for candidate in candidates])
-    return [replace(each, label=text) for each, text in zip(candidates, found, strict=True)]
+    texts = labels([candidate.run for candidate in candidates])
+    return [replace(each, label=text) for each, text in zip(candidates, texts, strict=True)]
 
 
 def labels(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -49,14 +49,14 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     """
     if len(runs) < 2:
         return tuple(map(alone, runs))
-    whence = _whence(runs)
-    room = LONGEST - max(len(PART + text) if text else 0 for text in whence)
-    found = _given(runs, room) or _of_engines(runs, room) or _of_configs(runs, WORK, room)
-    if any(whence):
-        whence = [w or OUR_CLIENT * (not said) for said, w in zip(found, whence, strict=True)]
+    origins = _origins(runs)
+    room = LONGEST - max(len(PART + text) if text else 0 for text in origins)
+    distinct = _typed_names(runs, room) or _of_engines(runs, room) or _of_configs(runs, WORK, room)
+    if any(origins):
+        origins = [w or OUR_CLIENT * (not said) for said, w in zip(distinct, origins, strict=True)]
     for tell_apart in (_of_names, lambda some: _of_configs(some, OTHERS, room)):
-        found = _completed(found, whence, runs, tell_apart)
-    texts = [_joined(pair) for pair in zip(found, whence, strict=True)]
+        distinct = _completed(distinct, origins, runs, tell_apart)
+    texts = [_joined(pair) for pair in zip(distinct, origins, strict=True)]
     return tuple(
         text if text and texts.count(text) == 1 and len(text) <= LONGEST else _numbered(text, run)
         for text, run in zip(texts, runs, strict=True)
@@ -106,18 +106,18 @@ def _joined(parts: Sequence[str]) -> str:
     return PART.join(filter(None, parts))
 
 
-def _whence(runs: Sequence[Run]) -> list[str]:
+def _origins(runs: Sequence[Run]) -> list[str]:
     """LiteLLM always, for its own work is in the numbers; a tool where not all runs are its."""
     through = [run.through for run in runs]
     same = len(set(through)) == 1 and through[0] != VIA_LITELLM
     return ["" if same else text for text in through]
 
 
-def _given(runs: Sequence[Run], room: int) -> list[str]:
+def _typed_names(runs: Sequence[Run], room: int) -> list[str]:
     """The names that people gave the runs, or []: made names consist of several parts."""
     names = [" ".join(run.name.split()) for run in runs]
-    given = all(name and PART not in name and len(name) <= room for name in names)
-    return names if given and len(set(names)) == len(names) else []
+    typed = all(name and PART not in name and len(name) <= room for name in names)
+    return names if typed and len(set(names)) == len(names) else []
 
 
 def _of_engines(runs: Sequence[Run], room: int) -> list[str]:
@@ -139,7 +139,7 @@ def _of_configs(runs: Sequence[Run], names: Sequence[str], room: int) -> list[st
 
 def _comparable(name: str, runs: Sequence[Run], known: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a field says more than that only some of the runs' files state it."""
-    values = {repr(one[name]) for one in known if name in one}
+    values = {repr(facts[name]) for facts in known if name in facts}
     return len(values) > 1 or all(run.knows(name) for run in runs)
 
 
@@ -168,14 +168,14 @@ def _facts(config: RunConfig) -> dict[str, Any]:
 def _brief(facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int) -> list[str]:
     """What distinguishes these, in the words of as few fields as it takes."""
     chosen: dict[str, list[str]] = {}
-    found = [""] * len(facts)
+    brief = [""] * len(facts)
     for name in names:
-        words = _words(name, facts)
-        more = _in_order(chosen | {name: words}) if len(set(words)) > 1 else found
-        needed = name in ALWAYS or len(set(filter(None, more))) > len(set(filter(None, found)))
-        if needed and more is not found and max(map(len, more)) <= room:
-            chosen[name], found = words, more
-    return found
+        texts = _words(name, facts)
+        more = _in_order(chosen | {name: texts}) if len(set(texts)) > 1 else brief
+        needed = name in ALWAYS or len(set(filter(None, more))) > len(set(filter(None, brief)))
+        if needed and more is not brief and max(map(len, more)) <= room:
+            chosen[name], brief = texts, more
+    return brief
 
 
 def _in_order(chosen: Mapping[str, Sequence[str]]) -> list[str]:
@@ -187,16 +187,16 @@ def _in_order(chosen: Mapping[str, Sequence[str]]) -> list[str]:
 def _words(name: str, facts: Sequence[Mapping[str, Any]]) -> list[str]:
     """What each says of a field; "" where it is not read, and of a field that only some of them
     read where these have it as it is by default."""
-    there = [one[name] for one in facts if name in one]
+    values = [fact[name] for fact in facts if name in fact]
     default = RunConfig.model_fields[name].default
-    if len(there) < len(facts) and all(value == default for value in there):
+    if len(values) < len(facts) and all(value == default for value in values):
         return [""] * len(facts)
     if name in NUMBERED:
-        texts = list(dict.fromkeys(map(link.text_of, there)))
-        numbers = {text: f"{NUMBERED[name]} {place}" for place, text in enumerate(texts, 1)}
-        return [numbers[link.text_of(one[name])] if name in one else "" for one in facts]
-    said = [_word(name, one[name], one) if name in one else "" for one in facts]
-    return _models(said) if name == "model" else said
+        texts = list(dict.fromkeys(map(link.text_of, values)))
+        numbers = {text: f"{NUMBERED[name]} {number}" for number, text in enumerate(texts, 1)}
+        return [numbers[link.text_of(fact[name])] if name in fact else "" for fact in facts]
+    texts_of_field = [_word(name, fact[name], fact) if name in fact else "" for fact in facts]
+    return _models(texts_of_field) if name == "model" else texts_of_field
 
 
 def _models(names: Sequence[str]) -> list[str]:
@@ -237,30 +237,30 @@ def _server(backend: str, address: str | None) -> str:
 
 
 def _completed(
-    found: Sequence[str], whence: Sequence[str], runs: Sequence[Run], tell_apart: TellApart
+    distinct: Sequence[str], origins: Sequence[str], runs: Sequence[Run], tell_apart: TellApart
 ) -> list[str]:
     """The texts; those of runs that are still called alike, with what distinguishes these."""
-    texts = list(found)
-    for places in _alike([_joined(pair) for pair in zip(found, whence, strict=True)]):
-        among = places if len(places) > 1 else range(len(runs))
-        told = dict(zip(among, tell_apart([runs[place] for place in among]), strict=True))
-        more = [told[place] for place in places]
-        whole = [_joined((found[place], told[place])) for place in places]
+    texts = list(distinct)
+    for indexes in _alike([_joined(pair) for pair in zip(distinct, origins, strict=True)]):
+        among = indexes if len(indexes) > 1 else range(len(runs))
+        more_of = dict(zip(among, tell_apart([runs[index] for index in among]), strict=True))
+        more = [more_of[index] for index in indexes]
+        whole = [_joined((distinct[index], more_of[index])) for index in indexes]
         fits = all(
-            len(_joined((w, whence[p]))) <= LONGEST for w, p in zip(whole, places, strict=True)
+            len(_joined((w, origins[p]))) <= LONGEST for w, p in zip(whole, indexes, strict=True)
         )
         if fits and all(more) and len(set(more)) == len(more):
-            for place, text in zip(places, whole, strict=True):
-                texts[place] = text
+            for index, text in zip(indexes, whole, strict=True):
+                texts[index] = text
     return texts
 
 
 def _alike(texts: Sequence[str]) -> Iterator[Sequence[int]]:
     """The places of texts that several have, and of those that are empty."""
     for text in dict.fromkeys(texts):
-        places = [place for place, other in enumerate(texts) if other == text]
-        if len(places) > 1 or not text:
-            yield places
+        indexes = [index for index, other in enumerate(texts) if other == text]
+        if len(indexes) > 1 or not text:
+            yield indexes
 
 
 def _numbered(text: str, run: Run) -> str:

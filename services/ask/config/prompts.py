@@ -130,7 +130,7 @@ class PromptFields(BaseConfig):
         if self.workload == "file" and not self.prompts:
             raise ValueError("prompts: are missing. Give a JSONL or CSV file with prompts.")
         if any(not prompt.strip() for prompt in self.prompts):
-            raise ValueError("prompts: hold an empty one. Remove it.")
+            raise ValueError("prompts: contain an empty prompt. Remove it.")
         for prompt in (*self.prompts, self.prompt or ""):
             try:
                 dialogue.messages_of(prompt)

@@ -127,7 +127,7 @@ _ENTRIES = (
     WorkloadSpec(
         name="builtin",
         label="Built-in",
-        help=f"{len(BUILTIN)} different tasks, from a question to an essay, taken in turn.",
+        help=f"{len(BUILTIN)} different tasks, from a question to an essay, used in rotation.",
         prompts=lambda config: BUILTIN,
     ),
     WorkloadSpec(
@@ -139,7 +139,7 @@ _ENTRIES = (
     WorkloadSpec(
         name="file",
         label="File",
-        help="JSONL, JSON, CSV or plain lines, taken in turn.",
+        help="JSONL, JSON, CSV or plain lines, used in rotation.",
         prompts=lambda config: config.prompts,
     ),
     WorkloadSpec(

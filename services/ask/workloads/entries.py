@@ -78,7 +78,7 @@ def _text(value: Any, notes: Notes) -> str | None:
         if len(value) == 1 and isinstance(value[0], str):
             return _checked(value[0])
         if value and all(isinstance(each, int) for each in value):
-            raise Unusable("has a prompt of token numbers. Give its text.")
+            raise Unusable("has a prompt of token ids. Give its text instead.")
         if value and all(isinstance(each, str) for each in value):
             raise Unusable("has a list of prompts. Give each an entry of its own.")
         return _checked(_parts(value))
@@ -107,7 +107,8 @@ def _message(entry: Mapping[str, Any]) -> Message:
         raise Unusable('has "messages" that are not objects with a text "content".')
     if role not in dialogue.ROLES:
         raise Unusable(
-            f'has a message of the role "{str(role)[:40]}". Sent are {", ".join(dialogue.ROLES)}.'
+            f'has a message of the role "{str(role)[:40]}". '
+            f"Supported roles: {', '.join(dialogue.ROLES)}."
         )
     return {"role": role, "content": content}
 

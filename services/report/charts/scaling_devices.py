@@ -43,7 +43,7 @@ def speedup(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart 
         "Speed-up against devices",
         f"At {next(r.work_label for r in scaled.rows if r.work == work)}."
         + (" Other loads are in the table." if len(scaled.works) > 1 else ""),
-        "The dashed line is ideal; thin lines are the fitted law."
+        "The dashed line is ideal; thin lines are the fitted scaling law."
         if curves
         else "The dashed line is ideal.",
         *interval_notes(rows),
@@ -69,7 +69,7 @@ def _row(row: Row) -> dict[str, Any]:
     level = row.speedup if row.speedup is not None else Level(1.0, None, None)
     shown = ends(level)
     if row.is_baseline:
-        shown |= {"interval": True, "between": "it is the baseline"}
+        shown |= {"interval": True, "between": "none (baseline)"}
     devices = (row.configuration.ranks or 1) / (row.baseline.ranks or 1)
     kind = AT_BASELINE if row.is_baseline else _kind(row)
     return {"configuration": row.label, "kind": kind, "devices": devices, **shown}

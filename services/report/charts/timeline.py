@@ -150,7 +150,7 @@ COMMON_TOOLTIP = (
 PHASE_TOOLTIP = [
     *COMMON_TOOLTIP,
     alt.Tooltip("phase:N", title="Phase"),
-    alt.Tooltip("seconds:Q", title="For (s)", format=",.3f"),
-    alt.Tooltip("start:Q", title="From (s)", format=",.3f"),
+    alt.Tooltip("seconds:Q", title="Duration (s)", format=",.3f"),
+    alt.Tooltip("start:Q", title="Start (s)", format=",.3f"),
 ]
 END_TOOLTIP = [*COMMON_TOOLTIP, alt.Tooltip("why:N", title="Ended")]

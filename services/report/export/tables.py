@@ -21,7 +21,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def requests_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Return one run's requests: FIELDS, then the columns of system D's results.csv."""
+    """Return one run's requests: FIELDS, then the columns of the older scripts' results.csv."""
     candidate = candidates[0]
     rows = (
         [*request_row(m).values(), *(of(candidate, m) for of in SYSTEM_D.values())]
@@ -98,7 +98,7 @@ def _metric(name: str) -> Callable[[Candidate, Measurement], float | None]:
     return lambda _, m: metric(name).of(m)
 
 
-# The columns of system D's scripts, so that its plots can read the file.
+# The columns of the older benchmark scripts, so that their plots can read the file.
 SYSTEM_D: dict[str, Callable[[Candidate, Measurement], float | None]] = {
     "Request Number": request_number,
     "Total Time Taken": _metric("e2e_s"),

@@ -112,5 +112,5 @@ IMPORTS: tuple[Format, ...] = (
     Format(evalscope.TOOL, evalscope.recognise_percentiles, evalscope.read_percentiles),
     Format(inferencex.TOOL, inferencex.recognise, inferencex.read),
     Format(locust.TOOL, locust.recognise, locust.read),
-    Format("system D's results.csv", results_csv.recognise, results_csv.read),
+    Format("the older scripts' results.csv", results_csv.recognise, results_csv.read),
 )

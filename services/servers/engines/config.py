@@ -91,7 +91,7 @@ class EngineConfig(BaseConfig):
         False, About("Eager mode", "No CUDA graphs, no compilation: starts sooner, runs slower")
     )
     quantization: str = field(
-        "", About("Quantisation", "Quantisation method; empty: the model's own"), max_length=60
+        "", About("Quantization", "Quantization method; empty: the model's own"), max_length=60
     )
     dummy_weights: bool = field(
         False, About("Random weights", "Random weights: measure speed without a download")

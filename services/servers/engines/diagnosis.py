@@ -53,7 +53,7 @@ def diagnose(engine: str, log: str, exit_code: int | None) -> Diagnosis:
     if exit_code == -signal.SIGKILL:
         return Diagnosis(*KILLED)
     if message := main_line(text):
-        return Diagnosis("unknown", f"It said: {message}", SEE_LOG)
+        return Diagnosis("unknown", f"Last message: {message}", SEE_LOG)
     code = "" if exit_code is None else f" with exit code {exit_code}"
     return Diagnosis("unknown", f"It ended{code} and said nothing.", SEE_LOG)
 

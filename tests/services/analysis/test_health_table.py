@@ -73,7 +73,7 @@ def test_each_number_stands_beside_its_limit() -> None:
     assert shown["Requests per second, sent"] == ("10", "9.8")
     assert shown["Chunks read together"] == ("40.0 %", "1.00 %")
     assert shown["Error of TTFT, p99"] == ("300 µs", "10.0 ms")
-    assert shown["Of them lost"] == ("1", "")
+    assert shown["Lost in calibration"] == ("1", "")
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_a_config_cannot_be_changed() -> None:
         ({"model": "x" * 301}, "model must have at most 300 characters."),
         ({"prompts": "hello"}, "prompts must be a list."),
         ({"prompts": ["a", 5]}, "prompts (entry 2) must be text."),
-        ({"prompts": ["a", " "]}, "prompts hold an empty one. Remove it."),
+        ({"prompts": ["a", " "]}, "prompts contain an empty prompt. Remove it."),
         ({"prompts": ["a"] * 10001}, "prompts must have at most 10000 entries."),
         ({"prompts": []}, "prompts are missing. Give a JSONL or CSV file with prompts."),
         ({"prompt": " \n"}, "prompt is empty. Write the prompt, or choose another workload."),

@@ -117,7 +117,7 @@ LONG = "x" * 200_001
             'p.jsonl, line 1: has a message of the role "tool". ',
         ),
         ("p.jsonl", b'{"prompt":["a","b"]}', "p.jsonl, line 1: has a list of prompts. Give each "),
-        ("p.jsonl", b'{"prompt":[1,2]}', "p.jsonl, line 1: has a prompt of token numbers. "),
+        ("p.jsonl", b'{"prompt":[1,2]}', "p.jsonl, line 1: has a prompt of token ids. "),
         (
             "p.jsonl",
             b'{"timestamp":0,"input_length":512,"output_length":64,"hash_ids":[0]}',

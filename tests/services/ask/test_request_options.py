@@ -287,41 +287,41 @@ SECRET = (
         ),
         (
             {"extra_body": {"api_key": ["x"]}},
-            "extra_body must hold no key, and 'api_key' looks like one: send it as a header that "
-            "names a variable.",
+            "extra_body must not contain a key, and 'api_key' looks like one: send it as a "
+            "header that names a variable.",
         ),
         (
             {"extra_body": {"a": [{"api_key": "x"}]}},
-            "extra_body must hold no key, and 'api_key' looks like one: send it as a header that "
-            "names a variable.",
+            "extra_body must not contain a key, and 'api_key' looks like one: send it as a "
+            "header that names a variable.",
         ),
         (
             {"extra_body": {"a": ["sk-abcdefghij"]}},
-            "extra_body must hold no key, and one of its texts looks like one.",
+            "extra_body must not contain a key, and one of its texts looks like one.",
         ),
         (
             {"base_url": "https://h/v1?api-key=1"},
-            "base_url must hold no key: its parameter 'api-key' looks like one. Put the key into "
-            "the environment, or send it as a header that names a variable.",
+            "base_url must not contain a key: its parameter 'api-key' looks like one. Put the "
+            "key into the environment, or send it as a header that names a variable.",
         ),
         (
             {"extra_body": {"auth": {"x": ["hunter2"]}}},
-            "extra_body must hold no key, and 'auth' looks like one: send it as a header that "
-            "names a variable.",
+            "extra_body must not contain a key, and 'auth' looks like one: send it as a header "
+            "that names a variable.",
         ),
         (
             {"extra_body": {"tools": [{"server": {"properties": {"password": "hunter2"}}}]}},
-            "extra_body must hold no key, and 'password' looks like one: send it as a header that "
-            "names a variable.",
+            "extra_body must not contain a key, and 'password' looks like one: send it as a "
+            "header that names a variable.",
         ),
         (
             {"extra_body": {"sk-abcdefghij": 1}},
-            "extra_body must hold no key, and the name of a field looks like one.",
+            "extra_body must not contain a key, and the name of a field looks like one.",
         ),
         (
             {"base_url": "https://h/v1/sk-abcdef1234567890"},
-            "base_url must hold no key: its path looks like one. Put the key into the environment, "
-            "or send it as a header that names a variable.",
+            "base_url must not contain a key: its path looks like one. Put the key into the "
+            "environment, or send it as a header that names a variable.",
         ),
         (
             {"base_url": "http://::1:8000"},

@@ -221,7 +221,7 @@ def test_a_port_that_an_engine_avoids_by_itself_is_no_failure() -> None:
         "WARNING 11-21 16:00:00 [parallel.py:746] Address already in use. Retrying with a new port.\n"
         "ValueError: something else"
     )
-    assert diagnose("vllm", log, 1).sentence == "It said: ValueError: something else"
+    assert diagnose("vllm", log, 1).sentence == "Last message: ValueError: something else"
 
 
 def test_a_warning_of_unequal_memory_is_no_failure() -> None:
@@ -261,12 +261,12 @@ def test_a_warning_of_unequal_memory_is_no_failure() -> None:
 )
 def test_otherwise_the_last_informative_line_is_shown(log: str, line: str) -> None:
     diagnosis = diagnose("vllm", log, 1)
-    assert (diagnosis.kind, diagnosis.sentence) == ("unknown", f"It said: {line}")
+    assert (diagnosis.kind, diagnosis.sentence) == ("unknown", f"Last message: {line}")
 
 
 def test_an_end_without_words_is_told_by_its_code() -> None:
     assert diagnose("vllm", "", 3).sentence == "It ended with exit code 3 and said nothing."
-    assert diagnose("vllm", "", None).sentence == "It ended and said nothing."
+    assert diagnose("vllm", "", None).sentence == "It exited without a message."
     killed = diagnose("vllm", "INFO: ready", -9)
     assert killed.kind == "killed" and "out of memory" in killed.hint
     assert str(killed).startswith("It was killed (SIGKILL). Someone")
