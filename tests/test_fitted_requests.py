@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 import jobs
+from api.bodies import config_of
 from api.runs import NewRun
 from db import runs
 from tests.conftest import ROOT, finished
@@ -82,7 +83,7 @@ def test_the_server_gets_what_the_api_was_given(database: Engine) -> None:
             "max_tokens_field": "max_completion_tokens",
             "headers": {"X-Route": "a"},
         }
-        run_id = jobs.submit(database, NewRun(**values).config())
+        run_id = jobs.submit(database, config_of(NewRun(**values)))
         run = finished(database, run_id)
         assert (run.status, run.error) == ("done", None)
         assert {m.status for m in runs.measurements(database, run_id)} == {"ok"}

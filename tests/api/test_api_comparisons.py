@@ -25,7 +25,7 @@ def test_a_trial_is_started_watched_and_repeated(
     for run_id in (1, 2):
         assert finished(database, run_id).status == "done"
     assert call("GET", f"/comparisons/{trial['id']}").json()["runs"] == {"1": "done", "2": "done"}
-    assert runs.load(database, 1).name == "Mine · batch"
+    assert runs.load(database, 1).name == "Mine · batch 1"
     assert call("POST", "/runs/1/more", json={"repeats": 1}).status_code == 202
     assert len(finished(database, 1).repeats) == 4
     problem(call("POST", "/runs/1/more", json={"repeats": 50}), 409)

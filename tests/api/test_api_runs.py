@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from api.bodies import config_of
 from api.runs import NewRun
 from db import results, runs
 from services.analysis.metrics import FIELDS
@@ -88,7 +89,7 @@ def test_a_search_for_anything_at_all_is_answered(database: Engine) -> None:
 
 
 def test_a_prompt_says_where_prompts_come_from() -> None:
-    assert NewRun.model_validate({"prompt": "Why?"}).config().workload == "text"
+    assert config_of(NewRun.model_validate({"prompt": "Why?"})).workload == "text"
 
 
 WRONG = [
@@ -98,6 +99,8 @@ WRONG = [
     ("base_url", 5),
     ("model", "x" * 301),
     ("model", None),
+    ("key_env", "sk-0123"),
+    ("key_env", 5),
     ("client", "curl"),
     ("mode", "warp"),
     ("mode", None),

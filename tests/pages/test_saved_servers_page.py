@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from db import servers
 from services.ask.saved_server import saved_server
-from tests.pages.conftest import Visit, said, sound
+from tests.pages.conftest import Visit, sound, text_of
 
 
 def save(at: AppTest, **texts: str) -> AppTest:
@@ -19,22 +19,22 @@ def save(at: AppTest, **texts: str) -> AppTest:
 
 def test_a_server_is_saved_shown_and_deleted(visit: Visit, database: Engine) -> None:
     at = visit("backends")
-    assert "Save a server once" in said(at)
+    assert "Save a server once" in text_of(at)
     at.number_input(key="server-usd_per_hour").set_value(3.5)
     at = save(at, name="prod", base_url="http://gpu-7/v1", key_env="PROD_API_KEY")
     values = servers.listed(database)["prod"].values
     assert (values["backend"], values["base_url"]) == ("url", "http://gpu-7/v1")
     assert (values["key_env"], values["usd_per_hour"]) == ("PROD_API_KEY", 3.5)
-    assert "key from" in said(at) and "US $ 3.5 an hour" in said(at).replace("\\", "")
+    assert "key from" in text_of(at) and "US $ 3.5 an hour" in text_of(at).replace("\\", "")
     sound(at.button(key="server-delete-prod").click().run())
     assert servers.listed(database) == {}
 
 
 def test_what_cannot_be_saved_is_said_and_stays_typed(visit: Visit, database: Engine) -> None:
     at = save(visit("backends"), name="vllm", base_url="http://gpu-7/v1")
-    assert "vllm is a backend already" in said(at)
+    assert "vllm is a backend already" in text_of(at)
     at = save(at, name="prod", key_env="sk-hunter2")
-    assert "must be the name of a variable" in said(at) and "hunter2" not in said(at)
+    assert "must be the name of a variable" in text_of(at) and "hunter2" not in text_of(at)
     assert at.text_input(key="server-base_url").value == "http://gpu-7/v1"
     assert servers.listed(database) == {}
 
@@ -42,4 +42,4 @@ def test_what_cannot_be_saved_is_said_and_stays_typed(visit: Visit, database: En
 def test_its_name_is_shown_as_it_is(visit: Visit, database: Engine) -> None:
     model = "<b>*bold*</b> :red[x]"
     servers.save(database, saved_server("a_b", {"backend": "vllm", "model": model}))
-    assert "bold" in said(visit("backends"))
+    assert "bold" in text_of(visit("backends"))

@@ -227,7 +227,7 @@ def _advice(remedy: Mapping[str, Any] | None) -> str:
     if not remedy:
         return ""
     options = typed(remedy["changes"])
-    return f" {remedy['words']}" + (f": {options}" if options else ".")
+    return f" {remedy['label']}" + (f": {options}" if options else ".")
 
 
 def _tested(row: dict[str, Any]) -> str:
