@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from collections.abc import Iterator
 from time import perf_counter_ns
 
+import aiohttp
+import httpx
 import pytest
 from sqlalchemy import Engine
 
@@ -72,6 +75,26 @@ DONE = b"data: [DONE]\n\n"
 def event(reason: str) -> bytes:
     chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
     return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+SEND, REQUEST = httpx.AsyncClient.send, aiohttp.ClientSession._request
+
+
+@pytest.fixture(autouse=True)
+def http_clients() -> Iterator[None]:
+    """Have HTTP clients patched, as in a worker, for these tests only: others in this process see
+    what a server really sends."""
+    from services.wire.via_litellm import _patch_http_clients
+
+    _restore()
+    _patch_http_clients()
+    yield
+    _restore()
+
+
+def _restore() -> None:
+    httpx.AsyncClient.send = SEND  # type: ignore[method-assign]
+    aiohttp.ClientSession._request = REQUEST  # type: ignore[method-assign]
 
 
 def sent(url: str, model: str = "m", timeout_s: float = 60) -> Exchange:
