@@ -80,7 +80,7 @@ def test_a_number_that_cannot_be_is_refused_by_its_flag(
         (["--pause"], "--pause: expected one argument"),
         (["--speed", "9"], "Unknown argument: --speed."),
         (["--req", "9"], "Unknown argument: --req."),
-        (["now"], "There is no 'now' here"),
+        (["now"], "Unknown argument: 'now'."),
     ],
 )
 def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(

@@ -55,7 +55,7 @@ def diagnose(engine: str, log: str, exit_code: int | None) -> Diagnosis:
     if message := main_line(text):
         return Diagnosis("unknown", f"Last message: {message}", SEE_LOG)
     code = "" if exit_code is None else f" with exit code {exit_code}"
-    return Diagnosis("unknown", f"It ended{code} and said nothing.", SEE_LOG)
+    return Diagnosis("unknown", f"It exited{code} without a message.", SEE_LOG)
 
 
 def main_line(text: str) -> str:

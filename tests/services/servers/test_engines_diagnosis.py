@@ -265,7 +265,7 @@ def test_otherwise_the_last_informative_line_is_shown(log: str, line: str) -> No
 
 
 def test_an_end_without_words_is_told_by_its_code() -> None:
-    assert diagnose("vllm", "", 3).sentence == "It ended with exit code 3 and said nothing."
+    assert diagnose("vllm", "", 3).sentence == "It exited with exit code 3 without a message."
     assert diagnose("vllm", "", None).sentence == "It exited without a message."
     killed = diagnose("vllm", "INFO: ready", -9)
     assert killed.kind == "killed" and "out of memory" in killed.hint

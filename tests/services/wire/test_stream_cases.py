@@ -932,7 +932,7 @@ def test_a_body_of_tokens_that_never_ends_is_timed_out_and_kept() -> None:
 @pytest.mark.parametrize(
     ("head", "error_class", "message"),
     [
-        (PLAIN, "stream_error", "no stream and does not end"),
+        (PLAIN, "stream_error", "not a stream and does not end"),
         (HEAD, "stream_error", "an event of more than 64 MiB"),
         (PLAIN.replace(b"200 OK", b"500 Oops"), "http_5xx", "HTTP 500"),
     ],
