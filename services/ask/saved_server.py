@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ask import about
-from services.ask.backends import BACKENDS
-from services.ask.backends.errors import BackendProblem
+from services.ask.backends import BACKENDS, find
 from services.ask.config import RunConfig, parse
 from services.base.errors import Invalid
 
@@ -65,10 +64,7 @@ def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
     if unknown := [field for field in values if field not in FIELDS]:
         raise InvalidServer(f"{unknown[0][:50]} does not belong to a server: it is set per run.")
     config = parse(values)
-    if config.backend not in BACKENDS:
-        raise BackendProblem(
-            f"There is no backend {config.backend[:50]!r}. Choose one of {', '.join(BACKENDS)}."
-        )
+    find(config.backend)
     dumped = config.model_dump(mode="json")
     return SavedServer(name, {field: dumped[field] for field in FIELDS})
 
