@@ -16,6 +16,7 @@ from db.database import opened
 from pages.widgets import backend_form, fields, url_state
 from services.analysis.compare import MOST
 from services.ask.config import RunConfig
+from services.ask.saved_server import SavedServer
 
 Fields = dict[str, Any]
 CARDS = f"{fields.PREFIX}cards"
@@ -27,10 +28,11 @@ def ask(start: RunConfig, others: list[Fields], env: Mapping[str, str]) -> list[
     """Show a card for each server; return their fields, the baseline first. `others`: what the
     candidates change by the link, which the cards begin with."""
     cards = _cards(others)
+    saved = servers.listed(opened())
     chosen: list[Fields] = []
     with st.grid(min(len(cards), 3), min_column_width=WIDTH):
         for number in cards:
-            chosen.append(_card(number, chosen, start, env))
+            chosen.append(_card(number, chosen, start, env, saved))
     if len(cards) < MOST:
         _add_button(len(cards), chosen[-1])
     return chosen
@@ -38,7 +40,8 @@ def ask(start: RunConfig, others: list[Fields], env: Mapping[str, str]) -> list[
 
 def ask_one(start: RunConfig, env: Mapping[str, str]) -> Fields:
     """Show the card of the baseline alone, for a comparison on one server."""
-    return _card(next(iter(_cards([]))), [], start, env, alone=True)
+    saved = servers.listed(opened())
+    return _card(next(iter(_cards([]))), [], start, env, saved, alone=True)
 
 
 def combine(form: Mapping[str, Any], server: Mapping[str, Any]) -> Fields:
@@ -64,6 +67,7 @@ def _card(
     before: list[Fields],
     start: RunConfig,
     env: Mapping[str, str],
+    saved: Mapping[str, SavedServer],
     alone: bool = False,
 ) -> Fields:
     """One server. `before`: those of the cards before it."""
@@ -73,7 +77,7 @@ def _card(
         baseline = " :gray-badge[baseline]" if len(cards) > 1 and not alone and not before else ""
         st.markdown(f"**Server {_letter(len(before))}**{baseline}")
         first = _first(start, cards[number])
-        server = backend_form.ask(first, env, whose, servers.listed(opened()))
+        server = backend_form.ask(first, env, whose, saved)
         backend_form.show_state(server["backend"], server["base_url"])
         if before and all(server[name] == before[0][name] for name in ASKED):
             st.caption("The same server and model as server A: an A/A check.")
