@@ -22,9 +22,14 @@ from services.servers.check_backend import Light, Listing, light, models
 
 
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)
-def listed(backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], ...]) -> Listing:
+def listed(
+    backend: str,
+    base_url: str | None,
+    keys: tuple[tuple[Origin, str], ...],
+    key_env: str | None = None,
+) -> Listing:
     """Return the models, or the problem. `keys` are typed ones, of which the cache keeps a hash."""
-    return models(backend, base_url, settings.environment(), dict(keys))
+    return models(backend, base_url, settings.environment(), dict(keys), key_env)
 
 
 @st.cache_data(ttl=30, show_spinner=False, max_entries=50)
@@ -92,7 +97,7 @@ def _saved_fields(server: SavedServer) -> dict[str, Any]:
     address = values["base_url"] or "the backend's own address"
     parts = [BACKENDS[values["backend"]].label, address, values["model"]]
     st.caption(plain(" · ".join(filter(None, parts))))
-    listing = _models(values["backend"], values["base_url"])
+    listing = _models(values["backend"], values["base_url"], values["key_env"])
     if listing.problem:
         st.warning(plain(listing.problem), icon=":material/cloud_off:")
     if not values["model"] and listing.models:
@@ -186,14 +191,14 @@ def _listing_problem(listing: Listing, key_prefix: str) -> None:
     )
 
 
-def _models(backend: str, base_url: str | None) -> Listing:
+def _models(backend: str, base_url: str | None, key_env: str | None = None) -> Listing:
     if BACKENDS[backend].kind == "litellm":
         return Listing()  # LiteLLM's providers list no models
     try:
         parse({"base_url": base_url})
     except InvalidConfig:
         return Listing()  # the page says what is wrong with the address
-    return listed(backend, base_url, tuple(typed().items()))
+    return listed(backend, base_url, tuple(typed().items()), key_env)
 
 
 def _initial_value(field: str, backend: str, initial: RunConfig) -> Any:

@@ -36,13 +36,17 @@ class Listing:
 
 
 def models(
-    name: str, base_url: str | None, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
+    name: str,
+    base_url: str | None,
+    env: Mapping[str, str],
+    typed: TypedKeys = NO_KEYS,
+    key_env: str | None = None,
 ) -> Listing:
-    """Ask a backend for its models, within LIST_S for each step."""
+    """Ask a backend for its models, within LIST_S for each step. `key_env`: see RunConfig."""
     if name == "embedded":
         return _packaged()
     try:
-        target = backends.target(_config(name, None, base_url), env, typed)
+        target = backends.target(_config(name, None, base_url, {"key_env": key_env}), env, typed)
     except KeyProblem as error:
         return Listing(problem=str(error), wants_key=True)
     except (BackendProblem, InvalidConfig) as error:

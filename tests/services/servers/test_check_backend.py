@@ -47,6 +47,14 @@ def test_a_server_that_requires_a_key_is_up() -> None:
     assert result.problem and "wants a key (HTTP 401: no)" in result.problem
 
 
+def test_a_server_that_wants_a_key_gets_that_of_the_variable_named() -> None:
+    wants = Picky(refuses_list=lambda headers: None if "sk-prod" in str(headers) else NO)
+    with serving(wants) as server:
+        env = {"PROD_API_KEY": "sk-prod", "PROD_BASE_URL": server.url}
+        assert models("url", server.url, env).wants_key
+        assert models("url", server.url, env, key_env="PROD_API_KEY").models == ("m",)
+
+
 def test_a_cloud_without_its_key_is_not_asked_and_requires_one() -> None:
     result = models("groq", None, {})
     assert result.wants_key and result.problem == "Groq needs a key: put GROQ_API_KEY=… into .env."
