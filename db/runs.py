@@ -319,7 +319,7 @@ def _tags(texts: Iterable[str]) -> list[str]:
     tags = list(dict.fromkeys(_one_line(text) for text in texts))
     for tag in tags:
         if "," in _fits(f"The tag {tag[:20]!r}", tag, LONGEST_TAG):
-            raise InvalidEdit(f"The tag {tag!r} holds a comma. Write it as two tags.")
+            raise InvalidEdit(f"The tag {tag!r} contains a comma. Write it as two tags.")
     if len(tags) > MOST_TAGS:
         raise InvalidEdit(f"A run has at most {MOST_TAGS} tags. Remove {len(tags) - MOST_TAGS}.")
     return tags

@@ -102,36 +102,35 @@ def _checked(written: str) -> SplitResult:
         InvalidAddress: what is wrong, to follow its name. It is not repeated: it may hold a key.
     """
     if not written.isascii() or not written.isprintable():  # urlsplit drops tabs and line breaks
-        raise InvalidAddress("holds a character that is not allowed in an address")
+        raise InvalidAddress("contains a character that is not allowed in an address")
     if _BARE_IPV6.match(written):
-        raise InvalidAddress(
-            "is not an address: an IPv6 host stands in brackets, http://[::1]:8000"
-        )
+        raise InvalidAddress("is not an address: put an IPv6 host in brackets, http://[::1]:8000")
     try:
         parts = urlsplit(written)
         port = parts.port
     except ValueError:
-        raise InvalidAddress("is not an address: its host or its port cannot exist") from None
+        raise InvalidAddress("is not an address: its host or port is invalid") from None
     if parts.hostname and not _NETLOC.fullmatch(parts.netloc.rpartition("@")[2]):
-        raise InvalidAddress("holds a host name or a path that cannot exist")
+        raise InvalidAddress("contains an invalid host name or path")
     if port == 0:
-        raise InvalidAddress("has port 0, where nothing can answer")
+        raise InvalidAddress("has port 0, which no server can use")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidAddress(
             "is not an address: it must start with http:// or https:// and name a host"
         )
     _check_secrets(parts)
     if not _is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
-        raise InvalidAddress("holds a host name or a path that cannot exist")
+        raise InvalidAddress("contains an invalid host name or path")
     if not _QUERY.fullmatch(parts.query):
-        raise InvalidAddress("holds a query that cannot be sent")
+        raise InvalidAddress("contains a query that cannot be sent")
     return parts
 
 
 def _check_secrets(parts: SplitResult) -> None:
     if "@" in parts.netloc or parts.fragment:
         raise InvalidAddress(
-            "must hold no user, password or fragment: put the key into the environment instead"
+            "must not contain a user, password or fragment: put the key into the environment "
+            "instead"
         )
     if secret := _secret_in(parts):
         raise InvalidAddress(

@@ -77,7 +77,7 @@ def _assumed(config: RunConfig) -> Pace | None:
     at_once = in_flight(config, FAST)
     slow, fast = SLOW / at_once, min(FAST, TOGETHER / at_once)
     source = (
-        f"assuming {SLOW:g} to {min(FAST * at_once, TOGETHER):g} tokens/s in total, as the "
+        f"assuming {SLOW:g} to {min(FAST * at_once, TOGETHER):g} tokens/s in total, because the "
         "embedded model has not been measured here yet"
     )
     return Pace(slow, (slow * fast) ** 0.5, fast, source)

@@ -29,10 +29,10 @@ def messages_of(prompt: str) -> list[Message]:
     try:
         messages: list[Message] = json.loads(prompt[len(MARK) :])
     except RecursionError:
-        raise ValueError("holds messages that are nested too deep") from None
+        raise ValueError("contains messages that are nested too deeply") from None
     fits = isinstance(messages, list) and messages and all(map(_is_message, messages))
     if not fits:
-        raise ValueError("holds messages that are not a list of role and content")
+        raise ValueError("contains messages that are not a list of role and content")
     return messages
 
 

@@ -63,7 +63,7 @@ def change(name: str, text: str) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     if name in PRIVATE:
-        raise InvalidConfig({name: f"{name} is not taken from a link."})
+        raise InvalidConfig({name: f"{name} cannot be set by a link."})
     if name == "backend" and text not in BACKENDS:
         raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})
     try:

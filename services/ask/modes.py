@@ -109,11 +109,11 @@ def _batch(config: RunConfig) -> Schedule:
 
 def _describe_sequential(config: RunConfig) -> str:
     pause = f"with a pause of {config.pause_s:g} s" if config.pause_s else "without a pause"
-    return f"one after the other, {pause}"
+    return f"one at a time, {pause}"
 
 
 def _describe_staggered(config: RunConfig) -> str:
-    return f"one every {config.interval_s:g} s, whatever the earlier ones do"
+    return f"one every {config.interval_s:g} s, whether or not earlier ones have been answered"
 
 
 def _describe_batch(config: RunConfig) -> str:
@@ -126,7 +126,7 @@ _ENTRIES = (
     ModeSpec(
         name="sequential",
         label="Sequential",
-        help="One request at a time, then a pause: what a single person gets from an idle server.",
+        help="One request at a time, then a pause: what a single user gets from an idle server.",
         schedule=_sequential,
         loop="closed",
         describe=_describe_sequential,
@@ -135,7 +135,7 @@ _ENTRIES = (
     ModeSpec(
         name="staggered",
         label="Staggered concurrent",
-        help="A request at every interval, whether or not the earlier ones have been answered.",
+        help="One request per interval, whether or not earlier ones have been answered.",
         schedule=_staggered,
         loop="open",
         describe=_describe_staggered,
@@ -144,7 +144,7 @@ _ENTRIES = (
     ModeSpec(
         name="batch",
         label="Large batch",
-        help="All requests at once, with an optional cap on how many are in flight.",
+        help="All requests at once, with an optional limit on how many are in flight.",
         schedule=_batch,
         loop="closed",
         describe=_describe_batch,

@@ -166,7 +166,7 @@ def _takes(
 ) -> str:
     if between is not None:
         return f"takes about {span(*between)}, {source}"
-    unknown = f"is not known, as {why_not}"
+    unknown = f"is unknown, because {why_not}"
     if at_least is None:
         return f"how long it takes {unknown}"
     return f"takes at least {duration(at_least)}; how long the answers take {unknown}"

@@ -82,14 +82,14 @@ def parse_fields(value: Any) -> Any:
         size = len(json.dumps(value, allow_nan=False))
     except (ValueError, TypeError, RecursionError):
         raise ValueError(
-            "must be a JSON object of finite numbers, texts, lists and objects"
+            "must be a JSON object of finite numbers, strings, lists and objects"
         ) from None
     if size > BODY_BYTES:
         raise ValueError(f"must have at most {BODY_BYTES:,} characters of JSON")
     _check_sendable(value, LEVELS_MOST)
     for name in value:
         if name in _OWN_FIELDS:
-            raise ValueError(f"must not hold {name!r}: {_instead(name)}")
+            raise ValueError(f"must not contain {name!r}: {_instead(name)}")
     _check_no_secret(value)
     return dict(value)
 
@@ -139,9 +139,9 @@ def _instead(name: str) -> str:
 
 def _check_sendable(value: Any, levels: int) -> None:
     if isinstance(value, str) and join_surrogates(value) != value:
-        raise ValueError("must not hold half of a character")
+        raise ValueError("must not contain half of a surrogate pair")
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise ValueError("must not hold whole numbers of more than 64 bits")
+        raise ValueError("must not contain whole numbers of more than 64 bits")
     if isinstance(value, Mapping | list | tuple):
         if not levels:
             raise ValueError(f"must have at most {LEVELS_MOST} levels of lists and objects")
@@ -195,18 +195,19 @@ def _header(line: Any) -> tuple[str, str]:
 
 def _check_header(name: Any, value: Any) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError("hold a name that no header can have")
+        raise ValueError("contain a name that is not valid for a header")
     if name.lower() in _OWN_HEADERS:
-        raise ValueError(f"must not hold {name}, which Paceline sets itself")
+        raise ValueError(f"must not contain {name}, which Paceline sets itself")
     sendable = isinstance(value, str) and value.isascii() and value.isprintable()
     if not sendable or not 0 < len(value.strip()) <= VALUE_CHARACTERS:
         raise ValueError(
-            f"hold a value of {name} that cannot be sent: it must be one line of ASCII"
+            f"contain a value of {name} that cannot be sent: it must be one line of ASCII"
         )
     literal = not _VARIABLE_VALUE.fullmatch(value)
     if literal and (names_secret(name, "header") or holds_key(value)):
         raise ValueError(
-            f"must not hold the secret of {name} itself, since they are stored with the run. Put "
+            f"must not contain the secret of {name} itself, because they are stored with "
+            "the run. Put "
             f"it into .env, such as PACELINE_URL_HEADER_KEY=…, and write {name}: "
             "$PACELINE_URL_HEADER_KEY"
         )

@@ -60,7 +60,7 @@ def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
             "dots, dashes and underscores."
         )
     if name in BACKENDS:
-        raise InvalidServer(f"{name} is a backend already. Choose another name.")
+        raise InvalidServer(f"{name} is already a backend. Choose another name.")
     if unknown := [field for field in values if field not in FIELDS]:
         raise InvalidServer(f"{unknown[0][:50]} does not belong to a server: it is set per run.")
     config = parse(values)

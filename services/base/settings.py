@@ -65,5 +65,5 @@ def _read(file: Path) -> dict[str, str]:
         ) from None
     values = {name: value for name, value in entries.items() if value is not None}
     if any("\0" in part for pair in values.items() for part in pair):  # no environment takes one
-        raise InvalidSettings(f"{file} holds a NUL character. Save it as UTF-8 text.")
+        raise InvalidSettings(f"{file} contains a NUL character. Save it as UTF-8 text.")
     return values

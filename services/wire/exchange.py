@@ -212,7 +212,7 @@ class Exchange:
             self.oddities.add(oddities.PING if data else oddities.EMPTY_EVENT)
         else:
             excerpt = _excerpt(data)
-            sentence = f"The stream holds a chunk that is not JSON: {excerpt}"
+            sentence = f"The stream contains a chunk that is not JSON: {excerpt}"
             self.fail("stream_error", sentence, stamp)
 
     def _note_oddity(self, chunk: Chunk, data: bytes) -> None:

@@ -65,9 +65,9 @@ def test_no_answer_holds_what_is_in_the_environment(
         ({"model": f"--api-key={KEY}"}, "model may not begin with -"),
         ({"model": f" -{KEY}"}, "model may not begin with -"),
         ({"quantization": f"--api-key={KEY}"}, "quantization may not begin with -"),
-        ({"extra": f"--api-key {KEY}"}, "extra may hold no key"),
-        ({"extra": f"--api_k={KEY}"}, "extra may hold no key"),
-        ({"extra": f"--hf-token {KEY}"}, "extra may hold no key"),
+        ({"extra": f"--api-key {KEY}"}, "extra must not contain a key"),
+        ({"extra": f"--api_k={KEY}"}, "extra must not contain a key"),
+        ({"extra": f"--hf-token {KEY}"}, "extra must not contain a key"),
     ],
 )
 def test_an_engine_that_cannot_be_is_refused_and_nothing_is_stored(

@@ -43,7 +43,7 @@ def test_a_baseline_is_set_and_the_list_compares_other_runs_with_it(
     ("arguments", "message"),
     [
         (["baseline", "set", "9"], "There is no run 9."),
-        (["baseline", "set", "1", "--tag", "a,b"], "The tag 'a,b' holds a comma."),
+        (["baseline", "set", "1", "--tag", "a,b"], "The tag 'a,b' contains a comma."),
         (["baseline", "set", "1", "--model", "--tag", "a"], "not allowed with argument --model"),
         (["baseline", "remove", "1"], "Run 1 is not the baseline of that model or tag."),
         (["baseline", "remove", "9"], "There is no run 9."),

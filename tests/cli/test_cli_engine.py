@@ -78,7 +78,7 @@ def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Pa
         (["engine"], "The following arguments are required: COMMAND"),
         (["engine", "start", "--engine", "llamacpp", "--tp", "0"], "--tp must be at least 1"),
         (["engine", "start", "--engine", "llamacpp", "--tp", "2"], "llama.cpp (embedded) does not"),
-        (["engine", "start", "--extra", "'"], "--extra hold a quote that is not closed"),
+        (["engine", "start", "--extra", "'"], "--extra contain a quote that is not closed"),
         (["engine", "start", "--backend", "vllm"], "Unknown argument: --backend."),
         (["engine", "stop", "7"], "There is no engine 7."),
         (["engine", "log", "7"], "There is no engine 7."),

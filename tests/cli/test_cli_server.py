@@ -57,7 +57,7 @@ def test_saved_servers_are_listed_without_a_key_and_deleted(
 
 def test_what_cannot_be_saved_is_refused_by_its_flag(run_cli: RunCli, database: Engine) -> None:
     for arguments, message in (
-        (("vllm",), "vllm is a backend already. Choose another name."),
+        (("vllm",), "vllm is already a backend. Choose another name."),
         (("a", "--backend", "nope"), "--backend: There is no backend 'nope'."),
         (("a", "--key-env", "sk-hunter2"), "--key-env must be the name of a variable"),
     ):

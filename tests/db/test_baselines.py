@@ -56,7 +56,7 @@ def test_a_baseline_is_removed_once(database: Engine) -> None:
     ("run_id", "kind", "value", "message"),
     [
         (1, "model", "huge", "Run 1 does not have the model 'huge'"),
-        (1, "tag", "a,b", "The tag 'a,b' holds a comma"),
+        (1, "tag", "a,b", "The tag 'a,b' contains a comma"),
         (1, "tag", "x" * 51, "Shorten it to 50"),
         (1, "tag", "", "is empty"),
         (1, "colour", "tiny", "Run 1 does not have the colour 'tiny'"),

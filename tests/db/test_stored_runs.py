@@ -284,7 +284,7 @@ def test_names_notes_and_tags_can_be_edited(database: Engine) -> None:
     [
         ("name", "n" * 201, "The name has 201 characters. Shorten it to 200."),
         ("note", "n" * 10_001, "The note has 10,001 characters. Shorten it to 10,000."),
-        ("tags", ["a,b"], "The tag 'a,b' holds a comma. Write it as two tags."),
+        ("tags", ["a,b"], "The tag 'a,b' contains a comma. Write it as two tags."),
         ("tags", ["t" * 51], f"The tag '{'t' * 20}' has 51 characters. Shorten it to 50."),
         ("tags", [str(n) for n in range(22)], "A run has at most 20 tags. Remove 2."),
     ],

@@ -112,7 +112,10 @@ FORM = [
     ({"workload": "nonsense"}, "Workload must be one of"),
     ({"backend": "nowhere"}, "Backend must be one of embedded, sglang"),
     ({"base_url": "not one", "backend": "url"}, "Address is not an address"),
-    ({"base_url": "http://me:secret@host/v1"}, "Address must hold no user, password or fragment"),
+    (
+        {"base_url": "http://me:secret@host/v1"},
+        "Address must not contain a user, password or fragment",
+    ),
     ({"pause_s": "-1"}, "Pause (s) must be at least 0"),
     ({"pause_s": "inf"}, "Pause (s) must be a finite number"),
     ({"interval_s": "nan", "mode": "staggered"}, "Interval (s) must be a finite number"),
@@ -128,11 +131,11 @@ FORM = [
     ({"stop_after_s": "-5"}, "Stop a repeat after (s) must be more than 0"),
     ({"stop_after_errors": "0"}, "Max failed requests must be at least 1"),
     ({"unique_prompts": "perhaps"}, "Unique prompts must be true or false"),
-    ({"ignore_eos": "2"}, "Ignore end of text must be true or false"),
+    ({"ignore_eos": "2"}, "Ignore end of text (ignore_eos) must be true or false"),
     ({"client": "curl"}, "Client must be one of 'wire' or 'litellm'"),
-    ({"model": "m" * 301}, "Model must have at most 300 characters"),
-    ({"prompt": "hello"}, "Prompt is not taken from a link."),
-    ({"prompts": "hello"}, "Prompts is not taken from a link."),
+    ({"model": "m" * 301}, "Model must be at most 300 characters long"),
+    ({"prompt": "hello"}, "Prompt cannot be set by a link."),
+    ({"prompts": "hello"}, "Prompts cannot be set by a link."),
     ({"requets": "5"}, "Requets is not"),
 ]
 

@@ -174,8 +174,8 @@ def test_an_own_prompt_that_is_empty_is_asked_for(visit: Visit) -> None:
 
 
 FILES = [
-    ("a.jsonl", b"", "holds no prompt"),
-    ("a.csv", b"", "holds no prompt"),
+    ("a.jsonl", b"", "contains no prompts"),
+    ("a.csv", b"", "contains no prompts"),
     ("a.jsonl", b'{"prompt": "x"}\n{"prompt": ', "line 2"),
     ("a.jsonl", b'{"answer": "x"}', "line 1"),
     ("a.jsonl", b'{"prompt": 5}', "line 1"),

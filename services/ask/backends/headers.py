@@ -33,7 +33,7 @@ def headers_of(
         if not values[name]:
             raise BackendProblem(f"A header needs {name}: put {name}=… into .env.")
         if not values[name].isascii() or not values[name].isprintable():
-            raise BackendProblem(f"{name} holds a character that no header has.")
+            raise BackendProblem(f"{name} contains a character that is not allowed in a header.")
     filled = tuple(
         (name, request_options.VARIABLE.sub(lambda match: values[match[1]], value))
         for name, value in config.headers.items()
@@ -56,6 +56,6 @@ def _check_variable(name: str, backend: Backend) -> None:
     if name != backend.key_env and not name.startswith(prefix):
         keys = f"{backend.key_env} or a variable" if backend.key_env else "a variable"
         raise BackendProblem(
-            f"A header for {backend.label} may name {keys} that begins with {prefix}, and not "
-            f"{name[:80]}."
+            f"A header for {backend.label} may name {keys} that begins with {prefix}, but "
+            f"not {name[:80]}."
         )

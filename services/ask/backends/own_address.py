@@ -63,7 +63,7 @@ def resolve_address(backend: Backend, env: Mapping[str, str], requested: str | N
     default = value_of(env, backend.url_env) or backend.base_url
     if not default:
         raise BackendProblem(
-            f"{backend.label} needs an address: give one, or put {backend.url_env}=… into .env."
+            f"{backend.label} needs an address: enter one, or put {backend.url_env}=… into .env."
         )
     return _parse(default, backend.url_env or "The address")
 

@@ -142,8 +142,8 @@ def _http(
 def _embedded(config: RunConfig, model: str) -> Target:
     if config.base_url:
         raise BackendProblem(
-            "The embedded backend has no address: Paceline starts it. For a server that is "
-            "already there choose the backend url."
+            "The embedded backend has no address: Paceline starts it. For an existing server, "
+            "choose the backend url."
         )
     if config.key_env:
         raise BackendProblem("The embedded backend takes no key. Leave key_env empty.")
@@ -160,7 +160,7 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
     if not (provider and slash and name) or "://" in model:
         raise BackendProblem(
             'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": '
-            "give one, or put LITELLM_MODEL=… into .env."
+            "enter one, or put LITELLM_MODEL=… into .env."
         )
     if config.key_env:  # it belongs to an address, and LiteLLM's providers have none here
         raise BackendProblem("key_env does not apply to LiteLLM. Leave it empty.")
@@ -197,7 +197,8 @@ def _key(backend: Backend, env: Mapping[str, str], label: str | None = None) -> 
         raise KeyProblem(f"{backend.label} needs a key: put {backend.key_env}=… into .env.")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise BackendProblem(
-            f"{label or backend.key_env} holds a space or a character that no key has."
+            f"{label or backend.key_env} contains a space or another character that is not "
+            "allowed in a key."
         )
     return key or None
 
@@ -205,12 +206,12 @@ def _key(backend: Backend, env: Mapping[str, str], label: str | None = None) -> 
 def _check_litellm(config: RunConfig, address: Address) -> None:
     if address.endpoint or address.query:
         raise BackendProblem(
-            "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
+            "LiteLLM builds the address of a request itself. Leave out the endpoint and the "
             "query, or measure with Paceline's own client."
         )
     if config.ca_file or config.insecure_tls:
         raise BackendProblem(
-            "LiteLLM takes this machine's certificates only. Leave ca_file and insecure_tls out, "
+            "LiteLLM uses this machine's certificates only. Leave ca_file and insecure_tls out, "
             "or measure with Paceline's own client."
         )
 
@@ -238,5 +239,5 @@ def _proxy(url: str, env: Mapping[str, str]) -> str | None:
 def _withheld(backend: Backend, url: str) -> str:
     return (
         f"{backend.key_env} is not sent to {urlsplit(url).netloc}: it belongs to "
-        f"{backend.label}. For another server choose the backend url."
+        f"{backend.label}. For another server, choose the backend url."
     )

@@ -39,8 +39,8 @@ class Trust:
                 context.load_verify_locations(cadata=_certificates(self.ca_file))
             except (OSError, ValueError):  # ssl.SSLError is an OSError
                 raise UntrustedFile(
-                    "ca_file is not a readable file of certificates (PEM). Give its "
-                    "whole path on the machine that sends."
+                    "ca_file is not a readable file of certificates (PEM). Give its full path "
+                    "on the machine that sends the requests."
                 ) from None  # one sentence for all, which reveals nothing about other files
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a server's own is enough
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # a lab's authority is seldom perfect
@@ -50,8 +50,9 @@ class Trust:
 def why_untrusted(error: ssl.SSLCertVerificationError) -> str:
     """Return why a certificate was not accepted, and what to do."""
     return (
-        f"its certificate is not trusted ({error.verify_message}). Give the certificate of its "
-        "authority (ca_file), or turn the check off for a server of your own (insecure_tls)."
+        f"its certificate is not trusted ({error.verify_message}). Set ca_file to the "
+        "certificate of its authority, or turn the check off for your own server "
+        "(insecure_tls)."
     )
 
 

@@ -35,7 +35,11 @@ class LoadFields(BaseConfig):
     model: str = field(
         "",
         About(
-            "Model", "Model; empty: the first the server lists", "target", "backend", varied=True
+            "Model",
+            "Model; empty: the first one that the server lists",
+            "target",
+            "backend",
+            varied=True,
         ),
         max_length=300,
     )

@@ -106,7 +106,7 @@ class PromptFields(BaseConfig):
         True,
         About(
             "Unique prompts",
-            "Start each prompt with a short nonce, so that no prefix cache can help",
+            "Start each prompt with a short nonce, so that the prefix cache is not used",
             varied=True,
         ),
     )
@@ -136,7 +136,7 @@ class PromptFields(BaseConfig):
                 dialogue.messages_of(prompt)
             except ValueError:
                 raise ValueError(
-                    "prompts: hold messages that are not a list of role and content."
+                    "prompts: contain messages that are not a list of role and content."
                 ) from None
         return self
 

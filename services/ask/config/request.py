@@ -64,8 +64,9 @@ class RequestFields(BaseConfig):
     ignore_eos: bool = field(
         False,
         About(
-            "Ignore end of text",
-            "Generate max_tokens tokens whatever the model says (engines that support it)",
+            "Ignore end of text (ignore_eos)",
+            "Generate max_tokens tokens even if the model would stop earlier (if the engine "
+            "supports it)",
             varied=True,
         ),
     )
@@ -104,8 +105,8 @@ class RequestFields(BaseConfig):
         {},
         About(
             "Extra headers",
-            "Extra headers, Name: value; name a variable for a secret, "
-            "api-key: $PACELINE_URL_API_KEY",
+            "Extra headers, Name: value; for a secret, name a variable, api-key: "
+            "$PACELINE_URL_API_KEY",
             "client",
             "request",
             may_hold_key=True,

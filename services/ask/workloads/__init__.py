@@ -145,14 +145,15 @@ _ENTRIES = (
     WorkloadSpec(
         name="synthetic",
         label="Synthetic",
-        help="Random common words, about as many tokens as asked for.",
+        help="Random common words, with approximately the number of tokens you set.",
         prompts=Synthetic,
         tokens=lambda config: config.input_tokens,
     ),
     WorkloadSpec(
         name="mixed",
         label="Mixed",
-        help="Short and long prompts of random words, interleaved: do the short ones wait?",
+        help="Short and long prompts of random words, interleaved: do short requests wait for "
+        "long ones?",
         prompts=mixed.Mixed,
         classes=mixed.CLASSES,
     ),

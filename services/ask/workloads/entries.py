@@ -33,13 +33,13 @@ class Notes:
             names = ", ".join(
                 f"{name} (in {count:,} of {entries:,})" for name, count in self.names.items()
             )
-            sentences.append(f"Not used, since these are set for the whole run: {names}.")
+            sentences.append(f"Not used, because these are set for the whole run: {names}.")
         if self.first:
             turn = "only the first turn is sent"
-            sentences.append(f"Of {many(self.first, 'conversation')} of several turns {turn}.")
+            sentences.append(f"In {many(self.first, 'conversation')} of several turns, {turn}.")
         if self.without:
             sentences.append(
-                f"Left out: {many(self.without, 'conversation')} without a message of a user."
+                f"Left out: {many(self.without, 'conversation')} without a user message."
             )
         if self.answers:
             sentences.append(f"Not sent: {many(self.answers, 'answer')} at the end of messages.")
@@ -64,12 +64,12 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
             return read(value[name], notes)
     if value.keys() & TRACE:
         raise Unusable(
-            "is a line of a trace (as Mooncake's), which holds lengths and no prompts. Choose "
-            "synthetic prompts of such a length instead."
+            "is a line of a trace (such as Mooncake's), which contains lengths but no prompts. "
+            "Choose synthetic prompts of such a length instead."
         )
     raise Unusable(
         'has no "prompt", "text" or "messages", nor another name that prompts have '
-        f"({', '.join(name for name in KEYS if name not in USUAL)}). Add one of them."
+        f"({', '.join(name for name in KEYS if name not in USUAL)}). Add one of these."
     )
 
 
@@ -80,7 +80,7 @@ def _text(value: Any, notes: Notes) -> str | None:
         if value and all(isinstance(each, int) for each in value):
             raise Unusable("has a prompt of token ids. Give its text instead.")
         if value and all(isinstance(each, str) for each in value):
-            raise Unusable("has a list of prompts. Give each an entry of its own.")
+            raise Unusable("has a list of prompts. Give each its own entry.")
         return _checked(_parts(value))
     return _checked(value)
 
@@ -123,7 +123,9 @@ def _parts(parts: list[Any]) -> str:
             texts.append(part["text"])
         else:
             kind = str(part.get("type"))[:40] if isinstance(part, dict) else "another kind"
-            raise Unusable(f"has a part that is not text ({kind}). Only text is sent: remove it.")
+            raise Unusable(
+                f"has a part that is not text ({kind}). Only text can be sent: remove it."
+            )
     return "\n".join(texts)
 
 

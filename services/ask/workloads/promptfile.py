@@ -62,11 +62,11 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     if reader is None:
         raise InvalidPrompts(
             f"{name or 'The file'} is neither .jsonl, .json, .csv, .tsv nor .txt. "
-            "Give a JSONL file (one prompt a line) or a CSV file (one prompt a row)."
+            "Give a JSONL file (one prompt per line) or a CSV file (one prompt per row)."
         )
     if len(data) > FILE_BYTES_MOST:
         size, most = len(data) / 1e6, FILE_BYTES_MOST // 10**6
-        raise InvalidPrompts(f"{name} has {size:.1f} MB. At most {most} MB are read: cut the file.")
+        raise InvalidPrompts(f"{name} has {size:.1f} MB. The limit is {most} MB: shorten the file.")
     notes, entries = Notes(), 0
     assumed: list[str] = []
     prompts: list[str] = []
@@ -74,10 +74,12 @@ def read_file(data: bytes, filename: str) -> PromptFile:
         entries += 1
         prompt = _prompt(value, notes, name, location)
         if prompt is not None and len(prompts) == PROMPTS_MOST:
-            raise InvalidPrompts(f"{name} holds more than {PROMPTS_MOST:,} prompts. Cut the file.")
+            raise InvalidPrompts(
+                f"{name} contains more than {PROMPTS_MOST:,} prompts. Shorten the file."
+            )
         prompts += [] if prompt is None else [prompt]
     if not prompts:
-        raise InvalidPrompts(f"{name} holds no prompt. Write at least one.")
+        raise InvalidPrompts(f"{name} contains no prompts. Add at least one.")
     return PromptFile(tuple(prompts), (*assumed, *notes.sentences(entries)))
 
 
@@ -93,7 +95,7 @@ def _decoded(data: bytes, name: str) -> str:
         raise _problem(name, f"line {line:,}", f"{problem}. Save the file as UTF-8.") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise _problem(name, f"line {line:,}", "holds a NUL character: this is not a text file.")
+        raise _problem(name, f"line {line:,}", "contains a NUL character: this is not a text file.")
     return text
 
 
@@ -103,12 +105,10 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
     except Unusable as error:
         raise _problem(name, location, str(error)) from None
     except RecursionError:
-        raise _problem(name, location, "is nested too deep. Give the prompt itself.") from None
+        raise _problem(name, location, "is nested too deeply. Give the prompt itself.") from None
     if prompt is not None and len(prompt) > CHARACTERS_MOST:
         size = f"has a prompt of {len(prompt):,} characters"
-        raise _problem(
-            name, location, f"{size}. At most {CHARACTERS_MOST:,} are allowed: shorten it."
-        )
+        raise _problem(name, location, f"{size}. The limit is {CHARACTERS_MOST:,}: shorten it.")
     return prompt
 
 
@@ -189,9 +189,9 @@ def _csv(text: str, name: str, assumed: list[str]) -> Entries:
         )
     for line, row in rows:
         if len(row) > len(header):
-            problem = f"has {len(row)} fields where the first row names {len(header)}"
+            problem = f"has {len(row)} fields but the first row names {len(header)}"
             separator = text_file.SEPARATORS[delimiter][:-1]
-            hint = f"Put a prompt that holds a {separator} into quotes."
+            hint = f"Put a prompt that contains a {separator} in quotes."
             raise _problem(name, f"line {line:,}", f"{problem}. {hint}")
         yield f"line {line:,}", row[column] if column < len(row) else ""
 
@@ -208,7 +208,7 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]
                 yield line, row
             line = rows.line_num + 1
     except csv.Error as error:
-        hint = "Close every quote; for prompts of over 100,000 characters use JSONL."
+        hint = "Close every quote; for prompts of more than 100,000 characters, use JSONL."
         raise _problem(name, f"line {line:,}", f"is not CSV ({error}). {hint}") from None
 
 
@@ -216,7 +216,7 @@ def _column(titles: list[str], name: str, line: int) -> int:
     location = f"line {line:,}"
     for title in COLUMNS:
         if titles.count(title) > 1:
-            raise _problem(name, location, f'names two columns "{title}". Rename one of them.')
+            raise _problem(name, location, f'has two columns named "{title}". Rename one of them.')
         if title in titles:
             return titles.index(title)
     if len(titles) == 1 and " " not in titles[0]:  # with a space it looks like the first prompt
@@ -224,7 +224,7 @@ def _column(titles: list[str], name: str, line: int) -> int:
     raise _problem(
         name,
         location,
-        'names no column "prompt", "text" or "question". Name one so in the first row.',
+        'has no column named "prompt", "text" or "question". Name one in the first row.',
     )
 
 

@@ -32,7 +32,7 @@ def bands(
 ) -> tuple[alt.Y, alt.YOffset]:
     """Return the axis with a band for each of `names`, whose lines `|` separates, and the offset of
     each run within a band."""
-    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLimit=170, labelLineHeight=14)
+    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLineHeight=14)
     y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
     return y, alt.YOffset("run:N", sort=[c.label for c in candidates])
 

@@ -42,19 +42,19 @@ STUDY_CHARTS = (
     StudyChart(
         "batch_throughput",
         "How does throughput grow with concurrency?",
-        "Throughput against requests at once",
+        "Throughput against concurrency",
         batch_throughput,
     ),
     StudyChart(
         "batch_latency",
         "How does latency grow with concurrency?",
-        "Latency against requests at once",
+        "Latency against concurrency",
         batch_latency,
     ),
     StudyChart(
         "batch_efficiency",
         "How efficiently is each device used?",
-        "Efficiency by requests at once",
+        "Efficiency by concurrency",
         batch_efficiency,
     ),
     StudyChart("heat", "Which cells give the most throughput?", "Throughput of every cell", heat),

@@ -18,7 +18,6 @@ from services.studies.scaling import Row, Scaling, scaling
 from services.studies.work import Work
 
 AXIS = "Throughput relative to baseline"
-LIMIT = 110  # pixels: the longest name
 FAR_OUT = 0.6  # of the axis: from there on names are to the left of their dots
 SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     ("<=", "left", 8),
@@ -130,7 +129,7 @@ def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
         ),
         *(
             data.transform_filter(f"datum.devices {sign} {FAR_OUT * most}")
-            .mark_text(align=align, dx=dx, dy=14, fontSize=11, limit=LIMIT)
+            .mark_text(align=align, dx=dx, dy=14, fontSize=11)
             .encode(x=x, y=y, text="configuration:N")
             for sign, align, dx in SIDES
         ),

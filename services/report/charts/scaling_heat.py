@@ -76,9 +76,7 @@ def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool, name: str) -
     x = alt.X("size:O", title=name, sort=list(sizes), axis=alt.Axis(labelAngle=0))
     # A label of two lines is centred on its first.
     up = -7 if any("|" in line for line in lines) else 0
-    axis = alt.Axis(
-        labelExpr="split(datum.label, '|')", labelLimit=150, labelLineHeight=13, labelOffset=up
-    )
+    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLineHeight=13, labelOffset=up)
     y = alt.Y("line:N", title=None, sort=list(lines), axis=axis)
     scale = alt.Scale(range=[look.grid, look.decode], zero=True)
     none = alt.value("transparent")
@@ -96,7 +94,7 @@ def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool, name: str) -
 
 TOOLTIP = [
     alt.Tooltip("line:N", title="Configuration"),
-    alt.Tooltip("size:O", title="At once"),
+    alt.Tooltip("size:O", title="Concurrency"),
     alt.Tooltip("value:Q", title="Output tokens/s", format=",.4~r"),
     alt.Tooltip("problem:N", title="Problem"),
 ]

@@ -59,7 +59,7 @@ def _row(point: Point) -> dict[str, Any]:
     value, low, high = point.level.value, point.level.low, point.level.high
     return {
         "run": point.run_id,
-        "name": f"{point.run_id} · {' '.join(point.name.split())[:60]}",
+        "name": f"{point.run_id} · {' '.join(point.name.split())}",
         "began": 1000 * point.began.timestamp(),
         "value": value,
         "low": value if low is None else low,

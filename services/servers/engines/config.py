@@ -119,7 +119,7 @@ class EngineConfig(BaseConfig):
     @classmethod
     def _no_nul(cls, text: str) -> str:
         if "\0" in text:  # no argument of a command can hold it
-            raise ValueError("holds a NUL character")
+            raise ValueError("contains a NUL character")
         return text
 
     @field_validator("model", "quantization")
@@ -138,14 +138,16 @@ class EngineConfig(BaseConfig):
         try:
             arguments = shlex.split(text)
         except ValueError:
-            raise ValueError("hold a quote that is not closed") from None
+            raise ValueError("contain a quote that is not closed") from None
         if "--" in arguments:
             raise ValueError(
                 "may not contain a bare --: the engine would ignore all arguments after it, such "
                 "as the address that Paceline gives it"
             )
         if any(map(_is_secret, arguments)) or holds_key(_values(arguments)):
-            raise ValueError("may hold no key, token or password: put those into the environment")
+            raise ValueError(
+                "must not contain a key, token or password: put those into the environment"
+            )
         return text.strip()
 
 

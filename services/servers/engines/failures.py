@@ -53,7 +53,7 @@ VLLM = (
         r"max seq len \((?P<length>\d+)\)[^\n]{0,80}larger than the (?:available KV cache memory|"
         r"maximum number of tokens that can be stored in KV cache)(?:[^\n]{0,60}estimated maximum "
         r"model length is (?P<fits>\d+))?",
-        "The memory left for the KV cache does not hold one request of {length} tokens.",
+        "The memory left for the KV cache is too small for one request of {length} tokens.",
         "Lower max model length, raise the GPU memory share, or use more GPUs (TP).",
     ),
     Failure(
@@ -176,7 +176,7 @@ COMMON = (
         r"Invalid repository ID or local directory|does not appear to have a file named config|"
         r"Can't load the configuration of|Repo id must be in the form",
         "Model not found, neither as a folder nor at huggingface.co.",
-        "Check its spelling. A folder must hold config.json, the weights and the tokenizer; "
+        "Check its spelling. A folder must contain config.json, the weights and the tokenizer; "
         "a private model needs HF_TOKEN.",
     ),
     Failure(

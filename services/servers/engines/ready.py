@@ -67,7 +67,7 @@ async def _first_answer(launch: Launch) -> None:
             raise EngineProblem(f"{launch.label} failed at its first request: {error}") from None
     if answer.status != 200:
         reason = f"HTTP {answer.status}{message(answer, root)}"
-        raise EngineProblem(f"{launch.label} refuses its first request ({reason}).")
+        raise EngineProblem(f"{launch.label} rejects its first request ({reason}).")
 
 
 async def _is_healthy(health: Awaitable[Answer]) -> bool:

@@ -153,7 +153,7 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
         return f"{where} is still loading its model (HTTP 503{reason}). Wait until it is ready."
     if status >= 500:
         return f"{where} is still starting or broken (HTTP {status}{reason}). Check its log."
-    return f"{where} refuses the request (HTTP {status}{reason})."
+    return f"{where} rejects the request (HTTP {status}{reason})."
 
 
 def key_problem(answer: Answer, target: Target) -> KeyProblem:
@@ -188,11 +188,13 @@ def quote(text: str, target: Target, limit: int = LONGEST) -> str:
 def _key_sentence(target: Target, details: str) -> str:
     backend = BACKENDS[target.backend]
     if target.key:
-        return f"{target.netloc} refuses the key in {backend.key_env} {details}. Check the key."
+        return f"{target.netloc} rejects the key in {backend.key_env} {details}. Check the key."
     if not backend.key_env:
-        return f"{target.netloc} wants a key {details}, and {backend.label} has none: choose url."
+        return (
+            f"{target.netloc} requires a key {details}, but {backend.label} has none: choose url."
+        )
     address = f" and {backend.url_env}={target.base_url}" if backend.url_env else ""
-    return f"{target.netloc} wants a key {details}: put {backend.key_env}=…{address} into .env."
+    return f"{target.netloc} requires a key {details}: put {backend.key_env}=…{address} into .env."
 
 
 def _location(answer: Answer, target: Target) -> str:

@@ -22,7 +22,9 @@ from services.ask.address import (
 ENDED = re.compile("/(chat/)?completions$")
 
 NO_ADDRESS = "X is not an address: it must start with http:// or https:// and name a host."
-NO_USER = "X must hold no user, password or fragment: put the key into the environment instead."
+NO_USER = (
+    "X must not contain a user, password or fragment: put the key into the environment instead."
+)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +120,8 @@ def test_what_is_no_key_stays_in_a_path(path: str) -> None:
             "http://:80",
             NO_ADDRESS,
         ),
-        ("http://h:99999", "X is not an address: its host or its port cannot exist."),
-        ("http://h:0", "X has port 0, where nothing can answer."),
+        ("http://h:99999", "X is not an address: its host or port is invalid."),
+        ("http://h:0", "X has port 0, which no server can use."),
         (
             "http://me:pw@host",
             NO_USER,
@@ -137,27 +139,27 @@ def test_what_is_no_key_stays_in_a_path(path: str) -> None:
             "X must not contain a key: its parameter 'api-key' looks like one. Put the key into "
             "the environment, or send it as a header that names a variable.",
         ),
-        ("http://host/?a=<b>", "X holds a query that cannot be sent."),
+        ("http://host/?a=<b>", "X contains a query that cannot be sent."),
         (
             "http://::1:8000",
-            "X is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
+            "X is not an address: put an IPv6 host in brackets, http://[::1]:8000.",
         ),
         (
             "http://fe80::1/v1",
-            "X is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
+            "X is not an address: put an IPv6 host in brackets, http://[::1]:8000.",
         ),
-        ("http://host/\r\nX-Evil: 1", "X holds a character that is not allowed in an address."),
-        ("http://bücher.de", "X holds a character that is not allowed in an address."),
-        ("http://a b/", "X holds a host name or a path that cannot exist."),
-        ("http://host/a b", "X holds a host name or a path that cannot exist."),
-        ('http://a"b', "X holds a host name or a path that cannot exist."),
-        ("http://[::1]a:80", "X holds a host name or a path that cannot exist."),
-        ("http://a[::1]:80", "X holds a host name or a path that cannot exist."),
-        ("http://a..b", "X holds a host name or a path that cannot exist."),
-        ("http://999.1.1.1", "X holds a host name or a path that cannot exist."),
-        ("http://-a", "X holds a host name or a path that cannot exist."),
-        (f"http://{'a' * 64}.de", "X holds a host name or a path that cannot exist."),
-        (f"http://{'a.' * 127}de", "X holds a host name or a path that cannot exist."),
+        ("http://host/\r\nX-Evil: 1", "X contains a character that is not allowed in an address."),
+        ("http://bücher.de", "X contains a character that is not allowed in an address."),
+        ("http://a b/", "X contains an invalid host name or path."),
+        ("http://host/a b", "X contains an invalid host name or path."),
+        ('http://a"b', "X contains an invalid host name or path."),
+        ("http://[::1]a:80", "X contains an invalid host name or path."),
+        ("http://a[::1]:80", "X contains an invalid host name or path."),
+        ("http://a..b", "X contains an invalid host name or path."),
+        ("http://999.1.1.1", "X contains an invalid host name or path."),
+        ("http://-a", "X contains an invalid host name or path."),
+        (f"http://{'a' * 64}.de", "X contains an invalid host name or path."),
+        (f"http://{'a.' * 127}de", "X contains an invalid host name or path."),
         (
             "http://host\\@evil",
             NO_USER,

@@ -208,7 +208,9 @@ def test_a_backend_without_a_key_takes_no_key_variable(backend: str) -> None:
 
 def test_a_typed_key_that_can_be_none_is_not_repeated() -> None:
     typed = {("https", "llm.example", 443): "two words"}
-    with pytest.raises(BackendProblem, match=r"^The key for llm\.example holds a space") as raised:
+    with pytest.raises(
+        BackendProblem, match=r"^The key for llm\.example contains a space"
+    ) as raised:
         target(RunConfig(backend="url", base_url="https://llm.example"), {}, typed)
     assert "two words" not in str(raised.value)
 
@@ -274,7 +276,7 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {},
             {"backend": "url"},
-            "OpenAI-compatible URL needs an address: give one, or put PACELINE_URL=… into .env.",
+            "OpenAI-compatible URL needs an address: enter one, or put PACELINE_URL=… into .env.",
         ),
         (
             {},
@@ -291,8 +293,8 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {},
             {"base_url": "http://127.0.0.1:8000"},
-            "The embedded backend has no address: Paceline starts it. For a server that is "
-            "already there choose the backend url.",
+            "The embedded backend has no address: Paceline starts it. For an existing server, "
+            "choose the backend url.",
         ),
         (
             {},
@@ -308,18 +310,18 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {"VLLM_BASE_URL": "http://user:secret@host"},
             {"backend": "vllm"},
-            "VLLM_BASE_URL must hold no user, password or fragment: put the key into the "
+            "VLLM_BASE_URL must not contain a user, password or fragment: put the key into the "
             "environment instead.",
         ),
         (
             {"GROQ_API_KEY": "gsk_x\r\nX-Evil: 1"},
             {"backend": "groq"},
-            "GROQ_API_KEY holds a space or a character that no key has.",
+            "GROQ_API_KEY contains a space or another character that is not allowed in a key.",
         ),
         (
             {"VLLM_BASE_URL": "http://a..b"},
             {"backend": "vllm"},
-            "VLLM_BASE_URL holds a host name or a path that cannot exist.",
+            "VLLM_BASE_URL contains an invalid host name or path.",
         ),
     ],
 )

@@ -50,7 +50,7 @@ def test_invalid_values_are_named_and_the_rest_is_read() -> None:
 
 @pytest.mark.parametrize("name", ["prompt", "prompts"])
 def test_a_prompt_is_not_read_from_a_link(name: str) -> None:
-    assert read({name: "hello"}, START) == (START, (f"{name} is not taken from a link.",))
+    assert read({name: "hello"}, START) == (START, (f"{name} cannot be set by a link.",))
 
 
 def test_an_empty_number_is_none_only_where_none_is_allowed() -> None:

@@ -108,9 +108,12 @@ def test_every_mode_of_a_config_is_in_the_table_and_names_real_fields() -> None:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"mode": "sequential"}, "one after the other, with a pause of 2 s"),
-        ({"mode": "sequential", "pause_s": 0}, "one after the other, without a pause"),
-        ({"mode": "staggered"}, "one every 0.06125 s, whatever the earlier ones do"),
+        ({"mode": "sequential"}, "one at a time, with a pause of 2 s"),
+        ({"mode": "sequential", "pause_s": 0}, "one at a time, without a pause"),
+        (
+            {"mode": "staggered"},
+            "one every 0.06125 s, whether or not earlier ones have been answered",
+        ),
         ({"mode": "batch"}, "all at once"),
         ({"mode": "batch", "concurrency": 9}, "all at once"),
         ({"mode": "batch", "requests": 64, "concurrency": 8}, "at most 8 in flight"),

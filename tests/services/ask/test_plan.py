@@ -82,15 +82,15 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             {"workload": "synthetic", "input_tokens": 100},
             None,
             None,
-            "Sends 5 requests plus 1 warm-up request, one after the other, with a pause of 2 s: at "
+            "Sends 5 requests plus 1 warm-up request, one at a time, with a pause of 2 s: at "
             "most 768 output tokens for about 600 prompt tokens. Takes at least 8 s; how long the "
-            "answers take is not known, as there is no earlier run on this server.",
+            "answers take is unknown, because there is no earlier run on this server.",
         ),
         (
             {"workload": "synthetic", "input_tokens": 1000, "repeats": 3, "warmup": 0},
             PRICE,
             AT_64,
-            "Sends 3 times 5 requests, one after the other, with a pause of 2 s: at most 1,920 "
+            "Sends 3 times 5 requests, one at a time, with a pause of 2 s: at most 1,920 "
             "output tokens for about 15,000 prompt tokens. Takes about 54 s, from a test; "
             "costs at most $0.03.",
         ),
@@ -106,7 +106,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             None,
             None,
             "Sends 1 request, all at once: at most 1 output token for about 1 prompt token. How "
-            "long it takes is not known, as there is no earlier run on this server.",
+            "long it takes is unknown, because there is no earlier run on this server.",
         ),
         (
             {
@@ -121,7 +121,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             PRICE,
             None,
             "Sends 5,000 requests, at most 64 in flight: at most 5,000 output tokens for about "
-            "5,000 prompt tokens. How long it takes is not known, as there is no earlier run on "
+            "5,000 prompt tokens. How long it takes is unknown, because there is no earlier run on "
             "this server; costs at most $0.03.",
         ),
         (
@@ -135,7 +135,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             {"workload": "synthetic", "input_tokens": 100, "pause_s": 0},
             PRICE,
             Pace(4.0, 8.0, 16.0, "from 3 earlier runs on this server"),
-            "Sends 5 requests plus 1 warm-up request, one after the other, without a pause: at "
+            "Sends 5 requests plus 1 warm-up request, one at a time, without a pause: at "
             "most 768 output tokens for about 600 prompt tokens. Takes about 48 s to 3 min, from 3 "
             "earlier runs on this server; costs at most a cent.",
         ),

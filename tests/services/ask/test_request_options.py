@@ -157,12 +157,12 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         (
             {"headers": {"X-Home": "$HOME"}},
             "A header for OpenAI-compatible URL may name PACELINE_URL_API_KEY or a variable that "
-            "begins with PACELINE_URL_HEADER_, and not HOME.",
+            "begins with PACELINE_URL_HEADER_, but not HOME.",
         ),
         (
             {"headers": {"X-Home": "$OPENAI_API_KEY"}},
             "A header for OpenAI-compatible URL may name PACELINE_URL_API_KEY or a variable that "
-            "begins with PACELINE_URL_HEADER_, and not OPENAI_API_KEY.",
+            "begins with PACELINE_URL_HEADER_, but not OPENAI_API_KEY.",
         ),
         (
             {"headers": {"api-key": "$PACELINE_URL_API_KEY"}, "base_url": "http://evil.example"},
@@ -175,11 +175,11 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         ),
         (
             {"headers": {"X-Tenant": "$PACELINE_URL_HEADER_TWO_LINES"}},
-            "PACELINE_URL_HEADER_TWO_LINES holds a character that no header has.",
+            "PACELINE_URL_HEADER_TWO_LINES contains a character that is not allowed in a header.",
         ),
         (
             {"backend": "ollama", "headers": {"X-Tenant": "$PACELINE_URL_API_KEY"}},
-            "A header for Ollama may name a variable that begins with OLLAMA_HEADER_, and not "
+            "A header for Ollama may name a variable that begins with OLLAMA_HEADER_, but not "
             "PACELINE_URL_API_KEY.",
         ),
         (
@@ -193,17 +193,17 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         ),
         (
             {"ca_file": "/etc/shadow"},
-            "ca_file is not a readable file of certificates (PEM). Give its whole path "
-            "on the machine that sends.",
+            "ca_file is not a readable file of certificates (PEM). Give its full path on the "
+            "machine that sends the requests.",
         ),
         (
             {"ca_file": "/dev/zero"},
-            "ca_file is not a readable file of certificates (PEM). Give its whole path "
-            "on the machine that sends.",
+            "ca_file is not a readable file of certificates (PEM). Give its full path on the "
+            "machine that sends the requests.",
         ),
         (
             {"client": "litellm", "base_url": "http://h/chat/completions"},
-            "LiteLLM builds the address of a request itself. Give it without an endpoint and a "
+            "LiteLLM builds the address of a request itself. Leave out the endpoint and the "
             "query, or measure with Paceline's own client.",
         ),
     ],
@@ -228,7 +228,8 @@ def nested(levels: int) -> list[Any]:
 
 
 SECRET = (
-    "headers must not hold the secret of {0} itself, since they are stored with the run. Put it "
+    "headers must not contain the secret of {0} itself, because they are stored with the run. "
+    "Put it "
     "into .env, such as PACELINE_URL_HEADER_KEY=…, and write {0}: $PACELINE_URL_HEADER_KEY."
 )
 
@@ -241,17 +242,17 @@ SECRET = (
         ({"headers": {"Cookie": "a=b"}}, SECRET.format("Cookie")),
         ({"headers": {"X-Auth-Token": "abc $PACELINE_URL_API_KEY"}}, SECRET.format("X-Auth-Token")),
         ({"headers": {"X-Route": "sk-abcdefghij"}}, SECRET.format("X-Route")),
-        ({"headers": {"Host": "h"}}, "headers must not hold Host, which Paceline sets itself."),
+        ({"headers": {"Host": "h"}}, "headers must not contain Host, which Paceline sets itself."),
         (
             {"headers": ["Transfer-Encoding: chunked"]},
-            "headers must not hold Transfer-Encoding, which Paceline sets itself.",
+            "headers must not contain Transfer-Encoding, which Paceline sets itself.",
         ),
         (
             {"headers": {"X-A": "1\r\nX-Evil: 1"}},
-            "headers hold a value of X-A that cannot be sent: it must be one line of ASCII.",
+            "headers contain a value of X-A that cannot be sent: it must be one line of ASCII.",
         ),
-        ({"headers": {"X A": "1"}}, "headers hold a name that no header can have."),
-        ({"headers": {"X-A\r\nB": "1"}}, "headers hold a name that no header can have."),
+        ({"headers": {"X A": "1"}}, "headers contain a name that is not valid for a header."),
+        ({"headers": {"X-A\r\nB": "1"}}, "headers contain a name that is not valid for a header."),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "headers must name each header once."),
         ({"headers": "X-A"}, 'headers must be written as "Name: value".'),
         (
@@ -260,11 +261,11 @@ SECRET = (
         ),
         (
             {"extra_body": {"messages": []}},
-            "extra_body must not hold 'messages': set prompt instead.",
+            "extra_body must not contain 'messages': set prompt instead.",
         ),
         (
             {"extra_body": {"stream": False}},
-            "extra_body must not hold 'stream': Paceline always streams.",
+            "extra_body must not contain 'stream': Paceline always streams.",
         ),
         ({"extra_body": "[1]"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
         ({"extra_body": "{"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
@@ -274,16 +275,19 @@ SECRET = (
         ),
         (
             {"extra_body": {"a": float("inf")}},
-            "extra_body must be a JSON object of finite numbers, texts, lists and objects.",
+            "extra_body must be a JSON object of finite numbers, strings, lists and objects.",
         ),
         (
             {"extra_body": {"a": nested(20)}},
             "extra_body must have at most 20 levels of lists and objects.",
         ),
-        ({"extra_body": {"a": [{"b\ud800": 1}]}}, "extra_body must not hold half of a character."),
+        (
+            {"extra_body": {"a": [{"b\ud800": 1}]}},
+            "extra_body must not contain half of a surrogate pair.",
+        ),
         (
             {"extra_body": {"a": [2**64]}},
-            "extra_body must not hold whole numbers of more than 64 bits.",
+            "extra_body must not contain whole numbers of more than 64 bits.",
         ),
         (
             {"extra_body": {"api_key": ["x"]}},
@@ -325,7 +329,7 @@ SECRET = (
         ),
         (
             {"base_url": "http://::1:8000"},
-            "base_url is not an address: an IPv6 host stands in brackets, http://[::1]:8000.",
+            "base_url is not an address: put an IPv6 host in brackets, http://[::1]:8000.",
         ),
     ],
 )

@@ -26,7 +26,7 @@ def test_a_saved_server_has_every_field_of_a_server() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vllm", "vllm is a backend already"),
+        ("vllm", "vllm is already a backend"),
         ("", "'' cannot be a server's name"),
         ("A", "'A' cannot be"),
         ("a b", "'a b' cannot be"),

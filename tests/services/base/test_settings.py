@@ -63,7 +63,7 @@ def test_what_the_environment_says_itself_is_not_taken_away(
     [
         ("A=1\nKEY=topsecret-ü\n".encode("latin-1"), "is not UTF-8 text in line 2. Save it"),
         ("KEY=topsecret\n".encode("utf-16"), "is not UTF-8 text in line 1. Save it"),
-        (b"KEY=topsecret\0\n", "holds a NUL character. Save it"),
+        (b"KEY=topsecret\0\n", "contains a NUL character. Save it"),
     ],
 )
 def test_binary_content_is_refused_and_not_repeated(file: Path, data: bytes, message: str) -> None:

@@ -44,7 +44,7 @@ def test_a_server_that_requires_a_key_is_up() -> None:
     with serving(Picky(refuses_list=lambda headers: NO)) as server:
         result = ask(server.url)
     assert (result.wants_key, result.nothing_on) == (True, None)
-    assert result.problem and "wants a key (HTTP 401: no)" in result.problem
+    assert result.problem and "requires a key (HTTP 401: no)" in result.problem
 
 
 def test_a_server_that_wants_a_key_gets_that_of_the_variable_named() -> None:

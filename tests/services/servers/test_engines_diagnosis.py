@@ -57,7 +57,7 @@ KNOWN = [
         "KV cache is needed, which is larger than the available KV cache memory (9.61 GiB). Based "
         "on the available memory, the estimated maximum model length is 78720. Try increasing",
         "cache too small",
-        "does not hold one request of 131072 tokens",
+        "is too small for one request of 131072 tokens",
     ),
     (
         "vllm",

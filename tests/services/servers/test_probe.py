@@ -302,7 +302,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(401, {"error": {"message": "Invalid API key."}}),
-        "HOST wants a key (HTTP 401: Invalid API key): put VLLM_API_KEY=… and "
+        "HOST requires a key (HTTP 401: Invalid API key): put VLLM_API_KEY=… and "
         "VLLM_BASE_URL=http://HOST/v1 into .env.",
     ),
     (
@@ -325,7 +325,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
         http(503, {"error": {"message": "Loading model", "code": 503}}),
         "HOST is still loading its model (HTTP 503: Loading model). Wait until it is ready.",
     ),
-    (http(418, "I am a teapot"), "HOST refuses the request (HTTP 418)."),
+    (http(418, "I am a teapot"), "HOST rejects the request (HTTP 418)."),
     (b"SSH-2.0-OpenSSH_9.6\r\n", "HOST does not answer in HTTP ("),
     (None, "HOST takes connections, but did not answer within 0.2 s."),
 ]
@@ -371,7 +371,7 @@ CHAT_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(400, {"error": {"message": "temperature must be non-negative."}}),
-        "HOST refuses the request (HTTP 400: temperature must be non-negative).",
+        "HOST rejects the request (HTTP 400: temperature must be non-negative).",
     ),
     (
         http(200, {"hello": "world"}),
@@ -419,12 +419,12 @@ def test_of_many_models_only_a_few_are_named() -> None:
 @pytest.mark.parametrize(
     ("backend", "key", "sentence"),
     [
-        ("groq", KEY, "HOST refuses the key in GROQ_API_KEY (HTTP 401: no). Check the key."),
-        ("ollama", None, "HOST wants a key (HTTP 401: no), and Ollama has none: choose url."),
+        ("groq", KEY, "HOST rejects the key in GROQ_API_KEY (HTTP 401: no). Check the key."),
+        ("ollama", None, "HOST requires a key (HTTP 401: no), but Ollama has none: choose url."),
         (
             "url",
             None,
-            "HOST wants a key (HTTP 401: no): put PACELINE_URL_API_KEY=… and "
+            "HOST requires a key (HTTP 401: no): put PACELINE_URL_API_KEY=… and "
             "PACELINE_URL=http://HOST/v1 into .env.",
         ),
     ],
@@ -485,9 +485,9 @@ def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None
     context.load_cert_chain(tmp_path / "c", tmp_path / "k")
     result = probed({"*": MODELS}, scheme="https", tls=context)
     assert result.problem == (
-        "HOST cannot be reached: its certificate is not trusted (self-signed certificate). Give "
-        "the certificate of its authority (ca_file), or turn the check off for a server of your "
-        "own (insecure_tls)."
+        "HOST cannot be reached: its certificate is not trusted (self-signed certificate). Set "
+        "ca_file to the certificate of its authority, or turn the check off for your own server "
+        "(insecure_tls)."
     )
 
 
