@@ -23,7 +23,7 @@ def list_servers() -> list[SavedServer]:
     return list(servers.listed(opened()).values())
 
 
-@router.put("/servers/{name}", **takes_json())
+@router.put("/servers/{name:path}", **takes_json())
 def save_server(name: Name, new: RunConfig) -> SavedServer:
     """Save a server under a name, or replace the one with that name: its address, model, headers,
     key variable and price. Fields that are set per run are rejected."""
@@ -33,7 +33,9 @@ def save_server(name: Name, new: RunConfig) -> SavedServer:
 
 
 @router.delete(
-    "/servers/{name}", status_code=204, responses=says(_404="No server is saved under this name")
+    "/servers/{name:path}",
+    status_code=204,
+    responses=says(_404="No server is saved under this name"),
 )
 def delete_server(name: Name) -> None:
     """Delete a saved server. Runs that used it stay as they are."""
