@@ -18,14 +18,14 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
-    Playwright,
     expect,
     sync_playwright,
 )
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from db.database import connect, upgrade
-from tests.conftest import ROOT, until
+from db.database import connect, upgrade, writing
+from db.schema import metadata
+from tests.conftest import ROOT, started_engines_end, until
 
 FLAGS = [
     "--no-sandbox",
@@ -34,6 +34,15 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+]
+DRIVEN = [  # over a port of its own choice; what only a person's Chromium needs is left out
+    "--headless",
+    "--remote-debugging-port=0",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--in-process-gpu",
+    "--num-raster-threads=1",
+    "--disable-features=SpareRendererForSitePerProcess,Translate,OptimizationHints,MediaRouter",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -100,8 +109,9 @@ class App:
             return False
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+@pytest.fixture(scope="session")
+def shared_app(browser_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One app for all tests of this process: to start one takes seconds."""
     server = App(tmp_path_factory.mktemp("home"))
     server.start()
     yield server
@@ -109,33 +119,68 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     assert "Traceback" not in server.log()
 
 
+@pytest.fixture(scope="module")
+def app(shared_app: App) -> Iterator[App]:
+    """The app with an empty database, in which the first run is run 1."""
+    yield shared_app
+    with shared_app.database() as engine:
+        started_engines_end(engine)
+        empty(engine)
+    assert "Traceback" not in shared_app.log()
+
+
+def empty(engine: Engine) -> None:
+    """Delete every row, and let every table count from 1 again."""
+    with writing(engine) as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(text("DELETE FROM sqlite_sequence"))
+
+
 def executable() -> str | None:
     """Where this machine's Chromium is; None: Playwright's own, if there is one."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def launched(playwright: Playwright) -> Browser:
-    """Start Chromium. Where there is none the tests fail: skipped, they would look as passed."""
-    own = Path(playwright.chromium.executable_path)
-    if executable() is None and not own.exists():
+def installed_chromium() -> str:
+    """Where Chromium is. Where there is none the tests fail: skipped, they would look as passed."""
+    if found := executable():
+        return found
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    if not Path(own).exists():
         pytest.fail(MISSING, pytrace=False)
-    return playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+    return own
+
+
+@pytest.fixture(scope="session")
+def browser_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """One Chromium for all tests of this process; the port that it is controlled by."""
+    profile = tmp_path_factory.mktemp("chromium")
+    command = [installed_chromium(), *FLAGS, *DRIVEN, f"--user-data-dir={profile}"]
+    with (profile / "log").open("wb") as log:
+        process = subprocess.Popen([*command, "about:blank"], stdout=log, stderr=log)
+    written = profile / "DevToolsActivePort"
+    until(lambda: written.exists() and "\n" in written.read_text(), 60)
+    yield int(written.read_text().splitlines()[0])
+    process.terminate()
+    process.wait(20)
 
 
 @pytest.fixture(scope="module")  # its event loop would be in the way of other tests' own
-def chromium() -> Iterator[Browser]:
+def chromium(browser_port: int) -> Iterator[Browser]:
     expect.set_options(timeout=90_000)
     with sync_playwright() as playwright:
-        browser = launched(playwright)
-        yield browser
-        browser.close()
+        yield playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{browser_port}")
 
 
 @pytest.fixture
 def person(chromium: Browser, app: App) -> Iterator[BrowserContext]:
     """Somebody at a browser. What their pages ask of any other place fails the test, and so does
     an error in the browser's console."""
-    context = chromium.new_context(accept_downloads=True, viewport={"width": 1280, "height": 900})
+    context = chromium.new_context(
+        accept_downloads=True, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+    )
     troubles = watched(context, app)
     yield context
     context.close()
