@@ -287,7 +287,7 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {},
             {"backend": "litellm", "model": "gpt-4o"},
-            'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": give '
+            'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": enter '
             "one, or put LITELLM_MODEL=… into .env.",
         ),
         (
