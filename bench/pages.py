@@ -2,7 +2,8 @@
 
 Compare of eight runs with 5,000 requests of 128 tokens each, and History with 10,000 runs, in a
 database of its own. The pages' own scripts run in this process, in Streamlit's test harness; what
-a browser then draws is not in it.
+a browser then draws is not in it. A busy machine slows them all, so each is also compared with an
+empty page that is opened in the same round.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,19 +28,20 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from bench import report
-from db import queue, runs, schema
+from db import baselines, queue, results, runs, schema
 from db.database import opened, writing
-from services.analysis.summary import summarize, summary_row
+from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
 from services.ask.measurement import Measurement, Repeat
-from services.base.units import seconds
+from services.base.units import seconds, significant
 
 FRAME = Path(__file__).resolve().parent.parent / "pages" / "_frame.py"
 RUNS, REPEATS, REQUESTS, TOKENS = 8, 5, 1_000, 128
 FEW = 2  # small runs beside the large ones
 STORED = 10_000  # runs in History
+COMMON = "nightly"  # a tag of them all
 TIMES = 5  # each page is opened
-HEAD = ("page", "goal", "first", "its CPU", "again, median", "its CPU")
+HEAD = ("page", "goal", "first", "its CPU", "again, median", "its CPU", "CPU of an empty page")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Opening:
     goal_s: float
 
 
+EMPTY = "import streamlit as st\nst.title('Empty')\n"
+
 OPENINGS = (
     Opening(
         f"Compare, {RUNS} runs of {REPEATS * REQUESTS:,} requests",
@@ -59,9 +63,18 @@ OPENINGS = (
         {"runs": ",".join(map(str, range(1, RUNS + 1)))},
         2.0,
     ),
-    Opening(f"History, {STORED:,} runs, by a text", "history", {"text": "lane 77"}, 0.3),
-    Opening(f"History, {STORED:,} runs, by a tag", "history", {"tag": "tag 7"}, 0.3),
-    Opening(f"History, {STORED:,} runs, page 100", "history", {"page": "100"}, 0.3),
+    Opening("Run", "run", {}, 0.3),
+    Opening(
+        f"Run, {RUNS} settings",
+        "run",
+        {"vs": ";".join(f"mode=batch&concurrency={n}" for n in range(1, RUNS))},
+        0.3,
+    ),
+    Opening(f"History, {STORED:,} runs", "history", {}, 0.2),
+    Opening(f"History, {STORED:,} runs, by a text", "history", {"text": "lane 77"}, 0.2),
+    Opening(f"History, {STORED:,} runs, by a tag", "history", {"tag": "tag 7"}, 0.2),
+    Opening(f"History, {STORED:,} runs, page 100", "history", {"page": "100"}, 0.2),
+    Opening(f"History, {STORED:,} runs, trend", "history", {"trend": "ttft_s_median"}, 0.5),
 )
 
 
@@ -98,27 +111,39 @@ def store(database: Engine, number: int, requests: int) -> None:
     config = parse({"mode": "batch", "model": "m", "requests": requests, "repeats": REPEATS})
     run_id = runs.create(database, config, f"lane {number}", f"Candidate {number}")
     queue.claim(database)
-    measured: list[Measurement] = []
     for repeat in range(REPEATS):
         slower = 1 + number / 20 + chance.uniform(0, 0.01)
         found = [request(repeat, index, slower, chance) for index in range(requests)]
         queue.add_repeat(database, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
         queue.add_measurements(database, run_id, found)
-        measured += found
-    queue.finish(database, run_id, "done", None, summary_row(summarize(measured)))
+    queue.finish(
+        database, run_id, "done", None, stored_summary(results.candidate(database, run_id))
+    )
 
 
 def store_many(database: Engine) -> None:
-    """Store as many light runs as History is to hold, each with a tag: copies of the first."""
+    """Store as many light runs as History is to hold, each with a tag: copies of the first, a
+    minute apart. One of them is the baseline of a tag that they share."""
     with writing(database) as connection:
         first = connection.execute(select(schema.runs).limit(1)).mappings().one()
         rows = [
-            {**first, "id": i, "name": f"Run {i} on lane {i % 100}", "model": f"model-{i % 20}"}
+            {
+                **first,
+                "id": i,
+                "name": f"Run {i} on lane {i % 100}",
+                "model": f"model-{i % 20}",
+                "started_at": first["created_at"] + timedelta(minutes=i),
+            }
             for i in range(RUNS + FEW + 1, STORED + 1)
         ]
         connection.execute(insert(schema.runs), rows)
-        tags = [{"run_id": row["id"], "tag": f"tag {row['id'] % 50}"} for row in rows]
+        tags = [
+            {"run_id": row["id"], "tag": tag}
+            for row in rows
+            for tag in (f"tag {row['id'] % 50}", COMMON)
+        ]
         connection.execute(insert(schema.run_tags), tags)
+    baselines.save(database, "tag", COMMON, RUNS + FEW + 1)
 
 
 def show(opening: Opening) -> None:
@@ -127,6 +152,15 @@ def show(opening: Opening) -> None:
     at.switch_page(f"{opening.page}.py")
     for name, text in opening.parameters.items():
         at.query_params[name] = text
+    _run(at)
+
+
+def show_empty() -> None:
+    """Run a script that shows nothing but a title."""
+    _run(AppTest.from_string(EMPTY, default_timeout=60))
+
+
+def _run(at: AppTest) -> None:
     at.run()
     assert not at.exception, at.exception[0].value
 
@@ -139,11 +173,14 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def line(opening: Opening) -> tuple[str, ...]:
+    """Open a page and an empty one by turns; return the page's line of the table."""
     gc.collect()  # what another page left behind
-    first, *again = [timed(lambda: show(opening)) for _ in range(TIMES)]
-    walls, cpus = zip(*again, strict=True)
+    pairs = [(timed(lambda: show(opening)), timed(show_empty)) for _ in range(TIMES)]
+    (first, _), *again = pairs
+    walls, cpus = zip(*(page for page, _ in again), strict=True)
+    empty = median(cpu for _, (_, cpu) in again)
     shown = (opening.goal_s, *first, median(walls), median(cpus))
-    return opening.title, *map(seconds, shown)
+    return opening.title, *map(seconds, shown), f"{significant(median(cpus) / empty, 2)}×"
 
 
 @contextmanager
