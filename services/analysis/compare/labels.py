@@ -26,6 +26,7 @@ LONGEST = 40  # characters of a label: more fits neither a phone's legend nor th
 LONG = 24  # of one text in it: what all have in common is left out of longer ones
 PART = " · "  # between the parts of a label, and of a name that Paceline has made
 OUR_CLIENT = "Paceline's client"
+BATCH = "batch "  # before how many requests are in flight at once
 ALWAYS = ("backend", "model", "mode")  # said where they differ; others where a label needs them
 SAID_FIRST = ("backend", "base_url", "model", "mode")
 _WORDS = re.compile(r".*[\s/_:·-]", re.DOTALL)
@@ -161,7 +162,7 @@ def _facts(config: RunConfig) -> dict[str, Any]:
     """The fields that say something of this run; its mode with how much it asks at once."""
     read = read_fields(config)
     if config.mode == "batch":
-        read["mode"] = f"batch {size_of(config)}"
+        read["mode"] = f"{BATCH}{size_of(config)}"
     return read
 
 
@@ -196,7 +197,16 @@ def _words(name: str, facts: Sequence[Mapping[str, Any]]) -> list[str]:
         numbers = {text: f"{NUMBERED[name]} {number}" for number, text in enumerate(texts, 1)}
         return [numbers[link.text_of(fact[name])] if name in fact else "" for fact in facts]
     texts_of_field = [_word(name, fact[name], fact) if name in fact else "" for fact in facts]
+    if name == "mode" and any(fact.get("concurrency") for fact in facts):
+        return _loads(texts_of_field)
     return _models(texts_of_field) if name == "model" else texts_of_field
+
+
+def _loads(modes: Sequence[str]) -> list[str]:
+    """The modes of runs of which one limits what is in flight: where all are batches, by that."""
+    if not all(mode.startswith(BATCH) for mode in modes):
+        return list(modes)
+    return [f"concurrency {mode.removeprefix(BATCH)}" for mode in modes]
 
 
 def _models(names: Sequence[str]) -> list[str]:

@@ -44,6 +44,14 @@ def made(run_id: int, of_run: dict[str, Any]) -> Any:
     [
         ([{"mode": "sequential"}, {"concurrency": 8, "requests": 64}], ("sequential", "batch 8")),
         ([{"requests": 8}, {"requests": 64}], ("batch 8", "batch 64")),
+        (
+            [{"requests": 64, "concurrency": n} for n in (8, 32)],
+            ("concurrency 8", "concurrency 32"),
+        ),
+        (
+            [{"requests": 64, "concurrency": 8}, {"requests": 64}],
+            ("concurrency 8", "concurrency 64"),
+        ),
         ([{"backend": "vllm"}, {"backend": "sglang"}], ("vLLM", "SGLang")),
         (
             [{"backend": "vllm", "base_url": at} for at in (ONE, OTHER)],
