@@ -6,39 +6,33 @@ from __future__ import annotations
 from functools import partial
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import (
-    chart_panel,
+    compare_tabs,
     downloads,
     more_repeats,
     objectives_form,
     panels,
     share,
-    tabular,
-    tool_report,
+    verdict_panel,
 )
 from pages.widgets.view import as_id, plain, shared, stop_with
 from services.analysis.compare import (
+    FEWEST,
     LEAST_MARGIN,
     MOST,
     MOST_MARGIN,
     Candidate,
-    Comparison,
     compare,
     margin_of,
 )
-from services.analysis.compare.rows import labels_of
-from services.analysis.compare.wording import verdict_label
-from services.report import tables
-from services.report.charts import CHARTS, chart
+from services.analysis.compare.diagnosed import diagnosed
 
 RECENT = 200  # runs offered to be added
 WANTED = f"Select 2 to {MOST} runs"
-FIRST = ("ratios", "repeats", "tokens_per_s")  # the others stand below the tables
 
 
 def runs_in_url() -> tuple[list[int], str]:
@@ -75,14 +69,14 @@ def margin_in_url() -> float | None:
     return None
 
 
-def choose_margin(margin: float, where: DeltaGenerator) -> None:
+def choose_margin(margin: float) -> None:
     """Say what is too small to matter. Like the runs, it is read from the URL."""
     st.session_state["within"] = 100 * margin
 
     def into_url() -> None:
         st.query_params["within"] = f"{st.session_state['within']:g}"
 
-    where.number_input(
+    st.number_input(
         "Margin (± %)",
         100 * LEAST_MARGIN,
         100 * MOST_MARGIN,
@@ -95,7 +89,7 @@ def choose_margin(margin: float, where: DeltaGenerator) -> None:
     )
 
 
-def choose(ids: list[int], where: DeltaGenerator) -> None:
+def choose(ids: list[int]) -> None:
     """Pick the runs. The URL is what is read; the widget only shows it and changes it."""
     names = {row.id: f"{row.id} · {row.name}" for row in runs.search(opened(), limit=RECENT)}
     names |= {run_id: str(run_id) for run_id in ids if run_id not in names}
@@ -104,7 +98,7 @@ def choose(ids: list[int], where: DeltaGenerator) -> None:
     def into_url() -> None:
         st.query_params["runs"] = ",".join(map(str, st.session_state["chosen"]))
 
-    where.multiselect(
+    st.multiselect(
         "Runs (baseline first)",
         list(names),
         format_func=lambda run_id: names.get(run_id, str(run_id)),
@@ -113,18 +107,6 @@ def choose(ids: list[int], where: DeltaGenerator) -> None:
         on_change=into_url,
         placeholder=WANTED,
     )
-
-
-def verdicts(comparison: Comparison) -> None:
-    """The answer in words, before any figure."""
-    with st.container(border=True):
-        for verdict in comparison.verdicts:
-            st.subheader(plain(verdict.headline), anchor=False)
-            st.markdown(plain(verdict.details))
-            with st.container(horizontal=True, gap="xsmall"):
-                for measure, word in verdict.by_measure:
-                    if word != "no verdict":  # why there is none, the sentence says
-                        panels.verdict(measure, word, verdict_label(word, verdict.margin))
 
 
 def load(
@@ -139,15 +121,33 @@ def load(
     return candidates
 
 
-st.title("Compare", anchor=False)
+def chosen_in_url(margin: float | None) -> dict[str, str]:
+    """Return the parameters of a link to this page."""
+    within = {} if margin is None else {"within": f"{100 * margin:g}"}
+    return {"runs": ",".join(map(str, ids)), **within, **objectives_form.parameters()}
+
+
+def actions(candidates: list[Candidate]) -> None:
+    """What can be done with the comparison, beside its title."""
+    with st.popover("Runs and margin", icon=":material/tune:"):
+        choose(ids)
+        choose_margin(margin_of(candidates))
+    more_repeats.button([candidate.run for candidate in candidates])
+    objectives_form.button([candidate.run.config for candidate in candidates], judgement)
+    downloads.button(ids, load_again)
+    share.button(ids, "compare", chosen_in_url(margin), judgement, margin)
+
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    st.title("Compare", anchor=False, width="stretch")
+    beside_title = st.container(horizontal=True, horizontal_alignment="right", width="content")
 ids, problem = runs_in_url()
 margin = margin_in_url()
-if not shared():
-    left, right = st.columns([4, 1])
-    choose(ids, left)
+if not shared() and (problem or len(ids) < FEWEST):
+    choose(ids)
 if problem:
     stop_with(problem)
-if len(ids) < 2 and not shared():
+if len(ids) < FEWEST and not shared():
     st.page_link(
         "run.py",
         label="Start a comparison with interleaved repeats",
@@ -156,31 +156,15 @@ if len(ids) < 2 and not shared():
     )
 if not ids and not runs.count(opened()):
     stop_with("There are no runs yet.", "Start a comparison, or two runs one after the other.")
-if len(ids) < 2:
+if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
 candidates = load(ids, judgement, margin)
 load_again = partial(results.candidates, opened(), ids, judgement, margin)
 comparison = compare(candidates)
 if not shared():
-    choose_margin(margin_of(candidates), right)
-
-verdicts(comparison)
-panels.show_diagnostics(comparison.warnings)
-if not shared():
-    with st.container(horizontal=True):
-        more_repeats.button([candidate.run for candidate in candidates])
-        objectives_form.button([candidate.run.config for candidate in candidates], judgement)
-        downloads.button(ids, load_again)
-        within = {} if margin is None else {"within": f"{100 * margin:g}"}
-        chosen = {"runs": ",".join(map(str, ids)), **within, **objectives_form.parameters()}
-        share.button(ids, "compare", chosen, judgement, margin)
-for name in FIRST:
-    chart_panel.draw(chart(name), candidates, "compare", load_again)
-tabular.table(tables.measures(comparison, labels_of(candidates)), "What are the numbers?")
-tabular.table(tables.differences(comparison), "What differs between the runs?")
-tool_report.brief(candidates)
-for entry in CHARTS:
-    if entry.name not in FIRST:
-        chart_panel.draw(entry, candidates, "compare", load_again)
-tabular.circumstances(candidates)
+    with beside_title:
+        actions(candidates)
+verdict_panel.show(comparison)
+panels.show_diagnosed(list(diagnosed(candidates, comparison.warnings)))
+compare_tabs.show(comparison, candidates, load_again)

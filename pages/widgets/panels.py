@@ -56,11 +56,6 @@ STATUS_COLOURS: dict[str, Colour] = {
     "interrupted": "orange",
     "running": "blue",
 }
-VERDICT_COLOURS: dict[str, Colour] = {
-    "faster": "green",
-    "slower": "orange",
-    "equivalent": "blue",
-}
 
 
 def head(run: Run) -> None:
@@ -103,11 +98,16 @@ def judgement(candidate: Candidate) -> None:
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Show warnings, long ones folded to their titles, and notes in an expander below."""
-    warnings = [diagnostic for diagnostic in diagnostics if diagnostic.level == "warning"]
-    notes = [diagnostic for diagnostic in diagnostics if diagnostic.level == "note"]
-    brief = long(warnings)
+    show_diagnosed([(diagnostic, "") for diagnostic in diagnostics])
+
+
+def show_diagnosed(diagnosed: Sequence[tuple[Diagnostic, str]]) -> None:
+    """Show diagnostics of several runs in the same way, each with the names of its runs."""
+    warnings = [entry for entry in diagnosed if entry[0].level == "warning"]
+    notes = [entry for entry in diagnosed if entry[0].level == "note"]
+    brief = long(diagnostic for diagnostic, _ in warnings)
     if warnings:
-        titles = " ".join(f"**{plain(diagnostic.title)}.**" for diagnostic in warnings)
+        titles = " ".join(map(_title, warnings))
         st.warning(titles if brief else _sentences(warnings), icon=":material/warning:")
     if brief:
         with st.expander("What these warnings mean", icon=":material/warning:"):
@@ -129,13 +129,13 @@ def client(candidate: Candidate) -> None:
             st.caption(plain(health))
 
 
-def _sentences(diagnostics: Sequence[Diagnostic]) -> str:
-    return "\n\n".join(f"**{plain(each.title)}.** {plain(each.sentence)}" for each in diagnostics)
+def _sentences(diagnosed: Sequence[tuple[Diagnostic, str]]) -> str:
+    return "\n\n".join(f"{_title(entry)} {plain(entry[0].sentence)}" for entry in diagnosed)
 
 
-def verdict(measure: str, word: str, in_words: str) -> None:
-    """What is said by one measure, as a badge."""
-    st.badge(f"{measure}: {in_words}", color=VERDICT_COLOURS.get(word, "gray"))
+def _title(diagnosed: tuple[Diagnostic, str]) -> str:
+    diagnostic, runs = diagnosed
+    return f"**{plain(f'{runs}: ' * bool(runs) + diagnostic.title)}.**"
 
 
 def when(moment: datetime) -> str:

@@ -28,7 +28,7 @@ def table(data: Table, question: str = "") -> None:
     if question:
         st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
     columns = [plain(column) or " " for column in data.columns]
-    rows = [[_cell(text) for text in row] for row in data.rows]
+    rows = [[cell(text) for text in row] for row in data.rows]
     st.table(
         pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
     )
@@ -36,8 +36,8 @@ def table(data: Table, question: str = "") -> None:
         st.caption(plain(data.note))
 
 
-def _cell(text: str) -> str:
-    """A text of a table: a short line is not broken, and its lines stand below each other."""
+def cell(text: str) -> str:
+    """Return a text of a table, its lines below each other; a short line is not broken."""
     lines = (line.translate(UNBROKEN) if len(line) < SHORT else line for line in text.split("\n"))
     return "  \n".join(map(plain, lines))
 

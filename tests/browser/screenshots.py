@@ -68,8 +68,8 @@ PICTURES = (
     ),
     Picture("history", "/history", r"4 runs\."),
     Picture("result", "/result?run=2", "How fast did each"),
-    Picture("compare", "/compare?runs=3,4", "What differs between"),
-    Picture("compare-phone", "/compare?runs=3,4", "What differs between", PHONE),
+    Picture("compare", "/compare?runs=3,4", "compare with the baseline"),
+    Picture("compare-phone", "/compare?runs=3,4", "compare with the baseline", PHONE),
     Picture("backends", "/backends", "SGLang"),
 )
 LIVE = (

@@ -70,6 +70,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     settled(page)
     no_trouble(page)
     expect(page.get_by_text("in these repeats").first).to_be_visible()
+    page.get_by_role("tab", name="Setup").click()
     expect(page.get_by_role("heading", name="What differs between the runs?")).to_be_visible()
 
     # take the files

@@ -29,7 +29,7 @@ def test_a_link_judges_it_by_others(visit: Visit, database: Engine) -> None:
 @pytest.mark.parametrize("page", ["result", "compare"])
 def test_what_is_changed_goes_into_the_link(visit: Visit, database: Engine, page: str) -> None:
     store(database, repeats()), store(database, repeats())
-    choice = {"run": "1"} if page == "result" else {"runs": "1,2"}
+    choice = {"run": "1"} if page == "result" else {"runs": "1,2", "tab": "Numbers"}
     at = visit(page, **choice)
     at.number_input(key="judge-tpot").set_value(0.25)
     sound(at.run())

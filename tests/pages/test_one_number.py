@@ -78,7 +78,7 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
     for label, column, cell in tables(result):
         if column in ("Mean", "Median", "Std dev"):
             numbers[f"{label}, {column.lower()}"]["distributions"] = cell
-    for label, column, cell in tables(sound(visit("compare", runs="1,2"))):
+    for label, column, cell in tables(sound(visit("compare", runs="1,2", tab="Numbers"))):
         if column.endswith("(baseline)"):
             numbers[label]["compare"] = cell
     for label, column in visit("history").dataframe[0].value.items():

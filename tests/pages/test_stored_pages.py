@@ -136,36 +136,75 @@ def test_a_run_without_a_request_says_so(visit: Visit, database: Engine, status:
     assert ("Watch live" in labels) == (status in ("queued", "running"))
 
 
+TABS = ("Ratios", "Requests", "Trade-offs", "Over time", "Numbers", "Setup")
+
+
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_a_comparison_answers_in_words_pictures_and_tables(
     visit: Visit, database: Engine, count: int
 ) -> None:
     for n in range(count):
         store(database, [measured(i, e2e=3.0 + n) for i in range(4)], name=f"number {n}")
-    at = visit("compare", runs=",".join(map(str, range(1, count + 1))))
-    assert text_of(at).count("in these repeats") == count - 1
-    assert len(specs(at)) == 9  # not those of several repeats, of a sweep, and of cost
-    assert "What are the numbers?" in headings(at)
+    compared = {"runs": ",".join(map(str, range(1, count + 1)))}
+    shown = {tab: visit("compare", tab=tab, **compared) for tab in TABS}
+    assert text_of(shown["Ratios"]).count("in these repeats") == count - 1
+    drawn = {tab: len(specs(at)) for tab, at in shown.items() if specs(at)}
+    # not those of several repeats, of a sweep, and of cost
+    assert drawn == {"Ratios": 1, "Requests": 4, "Trade-offs": 1, "Over time": 3}
+    assert "What are the numbers?" in headings(shown["Numbers"])
+    settings = [expander.label for expander in shown["Setup"].expander]
+    assert "Config and environment" in settings
+
+
+def test_the_answer_stands_in_one_row_a_run_with_its_diagnostics_below(
+    visit: Visit, database: Engine
+) -> None:
+    for name, slower in (("A", 1.0), ("B", 0.5), ("C", 1.0)):
+        store(database, repeats(slower), name=name, repeats=3)
+    pair = visit("compare", runs="1,2")
+    assert values(pair) == {
+        "A (baseline)": "6.67 tokens/s",
+        "B": "13.3 tokens/s",
+        "Output throughput, ratio": "2.00×",
+    }
+    assert pair.metric[2].delta == "▲ faster"
+    of_runs = " ".join(expander.label for expander in pair.expander)
+    assert "diagnostic" in of_runs
+    whole = visit("compare", runs="1,2,3")
+    assert headings(whole)[0] == (
+        "2 runs against A: 1 faster, 1 inconclusive by output throughput (1.00× to 2.00×), "
+        "1 faster by tokens/s per request"
+    )
+    rows = whole.table[0].value.iloc[:, 1].tolist()
+    assert rows == ["", ":green[▲\xa0faster]", ":gray[?\xa0inconclusive]"]
 
 
 def test_a_question_that_the_runs_cannot_answer_is_not_shown(
     visit: Visit, database: Engine
 ) -> None:
-    questions = {"Do the repeats agree?", "How does latency grow with concurrency?"}
     for at_once in (2, 4):
         store(database, [measured(i) for i in range(at_once)])
     store(database, [measured(i, repeat=repeat) for repeat in (0, 1) for i in range(2)])
-    assert "How does each run compare with the baseline?" in headings(visit("compare", runs="1,2"))
-    assert questions & {*headings(visit("compare", runs="1,3"))} == {"Do the repeats agree?"}
-    assert questions & {*headings(visit("compare", runs="1,2,3"))} == questions
-    assert "What does speed cost?" not in headings(visit("compare", runs="1,2,3"))
+
+    def asked(tab: str, runs: str) -> list[str]:
+        return headings(visit("compare", runs=runs, tab=tab))[1:]
+
+    first, agree = "How does each run compare with the baseline?", "Do the repeats agree?"
+    assert asked("Ratios", "1,2") == [first]
+    assert asked("Ratios", "1,3") == asked("Ratios", "1,2,3") == [first, agree]
+    trade, grows = (
+        "How does throughput affect each request?",
+        "How does latency grow with concurrency?",
+    )
+    assert asked("Trade-offs", "1,3") == [trade]
+    assert asked("Trade-offs", "1,2,3") == [trade, grows]
 
 
 def test_a_ratio_and_its_interval_stay_on_one_line(visit: Visit, database: Engine) -> None:
     for slower in (1.0, 2.0):
         times = ((r, 3.0 * slower * f) for r, f in enumerate((1.00, 1.02, 0.98)))
         store(database, [measured(0, repeat=r, e2e=e2e) for r, e2e in times], repeats=3)
-    numbers = visit("compare", runs="1,2").table[0].value
+    numbers = visit("compare", runs="1,2", tab="Numbers").table[0].value
     by_name = numbers.set_index(numbers.columns[0])
     cell = by_name.loc["E2E latency, mean".replace(" ", "\xa0")].iloc[1]
     value, ratio = re.sub(r"\\(.)", r"\1", cell).split("  \n")

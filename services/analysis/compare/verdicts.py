@@ -39,19 +39,33 @@ def verdicts(
     results: list[Verdict] = []
     for index in range(1, len(candidates)):
         baseline, other = candidates[0], candidates[index]
-        ratios = {row.metric: row.ratios[index] for row in rows if row.metric in FAMILY}
-        why_not = why_no_verdict(
-            (baseline.run.status, other.run.status),
-            (baseline.summary.error_rate, other.summary.error_rate),
-        )
-        pair, configs = (names[index], names[0]), (other.run.config, baseline.run.config)
-        waits = [modes.client_wait(config) for config in configs]
-        deciding = deciding_measures([config.mode for config in configs], any(waits))
-        unjudged = (THROUGHPUT,) if any(waits) and not same_pace(baseline, other) else ()
-        findings = judge_family(ratios, why_not, deciding, margin, unjudged)
+        findings, why_not = findings_of(candidates, rows, index, margin)
+        pair, waits = (names[index], names[0]), waits_of(baseline, other)
         waiting = waiting_of(pair, waits)
         results.append(describe(other.run.id, pair, findings, why_not, margin, waiting))
     return tuple(results)
+
+
+def findings_of(
+    candidates: Sequence[Candidate], rows: Sequence[Row], index: int, margin: float = MARGIN
+) -> tuple[tuple[Finding, ...], str]:
+    """Judge the candidate at `index` against the first: the findings, the deciding one first, and
+    the reason why there is no verdict, or ""."""
+    baseline, other = candidates[0], candidates[index]
+    ratios = {row.metric: row.ratios[index] for row in rows if row.metric in FAMILY}
+    why_not = why_no_verdict(
+        (baseline.run.status, other.run.status),
+        (baseline.summary.error_rate, other.summary.error_rate),
+    )
+    waits = any(waits_of(baseline, other))
+    deciding = deciding_measures([other.run.config.mode, baseline.run.config.mode], waits)
+    unjudged = (THROUGHPUT,) if waits and not same_pace(baseline, other) else ()
+    return judge_family(ratios, why_not, deciding, margin, unjudged), why_not
+
+
+def waits_of(baseline: Candidate, other: Candidate) -> list[str]:
+    """Describe the client's own waiting in each run, the other first; "" where it does not."""
+    return [modes.client_wait(candidate.run.config) for candidate in (other, baseline)]
 
 
 def same_pace(baseline: Candidate, other: Candidate) -> bool:

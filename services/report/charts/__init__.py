@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+RATIOS, REQUESTS, TRADE_OFFS, OVER_TIME = "Ratios", "Requests", "Trade-offs", "Over time"
+
+
 class Draw(Protocol):
     """Draws runs. None: there is nothing to show."""
 
@@ -49,7 +52,8 @@ class Draw(Protocol):
 @dataclass(frozen=True)
 class Chart:
     """A chart: the question it answers, and the message to show if `draw` returns None. Without a
-    message, the chart and its question are then left out."""
+    message, the chart and its question are then left out. `group` is where a comparison shows it.
+    """
 
     name: str
     question: str
@@ -57,6 +61,7 @@ class Chart:
     draw: Draw
     nothing: str = ""
     least: int = 1  # number of runs
+    group: str = REQUESTS
 
 
 def chart(name: str) -> Chart:
@@ -83,8 +88,9 @@ CHARTS = (
         ratios,
         "The baseline and the other runs have no measure in common.",
         least=2,
+        group=RATIOS,
     ),
-    Chart("repeats", "Do the repeats agree?", "Repeats", repeats, least=2),
+    Chart("repeats", "Do the repeats agree?", "Repeats", repeats, least=2, group=RATIOS),
     Chart(
         "tokens_per_s",
         "How fast did each request run?",
@@ -98,6 +104,7 @@ CHARTS = (
         "E2E latency by quantile",
         quantile_shift,
         least=2,
+        group=RATIOS,
     ),
     Chart(
         "ttft",
@@ -127,6 +134,7 @@ CHARTS = (
         trade_off,
         "No request was answered with a known number of tokens.",
         least=2,
+        group=TRADE_OFFS,
     ),
     Chart(
         "concurrency",
@@ -134,20 +142,23 @@ CHARTS = (
         "Latency against concurrency",
         concurrency,
         least=2,
+        group=TRADE_OFFS,
     ),
-    Chart("cost", "What does speed cost?", "Cost against speed", cost, least=2),
+    Chart("cost", "What does speed cost?", "Cost against speed", cost, least=2, group=TRADE_OFFS),
     Chart(
         "timeline",
         "What did each request wait for?",
         "Timeline",
         _placed(timeline),
         "No request was sent.",
+        group=OVER_TIME,
     ),
     Chart(
         "engine",
         "What did the server do during the run?",
         "Server metrics",
         _placed(engine),
+        group=OVER_TIME,
     ),
     Chart(
         "in_flight",
@@ -155,6 +166,7 @@ CHARTS = (
         "Requests in flight",
         _placed(in_flight),
         "No request was sent and ended.",
+        group=OVER_TIME,
     ),
     Chart(
         "throughput",
@@ -162,5 +174,6 @@ CHARTS = (
         "Output throughput over time",
         _placed(throughput),
         "No answer was streamed with a known number of tokens.",
+        group=OVER_TIME,
     ),
 )

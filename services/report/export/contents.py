@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from services.analysis import client_health
 from services.analysis.compare import Candidate, Comparison, compare
+from services.analysis.compare.diagnosed import diagnosed
 from services.analysis.compare.labels import labelled
 from services.analysis.compare.rows import labels_of
-from services.analysis.diagnostics import Diagnostic, diagnostics
-from services.analysis.diagnostics.diagnostic import long
+from services.analysis.diagnostics.diagnostic import Diagnostic, long
 from services.ask import modes
 from services.ask.measurement import IMPORT
 from services.base.table import Table
@@ -77,7 +77,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
         findings=tuple(_findings(candidates, comparison)),
         tiles=of_comparison(comparison) if comparison else of_run(candidates[0]),
         sentences=tuple(_sentences(candidates, labels, comparison)),
-        diagnostics=tuple(_diagnostics(candidates, labels, comparison)),
+        diagnostics=tuple(_diagnostics(candidates, comparison)),
         results=_results(candidates, labels, comparison),
         circumstances=_circumstances(candidates, labels, comparison),
         notes=tuple((c.label, c.run.note) for c in candidates if c.run.note),
@@ -128,19 +128,12 @@ def _sentences(
 
 
 def _diagnostics(
-    candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
+    candidates: Sequence[Candidate], comparison: Comparison | None
 ) -> Iterator[tuple[Diagnostic, str]]:
-    """Yield the comparison's, then those of the runs; one that several runs share appears once."""
     if comparison:
-        yield from ((diagnostic, "") for diagnostic in comparison.warnings)
-    shared: dict[Diagnostic, list[str]] = {}
-    for candidate, label in zip(candidates, labels, strict=True):
-        for diagnostic in diagnostics(
-            candidate.run, candidate.measurements, candidate.summary, candidate.samples
-        ):
-            shared.setdefault(diagnostic, []).append(label)
-    for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
-        yield diagnostic, "; ".join(shared[diagnostic]) if comparison else ""
+        yield from diagnosed(candidates, comparison.warnings)
+    else:
+        yield from ((diagnostic, "") for diagnostic, _ in diagnosed(candidates, ()))
 
 
 def _results(

@@ -1,0 +1,50 @@
+"""What stands below the answer of a comparison, in tabs. Only the open one is worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from pages.widgets import chart_panel, tabular, tool_report
+from services.analysis.compare import Candidate, Comparison
+from services.analysis.compare.rows import labels_of
+from services.report import tables
+from services.report.charts import CHARTS
+
+KEY = "tab"  # of the URL, too
+NUMBERS, SETUP = "Numbers", "Setup"
+
+
+def show(comparison: Comparison, candidates: Sequence[Candidate], load: chart_panel.Load) -> None:
+    """Show the charts by their group, then the tables; `load` reads the runs again."""
+    groups = list(dict.fromkeys(chart.group for chart in CHARTS))
+    tabs = st.tabs([*groups, NUMBERS, SETUP], key=KEY, bind="query-params")
+    for tab, group in zip(tabs, groups, strict=False):
+        if tab.open:
+            with tab:
+                _charts(group, candidates, load)
+    rest: tuple[Callable[[], None], ...] = (
+        lambda: _numbers(comparison, candidates),
+        lambda: _setup(comparison, candidates),
+    )
+    for tab, draw in zip(tabs[len(groups) :], rest, strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def _charts(group: str, candidates: Sequence[Candidate], load: chart_panel.Load) -> None:
+    for chart in CHARTS:
+        if chart.group == group:
+            chart_panel.draw(chart, candidates, "compare", load)
+
+
+def _numbers(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
+    tabular.table(tables.measures(comparison, labels_of(candidates)), "What are the numbers?")
+    tool_report.brief(candidates)
+
+
+def _setup(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
+    tabular.table(tables.differences(comparison), "What differs between the runs?")
+    tabular.circumstances(candidates)

@@ -1,0 +1,25 @@
+"""What is known against the numbers of a comparison: its own diagnostics, and those of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from services.analysis.compare.rows import Candidate
+from services.analysis.diagnostics import diagnostics
+from services.analysis.diagnostics.diagnostic import Diagnostic
+
+Of = tuple[Diagnostic, str]  # a diagnostic, and the names of its runs; "": of the whole comparison
+
+
+def diagnosed(candidates: Sequence[Candidate], warnings: Sequence[Diagnostic]) -> Iterator[Of]:
+    """Yield the comparison's own `warnings`, then those of the runs; one that several runs share
+    appears once."""
+    yield from ((diagnostic, "") for diagnostic in warnings)
+    shared: dict[Diagnostic, list[str]] = {}
+    for candidate in candidates:
+        for diagnostic in diagnostics(
+            candidate.run, candidate.measurements, candidate.summary, candidate.samples
+        ):
+            shared.setdefault(diagnostic, []).append(candidate.label)
+    for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
+        yield diagnostic, "; ".join(shared[diagnostic])

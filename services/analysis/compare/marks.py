@@ -1,0 +1,72 @@
+"""Better, worse, equivalent or undecided: one mark for each measure of each run against the
+baseline, the same on pages, in charts and in files.
+
+A measure that is judged (see `findings`) has the mark of its verdict. Any other has that of its
+95 % interval alone, which is not corrected for their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from services.analysis.compare.findings import FAMILY, Finding, Word
+from services.analysis.compare.rows import Candidate, Row
+from services.analysis.compare.verdicts import findings_of, same_pace, waits_of
+from services.analysis.metrics import Better
+from services.analysis.statistics import Ratio
+from services.ask.modes import WALL_CLOCK
+
+PACED = (*WALL_CLOCK, "usd_per_million_output")  # what the client's own waiting is part of
+
+Mark = Literal["better", "worse", "equivalent", "undecided"]
+
+MARK_OF: Mapping[Word, Mark] = {
+    "faster": "better",
+    "slower": "worse",
+    "equivalent": "equivalent",
+    "inconclusive": "undecided",
+    "no verdict": "undecided",
+}
+SIGNS: Mapping[Mark, str] = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
+
+
+def marks(
+    candidates: Sequence[Candidate], rows: Sequence[Row], margin: float
+) -> dict[str, tuple[Mark, ...]]:
+    """Return the marks of each row by its metric, one for each candidate after the first."""
+    columns = [_marks_of(candidates, rows, index, margin) for index in range(1, len(candidates))]
+    return {row.metric: tuple(column[row.metric] for column in columns) for row in rows}
+
+
+def _marks_of(
+    candidates: Sequence[Candidate], rows: Sequence[Row], index: int, margin: float
+) -> dict[str, Mark]:
+    baseline, other = candidates[0], candidates[index]
+    findings, why_not = findings_of(candidates, rows, index, margin)
+    of_verdicts = {each.name: MARK_OF[each.word] for each in findings}
+    paced = any(waits_of(baseline, other)) and not same_pace(baseline, other)
+    return {
+        row.metric: of_verdicts[row.metric]
+        if row.metric in FAMILY
+        else "undecided"
+        if why_not or (paced and row.metric in PACED)
+        else mark_of(row.ratios[index], row.better, margin)
+        for row in rows
+    }
+
+
+def mark_of(ratio: Ratio | None, better: Better, margin: float) -> Mark:
+    """Return the mark of a ratio by its interval; one within the margin is equivalent."""
+    if ratio is None or ratio.low is None or ratio.high is None or better == "neither":
+        return "undecided"
+    if 1 / (1 + margin) < ratio.low and ratio.high < 1 + margin:
+        return "equivalent"
+    if ratio.low <= 1 <= ratio.high:
+        return "undecided"
+    return "better" if (ratio.low > 1) == (better == "higher") else "worse"
+
+
+def sign_of(finding: Finding) -> str:
+    """Return the sign of a finding: what its colour says, for those who do not see it."""
+    return SIGNS[MARK_OF[finding.word]]

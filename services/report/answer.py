@@ -1,0 +1,148 @@
+"""The answer of a comparison in one row a candidate: the baseline's number, its own, their ratio.
+
+Pages, files and shared pages show these rows directly below the sentence of the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.analysis.compare import Comparison, Row, Verdict
+from services.analysis.compare.findings import RATE, THROUGHPUT, Finding, finding
+from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
+from services.analysis.compare.wording import ends, times, times_with_interval, verdict_label
+from services.base.table import Table
+from services.base.units import NOTHING, many, show
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One run beside the baseline, by the measure that decides between the two.
+
+    `ratio` is run / baseline, `interval` its 95 % interval, or "" if there is none.
+    """
+
+    run_id: int
+    label: str
+    baseline_label: str
+    name: str  # of the measure, as in FAMILY
+    measure: str  # as it is shown
+    value: str
+    baseline_value: str
+    times: float  # the ratio as a number; 0: there is none
+    ratio: str
+    interval: str
+    mark: Mark
+    word: str  # of the verdict, as it is shown
+
+    @property
+    def said(self) -> str:
+        """The mark as text: its sign and the word of the verdict."""
+        return f"{SIGNS[self.mark]} {self.word}"
+
+    @property
+    def whole(self) -> str:
+        """The ratio with its interval."""
+        return f"{self.ratio} ({self.interval})" if self.interval else self.ratio
+
+
+def answers(comparison: Comparison) -> tuple[Answer, ...]:
+    """Return one answer for each run after the baseline."""
+    rows = {row.metric: row for row in comparison.rows}
+    return tuple(
+        _answer(comparison, index, verdict, rows.get(verdict.findings[0].name))
+        for index, verdict in enumerate(comparison.verdicts, 1)
+    )
+
+
+def _answer(comparison: Comparison, index: int, verdict: Verdict, row: Row | None) -> Answer:
+    first = verdict.findings[0]
+    baseline_value, value = (_shown(row, at) for at in (0, index))
+    return Answer(
+        run_id=verdict.run_id,
+        label=comparison.others[index - 1].label,
+        baseline_label=comparison.baseline.label,
+        name=first.name,
+        measure=row.label if row else first.label[:1].upper() + first.label[1:],
+        value=value,
+        baseline_value=baseline_value,
+        times=0.0 if first.ratio is None else first.ratio.value,
+        ratio=NOTHING if first.ratio is None else f"{times(first.ratio.value)}×",
+        interval=_interval(first),
+        mark=MARK_OF[first.word],
+        word=verdict_label(first.word, verdict.margin),
+    )
+
+
+def _shown(row: Row | None, index: int) -> str:
+    return NOTHING if row is None else show(row.values[index], row.unit)
+
+
+def _interval(first: Finding) -> str:
+    known = first.ratio is not None and first.ratio.low is not None
+    return ends(first.ratio) if first.ratio and known else ""
+
+
+def overview(found: Sequence[Answer], comparison: Comparison) -> str:
+    """Return one sentence on several runs: how many have which verdict, and by which measure."""
+    runs = f"{many(len(found), 'run')} against {found[0].baseline_label}"
+    if all(answer.word == "no verdict" for answer in found):
+        return f"{runs}: no verdict"
+    if not _same_measure(found):
+        return f"{runs}: {_counted([answer.word for answer in found])}"
+    sentence = f"{runs}: {_counted([a.word for a in found])} by {_in_sentence(found[0].measure)}"
+    lowest, *_, highest = sorted(found, key=lambda answer: answer.times)
+    if lowest.times > 0:
+        sentence += f" ({lowest.ratio} to {highest.ratio})"
+    words = [rate.word for rate in _rates(comparison) if rate.word in ("faster", "slower")]
+    traded = words and found[0].name == THROUGHPUT
+    return f"{sentence}, {_counted(words)} by tokens/s per request" if traded else sentence
+
+
+def _same_measure(found: Sequence[Answer]) -> bool:
+    return len({answer.name for answer in found}) == 1
+
+
+def _counted(words: Sequence[str]) -> str:
+    """Count words: `5 faster, 1 inconclusive`."""
+    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+
+
+def _in_sentence(label: str) -> str:
+    return label if label[:2].isupper() or label[1].isdigit() else label[0].lower() + label[1:]
+
+
+def _rates(comparison: Comparison) -> list[Finding]:
+    return [finding(verdict.findings, RATE) for verdict in comparison.verdicts]
+
+
+def table(found: Sequence[Answer], comparison: Comparison) -> Table:
+    """Return the answers as a table, the baseline first where one measure decides for all. Where
+    that is throughput, the speed of each request stands beside it: one may cost the other."""
+    if not _same_measure(found):
+        columns = ("", "Verdict", "Value", "Baseline", "Ratio (95 % interval)", "Measure")
+        rows = [(a.label, a.said, a.value, a.baseline_value, a.whole, a.measure) for a in found]
+        return Table("Verdicts", columns, tuple(rows))
+    first, rates = found[0], _rates(comparison)
+    each = first.name == THROUGHPUT and any(rate.ratio for rate in rates)
+    return Table(
+        "Verdicts",
+        ("", "Verdict", first.measure, "Ratio (95 % interval)", *([RATE_COLUMN] * each)),
+        (
+            (f"{first.baseline_label} (baseline)", "", first.baseline_value, *[""] * (1 + each)),
+            *(
+                (a.label, a.said, a.value, a.whole, *([_rate(rate)] * each))
+                for a, rate in zip(found, rates, strict=True)
+            ),
+        ),
+    )
+
+
+def _rate(rate: Finding) -> str:
+    if rate.ratio is None:
+        return NOTHING
+    return f"{sign_of(rate)} {times_with_interval(rate.ratio)}"
+
+
+RATE_COLUMN = "Tokens/s per request, ratio"

@@ -1,0 +1,77 @@
+"""The rows directly below a verdict: the baseline's number, the run's own, their ratio."""
+
+from __future__ import annotations
+
+from services.analysis.compare import compare
+from services.report.answer import answers, overview, table
+from tests.values import candidate, measured, repeats
+
+
+def test_a_pair_is_one_row_with_its_interval() -> None:
+    found = compare([candidate(repeats(), name="A"), candidate(repeats(0.5), run_id=2, name="B")])
+    (answer,) = answers(found)
+    assert (answer.baseline_label, answer.baseline_value) == ("A", "6.67 tokens/s")
+    assert (answer.label, answer.value) == ("B", "13.3 tokens/s")
+    assert (answer.measure, answer.ratio, answer.interval) == (
+        "Output throughput",
+        "2.00×",
+        "1.91–2.09",
+    )
+    assert (answer.whole, answer.said) == ("2.00× (1.91–2.09)", "▲ faster")
+
+
+def test_a_time_is_worse_where_it_is_longer() -> None:
+    pair = [
+        candidate(repeats(slower), run_id=n, name=name, mode="sequential", pause_s=0)
+        for n, (name, slower) in enumerate((("A", 1.0), ("B", 2.0)), 1)
+    ]
+    (answer,) = answers(compare(pair))
+    assert (answer.measure, answer.whole) == ("E2E latency, median", "2.00× (1.91–2.09)")
+    assert answer.said == "▼ slower"
+
+
+def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
+    runs = [
+        candidate(repeats(slower), run_id=n, name=f"run at {slower}")
+        for n, slower in enumerate((1.0, 0.5, 2.0), 1)
+    ]
+    found = compare(runs)
+    shown = table(answers(found), found)
+    assert shown.columns[1:] == (
+        "Verdict",
+        "Output throughput",
+        "Ratio (95 % interval)",
+        "Tokens/s per request, ratio",
+    )
+    assert [row[0] for row in shown.rows] == ["run at 1.0 (baseline)", "run at 0.5", "run at 2.0"]
+    assert shown.rows[2][1:] == (
+        "▼ slower",
+        "3.33 tokens/s",
+        "0.50× (0.48–0.52)",
+        "▼ 0.50× (0.48–0.52)",
+    )
+    assert overview(answers(found), found) == (
+        "2 runs against run at 1.0: 1 faster, 1 slower by output throughput (0.50× to 2.00×), "
+        "1 faster, 1 slower by tokens/s per request"
+    )
+
+
+def test_runs_that_different_measures_decide_name_theirs() -> None:
+    runs = [
+        candidate(repeats(), run_id=1, name="A"),
+        candidate(repeats(0.5), run_id=2, name="B"),
+        candidate(repeats(0.5), run_id=3, name="C", mode="staggered", interval_s=0.1),
+    ]
+    found = compare(runs)
+    assert table(answers(found), found).columns[-1] == "Measure"
+    assert [row[-1] for row in table(answers(found), found).rows] == [
+        "Output throughput",
+        "Tokens/s per request, median",
+    ]
+    assert overview(answers(found), found) == "2 runs against A: 2 faster"
+
+
+def test_without_a_verdict_no_ratio_is_summed_up() -> None:
+    runs = [candidate([measured(0)], run_id=n, name=f"run {n}") for n in (1, 2, 3)]
+    found = compare(runs)
+    assert overview(answers(found), found) == "2 runs against run 1: no verdict"
