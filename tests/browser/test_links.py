@@ -164,7 +164,7 @@ def test_choosing_on_compare_changes_the_url_and_back_takes_it_back(
     page.get_by_role("button", name="Runs and margin").click()
     page.get_by_role("combobox", name="Runs (baseline first)").click()
     page.get_by_role("option", name="4 · fourth").click()
-    both = page.get_by_role("heading", name="2 runs against second: no verdict")
+    both = page.locator("h3").filter(has_text="2 runs against second: no verdict")
     expect(both).to_be_visible()
     assert query_of(page) == {"runs": "2,1,4"}
     page.go_back()
