@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from api.bodies import Route, takes_json
+from api.bodies import Route, json_body_route
 from api.errors import says
 from db import baselines
 from db.database import opened
@@ -30,7 +30,7 @@ def list_baselines() -> list[Baseline]:
 
 @router.put(
     "/baselines/{kind}/{value:path}",
-    **takes_json(_404="No such run"),
+    **json_body_route(_404="No such run"),
 )
 def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
     """Make a run the baseline of its model, or of a tag, in place of the one before. The tag is

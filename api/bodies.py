@@ -48,7 +48,7 @@ def config_of(new: RunConfig) -> RunConfig:
     return parse(servers.expand(opened(), {name: getattr(new, name) for name in given}))
 
 
-def takes_json(**codes: str) -> dict[str, Any]:
+def json_body_route(**codes: str) -> dict[str, Any]:
     """Return what every route with a body of JSON has, besides its own `codes` of refusals."""
     known = {"_413": "The body is too long", "_415": "The body is not JSON"}
     return {"dependencies": [Depends(only_json)], "responses": says(**known | codes)}

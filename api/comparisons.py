@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 import jobs
-from api.bodies import Route, config_of, takes_json
+from api.bodies import Route, config_of, json_body_route
 from api.errors import says
 from db import comparisons, runs
 from db.database import opened
@@ -73,7 +73,7 @@ class ComparisonFacts(BaseModel):
     page: str = Field(description="The comparison in the browser")
 
 
-@router.post("/comparisons", status_code=202, **takes_json())
+@router.post("/comparisons", status_code=202, **json_body_route())
 def start_comparison(new: NewComparison) -> ComparisonFacts:
     """Queue runs whose repeats are interleaved, in an order drawn by the seed."""
     about = (new.name, new.tags, new.note)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.bodies import Route, Started, takes_json
+from api.bodies import Route, Started, json_body_route
 from api.errors import says
 from db import engines as stored_engines
 from db.database import opened
@@ -28,7 +28,7 @@ def list_engines() -> list[EngineFacts]:
     return list(map(engine_facts, serving.listed(opened())))
 
 
-@router.post("/engines", status_code=202, **takes_json())
+@router.post("/engines", status_code=202, **json_body_route())
 def start_engine(new: EngineConfig) -> Started:
     """Start an engine on this machine. It runs until it is stopped."""
     engine_id = serving.start(opened(), new)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 import jobs
-from api.bodies import Route, RunId, Started, config_of, takes_json
+from api.bodies import Route, RunId, Started, config_of, json_body_route
 from api.errors import says
 from db import baseline_verdicts, results, runs
 from db.database import opened
@@ -95,7 +95,7 @@ def _listed(row: RunRow, verdict: BaselineVerdict | None) -> ListedRun:
     return ListedRun(**values, against=Against(**as_row(verdict)) if verdict else None)
 
 
-@router.post("/runs", status_code=202, **takes_json())
+@router.post("/runs", status_code=202, **json_body_route())
 def start_run(new: NewRun) -> Started:
     """Queue a run. It starts when its backend is free."""
     run_id = jobs.submit(opened(), config_of(new), new.name, new.tags, new.note)
@@ -155,7 +155,7 @@ class More(BaseModel):
 @router.post(
     "/runs/{run_id}/more",
     status_code=202,
-    **takes_json(_404="No such run", _409="It cannot get more repeats"),
+    **json_body_route(_404="No such run", _409="It cannot get more repeats"),
 )
 def measure_more(run_id: RunId, more: More) -> Started:
     """Add repeats to a run that is done."""

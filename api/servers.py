@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.bodies import Route, takes_json
+from api.bodies import Route, json_body_route
 from api.errors import says
 from db import servers
 from db.database import opened
@@ -23,7 +23,7 @@ def list_servers() -> list[SavedServer]:
     return list(servers.listed(opened()).values())
 
 
-@router.put("/servers/{name:path}", **takes_json())
+@router.put("/servers/{name:path}", **json_body_route())
 def save_server(name: Name, new: RunConfig) -> SavedServer:
     """Save a server under a name, or replace the one with that name: its address, model, headers,
     key variable and price. Fields that are set per run are rejected."""

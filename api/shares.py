@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from api.bodies import Route, takes_json
+from api.bodies import Route, json_body_route
 from api.errors import says
 from db import shares
 from db.database import opened
@@ -38,7 +38,7 @@ class Shared(BaseModel):
     texts: bool
 
 
-@router.post("/shares", status_code=201, **takes_json(_404="No such run"))
+@router.post("/shares", status_code=201, **json_body_route(_404="No such run"))
 def share_runs(new: NewShare) -> Shared:
     """Create a page of runs that anyone with its address can see until it expires or is revoked."""
     return _shared(shares.publish(opened(), new.runs, new.days, new.texts))

@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from api.bodies import Route, Started, config_of, takes_json
+from api.bodies import Route, Started, config_of, json_body_route
 from api.errors import says
 from db import studies
 from db.database import opened
@@ -95,7 +95,7 @@ def list_studies(
     return studies.listed(opened(), limit)
 
 
-@router.post("/studies", status_code=202, **takes_json())
+@router.post("/studies", status_code=202, **json_body_route())
 def start_study(new: NewStudy) -> Started:
     """Queue a study: each of its engines is started, measured with every load, and stopped. A cell
     that cannot be measured here is stored as failed, with the reason."""
@@ -103,7 +103,7 @@ def start_study(new: NewStudy) -> Started:
     return Started(id=study_id, url=f"/api/studies/{study_id}", page=f"/study?study={study_id}")
 
 
-@router.post("/studies/plan", **takes_json())
+@router.post("/studies/plan", **json_body_route())
 def plan_study(new: NewStudy) -> Plan:
     """Return what a study would measure, what cannot run here and why, and how long it takes.
     Nothing is started."""
@@ -140,7 +140,7 @@ def cancel_study(study_id: StudyId) -> StudyFacts:
 @router.post(
     "/studies/{study_id}/resume",
     status_code=202,
-    **takes_json(_404="No such study", _409="There is nothing to resume"),
+    **json_body_route(_404="No such study", _409="There is nothing to resume"),
 )
 def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
     """Measure the interrupted cells of a study again."""

@@ -62,7 +62,7 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
                 raise Problem(f"not started: {error.strerror}") from None
             except process.Overran:
                 raise Problem(f"not done in {limit_s:.0f} s") from None
-            log = server.told(job.base_url, trust)
+            log = server.log_of(job.base_url, trust)
         try:
             seen = tool.read(job, ended.out)
             found = errors.compare(seen, log)

@@ -65,7 +65,7 @@ def serving(certificate: Path | None = None) -> Iterator[int]:
         process.stdin.close()
 
 
-def told(base_url: str, trust: Path | None = None) -> dict[str, Any]:
+def log_of(base_url: str, trust: Path | None = None) -> dict[str, Any]:
     """Return what the server did, by prompt; times are the monotonic clock's nanoseconds."""
     context = ssl.create_default_context(cafile=trust) if trust else None
     with urllib.request.urlopen(f"{base_url}/log", context=context) as answer:

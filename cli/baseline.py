@@ -13,7 +13,7 @@ from db.database import opened
 from services.report import terminal
 
 
-def takes_set(command: ArgumentParser) -> None:
+def add_set_arguments(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
     of = command.add_mutually_exclusive_group()
     of.add_argument("--model", action="store_true", help="Of its model (default)")
@@ -34,7 +34,7 @@ def set_baseline(options: Namespace) -> int:
     return DONE
 
 
-def takes_remove(command: ArgumentParser) -> None:
+def add_remove_arguments(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
     of = command.add_mutually_exclusive_group()
     of.add_argument("--model", action="store_true", help="Of its model only")
@@ -64,7 +64,7 @@ def remove(options: Namespace) -> int:
     return DONE
 
 
-def takes_nothing(command: ArgumentParser) -> None:
+def add_nothing_arguments(command: ArgumentParser) -> None:
     """No arguments."""
 
 

@@ -45,12 +45,12 @@ def takes(command: ArgumentParser) -> None:
         metavar="PERCENT",
         help="Margin: smaller differences count as equivalent (default: 5)",
     )
-    _takes_thresholds(command)
-    _takes_measuring(command)
+    _add_thresholds_arguments(command)
+    _add_measuring_arguments(command)
     run_fields.takes(command)
 
 
-def _takes_thresholds(command: ArgumentParser) -> None:
+def _add_thresholds_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--fail-if",
         type=words,
@@ -70,7 +70,7 @@ def _takes_thresholds(command: ArgumentParser) -> None:
     )
 
 
-def _takes_measuring(command: ArgumentParser) -> None:
+def _add_measuring_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--with",
         action="append",

@@ -20,7 +20,7 @@ from services.report.engine_facts import as_facts
 from services.servers.engines import EngineConfig, parse_engine
 
 
-def takes_fields(command: ArgumentParser) -> None:
+def add_fields_arguments(command: ArgumentParser) -> None:
     add(command, EngineConfig, EngineConfig.model_fields)
 
 
@@ -40,7 +40,7 @@ def _mute(line: str) -> None:
     """Say nothing: what is printed is for a program."""
 
 
-def takes_nothing(command: ArgumentParser) -> None:
+def add_nothing_arguments(command: ArgumentParser) -> None:
     pass
 
 
@@ -51,7 +51,7 @@ def list_engines(options: Namespace) -> int:
     return DONE
 
 
-def takes_one(command: ArgumentParser) -> None:
+def add_one_arguments(command: ArgumentParser) -> None:
     command.add_argument("engine", type=whole, metavar="ENGINE")
 
 

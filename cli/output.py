@@ -38,7 +38,7 @@ def write(data: bytes) -> None:
             raise Usage(f"Cannot write to standard output: {error.strerror}.") from None
 
 
-def takes_output(command: ArgumentParser) -> None:
+def add_output_arguments(command: ArgumentParser) -> None:
     command.add_argument("--output", default="-", help="File to write; -: standard output")
 
 

@@ -11,7 +11,7 @@ from cli.kinds import whole
 from cli.output import DONE, FAILED, hides_progress, refuse
 from cli.problems import Usage, each_once, naming_flags
 from cli.stopping import stopping
-from cli.stored import say_run, takes_runs
+from cli.stored import add_runs_arguments, say_run
 from db import results
 from db.comparisons import CannotRepeat
 from db.database import UNUSABLE, opened, said_of
@@ -44,8 +44,8 @@ def _submitted(options: Namespace) -> int:
         return jobs.submit(opened(), config, options.name, options.tag, options.note)
 
 
-def takes_more(command: ArgumentParser) -> None:
-    takes_runs(command)
+def add_more_arguments(command: ArgumentParser) -> None:
+    add_runs_arguments(command)
     command.add_argument(
         "--repeats", type=whole, default=4, help="Additional repeats of each run (default: 4)"
     )

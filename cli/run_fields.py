@@ -33,10 +33,10 @@ def takes(command: ArgumentParser, defaults: bool = True) -> None:
     command.add_argument(
         "--shared-prompts", action="store_true", help="Do not start each prompt with a unique nonce"
     )
-    takes_names(command, "run")
+    add_names_arguments(command, "run")
 
 
-def takes_names(command: ArgumentParser, what: str) -> None:
+def add_names_arguments(command: ArgumentParser, what: str) -> None:
     """Let a command take what people call a run, or a study."""
     command.add_argument("--name", default="", help=f"Name of the {what}")
     command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")

@@ -15,8 +15,8 @@ from services.ask.saved_server import FIELDS, saved_server
 from services.report import terminal
 
 
-def takes_save(command: ArgumentParser) -> None:
-    _takes_name(command)
+def add_save_arguments(command: ArgumentParser) -> None:
+    _add_name_arguments(command)
     add(command, RunConfig, FIELDS)
 
 
@@ -30,7 +30,7 @@ def save(options: Namespace) -> int:
     return DONE
 
 
-def takes_list(command: ArgumentParser) -> None:
+def add_list_arguments(command: ArgumentParser) -> None:
     """No arguments."""
 
 
@@ -41,8 +41,8 @@ def list_servers(options: Namespace) -> int:
     return DONE
 
 
-def takes_delete(command: ArgumentParser) -> None:
-    _takes_name(command)
+def add_delete_arguments(command: ArgumentParser) -> None:
+    _add_name_arguments(command)
 
 
 def delete(options: Namespace) -> int:
@@ -52,5 +52,5 @@ def delete(options: Namespace) -> int:
     return DONE
 
 
-def _takes_name(command: ArgumentParser) -> None:
+def _add_name_arguments(command: ArgumentParser) -> None:
     command.add_argument("server", metavar="NAME")

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from cli.fields import add, given
 from cli.kinds import condition, whole
-from cli.output import DONE, FAILED, save, say, takes_output
+from cli.output import DONE, FAILED, add_output_arguments, save, say
 from cli.problems import Usage, each_once, in_flags
 from db import baseline_verdicts, results, runs
 from db.database import opened
@@ -25,7 +25,7 @@ from services.report import terminal
 FILTERS = ("backend", "model", "mode", "tag", "status")
 
 
-def takes_list(command: ArgumentParser) -> None:
+def add_list_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "text", nargs="?", default="", help="Text to find in names, notes, models and tags"
     )
@@ -56,7 +56,7 @@ def list_runs(options: Namespace) -> int:
     return DONE
 
 
-def takes_run(command: ArgumentParser) -> None:
+def add_run_arguments(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
 
 
@@ -70,15 +70,15 @@ def say_run(options: Namespace, candidate: Candidate) -> None:
     say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 
-def takes_runs(command: ArgumentParser) -> None:
+def add_runs_arguments(command: ArgumentParser) -> None:
     command.add_argument("runs", type=whole, nargs="+", metavar="RUN")
 
 
-def takes_export(command: ArgumentParser) -> None:
-    takes_runs(command)
+def add_export_arguments(command: ArgumentParser) -> None:
+    add_runs_arguments(command)
     formats = [entry.name for entry in exports.EXPORTS]
     command.add_argument("--format", choices=formats, default=formats[0])
-    takes_output(command)
+    add_output_arguments(command)
 
 
 def export(options: Namespace) -> int:
@@ -90,8 +90,8 @@ def export(options: Namespace) -> int:
     return save(options, entry.write(results.candidates(opened(), each_once(options.runs))))
 
 
-def takes_check(command: ArgumentParser) -> None:
-    takes_run(command)
+def add_check_arguments(command: ArgumentParser) -> None:
+    add_run_arguments(command)
     command.add_argument(
         "--slo",
         type=condition,

@@ -14,7 +14,7 @@ import jobs
 from cli import run_fields
 from cli.fields import add, given
 from cli.kinds import whole
-from cli.output import DONE, FAILED, hides_progress, refuse, save, say, takes_output
+from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
 from cli.problems import Usage, naming_flags
 from cli.stopping import stopping
 from db import studies
@@ -69,8 +69,8 @@ def study(options: Namespace) -> int:
             return _followed(options, study_jobs.submit(opened(), config, *names), stop)
 
 
-def takes_resume(command: ArgumentParser) -> None:
-    _takes_number(command)
+def add_resume_arguments(command: ArgumentParser) -> None:
+    _add_number_arguments(command)
     command.add_argument("--failed", action="store_true", help="Also measure the cells that failed")
 
 
@@ -81,7 +81,7 @@ def resume(options: Namespace) -> int:
         return _followed(options, options.study, stop)
 
 
-def takes_list(command: ArgumentParser) -> None:
+def add_list_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
     )
@@ -94,11 +94,11 @@ def list_studies(options: Namespace) -> int:
     return DONE
 
 
-def takes_report(command: ArgumentParser) -> None:
-    _takes_number(command)
+def add_report_arguments(command: ArgumentParser) -> None:
+    _add_number_arguments(command)
     formats = [entry.name for entry in STUDY_EXPORTS]
     command.add_argument("--format", choices=formats, help="Export format (default: text)")
-    takes_output(command)
+    add_output_arguments(command)
 
 
 def report(options: Namespace) -> int:
@@ -111,7 +111,7 @@ def report(options: Namespace) -> int:
     return save(options, write(stored.name, *study_jobs.report_inputs(opened(), stored)))
 
 
-def _takes_number(command: ArgumentParser) -> None:
+def _add_number_arguments(command: ArgumentParser) -> None:
     command.add_argument("study", type=whole, metavar="STUDY")
 
 

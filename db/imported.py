@@ -85,7 +85,7 @@ def store(database: Engine, imported: Imported) -> int:
     return run_id
 
 
-def said(ids: Sequence[int], name: str) -> str:
+def import_sentence(ids: Sequence[int], name: str) -> str:
     """Return what was imported, in a sentence."""
     return f"{name}: {many(len(ids), 'run')} imported."
 

@@ -200,7 +200,7 @@ st.caption(
     "The embedded model needs no API key, GPU or network."
 )
 if not touched and (complaints := (*problems, *more, *wrong)):
-    text = " ".join(fields.in_words(sentence) for sentence in complaints)
+    text = " ".join(fields.with_labels(sentence) for sentence in complaints)
     st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
 st.html(STICKY % palette(dark()).paper)
 left, right = st.columns([3, 2], gap="large")

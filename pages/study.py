@@ -67,7 +67,7 @@ def grid_of(config: StudyConfig) -> list[Planned]:
     try:
         return study_jobs.plan(config, api_keys.typed())
     except (BackendProblem, InvalidConfig) as error:
-        st.error(plain(fields.in_words(str(error))), icon=":material/error:")
+        st.error(plain(fields.with_labels(str(error))), icon=":material/error:")
     return []
 
 

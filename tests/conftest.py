@@ -40,14 +40,14 @@ class ReferenceServer:
         self.port = port
         self.base_url = f"http://127.0.0.1:{port}/v1"
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/log") as answer:
             data: dict[str, Any] = json.load(answer)
         return data
 
     def log(self) -> dict[str, Any]:
         """What it did for each prompt; times are the monotonic clock's nanoseconds."""
-        log: dict[str, Any] = self.told()["log"]
+        log: dict[str, Any] = self.report()["log"]
         return log
 
 

@@ -120,7 +120,7 @@ def test_a_chunk_that_the_kernel_cannot_take_yet_is_logged_when_it_can() -> None
         began_to_read = time.perf_counter_ns()
         connection.getresponse().read()
         connection.close()
-        did = server.told(f"http://127.0.0.1:{port}")["big"]
+        did = server.log_of(f"http://127.0.0.1:{port}")["big"]
     assert did["arrived"] <= did["times"][0] < began_to_read < did["times"][-1]
     assert len(did["times"]) == 400
     assert did["times"] == sorted(did["times"])

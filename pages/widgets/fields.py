@@ -36,7 +36,7 @@ def help_of(field: str) -> str:
     return _KNOWN[field].help
 
 
-def in_words(sentence: str, kind: type[Config] | None = None) -> str:
+def with_labels(sentence: str, kind: type[Config] | None = None) -> str:
     """Put the form's label where a sentence begins with a field's name."""
     field, _, rest = sentence.partition(" ")
     known = about.fields(kind) if kind else _KNOWN
@@ -108,13 +108,13 @@ def problem(config: type[Config], field: str, value: Any) -> str:
 def refuse(problems: Iterable[str]) -> None:
     """Say what is wrong with what a form asks for, a sentence each: it cannot be started."""
     for sentence in problems:
-        st.error(plain(in_words(sentence)), icon=":material/error:")
+        st.error(plain(with_labels(sentence)), icon=":material/error:")
 
 
 def linked(field: str, sentence: str) -> str:
     """Return as markdown what is wrong with a run's field, with a link to where it is asked for."""
     known = about.fields(RunConfig).get(field)
-    text = plain(in_words(sentence))
+    text = plain(with_labels(sentence))
     if known is None or known.section == "backend":
         return text
     return f"{text} [Show the field](#{known.section})"
@@ -123,7 +123,7 @@ def linked(field: str, sentence: str) -> str:
 def wrong(sentence: str, kind: type[Config] | None = None) -> None:
     """Say at a field what is wrong with it, if anything is."""
     if sentence:
-        st.caption(f":red[{plain(in_words(sentence, kind))}]")
+        st.caption(f":red[{plain(with_labels(sentence, kind))}]")
 
 
 def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:

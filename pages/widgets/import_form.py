@@ -37,7 +37,7 @@ def _bring_in(data: bytes, name: str, again: bool) -> None:
         st.warning(plain(str(error)), icon=":material/error:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.success(plain(imported.said(ids, name)), icon=":material/check:")
+        st.success(plain(imported.import_sentence(ids, name)), icon=":material/check:")
         for run_id in ids[:MOST_LINKS]:
             st.page_link(
                 "result.py",

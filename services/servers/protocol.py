@@ -17,7 +17,7 @@ VERSION = 1  # increase it when a message changes, see tests/services/load/test_
 @dataclass(frozen=True, slots=True)
 class EngineJob(Message):
     """What to start. `token` tags every process of the engine; `env` holds the variables that are
-    added or changed, `unset` those that are removed. `steps_back`: at a lower priority."""
+    added or changed, `unset` those that are removed. `low_priority`: at a lower priority."""
 
     token: str
     argv: list[str]
@@ -25,7 +25,7 @@ class EngineJob(Message):
     unset: list[str]
     cwd: str | None
     port: int
-    steps_back: bool
+    low_priority: bool
 
 
 @dataclass(frozen=True, slots=True)

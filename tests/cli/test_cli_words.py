@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 import cli
 from api.errors import HANDLERS
-from cli.engine import takes_nothing
+from cli.engine import add_nothing_arguments
 from cli.parser import Command, parser
 from jobs.supervisor_lock import supervisor_file
 from services.base.errors import Conflict, Invalid, NotFound, PacelineError, Unavailable
@@ -156,7 +156,7 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
     def fails(_: object) -> int:
         raise RuntimeError("with the key sk-topsecret")
 
-    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, takes_nothing))
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, add_nothing_arguments))
     code, _, error = run_cli("list")
     assert (code, error.count("\n")) == (1, 1)
     assert error.startswith("Internal error in Paceline (RuntimeError). ")
@@ -188,7 +188,7 @@ def test_what_a_person_may_be_told_the_terminal_tells(
         error.args = ("That cannot be done.",)
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "list", Command(refuses, takes_nothing))
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(refuses, add_nothing_arguments))
     code, _, error = run_cli("list")
     assert code == 2
     assert error.startswith("That cannot be done.")
@@ -205,7 +205,7 @@ def test_a_refusal_of_the_system_is_said_in_its_words(
     def fails(_: object) -> int:
         raise OSError(28, "No space left on device", "/home/me/private")
 
-    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, takes_nothing))
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, add_nothing_arguments))
     code, _, error = run_cli("list")
     assert (code, error.partition(". ")[0]) == (
         1,

@@ -114,7 +114,7 @@ def _spawn(job: EngineJob) -> subprocess.Popen[bytes]:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # in case this process is killed
             if os.getppid() != parent:
                 os._exit(1)
-        if job.steps_back:
+        if job.low_priority:
             step_back()
 
     return subprocess.Popen(

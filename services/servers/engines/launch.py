@@ -23,7 +23,7 @@ class Launch:
     unset: tuple[str, ...] = ()
     cwd: str | None = None
     health: str = "/health"
-    steps_back: bool = False  # at a lower priority, since it shares the cores with the client
+    low_priority: bool = False  # at a lower priority, since it shares the cores with the client
 
     @property
     def root(self) -> str:
@@ -44,7 +44,7 @@ class Launch:
     def job(self, token: str) -> EngineJob:
         """Return the message for `engine_process.py`; `token` tags every process of this engine."""
         unset = list(self.unset)
-        return EngineJob(token, self.argv, self.env, unset, self.cwd, self.port, self.steps_back)
+        return EngineJob(token, self.argv, self.env, unset, self.cwd, self.port, self.low_priority)
 
 
 def _assignment(name: str, value: str) -> str:

@@ -45,7 +45,7 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
         *final_arguments(config, port),
     ]
     env = host.environment(python, local) | ({} if host.gpu else _core_binding(config, host))
-    return Launch("SGLang", argv, port, name, env, host.unset(), steps_back=not host.gpu)
+    return Launch("SGLang", argv, port, name, env, host.unset(), low_priority=not host.gpu)
 
 
 def common_options(config: EngineConfig, gpu: bool) -> dict[str, object]:

@@ -43,7 +43,7 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
     ]
     env = {"VLLM_NO_USAGE_STATS": "1", "VLLM_SERVER_DEV_MODE": "1"}  # /server_info tells all
     env |= host.environment(python, local) | ({} if host.gpu else _core_binding(config, host))
-    return Launch("vLLM", argv, port, name, env, host.unset(), steps_back=not host.gpu)
+    return Launch("vLLM", argv, port, name, env, host.unset(), low_priority=not host.gpu)
 
 
 def check(config: EngineConfig) -> None:

@@ -97,14 +97,14 @@ def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
 
 def test_nothing_is_sent_after_a_stop(reference: ReferenceServer) -> None:
     wire = Wire(f"{reference.base_url}/chat/completions")
-    before = reference.told()["state"]["requests"]
+    before = reference.report()["state"]["requests"]
 
     async def stop(runner: Runner) -> None:
         await so(lambda: runner.began_ns)
         runner.stop()
 
     play(wire, Schedule((0.2,) * 5), asks(wire, "ref", 5), stop)
-    assert reference.told()["state"]["requests"] == before
+    assert reference.report()["state"]["requests"] == before
 
 
 def test_a_stop_does_not_wait_for_connections_that_do_not_come_about() -> None:

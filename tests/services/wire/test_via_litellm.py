@@ -58,12 +58,12 @@ def test_a_run_through_litellm_is_measured_and_says_so(
 def test_a_request_that_fails_in_a_run_is_asked_once(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
-    before = reference.told()["state"]["requests"]
+    before = reference.report()["state"]["requests"]
     run_id = reference_run("ref status=429", client="litellm", mode="batch", requests=2, warmup=0)
     finished(database, run_id)
     measured = runs.measurements(database, run_id)
     assert [(m.status, m.error_class) for m in measured] == [("failed", "http_429")] * 2, measured
-    assert reference.told()["state"]["requests"] - before == 2
+    assert reference.report()["state"]["requests"] - before == 2
 
 
 KEY, PROMPT = "my.own-key_of=no_known+form", "Nobody is to know that the merger is on Monday."
@@ -133,10 +133,10 @@ def exchange_of(*pieces: bytes) -> Exchange:
 def test_its_exceptions_become_our_error_classes_and_nothing_is_asked_twice(
     reference: ReferenceServer, model: str, error_class: str
 ) -> None:
-    before = reference.told()["state"]["requests"]
+    before = reference.report()["state"]["requests"]
     exchange = sent(reference.base_url, model, 2 if "hang" in model else 60)
     assert exchange.error_class == error_class, exchange.error
-    assert reference.told()["state"]["requests"] - before == 1
+    assert reference.report()["state"]["requests"] - before == 1
 
 
 def refusal(body: bytes) -> list[bytes]:

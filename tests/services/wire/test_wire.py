@@ -149,10 +149,12 @@ def test_connections_are_reused_while_requests_want_them(reference: ReferenceSer
         assert not len(wire._pool), "the last connection is closed at once"
         return seen
 
-    before = reference.told()["state"]["connections"]
+    before = reference.report()["state"]["connections"]
     seen = asyncio.run(three())
     assert [exchange.connect_s for exchange in seen] == [None, None, None]
-    assert reference.told()["state"]["connections"] - before == 2, "one for three, one for the log"
+    assert reference.report()["state"]["connections"] - before == 2, (
+        "one for three, one for the log"
+    )
 
 
 @pytest.mark.timed
@@ -196,9 +198,9 @@ def test_a_server_that_closes_idle_connections_fails_no_request(
 def test_a_server_that_closes_a_new_connection_unheard_is_a_failure_and_is_not_asked_again(
     reference: ReferenceServer,
 ) -> None:
-    before = reference.told()["state"]["requests"]
+    before = reference.report()["state"]["requests"]
     seen = ask(reference.base_url, "ref fault=slam")
-    assert (seen.error_class, reference.told()["state"]["requests"] - before) == ("connect", 1)
+    assert (seen.error_class, reference.report()["state"]["requests"] - before) == ("connect", 1)
 
 
 def ollama(reference: ReferenceServer, model: str, prompt: str) -> Exchange:
