@@ -92,7 +92,7 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
     first = findings[0]
     words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
     if words in TRADES and not pair.waiting:
-        headline, lead = _trade_off(pair, findings, *TRADES[words])
+        headline, lead = _trade_off(pair, findings)
         rest = [item for item in findings if item.name not in (THROUGHPUT, RATE)]
     else:
         headline, lead = SENTENCES[first.word](pair, first)
@@ -109,15 +109,22 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
     )
 
 
-def _trade_off(pair: _Pair, findings: Sequence[Finding], whole: str, each: str) -> tuple[str, str]:
+def _trade_off(pair: _Pair, findings: Sequence[Finding]) -> tuple[str, str]:
     """Throughput and the speed of each request changed in opposite directions."""
     throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
-    start = f"{pair.run} gives {whole} throughput than {pair.baseline}"
-    headline = f"{start}, and each request {each} tokens/s"
+    whole, each = _change_of(throughput, MUCH), _change_of(rate, MANY)
+    gives = "the throughput of" if whole.endswith("×") else "throughput than"
+    tokens = "the tokens/s" if each.endswith("×") else "tokens/s"
+    headline = f"{pair.run} gives {whole} {gives} {pair.baseline}, but each request {each} {tokens}"
     return headline, (
-        f"{headline}: output throughput {_figures(throughput)}, {rate.label} {changed(rate)}, "
-        f"{_figures(rate)}; {_repeats(throughput)}."
+        f"{headline}: output throughput {_figures(throughput)}, {rate.label} {_figures(rate)}; "
+        f"{_repeats(throughput)}."
     )
+
+
+def _change_of(measure: Finding, directions: tuple[str, str]) -> str:
+    assert measure.ratio is not None
+    return change(measure.ratio.value, directions)
 
 
 def _differs(pair: _Pair, measure: Finding) -> tuple[str, str]:
@@ -288,13 +295,11 @@ def times(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
-# Verdicts on (throughput, tokens/s per request) that disagree, and the words for the changes.
-TRADES: dict[tuple[Word, Word], tuple[str, str]] = {
-    ("faster", "slower"): ("more", "fewer"),
-    ("slower", "faster"): ("less", "more"),
-}
+# Verdicts on (throughput, tokens/s per request) that disagree.
+TRADES: frozenset[tuple[Word, Word]] = frozenset((("faster", "slower"), ("slower", "faster")))
 TWICE = 1.995  # shown as 2.00; from there on changes are given as a factor, not in per cent
 AMOUNT, TIME = ("higher", "lower"), ("longer", "shorter")
+MUCH, MANY = ("more", "less"), ("more", "fewer")
 SENTENCES: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
     "faster": _differs,
     "slower": _differs,

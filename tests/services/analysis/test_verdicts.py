@@ -102,19 +102,19 @@ def test_more_throughput_with_slower_requests_is_reported_as_a_trade_off() -> No
         b(together, name="batch of 8", comparison_id=1),
     )
     assert verdict.headline == (
-        "batch of 8 gives more throughput than sequential, and each request fewer tokens/s"
+        "batch of 8 gives 4.00× the throughput of sequential, but each request 50 % fewer tokens/s"
     )
     assert verdict.sentence.startswith(
-        "batch of 8 gives more throughput than sequential, and each request fewer tokens/s: output "
-        "throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request 50 % lower, 0.50× "
-        "(95 % interval 0.50–0.50); 5 repeats each, interleaved. Also: median TTFT 4.00× "
+        "batch of 8 gives 4.00× the throughput of sequential, but each request 50 % fewer "
+        "tokens/s: output throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request "
+        "0.50× (95 % interval 0.50–0.50); 5 repeats each, interleaved. Also: median TTFT 4.00× "
         "longer (4.00–4.00); median E2E"
     )
     back = verdict_of(
         b(together, name="batch of 8"), a(alone, name="sequential", mode="sequential", pause_s=0)
     )
     assert back.headline == (
-        "sequential gives less throughput than batch of 8, and each request more tokens/s"
+        "sequential gives 75 % less throughput than batch of 8, but each request 2.00× the tokens/s"
     )
 
 
