@@ -211,7 +211,9 @@ def _loads(modes: Sequence[str]) -> list[str]:
 
 def _models(names: Sequence[str]) -> list[str]:
     ends = [name.rstrip("/").rpartition("/")[2] for name in names]
-    return distinguishing(ends if len(set(ends)) == len(set(names)) else names)
+    apart = ends if len(set(ends)) == len(set(names)) else list(names)
+    variants = any(one != other and other.startswith(one) for one in apart for other in apart)
+    return apart if variants and max(map(len, apart)) <= LONGEST else distinguishing(apart)
 
 
 def _word(name: str, value: Any, facts: Mapping[str, Any]) -> str:

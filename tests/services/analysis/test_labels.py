@@ -65,6 +65,10 @@ def made(run_id: int, of_run: dict[str, Any]) -> Any:
             [{"model": name} for name in (LLAMA, QWEN, DEEPSEEK)],
             ("Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct-AWQ", "DeepSeek-R1-Distill"),
         ),
+        (
+            [{"model": f"org/Llama-3.1-8B-Instruct{variant}"} for variant in ("", "-w4a16")],
+            ("Llama-3.1-8B-Instruct", "Llama-3.1-8B-Instruct-w4a16"),
+        ),
         ([{"max_tokens": 16}, {"max_tokens": 64}], ("max tokens 16", "max tokens 64")),
         (
             [{"mode": "staggered", "interval_s": s} for s in (0.5, 0.25)],
