@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,8 +11,8 @@ from pages.widgets import tabular
 from pages.widgets.panels import Colour
 from pages.widgets.view import plain
 from services.analysis.compare import Comparison, Verdict
-from services.analysis.compare.marks import MARK_OF, Mark, sign_of
-from services.analysis.compare.wording import verdict_label
+from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
+from services.base.table import Table
 from services.report.answer import Answer, answers, overview, table
 
 COLOURS: dict[Mark, Colour] = {
@@ -34,7 +33,7 @@ def show(comparison: Comparison) -> None:
             _pair(found[0], comparison.verdicts[0])
         else:
             st.subheader(plain(overview(found, comparison)), anchor=False)
-            _table(found, comparison)
+            _table(table(found, comparison))
             with st.expander("Each verdict in words", icon=":material/notes:"):
                 for verdict in comparison.verdicts:
                     st.markdown(plain(verdict.sentence))
@@ -52,30 +51,24 @@ def _pair(answer: Answer, verdict: Verdict) -> None:
             delta=plain(answer.said),
             delta_color=COLOURS[answer.mark],
             delta_arrow="off",
-            delta_description=plain(f"95 % interval {answer.interval}")
-            if answer.interval
-            else None,
+            help="The run's own number divided by the baseline's, and its 95 % interval",
             **TILE,
         )
     _by_measure(verdict)
     st.markdown(f":small[{plain(verdict.details)}]")
 
 
-def _table(found: Sequence[Answer], comparison: Comparison) -> None:
-    """A row for each run, the verdict in its colour."""
-    data = table(found, comparison)
-    colours = [None] * (len(data.rows) - len(found)) + [COLOURS[answer.mark] for answer in found]
-    rows = [
-        [tabular.cell(label), _coloured(said, colour), *map(tabular.cell, rest)]
-        for (label, said, *rest), colour in zip(data.rows, colours, strict=True)
-    ]
+def _table(data: Table) -> None:
+    """A row for each run, what begins with the sign of a verdict in its colour."""
+    rows = [[tabular.cell(row[0]), *map(_coloured, row[1:])] for row in data.rows]
     columns = [plain(column) or " " for column in data.columns]
     st.table(
         pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
     )
 
 
-def _coloured(text: str, colour: Colour | None) -> str:
+def _coloured(text: str) -> str:
+    colour = {sign: COLOURS[mark] for mark, sign in SIGNS.items()}.get(text[:1])
     return f":{colour}[{tabular.cell(text)}]" if colour else tabular.cell(text)
 
 
@@ -84,6 +77,5 @@ def _by_measure(verdict: Verdict) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for finding in verdict.findings:
             if finding.word != "no verdict":
-                word = verdict_label(finding.word, verdict.margin)
-                text = f"{sign_of(finding)} {finding.label}: {word}"
+                text = f"{sign_of(finding)} {finding.label}: {finding.word}"
                 st.badge(plain(text), color=COLOURS[MARK_OF[finding.word]])

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.analysis.compare import Comparison, Row, Verdict
-from services.analysis.compare.findings import RATE, THROUGHPUT, Finding, finding
+from services.analysis.compare.findings import RATE, THROUGHPUT, Finding, Word, finding
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
-from services.analysis.compare.wording import ends, times, times_with_interval, verdict_label
+from services.analysis.compare.wording import ends, times, times_with_interval
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
 
@@ -34,17 +34,18 @@ class Answer:
     ratio: str
     interval: str
     mark: Mark
-    word: str  # of the verdict, as it is shown
+    word: Word
 
     @property
     def said(self) -> str:
-        """The mark as text: its sign and the word of the verdict."""
-        return f"{SIGNS[self.mark]} {self.word}"
+        """The verdict with its sign and interval: `▲ faster (1.41–1.50)`."""
+        return f"{SIGNS[self.mark]} {self.word}" + (f" ({self.interval})" if self.interval else "")
 
     @property
     def whole(self) -> str:
-        """The ratio with its interval."""
-        return f"{self.ratio} ({self.interval})" if self.interval else self.ratio
+        """The verdict with its sign and ratio: `▲ faster, 1.46× (1.41–1.50)`."""
+        ratio = f"{self.ratio} ({self.interval})" if self.interval else self.ratio
+        return f"{SIGNS[self.mark]} {self.word}, {ratio}"
 
 
 def answers(comparison: Comparison) -> tuple[Answer, ...]:
@@ -71,7 +72,7 @@ def _answer(comparison: Comparison, index: int, verdict: Verdict, row: Row | Non
         ratio=NOTHING if first.ratio is None else f"{times(first.ratio.value)}×",
         interval=_interval(first),
         mark=MARK_OF[first.word],
-        word=verdict_label(first.word, verdict.margin),
+        word=first.word,
     )
 
 
@@ -121,18 +122,17 @@ def table(found: Sequence[Answer], comparison: Comparison) -> Table:
     """Return the answers as a table, the baseline first where one measure decides for all. Where
     that is throughput, the speed of each request stands beside it: one may cost the other."""
     if not _same_measure(found):
-        columns = ("", "Verdict", "Value", "Baseline", "Ratio (95 % interval)", "Measure")
-        rows = [(a.label, a.said, a.value, a.baseline_value, a.whole, a.measure) for a in found]
-        return Table("Verdicts", columns, tuple(rows))
+        rows = [(a.label, a.whole, a.value, a.baseline_value, a.measure) for a in found]
+        return Table("Verdicts", ("", VERDICT, "Value", "Baseline", "Measure"), tuple(rows))
     first, rates = found[0], _rates(comparison)
     each = first.name == THROUGHPUT and any(rate.ratio for rate in rates)
     return Table(
         "Verdicts",
-        ("", "Verdict", first.measure, "Ratio (95 % interval)", *([RATE_COLUMN] * each)),
+        ("", VERDICT, first.measure, *([EACH] * each)),
         (
-            (f"{first.baseline_label} (baseline)", "", first.baseline_value, *[""] * (1 + each)),
+            (f"{first.baseline_label} (baseline)", "", first.baseline_value, *([""] * each)),
             *(
-                (a.label, a.said, a.value, a.whole, *([_rate(rate)] * each))
+                (a.label, a.whole, a.value, *([_rate(rate)] * each))
                 for a, rate in zip(found, rates, strict=True)
             ),
         ),
@@ -145,4 +145,4 @@ def _rate(rate: Finding) -> str:
     return f"{sign_of(rate)} {times_with_interval(rate.ratio)}"
 
 
-RATE_COLUMN = "Tokens/s per request, ratio"
+VERDICT, EACH = "Verdict (95 % interval)", "Tokens/s per request, ratio"

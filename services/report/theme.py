@@ -29,6 +29,10 @@ class Palette:
     prefill: str
     decode: str
     failed: str
+    better: str
+    worse: str
+    equivalent: str
+    undecided: str
 
 
 LIGHT = Palette(
@@ -41,6 +45,10 @@ LIGHT = Palette(
     prefill="#E69F00",
     decode="#0072B2",
     failed="#c62828",
+    better="#00805d",
+    worse="#c85600",
+    equivalent="#0072B2",
+    undecided="#6b7683",
 )
 DARK = Palette(
     runs=("#56B4E9", "#E69F00", "#2fc79a", "#e08cc0", "#f07d3e", "#9ecae1", "#b79ad6", "#bbbbbb"),
@@ -52,6 +60,10 @@ DARK = Palette(
     prefill="#E69F00",
     decode="#56B4E9",
     failed="#ff6b6b",
+    better="#2fc79a",
+    worse="#f07d3e",
+    equivalent="#56B4E9",
+    undecided="#95a0ad",
 )
 
 

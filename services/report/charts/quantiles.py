@@ -14,6 +14,7 @@ import numpy as np
 
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import interleaved
+from services.analysis.compare.wording import times_with_interval
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour
@@ -67,6 +68,7 @@ def _rows(other: Candidate, shifts: Sequence[Ratio | None]) -> Rows:
             "times": shift.value,
             "low": shift.low,
             "high": shift.high,
+            "said": times_with_interval(shift),
         }
         for quantile, shift in zip(QUANTILES, shifts, strict=False)
         if shift is not None
@@ -89,9 +91,7 @@ def _layers(
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("quantile:Q", title="Quantile", format=".0%"),
-        alt.Tooltip("times:Q", title="Relative to baseline", format=".3f"),
-        alt.Tooltip("low:Q", title="95 % from", format=".3f"),
-        alt.Tooltip("high:Q", title="95 % to", format=".3f"),
+        alt.Tooltip("said:N", title="Relative to baseline"),
     ]
     band = alt.Chart(alt.NamedData("bands")).mark_area(opacity=0.16, clip=True)
     data = alt.Chart(alt.NamedData("shifts"))
@@ -108,7 +108,7 @@ def _subtitle(
     baseline: Candidate, shown: Sequence[Candidate], rows: Rows, bands: Rows
 ) -> list[str]:
     who = f"{shown[0].label} is" if len(shown) == 1 else "a run is"
-    sentences = [f"Below 1: {who} faster than {baseline.label}."]
+    sentences = [f"Below 1×: {who} faster than {baseline.label}."]
     sentences.append("Flat: all requests change alike. Sloped: some change more than others.")
     if bands:
         sentences.append("Shaded: 95 % intervals over repeats, each quantile separately.")

@@ -12,6 +12,8 @@ from services.analysis.compare import Candidate
 WIDEST = 64.0  # ratio, either way; intervals that reach beyond are cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
 CLOSENESS = 0.06  # share of the axis: ticks closer to each other are left out
+LONGEST_LABEL = 210  # pixels
+TIMES = "format(datum.value, '~r') + '×'"  # a ratio as in sentences and tables
 AXIS = "Relative to baseline (log scale)"
 
 
@@ -23,7 +25,7 @@ def ratio_scale(
     low, high = _reach(ratios, ends, least)
     ticks = _ticks(low, high)
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = {"values": ticks, "tickCount": len(ticks), "format": "~r"}
+    axis = {"values": ticks, "tickCount": len(ticks), "labelExpr": TIMES}
     return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
 
 
@@ -32,7 +34,7 @@ def bands(
 ) -> tuple[alt.Y, alt.YOffset]:
     """Return the axis with a band for each of `names`, whose lines `|` separates, and the offset of
     each run within a band."""
-    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLineHeight=14)
+    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLineHeight=13)
     y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
     return y, alt.YOffset("run:N", sort=[c.label for c in candidates])
 

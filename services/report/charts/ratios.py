@@ -7,13 +7,24 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from services.analysis.compare import Candidate
+from services.analysis.compare import Candidate, Row, margin_of
+from services.analysis.compare.marks import Mark, marks
 from services.analysis.compare.rows import rows as compared_rows
+from services.analysis.compare.wording import times_with_interval
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour
 from services.report.charts.ratio_scale import AXIS, bands, baseline_line, ratio_scale
 
-WISHES = {"higher": "more is better", "lower": "less is better", "neither": ""}
+ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
+ONE_LINE = 32  # characters of a label beside the axis
+SHAPES: dict[Mark, str] = {
+    "better": "triangle-up",
+    "worse": "triangle-down",
+    "equivalent": "square",
+    "undecided": "circle",
+}
+# In sentences, the shape that is drawn: the colour says the same.
+DRAWN: dict[Mark, str] = {"better": "▲", "worse": "▼", "equivalent": "■", "undecided": "●"}
 
 
 def ratios(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
@@ -22,64 +33,97 @@ def ratios(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChar
     if not rows:
         return None
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    height = len(metrics) * max(34, 9 * (len(candidates) - 1) + 14)
-    title = heading("Compared with the baseline", *_subtitle(candidates[0], rows))
+    height = len(metrics) * max(30, 9 * (len(candidates) - 1) + 14)
+    title = heading("Compared with the baseline", *_subtitle(candidates, rows))
     layers = _layers(candidates, dark, rows, metrics)
     return layered(layers, title, height, {"ratios": rows})
 
 
 def _rows(candidates: Sequence[Candidate]) -> Rows:
     """Return a row for each ratio. Without an interval, low and high are the ratio itself."""
-    rows: Rows = []
-    for row in compared_rows(candidates):
-        first, _, rest = row.label.partition(", ")
-        wish = ", ".join(filter(None, [rest, WISHES[row.better]]))
-        for candidate, ratio in zip(candidates[1:], row.ratios[1:], strict=True):
-            if ratio is None:
-                continue
-            rows.append(
-                {
-                    "run": candidate.label,
-                    "metric": f"{first}|{wish}",
-                    "ratio": ratio.value,
-                    "low": ratio.value if ratio.low is None else ratio.low,
-                    "high": ratio.value if ratio.high is None else ratio.high,
-                    "interval": ratio.low is not None,
-                }
-            )
-    return rows
+    compared = compared_rows(candidates)
+    by_metric = marks(candidates, compared, margin_of(candidates))
+    return [
+        {
+            "run": candidate.label,
+            "metric": _label(row),
+            "ratio": ratio.value,
+            "low": ratio.value if ratio.low is None else ratio.low,
+            "high": ratio.value if ratio.high is None else ratio.high,
+            "interval": ratio.low is not None,
+            "mark": mark,
+            "said": times_with_interval(ratio),
+        }
+        for row in compared
+        for candidate, ratio, mark in zip(
+            candidates[1:], row.ratios[1:], by_metric[row.metric], strict=True
+        )
+        if ratio is not None
+    ]
+
+
+def _label(row: Row) -> str:
+    """The name of a measure with an arrow to what is better; a long one on two lines."""
+    text = row.label + ARROWS[row.better]
+    return text if len(text) <= ONE_LINE else text.replace(", ", "|", 1)
 
 
 def _layers(
     candidates: Sequence[Candidate], dark: bool, rows: Rows, metrics: Sequence[str]
 ) -> list[alt.Chart]:
     y, offset = bands("metric", metrics, candidates[1:])
-    # The baseline has no dot, but is passed, so that colours are the same as in all other charts.
-    colour = run_colour(candidates, dark, listed=candidates[1:])
+    colour = _colour(candidates, dark)
     scale, axis = ratio_scale(
         [row["ratio"] for row in rows], [row[end] for row in rows for end in ("low", "high")]
     )
     x = alt.X("ratio:Q", title=AXIS, scale=scale, axis=alt.Axis(grid=True, **axis))
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
-        alt.Tooltip("ratio:Q", title="Relative to baseline", format=".3f"),
-        alt.Tooltip("low:Q", title="95 % from", format=".3f"),
-        alt.Tooltip("high:Q", title="95 % to", format=".3f"),
+        alt.Tooltip("said:N", title="Relative to baseline"),
+        alt.Tooltip("mark:N", title="Verdict"),
     ]
+    shapes = alt.Scale(domain=list(SHAPES), range=list(SHAPES.values()))
     data = alt.Chart(alt.NamedData("ratios"))
     lines = data.mark_rule(strokeWidth=3, opacity=0.5, clip=True)
-    dots = data.mark_circle(size=90, opacity=1, clip=True)
+    dots = data.mark_point(filled=True, size=90, opacity=1, clip=True)
     return [
         baseline_line(theme.palette(dark).ink, "x", AXIS),
         lines.encode(
             x=alt.X("low:Q", title=AXIS), x2=alt.X2("high"), y=y, yOffset=offset, color=colour
         ),
-        dots.encode(x=x, y=y, yOffset=offset, color=colour, tooltip=tooltip),
+        dots.encode(
+            x=x,
+            y=y,
+            yOffset=offset,
+            color=colour,
+            shape=alt.Shape("mark:N", scale=shapes, legend=None),
+            tooltip=tooltip,
+        ),
     ]
 
 
-def _subtitle(baseline: Candidate, rows: Rows) -> list[str]:
-    sentences = [f"The baseline is {baseline.label}, at 1."]
+def _colour(candidates: Sequence[Candidate], dark: bool) -> alt.Color:
+    """Two runs: better or worse. Several: the run, as in all other charts."""
+    if len(candidates) > 2:
+        # The baseline has no dot, but is passed, so that colours are those of the other charts.
+        return run_colour(candidates, dark, listed=candidates[1:])
+    look = theme.palette(dark)
+    scale = alt.Scale(domain=list(SHAPES), range=[getattr(look, mark) for mark in SHAPES])
+    return alt.Color("mark:N", scale=scale, legend=None)
+
+
+def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
+    shown = ", ".join(
+        f"{DRAWN[mark]}\N{NO-BREAK SPACE}{mark}"
+        for mark in SHAPES
+        if any(row["mark"] == mark for row in rows)
+    )
+    who = f"{candidates[1].label} against " if len(candidates) == 2 else "The baseline, at 1×, is "
+    sentences = [
+        f"{who}{candidates[0].label}.",
+        f"{shown}.",
+        "↑ more is better, ↓ less is better.",
+    ]
     if any(row["interval"] for row in rows):
         sentences.append("Lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):

@@ -4,10 +4,13 @@ apart are the runs compared with that?"""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
 from services.analysis.compare import COMPARED, Candidate
+from services.analysis.compare.wording import times_with_interval
+from services.analysis.statistics import Ratio
 from services.analysis.statistics.level import level
 from services.ask import modes
 from services.report import theme
@@ -15,10 +18,10 @@ from services.report.charts.frame import Rows, heading, layered, run_colour
 from services.report.charts.ratio_scale import AXIS, bands, baseline_line, ratio_scale
 
 MEASURES = {
-    "output_tokens_per_s": "Output throughput|more is better",
-    "tokens_per_s_median": "Tokens/s per request|median, more is better",
-    "ttft_s_median": "TTFT|median, less is better",
-    "e2e_s_median": "E2E latency|median, less is better",
+    "output_tokens_per_s": "Output throughput ↑",
+    "tokens_per_s_median": "Tokens/s per request, median ↑",
+    "ttft_s_median": "TTFT, median ↓",
+    "e2e_s_median": "E2E latency, median ↓",
 }
 
 
@@ -51,14 +54,19 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
         for candidate, by_repeat, positive in zip(candidates, values, known, strict=True):
             common = {"run": candidate.label, "measure": MEASURES[compared.name]}
             dots += [
-                {**common, "repeat": number, "value": value, "times": value / baseline.value}
+                {**common, "repeat": number, "value": value, **_relative(value / baseline.value)}
                 for number, value in enumerate(by_repeat, 1)
                 if value > 0
             ]
             if mean := level(positive):
-                ends = {"times": mean.value, "low": mean.low, "high": mean.high}
-                means.append(common | {k: end and end / baseline.value for k, end in ends.items()})
+                low, high = (end and end / baseline.value for end in (mean.low, mean.high))
+                means.append(common | _relative(mean.value / baseline.value, low, high))
     return dots, means
+
+
+def _relative(ratio: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+    said = times_with_interval(Ratio(ratio, low, high, None, 0, 0))
+    return {"times": ratio, "low": low, "high": high, "said": said}
 
 
 def _layers(
@@ -69,12 +77,8 @@ def _layers(
     ends = [row[end] for row in means for end in ("low", "high") if row[end] is not None]
     scale, axis = ratio_scale([row["times"] for row in dots], ends, least=1.02)
     x = alt.X("times:Q", title=AXIS, scale=scale, axis=alt.Axis(grid=True, **axis))
-    about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("times:Q", title=AXIS, format=".3f")]
+    about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("said:N", title="Relative to baseline")]
     of_dot = [alt.Tooltip("repeat:Q", title="Repeat"), alt.Tooltip("value:Q", format=",.4~r")]
-    of_mean = [
-        alt.Tooltip("low:Q", title="95 % from", format=".3f"),
-        alt.Tooltip("high:Q", title="95 % to", format=".3f"),
-    ]
     mean = alt.Chart(alt.NamedData("means"))
     line = mean.mark_rule(strokeWidth=3, opacity=0.55, clip=True)
     middle = mean.mark_tick(thickness=3, height=11, opacity=1)
@@ -83,7 +87,7 @@ def _layers(
     return [
         baseline_line(theme.palette(dark).ink, "x", AXIS),
         line.encode(x=alt.X("low:Q", title=AXIS), x2=alt.X2("high"), **common),
-        middle.encode(x=x, tooltip=[*about, *of_mean], **common),
+        middle.encode(x=x, tooltip=about, **common),
         dot.encode(x=x, tooltip=[*about, *of_dot], **common),
     ]
 
@@ -92,5 +96,6 @@ def _subtitle(candidates: Sequence[Candidate], means: Rows) -> list[str]:
     sentences = ["Each circle is a repeat; each vertical bar is the mean."]
     if any(row["low"] is not None for row in means):
         sentences.append("Lines are 95 % intervals of the means.")
-    sentences.append(f"1 is the mean of {candidates[0].label}.")
+    sentences.append(f"1× is the mean of {candidates[0].label}.")
+    sentences.append("↑ more is better, ↓ less is better.")
     return sentences

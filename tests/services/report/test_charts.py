@@ -459,7 +459,7 @@ def seconds(*of_repeats: float, run_id: int = 1, spread: int = 40) -> Candidate:
 
 def test_the_repeats_stand_beside_their_mean_and_its_interval() -> None:
     spec = drawn("repeats", [seconds(1, 2, 4), seconds(2, 4, 8, run_id=2)])
-    label = "E2E latency|median, less is better"
+    label = "E2E latency, median ↓"
     dots = [row for row in rows_of(spec, "dots") if row["measure"] == label]
     assert [row["times"] for row in dots] == pytest.approx([0.5, 1, 2, 1, 2, 4])
     assert [row["repeat"] for row in dots] == [1, 2, 3, 1, 2, 3]
@@ -641,3 +641,35 @@ def test_the_timeline_marks_the_long_requests_of_a_mix() -> None:
     assert [row["y"] for row in rows_of(spec, "long")] == list(range(2, 25, 2))
     assert "riangles mark long requests" in subtitle(spec)
     assert "long" not in drawn("timeline", runs(1))["datasets"]
+
+
+def test_a_dot_of_two_runs_says_better_or_worse_by_colour_shape_and_word() -> None:
+    faster = [replace(m, t_last=m.t_send + 1.0) for m in varied(30, repeats=3) if m.t_send]
+    pair = [candidate(varied(30, repeats=3), run_id=1), candidate(faster, run_id=2)]
+    spec = drawn("ratios", pair)
+    by_metric = {row["metric"]: row for row in rows_of(spec, "ratios")}
+    assert by_metric["E2E latency, median ↓"]["mark"] == "better"
+    assert by_metric["Output tokens per request"]["mark"] == "undecided"
+    assert re.fullmatch(r"0\.\d\d× \(0\.\d\d–0\.\d\d\)", by_metric["E2E latency, median ↓"]["said"])
+    assert "▲ better" in subtitle(spec)
+    dots = next(layer for layer in spec["layer"] if "shape" in layer["encoding"])
+    encoding = dots["encoding"]
+    assert encoding["shape"]["field"] == encoding["color"]["field"] == "mark"
+    assert len(set(encoding["color"]["scale"]["range"])) == 4
+    of_three = drawn("ratios", [*pair, candidate(varied(30, repeats=3), run_id=3)])
+    dots = next(layer for layer in of_three["layer"] if "shape" in layer["encoding"])
+    assert dots["encoding"]["color"]["field"] == "run", "which run it is, as in the other charts"
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("meaning", ["better", "worse", "equivalent", "undecided"])
+def test_marks_stand_out_from_the_paper(meaning: str, dark: bool) -> None:
+    look = theme.palette(dark)
+    low, high = sorted(map(luminance, (getattr(look, meaning), look.paper)))
+    assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11
