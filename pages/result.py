@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
@@ -18,6 +19,7 @@ from pages.widgets import (
     objectives_form,
     panels,
     remedy_button,
+    result_tabs,
     share,
     tabular,
     tool_report,
@@ -28,12 +30,14 @@ from services.analysis.compare import Candidate
 from services.analysis.diagnostics import diagnostics
 from services.ask.measurement import ACTIVE
 from services.report import tables
-from services.report.charts import CHARTS
+from services.report.charts import CHARTS, chart
 from services.report.export import content_hash
 from services.report.server_table import table as told_of_server
 
-FIRST = ("tokens_per_s", "ttft", "e2e", "timeline", "engine")  # the others are folded away
-OF_FAILURES = ("timeline", "engine")  # what there is to see where nothing succeeded
+FIRST = ("tokens_per_s", "ttft", "e2e")  # the others are folded away
+OVER_TIME = ("timeline", "engine", "in_flight", "throughput")  # in a tab of their own
+SINGLE = [entry for entry in CHARTS if entry.least == 1]
+SHOWN = (*FIRST, *OVER_TIME)
 
 
 def actions(candidate: Candidate) -> None:
@@ -66,29 +70,42 @@ def actions(candidate: Candidate) -> None:
         )
 
 
+def draw(candidate: Candidate, names: Sequence[str]) -> None:
+    for name in names:
+        chart_panel.draw(chart(name), [candidate], "result", load_again)
+
+
 def charts(candidate: Candidate) -> None:
-    """The pictures that answer most first, the rest below a fold."""
-    single = [chart for chart in CHARTS if chart.least == 1]
-    first = FIRST if candidate.summary.ok else OF_FAILURES
-    for chart in single:
-        if chart.name in first:
-            chart_panel.draw(chart, [candidate], "result", load_again)
+    """What failed, and the pictures that answer most; the others below a fold."""
+    tabular.table(tables.failures(candidate), "What failed?")
+    tabular.table(tables.classes(candidate), "How do short and long requests compare?")
     if candidate.summary.ok:
+        draw(candidate, FIRST)
         with st.expander("More charts", icon=":material/bar_chart:"):
-            for chart in single:
-                if chart.name not in first:
-                    chart_panel.draw(chart, [candidate], "result", load_again)
+            draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
 
 
 def numbers(candidate: Candidate) -> None:
-    """The run in numbers, then every request."""
+    """All the numbers of the run, of its repeats and of what was seen of server and client."""
+    tabular.table(tables.figures([candidate], ["This run"]), "What are the numbers?")
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
     tool_report.whole(candidate)
     tabular.table(tables.distributions(candidate), "How are the requests distributed?")
     tabular.table(told_of_server(candidate), "Server metrics")
     tabular.table(client_health.table(candidate), "Was the client healthy?")
+
+
+def requests(candidate: Candidate) -> None:
     tabular.request_table(candidate)
+    if not shared() and run.source is None:
+        load = partial(runs.answer, opened(), run_id)
+        tabular.answers(candidate, load)
+
+
+def setup(candidate: Candidate) -> None:
+    tabular.setup([candidate])
+    st.caption(f"SHA-256 of config and measurements: `{content_hash(candidate)}`")
 
 
 run_id = run_in_url()
@@ -131,11 +148,12 @@ panels.show_diagnostics(
 )
 if run.source is None:
     panels.client(candidate)
-tabular.table(tables.failures(candidate), "What failed?")
-tabular.table(tables.classes(candidate), "How do short and long requests compare?")
-charts(candidate)
-numbers(candidate)
-tabular.circumstances([candidate])
-st.caption(f"SHA-256 of config and measurements: `{content_hash(candidate)}`")
-if not shared() and run.source is None:
-    tabular.answers(candidate, lambda repeat, index: runs.answer(opened(), run_id, repeat, index))
+result_tabs.show(
+    {
+        "charts": partial(charts, candidate),
+        "timeline": partial(draw, candidate, OVER_TIME),
+        "numbers": partial(numbers, candidate),
+        "requests": partial(requests, candidate),
+        "setup": partial(setup, candidate),
+    }
+)

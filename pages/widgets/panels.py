@@ -13,42 +13,13 @@ from pages.widgets.view import badge, plain
 from services.analysis import client_health, diagnostics
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics.diagnostic import Diagnostic, long
-from services.analysis.summary import summary_row
 from services.ask import modes
 from services.ask.measurement import IMPORT, Run
-from services.base.units import many, show
+from services.base.units import many
+from services.report.key_figures import key_figures
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
 
-HEADLINE: tuple[tuple[str, str, str, str], ...] = (
-    (
-        "output_tokens_per_s",
-        "Output tokens/s",
-        "",
-        "All output tokens over the measured time",
-    ),
-    ("tokens_per_s_median", "Tokens/s, median", "", "Per request, from sent to last token"),
-    ("ttft_s_median", "TTFT, median", "s", "Time to first token"),
-    ("e2e_s_median", "E2E, median", "s", "End-to-end latency: from sent to the last token"),
-    ("e2e_s_mean", "E2E, mean", "s", "End-to-end latency: from sent to the last token"),
-    ("e2e_s_sd", "E2E, std dev", "s", "Standard deviation over the successful requests"),
-    ("total_e2e_s", "E2E, sum", "s", "Sum over all successful requests"),
-    ("requests_per_s", "Queries/s", "", "Successful requests over the measured time"),
-    ("tpot_s_median", "TPOT, median", "s", "Time per output token after the first"),
-    (
-        "output_tokens",
-        "Tokens, sum",
-        "tokens",
-        "Output tokens of all successful requests",
-    ),
-    ("error_rate", "Error rate", "share", "Failed requests divided by sent requests"),
-    (
-        "cost_usd",
-        "Cost, sum",
-        "USD",
-        "All repeats together, at the price per hour or per token",
-    ),
-)
 STATUS_COLOURS: dict[str, Colour] = {
     "done": "green",
     "failed": "red",
@@ -77,14 +48,20 @@ def head(run: Run) -> None:
 
 
 def headline(candidate: Candidate) -> None:
-    """The run in twelve numbers."""
-    row, config = summary_row(candidate.summary), candidate.run.config
-    tiles = {name: rest for name, *rest in HEADLINE}
-    with st.grid(4, min_column_width=130):
-        for name in modes.sort_metrics(tiles, config):
-            label, unit, meaning = tiles[name]
-            st.metric(label, show(row.get(name), unit), help=meaning, border=True)
-    if wait_note := modes.wait_note(config, candidate.summary.ok):
+    """The run in its five most important numbers."""
+    figures = key_figures(candidate)
+    with st.grid(len(figures), min_column_width=130):
+        for figure in figures:
+            st.metric(
+                figure.label,
+                figure.value,
+                figure.about,
+                delta_color="off",
+                delta_arrow="off",
+                help=figure.help,
+                border=True,
+            )
+    if wait_note := modes.wait_note(candidate.run.config, candidate.summary.ok):
         st.caption(wait_note)
 
 

@@ -67,14 +67,19 @@ def request_table(candidate: Candidate) -> None:
 
 
 def circumstances(candidates: Sequence[Candidate]) -> None:
-    """What was asked for and where it was measured; prompts by their length only."""
+    """The same as `setup`, folded."""
     with st.expander("Config and environment", icon=":material/settings:"):
-        labels = labels_of(candidates)
-        for of in (tables.configuration, tables.environment):
-            facts = of(candidates, labels)
-            if facts.rows:
-                st.markdown(f"**{plain(facts.title)}**")
-                table(facts)
+        setup(candidates)
+
+
+def setup(candidates: Sequence[Candidate]) -> None:
+    """What was asked for and where it was measured; prompts by their length only."""
+    labels = labels_of(candidates)
+    for of in (tables.configuration, tables.environment):
+        facts = of(candidates, labels)
+        if facts.rows:
+            st.markdown(f"**{plain(facts.title)}**")
+            table(facts)
 
 
 def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:

@@ -75,9 +75,11 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
     result = sound(visit("result", run="1"))
     for metric in result.metric:
         numbers[metric.label]["tile"] = metric.value
-    for label, column, cell in tables(result):
+    for label, column, cell in tables(sound(visit("result", run="1", tab="numbers"))):
         if column in ("Mean", "Median", "Std dev"):
             numbers[f"{label}, {column.lower()}"]["distributions"] = cell
+        elif column == "This run":
+            numbers[label]["result"] = cell
     for label, column, cell in tables(sound(visit("compare", runs="1,2", tab="Numbers"))):
         if column.endswith("(baseline)"):
             numbers[label]["compare"] = cell

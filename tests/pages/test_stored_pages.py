@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from db import queue, results, runs, shares
 from jobs.supervisor_lock import supervisor_file
+from pages.widgets import result_tabs
 from services.ask.measurement import Progress, Repeat, Sample
 from services.report.export.tables import requests_csv
 from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, sound, text_of
@@ -41,13 +42,22 @@ def test_a_result_has_its_numbers_its_pictures_and_its_requests(
 ) -> None:
     store(database, [measured(i) for i in range(3)], tags=["a tag"], note="a note")
     at = visit("result", run="1")
-    assert len(at.metric) == 12
+    assert len(at.metric) == 5
     assert values(at)["E2E, median"] == "3.00 s"
-    assert len(specs(at)) == 7
-    assert "Every request" in headings(at)
-    assert "How much do the repeats differ?" not in headings(at)
+    assert len(specs(at)) == 4
     assert "a note" in [text.value for text in at.text]
     assert not complaints(at)
+    assert len(specs(visit("result", run="1", tab="timeline"))) == 3
+    assert "Every request" in headings(visit("result", run="1", tab="requests"))
+    numbers = visit("result", run="1", tab="numbers")
+    assert "What are the numbers?" in headings(numbers)
+    assert "How much do the repeats differ?" not in headings(numbers)
+
+
+def test_a_tab_that_there_is_not_is_said(visit: Visit, database: Engine) -> None:
+    store(database)
+    assert "There is no tab “x” here." in complaints(visit("result", run="1", tab="x"))
+    assert not complaints(visit("result", run="1", tab="setup"))
 
 
 def test_a_server_that_was_watched_is_shown_below_its_requests(
@@ -57,19 +67,19 @@ def test_a_server_that_was_watched_is_shown_below_its_requests(
     queue.add_repeat(database, run_id, Repeat(0, NOON, 3.0, {"t": 5.0}))
     for t in range(10):
         queue.add_sample(database, run_id, Sample(float(t), {"running": 3.0, "preemptions": 1.0}))
-    at = visit("result", run="1")
+    at = visit("result", run="1", tab="timeline")
     questions = headings(at)
     assert questions.index("What did the server do during the run?") == 1 + questions.index(
         "What did each request wait for?"
     )
-    assert "Server metrics" in questions
+    assert "Server metrics" in headings(visit("result", run="1", tab="numbers"))
     assert "The server preempted requests (1 time)" in complaints(at)
     assert len(specs(visit("live", run="1"))) == 1
 
 
 def test_several_repeats_are_shown_beside_each_other(visit: Visit, database: Engine) -> None:
     store(database, [measured(i, repeat=r) for r in range(3) for i in range(2)], repeats=3)
-    assert "How much do the repeats differ?" in headings(visit("result", run="1"))
+    assert "How much do the repeats differ?" in headings(visit("result", run="1", tab="numbers"))
 
 
 def test_some_failures_stand_beside_the_numbers(visit: Visit, database: Engine) -> None:
@@ -87,10 +97,11 @@ def test_a_mix_says_how_each_class_fared(visit: Visit, database: Engine) -> None
     assert "How do short and long requests compare?" in headings(at)
     columns = next(table.value.columns for table in at.table if "Short" in table.value.columns)
     assert list(columns[1:]) == ["Short", "Long"]
+    at = visit("result", run="1", tab="requests")
     assert set(at.dataframe[0].value["class"]) == {"short", "long"}
     store(database)
-    at = visit("result", run="2")
-    assert "How do short and long requests compare?" not in headings(at)
+    assert "How do short and long requests compare?" not in headings(visit("result", run="2"))
+    at = visit("result", run="2", tab="requests")
     assert "class" not in at.dataframe[0].value.columns
 
 
@@ -99,7 +110,7 @@ def test_a_request_has_one_number_on_the_page_in_charts_and_in_the_csv(
 ) -> None:
     twice = [measured(i, repeat=r) for r in range(2) for i in range(3)]
     run_id = store(database, twice, requests=3, repeats=2)
-    at = visit("result", run=str(run_id))
+    at = visit("result", run=str(run_id), tab="requests")
     table = at.dataframe[0].value
     assert list(table["request"]) == [1, 2, 3, 4, 5, 6]
     assert list(table["repeat"]) == [1, 1, 1, 2, 2, 2]
@@ -118,12 +129,10 @@ def test_where_nothing_succeeded_no_empty_numbers_and_pictures_stand(
     store(database, [failed(0), failed(1)], status="failed", error="No request succeeded.")
     at = visit("result", run="1")
     assert not at.metric
-    assert headings(at) == [
-        "What failed?",
-        "What did each request wait for?",
-        "Was the client healthy?",
-        "Every request",
-    ]
+    assert headings(at) == ["What failed?"]
+    assert headings(visit("result", run="1", tab="timeline"))[0] == (
+        "What did each request wait for?"
+    )
     assert "No request succeeded." in complaints(at)
 
 
@@ -267,7 +276,11 @@ def test_the_margin_of_a_comparison_is_in_its_link(
 
 @pytest.mark.parametrize(
     ("page", "parameters"),
-    [("result", {"run": "1"}), ("compare", {"runs": "1,2"}), ("live", {"run": "1"})],
+    [
+        *(("result", {"run": "1", "tab": tab}) for tab in result_tabs.LABELS),
+        ("compare", {"runs": "1,2"}),
+        ("live", {"run": "1"}),
+    ],
 )
 def test_a_shared_page_has_nothing_to_press_and_no_prompt(
     visit: Visit, database: Engine, page: str, parameters: dict[str, str]
@@ -309,7 +322,7 @@ def test_only_the_person_at_this_paceline_sees_prompts_and_answers(
     visit: Visit, database: Engine
 ) -> None:
     store(database, [measured(0, answer="an answer")], workload="text", prompt=SECRET)
-    texts = [area.value for area in visit("result", run="1").text_area]
+    texts = [area.value for area in visit("result", run="1", tab="requests").text_area]
     assert any(SECRET in text for text in texts)
     assert "an answer" in texts
 

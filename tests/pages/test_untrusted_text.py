@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import baselines, imported, runs
+from pages.widgets import result_tabs
 from pages.widgets.view import code
 from tests.pages.conftest import Visit
 
@@ -90,11 +91,11 @@ def test_no_text_from_outside_is_markup(
     ]
     [run] = [runs.load(database, ids[0])]
     baselines.save(database, "tag", run.tags[0], run.id)
-    for page, parameters in {
-        "result": {"run": str(ids[0])},
-        "compare": {"runs": ",".join(map(str, ids))},
-        "history": {},
-    }.items():
+    for page, parameters in [
+        *(("result", {"run": str(ids[0]), "tab": tab}) for tab in result_tabs.LABELS),
+        ("compare", {"runs": ",".join(map(str, ids))}),
+        ("history", {}),
+    ]:
         if page == "history" and view:
             continue
         shown = texts(visit(page, **parameters, **view))

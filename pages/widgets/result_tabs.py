@@ -1,0 +1,48 @@
+"""The tabs of a result page. Only the open one is drawn; the URL says which that is (`?tab=`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from pages.widgets.view import plain
+
+KEY = "result-tab"
+
+
+def show(contents: Mapping[str, Callable[[], None]]) -> None:
+    """Show tabs with these contents, by a name of LABELS; the first is open at first."""
+    names = {LABELS[name]: name for name in contents}
+    st.session_state[KEY] = LABELS[_wanted(contents)]
+
+    def into_url() -> None:
+        st.query_params["tab"] = names[st.session_state[KEY]]
+
+    tabs = st.tabs(list(names), key=KEY, on_change=into_url)
+    for tab, draw in zip(tabs, contents.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def _wanted(contents: Mapping[str, Callable[[], None]]) -> str:
+    """The tab that the URL asks for, or the first where there is none of that name."""
+    first = next(iter(contents))
+    name = st.query_params.get("tab", first)
+    if name in contents:
+        return name
+    st.warning(
+        plain(f"There is no tab “{name[:40]}” here. The rest of the link still applies."),
+        icon=":material/link_off:",
+    )
+    return first
+
+
+LABELS = {
+    "charts": "Charts",
+    "timeline": "Timeline",
+    "numbers": "Numbers",
+    "requests": "Requests",
+    "setup": "Config and environment",
+}

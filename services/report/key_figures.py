@@ -1,0 +1,106 @@
+"""The five numbers of a run that matter first; its tables have the rest.
+
+Speed of a request, its first token, speed of all together, failures, and the cost; where no price
+is known, the whole latency. Each with what it takes to read it: the tail, or the interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from services.analysis.compare import Candidate
+from services.analysis.statistics import Distribution
+from services.analysis.statistics.level import level
+from services.analysis.summary import Summary
+from services.ask import modes
+from services.base.units import many, show, significant
+
+MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """`about` stands below the value in small type; `help` says what the number is."""
+
+    name: str  # as in summary_row
+    label: str
+    value: str
+    about: str
+    help: str
+
+
+def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:
+    """Return a run's most important numbers; none where no request succeeded."""
+    if not candidate.summary.ok:
+        return ()
+    first = {figure.name: figure for figure in islice(_known(candidate.summary), MOST)}
+    return tuple(first[name] for name in modes.sort_metrics(first, candidate.run.config))
+
+
+def _known(summary: Summary) -> Iterator[KeyFigure]:
+    """What is known of a run, the most important first, failures always among the first five."""
+    spread = summary.distributions
+    if each := spread["tokens_per_s"]:
+        yield KeyFigure(
+            "tokens_per_s_median",
+            "Tokens/s, median",
+            show(each.median, ""),
+            f"of {many(each.n, 'request')}",
+            "Output tokens of a request, over the time from sending it to its last token",
+        )
+    if ttft := spread["ttft_s"]:
+        yield _latency("ttft_s_median", "TTFT, median", ttft, "Time to first token")
+    if summary.output_tokens_per_s is not None:
+        yield KeyFigure(
+            "output_tokens_per_s",
+            "Output tokens/s",
+            show(summary.output_tokens_per_s, ""),
+            _interval(summary),
+            "Output throughput: the tokens of all requests together, over the measured time",
+        )
+    yield KeyFigure(
+        "error_rate",
+        "Error rate",
+        show(summary.error_rate, "share"),
+        f"{summary.failed:,} of {summary.sent:,} failed",
+        "Failed requests divided by sent requests",
+    )
+    if summary.cost_usd is not None:
+        yield KeyFigure(
+            "cost_usd", "Cost, sum", show(summary.cost_usd, "USD"), _per_million(summary), COST
+        )
+    if e2e := spread["e2e_s"]:
+        yield _latency("e2e_s_median", "E2E, median", e2e, "From sending to the last token")
+    if summary.requests_per_s is not None:
+        yield KeyFigure(
+            "requests_per_s",
+            "Queries/s",
+            show(summary.requests_per_s, ""),
+            f"{summary.ok:,} answered",
+            "Successful requests over the measured time",
+        )
+
+
+def _latency(name: str, label: str, spread: Distribution, meaning: str) -> KeyFigure:
+    """The median, and the tail below it: p95, or the slowest of too few for that."""
+    tail = f"p95 {show(spread.p95, 's')}" if spread.p95 is not None else ""
+    slowest = f"slowest {show(spread.maximum, 's')}" if spread.n > 1 else "of one request"
+    return KeyFigure(name, label, show(spread.median, "s"), tail or slowest, meaning)
+
+
+def _interval(summary: Summary) -> str:
+    rates = [repeat.output_tokens_per_s for repeat in summary.repeats]
+    over = level([rate for rate in rates if rate is not None])
+    if over is None or over.low is None or over.high is None:
+        return f"of {many(len(rates), 'repeat')}"
+    return f"95 %: {significant(over.low)}–{significant(over.high)}"
+
+
+def _per_million(summary: Summary) -> str:
+    each = summary.usd_per_million_output
+    return "of all repeats" if each is None else f"{show(each, 'USD')} per 1M"
+
+
+COST = "All repeats together; per 1M: for a million output tokens, prompts included"
